@@ -1,0 +1,86 @@
+# Nothing but make, Python 3.11 or later and a package index is needed: every target sets up .venv first, once.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := .stamp
+LOCKING := --quiet --universal --python-version 3.11 --generate-hashes --no-config --no-emit-index-url \
+	--no-emit-find-links --no-annotate --no-header
+
+# The first that is recent enough and can make virtual environments; override it with `make PYTHON=… …`.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check format schemas kills lock clean
+
+help:
+	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
+	@echo "make test    format, lint, types, imports, then every test, on a Kafka of its own"
+	@echo "make check   the first half of that: format, lint, types, imports"
+	@echo "make format  let ruff format and fix what it can"
+	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
+	@echo "make kills   kill workers at random for three minutes, then recount (ARGS=--help for more)"
+	@echo "make setup   only make .venv and install what requirements.lock names"
+	@echo "make lock    resolve all requirements and Kafka's jars anew"
+	@echo "make clean   remove .venv and what the tools left"
+
+setup: $(STAMP)/setup
+
+demo: $(STAMP)/setup
+	@$(BIN)/python -m worker demo $(ARGS)
+
+# One run under coverage; tests/conftest.py prints the report ahead of pytest's last line.
+test: check
+	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
+	@echo "== tests"; $(BIN)/coverage run -m pytest
+
+check: $(STAMP)/setup
+	@echo "== format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
+	@echo "== lint"; $(BIN)/ruff check --quiet .
+	@echo "== types"; $(BIN)/mypy
+	@echo "== imports"; $(BIN)/lint-imports
+
+schemas: $(STAMP)/setup
+	@$(BIN)/python -m schemas
+
+kills: $(STAMP)/setup
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/random_kills.py $(ARGS)
+
+format: $(STAMP)/setup
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+# uv lives in an environment of its own; wheels that lie on a machine must not leave their hashes in the lock.
+lock:
+	@rm -rf $(STAMP)/uv && $(PYTHON) -m venv $(STAMP)/uv && $(STAMP)/uv/bin/python -m pip install --quiet uv
+	@echo "== requirements.lock"
+	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile pyproject.toml $(LOCKING) --upgrade \
+		--extra embedded --group dev --output-file requirements.lock
+	@echo "== requirements-runtime.lock: the part of it that the Dockerfile installs"
+	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile pyproject.toml $(LOCKING) --constraint requirements.lock \
+		--output-file requirements-runtime.lock
+	@rm -rf $(STAMP)/uv
+	@$(MAKE) --no-print-directory setup
+	@echo "== worker/embedded/jars.lock"
+	@$(BIN)/python -m worker.embedded.jars --lock
+
+clean:
+	@rm -rf $(VENV) $(STAMP) .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP)/setup: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
+	@echo "== installing what requirements.lock names"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps \
+		--only-binary :all: --requirement requirements.lock
+	@echo "== installing the worker"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation \
+		--editable .
+	@mkdir -p $(STAMP) && touch $@
+
+$(VENV)/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv and ensurepip was found (on Debian and Ubuntu:" \
+		"apt install python3-venv). Install one, or name it: make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)

@@ -1,0 +1,107 @@
+"""The AsyncAPI 3.0 document of the public topics, as the worker sees it: it receives responses and sends the rest.
+
+https://www.asyncapi.com/docs/reference/specification/v3.0.0 and .../docs/reference/bindings/kafka
+"""
+
+from typing import Any
+
+from schemas.catalog import CONTRACTS, Contract
+from schemas.cloudevents import SOURCE, SPEC_VERSION, STRUCTURED_CONTENT_TYPE
+
+PREFIX = "nps"
+_BINDING = "0.5.0"
+_ABOUT = (
+    "Events of the NPS worker on Kafka. Emitted records are CloudEvents 1.0 in binary mode: the value is the data, the "
+    "attributes are headers. Responses are accepted in binary mode, in structured mode and as bare data. Within a "
+    "version, fields are only added: ignore those that you do not know."
+)
+
+
+def document() -> dict[str, Any]:
+    """Return the document; it refers to `json/` beside it for the payloads."""
+    public = [contract for contract in CONTRACTS if contract.public]
+    messages: dict[str, Any] = {}
+    for contract in public:
+        messages |= _messages(contract)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "NPS worker", "version": "1.0.0", "description": _ABOUT, "license": {"name": "Apache-2.0"}},
+        "defaultContentType": "application/json",
+        "channels": {contract.topic: _channel(contract) for contract in public},
+        "operations": dict(_operation(contract) for contract in public),
+        "components": {"messages": messages},
+    }
+
+
+def _channel(contract: Contract) -> dict[str, Any]:
+    return {
+        "address": f"{PREFIX}.{contract.topic}",
+        "description": contract.summary,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages(contract)},
+        "bindings": {
+            "kafka": {
+                "topicConfiguration": {"cleanup.policy": ["compact" if contract.compacted else "delete"]},
+                "bindingVersion": _BINDING,
+            }
+        },
+    }
+
+
+def _operation(contract: Contract) -> tuple[str, dict[str, Any]]:
+    action = "receive" if contract.consumed else "send"
+    return f"{action}-{contract.topic}", {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{contract.topic}"},
+        "summary": contract.summary,
+        "messages": [{"$ref": f"#/channels/{contract.topic}/messages/{name}"} for name in _messages(contract)],
+    }
+
+
+def _messages(contract: Contract) -> dict[str, Any]:
+    """Return the topic's messages by name: the event, its structured form where accepted, and the null value if any."""
+    data = {"$ref": f"./json/{contract.name}.schema.json"}
+    found = {contract.name: _message(contract, contract.summary, data, headers=_headers(contract))}
+    if contract.consumed:
+        summary = "The same inside a structured-mode CloudEvent."
+        structured = _message(contract, summary, _envelope(data), content_type=STRUCTURED_CONTENT_TYPE.decode())
+        found[f"{contract.name}-structured"] = structured
+    if contract.tombstone is not None:
+        found[f"{contract.name}-tombstone"] = _message(contract, contract.tombstone, {"type": "null"})
+    return found
+
+
+def _message(
+    contract: Contract,
+    summary: str,
+    payload: dict[str, Any],
+    *,
+    headers: dict[str, Any] | None = None,
+    content_type: str = "application/json",
+) -> dict[str, Any]:
+    key = {"type": "string", "description": contract.key}
+    return {
+        "summary": summary,
+        "contentType": content_type,
+        **({} if headers is None else {"headers": headers}),
+        "payload": payload,
+        "bindings": {"kafka": {"key": key, "bindingVersion": _BINDING}},
+    }
+
+
+def _headers(contract: Contract) -> dict[str, Any]:
+    """Return the headers' schema. A publisher may leave them all out; what is emitted has them all."""
+    fixed = {"ce_specversion": SPEC_VERSION, "ce_type": contract.event_type, "content-type": "application/json"}
+    if contract.consumed:
+        known = {"ce_specversion": {"type": "string", "const": SPEC_VERSION}}
+        return {"type": "object", "description": "Binary mode's attributes; bare data has none.", "properties": known}
+    properties: dict[str, Any] = {name: {"type": "string", "const": value} for name, value in fixed.items()}
+    properties["ce_source"] = {"type": "string", "const": SOURCE}
+    properties["ce_id"] = {"type": "string", "description": "The same for a repeat of this event: drop what you have."}
+    properties["ce_time"] = {"type": "string", "format": "date-time"}
+    return {"type": "object", "required": sorted(properties), "properties": dict(sorted(properties.items()))}
+
+
+def _envelope(data: dict[str, Any]) -> dict[str, Any]:
+    attributes: dict[str, Any] = {name: {"type": "string"} for name in ("id", "source", "type")}
+    properties = {"specversion": {"type": "string", "const": SPEC_VERSION}, **attributes, "data": data}
+    return {"type": "object", "required": list(properties), "properties": properties}

@@ -1,0 +1,129 @@
+"""Every topic that carries an event: its key, its model, and one complete example.
+
+Topics are called `<prefix>.<topic>`; the prefix is a setting, `nps` unless told otherwise.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import cloudevents, examples
+from schemas.alert import Alert
+from schemas.base import Event
+from schemas.dead_letter import DeadLetter
+from schemas.decision import Decision
+from schemas.delivery import Delivery
+from schemas.invitation import Invitation
+from schemas.response import Response
+from schemas.scores import Scores
+
+_ERASED = "The customer was erased: receivers erase what they keep of the person."
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a topic promises to those who read or write it."""
+
+    name: str  # names the JSON Schema's file
+    topic: str  # what follows the prefix and its dot
+    key: str  # what the record's key is, in words
+    compacted: bool  # Kafka keeps the newest record of each key only
+    model: type[Event]
+    event_type: str  # CloudEvents' type; its last part is the version
+    summary: str
+    public: bool  # others may rely on it: no breaking change within a version
+    example: dict[str, Any]  # every field, as JSON
+    tombstone: str | None = None  # what a null value says, where one is sent
+
+    @property
+    def consumed(self) -> bool:
+        """Say whether the worker reads this topic and others write it."""
+        return self.model is Response
+
+    @property
+    def version(self) -> str:
+        """Return the version's number, such as '1'."""
+        return self.event_type.rpartition(".v")[2]
+
+
+CONTRACTS: tuple[Contract, ...] = (
+    Contract(
+        name="response",
+        topic="responses",
+        key="The customer's id.",
+        compacted=False,
+        model=Response,
+        event_type=cloudevents.RESPONSE,
+        summary="An NPS answer, or a correction of one, as an upstream system publishes it.",
+        public=True,
+        example=examples.RESPONSE,
+        tombstone="Erase this customer: what is remembered of the person is forgotten.",
+    ),
+    Contract(
+        name="alert",
+        topic="alerts",
+        key="The customer's id.",
+        compacted=False,
+        model=Alert,
+        event_type=cloudevents.ALERT,
+        summary="One step in the life of an alert about an unhappy customer.",
+        public=True,
+        example=examples.ALERT,
+        tombstone=_ERASED,
+    ),
+    Contract(
+        name="invitation",
+        topic="invitations",
+        key="The customer's id.",
+        compacted=False,
+        model=Invitation,
+        event_type=cloudevents.INVITATION,
+        summary="A customer whom marketing may ask for a review, a referral or a testimonial.",
+        public=True,
+        example=examples.INVITATION,
+        tombstone=_ERASED,
+    ),
+    Contract(
+        name="decision",
+        topic="decisions",
+        key="The customer's id.",
+        compacted=False,
+        model=Decision,
+        event_type=cloudevents.DECISION,
+        summary="What was decided for a response, and why; every 'no' is here with its reason.",
+        public=True,
+        example=examples.DECISION,
+    ),
+    Contract(
+        name="scores",
+        topic="scores",
+        key="The segment's path, names joined by slashes; empty for the root.",
+        compacted=True,
+        model=Scores,
+        event_type=cloudevents.SCORES,
+        summary="A segment's NPS over each window, each with its size and its uncertainty.",
+        public=True,
+        example=examples.SCORES,
+    ),
+    Contract(
+        name="dead-letter",
+        topic="dead-letters",
+        key="The refused record's key, at most its first 1,000 bytes; empty if it had none.",
+        compacted=False,
+        model=DeadLetter,
+        event_type=cloudevents.DEAD_LETTER,
+        summary="A record that was refused, where it was, and why.",
+        public=True,
+        example=examples.DEAD_LETTER,
+    ),
+    Contract(
+        name="delivery",
+        topic="deliveries",
+        key="The customer's id.",
+        compacted=False,
+        model=Delivery,
+        event_type=cloudevents.DELIVERY,
+        summary="What happened to an alert's mail. Internal: it may change without notice.",
+        public=False,
+        example=examples.DELIVERY,
+    ),
+)

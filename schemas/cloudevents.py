@@ -1,0 +1,43 @@
+"""CloudEvents 1.0 on Kafka: what is emitted (binary mode) and what is accepted besides (structured mode).
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+"""
+
+from schemas.base import Event
+from schemas.response import Response
+
+SPEC_VERSION = "1.0"
+SOURCE = "/detractor-worker"
+STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json"
+
+Headers = list[tuple[str, bytes]]
+
+RESPONSE = "nps.response.v1"
+ALERT = "nps.alert.v1"
+INVITATION = "nps.invitation.v1"
+DECISION = "nps.decision.v1"
+SCORES = "nps.scores.v1"
+DEAD_LETTER = "nps.dead-letter.v1"
+DELIVERY = "nps.delivery.v1"
+
+
+class StructuredResponse(Event):
+    """A response inside a structured-mode CloudEvent; the other attributes are not needed."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    data: Response
+
+
+def binary_headers(event_type: str, event_id: str, time: str) -> Headers:
+    """Return the headers of a binary-mode event; `time` is RFC 3339. No personal data goes here."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id.encode()),
+        ("ce_source", SOURCE.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_time", time.encode()),
+        ("content-type", b"application/json"),
+    ]

@@ -1,0 +1,47 @@
+"""The dead letter: a record that could not be accepted, where it was, and why."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.base import AwareDatetime, Event
+
+
+class Reason(StrEnum):
+    """Why a record was refused. The code is stable; the detail is for people."""
+
+    TOO_LARGE = "too_large"
+    NO_KEY = "no_key"
+    INVALID_UTF8 = "invalid_utf8"
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    SCORE_NOT_INTEGER = "score_not_integer"
+    SCORE_OUT_OF_RANGE = "score_out_of_range"
+    ID_EMPTY = "id_empty"
+    ID_TOO_LONG = "id_too_long"
+    ID_CONTROL_CHARACTER = "id_control_character"
+    SEGMENT_INVALID = "segment_invalid"
+    TIME_INVALID = "time_invalid"
+    TIME_NAIVE = "time_naive"
+    TIME_FUTURE = "time_future"
+    ENVELOPE_INVALID = "envelope_invalid"
+
+
+class DeadLetter(Event):
+    """One refused record."""
+
+    dead_letter_id: str = Field(description="uuid5 of topic, partition and offset.")
+    reason: str = Field(description="Why it was refused, as a stable word; words may be added.")
+    detail: str = Field(description="Which field and what was expected; never a value.")
+    topic: str
+    partition: int
+    offset: int
+    timestamp: AwareDatetime = Field(description="The record's Kafka time.")
+    key: str | None = Field(default=None, description="The record's key, base64.")
+    payload: str | None = Field(default=None, description="The beginning of the record's value, base64.")
+    payload_bytes: int = Field(description="The value's full size.")
+    truncated: bool

@@ -1,0 +1,50 @@
+"""What every test may use: one Kafka for the session, an inbox for each test; and the coverage, said at the end."""
+
+import io
+import warnings
+from collections.abc import AsyncIterator
+
+import coverage
+import pytest
+from coverage.exceptions import CoverageWarning
+
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+
+
+@pytest.fixture(scope="session")
+async def kafka() -> AsyncIterator[EmbeddedKafka]:
+    async with EmbeddedKafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+async def inbox() -> AsyncIterator[Inbox]:
+    async with Inbox() as server:
+        yield server
+
+
+# `make test` runs pytest under coverage. Reported from here, the figures stand before pytest's own last line, and too
+# little coverage fails the very run that found it.
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    measured = coverage.Coverage.current()
+    if measured is None:
+        return
+    measured.stop()
+    terminal = session.config.get_terminal_writer()
+    terminal.line()
+    terminal.sep("-", "coverage of the pure rooms")
+    report = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", CoverageWarning)  # a part of the tests may well leave a room unvisited
+        percent = measured.report(file=report)
+    terminal.write(report.getvalue())
+    least = measured.get_option("report:fail_under")
+    assert isinstance(least, float)
+    if percent < least:
+        terminal.line(f"{percent:.1f} % is less than the {least:.0f} % asked for", red=True)
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,127 @@
+"""A worker on the session's Kafka, under names of its own; and what a receiver of its topics reads."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from worker.app import Worker, running
+from worker.demo.stage import Stage
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+from worker.notify.channels.email import SmtpSettings
+from worker.settings import EmailSettings, KafkaSettings, Settings
+from worker.streams.table import PartitionedStore
+
+LARGEST = 20 * 1024 * 1024
+_names = itertools.count(1)
+
+
+@dataclass
+class Bench:
+    """A running worker, and the two ends of it that a test holds."""
+
+    stage: Stage
+    producer: AIOKafkaProducer
+
+    @property
+    def settings(self) -> Settings:
+        return self.stage.settings
+
+    @property
+    def inbox(self) -> Inbox:
+        return self.stage.inbox
+
+    @property
+    def worker(self) -> Worker:
+        return self.stage.worker
+
+    async def publish(
+        self, value: bytes | None, key: bytes | None, headers: list[tuple[str, bytes]] | None = None, **options: Any
+    ) -> int:
+        """Publish a response and return its place among its partition's records."""
+        topic = f"{self.settings.topic_prefix}.responses"
+        sent = await self.producer.send_and_wait(topic, value, key=key, headers=headers or [], **options)
+        return int(sent.offset)
+
+    async def settle(self) -> None:
+        """Wait until everything published has had all its effects; fail with whatever stopped the worker."""
+        failing = asyncio.create_task(self.worker.failure())
+        settled = asyncio.create_task(self._settled())
+        done, _ = await asyncio.wait([failing, settled], return_when=asyncio.FIRST_COMPLETED)
+        for task in (failing, settled):
+            task.cancel()
+        for task in done:
+            task.result()
+
+    async def _settled(self) -> None:
+        while await self.stage.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+            await asyncio.sleep(0.02)
+
+    def rows(self, table: str) -> dict[bytes, bytes]:
+        """Return the rows that the worker holds of a table."""
+        shells = self.worker.shells.values()
+        found = next(shell.tables[table] for shell in shells if table in shell.tables)
+        partitions = cast(PartitionedStore, found.data).partitions
+        return {key: row for partition in partitions.values() for key, row in partition.rows.items()}
+
+    async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+        """Return everything a topic holds now."""
+        return await read_topic(self.settings.kafka.bootstrap_servers, f"{self.settings.topic_prefix}.{topic}")
+
+
+async def read_topic(bootstrap: str, name: str) -> list[ConsumerRecord[bytes, bytes]]:
+    """Return everything a topic holds now, in order within each partition."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=LARGEST
+    )
+    await consumer.start()
+    try:
+        await consumer._client._wait_on_metadata(name)
+        places = [TopicPartition(name, partition) for partition in consumer.partitions_for_topic(name) or ()]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: list[ConsumerRecord[bytes, bytes]] = []
+        for place in places:
+            while await consumer.position(place) < ends[place]:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    found += records
+        return sorted(found, key=lambda record: (record.partition, record.offset))
+    finally:
+        await consumer.stop()
+
+
+def make_settings(kafka: EmbeddedKafka, inbox: Inbox, **sections: Any) -> Settings:
+    """Return settings with a prefix and a group that no other test has."""
+    name = f"t{next(_names)}"
+    wanted = {
+        "topic_prefix": name,
+        "kafka": KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group=f"{name}-worker"),
+        "smtp": SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
+        "email": EmailSettings(sender="nps@example.com", to=["support@example.com"]),
+    }
+    return Settings.model_construct(**{**wanted, **sections})
+
+
+StartBench = Callable[..., AbstractAsyncContextManager[Bench]]
+
+
+@pytest.fixture
+def bench(kafka: EmbeddedKafka, inbox: Inbox) -> StartBench:
+    @asynccontextmanager
+    async def start(**sections: Any) -> AsyncIterator[Bench]:
+        settings = make_settings(kafka, inbox, **sections)
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, max_request_size=LARGEST)
+        await producer.start()
+        try:
+            async with running(settings) as worker, Stage(settings, worker, inbox) as stage:
+                yield Bench(stage, producer)
+        finally:
+            await producer.stop()
+
+    return start

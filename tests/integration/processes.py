@@ -1,0 +1,81 @@
+"""The worker as its users run it: a process of its own, told what to do by its environment."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+class Process:
+    """A `python -m worker …` with everything it wrote to its standard error."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._grown = asyncio.Condition()
+        self._reading = asyncio.create_task(self._read())
+        self.lines: list[str] = []
+
+    async def _read(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.lines.append(line.decode().rstrip())
+            async with self._grown:
+                self._grown.notify_all()
+        async with self._grown:
+            self._grown.notify_all()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def said(self, text: str) -> None:
+        """Wait until a line says this; fail if the process ends first."""
+        async with self._grown:
+            await self._grown.wait_for(lambda: self._has(text) or self._reading.done() or self.ended)
+        assert self._has(text), self.lines
+
+    def _has(self, text: str) -> bool:
+        return any(text in line for line in self.lines)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self._process.returncode is not None
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        if not self.ended:
+            self._process.send_signal(how)
+        return await self.exited()
+
+    async def exited(self) -> int:
+        """Wait for the end and return the exit code."""
+        code = await self._process.wait()
+        await self._reading
+        return code
+
+
+@asynccontextmanager
+async def worker_process(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> AsyncIterator[Process]:
+    """Start `python -m worker`; whatever happens, it is gone at the end."""
+    process = await start_worker(*arguments, env=env, cwd=cwd)
+    try:
+        yield process
+    finally:
+        await process.end(signal.SIGKILL)
+
+
+async def start_worker(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> Process:
+    """Start `python -m worker`; the caller ends it."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("NPS_")}
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "worker", *arguments,
+        env={**clean, "PYTHONPATH": str(ROOT), **env}, cwd=cwd or ROOT, stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    return Process(started)

@@ -1,0 +1,120 @@
+"""From an alert to a mailbox, over a real SMTP server that does not always say yes."""
+
+import json
+from typing import Any
+
+from integration.conftest import Bench, StartBench
+
+from schemas.alert import Severity
+from worker.embedded.inbox import Script, Step
+from worker.notify.retry import RetryPolicy
+from worker.notify.routing import Route
+from worker.settings import EmailSettings
+
+SOON = RetryPolicy(first_seconds=0.05, longest_seconds=0.1)
+
+
+def response(number: int, **changes: Any) -> bytes:
+    event = {
+        "response_id": f"r-{number}",
+        "survey_id": "s",
+        "customer_id": f"c-{number}",
+        "score": 2,
+        "comment": "Ten days late.",
+        "responded_at": "2025-06-01T10:00:00+02:00",
+        "segment": ["fr", "lyon", "delivery"],
+    }
+    return json.dumps({**event, **changes}).encode()
+
+
+async def log(running: Bench) -> list[tuple[str, str]]:
+    return [
+        (line["status"], line["reason"])
+        for line in map(json.loads, [r.value for r in await running.read("deliveries")])
+    ]
+
+
+async def test_a_temporary_refusal_is_tried_again_under_the_same_message_id(bench: StartBench) -> None:
+    settings = EmailSettings(sender="nps@example.com", to=["support@example.com"], retry=SOON)
+    async with bench(email=settings) as running:
+        offered: list[bytes] = []
+        script = Script(Step.DATA, "451 4.3.0 later", "451 4.3.0 later")
+
+        async def behaviour(step: Step, mail: Any) -> Any:
+            if step is Step.DATA:
+                offered.append(mail.content)
+            return await script(step, mail)
+
+        running.inbox.behaviour = behaviour
+        await running.publish(response(1), b"c-1")
+        await running.inbox.wait_for(1)
+        await running.settle()
+        assert await log(running) == [
+            ("pending", "planned"),
+            ("deferred", "smtp_451"),
+            ("deferred", "smtp_451"),
+            ("sent", "accepted"),
+        ]
+    assert len(offered) == 3
+    assert len(set(offered)) == 1
+
+
+async def test_a_permanent_refusal_is_one_attempt(bench: StartBench) -> None:
+    async with bench() as running:
+        running.inbox.behaviour = Script(Step.RCPT, "550 5.1.1 no such user")
+        await running.publish(response(1), b"c-1")
+        await running.settle()
+        await running.publish(response(2), b"c-2")
+        await running.settle()
+        assert sorted(await log(running)) == [
+            ("failed", "smtp_550"),
+            ("pending", "planned"),
+            ("pending", "planned"),
+            ("sent", "accepted"),
+        ]
+        assert running.inbox.accepted == 1
+
+
+async def test_language_and_route_follow_the_alert(bench: StartBench) -> None:
+    routes = [
+        Route(name="lyon", segment="fr/lyon", to=["lyon@example.com"]),
+        Route(name="night", min_severity=Severity.CRITICAL, to=["night@example.com"]),
+    ]
+    settings = EmailSettings(sender="nps@example.com", to=["rest@example.com"], routes=routes)
+    async with bench(email=settings) as running:
+        await running.publish(response(1, language="fr"), b"c-1")
+        await running.publish(response(2, language="en", segment=["uk"], score=0), b"c-2")
+        await running.publish(response(3, segment=["uk"], score=6), b"c-3")
+        await running.settle()
+        found = {mail.recipients[0]: str(mail.message["Subject"]) for mail in running.inbox.mails}
+    assert found.keys() == {"lyon@example.com", "night@example.com", "rest@example.com"}
+    assert "Client mécontent" in found["lyon@example.com"]
+    assert "Unhappy customer" in found["night@example.com"]
+
+
+async def test_a_withdrawn_alert_is_not_tried_again(bench: StartBench) -> None:
+    settings = EmailSettings(
+        sender="nps@example.com", to=["s@example.com"], retry=RetryPolicy(first_seconds=3_600, longest_seconds=3_600)
+    )
+    async with bench(email=settings) as running:
+        running.inbox.behaviour = Script(Step.DATA, "451 4.3.0 later")
+        await running.publish(response(1), b"c-1")
+        await running.settle()
+        await running.publish(response(1, revision=1, score=9), b"c-1")
+        await running.settle()
+        assert (await log(running))[-1] == ("cancelled", "withdrawn")
+        assert running.inbox.accepted == 0
+
+
+async def test_erasing_a_customer_drops_the_mails_that_wait(bench: StartBench) -> None:
+    settings = EmailSettings(
+        sender="nps@example.com", to=["s@example.com"], retry=RetryPolicy(first_seconds=3_600, longest_seconds=3_600)
+    )
+    async with bench(email=settings) as running:
+        running.inbox.behaviour = Script(Step.DATA, "451 4.3.0 later")
+        await running.publish(response(1), b"c-1")
+        await running.settle()
+        assert running.rows("outbox").keys() == {b"c-1"}
+        await running.publish(None, b"c-1")
+        await running.settle()
+        assert not running.rows("outbox")

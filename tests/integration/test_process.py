@@ -1,0 +1,128 @@
+"""The worker as a process: how it starts, waits, reports, stops and refuses."""
+
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from integration.conftest import read_topic
+from integration.processes import start_worker, worker_process
+
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+
+CANARY = "canary-4417"
+
+
+def environment(kafka: EmbeddedKafka, inbox: Inbox, name: str, folder: Path) -> dict[str, str]:
+    return {
+        "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "NPS_KAFKA__GROUP": name,
+        "NPS_TOPIC_PREFIX": name,
+        "NPS_SMTP__HOST": inbox.host,
+        "NPS_SMTP__PORT": str(inbox.port),
+        "NPS_SMTP__TLS": "none",
+        "NPS_EMAIL__TO": '["support@example.com"]',
+        "NPS_STATUS_FILE": str(folder / "status"),
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:
+    event = {
+        "survey_id": "s",
+        "comment": f"comment {CANARY}",
+        "responded_at": "2025-06-01T10:00:00Z",
+        "customer": {"name": f"name {CANARY}", "email": f"{CANARY}@example.com"},
+    }
+    file = tmp_path / "responses.jsonl"
+    answers = [{**event, "response_id": f"r-{n}", "customer_id": f"c-{n}", "score": n % 11} for n in range(110)]
+    file.write_text("\n".join(map(json.dumps, answers)) + f'\n{{"response_id": "{CANARY}"')
+    env = environment(kafka, inbox, "two-roles", tmp_path)
+    notify_env = {**env, "NPS_STATUS_FILE": str(tmp_path / "status-notify")}
+    async with (
+        worker_process("run", "--role", "process", env=env) as deciding,
+        worker_process("run", "--role", "notify", env=notify_env) as mailing,
+    ):
+        await deciding.said("started")
+        await mailing.said("started")
+        publishing = await start_worker("publish", str(file), env=env)
+        assert await publishing.exited() == 0
+        await inbox.wait_for(70)
+        healthy = await start_worker("health", "--role", "process", env=env)
+        assert await healthy.exited() == 0
+        assert await deciding.end() == 0
+        assert await mailing.end() == 0
+        logged = [json.loads(line) for line in deciding.lines + mailing.lines]
+        assert {"level", "message"} <= logged[0].keys()
+        assert CANARY not in "\n".join(deciding.lines + mailing.lines)
+    dead = await start_worker("health", "--role", "process", env=env)
+    assert await dead.exited() == 1
+    letters = [json.loads(r.value) for r in await read_topic(kafka.bootstrap_servers, "two-roles.dead-letters")]
+    assert [CANARY in letter["detail"] + letter["reason"] for letter in letters] == [False]
+
+
+async def test_a_kafka_that_is_not_there_is_said_and_waited_for(inbox: Inbox, tmp_path: Path) -> None:
+    env = {"NPS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}", "NPS_STATUS_FILE": str(tmp_path / "s")}
+    async with worker_process("run", env=env) as process:
+        await process.said("not reachable; trying again in 1 s")
+        await process.said("not reachable; trying again in 2 s")
+        assert await process.end() == 0
+    assert "Traceback" not in "\n".join(process.lines)
+    assert len(process.lines) <= 6, process.lines
+
+
+async def test_a_kafka_that_comes_later_is_found(inbox: Inbox, tmp_path: Path) -> None:
+    late = EmbeddedKafka(port=free_port())
+    env = {
+        "NPS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{late.port}",
+        "NPS_SMTP__TLS": "none",
+        "NPS_STATUS_FILE": str(tmp_path / "s"),
+    }
+    async with worker_process("run", env=env) as process:
+        await process.said("not reachable")
+        async with late:
+            await process.said("started")
+            assert await process.end() == 0
+
+
+async def test_topics_with_differing_partitions_are_refused_with_what_to_do(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic("unfit.responses", 3, 1), NewTopic("unfit.alerts", 2, 1)])
+    finally:
+        await admin.close()
+    async with worker_process("run", env=environment(kafka, inbox, "unfit", tmp_path)) as process:
+        assert await process.exited() == 1
+    assert len(process.lines) == 1, process.lines
+    assert "unfit.responses has 3 partitions, but unfit.alerts has 2" in process.lines[0]
+    assert "Create the differing topics anew" in process.lines[0]
+
+
+@pytest.mark.parametrize("role", ["process", "notify"])
+async def test_sigint_stops_as_cleanly_as_sigterm(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, role: str
+) -> None:
+    env = environment(kafka, inbox, f"sigint-{role}", tmp_path)
+    async with worker_process("run", "--role", role, env=env) as process:
+        await process.said("started")
+        assert await process.end(signal.SIGINT) == 0
+        assert "batches finished, offsets committed" in process.lines[-1]
+
+
+async def test_wrong_settings_are_one_line_each_and_exit_2() -> None:
+    env = {"NPS_KAFKA__BOOTSTRAP_SERVERS": "nowhere", "NPS_SMTP__PORT": "many", "NPS_TYPO": "1"}
+    async with worker_process("run", env=env) as process:
+        assert await process.exited() == 2
+    keys = [line.split(":")[0] for line in process.lines]
+    assert keys == ["NPS_TYPO", "kafka.bootstrap_servers", "smtp.port"]

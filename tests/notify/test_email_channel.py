@@ -1,0 +1,641 @@
+"""The channel against a real SMTP server, aiosmtpd's, which answers as each test tells it to."""
+
+import asyncio
+import socket
+import ssl
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiosmtpd import smtp
+from aiosmtpd.smtp import AuthResult, Envelope, Session
+from pydantic import SecretStr, ValidationError
+
+from worker.errors import DeliveryError, SettingsError
+from worker.notify.channels import email
+from worker.notify.channels.email import EmailChannel, SmtpSettings
+
+# aiosmtpd names its hooks handle_MAIL and passes them more than is needed here.
+# ruff: noqa: ARG002, N802
+
+HOST = "127.0.0.1"
+DROP = "drop"
+
+
+class Smtpd(smtp.SMTP):
+    """One connection at the server's end."""
+
+    def wire(self) -> asyncio.Transport:
+        assert isinstance(self.transport, asyncio.Transport)
+        return self.transport
+
+    async def end(self) -> None:
+        """End the connection; after a failed handshake aiosmtpd would wait for ever."""
+        if self.transport is not None:
+            self.wire().abort()
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()
+            await asyncio.gather(self._handler_coroutine, return_exceptions=True)
+
+
+class Script:
+    """What the server answers, by default 250, and what it saw."""
+
+    def __init__(self) -> None:
+        self.mail: list[str] = []
+        self.rcpt: dict[str, str] = {}
+        self.data: list[str] = []
+        self.rset: list[str] = []
+        self.seen: list[str] = []
+        self.mails: list[Envelope] = []
+        self.encrypted: list[bool] = []
+        self.connections: list[Smtpd] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.at_gate: asyncio.Queue[None] = asyncio.Queue()
+
+    async def handle_MAIL(self, server: Smtpd, session: Session, envelope: Envelope, sender: str, options: Any) -> str:
+        self.seen.append("MAIL")
+        envelope.mail_from = sender
+        return self._answer(server, self.mail)
+
+    async def handle_RCPT(self, server: Smtpd, session: Session, envelope: Envelope, to: str, options: Any) -> str:
+        self.seen.append("RCPT")
+        answer = self.rcpt.get(to, "250 OK")
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(to)
+        return answer
+
+    async def handle_DATA(self, server: Smtpd, session: Session, envelope: Envelope) -> str:
+        self.seen.append("DATA")
+        self.at_gate.put_nowait(None)
+        await self.gate.wait()
+        self.mails.append(envelope)
+        self.encrypted.append(server.wire().get_extra_info("ssl_object") is not None)
+        return self._answer(server, self.data)
+
+    async def handle_RSET(self, server: Smtpd, session: Session, envelope: Envelope) -> str:
+        self.seen.append("RSET")
+        return self._answer(server, self.rset)
+
+    async def handle_QUIT(self, server: Smtpd, session: Session, envelope: Envelope) -> str:
+        self.seen.append("QUIT")
+        return "221 Bye"
+
+    def _answer(self, server: Smtpd, answers: list[str]) -> str:
+        answer = answers.pop(0) if answers else "250 OK"
+        if answer == DROP:
+            server.wire().abort()
+        return answer
+
+    @property
+    def receivers(self) -> list[list[str]]:
+        return [envelope.rcpt_tos for envelope in self.mails]
+
+
+@asynccontextmanager
+async def smtpd(
+    script: Script, *, implicit: ssl.SSLContext | None = None, kind: Any = Smtpd, **options: Any
+) -> AsyncIterator[int]:
+    """Run the server; yield its port."""
+    loop = asyncio.get_running_loop()
+
+    def connection() -> Smtpd:
+        script.connections.append(kind(script, hostname="test", loop=loop, **options))
+        return script.connections[-1]
+
+    server = await loop.create_server(connection, HOST, 0, ssl=implicit)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for one in script.connections:
+            await one.end()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def greeter(greeting: bytes | None) -> AsyncIterator[int]:
+    """Run a server that says this and nothing else; None: it hangs up at once. Yield its port."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if greeting is not None:
+            writer.write(greeting)
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(greet, HOST, 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def channel_to(port: int, **changes: Any) -> AsyncIterator[EmailChannel]:
+    settings: dict[str, Any] = {"host": HOST, "port": port, "tls": "none", "timeout_seconds": 30.0}
+    channel = EmailChannel(SmtpSettings(**(settings | changes)))
+    try:
+        yield channel
+    finally:
+        await channel.aclose()
+
+
+def a_mail(*to: str) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "nps@example.org"
+    message["To"] = ", ".join(to or ("support@example.org",))
+    message["Message-ID"] = "<1@example.org>"
+    message.set_content("Réponse\n.\nfin", cte="quoted-printable")
+    return message
+
+
+async def failure(sending: Awaitable[None]) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        await sending
+    return caught.value
+
+
+def verdict(error: DeliveryError) -> tuple[str, bool, bool]:
+    return error.reason, error.retry, error.alarm
+
+
+@pytest.fixture
+async def script() -> Script:
+    return Script()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def cafile(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+ServerTls = Callable[..., ssl.SSLContext]
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ServerTls:
+    def context(name: str = HOST, issuer: trustme.CA = authority) -> ssl.SSLContext:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        issuer.issue_cert(name).configure_cert(tls)
+        return tls
+
+    return context
+
+
+def only(login: bytes, password: bytes) -> Callable[..., AuthResult]:
+    """Return an authenticator that lets this pair in."""
+
+    def authenticate(server: Smtpd, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (login, password), handled=False)
+
+    return authenticate
+
+
+# What the server says about the mail
+
+
+async def test_an_accepted_mail_arrives_whole(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail("a@example.org", "b@example.org"))
+
+    [envelope] = script.mails
+    assert envelope.mail_from == "nps@example.org"
+    assert envelope.rcpt_tos == ["a@example.org", "b@example.org"]
+    assert isinstance(envelope.content, bytes)
+    assert b"Message-ID: <1@example.org>\r\n" in envelope.content
+    assert envelope.content.endswith(b"R=C3=A9ponse\r\n.\r\nfin\r\n")
+
+
+async def test_a_mail_goes_only_to_the_receivers_asked_for(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail("a@example.org", "b@example.org"), ["b@example.org", "b@example.org"])
+
+    assert script.receivers == [["b@example.org"]]
+
+
+async def test_a_mail_without_receivers_is_a_mistake(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        with pytest.raises(ValueError, match="receiver"):
+            await channel.send(a_mail(), [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("450 Greylisted", ("smtp_450", True, False)),
+        ("550 No such user", ("smtp_550", False, True)),
+        ("530 Authentication required", ("smtp_530", True, True)),
+    ],
+)
+async def test_a_refused_receiver(script: Script, answer: str, expected: tuple[str, bool, bool]) -> None:
+    script.rcpt = {"support@example.org": answer}
+    async with smtpd(script) as port, channel_to(port) as channel:
+        error = await failure(channel.send(a_mail()))
+
+    assert verdict(error) == expected
+    assert error.retry_to == (("support@example.org",) if error.retry else None)
+    assert "DATA" not in script.seen
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "expected", "retry_to"),
+    [
+        ("450 Later", "250 OK", ("recipients_refused_partly", True, False), ("b@x.org",)),
+        ("550 Never", "250 OK", ("recipients_refused_partly", False, True), None),
+        ("550 Never", "451 Later", ("recipients_refused_partly", True, True), ("c@x.org",)),
+    ],
+)
+async def test_some_receivers_refused(
+    script: Script, b: str, c: str, expected: tuple[str, bool, bool], retry_to: tuple[str, ...] | None
+) -> None:
+    script.rcpt = {"b@x.org": b, "c@x.org": c}
+    async with smtpd(script) as port, channel_to(port) as channel:
+        error = await failure(channel.send(a_mail("a@x.org", "b@x.org", "c@x.org")))
+        script.rcpt = {}
+        if error.retry:
+            await channel.send(a_mail("a@x.org", "b@x.org", "c@x.org"), error.retry_to)
+
+    assert verdict(error) == expected
+    assert error.retry_to == retry_to
+    assert script.receivers == [
+        ["a@x.org", *(["c@x.org"] if c == "250 OK" else [])],
+        *([list(retry_to)] if retry_to else []),
+    ]
+
+
+async def test_all_receivers_refused_some_for_good(script: Script) -> None:
+    script.rcpt = {"a@x.org": "550 Never", "b@x.org": "451 Later"}
+    async with smtpd(script) as port, channel_to(port) as channel:
+        error = await failure(channel.send(a_mail("a@x.org", "b@x.org")))
+
+    assert verdict(error) == ("smtp_451", True, True)
+    assert error.retry_to == ("b@x.org",)
+    assert not script.mails
+
+
+@pytest.mark.parametrize(
+    ("step", "answer", "expected"),
+    [
+        ("data", "451 Try later", ("smtp_451", True, False)),
+        ("data", "554 Spam", ("smtp_554", False, True)),
+        ("data", DROP, ("disconnected", True, False)),
+        ("mail", "452 Full", ("smtp_452", True, False)),
+        ("mail", "553 Not your address", ("smtp_553", False, True)),
+        ("mail", DROP, ("disconnected", True, False)),
+        ("mail", "250", None),
+        ("data", "gibberish", ("protocol_error", True, True)),
+    ],
+)
+async def test_what_the_server_says_decides(
+    script: Script, step: str, answer: str, expected: tuple[str, bool, bool] | None
+) -> None:
+    setattr(script, step, [answer])
+    async with smtpd(script) as port, channel_to(port) as channel:
+        if expected is None:
+            await channel.send(a_mail())
+        else:
+            error = await failure(channel.send(a_mail()))
+            assert verdict(error) == expected
+            assert error.retry_to is None
+            await channel.send(a_mail())
+
+    assert script.receivers[-1] == ["support@example.org"]
+
+
+# Before it can say anything
+
+
+async def test_a_refused_connection_is_tried_again() -> None:
+    with socket.socket() as bound:
+        bound.bind((HOST, 0))
+        async with channel_to(bound.getsockname()[1]) as channel:
+            assert verdict(await failure(channel.send(a_mail()))) == ("refused", True, False)
+
+
+async def test_an_unknown_host_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    async with channel_to(25, host="nobody.invalid") as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == ("refused", True, False)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "expected"),
+    [
+        (None, ("disconnected", True, False)),
+        (b"", ("timeout", True, False)),
+        (b"220 ", ("timeout", True, False)),
+        (b"220 hello\r\n", ("timeout", True, False)),
+        (b"421 Busy\r\n", ("smtp_421", True, False)),
+        (b"554 Go away\r\n", ("smtp_554", True, True)),
+        (b"HTTP/1.1 400 Bad Request\r\n", ("protocol_error", True, True)),
+    ],
+)
+async def test_a_server_that_does_not_talk_costs_no_mail(
+    greeting: bytes | None, expected: tuple[str, bool, bool]
+) -> None:
+    patience = 0.2 if expected[0] == "timeout" else 30.0
+    async with greeter(greeting) as port, channel_to(port, timeout_seconds=patience) as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == expected
+
+
+class HeloOnly(Smtpd):
+    """Knows no EHLO, as in 1982."""
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        await self.push("502 Not implemented")
+
+
+async def test_a_server_without_ehlo_will_do(script: Script) -> None:
+    async with smtpd(script, kind=HeloOnly) as port, channel_to(port) as channel:
+        await channel.send(a_mail())
+
+    assert len(script.mails) == 1
+
+
+async def test_a_server_without_ehlo_will_not_do_for_starttls(script: Script, cafile: Path) -> None:
+    async with smtpd(script, kind=HeloOnly) as port, channel_to(port, tls="starttls", cafile=cafile) as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == ("starttls_missing", True, True)
+
+    assert not script.seen
+
+
+# TLS
+
+
+async def test_a_mail_goes_encrypted_with_starttls(script: Script, server_tls: ServerTls, cafile: Path) -> None:
+    async with (
+        smtpd(script, tls_context=server_tls()) as port,
+        channel_to(port, tls="starttls", cafile=cafile) as channel,
+    ):
+        await channel.send(a_mail())
+        await channel.send(a_mail())
+
+    assert script.encrypted == [True, True]
+    assert len(script.connections) == 1
+
+
+async def test_a_mail_goes_encrypted_with_implicit_tls(script: Script, server_tls: ServerTls, cafile: Path) -> None:
+    async with smtpd(script, implicit=server_tls()) as port, channel_to(port, tls="implicit", cafile=cafile) as channel:
+        await channel.send(a_mail())
+
+    assert script.encrypted == [True]
+
+
+async def test_without_starttls_nothing_is_sent(script: Script, cafile: Path) -> None:
+    async with smtpd(script) as port, channel_to(port, tls="starttls", cafile=cafile) as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == ("starttls_missing", True, True)
+
+    assert not script.seen
+
+
+class StarttlsBroken(Smtpd):
+    """Offers STARTTLS and then cannot do it."""
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        await self.push("454 TLS not available")
+
+
+async def test_starttls_that_does_not_work_sends_nothing(script: Script, server_tls: ServerTls, cafile: Path) -> None:
+    async with (
+        smtpd(script, kind=StarttlsBroken, tls_context=server_tls()) as port,
+        channel_to(port, tls="starttls", cafile=cafile) as channel,
+    ):
+        assert verdict(await failure(channel.send(a_mail()))) == ("tls_failed", True, True)
+
+    assert not script.seen
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+@pytest.mark.parametrize("wrong", ["issuer", "name", "system"])
+async def test_a_bad_certificate_sends_nothing(
+    script: Script, server_tls: ServerTls, cafile: Path, tls: str, wrong: str
+) -> None:
+    name = "elsewhere.example" if wrong == "name" else HOST
+    context = server_tls(name, trustme.CA()) if wrong == "issuer" else server_tls(name)
+    serving = smtpd(script, implicit=context) if tls == "implicit" else smtpd(script, tls_context=context)
+    async with serving as port, channel_to(port, tls=tls, cafile=None if wrong == "system" else cafile) as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == ("tls_failed", True, True)
+
+    assert not script.seen
+
+
+async def test_implicit_tls_to_a_plain_port_sends_nothing(script: Script, cafile: Path) -> None:
+    async with smtpd(script) as port, channel_to(port, tls="implicit", cafile=cafile) as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == ("tls_failed", True, True)
+
+    assert not script.seen
+
+
+# AUTH
+
+
+async def test_the_right_password_is_let_in(script: Script, server_tls: ServerTls, cafile: Path) -> None:
+    options: dict[str, Any] = {"auth_required": True, "authenticator": only(b"nps", b"secret")}
+    async with (
+        smtpd(script, tls_context=server_tls(), **options) as port,
+        channel_to(port, tls="starttls", cafile=cafile, username="nps", password=SecretStr("secret")) as channel,
+    ):
+        await channel.send(a_mail())
+
+    assert script.encrypted == [True]
+
+
+async def test_a_refused_password_costs_no_mail(script: Script, server_tls: ServerTls, cafile: Path) -> None:
+    options: dict[str, Any] = {"auth_required": True, "authenticator": only(b"nps", b"secret")}
+    async with (
+        smtpd(script, tls_context=server_tls(), **options) as port,
+        channel_to(port, tls="starttls", cafile=cafile, username="nps", password=SecretStr("wr0ng")) as channel,
+    ):
+        error = await failure(channel.send(a_mail()))
+
+    assert verdict(error) == ("auth_refused", True, True)
+    assert "wr0ng" not in "".join(traceback.format_exception(error))
+    assert not script.seen
+
+
+async def test_a_server_without_auth_costs_no_mail(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port, username="nps", password=SecretStr("secret")) as channel:
+        assert verdict(await failure(channel.send(a_mail()))) == ("auth_refused", True, True)
+
+    assert not script.seen
+
+
+# Connections
+
+
+async def test_a_connection_serves_many_mails(script: Script) -> None:
+    async with smtpd(script) as port:
+        async with channel_to(port) as channel:
+            for _ in range(5):
+                await channel.send(a_mail())
+        assert script.seen[-1] == "QUIT"
+
+    assert len(script.mails) == 5
+    assert len(script.connections) == 1
+
+
+async def test_a_refusal_does_not_cost_the_connection(script: Script) -> None:
+    script.rcpt = {"support@example.org": "550 No"}
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await failure(channel.send(a_mail()))
+        await channel.send(a_mail("a@example.org"))
+
+    assert script.receivers == [["a@example.org"]]
+    assert len(script.connections) == 1
+
+
+async def test_a_connection_the_server_has_closed_is_replaced(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail())
+        script.connections[0].wire().close()
+        protocol = channel._kept[0][1].protocol
+        assert protocol is not None
+        lost = asyncio.Event()
+        protocol._connection_lost_callback = lambda _: lost.set()
+        await lost.wait()
+        await channel.send(a_mail())
+
+    assert len(script.mails) == 2
+    assert len(script.connections) == 2
+
+
+@pytest.mark.parametrize("step", ["rset", "mail"])
+@pytest.mark.parametrize("answer", [DROP, "421 Idle for too long", "450 Too many mails"])
+async def test_a_connection_the_server_closes_when_asked_is_replaced(script: Script, step: str, answer: str) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail())
+        setattr(script, step, [answer])
+        await channel.send(a_mail())
+
+    assert len(script.mails) == 2
+    assert len(script.connections) == 2
+
+
+async def test_a_connection_that_idled_too_long_is_replaced(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email, "_KEEP_SECONDS", 0.0)
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail())
+        await channel.send(a_mail())
+
+    assert len(script.connections) == 2
+
+
+async def test_as_many_mails_at_a_time_as_connections(script: Script) -> None:
+    script.gate.clear()
+    async with smtpd(script) as port, channel_to(port, connections=2) as channel:
+        sending = [asyncio.create_task(channel.send(a_mail())) for _ in range(6)]
+        for _ in range(2):
+            await script.at_gate.get()
+        assert script.seen.count("MAIL") == 2
+        script.gate.set()
+        await asyncio.gather(*sending)
+
+    assert len(script.mails) == 6
+    assert len(script.connections) == 2
+
+
+async def test_a_cancelled_mail_leaves_no_half_used_connection(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port, connections=1) as channel:
+        await channel.send(a_mail("first@example.org"))
+        script.gate.clear()
+        sending = asyncio.create_task(channel.send(a_mail("cancelled@example.org")))
+        for _ in range(2):
+            await script.at_gate.get()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        script.gate.set()
+        await channel.send(a_mail("last@example.org"))
+
+    assert script.receivers[-1] == ["last@example.org"]
+    assert len(script.connections) == 2
+
+
+async def test_a_channel_closed_during_a_mail_keeps_no_connection(script: Script) -> None:
+    script.gate.clear()
+    async with smtpd(script) as port, channel_to(port) as channel:
+        sending = asyncio.create_task(channel.send(a_mail()))
+        await script.at_gate.get()
+        await channel.aclose()
+        script.gate.set()
+        await sending
+        assert not channel._kept
+
+    assert len(script.mails) == 1
+
+
+async def test_closing_does_not_mind_a_dead_server(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail())
+        script.connections[0].wire().abort()
+        await channel.aclose()
+
+    assert "QUIT" not in script.seen
+
+
+# What is told to whom
+
+
+async def test_the_error_does_not_repeat_what_the_server_said(script: Script) -> None:
+    script.rcpt = {"support@example.org": "550 support@example.org is not here"}
+    async with smtpd(script) as port, channel_to(port) as channel:
+        error = await failure(channel.send(a_mail()))
+        script.data = ["554 canary"]
+        other = await failure(channel.send(a_mail("a@example.org")))
+
+    assert str(error) == "smtp_550"
+    assert "support@" not in "".join(traceback.format_exception(error))
+    assert "canary" not in "".join(traceback.format_exception(other))
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"username": "nps"}, "go together"),
+        ({"password": "secret-1"}, "go together"),
+        ({"username": "nps", "password": "secret-1", "tls": "none", "host": "mail.example.org"}, "needs tls"),
+        ({"username": "nps", "password": "secret-1", "tls": "none", "host": "10.0.0.1"}, "needs tls"),
+        ({"cafile": "does/not/exist.pem"}, "not a file"),
+        ({"host": "mail\r\nRCPT TO"}, "pattern"),
+        ({"host": ""}, "pattern"),
+        ({"port": 0}, "greater"),
+        ({"port": 65_536}, "less"),
+        ({"tls": None}, "starttls"),
+        ({"start_tls": True}, "Extra"),
+    ],
+)
+def test_settings_that_do_not_hold(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        SmtpSettings(**settings)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
+def test_a_password_may_stay_on_this_machine(host: str) -> None:
+    settings = SmtpSettings(username="nps", password=SecretStr("secret-1"), tls="none", host=host)
+
+    assert "secret-1" not in repr(settings)
+
+
+def test_tls_is_the_default() -> None:
+    assert SmtpSettings().tls == "starttls"
+
+
+def test_a_certificate_authority_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("nothing")
+
+    with pytest.raises(SettingsError, match="cafile"):
+        EmailChannel(SmtpSettings(cafile=path))

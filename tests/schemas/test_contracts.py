@@ -1,0 +1,88 @@
+"""Every contract's example is complete and holds, by the model and by the JSON Schema."""
+
+import json
+from uuid import UUID
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from schemas.base import Event
+from schemas.catalog import CONTRACTS, Contract
+from schemas.export import json_schema
+
+EACH = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+
+
+@EACH
+def test_the_example_has_every_field_and_survives_the_model_unchanged(contract: Contract) -> None:
+    event = contract.model.model_validate_json(json.dumps(contract.example))
+
+    assert contract.example == json.loads(event.model_dump_json())
+
+
+@EACH
+def test_the_example_holds_by_the_json_schema(contract: Contract) -> None:
+    validator = Draft202012Validator(json_schema(contract), format_checker=FormatChecker())
+
+    assert [error.message for error in validator.iter_errors(contract.example)] == []
+
+
+@EACH
+def test_a_field_that_is_missing_from_an_emitted_event_is_noticed(contract: Contract) -> None:
+    validator = Draft202012Validator(json_schema(contract))
+    if contract.consumed:
+        required = set(json_schema(contract)["required"])
+        assert {"response_id", "survey_id", "customer_id", "score", "responded_at"} == required
+        return
+    for name in contract.model.model_fields:
+        assert not validator.is_valid({key: value for key, value in contract.example.items() if key != name}), name
+
+
+def test_names_topics_and_types_are_unique() -> None:
+    for values in (
+        [contract.name for contract in CONTRACTS],
+        [contract.topic for contract in CONTRACTS],
+        [contract.event_type for contract in CONTRACTS],
+        [contract.model for contract in CONTRACTS],
+    ):
+        assert len(CONTRACTS) == len(set(values))
+
+
+def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
+    parts = {"Customer", "Consent", "Origin", "EarlierAnswer", "Link", "RuleDecision", "WindowScore"}
+    envelopes = {"StructuredResponse"}
+
+    assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {
+        contract.model.__name__ for contract in CONTRACTS
+    }
+
+
+def test_only_responses_are_consumed_and_only_deliveries_are_internal() -> None:
+    assert [contract.topic for contract in CONTRACTS if contract.consumed] == ["responses"]
+    assert [contract.topic for contract in CONTRACTS if not contract.public] == ["deliveries"]
+    assert [contract.topic for contract in CONTRACTS if contract.compacted] == ["scores"]
+
+
+def test_an_erasure_is_told_on_each_topic_that_says_who_a_customer_is() -> None:
+    told = [contract.topic for contract in CONTRACTS if contract.tombstone is not None]
+
+    assert told == ["responses", "alerts", "invitations"]
+
+
+def test_ids_in_the_examples_are_of_the_kind_that_is_promised() -> None:
+    promised = {"alert_id", "invitation_id", "decision_id", "dead_letter_id", "delivery_id"}
+    ids = [contract.example[name] for contract in CONTRACTS for name in promised & contract.example.keys()]
+
+    assert [UUID(found).version for found in ids] == [5] * 6
+
+
+def test_addresses_in_the_examples_are_reserved_ones() -> None:
+    addresses = [
+        text
+        for contract in CONTRACTS
+        for text in json.dumps(contract.example).split('"')
+        if "@" in text or "//" in text
+    ]
+
+    assert addresses
+    assert [text for text in addresses if not any(f"example.{end}" in text for end in ("com", "org"))] == []

@@ -1,0 +1,1 @@
+"""The detractor alerting worker."""

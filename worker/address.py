@@ -1,0 +1,21 @@
+"""Mail addresses. The standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`, so they are checked here."""
+
+import re
+
+# RFC 5321's dot-string local part and a host name; quoted local parts and address literals are not accepted.
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*@{_LABEL}(?:\.{_LABEL})*")
+_LONGEST = 254
+
+
+def is_address(text: str | None) -> bool:
+    """Say whether this is one plain ASCII mail address and nothing else."""
+    return text is not None and len(text) <= _LONGEST and _ADDRESS.fullmatch(text) is not None
+
+
+def check_address(text: str) -> str:
+    """Return the address; raise ValueError, without repeating it, if it is none."""
+    if not is_address(text):
+        raise ValueError("is not a plain mail address")
+    return text

@@ -1,0 +1,108 @@
+"""The only file that knows everyone: roles, their shells, and how a worker starts, stops and fails."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from worker.errors import Fatal
+from worker.settings import Settings
+from worker.status import report
+from worker.streams import notify, process, topics
+from worker.streams.postman import Postman
+from worker.streams.shell import Shell
+
+log = logging.getLogger(__name__)
+
+Role = Literal["process", "notify", "all"]
+
+
+@dataclass
+class Worker:
+    """A running worker: its shells by role, its postman if it has one."""
+
+    role: Role
+    settings: Settings
+    shells: dict[str, Shell] = field(default_factory=dict)
+    postman: Postman | None = None
+
+    async def failure(self) -> None:
+        """Wait until something must stop the worker; raise it."""
+        waiting = [asyncio.create_task(shell.failure()) for shell in self.shells.values()]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    @property
+    def ready(self) -> bool:
+        """Whether every role has its partitions and their state."""
+        return all(shell.ready for shell in self.shells.values())
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, role: Role = "all") -> AsyncIterator[Worker]:
+    """Start a worker, waiting for Kafka if need be; stop it at the end: batch in hand finished, offset committed."""
+    partitions = await topics.ensure(settings)
+    worker = Worker(role, settings)
+    if role in {"process", "all"}:
+        worker.shells[process.ROLE] = process.build(settings, partitions)
+    if role in {"notify", "all"}:
+        worker.shells[notify.ROLE], worker.postman = notify.build(settings, partitions)
+    try:
+        await asyncio.gather(*(shell.app.start() for shell in worker.shells.values()))
+        if worker.postman is not None:
+            worker.postman.start()
+        yield worker
+    finally:
+        if worker.postman is not None:
+            await worker.postman.stop()
+        for shell in worker.shells.values():
+            await shell.app.stop()
+
+
+async def run(settings: Settings, role: Role) -> int:
+    """Run until SIGTERM or SIGINT, or until something must stop it. Return the exit code."""
+    stop, started = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_serve(settings, role, started, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not started.is_set():
+        serving.cancel()
+    try:
+        await serving
+    except asyncio.CancelledError:
+        log.info("stopped before Kafka was reached")
+    except Fatal as error:
+        log.critical("stopped: %s", error)
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: asyncio.Event) -> None:
+    async with running(settings, role) as worker:
+        started.set()
+        log.info("started: role %s, group %s, topics %s.*", role, settings.kafka.group, settings.topic_prefix)
+        tasks = [
+            asyncio.create_task(stop.wait()),
+            asyncio.create_task(worker.failure()),
+            asyncio.create_task(report(settings.status_path(role), lambda: worker.ready)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+    log.info("stopped: batches finished, offsets committed")

@@ -1,0 +1,130 @@
+"""The command line: `python -m worker …`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+
+from worker import logs, status
+from worker.app import run
+from worker.errors import SettingsError
+from worker.flow import outbox
+from worker.publishing import lines, publish
+from worker.settings import CONFIG_VARIABLE, Settings, load
+from worker.streams.topics import topic_name
+
+_WRONG_SETTINGS = 2
+_SETTINGS_HELP = (
+    f"Settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and NPS_ variables, which win."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code: 0 fine, 1 failed, 2 wrong usage or settings."""
+    asked = _parser().parse_args(arguments)
+    if asked.command == "demo":
+        return _demo(asked)
+    try:
+        settings = load()
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return _WRONG_SETTINGS
+    if asked.command == "check-config":
+        print(_summary(settings))
+        return 0
+    if asked.command == "health":
+        return _health(settings, asked.role)
+    logs.configure(settings.log_level)
+    if asked.command == "publish":
+        return asyncio.run(_publish(settings, asked.file))
+    return asyncio.run(run(settings, asked.role))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m worker",
+        description="Turns NPS responses on Kafka into alerts, e-mails, invitations and rolling scores.",
+        epilog=_SETTINGS_HELP,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    running = commands.add_parser("run", help="run the worker until SIGTERM or Ctrl-C", epilog=_SETTINGS_HELP)
+    publishing = commands.add_parser("publish", help="publish a file's lines as responses, each as one record's value")
+    publishing.add_argument("file", type=_file, help="a file with one response per line (JSON Lines)")
+    commands.add_parser("check-config", help="check the settings and say what they come to", epilog=_SETTINGS_HELP)
+    health = commands.add_parser("health", help="exit 0 if the worker on this machine is alive and ready")
+    for command in (running, health):
+        command.add_argument(
+            "--role",
+            choices=["process", "notify", "all"],
+            default="all",
+            help="process: decide and count; notify: send mail; all: both in one process (default)",
+        )
+    demo = commands.add_parser("demo", help="a Kafka, an inbox, the worker and sample responses, on this machine only")
+    demo.add_argument("--once", action="store_true", help="publish everything, wait until it is processed, and exit")
+    demo.add_argument(
+        "--input", type=_file, metavar="FILE", help="responses to publish, one per line; default: samples"
+    )
+    demo.add_argument("--json", action="store_true", help="with --once: print the result as one line of JSON")
+    demo.add_argument(
+        "--kafka", metavar="HOST:PORT", help="use this Kafka, with topics of its own, instead of an embedded one"
+    )
+    demo.add_argument("--rate", type=float, default=4.0, metavar="N", help="responses per second (default: 4)")
+    return parser
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text} is not a file")
+    return path
+
+
+def _summary(settings: Settings) -> str:
+    kafka, smtp = settings.kafka, settings.smtp
+    return "\n".join(
+        [
+            f"kafka    {kafka.bootstrap_servers} ({kafka.security_protocol}), group {kafka.group}",
+            f"topics   {settings.topic_prefix}.*",
+            f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
+            *(
+                f"route    {route.name}: {route.segment or 'every segment'}, {route.min_severity} and up, "
+                f"{len(route.to)} receiver{'s' if len(route.to) > 1 else ''}"
+                for route in settings.email.all_routes()
+            ),
+            "settings are fine",
+        ]
+    )
+
+
+def _health(settings: Settings, role: str) -> int:
+    problem = status.problem(settings.status_path(role))
+    print(problem or "alive and ready")
+    return 1 if problem else 0
+
+
+async def _publish(settings: Settings, path: Path) -> int:
+    def progress(count: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{count} published", end="", file=sys.stderr, flush=True)
+
+    topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+    try:
+        count = await publish(settings.kafka, topic, lines(path), progress)
+    except KafkaError as error:
+        print(f"\n{settings.kafka.bootstrap_servers}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
+        return 1
+    print(f"\r{count} published to {topic}")
+    return 0
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    try:
+        from worker.demo import show  # noqa: PLC0415 - the demo's packages are an extra
+    except ModuleNotFoundError as error:
+        print(f"the demo needs the package {error.name}: pip install 'detractor-worker[embedded]'", file=sys.stderr)
+        return 1
+    return show.main(once=asked.once, path=asked.input, as_json=asked.json, rate=asked.rate, kafka=asked.kafka)

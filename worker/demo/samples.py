@@ -1,0 +1,81 @@
+"""Sample responses: a few shops, French and English, invented people, and one delivery desk that needs attention."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+#: What `make demo ARGS=--once` publishes: 300 lines, duplicates, corrections and broken lines among them.
+FILE = Path(__file__).parent / "samples.jsonl"
+
+_SHOPS = {"fr": ["lyon", "paris", "nantes"], "uk": ["leeds", "bristol"]}
+_DESKS = ["delivery", "checkout", "support"]
+_NAMES = {
+    "fr": ["Camille Garnier", "Nadia Lefort", "Hugo Marchal", "Inès Fontaine", "Lucas Perrot", "Zoé Vasseur"],
+    "en": ["Alex Morgan", "Priya Nair", "Tom Hadley", "Grace Osei", "Ruth Calder", "Ben Whitlock"],
+}
+_COMMENTS = {
+    ("fr", "low", "delivery"): ["Livraison en retard de dix jours, personne ne répond.", "Colis arrivé abîmé."],
+    ("fr", "low", "checkout"): ["Paiement refusé trois fois, puis débité deux fois.", "Trop d’étapes pour commander."],
+    ("fr", "low", "support"): ["On m’a promis un rappel, j’attends toujours.", "Réponse copiée-collée."],
+    ("fr", "mid", ""): ["Correct, sans plus.", "Produit bien mais un peu cher.", ""],
+    ("fr", "high", ""): ["Rapide et soigné, merci !", "Une équipe à l’écoute.", ""],
+    ("en", "low", "delivery"): ["Ten days late and nobody picks up the phone.", "The box arrived crushed."],
+    ("en", "low", "checkout"): ["Charged twice for one order.", "The form lost my address again."],
+    ("en", "low", "support"): ["Still waiting for the call you promised.", "A canned answer to a real question."],
+    ("en", "mid", ""): ["Fine, nothing special.", "Good product, a bit pricey.", ""],
+    ("en", "high", ""): ["Quick, friendly, spot on.", "Best service I have had in years.", ""],
+}
+_USUAL = (1, 1, 1, 1, 2, 3, 4, 10, 16, 24, 22)
+_WEAK = (6, 6, 7, 7, 6, 6, 6, 8, 7, 5, 3)
+_WEAK_DESK = ("fr", "lyon", "delivery")
+
+
+def response(rng: random.Random, number: int, when: datetime) -> dict[str, Any]:
+    """Return one response; `when` is the time of the answer, with its offset."""
+    country = rng.choice(["fr", "fr", "fr", "uk"])
+    desk = (country, rng.choice(_SHOPS[country]), rng.choice(_DESKS))
+    language = "fr" if country == "fr" else "en"
+    score = rng.choices(range(11), _WEAK if desk == _WEAK_DESK else _USUAL)[0]
+    mood = "low" if score <= 6 else "high" if score >= 9 else "mid"
+    comment = rng.choice(_COMMENTS[language, mood, desk[2] if mood == "low" else ""])
+    customer = rng.randrange(400)
+    return {
+        "response_id": f"r-{number:05d}",
+        "revision": 0,
+        "survey_id": "after-purchase",
+        "customer_id": f"c-{customer:04d}",
+        "score": score,
+        "comment": comment or None,
+        "language": language,
+        "responded_at": when.isoformat(timespec="seconds"),
+        "segment": list(desk),
+        "customer": {
+            "name": _NAMES[language][customer % 6],
+            "email": f"customer-{customer:04d}@example.com",
+            "phone": f"+33 1 99 00 {customer // 100:02d} {customer % 100:02d}" if language == "fr" else None,
+            "tier": "vip" if customer % 9 == 0 else "standard",
+            "owner": f"{desk[1]} team",
+        },
+        "consent": {"callback": customer % 7 != 0, "public_review": customer % 3 != 0, "marketing": False},
+        "origin": {"system": "sample", "permalink": f"https://survey.example.com/answers/r-{number:05d}"},
+        "test": False,
+    }
+
+
+def endless(rng: random.Random, start: int, now: Callable[[], datetime]) -> Iterator[bytes]:
+    """Return responses without end, each answered at `now()`; one in forty is broken or sent twice."""
+    number = start
+    last = b""
+    while True:
+        number += 1
+        chance = rng.random()
+        if last and chance < 1 / 80:
+            yield last
+        elif chance < 1 / 40:
+            yield b'{"response_id": "r-broken", "score": 11'
+        else:
+            last = json.dumps(response(rng, number, now()), ensure_ascii=False).encode()
+            yield last

@@ -1,0 +1,162 @@
+"""`make demo`: set the stage, publish, and show; live until Ctrl-C, or once with a result."""
+
+import asyncio
+import contextlib
+import json
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.status import Status
+
+from worker import logs
+from worker.demo import samples
+from worker.demo.spectator import Spectator
+from worker.demo.stage import Stage, stage
+from worker.demo.view import dashboard
+from worker.embedded import EmbeddedError
+from worker.errors import WorkerError
+from worker.flow import outbox
+from worker.publishing import lines, publish
+from worker.streams.topics import topic_name
+
+_FRAMES_PER_SECOND = 4
+_POLL_SECONDS = 0.05
+_SILENT_SECONDS = 2.0
+
+
+def main(*, once: bool, path: Path | None, as_json: bool, rate: float, kafka: str | None) -> int:
+    """Run the demo; return the exit code."""
+    logs.configure("CRITICAL")
+    screen = Console(stderr=as_json)
+    play = _once(screen, path or samples.FILE, kafka, as_json=as_json) if once else _live(screen, path, rate, kafka)
+    try:
+        asyncio.run(play)
+    except KeyboardInterrupt:
+        screen.print("stopped: Kafka, the inbox and the worker are gone")
+    except (EmbeddedError, WorkerError) as error:
+        print(f"the demo failed: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _set(screen: Console, kafka: str | None) -> AsyncIterator[tuple[Stage, Spectator]]:
+    """Set the stage, saying what is done meanwhile: one moving line on a terminal, a line each elsewhere."""
+    began = time.monotonic()
+    with contextlib.ExitStack() as showing:
+        say: Callable[[str], None] = screen.print
+        if screen.is_terminal:
+            say = showing.enter_context(Status("starting", console=screen)).update
+        async with stage(say, kafka) as set_stage:
+            spectator = Spectator(set_stage.settings)
+            await spectator.start()
+            showing.close()
+            screen.print(f"ready after {time.monotonic() - began:.1f} s", style="dim")
+            try:
+                yield set_stage, spectator
+            finally:
+                await spectator.stop()
+
+
+async def _once(screen: Console, path: Path, kafka: str | None, *, as_json: bool) -> None:
+    values = lines(path)
+    async with _set(screen, kafka) as (set_stage, spectator):
+        failing = asyncio.create_task(set_stage.worker.failure())
+        playing = asyncio.create_task(_publish_and_settle(screen, set_stage, values))
+        done, _ = await asyncio.wait([failing, playing], return_when=asyncio.FIRST_COMPLETED)
+        for task in (failing, playing):
+            task.cancel()
+        for task in done:
+            task.result()
+        await spectator.catch_up()
+        result = spectator.seen.result(len(values), set_stage.inbox.accepted)
+        if not as_json:
+            mails = [mail.message for mail in set_stage.inbox.mails]
+            screen.print(dashboard(spectator.seen, len(values), mails, set_stage.inbox.accepted))
+            for reason, number in sorted(spectator.seen.reasons.items()):
+                screen.print(f"  {number:>5} dead letters: {reason}")
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False), flush=True)
+
+
+async def _publish_and_settle(screen: Console, set_stage: Stage, values: list[bytes]) -> None:
+    """Publish, and wait until everything that follows has happened, saying now and then how far it is."""
+    settings = set_stage.settings
+    topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+    published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
+    screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
+    said = time.monotonic()
+    while (waiting := await set_stage.waiting()) != 0:
+        if waiting is not None and time.monotonic() - said > _SILENT_SECONDS:
+            screen.print(f"{waiting:,} on their way, {set_stage.inbox.accepted:,} mails arrived", style="dim")
+            said = time.monotonic()
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _live(screen: Console, path: Path | None, rate: float, kafka: str | None) -> None:
+    async with _set(screen, kafka) as (set_stage, spectator):
+        published = Published(path, rate)
+        settings = set_stage.settings
+        topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+        tasks = [
+            asyncio.create_task(set_stage.worker.failure()),
+            asyncio.create_task(spectator.follow()),
+            asyncio.create_task(publish(settings.kafka, topic, published)),
+            asyncio.create_task(_show(screen, set_stage, spectator, published)),
+        ]
+        try:
+            while True:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                    tasks.remove(task)  # a file that was published to its end: the picture stays
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Published(AsyncIterator[bytes]):
+    """Values at a pace of `rate` per second: a file's lines, or samples without end."""
+
+    def __init__(self, path: Path | None, rate: float) -> None:
+        self.count = 0
+        self._pause = 1 / rate
+        self._values: Iterator[bytes]
+        if path is not None:
+            self._values = iter(lines(path))
+        else:
+            rng = random.Random()  # noqa: S311 - samples, no secret
+            self._values = samples.endless(rng, int(time.time()), lambda: datetime.now().astimezone())
+
+    async def __anext__(self) -> bytes:
+        """Return the next value when it is time."""
+        value = next(self._values, None)
+        if value is None:
+            raise StopAsyncIteration
+        await asyncio.sleep(self._pause)
+        self.count += 1
+        return value
+
+
+async def _show(screen: Console, set_stage: Stage, spectator: Spectator, published: Published) -> None:
+    """Show the picture until cancelled: moving on a terminal, a line per alert elsewhere."""
+    inbox, seen = set_stage.inbox, spectator.seen
+    if not screen.is_terminal:
+        shown = 0
+        while True:
+            await asyncio.sleep(1 / _FRAMES_PER_SECOND)
+            if len(seen.alerts) != shown:
+                shown, alert = len(seen.alerts), seen.latest[0]
+                screen.print(f"{published.count} published, {inbox.accepted} mails; {alert.severity}: {alert.summary}")
+    with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
+        while True:
+            mails = [mail.message for mail in inbox.mails[-4:]]
+            live.update(dashboard(seen, published.count, mails, inbox.accepted))
+            await asyncio.sleep(1 / _FRAMES_PER_SECOND)

@@ -1,0 +1,121 @@
+"""The spectator: reads what the worker publishes, as any receiver would, and keeps count by id."""
+
+import asyncio
+import json
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.alert import Alert
+from schemas.decision import Outcome
+from worker.flow import outbox
+from worker.settings import Settings
+from worker.streams.connection import client_options
+from worker.streams.topics import topic_name
+
+_WATCHED = (outbox.DECISIONS, outbox.ALERTS, outbox.INVITATIONS, outbox.DEAD_LETTERS, outbox.SCORES)
+_LATEST_ALERTS = 8
+_COUNTED_ONCE = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
+_DROPPED = {Outcome.DUPLICATE, Outcome.SUPERSEDED}
+
+
+@dataclass
+class Seen:
+    """What was seen so far; ids, so that a repeat counts once."""
+
+    accepted: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
+    dead_letters: dict[str, str] = field(default_factory=dict)
+    alerts: set[str] = field(default_factory=set)
+    invitations: set[str] = field(default_factory=set)
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    latest: deque[Alert] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))
+
+    def take(self, topic: str, value: bytes | None) -> None:
+        """Take in one record's value; a null erases and is not counted."""
+        if value is None:
+            return
+        event = json.loads(value)
+        if topic == outbox.DECISIONS:
+            if event["outcome"] in _COUNTED_ONCE:
+                self.accepted.add(event["response_id"])
+            elif event["outcome"] in _DROPPED:
+                self.dropped.add(event["decision_id"])
+        elif topic == outbox.ALERTS:
+            self.alerts.add(event["alert_id"])
+            self.latest.appendleft(Alert.model_validate_json(value))
+        elif topic == outbox.INVITATIONS:
+            self.invitations.add(event["invitation_id"])
+        elif topic == outbox.DEAD_LETTERS:
+            self.dead_letters[event["dead_letter_id"]] = event["reason"]
+        elif topic == outbox.SCORES:
+            self.scores[event["segment"]] = event
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many dead letters there are for each reason."""
+        return Counter(self.dead_letters.values())
+
+    def result(self, published: int, emails: int) -> dict[str, Any]:
+        """Return the counts, with the all-time score of each segment."""
+        scores = {
+            path: {key: event["windows"]["all"][key] for key in ("n", "promoters", "passives", "detractors", "nps")}
+            for path, event in sorted(self.scores.items())
+        }
+        root = scores.get("", {"promoters": 0, "passives": 0, "detractors": 0})
+        return {
+            "published": published,
+            "accepted": len(self.accepted),
+            "duplicates": len(self.dropped),
+            "dead_letters": len(self.dead_letters),
+            "promoters": root["promoters"],
+            "passives": root["passives"],
+            "detractors": root["detractors"],
+            "alerts": len(self.alerts),
+            "invitations": len(self.invitations),
+            "emails": emails,
+            "scores": scores,
+        }
+
+
+class Spectator:
+    """Follows the public topics from their beginning."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.seen = Seen()
+        self._topics = {topic_name(settings.topic_prefix, topic): topic for topic in _WATCHED}
+        self._consumer = AIOKafkaConsumer(**client_options(settings.kafka), auto_offset_reset="earliest")
+        self._places: list[TopicPartition] = []
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._consumer.start()
+        for name in self._topics:
+            # Before this the client may know nothing of the topic.
+            await self._consumer._client._wait_on_metadata(name)
+            for partition in self._consumer.partitions_for_topic(name) or ():
+                self._places.append(TopicPartition(name, partition))
+        self._consumer.assign(self._places)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    async def follow(self) -> None:
+        """Read until cancelled."""
+        while True:
+            await self._read(timeout_ms=200)
+
+    async def catch_up(self) -> None:
+        """Read what is there now."""
+        ends = await self._consumer.end_offsets(self._places)
+        while any([await self._consumer.position(place) < ends[place] for place in self._places]):
+            await self._read(timeout_ms=100)
+            await asyncio.sleep(0)
+
+    async def _read(self, timeout_ms: int) -> None:
+        for place, records in (await self._consumer.getmany(timeout_ms=timeout_ms)).items():
+            for record in records:
+                self.seen.take(self._topics[place.topic], record.value)

@@ -1,0 +1,7 @@
+"""A Kafka and a mail inbox of one's own, for the demo and the tests; neither Docker nor Java has to be installed."""
+
+from worker.errors import WorkerError
+
+
+class EmbeddedError(WorkerError):
+    """The embedded Kafka could not be fetched, started or reached; the text ends with what its log said last."""

@@ -1,0 +1,318 @@
+"""A real Apache Kafka, one node in KRaft mode, as a child process on 127.0.0.1."""
+
+import asyncio
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from asyncio.subprocess import Process
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from worker.embedded import EmbeddedError, tether
+from worker.embedded.jars import KAFKA_VERSION, class_path
+from worker.embedded.java import find_java
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+PROBE_INTERVAL_S = 0.05
+PROBE_TIMEOUT_S = 5.0
+PORT_ATTEMPTS = 5
+LOG_TAIL_LINES = 25
+
+# Below the range that Linux and macOS take outgoing connections from: a port of that range may be gone when a broker
+# wants it back after a restart, or be taken by a client that, retrying, connects to itself.
+PORTS = range(20_000, 32_768)
+
+# A cluster of one that is never joined by another needs no identifier of its own.
+CLUSTER_ID = "ZGV0cmFjdG9yLXdvcmtlcg"
+
+# The first compiler only and the plainest collector: ready in half the time, a third of the memory.
+JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xmx512m")
+
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{advertised_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data_dir}
+log.retention.ms=-1
+log.cleaner.dedupe.buffer.size=16777216
+auto.create.topics.enable=false
+message.max.bytes=33554432
+replica.fetch.max.bytes=33554432
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+"""
+
+
+class PortTakenError(EmbeddedError):
+    """Another process took the port between the search for a free one and the broker's start."""
+
+
+class EmbeddedKafka:
+    """One broker, started and stopped from the event loop; also an async context manager.
+
+    `progress` gets one line for people per step. `port` is where the broker listens (default: a free one, kept over a
+    restart); `advertised_port` is the one it tells its clients, for a proxy in between. A `data_dir` that is given is
+    kept and used again; without one a temporary directory is, until `stop`. The broker dies with the thread that
+    called `start`, on Linux also if that ends by SIGKILL, and does not hear the terminal's Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        *,
+        progress: Callable[[str], None] | None = None,
+        port: int | None = None,
+        advertised_port: int | None = None,
+        data_dir: Path | None = None,
+    ) -> None:
+        self._progress = progress
+        self._port = port
+        self._advertised_port = advertised_port
+        self._keep_data = data_dir is not None
+        self._data_dir = data_dir
+        self._process: Process | None = None
+        self._log_start = 0  # where in the log file the present start begins, in bytes
+
+    @property
+    def port(self) -> int:
+        """The port the broker listens on. Raises EmbeddedError before it is known."""
+        if self._port is None:
+            raise EmbeddedError("the embedded Kafka was not started")
+        return self._port
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where clients connect: `host:port`, with the advertised port if there is one."""
+        return f"{HOST}:{self._advertised_port or self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id. Raises EmbeddedError if it does not run."""
+        if self._process is None or self._process.returncode is not None:
+            raise EmbeddedError("the embedded Kafka does not run")
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the broker and wait until it answers; the first time on a machine its jars are downloaded.
+
+        Raises EmbeddedError, with the end of the broker's log, if it does not come up within START_TIMEOUT_S.
+        """
+        if self._process is not None and self._process.returncode is None:
+            raise EmbeddedError("the embedded Kafka runs already")
+        jars = await self._jars()
+        java = await asyncio.to_thread(find_java)
+        if self._data_dir is None:
+            self._data_dir = Path(tempfile.mkdtemp(prefix="detractor-worker-kafka-"))
+        # Native libraries are unpacked where the data is, so that they go with it.
+        scratch = self._data_dir / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
+        run = [str(java), *JVM_OPTIONS, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
+        try:
+            await self._come_up(run)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the broker, with SIGKILL if it does not obey, and remove its data unless the directory was given."""
+        await self._end()
+        if self._data_dir is not None and not self._keep_data:
+            await asyncio.to_thread(shutil.rmtree, self._data_dir, ignore_errors=True)
+            self._data_dir = None
+
+    async def kill(self) -> None:
+        """End the broker as a crash does, with SIGKILL; data and port stay for `restart`."""
+        await self._end(signal.SIGKILL)
+
+    async def restart(self) -> None:
+        """Stop the broker if it runs, and start it on the same data and port. Raises EmbeddedError like `start`."""
+        await self._end()
+        await self.start()
+
+    async def _jars(self) -> str:
+        loop = asyncio.get_running_loop()
+        cancelled = threading.Event()
+
+        def relay(line: str) -> None:
+            if cancelled.is_set():  # a thread is not cancelled with its awaiter; the next line ends it
+                raise EmbeddedError("the download was cancelled")
+            loop.call_soon_threadsafe(self._say, line)
+
+        try:
+            return await asyncio.to_thread(class_path, relay)
+        finally:
+            cancelled.set()
+
+    async def _come_up(self, run: list[str]) -> None:
+        wanted = self._port
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            port = _free_port() if wanted is None else wanted
+            if not _is_free(port):
+                raise EmbeddedError(f"port {port} of {HOST} is taken")
+            settings = self._write_settings(port)
+            if not (self._files / "log" / "meta.properties").exists():
+                self._say("formatting Kafka's data directory")
+                await self._format(run, settings)
+            self._say(f"starting Apache Kafka {KAFKA_VERSION} on {HOST}:{port}")
+            began = time.monotonic()
+            self._process = await self._launch([*run, "kafka.Kafka", str(settings)])
+            try:
+                await self._until_ready(self._process, port)
+            except PortTakenError:
+                await self._end()
+                if attempt == PORT_ATTEMPTS:
+                    raise
+                continue
+            self._port = port
+            self._say(f"Kafka is ready after {time.monotonic() - began:.1f} s")
+            return
+
+    async def _format(self, run: list[str], settings: Path) -> None:
+        tool = await self._launch([*run, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings)])
+        try:
+            await asyncio.wait_for(tool.wait(), START_TIMEOUT_S)
+        finally:
+            if tool.returncode is None:
+                tool.kill()
+                await tool.wait()
+        if tool.returncode != 0:
+            raise EmbeddedError(f"Kafka's data directory could not be formatted:\n{self._log_tail()}")
+
+    async def _launch(self, command: list[str]) -> Process:
+        with self._log_file.open("ab") as log:
+            self._log_start = log.tell()
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C of the terminal is for the parent, which stops the broker in its order
+            )
+
+    async def _until_ready(self, process: Process, port: int) -> None:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while process.returncode is None:
+                    if await _answers(port):
+                        return
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(process.wait(), PROBE_INTERVAL_S)
+        except TimeoutError as error:
+            raise EmbeddedError(f"Kafka did not answer within {START_TIMEOUT_S:.0f} s:\n{self._log_tail()}") from error
+        tail = self._log_tail()
+        if "Address already in use" in tail:
+            raise PortTakenError(f"a port of Kafka's was taken while it started:\n{tail}")
+        raise EmbeddedError(f"Kafka ended while it started, with exit code {process.returncode}:\n{tail}")
+
+    async def _end(self, order: signal.Signals = signal.SIGTERM) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            process.send_signal(order)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def _write_settings(self, port: int) -> Path:
+        path = self._files / "server.properties"
+        text = SETTINGS.format(
+            host=HOST,
+            port=port,
+            controller_port=_free_port(),
+            advertised_port=self._advertised_port or port,
+            data_dir=self._files / "log",
+        )
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    @property
+    def _files(self) -> Path:
+        assert self._data_dir is not None
+        return self._data_dir
+
+    @property
+    def _log_file(self) -> Path:
+        return self._files / "broker.log"
+
+    def _log_tail(self) -> str:
+        with self._log_file.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_TAIL_LINES:])
+
+    def _say(self, line: str) -> None:
+        if self._progress is not None:
+            self._progress(line)
+
+
+async def _answers(port: int) -> bool:
+    """Whether the broker takes requests and counts itself among the live ones; asked without the advertised port."""
+    try:  # spares the log the client's line about every refused connection
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    client = AIOKafkaClient(
+        bootstrap_servers=f"{HOST}:{port}", client_id="probe", request_timeout_ms=round(PROBE_TIMEOUT_S * 1000)
+    )
+    try:
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    except KafkaError:
+        return False
+    finally:
+        await client.close()
+
+
+def _free_port() -> int:
+    for port in random.sample(PORTS, len(PORTS)):
+        if _is_free(port):
+            return port
+    raise EmbeddedError(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,28 @@
+"""`python tether.py PARENT COMMAND…`: become COMMAND, and be killed when the process PARENT is gone, however it went.
+
+Run as a file by kafka.py. On Linux the kernel sees to it (PR_SET_PDEATHSIG survives exec); elsewhere COMMAND is only
+started, and outlives a parent that was killed with SIGKILL. A `preexec_fn` would do the same, but it runs Python
+between fork and exec of a process with threads.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def main(parent: int, command: list[str]) -> None:
+    """Tie this process to `parent` and replace it by `command`. Raises OSError if either is refused."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+        if os.getppid() != parent:  # it died before the call above
+            sys.exit(1)
+    os.execv(command[0], command)  # noqa: S606 (no shell is meant)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])

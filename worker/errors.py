@@ -1,0 +1,62 @@
+"""Every error the worker raises on purpose.
+
+WorkerError
+├── Rejected            a record that is not accepted: never retried, becomes a dead letter
+├── SettingsError       the settings do not hold: said at start, exit 2
+├── DeliveryError       a mail was not accepted: retried or not, with a reason
+└── Fatal               going on would break a promise: the worker stops before anything is committed
+    ├── TopicsUnfit     a topic is not as keyed state needs it
+    └── StateNotDurable rows or outputs were not acknowledged
+"""
+
+from schemas.dead_letter import Reason
+
+
+class WorkerError(Exception):
+    """The root of the tree."""
+
+
+class Rejected(WorkerError):
+    """The record is not accepted. `detail` names field and expectation, never a value."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class SettingsError(WorkerError):
+    """The settings do not hold. `problems` has one line per key."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class DeliveryError(WorkerError):
+    """A mail was not accepted. `reason` is a stable word without personal data.
+
+    `retry_to` names the receivers that the next attempt goes to; None: all of this attempt's. The exception's text
+    does not show it.
+    """
+
+    def __init__(
+        self, reason: str, *, retry: bool, alarm: bool = False, retry_to: tuple[str, ...] | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry = retry
+        self.alarm = alarm
+        self.retry_to = retry_to
+
+
+class Fatal(WorkerError):
+    """Going on would break a promise; the worker stops with this line and exit 1."""
+
+
+class TopicsUnfit(Fatal):
+    """A topic's partitions or policy do not fit keyed state."""
+
+
+class StateNotDurable(Fatal):
+    """Rows or outputs were not acknowledged by the broker."""

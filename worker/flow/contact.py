@@ -1,0 +1,94 @@
+"""A customer's row: what was answered, and when the customer was last invited.
+
+The answers are also how far back a duplicate is recognised: HistoryPolicy bounds them by number and age.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from schemas.response import Response
+from worker.flow.moment import DAY, to_ms
+from worker.flow.policy import HistoryPolicy
+
+
+class Answer(msgspec.Struct, array_like=True):
+    """The latest revision of one response. `at` in ms; `origin`: partition and offset on the responses topic."""
+
+    response_id: str
+    revision: int
+    score: int
+    segment: str
+    at: int
+    counted: bool
+    origin: tuple[int, int]
+
+
+class Contact(msgspec.Struct, array_like=True):
+    """`marks`: per way (direct, rerouted) the highest offset this row stands for. `invited_at` in ms."""
+
+    marks: dict[int, int] = msgspec.field(default_factory=dict)
+    answers: list[Answer] = msgspec.field(default_factory=list)
+    invited_at: int | None = None
+
+    def answer(self, response_id: str) -> Answer | None:
+        """Return what is known of a response."""
+        for answer in self.answers:
+            if answer.response_id == response_id:
+                return answer
+        return None
+
+    def remember(
+        self, response: Response, segment: str, origin: tuple[int, int], now: int, policy: HistoryPolicy
+    ) -> None:
+        """Put the response in place of its earlier revision, or at the end; forget what is too old or too much."""
+        answer = Answer(
+            response.response_id,
+            response.revision,
+            response.score,
+            segment,
+            to_ms(response.responded_at),
+            not response.test,
+            origin,
+        )
+        for index, known in enumerate(self.answers):
+            if known.response_id == answer.response_id:
+                self.answers[index] = answer
+                return
+        oldest = now - policy.days * DAY
+        if self.answers and self.answers[0].at < oldest:
+            self.answers = [known for known in self.answers if known.at >= oldest]
+        self.answers.append(answer)
+        del self.answers[: -policy.answers]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Contact).decode
+
+
+class Contacts:
+    """The customers of one partition while a batch is decided: rows as they are read, with the changes on top."""
+
+    def __init__(self, read: Callable[[bytes], bytes | None]) -> None:
+        self._read = read
+        self._open: dict[bytes, Contact | None] = {}
+
+    def get(self, key: bytes) -> Contact | None:
+        """Return the customer's row, None if there is none (or it was erased in this batch)."""
+        if key in self._open:
+            return self._open[key]
+        row = self._read(key)
+        contact = self._open[key] = None if row is None else _decode(row)
+        return contact
+
+    def put(self, key: bytes, contact: Contact) -> None:
+        """Keep a row; later changes to it are kept as well."""
+        self._open[key] = contact
+
+    def erase(self, key: bytes) -> None:
+        """Forget the customer."""
+        self._open[key] = None
+
+    def rows(self) -> dict[bytes, bytes | None]:
+        """Return every row that was opened, encoded; None erases."""
+        return {key: None if contact is None else _encode(contact) for key, contact in self._open.items()}

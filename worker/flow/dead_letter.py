@@ -1,0 +1,40 @@
+"""The dead letter of a refused record: where it was, why it was refused, and how it began."""
+
+from base64 import b64encode
+
+from schemas import cloudevents
+from schemas.dead_letter import DeadLetter
+from worker.errors import Rejected
+from worker.flow import outbox
+from worker.flow.ids import make_id
+from worker.flow.moment import from_ms
+from worker.flow.outbox import Output
+from worker.flow.policy import IntakePolicy
+from worker.flow.record import Record, origin
+
+#: A key longer than any identifier is a mistake of its own; its beginning is enough to find it.
+_KEY_BYTES = 1_000
+
+
+def dead_letter(record: Record, way: int, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
+    """Return the event. `topic` is the responses topic, where the record was first, also if it was rerouted."""
+    partition, offset = origin(record, way)
+    value, key = record.value, record.key
+    kept = (value or b"")[: policy.dead_letter_payload_bytes]
+    letter_id = make_id("dead-letter", topic, partition, offset)
+    when = from_ms(record.timestamp)
+    body = DeadLetter(
+        dead_letter_id=letter_id,
+        reason=rejected.reason,
+        detail=rejected.detail,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=when,
+        key=None if key is None else b64encode(key[:_KEY_BYTES]).decode(),
+        payload=None if value is None else b64encode(kept).decode(),
+        payload_bytes=len(value or b""),
+        truncated=len(kept) < len(value or b""),
+    )
+    record_key = (key or b"")[:_KEY_BYTES]
+    return outbox.event(outbox.DEAD_LETTERS, record_key, body, cloudevents.DEAD_LETTER, letter_id, when.isoformat())

@@ -1,0 +1,117 @@
+"""Validation: from a record's raw bytes to a response, or to the reason why not.
+
+Three forms are accepted: bare JSON, a CloudEvent in binary mode (its attributes are headers, its value is the same
+JSON) and one in structured mode.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.cloudevents import SPEC_VERSION, STRUCTURED_CONTENT_TYPE, StructuredResponse
+from schemas.dead_letter import Reason
+from schemas.response import Response
+from worker.errors import Rejected
+from worker.flow.moment import HOUR, to_ms
+from worker.flow.policy import IntakePolicy
+from worker.flow.record import Record, header
+
+_parse: Callable[[bytes], Response] = Response.__pydantic_validator__.validate_json
+_parse_structured: Callable[[bytes], StructuredResponse] = StructuredResponse.__pydantic_validator__.validate_json
+
+_IDS = {"response_id", "customer_id", "survey_id"}
+_ID_REASONS = {
+    "string_too_short": Reason.ID_EMPTY,
+    "string_too_long": Reason.ID_TOO_LONG,
+    "string_pattern_mismatch": Reason.ID_CONTROL_CHARACTER,
+}
+_RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "less_than", "string_too_long", "string_too_short"}
+
+
+def validate(record: Record, policy: IntakePolicy) -> Response:
+    """Return the record's response. Raise Rejected with the reason if it holds none."""
+    value = record.value
+    assert value is not None
+    if len(value) > policy.max_bytes:
+        raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {policy.max_bytes} are accepted")
+    response = _read(record, value)
+    given = to_ms(response.responded_at)
+    if given < 0:
+        raise Rejected(Reason.TIME_INVALID, "responded_at: is before 1970")
+    if given > record.timestamp + policy.max_ahead_hours * HOUR:
+        raise Rejected(Reason.TIME_FUTURE, "responded_at: lies too far ahead of the record's Kafka time")
+    return response
+
+
+def _read(record: Record, value: bytes) -> Response:
+    structured = False
+    if record.headers:
+        version = header(record, "ce_specversion")
+        if version is not None and version.decode(errors="replace") != SPEC_VERSION:
+            raise Rejected(Reason.ENVELOPE_INVALID, f"ce_specversion: must be {SPEC_VERSION}")
+        structured = (header(record, "content-type") or b"").startswith(STRUCTURED_CONTENT_TYPE)
+    try:
+        return _structured(value) if structured else _parse(value)
+    except ValidationError as error:
+        # A structured event whose publisher set no content type: looked for only here, where it costs nobody else.
+        if not structured and b'"specversion"' in value and error.errors()[0]["type"] == "missing":
+            return _structured_or_rejected(value)
+        raise _rejected(error.errors(include_input=False, include_url=False), value) from None
+
+
+def _structured_or_rejected(value: bytes) -> Response:
+    try:
+        return _structured(value)
+    except ValidationError as error:
+        raise _rejected(error.errors(include_input=False, include_url=False), value) from None
+
+
+def _structured(value: bytes) -> Response:
+    envelope = _parse_structured(value)
+    if envelope.specversion != SPEC_VERSION:
+        raise Rejected(Reason.ENVELOPE_INVALID, f"specversion: must be {SPEC_VERSION}")
+    return envelope.data
+
+
+def _rejected(errors: Sequence[Any], value: bytes) -> Rejected:
+    """Turn pydantic's first error into a reason; its message never repeats the input."""
+    first = errors[0]
+    path = ".".join(str(part) for part in first["loc"]) or "value"
+    return Rejected(_reason(first, value), f"{path}: {first['msg']}")
+
+
+def _reason(error: Any, value: bytes) -> Reason:  # noqa: PLR0911 - one return per reason reads best as a list
+    kind, loc = error["type"], list(error["loc"])
+    if kind == "json_invalid":
+        return _json_reason(error["ctx"]["error"], value)
+    if kind == "model_type" and not loc:
+        return Reason.NOT_AN_OBJECT
+    if loc and loc[0] == "data":
+        loc = loc[1:]
+    elif loc and loc[0] in {"specversion", "source", "type", "id"}:
+        return Reason.ENVELOPE_INVALID
+    if kind == "missing":
+        return Reason.MISSING_FIELD
+    field = loc[0] if loc else None
+    if field == "score":
+        return Reason.SCORE_NOT_INTEGER if kind == "int_type" else Reason.SCORE_OUT_OF_RANGE
+    if field in _IDS and kind in _ID_REASONS:
+        return _ID_REASONS[kind]
+    if field == "responded_at":
+        return Reason.TIME_NAIVE if kind == "timezone_aware" else Reason.TIME_INVALID
+    if field == "segment":
+        return Reason.SEGMENT_INVALID
+    return Reason.OUT_OF_RANGE if kind in _RANGE_ERRORS else Reason.WRONG_TYPE
+
+
+def _json_reason(message: str, value: bytes) -> Reason:
+    if message.startswith("recursion limit"):
+        return Reason.TOO_DEEP
+    if message.startswith("number out of range"):
+        return Reason.OUT_OF_RANGE
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return Reason.INVALID_UTF8
+    return Reason.NOT_JSON

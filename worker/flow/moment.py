@@ -1,0 +1,19 @@
+"""Time as the core keeps it: milliseconds since the epoch. On the wire it is RFC 3339."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+def to_ms(when: datetime) -> int:
+    """Return an aware time in ms since the epoch."""
+    return (when - _EPOCH) // _MILLISECOND
+
+
+def from_ms(ms: int) -> datetime:
+    """Return the time, in UTC."""
+    return _EPOCH + ms * _MILLISECOND

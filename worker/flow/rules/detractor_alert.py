@@ -1,0 +1,83 @@
+"""Every detractor gives exactly one alert. A correction updates it, or withdraws it when nobody is unhappy any more."""
+
+from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
+from schemas.decision import Category
+from worker.flow.facts import NONE, Facts, Ruling
+from worker.flow.ids import make_id
+from worker.flow.moment import from_ms
+from worker.flow.tally import SEPARATOR
+from worker.flow.text import clean
+from worker.nps.histogram import classify
+
+RULE = "detractor_alert"
+
+_LADDER = (Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
+#: The highest score of each severity: 0-2 critical, 3-4 error, 5-6 warning.
+_STEPS = ((2, Severity.CRITICAL), (4, Severity.ERROR), (10, Severity.WARNING))
+_LONGEST_COMMENT = 10_000
+_EARLIER_ANSWERS = 5
+
+
+def detractor_alert(facts: Facts) -> Ruling:
+    """Open, update or withdraw the alert of this response."""
+    before = facts.before
+    was = before is not None and before.counted and classify(before.score) is Category.DETRACTOR
+    now = facts.category is Category.DETRACTOR and not facts.response.test
+    if now and was:
+        return _ruling(facts, AlertAction.UPDATED, AlertReason.CORRECTED)
+    if now:
+        return _ruling(facts, AlertAction.OPENED, AlertReason.DETRACTOR)
+    if was:
+        return _ruling(facts, AlertAction.WITHDRAWN, AlertReason.NO_LONGER_DETRACTOR)
+    return Ruling(RULE, NONE, "test" if facts.response.test else "not_detractor")
+
+
+def severity(score: int, tier: str | None, priority_tiers: list[str]) -> Severity:
+    """Return the severity of a score, one step higher for a customer of a priority tier."""
+    step = next(severity for highest, severity in _STEPS if score <= highest)
+    if tier is not None and tier in priority_tiers:
+        step = _LADDER[min(_LADDER.index(step) + 1, len(_LADDER) - 1)]
+    return step
+
+
+def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
+    response = facts.response
+    event = Alert.model_construct(
+        alert_id=make_id(RULE, response.response_id),
+        kind="detractor",
+        action=action,
+        reason=reason,
+        severity=severity(response.score, response.customer.tier, facts.policy.alerts.priority_tiers),
+        summary=f"Score {response.score} at {facts.segment or 'the root segment'}",
+        occurred_at=from_ms(facts.now),
+        response_id=response.response_id,
+        revision=response.revision,
+        survey_id=response.survey_id,
+        score=response.score,
+        responded_at=response.responded_at,
+        comment=None if response.comment is None else clean(response.comment)[:_LONGEST_COMMENT],
+        language=response.language,
+        segment=facts.segment,
+        touchpoint=facts.segment.rpartition(SEPARATOR)[2],
+        customer_id=response.customer_id,
+        customer=response.customer,
+        consent=response.consent,
+        last_answers=_earlier(facts),
+        links=_links(response.origin.permalink),
+    )
+    return Ruling(RULE, f"alert_{action}", reason, event, make_id(RULE, response.response_id, response.revision))
+
+
+def _earlier(facts: Facts) -> list[EarlierAnswer]:
+    others = [a for a in facts.contact.answers if a.counted and a.response_id != facts.response.response_id]
+    others.sort(key=lambda answer: answer.at, reverse=True)
+    return [
+        EarlierAnswer.model_construct(score=answer.score, responded_at=from_ms(answer.at), segment=answer.segment)
+        for answer in others[:_EARLIER_ANSWERS]
+    ]
+
+
+def _links(permalink: str | None) -> list[Link]:
+    if permalink is None or not permalink.startswith("https://"):
+        return []
+    return [Link.model_construct(href=permalink, text="answer")]

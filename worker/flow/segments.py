@@ -1,0 +1,74 @@
+"""The second stage: tallies into a segment's windows, and the scores that follow from them."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from schemas import cloudevents
+from schemas.scores import Scores, WindowScore
+from worker.flow import outbox, tally
+from worker.flow.ids import make_id
+from worker.flow.moment import from_ms
+from worker.flow.outbox import Output
+from worker.flow.record import Record
+from worker.flow.road import Decided
+from worker.nps.histogram import Histogram, counts, nps
+from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
+from worker.nps.segment import Segment
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Segment).decode
+
+
+def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> Decided:
+    """Count a batch of tallies of one partition. `read` returns a segment's row by its path."""
+    segments: dict[bytes, Segment] = {}
+    moved: dict[bytes, Record] = {}
+    for record in records:
+        key, value = record.key or b"", record.value
+        assert value is not None
+        segment = segments.get(key)
+        if segment is None:
+            row = read(key)
+            segment = segments[key] = Segment() if row is None else _read(row)
+        message = tally.decode(value)
+        for entry in message.entries:
+            if segment.count(message.source, entry):
+                moved[key] = record
+    outputs = [_scores(key, segments[key], record) for key, record in moved.items()]
+    return Decided(outputs, {key: _encode(segments[key]) for key in moved})
+
+
+def _read(row: bytes) -> Segment:
+    segment = _decode(row)
+    segment.spans.refit()
+    return segment
+
+
+def _scores(key: bytes, segment: Segment, record: Record) -> Output:
+    path = key.decode()
+    as_of = from_ms(segment.spans.newest or 0)
+    body = Scores.model_construct(
+        segment=path,
+        as_of=as_of,
+        histogram=segment.total,
+        windows={name: _window(histogram) for name, histogram in segment.windows().items()},
+    )
+    event_id = make_id("scores", path, record.partition, record.offset)
+    return outbox.event(outbox.SCORES, key, body, cloudevents.SCORES, event_id, as_of.isoformat())
+
+
+def _window(histogram: Histogram) -> WindowScore:
+    promoters, passives, detractors = counts(histogram)
+    n = promoters + passives + detractors
+    low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
+    return WindowScore.model_construct(
+        n=n,
+        promoters=promoters,
+        passives=passives,
+        detractors=detractors,
+        nps=nps(histogram),
+        low=low,
+        high=high,
+        indicative=n < INDICATIVE_BELOW,
+    )

@@ -1,0 +1,11 @@
+"""Free text as customers write it."""
+
+import re
+
+# C0 and C1 controls but for tab and line ends: databases refuse NUL, terminals obey escapes.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def clean(text: str) -> str:
+    """Return the text without control characters; line ends and tabs stay."""
+    return _CONTROLS.sub("", text)

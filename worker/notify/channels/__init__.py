@@ -1,0 +1,1 @@
+"""One channel per file: its settings, its sending, its errors."""

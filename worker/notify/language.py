@@ -1,0 +1,205 @@
+"""The words of a mail, in French and English. French spaces before : ; ! ? and inside « » are put in by the table."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from schemas.alert import AlertAction, AlertReason, Severity
+
+Language = Literal["fr", "en"]
+
+_NBSP = "\N{NO-BREAK SPACE}"
+
+# fmt: off
+_MONTHS_FR = (
+    "janvier", "février", "mars", "avril", "mai", "juin",
+    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+)
+_MONTHS_EN = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Words:
+    """One language. Names in braces are filled in by compose.py."""
+
+    colon: str
+    not_given: str
+    shortened: str
+    score_label: str
+    score: str  # {score}
+    subject: Mapping[str, str]  # by action; {severity} {score} {who}
+    headline: Mapping[str, str]  # by action
+    why: Mapping[str, str]  # by reason
+    severities: Mapping[Severity, str]
+    severity: str
+    callback: str
+    callback_yes: str
+    callback_no: str
+    comment: str
+    no_comment: str
+    customer: str
+    name: str
+    customer_id: str
+    phone: str
+    email: str
+    tier: str
+    owner: str
+    answer: str
+    place: str
+    touchpoint: str
+    survey: str
+    answered: str
+    earlier: str
+    earlier_line: str  # {score} {when}
+    links: str
+    route: str  # {route}
+    automatic: str
+    alert_id: str
+    moment: Callable[[datetime], str]
+
+
+def language_of(tag: str | None, default: Language) -> Language:
+    """Return the language for a BCP 47 tag, such as 'fr-CA', by its first part; the default if it is another."""
+    match re.split("[-_]", (tag or "").strip().lower(), maxsplit=1)[0]:
+        case "fr":
+            return "fr"
+        case "en":
+            return "en"
+        case _:
+            return default
+
+
+def _french(text: str) -> str:
+    """Put the no-break spaces in that French typography asks for."""
+    return re.sub(r" (?=[:;!?»])|(?<=«) ", _NBSP, text)
+
+
+def _offset(moment: datetime) -> str:
+    """Return the distance to UTC, such as 'UTC+02:00'."""
+    minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}" if minutes else "UTC"
+
+
+def _moment_fr(moment: datetime) -> str:
+    day = "1er" if moment.day == 1 else str(moment.day)
+    date = f"{day}{_NBSP}{_MONTHS_FR[moment.month - 1]} {moment.year}"
+    return f"{date} à {moment.hour}{_NBSP}h{_NBSP}{moment.minute:02} ({_offset(moment)})"
+
+
+def _moment_en(moment: datetime) -> str:
+    date = f"{moment.day} {_MONTHS_EN[moment.month - 1]} {moment.year}"
+    return f"{date} at {moment.hour:02}:{moment.minute:02} ({_offset(moment)})"
+
+
+_FRENCH = Words(
+    colon=_french(" : "),
+    not_given="non communiqué",
+    shortened="(commentaire abrégé)",
+    score_label="Note",
+    score="{score} sur 10",
+    subject={
+        AlertAction.OPENED: _french("[{severity}] Client mécontent, note {score}/10 : {who}"),
+        AlertAction.UPDATED: _french("[Mise à jour] Client mécontent, note {score}/10 : {who}"),
+        AlertAction.WITHDRAWN: _french("[Levée] Alerte levée, note corrigée à {score}/10 : {who}"),
+    },
+    headline={
+        AlertAction.OPENED: "Un client mécontent vous est signalé",
+        AlertAction.UPDATED: "Alerte mise à jour",
+        AlertAction.WITHDRAWN: "Alerte levée",
+    },
+    why={
+        AlertReason.DETRACTOR: _french("Ce client a donné une note de détracteur (de 0 à 6)."),
+        AlertReason.CORRECTED: _french(
+            "La réponse du client a été corrigée ou complétée : ce message remplace le précédent."
+        ),
+        AlertReason.NO_LONGER_DETRACTOR: _french(
+            "La réponse a été corrigée : ce n’est plus celle d’un détracteur. Il n’y a plus lieu de rappeler ce client."
+        ),
+    },
+    severities={Severity.WARNING: "modérée", Severity.ERROR: "élevée", Severity.CRITICAL: "critique"},
+    severity="Gravité",
+    callback="Rappel accepté",
+    callback_yes="oui, au sujet de cette réponse",
+    callback_no="non, ne pas appeler au sujet de cette réponse",
+    comment="Ce que dit le client",
+    no_comment="Le client n’a pas laissé de commentaire.",
+    customer="Le client",
+    name="Nom",
+    customer_id="Référence client",
+    phone="Téléphone",
+    email="E-mail",
+    tier="Catégorie",
+    owner="Suivi par",
+    answer="La réponse",
+    place="Périmètre",
+    touchpoint="Point de contact",
+    survey="Enquête",
+    answered="Date",
+    earlier="Ses notes précédentes",
+    earlier_line="{score} sur 10, le {when}",
+    links="Pour en savoir plus",
+    route=_french("Vous recevez ce message au titre de la règle d’envoi « {route} »."),
+    automatic=_french("Message automatique : les réponses ne sont pas lues."),
+    alert_id="Alerte",
+    moment=_moment_fr,
+)
+
+_ENGLISH = Words(
+    colon=": ",
+    not_given="not given",
+    shortened="(comment shortened)",
+    score_label="Score",
+    score="{score} out of 10",
+    subject={
+        AlertAction.OPENED: "[{severity}] Unhappy customer, score {score}/10: {who}",
+        AlertAction.UPDATED: "[Updated] Unhappy customer, score {score}/10: {who}",
+        AlertAction.WITHDRAWN: "[Withdrawn] Alert withdrawn, score corrected to {score}/10: {who}",
+    },
+    headline={
+        AlertAction.OPENED: "A customer is unhappy",
+        AlertAction.UPDATED: "Alert updated",
+        AlertAction.WITHDRAWN: "Alert withdrawn",
+    },
+    why={
+        AlertReason.DETRACTOR: "This customer gave a detractor’s score (0 to 6).",
+        AlertReason.CORRECTED: "The customer’s answer was corrected or completed: this message replaces the last one.",
+        AlertReason.NO_LONGER_DETRACTOR: (
+            "The answer was corrected and is no longer a detractor’s. There is no need to call this customer back."
+        ),
+    },
+    severities={Severity.WARNING: "moderate", Severity.ERROR: "high", Severity.CRITICAL: "critical"},
+    severity="Severity",
+    callback="Call-back agreed",
+    callback_yes="yes, about this answer",
+    callback_no="no, do not call about this answer",
+    comment="What the customer says",
+    no_comment="The customer left no comment.",
+    customer="The customer",
+    name="Name",
+    customer_id="Customer ID",
+    phone="Phone",
+    email="E-mail",
+    tier="Tier",
+    owner="Account owner",
+    answer="The answer",
+    place="Segment",
+    touchpoint="Touchpoint",
+    survey="Survey",
+    answered="Date",
+    earlier="Earlier scores",
+    earlier_line="{score} out of 10, on {when}",
+    links="Read more",
+    route="You receive this message because of the route “{route}”.",
+    automatic="Automatic message: replies are not read.",
+    alert_id="Alert",
+    moment=_moment_en,
+)
+
+WORDS: Mapping[Language, Words] = {"fr": _FRENCH, "en": _ENGLISH}

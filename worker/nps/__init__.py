@@ -1,0 +1,1 @@
+"""NPS arithmetic: exact, additive, without clock or I/O."""

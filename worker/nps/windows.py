@@ -1,0 +1,29 @@
+"""The windows a segment's NPS is kept over.
+
+Adding one is a line in SPANS. Rows written before are refitted when they are read, from the buckets they kept: a window
+longer than any before fills up from then on.
+"""
+
+from typing import NamedTuple
+
+HOUR = 3_600_000
+DAY = 86_400_000
+
+
+class Span(NamedTuple):
+    """A window over the last `length` buckets of `unit` milliseconds, the newest answer's bucket included."""
+
+    name: str
+    unit: int
+    length: int
+
+    def oldest(self, newest: int) -> int:
+        """Return the index of the oldest bucket inside the window, when the newest answer is at `newest` (ms)."""
+        return newest // self.unit - self.length + 1
+
+
+ALL = "all"
+LAST = "last_100"
+#: How many answers the last-answers window holds.
+LAST_N = 100
+SPANS = (Span("24h", HOUR, 24), Span("7d", DAY, 7), Span("30d", DAY, 30), Span("90d", DAY, 90))

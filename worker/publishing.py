@@ -1,0 +1,69 @@
+"""Publishing responses from a file: every line is one record's value, as it stands."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+from pydantic_core import from_json
+
+from worker.settings import KafkaSettings
+from worker.streams.connection import client_options
+
+#: As much as a responses record may hold: what is too large for a response is the worker's to refuse, not the
+#: publisher's.
+_LARGEST_RECORD = 20 * 1024 * 1024
+_REPORT_EVERY = 1_000
+
+
+def lines(path: Path) -> list[bytes]:
+    """Return a file's lines without their line feeds; nothing else is changed."""
+    content = path.read_bytes()
+    found = content.split(b"\n")
+    return found[:-1] if found[-1] == b"" else found
+
+
+def customer_key(value: bytes) -> bytes | None:
+    """Return the key a well-behaved publisher would set: the customer's id. None where there is none to be found."""
+    try:
+        event = from_json(value)
+    except ValueError:
+        return None
+    if isinstance(event, dict) and isinstance(event.get("data"), dict):
+        event = event["data"]
+    customer_id = event.get("customer_id") if isinstance(event, dict) else None
+    if not isinstance(customer_id, str):
+        return None
+    return customer_id.encode(errors="replace") or None
+
+
+async def publish(
+    kafka: KafkaSettings,
+    topic: str,
+    values: Iterable[bytes] | AsyncIterator[bytes],
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Publish values and return how many; each is acknowledged. `progress` hears the count now and then."""
+    producer = AIOKafkaProducer(
+        **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=_LARGEST_RECORD
+    )
+    await producer.start()
+    published = 0
+    try:
+        async for value in _each(values):
+            await producer.send(topic, value, key=customer_key(value))
+            published += 1
+            if progress is not None and published % _REPORT_EVERY == 0:
+                progress(published)
+        await producer.flush()
+    finally:
+        await producer.stop()
+    return published
+
+
+async def _each(values: Iterable[bytes] | AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(values, AsyncIterator):
+        async for value in values:
+            yield value
+    else:
+        for value in values:
+            yield value

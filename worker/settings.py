@@ -1,0 +1,207 @@
+"""The settings: `worker.toml` (its path in NPS_CONFIG), then environment variables (`NPS_SMTP__HOST`), which win."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as SourceError,
+)
+
+from worker.address import check_address
+from worker.errors import SettingsError
+from worker.flow.policy import AlertPolicy, HistoryPolicy, IntakePolicy, InvitationPolicy, Policy, Section
+from worker.notify.channels.email import SmtpSettings
+from worker.notify.retry import RetryPolicy
+from worker.notify.routing import Route
+
+CONFIG_VARIABLE = "NPS_CONFIG"
+PREFIX = "NPS_"
+
+
+class KafkaSettings(Section):
+    """How to reach Kafka, and what to create there."""
+
+    bootstrap_servers: str = Field(default="localhost:9092", description="host:port, several separated by commas.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
+    ssl_certfile: Path | None = Field(default=None, description="Client certificate.")
+    ssl_keyfile: Path | None = Field(default=None, description="Client certificate's key.")
+    group: str = Field(
+        default="nps-worker",
+        pattern=r"^[A-Za-z0-9._-]{1,80}$",
+        description="Consumer group; also names the changelogs.",
+    )
+    partitions: int = Field(default=4, ge=1, le=1_000, description="Of topics that do not exist yet.")
+    replication_factor: int = Field(default=1, ge=1, le=9, description="Of topics that do not exist yet.")
+    session_timeout_seconds: float = Field(
+        default=10.0, ge=6.0, le=30.0, description="Until a silent worker is replaced."
+    )
+    batch_records: int = Field(default=2_000, ge=1, le=20_000, description="Records decided together, at most.")
+    retention_days: int = Field(default=730, ge=1, description="Of responses, alerts, dead letters: new topics only.")
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _servers(cls, text: str) -> str:
+        for server in text.split(","):
+            host, colon, port = server.strip().rpartition(":")
+            if not (host and colon and port.isdigit() and 0 < int(port) < 2**16):
+                raise ValueError("must be host:port, several separated by commas")
+        return text
+
+    @model_validator(mode="after")
+    def _credentials(self) -> "KafkaSettings":
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(f"{self.security_protocol} needs sasl_username and sasl_password")
+        for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                raise ValueError(f"{name} is not a file")
+        return self
+
+
+class EmailSettings(Section):
+    """Who gets mail about alerts, from whom, in which language."""
+
+    sender: str = Field(default="nps-worker@localhost", description="From address.")
+    to: list[str] = Field(default=["support@localhost"], min_length=1, description="Receivers that no route names.")
+    routes: list[Route] = Field(default=[], description="Looked at in order; the first that matches is taken.")
+    actions: list[Literal["opened", "updated", "withdrawn"]] = Field(
+        default=["opened"], description="Which steps of an alert are mailed."
+    )
+    default_language: Literal["fr", "en"] = Field(
+        default="en", description="When the response names no known language."
+    )
+    retry: RetryPolicy = RetryPolicy()
+
+    @field_validator("sender")
+    @classmethod
+    def _sender(cls, sender: str) -> str:
+        return check_address(sender)
+
+    @field_validator("to")
+    @classmethod
+    def _to(cls, to: list[str]) -> list[str]:
+        return [check_address(address) for address in to]
+
+    @field_validator("routes")
+    @classmethod
+    def _names(cls, routes: list[Route]) -> list[Route]:
+        names = [route.name for route in routes]
+        if len(set(names)) != len(names) or "default" in names:
+            raise ValueError("route names must differ, and 'default' is taken by email.to")
+        return routes
+
+    def all_routes(self) -> list[Route]:
+        """Return the routes in order, the catch-all last."""
+        return [*self.routes, Route(name="default", to=self.to)]
+
+
+class Settings(BaseSettings):
+    """Everything the worker can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
+    )
+
+    topic_prefix: str = Field(default="nps", description="Topics are called <prefix>.responses and so on.")
+    kafka: KafkaSettings = KafkaSettings()
+    intake: IntakePolicy = IntakePolicy()
+    history: HistoryPolicy = HistoryPolicy()
+    alerts: AlertPolicy = AlertPolicy()
+    invitations: InvitationPolicy = InvitationPolicy()
+    smtp: SmtpSettings = SmtpSettings()
+    email: EmailSettings = EmailSettings()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    status_file: Path | None = Field(
+        default=None, description="Where the worker says that it is alive, for `python -m worker health`."
+    )
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _prefix(cls, prefix: str) -> str:
+        prefix = prefix.rstrip(".")
+        if not prefix or len(prefix) > 80 or not all(c.isascii() and (c.isalnum() or c in "._-") for c in prefix):
+            raise ValueError("must be 1 to 80 letters, digits, dots, dashes or underscores")
+        return prefix
+
+    @property
+    def policy(self) -> Policy:
+        """The part the pure core decides by."""
+        return Policy(intake=self.intake, history=self.history, alerts=self.alerts, invitations=self.invitations)
+
+    def status_path(self, role: str) -> Path:
+        """Return where a role says that it is alive."""
+        if self.status_file is not None:
+            return self.status_file
+        return Path(tempfile.gettempdir()) / f"detractor-worker-{self.kafka.group}-{role}.status"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the file; nothing else is read."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file())
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings. Raise SettingsError with one line for each key that is wrong."""
+    unknown = [f"{name}: is not a setting" for name in sorted(os.environ) if _is_unknown(name)]
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(unknown + [_line(problem) for problem in error.errors(include_input=False)]) from None
+    except SourceError as error:
+        raise SettingsError([*unknown, _source_line(error)]) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError([*unknown, f"{_config_file()}: {error}"]) from None
+    if unknown:
+        raise SettingsError(unknown)
+    return settings
+
+
+def _config_file() -> Path | None:
+    """Return the file to read: the one named must be there; without a name, worker.toml if it is there."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        if not Path(named).is_file():
+            raise FileNotFoundError(f"{CONFIG_VARIABLE} names a file that is not there")
+        return Path(named)
+    return Path("worker.toml") if Path("worker.toml").is_file() else None
+
+
+def _is_unknown(name: str) -> bool:
+    if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
+        return False
+    return name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields
+
+
+def _line(problem: Any) -> str:
+    """Say what is wrong with one key, in the way the file names it, without its value: it may be a secret."""
+    key = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: is not a setting"
+    return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _source_line(error: SourceError) -> str:
+    """Say which value in the environment is not the JSON it needs to be."""
+    field = str(error).split('"')[1] if '"' in str(error) else "environment"
+    return f"{field}: the environment's value is not valid JSON"

@@ -1,0 +1,28 @@
+"""The notify role: alerts become pending mails in durable rows, and a postman sends what is due."""
+
+from worker.flow import outbox
+from worker.notify import mailbox
+from worker.notify.channels.email import EmailChannel
+from worker.settings import Settings
+from worker.streams import topics
+from worker.streams.postman import Postman
+from worker.streams.shell import Shell
+
+ROLE = "notify"
+_ALERTS_SOURCE = 0
+
+
+def build(settings: Settings, partitions: int) -> tuple[Shell, Postman]:
+    """Return the role's shell and its postman, who starts when the first partition is taken over."""
+    shell = Shell(settings, ROLE, partitions)
+    planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
+    table = shell.table(topics.OUTBOX)
+    shell.agent(
+        outbox.ALERTS,
+        table,
+        _ALERTS_SOURCE,
+        lambda records, _, read: mailbox.plan(records, planner, read),
+        lambda _, number: number,
+    )
+    postman = Postman(shell, table, EmailChannel(settings.smtp))
+    return shell, postman

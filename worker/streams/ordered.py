@@ -1,0 +1,226 @@
+"""Records in order and without holes: a Faust consumer that hands out one batch per partition at a time.
+
+Why Faust's own way is not enough (measured on faust-streaming 0.15.3 under random kills):
+
+- Its cost is per record: tasks, a lock, a queue, sensors. A message that *is* a batch pays it once.
+- After a rebalance or a seek it drops records in flight and goes on with later ones: 2,500 of 500,000 events lost.
+  Here every partition has an offset that is *due*; the fetch position is known (`_cursor`), and whenever records may
+  have been dropped between the two, the partition is marked lost and rewound to the due offset.
+- With several batches of a partition in flight, they are decided out of order. Here there is one.
+- Its commit offset comes from a list of acked offsets whose hole check is off by one. Here the due offset is committed.
+
+A gap in the offsets themselves (compaction, transaction markers) is no hole: a batch says where its fetch began.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from time import monotonic
+from typing import Any, NamedTuple, cast
+
+from aiokafka.errors import IllegalStateError
+from faust.transport.consumer import RecordMap, ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+from faust.types.tuples import ConsumerMessage
+from mode.utils.futures import notify
+
+from worker.flow.record import Record
+
+#: How long a fetch may wait while some partition is busy, in seconds: then the freed one is asked for as well.
+_FETCH_WHILE_BUSY = 0.01
+
+
+class Fetched(NamedTuple):
+    """A batch as it was fetched. `start`: where the fetch began; `epoch`: which seek it followed."""
+
+    tp: TP
+    start: int
+    records: list[Record]
+    generation: int
+    epoch: int
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    """The consumer's thread, which also keeps the time of the last good heartbeat."""
+
+    #: time.monotonic() of the last heartbeat that the coordinator accepted.
+    heartbeat_at: float = float("-inf")
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        beat: Callable[[], Any] = coordinator._do_heartbeat
+
+        async def noted_beat() -> bool:
+            good = cast(bool, await beat())
+            if good:
+                self.heartbeat_at = monotonic()
+            return good
+
+        coordinator._do_heartbeat = noted_beat
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self.heartbeat_at = monotonic()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    @property
+    def generation(self) -> int:
+        """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""
+        return int(self._ensure_consumer()._coordinator.generation)
+
+
+class OrderedConsumer(driver.Consumer):
+    """Faust's consumer, with batches as messages for every topic but the changelogs."""
+
+    _thread: _Thread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._due: dict[TP, int] = {}
+        self._cursor: dict[TP, int] = {}
+        self._lost: set[TP] = set()
+        self._in_flight: dict[TP, Message] = {}
+        self._epoch = 0
+
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- what a lane asks
+
+    def admit(self, batch: Fetched) -> list[Record]:
+        """Return the batch's records that are due; none if the batch is not, because it was overtaken by a seek."""
+        if batch.epoch != self._epoch or batch.generation != self.app.consumer_generation_id:
+            return []
+        due = self._due[batch.tp]
+        if batch.start > due:
+            self._lost.add(batch.tp)
+            return []
+        return [record for record in batch.records if record.offset >= due]
+
+    def done(self, batch: Fetched) -> None:
+        """Take note that everything a batch causes is durable: what follows it is due."""
+        if batch.epoch == self._epoch:
+            self._due[batch.tp] = batch.records[-1].offset + 1
+            self._n_acked += 1
+
+    def release(self, message: Message) -> None:
+        """Let the next batch of the message's partition come."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        notify(self._waiting_for_ack)
+
+    def holds(self, generation: int) -> bool:
+        """Say whether this worker is still in a generation of its group."""
+        return generation == self.app.consumer_generation_id == self._thread.generation
+
+    def heartbeat_age(self) -> float:
+        """Return the seconds since the coordinator last confirmed this worker's place."""
+        return monotonic() - self._thread.heartbeat_at
+
+    def due(self, topic: str) -> dict[TP, int]:
+        """Return the offset due of each of a topic's partitions that this worker has."""
+        return {tp: due for tp, due in self._due.items() if tp.topic == topic}
+
+    # -- what Faust asks
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets. Whatever was fetched before is not trusted any more."""
+        self._epoch += 1
+        committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        ordered = [tp for tp in committed if not self._is_changelog_tp(tp)]
+        fresh = [tp for tp in ordered if not committed[tp]]
+        if fresh:
+            # Without a committed offset the start is sought as well, so that the due offset is always known.
+            earliest = await self.earliest_offsets(*fresh)
+            starts = {tp: int(earliest.get(tp) or 0) for tp in fresh}
+            await self.seek_wait(starts)
+            committed.update(starts)
+        for tp in ordered:
+            offset = committed[tp]
+            self._read_offset[tp] = offset or None
+            self._committed_offset[tp] = offset or None
+        self._due = {tp: committed[tp] for tp in ordered}
+        self._cursor = dict(self._due)
+        self._lost.clear()
+        self._in_flight.clear()
+        self._epoch += 1
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """Yield a message per partition: a batch, or a changelog's record for Faust's recovery."""
+        await self._rewind_lost()
+        generation, epoch = self.app.consumer_generation_id, self._epoch
+        fetched, active = await self._wait_next_records(timeout)
+        if fetched is None or self.should_stop:
+            return
+        for key, records in fetched.items():
+            tp = ensure_TP(key)
+            current = self.flow_active and generation == self.app.consumer_generation_id and epoch == self._epoch
+            wanted = active is None or tp in active or tp in self._buffered_partitions
+            if self._is_changelog_tp(tp):
+                for record in records if current and wanted else ():
+                    yield tp, self._to_message(tp, record)
+            elif current and wanted and tp in self._cursor:
+                yield tp, self._batch(tp, records)
+            else:
+                self._lost.add(tp)
+
+    def _batch(self, tp: TP, records: list[Any]) -> Message:
+        last = records[-1]
+        batch = Fetched(tp, self._cursor[tp], records, self.app.consumer_generation_id, self._epoch)
+        self._cursor[tp] = last.offset + 1
+        # One below the message's offset: Faust then sees neither a gap nor an old message.
+        self._read_offset[tp] = last.offset - 1
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        message = ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, cast(Any,
+            batch), None, 0, 0, tp, generation_id=batch.generation,
+        )  # fmt: skip
+        self._in_flight[tp] = message
+        return message
+
+    async def _rewind_lost(self) -> None:
+        lost, self._lost = self._lost, set()
+        for tp in lost:
+            if tp in self._due:
+                try:
+                    await self.seek_wait({tp: self._due[tp]})
+                except IllegalStateError:
+                    # Not ours any more: the assignment that took it away ends in perform_seek.
+                    continue
+                self._cursor[tp] = self._due[tp]
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
+        """Fetch from the partitions that have no batch in flight."""
+        if active_partitions is None:
+            return await super()._getmany(active_partitions, timeout)
+        busy = {tp for tp, message in self._in_flight.items() if not message.acked}
+        if not busy:
+            return await super()._getmany(active_partitions, timeout)
+        idle = active_partitions - busy
+        if not idle:
+            await self._wait_for_ack(timeout=1)
+            return {}
+        return await super()._getmany(idle, min(timeout, _FETCH_WHILE_BUSY))
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the offset to commit: the one due."""
+        return self._due.get(tp)
+
+    def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
+        return (tp for tp in list(self._due) if topics is None or tp in topics or tp.topic in topics)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: gaps are Faust's way to find the offset to commit."""
+
+
+class OrderedProducer(driver.Producer):
+    """Faust's producer, idempotent: the broker keeps order and drops its own retries' repeats."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class OrderedTransport(driver.Transport):
+    """What `App.transport` is set to."""
+
+    Consumer = OrderedConsumer
+    Producer = OrderedProducer

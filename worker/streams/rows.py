@@ -1,0 +1,53 @@
+"""The rows of one table partition, and how a changelog that two workers wrote to is read.
+
+Each row on the changelog begins with a *fence*, the number of the ownership it was written under. A worker that takes a
+partition over writes a head row with a higher fence before it does anything else. Reading the log in order, whatever
+comes with a lower fence after that was written by a worker that had lost the partition without noticing (a zombie), and
+is left out.
+
+The head row also holds, per source, the highest offset whose rows are all durable. It is the last row of every write,
+so where it is there, the others are: records at or below it are replays.
+"""
+
+import struct
+
+import msgspec
+
+#: No identifier has a NUL, so no row of the core can have this key.
+HEAD_KEY = b"\x00head"
+
+_FENCE = struct.Struct(">I")
+_encode_marks = msgspec.msgpack.Encoder().encode
+_decode_marks = msgspec.msgpack.Decoder(dict[int, int]).decode
+
+
+class Partition:
+    """Rows by key, without their fence; `marks`: source -> offset; `fence`: the highest seen."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.marks: dict[int, int] = {}
+        self.fence = 0
+
+    def apply(self, key: bytes, logged: bytes | None) -> None:
+        """Take over one record of the changelog, in the log's order."""
+        if logged is None:
+            self.rows.pop(key, None)
+            return
+        (fence,) = _FENCE.unpack_from(logged)
+        if fence < self.fence:
+            return
+        self.fence = fence
+        row = logged[_FENCE.size :]
+        if key == HEAD_KEY:
+            self.marks = _decode_marks(row)
+        else:
+            self.rows[key] = row
+
+    def fenced(self, row: bytes) -> bytes:
+        """Return a row as it goes to the changelog under the present fence."""
+        return _FENCE.pack(self.fence) + row
+
+    def head(self, marks: dict[int, int]) -> bytes:
+        """Return the head row as it goes to the changelog."""
+        return self.fenced(_encode_marks(marks))

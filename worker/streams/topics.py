@@ -1,0 +1,145 @@
+"""The topics: created beforehand where they are missing, and checked where they are not.
+
+All keyed topics have the partition count of `responses`, so that one customer's history, alerts, invitations and
+decisions share a partition number, and the tables follow. A count that was changed later would break keyed state: it is
+found at start, and the message says what to do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from worker.errors import TopicsUnfit
+from worker.flow import outbox
+from worker.settings import KafkaSettings, Settings
+from worker.streams.connection import client_options
+
+log = logging.getLogger(__name__)
+
+_DAY_MS = 86_400_000
+#: A value of this size still fits a responses record: too large for a response, but a dead letter, not a publisher's
+#: error.
+_LARGEST_RECORD = 20 * 1024 * 1024
+_FIRST_RETRY_SECONDS = 1.0
+_LONGEST_RETRY_SECONDS = 30.0
+#: Erased rows are gone from a changelog's disk at the latest after this time.
+_COMPACTION_LAG_MS = 7 * _DAY_MS
+
+CONTACTS = "contacts"
+SEGMENTS = "segments"
+OUTBOX = "outbox"
+TABLES = {"process": (CONTACTS, SEGMENTS), "notify": (OUTBOX,)}
+
+
+class TopicPlan(NamedTuple):
+    """A topic as it should be."""
+
+    name: str
+    config: Mapping[str, str]
+
+
+def topic_name(prefix: str, topic: str) -> str:
+    """Return a topic's full name."""
+    return f"{prefix}.{topic}"
+
+
+def group_id(group: str, role: str) -> str:
+    """Return the consumer group of a role; Faust also names the role's changelogs by it."""
+    return f"{group}-{role}"
+
+
+def changelog_name(group: str, role: str, table: str) -> str:
+    """Return the name of a table's changelog, as Faust makes it."""
+    return f"{group_id(group, role)}-{table}-changelog"
+
+
+def plans(settings: Settings) -> list[TopicPlan]:
+    """Return every topic the worker needs, the responses topic first."""
+    kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
+    week = {"retention.ms": str(7 * _DAY_MS)}
+    latest = {"cleanup.policy": "compact"}
+    rows = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(_COMPACTION_LAG_MS)}
+    large = {"max.message.bytes": str(_LARGEST_RECORD)}
+    # The broker's clock: a publisher's clock decides neither quarantine nor what is "too far ahead".
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    wanted = {
+        outbox.RESPONSES: {**kept, **large, **stamped},
+        outbox.REROUTED: {**week, **large},
+        outbox.ALERTS: kept,
+        outbox.INVITATIONS: kept,
+        outbox.DECISIONS: kept,
+        outbox.DEAD_LETTERS: kept,
+        outbox.TALLIES: week,
+        outbox.SCORES: latest,
+        outbox.DELIVERIES: kept,
+    }
+    group = settings.kafka.group
+    return [TopicPlan(topic_name(settings.topic_prefix, topic), config) for topic, config in wanted.items()] + [
+        TopicPlan(changelog_name(group, role, table), rows) for role, tables in TABLES.items() for table in tables
+    ]
+
+
+async def ensure(settings: Settings) -> int:
+    """Create what is missing and return the partition count.
+
+    Waits for a Kafka that is not there, saying so. Raise TopicsUnfit if what is there does not fit.
+    """
+    admin = await _connect(settings.kafka)
+    try:
+        planned = plans(settings)
+        counts = await _counts(admin, planned)
+        responses = planned[0].name
+        partitions = counts.get(responses, settings.kafka.partitions)
+        unfit = [f"{name} has {count}" for name, count in sorted(counts.items()) if count != partitions]
+        if unfit:
+            raise TopicsUnfit(
+                f"{responses} has {partitions} partitions, but {', '.join(unfit)}: keyed state needs the same number. "
+                "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
+            )
+        await _create(admin, [plan for plan in planned if plan.name not in counts], partitions, settings.kafka)
+    finally:
+        await admin.close()
+    return partitions
+
+
+async def _connect(kafka: KafkaSettings) -> AIOKafkaAdminClient:
+    """Return a connected client, however long it takes, with one line for each attempt that failed."""
+    wait = _FIRST_RETRY_SECONDS
+    while True:
+        admin = AIOKafkaAdminClient(**client_options(kafka))
+        try:
+            await admin.start()
+        except KafkaError as error:
+            await admin.close()
+            why = "not reachable" if isinstance(error, KafkaConnectionError) else type(error).__name__
+            log.warning("Kafka at %s: %s; trying again in %.0f s", kafka.bootstrap_servers, why, wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_RETRY_SECONDS)
+        else:
+            return admin
+
+
+async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[str, int]:
+    """Return the partition counts of the topics that exist."""
+    names = {plan.name for plan in planned} & set(await admin.list_topics())
+    if not names:
+        return {}
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(sorted(names))}
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitions: int, kafka: KafkaSettings) -> None:
+    if not missing:
+        return
+    new = [
+        NewTopic(plan.name, partitions, kafka.replication_factor, topic_configs=dict(plan.config)) for plan in missing
+    ]
+    response = await admin.create_topics(new)
+    for name, code, *rest in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise TopicsUnfit(f"{name} could not be created: {error.__name__} {rest[0] if rest else ''}".rstrip())
+    log.info("created topics: %s", ", ".join(plan.name for plan in missing))
