@@ -1,4 +1,7 @@
-"""What every test may use: one Kafka for the session, an inbox for each test; and the coverage, said at the end."""
+"""What every test may use: one Kafka for the session, an inbox for each test; and the coverage, said at the end.
+
+A slow machine fails no test: Hypothesis measures no time.
+"""
 
 import io
 import warnings
@@ -7,9 +10,13 @@ from collections.abc import AsyncIterator
 import coverage
 import pytest
 from coverage.exceptions import CoverageWarning
+from hypothesis import settings
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

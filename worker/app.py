@@ -17,6 +17,9 @@ from worker.streams.shell import Shell
 
 log = logging.getLogger(__name__)
 
+#: How often the connection is looked at, in seconds.
+_LOOK_SECONDS = 1.0
+
 Role = Literal["process", "notify", "all"]
 
 
@@ -40,6 +43,19 @@ class Worker:
             for task in waiting:
                 task.cancel()
 
+    async def watch_connection(self) -> None:
+        """Say when Kafka falls silent and when it is back; the clients themselves keep trying."""
+        silent = False
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            age = max(shell.consumer.heartbeat_age() for shell in self.shells.values())
+            if (age > self.settings.kafka.session_timeout_seconds) is not silent:
+                silent = not silent
+                if silent:
+                    log.warning("Kafka has not answered for %.0f s; still trying", age)
+                else:
+                    log.info("Kafka answers again")
+
     @property
     def ready(self) -> bool:
         """Whether every role has its partitions and their state."""
@@ -49,12 +65,12 @@ class Worker:
 @contextlib.asynccontextmanager
 async def running(settings: Settings, role: Role = "all") -> AsyncIterator[Worker]:
     """Start a worker, waiting for Kafka if need be; stop it at the end: batch in hand finished, offset committed."""
-    partitions = await topics.ensure(settings)
+    kafka = await topics.ensure(settings)
     worker = Worker(role, settings)
     if role in {"process", "all"}:
-        worker.shells[process.ROLE] = process.build(settings, partitions)
+        worker.shells[process.ROLE] = process.build(settings, kafka)
     if role in {"notify", "all"}:
-        worker.shells[notify.ROLE], worker.postman = notify.build(settings, partitions)
+        worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka)
     try:
         await asyncio.gather(*(shell.app.start() for shell in worker.shells.values()))
         if worker.postman is not None:
@@ -96,6 +112,7 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
         tasks = [
             asyncio.create_task(stop.wait()),
             asyncio.create_task(worker.failure()),
+            asyncio.create_task(worker.watch_connection()),
             asyncio.create_task(report(settings.status_path(role), lambda: worker.ready)),
         ]
         try:

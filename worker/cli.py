@@ -8,12 +8,14 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from worker import logs, status
+from worker import logs, reference, status
 from worker.app import run
-from worker.errors import SettingsError
+from worker.errors import Refused, SettingsError, Unreachable
 from worker.flow import outbox
+from worker.notify.channels.email import EmailChannel
 from worker.publishing import lines, publish
 from worker.settings import CONFIG_VARIABLE, Settings, load
+from worker.streams.connection import ssl_context
 from worker.streams.topics import topic_name
 
 _WRONG_SETTINGS = 2
@@ -27,12 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.command == "demo":
         return _demo(asked)
+    if asked.command == "settings":
+        print(reference.example(), end="")
+        return 0
     try:
         settings = load()
+        ssl_context(settings.kafka)
+        EmailChannel(settings.smtp)
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return _WRONG_SETTINGS
+    return _with_settings(asked, settings)
+
+
+def _with_settings(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.command == "check-config":
         print(_summary(settings))
         return 0
@@ -55,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     publishing = commands.add_parser("publish", help="publish a file's lines as responses, each as one record's value")
     publishing.add_argument("file", type=_file, help="a file with one response per line (JSON Lines)")
     commands.add_parser("check-config", help="check the settings and say what they come to", epilog=_SETTINGS_HELP)
+    commands.add_parser("settings", help="print a worker.toml with every setting, its meaning and its default")
     health = commands.add_parser("health", help="exit 0 if the worker on this machine is alive and ready")
     for command in (running, health):
         command.add_argument(
@@ -114,6 +126,9 @@ async def _publish(settings: Settings, path: Path) -> int:
     topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
     try:
         count = await publish(settings.kafka, topic, lines(path), progress)
+    except (Unreachable, Refused) as error:
+        print(error, file=sys.stderr)
+        return 1
     except KafkaError as error:
         print(f"\n{settings.kafka.bootstrap_servers}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
         return 1

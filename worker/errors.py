@@ -4,7 +4,9 @@ WorkerError
 ├── Rejected            a record that is not accepted: never retried, becomes a dead letter
 ├── SettingsError       the settings do not hold: said at start, exit 2
 ├── DeliveryError       a mail was not accepted: retried or not, with a reason
+├── Unreachable         Kafka does not answer: tried again
 └── Fatal               going on would break a promise: the worker stops before anything is committed
+    ├── Refused         Kafka is there, but does not let the worker in
     ├── TopicsUnfit     a topic is not as keyed state needs it
     └── StateNotDurable rows or outputs were not acknowledged
 """
@@ -50,8 +52,16 @@ class DeliveryError(WorkerError):
         self.retry_to = retry_to
 
 
+class Unreachable(WorkerError):
+    """Kafka does not answer; it may later."""
+
+
 class Fatal(WorkerError):
     """Going on would break a promise; the worker stops with this line and exit 1."""
+
+
+class Refused(Fatal):
+    """Kafka is there, but does not let the worker in, or is not who it should be; trying again would not help."""
 
 
 class TopicsUnfit(Fatal):

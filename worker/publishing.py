@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from worker.settings import KafkaSettings
 from worker.streams.connection import client_options
+from worker.streams.reach import reach
 
 #: As much as a responses record may hold: what is too large for a response is the worker's to refuse, not the
 #: publisher's.
@@ -42,13 +43,17 @@ async def publish(
     values: Iterable[bytes] | AsyncIterator[bytes],
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Publish values and return how many; each is acknowledged. `progress` hears the count now and then."""
+    """Publish values and return how many; each is acknowledged. `progress` hears the count now and then.
+
+    Raises Unreachable or Refused if Kafka is not there or does not let us in, KafkaError if it fails later.
+    """
+    await reach(kafka)
     producer = AIOKafkaProducer(
         **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=_LARGEST_RECORD
     )
-    await producer.start()
     published = 0
     try:
+        await producer.start()
         async for value in _each(values):
             await producer.send(topic, value, key=customer_key(value))
             published += 1

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -31,10 +32,14 @@ class KafkaSettings(Section):
     """How to reach Kafka, and what to create there."""
 
     bootstrap_servers: str = Field(default="localhost:9092", description="host:port, several separated by commas.")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How to talk to the brokers."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How to log in."
+    )
+    sasl_username: str | None = Field(default=None, description="Who logs in.")
+    sasl_password: SecretStr | None = Field(default=None, description="Best set by the environment.")
     ssl_cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
     ssl_certfile: Path | None = Field(default=None, description="Client certificate.")
     ssl_keyfile: Path | None = Field(default=None, description="Client certificate's key.")
@@ -43,20 +48,24 @@ class KafkaSettings(Section):
         pattern=r"^[A-Za-z0-9._-]{1,80}$",
         description="Consumer group; also names the changelogs.",
     )
-    partitions: int = Field(default=4, ge=1, le=1_000, description="Of topics that do not exist yet.")
-    replication_factor: int = Field(default=1, ge=1, le=9, description="Of topics that do not exist yet.")
+    partitions: int = Field(default=4, ge=1, le=1_000, description="Of topics that the worker creates.")
+    replication_factor: int = Field(default=1, ge=1, le=9, description="Of topics that the worker creates.")
     session_timeout_seconds: float = Field(
         default=10.0, ge=6.0, le=30.0, description="Until a silent worker is replaced."
     )
     batch_records: int = Field(default=2_000, ge=1, le=20_000, description="Records decided together, at most.")
-    retention_days: int = Field(default=730, ge=1, description="Of responses, alerts, dead letters: new topics only.")
+    retention_days: int = Field(
+        default=730,
+        ge=1,
+        description="Of responses, alerts, invitations, decisions and dead letters in topics that the worker creates.",
+    )
 
     @field_validator("bootstrap_servers")
     @classmethod
     def _servers(cls, text: str) -> str:
         for server in text.split(","):
             host, colon, port = server.strip().rpartition(":")
-            if not (host and colon and port.isdigit() and 0 < int(port) < 2**16):
+            if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
                 raise ValueError("must be host:port, several separated by commas")
         return text
 
@@ -123,7 +132,7 @@ class Settings(BaseSettings):
     invitations: InvitationPolicy = InvitationPolicy()
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
     status_file: Path | None = Field(
         default=None, description="Where the worker says that it is alive, for `python -m worker health`."
     )
@@ -144,7 +153,7 @@ class Settings(BaseSettings):
     def status_path(self, role: str) -> Path:
         """Return where a role says that it is alive."""
         if self.status_file is not None:
-            return self.status_file
+            return self.status_file.with_name(f"{self.status_file.name}-{role}")
         return Path(tempfile.gettempdir()) / f"detractor-worker-{self.kafka.group}-{role}.status"
 
     @classmethod
@@ -163,18 +172,26 @@ class Settings(BaseSettings):
 
 def load(**overrides: Any) -> Settings:
     """Read the settings. Raise SettingsError with one line for each key that is wrong."""
-    unknown = [f"{name}: is not a setting" for name in sorted(os.environ) if _is_unknown(name)]
+    problems = [f"{name}: is not a setting" for name in sorted(os.environ) if _is_unknown(name)]
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError(unknown + [_line(problem) for problem in error.errors(include_input=False)]) from None
+        problems += [_line(problem) for problem in error.errors(include_input=False)]
     except SourceError as error:
-        raise SettingsError([*unknown, _source_line(error)]) from None
-    except (OSError, ValueError) as error:
-        raise SettingsError([*unknown, f"{_config_file()}: {error}"]) from None
-    if unknown:
-        raise SettingsError(unknown)
+        problems.append(_source_line(error))
+    except TOMLDecodeError as error:
+        problems.append(f"{_file_name()}: is not TOML: {error}")
+    except (OSError, UnicodeDecodeError):
+        problems.append(f"{_file_name()}: cannot be read")
+    except RecursionError:
+        problems.append("settings: are nested too deeply")
+    if problems:
+        raise SettingsError(problems)
     return settings
+
+
+def _file_name() -> str:
+    return CONFIG_VARIABLE if os.environ.get(CONFIG_VARIABLE) else "worker.toml"
 
 
 def _config_file() -> Path | None:
@@ -182,7 +199,7 @@ def _config_file() -> Path | None:
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         if not Path(named).is_file():
-            raise FileNotFoundError(f"{CONFIG_VARIABLE} names a file that is not there")
+            raise FileNotFoundError(named)
         return Path(named)
     return Path("worker.toml") if Path("worker.toml").is_file() else None
 

@@ -38,9 +38,12 @@ def problem(path: Path) -> str | None:
     """Return what is wrong with the worker that writes this file; None if it is alive and ready."""
     try:
         status = json.loads(path.read_text())
+        age = time.time() - status["at"]
+        ready = status["ready"]
     except FileNotFoundError:
         return "no worker is running"
-    age = time.time() - status["at"]
+    except (ValueError, TypeError, KeyError):
+        return "the worker's sign of life cannot be read"
     if age > _STALE_AFTER_SECONDS:
         return f"the worker has not shown life for {age:.0f} s"
-    return None if status["ready"] else "the worker is starting or its group is rebalancing"
+    return None if ready else "the worker is starting or its group is rebalancing"

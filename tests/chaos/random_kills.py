@@ -33,7 +33,7 @@ from worker.embedded.kafka import EmbeddedKafka
 PARTITIONS = 4
 _MAILS_PATIENCE_SECONDS = 60.0
 #: In the order of travel: once a topic is done, only those after it can still grow.
-TRAVEL = {"process": ("responses", "rerouted", "tallies"), "notify": ("alerts",)}
+TRAVEL = {"process": ("responses", "tallies"), "notify": ("alerts",)}
 
 
 @dataclass

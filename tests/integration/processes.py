@@ -8,11 +8,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+
 ROOT = Path(__file__).parents[2]
 
 
+def environment(kafka: EmbeddedKafka, inbox: Inbox, name: str, folder: Path) -> dict[str, str]:
+    return {
+        "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "NPS_KAFKA__GROUP": name,
+        "NPS_TOPIC_PREFIX": name,
+        "NPS_SMTP__HOST": inbox.host,
+        "NPS_SMTP__PORT": str(inbox.port),
+        "NPS_SMTP__TLS": "none",
+        "NPS_EMAIL__TO": '["support@example.com"]',
+        "NPS_STATUS_FILE": str(folder / "status"),
+    }
+
+
 class Process:
-    """A `python -m worker …` with everything it wrote to its standard error."""
+    """A `python -m worker …` with everything it wrote, to its standard output or error."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -21,8 +37,8 @@ class Process:
         self.lines: list[str] = []
 
     async def _read(self) -> None:
-        assert self._process.stderr is not None
-        async for line in self._process.stderr:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
             self.lines.append(line.decode().rstrip())
             async with self._grown:
                 self._grown.notify_all()
@@ -75,7 +91,7 @@ async def start_worker(*arguments: str, env: dict[str, str], cwd: Path | None = 
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NPS_")}
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "worker", *arguments,
-        env={**clean, "PYTHONPATH": str(ROOT), **env}, cwd=cwd or ROOT, stderr=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
+        env={**clean, "PYTHONPATH": str(ROOT), **env}, cwd=cwd or ROOT, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     return Process(started)

@@ -8,25 +8,12 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from integration.conftest import read_topic
-from integration.processes import start_worker, worker_process
+from integration.processes import environment, start_worker, worker_process
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 
 CANARY = "canary-4417"
-
-
-def environment(kafka: EmbeddedKafka, inbox: Inbox, name: str, folder: Path) -> dict[str, str]:
-    return {
-        "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        "NPS_KAFKA__GROUP": name,
-        "NPS_TOPIC_PREFIX": name,
-        "NPS_SMTP__HOST": inbox.host,
-        "NPS_SMTP__PORT": str(inbox.port),
-        "NPS_SMTP__TLS": "none",
-        "NPS_EMAIL__TO": '["support@example.com"]',
-        "NPS_STATUS_FILE": str(folder / "status"),
-    }
 
 
 def free_port() -> int:

@@ -18,7 +18,6 @@ from worker.streams.connection import client_options
 #: In the order in which records travel: what is done upstream can only add to what is behind it.
 _STAGES = (
     ("process", outbox.RESPONSES),
-    ("process", outbox.REROUTED),
     ("process", outbox.TALLIES),
     ("notify", outbox.ALERTS),
 )

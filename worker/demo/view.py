@@ -102,4 +102,4 @@ def _mails(mails: Sequence[EmailMessage]) -> RenderableType:
     latest = list(mails)[-_LATEST_MAILS:]
     if not latest:
         return Text("empty", style="dim")
-    return Group(*(Text(str(mail["Subject"]), no_wrap=True, overflow="ellipsis") for mail in reversed(latest)))
+    return Group(*(Text(str(mail["Subject"]).strip(), no_wrap=True, overflow="ellipsis") for mail in reversed(latest)))

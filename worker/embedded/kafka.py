@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from aiokafka.errors import KafkaError
 from worker.embedded import EmbeddedError, tether
 from worker.embedded.jars import KAFKA_VERSION, class_path
 from worker.embedded.java import find_java
+from worker.embedded.secured import PROTOCOLS, Secured
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
@@ -47,9 +48,10 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{advertised_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{secured}
+advertised.listeners=PLAINTEXT://{host}:{advertised_port}{secured}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,\
+  SASL_SSL:SASL_SSL
 log.dirs={data_dir}
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
@@ -76,9 +78,10 @@ class EmbeddedKafka:
     """One broker, started and stopped from the event loop; also an async context manager.
 
     `progress` gets one line for people per step. `port` is where the broker listens (default: a free one, kept over a
-    restart); `advertised_port` is the one it tells its clients, for a proxy in between. A `data_dir` that is given is
-    kept and used again; without one a temporary directory is, until `stop`. The broker dies with the thread that
-    called `start`, on Linux also if that ends by SIGKILL, and does not hear the terminal's Ctrl-C.
+    restart); `advertised_port` is the one it tells its clients, for a proxy in between. With `secured` it listens for
+    TLS and logins as well, on ports of their own. A `data_dir` that is given is kept and used again; without one a
+    temporary directory is, until `stop`. The broker dies with the thread that called `start`, on Linux also if that
+    ends by SIGKILL, and does not hear the terminal's Ctrl-C.
     """
 
     def __init__(
@@ -87,11 +90,14 @@ class EmbeddedKafka:
         progress: Callable[[str], None] | None = None,
         port: int | None = None,
         advertised_port: int | None = None,
+        secured: Secured | None = None,
         data_dir: Path | None = None,
     ) -> None:
         self._progress = progress
         self._port = port
         self._advertised_port = advertised_port
+        self._secured = secured
+        self._secured_ports: dict[str, int] = {}
         self._keep_data = data_dir is not None
         self._data_dir = data_dir
         self._process: Process | None = None
@@ -108,6 +114,15 @@ class EmbeddedKafka:
     def bootstrap_servers(self) -> str:
         """Where clients connect: `host:port`, with the advertised port if there is one."""
         return f"{HOST}:{self._advertised_port or self.port}"
+
+    def secured_servers(self, protocol: str) -> str:
+        """Where clients of a protocol of `secured.PROTOCOLS` connect: `host:port`.
+
+        Raises EmbeddedError if there is no such listener, or not yet.
+        """
+        if protocol not in self._secured_ports:
+            raise EmbeddedError(f"the embedded Kafka has no listener for {protocol}")
+        return f"{HOST}:{self._secured_ports[protocol]}"
 
     @property
     def pid(self) -> int:
@@ -182,7 +197,8 @@ class EmbeddedKafka:
             port = _free_port() if wanted is None else wanted
             if not _is_free(port):
                 raise EmbeddedError(f"port {port} of {HOST} is taken")
-            settings = self._write_settings(port)
+            secured_ports = self._secured_ports or self._choose_secured_ports(port)
+            settings = self._write_settings(port, secured_ports)
             if not (self._files / "log" / "meta.properties").exists():
                 self._say("formatting Kafka's data directory")
                 await self._format(run, settings)
@@ -196,12 +212,15 @@ class EmbeddedKafka:
                 if attempt == PORT_ATTEMPTS:
                     raise
                 continue
-            self._port = port
+            self._port, self._secured_ports = port, secured_ports
             self._say(f"Kafka is ready after {time.monotonic() - began:.1f} s")
             return
 
     async def _format(self, run: list[str], settings: Path) -> None:
-        tool = await self._launch([*run, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings)])
+        users = self._secured.format_arguments() if self._secured else []
+        tool = await self._launch(
+            [*run, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings), *users]
+        )
         try:
             await asyncio.wait_for(tool.wait(), START_TIMEOUT_S)
         finally:
@@ -252,15 +271,24 @@ class EmbeddedKafka:
                 process.kill()
                 await process.wait()
 
-    def _write_settings(self, port: int) -> Path:
+    def _choose_secured_ports(self, plain: int) -> dict[str, int]:
+        chosen: dict[str, int] = {}
+        for protocol in PROTOCOLS if self._secured else ():
+            chosen[protocol] = _free_port(but={plain, *chosen.values()})
+        return chosen
+
+    def _write_settings(self, port: int, secured_ports: dict[str, int]) -> Path:
         path = self._files / "server.properties"
         text = SETTINGS.format(
             host=HOST,
             port=port,
-            controller_port=_free_port(),
+            controller_port=_free_port(but={port, *secured_ports.values()}),
             advertised_port=self._advertised_port or port,
+            secured="".join(f",{protocol}://{HOST}:{number}" for protocol, number in secured_ports.items()),
             data_dir=self._files / "log",
         )
+        if self._secured:
+            text += self._secured.properties()
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -303,9 +331,9 @@ async def _answers(port: int) -> bool:
         await client.close()
 
 
-def _free_port() -> int:
+def _free_port(*, but: Collection[int] = ()) -> int:
     for port in random.sample(PORTS, len(PORTS)):
-        if _is_free(port):
+        if port not in but and _is_free(port):
             return port
     raise EmbeddedError(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
 

@@ -13,7 +13,7 @@ from worker.flow.policy import HistoryPolicy
 
 
 class Answer(msgspec.Struct, array_like=True):
-    """The latest revision of one response. `at` in ms; `origin`: partition and offset on the responses topic."""
+    """The latest revision of one response. `at`: when it was given, `seen`: when it first came in, in ms."""
 
     response_id: str
     revision: int
@@ -21,13 +21,13 @@ class Answer(msgspec.Struct, array_like=True):
     segment: str
     at: int
     counted: bool
-    origin: tuple[int, int]
+    seen: int
 
 
 class Contact(msgspec.Struct, array_like=True):
-    """`marks`: per way (direct, rerouted) the highest offset this row stands for. `invited_at` in ms."""
+    """`mark`: the highest offset this row stands for. `invited_at` in ms."""
 
-    marks: dict[int, int] = msgspec.field(default_factory=dict)
+    mark: int = -1
     answers: list[Answer] = msgspec.field(default_factory=list)
     invited_at: int | None = None
 
@@ -38,9 +38,7 @@ class Contact(msgspec.Struct, array_like=True):
                 return answer
         return None
 
-    def remember(
-        self, response: Response, segment: str, origin: tuple[int, int], now: int, policy: HistoryPolicy
-    ) -> None:
+    def remember(self, response: Response, segment: str, now: int, policy: HistoryPolicy) -> None:
         """Put the response in place of its earlier revision, or at the end; forget what is too old or too much."""
         answer = Answer(
             response.response_id,
@@ -49,15 +47,15 @@ class Contact(msgspec.Struct, array_like=True):
             segment,
             to_ms(response.responded_at),
             not response.test,
-            origin,
+            now,
         )
         for index, known in enumerate(self.answers):
             if known.response_id == answer.response_id:
+                answer.seen = known.seen
                 self.answers[index] = answer
                 return
         oldest = now - policy.days * DAY
-        if self.answers and self.answers[0].at < oldest:
-            self.answers = [known for known in self.answers if known.at >= oldest]
+        self.answers = [known for known in self.answers if known.seen >= oldest]
         self.answers.append(answer)
         del self.answers[: -policy.answers]
 

@@ -10,15 +10,15 @@ from worker.flow.ids import make_id
 from worker.flow.moment import from_ms
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Record, origin
+from worker.flow.record import Place, Record
 
 #: A key longer than any identifier is a mistake of its own; its beginning is enough to find it.
 _KEY_BYTES = 1_000
 
 
-def dead_letter(record: Record, way: int, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
-    """Return the event. `topic` is the responses topic, where the record was first, also if it was rerouted."""
-    partition, offset = origin(record, way)
+def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
+    """Return the event. `topic` and `place` say where the record was first, also if it was sent on."""
+    partition, offset = place
     value, key = record.value, record.key
     kept = (value or b"")[: policy.dead_letter_payload_bytes]
     letter_id = make_id("dead-letter", topic, partition, offset)

@@ -7,18 +7,21 @@ JSON) and one in structured mode.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from schemas.base import Identifier
 from schemas.cloudevents import SPEC_VERSION, STRUCTURED_CONTENT_TYPE, StructuredResponse
 from schemas.dead_letter import Reason
 from schemas.response import Response
 from worker.errors import Rejected
-from worker.flow.moment import HOUR, to_ms
+from worker.flow.moment import HOUR, LATEST, to_ms
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import Record, header
 
 _parse: Callable[[bytes], Response] = Response.__pydantic_validator__.validate_json
 _parse_structured: Callable[[bytes], StructuredResponse] = StructuredResponse.__pydantic_validator__.validate_json
+
+_check_id: Callable[[str], str] = TypeAdapter(Identifier).validate_python
 
 _IDS = {"response_id", "customer_id", "survey_id"}
 _ID_REASONS = {
@@ -36,12 +39,38 @@ def validate(record: Record, policy: IntakePolicy) -> Response:
     if len(value) > policy.max_bytes:
         raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {policy.max_bytes} are accepted")
     response = _read(record, value)
+    if not 0 <= record.timestamp <= LATEST:
+        raise Rejected(Reason.TIME_INVALID, "the record's Kafka time: is no time in milliseconds")
+    if _is_unix_time(value):
+        raise Rejected(Reason.TIME_INVALID, "responded_at: must be RFC 3339, not a number in quotes")
     given = to_ms(response.responded_at)
     if given < 0:
         raise Rejected(Reason.TIME_INVALID, "responded_at: is before 1970")
     if given > record.timestamp + policy.max_ahead_hours * HOUR:
         raise Rejected(Reason.TIME_FUTURE, "responded_at: lies too far ahead of the record's Kafka time")
     return response
+
+
+def _is_unix_time(value: bytes) -> bool:
+    """Say whether responded_at is a number in quotes, which pydantic takes for seconds: no dash follows the year."""
+    name = value.rfind(b'"responded_at"')
+    begin = value.find(b'"', name + len(b'"responded_at"')) + 1
+    return name >= 0 and value[begin + 4 : begin + 5] != b"-"
+
+
+def erased_key(record: Record) -> bytes:
+    """Return the key of the customer whom a null value erases. Raise Rejected if it can be no customer's id."""
+    key = record.key
+    if not key:
+        raise Rejected(Reason.NO_KEY, "a null value needs the key of the customer to erase")
+    try:
+        _check_id(key.decode())
+    except UnicodeDecodeError:
+        raise Rejected(Reason.INVALID_UTF8, "key: is not UTF-8") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Rejected(_ID_REASONS[first["type"]], f"key: {first['msg']}") from None
+    return key
 
 
 def _read(record: Record, value: bytes) -> Response:

@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+#: The last millisecond that RFC 3339 can write.
+LATEST = 253_402_300_799_999
+
 HOUR = 3_600_000
 DAY = 24 * HOUR
 
@@ -15,5 +18,5 @@ def to_ms(when: datetime) -> int:
 
 
 def from_ms(ms: int) -> datetime:
-    """Return the time, in UTC."""
-    return _EPOCH + ms * _MILLISECOND
+    """Return the time, in UTC; what lies outside the years 1970 to 9999 is the nearest moment inside."""
+    return _EPOCH + min(max(ms, 0), LATEST) * _MILLISECOND

@@ -8,7 +8,6 @@ from schemas import cloudevents
 from schemas.cloudevents import Headers
 
 RESPONSES = "responses"
-REROUTED = "rerouted"
 ALERTS = "alerts"
 INVITATIONS = "invitations"
 DECISIONS = "decisions"

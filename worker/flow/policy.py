@@ -15,20 +15,22 @@ class Section(BaseModel):
 class IntakePolicy(Section):
     """What a record may be."""
 
-    max_bytes: int = Field(default=1_000_000, ge=1_000, description="Larger values become dead letters.")
+    max_bytes: int = Field(default=1_000_000, ge=1_000, le=1_000_000, description="Larger values become dead letters.")
     max_ahead_hours: float = Field(
-        default=24.0, gt=0, description="How far an answer's time may lie after its record's Kafka time."
+        default=24.0, gt=0, le=8_760, description="How far an answer's time may lie after its record's Kafka time."
     )
     dead_letter_payload_bytes: int = Field(
-        default=16_384, ge=0, description="How much of a refused value is kept in its dead letter."
+        default=16_384, ge=0, le=500_000, description="How much of a refused value is kept in its dead letter."
     )
 
 
 class HistoryPolicy(Section):
     """How much of a customer is remembered: also how far back duplicates are recognised."""
 
-    answers: int = Field(default=32, ge=1, le=1_000, description="Answers kept per customer.")
-    days: int = Field(default=730, ge=1, description="Answers older than this are forgotten.")
+    answers: int = Field(
+        default=32, ge=1, le=500, description="Answers kept per customer: duplicates are recognised so far back."
+    )
+    days: int = Field(default=730, ge=1, le=36_500, description="Answers older than this are forgotten.")
 
 
 class AlertPolicy(Section):
@@ -42,18 +44,24 @@ class AlertPolicy(Section):
 class Platform(Section):
     """Where customers are invited to, and what its rules allow (facts: Google, Trustpilot and G2 forbid selection)."""
 
-    name: str = Field(min_length=1)
-    url: str | None = None
+    name: str = Field(default="testimonial", min_length=1, description="What it is called in the invitation event.")
+    url: str | None = Field(default=None, description="Where customers are asked to go; https.")
     selective: Literal["allowed", "forbidden"] = Field(
         default="allowed",
-        description="'allowed': promoters only (referral, testimonial). 'forbidden': neutral, to every respondent.",
+        description="Who is invited: promoters only, or every respondent alike, in neutral words.",
     )
-    incentives: Literal["allowed", "forbidden"] = "forbidden"
+    incentives: Literal["allowed", "forbidden"] = Field(
+        default="forbidden", description="Whether a reward may be offered."
+    )
 
     @field_validator("url")
     @classmethod
     def _https(cls, url: str | None) -> str | None:
-        if url is not None and (urlsplit(url).scheme != "https" or not urlsplit(url).netloc):
+        try:
+            parts = urlsplit(url or "https://example.com")
+        except ValueError:
+            raise ValueError("must be an https address") from None
+        if parts.scheme != "https" or not parts.netloc:
             raise ValueError("must be an https address")
         return url
 
@@ -61,8 +69,10 @@ class Platform(Section):
 class InvitationPolicy(Section):
     """Who is invited, how often, and where to."""
 
-    quarantine_days: int = Field(default=180, ge=0, description="Rest period of a customer between invitations.")
-    platform: Platform = Platform(name="testimonial")
+    quarantine_days: int = Field(
+        default=180, ge=0, le=36_500, description="Rest period of a customer between invitations."
+    )
+    platform: Platform = Platform()
 
 
 class Policy(Section):

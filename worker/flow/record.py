@@ -1,15 +1,21 @@
 """What arrives: a Kafka record, and where it came from."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-#: The two ways a response reaches its customer's partition. Each has offsets of its own, so each is a source of its
-#: own.
-DIRECT = 0
-REROUTED = 1
-
-#: The header that keeps a rerouted record's first place: b"partition:offset" on the responses topic.
+#: The header of a record that the worker itself sent on from a wrong partition: where it was first.
 ORIGIN_HEADER = "nps-origin"
+
+
+#: Digits of the largest offset.
+_LONGEST_NUMBER = 19
+
+
+class Place(NamedTuple):
+    """Where a record lies, or first lay, on the responses topic."""
+
+    partition: int
+    offset: int
 
 
 class Record(Protocol):
@@ -39,9 +45,24 @@ def header(record: Record, name: str) -> bytes | None:
     return None
 
 
-def origin(record: Record, way: int) -> tuple[int, int]:
-    """Return partition and offset of the record on the responses topic, before any rerouting."""
-    if way == DIRECT:
-        return record.partition, record.offset
-    partition, _, offset = (header(record, ORIGIN_HEADER) or b"").partition(b":")
-    return int(partition), int(offset)
+def sent_on(record: Record, home: str) -> Place | None:
+    """Return where a record was before the worker sent it on; None if it has not been.
+
+    `home` names cluster and topic, so that a record which a mirror brought from another cluster is one like others.
+    """
+    for key, value in record.headers:
+        if key == ORIGIN_HEADER:
+            named, _, numbers = value.decode(errors="replace").rpartition("@")
+            partition, _, offset = numbers.partition(":")
+            if named == home and _is_number(partition) and _is_number(offset):
+                return Place(int(partition), int(offset))
+    return None
+
+
+def origin_header(record: Record, home: str) -> tuple[str, bytes]:
+    """Return the header that says where a record lies now."""
+    return ORIGIN_HEADER, f"{home}@{record.partition}:{record.offset}".encode()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER

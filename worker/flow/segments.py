@@ -36,7 +36,7 @@ def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> D
             if segment.count(message.source, entry):
                 moved[key] = record
     outputs = [_scores(key, segments[key], record) for key, record in moved.items()]
-    return Decided(outputs, {key: _encode(segments[key]) for key in moved})
+    return Decided(outputs, {key: _encode(segments[key]) for key in moved}, {})
 
 
 def _read(row: bytes) -> Segment:

@@ -14,7 +14,7 @@ SEPARATOR = "/"
 
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
-    """The message to one segment: where the events came from, and their entries in the order of their offsets."""
+    """The message to one segment: the partition the events came from, and their entries in the order of offsets."""
 
     source: int
     entries: list[Entry]
@@ -22,11 +22,6 @@ class Tally(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Tally).decode
-
-
-def source(partition: int, way: int) -> int:
-    """Return the number of a source: a partition, and the way its records came."""
-    return partition * 2 + way
 
 
 @lru_cache(maxsize=65_536)

@@ -113,7 +113,7 @@ def _page(alert: Alert, route: Route, words: Words) -> dict[str, object]:
         "comment_is_cut": len(comment) > _COMMENT,
         "sections": [_customer(alert, words), _answer(alert, words)],
         "earlier": [_earlier(answer, words) for answer in alert.last_answers],
-        "links": _links(alert),
+        "links": _links(alert, words),
         "route": words.route.format(route=one_line(route.name, _FIELD)),
         "alert_id": one_line(alert.alert_id, _FIELD),
     }
@@ -149,9 +149,11 @@ def _earlier(answer: EarlierAnswer, words: Words) -> str:
     return f"{line}, {place}" if place else line
 
 
-def _links(alert: Alert) -> list[_Link]:
+def _links(alert: Alert, words: Words) -> list[_Link]:
     return [
-        _Link(link.href, one_line(link.text, _FIELD) or link.href) for link in alert.links if _is_openable(link.href)
+        _Link(link.href, words.link_names.get(link.text) or one_line(link.text, _FIELD) or link.href)
+        for link in alert.links
+        if _is_openable(link.href)
     ]
 
 

@@ -58,6 +58,7 @@ class Words:
     earlier: str
     earlier_line: str  # {score} {when}
     links: str
+    link_names: Mapping[str, str]  # by the link's text, where it is one of the worker's own
     route: str  # {route}
     automatic: str
     alert_id: str
@@ -145,6 +146,7 @@ _FRENCH = Words(
     earlier="Ses notes précédentes",
     earlier_line="{score} sur 10, le {when}",
     links="Pour en savoir plus",
+    link_names={"answer": "La réponse dans l’outil d’enquête"},
     route=_french("Vous recevez ce message au titre de la règle d’envoi « {route} »."),
     automatic=_french("Message automatique : les réponses ne sont pas lues."),
     alert_id="Alerte",
@@ -196,6 +198,7 @@ _ENGLISH = Words(
     earlier="Earlier scores",
     earlier_line="{score} out of 10, on {when}",
     links="Read more",
+    link_names={"answer": "The answer in the survey tool"},
     route="You receive this message because of the route “{route}”.",
     automatic="Automatic message: replies are not read.",
     alert_id="Alert",

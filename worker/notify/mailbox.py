@@ -1,9 +1,10 @@
 """A customer's mails: which are due, which were sent. Pure: planning on rows, outcomes as values.
 
-The row is the outbox and the delivery log in one. An alert first becomes a pending mail in a durable row; only then it
-is tried, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A mail is tried
-again under the same Message-ID. Once it is settled, its text is dropped and its id kept, to recognise a repeat of its
-alert.
+The rows are the outbox and the delivery log in one. An alert first becomes a pending mail in durable rows; only then
+it is tried, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A mail is
+tried again under the same Message-ID. A customer's row lists the mails; while one is open, its alert lies in a row of
+its own, so that no row outgrows Kafka's largest record. Once it is settled, the alert is dropped and the mail's id
+kept, to recognise a repeat.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,7 @@ from worker.flow.ids import make_id
 from worker.flow.moment import from_ms
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import DIRECT, Record, header
+from worker.flow.record import Place, Record, header
 from worker.flow.road import Decided
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
@@ -30,13 +31,15 @@ from worker.notify.routing import Route, routes_for
 CHANNEL = "email"
 #: Settled mails kept per customer, newest last: how far back a repeated alert is recognised.
 _SETTLED_KEPT = 64
+#: Open mails kept per customer. So many unhappy answers of one customer, with the mail server away, are no customer's.
+_OPEN_KEPT = 2_000
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
 class Mail(msgspec.Struct, array_like=True):
     """One mail. Times in ms; `due` is when to try next.
 
-    `alert` is its event while the mail is open; `left` narrows a retry to receivers that have not got it yet.
+    `left` narrows a retry to receivers that have not got it yet.
     """
 
     delivery_id: str
@@ -46,7 +49,6 @@ class Mail(msgspec.Struct, array_like=True):
     attempts: int
     planned: int
     due: int
-    alert: bytes | None
     left: list[str] | None = None
 
     @property
@@ -89,6 +91,19 @@ def has_open(row: bytes) -> bool:
     return row.startswith(_HAS_OPEN)
 
 
+def letter_key(key: bytes, delivery_id: str) -> bytes:
+    """Return the key of the row that holds an open mail's alert; a customer's id has no NUL."""
+    return key + b"\x00" + delivery_id.encode()
+
+
+def changed(key: bytes, box: Mailbox, mail: Mail) -> dict[bytes, bytes | None]:
+    """Return the rows to write after a mail has changed: a settled one's alert is dropped."""
+    rows: dict[bytes, bytes | None] = {key: encode(box)}
+    if not mail.is_open:
+        rows[letter_key(key, mail.delivery_id)] = None
+    return rows
+
+
 class Planner(msgspec.Struct, frozen=True):
     """What planning rests on: the routes in order, the steps of an alert that are mailed."""
 
@@ -97,46 +112,79 @@ class Planner(msgspec.Struct, frozen=True):
     intake: IntakePolicy
 
 
+class _Desk:
+    """What lies on the desk while a batch of alerts is planned."""
+
+    def __init__(self, planner: Planner, read: Callable[[bytes], bytes | None]) -> None:
+        self.planner = planner
+        self.outputs: list[Output] = []
+        self.letters: dict[bytes, bytes | None] = {}
+        self._read = read
+        self._boxes: dict[bytes, Mailbox | None] = {}
+
+    def box(self, key: bytes) -> Mailbox:
+        """Return a customer's mailbox; what happens to it is kept."""
+        if key not in self._boxes:
+            row = self._read(key)
+            self._boxes[key] = None if row is None else decode(row)
+        box = self._boxes[key]
+        if box is None:
+            box = self._boxes[key] = Mailbox()
+        return box
+
+    def erase(self, key: bytes) -> None:
+        """Forget a customer's mails, open ones included."""
+        for mail in self.box(key).mails:
+            self.letters[letter_key(key, mail.delivery_id)] = None
+        self._boxes[key] = None
+
+    def decided(self) -> Decided:
+        """Return outputs and rows."""
+        boxes = {key: None if box is None else encode(box) for key, box in self._boxes.items()}
+        return Decided(self.outputs, {**boxes, **self.letters}, {})
+
+
 def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:
     """Plan the mails of a batch of alerts. A null value erases its customer's mails, open ones included."""
-    boxes: dict[bytes, Mailbox | None] = {}
-    outputs: list[Output] = []
+    desk = _Desk(planner, read)
     for record in records:
         key = record.key or b""
         if record.value is None:
-            boxes[key] = None
+            desk.erase(key)
             continue
         try:
             alert = Alert.model_validate_json(record.value)
         except ValidationError:
             refused = Rejected(Reason.WRONG_TYPE, "value: is not an alert of this version")
-            outputs.append(dead_letter(record, DIRECT, refused, record.topic, planner.intake))
+            place = Place(record.partition, record.offset)
+            desk.outputs.append(dead_letter(record, place, refused, record.topic, planner.intake))
             continue
-        if key not in boxes:
-            row = read(key)
-            boxes[key] = Mailbox() if row is None else decode(row)
-        box = boxes[key] or Mailbox()
-        boxes[key] = box
-        event_id = (header(record, "ce_id") or alert.alert_id.encode()).decode()
-        outputs += _step(alert, event_id, record, box, key, planner)
-    return Decided(outputs, {key: None if box is None else encode(box) for key, box in boxes.items()})
+        _step(alert, record, key, desk)
+    return desk.decided()
 
 
-def _step(alert: Alert, event_id: str, record: Record, box: Mailbox, key: bytes, planner: Planner) -> Iterable[Output]:
+def _step(alert: Alert, record: Record, key: bytes, desk: _Desk) -> None:
     """Take one step of an alert: mails to plan, retries that lost their point."""
+    box, now = desk.box(key), record.timestamp
     if alert.action == AlertAction.WITHDRAWN:
         for mail in box.mails:
             if mail.alert_id == alert.alert_id and mail.status is DeliveryStatus.DEFERRED:
-                yield _settle(mail, key, DeliveryStatus.CANCELLED, "withdrawn", record.timestamp)
-    if alert.action not in planner.actions:
+                desk.outputs.append(_settle(mail, key, DeliveryStatus.CANCELLED, "withdrawn", now))
+                desk.letters[letter_key(key, mail.delivery_id)] = None
+    if alert.action not in desk.planner.actions:
         return
-    for route in routes_for(alert, planner.routes):
+    event_id = (header(record, "ce_id") or alert.alert_id.encode()).decode(errors="replace")
+    for route in routes_for(alert, desk.planner.routes):
         delivery_id = make_id("delivery", CHANNEL, event_id, route.name)
-        if box.find(delivery_id) is None:
-            now = record.timestamp
-            mail = Mail(delivery_id, alert.alert_id, route.name, DeliveryStatus.PENDING, 0, now, now, record.value)
-            box.mails.append(mail)
-            yield logged(mail, key, "planned", now)
+        if box.find(delivery_id) is not None:
+            continue
+        mail = Mail(delivery_id, alert.alert_id, route.name, DeliveryStatus.PENDING, 0, now, now)
+        box.mails.append(mail)
+        if sum(known.is_open for known in box.mails) > _OPEN_KEPT:
+            desk.outputs.append(_settle(mail, key, DeliveryStatus.FAILED, "too_many_waiting", now))
+            continue
+        desk.letters[letter_key(key, delivery_id)] = record.value
+        desk.outputs.append(logged(mail, key, "planned", now))
 
 
 def succeed(mail: Mail, key: bytes, now: int) -> Output:
@@ -161,7 +209,7 @@ def fail(mail: Mail, key: bytes, error: DeliveryError, now: int, policy: RetryPo
 
 
 def _settle(mail: Mail, key: bytes, status: DeliveryStatus, reason: str, now: int) -> Output:
-    mail.status, mail.alert, mail.left = status, None, None
+    mail.status, mail.left = status, None
     return logged(mail, key, reason, now)
 
 

@@ -13,9 +13,11 @@ from worker.flow.policy import Section
 class RetryPolicy(Section):
     """Backoff between attempts, in seconds, and how long to go on."""
 
-    first_seconds: float = Field(default=300.0, gt=0)
-    longest_seconds: float = Field(default=4_000.0, gt=0)
-    give_up_days: float = Field(default=5.0, gt=0)
+    first_seconds: float = Field(default=300.0, gt=0, le=86_400, description="Until the second attempt.")
+    longest_seconds: float = Field(
+        default=4_000.0, gt=0, le=86_400, description="Between attempts, at most: the wait doubles up to it."
+    )
+    give_up_days: float = Field(default=5.0, gt=0, le=365, description="Then the mail counts as failed.")
 
     def delay(self, attempt: int) -> timedelta:
         """Return the wait after the attempt with this number, from 1: doubling up to the longest."""

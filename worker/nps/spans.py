@@ -53,14 +53,17 @@ class Spans(msgspec.Struct, array_like=True):
         assert self.newest is not None
         for unit, widest in _WIDEST.items():
             index = at // unit
-            if index > self.newest // unit - widest:
-                bucket = self.buckets[unit].get(index)
-                if bucket is None:
-                    bucket = self.buckets[unit][index] = empty()
-                bucket[score] += by
-        for span, total in zip(SPANS, self.totals, strict=True):
-            if at // span.unit >= span.oldest(self.newest):
-                total[score] += by
+            if index <= self.newest // unit - widest:
+                continue
+            bucket = self.buckets[unit].get(index)
+            if by < 0 and (bucket is None or not bucket[score]):
+                continue  # it had left every window there was, before a longer one was added
+            if bucket is None:
+                bucket = self.buckets[unit][index] = empty()
+            bucket[score] += by
+            for span, total in zip(SPANS, self.totals, strict=True):
+                if span.unit == unit and index >= span.oldest(self.newest):
+                    total[score] += by
 
     def _advance(self, newest: int) -> None:
         before, self.newest = self.newest, newest

@@ -5,27 +5,44 @@ from typing import Any
 
 from faust import SASLCredentials, SSLCredentials
 
+from worker.errors import SettingsError
 from worker.settings import KafkaSettings
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
-    """Return the TLS context; None when the protocol has none."""
+    """Return the TLS context, which checks certificates and host names; None when the protocol has none.
+
+    Raises SettingsError if a file is not what it should be.
+    """
     if "SSL" not in kafka.security_protocol.split("_"):
         return None
-    context = ssl.create_default_context(cafile=kafka.ssl_cafile)
+    try:
+        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
+    except OSError:
+        raise SettingsError(["kafka.ssl_cafile: holds no certificate"]) from None
     if kafka.ssl_certfile:
-        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+        try:
+            # Without a password OpenSSL would ask for one at the terminal.
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, password="")
+        except OSError:
+            raise SettingsError(
+                ["kafka.ssl_certfile: holds no certificate with the unencrypted key of kafka.ssl_keyfile"]
+            ) from None
     return context
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return the options of a plain aiokafka client."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": [server.strip() for server in kafka.bootstrap_servers.split(",")],
-        "security_protocol": kafka.security_protocol,
-        "ssl_context": ssl_context(kafka),
+    """Return the options of a plain aiokafka client. Raises SettingsError like `ssl_context`."""
+    return {
+        "bootstrap_servers": servers(kafka),
         "client_id": kafka.group,
+        **connection_options(kafka),
     }
+
+
+def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Return the options of one connection of aiokafka's. Raises SettingsError like `ssl_context`."""
+    options: dict[str, Any] = {"security_protocol": kafka.security_protocol, "ssl_context": ssl_context(kafka)}
     if kafka.security_protocol.startswith("SASL"):
         assert kafka.sasl_password is not None
         options |= {
@@ -36,8 +53,13 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+def servers(kafka: KafkaSettings) -> list[str]:
+    """Return the servers to begin with, each as host:port."""
+    return [server.strip() for server in kafka.bootstrap_servers.split(",")]
+
+
 def credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
-    """Return Faust's credentials; None for plain text."""
+    """Return Faust's credentials; None for plain text. Raises SettingsError like `ssl_context`."""
     context = ssl_context(kafka)
     if kafka.security_protocol.startswith("SASL"):
         assert kafka.sasl_password is not None

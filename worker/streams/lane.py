@@ -20,11 +20,12 @@ from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.streams.lease import lease_holds
 from worker.streams.ordered import Fetched, OrderedConsumer
+from worker.streams.rows import Head, Partition
 from worker.streams.sending import Sendable, Sender
 from worker.streams.table import DurableTable
 
-#: Decide records of a partition, given a row reader.
-Decide = Callable[[list[Record], int, Callable[[bytes], bytes | None]], Decided]
+#: Decide records of a partition, given its number and its rows.
+Decide = Callable[[list[Record], int, Partition], Decided]
 #: Say which partition of a topic an output belongs to, given the partition it was decided in.
 Place = Callable[[Output, int], int]
 
@@ -32,14 +33,14 @@ Place = Callable[[Output, int], int]
 class Lane(NamedTuple):
     """Where the batches of one topic go: how they are decided, and which table their state is in.
 
-    `consumer` is looked up at use, since Faust makes it after the agents are declared; `source` tells this topic from
-    the others that write to the same table; `topic_name` gives an output's full topic.
+    `consumer` is looked up at use, since Faust makes it after the agents are declared; `topic_name` gives an output's
+    full topic. A table belongs to one lane: were there two, a crash could let them be read in another order than
+    before, and a batch be decided twice, on different rows.
     """
 
     consumer: Callable[[], OrderedConsumer]
     sender: Sender
     table: DurableTable
-    source: int
     decide: Decide
     place: Place
     topic_name: Callable[[str], str]
@@ -60,14 +61,13 @@ class Lane(NamedTuple):
         if not due:
             return
         partition = self.table.partition(number)
-        mark = partition.marks.get(self.source, -1)
-        records = [record for record in due if record.offset > mark]
-        decided = self.decide(records, number, partition.rows.get)
+        head = partition.head
+        records = [record for record in due if record.offset > head.mark]
+        decided = self.decide(records, number, partition)
         await self._send(decided.outputs, number)
         if await lease_holds(consumer, batch.generation, self.lease_seconds):
-            marks = {self.source: max(mark, due[-1].offset)}
-            held = partial(consumer.holds, batch.generation)
-            if await self.table.write(number, decided.rows, marks, held):
+            head = Head(max(head.mark, due[-1].offset), {**head.sent_on, **decided.sent_on})
+            if await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
                 consumer.done(batch)
 
     async def _send(self, outputs: list[Output], number: int) -> None:

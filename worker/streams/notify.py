@@ -9,19 +9,17 @@ from worker.streams.postman import Postman
 from worker.streams.shell import Shell
 
 ROLE = "notify"
-_ALERTS_SOURCE = 0
 
 
-def build(settings: Settings, partitions: int) -> tuple[Shell, Postman]:
+def build(settings: Settings, kafka: topics.Found) -> tuple[Shell, Postman]:
     """Return the role's shell and its postman, who starts when the first partition is taken over."""
-    shell = Shell(settings, ROLE, partitions)
+    shell = Shell(settings, ROLE, kafka)
     planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)
     shell.agent(
         outbox.ALERTS,
         table,
-        _ALERTS_SOURCE,
-        lambda records, _, read: mailbox.plan(records, planner, read),
+        lambda records, _, partition: mailbox.plan(records, planner, partition.rows.get),
         lambda _, number: number,
     )
     postman = Postman(shell, table, EmailChannel(settings.smtp))

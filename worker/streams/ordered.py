@@ -62,6 +62,12 @@ class _Thread(driver.AIOKafkaConsumerThread):
         self.heartbeat_at = monotonic()
         await super().on_partitions_assigned(assigned, generation_id)
 
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # A publisher's aborted transaction never happened. Faust sets this only for its own exactly-once mode.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
     @property
     def generation(self) -> int:
         """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""

@@ -146,21 +146,22 @@ class Postman:
     async def _deliver(self, errand: Errand) -> None:
         """Try one mail and write down what came of it."""
         generation = self._shell.app.consumer_generation_id
-        mail = self._find(errand)
-        if mail is None or mail.alert is None:
+        rows = self._table.partition(errand.number).rows
+        row, letter = rows.get(errand.key), rows.get(mailbox.letter_key(errand.key, errand.delivery_id))
+        mail = None if row is None else mailbox.decode(row).find(errand.delivery_id)
+        if mail is None or letter is None:
             return
-        error = await self._attempt(mail)
+        error = await self._attempt(mail, letter)
         async with self._table.lock(errand.number):
             await self._write_down(errand, error, generation)
 
-    async def _attempt(self, mail: Mail) -> DeliveryError | None:
+    async def _attempt(self, mail: Mail, letter: bytes) -> DeliveryError | None:
         """Send a mail; return why it was not accepted, None if it was."""
-        assert mail.alert is not None
         route = self._routes.get(mail.route)
         if route is None:
             return DeliveryError("route_removed", retry=False, alarm=True)
         message = compose(
-            Alert.model_validate_json(mail.alert),
+            Alert.model_validate_json(letter),
             route,
             delivery_id=mail.delivery_id,
             sender=self._email.sender,
@@ -187,16 +188,13 @@ class Postman:
         await self._send(line, errand.number)
         consumer = self._shell.consumer
         if await lease_holds(consumer, generation, self._shell.settings.kafka.session_timeout_seconds):
-            rows = {errand.key: mailbox.encode(box)}
-            await self._table.write(errand.number, rows, {}, lambda: consumer.holds(generation))
+            rows = mailbox.changed(errand.key, box, mail)
+            head = self._table.partition(errand.number).head
+            await self._table.write(errand.number, rows, head, partial(consumer.holds, generation))
 
     async def _send(self, line: Output, number: int) -> None:
         record: Sendable = (line.key, line.value, line.headers, line.timestamp)
         await self._shell.sender.send([(self._shell.topic_name(line.topic), number, [record])])
-
-    def _find(self, errand: Errand) -> Mail | None:
-        row = self._table.partition(errand.number).rows.get(errand.key)
-        return None if row is None else mailbox.decode(row).find(errand.delivery_id)
 
 
 def _now() -> int:

@@ -2,40 +2,37 @@
 
 from worker.flow import outbox, road, segments
 from worker.flow.outbox import Output
-from worker.flow.record import DIRECT, REROUTED
+from worker.flow.record import Record
+from worker.flow.road import Batch, Decided
 from worker.settings import Settings
 from worker.streams import topics
-from worker.streams.lane import Decide
+from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
 
 ROLE = "process"
-_TALLIES_SOURCE = 0
 
 
-def build(settings: Settings, partitions: int) -> Shell:
+def build(settings: Settings, kafka: topics.Found) -> Shell:
     """Return the role's shell: two stages, the first keyed by customer, the second by segment."""
-    shell = Shell(settings, ROLE, partitions)
+    shell = Shell(settings, ROLE, kafka)
     policy, responses = settings.policy, shell.topic_name(outbox.RESPONSES)
-    owner = partition_of(partitions)
+    owner = partition_of(kafka.partitions)
+    home = f"{kafka.cluster}/{responses}"
 
-    def decide(way: int) -> Decide:
-        return lambda records, number, read: road.decide(
-            road.Batch(records, way, number, responses), policy, read, owner
-        )
+    def decide(records: list[Record], number: int, partition: Partition) -> Decided:
+        batch = Batch(records, number, responses, home, partition.head.sent_on)
+        return road.decide(batch, policy, partition.rows.get, owner)
 
     def place(output: Output, number: int) -> int:
         """Keep outputs about a customer in the customer's partition; send the others where their key belongs."""
-        moves = output.topic in {outbox.TALLIES, outbox.REROUTED}
+        moves = output.topic in {outbox.TALLIES, outbox.RESPONSES}
         return owner(output.key or b"") if moves else number
 
-    contacts = shell.table(topics.CONTACTS)
-    shell.agent(outbox.RESPONSES, contacts, DIRECT, decide(DIRECT), place)
-    shell.agent(outbox.REROUTED, contacts, REROUTED, decide(REROUTED), place)
+    shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide, place)
     shell.agent(
         outbox.TALLIES,
         shell.table(topics.SEGMENTS),
-        _TALLIES_SOURCE,
-        lambda records, _, read: segments.count(records, read),
+        lambda records, _, partition: segments.count(records, partition.rows.get),
         lambda _, number: number,
     )
     return shell

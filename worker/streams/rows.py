@@ -5,8 +5,12 @@ partition over writes a head row with a higher fence before it does anything els
 comes with a lower fence after that was written by a worker that had lost the partition without noticing (a zombie), and
 is left out.
 
-The head row also holds, per source, the highest offset whose rows are all durable. It is the last row of every write,
-so where it is there, the others are: records at or below it are replays.
+The head row also holds the *mark*, the highest source offset whose rows are all durable, and what the core notes of
+records that were sent on. It is the last row of every write, so where it is there, the others are: records at or below
+the mark are replays.
+
+This is the second line of defence, behind the lease (`lease.py`), and it has limits: a zombie's late tombstone has no
+fence, and compaction may drop the good row for a zombie's later one of the same key.
 """
 
 import struct
@@ -17,16 +21,25 @@ import msgspec
 HEAD_KEY = b"\x00head"
 
 _FENCE = struct.Struct(">I")
-_encode_marks = msgspec.msgpack.Encoder().encode
-_decode_marks = msgspec.msgpack.Decoder(dict[int, int]).decode
+
+
+class Head(msgspec.Struct, array_like=True, frozen=True):
+    """The head row. `sent_on`: as in worker.flow.road.Batch."""
+
+    mark: int = -1
+    sent_on: dict[int, int] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Head).decode
 
 
 class Partition:
-    """Rows by key, without their fence; `marks`: source -> offset; `fence`: the highest seen."""
+    """Rows by key, without their fence; the head row; `fence`: the highest seen."""
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
-        self.marks: dict[int, int] = {}
+        self.head = Head()
         self.fence = 0
 
     def apply(self, key: bytes, logged: bytes | None) -> None:
@@ -40,7 +53,7 @@ class Partition:
         self.fence = fence
         row = logged[_FENCE.size :]
         if key == HEAD_KEY:
-            self.marks = _decode_marks(row)
+            self.head = _decode(row)
         else:
             self.rows[key] = row
 
@@ -48,6 +61,6 @@ class Partition:
         """Return a row as it goes to the changelog under the present fence."""
         return _FENCE.pack(self.fence) + row
 
-    def head(self, marks: dict[int, int]) -> bytes:
-        """Return the head row as it goes to the changelog."""
-        return self.fenced(_encode_marks(marks))
+    def fenced_head(self, head: Head) -> bytes:
+        """Return a head row as it goes to the changelog under the present fence."""
+        return self.fenced(_encode(head))

@@ -34,12 +34,13 @@ class Shell:
     `failed` gets the first error that must stop the worker.
     """
 
-    def __init__(self, settings: Settings, role: str, partitions: int) -> None:
+    def __init__(self, settings: Settings, role: str, kafka: topics.Found) -> None:
         self.settings = settings
-        self.partitions = partitions
+        self.partitions = kafka.partitions
+        self.cluster = kafka.cluster
         self.role = role
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self.app = _faust_app(settings, role, partitions)
+        self.app = _faust_app(settings, role, kafka.partitions)
         self.sender = Sender(self.app)
         self.tables: dict[str, DurableTable] = {}
         self._carrying: set[asyncio.Task[None]] = set()
@@ -60,7 +61,7 @@ class Shell:
         self.tables[name] = table
         return table
 
-    def agent(self, topic: str, table: DurableTable, source: int, decide: Decide, place: Place) -> None:
+    def agent(self, topic: str, table: DurableTable, decide: Decide, place: Place) -> None:
         """Declare the agent of a topic: it takes batches and has each one carried.
 
         Partitions do not wait for each other.
@@ -69,7 +70,6 @@ class Shell:
             consumer=lambda: self.consumer,
             sender=self.sender,
             table=table,
-            source=source,
             decide=decide,
             place=place,
             topic_name=self.topic_name,

@@ -13,7 +13,7 @@ from faust import Table
 from faust.stores.memory import Store
 from faust.types import TP, EventT
 
-from worker.streams.rows import HEAD_KEY, Partition
+from worker.streams.rows import HEAD_KEY, Head, Partition
 from worker.streams.sending import Sendable, Sender
 
 
@@ -86,26 +86,21 @@ class DurableTable(Table[bytes, bytes]):
         return self._locks.setdefault(number, asyncio.Lock())
 
     async def write(
-        self,
-        number: int,
-        rows: Mapping[bytes, bytes | None],
-        marks: Mapping[int, int],
-        still_held: Callable[[], bool],
+        self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
-        """Make rows durable (None erases) with the marks they stand for, then take them over.
+        """Make rows durable (None erases) with the head they stand for, then take them over.
 
-        Erasures go last, in the produce batch that holds the head row: if it is there, the marks are, and if it is not,
+        Erasures go last, in the produce batch that holds the head row: if it is there, the mark is, and if it is not,
         the rows still are. Return False, without taking over, if the partition was lost meanwhile: the batch will be
         read again from the committed offset. Raise StateNotDurable if the broker does not acknowledge.
         """
         partition = self.partition(number)
-        merged = {**partition.marks, **marks}
         kept: list[Sendable] = [(key, partition.fenced(row), [], None) for key, row in rows.items() if row is not None]
         erased: list[Sendable] = [
             (key, None, [], None) for key, row in rows.items() if row is None and key in partition.rows
         ]
-        head: Sendable = (HEAD_KEY, partition.head(merged), [], None)
-        await self._send(number, [*kept, *erased, head])
+        last: Sendable = (HEAD_KEY, partition.fenced_head(head), [], None)
+        await self._send(number, [*kept, *erased, last])
         if not still_held():
             return False
         for key, row in rows.items():
@@ -113,7 +108,7 @@ class DurableTable(Table[bytes, bytes]):
                 partition.rows.pop(key, None)
             else:
                 partition.rows[key] = row
-        partition.marks = merged
+        partition.head = head
         if self.watch is not None:
             self.watch(number, rows)
         return True
@@ -124,7 +119,7 @@ class DurableTable(Table[bytes, bytes]):
             for tp in sorted(active_tps):
                 partition = self.partition(tp.partition)
                 partition.fence += 1
-                await self._send(tp.partition, [(HEAD_KEY, partition.head(partition.marks), [], None)])
+                await self._send(tp.partition, [(HEAD_KEY, partition.fenced_head(partition.head), [], None)])
                 if self.watch is not None:
                     self.watch(tp.partition, partition.rows)
         except BaseException as error:

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from worker.errors import TopicsUnfit
+from worker.errors import TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
 from worker.streams.connection import client_options
+from worker.streams.reach import reach
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,13 @@ CONTACTS = "contacts"
 SEGMENTS = "segments"
 OUTBOX = "outbox"
 TABLES = {"process": (CONTACTS, SEGMENTS), "notify": (OUTBOX,)}
+
+
+class Found(NamedTuple):
+    """What Kafka is like: its cluster's id, and the partition count of all topics."""
+
+    cluster: str
+    partitions: int
 
 
 class TopicPlan(NamedTuple):
@@ -68,7 +76,6 @@ def plans(settings: Settings) -> list[TopicPlan]:
     stamped = {"message.timestamp.type": "LogAppendTime"}
     wanted = {
         outbox.RESPONSES: {**kept, **large, **stamped},
-        outbox.REROUTED: {**week, **large},
         outbox.ALERTS: kept,
         outbox.INVITATIONS: kept,
         outbox.DECISIONS: kept,
@@ -83,10 +90,11 @@ def plans(settings: Settings) -> list[TopicPlan]:
     ]
 
 
-async def ensure(settings: Settings) -> int:
-    """Create what is missing and return the partition count.
+async def ensure(settings: Settings) -> Found:
+    """Create what is missing and return what Kafka is like.
 
-    Waits for a Kafka that is not there, saying so. Raise TopicsUnfit if what is there does not fit.
+    Waits for a Kafka that is not there, saying so. Raise Refused if it does not let the worker in, TopicsUnfit if what
+    is there does not fit.
     """
     admin = await _connect(settings.kafka)
     try:
@@ -101,26 +109,37 @@ async def ensure(settings: Settings) -> int:
                 "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
             )
         await _create(admin, [plan for plan in planned if plan.name not in counts], partitions, settings.kafka)
+        cluster = str((await admin.describe_cluster())["cluster_id"])
     finally:
         await admin.close()
-    return partitions
+    return Found(cluster, partitions)
 
 
 async def _connect(kafka: KafkaSettings) -> AIOKafkaAdminClient:
-    """Return a connected client, however long it takes, with one line for each attempt that failed."""
+    """Return a connected client, however long it takes, with one line for each attempt that failed.
+
+    Raises Refused.
+    """
     wait = _FIRST_RETRY_SECONDS
     while True:
-        admin = AIOKafkaAdminClient(**client_options(kafka))
         try:
-            await admin.start()
-        except KafkaError as error:
-            await admin.close()
-            why = "not reachable" if isinstance(error, KafkaConnectionError) else type(error).__name__
-            log.warning("Kafka at %s: %s; trying again in %.0f s", kafka.bootstrap_servers, why, wait)
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST_RETRY_SECONDS)
-        else:
-            return admin
+            await reach(kafka)
+            return await _admin(kafka)
+        except (Unreachable, KafkaError) as error:
+            why = str(error) if isinstance(error, Unreachable) else f"Kafka: {type(error).__name__}"
+            log.warning("%s; trying again in %.0f s", why, wait)
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, _LONGEST_RETRY_SECONDS)
+
+
+async def _admin(kafka: KafkaSettings) -> AIOKafkaAdminClient:
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        await admin.start()
+    except BaseException:
+        await admin.close()
+        raise
+    return admin
 
 
 async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[str, int]:

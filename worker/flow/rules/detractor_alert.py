@@ -2,11 +2,12 @@
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
 from schemas.decision import Category
+from schemas.response import Customer
 from worker.flow.facts import NONE, Facts, Ruling
 from worker.flow.ids import make_id
 from worker.flow.moment import from_ms
 from worker.flow.tally import SEPARATOR
-from worker.flow.text import clean
+from worker.flow.text import clean, field
 from worker.nps.histogram import classify
 
 RULE = "detractor_alert"
@@ -16,6 +17,7 @@ _LADDER = (Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
 _STEPS = ((2, Severity.CRITICAL), (4, Severity.ERROR), (10, Severity.WARNING))
 _LONGEST_COMMENT = 10_000
 _EARLIER_ANSWERS = 5
+_LONGEST_LINK = 2_000
 
 
 def detractor_alert(facts: Facts) -> Ruling:
@@ -60,12 +62,22 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         segment=facts.segment,
         touchpoint=facts.segment.rpartition(SEPARATOR)[2],
         customer_id=response.customer_id,
-        customer=response.customer,
+        customer=_presentable(response.customer),
         consent=response.consent,
         last_answers=_earlier(facts),
         links=_links(response.origin.permalink),
     )
     return Ruling(RULE, f"alert_{action}", reason, event, make_id(RULE, response.response_id, response.revision))
+
+
+def _presentable(customer: Customer) -> Customer:
+    return Customer.model_construct(
+        name=field(customer.name),
+        email=field(customer.email),
+        phone=field(customer.phone),
+        tier=field(customer.tier),
+        owner=field(customer.owner),
+    )
 
 
 def _earlier(facts: Facts) -> list[EarlierAnswer]:
@@ -78,6 +90,6 @@ def _earlier(facts: Facts) -> list[EarlierAnswer]:
 
 
 def _links(permalink: str | None) -> list[Link]:
-    if permalink is None or not permalink.startswith("https://"):
+    if permalink is None or not permalink.startswith("https://") or len(permalink) > _LONGEST_LINK:
         return []
     return [Link.model_construct(href=permalink, text="answer")]

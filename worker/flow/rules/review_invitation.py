@@ -10,6 +10,7 @@ from worker.address import is_address
 from worker.flow.facts import NONE, Facts, Ruling
 from worker.flow.ids import make_id
 from worker.flow.moment import DAY, from_ms
+from worker.flow.text import field
 
 RULE = "review_invitation"
 
@@ -29,7 +30,7 @@ def review_invitation(facts: Facts) -> Ruling:
         revision=response.revision,
         survey_id=response.survey_id,
         customer_id=response.customer_id,
-        name=response.customer.name,
+        name=field(response.customer.name),
         email=address,
         language=response.language,
         score=response.score,

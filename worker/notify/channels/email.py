@@ -62,12 +62,12 @@ class SmtpSettings(Section):
     """How to reach the mail server. Without TLS only when `tls = "none"` says so."""
 
     host: str = Field(default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The server's name.")
-    port: int = Field(default=25, ge=1, le=65_535)
+    port: int = Field(default=25, ge=1, le=65_535, description="The server's port.")
     tls: Literal["starttls", "implicit", "none"] = Field(
         default="starttls", description="'starttls' and 'implicit' never fall back to plain text."
     )
-    username: str | None = None
-    password: SecretStr | None = None
+    username: str | None = Field(default=None, description="Who logs in.")
+    password: SecretStr | None = Field(default=None, description="Best set by the environment.")
     cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
     timeout_seconds: float = Field(default=30.0, gt=0, le=600.0, description="For each step of the conversation.")
     connections: int = Field(default=4, ge=1, le=64, description="How many mails are sent at the same time.")

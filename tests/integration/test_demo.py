@@ -1,0 +1,101 @@
+"""The demo as its users start it: once with a result, or live until Ctrl-C."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.recount import Recount, recount_lines
+
+from worker.demo import samples
+from worker.embedded.kafka import EmbeddedKafka
+from worker.publishing import lines
+
+ROOT = Path(__file__).parents[2]
+
+
+async def demo(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "worker", "demo", *arguments,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+
+
+async def once(kafka: EmbeddedKafka, *arguments: str) -> dict[str, Any]:
+    process = await demo("--once", "--json", "--kafka", kafka.bootstrap_servers, *arguments)
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    result: dict[str, Any] = json.loads(out.decode().splitlines()[-1])
+    return result
+
+
+@pytest.fixture(scope="module")
+async def shipped(kafka: EmbeddedKafka) -> dict[str, Any]:
+    return await once(kafka)
+
+
+def recounted(values: list[bytes]) -> tuple[Recount, int]:
+    """Recount the samples; which of their lines are broken is told by how the samples are made."""
+    broken = {number for number, value in enumerate(values) if b"r-bad" in value or b'"segment"' not in value}
+    return recount_lines(values, set(range(len(values))) - broken), len(broken)
+
+
+def test_the_result_equals_a_recount_of_the_shipped_samples(shipped: dict[str, Any]) -> None:
+    values = lines(samples.FILE)
+    recount, broken = recounted(values)
+    expected = {
+        "published": len(values),
+        "accepted": len(recount.current),
+        "duplicates": recount.duplicates,
+        "dead_letters": broken,
+        "alerts": len(recount.alerts),
+        "invitations": len(recount.invited),
+        "emails": len(recount.alerts),
+        "scores": {path: windows["all"] for path, windows in recount.windows().items()},
+    }
+    root = expected["scores"][""]  # type: ignore[index]
+    expected |= {name: root[name] for name in ("promoters", "passives", "detractors")}
+    assert shipped == expected
+
+
+async def test_shuffled_and_sent_twice_only_the_duplicates_differ(
+    kafka: EmbeddedKafka, shipped: dict[str, Any], tmp_path: Path
+) -> None:
+    values = lines(samples.FILE) * 2
+    random.Random(5).shuffle(values)
+    file = tmp_path / "shuffled.jsonl"
+    file.write_bytes(b"\n".join(values))
+    result = await once(kafka, "--input", str(file))
+    # Twice as many lines, and a line that is refused is refused each time.
+    changed = {"published", "duplicates", "dead_letters"}
+    assert {k: v for k, v in result.items() if k not in changed} == {
+        k: v for k, v in shipped.items() if k not in changed
+    }
+    assert result["published"] == 2 * shipped["published"]
+    assert result["dead_letters"] == 2 * shipped["dead_letters"]
+
+
+async def test_ctrl_c_stops_the_live_demo_and_everything_it_started() -> None:
+    process = await demo("--rate", "50")
+    assert process.stdout is not None
+    broker = ""
+    async for line in process.stdout:
+        broker = broker or _port(line.decode())
+        if b"published" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert "stopped" in out.decode().splitlines()[-1]
+    assert err == b""
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", int(broker))
+
+
+def _port(line: str) -> str:
+    return line.rpartition(":")[2].strip() if "127.0.0.1:" in line else ""

@@ -1,0 +1,64 @@
+"""The settings as a reader wants them: a table, or a worker.toml with every default."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from worker.settings import PREFIX, Settings
+
+
+class Setting(NamedTuple):
+    """One key. `default` is TOML; None where there is none to write."""
+
+    key: str
+    default: str | None
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.key.upper().replace(".", "__")
+
+
+def settings() -> list[Setting]:
+    """Return every setting in the order of the file."""
+    return list(_walk(Settings, ""))
+
+
+def example() -> str:
+    """Return a worker.toml with every default, as comments: taking one away from the '#' sets it."""
+    lines = ["# Every setting with its default. Environment variables win: NPS_SMTP__HOST is smtp.host."]
+    table = ""
+    # In TOML, keys of no table come before all tables.
+    for setting in sorted(settings(), key=lambda setting: "." in setting.key):
+        section, _, name = setting.key.rpartition(".")
+        if section != table:
+            table = section
+            lines += ["", f"[{section}]"]
+        lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
+    return "\n".join(lines) + "\n"
+
+
+def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _walk(kind, f"{prefix}{name}.")
+        else:
+            default = field.get_default(call_default_factory=True, validated_data={})
+            yield Setting(prefix + name, _toml(default), _meaning(field))
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return the description, with the words to choose from where there are some."""
+    words = [json.dumps(word) for word in get_args(field.annotation) if isinstance(word, str)]
+    return " ".join([field.description or "", *([f"One of {', '.join(words)}."] if words else [])]).strip()
+
+
+def _toml(value: Any) -> str | None:
+    if value is None or isinstance(value, SecretStr):
+        return None
+    return json.dumps(value) if isinstance(value, str | bool | list) else str(value)

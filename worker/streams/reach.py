@@ -1,0 +1,78 @@
+"""Whether Kafka lets the worker in, and if it does not, why.
+
+aiokafka's clients say the same of a server that is not there, a login that was refused and a certificate that is not
+trusted. So the door is tried before they are started. Texts name settings and never quote a secret.
+"""
+
+import ssl
+
+from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.errors import (
+    IllegalSaslStateError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from worker.errors import Refused, Unreachable
+from worker.settings import KafkaSettings
+from worker.streams.connection import connection_options, servers
+
+_ANSWER_SECONDS = 10.0
+
+_REFUSALS = {
+    SaslAuthenticationFailed: "the login is refused: check kafka.sasl_username, sasl_password and sasl_mechanism",
+    UnsupportedSaslMechanismError: "it does not offer this way to log in: check kafka.sasl_mechanism",
+    IllegalSaslStateError: "it takes no logins: check kafka.security_protocol",
+}
+#: OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
+_MISNAMED = {62, 64}
+
+
+async def reach(kafka: KafkaSettings) -> None:
+    """Return once a server has let the worker in and answered; the servers are tried one after the other.
+
+    Raises Refused if none did, and one of them for a reason that stays until somebody changes something; Unreachable
+    if it may be otherwise later; SettingsError if a certificate's file is not what it should be.
+    """
+    options = connection_options(kafka) | {
+        "client_id": kafka.group,
+        "request_timeout_ms": round(_ANSWER_SECONDS * 1000),
+    }
+    refusals, failures = [], []
+    for server in servers(kafka):
+        host, port, _ = collect_hosts(server)[0]
+        try:
+            return await _ask(await create_conn(host, port, **options))
+        except (KafkaError, OSError) as error:
+            if (refusal := _refusal(error)) is not None:
+                refusals.append(f"at {server}: {refusal}")
+            else:
+                failures.append(f"at {server}: {_failure(error)}")
+    if refusals:
+        raise Refused(f"Kafka {', '.join(refusals)}")
+    raise Unreachable(f"Kafka {', '.join(failures)}")
+
+
+async def _ask(connection: AIOKafkaConnection) -> None:
+    """Ask for something: a server that wants a login hangs up only now on somebody who does not log in."""
+    try:
+        await connection.send(MetadataRequest([]))
+    finally:
+        connection.close()
+
+
+def _refusal(error: Exception) -> str | None:
+    """Say what somebody has to change; None if the error may pass."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        key = "bootstrap_servers" if error.verify_code in _MISNAMED else "ssl_cafile"
+        return f"its certificate is not trusted ({error.verify_message.rstrip('.')}): check kafka.{key}"
+    return next((text for kind, text in _REFUSALS.items() if isinstance(error, kind)), None)
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, (KafkaConnectionError, ConnectionResetError, ssl.SSLError)):
+        return "it hangs up; perhaps it wants another kafka.security_protocol or a kafka.ssl_certfile"
+    return type(error).__name__ if isinstance(error, KafkaError) else "not reachable"
