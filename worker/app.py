@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from worker.errors import Fatal
+from worker.errors import Fatal, StopTimedOut
 from worker.settings import Settings
 from worker.status import report
 from worker.streams import notify, process, topics
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 #: How often the connection is looked at, in seconds.
 _LOOK_SECONDS = 1.0
+
+#: How long a stop may take, in seconds: less than orchestrators wait before they kill.
+_STOP_SECONDS = 25.0
 
 Role = Literal["process", "notify", "all"]
 
@@ -72,15 +76,41 @@ async def running(settings: Settings, role: Role = "all") -> AsyncIterator[Worke
     if role in {"notify", "all"}:
         worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka)
     try:
-        await asyncio.gather(*(shell.app.start() for shell in worker.shells.values()))
-        if worker.postman is not None:
-            worker.postman.start()
+        await _start(worker)
         yield worker
     finally:
-        if worker.postman is not None:
-            await worker.postman.stop()
-        for shell in worker.shells.values():
-            await shell.app.stop()
+        await _stop(worker)
+
+
+async def _start(worker: Worker) -> None:
+    """Start every role; raise what must stop the worker, also if it comes before they are ready."""
+    starting = asyncio.create_task(_start_roles(worker))
+    failing = asyncio.create_task(worker.failure())
+    try:
+        done, _ = await asyncio.wait([starting, failing], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        starting.cancel()
+        failing.cancel()
+    if worker.postman is not None:
+        worker.postman.start()
+
+
+async def _start_roles(worker: Worker) -> None:
+    await asyncio.gather(*(shell.app.start() for shell in worker.shells.values()))
+
+
+async def _stop(worker: Worker) -> None:
+    """Stop every role; raise StopTimedOut if that takes too long, as it may while Kafka is away."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            if worker.postman is not None:
+                await worker.postman.stop()
+            for shell in worker.shells.values():
+                await shell.app.stop()
+    except TimeoutError:
+        raise StopTimedOut(f"could not stop within {_STOP_SECONDS:.0f} s: Kafka does not answer") from None
 
 
 async def run(settings: Settings, role: Role) -> int:
@@ -88,7 +118,7 @@ async def run(settings: Settings, role: Role) -> int:
     stop, started = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _on_signal, stop)
     serving = asyncio.create_task(_serve(settings, role, started, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -98,9 +128,15 @@ async def run(settings: Settings, role: Role) -> int:
     try:
         await serving
     except asyncio.CancelledError:
-        log.info("stopped before Kafka was reached")
+        log.info("stopped before the start was complete")
+    except StopTimedOut as error:
+        _exit_at_once(str(error))
     except Fatal as error:
         log.critical("stopped: %s", error)
+        return 1
+    except Exception:
+        # A bug of our own. The log has its type and where it came from, never its text, which may quote a customer.
+        log.exception("stopped by a bug; what is not committed will be read again")
         return 1
     return 0
 
@@ -119,7 +155,22 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except Fatal as error:
+            log.critical("stopping: %s", error)
+            raise
         finally:
             for task in tasks:
                 task.cancel()
     log.info("stopped: batches finished, offsets committed")
+
+
+def _on_signal(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        _exit_at_once("asked a second time")
+    stop.set()
+
+
+def _exit_at_once(why: str) -> None:
+    """End the process without another word to Kafka: what is not committed will be read again."""
+    log.critical("stopped at once: %s; what is not committed will be read again", why)
+    os._exit(1)

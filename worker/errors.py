@@ -8,7 +8,8 @@ WorkerError
 └── Fatal               going on would break a promise: the worker stops before anything is committed
     ├── Refused         Kafka is there, but does not let the worker in
     ├── TopicsUnfit     a topic is not as keyed state needs it
-    └── StateNotDurable rows or outputs were not acknowledged
+    ├── StateNotDurable rows or outputs were not acknowledged
+    └── StopTimedOut    the worker could not stop in order
 """
 
 from schemas.dead_letter import Reason
@@ -66,6 +67,10 @@ class Refused(Fatal):
 
 class TopicsUnfit(Fatal):
     """A topic's partitions or policy do not fit keyed state."""
+
+
+class StopTimedOut(Fatal):
+    """The worker could not stop in order within its time."""
 
 
 class StateNotDurable(Fatal):

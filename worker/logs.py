@@ -19,6 +19,7 @@ _QUIET = {
     # Faust names its services' loggers after the modules that define them.
     "worker.streams.ordered": logging.WARNING,
     "worker.streams.table": logging.WARNING,
+    "worker.streams.recovery": logging.WARNING,
 }
 
 

@@ -57,6 +57,7 @@ class KafkaSettings(Section):
     retention_days: int = Field(
         default=730,
         ge=1,
+        le=36_500,
         description="Of responses, alerts, invitations, decisions and dead letters in topics that the worker creates.",
     )
 

@@ -25,7 +25,7 @@ async def report(path: Path, ready: Callable[[], bool]) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Replace the file at once: a reader sees the old text or the new."""
-    fresh = path.with_suffix(".new")
+    fresh = path.with_name(f"{path.name}.new")
     fresh.write_text(text)
     fresh.replace(path)
 

@@ -27,11 +27,11 @@ asyncio.run(main())
 """
 
 
-async def _create(broker: EmbeddedKafka, topic: str) -> None:
+async def _create(broker: EmbeddedKafka, topic: str, **config: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1)])
+        await admin.create_topics([NewTopic(topic, num_partitions=1, replication_factor=1, topic_configs=config)])
     finally:
         await admin.close()
 
@@ -65,7 +65,7 @@ async def test_what_is_produced_is_consumed(kafka: EmbeddedKafka) -> None:
 
 async def test_a_record_may_have_twelve_megabytes(kafka: EmbeddedKafka) -> None:
     large = os.urandom(12 * 1024 * 1024)
-    await _create(kafka, "large")
+    await _create(kafka, "large", **{"max.message.bytes": str(SIXTEEN_MB)})
     await _produce(kafka, "large", large)
     assert await _consume(kafka, "large", 1) == [large]
 

@@ -56,7 +56,6 @@ log.dirs={data_dir}
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
 auto.create.topics.enable=false
-message.max.bytes=33554432
 replica.fetch.max.bytes=33554432
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1

@@ -51,7 +51,7 @@ def sent_on(record: Record, home: str) -> Place | None:
     `home` names cluster and topic, so that a record which a mirror brought from another cluster is one like others.
     """
     for key, value in record.headers:
-        if key == ORIGIN_HEADER:
+        if key == ORIGIN_HEADER and value is not None:
             named, _, numbers = value.decode(errors="replace").rpartition("@")
             partition, _, offset = numbers.partition(":")
             if named == home and _is_number(partition) and _is_number(offset):

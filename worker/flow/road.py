@@ -94,13 +94,13 @@ def travel(record: Record, desk: Desk) -> None:
     if _lives_elsewhere(record, key, desk):
         desk.outputs.append(_sent_on(record, key, desk))
         return
-    contact = desk.contacts.get(key) or Contact()
-    if record.offset <= contact.mark:
-        return  # a replay: its outputs were acknowledged before this row was written
     if before is not None:
         if before.offset <= desk.sent_on.get(before.partition, -1):
             return  # sent on twice, because a crash repeated the sending
         desk.sent_on[before.partition] = before.offset
+    contact = desk.contacts.get(key) or Contact()
+    if record.offset <= contact.mark:
+        return  # a replay: its outputs were acknowledged before this row was written
     if response is None:
         _erase(record, key, place, desk)
         return

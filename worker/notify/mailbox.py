@@ -139,9 +139,9 @@ class _Desk:
         self._boxes[key] = None
 
     def decided(self) -> Decided:
-        """Return outputs and rows."""
+        """Return outputs and rows: alerts before the mailboxes that list them, in case only some get written."""
         boxes = {key: None if box is None else encode(box) for key, box in self._boxes.items()}
-        return Decided(self.outputs, {**boxes, **self.letters}, {})
+        return Decided(self.outputs, {**self.letters, **boxes}, {})
 
 
 def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:
@@ -170,6 +170,7 @@ def _step(alert: Alert, record: Record, key: bytes, desk: _Desk) -> None:
         for mail in box.mails:
             if mail.alert_id == alert.alert_id and mail.status is DeliveryStatus.DEFERRED:
                 desk.outputs.append(_settle(mail, key, DeliveryStatus.CANCELLED, "withdrawn", now))
+            if mail.alert_id == alert.alert_id and not mail.is_open:
                 desk.letters[letter_key(key, mail.delivery_id)] = None
     if alert.action not in desk.planner.actions:
         return

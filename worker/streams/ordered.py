@@ -51,9 +51,11 @@ class _Thread(driver.AIOKafkaConsumerThread):
         beat: Callable[[], Any] = coordinator._do_heartbeat
 
         async def noted_beat() -> bool:
+            # The answer may have waited here while this process was stopped: what it says was so when it was asked.
+            asked = monotonic()
             good = cast(bool, await beat())
             if good:
-                self.heartbeat_at = monotonic()
+                self.heartbeat_at = asked
             return good
 
         coordinator._do_heartbeat = noted_beat
@@ -85,7 +87,9 @@ class OrderedConsumer(driver.Consumer):
         self._cursor: dict[TP, int] = {}
         self._lost: set[TP] = set()
         self._in_flight: dict[TP, Message] = {}
+        self._log_cursor: dict[TP, int] = {}
         self._epoch = 0
+        self._sought_in = -1
 
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
@@ -146,28 +150,54 @@ class OrderedConsumer(driver.Consumer):
             self._committed_offset[tp] = offset or None
         self._due = {tp: committed[tp] for tp in ordered}
         self._cursor = dict(self._due)
-        self._lost.clear()
+        # While one partition after the other was sought, a fetch may have moved the first ones on again.
+        self._lost = set(ordered)
         self._in_flight.clear()
+        self._sought_in = self.app.consumer_generation_id
         self._epoch += 1
 
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Seek; Faust's recovery says here from where on it reads a changelog."""
+        for tp, offset in partitions.items():
+            if self._is_changelog_tp(tp):
+                self._log_cursor[ensure_TP(tp)] = offset
+        await super().seek_wait(partitions)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Yield a message per partition: a batch, or a changelog's record for Faust's recovery."""
+        """Yield a message per partition: a batch, or a changelog's record for Faust's recovery.
+
+        Whatever is fetched and not yielded is lost: its partition is rewound before the next fetch. For a changelog
+        that means that recovery never goes on over a hole.
+        """
         await self._rewind_lost()
-        generation, epoch = self.app.consumer_generation_id, self._epoch
+        began, epoch = self.app.consumer_generation_id, self._epoch
         fetched, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return
         for key, records in fetched.items():
             tp = ensure_TP(key)
-            current = self.flow_active and generation == self.app.consumer_generation_id and epoch == self._epoch
             wanted = active is None or tp in active or tp in self._buffered_partitions
             if self._is_changelog_tp(tp):
-                for record in records if current and wanted else ():
-                    yield tp, self._to_message(tp, record)
-            elif current and wanted and tp in self._cursor:
+                for record in records:
+                    # Asked for each one: between two of them a rebalance may begin.
+                    if not (wanted and self._flows(generation)) or tp in self._lost:
+                        self._lost.add(tp)
+                        break
+                    if record.offset >= self._log_cursor.get(tp, 0):
+                        self._log_cursor[tp] = record.offset + 1
+                        yield tp, self._to_message(tp, record)
+            elif wanted and self._flows(generation) and began == generation and self._is_known(tp, epoch):
                 yield tp, self._batch(tp, records)
             else:
                 self._lost.add(tp)
+
+    def _flows(self, generation: int) -> bool:
+        return self.flow_active and generation == self.app.consumer_generation_id
+
+    def _is_known(self, tp: TP, epoch: int) -> bool:
+        """Say whether it is known where the fetch of a partition began."""
+        return epoch == self._epoch and tp in self._cursor and tp not in self._lost
 
     def _batch(self, tp: TP, records: list[Any]) -> Message:
         last = records[-1]
@@ -186,30 +216,37 @@ class OrderedConsumer(driver.Consumer):
     async def _rewind_lost(self) -> None:
         lost, self._lost = self._lost, set()
         for tp in lost:
-            if tp in self._due:
-                try:
-                    await self.seek_wait({tp: self._due[tp]})
-                except IllegalStateError:
-                    # Not ours any more: the assignment that took it away ends in perform_seek.
-                    continue
-                self._cursor[tp] = self._due[tp]
+            goals = self._log_cursor if self._is_changelog_tp(tp) else self._due
+            goal = goals.get(tp)
+            if goal is None:
+                continue
+            try:
+                await super().seek_wait({tp: goal})
+            except IllegalStateError:
+                # Not ours any more: the assignment that took it away ends in seeks of its own.
+                continue
+            if goals.get(tp) != goal:
+                self._lost.add(tp)
+            elif goals is self._due:
+                self._cursor[tp] = goal
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
-        """Fetch from the partitions that have no batch in flight."""
+        """Fetch from the partitions that have no batch in flight.
+
+        From a copy of the set: aiokafka reads it later, and takes an empty one for "all partitions".
+        """
         if active_partitions is None:
             return await super()._getmany(active_partitions, timeout)
         busy = {tp for tp, message in self._in_flight.items() if not message.acked}
-        if not busy:
-            return await super()._getmany(active_partitions, timeout)
         idle = active_partitions - busy
         if not idle:
             await self._wait_for_ack(timeout=1)
             return {}
-        return await super()._getmany(idle, min(timeout, _FETCH_WHILE_BUSY))
+        return await super()._getmany(idle, min(timeout, _FETCH_WHILE_BUSY) if busy else timeout)
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Return the offset to commit: the one due."""
-        return self._due.get(tp)
+        """Return the offset to commit: the one due, as far as it was sought in this generation."""
+        return self._due.get(tp) if self._thread.generation == self._sought_in else None
 
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
         return (tp for tp in list(self._due) if topics is None or tp in topics or tp.topic in topics)

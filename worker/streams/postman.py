@@ -56,8 +56,10 @@ class Postman:
         self._queue: list[tuple[int, Errand]] = []
         self._in_hand: dict[Errand, asyncio.Task[None]] = {}
         self._something_new = asyncio.Event()
+        self._giving_up = False
         self._round: asyncio.Task[None] | None = None
         table.watch = self._rows_changed
+        table.taken_over = self.take_over
         shell.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
 
     def start(self) -> None:
@@ -100,9 +102,15 @@ class Postman:
     async def _give_up(self, _app: Any, revoked: Any, **_: Any) -> None:
         """Finish before partitions go; what is still due is found again by whoever holds them next."""
         del revoked
+        self._giving_up = True
+        await self._finish()
         self._open.clear()
         self._queue.clear()
-        await self._finish()
+
+    def take_over(self) -> None:
+        """Begin again, after a rebalance."""
+        self._giving_up = False
+        self._something_new.set()
 
     async def _finish(self) -> None:
         tasks = list(self._in_hand.values())
@@ -116,8 +124,9 @@ class Postman:
         while True:
             self._something_new.clear()
             self._set_out()
-            # With all hands full, one coming back is the next thing to happen.
-            wait = (self._queue[0][0] - _now()) / 1_000 if self._queue and self._free_hands else None
+            # With all hands full, or none to be lent, something new is the next thing to happen.
+            idle = self._queue and self._free_hands > 0 and not self._giving_up
+            wait = (self._queue[0][0] - _now()) / 1_000 if idle else None
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._something_new.wait(), wait)
 
@@ -128,7 +137,7 @@ class Postman:
     def _set_out(self) -> None:
         """Take up what is due, as far as hands are free."""
         now = _now()
-        while self._queue and self._queue[0][0] <= now and self._free_hands > 0:
+        while not self._giving_up and self._queue and self._queue[0][0] <= now and self._free_hands > 0:
             due, errand = heappop(self._queue)
             if self._is_due(errand, due) and errand not in self._in_hand:
                 task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
@@ -136,6 +145,9 @@ class Postman:
 
     def _delivered(self, errand: Errand, task: asyncio.Task[None]) -> None:
         del self._in_hand[errand]
+        due = self._open.get((errand.number, errand.key), {}).get(errand.delivery_id)
+        if due is not None:
+            heappush(self._queue, (due, errand))
         self._something_new.set()
         self._stopped(task)
 

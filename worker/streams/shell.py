@@ -18,11 +18,14 @@ from worker.streams import topics
 from worker.streams.connection import credentials
 from worker.streams.lane import Decide, Lane, Place
 from worker.streams.ordered import Fetched, OrderedConsumer, OrderedTransport
+from worker.streams.recovery import use_loud_recovery
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 
 _HEARTBEAT_SECONDS = 3.0
 _REBALANCE_SECONDS = 30.0
+#: How long a broker may take over a produce request before it is tried anew: longer than an ordinary outage.
+_PRODUCE_SECONDS = 180.0
 _FETCH_BYTES = 4 * 1024 * 1024
 #: A produce batch of this size, and any single record the core makes, is below Kafka's default limit of 1 MiB.
 _PRODUCE_BYTES = 900_000
@@ -158,6 +161,7 @@ def _faust_app(settings: Settings, role: str, partitions: int) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES,
         producer_linger=0.0,
+        producer_request_timeout=_PRODUCE_SECONDS,
         producer_max_batch_size=_PRODUCE_BYTES,
         producer_max_request_size=_FETCH_BYTES,
         stream_wait_empty=True,
@@ -171,4 +175,5 @@ def _faust_app(settings: Settings, role: str, partitions: int) -> faust.App:
         web_enabled=False,
     )
     app.transport = OrderedTransport(urls, app)
+    use_loud_recovery(app)
     return app

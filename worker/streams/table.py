@@ -48,12 +48,14 @@ class PartitionedStore(Store[bytes, bytes]):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Forget partitions that moved away: another worker changes them from now on."""
-        del newly_assigned, generation_id
+        """Forget partitions that moved away, and read those that come from their changelog's beginning."""
+        del generation_id
         changelog = self.table.changelog_topic.get_topic_name()
-        for tp in revoked - assigned:
+        tables: Any = self.app.tables
+        for tp in (revoked - assigned) | newly_assigned:
             if tp.topic == changelog:
                 self.partitions.pop(tp.partition, None)
+                tables.recovery.revoke(tp)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Nothing: `on_rebalance` has done it."""
@@ -63,10 +65,12 @@ class DurableTable(Table[bytes, bytes]):
     """A table of encoded rows.
 
     `on_failure` is told when taking a partition over failed, which Faust would swallow. `watch`, if set, is called with
-    a partition's number and the rows that became part of it: those of each write, and all of them at a take-over.
+    a partition's number and the rows that became part of it: those of each write, and all of them at a take-over;
+    `taken_over` is called at its end.
     """
 
     watch: Callable[[int, Mapping[bytes, bytes | None]], None] | None = None
+    taken_over: Callable[[], None] | None = None
 
     def __init__(self, *args: Any, sender: Sender, on_failure: Callable[[BaseException], None], **kwargs: Any) -> None:
         super().__init__(*args, key_type=bytes, value_type=bytes, **kwargs)
@@ -113,10 +117,21 @@ class DurableTable(Table[bytes, bytes]):
             self.watch(number, rows)
         return True
 
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
+        """Take over records of the changelog; Faust would log a failure and wait for ever."""
+        try:
+            super().apply_changelog_batch(batch)
+        except Exception as error:
+            self._on_failure(error)
+            raise
+
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Take the partitions over: raise each one's fence, durably, before its first batch."""
+        generation = self.app.consumer_generation_id
         try:
             for tp in sorted(active_tps):
+                if generation != self.app.consumer_generation_id:
+                    return  # overtaken by the next rebalance
                 partition = self.partition(tp.partition)
                 partition.fence += 1
                 await self._send(tp.partition, [(HEAD_KEY, partition.fenced_head(partition.head), [], None)])
@@ -126,6 +141,8 @@ class DurableTable(Table[bytes, bytes]):
             self._on_failure(error)
             raise
         await super().on_recovery_completed(active_tps, standby_tps)
+        if self.taken_over is not None:
+            self.taken_over()
 
     async def _send(self, number: int, records: list[Sendable]) -> None:
         await self._sender.send([(self.changelog_topic.get_topic_name(), number, records)])

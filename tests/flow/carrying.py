@@ -1,0 +1,87 @@
+"""A partition's table as streams/lane.py keeps it, without Kafka: rows, and what the head row says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from zlib import crc32
+
+from flow.records import HERE, TOPIC, Record
+
+from worker.flow import outbox, road, tally
+from worker.flow.outbox import Output
+from worker.flow.policy import Policy
+from worker.flow.record import ORIGIN_HEADER
+from worker.flow.record import Record as AnyRecord
+from worker.flow.road import Decided
+
+#: What tells an output from all others: its topic, its key and its id.
+Identity = tuple[str, bytes | None, object]
+
+PARTITIONS = 4
+
+
+def at_home(key: bytes) -> int:
+    """Put every key into partition 0."""
+    del key
+    return 0
+
+
+def spread(key: bytes) -> int:
+    """Put keys into four partitions."""
+    return crc32(key) % PARTITIONS
+
+
+class Partition:
+    """One partition's rows and head row. What survives a crash is said by the caller."""
+
+    def __init__(self, number: int = 0, owner: Callable[[bytes], int] = at_home, policy: Policy | None = None) -> None:
+        self.number = number
+        self.owner = owner
+        self.policy = policy or Policy()
+        self.rows: dict[bytes, bytes] = {}
+        self.mark = -1
+        self.sent_on: Mapping[int, int] = {}
+
+    def decide(self, records: Sequence[AnyRecord]) -> Decided:
+        """Decide what the mark leaves of a batch; nothing is written."""
+        due = [record for record in records if record.offset > self.mark]
+        batch = road.Batch(due, self.number, TOPIC, HERE, self.sent_on)
+        return road.decide(batch, self.policy, self.rows.get, self.owner)
+
+    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Write rows, without the head row."""
+        for key, row in rows.items():
+            if row is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = row
+
+    def carry(self, records: Sequence[AnyRecord]) -> list[Output]:
+        """Decide a batch and write all of it; return the outputs."""
+        decided = self.decide(records)
+        self.write(decided.rows)
+        if records:
+            self.mark = max(self.mark, records[-1].offset)
+        self.sent_on = {**self.sent_on, **decided.sent_on}
+        return decided.outputs
+
+
+def numbered(records: Sequence[Record], partition: int = 0) -> list[Record]:
+    """Return the records as one partition's log: offsets counted up."""
+    return [record._replace(offset=n, partition=partition) for n, record in enumerate(records)]
+
+
+def header_of(output: Output, name: str) -> bytes | None:
+    """Return an output's header."""
+    return dict(output.headers).get(name)
+
+
+def identities(outputs: Sequence[Output]) -> set[Identity]:
+    """Return what receivers tell the outputs by. A tally is told by its entries' source and offset."""
+    found: set[Identity] = set()
+    for output in outputs:
+        if output.topic == outbox.TALLIES:
+            message = tally.decode(output.value or b"")
+            found |= {(output.topic, output.key, (message.source, entry)) for entry in message.entries}
+        else:
+            name = ORIGIN_HEADER if output.topic == outbox.RESPONSES else "ce_id"
+            found.add((output.topic, output.key, header_of(output, name)))
+    return found

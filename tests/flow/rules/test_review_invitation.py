@@ -1,0 +1,137 @@
+"""Who is invited to a review, and each reason why others are not."""
+
+from typing import Any, Literal
+
+import pytest
+from flow.records import DAY, NOW, facts, happy
+
+from schemas.decision import Category
+from schemas.invitation import Invitation
+from worker.flow.contact import Contact
+from worker.flow.facts import NONE, Ruling
+from worker.flow.policy import InvitationPolicy, Platform, Policy
+from worker.flow.rules.review_invitation import review_invitation
+
+NEUTRAL = Platform(name="trustpilot", url="https://trustpilot.example/shop", selective="forbidden")
+
+
+def ruling(policy: InvitationPolicy | None = None, invited_at: int | None = None, **changes: Any) -> Ruling:
+    settings = Policy(invitations=policy or InvitationPolicy())
+    return review_invitation(facts(happy(**changes), contact=Contact(invited_at=invited_at), policy=settings))
+
+
+def invitation(policy: InvitationPolicy | None = None, **changes: Any) -> Invitation:
+    event = ruling(policy, **changes).event
+    assert isinstance(event, Invitation)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"test": True}, "test"),
+        ({"score": 8}, "not_promoter"),
+        ({"score": 0}, "not_promoter"),
+        ({"consent": {}}, "no_consent"),
+        ({"consent": {"marketing": True, "callback": True}}, "no_consent"),
+        ({"customer": {}}, "no_address"),
+        ({"customer": {"email": ""}}, "no_address"),
+        ({"customer": {"email": "not an address"}}, "no_address"),
+        ({"customer": {"email": "a@example.org> AUTH=<b@example.org"}}, "no_address"),
+        ({"customer": {"email": "a@example.org\r\nBcc: b@example.org"}}, "no_address"),
+        # The first that holds is said: what the customer is comes before what the customer allowed.
+        ({"test": True, "score": 0, "consent": {}, "customer": {}}, "test"),
+        ({"score": 0, "consent": {}, "customer": {}}, "not_promoter"),
+        ({"consent": {}, "customer": {}}, "no_consent"),
+    ],
+    ids=str,
+)
+def test_who_is_not_invited_is_told_why(changes: dict[str, Any], reason: str) -> None:
+    found = ruling(**changes)
+
+    assert (NONE, reason, None) == (found.verdict, found.reason, found.event)
+
+
+@pytest.mark.parametrize("score", [9, 10])
+def test_a_promoter_who_agreed_is_invited(score: int) -> None:
+    found = ruling(score=score)
+
+    assert ("invited", Category.PROMOTER) == (found.verdict, found.reason)
+
+
+@pytest.mark.parametrize(
+    ("since", "invited"), [(0, False), (-5, False), (30 * DAY - 1, False), (30 * DAY, True), (30 * DAY + 1, True)]
+)
+def test_the_quarantine_ends_to_the_millisecond(since: int, *, invited: bool) -> None:
+    found = ruling(InvitationPolicy(quarantine_days=30), invited_at=NOW - since)
+
+    assert ("promoter" if invited else "quarantine") == found.reason
+
+
+def test_without_quarantine_everyone_is_invited_each_time() -> None:
+    assert ruling(InvitationPolicy(quarantine_days=0), invited_at=NOW).verdict == "invited"
+
+
+def test_the_quarantine_is_180_days_unless_told_otherwise() -> None:
+    assert InvitationPolicy().quarantine_days == 180
+
+
+def test_the_invitation_says_what_marketing_needs() -> None:
+    found = invitation(revision=2, language="fr", customer={"name": "Marie", "email": "m@example.org"}, score=10)
+    body = found.model_dump(mode="json")
+
+    assert body.pop("invitation_id")
+    assert body == {
+        "response_id": "r-1",
+        "revision": 2,
+        "survey_id": "autumn",
+        "customer_id": "c-1",
+        "name": "Marie",
+        "email": "m@example.org",
+        "language": "fr",
+        "score": 10,
+        "segment": "fr/shop-3",
+        "platform": "testimonial",
+        "url": None,
+        "tone": "promoter",
+        "incentive_allowed": False,
+        "invited_at": "2023-11-14T22:13:20Z",
+        "quarantine_until": "2024-05-12T22:13:20Z",
+    }
+
+
+@pytest.mark.parametrize("score", range(11))
+def test_a_platform_that_forbids_selection_is_neutral_and_for_every_consenting_respondent(score: int) -> None:
+    found = invitation(InvitationPolicy(platform=NEUTRAL), score=score)
+
+    assert ("neutral", "trustpilot", NEUTRAL.url) == (found.tone, found.platform, found.url)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"test": True}, "test"), ({"consent": {}}, "no_consent"), ({"customer": {}}, "no_address")],
+)
+def test_such_a_platform_too_invites_nobody_who_did_not_agree(changes: dict[str, Any], reason: str) -> None:
+    assert reason == ruling(InvitationPolicy(platform=NEUTRAL), **({"score": 2} | changes)).reason
+
+
+def test_such_a_platform_too_keeps_the_quarantine() -> None:
+    assert ruling(InvitationPolicy(platform=NEUTRAL), invited_at=NOW, score=2).reason == "quarantine"
+
+
+@pytest.mark.parametrize(("incentives", "allowed"), [("allowed", True), ("forbidden", False)])
+def test_a_reward_is_allowed_where_the_platform_allows_it(
+    incentives: Literal["allowed", "forbidden"], *, allowed: bool
+) -> None:
+    platform = Platform(name="referral", incentives=incentives)
+
+    assert allowed == invitation(InvitationPolicy(platform=platform)).incentive_allowed
+
+
+def test_the_id_depends_on_the_response_alone() -> None:
+    one, other = ruling(), ruling(revision=4, score=10, segment=[])
+
+    assert one.event_id == other.event_id
+    assert isinstance(one.event, Invitation)
+    assert one.event.invitation_id == one.event_id
+    assert ruling(response_id="r-2").event_id != one.event_id

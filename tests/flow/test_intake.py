@@ -1,0 +1,472 @@
+"""What is accepted, and for what reason the rest is not."""
+
+import json
+import traceback
+from typing import Any
+
+import pytest
+from flow.records import NOW, Record, answer, value
+
+from schemas.dead_letter import Reason
+from schemas.response import Response
+from worker.errors import Rejected
+from worker.flow.intake import erased_key, validate
+from worker.flow.moment import LATEST
+from worker.flow.policy import IntakePolicy
+
+CANARY = "kanarienvogel"
+DEEP = 100_000
+STRUCTURED = ("content-type", b"application/cloudevents+json; charset=utf-8")
+
+
+def with_raw(field: str, text: str) -> bytes:
+    """Return a response of which one field is this piece of JSON, which json.dumps might not write."""
+    return value(**{field: "@@"}).replace(b'"@@"', text.encode(errors="surrogatepass"))
+
+
+def refused(record: Record) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        validate(record, IntakePolicy())
+    return caught.value
+
+
+def why_not(record: Record) -> str:
+    """Return all that is said about a refusal; nothing for what is accepted."""
+    try:
+        validate(record, IntakePolicy())
+    except Rejected as rejected:
+        return "".join(traceback.format_exception_only(rejected.__cause__ or rejected))
+    return ""
+
+
+def accepted(given: bytes, *headers: tuple[str, bytes]) -> Response:
+    return validate(Record(given, headers=headers), IntakePolicy())
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param(b"", Reason.NOT_JSON, id="an empty value"),
+        pytest.param(b"hello", Reason.NOT_JSON, id="a word"),
+        pytest.param(value()[:-1], Reason.NOT_JSON, id="a truncated object"),
+        pytest.param(value() + b"}", Reason.NOT_JSON, id="something behind the object"),
+        pytest.param(value() + b"\n" + value(), Reason.NOT_JSON, id="two responses in one record"),
+        pytest.param(b"\xef\xbb\xbf" + value(), Reason.NOT_JSON, id="a byte order mark"),
+        pytest.param(b"\x00", Reason.NOT_JSON, id="a NUL byte"),
+        pytest.param(with_raw("comment", '"a\x01b"'), Reason.NOT_JSON, id="a raw control character in a text"),
+        pytest.param(with_raw("comment", r'"\ud800"'), Reason.NOT_JSON, id="a lone surrogate in a comment"),
+        pytest.param(with_raw("response_id", r'"\udfff"'), Reason.NOT_JSON, id="a lone surrogate in an id"),
+        pytest.param(with_raw("x", r'"\ud83d\u0041"'), Reason.NOT_JSON, id="half a pair in an unknown field"),
+        pytest.param(value().replace(b"autumn", b"\xff"), Reason.INVALID_UTF8, id="invalid UTF-8 in a text"),
+        pytest.param(value().replace(b"autumn", b"\xed\xa0\x80"), Reason.INVALID_UTF8, id="a surrogate in bytes"),
+        pytest.param(b"\xff\xfe" + value(), Reason.INVALID_UTF8, id="invalid UTF-8 before the object"),
+        pytest.param(json.dumps(answer()).encode("utf-16"), Reason.INVALID_UTF8, id="UTF-16"),
+        pytest.param(b"null", Reason.NOT_AN_OBJECT, id="null"),
+        pytest.param(b"[]", Reason.NOT_AN_OBJECT, id="an array"),
+        pytest.param(b"[" + value() + b"]", Reason.NOT_AN_OBJECT, id="an array of one response"),
+        pytest.param(b'"text"', Reason.NOT_AN_OBJECT, id="a text"),
+        pytest.param(b"9", Reason.NOT_AN_OBJECT, id="a number"),
+        pytest.param(b"true", Reason.NOT_AN_OBJECT, id="a boolean"),
+        pytest.param(b"{}", Reason.MISSING_FIELD, id="an empty object"),
+        pytest.param(b"[" * DEEP + b"]" * DEEP, Reason.TOO_DEEP, id="a hundred thousand arrays"),
+        pytest.param(b'{"a":' * DEEP + b"1" + b"}" * DEEP, Reason.TOO_DEEP, id="a hundred thousand objects"),
+        pytest.param(b"[" * DEEP, Reason.TOO_DEEP, id="a hundred thousand open arrays"),
+        pytest.param(with_raw("x", "[" * DEEP + "]" * DEEP), Reason.TOO_DEEP, id="the same in an unknown field"),
+        pytest.param(b"x" * 10_000_000, Reason.TOO_LARGE, id="ten megabytes"),
+        pytest.param(value(comment="x" * 1_000_000), Reason.TOO_LARGE, id="a comment of a megabyte"),
+    ],
+)
+def test_a_value_that_is_no_response_is_refused_with_its_reason(given: bytes, reason: Reason) -> None:
+    assert reason == refused(Record(given)).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("11", Reason.SCORE_OUT_OF_RANGE),
+        ("-1", Reason.SCORE_OUT_OF_RANGE),
+        ("99999999999999999999", Reason.SCORE_OUT_OF_RANGE),
+        ("1" * 4_000, Reason.SCORE_OUT_OF_RANGE),
+        ("1" * 5_000, Reason.OUT_OF_RANGE),
+        ("7.5", Reason.SCORE_NOT_INTEGER),
+        ("7.0", Reason.SCORE_NOT_INTEGER),
+        ("1e1", Reason.SCORE_NOT_INTEGER),
+        ("1e400", Reason.SCORE_NOT_INTEGER),
+        ('"9"', Reason.SCORE_NOT_INTEGER),
+        ("NaN", Reason.SCORE_NOT_INTEGER),
+        ("Infinity", Reason.SCORE_NOT_INTEGER),
+        ("true", Reason.SCORE_NOT_INTEGER),
+        ("null", Reason.SCORE_NOT_INTEGER),
+        ("[9]", Reason.SCORE_NOT_INTEGER),
+        ("{}", Reason.SCORE_NOT_INTEGER),
+        ("09", Reason.NOT_JSON),
+        ("+9", Reason.NOT_JSON),
+    ],
+    ids=lambda given: str(given)[:20],
+)
+def test_a_score_is_a_whole_number_from_0_to_10_and_nothing_else(text: str, reason: Reason) -> None:
+    assert reason == refused(Record(with_raw("score", text))).reason
+
+
+@pytest.mark.parametrize("score", range(11))
+def test_every_score_from_0_to_10_is_accepted(score: int) -> None:
+    assert score == accepted(value(score=score)).score
+
+
+@pytest.mark.parametrize("field", ["response_id", "survey_id", "customer_id"])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('""', Reason.ID_EMPTY),
+        (json.dumps("i" * 201), Reason.ID_TOO_LONG),
+        (r'"a\u0000"', Reason.ID_CONTROL_CHARACTER),
+        (r'"a\nb"', Reason.ID_CONTROL_CHARACTER),
+        (r'"a\n"', Reason.ID_CONTROL_CHARACTER),
+        (r'"\u001b[31m"', Reason.ID_CONTROL_CHARACTER),
+        (r'"a\u007f"', Reason.ID_CONTROL_CHARACTER),
+        (r'"a\u0085"', Reason.ID_CONTROL_CHARACTER),
+        ("12", Reason.WRONG_TYPE),
+        ("null", Reason.WRONG_TYPE),
+        ('["r"]', Reason.WRONG_TYPE),
+        ("true", Reason.WRONG_TYPE),
+    ],
+    ids=lambda given: str(given)[:20],
+)
+def test_an_id_is_a_short_text_without_control_characters(field: str, text: str, reason: Reason) -> None:
+    rejected = refused(Record(with_raw(field, text)))
+
+    assert reason == rejected.reason
+    assert rejected.detail.startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("given", ["i" * 200, "é", "😀", "a b", "a/b", "c|1"])
+def test_an_id_may_hold_any_other_character(given: str) -> None:
+    assert given == accepted(value(response_id=given)).response_id
+
+
+@pytest.mark.parametrize("field", ["response_id", "survey_id", "customer_id", "score", "responded_at"])
+def test_a_required_field_that_is_missing_is_named(field: str) -> None:
+    given = answer()
+    del given[field]
+    rejected = refused(Record(json.dumps(given).encode()))
+
+    assert (Reason.MISSING_FIELD, f"{field}: Field required") == (rejected.reason, rejected.detail)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('"2023-11-14T22:00:00"', Reason.TIME_NAIVE),
+        ('"2023-11-14 22:00"', Reason.TIME_NAIVE),
+        ('"2023-11-14"', Reason.TIME_INVALID),
+        ("1700000000", Reason.TIME_INVALID),
+        ("1700000000.5", Reason.TIME_INVALID),
+        ("null", Reason.TIME_INVALID),
+        ("true", Reason.TIME_INVALID),
+        ('""', Reason.TIME_INVALID),
+        ('"yesterday"', Reason.TIME_INVALID),
+        ('"14.11.2023 22:00"', Reason.TIME_INVALID),
+        ('"2023-02-30T00:00:00Z"', Reason.TIME_INVALID),
+        ('"2023-11-14T24:00:00Z"', Reason.TIME_INVALID),
+        ('"2023-11-14T22:00:00+25:00"', Reason.TIME_INVALID),
+        ('"1969-12-31T23:59:59.999Z"', Reason.TIME_INVALID),
+        ('"1970-01-01T00:30:00+01:00"', Reason.TIME_INVALID),
+        ('"0001-01-01T00:00:00+14:00"', Reason.TIME_INVALID),
+        ('"9999-12-31T23:59:59Z"', Reason.TIME_FUTURE),
+        ('"9999-12-31T23:59:59-14:00"', Reason.TIME_FUTURE),
+        ('"2023-11-15T22:13:20.001Z"', Reason.TIME_FUTURE),
+        ('"2023-11-16T00:13:20.001+02:00"', Reason.TIME_FUTURE),
+    ],
+)
+def test_a_time_has_an_offset_and_lies_between_1970_and_tomorrow(text: str, reason: Reason) -> None:
+    assert reason == refused(Record(with_raw("responded_at", text))).reason
+
+
+@pytest.mark.parametrize("text", ["1700000000", "1700000000000", "0"])
+def test_a_unix_time_is_refused_as_a_text_too(text: str) -> None:
+    assert refused(Record(value(responded_at=text))).reason == Reason.TIME_INVALID
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1970-01-01T00:00:00Z",
+        "2023-11-15T22:13:20Z",
+        "2023-11-14T23:00:00.123456+01:00",
+        "2023-11-14T22:00:00-00:00",
+    ],
+)
+def test_times_up_to_the_edges_are_accepted_with_their_offset(text: str) -> None:
+    assert text.replace("-00:00", "+00:00").replace("Z", "+00:00") == accepted(
+        value(responded_at=text)
+    ).responded_at.isoformat(timespec="auto")
+
+
+def test_how_far_ahead_a_time_may_lie_is_measured_from_the_records_own_time() -> None:
+    policy = IntakePolicy(max_ahead_hours=1)
+    given = value(responded_at="2023-11-14T23:13:20Z")
+
+    validate(Record(given, timestamp=NOW), policy)
+    with pytest.raises(Rejected):
+        validate(Record(given, timestamp=NOW - 1), policy)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "reason"),
+    [
+        ("revision", "-1", Reason.OUT_OF_RANGE),
+        ("revision", "2147483648", Reason.OUT_OF_RANGE),
+        ("revision", "1.0", Reason.WRONG_TYPE),
+        ("revision", '"1"', Reason.WRONG_TYPE),
+        ("revision", "true", Reason.WRONG_TYPE),
+        ("revision", "null", Reason.WRONG_TYPE),
+        ("comment", "5", Reason.WRONG_TYPE),
+        ("comment", '["a"]', Reason.WRONG_TYPE),
+        ("language", json.dumps("l" * 36), Reason.OUT_OF_RANGE),
+        ("language", "7", Reason.WRONG_TYPE),
+        ("customer", "[]", Reason.WRONG_TYPE),
+        ("customer", "null", Reason.WRONG_TYPE),
+        ("customer", '{"name": 5}', Reason.WRONG_TYPE),
+        ("customer", '{"email": ["a@example.org"]}', Reason.WRONG_TYPE),
+        ("consent", '"yes"', Reason.WRONG_TYPE),
+        ("consent", '{"public_review": 1}', Reason.WRONG_TYPE),
+        ("consent", '{"public_review": "true"}', Reason.WRONG_TYPE),
+        ("consent", '{"public_review": null}', Reason.WRONG_TYPE),
+        ("origin", '"tool"', Reason.WRONG_TYPE),
+        ("origin", '{"permalink": 5}', Reason.WRONG_TYPE),
+        ("test", "1", Reason.WRONG_TYPE),
+        ("test", '"false"', Reason.WRONG_TYPE),
+        ("segment", '"fr"', Reason.SEGMENT_INVALID),
+        ("segment", "null", Reason.SEGMENT_INVALID),
+        ("segment", "{}", Reason.SEGMENT_INVALID),
+        ("segment", '["fr/shop"]', Reason.SEGMENT_INVALID),
+        ("segment", '["fr", ""]', Reason.SEGMENT_INVALID),
+        ("segment", '["fr", 3]', Reason.SEGMENT_INVALID),
+        ("segment", '["fr", ["shop"]]', Reason.SEGMENT_INVALID),
+        ("segment", r'["a\u0000"]', Reason.SEGMENT_INVALID),
+        ("segment", json.dumps(["s" * 101]), Reason.SEGMENT_INVALID),
+        ("segment", json.dumps(list("abcdefghi")), Reason.SEGMENT_INVALID),
+    ],
+    ids=lambda given: str(given)[:30],
+)
+def test_a_field_of_the_wrong_kind_is_refused_and_named(field: str, text: str, reason: Reason) -> None:
+    rejected = refused(Record(with_raw(field, text)))
+
+    assert reason == rejected.reason
+    assert rejected.detail.startswith((f"{field}: ", f"{field}."))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "expected"),
+    [
+        ({"segment": list("abcdefgh")}, "segment", list("abcdefgh")),
+        ({"segment": ["s" * 100]}, "segment", ["s" * 100]),
+        ({"segment": []}, "segment", []),
+        ({"revision": 2**31 - 1}, "revision", 2**31 - 1),
+        ({"comment": ""}, "comment", ""),
+        ({"comment": None}, "comment", None),
+        ({"comment": "a\x00\x1b"}, "comment", "a\x00\x1b"),
+        ({"language": "en-GB"}, "language", "en-GB"),
+    ],
+    ids=str,
+)
+def test_what_is_within_the_bounds_is_accepted(changes: dict[str, Any], field: str, expected: Any) -> None:
+    assert expected == getattr(accepted(value(**changes)), field)
+
+
+@pytest.mark.parametrize("text", ["5", "NaN", "1e999", "null", '{"a": [1, {}]}', "[" * 100 + "]" * 100, '"\\u0000"'])
+def test_an_unknown_field_is_kept_out_not_refused(text: str) -> None:
+    response = accepted(with_raw("x_extra", text))
+
+    assert response == accepted(value())
+    assert "x_extra" not in response.model_dump_json()
+
+
+def test_of_two_fields_with_one_name_the_last_counts() -> None:
+    twice = value()[:-1] + b', "score": 3}'
+
+    assert accepted(twice).score == 3
+
+
+def test_all_that_may_be_left_out_has_a_default() -> None:
+    given = answer()
+    del given["segment"]
+    response = accepted(json.dumps(given).encode())
+
+    assert (0, [], None, False) == (response.revision, response.segment, response.comment, response.test)
+    assert (False, False, False) == tuple(response.consent.model_dump().values())
+
+
+# CloudEvents
+
+
+def envelope(**changes: Any) -> bytes:
+    """Return a structured-mode event; `...` leaves an attribute out."""
+    usual = {"specversion": "1.0", "id": "e-1", "source": "/survey", "type": "nps.response.v1", "data": answer()}
+    return json.dumps({name: found for name, found in (usual | changes).items() if found is not ...}).encode()
+
+
+BINARY = [("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("ce_source", b"/survey"), ("ce_type", b"nps.response.v1")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        BINARY,
+        [(name.upper(), text) for name, text in BINARY],
+        [(name.title(), text) for name, text in BINARY],
+        [*BINARY, ("content-type", b"application/json")],
+        [("traceparent", b"\xff\x00")],
+    ],
+    ids=["lower case", "upper case", "title case", "with content type", "others"],
+)
+def test_a_binary_event_is_its_value_whatever_the_case_of_its_headers(headers: list[tuple[str, bytes]]) -> None:
+    assert accepted(value()) == accepted(value(), *headers)
+
+
+@pytest.mark.parametrize("version", [b"0.3", b"1.1", b"", b"\xff", b"1.0 "])
+@pytest.mark.parametrize("name", ["ce_specversion", "CE_SpecVersion"])
+def test_a_binary_event_of_another_version_is_refused(name: str, version: bytes) -> None:
+    assert refused(Record(value(), headers=[(name, version)])).reason == Reason.ENVELOPE_INVALID
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [STRUCTURED],
+        [("Content-Type", STRUCTURED[1])],
+        [("content-type", b"Application/CloudEvents+JSON")],
+        [("content-type", b"application/json")],
+    ],
+    ids=["no content type", "content type", "title case", "its value in another case", "the wrong content type"],
+)
+def test_a_structured_event_is_its_data_with_or_without_content_type(headers: list[tuple[str, bytes]]) -> None:
+    assert accepted(value()) == accepted(envelope(), *headers)
+    assert accepted(value()) == accepted(envelope(subject="x", score=5, language="x" * 99), *headers)
+
+
+@pytest.mark.parametrize("headers", [[], [STRUCTURED]], ids=["no content type", "content type"])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"specversion": "0.3"}, Reason.ENVELOPE_INVALID),
+        ({"specversion": 1.0}, Reason.ENVELOPE_INVALID),
+        ({"id": ...}, Reason.ENVELOPE_INVALID),
+        ({"source": ...}, Reason.ENVELOPE_INVALID),
+        ({"type": ...}, Reason.ENVELOPE_INVALID),
+        ({"id": 5}, Reason.ENVELOPE_INVALID),
+        ({"data": ...}, Reason.MISSING_FIELD),
+        ({"data": ..., "data_base64": "e30="}, Reason.MISSING_FIELD),
+        ({"data": None}, Reason.WRONG_TYPE),
+        ({"data": []}, Reason.WRONG_TYPE),
+        ({"data": {}}, Reason.MISSING_FIELD),
+        ({"data": answer(score=11)}, Reason.SCORE_OUT_OF_RANGE),
+        ({"data": answer(score="9")}, Reason.SCORE_NOT_INTEGER),
+        ({"data": answer(customer_id="")}, Reason.ID_EMPTY),
+        ({"data": answer(segment=["a/b"])}, Reason.SEGMENT_INVALID),
+        ({"data": answer(responded_at="2023-11-14T22:00:00")}, Reason.TIME_NAIVE),
+        ({"data": answer(responded_at="9999-12-31T00:00:00Z")}, Reason.TIME_FUTURE),
+    ],
+    ids=str,
+)
+def test_a_structured_event_is_refused_for_its_envelope_or_for_its_data(
+    headers: list[tuple[str, bytes]], changes: dict[str, Any], reason: Reason
+) -> None:
+    assert reason == refused(Record(envelope(**changes), headers=headers)).reason
+
+
+def test_without_specversion_it_takes_the_content_type_to_know_an_envelope() -> None:
+    bare = envelope(specversion=...)
+
+    assert refused(Record(bare, headers=[STRUCTURED])).reason == Reason.ENVELOPE_INVALID
+    assert refused(Record(bare)).reason == Reason.MISSING_FIELD
+
+
+def test_bare_data_under_the_structured_content_type_lacks_its_envelope() -> None:
+    assert refused(Record(value(), headers=[STRUCTURED])).reason == Reason.ENVELOPE_INVALID
+
+
+# What people wrote stays out of the detail.
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        CANARY.encode(),
+        json.dumps(CANARY).encode(),
+        json.dumps([CANARY]).encode(),
+        json.dumps({CANARY: CANARY}).encode(),
+        value(comment=CANARY)[:-3],
+        value(comment=CANARY).replace(b"autumn", b"\xff"),
+        b'{"' + CANARY.encode() + b'": [' * DEEP,
+        (CANARY * 200_000).encode(),
+        envelope(specversion=CANARY),
+        envelope(data={CANARY: CANARY}),
+        envelope(id=[CANARY]),
+        *(
+            json.dumps(answer() | {"comment": CANARY, field: wrong}).encode()
+            for field in Response.model_fields
+            for wrong in (CANARY * 50, [CANARY], {CANARY: CANARY}, {"name": [CANARY]}, f"{CANARY}\x00", f"{CANARY}/")
+        ),
+    ],
+    ids=lambda given: given[:40].decode(errors="replace"),
+)
+@pytest.mark.parametrize("headers", [[], [STRUCTURED]], ids=["bare", "structured"])
+def test_the_detail_never_repeats_what_was_sent(given: bytes, headers: list[tuple[str, bytes]]) -> None:
+    said = why_not(Record(given, headers=headers))
+
+    assert CANARY not in said
+    assert len(said) < 200
+    assert said or not headers
+
+
+def test_a_wrong_version_in_a_header_is_not_repeated_either() -> None:
+    assert CANARY not in str(refused(Record(value(), headers=[("ce_specversion", CANARY.encode())])))
+
+
+# The record's own time
+
+
+@pytest.mark.parametrize("timestamp", [-1, LATEST + 1, NOW * 1_000, 2**63 - 1])
+def test_a_record_whose_kafka_time_is_none_is_refused(timestamp: int) -> None:
+    rejected = refused(Record(value(), timestamp=timestamp))
+
+    assert (Reason.TIME_INVALID, "the record's Kafka time: is no time in milliseconds") == (
+        rejected.reason,
+        rejected.detail,
+    )
+
+
+def test_the_last_kafka_time_there_is_is_one() -> None:
+    assert validate(Record(value(), timestamp=LATEST), IntakePolicy()).score == 9
+
+
+# An erasure's key
+
+
+@pytest.mark.parametrize("key", ["c-1", "é😀", "k" * 200, " ", '"c-1"', "a/b"])
+def test_whoever_can_answer_can_be_erased(key: str) -> None:
+    assert accepted(value(customer_id=key)).customer_id == key
+    assert erased_key(Record(None, key.encode())) == key.encode()
+
+
+@pytest.mark.parametrize(
+    ("key", "reason", "detail"),
+    [
+        (None, Reason.NO_KEY, "a null value needs the key of the customer to erase"),
+        (b"", Reason.NO_KEY, "a null value needs the key of the customer to erase"),
+        (b"kk" * 100 + b"k", Reason.ID_TOO_LONG, "key: String should have at most 200 characters"),
+        (b"\x00head", Reason.ID_CONTROL_CHARACTER, "key: String should match pattern"),
+        (b"a\nb", Reason.ID_CONTROL_CHARACTER, "key: String should match pattern"),
+        ("a\x85".encode(), Reason.ID_CONTROL_CHARACTER, "key: String should match pattern"),
+        (b"c-1\xff", Reason.INVALID_UTF8, "key: is not UTF-8"),
+        (b"\xed\xa0\x80", Reason.INVALID_UTF8, "key: is not UTF-8"),
+    ],
+)
+def test_an_erasure_of_whom_there_cannot_be_is_refused(key: bytes | None, reason: Reason, detail: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        erased_key(Record(None, key))
+
+    assert reason == caught.value.reason
+    assert caught.value.detail.startswith(detail)

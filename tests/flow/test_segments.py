@@ -1,0 +1,163 @@
+"""The second stage: tallies become windows, and windows become scores."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from flow.records import HOUR, NOW, Record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.scores import Scores
+from worker.flow import outbox, segments
+from worker.flow.outbox import Output
+from worker.flow.road import Decided
+from worker.flow.tally import Tally
+from worker.nps.interval import adjusted_wald
+from worker.nps.latest import Given
+from worker.nps.segment import Entry, Segment
+
+SHOP = b"fr/shop-3"
+
+
+def told(*entries: Entry, source: int = 0, key: bytes | None = SHOP, offset: int = 0) -> Record:
+    return Record(msgspec.msgpack.encode(Tally(source, list(entries))), key, offset, topic="nps.tallies")
+
+
+def put(offset: int, score: int, at: int = NOW) -> Entry:
+    return Entry(offset, None, Given(at, offset, score))
+
+
+def counted(*records: Record, rows: dict[bytes, bytes] | None = None) -> Decided:
+    return segments.count(records, (rows or {}).get)
+
+
+def scores(output: Output) -> dict[str, Any]:
+    assert output.topic == outbox.SCORES
+    event: dict[str, Any] = json.loads(output.value or b"")
+    return event
+
+
+def kept(decided: Decided) -> dict[bytes, bytes]:
+    return {key: row for key, row in decided.rows.items() if row is not None}
+
+
+def test_a_batch_gives_one_score_per_segment_that_moved_whatever_the_number_of_tallies() -> None:
+    records = [told(put(n, 9), key=key, offset=n) for n in range(5) for key in (SHOP, b"")]
+    decided = counted(*records)
+
+    assert [SHOP, b""] == [output.key for output in decided.outputs]
+    assert {SHOP, b""} == decided.rows.keys()
+    assert [5, 5] == [scores(output)["windows"]["all"]["n"] for output in decided.outputs]
+
+
+def test_the_scores_say_what_is_promised() -> None:
+    entries = [put(n, score) for n, score in enumerate([10] * 20 + [8] * 15 + [3] * 5)]
+    (output,) = counted(told(*entries)).outputs
+    event = scores(output)
+    low, high = adjusted_wald(20, 15, 5)
+
+    expected = {
+        "n": 40,
+        "promoters": 20,
+        "passives": 15,
+        "detractors": 5,
+        "nps": 37.5,
+        "low": low,
+        "high": high,
+        "indicative": False,
+    }
+    assert event == {
+        "segment": "fr/shop-3",
+        "as_of": "2023-11-14T22:13:20Z",
+        "histogram": [0, 0, 0, 5, 0, 0, 0, 0, 15, 0, 20],
+        "windows": dict.fromkeys(["all", "last_100", "24h", "7d", "30d", "90d"], expected),
+    }
+    assert Scores.model_validate_json(output.value or b"", strict=True).segment == "fr/shop-3"
+
+
+@pytest.mark.parametrize(("n", "indicative"), [(29, True), (30, False)])
+def test_below_thirty_answers_a_window_is_indicative(n: int, *, indicative: bool) -> None:
+    (output,) = counted(told(*(put(offset, 9) for offset in range(n)))).outputs
+
+    assert indicative == scores(output)["windows"]["all"]["indicative"]
+
+
+def test_a_window_that_nobody_is_in_any_more_has_no_figures() -> None:
+    gone = Entry(1, Given(NOW, 0, 9), None)
+    (output,) = counted(told(put(0, 9), gone)).outputs
+
+    assert scores(output)["windows"]["24h"] == {
+        "n": 0,
+        "promoters": 0,
+        "passives": 0,
+        "detractors": 0,
+        "nps": None,
+        "low": None,
+        "high": None,
+        "indicative": True,
+    }
+
+
+def test_an_answer_that_comes_late_moves_no_clock() -> None:
+    (output,) = counted(told(put(0, 9), put(1, 2, NOW - 30 * HOUR))).outputs
+    event = scores(output)
+
+    assert event["as_of"] == "2023-11-14T22:13:20Z"
+    assert [1, 2] == [event["windows"][name]["n"] for name in ("24h", "7d")]
+
+
+def test_a_tally_that_was_counted_before_gives_neither_score_nor_row() -> None:
+    record = told(put(0, 9), put(1, 3))
+    rows = kept(counted(record))
+
+    assert Decided([], {}, {}) == counted(record, record, rows=rows)
+
+
+def test_of_a_tally_that_overlaps_only_what_is_new_is_counted() -> None:
+    rows = kept(counted(told(put(0, 9), put(1, 3))))
+    (output,) = counted(told(put(0, 9), put(1, 3), put(2, 8)), rows=rows).outputs
+
+    assert scores(output)["windows"]["all"]["n"] == 3
+
+
+def test_the_roots_key_is_empty_and_a_missing_one_is_the_roots() -> None:
+    assert [b""] == [output.key for output in counted(told(put(0, 9), key=None)).outputs]
+    assert scores(counted(told(put(0, 9), key=b"")).outputs[0])["segment"] == ""
+
+
+def test_the_id_follows_from_the_segment_and_the_tallys_place() -> None:
+    ids = {
+        dict(output.headers)["ce_id"]
+        for record in (
+            told(put(0, 9)),
+            told(put(0, 9))._replace(offset=1),
+            told(put(0, 9))._replace(partition=1),
+            told(put(0, 9), key=b"fr"),
+            told(put(0, 3)),
+        )
+        for output in counted(record).outputs
+    }
+
+    assert len(ids) == 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"", SHOP])), max_size=20), st.data())
+def test_neither_cuts_nor_replays_nor_restarts_change_what_is_counted(
+    log: list[tuple[int, bytes]], data: st.DataObject
+) -> None:
+    records = [told(put(n, n % 11, NOW + n * HOUR), source=source, key=key) for n, (source, key) in enumerate(log)]
+    expected = kept(counted(*records))
+    rows: dict[bytes, bytes] = {}
+    start = 0
+    while start < len(records):
+        end = data.draw(st.integers(start + 1, len(records)), label="cut")
+        decided = counted(*records[data.draw(st.integers(0, start), label="read again from") : end], rows=rows)
+        rows |= {key: row for key, row in kept(decided).items() if data.draw(st.booleans(), label="row written")}
+        rows |= kept(counted(*records[:end], rows=rows))
+        start = end
+
+    assert {key: msgspec.msgpack.decode(row, type=Segment) for key, row in expected.items()} == {
+        key: msgspec.msgpack.decode(row, type=Segment) for key, row in rows.items()
+    }

@@ -1,0 +1,544 @@
+"""A customer's mails: what is planned, what becomes of each attempt, and what is remembered."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flow.records import DAY, NOW, Record
+
+from schemas.alert import Alert
+from schemas.delivery import Delivery, DeliveryStatus
+from worker.errors import DeliveryError
+from worker.flow import outbox
+from worker.flow.ids import make_id
+from worker.flow.outbox import Output
+from worker.flow.policy import IntakePolicy
+from worker.flow.road import Decided
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail, Mailbox, Planner
+from worker.notify.retry import RetryPolicy
+from worker.notify.routing import Route
+
+MakeAlert = Callable[..., Alert]
+
+KEY = b"c-42"
+DEFAULT = Route(name="default", to=["support@example.org"])
+BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
+POLICY = RetryPolicy(first_seconds=10, longest_seconds=60, give_up_days=2)
+TEMPORARY = DeliveryError("smtp_450", retry=True)
+
+
+def told(alert: Alert, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
+    """Return a step of an alert as the notifier reads it."""
+    headers = [("ce_id", event_id.encode())]
+    return Record(alert.model_dump_json().encode(), key, timestamp=timestamp, headers=headers, topic="nps.alerts")
+
+
+def planned(
+    *records: Record,
+    rows: dict[bytes, bytes] | None = None,
+    routes: tuple[Route, ...] = (DEFAULT,),
+    actions: tuple[str, ...] = ("opened",),
+) -> Decided:
+    return mailbox.plan(records, Planner(routes, actions, IntakePolicy()), (rows or {}).get)
+
+
+def kept(decided: Decided) -> dict[bytes, bytes]:
+    return {key: row for key, row in decided.rows.items() if row is not None}
+
+
+def mails(decided: Decided, key: bytes = KEY) -> list[Mail]:
+    return mailbox.decode(kept(decided)[key]).mails
+
+
+def letters(decided: Decided) -> dict[bytes, bytes | None]:
+    """Return the rows that hold alerts, or erase them."""
+    return {key: row for key, row in decided.rows.items() if b"\x00" in key}
+
+
+def id_of(event_id: str, route: str = "default") -> str:
+    return make_id("delivery", "email", event_id, route)
+
+
+def line(output: Output) -> dict[str, Any]:
+    """Return a line of the delivery log, read and checked by its contract."""
+    assert output.topic == outbox.DELIVERIES
+    Delivery.model_validate_json(output.value or b"", strict=True)
+    found: dict[str, Any] = json.loads(output.value or b"")
+    return found
+
+
+def lines(decided: Decided) -> list[tuple[str, str]]:
+    return [(found["status"], found["reason"]) for found in map(line, decided.outputs)]
+
+
+def pending(**changes: Any) -> Mail:
+    usual: dict[str, Any] = {
+        "delivery_id": "d-1",
+        "alert_id": "a-1",
+        "route": "default",
+        "status": DeliveryStatus.PENDING,
+        "attempts": 0,
+        "planned": NOW,
+        "due": NOW,
+    }
+    return Mail(**(usual | changes))
+
+
+def settled(number: int) -> Mail:
+    return pending(delivery_id=f"d-{number}", status=DeliveryStatus.SENT, attempts=1)
+
+
+# Planning
+
+
+def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeAlert) -> None:
+    alert = make_alert()
+    record = told(alert)
+    decided = planned(record)
+    (mail,) = mails(decided)
+
+    delivery_id = id_of("e-1")
+    assert Mail(delivery_id, alert.alert_id, "default", DeliveryStatus.PENDING, 0, NOW, NOW) == mail
+    assert {mailbox.letter_key(KEY, delivery_id): record.value} == letters(decided)
+    assert [KEY] == [output.key for output in decided.outputs]
+    assert line(decided.outputs[0]) == {
+        "delivery_id": delivery_id,
+        "alert_id": alert.alert_id,
+        "channel": "email",
+        "route": "default",
+        "status": "pending",
+        "attempt": 0,
+        "reason": "planned",
+        "at": "2023-11-14T22:13:20Z",
+        "next_attempt_at": None,
+    }
+
+
+def test_each_route_that_is_taken_gets_a_mail(make_alert: MakeAlert) -> None:
+    elsewhere = Route(name="de", segment="de", to=["de@example.org"])
+    decided = planned(told(make_alert()), routes=(BOSS, elsewhere, DEFAULT))
+
+    assert ["boss", "default"] == [mail.route for mail in mails(decided)]
+    assert len({mail.delivery_id for mail in mails(decided)}) == 2
+    assert {mailbox.letter_key(KEY, mail.delivery_id) for mail in mails(decided)} == letters(decided).keys()
+
+
+@pytest.mark.parametrize(
+    ("action", "actions", "count"),
+    [
+        ("opened", ("opened",), 1),
+        ("updated", ("opened",), 0),
+        ("withdrawn", ("opened",), 0),
+        ("updated", ("opened", "updated"), 1),
+        ("withdrawn", ("withdrawn",), 1),
+        ("opened", (), 0),
+        ("escalated", ("opened", "updated", "withdrawn"), 0),
+    ],
+)
+def test_only_the_steps_that_are_asked_for_are_mailed(
+    make_alert: MakeAlert, action: str, actions: tuple[str, ...], count: int
+) -> None:
+    decided = planned(told(make_alert(action=action)), actions=actions)
+
+    assert count == len(decided.outputs) == len(mails(decided)) == len(letters(decided))
+
+
+def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
+    record = told(make_alert())
+    first = planned(record, record)
+
+    assert len(first.outputs) == 1
+    again = planned(record._replace(offset=9, timestamp=NOW + 5), rows=kept(first))
+    assert (again.outputs, mails(first), {}) == ([], mails(again), letters(again))
+
+
+def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: MakeAlert) -> None:
+    record = told(make_alert())
+    box = mailbox.decode(kept(planned(record))[KEY])
+    mailbox.succeed(box.mails[0], KEY, NOW)
+
+    again = planned(record, rows={KEY: mailbox.encode(box)})
+
+    assert ([], {}) == (again.outputs, letters(again))
+
+
+def test_another_step_of_the_same_alert_is_another_mail(make_alert: MakeAlert) -> None:
+    records = [told(make_alert(), "e-1"), told(make_alert(revision=2), "e-2")]
+
+    assert len(mails(planned(*records))) == 2
+
+
+def test_an_event_without_id_is_told_by_its_alert(make_alert: MakeAlert) -> None:
+    bare = told(make_alert())._replace(headers=())
+    decided = planned(bare, bare)
+
+    assert [id_of(make_alert().alert_id)] == [mail.delivery_id for mail in mails(decided)]
+
+
+@pytest.mark.parametrize("event_id", [b"\xff", b"", b"\x00", None])
+def test_an_id_that_is_no_text_stops_nobody(make_alert: MakeAlert, event_id: bytes | None) -> None:
+    headers: Any = [("ce_id", event_id)]
+
+    assert len(planned(told(make_alert())._replace(headers=headers)).outputs) == 1
+
+
+def test_customers_have_a_mailbox_each(make_alert: MakeAlert) -> None:
+    decided = planned(told(make_alert()), told(make_alert(), "e-2", b"c-43"), told(make_alert(), "e-3"))
+
+    assert {KEY: 2, b"c-43": 1} == {key: len(mails(decided, key)) for key in kept(decided) if b"\x00" not in key}
+
+
+def test_a_batch_planned_twice_gives_the_same(make_alert: MakeAlert) -> None:
+    records = [told(make_alert(), f"e-{n}") for n in range(5)]
+
+    assert planned(*records) == planned(*records)
+
+
+# Erasure
+
+
+def test_an_erasure_takes_open_and_settled_mails_alike(make_alert: MakeAlert) -> None:
+    rows = kept(planned(told(make_alert()), told(make_alert(), "e-2", b"c-43")))
+    box = mailbox.decode(rows[KEY])
+    box.mails.append(settled(1))
+    decided = planned(Record(None, KEY), rows=rows | {KEY: mailbox.encode(box)})
+
+    assert (decided.outputs, decided.rows[KEY]) == ([], None)
+    assert {KEY, mailbox.letter_key(KEY, id_of("e-1"))} <= decided.rows.keys()
+    assert not any(b"c-43" in key for key in decided.rows)
+    assert kept(decided) == {}
+
+
+def test_an_erasure_takes_what_the_same_batch_planned_as_well(make_alert: MakeAlert) -> None:
+    decided = planned(told(make_alert(), "e-1"), Record(None, KEY))
+
+    assert {KEY: None, mailbox.letter_key(KEY, id_of("e-1")): None} == decided.rows
+
+
+def test_the_same_alert_after_an_erasure_is_planned_again_with_its_text(make_alert: MakeAlert) -> None:
+    record = told(make_alert())
+    rows = kept(planned(record))
+    for decided in (planned(record, Record(None, KEY), record), planned(Record(None, KEY), record, rows=rows)):
+        assert {mailbox.letter_key(KEY, id_of("e-1")): record.value} == letters(decided)
+        assert [id_of("e-1")] == [mail.delivery_id for mail in mails(decided)]
+
+
+def test_an_erasure_of_somebody_unknown_writes_nothing(make_alert: MakeAlert) -> None:
+    assert Decided([], {KEY: None}, {}) == planned(Record(None, KEY))
+
+
+def test_an_alert_after_an_erasure_is_planned_and_one_before_it_is_gone(make_alert: MakeAlert) -> None:
+    decided = planned(told(make_alert(), "e-1"), Record(None, KEY), told(make_alert(), "e-2"))
+
+    assert [id_of("e-2")] == [mail.delivery_id for mail in mails(decided)]
+    assert {mailbox.letter_key(KEY, id_of("e-2"))} == kept(decided).keys() - {KEY}
+
+
+# Withdrawal
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (DeliveryStatus.DEFERRED, DeliveryStatus.CANCELLED),
+        (DeliveryStatus.PENDING, DeliveryStatus.PENDING),
+        (DeliveryStatus.SENT, DeliveryStatus.SENT),
+        (DeliveryStatus.FAILED, DeliveryStatus.FAILED),
+    ],
+)
+def test_a_withdrawal_cancels_only_what_waits_for_another_attempt(
+    make_alert: MakeAlert, status: DeliveryStatus, expected: DeliveryStatus
+) -> None:
+    alert = make_alert(action="withdrawn")
+    box = Mailbox([pending(alert_id=alert.alert_id, status=status, attempts=1)])
+    decided = planned(told(alert), rows={KEY: mailbox.encode(box)})
+
+    assert [expected] == [mail.status for mail in mails(decided)]
+    cancelled = status is DeliveryStatus.DEFERRED
+    assert ([("cancelled", "withdrawn")] if cancelled else []) == lines(decided)
+    dropped = {mailbox.letter_key(KEY, "d-1"): None}
+    assert letters(decided) in ([dropped] if cancelled else [{}] if status is DeliveryStatus.PENDING else [{}, dropped])
+
+
+def test_a_withdrawal_leaves_other_alerts_alone(make_alert: MakeAlert) -> None:
+    box = Mailbox([pending(status=DeliveryStatus.DEFERRED)])
+    decided = planned(told(make_alert(action="withdrawn")), rows={KEY: mailbox.encode(box)})
+
+    assert [DeliveryStatus.DEFERRED] == [mail.status for mail in mails(decided)]
+
+
+def test_a_withdrawal_may_be_mailed_itself(make_alert: MakeAlert) -> None:
+    alert = make_alert(action="withdrawn")
+    box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
+    decided = planned(told(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
+
+    assert lines(decided) == [("cancelled", "withdrawn"), ("pending", "planned")]
+
+
+# Garbage
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{", b"null", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"alert_id": "a-1", "action": "opened"}'],
+    ids=lambda value: repr(value[:20]),
+)
+def test_garbage_becomes_a_dead_letter_and_holds_nobody_back(make_alert: MakeAlert, value: bytes) -> None:
+    decided = planned(Record(value, KEY, 7, 3, topic="nps.alerts"), told(make_alert()))
+    letter = json.loads(decided.outputs[0].value or b"")
+
+    assert [outbox.DEAD_LETTERS, outbox.DELIVERIES] == [output.topic for output in decided.outputs]
+    assert ("nps.alerts", 3, 7, "wrong_type") == (
+        letter["topic"],
+        letter["partition"],
+        letter["offset"],
+        letter["reason"],
+    )
+    assert len(mails(decided)) == 1
+
+
+def test_a_severity_nobody_knows_is_garbage_too(make_alert: MakeAlert) -> None:
+    value = make_alert().model_dump_json().replace('"critical"', '"apocalyptic"').encode()
+
+    assert [outbox.DEAD_LETTERS] == [output.topic for output in planned(Record(value, KEY)).outputs]
+
+
+# Outcomes
+
+
+def test_a_mail_that_was_accepted_is_settled() -> None:
+    mail = pending(left=["a@example.org"])
+    found = line(mailbox.succeed(mail, KEY, NOW + 5))
+
+    assert pending(status=DeliveryStatus.SENT, attempts=1) == mail
+    assert not mail.is_open
+    assert ("sent", "accepted", 1, "2023-11-14T22:13:20.005000Z", None) == (
+        found["status"],
+        found["reason"],
+        found["attempt"],
+        found["at"],
+        found["next_attempt_at"],
+    )
+
+
+def test_each_further_attempt_waits_longer_up_to_the_longest() -> None:
+    mail, waits, now = pending(), [], NOW
+    for _ in range(5):
+        mailbox.fail(mail, KEY, TEMPORARY, now, POLICY)
+        waits.append((mail.due - now) / 1_000)
+        now = mail.due
+
+    assert waits == [10, 20, 40, 60, 60]
+    assert (mail.status, mail.attempts) == (DeliveryStatus.DEFERRED, 5)
+    assert mail.is_open
+
+
+def test_a_deferral_says_when_the_next_attempt_is() -> None:
+    found = line(mailbox.fail(pending(), KEY, TEMPORARY, NOW, POLICY))
+
+    assert ("deferred", "smtp_450", 1) == (found["status"], found["reason"], found["attempt"])
+    assert datetime.fromisoformat(found["next_attempt_at"]) == datetime(2023, 11, 14, 22, 13, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("alarm", [False, True])
+def test_a_permanent_failure_is_not_tried_again(*, alarm: bool) -> None:
+    mail = pending(left=["a@example.org"])
+    found = line(mailbox.fail(mail, KEY, DeliveryError("smtp_550", retry=False, alarm=alarm), NOW, POLICY))
+
+    assert pending(status=DeliveryStatus.FAILED, attempts=1) == mail
+    assert ("failed", "smtp_550") == (found["status"], found["reason"])
+
+
+@pytest.mark.parametrize(
+    ("age", "alarm", "status", "reason"),
+    [
+        (2 * DAY, False, DeliveryStatus.DEFERRED, "smtp_450"),
+        (2 * DAY + 1, False, DeliveryStatus.FAILED, "gave_up_smtp_450"),
+        (2 * DAY + 1, True, DeliveryStatus.DEFERRED, "smtp_450"),
+        (900 * DAY, True, DeliveryStatus.DEFERRED, "smtp_450"),
+    ],
+)
+def test_a_mail_is_given_up_in_the_end_unless_somebody_must_act(
+    age: int, status: DeliveryStatus, reason: str, *, alarm: bool
+) -> None:
+    mail = pending(attempts=400)
+    error = DeliveryError("smtp_450", retry=True, alarm=alarm)
+    found = line(mailbox.fail(mail, KEY, error, NOW + age, POLICY))
+
+    assert (status, reason) == (mail.status, found["reason"])
+    assert (status is DeliveryStatus.DEFERRED) == mail.is_open
+
+
+def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> None:
+    both, one = ("a@x.example", "b@x.example"), ("b@x.example",)
+    errors = [DeliveryError("partly", retry=True, retry_to=again) for again in (None, both, None, one)]
+    mail, left = pending(), []
+    for error in errors:
+        mailbox.fail(mail, KEY, error, NOW, POLICY)
+        left.append(mail.left)
+
+    assert left == [None, list(both), list(both), list(one)]
+
+
+def test_the_log_names_nobody() -> None:
+    error = DeliveryError("partly", retry=True, retry_to=("a@x.example",))
+    output = mailbox.fail(pending(), KEY, error, NOW, POLICY)
+
+    assert b"@" not in (output.value or b"")
+
+
+def test_every_line_of_a_mails_life_has_an_id_of_its_own_which_a_repeat_shares() -> None:
+    def life() -> list[bytes | None]:
+        mail, outputs = pending(), []
+        outputs.append(mailbox.logged(mail, KEY, "planned", NOW))
+        outputs += [mailbox.fail(mail, KEY, TEMPORARY, NOW, POLICY) for _ in range(3)]
+        outputs.append(mailbox.succeed(mail, KEY, NOW))
+        return [dict(output.headers)["ce_id"] for output in outputs]
+
+    assert len(set(life())) == 5
+    assert life() == life()
+
+
+# The row
+
+
+def test_a_row_survives_being_written_and_read() -> None:
+    open_mails = [
+        pending(delivery_id="p"),
+        pending(delivery_id="d", status=DeliveryStatus.DEFERRED, left=["a@x.example"]),
+    ]
+    box = Mailbox([settled(1), *open_mails])
+
+    assert box == mailbox.decode(mailbox.encode(box))
+    assert box.find("d") is box.mails[2]
+    assert box.find("nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ([], False),
+        ([DeliveryStatus.SENT, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED], False),
+        ([DeliveryStatus.PENDING], True),
+        ([DeliveryStatus.SENT, DeliveryStatus.DEFERRED], True),
+    ],
+)
+def test_the_first_byte_says_whether_mails_are_open(statuses: list[DeliveryStatus], *, expected: bool) -> None:
+    row = mailbox.encode(Mailbox([pending(status=status) for status in statuses]))
+
+    assert expected == mailbox.has_open(row)
+    assert expected == mailbox.has_open(row[:1])
+
+
+def test_the_last_64_settled_mails_are_remembered_and_every_open_one() -> None:
+    box = Mailbox([settled(n) for n in range(100)] + [pending(delivery_id=f"p-{n}") for n in range(100)])
+    ids = [mail.delivery_id for mail in mailbox.decode(mailbox.encode(box)).mails]
+
+    assert [f"d-{n}" for n in range(36, 100)] + [f"p-{n}" for n in range(100)] == ids
+
+
+def test_a_mail_settled_after_long_is_remembered_as_the_newest() -> None:
+    box = mailbox.decode(mailbox.encode(Mailbox([pending(delivery_id="late"), *(settled(n) for n in range(64))])))
+    late = box.find("late")
+    assert late is not None
+    mailbox.succeed(late, KEY, NOW)
+    ids = [mail.delivery_id for mail in mailbox.decode(mailbox.encode(box)).mails]
+
+    assert (len(ids), ids[-1], ids[0]) == (64, "late", "d-1")
+
+
+@pytest.mark.parametrize(
+    ("status", "dropped"),
+    [
+        (DeliveryStatus.PENDING, False),
+        (DeliveryStatus.DEFERRED, False),
+        (DeliveryStatus.SENT, True),
+        (DeliveryStatus.FAILED, True),
+        (DeliveryStatus.CANCELLED, True),
+    ],
+)
+def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(
+    status: DeliveryStatus, *, dropped: bool
+) -> None:
+    box = Mailbox([settled(1), pending(delivery_id="d-2", status=status), pending(delivery_id="d-3")])
+    rows = mailbox.changed(KEY, box, box.mails[1])
+
+    assert rows.pop(KEY) == mailbox.encode(box)
+    assert ({mailbox.letter_key(KEY, "d-2"): None} if dropped else {}) == rows
+
+
+def test_no_two_mails_share_a_row_whatever_the_customers_are_called() -> None:
+    keys = {mailbox.letter_key(key, mail) for key in (b"c", b"c-1", b"", "é".encode()) for mail in ("d", "1d", "-1d")}
+
+    assert len(keys) == 12
+
+
+@pytest.mark.parametrize(("alerts", "length"), [(150, 9_000), (2, 600_000), (2_000, 10)])
+def test_a_row_stays_below_kafkas_record_limit_while_the_mail_server_is_away(
+    make_alert: MakeAlert, alerts: int, length: int
+) -> None:
+    customer = make_alert().customer.model_copy(update={"name": "n" * length})
+    decided = planned(*(told(make_alert(customer=customer), f"e-{n}") for n in range(alerts)))
+
+    assert max(len(row) for row in kept(decided).values()) < 1_000_000
+    assert alerts == len(letters(decided))
+
+
+def test_of_a_customers_open_mails_2000_wait_and_further_ones_have_failed(make_alert: MakeAlert) -> None:
+    alert = make_alert(action="withdrawn")
+    waiting = [pending(delivery_id=f"p-{n}") for n in range(1_998)]
+    deferred = pending(delivery_id="d", alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED)
+    rows = {KEY: mailbox.encode(Mailbox([settled(1), *waiting, deferred]))}
+    records = [told(make_alert(), f"e-{n}") for n in range(3)]
+    decided = planned(*records, records[1], told(alert), told(make_alert(), "e-3"), rows=rows)
+
+    failed, cancelled = ("failed", "too_many_waiting"), ("cancelled", "withdrawn")
+    assert [("pending", "planned"), failed, failed, cancelled, ("pending", "planned")] == lines(decided)
+    assert {mailbox.letter_key(KEY, id_of(name)) for name in ("e-0", "e-3")} == kept(decided).keys() - {KEY}
+    found = mails(decided)
+    assert sum(mail.is_open for mail in found) == 2_000
+    assert {"d-1", id_of("e-1"), id_of("e-2"), "d"} == {mail.delivery_id for mail in found if not mail.is_open}
+
+
+def test_mails_to_others_are_not_counted(make_alert: MakeAlert) -> None:
+    rows = {KEY: mailbox.encode(Mailbox([pending(delivery_id=f"p-{n}") for n in range(2_000)]))}
+
+    assert lines(planned(told(make_alert(), key=b"c-43"), rows=rows)) == [("pending", "planned")]
+
+
+# A crash while the rows are written: a large batch is several produce batches, in the order of the rows, erasures last.
+
+
+def crashed_and_replayed(records: list[Record], rows: dict[bytes, bytes], written: int) -> dict[bytes, bytes]:
+    first = planned(*records, rows=rows)
+    rows = rows | dict(list(kept(first).items())[:written])
+    again = planned(*records, rows=rows)
+    rows |= kept(again)
+    return {key: row for key, row in rows.items() if key not in again.rows or again.rows[key] is not None}
+
+
+@pytest.mark.parametrize("written", range(6))
+def test_a_crash_leaves_no_open_mail_without_its_alert(make_alert: MakeAlert, written: int) -> None:
+    records = [told(make_alert(), f"e-{n}", key) for n, key in enumerate([KEY, b"c-43", KEY])]
+    rows = crashed_and_replayed(records, {}, written)
+
+    assert kept(planned(*records)).keys() == rows.keys()
+
+
+@pytest.mark.parametrize("written", range(2))
+def test_a_crash_leaves_no_alert_of_a_mail_that_was_cancelled(make_alert: MakeAlert, written: int) -> None:
+    alert = make_alert(action="withdrawn")
+    box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
+    rows = {KEY: mailbox.encode(box), mailbox.letter_key(KEY, "d-1"): b"{}"}
+
+    assert {KEY} == crashed_and_replayed([told(alert)], rows, written).keys()
+
+
+def test_the_retry_policy_of_the_settings_is_what_counts() -> None:
+    mail = pending()
+    mailbox.fail(mail, KEY, TEMPORARY, NOW, RetryPolicy())
+
+    assert timedelta(milliseconds=mail.due - NOW) == timedelta(minutes=5)

@@ -1,0 +1,120 @@
+"""The last answers are those given last, in whatever order they arrive."""
+
+import random
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.nps import latest
+from worker.nps.latest import SPARE, Given
+from worker.nps.windows import LAST_N
+
+ROOM = LAST_N + SPARE
+
+
+def arrive(answers: Iterable[Given]) -> tuple[list[Given], tuple[int, int] | None]:
+    kept: list[Given] = []
+    floor = None
+    for answer in answers:
+        floor = latest.put(kept, floor, answer)
+    return kept, floor
+
+
+def bins(answers: Iterable[Given]) -> list[int]:
+    """Recount: the scores of the newest LAST_N."""
+    newest = sorted(answers, key=lambda answer: (answer.at, answer.id))[-LAST_N:]
+    return [sum(answer.score == score for answer in newest) for score in range(11)]
+
+
+def answers(n: int, seed: int = 0) -> list[Given]:
+    """Return n answers, several at the same time, in the order they were given."""
+    chance = random.Random(seed)
+    return sorted(Given(chance.randrange(n), number, chance.randrange(11)) for number in range(n))
+
+
+@pytest.mark.parametrize("n", [0, 1, LAST_N - 1, LAST_N, LAST_N + 1, ROOM, ROOM + 1, 3 * ROOM])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_arrival_makes_no_difference(n: int, seed: int) -> None:
+    given_answers = answers(n, seed)
+    shuffled = random.Random(seed).sample(given_answers, n)
+
+    assert arrive(given_answers) == arrive(shuffled)
+    assert bins(given_answers) == latest.histogram(arrive(shuffled)[0])
+
+
+def test_ties_are_broken_by_the_answers_id() -> None:
+    tied = [Given(7, number, number % 11) for number in range(3 * ROOM)]
+
+    assert tied[-ROOM:] == arrive(reversed(tied))[0]
+
+
+def test_what_is_older_than_what_fell_off_does_not_slip_in_after_a_correction_made_room() -> None:
+    kept, floor = arrive(Given(at, at, 5) for at in range(1, ROOM + 11))
+    latest.take(kept, Given(ROOM + 10, ROOM + 10, 5))
+
+    assert latest.put(kept, floor, Given(0, 0, 0)) == floor
+    assert kept[0] == Given(11, 11, 5)
+
+
+def test_what_fell_off_is_not_there_to_be_taken() -> None:
+    kept, _ = arrive(Given(at, at, 5) for at in range(ROOM + 1))
+    before = list(kept)
+
+    latest.take(kept, Given(0, 0, 5))
+
+    assert before == kept
+
+
+def test_only_the_very_answer_is_taken() -> None:
+    kept, _ = arrive([Given(5, 1, 3), Given(5, 2, 3)])
+
+    latest.take(kept, Given(5, 1, 4))
+    latest.take(kept, Given(5, 2, 3))
+
+    assert kept == [Given(5, 1, 3)]
+
+
+def test_as_many_as_the_spare_may_move_away_and_the_window_stays_full_and_right() -> None:
+    given_answers = answers(5 * ROOM)
+    kept, _ = arrive(given_answers)
+    moved = random.Random(1).sample(given_answers[-LAST_N:], SPARE)
+    for answer in moved:
+        latest.take(kept, answer)
+
+    assert bins(set(given_answers) - set(moved)) == latest.histogram(kept)
+
+
+def test_one_more_than_the_spare_leaves_the_window_one_short_never_wrong() -> None:
+    given_answers = answers(5 * ROOM)
+    kept, _ = arrive(given_answers)
+    for answer in given_answers[-SPARE - 1 :]:
+        latest.take(kept, answer)
+
+    assert LAST_N - 1 == sum(latest.histogram(kept))
+    assert given_answers[-ROOM : -SPARE - 1] == kept
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.integers(0, 10), st.booleans()), max_size=60))
+def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int, bool]]) -> None:
+    """The same with a window of six and a spare of four, so that a short list of steps reaches every edge."""
+    kept: list[Given] = []
+    floor: tuple[int, int] | None = None
+    there: set[Given] = set()
+    moved = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latest, "LAST_N", 6)
+        patch.setattr(latest, "SPARE", 4)
+        for number, (at, _, score, take) in enumerate(steps):
+            if take and there and moved < 4:
+                answer = sorted(there)[at % len(there)]
+                there.discard(answer)
+                latest.take(kept, answer)
+                moved += 1
+            else:
+                answer = Given(at, number, score)
+                there.add(answer)
+                floor = latest.put(kept, floor, answer)
+            newest = sorted(there)[-6:]
+            assert [sum(a.score == s for a in newest) for s in range(11)] == latest.histogram(kept)

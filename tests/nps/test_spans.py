@@ -1,0 +1,179 @@
+"""The windows over time equal a recount, late answers and corrections included."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.nps import spans as module
+from worker.nps.spans import Spans
+from worker.nps.windows import DAY, HOUR, SPANS
+
+#: Name -> unit in ms, number of units: written out, so that a change there is seen here.
+WINDOWS = {"24h": (3_600_000, 24), "7d": (86_400_000, 7), "30d": (86_400_000, 30), "90d": (86_400_000, 90)}
+#: Times near the edges of hours and days, over more than the widest window.
+Times = st.builds(
+    lambda day, hour, edge: day * DAY + hour * HOUR + edge,
+    st.one_of(st.integers(0, 3), st.integers(0, 200)),
+    st.integers(0, 23),
+    st.sampled_from([0, 1, HOUR // 2, HOUR - 1]),
+)
+Answers = st.lists(st.tuples(Times, st.integers(0, 10)), max_size=40)
+
+
+def recount(answers: list[tuple[int, int]], newest: int) -> dict[str, list[int]]:
+    found = {}
+    for name, (unit, length) in WINDOWS.items():
+        inside = [score for at, score in answers if newest // unit - at // unit < length]
+        found[name] = [inside.count(score) for score in range(11)]
+    return found
+
+
+def totals(spans: Spans) -> dict[str, list[int]]:
+    return {span.name: total for span, total in zip(SPANS, spans.totals, strict=True)}
+
+
+def test_the_windows_are_those_that_are_promised() -> None:
+    assert {span.name: (span.unit, span.length) for span in SPANS} == WINDOWS
+
+
+@given(Answers)
+def test_each_window_holds_what_a_recount_finds_at_every_step(answers: list[tuple[int, int]]) -> None:
+    spans = Spans()
+    for seen, (at, score) in enumerate(answers, start=1):
+        spans.put(at, score)
+        assert recount(answers[:seen], max(at for at, _ in answers[:seen])) == totals(spans)
+
+
+@given(Answers.flatmap(lambda answers: st.tuples(st.just(answers), st.permutations(answers))))
+def test_the_order_of_arrival_makes_no_difference(orders: tuple[list[tuple[int, int]], list[tuple[int, int]]]) -> None:
+    one, other = Spans(), Spans()
+    for at, score in orders[0]:
+        one.put(at, score)
+    for at, score in orders[1]:
+        other.put(at, score)
+
+    assert totals(one) == totals(other)
+    assert one.newest == other.newest
+
+
+@given(Answers, st.data())
+def test_answers_taken_out_again_leave_no_trace_but_the_clock(
+    answers: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    spans, there = Spans(), []
+    newest: int | None = None
+    for at, score in answers:
+        spans.put(at, score)
+        there.append((at, score))
+        newest = at if newest is None else max(newest, at)
+        if data.draw(st.booleans(), label="take one"):
+            gone = there.pop(data.draw(st.integers(0, len(there) - 1), label="which"))
+            spans.take(*gone)
+        if data.draw(st.booleans(), label="restart"):
+            spans = msgspec.msgpack.decode(msgspec.msgpack.encode(spans), type=Spans)
+        assert recount(there, newest) == totals(spans)
+
+
+def test_nothing_can_be_taken_before_anything_was_put() -> None:
+    spans = Spans()
+    spans.take(DAY, 5)
+
+    assert Spans() == spans
+
+
+@pytest.mark.parametrize(
+    ("late_by", "inside"),
+    [
+        (0, {"24h", "7d", "30d", "90d"}),
+        (23 * HOUR, {"24h", "7d", "30d", "90d"}),
+        (24 * HOUR, {"7d", "30d", "90d"}),
+        (6 * DAY, {"7d", "30d", "90d"}),
+        (7 * DAY, {"30d", "90d"}),
+        (30 * DAY, {"90d"}),
+        (89 * DAY, {"90d"}),
+        (90 * DAY, set()),
+    ],
+)
+def test_a_late_answer_goes_to_the_windows_that_reach_back_so_far(late_by: int, inside: set[str]) -> None:
+    spans = Spans()
+    spans.put(1_000 * DAY, 10)
+    spans.put(1_000 * DAY - late_by, 0)
+
+    assert inside == {name for name, total in totals(spans).items() if total[0]}
+
+
+def test_buckets_that_left_every_window_are_dropped_so_a_row_stays_small() -> None:
+    spans = Spans()
+    for hour in range(5_000):
+        spans.put(hour * HOUR, 5)
+    spans.put(0, 5)
+    spans.take(HOUR, 5)
+
+    assert {HOUR: 24, DAY: 90} == {unit: len(buckets) for unit, buckets in spans.buckets.items()}
+
+
+@pytest.fixture
+def fewer(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Set the windows to what an earlier release may have kept: days back to 30 only."""
+    wide = [span for span in SPANS if span.name != "90d"]
+    monkeypatch.setattr(module, "SPANS", wide)
+    monkeypatch.setattr(module, "_WIDEST", {HOUR: 24, DAY: 30})
+    monkeypatch.setattr(module, "_SHAPE", "24h,7d,30d")
+    return monkeypatch
+
+
+def old_row(answers: list[tuple[int, int]]) -> bytes:
+    spans = Spans(buckets={HOUR: {}, DAY: {}}, totals=[[0] * 11 for _ in range(3)], shape="24h,7d,30d")
+    for at, score in answers:
+        spans.put(at, score)
+    return msgspec.msgpack.encode(spans)
+
+
+def refitted(row: bytes) -> Spans:
+    spans = msgspec.msgpack.decode(row, type=Spans)
+    spans.refit()
+    return spans
+
+
+def test_a_row_of_other_windows_is_refitted_from_its_buckets(fewer: pytest.MonkeyPatch) -> None:
+    answers = [(day * DAY, day % 11) for day in range(20)]
+    row = old_row(answers)
+    fewer.undo()
+    spans = refitted(row)
+    spans.put(20 * DAY, 10)
+
+    assert recount([*answers, (20 * DAY, 10)], 20 * DAY) == totals(spans)
+
+
+def test_an_empty_row_of_other_windows_is_refitted_too(fewer: pytest.MonkeyPatch) -> None:
+    row = old_row([])
+    fewer.undo()
+
+    assert Spans() == refitted(row)
+
+
+def test_a_row_of_these_windows_is_left_alone() -> None:
+    spans = Spans()
+    spans.put(DAY, 9)
+
+    assert spans == refitted(msgspec.msgpack.encode(spans))
+
+
+def test_no_window_goes_below_zero_after_a_longer_one_was_added(fewer: pytest.MonkeyPatch) -> None:
+    row = old_row([(0, 3), (40 * DAY, 9)])
+    fewer.undo()
+    spans = refitted(row)
+    spans.take(0, 3)
+
+    assert all(n >= 0 for total in spans.totals for n in total)
+
+
+def test_taking_out_an_answer_whose_bucket_is_not_there_changes_nothing() -> None:
+    spans = Spans()
+    spans.put(50 * DAY, 9)
+    before = msgspec.msgpack.encode(spans)
+    spans.take(50 * DAY, 3)
+    spans.take(10 * DAY, 9)
+
+    assert before == msgspec.msgpack.encode(spans)

@@ -1,0 +1,189 @@
+"""The command line: what each command prints and which exit code it gives."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from worker.cli import main
+from worker.settings import Settings, load
+
+SECRET = "kanarienvogel"
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("NPS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_check_config_says_what_the_settings_come_to(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config"]) == 0
+
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        "kafka    localhost:9092 (PLAINTEXT), group nps-worker",
+        "topics   nps.*",
+        "mail     localhost:25 (tls: starttls), from nps-worker@localhost",
+        "route    default: every segment, warning and up, 1 receiver",
+        "settings are fine",
+    ]
+    assert err == ""
+
+
+def test_check_config_lists_the_routes_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("worker.toml").write_text(
+        """
+        [[email.routes]]
+        name = "shop"
+        segment = "fr/shop-3"
+        min_severity = "error"
+        to = ["a@example.org", "b@example.org"]
+        """
+    )
+    assert main(["check-config"]) == 0
+
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("route")] == [
+        "route    shop: fr/shop-3, error and up, 2 receivers",
+        "route    default: every segment, warning and up, 1 receiver",
+    ]
+
+
+def test_check_config_shows_no_secret(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPS_SMTP__USERNAME", SECRET)
+    monkeypatch.setenv("NPS_SMTP__PASSWORD", SECRET)
+    assert main(["check-config"]) == 0
+
+    assert SECRET not in "".join(capsys.readouterr())
+
+
+def test_the_settings_that_are_printed_are_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["settings"]) == 0
+    Path("worker.toml").write_text(capsys.readouterr().out)
+
+    assert main(["check-config"]) == 0
+    assert load() == Settings()
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["run"], ["health"], ["run", "--role", "notify"]])
+def test_wrong_settings_exit_2_with_a_line_for_each_and_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("NPS_SMTP__PORT", SECRET)
+    monkeypatch.setenv("NPS_FOO", SECRET)
+    assert main(command) == 2
+
+    out, err = capsys.readouterr()
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["NPS_FOO", "smtp.port"]
+    assert SECRET not in out + err
+    assert out == ""
+
+
+def test_a_settings_file_that_is_not_there_exits_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPS_CONFIG", "nowhere.toml")
+
+    assert main(["check-config"]) == 2
+    assert "NPS_CONFIG" in capsys.readouterr().err
+
+
+def test_a_certificate_authority_that_is_none_is_found_by_check_config(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("ca.pem").write_text("no certificate")
+    monkeypatch.setenv("NPS_SMTP__CAFILE", "ca.pem")
+
+    assert main(["check-config"]) == 2
+    assert "cafile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "the following arguments are required: command"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["run", "--role", "boss"], "invalid choice: 'boss'"),
+        (["publish"], "the following arguments are required: file"),
+        (["publish", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
+        (["publish", "."], ". is not a file"),
+        (["demo", "--input", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
+        (["demo", "--rate", "fast"], "invalid float value: 'fast'"),
+        (["check-config", "now"], "unrecognized arguments: now"),
+    ],
+)
+def test_wrong_usage_exits_2_and_says_how_it_goes(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    err = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert said in err
+    assert err.startswith("usage: python -m worker")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--help"],
+            ["run", "publish", "check-config", "settings", "health", "demo", "worker.toml", "NPS_CONFIG", "NPS_"],
+        ),
+        (["run", "--help"], ["--role", "process", "notify", "all", "worker.toml"]),
+        (["publish", "--help"], ["one response per line"]),
+        (["health", "--help"], ["--role"]),
+        (["check-config", "--help"], ["worker.toml"]),
+        (["demo", "--help"], ["--once", "--input", "--json", "--kafka", "--rate"]),
+    ],
+)
+def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str], arguments: list[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+
+    text = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert [word for word in words if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (None, 1, "no worker is running"),
+        ({"at": 0.0, "ready": True}, 0, "alive and ready"),
+        ({"at": 0.0, "ready": False}, 1, "the worker is starting or its group is rebalancing"),
+        ({"at": -60.0, "ready": True}, 1, "the worker has not shown life for 60 s"),
+    ],
+)
+def test_health_reads_the_sign_of_life(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    status: dict[str, float] | None,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("NPS_STATUS_FILE", "life")
+    if status is not None:
+        Path("life-all").write_text(json.dumps(status | {"at": time.time() + status["at"]}))
+
+    assert code == main(["health"])
+    assert said == capsys.readouterr().out.strip()
+
+
+def test_the_demo_says_which_package_it_lacks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the package there, its import is made to fail the way a missing one does."""
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    for name in [name for name in sys.modules if name.startswith("worker.demo")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert main(["demo", "--once"]) == 1
+    assert "detractor-worker[embedded]" in capsys.readouterr().err

@@ -1,0 +1,159 @@
+"""Logs are JSON lines that never hold what an exception says."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.response import Response
+from worker import logs
+
+CANARY = "kanarienvogel@example.org"
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    root = logging.getLogger()
+    names = [None, *logs._QUIET]
+    before = root.handlers, {name: logging.getLogger(name).level for name in names}
+    yield
+    root.handlers, levels = before
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def configured() -> logging.Logger:
+    """Return a logger that writes to this test's stderr."""
+    logs.configure("INFO")
+    return logging.getLogger("worker.test")
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    out, err = capsys.readouterr()
+    assert out == ""
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def test_a_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configured()
+    log.info("mail %s\nwas sent: é", "d-1")
+    (line,) = written(capsys)
+
+    assert line.pop("at").endswith("+00:00")
+    assert line == {"level": "info", "logger": "worker.test", "message": "mail d-1\nwas sent: é"}
+
+
+def fail_with(error: Exception) -> None:
+    raise error
+
+
+def fail_deeply(depth: int) -> None:
+    if depth:
+        fail_deeply(depth - 1)
+    raise ValueError(CANARY)
+
+
+def test_an_exception_is_told_by_its_type_and_its_way_through_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configured()
+    try:
+        fail_deeply(1)
+    except ValueError:
+        log.exception("it failed")
+    (line,) = written(capsys)
+
+    assert (line["level"], line["message"], line["error"]) == ("error", "it failed", "ValueError")
+    assert [place.split(":")[0] for place in line["where"].split(" < ")] == [
+        "fail_deeply",
+        "fail_deeply",
+        "test_an_exception_is_told_by_its_type_and_its_way_through_the_code",
+    ]
+
+
+def test_a_very_long_way_is_cut_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configured()
+    try:
+        fail_deeply(50)
+    except ValueError:
+        log.exception("it failed")
+
+    assert len(written(capsys)[0]["where"].split(" < ")) == 8
+
+
+def a_validation_error() -> Exception:
+    with pytest.raises(ValidationError) as caught:
+        Response.model_validate({"score": CANARY, "customer": {"email": [CANARY]}})
+    assert CANARY in str(caught.value)
+    return caught.value
+
+
+def a_chain() -> Exception:
+    error = RuntimeError(CANARY)
+    error.__cause__ = ValueError(CANARY)
+    error.add_note(CANARY)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        a_validation_error(),
+        a_chain(),
+        ExceptionGroup(CANARY, [ValueError(CANARY)]),
+        UnicodeDecodeError("utf-8", CANARY.encode(), 0, 1, CANARY),
+        KeyError(CANARY),
+        OSError(2, CANARY, CANARY),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_an_exception_says_never_reaches_the_log(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+    log = configured()
+    try:
+        fail_with(error)
+    except Exception:
+        log.exception("it failed")
+        log.warning("again", exc_info=True)
+    log.error("later", exc_info=error)
+    out, err = capsys.readouterr()
+
+    assert CANARY not in out + err
+    assert [type(error).__name__] * 3 == [json.loads(line)["error"] for line in err.splitlines()]
+
+
+def test_without_an_exception_at_hand_there_is_none_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configured()
+    log.warning("nothing happened", exc_info=True)  # noqa: LOG014 - that is the point
+    (line,) = written(capsys)
+
+    assert "error" not in line
+
+
+@pytest.mark.parametrize(("level", "expected"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 1)])
+def test_the_level_is_where_it_starts(capsys: pytest.CaptureFixture[str], level: str, expected: int) -> None:
+    logs.configure(level)
+    log = logging.getLogger("worker.test")
+    for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        log.log(number, "x")
+
+    assert expected == len(written(capsys))
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "ERROR"])
+def test_libraries_are_kept_quiet_whatever_the_level(capsys: pytest.CaptureFixture[str], level: str) -> None:
+    logs.configure(level)
+    for name in ("aiokafka.consumer", "faust.app", "mode.worker", "asyncio"):
+        logging.getLogger(name).warning(CANARY)
+
+    assert written(capsys) == []
+
+
+def test_configured_twice_a_line_is_still_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    logs.configure("INFO")
+    logging.getLogger("worker.test").info("x")
+
+    assert len(written(capsys)) == 1
+    assert [sys.stderr] == [handler.stream for handler in logging.getLogger().handlers]  # type: ignore[attr-defined]

@@ -1,0 +1,393 @@
+"""Where settings come from, which wins, and what is said about those that are wrong."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.errors import SettingsError
+from worker.settings import Settings, load
+
+SECRET = "kanarienvogel"
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Begin without variables, in a folder without a file."""
+    for name in list(os.environ):
+        if name.upper().startswith("NPS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, text in variables.items():
+        monkeypatch.setenv(f"NPS_{name}", text)
+
+
+def problems() -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert SECRET not in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    assert all(problem and "\n" not in problem for problem in caught.value.problems)
+    return caught.value.problems
+
+
+def toml(text: str | bytes, name: str = "worker.toml") -> None:
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+# Where they come from
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    settings = load()
+
+    assert Settings() == settings
+    assert (settings.topic_prefix, settings.log_level) == ("nps", "INFO")
+    assert (settings.kafka.bootstrap_servers, settings.kafka.security_protocol) == ("localhost:9092", "PLAINTEXT")
+    assert (settings.smtp.host, settings.smtp.port, settings.smtp.tls) == ("localhost", 25, "starttls")
+    assert [("default", ["support@localhost"])] == [(route.name, route.to) for route in settings.email.all_routes()]
+
+
+def test_a_worker_toml_in_the_folder_is_read() -> None:
+    toml(
+        """
+        topic_prefix = "acme"
+        [smtp]
+        host = "mail.example.org"
+        [[email.routes]]
+        name = "shop"
+        segment = "fr/shop-3/"
+        to = ["shop@example.org"]
+        [invitations.platform]
+        name = "g2"
+        selective = "forbidden"
+        """
+    )
+    settings = load()
+
+    assert (settings.topic_prefix, settings.smtp.host) == ("acme", "mail.example.org")
+    assert ["shop", "default"] == [route.name for route in settings.email.all_routes()]
+    assert settings.email.routes[0].segment == "fr/shop-3"
+    assert settings.policy.invitations.platform.selective == "forbidden"
+
+
+def test_a_file_that_is_named_is_read_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml('topic_prefix = "here"')
+    toml('topic_prefix = "there"', "other.toml")
+    monkeypatch.setenv("NPS_CONFIG", "other.toml")
+
+    assert load().topic_prefix == "there"
+
+
+def test_an_empty_name_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml('topic_prefix = "here"')
+    monkeypatch.setenv("NPS_CONFIG", "")
+
+    assert load().topic_prefix == "here"
+
+
+def test_the_environment_wins_key_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml('[smtp]\nhost = "file.example"\nport = 26\n[email.retry]\nfirst_seconds = 7')
+    set_all(monkeypatch, SMTP__HOST="env.example", EMAIL__RETRY__LONGEST_SECONDS="9")
+    settings = load()
+
+    assert (settings.smtp.host, settings.smtp.port) == ("env.example", 26)
+    assert (settings.email.retry.first_seconds, settings.email.retry.longest_seconds) == (7, 9)
+
+
+def test_overrides_win_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, TOPIC_PREFIX="env")
+
+    assert load(topic_prefix="given").topic_prefix == "given"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path", "expected"),
+    [
+        ("LOG_LEVEL", "DEBUG", "log_level", "DEBUG"),
+        ("KAFKA__PARTITIONS", "12", "kafka.partitions", 12),
+        ("kafka__partitions", "12", "kafka.partitions", 12),
+        ("EMAIL__TO", '["a@example.org", "b@example.org"]', "email.to", ["a@example.org", "b@example.org"]),
+        ("EMAIL__ACTIONS", '["opened", "withdrawn"]', "email.actions", ["opened", "withdrawn"]),
+        ("ALERTS__PRIORITY_TIERS", "[]", "alerts.priority_tiers", []),
+        ("SMTP", '{"host": "mail.example"}', "smtp.host", "mail.example"),
+        ("INVITATIONS__PLATFORM", '{"name": "g2", "url": "https://g2.example/x"}', "invitations.platform.name", "g2"),
+        ("INTAKE__MAX_AHEAD_HOURS", "0.5", "intake.max_ahead_hours", 0.5),
+        ("TOPIC_PREFIX", "acme.nps.", "topic_prefix", "acme.nps"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "a:1, [::1]:65535", "kafka.bootstrap_servers", "a:1, [::1]:65535"),
+        ("SMTP__TLS", "none", "smtp.tls", "none"),
+        ("STATUS_FILE", "/run/x", "status_file", Path("/run/x")),
+    ],
+)
+def test_a_variable_names_its_key_by_two_underscores(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, path: str, expected: Any
+) -> None:
+    set_all(monkeypatch, **{name: text})
+    found: Any = load()
+    for part in path.split("."):
+        found = getattr(found, part)
+
+    assert expected == found
+
+
+def test_routes_can_be_given_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, EMAIL__ROUTES=json.dumps([{"name": "shop", "to": ["a@example.org"], "min_severity": "error"}]))
+
+    assert [("shop", "error")] == [(route.name, str(route.min_severity)) for route in load().email.routes]
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(load(), "topic_prefix", "x")  # noqa: B010 - mypy knows it too
+
+
+# What is wrong is said in one line each, by key, without its value.
+
+
+@pytest.mark.parametrize(
+    ("variables", "key"),
+    [
+        ({"SMTP__PORT": SECRET}, "smtp.port"),
+        ({"SMTP__PORT": "0"}, "smtp.port"),
+        ({"SMTP__PORT": "65536"}, "smtp.port"),
+        ({"SMTP__TLS": SECRET}, "smtp.tls"),
+        ({"SMTP__TLS": "true"}, "smtp.tls"),
+        ({"SMTP__HOST": ""}, "smtp.host"),
+        ({"SMTP__HOST": f"{SECRET} x"}, "smtp.host"),
+        ({"SMTP__TIMEOUT_SECONDS": "nan"}, "smtp.timeout_seconds"),
+        ({"SMTP__PASSWORD": SECRET}, "smtp"),
+        ({"SMTP__USERNAME": SECRET}, "smtp"),
+        ({"SMTP__CAFILE": f"/{SECRET}"}, "smtp"),
+        ({"SMTP__USERNAME": "u", "SMTP__PASSWORD": SECRET, "SMTP__TLS": "none", "SMTP__HOST": "m.example"}, "smtp"),
+        ({"SMTP": SECRET}, "smtp"),
+        ({"SMTP": f'["{SECRET}"]'}, "smtp"),
+        ({"SMTP": f'"{SECRET}"', "SMTP__PORT": "25"}, "smtp"),
+        ({"KAFKA__BOOTSTRAP_SERVERS": SECRET}, "kafka.bootstrap_servers"),
+        ({"KAFKA__BOOTSTRAP_SERVERS": ""}, "kafka.bootstrap_servers"),
+        ({"KAFKA__BOOTSTRAP_SERVERS": "a:1,b"}, "kafka.bootstrap_servers"),
+        ({"KAFKA__BOOTSTRAP_SERVERS": "a:70000"}, "kafka.bootstrap_servers"),
+        ({"KAFKA__BOOTSTRAP_SERVERS": f"kafka://{SECRET}"}, "kafka.bootstrap_servers"),
+        ({"KAFKA__SECURITY_PROTOCOL": "SASL_SSL"}, "kafka"),
+        ({"KAFKA__SECURITY_PROTOCOL": "SASL_SSL", "KAFKA__SASL_USERNAME": SECRET}, "kafka"),
+        ({"KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA__SASL_PASSWORD": SECRET}, "kafka"),
+        ({"KAFKA__SECURITY_PROTOCOL": "TLS"}, "kafka.security_protocol"),
+        ({"KAFKA__SSL_CAFILE": f"/{SECRET}"}, "kafka"),
+        ({"KAFKA__GROUP": f"{SECRET}/x"}, "kafka.group"),
+        ({"KAFKA__GROUP": ""}, "kafka.group"),
+        ({"KAFKA__PARTITIONS": "0"}, "kafka.partitions"),
+        ({"KAFKA__SESSION_TIMEOUT_SECONDS": "5"}, "kafka.session_timeout_seconds"),
+        ({"KAFKA__BATCH_RECORDS": "1e3"}, "kafka.batch_records"),
+        ({"TOPIC_PREFIX": f"{SECRET}/"}, "topic_prefix"),
+        ({"TOPIC_PREFIX": ""}, "topic_prefix"),
+        ({"TOPIC_PREFIX": "..."}, "topic_prefix"),
+        ({"TOPIC_PREFIX": "é"}, "topic_prefix"),
+        ({"TOPIC_PREFIX": "a" * 81}, "topic_prefix"),
+        ({"LOG_LEVEL": "CRITICAL"}, "log_level"),
+        ({"LOG_LEVEL": SECRET}, "log_level"),
+        ({"EMAIL__TO": f"{SECRET}@example.org"}, "email"),
+        ({"EMAIL__TO": "[]"}, "email.to"),
+        ({"EMAIL__TO": f'["{SECRET}"]'}, "email.to"),
+        ({"EMAIL__TO": '["a@example.org> AUTH=<x@y"]'}, "email.to"),
+        ({"EMAIL__SENDER": SECRET}, "email.sender"),
+        ({"EMAIL__ACTIONS": f'["{SECRET}"]'}, "email.actions.0"),
+        ({"EMAIL__DEFAULT_LANGUAGE": "de"}, "email.default_language"),
+        ({"EMAIL__ROUTES": f'[{{"name": "{SECRET}"'}, "email"),
+        ({"EMAIL__ROUTES": '[{"name": "x"}]'}, "email.routes.0.to"),
+        ({"EMAIL__ROUTES": f'[{{"name": "x", "to": ["{SECRET}"]}}]'}, "email.routes.0.to"),
+        ({"EMAIL__ROUTES": '[{"name": "default", "to": ["a@example.org"]}]'}, "email.routes"),
+        (
+            {"EMAIL__ROUTES": '[{"name": "x", "to": ["a@b.example"]}, {"name": "x", "to": ["a@b.example"]}]'},
+            "email.routes",
+        ),
+        ({"EMAIL__ROUTES": f'[{{"name": "x", "to": ["a@b.example"], "{SECRET[0]}": 1}}]'}, "email.routes.0.k"),
+        ({"EMAIL__RETRY__FIRST_SECONDS": "0"}, "email.retry.first_seconds"),
+        ({"HISTORY__ANSWERS": "0"}, "history.answers"),
+        ({"HISTORY__DAYS": "0"}, "history.days"),
+        ({"INTAKE__MAX_BYTES": "999"}, "intake.max_bytes"),
+        ({"INTAKE__MAX_AHEAD_HOURS": "nan"}, "intake.max_ahead_hours"),
+        ({"INVITATIONS__QUARANTINE_DAYS": "-1"}, "invitations.quarantine_days"),
+        ({"INVITATIONS__PLATFORM__NAME": ""}, "invitations.platform.name"),
+        ({"INVITATIONS__PLATFORM": f'{{"name": "x", "url": "http://{SECRET}"}}'}, "invitations.platform.url"),
+        ({"INVITATIONS__PLATFORM": f'{{"name": "x", "url": "https://[{SECRET}"}}'}, "invitations.platform.url"),
+        ({"INVITATIONS__PLATFORM__URL": f"http://{SECRET}"}, "invitations.platform.url"),
+        ({"SMTP__HOSTT": SECRET}, "smtp.hostt"),
+        ({"EMAIL__RETRY__X": SECRET}, "email.retry.x"),
+        ({"SMTPP__HOST": SECRET}, "NPS_SMTPP__HOST"),
+        ({"FOO": SECRET}, "NPS_FOO"),
+        ({"": SECRET}, "NPS_"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_the_environment_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], key: str
+) -> None:
+    set_all(monkeypatch, **variables)
+
+    (problem,) = problems()
+    assert problem.startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("INVITATIONS__PLATFORM", f'{{"name": "x", "url": "https://{SECRET}\u2100.example"}}'),
+        ("KAFKA__BOOTSTRAP_SERVERS", "a:²"),
+    ],
+)
+def test_a_value_that_the_library_chokes_on_is_not_repeated_either(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    set_all(monkeypatch, **{name: text})
+    (problem,) = problems()
+
+    assert "²" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("INVITATIONS__QUARANTINE_DAYS", "9999999"),
+        ("EMAIL__RETRY__GIVE_UP_DAYS", "inf"),
+        ("INTAKE__DEAD_LETTER_PAYLOAD_BYTES", "1000000"),
+        ("INTAKE__MAX_BYTES", "20000000"),
+        ("INTAKE__MAX_AHEAD_HOURS", "inf"),
+        ("HISTORY__ANSWERS", "501"),
+        ("HISTORY__DAYS", "36501"),
+        ("EMAIL__RETRY__FIRST_SECONDS", "1e300"),
+        ("EMAIL__RETRY__LONGEST_SECONDS", "inf"),
+        ("KAFKA__RETENTION_DAYS", "1000000000000"),
+        ("KAFKA__BATCH_RECORDS", "20001"),
+        ("KAFKA__PARTITIONS", "1001"),
+    ],
+)
+def test_a_number_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    set_all(monkeypatch, **{name: text})
+
+    assert len(problems()) == 1
+
+
+def test_the_expectation_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, SMTP__PORT="0", SMTP__TLS=SECRET, EMAIL__SENDER=SECRET)
+
+    assert problems() == [
+        "smtp.port: Input should be greater than or equal to 1",
+        "smtp.tls: Input should be 'starttls', 'implicit' or 'none'",
+        "email.sender: is not a plain mail address",
+    ]
+
+
+def test_a_list_that_is_no_json_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, EMAIL__TO="a@example.org")
+
+    assert problems() == ["email: the environment's value is not valid JSON"]
+
+
+def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml(f'log_level = "{SECRET}"\nfoo = 1\n[kafka]\npartitions = 0\n[smtp]\nhostt = "{SECRET}"')
+    set_all(monkeypatch, BAR="1", HISTORY__DAYS="x")
+    keys = sorted(problem.partition(":")[0] for problem in problems())
+
+    assert keys == ["NPS_BAR", "foo", "history.days", "kafka.partitions", "log_level", "smtp.hostt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (f"{SECRET}", "at end of document"),
+        (f'[smtp]\npassword = "{SECRET}', "at end of document"),
+        (f"[smtp]\npassword = {SECRET}", "at line 2"),
+        (f'[smtp]\nhost = "{SECRET}"\nhost = "{SECRET}"', "at line 3|at end of document"),
+        (b"\xff\xfe", "cannot be read"),
+        (b'x = "\x00"', "at line 1"),
+    ],
+    ids=["a word", "an open text", "no quotes", "a key twice", "no UTF-8", "a NUL"],
+)
+def test_a_broken_file_is_named_with_the_place(text: str | bytes, where: str) -> None:
+    toml(text)
+    (problem,) = problems()
+
+    assert problem.startswith("worker.toml: ")
+    assert any(place in problem for place in where.split("|"))
+
+
+@pytest.mark.parametrize(
+    "text", ["smtp = 5", "smtp = [5]", '[smtp]\nport = "x"', "[smtp]\npassword = 5\nusername = 'x'"]
+)
+def test_a_value_of_the_wrong_kind_in_the_file_is_named_by_its_key(text: str) -> None:
+    toml(text)
+    (problem,) = problems()
+
+    assert problem.startswith("smtp")
+
+
+@pytest.mark.parametrize("name", [f"/{SECRET}.toml", "."])
+def test_a_named_file_that_is_not_there_is_told_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("NPS_CONFIG", name)
+
+    assert problems() == ["NPS_CONFIG: cannot be read"]
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_a_hundred_thousand_levels_are_told_so(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    deep = "[" * 100_000
+    if place == "file":
+        toml(f"x = {deep}")
+    else:
+        set_all(monkeypatch, EMAIL__TO=deep)
+
+    assert len(problems()) == 1
+
+
+def test_an_empty_file_is_fine() -> None:
+    toml("")
+
+    assert Settings() == load()
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(
+        monkeypatch,
+        SMTP__USERNAME="u",
+        SMTP__PASSWORD=SECRET,
+        KAFKA__SECURITY_PROTOCOL="SASL_SSL",
+        KAFKA__SASL_USERNAME="u",
+        KAFKA__SASL_PASSWORD=SECRET,
+    )
+    settings = load()
+
+    assert SECRET not in f"{settings} {settings!r} {settings.model_dump_json()}"
+    assert settings.smtp.password is not None
+    assert settings.smtp.password.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_a_password_may_go_unencrypted_to_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    set_all(monkeypatch, SMTP__USERNAME="u", SMTP__PASSWORD=SECRET, SMTP__TLS="none", SMTP__HOST=host)
+
+    assert load().smtp.host == host
+
+
+def test_each_role_of_each_group_has_a_sign_of_life_of_its_own() -> None:
+    settings = Settings()
+    other = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"group": "other"})})
+
+    assert len({found.status_path(role) for found in (settings, other) for role in ("process", "notify", "all")}) == 6
+
+
+def test_the_place_of_the_sign_of_life_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, STATUS_FILE="/run/worker.status")
+
+    assert load().status_path("all") == Path("/run/worker.status-all")
+
+
+def test_the_policy_is_the_part_that_decisions_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, HISTORY__ANSWERS="7", ALERTS__PRIORITY_TIERS='["gold"]', INTAKE__MAX_BYTES="2000")
+    policy = load().policy
+
+    assert (policy.history.answers, policy.alerts.priority_tiers, policy.intake.max_bytes) == (7, ["gold"], 2_000)
