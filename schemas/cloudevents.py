@@ -10,7 +10,7 @@ SPEC_VERSION = "1.0"
 SOURCE = "/detractor-worker"
 STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json"
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
 
 RESPONSE = "nps.response.v1"
 ALERT = "nps.alert.v1"

@@ -27,7 +27,7 @@ class Record(NamedTuple):
     offset: int = 0
     partition: int = 0
     timestamp: int = NOW
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
     topic: str = TOPIC
 
 

@@ -59,7 +59,7 @@ def test_bytes_that_are_no_text_are_nothing_either() -> None:
 
 def test_a_header_may_be_null() -> None:
     """Kafka allows it, and aiokafka hands it out as None, whatever its types say."""
-    assert sent_on(Record(headers=[(ORIGIN_HEADER, None)]), HERE) is None  # type: ignore[list-item]
+    assert sent_on(Record(headers=[(ORIGIN_HEADER, None)]), HERE) is None
 
 
 def test_only_the_header_of_just_that_name_counts() -> None:

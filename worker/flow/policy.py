@@ -28,7 +28,7 @@ class HistoryPolicy(Section):
     """How much of a customer is remembered: also how far back duplicates are recognised."""
 
     answers: int = Field(
-        default=32, ge=1, le=250, description="Answers kept per customer: duplicates are recognised so far back."
+        default=32, ge=1, le=240, description="Answers kept per customer: duplicates are recognised so far back."
     )
     days: int = Field(default=730, ge=1, le=36_500, description="Answers older than this are forgotten.")
 

@@ -34,7 +34,7 @@ class Record(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 def header(record: Record, name: str) -> bytes | None:
@@ -59,7 +59,7 @@ def sent_on(record: Record, home: str) -> Place | None:
     return None
 
 
-def origin_header(record: Record, home: str) -> tuple[str, bytes]:
+def origin_header(record: Record, home: str) -> tuple[str, bytes | None]:
     """Return the header that says where a record lies now."""
     return ORIGIN_HEADER, f"{home}@{record.partition}:{record.offset}".encode()
 

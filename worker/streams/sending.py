@@ -7,10 +7,11 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust import App
 
+from schemas.cloudevents import Headers
 from worker.errors import StateNotDurable
 
 #: Key, value, headers, timestamp in ms (None: now).
-Sendable = tuple[bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
+Sendable = tuple[bytes | None, bytes | None, Headers, int | None]
 
 
 class Sender:

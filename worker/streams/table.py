@@ -94,9 +94,9 @@ class DurableTable(Table[bytes, bytes]):
     ) -> bool:
         """Make rows durable (None erases) with the head they stand for, then take them over.
 
-        Erasures go last, in the produce batch that holds the head row: if it is there, the mark is, and if it is not,
-        the rows still are. Return False, without taking over, if the partition was lost meanwhile: the batch will be
-        read again from the committed offset. Raise StateNotDurable if the broker does not acknowledge.
+        Erasures go last, in a produce batch of their own with the head row: if they are there, the mark is, and if it
+        is not, the rows still are. Return False, without taking over, if the partition was lost meanwhile: the batch
+        will be read again from the committed offset. Raise StateNotDurable if the broker does not acknowledge.
         """
         partition = self.partition(number)
         kept: list[Sendable] = [(key, partition.fenced(row), [], None) for key, row in rows.items() if row is not None]
@@ -104,6 +104,9 @@ class DurableTable(Table[bytes, bytes]):
             (key, None, [], None) for key, row in rows.items() if row is None and key in partition.rows
         ]
         last: Sendable = (HEAD_KEY, partition.fenced_head(head), [], None)
+        if erased and kept:
+            await self._send(number, kept)
+            kept = []
         await self._send(number, [*kept, *erased, last])
         if not still_held():
             return False
