@@ -32,10 +32,16 @@ setup: $(STAMP)/setup
 demo: $(STAMP)/setup
 	@$(BIN)/python -m worker demo $(ARGS)
 
-# One run under coverage; tests/conftest.py prints the report ahead of pytest's last line.
+# Two at a time, as there are two cores: the integration tests here, the others beside them, under coverage;
+# tests/conftest.py prints its report ahead of pytest's last line.
 test: check
 	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
-	@echo "== tests"; $(BIN)/coverage run -m pytest
+	@echo "== integration tests; what the others say, which run beside them, follows"
+	@$(BIN)/coverage run -m pytest --ignore tests/integration >$(STAMP)/others.txt 2>&1 & others=$$!; \
+	$(BIN)/python -m pytest tests/integration; here=$$?; \
+	wait $$others; beside=$$?; cat $(STAMP)/others.txt; \
+	test $$here -eq 0 || echo "the integration tests, above, failed"; \
+	exit $$((here || beside))
 
 check: $(STAMP)/setup
 	@echo "== format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

@@ -7,7 +7,7 @@ from worker.embedded.kafka import EmbeddedKafka
 
 
 async def test_kills_lose_and_double_nothing(kafka: EmbeddedKafka, inbox: Inbox) -> None:
-    plan = Plan("short-kills", 3, 2_500, 20.0, 5.0, ("process", "process", "notify"))
+    plan = Plan("short-kills", 3, 2_000, 15.0, 5.0, ("process", "process", "notify"))
     report = await run(plan, kafka, inbox, print)
     assert report.kills > 0
     assert report.wrong == []
