@@ -9,10 +9,8 @@ from pydantic_core import from_json
 from worker.settings import KafkaSettings
 from worker.streams.connection import client_options
 from worker.streams.reach import reach
+from worker.streams.topics import LARGEST_RECORD
 
-#: As much as a responses record may hold: what is too large for a response is the worker's to refuse, not the
-#: publisher's.
-_LARGEST_RECORD = 20 * 1024 * 1024
 _REPORT_EVERY = 1_000
 
 
@@ -49,7 +47,7 @@ async def publish(
     """
     await reach(kafka)
     producer = AIOKafkaProducer(
-        **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=_LARGEST_RECORD
+        **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=LARGEST_RECORD
     )
     published = 0
     try:

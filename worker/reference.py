@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from worker.settings import PREFIX, Settings
+from worker.settings import Settings
 
 
 class Setting(NamedTuple):
@@ -16,11 +16,6 @@ class Setting(NamedTuple):
     key: str
     default: str | None
     meaning: str
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return PREFIX + self.key.upper().replace(".", "__")
 
 
 def settings() -> list[Setting]:

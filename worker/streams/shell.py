@@ -15,7 +15,7 @@ from yarl import URL
 from worker.errors import Fatal
 from worker.settings import Settings
 from worker.streams import topics
-from worker.streams.connection import credentials
+from worker.streams.connection import credentials, servers
 from worker.streams.lane import Decide, Lane, Place
 from worker.streams.ordered import Fetched, OrderedConsumer, OrderedTransport
 from worker.streams.recovery import use_loud_recovery
@@ -40,7 +40,6 @@ class Shell:
     def __init__(self, settings: Settings, role: str, kafka: topics.Found) -> None:
         self.settings = settings
         self.partitions = kafka.partitions
-        self.cluster = kafka.cluster
         self.role = role
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.app = _faust_app(settings, role, kafka.partitions)
@@ -148,7 +147,7 @@ def partition_of(partitions: int) -> Callable[[bytes], int]:
 def _faust_app(settings: Settings, role: str, partitions: int) -> faust.App:
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
-    urls = [URL(f"kafka://{server.strip()}") for server in kafka.bootstrap_servers.split(",")]
+    urls = [URL(f"kafka://{server}") for server in servers(kafka)]
     app = faust.App(
         topics.group_id(kafka.group, role),
         broker=urls,

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 #: A value of this size still fits a responses record: too large for a response, but a dead letter, not a publisher's
 #: error.
-_LARGEST_RECORD = 20 * 1024 * 1024
+LARGEST_RECORD = 20 * 1024 * 1024
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
 #: Erased rows are gone from a changelog's disk at the latest after this time.
@@ -71,7 +71,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
     week = {"retention.ms": str(7 * _DAY_MS)}
     latest = {"cleanup.policy": "compact"}
     rows = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(_COMPACTION_LAG_MS)}
-    large = {"max.message.bytes": str(_LARGEST_RECORD)}
+    large = {"max.message.bytes": str(LARGEST_RECORD)}
     # The broker's clock: a publisher's clock decides neither quarantine nor what is "too far ahead".
     stamped = {"message.timestamp.type": "LogAppendTime"}
     wanted = {
