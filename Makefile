@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format schemas readme kills lock clean
+.PHONY: help setup demo test check format schemas readme lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -22,7 +22,6 @@ help:
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
 	@echo "make readme  write the generated parts of README.md anew"
-	@echo "make kills   kill workers at random for three minutes, then recount (ARGS=--help for more)"
 	@echo "make setup   only make .venv and install what requirements.lock names"
 	@echo "make lock    resolve all requirements and Kafka's jars anew"
 	@echo "make clean   remove .venv and what the tools left"
@@ -54,9 +53,6 @@ schemas: $(STAMP)/setup
 
 readme: $(STAMP)/setup
 	@PYTHONPATH=tests $(BIN)/python tests/readme.py
-
-kills: $(STAMP)/setup
-	@PYTHONPATH=tests $(BIN)/python tests/chaos/random_kills.py $(ARGS)
 
 format: $(STAMP)/setup
 	@$(BIN)/ruff format .

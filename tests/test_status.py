@@ -37,13 +37,36 @@ def test_without_a_sign_no_worker_is_running(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "5", "null", "{}", '{"at": "now", "ready": true}', '{"at": 0}', "\x00"]
+    "text", ["", "{", "[]", "5", "null", "{}", '{"at": "now", "ready": true}', '{"at": 0}', "\x00", "[" * 100_000]
 )
 def test_a_file_that_is_no_sign_is_a_problem_like_others(tmp_path: Path, text: str) -> None:
     path = tmp_path / "life"
     path.write_text(text)
 
     assert status.problem(path)
+
+
+def test_a_directory_in_its_place_is_a_problem_like_others(tmp_path: Path) -> None:
+    assert status.problem(tmp_path)
+
+
+async def test_a_sign_that_cannot_be_written_is_said_once_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(status, "_RENEWED_EVERY_SECONDS", 0.001)
+    asked = asyncio.Queue[None]()
+
+    def ready() -> bool:
+        asked.put_nowait(None)
+        return True
+
+    task = asyncio.create_task(status.report(tmp_path, ready))
+    for _ in range(4):
+        await asked.get()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ["the sign of life cannot be written: check the disk and status_file"] == caplog.messages
 
 
 async def test_the_sign_is_renewed_until_the_worker_stops_and_gone_then(
@@ -84,7 +107,7 @@ async def test_a_stale_sign_of_a_killed_worker_is_replaced(tmp_path: Path) -> No
 def test_a_reader_never_sees_half_a_sign(tmp_path: Path) -> None:
     path = written(tmp_path / "life", 0, ready=True)
     with path.open() as before:
-        status._write(path, json.dumps({"at": time.time(), "ready": False}))
+        assert status._has_written(path, json.dumps({"at": time.time(), "ready": False}))
 
         assert json.loads(before.read())["ready"] is True
     assert json.loads(path.read_text())["ready"] is False
@@ -99,6 +122,6 @@ def test_two_roles_on_one_machine_do_not_write_through_the_same_file(
     paths, written_to = [settings.status_path(role) for role in ("process", "notify")], []
     monkeypatch.setattr(Path, "replace", lambda fresh, _: written_to.append(fresh))
     for path in paths:
-        status._write(path, "{}")
+        status._has_written(path, "{}")
 
     assert len({*paths, *written_to}) == 4

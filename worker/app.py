@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from worker.clock import Clock, SystemClock
 from worker.errors import Fatal, StopTimedOut
 from worker.settings import Settings
 from worker.status import report
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 #: How often the connection is looked at, in seconds.
 _LOOK_SECONDS = 1.0
 
-#: How long a stop may take, in seconds: less than orchestrators wait before they kill.
+#: How long a stop may take, in seconds: less than orchestrators wait before they kill; and after something fatal.
 _STOP_SECONDS = 25.0
+_FATAL_STOP_SECONDS = 3.0
 
 Role = Literal["process", "notify", "all"]
 
@@ -67,19 +69,23 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, role: Role = "all") -> AsyncIterator[Worker]:
+async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
     """Start a worker, waiting for Kafka if need be; stop it at the end: batch in hand finished, offset committed."""
     kafka = await topics.ensure(settings)
     worker = Worker(role, settings)
     if role in {"process", "all"}:
         worker.shells[process.ROLE] = process.build(settings, kafka)
     if role in {"notify", "all"}:
-        worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka)
+        worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka, clock or SystemClock())
+    seconds, why = _STOP_SECONDS, f"could not stop within {_STOP_SECONDS:.0f} s: Kafka does not answer"
     try:
         await _start(worker)
         yield worker
+    except Fatal as error:
+        seconds, why = _FATAL_STOP_SECONDS, str(error)
+        raise
     finally:
-        await _stop(worker)
+        await _stop(worker, seconds, why)
 
 
 async def _start(worker: Worker) -> None:
@@ -98,19 +104,25 @@ async def _start(worker: Worker) -> None:
 
 
 async def _start_roles(worker: Worker) -> None:
-    await asyncio.gather(*(shell.app.start() for shell in worker.shells.values()))
+    await asyncio.gather(*(shell.start() for shell in worker.shells.values()))
 
 
-async def _stop(worker: Worker) -> None:
-    """Stop every role; raise StopTimedOut if that takes too long, as it may while Kafka is away."""
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            if worker.postman is not None:
-                await worker.postman.stop()
-            for shell in worker.shells.values():
-                await shell.app.stop()
-    except TimeoutError:
-        raise StopTimedOut(f"could not stop within {_STOP_SECONDS:.0f} s: Kafka does not answer") from None
+async def _stop(worker: Worker, seconds: float, why: str) -> None:
+    """Stop every role; raise StopTimedOut, saying why, if that takes too long, as it may while Kafka is away."""
+    # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
+    stopping = asyncio.create_task(_stop_roles(worker))
+    done, _ = await asyncio.wait([stopping], timeout=seconds)
+    if not done:
+        stopping.cancel()
+        raise StopTimedOut(why)
+    stopping.result()
+
+
+async def _stop_roles(worker: Worker) -> None:
+    if worker.postman is not None:
+        await worker.postman.stop()
+    for shell in worker.shells.values():
+        await shell.app.stop()
 
 
 async def run(settings: Settings, role: Role) -> int:
@@ -155,9 +167,6 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-        except Fatal as error:
-            log.critical("stopping: %s", error)
-            raise
         finally:
             for task in tasks:
                 task.cancel()

@@ -9,6 +9,7 @@ WorkerError
     ├── Refused         Kafka is there, but does not let the worker in
     ├── TopicsUnfit     a topic is not as keyed state needs it
     ├── StateNotDurable rows or outputs were not acknowledged
+    ├── StateLost       what is committed, or was acknowledged, is not on the changelog
     └── StopTimedOut    the worker could not stop in order
 """
 
@@ -39,14 +40,21 @@ class SettingsError(WorkerError):
 class DeliveryError(WorkerError):
     """A mail was not accepted. `reason` is a stable word without personal data.
 
-    `retry_to` names the receivers that the next attempt goes to; None: all of this attempt's. The exception's text
-    does not show it.
+    `unavailable`: the server cannot be used now, whatever the mail; nothing was said about this one. `retry_to` names
+    the receivers that the next attempt goes to; None: all of this attempt's. The exception's text does not show it.
     """
 
     def __init__(
-        self, reason: str, *, retry: bool, alarm: bool = False, retry_to: tuple[str, ...] | None = None
+        self,
+        reason: str,
+        *,
+        retry: bool,
+        alarm: bool = False,
+        unavailable: bool = False,
+        retry_to: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(reason)
+        self.unavailable = unavailable
         self.reason = reason
         self.retry = retry
         self.alarm = alarm
@@ -75,3 +83,7 @@ class StopTimedOut(Fatal):
 
 class StateNotDurable(Fatal):
     """Rows or outputs were not acknowledged by the broker."""
+
+
+class StateLost(Fatal):
+    """The changelog does not hold what it must: it was deleted, cut back, or made anew."""

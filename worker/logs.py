@@ -17,6 +17,7 @@ _QUIET = {
     "mode": logging.ERROR,
     "asyncio": logging.ERROR,
     # Faust names its services' loggers after the modules that define them.
+    "worker.streams.faust_app": logging.WARNING,
     "worker.streams.ordered": logging.WARNING,
     "worker.streams.table": logging.WARNING,
     "worker.streams.recovery": logging.WARNING,

@@ -49,9 +49,20 @@ class KafkaSettings(Section):
         description="Consumer group; also names the changelogs.",
     )
     partitions: int = Field(default=4, ge=1, le=1_000, description="Of topics that the worker creates.")
-    replication_factor: int = Field(default=1, ge=1, le=9, description="Of topics that the worker creates.")
+    replication_factor: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="Of topics that the worker creates; one copy fewer must be in sync (min.insync.replicas).",
+    )
     session_timeout_seconds: float = Field(
         default=10.0, ge=6.0, le=30.0, description="Until a silent worker is replaced."
+    )
+    patience_seconds: float = Field(
+        default=180.0,
+        ge=5.0,
+        le=86_400.0,
+        description="Kafka's outages are waited out; without an acknowledgement for so long the worker stops.",
     )
     batch_records: int = Field(default=2_000, ge=1, le=20_000, description="Records decided together, at most.")
     retention_days: int = Field(

@@ -4,34 +4,47 @@ It is written by the event loop, so it stops being renewed when the loop is stuc
 """
 
 import asyncio
+import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _RENEWED_EVERY_SECONDS = 5.0
 _STALE_AFTER_SECONDS = 30.0
 
 
 async def report(path: Path, ready: Callable[[], bool]) -> None:
-    """Renew the file until cancelled, then remove it."""
+    """Renew the file until cancelled, then remove it. A file that cannot be written stops nobody's work."""
+    well = True
     try:
         while True:
-            await asyncio.to_thread(_write, path, json.dumps({"at": time.time(), "ready": ready()}))
+            text = json.dumps({"at": time.time(), "ready": ready()})
+            was_well, well = well, await asyncio.to_thread(_has_written, path, text)
+            if was_well and not well:
+                log.error("the sign of life cannot be written: check the disk and status_file")
             await asyncio.sleep(_RENEWED_EVERY_SECONDS)
     finally:
         _remove(path)
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once: a reader sees the old text or the new."""
+def _has_written(path: Path, text: str) -> bool:
+    """Replace the file at once: a reader sees the old text or the new. Say whether it worked."""
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text)
-    fresh.replace(path)
+    try:
+        fresh.write_text(text)
+        fresh.replace(path)
+    except OSError:
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody else's directory, say: nothing of ours is there
+        path.unlink(missing_ok=True)
 
 
 def problem(path: Path) -> str | None:
@@ -42,7 +55,7 @@ def problem(path: Path) -> str | None:
         ready = status["ready"]
     except FileNotFoundError:
         return "no worker is running"
-    except (ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return "the worker's sign of life cannot be read"
     if age > _STALE_AFTER_SECONDS:
         return f"the worker has not shown life for {age:.0f} s"

@@ -7,7 +7,7 @@ import aiosmtplib
 import pytest
 import trustme
 
-from worker.embedded.inbox import Answer, Cut, Inbox, Mail, Script, Step
+from worker.embedded.inbox import Answer, Cut, Drip, Inbox, Mail, Script, Step
 
 
 def _letter(subject: str = "hello") -> EmailMessage:
@@ -20,14 +20,13 @@ def _letter(subject: str = "hello") -> EmailMessage:
 
 
 async def _send(inbox: Inbox, **options: Any) -> None:
-    options.setdefault("start_tls", False)
+    options = {"start_tls": False, "timeout": 10} | options
     await aiosmtplib.send(
         _letter(),
         sender="worker@example.com",
         recipients=["zoë@exämple.com", "b@example.com"],
         hostname=inbox.host,
         port=inbox.port,
-        timeout=10,
         **options,
     )
 
@@ -56,6 +55,7 @@ async def test_a_mail_is_kept_as_it_was_sent(inbox: Inbox) -> None:
     [mail] = inbox.mails
     assert mail.sender == "worker@example.com"
     assert mail.recipients == ("zoë@exämple.com", "b@example.com")
+    assert not mail.encrypted
     assert mail.message["To"] == "zoë@exämple.com"
     assert mail.message.get_content() == "Grüße\n.\nfrom the worker\n"
     assert "Grüße\r\n.\r\n".encode() in mail.content
@@ -102,7 +102,15 @@ async def test_a_connection_cut_after_data_leaves_the_client_in_doubt(inbox: Inb
     assert inbox.accepted == kept
 
 
-@pytest.mark.parametrize("step", [Step.CONNECT, Step.MAIL, Step.RCPT])
+async def test_a_reply_can_drip(inbox: Inbox) -> None:
+    """Longer than the client's patience; the mail is there all the same."""
+    inbox.behaviour = Script(Step.DATA, Drip(b"250 2.0.0 OK\r\n", 0.1))
+    with pytest.raises(aiosmtplib.SMTPReadTimeoutError):
+        await _send(inbox, timeout=0.3)
+    assert inbox.accepted == 1
+
+
+@pytest.mark.parametrize("step", [Step.CONNECT, Step.MAIL, Step.RCPT, Step.CONTENT])
 async def test_a_connection_can_be_cut_before(inbox: Inbox, step: Step) -> None:
     inbox.behaviour = Script(step, Cut.LOST)
     with pytest.raises((aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPConnectError)):
@@ -149,7 +157,7 @@ async def test_starttls_can_be_demanded(server_tls: ssl.SSLContext, client_tls: 
         with pytest.raises(aiosmtplib.SMTPException, match="STARTTLS"):
             await _send(inbox)
         await _send(inbox, start_tls=True, tls_context=client_tls)
-        assert inbox.accepted == 1
+        assert [mail.encrypted for mail in inbox.mails] == [True]
 
 
 async def test_a_connection_under_starttls_can_be_cut(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:

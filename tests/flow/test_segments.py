@@ -127,20 +127,27 @@ def test_the_roots_key_is_empty_and_a_missing_one_is_the_roots() -> None:
     assert scores(counted(told(put(0, 9), key=b"")).outputs[0])["segment"] == ""
 
 
-def test_the_id_follows_from_the_segment_and_the_tallys_place() -> None:
-    ids = {
+def test_the_id_follows_from_the_segment_and_how_far_each_source_was_counted() -> None:
+    ids = [
         dict(output.headers)["ce_id"]
         for record in (
             told(put(0, 9)),
             told(put(0, 9))._replace(offset=1),
             told(put(0, 9))._replace(partition=1),
+            told(put(1, 9)),
+            told(put(0, 9), source=1),
             told(put(0, 9), key=b"fr"),
-            told(put(0, 3)),
         )
         for output in counted(record).outputs
-    }
+    ]
 
-    assert len(ids) == 4
+    assert [0, 0, 0, 1, 2, 3] == [list(dict.fromkeys(ids)).index(each) for each in ids]
+
+
+def test_a_row_gives_the_same_event_as_when_it_was_written() -> None:
+    decided = counted(told(put(0, 9), put(3, 2)), told(put(0, 8), source=1))
+
+    assert decided.outputs == [segments.scores(key, row) for key, row in kept(decided).items()]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"", SHOP])), max_size=20), st.data())

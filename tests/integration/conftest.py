@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from integration.reading import LARGEST, read_topic
 
 from worker.app import Worker, running
+from worker.demo.progress import Progress
 from worker.demo.stage import Stage
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
@@ -18,7 +20,6 @@ from worker.notify.channels.email import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 from worker.streams.table import PartitionedStore
 
-LARGEST = 20 * 1024 * 1024
 _names = itertools.count(1)
 
 
@@ -60,7 +61,7 @@ class Bench:
             task.result()
 
     async def _settled(self) -> None:
-        while await self.stage.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+        while await self.stage.progress.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
             await asyncio.sleep(0.02)
 
     def rows(self, table: str) -> dict[bytes, bytes]:
@@ -73,27 +74,6 @@ class Bench:
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         """Return everything a topic holds now."""
         return await read_topic(self.settings.kafka.bootstrap_servers, f"{self.settings.topic_prefix}.{topic}")
-
-
-async def read_topic(bootstrap: str, name: str) -> list[ConsumerRecord[bytes, bytes]]:
-    """Return everything a topic holds now, in order within each partition."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=LARGEST
-    )
-    await consumer.start()
-    try:
-        await consumer._client._wait_on_metadata(name)
-        places = [TopicPartition(name, partition) for partition in consumer.partitions_for_topic(name) or ()]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        found: list[ConsumerRecord[bytes, bytes]] = []
-        for place in places:
-            while await consumer.position(place) < ends[place]:
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    found += records
-        return sorted(found, key=lambda record: (record.partition, record.offset))
-    finally:
-        await consumer.stop()
 
 
 def make_settings(kafka: EmbeddedKafka, inbox: Inbox, **sections: Any) -> Settings:
@@ -119,8 +99,8 @@ def bench(kafka: EmbeddedKafka, inbox: Inbox) -> StartBench:
         producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, max_request_size=LARGEST)
         await producer.start()
         try:
-            async with running(settings) as worker, Stage(settings, worker, inbox) as stage:
-                yield Bench(stage, producer)
+            async with running(settings) as worker, Progress(settings, worker) as progress:
+                yield Bench(Stage(settings, worker, inbox, progress), producer)
         finally:
             await producer.stop()
 

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from worker.embedded import tether
 from worker.embedded.inbox import Inbox
-from worker.embedded.kafka import EmbeddedKafka
 
 ROOT = Path(__file__).parents[2]
 
 
-def environment(kafka: EmbeddedKafka, inbox: Inbox, name: str, folder: Path) -> dict[str, str]:
+def environment(kafka: str, inbox: Inbox, name: str, folder: Path) -> dict[str, str]:
     return {
-        "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+        "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
         "NPS_KAFKA__GROUP": name,
         "NPS_TOPIC_PREFIX": name,
         "NPS_SMTP__HOST": inbox.host,
@@ -49,19 +49,24 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
-    async def said(self, text: str) -> None:
-        """Wait until a line says this; fail if the process ends first."""
+    async def said(self, text: str, times: int = 1) -> None:
+        """Wait until so many lines say this; fail if the process ends first."""
         async with self._grown:
-            await self._grown.wait_for(lambda: self._has(text) or self._reading.done() or self.ended)
-        assert self._has(text), self.lines
+            await self._grown.wait_for(lambda: self.count(text) >= times or self._reading.done() or self.ended)
+        assert self.count(text) >= times, self.lines
 
-    def _has(self, text: str) -> bool:
-        return any(text in line for line in self.lines)
+    def count(self, text: str) -> int:
+        """Return how many lines say this."""
+        return sum(text in line for line in self.lines)
 
     @property
     def ended(self) -> bool:
         """Whether it is over."""
         return self._process.returncode is not None
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
@@ -86,12 +91,15 @@ async def worker_process(*arguments: str, env: dict[str, str], cwd: Path | None 
         await process.end(signal.SIGKILL)
 
 
-async def start_worker(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> Process:
-    """Start `python -m worker`; the caller ends it."""
+async def start_worker(
+    *arguments: str, env: dict[str, str], cwd: Path | None = None, module: str = "worker"
+) -> Process:
+    """Start `python -m worker`, or another module in its place; the caller ends it."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NPS_")}
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "worker", *arguments,
-        env={**clean, "PYTHONPATH": str(ROOT), **env}, cwd=cwd or ROOT, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        # Whatever becomes of the tests, the worker goes with them.
+        sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), sys.executable, "-m", module, *arguments,
+        env={**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env}, cwd=cwd or ROOT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     return Process(started)

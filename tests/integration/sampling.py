@@ -7,30 +7,38 @@ from typing import Any, NamedTuple
 
 Headers = list[tuple[str, bytes]]
 
+#: An element that is part of comments, and never of a page.
+CANARY = "nps-canary"
+
 SEGMENTS = [[country, shop, desk] for country in ("fr", "uk") for shop in ("a", "b", "c") for desk in ("x", "y")]
 
 
 class Published(NamedTuple):
-    """A record to publish; `event` is the response it holds, None if it must be refused for `reason`."""
+    """A record to publish; `event` is the response it holds, None if it must be refused for `reason`.
+
+    Without a value it erases its key's customer.
+    """
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers
     event: dict[str, Any] | None
     reason: str | None = None
 
 
-def response(number: int, rng: random.Random, **changes: Any) -> dict[str, Any]:
-    """Return a valid response with a time that no other has."""
-    customer = rng.randrange(150)
-    when = datetime(2025, 6, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(24 * 120), seconds=number)
+def response(number: int, rng: random.Random, customers: int = 150, **changes: Any) -> dict[str, Any]:
+    """Return a valid response with a time that no other of the first 3.6 million has."""
+    customer = rng.randrange(customers)
+    when = datetime(2025, 6, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(24 * 120), milliseconds=number)
     event = {
         "response_id": f"r-{number}",
         "revision": 0,
         "survey_id": "s-1",
         "customer_id": f"c-{customer}",
         "score": rng.choices(range(11), [3, 2, 2, 3, 3, 4, 5, 9, 12, 14, 13])[0],
-        "comment": rng.choice([None, "Livraison en retard <b>!</b>", "line one\nline two \u0000 end", "☎ +33"]),
+        "comment": rng.choice(
+            [None, f"Livraison en retard <{CANARY}>!</{CANARY}>", "line one\nline two \u0000 end", "☎ +33"]
+        ),
         "language": rng.choice(["fr", "fr-CA", "en", "de", None]),
         "responded_at": when.isoformat(),
         "segment": rng.choice([*SEGMENTS, ["fr"], []]),

@@ -2,69 +2,9 @@
 
 import base64
 import json
-from typing import Any
 
 from integration.conftest import StartBench
-
-GOOD: dict[str, Any] = {
-    "response_id": "r",
-    "survey_id": "s",
-    "customer_id": "c-1",
-    "score": 3,
-    "responded_at": "2025-06-01T10:00:00+02:00",
-    "segment": ["fr", "lyon"],
-}
-
-
-def but(**changes: Any) -> bytes:
-    return json.dumps({**GOOD, **changes}).encode()
-
-
-def without(field: str) -> bytes:
-    return json.dumps({key: value for key, value in GOOD.items() if key != field}).encode()
-
-
-def raw_score(text: bytes) -> bytes:
-    return but(score=99).replace(b"99", text)
-
-
-DEEP = b"[" * 100_000 + b"]" * 100_000
-
-REFUSED: list[tuple[str, bytes, str]] = [
-    ("words instead of JSON", b"score: 3", "not_json"),
-    ("JSON that stops in the middle", but()[:40], "not_json"),
-    ("an empty value", b"", "not_json"),
-    ("a JSON null, which is no Kafka null", b"null", "not_an_object"),
-    ("a list", b"[]", "not_an_object"),
-    ("a score as a word", but(score="nine"), "score_not_integer"),
-    ("a score in quotes", but(score="9"), "score_not_integer"),
-    ("a score with a fraction", but(score=7.5), "score_not_integer"),
-    ("a score with a zero fraction", raw_score(b"7.0"), "score_not_integer"),
-    ("NaN for a score", raw_score(b"NaN"), "score_not_integer"),
-    ("true for a score", but(score=True), "score_not_integer"),
-    ("a score of 11", but(score=11), "score_out_of_range"),
-    ("a score of -1", but(score=-1), "score_out_of_range"),
-    ("no score", without("score"), "missing_field"),
-    ("no response id", without("response_id"), "missing_field"),
-    ("no customer id", without("customer_id"), "missing_field"),
-    ("an empty response id", but(response_id=""), "id_empty"),
-    ("an empty customer id", but(customer_id=""), "id_empty"),
-    ("a number as an id", but(response_id=7), "wrong_type"),
-    ("NUL in an id", but(response_id="a\x00b"), "id_control_character"),
-    ("an escape sequence in an id", but(customer_id="\x1b[2J"), "id_control_character"),
-    ("an id of 201 characters", but(response_id="x" * 201), "id_too_long"),
-    ("a comment that is a list", but(comment=["a"]), "wrong_type"),
-    ("a customer that is a word", but(customer="me"), "wrong_type"),
-    ("a slash in a segment's name", but(segment=["fr/lyon"]), "segment_invalid"),
-    ("nine levels of segments", but(segment=list("abcdefghi")), "segment_invalid"),
-    ("a time without an offset", but(responded_at="2025-06-01T10:00:00"), "time_naive"),
-    ("a time in the year 2925", but(responded_at="2925-06-01T10:00:00Z"), "time_future"),
-    ("a day instead of a time", but(responded_at="yesterday"), "time_invalid"),
-    ("bytes that are not UTF-8", but(comment="é").replace(b"\\u00e9", b"\xe9"), "invalid_utf8"),
-    ("ten megabytes", but(comment="x" * 10_000_000), "too_large"),
-    ("100,000 levels of nesting", DEEP, "too_deep"),
-    ("100,000 levels in a field nobody reads", but()[:-1] + b', "x": ' + DEEP + b"}", "too_deep"),
-]
+from integration.poison import REFUSED, but
 
 
 async def test_each_becomes_a_dead_letter_and_its_neighbours_are_processed(bench: StartBench) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from integration.conftest import read_topic
 from integration.processes import environment, start_worker, worker_process
+from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
@@ -32,7 +32,7 @@ async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka,
     file = tmp_path / "responses.jsonl"
     answers = [{**event, "response_id": f"r-{n}", "customer_id": f"c-{n}", "score": n % 11} for n in range(110)]
     file.write_text("\n".join(map(json.dumps, answers)) + f'\n{{"response_id": "{CANARY}"')
-    env = environment(kafka, inbox, "two-roles", tmp_path)
+    env = environment(kafka.bootstrap_servers, inbox, "two-roles", tmp_path)
     notify_env = {**env, "NPS_STATUS_FILE": str(tmp_path / "status-notify")}
     async with (
         worker_process("run", "--role", "process", env=env) as deciding,
@@ -89,7 +89,7 @@ async def test_topics_with_differing_partitions_are_refused_with_what_to_do(
         await admin.create_topics([NewTopic("unfit.responses", 3, 1), NewTopic("unfit.alerts", 2, 1)])
     finally:
         await admin.close()
-    async with worker_process("run", env=environment(kafka, inbox, "unfit", tmp_path)) as process:
+    async with worker_process("run", env=environment(kafka.bootstrap_servers, inbox, "unfit", tmp_path)) as process:
         assert await process.exited() == 1
     assert len(process.lines) == 1, process.lines
     assert "unfit.responses has 3 partitions, but unfit.alerts has 2" in process.lines[0]
@@ -100,7 +100,7 @@ async def test_topics_with_differing_partitions_are_refused_with_what_to_do(
 async def test_sigint_stops_as_cleanly_as_sigterm(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, role: str
 ) -> None:
-    env = environment(kafka, inbox, f"sigint-{role}", tmp_path)
+    env = environment(kafka.bootstrap_servers, inbox, f"sigint-{role}", tmp_path)
     async with worker_process("run", "--role", role, env=env) as process:
         await process.said("started")
         assert await process.end(signal.SIGINT) == 0

@@ -92,7 +92,9 @@ async def test_whoever_is_let_in_does_the_whole_job(
     file = tmp_path / "responses.jsonl"
     file.write_text(json.dumps({**answer, "responded_at": "2025-06-01T10:00:00Z"}))
     name = f"{protocol}-{mechanism}"
-    env = environment(door.kafka, inbox, name, tmp_path) | door.variables(protocol, sasl_mechanism=mechanism)
+    env = environment(door.kafka.bootstrap_servers, inbox, name, tmp_path) | door.variables(
+        protocol, sasl_mechanism=mechanism
+    )
     async with worker_process("run", env=env) as working:
         await working.said("started")
         async with worker_process("publish", str(file), env=env) as publishing:

@@ -235,6 +235,7 @@ async def test_a_mail_without_receivers_is_a_mistake(script: Script) -> None:
         ("450 Greylisted", ("smtp_450", True, False)),
         ("550 No such user", ("smtp_550", False, True)),
         ("530 Authentication required", ("smtp_530", True, True)),
+        ("421 Shutting down", ("smtp_421", True, False)),
     ],
 )
 async def test_a_refused_receiver(script: Script, answer: str, expected: tuple[str, bool, bool]) -> None:
@@ -243,7 +244,8 @@ async def test_a_refused_receiver(script: Script, answer: str, expected: tuple[s
         error = await failure(channel.send(a_mail()))
 
     assert verdict(error) == expected
-    assert error.retry_to == (("support@example.org",) if error.retry else None)
+    assert error.retry_to == (("support@example.org",) if error.reason == "smtp_450" else None)
+    assert error.unavailable == (error.reason in {"smtp_530", "smtp_421"})
     assert "DATA" not in script.seen
 
 
@@ -294,6 +296,8 @@ async def test_all_receivers_refused_some_for_good(script: Script) -> None:
         ("mail", DROP, ("disconnected", True, False)),
         ("mail", "250", None),
         ("data", "gibberish", ("protocol_error", True, True)),
+        ("data", "421 Shutting down", ("smtp_421", True, False)),
+        ("mail", "421 Shutting down", ("smtp_421", True, False)),
     ],
 )
 async def test_what_the_server_says_decides(
@@ -307,6 +311,8 @@ async def test_what_the_server_says_decides(
             error = await failure(channel.send(a_mail()))
             assert verdict(error) == expected
             assert error.retry_to is None
+            # Once MAIL is accepted, what happens to a mail is its own business; a drop then says nothing of the server.
+            assert error.unavailable == ((step, answer) == ("mail", DROP) or answer.startswith("421"))
             await channel.send(a_mail())
 
     assert script.receivers[-1] == ["support@example.org"]
@@ -348,7 +354,9 @@ async def test_a_server_that_does_not_talk_costs_no_mail(
 ) -> None:
     patience = 0.2 if expected[0] == "timeout" else 30.0
     async with greeter(greeting) as port, channel_to(port, timeout_seconds=patience) as channel:
-        assert verdict(await failure(channel.send(a_mail()))) == expected
+        error = await failure(channel.send(a_mail()))
+    assert verdict(error) == expected
+    assert error.unavailable
 
 
 class HeloOnly(Smtpd):

@@ -17,7 +17,7 @@ from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
 from worker.flow.road import Decided
 from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Mailbox, Planner
+from worker.notify.mailbox import Mail, Mailbox, Planner, letter_key
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 
@@ -28,6 +28,8 @@ DEFAULT = Route(name="default", to=["support@example.org"])
 BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
 POLICY = RetryPolicy(first_seconds=10, longest_seconds=60, give_up_days=2)
 TEMPORARY = DeliveryError("smtp_450", retry=True)
+#: Of a mail that was sent, of one that nobody knows, of one in a box of settled ones, and of a customer without a box.
+ORPHANS = [(KEY, "d-2"), (KEY, "d-3"), (b"c-7", "d-4"), (b"c-8", "d-5")]
 
 
 def told(alert: Alert, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
@@ -101,7 +103,7 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
     (mail,) = mails(decided)
 
     delivery_id = id_of("e-1")
-    assert Mail(delivery_id, alert.alert_id, "default", DeliveryStatus.PENDING, 0, NOW, NOW) == mail
+    assert Mail(delivery_id, alert.alert_id, "default", DeliveryStatus.PENDING, 0, NOW, 0) == mail
     assert {mailbox.letter_key(KEY, delivery_id): record.value} == letters(decided)
     assert [KEY] == [output.key for output in decided.outputs]
     assert line(decided.outputs[0]) == {
@@ -352,24 +354,31 @@ def test_a_permanent_failure_is_not_tried_again(*, alarm: bool) -> None:
     assert ("failed", "smtp_550") == (found["status"], found["reason"])
 
 
-@pytest.mark.parametrize(
-    ("age", "alarm", "status", "reason"),
-    [
-        (2 * DAY, False, DeliveryStatus.DEFERRED, "smtp_450"),
-        (2 * DAY + 1, False, DeliveryStatus.FAILED, "gave_up_smtp_450"),
-        (2 * DAY + 1, True, DeliveryStatus.DEFERRED, "smtp_450"),
-        (900 * DAY, True, DeliveryStatus.DEFERRED, "smtp_450"),
-    ],
-)
-def test_a_mail_is_given_up_in_the_end_unless_somebody_must_act(
-    age: int, status: DeliveryStatus, reason: str, *, alarm: bool
-) -> None:
-    mail = pending(attempts=400)
-    error = DeliveryError("smtp_450", retry=True, alarm=alarm)
-    found = line(mailbox.fail(mail, KEY, error, NOW + age, POLICY))
+def test_a_mail_is_given_up_after_as_many_attempts_as_fit_its_days() -> None:
+    mail, now, waited = pending(), NOW, 0
+    while mail.is_open:
+        found = line(mailbox.fail(mail, KEY, TEMPORARY, now, POLICY))
+        waited, now = now - NOW, mail.due
 
-    assert (status, reason) == (mail.status, found["reason"])
-    assert (status is DeliveryStatus.DEFERRED) == mail.is_open
+    assert (DeliveryStatus.FAILED, "gave_up_smtp_450") == (mail.status, found["reason"])
+    assert 2 * DAY - 60_000 < waited <= 2 * DAY
+
+
+@pytest.mark.parametrize("jump", [-3_650 * DAY, 3_650 * DAY])
+def test_a_clock_that_jumps_gives_no_mail_up(jump: int) -> None:
+    mail = pending()
+    mailbox.fail(mail, KEY, TEMPORARY, NOW, POLICY)
+    mailbox.fail(mail, KEY, TEMPORARY, NOW + jump, POLICY)
+
+    assert DeliveryStatus.DEFERRED == mail.status
+
+
+def test_alerts_whose_mails_are_settled_are_orphans() -> None:
+    waiting, sent = pending(delivery_id="d-1"), settled(2)
+    rows = {KEY: mailbox.encode(Mailbox([waiting, sent])), b"c-7": mailbox.encode(Mailbox([settled(4)]))}
+    letters = {letter_key(key, delivery_id): b"{}" for key, delivery_id in [(KEY, "d-1"), *ORPHANS]}
+
+    assert {letter_key(key, delivery_id) for key, delivery_id in ORPHANS} == set(mailbox.orphans(rows | letters))
 
 
 def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> None:

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from worker.streams.ordered import Fetched, OrderedConsumer
 
-LOG, RESPONSES = TP("changelog", 0), TP("responses", 0)
+RESPONSES = TP("responses", 0)
 Poll = Callable[[], Mapping[TP, list[Any]]]
 
 
@@ -32,7 +32,7 @@ class Consumer(OrderedConsumer):
             consumer_generation_id=1, monitor=SimpleNamespace(track_tp_end_offset=lambda *_: None)
         )
         self._thread: Any = SimpleNamespace(generation=1)
-        self._due, self._cursor, self._log_cursor, self._in_flight = {}, {}, {}, {}
+        self._due, self._cursor, self._in_flight = {}, {}, {}
         self._read_offset: Any = {}
         self._committed_offset: Any = {}
         self._buffered_partitions = set()
@@ -42,11 +42,16 @@ class Consumer(OrderedConsumer):
         self.place: dict[TP, int] = {}
         self.committed: dict[TP, int] = {}
         self.chunk = 3
+        self.earliest: dict[TP, int] = {}
+        self.lost: list[tuple[TP, int]] = []
+        self.stands_at = lambda tp: self.committed[tp]
+        self.on_settled = lambda _: None
+        self.on_state_ahead = self.note
         self.meanwhile: Callable[[], None] = lambda: None
         self.seeking: Callable[[], Any] = lambda: asyncio.sleep(0)
 
     def _is_changelog_tp(self, tp: TP) -> bool:
-        return tp.topic == LOG.topic
+        return tp.topic == "changelog"
 
     def highwater(self, tp: TP) -> int:
         return 100 + tp.partition
@@ -55,6 +60,13 @@ class Consumer(OrderedConsumer):
         self.place |= self.committed
         await self.seeking()
         return dict(self.committed)
+
+    async def note(self, tp: TP, committed: int, generation: int) -> None:
+        assert generation == 1
+        self.lost.append((tp, committed))
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        return {tp: self.earliest.get(tp, 0) for tp in partitions}
 
     async def _wait_next_records(self, timeout: float) -> Any:
         del timeout
@@ -77,30 +89,6 @@ def consumer(monkeypatch: pytest.MonkeyPatch) -> Consumer:
 
 async def poll(consumer: Consumer) -> list[Any]:
     return [message async for _, message in consumer.getmany(1.0)]
-
-
-async def test_a_changelogs_records_of_an_overtaken_poll_are_read_again(consumer: Consumer) -> None:
-    """A poll that began before a rebalance returns the first records of the recovery after it."""
-    await consumer.seek_wait({LOG: 0})
-
-    def rebalance() -> None:
-        consumer.flow_active = False
-
-    consumer.meanwhile = rebalance
-    assert await poll(consumer) == []
-    consumer.flow_active, consumer.meanwhile = True, lambda: None
-    assert [message.offset for message in await poll(consumer)] == [0, 1, 2]
-    assert [message.offset for message in await poll(consumer)] == [3, 4, 5]
-
-
-async def test_a_rebalance_between_two_records_of_a_changelog_loses_none(consumer: Consumer) -> None:
-    await consumer.seek_wait({LOG: 0})
-    seen = []
-    async for _, message in consumer.getmany(1.0):
-        seen.append((message.offset, message.generation_id))
-        consumer.app.consumer_generation_id = 2
-    assert seen == [(0, 1)]
-    assert [(message.offset, message.generation_id) for message in await poll(consumer)] == [(1, 2), (2, 2), (3, 2)]
 
 
 async def test_a_poll_while_the_committed_offsets_are_sought_skips_nothing(consumer: Consumer) -> None:
@@ -150,3 +138,24 @@ async def test_an_offset_of_an_earlier_generation_is_not_committed(consumer: Con
     await consumer.perform_seek()
     consumer._thread.generation = 2
     assert consumer._new_offset(RESPONSES) is None
+
+
+@pytest.mark.parametrize(
+    ("committed", "stands_at", "earliest", "lost"),
+    [
+        (10, 10, 0, False),
+        (10, 12, 0, False),  # the state is durable before the offset is committed
+        (10, 9, 0, True),
+        (10, 0, 0, True),
+        (10, 0, 10, False),  # read from the beginning on, as an operator has asked for
+        (10, 0, 9, True),
+        (0, 0, 0, False),
+    ],
+)
+async def test_a_committed_offset_ahead_of_its_state_is_found(
+    consumer: Consumer, committed: int, stands_at: int, earliest: int, *, lost: bool
+) -> None:
+    consumer.committed, consumer.earliest = {RESPONSES: committed}, {RESPONSES: earliest}
+    consumer.stands_at = lambda _: stands_at
+    await consumer.perform_seek()
+    assert consumer.lost == ([(RESPONSES, committed)] if lost else [])

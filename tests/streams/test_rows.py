@@ -5,101 +5,148 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.streams.rows import HEAD_KEY, Head, Partition
+from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
 
-Log = list[tuple[bytes, bytes | None]]
+Log = list[Logged]
 
 
-def owner(log: Log) -> Partition:
+def owner(log: Log, generation: int) -> Partition:
     """Return a worker's partition after it took over: recovered from the log, its fence raised and written down."""
     partition = recovered(log)
-    partition.fence += 1
-    log.append((HEAD_KEY, partition.fenced_head(partition.head)))
+    partition.own = Fence(partition.fence.era, generation)
+    log.append(partition.logged_head(partition.head))
     return partition
 
 
 def recovered(log: Log) -> Partition:
     partition = Partition()
-    for key, logged in log:
-        partition.apply(key, logged)
+    for offset, record in enumerate(log):
+        partition.apply(offset, *record)
     return partition
 
 
 def test_an_empty_log_is_an_empty_partition() -> None:
     partition = recovered([])
 
-    assert ({}, Head(-1, {}), 0) == (partition.rows, partition.head, partition.fence)
+    assert ({}, Head(-1, {}), Fence(0, 0)) == (partition.rows, partition.head, partition.fence)
 
 
 def test_the_last_row_of_a_key_counts_and_comes_back_without_its_fence() -> None:
     log: Log = []
-    worker = owner(log)
-    log += [(b"a", worker.fenced(b"1")), (b"b", worker.fenced(b"")), (b"a", worker.fenced(b"2"))]
+    worker = owner(log, 1)
+    log += [worker.logged(b"a", b"1"), worker.logged(b"b", b""), worker.logged(b"a", b"2")]
 
     assert recovered(log).rows == {b"a": b"2", b"b": b""}
 
 
 def test_a_tombstone_erases_and_one_for_nobody_does_nothing() -> None:
     log: Log = []
-    worker = owner(log)
-    log += [(b"a", worker.fenced(b"1")), (b"a", None), (b"b", None)]
+    worker = owner(log, 1)
+    log += [worker.logged(b"a", b"1"), worker.logged(b"a", None), worker.logged(b"b", None)]
 
     assert recovered(log).rows == {}
 
 
 def test_the_head_row_keeps_what_it_says_and_is_no_row() -> None:
     log: Log = []
-    worker = owner(log)
+    worker = owner(log, 1)
     head = Head(2**40, {0: 5, 999: 2**62})
-    log.append((HEAD_KEY, worker.fenced_head(head)))
+    log.append(worker.logged_head(head))
     partition = recovered(log)
 
     assert (head, {}) == (partition.head, partition.rows)
 
 
-def test_every_take_over_has_a_higher_fence_and_keeps_rows_and_head() -> None:
+def test_a_later_era_counts_before_a_higher_generation() -> None:
     log: Log = []
-    first = owner(log)
-    log += [(b"a", first.fenced(b"1")), (HEAD_KEY, first.fenced_head(Head(7)))]
-    second = owner(log)
-    third = owner(log)
+    worker = owner(log, 90)
+    log.append(worker.logged(b"a", b"1"))
+    again = recovered(log)
+    again.own = Fence(1, 2)
+    log += [again.logged(b"a", b"2"), worker.logged(b"a", b"late")]
 
-    assert [1, 2, 3] == [first.fence, second.fence, third.fence]
+    assert recovered(log).rows == {b"a": b"2"}
+
+
+def test_a_take_over_keeps_rows_and_head() -> None:
+    log: Log = []
+    first = owner(log, 1)
+    log += [first.logged(b"a", b"1"), first.logged_head(Head(7))]
+    owner(log, 2)
+    third = owner(log, 3)
+
     assert ({b"a": b"1"}, Head(7)) == (third.rows, third.head)
 
 
-def test_a_zombies_late_rows_are_left_out() -> None:
+def test_what_a_zombie_writes_late_is_left_out_and_remembered_as_stale() -> None:
     log: Log = []
-    zombie = owner(log)
-    log += [(b"a", zombie.fenced(b"1")), (HEAD_KEY, zombie.fenced_head(Head(1)))]
-    worker = owner(log)
-    log += [(b"a", worker.fenced(b"2")), (HEAD_KEY, worker.fenced_head(Head(2)))]
-    log += [(b"a", zombie.fenced(b"late")), (b"b", zombie.fenced(b"late")), (HEAD_KEY, zombie.fenced_head(Head(99)))]
+    zombie = owner(log, 1)
+    log += [zombie.logged(b"a", b"1"), zombie.logged(b"c", b"1"), zombie.logged_head(Head(1))]
+    worker = owner(log, 2)
+    log += [worker.logged(b"a", b"2"), worker.logged_head(Head(2))]
+    log += [zombie.logged(key, row) for key, row in ((b"a", b"late"), (b"b", b"late"), (b"c", None))]
+    log.append(zombie.logged_head(Head(99)))
     partition = recovered(log)
 
-    assert ({b"a": b"2"}, Head(2), 2) == (partition.rows, partition.head, partition.fence)
+    assert ({b"a": b"2", b"c": b"1"}, Head(2), Fence(0, 2)) == (partition.rows, partition.head, partition.fence)
+    assert partition.stale == {b"a", b"b", b"c", HEAD_KEY}
+
+
+def test_a_key_that_is_written_again_is_stale_no_more() -> None:
+    log: Log = []
+    zombie = owner(log, 1)
+    worker = owner(log, 2)
+    log += [zombie.logged(b"a", b"late"), worker.logged(b"a", b"2")]
+
+    assert recovered(log).stale == set()
 
 
 def test_a_zombies_rows_from_before_the_take_over_are_kept() -> None:
     log: Log = []
-    zombie = owner(log)
-    log.append((b"a", zombie.fenced(b"in time")))
-    owner(log)
+    zombie = owner(log, 1)
+    log.append(zombie.logged(b"a", b"in time"))
+    owner(log, 2)
 
     assert recovered(log).rows == {b"a": b"in time"}
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.binary(max_size=3)), max_size=30), st.integers(0, 10**6))
-def test_without_zombies_compaction_changes_nothing(writes: list[tuple[bytes, bytes]], seed: int) -> None:
-    """Kafka may drop whatever has a newer record of the same key, at any time."""
-    chance, log = random.Random(seed), list[tuple[bytes, bytes | None]]()
-    worker = owner(log)
-    for key, row in writes:
-        if chance.random() < 0.2:
-            worker = owner(log)
-        log.append((key, None if chance.random() < 0.2 else worker.fenced(row)))
-    newest = {key: place for place, (key, _) in enumerate(log)}
-    compacted = [log[place] for place in range(len(log)) if newest[log[place][0]] == place or chance.random() < 0.5]
-    whole, rest = recovered(log), recovered(compacted)
+KEYS = [b"a", b"b", b"c", HEAD_KEY]
 
-    assert (whole.rows, whole.head, whole.fence) == (rest.rows, rest.head, rest.fence)
+
+@given(st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 10**6)), max_size=40), st.integers(0, 10**6))
+def test_with_stale_keys_written_anew_compaction_changes_nothing(writes: list[tuple[bytes, int]], seed: int) -> None:
+    """Workers and zombies write as they like; whoever takes over, or sees a zombie's record, writes its key anew."""
+    chance, log, generation = random.Random(seed), Log(), 1
+    worker, zombies = owner(log, generation), list[Partition]()
+    for key, value in writes:
+        if chance.random() < 0.2:
+            zombies.append(worker)
+            generation += 1
+            worker = owner(log, generation)
+            write_anew(worker, log)
+        if zombies and chance.random() < 0.3:
+            log.append(written(chance.choice(zombies), key, value))
+            worker.stale.add(key)
+            write_anew(worker, log)
+        log.append(written(worker, key, value))
+        worker.apply(len(log) - 1, *log[-1])
+    whole, rest = recovered(log), recovered(compacted(log, chance))
+
+    assert (worker.rows, worker.head) == (whole.rows, whole.head) == (rest.rows, rest.head)
+
+
+def written(partition: Partition, key: bytes, value: int) -> Logged:
+    if key == HEAD_KEY:
+        return partition.logged_head(Head(value))
+    return partition.logged(key, None if value % 5 == 0 else str(value).encode())
+
+
+def write_anew(partition: Partition, log: Log) -> None:
+    log += [partition.logged_again(key) for key in sorted(partition.stale)]
+    partition.stale.clear()
+
+
+def compacted(log: Log, chance: random.Random) -> Log:
+    """Kafka may drop whatever has a newer record of the same key, at any time."""
+    newest = {key: place for place, (key, _, _) in enumerate(log)}
+    return [log[place] for place in range(len(log)) if newest[log[place][0]] == place or chance.random() < 0.5]

@@ -92,7 +92,7 @@ async def _publish_and_settle(screen: Console, set_stage: Stage, values: list[by
     published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
     screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
     said = time.monotonic()
-    while (waiting := await set_stage.waiting()) != 0:
+    while (waiting := await set_stage.progress.waiting()) != 0:
         if waiting is not None and time.monotonic() - said > _SILENT_SECONDS:
             screen.print(f"{waiting:,} on their way, {set_stage.inbox.accepted:,} mails arrived", style="dim")
             said = time.monotonic()

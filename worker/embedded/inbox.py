@@ -25,6 +25,7 @@ class Step(StrEnum):
     CONNECT = auto()  # instead of the greeting
     MAIL = auto()
     RCPT = auto()
+    CONTENT = auto()  # DATA was asked for: a reply comes instead of 354, a cut after the mail's first line
     DATA = auto()  # the mail was read in full and would be kept and answered with 250
 
 
@@ -36,12 +37,24 @@ class Cut(Enum):
 
 
 @dataclass(frozen=True)
+class Drip:
+    """At Step.DATA: the mail is kept, and this reply sent byte by byte, with a pause of so many seconds after each."""
+
+    reply: bytes
+    pause: float
+
+
+@dataclass(frozen=True)
 class Mail:
-    """A mail, or as much of it as is known at a step: at RCPT the newest recipient is the last one."""
+    """A mail, or as much of it as is known at a step: at RCPT the newest recipient is the last one.
+
+    `encrypted`: whether what was said so far was.
+    """
 
     sender: str = ""
     recipients: tuple[str, ...] = ()
     content: bytes = b""
+    encrypted: bool = False
 
     @property
     def message(self) -> EmailMessage:
@@ -49,8 +62,8 @@ class Mail:
         return email.message_from_bytes(self.content.replace(b"\r\n", b"\n"), EmailMessage, policy=default_policy)
 
 
-# A full reply line such as "450 4.2.0 later", a cut, or None for "go on"; it may await an event before it answers.
-Answer = str | Cut | None
+# A full reply line such as "450 4.2.0 later", a cut, a drip, or None for "go on"; it may await an event before that.
+Answer = str | Cut | Drip | None
 Behaviour = Callable[[Step, Mail], Awaitable[Answer]]
 
 
@@ -162,10 +175,15 @@ class Inbox:
         async with self._arrived:
             self._arrived.notify_all()
 
+    async def _ask(self, step: Step, mail: Mail) -> Answer:
+        return await self.behaviour(step, mail) if self.behaviour else None
+
     async def _answer(self, connection: "_Connection", step: Step, mail: Mail) -> str | None:
-        answer = await self.behaviour(step, mail) if self.behaviour else None
-        if step is Step.DATA and answer in {None, Cut.KEPT}:
+        answer = await self._ask(step, mail)
+        if step is Step.DATA and (answer in {None, Cut.KEPT} or isinstance(answer, Drip)):
             await self._keep(mail)
+        if isinstance(answer, Drip):
+            await connection.drip(answer)
         if isinstance(answer, Cut):
             connection.drop()
             await asyncio.get_running_loop().create_future()  # the lost connection cancels this conversation
@@ -185,7 +203,7 @@ class Inbox:
         """Answer MAIL FROM."""
         if self._credentials is not None and not session.authenticated:
             return "530 5.7.0 Authentication required"
-        reply = await self._answer(server, Step.MAIL, Mail(address))
+        reply = await self._answer(server, Step.MAIL, Mail(address, encrypted=server.encrypted))
         if reply is None:
             envelope.mail_from = address
             envelope.mail_options.extend(options)
@@ -195,7 +213,7 @@ class Inbox:
         self, server: "_Connection", _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Answer RCPT TO."""
-        mail = Mail(envelope.mail_from or "", (*envelope.rcpt_tos, address))
+        mail = Mail(envelope.mail_from or "", (*envelope.rcpt_tos, address), encrypted=server.encrypted)
         reply = await self._answer(server, Step.RCPT, mail)
         if reply is None:
             envelope.rcpt_tos.append(address)
@@ -204,7 +222,8 @@ class Inbox:
 
     async def handle_DATA(self, server: "_Connection", _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Answer the end of DATA."""
-        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), envelope.original_content or b"")
+        content = envelope.original_content or b""
+        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, server.encrypted)
         return await self._answer(server, Step.DATA, mail) or "250 2.0.0 OK"
 
 
@@ -223,6 +242,30 @@ class _Connection(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         self._open.discard(self)
         super().connection_lost(error)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the conversation is."""
+        return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """Answer DATA, before the mail comes."""
+        answer = await self._inbox._ask(Step.CONTENT, Mail("", tuple(self.envelope.rcpt_tos if self.envelope else ())))  # noqa: SLF001 (likewise)
+        if isinstance(answer, str):
+            await self.push(answer)
+        elif isinstance(answer, Cut):
+            await self.push("354 End data with <CR><LF>.<CR><LF>")
+            await self._reader.readline()
+            self.drop()
+        else:
+            await super().smtp_DATA(arg)
+
+    async def drip(self, drip: Drip) -> None:
+        """Send a reply byte by byte, until the client has had enough."""
+        while not self._writer.is_closing():
+            for byte in drip.reply:
+                self._writer.write(bytes([byte]))
+                await asyncio.sleep(drip.pause)
 
     def drop(self) -> None:
         """End the connection at once, without a word; that cancels the conversation."""

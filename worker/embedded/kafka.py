@@ -1,4 +1,4 @@
-"""A real Apache Kafka, one node in KRaft mode, as a child process on 127.0.0.1."""
+"""A real Apache Kafka broker in KRaft mode, as a child process on 127.0.0.1."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,7 +38,7 @@ LOG_TAIL_LINES = 25
 # wants it back after a restart, or be taken by a client that, retrying, connects to itself.
 PORTS = range(20_000, 32_768)
 
-# A cluster of one that is never joined by another needs no identifier of its own.
+# A cluster that is never joined by another needs no identifier of its own.
 CLUSTER_ID = "ZGV0cmFjdG9yLXdvcmtlcg"
 
 # The first compiler only and the plainest collector: ready in half the time, a third of the memory.
@@ -45,8 +46,8 @@ JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"
 
 SETTINGS = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
+node.id={number}
+controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{secured}
 advertised.listeners=PLAINTEXT://{host}:{advertised_port}{secured}
@@ -58,15 +59,26 @@ log.cleaner.dedupe.buffer.size=16777216
 auto.create.topics.enable=false
 replica.fetch.max.bytes=33554432
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 """
+
+
+@dataclass(frozen=True)
+class Node:
+    """A broker's number, and the controllers' ports of all brokers of its cluster by their numbers.
+
+    Alone, it chooses its controller's port anew at each start.
+    """
+
+    number: int = 1
+    controllers: Mapping[int, int] = field(default_factory=dict)
 
 
 class PortTakenError(EmbeddedError):
@@ -75,6 +87,8 @@ class PortTakenError(EmbeddedError):
 
 class EmbeddedKafka:
     """One broker, started and stopped from the event loop; also an async context manager.
+
+    It is a cluster of its own unless `node` says otherwise.
 
     `progress` gets one line for people per step. `port` is where the broker listens (default: a free one, kept over a
     restart); `advertised_port` is the one it tells its clients, for a proxy in between. With `secured` it listens for
@@ -91,7 +105,9 @@ class EmbeddedKafka:
         advertised_port: int | None = None,
         secured: Secured | None = None,
         data_dir: Path | None = None,
+        node: Node | None = None,
     ) -> None:
+        self._node = node or Node()
         self._progress = progress
         self._port = port
         self._advertised_port = advertised_port
@@ -193,7 +209,7 @@ class EmbeddedKafka:
     async def _come_up(self, run: list[str]) -> None:
         wanted = self._port
         for attempt in range(1, PORT_ATTEMPTS + 1):
-            port = _free_port() if wanted is None else wanted
+            port = free_port() if wanted is None else wanted
             if not _is_free(port):
                 raise EmbeddedError(f"port {port} of {HOST} is taken")
             secured_ports = self._secured_ports or self._choose_secured_ports(port)
@@ -273,15 +289,23 @@ class EmbeddedKafka:
     def _choose_secured_ports(self, plain: int) -> dict[str, int]:
         chosen: dict[str, int] = {}
         for protocol in PROTOCOLS if self._secured else ():
-            chosen[protocol] = _free_port(but={plain, *chosen.values()})
+            chosen[protocol] = free_port(but={plain, *chosen.values()})
         return chosen
 
     def _write_settings(self, port: int, secured_ports: dict[str, int]) -> Path:
         path = self._files / "server.properties"
+        number, controllers = self._node.number, dict(self._node.controllers)
+        if not controllers:
+            controllers = {number: free_port(but={port, *secured_ports.values()})}
+        replicas = min(len(controllers), 3)
         text = SETTINGS.format(
             host=HOST,
             port=port,
-            controller_port=_free_port(but={port, *secured_ports.values()}),
+            number=number,
+            voters=",".join(f"{other}@{HOST}:{other_port}" for other, other_port in controllers.items()),
+            controller_port=controllers[number],
+            replicas=replicas,
+            in_sync=max(1, replicas - 1),
             advertised_port=self._advertised_port or port,
             secured="".join(f",{protocol}://{HOST}:{number}" for protocol, number in secured_ports.items()),
             data_dir=self._files / "log",
@@ -330,7 +354,8 @@ async def _answers(port: int) -> bool:
         await client.close()
 
 
-def _free_port(*, but: Collection[int] = ()) -> int:
+def free_port(*, but: Collection[int] = ()) -> int:
+    """Return a port that nobody listens on now. Raises EmbeddedError if there is none."""
     for port in random.sample(PORTS, len(PORTS)):
         if port not in but and _is_free(port):
             return port

@@ -23,7 +23,7 @@ _decode = msgspec.msgpack.Decoder(Segment).decode
 def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> Decided:
     """Count a batch of tallies of one partition. `read` returns a segment's row by its path."""
     segments: dict[bytes, Segment] = {}
-    moved: dict[bytes, Record] = {}
+    moved: set[bytes] = set()
     for record in records:
         key, value = record.key or b"", record.value
         assert value is not None
@@ -34,9 +34,14 @@ def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> D
         message = tally.decode(value)
         for entry in message.entries:
             if segment.count(message.source, entry):
-                moved[key] = record
-    outputs = [_scores(key, segments[key], record) for key, record in moved.items()]
+                moved.add(key)
+    outputs = [_scores(key, segment) for key, segment in segments.items() if key in moved]
     return Decided(outputs, {key: _encode(segments[key]) for key in moved}, {})
+
+
+def scores(key: bytes, row: bytes) -> Output:
+    """Return the scores that follow from a segment's row: the same event as when the row was written."""
+    return _scores(key, _read(row))
 
 
 def _read(row: bytes) -> Segment:
@@ -45,7 +50,7 @@ def _read(row: bytes) -> Segment:
     return segment
 
 
-def _scores(key: bytes, segment: Segment, record: Record) -> Output:
+def _scores(key: bytes, segment: Segment) -> Output:
     path = key.decode()
     as_of = from_ms(segment.spans.newest or 0)
     body = Scores.model_construct(
@@ -54,7 +59,7 @@ def _scores(key: bytes, segment: Segment, record: Record) -> Output:
         histogram=segment.total,
         windows={name: _window(histogram) for name, histogram in segment.windows().items()},
     )
-    event_id = make_id("scores", path, record.partition, record.offset)
+    event_id = make_id("scores", path, *(f"{source}:{mark}" for source, mark in sorted(segment.marks.items())))
     return outbox.event(outbox.SCORES, key, body, cloudevents.SCORES, event_id, as_of.isoformat())
 
 

@@ -7,7 +7,7 @@ its own, so that no row outgrows Kafka's largest record. Once it is settled, the
 kept, to recognise a repeat.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from pydantic import ValidationError
@@ -33,11 +33,13 @@ CHANNEL = "email"
 _SETTLED_KEPT = 64
 #: Open mails kept per customer. So many unhappy answers of one customer, with the mail server away, are no customer's.
 _OPEN_KEPT = 2_000
+#: Between a customer's id and a mail's, in the key of an alert's row.
+_NUL = b"\x00"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
 class Mail(msgspec.Struct, array_like=True):
-    """One mail. Times in ms; `due` is when to try next.
+    """One mail. Times in ms; `due` is when to try next, and 0 for a first attempt, which waits for nothing.
 
     `left` narrows a retry to receivers that have not got it yet.
     """
@@ -93,7 +95,7 @@ def has_open(row: bytes) -> bool:
 
 def letter_key(key: bytes, delivery_id: str) -> bytes:
     """Return the key of the row that holds an open mail's alert; a customer's id has no NUL."""
-    return key + b"\x00" + delivery_id.encode()
+    return key + _NUL + delivery_id.encode()
 
 
 def changed(key: bytes, box: Mailbox, mail: Mail) -> dict[bytes, bytes | None]:
@@ -102,6 +104,19 @@ def changed(key: bytes, box: Mailbox, mail: Mail) -> dict[bytes, bytes | None]:
     if not mail.is_open:
         rows[letter_key(key, mail.delivery_id)] = None
     return rows
+
+
+def orphans(rows: Mapping[bytes, bytes]) -> list[bytes]:
+    """Return the keys of alerts whose mails are settled: a crash can leave some, and they hold personal data."""
+    letters = [key for key in rows if _NUL in key]
+    return [letter for letter in letters if not _is_awaited(letter, rows)]
+
+
+def _is_awaited(letter: bytes, rows: Mapping[bytes, bytes]) -> bool:
+    key, _, delivery_id = letter.partition(_NUL)
+    row = rows.get(key)
+    mail = decode(row).find(delivery_id.decode()) if row is not None and has_open(row) else None
+    return mail is not None and mail.is_open
 
 
 class Planner(msgspec.Struct, frozen=True):
@@ -179,7 +194,7 @@ def _step(alert: Alert, record: Record, key: bytes, desk: _Desk) -> None:
         delivery_id = make_id("delivery", CHANNEL, event_id, route.name)
         if box.find(delivery_id) is not None:
             continue
-        mail = Mail(delivery_id, alert.alert_id, route.name, DeliveryStatus.PENDING, 0, now, now)
+        mail = Mail(delivery_id, alert.alert_id, route.name, DeliveryStatus.PENDING, 0, now, 0)
         box.mails.append(mail)
         if sum(known.is_open for known in box.mails) > _OPEN_KEPT:
             desk.outputs.append(_settle(mail, key, DeliveryStatus.FAILED, "too_many_waiting", now))
@@ -197,15 +212,15 @@ def succeed(mail: Mail, key: bytes, now: int) -> Output:
 def fail(mail: Mail, key: bytes, error: DeliveryError, now: int, policy: RetryPolicy) -> Output:
     """Defer or settle a mail that was not accepted; return the log's line. `now` in ms."""
     mail.attempts += 1
-    age = from_ms(now) - from_ms(mail.planned)
     if not error.retry:
         return _settle(mail, key, DeliveryStatus.FAILED, error.reason, now)
-    if policy.gives_up(age) and not error.alarm:
+    delay = policy.delay(mail.attempts)
+    if delay is None:
         return _settle(mail, key, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
     mail.status = DeliveryStatus.DEFERRED
     if error.retry_to is not None:
         mail.left = list(error.retry_to)
-    mail.due = now + int(policy.delay(mail.attempts).total_seconds() * 1_000)
+    mail.due = now + int(delay.total_seconds() * 1_000)
     return logged(mail, key, error.reason, now)
 
 

@@ -9,6 +9,10 @@ from pydantic import Field
 
 from worker.flow.policy import Section
 
+_DAY_SECONDS = 86_400.0
+#: After so many doublings of any wait, the longest is reached.
+_DOUBLINGS = 60
+
 
 class RetryPolicy(Section):
     """Backoff between attempts, in seconds, and how long to go on."""
@@ -17,13 +21,19 @@ class RetryPolicy(Section):
     longest_seconds: float = Field(
         default=4_000.0, gt=0, le=86_400, description="Between attempts, at most: the wait doubles up to it."
     )
-    give_up_days: float = Field(default=5.0, gt=0, le=365, description="Then the mail counts as failed.")
+    give_up_days: float = Field(
+        default=5.0, gt=0, le=365, description="The last attempt is at most so long after the first; then it failed."
+    )
 
-    def delay(self, attempt: int) -> timedelta:
-        """Return the wait after the attempt with this number, from 1: doubling up to the longest."""
-        doubled = self.first_seconds * 2.0 ** min(attempt - 1, 30)
-        return timedelta(seconds=min(doubled, self.longest_seconds))
+    def delay(self, attempt: int) -> timedelta | None:
+        """Return the wait after the attempt with this number, from 1; None if it was the last.
 
-    def gives_up(self, age: timedelta) -> bool:
-        """Say whether a mail of this age is not tried again."""
-        return age > timedelta(days=self.give_up_days)
+        The waits are added up, so that no clock that jumps makes a mail fail early.
+        """
+        wait = self._wait(attempt)
+        waited = sum(map(self._wait, range(1, min(attempt, _DOUBLINGS) + 1)))
+        waited += max(0, attempt - _DOUBLINGS) * self.longest_seconds
+        return None if waited > self.give_up_days * _DAY_SECONDS else timedelta(seconds=wait)
+
+    def _wait(self, attempt: int) -> float:
+        return min(self.first_seconds * 2.0 ** min(attempt - 1, _DOUBLINGS), self.longest_seconds)

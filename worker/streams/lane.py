@@ -9,7 +9,8 @@ A crash anywhere replays the batch, from the old state, with the same decisions 
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import aclosing
 from functools import partial
 from typing import NamedTuple
 
@@ -18,16 +19,30 @@ from faust.types import Message
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
+from worker.settings import KafkaSettings
+from worker.streams import reading, sending
 from worker.streams.lease import lease_holds
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.rows import Head, Partition
-from worker.streams.sending import Sendable, Sender
+from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.table import DurableTable
 
 #: Decide records of a partition, given its number and its rows.
 Decide = Callable[[list[Record], int, Partition], Decided]
 #: Say which partition of a topic an output belongs to, given the partition it was decided in.
 Place = Callable[[Output, int], int]
+
+
+class View(NamedTuple):
+    """A compacted topic that shows a table's rows to the world, partition by partition.
+
+    `stated` makes the output for a key and its row. Its latest record of a key is what receivers go by; a zombie's late
+    one would stay until the next. So the head row says where the view should end, and whoever takes the partition over
+    states anew what lies beyond.
+    """
+
+    topic: str
+    stated: Callable[[bytes, bytes], Output]
 
 
 class Lane(NamedTuple):
@@ -39,12 +54,13 @@ class Lane(NamedTuple):
     """
 
     consumer: Callable[[], OrderedConsumer]
+    kafka: KafkaSettings
     sender: Sender
     table: DurableTable
     decide: Decide
     place: Place
     topic_name: Callable[[str], str]
-    lease_seconds: float
+    view: View | None = None
 
     async def carry(self, message: Message) -> None:
         """Carry one batch all the way. Raise StateNotDurable if the broker does not acknowledge."""
@@ -64,15 +80,45 @@ class Lane(NamedTuple):
         head = partition.head
         records = [record for record in due if record.offset > head.mark]
         decided = self.decide(records, number, partition)
-        await self._send(decided.outputs, number)
-        if await lease_holds(consumer, batch.generation, self.lease_seconds):
-            head = Head(max(head.mark, due[-1].offset), {**head.sent_on, **decided.sent_on})
+        if not await self._is_ours(batch, consumer):
+            return
+        sent = await self._send(decided.outputs, number)
+        if await self._is_ours(batch, consumer):
+            mark, view_end = max(head.mark, due[-1].offset), self._view_end(sent, number, head)
+            head = Head(mark, {**head.sent_on, **decided.sent_on}, view_end)
             if await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
                 consumer.done(batch)
 
-    async def _send(self, outputs: list[Output], number: int) -> None:
-        by_place: dict[tuple[str, int], list[Sendable]] = defaultdict(list)
+    async def state_anew(self, numbers: Collection[int]) -> None:
+        """Put right what somebody else may have written into the view of partitions that were just taken over."""
+        assert self.view is not None
+        topic = self.topic_name(self.view.topic)
+        async with reading.reader(self.kafka) as reader:
+            ends = await reader.ends(topic, numbers)
+            heads = {number: self.table.partition(number).head for number in numbers}
+            spans = {number: (head.view_end, ends[number]) for number, head in heads.items()}
+            keys: dict[int, set[bytes]] = defaultdict(set)
+            async with aclosing(reader.read(topic, spans)) as pieces:
+                async for records in pieces:
+                    for record in records:
+                        keys[record.partition].add(record.key or b"")
+        for number, written in keys.items():
+            partition, head = self.table.partition(number), heads[number]
+            rows = {key: partition.rows[key] for key in sorted(written) if key in partition.rows}
+            sent = await self._send([self.view.stated(key, row) for key, row in rows.items()], number)
+            end = self._view_end(sent, number, Head(view_end=ends[number]))
+            partition.head = Head(head.mark, head.sent_on, end)
+
+    def _view_end(self, sent: dict[sending.Place, list[Acknowledged]], number: int, head: Head) -> int:
+        acknowledged = sent.get((self.topic_name(self.view.topic), number)) if self.view is not None else None
+        return max(head.view_end, acknowledged[-1].first + acknowledged[-1].records) if acknowledged else head.view_end
+
+    async def _is_ours(self, batch: Fetched, consumer: OrderedConsumer) -> bool:
+        return await lease_holds(consumer, batch.generation, self.kafka.session_timeout_seconds)
+
+    async def _send(self, outputs: list[Output], number: int) -> dict[sending.Place, list[Acknowledged]]:
+        by_place: dict[sending.Place, list[Sendable]] = defaultdict(list)
         for output in outputs:
             place = self.topic_name(output.topic), self.place(output, number)
             by_place[place].append((output.key, output.value, output.headers, output.timestamp))
-        await self.sender.send((topic, partition, records) for (topic, partition), records in by_place.items())
+        return await self.sender.send((topic, partition, records) for (topic, partition), records in by_place.items())

@@ -1,10 +1,11 @@
-"""Whether a partition is still this worker's, asked before rows are written.
+"""Whether a partition is still this worker's, asked before anything is sent.
 
 A worker that was stopped past its session time-out may still hold a batch. Its outputs are repeats with known ids, but
-its rows could overwrite newer ones on the changelog.
+its scores are old ones, and its rows could overwrite newer ones on the changelog.
 """
 
 import asyncio
+from time import monotonic
 
 from worker.streams.ordered import OrderedConsumer
 
@@ -19,6 +20,16 @@ async def lease_holds(consumer: OrderedConsumer, generation: int, session_second
     """
     while consumer.holds(generation):
         if consumer.heartbeat_age() < session_seconds:
+            return True
+        await asyncio.sleep(_POLL)
+    return False
+
+
+async def lease_confirmed(consumer: OrderedConsumer, generation: int) -> bool:
+    """Say whether the group confirms the lease from now: by a heartbeat that is asked for after this was called."""
+    called = monotonic()
+    while consumer.holds(generation):
+        if consumer.heartbeat_age() < monotonic() - called:
             return True
         await asyncio.sleep(_POLL)
     return False

@@ -1,5 +1,6 @@
 """The notify role: alerts become pending mails in durable rows, and a postman sends what is due."""
 
+from worker.clock import Clock
 from worker.flow import outbox
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
@@ -11,7 +12,7 @@ from worker.streams.shell import Shell
 ROLE = "notify"
 
 
-def build(settings: Settings, kafka: topics.Found) -> tuple[Shell, Postman]:
+def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell, Postman]:
     """Return the role's shell and its postman, who starts when the first partition is taken over."""
     shell = Shell(settings, ROLE, kafka)
     planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
@@ -22,5 +23,5 @@ def build(settings: Settings, kafka: topics.Found) -> tuple[Shell, Postman]:
         lambda records, _, partition: mailbox.plan(records, planner, partition.rows.get),
         lambda _, number: number,
     )
-    postman = Postman(shell, table, EmailChannel(settings.smtp))
+    postman = Postman(shell, table, EmailChannel(settings.smtp), clock)
     return shell, postman

@@ -12,10 +12,11 @@ Why Faust's own way is not enough (measured on faust-streaming 0.15.3 under rand
 A gap in the offsets themselves (compaction, transaction markers) is no hole: a batch says where its fetch began.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -25,6 +26,8 @@ from mode.utils.futures import notify
 
 from worker.flow.record import Record
 
+#: How long the broker may let a fetch wait for records, in ms; Faust has 1,500.
+_FETCH_MS = 200
 #: How long a fetch may wait while some partition is busy, in seconds: then the freed one is asked for as well.
 _FETCH_WHILE_BUSY = 0.01
 
@@ -62,12 +65,22 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self.heartbeat_at = monotonic()
-        await super().on_partitions_assigned(assigned, generation_id)
+        try:
+            # Assigned so that they go with their sources, and read elsewhere (recovery.py).
+            changelogs = [TopicPartition(*tp) for tp in assigned if self.consumer._is_changelog_tp(tp)]
+            self._ensure_consumer().pause(*changelogs)
+            await super().on_partitions_assigned(assigned, generation_id)
+        except Exception as error:
+            # aiokafka would only log it, and the worker wait for ever.
+            await self.crash(error)
+            raise
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # A publisher's aborted transaction never happened. Faust sets this only for its own exactly-once mode.
         consumer._isolation_level = "read_committed"
+        # Questions wait behind a fetch that waits for records, and one is asked each time the group has settled.
+        consumer._fetch_max_wait_ms = _FETCH_MS
         return consumer
 
     @property
@@ -77,9 +90,16 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class OrderedConsumer(driver.Consumer):
-    """Faust's consumer, with batches as messages for every topic but the changelogs."""
+    """Faust's consumer, with batches as messages. No changelog passes through it."""
 
     _thread: _Thread
+
+    #: Says up to which offset a partition's effects are durable; what is committed may not lie beyond.
+    stands_at: Callable[[TP], int]
+    #: Hears of a partition whose committed offset does, and in which generation that was found.
+    on_state_ahead: Callable[[TP, int, int], Awaitable[None]]
+    #: Hears which partitions this worker has, when it is about to read them.
+    on_settled: Callable[[Iterable[TP]], None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,7 +107,6 @@ class OrderedConsumer(driver.Consumer):
         self._cursor: dict[TP, int] = {}
         self._lost: set[TP] = set()
         self._in_flight: dict[TP, Message] = {}
-        self._log_cursor: dict[TP, int] = {}
         self._epoch = 0
         self._sought_in = -1
 
@@ -135,8 +154,10 @@ class OrderedConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Go back to the committed offsets. Whatever was fetched before is not trusted any more."""
         self._epoch += 1
+        generation = self.app.consumer_generation_id
         committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
         ordered = [tp for tp in committed if not self._is_changelog_tp(tp)]
+        await self._check_state({tp: committed[tp] for tp in ordered if committed[tp]}, generation)
         fresh = [tp for tp in ordered if not committed[tp]]
         if fresh:
             # Without a committed offset the start is sought as well, so that the due offset is always known.
@@ -155,19 +176,22 @@ class OrderedConsumer(driver.Consumer):
         self._in_flight.clear()
         self._sought_in = self.app.consumer_generation_id
         self._epoch += 1
+        self.on_settled(ordered)
 
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Seek; Faust's recovery says here from where on it reads a changelog."""
-        for tp, offset in partitions.items():
-            if self._is_changelog_tp(tp):
-                self._log_cursor[ensure_TP(tp)] = offset
-        await super().seek_wait(partitions)
+    async def _check_state(self, committed: Mapping[TP, int], generation: int) -> None:
+        """Offsets are committed after their state: where one is ahead of it, the state is lost, or this worker late."""
+        ahead = [tp for tp, offset in committed.items() if offset > self.stands_at(tp)]
+        if ahead:
+            earliest = await self.earliest_offsets(*ahead)
+            for tp in ahead:
+                # At the beginning of what there still is, nothing has been counted yet.
+                if committed[tp] > (earliest.get(tp) or 0):
+                    await self.on_state_ahead(tp, committed[tp], generation)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Yield a message per partition: a batch, or a changelog's record for Faust's recovery.
+        """Yield a message per partition, which is a batch.
 
-        Whatever is fetched and not yielded is lost: its partition is rewound before the next fetch. For a changelog
-        that means that recovery never goes on over a hole.
+        Whatever is fetched and not yielded is lost: its partition is rewound before the next fetch.
         """
         await self._rewind_lost()
         began, epoch = self.app.consumer_generation_id, self._epoch
@@ -178,16 +202,7 @@ class OrderedConsumer(driver.Consumer):
         for key, records in fetched.items():
             tp = ensure_TP(key)
             wanted = active is None or tp in active or tp in self._buffered_partitions
-            if self._is_changelog_tp(tp):
-                for record in records:
-                    # Asked for each one: between two of them a rebalance may begin.
-                    if not (wanted and self._flows(generation)) or tp in self._lost:
-                        self._lost.add(tp)
-                        break
-                    if record.offset >= self._log_cursor.get(tp, 0):
-                        self._log_cursor[tp] = record.offset + 1
-                        yield tp, self._to_message(tp, record)
-            elif wanted and self._flows(generation) and began == generation and self._is_known(tp, epoch):
+            if wanted and self._flows(generation) and began == generation and self._is_known(tp, epoch):
                 yield tp, self._batch(tp, records)
             else:
                 self._lost.add(tp)
@@ -216,19 +231,18 @@ class OrderedConsumer(driver.Consumer):
     async def _rewind_lost(self) -> None:
         lost, self._lost = self._lost, set()
         for tp in lost:
-            goals = self._log_cursor if self._is_changelog_tp(tp) else self._due
-            goal = goals.get(tp)
-            if goal is None:
+            due = self._due.get(tp)
+            if due is None:
                 continue
             try:
-                await super().seek_wait({tp: goal})
+                await self.seek_wait({tp: due})
             except IllegalStateError:
                 # Not ours any more: the assignment that took it away ends in seeks of its own.
                 continue
-            if goals.get(tp) != goal:
+            if self._due.get(tp) == due:
+                self._cursor[tp] = due
+            else:
                 self._lost.add(tp)
-            elif goals is self._due:
-                self._cursor[tp] = goal
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
         """Fetch from the partitions that have no batch in flight.
@@ -260,6 +274,13 @@ class OrderedProducer(driver.Producer):
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        producer = super()._new_producer(transactional_id)
+        # How long to try is Sender's decision. A batch that expired, for want of a leader, would leave a hole in the
+        # sequence, and the broker would take nothing more from this producer.
+        producer._message_accumulator._batch_ttl = float("inf")
+        return producer
 
 
 class OrderedTransport(driver.Transport):

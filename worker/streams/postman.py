@@ -4,24 +4,26 @@ Trying is outside Kafka and takes long, so no lock is held meanwhile: the row is
 written, and a mail that was erased in between stays erased. Before partitions are given up, the mails in hand are
 finished, so that a rebalance is no reason to send twice; only a crash between the server's 250 and the log's line is,
 and then both copies have one Message-ID.
+
+Waiting goes by the steady clock: a wall clock that jumps neither holds a mail back nor sends it early.
 """
 
 import asyncio
-import contextlib
 import logging
-import time
 from collections.abc import Mapping
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple, cast
 
 from schemas.alert import Alert
+from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow.outbox import Output
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
 from worker.notify.compose import compose
 from worker.notify.mailbox import Mail
+from worker.notify.outage import Outage
 from worker.notify.routing import Route
 from worker.streams.lease import lease_holds
 from worker.streams.sending import Sendable
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: How long giving up partitions may wait for mails in hand, in seconds; below Kafka's patience with a rebalance.
 _FINISH_SECONDS = 20.0
+#: And how long stopping may.
+_STOP_SECONDS = 3.0
 
 
 class Errand(NamedTuple):
@@ -42,23 +46,34 @@ class Errand(NamedTuple):
     delivery_id: str
 
 
+class Due(NamedTuple):
+    """When a mail may go out, by the steady clock; of those that may, the one planned first goes first. In ms."""
+
+    at: int
+    planned: int
+    errand: Errand
+
+
 class Postman:
     """Knows what is due of the partitions held, and sends it through the channel."""
 
-    def __init__(self, shell: Shell, table: DurableTable, channel: EmailChannel) -> None:
+    def __init__(self, shell: Shell, table: DurableTable, channel: EmailChannel, clock: Clock) -> None:
         self._shell = shell
         self._table = table
         self._channel = channel
+        self._clock = clock
         self._email = shell.settings.email
         self._routes: dict[str, Route] = {route.name: route for route in self._email.all_routes()}
+        self._outage = Outage()
         # What is open, by row; and the same in the order it is due, where entries that changed since are passed over.
-        self._open: dict[tuple[int, bytes], dict[str, int]] = {}
-        self._queue: list[tuple[int, Errand]] = []
+        self._open: dict[tuple[int, bytes], dict[str, Due]] = {}
+        self._queue: list[Due] = []
         self._in_hand: dict[Errand, asyncio.Task[None]] = {}
         self._something_new = asyncio.Event()
         self._giving_up = False
         self._round: asyncio.Task[None] | None = None
         table.watch = self._rows_changed
+        table.superfluous = mailbox.orphans
         table.taken_over = self.take_over
         shell.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
 
@@ -71,39 +86,43 @@ class Postman:
         """Finish the mails in hand, then close the channel."""
         if self._round is not None:
             self._round.cancel()
-        await self._finish()
+        await self._finish(_STOP_SECONDS)
         await self._channel.aclose()
 
     @property
     def pending(self) -> int:
         """How many mails are due or in hand; deferred ones have their time."""
-        now = _now()
-        due = {
-            Errand(number, key, delivery_id)
-            for (number, key), mails in self._open.items()
-            for delivery_id, when in mails.items()
-            if when <= now
-        }
+        now = self._clock.steady()
+        due = {due.errand for mails in self._open.values() for due in mails.values() if due.at <= now}
         return len(due | self._in_hand.keys())
+
+    @property
+    def resting_until(self) -> int | None:
+        """When the next mail is tried, by the steady clock; None while one is in hand, and if there is none to try."""
+        resting = not self._in_hand and any(self._open.values())
+        return self._next_round() if resting else None
 
     def _rows_changed(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
         for key, row in rows.items():
             self._open.pop((number, key), None)
             if row is not None and mailbox.has_open(row):
-                mails = {mail.delivery_id: mail.due for mail in mailbox.decode(row).mails if mail.is_open}
-                self._open[number, key] = mails
-                for delivery_id, due in mails.items():
-                    heappush(self._queue, (due, Errand(number, key, delivery_id)))
+                mails = [mail for mail in mailbox.decode(row).mails if mail.is_open]
+                dues = {m.delivery_id: Due(self._at(m), m.planned, Errand(number, key, m.delivery_id)) for m in mails}
+                self._open[number, key] = dues
+                for due in dues.values():
+                    heappush(self._queue, due)
         self._something_new.set()
 
-    def _is_due(self, errand: Errand, due: int) -> bool:
-        return self._open.get((errand.number, errand.key), {}).get(errand.delivery_id) == due
+    def _at(self, mail: Mail) -> int:
+        """Return when a mail is due, by the steady clock: after the longest wait at most, whatever its row says."""
+        longest = int(self._email.retry.longest_seconds * 1_000)
+        return self._clock.steady() + min(mail.due - self._clock.now(), longest) if mail.due else 0
 
     async def _give_up(self, _app: Any, revoked: Any, **_: Any) -> None:
         """Finish before partitions go; what is still due is found again by whoever holds them next."""
         del revoked
         self._giving_up = True
-        await self._finish()
+        await self._finish(_FINISH_SECONDS)
         self._open.clear()
         self._queue.clear()
 
@@ -112,10 +131,10 @@ class Postman:
         self._giving_up = False
         self._something_new.set()
 
-    async def _finish(self) -> None:
+    async def _finish(self, seconds: float) -> None:
         tasks = list(self._in_hand.values())
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_FINISH_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -124,30 +143,39 @@ class Postman:
         while True:
             self._something_new.clear()
             self._set_out()
-            # With all hands full, or none to be lent, something new is the next thing to happen.
-            idle = self._queue and self._free_hands > 0 and not self._giving_up
-            wait = (self._queue[0][0] - _now()) / 1_000 if idle else None
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._something_new.wait(), wait)
+            await self._clock.wait(self._something_new, self._next_round())
+
+    def _next_round(self) -> int | None:
+        """Return when to look again if nothing new happens; None if only something new can change anything."""
+        if self._giving_up or not self._queue:
+            return None
+        until = self._outage.until
+        if until is not None and until > self._clock.steady():
+            return max(until, self._queue[0].at)
+        return self._queue[0].at if self._free_hands > 0 else None
 
     @property
     def _free_hands(self) -> int:
-        return self._shell.settings.smtp.connections - len(self._in_hand)
+        hands = self._outage.hands(self._shell.settings.smtp.connections, self._clock.steady())
+        return hands - len(self._in_hand)
 
     def _set_out(self) -> None:
         """Take up what is due, as far as hands are free."""
-        now = _now()
-        while not self._giving_up and self._queue and self._queue[0][0] <= now and self._free_hands > 0:
-            due, errand = heappop(self._queue)
-            if self._is_due(errand, due) and errand not in self._in_hand:
+        now = self._clock.steady()
+        while not self._giving_up and self._queue and self._queue[0].at <= now and self._free_hands > 0:
+            due = heappop(self._queue)
+            errand = due.errand
+            if self._due(errand) == due and errand not in self._in_hand:
                 task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
                 task.add_done_callback(partial(self._delivered, errand))
 
+    def _due(self, errand: Errand) -> Due | None:
+        return self._open.get((errand.number, errand.key), {}).get(errand.delivery_id)
+
     def _delivered(self, errand: Errand, task: asyncio.Task[None]) -> None:
         del self._in_hand[errand]
-        due = self._open.get((errand.number, errand.key), {}).get(errand.delivery_id)
-        if due is not None:
-            heappush(self._queue, (due, errand))
+        if (due := self._due(errand)) is not None:
+            heappush(self._queue, due)
         self._something_new.set()
         self._stopped(task)
 
@@ -158,17 +186,37 @@ class Postman:
     async def _deliver(self, errand: Errand) -> None:
         """Try one mail and write down what came of it."""
         generation = self._shell.app.consumer_generation_id
+        if not await self._lease_holds(generation):
+            self._giving_up = True  # until the partitions are taken over again
+            return
         rows = self._table.partition(errand.number).rows
         row, letter = rows.get(errand.key), rows.get(mailbox.letter_key(errand.key, errand.delivery_id))
         mail = None if row is None else mailbox.decode(row).find(errand.delivery_id)
-        if mail is None or letter is None:
+        if mail is None:
             return
         error = await self._attempt(mail, letter)
+        if error is not None and error.unavailable:
+            self._note_outage(error)
+            return
+        if self._outage.ends():
+            log.info("the mail server can be used again")
         async with self._table.lock(errand.number):
             await self._write_down(errand, error, generation)
 
-    async def _attempt(self, mail: Mail, letter: bytes) -> DeliveryError | None:
+    def _note_outage(self, error: DeliveryError) -> None:
+        now = self._clock.steady()
+        if self._outage.begins(now) and self._outage.until is not None:
+            level = logging.ERROR if error.alarm else logging.WARNING
+            wait = (self._outage.until - now) / 1_000
+            log.log(level, "mails wait, the mail server cannot be used: %s; trying again in %.0f s", error.reason, wait)
+
+    async def _lease_holds(self, generation: int) -> bool:
+        return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
+
+    async def _attempt(self, mail: Mail, letter: bytes | None) -> DeliveryError | None:
         """Send a mail; return why it was not accepted, None if it was."""
+        if letter is None:
+            return DeliveryError("letter_lost", retry=False, alarm=True)
         route = self._routes.get(mail.route)
         if route is None:
             return DeliveryError("route_removed", retry=False, alarm=True)
@@ -182,8 +230,9 @@ class Postman:
         try:
             await self._channel.send(message, mail.left)
         except DeliveryError as error:
-            level = logging.ERROR if error.alarm else logging.WARNING
-            log.log(level, "mail %s was not accepted: %s", mail.delivery_id, error.reason)
+            if not error.unavailable:
+                level = logging.ERROR if error.alarm else logging.WARNING
+                log.log(level, "mail %s was not accepted: %s", mail.delivery_id, error.reason)
             return error
         return None
 
@@ -194,20 +243,15 @@ class Postman:
         if box is None or mail is None or not mail.is_open:
             return  # erased or cancelled while it was sent
         if error is None:
-            line = mailbox.succeed(mail, errand.key, _now())
+            line = mailbox.succeed(mail, errand.key, self._clock.now())
         else:
-            line = mailbox.fail(mail, errand.key, error, _now(), self._email.retry)
+            line = mailbox.fail(mail, errand.key, error, self._clock.now(), self._email.retry)
         await self._send(line, errand.number)
-        consumer = self._shell.consumer
-        if await lease_holds(consumer, generation, self._shell.settings.kafka.session_timeout_seconds):
+        if await self._lease_holds(generation):
             rows = mailbox.changed(errand.key, box, mail)
             head = self._table.partition(errand.number).head
-            await self._table.write(errand.number, rows, head, partial(consumer.holds, generation))
+            await self._table.write(errand.number, rows, head, partial(self._shell.consumer.holds, generation))
 
     async def _send(self, line: Output, number: int) -> None:
         record: Sendable = (line.key, line.value, line.headers, line.timestamp)
         await self._shell.sender.send([(self._shell.topic_name(line.topic), number, [record])])
-
-
-def _now() -> int:
-    return int(time.time() * 1_000)

@@ -6,6 +6,7 @@ from worker.flow.record import Record
 from worker.flow.road import Batch, Decided
 from worker.settings import Settings
 from worker.streams import topics
+from worker.streams.lane import View
 from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
 
@@ -34,5 +35,6 @@ def build(settings: Settings, kafka: topics.Found) -> Shell:
         shell.table(topics.SEGMENTS),
         lambda records, _, partition: segments.count(records, partition.rows.get),
         lambda _, number: number,
+        View(outbox.SCORES, segments.scores),
     )
     return shell

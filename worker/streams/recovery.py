@@ -1,21 +1,62 @@
-"""Recovery that does not end in silence.
+"""Recovery of the tables, each time the group has settled: their changelogs are read directly.
 
-When a step of Faust's recovery exceeds the request time-out (the broker is away, say), Faust takes that for "stopped"
-and leaves its loop: no error, no log line, and no recovery ever again, while the worker keeps its partitions.
+Faust's own recovery passes a changelog's records through the consumer, a queue and a buffer, and keeps its place beside
+them. When a rebalance is overtaken by the next one, records of before can reach a table that is read anew: it then
+takes them for its beginning, goes on from there, and everything earlier is lost (seen with a worker that had been
+stopped; so is its state, durably, as soon as it writes). And a step that exceeds the request time-out ends recovery for
+good, without a word. Here a table reads from the offset up to which it has read, or written, itself.
 """
 
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
 
 from faust import App
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from mode import Service
 
 from worker.errors import StateNotDurable
+from worker.streams.table import DurableTable
 
 
-class LoudRecovery(Recovery):
-    """Faust's recovery; a step that takes too long crashes the app, and the worker stops."""
+class DirectRecovery(Recovery):
+    """Recovers the tables, takes their partitions over, and lets the streams begin.
+
+    `on_failure` hears what goes wrong.
+    """
+
+    on_failure: Callable[[BaseException], None]
+
+    @Service.task
+    async def _restart_recovery(self) -> None:
+        signal: Any = self.signal_recovery_start
+        while not await self.wait_for_stopped(signal):
+            signal.clear()
+            recovering = asyncio.ensure_future(self._recover(self._generation_id))
+            overtaken = asyncio.ensure_future(signal.wait())
+            stopped = asyncio.ensure_future(self._stopped.wait())
+            waiting = {recovering, overtaken, stopped}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            if not recovering.cancelled() and (error := recovering.exception()) is not None:
+                self.on_failure(error)
+
+    async def _recover(self, generation: int) -> None:
+        self._set_recovery_started()
+        for found in list(self.tables.values()):
+            table = cast(DurableTable, found)
+            numbers = {tp.partition for tp in self.actives_for_table[found]}
+            if not await table.recover(numbers, generation):
+                return
+        try:
+            await self.on_recovery_completed(generation)
+        except (RebalanceAgain, ServiceStopped):
+            return
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        """Wait as Faust does; what takes too long is an error, and not taken for the end."""
         signal: Any = self.signal_recovery_start
         result = await self.wait_first(coro, signal, timeout=timeout)
         if signal in result.done:
@@ -25,8 +66,17 @@ class LoudRecovery(Recovery):
                 raise ServiceStopped
             raise StateNotDurable("the tables could not be recovered: Kafka took too long to answer")
 
+    @Service.task
+    async def _slurp_changelogs(self) -> None:
+        """Nothing: no changelog passes through the consumer."""
 
-def use_loud_recovery(app: App) -> None:
+    @Service.task
+    async def _publish_stats(self) -> None:
+        """Nothing: a table says itself how far it is."""
+
+
+def use_direct_recovery(app: App, on_failure: Callable[[BaseException], None]) -> None:
     """Put it in Faust's place; to be called before the app starts."""
     tables: Any = app.tables
-    tables._recovery = LoudRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
+    tables._recovery = recovery = DirectRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
+    recovery.on_failure = on_failure

@@ -1,66 +1,109 @@
 """The rows of one table partition, and how a changelog that two workers wrote to is read.
 
-Each row on the changelog begins with a *fence*, the number of the ownership it was written under. A worker that takes a
-partition over writes a head row with a higher fence before it does anything else. Reading the log in order, whatever
-comes with a lower fence after that was written by a worker that had lost the partition without noticing (a zombie), and
-is left out.
+Each record on the changelog carries a *fence*, which says under which ownership it was written: before the row, or in a
+header where there is none (a null value erases). A worker that takes a partition over writes a head row with a higher
+fence before it does anything else. Reading the log in order, whatever comes with a lower fence after that was written
+by a worker that had lost the partition without noticing (a zombie), and is left out.
+
+A fence is the consumer group's generation, in which a partition has one owner. Should the group be deleted, its
+generations begin anew: that is another *era*, which counts before the generation.
 
 The head row also holds the *mark*, the highest source offset whose rows are all durable, and what the core notes of
 records that were sent on. It is the last row of every write, so where it is there, the others are: records at or below
 the mark are replays.
 
-This is the second line of defence, behind the lease (`lease.py`), and it has limits: a zombie's late tombstone has no
-fence, and compaction may drop the good row for a zombie's later one of the same key.
+Compaction knows nothing of fences: it may drop the good record of a key for a zombie's later one. So whose last record
+is a zombie's is remembered (`stale`), and written anew by whoever finds it (table.py).
 """
 
 import struct
+from typing import NamedTuple
 
 import msgspec
+
+from schemas.cloudevents import Headers
 
 #: No identifier has a NUL, so no row of the core can have this key.
 HEAD_KEY = b"\x00head"
 
-_FENCE = struct.Struct(">I")
+#: The header of a null value.
+FENCE_HEADER = "fence"
+_FENCE = struct.Struct(">II")
+
+
+class Fence(NamedTuple):
+    """An ownership; a later one is greater."""
+
+    era: int
+    generation: int
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """The head row. `sent_on`: as in worker.flow.road.Batch."""
+    """The head row. `sent_on`: as in worker.flow.road.Batch; `view_end`: where the table's view ends (lane.py)."""
 
     mark: int = -1
     sent_on: dict[int, int] = {}
+    view_end: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Head).decode
 
+#: A record of the changelog without its place: key, value, headers.
+Logged = tuple[bytes, bytes | None, Headers]
+
+
+def fence_of(logged: bytes | None, headers: Headers) -> Fence:
+    """Return the fence that a record of the changelog carries."""
+    fenced = logged if logged is not None else dict(headers)[FENCE_HEADER]
+    return Fence(*_FENCE.unpack_from(fenced or b""))
+
 
 class Partition:
-    """Rows by key, without their fence; the head row; `fence`: the highest seen."""
+    """Rows by key, without their fence, and the head row.
+
+    `fence`: the highest seen; `own`: that under which this worker writes, from its take-over on. `stale`: the keys
+    whose last record on the log is a zombie's. `end`: up to which offset of the log all of this holds; it is also where
+    this worker's next record will lie, if nobody else writes.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
         self.head = Head()
-        self.fence = 0
+        self.fence = self.own = Fence(0, 0)
+        self.stale: set[bytes] = set()
+        self.end = 0
 
-    def apply(self, key: bytes, logged: bytes | None) -> None:
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether somebody of a later ownership has written."""
+        return self.fence > self.own
+
+    def apply(self, offset: int, key: bytes, logged: bytes | None, headers: Headers) -> None:
         """Take over one record of the changelog, in the log's order."""
-        if logged is None:
-            self.rows.pop(key, None)
-            return
-        (fence,) = _FENCE.unpack_from(logged)
+        self.end = offset + 1
+        fence = fence_of(logged, headers)
         if fence < self.fence:
+            self.stale.add(key)
             return
         self.fence = fence
-        row = logged[_FENCE.size :]
-        if key == HEAD_KEY:
-            self.head = _decode(row)
+        self.stale.discard(key)
+        if logged is None:
+            self.rows.pop(key, None)
+        elif key == HEAD_KEY:
+            self.head = _decode(logged[_FENCE.size :])
         else:
-            self.rows[key] = row
+            self.rows[key] = logged[_FENCE.size :]
 
-    def fenced(self, row: bytes) -> bytes:
-        """Return a row as it goes to the changelog under the present fence."""
-        return _FENCE.pack(self.fence) + row
+    def logged(self, key: bytes, row: bytes | None) -> Logged:
+        """Return a row as it goes to the changelog; None erases."""
+        fence = _FENCE.pack(*self.own)
+        return (key, None, [(FENCE_HEADER, fence)]) if row is None else (key, fence + row, [])
 
-    def fenced_head(self, head: Head) -> bytes:
-        """Return a head row as it goes to the changelog under the present fence."""
-        return self.fenced(_encode(head))
+    def logged_head(self, head: Head) -> Logged:
+        """Return a head row as it goes to the changelog."""
+        return self.logged(HEAD_KEY, _encode(head))
+
+    def logged_again(self, key: bytes) -> Logged:
+        """Return the record that says what this partition has under a key, be it nothing."""
+        return self.logged_head(self.head) if key == HEAD_KEY else self.logged(key, self.rows.get(key))

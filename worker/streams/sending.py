@@ -1,48 +1,123 @@
-"""Sending many records as few: one produce batch per topic and partition, and one acknowledgement to wait for."""
+"""Sending many records as few: produce batches per topic and partition, and one acknowledgement for each to wait for.
+
+The producer itself never gives up, since it is idempotent: an ordinary outage of Kafka is waited out. What does not
+pass is found here, so that a worker which cannot make anything durable stops, and says why.
+"""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 from faust import App
 
 from schemas.cloudevents import Headers
 from worker.errors import StateNotDurable
 
+log = logging.getLogger(__name__)
+
+#: How long an acknowledgement may take before somebody looks why, in seconds; and how often from then on.
+_LOOK_SECONDS = 10.0
+
 #: Key, value, headers, timestamp in ms (None: now).
 Sendable = tuple[bytes | None, bytes | None, Headers, int | None]
+#: A topic and a partition.
+Place = tuple[str, int]
+
+
+class Acknowledged(NamedTuple):
+    """Where a produce batch lies: its first offset (negative if the broker did not say) and its number of records."""
+
+    first: int
+    records: int
 
 
 class Sender:
-    """Sends through the app's producer. Every call returns once the broker has acknowledged."""
+    """Sends through the app's producer. Every call returns once the broker has acknowledged.
 
-    def __init__(self, app: App) -> None:
+    Without an acknowledgement for `patience` seconds it gives up.
+    """
+
+    def __init__(self, app: App, patience: float) -> None:
         self._app = app
+        self._patience = patience
 
-    async def send(self, batches: Iterable[tuple[str, int, list[Sendable]]]) -> None:
-        """Send records for (topic, partition), in order within each.
+    async def send(self, batches: Iterable[tuple[str, int, list[Sendable]]]) -> dict[Place, list[Acknowledged]]:
+        """Send records for (topic, partition), in order within each. Return where they lie.
 
-        Raise StateNotDurable if any is not acknowledged.
+        What does not fit one produce batch goes as several, each when the one before is acknowledged, so that there is
+        never a hole. Raise StateNotDurable if any is not acknowledged.
         """
         faust_producer: Any = self._app.producer
         producer = faust_producer._ensure_producer()
-        try:
-            pending = [
-                await producer.send_batch(built, topic, partition=partition)
-                for topic, partition, records in batches
-                for built in _built(producer, records)
-            ]
-            await asyncio.gather(*pending)
-        except KafkaError as error:
-            raise StateNotDurable(f"the broker did not acknowledge: {type(error).__name__}") from error
+        waiting = {(topic, partition): _built(producer, records) for topic, partition, records in batches}
+        found: dict[Place, list[Acknowledged]] = {place: [] for place in waiting}
+        while waiting:
+            under_way = {}
+            for place, built in list(waiting.items()):
+                batch = next(built, None)
+                if batch is None:
+                    del waiting[place]
+                else:
+                    under_way[place] = batch, await self._hand_over(producer, batch, place)
+            await self._acknowledged({future: place for place, (_, future) in under_way.items()}, producer)
+            for place, (batch, future) in under_way.items():
+                found[place].append(Acknowledged(future.result().offset, batch.record_count()))
+        return found
+
+    async def _hand_over(self, producer: Any, batch: Any, place: Place) -> "asyncio.Future[Any]":
+        """Give a batch to the producer, which takes one at a time for each place."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        topic, partition = place
+        while True:
+            try:
+                future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+            except KafkaTimeoutError as error:
+                if loop.time() > deadline:
+                    raise self._given_up(topic) from error
+            except KafkaError as error:
+                raise StateNotDurable(f"{topic}: nothing can be sent: {type(error).__name__}") from error
+            else:
+                return future
+
+    async def _acknowledged(self, under_way: Mapping["asyncio.Future[Any]", Place], producer: Any) -> None:
+        loop = asyncio.get_running_loop()
+        began, missing = loop.time(), set[str]()
+        pending = set(under_way)
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=_LOOK_SECONDS)
+            for future in done:
+                if (error := future.exception()) is not None:
+                    topic, _ = under_way[future]
+                    raise StateNotDurable(f"{topic}: the broker did not acknowledge: {type(error).__name__}") from error
+            if pending:
+                topics = {under_way[future][0] for future in pending}
+                # Twice in a row: a topic can be missing for a moment while its leader is being elected.
+                gone = missing & (missing := {topic for topic in topics if not _exists(topic, producer)})
+                if gone:
+                    raise StateNotDurable(f"{', '.join(sorted(gone))}: the topic is gone")
+                waited = loop.time() - began
+                if waited > self._patience:
+                    raise self._given_up(*topics)
+                log.warning("no acknowledgement for %.0f s from %s; still waiting", waited, ", ".join(sorted(topics)))
+
+    def _given_up(self, *topics: str) -> StateNotDurable:
+        return StateNotDurable(f"{', '.join(sorted(topics))}: no acknowledgement for {self._patience:.0f} s")
 
 
-def _built(producer: Any, records: Iterable[Sendable]) -> Iterable[Any]:
+def _exists(topic: str, producer: Any) -> bool:
+    """Say whether a topic is known; the producer asks anew while it has something for one that is not."""
+    return producer.client.cluster.partitions_for_topic(topic) is not None
+
+
+def _built(producer: Any, records: Iterable[Sendable]) -> Iterator[Any]:
     """Pack records into as few produce batches as fit. A batch always takes its first record, however large."""
     batch = producer.create_batch()
     for key, value, headers, timestamp in records:
         while batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
+            batch.close()
             yield batch
             batch = producer.create_batch()
     if batch.record_count():

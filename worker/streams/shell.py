@@ -1,34 +1,27 @@
 """A Faust app as this worker needs it, and the crew that carries its batches."""
 
 import asyncio
-import tempfile
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, cast
 
 import faust
 from aiokafka.partitioner import murmur2
-from faust.types import EventT, Message
-from yarl import URL
+from faust.types import TP, EventT, Message
 
-from worker.errors import Fatal
+from worker.errors import Fatal, StateLost
 from worker.settings import Settings
 from worker.streams import topics
-from worker.streams.connection import credentials, servers
-from worker.streams.lane import Decide, Lane, Place
-from worker.streams.ordered import Fetched, OrderedConsumer, OrderedTransport
-from worker.streams.recovery import use_loud_recovery
+from worker.streams.faust_app import make
+from worker.streams.lane import Decide, Lane, Place, View
+from worker.streams.lease import lease_confirmed
+from worker.streams.ordered import Fetched, OrderedConsumer
+from worker.streams.recovery import use_direct_recovery
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 
-_HEARTBEAT_SECONDS = 3.0
-_REBALANCE_SECONDS = 30.0
-#: How long a broker may take over a produce request before it is tried anew: longer than an ordinary outage.
-_PRODUCE_SECONDS = 180.0
-_FETCH_BYTES = 4 * 1024 * 1024
-#: A produce batch of this size, and any single record the core makes, is below Kafka's default limit of 1 MiB.
-_PRODUCE_BYTES = 900_000
+log = logging.getLogger(__name__)
 
 
 class Shell:
@@ -42,9 +35,11 @@ class Shell:
         self.partitions = kafka.partitions
         self.role = role
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self.app = _faust_app(settings, role, kafka.partitions)
-        self.sender = Sender(self.app)
+        self.app = make(settings, role, kafka.partitions)
+        use_direct_recovery(self.app, self.fail)
+        self.sender = Sender(self.app, settings.kafka.patience_seconds)
         self.tables: dict[str, DurableTable] = {}
+        self._table_of: dict[str, DurableTable] = {}
         self._carrying: set[asyncio.Task[None]] = set()
 
     @property
@@ -58,15 +53,21 @@ class Shell:
 
     def table(self, name: str) -> DurableTable:
         """Declare a table."""
-        table = DurableTable(self.app, name=name, partitions=self.partitions, sender=self.sender, on_failure=self.fail)
+        table = DurableTable(
+            self.app,
+            name=name,
+            partitions=self.partitions,
+            kafka=self.settings.kafka,
+            sender=self.sender,
+        )
         self.app.tables.add(table)
         self.tables[name] = table
         return table
 
-    def agent(self, topic: str, table: DurableTable, decide: Decide, place: Place) -> None:
+    def agent(self, topic: str, table: DurableTable, decide: Decide, place: Place, view: View | None = None) -> None:
         """Declare the agent of a topic: it takes batches and has each one carried.
 
-        Partitions do not wait for each other.
+        Partitions do not wait for each other. `view`, if any, is of the table.
         """
         lane = Lane(
             consumer=lambda: self.consumer,
@@ -75,8 +76,12 @@ class Shell:
             decide=decide,
             place=place,
             topic_name=self.topic_name,
-            lease_seconds=self.settings.kafka.session_timeout_seconds,
+            kafka=self.settings.kafka,
+            view=view,
         )
+        if view is not None:
+            table.state_anew = lane.state_anew
+        self._table_of[self.topic_name(topic)] = table
         channel = self.app.topic(
             self.topic_name(topic),
             schema=_Batches(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
@@ -88,6 +93,32 @@ class Shell:
                 self._carry(lane, event.message)
 
         self.app.agent(channel, name=f"worker.{topic}")(cast(Any, take))
+
+    async def start(self) -> None:
+        """Join the group and begin to work."""
+        self.consumer.stands_at = self._stands_at
+        self.consumer.on_state_ahead = self._on_state_ahead
+        self.consumer.on_settled = self._on_settled
+        await self.app.start()
+
+    def _stands_at(self, tp: TP) -> int:
+        return self._table_of[tp.topic].partition(tp.partition).head.mark + 1
+
+    def _on_settled(self, tps: Iterable[TP]) -> None:
+        numbers = sorted({tp.partition for tp in tps})
+        log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, numbers)), self.partitions)
+
+    async def _on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
+        if not await lease_confirmed(self.consumer, generation):
+            return  # somebody else has gone on meanwhile
+        changelog = self._table_of[tp.topic].changelog_topic.get_topic_name()
+        self.fail(
+            StateLost(
+                f"{tp.topic} {tp.partition}: offset {committed} is committed, but its state on {changelog} ends at "
+                f"{self._stands_at(tp)}: it was deleted or cut back. Restore it, or have everything read again: "
+                f"kafka-consumer-groups --group {self.app.conf.id} --topic {tp.topic} --reset-offsets --to-earliest"
+            )
+        )
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker, loudly, for this error."""
@@ -142,37 +173,3 @@ def partition_of(partitions: int) -> Callable[[bytes], int]:
         return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
     return owner
-
-
-def _faust_app(settings: Settings, role: str, partitions: int) -> faust.App:
-    kafka = settings.kafka
-    session = kafka.session_timeout_seconds
-    urls = [URL(f"kafka://{server}") for server in servers(kafka)]
-    app = faust.App(
-        topics.group_id(kafka.group, role),
-        broker=urls,
-        broker_credentials=credentials(kafka),
-        broker_session_timeout=session,
-        broker_heartbeat_interval=min(_HEARTBEAT_SECONDS, session / 3),
-        broker_rebalance_timeout=_REBALANCE_SECONDS,
-        broker_commit_interval=1.0,
-        broker_max_poll_records=kafka.batch_records,
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=_FETCH_BYTES,
-        producer_linger=0.0,
-        producer_request_timeout=_PRODUCE_SECONDS,
-        producer_max_batch_size=_PRODUCE_BYTES,
-        producer_max_request_size=_FETCH_BYTES,
-        stream_wait_empty=True,
-        stream_buffer_maxsize=64,
-        store="memory://",
-        datadir=Path(tempfile.gettempdir()) / "detractor-worker",
-        table_standby_replicas=0,
-        topic_partitions=partitions,
-        topic_replication_factor=kafka.replication_factor,
-        topic_disable_leader=True,
-        web_enabled=False,
-    )
-    app.transport = OrderedTransport(urls, app)
-    use_loud_recovery(app)
-    return app

@@ -2,19 +2,38 @@
 
 `Table.__setitem__` queues the changelog record, and the commit's flush gives up after 0.1 s without progress, so an
 offset can be committed before its state is durable. Here the only way to write is `write()`, which returns once the
-broker has acknowledged. Faust declares the changelog, assigns its partitions, and recovers from it.
+broker has acknowledged. Faust declares the changelog and assigns its partitions; recovery.py has it read.
+
+A changelog partition has one writer, who therefore knows at which offset the next record will lie. If it lies
+elsewhere, somebody else has written (a zombie, see rows.py): what it wrote over is written again. If it lies *before*,
+the changelog was deleted or cut back, and the worker stops.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from typing import Any, cast
 
+from aiokafka.errors import KafkaError
 from faust import Table
 from faust.stores.memory import Store
-from faust.types import TP, EventT
+from faust.types import TP
 
-from worker.streams.rows import HEAD_KEY, Head, Partition
-from worker.streams.sending import Sendable, Sender
+from worker.errors import StateLost, StateNotDurable
+from worker.settings import KafkaSettings
+from worker.streams import reading
+from worker.streams.lease import lease_confirmed, lease_holds
+from worker.streams.ordered import OrderedConsumer
+from worker.streams.progress import Progress
+from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.streams.sending import Sender
+
+log = logging.getLogger(__name__)
+
+#: Between attempts to read the changelog from a Kafka that is away, in seconds.
+_RETRY_SECONDS = 1.0
 
 
 class PartitionedStore(Store[bytes, bytes]):
@@ -31,51 +50,46 @@ class PartitionedStore(Store[bytes, bytes]):
             found = self.partitions[number] = Partition()
         return found
 
-    def apply_changelog_batch(
-        self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
-    ) -> None:
-        """Take over records of the changelog.
-
-        One of another topic is left out: Faust's recovery can hand it to the wrong table.
-        """
-        del to_key, to_value
-        changelog = self.table.changelog_topic.get_topic_name()
-        for event in batch:
-            message = event.message
-            if message.topic == changelog:
-                self.partition(message.partition).apply(message.key or b"", message.value)
+    def keep(self, numbers: Collection[int]) -> None:
+        """Forget all other partitions."""
+        self.partitions = {number: found for number, found in self.partitions.items() if number in numbers}
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Forget partitions that moved away, and read those that come from their changelog's beginning."""
-        del generation_id
-        changelog = self.table.changelog_topic.get_topic_name()
-        tables: Any = self.app.tables
-        for tp in (revoked - assigned) | newly_assigned:
-            if tp.topic == changelog:
-                self.partitions.pop(tp.partition, None)
-                tables.recovery.revoke(tp)
+        """Nothing: `DurableTable.recover` does it."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Nothing: `on_rebalance` has done it."""
+        """Nothing, likewise."""
+
+
+class _OvertakenError(Exception):
+    """The partition has an owner later than this worker."""
 
 
 class DurableTable(Table[bytes, bytes]):
     """A table of encoded rows.
 
-    `on_failure` is told when taking a partition over failed, which Faust would swallow. `watch`, if set, is called with
-    a partition's number and the rows that became part of it: those of each write, and all of them at a take-over;
-    `taken_over` is called at its end.
+    `watch`, if set, is called with a partition's number and the rows that became part of it: those of each write, and
+    all of them at a take-over; `taken_over` is called at its end. `superfluous` names rows that are to be erased then,
+    and `state_anew` is awaited, with the partitions' numbers.
     """
 
     watch: Callable[[int, Mapping[bytes, bytes | None]], None] | None = None
     taken_over: Callable[[], None] | None = None
+    superfluous: Callable[[Mapping[bytes, bytes]], Iterable[bytes]] | None = None
+    state_anew: Callable[[Collection[int]], Awaitable[None]] | None = None
 
-    def __init__(self, *args: Any, sender: Sender, on_failure: Callable[[BaseException], None], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        kafka: KafkaSettings,
+        sender: Sender,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, key_type=bytes, value_type=bytes, **kwargs)
+        self._kafka = kafka
         self._sender = sender
-        self._on_failure = on_failure
         self._locks: dict[int, asyncio.Lock] = {}
 
     def _new_store(self) -> PartitionedStore:
@@ -94,21 +108,33 @@ class DurableTable(Table[bytes, bytes]):
     ) -> bool:
         """Make rows durable (None erases) with the head they stand for, then take them over.
 
-        Erasures go last, in a produce batch of their own with the head row: if they are there, the mark is, and if it
-        is not, the rows still are. Return False, without taking over, if the partition was lost meanwhile: the batch
-        will be read again from the committed offset. Raise StateNotDurable if the broker does not acknowledge.
+        Erasures go last, with the head row, once the other rows are acknowledged: if they are there, the mark is, and
+        if it is not, the rows still are. Return False, without taking over, if the partition was lost meanwhile: the
+        batch will be read again from the committed offset. Raise StateNotDurable if the broker does not acknowledge,
+        StateLost if the changelog is not what it was.
         """
+        try:
+            if not await self._log(number, rows, head, still_held):
+                return False
+        except _OvertakenError:
+            return False
+        if self.watch is not None:
+            self.watch(number, rows)
+        return True
+
+    async def _log(
+        self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
+    ) -> bool:
         partition = self.partition(number)
-        kept: list[Sendable] = [(key, partition.fenced(row), [], None) for key, row in rows.items() if row is not None]
-        erased: list[Sendable] = [
-            (key, None, [], None) for key, row in rows.items() if row is None and key in partition.rows
-        ]
-        last: Sendable = (HEAD_KEY, partition.fenced_head(head), [], None)
+        before = partition.end
+        kept = [partition.logged(key, row) for key, row in rows.items() if row is not None]
+        erased = [partition.logged(key, None) for key, row in rows.items() if row is None and key in partition.rows]
         if erased and kept:
-            await self._send(number, kept)
+            await self._append(number, kept)
             kept = []
-        await self._send(number, [*kept, *erased, last])
+        await self._append(number, [*kept, *erased, partition.logged_head(head)])
         if not still_held():
+            partition.end = before  # should this worker have it again, what was written here is read like others'
             return False
         for key, row in rows.items():
             if row is None:
@@ -116,36 +142,134 @@ class DurableTable(Table[bytes, bytes]):
             else:
                 partition.rows[key] = row
         partition.head = head
-        if self.watch is not None:
-            self.watch(number, rows)
+        await self._write_anew(number)
         return True
 
-    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        """Take over records of the changelog; Faust would log a failure and wait for ever."""
-        try:
-            super().apply_changelog_batch(batch)
-        except Exception as error:
-            self._on_failure(error)
-            raise
+    async def recover(self, numbers: Collection[int], generation: int) -> bool:
+        """Bring these partitions up to date and take them over; forget all others.
 
-    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Take the partitions over: raise each one's fence, durably, before its first batch."""
-        generation = self.app.consumer_generation_id
-        try:
-            for tp in sorted(active_tps):
-                if generation != self.app.consumer_generation_id:
-                    return  # overtaken by the next rebalance
-                partition = self.partition(tp.partition)
-                partition.fence += 1
-                await self._send(tp.partition, [(HEAD_KEY, partition.fenced_head(partition.head), [], None)])
-                if self.watch is not None:
-                    self.watch(tp.partition, partition.rows)
-        except BaseException as error:
-            self._on_failure(error)
-            raise
-        await super().on_recovery_completed(active_tps, standby_tps)
+        Return False if they are somebody else's by now. Raise StateNotDurable if Kafka cannot be read, StateLost if the
+        changelog is not what it was.
+        """
+        cast(PartitionedStore, self.data).keep(numbers)
+        async with AsyncExitStack() as stack:
+            for number in sorted(numbers):
+                await stack.enter_async_context(self.lock(number))
+            await self._patiently(partial(self._read_on, numbers))
+            for number in sorted(numbers):
+                if not await self._take_over(number, generation):
+                    return False
+            if self.state_anew is not None:
+                await self._patiently(partial(self.state_anew, numbers))
         if self.taken_over is not None:
             self.taken_over()
+        return True
 
-    async def _send(self, number: int, records: list[Sendable]) -> None:
-        await self._sender.send([(self.changelog_topic.get_topic_name(), number, records)])
+    async def _patiently(self, reading: Callable[[], Awaitable[None]]) -> None:
+        """Read, and read on when Kafka is back; each partition knows how far it is."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._kafka.patience_seconds
+        while True:
+            try:
+                return await reading()
+            except KafkaError as error:
+                if loop.time() > deadline:
+                    why = f"{self.changelog_topic.get_topic_name()} cannot be read: {type(error).__name__}"
+                    raise StateNotDurable(why) from error
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _read_on(self, numbers: Collection[int]) -> None:
+        """Read the changelog to its end, from where each partition has been read, or written, before."""
+        async with reading.reader(self._kafka) as reader:
+            ends = await reader.ends(self.changelog_topic.get_topic_name(), numbers)
+            for number, end in ends.items():
+                if end < self.partition(number).end:
+                    raise self._lost(number)
+            await self._apply(reader, ends)
+
+    async def _read_up_to(self, number: int, end: int) -> None:
+        async with reading.reader(self._kafka) as reader:
+            await self._apply(reader, {number: end})
+
+    async def _apply(self, reader: reading.Reader, ends: Mapping[int, int]) -> None:
+        spans = {number: (self.partition(number).end, end) for number, end in ends.items()}
+        progress = Progress(self.name, sum(end - first for first, end in spans.values()))
+        async with aclosing(reader.read(self.changelog_topic.get_topic_name(), spans)) as pieces:
+            async for records in pieces:
+                for record in records:
+                    headers = list(record.headers)
+                    self.partition(record.partition).apply(record.offset, record.key or b"", record.value, headers)
+                progress.count(len(records))
+
+    async def _take_over(self, number: int, generation: int) -> bool:
+        """Raise the fence, take in what the last owner wrote until then, and put right what a zombie wrote over."""
+        partition = self.partition(number)
+        try:
+            if not await self._raise_fence(number, generation):
+                return False
+            if self.superfluous is not None:
+                for key in self.superfluous(partition.rows):
+                    del partition.rows[key]
+                    partition.stale.add(key)
+            await self._write_anew(number)
+        except _OvertakenError:
+            return False
+        if self.watch is not None:
+            self.watch(number, partition.rows)
+        return True
+
+    async def _raise_fence(self, number: int, generation: int) -> bool:
+        """Write a head row under the new ownership. What lies before it on the log counts as it is read."""
+        partition = self.partition(number)
+        fence = await self._fence_after(partition.fence, generation)
+        if fence is None:
+            return False
+        head, partition.own = partition.head, fence
+        await self._append(number, [partition.logged_head(head)])
+        partition.fence = fence
+        if partition.head != head:
+            partition.stale.add(HEAD_KEY)
+        return True
+
+    async def _fence_after(self, last: Fence, generation: int) -> Fence | None:
+        consumer = cast(OrderedConsumer, self.app.consumer)
+        if not await lease_holds(consumer, generation, self._kafka.session_timeout_seconds):
+            return None
+        if generation >= last.generation:
+            return Fence(last.era, generation)
+        # Somebody of a later generation was here: this worker is a zombie, or the group has begun anew.
+        return Fence(last.era + 1, generation) if await lease_confirmed(consumer, generation) else None
+
+    async def _write_anew(self, number: int) -> None:
+        """Write what this partition has under the keys whose last record on the log is a zombie's."""
+        partition = self.partition(number)
+        while stale := sorted(partition.stale):
+            partition.stale.clear()
+            log.warning("%s %d: %d rows are written anew, after a worker that lost it", self.name, number, len(stale))
+            await self._append(number, [partition.logged_again(key) for key in stale])
+
+    async def _append(self, number: int, records: list[Logged]) -> None:
+        """Write to the changelog, and take in what somebody else wrote there since this worker last looked.
+
+        Until its fence is there that may be the last owner; from then on it is a zombie, and the keys it wrote are
+        stale. Raise _OvertakenError if it is somebody of a later ownership.
+        """
+        topic, partition = self.changelog_topic.get_topic_name(), self.partition(number)
+        if partition.is_overtaken:
+            raise _OvertakenError
+        sent = await self._sender.send([(topic, number, [(*record, None) for record in records])])
+        for first, count in sent[topic, number]:
+            if first < 0:
+                continue  # the broker did not say where; the next one tells
+            if first < partition.end:
+                raise self._lost(number)
+            if first > partition.end:
+                await self._patiently(partial(self._read_up_to, number, first))
+            if partition.is_overtaken:
+                raise _OvertakenError  # what was written here is stale, and read as such
+            partition.end = first + count
+        partition.stale -= {key for key, _, _ in records}
+
+    def _lost(self, number: int) -> StateLost:
+        topic, end = self.changelog_topic.get_topic_name(), self.partition(number).end
+        return StateLost(f"{topic} {number}: was deleted or cut back; it ended at {end}")

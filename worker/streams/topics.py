@@ -28,7 +28,9 @@ LARGEST_RECORD = 20 * 1024 * 1024
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
 #: Erased rows are gone from a changelog's disk at the latest after this time.
-_COMPACTION_LAG_MS = 7 * _DAY_MS
+_LONGEST_COMPACTION_LAG_MS = 7 * _DAY_MS
+#: Until then a zombie's row has been written over (rows.py), so that compaction never keeps it for the good one.
+_SHORTEST_COMPACTION_LAG_MS = 3_600_000
 
 CONTACTS = "contacts"
 SEGMENTS = "segments"
@@ -67,15 +69,21 @@ def changelog_name(group: str, role: str, table: str) -> str:
 
 def plans(settings: Settings) -> list[TopicPlan]:
     """Return every topic the worker needs, the responses topic first."""
+    # Of three copies two suffice, so that one broker may be away; with one copy there is no choice.
+    copies = {"min.insync.replicas": str(max(1, settings.kafka.replication_factor - 1))}
+    # The broker's clock: neither a publisher's nor a worker's decides about quarantine, retention, or "too far ahead".
+    stamped = {"message.timestamp.type": "LogAppendTime"}
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
     week = {"retention.ms": str(7 * _DAY_MS)}
     latest = {"cleanup.policy": "compact"}
-    rows = {"cleanup.policy": "compact", "max.compaction.lag.ms": str(_COMPACTION_LAG_MS)}
+    rows = {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(_SHORTEST_COMPACTION_LAG_MS),
+        "max.compaction.lag.ms": str(_LONGEST_COMPACTION_LAG_MS),
+    }
     large = {"max.message.bytes": str(LARGEST_RECORD)}
-    # The broker's clock: a publisher's clock decides neither quarantine nor what is "too far ahead".
-    stamped = {"message.timestamp.type": "LogAppendTime"}
     wanted = {
-        outbox.RESPONSES: {**kept, **large, **stamped},
+        outbox.RESPONSES: {**kept, **large},
         outbox.ALERTS: kept,
         outbox.INVITATIONS: kept,
         outbox.DECISIONS: kept,
@@ -85,9 +93,9 @@ def plans(settings: Settings) -> list[TopicPlan]:
         outbox.DELIVERIES: kept,
     }
     group = settings.kafka.group
-    return [TopicPlan(topic_name(settings.topic_prefix, topic), config) for topic, config in wanted.items()] + [
-        TopicPlan(changelog_name(group, role, table), rows) for role, tables in TABLES.items() for table in tables
-    ]
+    named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
+    named |= {changelog_name(group, role, table): rows for role, tables in TABLES.items() for table in tables}
+    return [TopicPlan(name, {**config, **copies, **stamped}) for name, config in named.items()]
 
 
 async def ensure(settings: Settings) -> Found:

@@ -5,8 +5,11 @@ greeting, network) never does, and never lets a mail out in plain text unless `t
 
     said about the mail      5xx                                     failed, alarm
                              4xx                                     retry
-    said about us            greeting, EHLO, STARTTLS, AUTH, 530…    retry, alarm if somebody must act
-    nothing said             refused, timeout, disconnected          retry
+    nothing said, begun      timeout, disconnected                   retry: it may have been accepted
+    nothing said             refused, timeout, disconnected          unavailable
+    said about us            greeting, EHLO, STARTTLS, AUTH, 421…    unavailable, alarm if somebody must act
+
+`unavailable` is about the server: nothing has happened to the mail.
 """
 
 import asyncio
@@ -24,11 +27,11 @@ from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
     SMTPConnectError,
-    SMTPConnectResponseError,
     SMTPException,
     SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
+    SMTPSenderRefused,
     SMTPServerDisconnected,
 )
 from pydantic import Field, SecretStr, model_validator
@@ -39,8 +42,10 @@ from worker.flow.policy import Section
 #: 7-bit passes every server, so nothing has to be negotiated before the bytes are known.
 _WIRE = policy.SMTP.clone(cte_type="7bit")
 
-#: RFC 4954, 6, and RFC 3207, 4: the server wants (other) credentials or encryption, whatever the mail.
-_CREDENTIALS_WANTED = frozenset({530, 534, 535, 538})
+#: RFC 5321, 3.8: the server is about to go, whatever the command was.
+_CLOSING = 421
+#: That, and RFC 4954, 6, and RFC 3207, 4: it wants (other) credentials or encryption, whatever the mail.
+_ABOUT_US = frozenset({_CLOSING, 530, 534, 535, 538})
 
 #: A kept connection that idled longer is not used again: firewalls forget it without a word, and that costs a time-out.
 _KEEP_SECONDS = 60.0
@@ -110,11 +115,15 @@ class EmailChannel:
             raise ValueError("a mail needs a receiver")
         data = message.as_bytes(policy=_WIRE)
         async with self._free:
+            # The cause quotes the server, and servers quote addresses: it stays out of tracebacks.
             try:
-                refused = await self._transact(sender, receivers, data)
+                client = await self._begin(sender, len(data))
             except (SMTPException, OSError) as error:
-                # The cause quotes the server, and servers quote addresses: it stays out of tracebacks.
-                raise _failure(error) from None
+                raise _failure(error, begun=False) from None
+            try:
+                refused = await self._transact(client, receivers, data)
+            except (SMTPException, OSError) as error:
+                raise _failure(error, begun=True) from None
         if refused:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
@@ -124,16 +133,15 @@ class EmailChannel:
         kept, self._kept = self._kept, []
         await asyncio.gather(*(_quit(client) for _, client in kept))
 
-    async def _transact(self, sender: str, receivers: list[str], data: bytes) -> dict[str, int]:
-        """Do one mail transaction. Return the receivers the server refused, each with its reply's code."""
-        client = await self._begin(sender, len(data))
+    async def _transact(self, client: SMTP, receivers: list[str], data: bytes) -> dict[str, int]:
+        """Do the rest of a mail transaction. Return the receivers the server refused, each with its reply's code."""
         try:
             refused = await _offer(client, receivers)
             if len(refused) < len(receivers):
                 await client.data(data)
         except SMTPResponseException as error:
             # After a proper refusal both sides still agree where they are; after nonsense they do not.
-            if _is_reply(error.code):
+            if _is_reply(error.code) and error.code != _CLOSING:
                 self._keep(client)
             else:
                 client.close()
@@ -186,15 +194,15 @@ class EmailChannel:
         await _greet(client)
         if self._settings.tls == "starttls":
             if not client.supports_extension("starttls"):
-                raise DeliveryError("starttls_missing", retry=True, alarm=True)
+                raise _unavailable("starttls_missing", alarm=True)
             try:
                 await client.starttls()
             except SMTPResponseException:
-                raise DeliveryError("tls_failed", retry=True, alarm=True) from None
+                raise _unavailable("tls_failed", alarm=True) from None
             await _greet(client)
         if self._settings.username is not None and self._settings.password is not None:
             if not set(client.AUTH_METHODS) & set(client.server_auth_methods):
-                raise DeliveryError("auth_refused", retry=True, alarm=True)
+                raise _unavailable("auth_refused", alarm=True)
             await client.login(self._settings.username, self._settings.password.get_secret_value())
 
     def _take(self) -> SMTP | None:
@@ -235,7 +243,7 @@ async def _offer(client: SMTP, receivers: list[str]) -> dict[str, int]:
         try:
             await client.rcpt(receiver)
         except SMTPRecipientRefused as error:
-            if not _is_reply(error.code):
+            if not _is_reply(error.code) or error.code in _ABOUT_US:
                 raise
             refused[receiver] = error.code
     return refused
@@ -252,13 +260,17 @@ async def _quit(client: SMTP) -> None:
         raise
 
 
-def _failure(error: SMTPException | OSError) -> DeliveryError:
-    """Return what an error of the conversation means for the mail."""
+def _failure(error: SMTPException | OSError, *, begun: bool) -> DeliveryError:
+    """Return what an error of the conversation means for the mail; `begun`: MAIL was accepted before."""
     if isinstance(error, SMTPResponseException) and not isinstance(error, SMTPAuthenticationError):
-        return _reply(error.code, about_mail=not isinstance(error, SMTPConnectResponseError | SMTPHeloError))
+        return _reply(error.code, about_mail=begun or isinstance(error, SMTPSenderRefused))
     why = error.__cause__ if isinstance(error.__cause__, ssl.SSLError | SMTPServerDisconnected) else error
     reason, alarm = next((reason, alarm) for kind, reason, alarm in _FAILURES if isinstance(why, kind))
-    return DeliveryError(reason, retry=True, alarm=alarm)
+    return DeliveryError(reason, retry=True, alarm=alarm) if begun else _unavailable(reason, alarm=alarm)
+
+
+def _unavailable(reason: str, *, alarm: bool) -> DeliveryError:
+    return DeliveryError(reason, retry=True, alarm=alarm, unavailable=True)
 
 
 def _refusal(refused: dict[str, int], *, partly: bool) -> DeliveryError:
@@ -276,11 +288,12 @@ def _refusal(refused: dict[str, int], *, partly: bool) -> DeliveryError:
 
 def _reply(code: int, *, about_mail: bool) -> DeliveryError:
     """Return what a reply with this code means."""
+    about_mail = about_mail and code not in _ABOUT_US
     if not _is_reply(code):
-        return DeliveryError("protocol_error", retry=True, alarm=True)
+        return DeliveryError("protocol_error", retry=True, alarm=True, unavailable=not about_mail)
     permanent = code >= 500
-    final = permanent and about_mail and code not in _CREDENTIALS_WANTED
-    return DeliveryError(f"smtp_{code}", retry=not final, alarm=permanent)
+    final = permanent and about_mail
+    return DeliveryError(f"smtp_{code}", retry=not final, alarm=permanent, unavailable=not about_mail)
 
 
 def _is_reply(code: int) -> bool:

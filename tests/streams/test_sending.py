@@ -1,0 +1,148 @@
+"""Sending: where records lie, that there is never a hole, and what makes the worker stop."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from worker.errors import StateNotDurable
+from worker.streams import sending
+from worker.streams.sending import Acknowledged, Sendable, Sender
+
+SMALL = 400
+Reply = Callable[["asyncio.Future[Any]", int], None]
+
+
+def accept(future: "asyncio.Future[Any]", first: int) -> None:
+    future.set_result(SimpleNamespace(offset=first))
+
+
+def refuse(future: "asyncio.Future[Any]", _: int) -> None:
+    future.set_exception(TopicAuthorizationFailedError("t"))
+
+
+def say_nothing(*_: Any) -> None:
+    pass
+
+
+class Producer:
+    """Takes batches; `reply` is given each one's future, and the offset of its first record."""
+
+    def __init__(self, reply: Reply = accept) -> None:
+        self.reply = reply
+        self.logs: dict[tuple[str, int], int] = {}
+        self.taken: list[tuple[str, int]] = []
+        self.known = True
+        self.busy = 0
+        cluster = SimpleNamespace(partitions_for_topic=lambda _: {0} if self.known else None)
+        self.client = SimpleNamespace(cluster=cluster)
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(SMALL, 0, is_transactional=False, key_serializer=None, value_serializer=None)
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+        if self.busy:
+            self.busy -= 1
+            raise KafkaTimeoutError
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        place = topic, partition
+        first = self.logs.get(place, 0)
+        self.logs[place] = first + batch.record_count()
+        self.taken.append(place)
+        self.reply(future, first)
+        return future
+
+
+def sender(producer: Producer, patience: float = 60.0) -> Sender:
+    app: Any = SimpleNamespace(producer=SimpleNamespace(_ensure_producer=lambda: producer))
+    return Sender(app, patience)
+
+
+def records(count: int, size: int = 10) -> list[Sendable]:
+    return [(b"k", b"x" * size, [], None)] * count
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_LOOK_SECONDS", 0.01)
+
+
+async def test_it_says_where_the_records_lie() -> None:
+    producer = Producer()
+    at = sender(producer)
+    await at.send([("a", 0, records(3)), ("b", 1, records(1))])
+    found = await at.send([("a", 0, records(2)), ("b", 1, records(2))])
+
+    assert {("a", 0): [Acknowledged(3, 2)], ("b", 1): [Acknowledged(1, 2)]} == found
+
+
+async def test_nothing_to_send_is_nothing_sent() -> None:
+    producer = Producer()
+
+    assert {("a", 0): []} == await sender(producer).send([("a", 0, [])])
+    assert {} == await sender(producer).send([])
+    assert producer.taken == []
+
+
+async def test_what_fits_no_batch_goes_as_several_each_after_the_one_before() -> None:
+    """Were a later one there and an earlier one not, the head row would stand for rows that are lost."""
+    futures: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
+    producer = Producer(lambda future, _: futures.put_nowait(future))
+    sending_all = asyncio.create_task(sender(producer).send([("a", 0, records(6, SMALL // 3))]))
+    for number in range(3):
+        future = await futures.get()
+        assert len(producer.taken) == number + 1
+        accept(future, 2 * number)
+
+    assert {("a", 0): [Acknowledged(0, 2), Acknowledged(2, 2), Acknowledged(4, 2)]} == await sending_all
+
+
+async def test_a_refusal_is_called_by_its_topic_and_name() -> None:
+    with pytest.raises(StateNotDurable, match=r"^a: the broker did not acknowledge: TopicAuthorizationFailedError$"):
+        await sender(Producer(refuse)).send([("a", 0, records(1))])
+
+
+async def test_a_topic_that_is_gone_is_called_that() -> None:
+    producer = Producer(say_nothing)
+    producer.known = False
+
+    with pytest.raises(StateNotDurable, match=r"^a: the topic is gone$"):
+        await sender(producer).send([("a", 0, records(1))])
+
+
+async def test_a_broker_that_says_nothing_is_waited_for_as_long_as_patience_lasts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(StateNotDurable, match=r"^a, b: no acknowledgement for 0 s$"):
+        await sender(Producer(say_nothing), 0.05).send([("a", 0, records(1)), ("b", 0, records(1))])
+    assert caplog.messages[0] == "no acknowledgement for 0 s from a, b; still waiting"
+
+
+async def test_an_answer_that_comes_late_is_an_answer() -> None:
+    loop = asyncio.get_running_loop()
+
+    def late(future: "asyncio.Future[Any]", first: int) -> None:
+        loop.call_later(0.05, accept, future, first)
+
+    producer = Producer(late)
+
+    assert {("a", 0): [Acknowledged(0, 1)]} == await sender(producer).send([("a", 0, records(1))])
+
+
+async def test_a_producer_that_is_busy_is_asked_again() -> None:
+    producer = Producer()
+    producer.busy = 3
+
+    assert {("a", 0): [Acknowledged(0, 1)]} == await sender(producer).send([("a", 0, records(1))])
+
+
+async def test_a_producer_that_stays_busy_ends_patience() -> None:
+    producer = Producer()
+    producer.busy = 10**9
+
+    with pytest.raises(StateNotDurable, match=r"^a: no acknowledgement for -1 s$"):
+        await sender(producer, -1.0).send([("a", 0, records(1))])

@@ -1,0 +1,347 @@
+"""Taking partitions over, and writing to a changelog that somebody else may be writing to as well."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import faust
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.cloudevents import Headers
+from worker.errors import StateLost, StateNotDurable
+from worker.settings import KafkaSettings
+from worker.streams import reading, table
+from worker.streams.rows import HEAD_KEY, Head, Logged, Partition
+from worker.streams.sending import Acknowledged
+from worker.streams.table import DurableTable
+
+ME, OTHER = 0, 1
+
+
+class Record(NamedTuple):
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: Headers
+
+
+class Kafka:
+    """One changelog, partition 0, as all workers see it; `away`: how many more attempts to reach it fail."""
+
+    def __init__(self) -> None:
+        self.log: list[Logged] = []
+        self.away = 0
+        self.silent = False
+
+    async def send(self, batches: Any) -> dict[tuple[str, int], list[Acknowledged]]:
+        [(topic, number, records)] = batches
+        first = len(self.log)
+        self.log += [(key, value, headers) for key, value, headers, _ in records]
+        await asyncio.sleep(0)
+        return {(topic, number): [Acknowledged(-1 if self.silent else first, len(records))]}
+
+    @asynccontextmanager
+    async def reader(self, _: KafkaSettings) -> AsyncIterator["Kafka"]:
+        if self.away:
+            self.away -= 1
+            raise KafkaConnectionError
+        yield self
+
+    async def ends(self, _: str, numbers: Collection[int]) -> dict[int, int]:
+        return {number: len(self.log) for number in numbers}
+
+    async def read(self, _: str, spans: Mapping[int, reading.Span]) -> AsyncGenerator[list[Record], None]:
+        for number, (first, end) in spans.items():
+            yield [Record(number, offset, *self.log[offset]) for offset in range(first, end)]
+
+
+class Worker:
+    """A worker with one table of one partition. `generation`: the one it believes itself to be in."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.generation = 0
+        self.held = True
+        self._app = cast(Any, faust.App("t", store="memory://", autodiscover=False))
+        self._app._consumer = SimpleNamespace(
+            holds=lambda generation: self.held and generation == self.generation, heartbeat_age=lambda: 0.0
+        )
+        sender: Any = kafka
+        self.table = DurableTable(self._app, name="rows", kafka=KafkaSettings(), sender=sender)
+
+    @property
+    def mine(self) -> Partition:
+        return self.table.partition(0)
+
+    async def take_over(self, generation: int) -> bool:
+        self.generation, self.held = generation, True
+        return await self.table.recover({0}, generation)
+
+    async def write(self, mark: int, **rows: str | None) -> bool:
+        changed = {key.encode(): None if row is None else row.encode() for key, row in rows.items()}
+        return await self.table.write(0, changed, Head(mark), lambda: self.held)
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+    found = Kafka()
+    monkeypatch.setattr(reading, "reader", found.reader)
+    monkeypatch.setattr(table, "_RETRY_SECONDS", 0.0)
+    return found
+
+
+async def recovered(kafka: Kafka) -> Partition:
+    """Return what somebody who takes over now has."""
+    partition = Partition()
+    for offset, record in enumerate(kafka.log):
+        partition.apply(offset, *record)
+    return partition
+
+
+async def test_what_was_written_is_there_for_the_next_owner(kafka: Kafka) -> None:
+    first, second = Worker(kafka), Worker(kafka)
+    assert await first.take_over(1)
+    assert await first.write(5, a="1", b="2")
+    assert await first.write(6, a=None, b="3")
+    assert await second.take_over(2)
+
+    assert ({b"b": b"3"}, Head(6)) == (second.mine.rows, second.mine.head)
+
+
+async def test_what_the_last_owner_wrote_while_it_was_read_counts(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading to the end and raising the fence, the last owner still may write: nobody has told it."""
+    first, second = Worker(kafka), Worker(kafka)
+    await first.take_over(1)
+    await first.write(5, a="1")
+    late = [first.mine.logged(b"a", b"late"), first.mine.logged(b"b", b"late"), first.mine.logged_head(Head(9))]
+    send = kafka.send
+
+    async def send_after_the_last_owner(batches: Any) -> Any:
+        monkeypatch.setattr(kafka, "send", send)
+        kafka.log += late
+        return await send(batches)
+
+    monkeypatch.setattr(kafka, "send", send_after_the_last_owner)
+    await second.take_over(2)
+
+    assert ({b"a": b"late", b"b": b"late"}, Head(9)) == (second.mine.rows, second.mine.head)
+    assert (second.mine.rows, second.mine.head) == ((await recovered(kafka)).rows, (await recovered(kafka)).head)
+
+
+async def test_what_a_zombie_writes_is_written_over_at_the_next_write(kafka: Kafka) -> None:
+    zombie, worker = Worker(kafka), Worker(kafka)
+    await zombie.take_over(1)
+    await zombie.write(5, a="1", b="1")
+    first = zombie.mine
+    await worker.take_over(2)
+    assert not await zombie.write(6, a="late", c="late")
+    assert not await zombie.write(7, b="not even sent")
+    assert await worker.write(7, d="2")
+
+    last = {key: record for key, *record in kafka.log}
+    expected = {b"a": b"1", b"c": None, b"d": b"2"}
+    assert {key: last[key] for key in expected} == {
+        key: list(worker.mine.logged(key, row))[1:] for key, row in expected.items()
+    }
+    assert last[HEAD_KEY] == list(worker.mine.logged_head(Head(7)))[1:]
+    assert last[b"b"] == list(first.logged(b"b", b"1"))[1:]
+
+
+async def test_or_by_the_next_owner(kafka: Kafka) -> None:
+    zombie, worker, next_one = Worker(kafka), Worker(kafka), Worker(kafka)
+    await zombie.take_over(1)
+    await zombie.write(5, a="1")
+    await worker.take_over(2)
+    await zombie.write(6, a="late")
+    await next_one.take_over(3)
+
+    last = {key: record for key, *record in kafka.log}
+    assert list(next_one.mine.logged(b"a", b"1"))[1:] == last[b"a"]
+    assert list(next_one.mine.logged_head(Head(5)))[1:] == last[HEAD_KEY]
+
+
+async def test_a_zombie_finds_out_and_takes_its_rows_for_what_they_are(kafka: Kafka) -> None:
+    """It was stopped with rows on their way, and gets the partition back later."""
+    zombie, worker = Worker(kafka), Worker(kafka)
+    await zombie.take_over(1)
+    await zombie.write(5, a="1")
+    await worker.take_over(2)
+    await worker.write(6, a="2")
+    assert not await zombie.write(6, a="late")
+    await zombie.take_over(3)
+
+    assert ({b"a": b"2"}, Head(6)) == (zombie.mine.rows, zombie.mine.head)
+
+
+async def test_one_that_takes_over_too_late_is_refused(kafka: Kafka) -> None:
+    """It was assigned the partition, and stopped before it could take it over; the group went on without it."""
+    late, worker = Worker(kafka), Worker(kafka)
+    await worker.take_over(2)
+    await worker.write(5, a="1")
+    late.held = False
+    late.generation = 1
+    assert not await late.table.recover({0}, 1)
+
+    assert ({b"a": b"1"}, Head(5)) == ((await recovered(kafka)).rows, (await recovered(kafka)).head)
+
+
+async def test_a_group_that_begins_anew_counts_from_one_and_is_later_all_the_same(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def confirmed(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(table, "lease_confirmed", confirmed)
+    before, after = Worker(kafka), Worker(kafka)
+    await before.take_over(90)
+    await before.write(5, a="1")
+    assert await after.take_over(1)
+    assert await after.write(6, a="2")
+
+    assert {b"a": b"2"} == (await recovered(kafka)).rows
+
+
+async def test_a_write_whose_partition_is_lost_meanwhile_is_not_taken_over_but_read(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(5, a="1")
+    worker.held = False
+    assert not await worker.write(6, a="2")
+    assert {b"a": b"1"} == worker.mine.rows
+    await worker.take_over(2)
+
+    assert ({b"a": b"2"}, Head(6)) == (worker.mine.rows, worker.mine.head)
+
+
+async def test_a_broker_that_does_not_say_where_a_record_lies_is_no_zombie(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    kafka.silent = True
+    await worker.write(5, a="1")
+    kafka.silent = False
+    await worker.write(6, b="2")
+
+    assert ({b"a": b"1", b"b": b"2"}, set(), Head(6)) == (worker.mine.rows, worker.mine.stale, worker.mine.head)
+    assert len(kafka.log) == 5
+
+
+async def test_a_changelog_that_was_cut_back_is_found_by_the_next_write(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(5, a="1")
+    kafka.log.clear()
+
+    with pytest.raises(StateLost, match=r"t-rows-changelog 0: was deleted or cut back; it ended at 3$"):
+        await worker.write(6, a="2")
+
+
+async def test_and_by_a_take_over_of_what_is_known(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(5, a="1")
+    kafka.log.clear()
+
+    with pytest.raises(StateLost, match="was deleted or cut back"):
+        await worker.take_over(2)
+
+
+async def test_superfluous_rows_are_erased_at_a_take_over(kafka: Kafka) -> None:
+    first, second = Worker(kafka), Worker(kafka)
+    await first.take_over(1)
+    await first.write(5, a="1", b="2")
+    second.table.superfluous = lambda rows: [key for key in rows if key == b"b"]
+    await second.take_over(2)
+
+    assert {b"a": b"1"} == second.mine.rows == (await recovered(kafka)).rows
+
+
+async def test_those_who_watch_see_every_row_and_hear_of_the_end(kafka: Kafka) -> None:
+    first, second = Worker(kafka), Worker(kafka)
+    await first.take_over(1)
+    await first.write(5, a="1", b="2")
+    seen: list[Any] = []
+    second.table.watch = lambda number, rows: seen.append((number, dict(rows)))
+    second.table.taken_over = lambda: seen.append("taken over")
+    await second.take_over(2)
+    await second.write(6, a=None)
+
+    assert [(0, {b"a": b"1", b"b": b"2"}), "taken over", (0, {b"a": None})] == seen
+
+
+async def test_a_kafka_that_is_away_is_waited_for(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    kafka.away = 3
+
+    assert await worker.take_over(1)
+
+
+async def test_but_not_for_ever(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    worker.table._kafka = KafkaSettings.model_construct(patience_seconds=-1.0, session_timeout_seconds=10.0)
+    kafka.away = 10**9
+
+    with pytest.raises(StateNotDurable, match=r"^t-rows-changelog cannot be read: KafkaConnectionError$"):
+        await worker.take_over(1)
+
+
+async def test_partitions_that_move_away_take_their_rows_with_them(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(5, a="1")
+    await worker.table.recover(set(), 2)
+
+    assert {} == worker.mine.rows
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["write", "erase", "late", "hand over", "return"]), st.integers(0, 10**6)))
+
+
+@settings(max_examples=200)
+@given(STEPS, st.integers(0, 10**6))
+def test_whatever_zombies_do_the_owners_rows_are_what_is_read(steps: list[tuple[str, int]], seed: int) -> None:
+    """Owners change at any time, former ones write late, and compaction drops all that it may."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = Kafka()
+        patch.setattr(reading, "reader", found.reader)
+        asyncio.run(_play(found, steps, random.Random(seed)))
+
+
+async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Random) -> None:
+    workers = [Worker(kafka) for _ in range(3)]
+    owner, generation = workers[0], 1
+    await owner.take_over(generation)
+    expected: dict[bytes, bytes] = {}
+    for mark, (step, value) in enumerate(steps):
+        key = "abc"[value % 3]
+        if step in {"write", "erase"}:
+            row = None if step == "erase" else str(value)
+            assert await owner.write(mark, **{key: row})
+            expected.pop(key.encode(), None)
+            if row is not None:
+                expected[key.encode()] = row.encode()
+        elif step == "late":
+            zombie = chance.choice(workers)
+            if zombie is not owner and zombie.generation:
+                assert not await zombie.write(10**6, **{key: chance.choice([None, "late"])})
+        else:
+            generation += 1
+            owner = owner if step == "return" else chance.choice(workers)
+            assert await owner.take_over(generation)
+        assert expected == owner.mine.rows
+    # The last word of the owner, as the next write or take-over has it: then nothing stale is left for compaction.
+    await owner.write(len(steps))
+    newest = {key: place for place, (key, _, _) in enumerate(kafka.log)}
+    kept = [kafka.log[at] for at in range(len(kafka.log)) if newest[kafka.log[at][0]] == at or chance.random() < 0.3]
+    whole, rest = await recovered(kafka), Partition()
+    for offset, record in enumerate(kept):
+        rest.apply(offset, *record)
+    assert expected == whole.rows == rest.rows
+    assert Head(len(steps)) == whole.head == rest.head

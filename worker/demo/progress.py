@@ -1,0 +1,58 @@
+"""How far a running worker is."""
+
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from worker.app import Worker
+from worker.flow import outbox
+from worker.settings import Settings
+from worker.streams.connection import client_options
+
+#: In the order in which records travel: what is done upstream can only add to what is behind it.
+_STAGES = (
+    ("process", outbox.RESPONSES),
+    ("process", outbox.TALLIES),
+    ("notify", outbox.ALERTS),
+)
+
+
+class Progress:
+    """Asks Kafka and the worker. `async with` connects."""
+
+    def __init__(self, settings: Settings, worker: Worker) -> None:
+        self._worker = worker
+        # A connection of its own: on the worker's, the question would wait behind a fetch that waits for records.
+        self._asking = AIOKafkaConsumer(**client_options(settings.kafka))
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        await self._asking.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Disconnect."""
+        await self._asking.stop()
+
+    async def waiting(self) -> int | None:
+        """Return how many records, or else mails, are still on their way; None before that is known.
+
+        Looked at in the order of travel, so that zero means zero: everything is processed and delivered.
+        """
+        behind = await self.behind()
+        assert self._worker.postman is not None
+        return self._worker.postman.pending if behind == 0 else behind
+
+    async def behind(self) -> int | None:
+        """Return how many records of a topic are not processed; None before that is known."""
+        for role, topic in _STAGES:
+            shell = self._worker.shells[role]
+            name = shell.topic_name(topic)
+            ends = await self._asking.end_offsets([TopicPartition(name, n) for n in range(shell.partitions)])
+            due = {(tp.topic, tp.partition): offset for tp, offset in shell.consumer.due(name).items()}
+            if not due:
+                return None
+            behind: int = sum(end - due.get((place.topic, place.partition), 0) for place, end in ends.items())
+            if behind:
+                return behind
+        return 0

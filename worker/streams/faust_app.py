@@ -1,0 +1,57 @@
+"""Faust's app as this worker needs it. The reasons for most settings are in ordered.py, table.py and recovery.py."""
+
+import faust
+from yarl import URL
+
+from worker.settings import Settings
+from worker.streams import topics
+from worker.streams.connection import credentials, servers
+from worker.streams.ordered import OrderedTransport
+
+_HEARTBEAT_SECONDS = 3.0
+_REBALANCE_SECONDS = 30.0
+#: How long a broker may take over a produce request before it is tried anew.
+_PRODUCE_SECONDS = 30.0
+_FETCH_BYTES = 4 * 1024 * 1024
+#: A produce batch of this size, and any single record the core makes, is below Kafka's default limit of 1 MiB.
+_PRODUCE_BYTES = 900_000
+
+
+class _App(faust.App):
+    """Faust's app without a directory of its own: nothing of this worker is kept on local disk."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
+def make(settings: Settings, role: str, partitions: int) -> faust.App:
+    """Return the app of a role; it is not started."""
+    kafka = settings.kafka
+    session = kafka.session_timeout_seconds
+    urls = [URL(f"kafka://{server}") for server in servers(kafka)]
+    app = _App(
+        topics.group_id(kafka.group, role),
+        broker=urls,
+        broker_credentials=credentials(kafka),
+        broker_session_timeout=session,
+        broker_heartbeat_interval=min(_HEARTBEAT_SECONDS, session / 3),
+        broker_rebalance_timeout=_REBALANCE_SECONDS,
+        broker_commit_interval=1.0,
+        broker_max_poll_records=kafka.batch_records,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=_FETCH_BYTES,
+        producer_linger=0.0,
+        producer_request_timeout=_PRODUCE_SECONDS,
+        producer_max_batch_size=_PRODUCE_BYTES,
+        producer_max_request_size=_FETCH_BYTES,
+        stream_wait_empty=True,
+        stream_buffer_maxsize=64,
+        store="memory://",
+        table_standby_replicas=0,
+        topic_partitions=partitions,
+        topic_replication_factor=kafka.replication_factor,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )
+    app.transport = OrderedTransport(urls, app)
+    return app

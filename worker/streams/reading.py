@@ -1,0 +1,57 @@
+"""Reading from topics directly, outside of Faust and of any group."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from worker.settings import KafkaSettings
+from worker.streams.connection import client_options
+
+_WAIT_MS = 200
+_AT_ONCE = 5_000
+
+#: The first offset, and the end, which is not part of it.
+Span = tuple[int, int]
+
+
+class Reader:
+    """Has a connection of its own: on the worker's, a question waits behind a fetch that waits for records."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def ends(self, topic: str, numbers: Collection[int]) -> dict[int, int]:
+        """Return the end of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
+        ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
+        return {place.partition: end for place, end in ends.items()}
+
+    async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
+        """Yield the records in a span of each partition, some at a time, in order within each partition.
+
+        Some may be compacted away. Waits while Kafka does not answer.
+        """
+        ends = {TopicPartition(topic, number): end for number, (first, end) in spans.items() if first < end}
+        if not ends:
+            return
+        self._consumer.assign(list(ends))
+        for place in ends:
+            self._consumer.seek(place, spans[place.partition][0])
+        while ends:
+            fetched = await self._consumer.getmany(*ends, timeout_ms=_WAIT_MS, max_records=_AT_ONCE)
+            for place, records in fetched.items():
+                yield [record for record in records if record.offset < ends[place]]
+            for place, end in list(ends.items()):
+                if await self._consumer.position(place) >= end:
+                    del ends[place]
+
+
+@asynccontextmanager
+async def reader(kafka: KafkaSettings) -> AsyncIterator[Reader]:
+    """Connect. Raise KafkaError if Kafka cannot be reached."""
+    consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        yield Reader(consumer)
+    finally:
+        await consumer.stop()
