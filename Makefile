@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format schemas readme lock clean
+.PHONY: help setup demo test check format schemas readme chaos lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -22,6 +22,7 @@ help:
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
 	@echo "make readme  write the generated parts of README.md anew"
+	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
 	@echo "make setup   only make .venv and install what requirements.lock names"
 	@echo "make lock    resolve all requirements and Kafka's jars anew"
 	@echo "make clean   remove .venv and what the tools left"
@@ -31,16 +32,19 @@ setup: $(STAMP)/setup
 demo: $(STAMP)/setup
 	@$(BIN)/python -m worker demo $(ARGS)
 
-# Two at a time, as there are two cores: the integration tests here, the others beside them, under coverage;
-# tests/conftest.py prints its report ahead of pytest's last line.
+# Two at a time, as there are two cores: the integration tests here, the others beside them, under coverage, whose
+# report tests/conftest.py prints. Then the faults, which want both cores to themselves.
 test: check
 	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
 	@echo "== integration tests; what the others say, which run beside them, follows"
-	@$(BIN)/coverage run -m pytest --ignore tests/integration >$(STAMP)/others.txt 2>&1 & others=$$!; \
+	@$(BIN)/coverage run -m pytest --ignore tests/integration --ignore tests/chaos >$(STAMP)/others.txt 2>&1 & \
+	others=$$!; \
 	$(BIN)/python -m pytest tests/integration; here=$$?; \
 	wait $$others; beside=$$?; cat $(STAMP)/others.txt; \
-	test $$here -eq 0 || echo "the integration tests, above, failed"; \
-	exit $$((here || beside))
+	test $$((here || beside)) -eq 0 || echo "tests above failed"; \
+	echo "== faults: one trial of each kind"; \
+	$(BIN)/python -m pytest tests/chaos; faults=$$?; \
+	exit $$((here || beside || faults))
 
 check: $(STAMP)/setup
 	@echo "== format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
@@ -53,6 +57,9 @@ schemas: $(STAMP)/setup
 
 readme: $(STAMP)/setup
 	@PYTHONPATH=tests $(BIN)/python tests/readme.py
+
+chaos: $(STAMP)/setup
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 format: $(STAMP)/setup
 	@$(BIN)/ruff format .

@@ -1,0 +1,62 @@
+"""Nothing lost, nothing doubled: faults of every kind on a real Kafka, and bugs put in on purpose.
+
+make chaos                                   all of it, about a quarter of an hour on two cores
+make chaos ARGS="--quick"                    one trial of each kind, which is what make test runs
+make chaos ARGS="--only zombie --seed 7"     one kind; its schedule depends on nothing but the seed
+make chaos ARGS="--only soak"                two million responses, which is no part of the rest
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+
+from chaos import controls
+from chaos.controls import CONTROLS
+from chaos.plan import FAULTS
+from chaos.runner import Asked, Report, run, summary
+
+
+def main() -> int:
+    """Run it from the command line; exit 1 if anything is violated, or a control is green."""
+    parser = argparse.ArgumentParser(
+        prog="make chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [fault.name for fault in FAULTS]
+    parser.add_argument("--quick", action="store_true", help="the short form")
+    parser.add_argument("--only", metavar="FAULT,…", help=f"some of: {', '.join(names)}, controls")
+    parser.add_argument("--seed", type=int, default=1, help="of the schedule (default: 1)")
+    asked = parser.parse_args()
+    usual = {fault.name for fault in FAULTS if not fault.named}
+    wanted = set(asked.only.split(",")) if asked.only else {*usual, "controls"}
+    unknown = wanted - {*names, "controls"}
+    if unknown:
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}")
+    bugs = [control for control in CONTROLS if not asked.quick or control.bug in controls.QUICK]
+    plan = Asked(
+        [fault for fault in FAULTS if fault.name in wanted and fault.how_often(quick=asked.quick)],
+        bugs if "controls" in wanted else [],
+        asked.seed,
+        asked.quick,
+    )
+    _say(f"seed {asked.seed}")
+    report = asyncio.run(_run(plan))
+    print()
+    print("\n".join(summary(report)))
+    return 0 if report.is_good else 1
+
+
+async def _run(plan: Asked) -> Report:
+    """Run it, and clean up also when asked to end."""
+    running = asyncio.ensure_future(run(plan, _say))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Negative controls: five bugs, put in on purpose. A harness that does not find one of them proves nothing."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from chaos.ground import Ground
+from chaos.saboteur import PAUSE, RAISE
+from chaos.world import NotHealed, Worker, World, patience
+
+_PORTION = 120
+_TRIES = 3
+_ENOUGH_SECONDS = 15.0
+_PAUSE_SECONDS = 8.0
+
+
+class Control(NamedTuple):
+    """A bug, what has to happen for it to do harm, and which invariants it breaks."""
+
+    bug: str
+    provoke: Callable[[World, Worker], Awaitable[None]]
+    breaks: tuple[str, ...]
+
+
+async def found(ground: Ground, control: Control) -> bool:
+    """Say whether the harness finds the bug: a violation of one of the invariants that it breaks."""
+    async with ground.world() as world:
+        wrong: list[str] = []
+        for _ in range(_TRIES):
+            wrong += await _wrong(world, control, CHAOS_BUG=control.bug)
+            hit = [line for line in wrong if line.startswith(control.breaks)]
+            if hit:
+                ground.say(f"control {control.bug}: red ({hit[0]})")
+                return True
+    ground.say(f"control {control.bug}: GREEN, the harness has not found it; {wrong}")
+    return False
+
+
+async def without_bugs(ground: Ground, trials: int) -> None:
+    """Do the same with a worker that has none of the bugs: nothing may be wrong then."""
+    for number, control in enumerate(CONTROLS[:trials]):
+        async with ground.world(f"{number}") as world, ground.trial(number) as trial:
+            trial.wrong += await _wrong(world, control)
+
+
+async def _wrong(world: World, control: Control, **env: str) -> list[str]:
+    """Return what is wrong after the bug was provoked."""
+    worker = world.worker(**env)
+    await worker.start()
+    try:
+        await worker.ready()
+        await control.provoke(world, worker)
+        # A worker that stops by itself is started again, once: it may have found its state lost.
+        caught_up, ended = (asyncio.create_task(work) for work in (world.caught_up(), worker.died()))
+        await asyncio.wait([caught_up, ended], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            await worker.start()
+            ended = asyncio.create_task(worker.died())
+            await asyncio.wait([caught_up, ended], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            caught_up.cancel()
+        else:
+            ended.cancel()
+            await caught_up
+        await asyncio.gather(caught_up, ended, return_exceptions=True)
+    except NotHealed as error:
+        return [str(error), *(await world.check()).wrong]
+    found = (await world.check()).wrong
+    await worker.kill()
+    return found
+
+
+async def _work(world: World, worker: Worker) -> None:
+    del worker
+    await world.feed_some(_PORTION)
+
+
+async def _crash_with_a_batch_in_hand(world: World, worker: Worker) -> None:
+    """Let a batch wait with its outputs sent, for longer than commits take; then kill the worker."""
+    worker.told("outputs_acked", 2, PAUSE, _PAUSE_SECONDS)
+    await world.feed_some(_PORTION)
+    with contextlib.suppress(NotHealed):
+        async with patience("offsets to be committed too early", _PAUSE_SECONDS / 2):
+            while not await world.is_committed("responses"):  # noqa: ASYNC110 - the broker's offsets raise no event
+                await asyncio.sleep(0.05)
+    await worker.kill()
+    await worker.start()
+
+
+async def _raise_once(world: World, worker: Worker) -> None:
+    worker.told("validated", 3, RAISE)
+    await world.feed_some(_PORTION)
+
+
+async def _restart_when_all_is_mailed(world: World, worker: Worker) -> None:
+    await world.feed_some(_PORTION)
+    await world.caught_up()
+    before = world.inbox.accepted
+    await worker.kill()
+    await worker.start()
+    with contextlib.suppress(NotHealed):
+        async with patience("every mail a second time", _ENOUGH_SECONDS):
+            await world.inbox.wait_for(2 * before)
+
+
+CONTROLS = (
+    Control("dedup_off", _work, ("I1",)),
+    Control("commit_before_flush", _crash_with_a_batch_in_hand, ("I5", "I1")),
+    Control("exception_swallowed", _raise_once, ("I1", "I2")),
+    Control("no_delivery_log", _restart_when_all_is_mailed, ("I3",)),
+    Control("autoescape_off", _work, ("I3",)),
+)
+#: Those of the short form.
+QUICK = ("dedup_off", "no_delivery_log")

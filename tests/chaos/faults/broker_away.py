@@ -1,0 +1,60 @@
+"""The broker is away for two minutes; or it is not there yet when the worker starts."""
+
+import asyncio
+
+from chaos.ground import Ground
+from chaos.world import patience
+
+from worker.embedded.kafka import EmbeddedKafka, free_port
+
+_AWAY_SECONDS = 120.0
+_AWAY_SECONDS_QUICK = 12.0
+_CAUGHT_UP_SECONDS = 30.0
+_PORTION = 100
+
+
+async def run(ground: Ground, trials: int) -> None:
+    """Take the broker away in the middle of work. A worker that ends is started again, as an orchestrator does it."""
+    async with EmbeddedKafka() as kafka, ground.world(kafka=kafka.bootstrap_servers) as world:
+        worker = world.worker()
+        living = asyncio.create_task(worker.live())
+        try:
+            await worker.begun()
+            for number in range(trials):
+                async with ground.trial(number) as trial:
+                    await world.feed_some(_PORTION)
+                    await kafka.kill()
+                    await asyncio.sleep(_AWAY_SECONDS_QUICK if ground.quick else _AWAY_SECONDS)
+                    await kafka.start()
+                    world.interrupted(mails=True)
+                    with trial.healing(_CAUGHT_UP_SECONDS):
+                        await world.feed_some(_PORTION)
+                        await world.caught_up()
+                    trial.expect("starts of the worker", worker.starts, 1)
+                    trial.take(await world.check())
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+
+
+async def at_start(ground: Ground, trials: int) -> None:
+    """Start the worker first, and the broker when the worker has missed it twice."""
+    kafka = EmbeddedKafka(port=free_port())
+    try:
+        async with ground.world(kafka=kafka.bootstrap_servers) as world:
+            worker = world.worker()
+            for number in range(trials):
+                async with ground.trial(number) as trial:
+                    await worker.start()
+                    async with patience("the worker to miss the broker"):
+                        await worker.process.said("trying again in 2 s")
+                    await kafka.start()
+                    with trial.healing(_CAUGHT_UP_SECONDS):
+                        await worker.ready()
+                        await world.feed_some(_PORTION)
+                        await world.caught_up()
+                    trial.expect("exit code", await worker.stop(), 0)
+                    trial.take(await world.check())
+                    await kafka.kill()
+    finally:
+        await kafka.stop()

@@ -1,0 +1,62 @@
+"""A worker is killed at a named step of a batch or a mail, and another takes its place."""
+
+import signal
+from typing import Any
+
+from chaos.ground import Ground
+from chaos.saboteur import STEPS
+from chaos.world import Worker, World
+
+from worker.embedded.inbox import Answer, Cut, Mail, Step
+
+#: After the end of DATA, before the server's 250: only the mailbox knows when that is.
+MAIL_DATA = "mail_data"
+ALL = (*STEPS[:9], MAIL_DATA, *STEPS[9:])
+_PORTION = 60
+_WORKING_AGAIN_SECONDS = 10.0
+
+
+async def run(ground: Ground, step: str, trials: int) -> None:
+    """Kill at the step, heal, compare; again and again in one world."""
+    async with ground.world() as world:
+        worker = await world.begin()
+        for number in range(trials):
+            async with ground.trial(number) as trial:
+                await _kill(world, worker, step, ground.rng(number))
+                with trial.healing(_WORKING_AGAIN_SECONDS):
+                    await worker.start()
+                    await worker.ready()
+                    await world.caught_up()
+                trial.take(await world.check())
+            if trial.wrong:
+                return
+
+
+async def _kill(world: World, worker: Worker, step: str, rng: Any) -> None:
+    """Publish until the step is reached for a random time, and the worker has died of it."""
+    nth, delay = rng.randrange(1, 9), rng.choice([0.0, 0.0, rng.uniform(0, 0.004)])
+    if step == MAIL_DATA:
+        world.inbox.behaviour = _Killing(worker, nth, rng.choice([Cut.LOST, Cut.KEPT]))
+    else:
+        worker.told(step, nth, "SIGKILL", delay if step.endswith("_sent") else 0.0)
+    await world.feed_to_death(worker, _PORTION)
+    world.inbox.behaviour = None
+
+
+class _Killing:
+    """Kills the worker when its mail is here in full, then loses the mail or keeps it."""
+
+    def __init__(self, worker: Worker, nth: int, then: Cut) -> None:
+        self._worker = worker
+        self._left = nth
+        self._then = then
+
+    async def __call__(self, step: Step, _mail: Mail) -> Answer:
+        if step is not Step.DATA:
+            return None
+        self._left -= 1
+        if self._left > 0:
+            return None
+        if self._left == 0:
+            self._worker.tell(signal.SIGKILL)
+        return self._then

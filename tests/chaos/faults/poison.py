@@ -1,0 +1,81 @@
+"""Records that nobody could have meant, by the thousand."""
+
+import gc
+import json
+import tracemalloc
+from typing import NamedTuple
+
+import psutil
+from chaos.ground import Ground
+from chaos.world import World
+from integration.poison import REFUSED, generated
+from integration.sampling import Published
+
+from worker.flow import road
+from worker.flow.policy import Policy
+from worker.flow.road import Batch
+
+_DECIDED = 2_000
+_DECIDED_QUICK = 300
+#: What a growth may be that is none, in bytes: caches that fill up, say.
+_FLAT_IN_MEMORY = 1_000_000
+_FLAT_LIVE = 40_000_000
+_CAUGHT_UP_SECONDS = 30.0
+
+
+class _Record(NamedTuple):
+    value: bytes
+    offset: int = 0
+    key: bytes = b"c-1"
+    partition: int = 0
+    timestamp: int = 1_770_000_000_000
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    topic: str = "nps.responses"
+
+
+async def run(ground: Ground, trials: int) -> None:
+    """Decide many in memory; then publish `trials` of them, each after a good one, and as many again."""
+    corpus = [(value, reason) for _, value, reason in REFUSED]
+    values = [*generated(_DECIDED_QUICK if ground.quick else _DECIDED, ground.seed), *corpus]
+    async with ground.world() as world, ground.trial(trials - 1) as trial:
+        trial.weight = trials
+        trial.wrong += _decided(values)
+        worker = await world.begin()
+        process = psutil.Process(worker.process.pid)
+        await _publish(world, values[: trials // 2])
+        before = process.memory_info().rss
+        with trial.healing(_CAUGHT_UP_SECONDS):
+            await _publish(world, values[-(trials - trials // 2) :])
+        trial.figures["grown"] = process.memory_info().rss - before
+        trial.expect("memory is flat", trial.figures["grown"] < _FLAT_LIVE, expected=True)
+        trial.expect("the worker has ended", worker.process.ended, expected=False)
+        trial.take(await world.check())
+
+
+async def _publish(world: World, values: list[tuple[bytes, str]]) -> None:
+    for value, reason in values:
+        await world.publish([*world.feed.take(1), Published(b"c-1", value, [], None, reason)])
+    await world.caught_up()
+
+
+def _decided(values: list[tuple[bytes, str]]) -> list[str]:
+    """Decide each value by itself; return what came out wrong: a crash, another reason, memory that grows."""
+    wrong = [line for value, reason in values if (line := _decide(value, reason))]
+    gc.collect()
+    tracemalloc.start()
+    for value, reason in values:
+        _decide(value, reason)
+    gc.collect()
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return [*wrong, *([f"memory grows by {grown} bytes"] if grown > _FLAT_IN_MEMORY else [])]
+
+
+def _decide(value: bytes, reason: str) -> str | None:
+    batch = Batch([_Record(value)], 0, "nps.responses", "cluster/nps.responses", {})
+    try:
+        decided = road.decide(batch, Policy(), lambda _: None, lambda _: 0)
+    except Exception as error:  # noqa: BLE001 - what no value may cause
+        return f"{type(error).__name__} for {value[:80]!r}"
+    reasons = [json.loads(output.value or b"")["reason"] for output in decided.outputs]
+    return None if reasons == [reason] else f"{reasons}, expected {reason}, for {value[:80]!r}"

@@ -1,0 +1,40 @@
+"""Three workers are killed at random while responses come in, and started again."""
+
+import asyncio
+import random
+
+from chaos.ground import Ground
+from chaos.world import Worker
+
+_WORKERS = 3
+_RESPONSES_PER_KILL = 1_667
+_SECONDS_PER_KILL = 10.0
+_CAUGHT_UP_SECONDS = 120.0
+
+
+async def run(ground: Ground, trials: int) -> None:
+    """Kill `trials` times, one worker or another, at moments that come as raindrops do; then compare."""
+    rng = ground.rng(0)
+    options = {"NPS_KAFKA__BATCH_RECORDS": "200", "NPS_SMTP__CONNECTIONS": "4"}
+    async with ground.world(customers=10 * trials + 150, **options) as world:
+        workers = [world.worker() for _ in range(_WORKERS)]
+        await asyncio.gather(*(worker.start() for worker in workers))
+        await asyncio.gather(*(worker.ready() for worker in workers))
+        seconds = trials * _SECONDS_PER_KILL
+        async with ground.trial(trials - 1) as trial:
+            feeding = asyncio.create_task(world.feed_some(trials * _RESPONSES_PER_KILL, seconds=seconds))
+            await _kill_some(workers, trials, rng)
+            await feeding
+            with trial.healing(_CAUGHT_UP_SECONDS):
+                await world.caught_up()
+            trial.take(await world.check())
+            trial.figures["responses"] = len(world.published)
+        trial.weight = trials
+
+
+async def _kill_some(workers: list[Worker], kills: int, rng: random.Random) -> None:
+    for _ in range(kills):
+        await asyncio.sleep(rng.expovariate(1 / _SECONDS_PER_KILL))
+        worker = rng.choice(workers)
+        await worker.kill()
+        await worker.start()

@@ -1,0 +1,122 @@
+"""What a worker rests on goes: its directory is wiped, the broker's disk is full, a changelog is deleted."""
+
+import asyncio
+import resource
+import shutil
+import signal
+
+from aiokafka.admin import AIOKafkaAdminClient
+from chaos import invariants
+from chaos.ground import Ground, Trial
+from chaos.invariants import Verdict
+from chaos.world import Worker, World, patience
+
+from worker.embedded.kafka import EmbeddedKafka
+
+_CAUGHT_UP_SECONDS = 15.0
+_PORTION = 80
+#: No file of the broker's can grow beyond this.
+_FULL_BYTES = 1
+_PATIENCE_SECONDS = 8
+#: What comes after them has to be acknowledged.
+_STEPS = ("validated", "outputs_acked", "outputs_sent")
+
+
+async def wiped(ground: Ground, trials: int) -> None:
+    """Kill a worker and wipe its temporary and working directory, also while it runs."""
+    async with ground.world() as world:
+        home = world.folder / "home"
+        home.mkdir()
+        worker = await world.begin(TMPDIR=str(home), NPS_STATUS_FILE=str(home / "status"))
+        for number in range(trials):
+            async with ground.trial(number) as trial:
+                await world.feed_some(_PORTION)
+                await world.caught_up()
+                before = (await world.find()).tables
+                _wipe(world)
+                await worker.kill()
+                _wipe(world)
+                with trial.healing(_CAUGHT_UP_SECONDS):
+                    await worker.start()
+                    await worker.ready()
+                after = (await world.find()).tables
+                for table, found in after.items():
+                    trial.expect(f"{table} is the same", found.rows == before[table].rows, expected=True)
+                await world.feed_some(_PORTION)
+                await world.caught_up()
+                trial.take(await world.check())
+
+
+def _wipe(world: World) -> None:
+    shutil.rmtree(world.folder / "home")
+    (world.folder / "home").mkdir()
+
+
+async def disk_full(ground: Ground, trials: int) -> None:
+    """Let no file of the broker's grow while a batch is in hand, as on a full disk: it ends. Then make room."""
+    options = {"NPS_KAFKA__PATIENCE_SECONDS": str(_PATIENCE_SECONDS)}
+    async with EmbeddedKafka() as kafka, ground.world(kafka=kafka.bootstrap_servers, **options) as world:
+        worker = world.worker()
+        for number in range(trials):
+            async with ground.trial(number) as trial:
+                await worker.start()
+                await worker.ready()
+                await world.feed_to_a_stop(worker, _STEPS[number % len(_STEPS)], _PORTION)
+                _, hard = resource.prlimit(kafka.pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(kafka.pid, resource.RLIMIT_FSIZE, (_FULL_BYTES, hard))
+                worker.tell(signal.SIGCONT)
+                await _stopped_loudly(trial, worker, "no acknowledgement for")
+                await kafka.restart()
+                await _nothing_ahead(trial, world)
+                with trial.healing(_CAUGHT_UP_SECONDS + _PATIENCE_SECONDS):
+                    await worker.start()
+                    await worker.ready()
+                    await world.caught_up()
+                trial.take(await world.check())
+                trial.expect("exit code", await worker.stop(), 0)
+            if trial.wrong:
+                return
+
+
+async def _stopped_loudly(trial: Trial, worker: Worker, why: str) -> None:
+    """Expect that the worker ends by itself, not well, and with one line that says why."""
+    trial.expect("exit code", await worker.died(), 1)
+    critical = [line for line in worker.process.lines if '"critical"' in line]
+    trial.expect("lines that say why it stopped", [why in line for line in critical], [True])
+
+
+async def _nothing_ahead(trial: Trial, world: World) -> None:
+    verdict = Verdict()
+    invariants.check_offsets(verdict, await world.find())
+    trial.take(verdict)
+
+
+async def changelog_gone(ground: Ground, trials: int) -> None:
+    """Delete a changelog, in turn while the worker runs and while it does not."""
+    for number in range(trials):
+        async with ground.world(f"{number}") as world, ground.trial(number) as trial:
+            changelog = f"{world.name}-process-contacts-changelog"
+            worker = await world.begin()
+            await world.feed_some(_PORTION)
+            await world.caught_up()
+            if number % 2:
+                trial.expect("exit code", await worker.stop(), 0)
+                await _delete(world, changelog)
+                await worker.start()
+                await _stopped_loudly(trial, worker, f"its state on {changelog} ends at 0")
+            else:
+                await _delete(world, changelog)
+                await world.feed_some(_PORTION)
+                await _stopped_loudly(trial, worker, f"{changelog}: the topic is gone")
+
+
+async def _delete(world: World, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+        async with patience(f"{topic} to be gone"):
+            while topic in await admin.list_topics():  # noqa: ASYNC110 - Kafka raises no event
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()

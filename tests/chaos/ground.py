@@ -1,0 +1,90 @@
+"""Where a fault is tried: a Kafka, a folder, a seed; and where it writes down what came of each trial."""
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaos.invariants import Verdict
+from chaos.world import NotHealed, World, world
+
+#: How many of a trial's violations are shown at once; the first ones tell the most.
+_SHOWN = 5
+
+
+@dataclass
+class Trial:
+    """One trial of a fault, or `weight` of them at once. `seconds`: how long healing took, at most `bound` allowed."""
+
+    fault: str
+    number: int
+    wrong: list[str] = field(default_factory=list)
+    seconds: float | None = None
+    bound: float | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+    weight: int = 1
+
+    def take(self, verdict: Verdict) -> None:
+        """Take over what a check has found."""
+        self.wrong += verdict.wrong
+        self.figures |= verdict.figures
+
+    def expect(self, what: str, found: Any, expected: Any) -> None:
+        """Note it if something is not as it should be."""
+        if found != expected:
+            self.wrong.append(f"{what}: {found}, expected {expected}")
+
+    @contextmanager
+    def healing(self, bound: float) -> Iterator[None]:
+        """Measure how long healing takes; `bound` in seconds."""
+        began, self.bound = time.monotonic(), bound
+        yield
+        self.seconds = time.monotonic() - began
+
+    @property
+    def is_late(self) -> bool:
+        """Whether healing took longer than it should."""
+        return self.seconds is not None and self.bound is not None and self.seconds > self.bound
+
+
+@dataclass
+class Ground:
+    """For one fault. `quick`: the short form, for `make test`."""
+
+    fault: str
+    kafka: str
+    folder: Path
+    seed: int
+    say: Callable[[str], None]
+    quick: bool = False
+    trials: list[Trial] = field(default_factory=list)
+    _world: World | None = None
+
+    def rng(self, number: int) -> random.Random:
+        """Return the chance of one trial, the same at each run with this seed."""
+        return random.Random(f"{self.seed}-{self.fault}-{number}")
+
+    @asynccontextmanager
+    async def world(self, name: str = "", *, kafka: str | None = None, **options: Any) -> AsyncIterator[World]:
+        """Make a world under a name of its own."""
+        full = "-".join(filter(None, (self.fault.replace("_", "-"), name)))
+        async with world(full, kafka or self.kafka, self.folder, seed=f"{self.seed}-{full}", **options) as self._world:
+            yield self._world
+
+    @asynccontextmanager
+    async def trial(self, number: int) -> AsyncIterator[Trial]:
+        """Try once; what does not heal is a violation. Not to go on after one is the caller's decision."""
+        trial = Trial(self.fault, number)
+        try:
+            yield trial
+        except NotHealed as error:
+            trial.wrong.append(str(error))
+        self.trials.append(trial)
+        took = "" if trial.seconds is None else f", healed in {trial.seconds:.1f} s"
+        self.say(f"{self.fault} {number + 1}: {'; '.join(trial.wrong[:_SHOWN]) or 'fine'}{took}")
+        if trial.wrong and self._world is not None:
+            for line in self._world.last_words():
+                self.say(f"    {line}")

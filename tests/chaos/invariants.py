@@ -1,0 +1,256 @@
+"""What must hold whatever goes wrong, checked on the raw topics against an independent recount of the input.
+
+I1  Every valid, distinct response is in the tables exactly once; every segment's every window equals the recount.
+I2  Alerts and invitations are those of the recount; the copies of an event are equal, and replays explain their number.
+I3  Every opened alert's mail was accepted, once more at most for each fault that leaves that open; nobody else's was.
+I4  Dead letters are the invalid inputs, one each, with the reason expected.
+I5  Committed offsets reach the end (World.caught_up), and never lie ahead of their state.
+"""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from chaos import tables
+from chaos.feed import recounted
+from chaos.letters import Letter
+from chaos.tables import Table
+from integration.reading import read_topic
+from integration.recount import Recount
+from integration.sampling import Published
+
+Records = list["ConsumerRecord[bytes, bytes]"]
+_EVENTS = ("alerts", "invitations", "decisions", "dead-letters", "scores")
+#: How many answers of a customer are remembered.
+_HISTORY = 32
+#: Table -> the role that keeps it, and the topic that it stands for.
+TABLES = {
+    "contacts": ("process", "responses"),
+    "segments": ("process", "tallies"),
+    "outbox": ("notify", "alerts"),
+}
+
+
+class Event(NamedTuple):
+    """An event as its receivers get it."""
+
+    id: str
+    body: dict[str, Any]
+    value: bytes
+
+
+@dataclass
+class Found:
+    """What is on Kafka and in the mailbox."""
+
+    events: dict[str, list[Event]]
+    tables: dict[str, Table]
+    compacted: dict[str, Table]
+    committed: dict[tuple[str, int], int]
+    letters: list[Letter]
+
+
+@dataclass
+class Allowed:
+    """What the faults so far explain.
+
+    `interruptions`: how often a worker was stopped in its work: each may repeat what was in hand. `ambiguous`: after
+    how many mails, at most, nobody could know whether they had been accepted.
+    """
+
+    interruptions: int = 0
+    ambiguous: int = 0
+
+
+@dataclass
+class Verdict:
+    """`wrong` has a line for each thing that must hold and does not; `figures` are for the table."""
+
+    wrong: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def differ(self, what: str, found: set[Any], expected: set[Any]) -> None:
+        """Note it if two sets differ."""
+        if found != expected:
+            self.wrong.append(f"{what}: {len(expected - found)} missing, {len(found - expected)} too many")
+
+    def equal(self, what: str, found: Any, expected: Any) -> None:
+        """Note it if two values differ."""
+        if found != expected:
+            self.wrong.append(f"{what}: {found}, expected {expected}")
+
+
+async def find(kafka: str, prefix: str, group: str, letters: list[Letter]) -> Found:
+    """Read everything there is."""
+    names = [f"{prefix}.{topic}" for topic in _EVENTS]
+    names += [f"{group}-{role}-{table}-changelog" for table, (role, _) in TABLES.items()]
+    read = await asyncio.gather(*(read_topic(kafka, name) for name in names))
+    offsets = await committed(kafka, prefix, group)
+    # By the ten thousand: the loop has mails to take and other faults' times to measure meanwhile.
+    return await asyncio.to_thread(_found, read, offsets, letters)
+
+
+def _found(read: list[Records], offsets: dict[tuple[str, int], int], letters: list[Letter]) -> Found:
+    events = {topic: _events(records) for topic, records in zip(_EVENTS, read, strict=False)}
+    logs = dict(zip(TABLES, read[len(_EVENTS) :], strict=True))
+    return Found(
+        events,
+        {table: tables.read(log) for table, log in logs.items()},
+        {table: tables.read(tables.compacted(log)) for table, log in logs.items()},
+        offsets,
+        letters,
+    )
+
+
+async def committed(kafka: str, prefix: str, group: str) -> dict[tuple[str, int], int]:
+    """Return the committed offset of each partition that has one, by the topic's short name."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        found: dict[tuple[str, int], int] = {}
+        for role in ("process", "notify"):
+            offsets: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(f"{group}-{role}")
+            for place, said in offsets.items():
+                if said.offset >= 0:
+                    found[place.topic.removeprefix(f"{prefix}."), place.partition] = said.offset
+        return found
+    finally:
+        await admin.close()
+
+
+def _events(records: Records) -> list[Event]:
+    return [
+        Event(dict(record.headers)["ce_id"].decode(), json.loads(record.value), record.value)
+        for record in records
+        if record.value is not None
+    ]
+
+
+def check(published: list[Published], found: Found, allowed: Allowed) -> Verdict:
+    """Hold what was found against a recount of what was published."""
+    verdict, recount = Verdict(), recounted(published)
+    _check_tables(verdict, found, recount)
+    _check_decisions(verdict, found, published, recount)
+    _check_alerts(verdict, found, recount)
+    _check_invitations(verdict, found, recount)
+    _check_copies(verdict, found, allowed)
+    _check_dead_letters(verdict, found, published)
+    _check_mails(verdict, found, allowed)
+    check_offsets(verdict, found)
+    return verdict
+
+
+def _check_tables(verdict: Verdict, found: Found, recount: Recount) -> None:
+    expected = recount.windows()
+    for title, held in (("tables", found.tables), ("tables, compacted", found.compacted)):
+        ids = Counter(tables.responses(held["contacts"]))
+        verdict.differ(f"I1 responses in the {title}", set(ids), _remembered(recount))
+        verdict.equal(f"I1 responses twice in the {title}", sum(n > 1 for n in ids.values()), 0)
+        windows = {
+            path: {name: _classes(bins) for name, bins in of.items()}
+            for path, of in tables.windows(held["segments"]).items()
+        }
+        _check_windows(verdict, title, windows, expected)
+    published = {event.body["segment"]: event.body["windows"] for event in found.events["scores"]}
+    _check_windows(verdict, "published scores", published, expected)
+
+
+def _remembered(recount: Recount) -> set[str]:
+    """Return the responses that customers' histories reach back to (history.answers)."""
+    by_customer: dict[str, list[str]] = defaultdict(list)
+    for response_id, event in recount.current.items():
+        by_customer[event["customer_id"]].append(response_id)
+    return {response_id for ids in by_customer.values() for response_id in ids[-_HISTORY:]}
+
+
+def _check_windows(verdict: Verdict, title: str, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    verdict.differ(f"I1 segments in the {title}", set(found), set(expected))
+    for path in set(found) & set(expected):
+        for name, counts in expected[path].items():
+            window = found[path][name]
+            verdict.equal(f"I1 {path or 'root'} {name} in the {title}", [window[c] for c in counts], [*counts.values()])
+
+
+def _classes(bins: list[int]) -> dict[str, Any]:
+    promoters, passives, detractors = sum(bins[9:]), sum(bins[7:9]), sum(bins[:7])
+    n = promoters + passives + detractors
+    nps = (promoters - detractors) * 100 / n if n else None
+    return {"n": n, "promoters": promoters, "passives": passives, "detractors": detractors, "nps": nps}
+
+
+def _check_decisions(verdict: Verdict, found: Found, published: list[Published], recount: Recount) -> None:
+    decisions = {event.id: event.body for event in found.events["decisions"]}
+    outcomes = Counter(body["outcome"] for body in decisions.values())
+    valid = sum(record.event is not None for record in published)
+    verdict.equal("I1 decisions", len(decisions), valid)
+    verdict.equal("I1 responses dropped", outcomes["duplicate"] + outcomes["superseded"], recount.duplicates)
+
+
+def _check_alerts(verdict: Verdict, found: Found, recount: Recount) -> None:
+    alerts = [event.body for event in found.events["alerts"]]
+    verdict.differ("I2 alerts", {alert["response_id"] for alert in alerts}, recount.alerts)
+    verdict.equal("I2 alert ids", len({alert["alert_id"] for alert in alerts}), len(recount.alerts))
+    last: dict[str, dict[str, Any]] = {}
+    for alert in alerts:
+        known = last.get(alert["response_id"])
+        if known is None or alert["revision"] >= known["revision"]:
+            last[alert["response_id"]] = alert
+    over = {response for response, alert in last.items() if alert["action"] == "withdrawn"}
+    happy = {r for r in recount.alerts if recount.current[r].get("test") or recount.current[r]["score"] > 6}
+    verdict.differ("I2 alerts withdrawn", over, happy)
+
+
+def _check_invitations(verdict: Verdict, found: Found, recount: Recount) -> None:
+    invited = {(event.body["customer_id"], event.body["response_id"]) for event in found.events["invitations"]}
+    verdict.differ("I2 invitations", invited, set(recount.invited.items()))
+    verdict.equal("I2 invitation ids", len({event.id for event in found.events["invitations"]}), len(invited))
+
+
+def _check_copies(verdict: Verdict, found: Found, allowed: Allowed) -> None:
+    """A replay repeats an event exactly, and there are no more replays than there were interruptions."""
+    distinct = records = 0
+    for topic in ("alerts", "invitations", "decisions", "dead-letters"):
+        copies: dict[str, list[bytes]] = defaultdict(list)
+        for event in found.events[topic]:
+            copies[event.id].append(event.value)
+        verdict.equal(f"I2 {topic} whose copies differ", sum(len(set(values)) > 1 for values in copies.values()), 0)
+        most = max(map(len, copies.values()), default=1)
+        if most > 1 + allowed.interruptions:
+            verdict.wrong.append(f"I2 {topic}: {most} copies of one, with {allowed.interruptions} interruptions")
+        distinct, records = distinct + len(copies), records + len(found.events[topic])
+    verdict.figures["repeats"] = records / max(distinct, 1)
+
+
+def _check_dead_letters(verdict: Verdict, found: Found, published: list[Published]) -> None:
+    letters = {event.id: event.body["reason"] for event in found.events["dead-letters"]}
+    expected = Counter(record.reason for record in published if record.reason)
+    verdict.equal("I4 dead letters", Counter(letters.values()), expected)
+
+
+def _check_mails(verdict: Verdict, found: Found, allowed: Allowed) -> None:
+    opened = {(e.body["alert_id"], e.body["revision"]) for e in found.events["alerts"] if e.body["action"] == "opened"}
+    copies = Counter(letter.id for letter in found.letters)
+    mailed = Counter(letter.alert_id for letter in {letter.id: letter for letter in found.letters}.values())
+    verdict.equal("I3 alerts whose mails are too few or too many", dict(Counter(a for a, _ in opened) - mailed), {})
+    verdict.equal("I3 mails for nobody", dict(mailed - Counter(a for a, _ in opened)), {})
+    extra = sum(copies.values()) - len(copies)
+    if extra > allowed.ambiguous:
+        verdict.wrong.append(f"I3 {extra} copies of mails, {allowed.ambiguous} explained")
+    receivers = {letter.receivers for letter in found.letters}
+    verdict.equal("I3 mails to others", receivers - {("support@example.com",)}, set())
+    verdict.equal("I3 mails with a customer's markup", sum(letter.foreign for letter in found.letters), 0)
+    verdict.figures["mails"] = len(copies)
+    verdict.figures["extra mails"] = extra
+
+
+def check_offsets(verdict: Verdict, found: Found) -> None:
+    """Note each committed offset whose state is not there: a record between the two would be lost."""
+    for table, (_, topic) in TABLES.items():
+        for (name, partition), offset in found.committed.items():
+            mark = found.tables[table].marks.get(partition, -1)
+            if name == topic and offset > mark + 1:
+                verdict.wrong.append(f"I5 {topic} {partition}: {offset} is committed, its state stands at {mark}")

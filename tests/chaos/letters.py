@@ -1,0 +1,76 @@
+"""Mails as their receivers' programs see them; by the thousand, so only what is needed is read."""
+
+import email
+import re
+from collections.abc import Iterable
+from email.message import Message
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+
+from integration.sampling import CANARY
+
+from worker.embedded.inbox import Mail
+
+_MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+
+
+class Letter(NamedTuple):
+    """`id`: the Message-ID; `foreign`: whether what a customer wrote has become an element of its page."""
+
+    id: str
+    alert_id: str
+    receivers: tuple[str, ...]
+    foreign: bool
+
+
+class Letters:
+    """What is in a mailbox; each mail is read once."""
+
+    def __init__(self, mails: list[Mail]) -> None:
+        self._mails = mails
+        self._read: list[Letter] = []
+        self._ids: set[bytes] = set()
+        self._looked_at = 0
+
+    def all(self) -> list[Letter]:
+        """Return them; half a millisecond each."""
+        self._read += [_letter(mail) for mail in self._mails[len(self._read) :]]
+        return list(self._read)
+
+    def distinct(self) -> int:
+        """Return how many there are, copies not counted."""
+        new = self._mails[self._looked_at :]
+        self._looked_at += len(new)
+        self._ids.update(match[1] for mail in new if (match := _MESSAGE_ID.search(mail.content)))
+        return len(self._ids)
+
+
+def _letter(mail: Mail) -> Letter:
+    message = email.message_from_bytes(mail.content)
+    page = "".join(_text(part) for part in _parts(message) if part.get_content_type() == "text/html")
+    assert page
+    return Letter(message["Message-ID"], message["X-NPS-Alert-Id"], mail.recipients, _has_canary(page))
+
+
+def _parts(message: Message) -> Iterable[Message]:
+    return (part for part in message.walk() if not part.is_multipart())
+
+
+def _text(part: Message) -> str:
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content.decode()
+
+
+class _Canaries(HTMLParser):
+    found = False
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        del attrs
+        self.found = self.found or tag == CANARY
+
+
+def _has_canary(page: str) -> bool:
+    parser = _Canaries()
+    parser.feed(page)
+    return parser.found

@@ -1,0 +1,81 @@
+"""Every fault: what it is called, how it is tried, how often."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
+
+from chaos import controls
+from chaos.faults import (
+    broker_away,
+    clocks,
+    erasure,
+    hung_broker,
+    joining,
+    kill_at,
+    leader,
+    poison,
+    random_kills,
+    smtp,
+    smtp_away,
+    soak,
+    state,
+    stopping,
+    zombie,
+)
+from chaos.ground import Ground
+
+
+class Fault(NamedTuple):
+    """`trials`: how many; `quick`: how many in the short form; `named`: only when it is asked for by name."""
+
+    name: str
+    run: Callable[[Ground, int], Awaitable[None]]
+    trials: int
+    quick: int = 1
+    named: bool = False
+
+    def how_often(self, *, quick: bool) -> int:
+        """Return how many trials there are, in the short form or the whole."""
+        return self.quick if quick else self.trials
+
+
+def _kill_at(step: str) -> Fault:
+    async def run(ground: Ground, trials: int) -> None:
+        await kill_at.run(ground, step, trials)
+
+    return Fault(f"kill_{step}", run, 10)
+
+
+def _smtp(name: str) -> Fault:
+    async def run(ground: Ground, trials: int) -> None:
+        if name in smtp.ONE_MAIL:
+            await smtp.one_mail(ground, trials, smtp.ONE_MAIL[name])
+        else:
+            await smtp.the_server(ground, trials, smtp.THE_SERVER[name])
+
+    return Fault(f"smtp_{name}", run, 20)
+
+
+FAULTS: tuple[Fault, ...] = (
+    Fault("random_kills", random_kills.run, 30, quick=2),
+    *map(_kill_at, kill_at.ALL),
+    Fault("joining_and_leaving", joining.run, 20),
+    Fault("zombie", zombie.run, 5),
+    Fault("hung_broker", hung_broker.run, 20),
+    Fault("leader_restarted", partial(leader.run, hard=False), 5),
+    Fault("leader_killed", partial(leader.run, hard=True), 5),
+    Fault("broker_away", broker_away.run, 1),
+    Fault("broker_away_at_start", broker_away.at_start, 1),
+    *map(_smtp, (*smtp.ONE_MAIL, *smtp.THE_SERVER)),
+    Fault("smtp_away", smtp_away.run, 1),
+    Fault("state_wiped", state.wiped, 3),
+    *([Fault("disk_full", state.disk_full, 3)] if sys.platform == "linux" else []),
+    Fault("changelog_gone", state.changelog_gone, 2, quick=2),
+    Fault("poison", poison.run, 200, quick=40),
+    Fault("clocks", clocks.run, 8),
+    Fault("erasure", erasure.run, 20),
+    Fault("stopping", stopping.run, 6, quick=2),
+    Fault("soak", soak.run, 1, quick=0, named=True),
+    Fault("controls_without_their_bugs", controls.without_bugs, len(controls.CONTROLS), quick=0),
+)

@@ -1,0 +1,267 @@
+"""A worker with something wrong with it: `python -m chaos.saboteur run …` is `python -m worker run …`, but
+
+- when it reaches a named step it signals itself, raises, or pauses, if the file CHAOS_ORDER asks for it;
+- with CHAOS_BUG it has one of the five bugs that the harness must find;
+- its wall clock is wrong by the seconds in the file CHAOS_CLOCK.
+
+The worker itself has no switch for any of this: everything here reaches into it from outside.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from worker import cli
+from worker.flow import road
+from worker.flow.contact import Contact
+from worker.notify import compose
+from worker.notify.channels.email import EmailChannel
+from worker.streams.lane import Lane
+from worker.streams.ordered import OrderedConsumer
+from worker.streams.postman import Errand, Postman
+from worker.streams.sending import Sender
+
+#: The steps of a batch and of a mail, in their order, at which a worker can be told to end.
+STEPS = (
+    "fetched",
+    "validated",
+    "outputs_sent",
+    "outputs_acked",
+    "rows_sent",
+    "rows_acked",
+    "before_commit",
+    "after_commit",
+    "mail_claimed",
+    "mail_accepted",
+)
+BUGS = ("dedup_off", "commit_before_flush", "exception_swallowed", "no_delivery_log", "autoescape_off")
+#: In place of a signal: the handler raises.
+RAISE = "raise"
+#: In place of a signal, where the worker waits anyway: it goes on after the delay.
+PAUSE = "pause"
+_CLOCK_READ_EVERY_SECONDS = 0.02
+
+Reach = Callable[[str], float]
+Wrapper = Callable[[Any], Any]
+
+
+class Order(NamedTuple):
+    """What to do when `step` is reached for the `nth` time from now, `delay` seconds after it."""
+
+    step: str
+    nth: int
+    what: str
+    delay: float = 0.0
+
+    def give(self, path: Path) -> None:
+        """Write it where the worker looks."""
+        fresh = path.with_suffix(".new")
+        fresh.write_text(" ".join(map(str, self)))
+        fresh.replace(path)
+
+
+class Orders:
+    """Carries out the order in a file, once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reached = 0
+        self._text = ""
+
+    def reach(self, step: str) -> float:
+        """Be told that a step is reached; return for how many seconds to pause."""
+        try:
+            text = self._path.read_text()
+        except FileNotFoundError:
+            return 0.0
+        if text != self._text:
+            self._text, self._reached = text, 0
+        ordered, nth, what, delay = text.split()
+        if step != ordered:
+            return 0.0
+        self._reached += 1
+        if self._reached < int(nth):
+            return 0.0
+        self._path.unlink()
+        self._text = ""
+        if what == PAUSE:
+            return float(delay)
+        if float(delay):
+            asyncio.get_running_loop().call_later(float(delay), _do, what)
+        else:
+            _do(what)
+        return 0.0
+
+
+def _do(what: str) -> None:
+    if what == RAISE:
+        raise RuntimeError("a handler that raises, as ordered")
+    os.kill(os.getpid(), signal.Signals[what])
+
+
+def _around(owner: Any, name: str, wrapper: Wrapper) -> None:
+    """Replace a function by what `wrapper` makes of it."""
+    original = getattr(owner, name)
+    _instead(owner, name, wraps(original)(wrapper(original)))
+
+
+def _instead(owner: Any, name: str, function: Any) -> None:
+    assert hasattr(owner, name)
+    setattr(owner, name, function)
+
+
+def _before(reach: Reach, step: str) -> Wrapper:
+    def wrapper(original: Any) -> Any:
+        def called(*args: Any, **options: Any) -> Any:
+            reach(step)
+            return original(*args, **options)
+
+        return called
+
+    return wrapper
+
+
+def _after(reach: Reach, step: str) -> Wrapper:
+    def wrapper(original: Any) -> Any:
+        def called(*args: Any, **options: Any) -> Any:
+            found = original(*args, **options)
+            reach(step)
+            return found
+
+        return called
+
+    return wrapper
+
+
+def _sent(reach: Reach) -> Wrapper:
+    def wrapper(original: Any) -> Any:
+        async def called(self: Any, batch: Any, topic: str, **options: Any) -> Any:
+            future = await original(self, batch, topic, **options)
+            await asyncio.sleep(reach("rows_sent" if _is_changelog(topic) else "outputs_sent"))
+            return future
+
+        return called
+
+    return wrapper
+
+
+def _acked(reach: Reach) -> Wrapper:
+    def wrapper(original: Any) -> Any:
+        async def called(self: Any, batches: Iterable[Any]) -> Any:
+            batches = list(batches)
+            found = await original(self, batches)
+            if batches:
+                await asyncio.sleep(reach("rows_acked" if _is_changelog(batches[0][0]) else "outputs_acked"))
+            return found
+
+        return called
+
+    return wrapper
+
+
+def _around_awaited(reach: Reach, before: str, after: str) -> Wrapper:
+    def wrapper(original: Any) -> Any:
+        async def called(*args: Any, **options: Any) -> Any:
+            await asyncio.sleep(reach(before))
+            found = await original(*args, **options)
+            await asyncio.sleep(reach(after))
+            return found
+
+        return called
+
+    return wrapper
+
+
+def obey(orders: Orders) -> None:
+    """Have every step reported."""
+    reach = orders.reach
+    _around(OrderedConsumer, "admit", _before(reach, "fetched"))
+    _around(road, "decide", _after(reach, "validated"))
+    _around(AIOKafkaProducer, "send_batch", _sent(reach))
+    _around(Sender, "send", _acked(reach))
+    _around(AIOKafkaConsumer, "commit", _around_awaited(reach, "before_commit", "after_commit"))
+    _around(EmailChannel, "send", _around_awaited(reach, "mail_claimed", "mail_accepted"))
+
+
+def _is_changelog(topic: str) -> bool:
+    return topic.endswith("-changelog")
+
+
+def _dedup_off() -> None:
+    """A response that comes again is a new one."""
+    _instead(Contact, "answer", lambda *_: None)
+
+
+def _commit_before_flush() -> None:
+    """What was fetched is committed, whether it is durable or not."""
+    _instead(OrderedConsumer, "_new_offset", lambda self, tp: self._cursor.get(tp))
+
+
+def _exception_swallowed() -> None:
+    """A batch whose handler raises counts as done, as with Faust's own acks."""
+
+    def wrapper(original: Any) -> Any:
+        async def called(self: Lane, batch: Any, number: int, consumer: OrderedConsumer) -> None:
+            try:
+                await original(self, batch, number, consumer)
+            except Exception:  # noqa: BLE001 - the bug
+                consumer.done(batch)
+
+        return called
+
+    _around(Lane, "_carry", wrapper)
+
+
+def _no_delivery_log() -> None:
+    """What came of a mail is remembered here and nowhere else."""
+
+    async def forget(self: Postman, errand: Errand, *_: Any) -> None:
+        self._open.get((errand.number, errand.key), {}).pop(errand.delivery_id, None)
+
+    _instead(Postman, "_write_down", forget)
+
+
+def _autoescape_off() -> None:
+    """What customers write becomes part of the page."""
+    compose._TEMPLATES.autoescape = False
+    compose._TEMPLATES.cache = None
+    compose._HTML = compose._TEMPLATES.get_template("alert.html.j2")
+
+
+def break_clock(path: Path) -> None:
+    """Let the wall clock be wrong by the seconds in a file, which may change at any time."""
+    true = time.time
+    wrong, looked = 0.0, float("-inf")
+
+    def now() -> float:
+        nonlocal wrong, looked
+        if time.monotonic() - looked > _CLOCK_READ_EVERY_SECONDS:
+            looked = time.monotonic()
+            wrong = float(path.read_text()) if path.exists() else 0.0
+        return true() + wrong
+
+    time.time = now
+
+
+def main() -> int:
+    """Install what is asked for, then be the worker."""
+    if order := os.environ.get("CHAOS_ORDER"):
+        obey(Orders(Path(order)))
+    if bug := os.environ.get("CHAOS_BUG"):
+        assert bug in BUGS
+        globals()[f"_{bug}"]()
+    if clock := os.environ.get("CHAOS_CLOCK"):
+        break_clock(Path(clock))
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

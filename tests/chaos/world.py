@@ -1,0 +1,330 @@
+"""A world of its own for a fault: names on some Kafka, a mailbox, workers, and what was published to them."""
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from chaos import invariants
+from chaos.feed import Feed
+from chaos.invariants import Allowed, Found, Verdict
+from chaos.letters import Letters
+from chaos.saboteur import Order
+from integration.processes import Process, environment, start_worker
+from integration.reading import LARGEST, read_topic
+from integration.sampling import Published
+
+from worker.embedded.inbox import Inbox
+
+PARTITIONS = 4
+#: In the order of travel: once a topic is done, only those after it can still grow.
+TRAVEL = ("responses", "tallies", "alerts")
+#: How many mails a worker has in hand, at most (smtp.connections).
+HANDS = 4
+_POLL_SECONDS = 0.05
+_LAST_WORDS = 8
+#: Nothing that is waited for may take longer than this; what does is a violation.
+PATIENCE_SECONDS = 90.0
+
+
+class NotHealed(Exception):
+    """Something that had to happen did not."""
+
+
+@dataclass
+class World:
+    """What a fault works on."""
+
+    name: str
+    kafka: str
+    folder: Path
+    inbox: Inbox
+    rng: random.Random
+    feed: Feed
+    env: dict[str, str]
+    published: list[Published] = field(default_factory=list)
+    allowed: Allowed = field(default_factory=Allowed)
+    workers: list["Worker"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.letters = Letters(self.inbox.mails)
+
+    def worker(self, role: str = "all", **env: str) -> "Worker":
+        """Return a worker, not started yet."""
+        worker = Worker(self, role, len(self.workers), {**self.env, **env})
+        self.workers.append(worker)
+        return worker
+
+    async def begin(self, role: str = "all", **env: str) -> "Worker":
+        """Return a worker that is ready."""
+        worker = self.worker(role, **env)
+        await worker.start()
+        await worker.ready()
+        return worker
+
+    async def publish(self, records: list[Published], *, seconds: float = 0.0) -> None:
+        """Publish in order, evenly over the time."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.kafka, enable_idempotence=True, linger_ms=5, max_request_size=LARGEST
+        )
+        await producer.start()
+        began = time.monotonic()
+        try:
+            for number, record in enumerate(records):
+                ahead = number * seconds / len(records) - (time.monotonic() - began)
+                if ahead > 0.01:
+                    await asyncio.sleep(ahead)
+                await producer.send(f"{self.name}.responses", record.value, key=record.key, headers=record.headers)
+                self.published.append(record)
+            await producer.flush()
+        finally:
+            await producer.stop()
+
+    async def feed_some(self, count: int, *, seconds: float = 0.0) -> None:
+        """Publish the next responses of the feed."""
+        await self.publish(self.feed.take(count), seconds=seconds)
+
+    async def feed_to_death(self, worker: "Worker", portion: int) -> None:
+        """Publish on until a worker has died of what it was told."""
+        dying = asyncio.create_task(worker.died())
+        while not dying.done():
+            await self.feed_some(portion)
+            await asyncio.wait([dying], timeout=0.3)
+        await dying
+
+    async def feed_to_a_stop(self, worker: "Worker", step: str, portion: int) -> None:
+        """Publish on until a worker is stopped in its tracks at a step, as by SIGSTOP; SIGCONT wakes it."""
+        worker.told(step, 2, "SIGSTOP")
+        async with patience("a worker to stop in its tracks"):
+            while psutil.Process(worker.process.pid).status() != psutil.STATUS_STOPPED:
+                await self.feed_some(portion)
+                await asyncio.sleep(_POLL_SECONDS)
+        self.interrupted(mails=True)
+
+    @asynccontextmanager
+    async def fed(self, per_second: int) -> AsyncIterator[None]:
+        """Publish on meanwhile."""
+        enough = asyncio.Event()
+
+        async def feed() -> None:
+            while not enough.is_set():
+                await self.feed_some(per_second, seconds=1.0)
+
+        feeding = asyncio.create_task(feed())
+        try:
+            yield
+        finally:
+            enough.set()
+            await feeding
+
+    async def caught_up(self, *, mails: bool = True) -> None:
+        """Wait until everything published is processed, committed, and mailed."""
+        async with patience("the committed offsets to reach the end"):
+            for topic in TRAVEL:
+                while not await self.is_committed(topic):  # noqa: ASYNC110 - the broker's offsets raise no event
+                    await asyncio.sleep(_POLL_SECONDS)
+        if mails:
+            await self.mailed()
+
+    async def is_committed(self, topic: str) -> bool:
+        """Say whether the committed offsets are at a topic's end."""
+        places = [TopicPartition(f"{self.name}.{topic}", n) for n in range(PARTITIONS)]
+        with contextlib.suppress(KafkaError):
+            ends = await self._ends(places)
+            done = await invariants.committed(self.kafka, self.name, self.name)
+            return all(end == 0 or done.get((topic, place.partition), -1) == end for place, end in ends.items())
+        return False
+
+    async def _ends(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        asking = AIOKafkaConsumer(bootstrap_servers=self.kafka)
+        await asking.start()
+        try:
+            ends: dict[TopicPartition, int] = await asking.end_offsets(places)
+            return ends
+        finally:
+            await asking.stop()
+
+    async def opened(self) -> int:
+        """Return how many mails there have to be: one for each time an alert was opened."""
+        alerts = [
+            json.loads(r.value) for r in await read_topic(self.kafka, f"{self.name}.alerts") if r.value is not None
+        ]
+        return len({(alert["alert_id"], alert["revision"]) for alert in alerts if alert["action"] == "opened"})
+
+    async def mailed(self) -> None:
+        """Wait until the mailbox has as many different mails as there have to be."""
+        expected = await self.opened()
+        async with patience(f"{expected} mails"):
+            while self.letters.distinct() < expected:
+                await self.inbox.wait_for(self.inbox.accepted + 1)
+
+    def interrupted(self, *, mails: bool) -> None:
+        """Take note that batches, and perhaps mails, were cut off in the middle."""
+        self.allowed.interruptions += 1
+        self.allowed.ambiguous += HANDS if mails else 0
+
+    async def deserted(self) -> None:
+        """Wait until nobody is left in the groups."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
+        await admin.start()
+        try:
+            async with patience("the groups to be empty"):
+                for role in ("process", "notify"):
+                    while not await _is_empty(admin, f"{self.name}-{role}"):  # noqa: ASYNC110 - Kafka raises no event
+                        await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            await admin.close()
+
+    def last_words(self) -> list[str]:
+        """Return what each worker said last, but for what was to be expected."""
+        return [line for worker in self.workers for line in worker.last_words()]
+
+    async def find(self) -> Found:
+        """Return everything that came of it so far."""
+        letters = await asyncio.to_thread(self.letters.all)
+        return await invariants.find(self.kafka, self.name, self.name, letters)
+
+    async def check(self) -> Verdict:
+        """Hold everything that came of it so far against the recount."""
+        return await asyncio.to_thread(invariants.check, self.published, await self.find(), self.allowed)
+
+
+class Worker:
+    """One worker process after the other, by the same name."""
+
+    def __init__(self, world: World, role: str, number: int, env: dict[str, str]) -> None:
+        self._world = world
+        self._role = role
+        self._order = world.folder / f"order-{number}"
+        self._process: Process | None = None
+        self.starts = 0
+        self.env = {
+            **environment(world.kafka, world.inbox, world.name, world.folder),
+            "NPS_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+            "NPS_KAFKA__BATCH_RECORDS": "25",
+            "NPS_STATUS_FILE": str(world.folder / f"status-{number}"),
+            "CHAOS_ORDER": str(self._order),
+            **env,
+        }
+
+    @property
+    def process(self) -> Process:
+        """The present process, or the last."""
+        assert self._process is not None
+        return self._process
+
+    def last_words(self) -> list[str]:
+        """Return the last lines that are more than information."""
+        lines = [] if self._process is None else self._process.lines
+        return [line for line in lines if '"level": "info"' not in line][-_LAST_WORDS:]
+
+    async def start(self) -> None:
+        """Start it."""
+        self.starts += 1
+        self._process = await start_worker("run", "--role", self._role, env=self.env, module="chaos.saboteur")
+
+    async def ready(self) -> None:
+        """Wait until it has its partitions and their state."""
+        async with patience("a worker to be ready"):
+            await self.process.said('"started')
+
+    def told(self, step: str, nth: int, what: str, delay: float = 0.0) -> None:
+        """Have it signal itself at a step, the `nth` time from now."""
+        Order(step, nth, what, delay).give(self._order)
+
+    def untold(self) -> None:
+        """Take back what it was told and has not done."""
+        self._order.unlink(missing_ok=True)
+
+    async def died(self) -> int:
+        """Wait until it has ended; return its exit code."""
+        async with patience("a worker to end"):
+            code = await self.process.exited()
+        self._interrupted()
+        return code
+
+    async def kill(self) -> None:
+        """End it by SIGKILL, whatever it is doing."""
+        if self._process is not None and not self._process.ended:
+            await self._process.end(signal.SIGKILL)
+            self._interrupted()
+
+    def _interrupted(self) -> None:
+        self._world.interrupted(mails=self._role != "process")
+
+    async def stop(self) -> int:
+        """End it by SIGTERM and return the exit code."""
+        async with patience("a worker to stop"):
+            return await self.process.end(signal.SIGTERM)
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.tell(number)
+
+    def settled(self) -> int:
+        """Return how often its groups have settled: once for each role and rebalance."""
+        return self.process.count("has partitions")
+
+    async def settles(self, times: int) -> None:
+        """Wait until they have settled so often."""
+        async with patience("the groups to settle"):
+            await self.process.said("has partitions", times)
+
+    async def begun(self) -> None:
+        """Wait until somebody else's `live` has made it ready."""
+        while self._process is None:  # noqa: ASYNC110 - once, for the time a process takes to be made
+            await asyncio.sleep(_POLL_SECONDS)
+        await self.ready()
+
+    async def live(self) -> None:
+        """Be started again whenever it ends, as an orchestrator does it, until cancelled."""
+        while True:
+            await self.start()
+            await self.process.exited()
+
+
+async def _is_empty(admin: AIOKafkaAdminClient, group: str) -> bool:
+    # One at a time: aiokafka 0.14.0 cannot read an answer about two.
+    [answer] = await admin.describe_consumer_groups([group])
+    return all(state == "Empty" for _, _, state, *_ in answer.groups)
+
+
+@asynccontextmanager
+async def patience(what: str, seconds: float = PATIENCE_SECONDS) -> AsyncIterator[None]:
+    """Raise NotHealed if what is waited for takes too long."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise NotHealed(f"waited {seconds:.0f} s in vain for {what}") from None
+
+
+@asynccontextmanager
+async def world(
+    name: str, kafka: str, folder: Path, *, seed: str, customers: int = 150, inbox: Inbox | None = None, **env: str
+) -> AsyncIterator[World]:
+    """Make a world; its workers are gone at the end, whatever happens."""
+    home = folder / name
+    home.mkdir()
+    async with contextlib.AsyncExitStack() as stack:
+        mailbox = await stack.enter_async_context(inbox or Inbox())
+        made = World(name, kafka, home, mailbox, random.Random(seed), Feed(seed, customers), env)
+        try:
+            yield made
+        finally:
+            for worker in made.workers:
+                with contextlib.suppress(ProcessLookupError):
+                    await worker.kill()
+
+
+Say = Callable[[str], None]
