@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.invariants import Verdict
-from chaos.world import NotHealed, World, world
+from chaos.world import NotHealed, Worker, World, world
 
 #: How many of a trial's violations are shown at once; the first ones tell the most.
 _SHOWN = 5
@@ -43,6 +43,14 @@ class Trial:
         began, self.bound = time.monotonic(), bound
         yield
         self.seconds = time.monotonic() - began
+
+    async def heal(self, world: World, worker: Worker, bound: float) -> None:
+        """Start a worker again, measure how long it takes until all is done, and check it."""
+        with self.healing(bound):
+            await worker.start()
+            await worker.ready()
+            await world.caught_up()
+        self.take(await world.check())
 
     @property
     def is_late(self) -> bool:

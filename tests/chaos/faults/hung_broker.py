@@ -27,11 +27,7 @@ async def run(ground: Ground, trials: int) -> None:
                     verdict = Verdict()
                     invariants.check_offsets(verdict, await world.find())
                     trial.take(verdict)
-                    with trial.healing(_CAUGHT_UP_SECONDS):
-                        await worker.start()
-                        await worker.ready()
-                        await world.caught_up()
-                    trial.take(await world.check())
+                    await trial.heal(world, worker, _CAUGHT_UP_SECONDS)
                 if trial.wrong:
                     return
 

@@ -23,11 +23,7 @@ async def run(ground: Ground, step: str, trials: int) -> None:
         for number in range(trials):
             async with ground.trial(number) as trial:
                 await _kill(world, worker, step, ground.rng(number))
-                with trial.healing(_WORKING_AGAIN_SECONDS):
-                    await worker.start()
-                    await worker.ready()
-                    await world.caught_up()
-                trial.take(await world.check())
+                await trial.heal(world, worker, _WORKING_AGAIN_SECONDS)
             if trial.wrong:
                 return
 

@@ -68,11 +68,7 @@ async def disk_full(ground: Ground, trials: int) -> None:
                 await _stopped_loudly(trial, worker, "no acknowledgement for")
                 await kafka.restart()
                 await _nothing_ahead(trial, world)
-                with trial.healing(_CAUGHT_UP_SECONDS + _PATIENCE_SECONDS):
-                    await worker.start()
-                    await worker.ready()
-                    await world.caught_up()
-                trial.take(await world.check())
+                await trial.heal(world, worker, _CAUGHT_UP_SECONDS + _PATIENCE_SECONDS)
                 trial.expect("exit code", await worker.stop(), 0)
             if trial.wrong:
                 return
