@@ -31,13 +31,18 @@ class StructuredResponse(Event):
     data: Response
 
 
-def binary_headers(event_type: str, event_id: str, time: str) -> Headers:
+_SPEC_VERSION = ("ce_specversion", SPEC_VERSION.encode())
+_SOURCE = ("ce_source", SOURCE.encode())
+_CONTENT_TYPE = ("content-type", b"application/json")
+
+
+def binary_headers(event_type: bytes, event_id: str, time: bytes) -> Headers:
     """Return the headers of a binary-mode event; `time` is RFC 3339. No personal data goes here."""
     return [
-        ("ce_specversion", b"1.0"),
+        _SPEC_VERSION,
         ("ce_id", event_id.encode()),
-        ("ce_source", SOURCE.encode()),
-        ("ce_type", event_type.encode()),
-        ("ce_time", time.encode()),
-        ("content-type", b"application/json"),
+        _SOURCE,
+        ("ce_type", event_type),
+        ("ce_time", time),
+        _CONTENT_TYPE,
     ]

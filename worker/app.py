@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,9 @@ _LOOK_SECONDS = 1.0
 #: How long a stop may take, in seconds: less than orchestrators wait before they kill; and after something fatal.
 _STOP_SECONDS = 25.0
 _FATAL_STOP_SECONDS = 3.0
+
+#: Python's thresholds are 700, 10 and 10: every other batch would have all objects looked at.
+_COLLECT_AFTER = (50_000, 20, 100)
 
 Role = Literal["process", "notify", "all"]
 
@@ -125,8 +129,15 @@ async def _stop_roles(worker: Worker) -> None:
         await shell.app.stop()
 
 
+def calm_collector() -> None:
+    """Let the collector of cycles look seldom: batches make objects by the ten thousand, and hardly any cycle."""
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
+
+
 async def run(settings: Settings, role: Role) -> int:
     """Run until SIGTERM or SIGINT, or until something must stop it. Return the exit code."""
+    calm_collector()
     stop, started = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

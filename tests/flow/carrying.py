@@ -11,6 +11,7 @@ from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER
 from worker.flow.record import Record as AnyRecord
 from worker.flow.road import Decided
+from worker.nps.segment import Move
 
 #: What tells an output from all others: its topic, its key and its id.
 Identity = tuple[str, bytes | None, object]
@@ -74,13 +75,20 @@ def header_of(output: Output, name: str) -> bytes | None:
     return dict(output.headers).get(name)
 
 
+def entries_of(message: tally.Tally) -> list[tuple[int, ...] | Move]:
+    """Return a tally's entries, in their order."""
+    put = message.entries.put
+    plain: list[tuple[int, ...] | Move] = [tuple(put[first : first + 4]) for first in range(0, len(put), 4)]
+    return sorted([*plain, *message.entries.moves], key=lambda e: e.offset if isinstance(e, Move) else e[0])
+
+
 def identities(outputs: Sequence[Output]) -> set[Identity]:
     """Return what receivers tell the outputs by. A tally is told by its entries' source and offset."""
     found: set[Identity] = set()
     for output in outputs:
         if output.topic == outbox.TALLIES:
             message = tally.decode(output.value or b"")
-            found |= {(output.topic, output.key, (message.source, entry)) for entry in message.entries}
+            found |= {(output.topic, output.key, (message.source, entry)) for entry in entries_of(message)}
         else:
             name = ORIGIN_HEADER if output.topic == outbox.RESPONSES else "ce_id"
             found.add((output.topic, output.key, header_of(output, name)))

@@ -73,11 +73,12 @@ def facts(
 ) -> Facts:
     """Return what a rule sees of a response that arrives NOW."""
     policy = policy or Policy()
-    response = validate(Record(given), policy.intake)
+    response, at = validate(Record(given), policy.intake)
     return Facts(
         response=response,
         segment="/".join(response.segment),
         category=classify(response.score),
+        at=at,
         before=before,
         contact=contact or Contact(answers=[] if before is None else [before]),
         now=NOW,

@@ -13,8 +13,18 @@ from worker.flow.policy import HistoryPolicy, IntakePolicy
 
 
 def remember(contact: Contact, *, policy: HistoryPolicy | None = None, now: int = NOW, **changes: Any) -> None:
-    response = validate(Record(value(**changes), timestamp=now), IntakePolicy())
-    contact.remember(response, "/".join(response.segment), now, policy or HistoryPolicy())
+    response, at = validate(Record(value(**changes), timestamp=now), IntakePolicy())
+    before = contact.answer(response.response_id)
+    answer = Answer(
+        response.response_id,
+        response.revision,
+        response.score,
+        "/".join(response.segment),
+        at,
+        counted=not response.test,
+        seen=before.seen if before else now,
+    )
+    contact.remember(answer, before, now, policy or HistoryPolicy())
 
 
 def ids(contact: Contact) -> list[str]:

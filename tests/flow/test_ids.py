@@ -1,4 +1,4 @@
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +11,13 @@ Parts = st.lists(st.one_of(st.text(max_size=8), st.integers(-9, 99)), max_size=4
 def test_an_id_is_a_uuid5_that_never_changes() -> None:
     assert make_id("detractor_alert", "r-20461") == "b38b4d1c-0fe9-5bed-ab73-4b5f385a2f1f"
     assert UUID(make_id("a")).version == 5
+
+
+@given(Parts)
+def test_an_id_is_what_the_standard_library_makes_of_it(parts: list[str | int]) -> None:
+    name = "k" + "".join(f"|{len(str(part))}:{part}" for part in parts)
+
+    assert str(uuid5(uuid5(NAMESPACE_URL, "urn:nps:detractor-worker"), name)) == make_id("k", *parts)
 
 
 @given(st.sampled_from(["a", "ab"]), Parts, st.sampled_from(["a", "ab"]), Parts)

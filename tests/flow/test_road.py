@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from flow.carrying import Partition, header_of, identities, numbered, spread
+from flow.carrying import Partition, entries_of, header_of, identities, numbered, spread
 from flow.records import DAY, HERE, HOUR, NOW, Record, arrived, happy, of, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ from worker.flow.outbox import Output
 from worker.flow.policy import HistoryPolicy, IntakePolicy, Policy
 from worker.flow.record import ORIGIN_HEADER
 from worker.nps.histogram import Histogram
-from worker.nps.segment import Entry
+from worker.nps.segment import Move
 
 #: What the worker writes itself; what it sends on is as it came.
 MODELS = {contract.topic: contract.model for contract in CONTRACTS if contract.topic != outbox.RESPONSES}
@@ -39,13 +39,13 @@ def topics(outputs: Sequence[Output]) -> list[str]:
     return [output.topic for output in outputs]
 
 
-def entries(outputs: Sequence[Output]) -> dict[tuple[bytes | None, int], list[Entry]]:
+def entries(outputs: Sequence[Output]) -> dict[tuple[bytes | None, int], list[tuple[int, ...] | Move]]:
     """Return the entries for each segment and source, in order, whatever messages they came in."""
-    found: dict[tuple[bytes | None, int], list[Entry]] = {}
+    found: dict[tuple[bytes | None, int], list[tuple[int, ...] | Move]] = {}
     for output in outputs:
         if output.topic == outbox.TALLIES:
             message = tally.decode(output.value or b"")
-            found.setdefault((output.key, message.source), []).extend(message.entries)
+            found.setdefault((output.key, message.source), []).extend(entries_of(message))
     return found
 
 
@@ -304,7 +304,9 @@ def test_a_record_that_is_not_at_home_is_sent_on_as_it_stands(why: str, key: byt
     record = Record(value(), key, 5, number, NOW + 7, headers=[("traceparent", b"x")])
     (output,) = Partition(number, spread).carry([record])
 
-    assert (outbox.RESPONSES, b"c-1", value(), NOW + 7) == (*output[:3], output.timestamp), why
+    assert (outbox.RESPONSES, b"c-1", value(), NOW + 7) == (output.topic, output.key, output.value, output.timestamp), (
+        why
+    )
     assert output.headers == [("traceparent", b"x"), (ORIGIN_HEADER, f"{HERE}@{number}:5".encode())]
 
 
@@ -315,7 +317,7 @@ def test_a_record_at_home_is_not_sent_on() -> None:
 def test_an_erasure_in_another_partition_is_sent_on() -> None:
     (output,) = Partition(AWAY, spread).carry([Record(None, partition=AWAY)])
 
-    assert (outbox.RESPONSES, b"c-1", None) == output[:3]
+    assert (outbox.RESPONSES, b"c-1", None) == (output.topic, output.key, output.value)
 
 
 def test_what_a_foreign_partition_passes_on_leaves_no_row_there() -> None:

@@ -16,17 +16,19 @@ from worker.flow.road import Decided
 from worker.flow.tally import Tally
 from worker.nps.interval import adjusted_wald
 from worker.nps.latest import Given
-from worker.nps.segment import Entry, Segment
+from worker.nps.segment import Entries, Move, Segment
 
 SHOP = b"fr/shop-3"
 
 
-def told(*entries: Entry, source: int = 0, key: bytes | None = SHOP, offset: int = 0) -> Record:
-    return Record(msgspec.msgpack.encode(Tally(source, list(entries))), key, offset, topic="nps.tallies")
+def told(*entries: Move, source: int = 0, key: bytes | None = SHOP, offset: int = 0) -> Record:
+    put = [number for entry in entries if entry.put and not entry.taken for number in (entry.offset, *entry.put)]
+    together = Entries(put, [entry for entry in entries if entry.taken])
+    return Record(msgspec.msgpack.encode(Tally(source, together)), key, offset, topic="nps.tallies")
 
 
-def put(offset: int, score: int, at: int = NOW) -> Entry:
-    return Entry(offset, None, Given(at, offset, score))
+def put(offset: int, score: int, at: int = NOW) -> Move:
+    return Move(offset, None, Given(at, offset, score))
 
 
 def counted(*records: Record, rows: dict[bytes, bytes] | None = None) -> Decided:
@@ -85,7 +87,7 @@ def test_below_thirty_answers_a_window_is_indicative(n: int, *, indicative: bool
 
 
 def test_a_window_that_nobody_is_in_any_more_has_no_figures() -> None:
-    gone = Entry(1, Given(NOW, 0, 9), None)
+    gone = Move(1, Given(NOW, 0, 9), None)
     (output,) = counted(told(put(0, 9), gone)).outputs
 
     assert scores(output)["windows"]["24h"] == {

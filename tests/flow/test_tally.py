@@ -8,21 +8,28 @@ from hypothesis import strategies as st
 from worker.flow import outbox, tally
 from worker.flow.tally import Tallies, Tally, lineage
 from worker.nps.latest import Given
-from worker.nps.segment import Entry
+from worker.nps.segment import Entries, Move
 
 BEFORE, AFTER = Given(1_000, 7, 3), Given(2_000, 7, 9)
 
 Paths = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map("/".join)
 
 
-def entered(taken: str | None, put: str | None) -> dict[str, list[Entry]]:
+def entered(taken: str | None, put: str | None) -> dict[str, Entries]:
     tallies = Tallies()
-    tallies.enter(5, None if taken is None else (taken, BEFORE), None if put is None else (put, AFTER))
+    if taken is not None:
+        tallies.move(5, (taken, BEFORE), None if put is None else (put, AFTER))
+    elif put is not None:
+        tallies.put(5, put, AFTER)
     return read(tallies)
 
 
-def read(tallies: Tallies, source: int = 0) -> dict[str, list[Entry]]:
-    found: dict[str, list[Entry]] = {}
+def moved(taken: Given | None, put: Given | None) -> Entries:
+    return Entries(moves=[Move(5, taken, put)])
+
+
+def read(tallies: Tallies, source: int = 0) -> dict[str, Entries]:
+    found: dict[str, Entries] = {}
     for output in tallies.outputs(source):
         assert (outbox.TALLIES, source) == (output.topic, tally.decode(output.value or b"").source)
         assert output.key is not None
@@ -44,37 +51,37 @@ def test_a_line_goes_from_the_segment_up_to_the_root(segment: str, expected: tup
 
 
 def test_a_new_answer_is_put_into_its_segment_and_every_ancestor() -> None:
-    put = [Entry(5, None, AFTER)]
+    put = Entries([5, *AFTER])
 
     assert entered(None, "fr/shop-3") == {"fr/shop-3": put, "fr": put, "": put}
 
 
 def test_a_correction_in_place_takes_and_puts_in_one_entry() -> None:
-    both = [Entry(5, BEFORE, AFTER)]
+    both = moved(BEFORE, AFTER)
 
     assert entered("fr/shop-3", "fr/shop-3") == {"fr/shop-3": both, "fr": both, "": both}
 
 
 def test_an_answer_that_became_a_trial_is_only_taken() -> None:
-    taken = [Entry(5, BEFORE, None)]
+    taken = moved(BEFORE, None)
 
     assert entered("fr", None) == {"fr": taken, "": taken}
 
 
 def test_a_move_takes_here_and_puts_there_and_does_both_where_the_ways_meet() -> None:
     assert entered("fr/shop-3/delivery", "fr/shop-4") == {
-        "fr/shop-3/delivery": [Entry(5, BEFORE, None)],
-        "fr/shop-3": [Entry(5, BEFORE, None)],
-        "fr/shop-4": [Entry(5, None, AFTER)],
-        "fr": [Entry(5, BEFORE, AFTER)],
-        "": [Entry(5, BEFORE, AFTER)],
+        "fr/shop-3/delivery": moved(BEFORE, None),
+        "fr/shop-3": moved(BEFORE, None),
+        "fr/shop-4": moved(None, AFTER),
+        "fr": moved(BEFORE, AFTER),
+        "": moved(BEFORE, AFTER),
     }
 
 
 @pytest.mark.parametrize(("taken", "put"), [("fr/shop-3", "fr"), ("fr", "fr/shop-3"), ("", "fr"), ("fr", "")])
 def test_a_move_along_one_line_does_both_in_every_segment_they_share(taken: str, put: str) -> None:
     found = entered(taken, put)
-    shared = {path for path, entries in found.items() if entries == [Entry(5, BEFORE, AFTER)]}
+    shared = {path for path, entries in found.items() if entries == moved(BEFORE, AFTER)}
 
     assert set(lineage(min(taken, put, key=len))) == shared
     assert len(found) == 1 + len(shared)
@@ -85,19 +92,20 @@ def test_each_segment_concerned_gets_exactly_one_entry(taken: str, put: str) -> 
     found = entered(taken, put)
 
     assert set(lineage(taken)) | set(lineage(put)) == found.keys()
-    for path, (entry, *more) in found.items():
-        assert not more
-        assert (path in lineage(taken), path in lineage(put)) == (entry.taken is not None, entry.put is not None)
+    for path, entries in found.items():
+        (move,) = entries.moves
+        assert not entries.put
+        assert (path in lineage(taken), path in lineage(put)) == (move.taken is not None, move.put is not None)
 
 
-def test_many_events_are_few_messages_with_their_entries_in_order() -> None:
+def test_many_events_are_few_messages_with_all_their_entries() -> None:
     tallies = Tallies()
     for offset in range(100):
-        tallies.enter(offset, None, (f"shop-{offset % 2}", AFTER))
+        tallies.put(offset, f"shop-{offset % 2}", AFTER)
     found = read(tallies, source=9)
 
-    assert list(range(100)) == [entry.offset for entry in found[""]]
-    assert list(range(0, 100, 2)) == [entry.offset for entry in found["shop-0"]]
+    assert list(range(100)) == sorted(found[""].put[::4])
+    assert list(range(0, 100, 2)) == found["shop-0"].put[::4]
     assert len(found) == 3
 
 
@@ -108,4 +116,4 @@ def test_a_batch_without_answers_sends_nothing() -> None:
 def test_a_tally_that_is_none_is_noticed() -> None:
     with pytest.raises(msgspec.DecodeError):
         tally.decode(msgspec.msgpack.encode({"source": 1}))
-    assert Tally(0, []) == tally.decode(msgspec.msgpack.encode([0, []]))
+    assert Tally(0, Entries([1, 2, 3, 4])) == tally.decode(msgspec.msgpack.encode([0, [[1, 2, 3, 4], []]]))

@@ -8,17 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.nps import latest
-from worker.nps.latest import SPARE, Given
+from worker.nps.latest import SPARE, Given, Plain
 from worker.nps.windows import LAST_N
 
 ROOM = LAST_N + SPARE
 
 
-def arrive(answers: Iterable[Given]) -> tuple[list[Given], tuple[int, int] | None]:
-    kept: list[Given] = []
+def put(kept: list[Plain], floor: tuple[int, int] | None, answer: Given) -> tuple[int, int] | None:
+    return latest.change(kept, floor, [answer], [])
+
+
+def take(kept: list[Plain], answer: Given) -> None:
+    latest.change(kept, None, [], [answer])
+
+
+def arrive(answers: Iterable[Given]) -> tuple[list[Plain], tuple[int, int] | None]:
+    kept: list[Plain] = []
     floor = None
     for answer in answers:
-        floor = latest.put(kept, floor, answer)
+        floor = put(kept, floor, answer)
     return kept, floor
 
 
@@ -52,9 +60,9 @@ def test_ties_are_broken_by_the_answers_id() -> None:
 
 def test_what_is_older_than_what_fell_off_does_not_slip_in_after_a_correction_made_room() -> None:
     kept, floor = arrive(Given(at, at, 5) for at in range(1, ROOM + 11))
-    latest.take(kept, Given(ROOM + 10, ROOM + 10, 5))
+    take(kept, Given(ROOM + 10, ROOM + 10, 5))
 
-    assert latest.put(kept, floor, Given(0, 0, 0)) == floor
+    assert put(kept, floor, Given(0, 0, 0)) == floor
     assert kept[0] == Given(11, 11, 5)
 
 
@@ -62,7 +70,7 @@ def test_what_fell_off_is_not_there_to_be_taken() -> None:
     kept, _ = arrive(Given(at, at, 5) for at in range(ROOM + 1))
     before = list(kept)
 
-    latest.take(kept, Given(0, 0, 5))
+    take(kept, Given(0, 0, 5))
 
     assert before == kept
 
@@ -70,8 +78,8 @@ def test_what_fell_off_is_not_there_to_be_taken() -> None:
 def test_only_the_very_answer_is_taken() -> None:
     kept, _ = arrive([Given(5, 1, 3), Given(5, 2, 3)])
 
-    latest.take(kept, Given(5, 1, 4))
-    latest.take(kept, Given(5, 2, 3))
+    take(kept, Given(5, 1, 4))
+    take(kept, Given(5, 2, 3))
 
     assert kept == [Given(5, 1, 3)]
 
@@ -81,7 +89,7 @@ def test_as_many_as_the_spare_may_move_away_and_the_window_stays_full_and_right(
     kept, _ = arrive(given_answers)
     moved = random.Random(1).sample(given_answers[-LAST_N:], SPARE)
     for answer in moved:
-        latest.take(kept, answer)
+        take(kept, answer)
 
     assert bins(set(given_answers) - set(moved)) == latest.histogram(kept)
 
@@ -90,7 +98,7 @@ def test_one_more_than_the_spare_leaves_the_window_one_short_never_wrong() -> No
     given_answers = answers(5 * ROOM)
     kept, _ = arrive(given_answers)
     for answer in given_answers[-SPARE - 1 :]:
-        latest.take(kept, answer)
+        take(kept, answer)
 
     assert LAST_N - 1 == sum(latest.histogram(kept))
     assert given_answers[-ROOM : -SPARE - 1] == kept
@@ -99,22 +107,36 @@ def test_one_more_than_the_spare_leaves_the_window_one_short_never_wrong() -> No
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.integers(0, 10), st.booleans()), max_size=60))
 def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int, bool]]) -> None:
     """The same with a window of six and a spare of four, so that a short list of steps reaches every edge."""
-    kept: list[Given] = []
+    kept: list[Plain] = []
     floor: tuple[int, int] | None = None
     there: set[Given] = set()
     moved = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(latest, "LAST_N", 6)
         patch.setattr(latest, "SPARE", 4)
-        for number, (at, _, score, take) in enumerate(steps):
-            if take and there and moved < 4:
+        for number, (at, _, score, goes) in enumerate(steps):
+            if goes and there and moved < 4:
                 answer = sorted(there)[at % len(there)]
                 there.discard(answer)
-                latest.take(kept, answer)
+                take(kept, answer)
                 moved += 1
             else:
                 answer = Given(at, number, score)
                 there.add(answer)
-                floor = latest.put(kept, floor, answer)
+                floor = put(kept, floor, answer)
             newest = sorted(there)[-6:]
             assert [sum(a.score == s for a in newest) for s in range(11)] == latest.histogram(kept)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 10)), max_size=300), st.data())
+def test_many_at_once_are_as_one_after_the_other(steps: list[tuple[int, int]], data: st.DataObject) -> None:
+    given_answers = [Given(at, number, score) for number, (at, score) in enumerate(steps)]
+    kept: list[Plain] = []
+    floor = None
+    rest = given_answers
+    while rest:
+        size = data.draw(st.integers(1, len(rest)), label="batch")
+        floor = latest.change(kept, floor, rest[:size], [])
+        rest = rest[size:]
+
+    assert arrive(given_answers) == (kept, floor)

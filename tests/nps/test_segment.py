@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worker.nps import latest
 from worker.nps.latest import Given
-from worker.nps.segment import Entry, Segment
+from worker.nps.segment import Entries, Move, Segment
 from worker.nps.windows import ALL, LAST, LAST_N
 
 HOUR, DAY = 3_600_000, 86_400_000
@@ -30,13 +30,18 @@ Steps = st.lists(
 )
 
 
+def entry(offset: int, taken: Given | None, put: Given | None) -> Entries:
+    """Return one response's entry."""
+    return Entries(moves=[Move(offset, taken, put)]) if taken or not put else Entries([offset, *put])
+
+
 class World:
     """Segments as the worker keeps them, beside the plain list of what was answered."""
 
     def __init__(self, last_n: int = LAST_N) -> None:
         self.last_n = last_n
         self.segments: dict[str, Segment] = {path: Segment() for path in ("root", "left", "right")}
-        self.log: list[tuple[str, int, Entry]] = []
+        self.log: list[tuple[str, int, Entries]] = []
         self.offsets: dict[int, int] = defaultdict(int)
         self.answers: dict[int, tuple[str, Given]] = {}
         self.newest: dict[str, int] = {}
@@ -51,9 +56,9 @@ class World:
             taken = before[1] if before and path in {"root", before[0]} else None
             put = after[1] if after and path in {"root", after[0]} else None
             if taken or put:
-                entry = Entry(offset, taken, put)
-                self.log.append((path, source, entry))
-                assert self.segments[path].count(source, entry)
+                entries = entry(offset, taken, put)
+                self.log.append((path, source, entries))
+                assert self.segments[path].count(source, entries)
             if put:
                 self.newest[path] = max(self.newest.get(path, 0), put.at)
         if after:
@@ -61,8 +66,8 @@ class World:
 
     def replay(self, since: int) -> None:
         """Deliver entries again, as after a crash."""
-        for path, source, entry in self.log[since:]:
-            assert not self.segments[path].count(source, entry)
+        for path, source, entries in self.log[since:]:
+            assert not self.segments[path].count(source, entries)
 
     def restart(self) -> None:
         """Write the rows and read them back."""
@@ -154,27 +159,27 @@ def test_the_order_in_which_sources_interleave_makes_no_difference(order: list[i
     at = data.draw(st.lists(st.integers(0, 100 * DAY), min_size=30, max_size=30))
     one, other = Segment(), Segment()
     for number in range(30):
-        one.count(number, Entry(0, None, Given(at[number], number, number % 11)))
+        one.count(number, entry(0, None, Given(at[number], number, number % 11)))
     for number in order:
-        other.count(number, Entry(0, None, Given(at[number], number, number % 11)))
+        other.count(number, entry(0, None, Given(at[number], number, number % 11)))
 
     assert one.windows() == other.windows()
 
 
 def test_a_source_knows_nothing_of_the_others_marks() -> None:
     segment = Segment()
-    entry = Entry(7, None, Given(0, 1, 10))
+    entries = entry(7, None, Given(0, 1, 10))
 
-    assert [True, False, True, False] == [segment.count(source, entry) for source in (1, 1, 2, 2)]
+    assert [True, False, True, False] == [segment.count(source, entries) for source in (1, 1, 2, 2)]
     assert segment.marks == {1: 7, 2: 7}
     assert segment.total[10] == 2
 
 
 def test_an_entry_with_a_lower_offset_than_the_mark_is_a_replay_too() -> None:
     segment = Segment()
-    segment.count(0, Entry(7, None, Given(0, 1, 10)))
+    segment.count(0, entry(7, None, Given(0, 1, 10)))
 
-    assert not segment.count(0, Entry(3, None, Given(0, 2, 10)))
+    assert not segment.count(0, entry(3, None, Given(0, 2, 10)))
     assert segment.total[10] == 1
 
 
@@ -185,3 +190,26 @@ def test_children_add_up_to_their_parent() -> None:
     left, right, root = (world.segments[path].total for path in ("left", "right", "root"))
 
     assert [a + b for a, b in zip(left, right, strict=True)] == root
+
+
+@given(Steps, st.data())
+def test_entries_in_any_batches_repeated_or_not_give_the_same_windows(
+    steps: list[tuple[int, int, str | None, int, int]], data: st.DataObject
+) -> None:
+    world = World()
+    for step in steps:
+        world.answer(0, *step[1:])
+    log = [entries for path, _, entries in world.log if path == "root"]
+    segment, done = Segment(), 0
+    while done < len(log):
+        first = data.draw(st.integers(0, done), label="first")
+        end = data.draw(st.integers(done + 1, len(log)), label="end")
+        batch = log[first:end]
+        put = [entries.put for entries in batch if entries.put]
+        data.draw(st.randoms(), label="order").shuffle(put)
+        together = Entries([number for numbers in put for number in numbers], [m for e in batch for m in e.moves])
+        assert segment.count(0, together)
+        assert not segment.count(0, together)
+        done = end
+
+    assert world.segments["root"].windows() == segment.windows()

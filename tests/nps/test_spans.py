@@ -29,6 +29,14 @@ def recount(answers: list[tuple[int, int]], newest: int) -> dict[str, list[int]]
     return found
 
 
+def put(spans: Spans, at: int, score: int) -> None:
+    spans.change([(at, 0, score)], [])
+
+
+def take(spans: Spans, at: int, score: int) -> None:
+    spans.change([], [(at, 0, score)])
+
+
 def totals(spans: Spans) -> dict[str, list[int]]:
     return {span.name: total for span, total in zip(SPANS, spans.totals, strict=True)}
 
@@ -41,7 +49,7 @@ def test_the_windows_are_those_that_are_promised() -> None:
 def test_each_window_holds_what_a_recount_finds_at_every_step(answers: list[tuple[int, int]]) -> None:
     spans = Spans()
     for seen, (at, score) in enumerate(answers, start=1):
-        spans.put(at, score)
+        put(spans, at, score)
         assert recount(answers[:seen], max(at for at, _ in answers[:seen])) == totals(spans)
 
 
@@ -49,9 +57,9 @@ def test_each_window_holds_what_a_recount_finds_at_every_step(answers: list[tupl
 def test_the_order_of_arrival_makes_no_difference(orders: tuple[list[tuple[int, int]], list[tuple[int, int]]]) -> None:
     one, other = Spans(), Spans()
     for at, score in orders[0]:
-        one.put(at, score)
+        put(one, at, score)
     for at, score in orders[1]:
-        other.put(at, score)
+        put(other, at, score)
 
     assert totals(one) == totals(other)
     assert one.newest == other.newest
@@ -64,12 +72,12 @@ def test_answers_taken_out_again_leave_no_trace_but_the_clock(
     spans, there = Spans(), []
     newest: int | None = None
     for at, score in answers:
-        spans.put(at, score)
+        put(spans, at, score)
         there.append((at, score))
         newest = at if newest is None else max(newest, at)
         if data.draw(st.booleans(), label="take one"):
             gone = there.pop(data.draw(st.integers(0, len(there) - 1), label="which"))
-            spans.take(*gone)
+            take(spans, *gone)
         if data.draw(st.booleans(), label="restart"):
             spans = msgspec.msgpack.decode(msgspec.msgpack.encode(spans), type=Spans)
         assert recount(there, newest) == totals(spans)
@@ -77,7 +85,7 @@ def test_answers_taken_out_again_leave_no_trace_but_the_clock(
 
 def test_nothing_can_be_taken_before_anything_was_put() -> None:
     spans = Spans()
-    spans.take(DAY, 5)
+    take(spans, DAY, 5)
 
     assert Spans() == spans
 
@@ -97,8 +105,8 @@ def test_nothing_can_be_taken_before_anything_was_put() -> None:
 )
 def test_a_late_answer_goes_to_the_windows_that_reach_back_so_far(late_by: int, inside: set[str]) -> None:
     spans = Spans()
-    spans.put(1_000 * DAY, 10)
-    spans.put(1_000 * DAY - late_by, 0)
+    put(spans, 1_000 * DAY, 10)
+    put(spans, 1_000 * DAY - late_by, 0)
 
     assert inside == {name for name, total in totals(spans).items() if total[0]}
 
@@ -106,9 +114,9 @@ def test_a_late_answer_goes_to_the_windows_that_reach_back_so_far(late_by: int, 
 def test_buckets_that_left_every_window_are_dropped_so_a_row_stays_small() -> None:
     spans = Spans()
     for hour in range(5_000):
-        spans.put(hour * HOUR, 5)
-    spans.put(0, 5)
-    spans.take(HOUR, 5)
+        put(spans, hour * HOUR, 5)
+    put(spans, 0, 5)
+    take(spans, HOUR, 5)
 
     assert {HOUR: 24, DAY: 90} == {unit: len(buckets) for unit, buckets in spans.buckets.items()}
 
@@ -126,7 +134,7 @@ def fewer(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def old_row(answers: list[tuple[int, int]]) -> bytes:
     spans = Spans(buckets={HOUR: {}, DAY: {}}, totals=[[0] * 11 for _ in range(3)], shape="24h,7d,30d")
     for at, score in answers:
-        spans.put(at, score)
+        put(spans, at, score)
     return msgspec.msgpack.encode(spans)
 
 
@@ -141,7 +149,7 @@ def test_a_row_of_other_windows_is_refitted_from_its_buckets(fewer: pytest.Monke
     row = old_row(answers)
     fewer.undo()
     spans = refitted(row)
-    spans.put(20 * DAY, 10)
+    put(spans, 20 * DAY, 10)
 
     assert recount([*answers, (20 * DAY, 10)], 20 * DAY) == totals(spans)
 
@@ -155,7 +163,7 @@ def test_an_empty_row_of_other_windows_is_refitted_too(fewer: pytest.MonkeyPatch
 
 def test_a_row_of_these_windows_is_left_alone() -> None:
     spans = Spans()
-    spans.put(DAY, 9)
+    put(spans, DAY, 9)
 
     assert spans == refitted(msgspec.msgpack.encode(spans))
 
@@ -164,16 +172,30 @@ def test_no_window_goes_below_zero_after_a_longer_one_was_added(fewer: pytest.Mo
     row = old_row([(0, 3), (40 * DAY, 9)])
     fewer.undo()
     spans = refitted(row)
-    spans.take(0, 3)
+    take(spans, 0, 3)
 
     assert all(n >= 0 for total in spans.totals for n in total)
 
 
 def test_taking_out_an_answer_whose_bucket_is_not_there_changes_nothing() -> None:
     spans = Spans()
-    spans.put(50 * DAY, 9)
+    put(spans, 50 * DAY, 9)
     before = msgspec.msgpack.encode(spans)
-    spans.take(50 * DAY, 3)
-    spans.take(10 * DAY, 9)
+    take(spans, 50 * DAY, 3)
+    take(spans, 10 * DAY, 9)
 
     assert before == msgspec.msgpack.encode(spans)
+
+
+@given(Answers, st.data())
+def test_many_at_once_are_as_one_after_the_other(answers: list[tuple[int, int]], data: st.DataObject) -> None:
+    one, many = Spans(), Spans()
+    for at, score in answers:
+        put(one, at, score)
+    gone = [answer for answer in answers if data.draw(st.booleans(), label="take")]
+    for at, score in gone:
+        take(one, at, score)
+    many.change([(at, 0, score) for at, score in answers], [(at, 0, score) for at, score in gone])
+
+    assert totals(one) == totals(many)
+    assert one.newest == many.newest

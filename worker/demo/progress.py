@@ -44,9 +44,11 @@ class Progress:
         return self._worker.postman.pending if behind == 0 else behind
 
     async def behind(self) -> int | None:
-        """Return how many records of a topic are not processed; None before that is known."""
+        """Return how many records of a topic this worker's roles have not processed; None before that is known."""
         for role, topic in _STAGES:
-            shell = self._worker.shells[role]
+            shell = self._worker.shells.get(role)
+            if shell is None:
+                continue
             name = shell.topic_name(topic)
             ends = await self._asking.end_offsets([TopicPartition(name, n) for n in range(shell.partitions)])
             due = {(tp.topic, tp.partition): offset for tp, offset in shell.consumer.due(name).items()}

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas.response import Response
-from worker.flow.moment import DAY, to_ms
+from worker.flow.moment import DAY
 from worker.flow.policy import HistoryPolicy
 
 
-class Answer(msgspec.Struct, array_like=True):
+class Answer(msgspec.Struct, array_like=True, gc=False):
     """The latest revision of one response. `at`: when it was given, `seen`: when it first came in, in ms."""
 
     response_id: str
@@ -24,7 +23,7 @@ class Answer(msgspec.Struct, array_like=True):
     seen: int
 
 
-class Contact(msgspec.Struct, array_like=True):
+class Contact(msgspec.Struct, array_like=True, gc=False):
     """`mark`: the highest offset this row stands for. `invited_at` in ms."""
 
     mark: int = -1
@@ -38,22 +37,11 @@ class Contact(msgspec.Struct, array_like=True):
                 return answer
         return None
 
-    def remember(self, response: Response, segment: str, now: int, policy: HistoryPolicy) -> None:
-        """Put the response in place of its earlier revision, or at the end; forget what is too old or too much."""
-        answer = Answer(
-            response.response_id,
-            response.revision,
-            response.score,
-            segment,
-            to_ms(response.responded_at),
-            not response.test,
-            now,
-        )
-        for index, known in enumerate(self.answers):
-            if known.response_id == answer.response_id:
-                answer.seen = known.seen
-                self.answers[index] = answer
-                return
+    def remember(self, answer: Answer, before: Answer | None, now: int, policy: HistoryPolicy) -> None:
+        """Put an answer in place of its earlier revision, or at the end; forget what is too old or too much."""
+        if before is not None:
+            self.answers[self.answers.index(before)] = answer
+            return
         oldest = now - policy.days * DAY
         self.answers = [known for known in self.answers if known.seen >= oldest]
         self.answers.append(answer)

@@ -2,18 +2,20 @@
 
 from base64 import b64encode
 
-from schemas import cloudevents
 from schemas.dead_letter import DeadLetter
+from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import outbox
 from worker.flow.ids import make_id
-from worker.flow.moment import from_ms
+from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import Place, Record
 
 #: A key longer than any identifier is a mistake of its own; its beginning is enough to find it.
 _KEY_BYTES = 1_000
+
+_DeadLetter = emitted(DeadLetter)
 
 
 def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
@@ -22,19 +24,18 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
     value, key = record.value, record.key
     kept = (value or b"")[: policy.dead_letter_payload_bytes]
     letter_id = make_id("dead-letter", topic, partition, offset)
-    when = from_ms(record.timestamp)
-    body = DeadLetter(
+    body = _DeadLetter(
         dead_letter_id=letter_id,
         reason=rejected.reason,
         detail=rejected.detail,
         topic=topic,
         partition=partition,
         offset=offset,
-        timestamp=when,
+        timestamp=from_ms(record.timestamp),
         key=None if key is None else b64encode(key[:_KEY_BYTES]).decode(),
         payload=None if value is None else b64encode(kept).decode(),
         payload_bytes=len(value or b""),
         truncated=len(kept) < len(value or b""),
     )
     record_key = (key or b"")[:_KEY_BYTES]
-    return outbox.event(outbox.DEAD_LETTERS, record_key, body, cloudevents.DEAD_LETTER, letter_id, when.isoformat())
+    return outbox.event(outbox.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))

@@ -1,36 +1,56 @@
 """What a rule may know about a response, and what it may answer."""
 
-from typing import NamedTuple
+from functools import lru_cache
 
-from schemas.alert import Alert
-from schemas.decision import Category
-from schemas.invitation import Invitation
+import msgspec
+
+from schemas.base import Event
+from schemas.decision import Category, RuleDecision
+from schemas.emitted import emitted
 from schemas.response import Response
 from worker.flow.contact import Answer, Contact
+from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
 
 
-class Facts(NamedTuple):
-    """`before`: this response's earlier revision, if any; `contact`: the customer before this response; `now` in ms."""
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """`at`: when it was given, `now`: when it arrived, in ms.
+
+    `before`: this response's earlier revision, if any; `contact`: the customer before this response.
+    """
 
     response: Response
     segment: str
     category: Category
+    at: int
     before: Answer | None
     contact: Contact
     now: int
     policy: Policy
 
 
-class Ruling(NamedTuple):
+class Ruling(msgspec.Struct, frozen=True, gc=False):
     """What one rule says: a verdict with its reason, and the event it wants sent, if any, with that event's id."""
 
-    rule: str
-    verdict: str
-    reason: str
-    event: Alert | Invitation | None = None
+    said: RuleDecision
+    kind: Kind | None = None
+    event: Event | None = None
     event_id: str = ""
 
 
 #: The verdict of a rule that does nothing.
 NONE = "none"
+
+_RuleDecision = emitted(RuleDecision)
+
+
+@lru_cache(maxsize=1024)
+def said(rule: str, verdict: str, reason: str) -> RuleDecision:
+    """Return what a rule said; there are few such things."""
+    return _RuleDecision(rule=rule, verdict=verdict, reason=reason)
+
+
+@lru_cache(maxsize=1024)
+def nothing(rule: str, reason: str) -> Ruling:
+    """Return the ruling of a rule that does nothing, and why not."""
+    return Ruling(said(rule, NONE, reason))

@@ -32,8 +32,8 @@ _ID_REASONS = {
 _RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "less_than", "string_too_long", "string_too_short"}
 
 
-def validate(record: Record, policy: IntakePolicy) -> Response:
-    """Return the record's response. Raise Rejected with the reason if it holds none."""
+def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
+    """Return the record's response, and when it was given, in ms. Raise Rejected with the reason if it holds none."""
     value = record.value
     assert value is not None
     if len(value) > policy.max_bytes:
@@ -48,7 +48,7 @@ def validate(record: Record, policy: IntakePolicy) -> Response:
         raise Rejected(Reason.TIME_INVALID, "responded_at: is before 1970")
     if given > record.timestamp + policy.max_ahead_hours * HOUR:
         raise Rejected(Reason.TIME_FUTURE, "responded_at: lies too far ahead of the record's Kafka time")
-    return response
+    return response, given
 
 
 def _is_unix_time(value: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Time as the core keeps it: milliseconds since the epoch. On the wire it is RFC 3339."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -14,9 +15,17 @@ DAY = 24 * HOUR
 
 def to_ms(when: datetime) -> int:
     """Return an aware time in ms since the epoch."""
-    return (when - _EPOCH) // _MILLISECOND
+    since = when - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
 
 
+@lru_cache(maxsize=1024)  # records of one produce batch share their time
 def from_ms(ms: int) -> datetime:
     """Return the time, in UTC; what lies outside the years 1970 to 9999 is the nearest moment inside."""
     return _EPOCH + min(max(ms, 0), LATEST) * _MILLISECOND
+
+
+@lru_cache(maxsize=1024)
+def rfc3339(ms: int) -> bytes:
+    """Return the time as headers have it."""
+    return from_ms(ms).isoformat().encode()

@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
-from pydantic import BaseModel
+import msgspec
 
 from schemas import cloudevents
+from schemas.base import Event
 from schemas.cloudevents import Headers
+from schemas.emitted import to_json
 
 RESPONSES = "responses"
 ALERTS = "alerts"
@@ -17,17 +19,31 @@ SCORES = "scores"
 DELIVERIES = "deliveries"
 
 
-class Output(NamedTuple):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """One record to send: the topic without its prefix, and the Kafka timestamp in ms (None: the time of sending)."""
 
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Headers = []  # noqa: RUF012 - never changed; aiokafka takes lists only
+    headers: Headers = []  # aiokafka takes lists only
     timestamp: int | None = None
 
 
-def event(topic: str, key: bytes, body: BaseModel, event_type: str, event_id: str, time: str) -> Output:
-    """Return an event as a binary-mode CloudEvent; `time` is RFC 3339."""
-    headers: Headers = cloudevents.binary_headers(event_type, event_id, time)
-    return Output(topic, key, body.__pydantic_serializer__.to_json(body), headers)
+class Kind(NamedTuple):
+    """A kind of event: its topic, and its type as CloudEvents has it, as a header."""
+
+    topic: str
+    type: bytes
+
+
+ALERT = Kind(ALERTS, cloudevents.ALERT.encode())
+INVITATION = Kind(INVITATIONS, cloudevents.INVITATION.encode())
+DECISION = Kind(DECISIONS, cloudevents.DECISION.encode())
+DEAD_LETTER = Kind(DEAD_LETTERS, cloudevents.DEAD_LETTER.encode())
+SCORE = Kind(SCORES, cloudevents.SCORES.encode())
+DELIVERY = Kind(DELIVERIES, cloudevents.DELIVERY.encode())
+
+
+def event(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:
+    """Return an emitted event (schemas/emitted.py) as a binary-mode CloudEvent; `time` is RFC 3339."""
+    return Output(kind.topic, key, to_json(body), cloudevents.binary_headers(kind.type, event_id, time))

@@ -5,28 +5,27 @@ gives the same outputs, ids included. That is what lets a crash anywhere be answ
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from schemas import cloudevents
-from schemas.alert import Alert
-from schemas.decision import Decision, Outcome, RuleDecision
-from schemas.invitation import Invitation
-from schemas.response import Response
+from schemas.decision import Decision, Outcome
+from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import outbox
-from worker.flow.contact import Contact, Contacts
+from worker.flow.contact import Answer, Contact, Contacts
 from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
 from worker.flow.ids import make_id, number
 from worker.flow.intake import erased_key, validate
-from worker.flow.moment import from_ms, to_ms
-from worker.flow.outbox import Output
+from worker.flow.moment import from_ms, rfc3339
+from worker.flow.outbox import Kind, Output
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER, Place, Record, origin_header, sent_on
 from worker.flow.rules import RULES
 from worker.flow.tally import SEPARATOR, Tallies
 from worker.nps.histogram import classify
 from worker.nps.latest import Given
+
+_Decision = emitted(Decision)
 
 
 class Batch(NamedTuple):
@@ -86,37 +85,52 @@ def travel(record: Record, desk: Desk) -> None:
     before = sent_on(record, desk.batch.home) if record.headers else None
     place = before or Place(record.partition, record.offset)
     try:
-        response = None if record.value is None else validate(record, desk.policy.intake)
-        key = erased_key(record) if response is None else response.customer_id.encode()
+        if record.value is None:
+            response, at, key = None, 0, erased_key(record)
+        else:
+            response, at = validate(record, desk.policy.intake)
+            key = response.customer_id.encode()
     except Rejected as rejected:
         desk.outputs.append(dead_letter(record, place, rejected, desk.batch.topic, desk.policy.intake))
         return
-    if _lives_elsewhere(record, key, desk):
+    contact = desk.contacts.get(key)
+    if _lives_elsewhere(record, key, contact, desk):
         desk.outputs.append(_sent_on(record, key, desk))
         return
     if before is not None:
         if before.offset <= desk.sent_on.get(before.partition, -1):
             return  # sent on twice, because a crash repeated the sending
         desk.sent_on[before.partition] = before.offset
-    contact = desk.contacts.get(key) or Contact()
-    if record.offset <= contact.mark:
+    if contact is None:
+        contact = Contact()
+    elif record.offset <= contact.mark:
         return  # a replay: its outputs were acknowledged before this row was written
     if response is None:
         _erase(record, key, place, desk)
         return
     contact.mark = record.offset
     desk.contacts.put(key, contact)
-    _answer(record, response, place, contact, desk)
+    facts = Facts(
+        response=response,
+        segment=SEPARATOR.join(response.segment),
+        category=classify(response.score),
+        at=at,
+        before=contact.answer(response.response_id),
+        contact=contact,
+        now=record.timestamp,
+        policy=desk.policy,
+    )
+    _answer(record, facts, place, desk)
 
 
-def _lives_elsewhere(record: Record, key: bytes, desk: Desk) -> bool:
+def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, desk: Desk) -> bool:
     """Say whether the customer's history is in another partition than this record.
 
     Hashing a key is dear, and a customer with a row here is at home, so it is done for unknown customers only.
     """
     if record.key != key:
         return True
-    return desk.contacts.get(key) is None and desk.owner(key) != desk.batch.partition
+    return contact is None and desk.owner(key) != desk.batch.partition
 
 
 def _sent_on(record: Record, key: bytes, desk: Desk) -> Output:
@@ -134,86 +148,78 @@ def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:
     """Forget the customer, and tell those who hold personal data to do the same; anonymous counts stay."""
     desk.contacts.erase(key)
     desk.outputs += [Output(outbox.ALERTS, key, None), Output(outbox.INVITATIONS, key, None)]
-    fields = _about(record, place)
-    erased = Decision.model_construct(**fields, outcome=Outcome.ERASED, customer_id=key.decode())
-    _send_decision(erased, key, desk)
+    decision_id = make_id("decision", *place)
+    erased = _Decision(
+        decision_id=decision_id,
+        outcome=Outcome.ERASED,
+        customer_id=key.decode(),
+        decided_at=from_ms(record.timestamp),
+        source_partition=place.partition,
+        source_offset=place.offset,
+    )
+    desk.outputs.append(outbox.event(outbox.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
 
 
-def _answer(record: Record, response: Response, place: Place, contact: Contact, desk: Desk) -> None:
-    before = contact.answer(response.response_id)
+def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
+    response, before = facts.response, facts.before
     if before is not None and response.revision <= before.revision:
         same = response.revision == before.revision
-        _record_answer(record, response, place, desk, Outcome.DUPLICATE if same else Outcome.SUPERSEDED)
+        _record_answer(facts, place, desk, Outcome.DUPLICATE if same else Outcome.SUPERSEDED)
         return
-    facts = Facts(
-        response=response,
-        segment=SEPARATOR.join(response.segment),
-        category=classify(response.score),
-        before=before,
-        contact=contact,
-        now=record.timestamp,
-        policy=desk.policy,
-    )
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
-        _send(ruling, facts, desk)
+        if ruling.kind is not None:
+            _send(ruling, ruling.kind, facts, desk)
     _enter_tally(record, facts, desk)
-    contact.remember(response, facts.segment, facts.now, desk.policy.history)
+    answer = Answer(
+        response.response_id,
+        response.revision,
+        response.score,
+        facts.segment,
+        facts.at,
+        not response.test,
+        facts.now if before is None else before.seen,
+    )
+    facts.contact.remember(answer, before, facts.now, desk.policy.history)
     outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
-    _record_answer(record, response, place, desk, outcome, rulings)
+    _record_answer(facts, place, desk, outcome, rulings)
 
 
-def _send(ruling: Ruling, facts: Facts, desk: Desk) -> None:
-    key, time = facts.response.customer_id.encode(), from_ms(facts.now).isoformat()
-    if isinstance(ruling.event, Alert):
-        desk.outputs.append(outbox.event(outbox.ALERTS, key, ruling.event, cloudevents.ALERT, ruling.event_id, time))
-    elif isinstance(ruling.event, Invitation):
+def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:
+    assert ruling.event is not None
+    key, time = facts.response.customer_id.encode(), rfc3339(facts.now)
+    desk.outputs.append(outbox.event(kind, key, ruling.event, ruling.event_id, time))
+    if kind is outbox.INVITATION:
         facts.contact.invited_at = facts.now
-        desk.outputs.append(
-            outbox.event(outbox.INVITATIONS, key, ruling.event, cloudevents.INVITATION, ruling.event_id, time)
-        )
 
 
 def _enter_tally(record: Record, facts: Facts, desk: Desk) -> None:
     """One event is one entry per segment, with what it takes out and what it puts in."""
     response, before = facts.response, facts.before
     answer_id = number(response.response_id)
-    taken = put = None
+    given = None if response.test else Given(facts.at, answer_id, response.score)
     if before is not None and before.counted:
         taken = before.segment, Given(before.at, answer_id, before.score)
-    if not response.test:
-        put = facts.segment, Given(to_ms(response.responded_at), answer_id, response.score)
-    if taken or put:
-        desk.tallies.enter(record.offset, taken, put)
+        desk.tallies.move(record.offset, taken, None if given is None else (facts.segment, given))
+    elif given is not None:
+        desk.tallies.put(record.offset, facts.segment, given)
 
 
-def _record_answer(
-    record: Record, response: Response, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()
-) -> None:
-    decision = Decision.model_construct(
-        **_about(record, place),
+def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:
+    response, decision_id = facts.response, make_id("decision", *place)
+    decision = _Decision(
+        decision_id=decision_id,
         outcome=outcome,
         customer_id=response.customer_id,
         response_id=response.response_id,
         revision=response.revision,
         score=response.score,
-        category=classify(response.score),
-        segment=SEPARATOR.join(response.segment),
-        rules=[RuleDecision.model_construct(rule=r.rule, verdict=r.verdict, reason=r.reason) for r in rulings],
+        category=facts.category,
+        segment=facts.segment,
+        decided_at=from_ms(facts.now),
+        source_partition=place.partition,
+        source_offset=place.offset,
+        rules=[ruling.said for ruling in rulings],
     )
-    _send_decision(decision, response.customer_id.encode(), desk)
-
-
-def _about(record: Record, place: Place) -> dict[str, Any]:
-    """Return the fields that say which record was decided about, and when."""
-    return {
-        "decision_id": make_id("decision", *place),
-        "decided_at": from_ms(record.timestamp),
-        "source_partition": place.partition,
-        "source_offset": place.offset,
-    }
-
-
-def _send_decision(decision: Decision, key: bytes, desk: Desk) -> None:
-    time = decision.decided_at.isoformat()
-    desk.outputs.append(outbox.event(outbox.DECISIONS, key, decision, cloudevents.DECISION, decision.decision_id, time))
+    key = response.customer_id.encode()
+    desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, rfc3339(facts.now)))

@@ -4,17 +4,19 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from schemas import cloudevents
+from schemas.emitted import emitted
 from schemas.scores import Scores, WindowScore
 from worker.flow import outbox, tally
 from worker.flow.ids import make_id
-from worker.flow.moment import from_ms
+from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.nps.histogram import Histogram, counts, nps
 from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
 from worker.nps.segment import Segment
+
+_Scores, _WindowScore = emitted(Scores), emitted(WindowScore)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Segment).decode
@@ -32,9 +34,8 @@ def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> D
             row = read(key)
             segment = segments[key] = Segment() if row is None else _read(row)
         message = tally.decode(value)
-        for entry in message.entries:
-            if segment.count(message.source, entry):
-                moved.add(key)
+        if segment.count(message.source, message.entries):
+            moved.add(key)
     outputs = [_scores(key, segment) for key, segment in segments.items() if key in moved]
     return Decided(outputs, {key: _encode(segments[key]) for key in moved}, {})
 
@@ -52,22 +53,22 @@ def _read(row: bytes) -> Segment:
 
 def _scores(key: bytes, segment: Segment) -> Output:
     path = key.decode()
-    as_of = from_ms(segment.spans.newest or 0)
-    body = Scores.model_construct(
+    newest = segment.spans.newest or 0
+    body = _Scores(
         segment=path,
-        as_of=as_of,
+        as_of=from_ms(newest),
         histogram=segment.total,
         windows={name: _window(histogram) for name, histogram in segment.windows().items()},
     )
     event_id = make_id("scores", path, *(f"{source}:{mark}" for source, mark in sorted(segment.marks.items())))
-    return outbox.event(outbox.SCORES, key, body, cloudevents.SCORES, event_id, as_of.isoformat())
+    return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(newest))
 
 
 def _window(histogram: Histogram) -> WindowScore:
     promoters, passives, detractors = counts(histogram)
     n = promoters + passives + detractors
     low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
-    return WindowScore.model_construct(
+    return _WindowScore(
         n=n,
         promoters=promoters,
         passives=passives,

@@ -1,6 +1,5 @@
 """Tallies: what a batch of responses adds to each segment and each of its ancestors. Many events, few messages."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -8,16 +7,16 @@ import msgspec
 from worker.flow import outbox
 from worker.flow.outbox import Output
 from worker.nps.latest import Given
-from worker.nps.segment import Entry
+from worker.nps.segment import Entries, Move
 
 SEPARATOR = "/"
 
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
-    """The message to one segment: the partition the events came from, and their entries in the order of offsets."""
+    """The message to one segment: the partition the events came from, and their entries."""
 
     source: int
-    entries: list[Entry]
+    entries: Entries
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -35,34 +34,36 @@ def lineage(segment: str) -> tuple[str, ...]:
 
 
 class Tallies:
-    """The entries of one batch, by segment."""
+    """The entries of one batch: answers by the segment they were given in, corrections by each that they touch."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, list[Entry]] = {}
+        self._put: dict[str, list[int]] = {}
+        self._moves: dict[str, list[Move]] = {}
 
-    def enter(self, offset: int, taken: tuple[str, Given] | None = None, put: tuple[str, Given] | None = None) -> None:
-        """Enter one event: what it takes out of one segment's line and puts into another's, once per segment."""
-        left = lineage(taken[0]) if taken else ()
+    def put(self, offset: int, segment: str, given: Given) -> None:
+        """Enter an answer to a segment, and so to each of its ancestors."""
+        put = self._put.get(segment)
+        if put is None:
+            put = self._put[segment] = []
+        put += (offset, *given)
+
+    def move(self, offset: int, taken: tuple[str, Given], put: tuple[str, Given] | None) -> None:
+        """Enter a correction: what it takes out of one segment's line and puts into another's, once per segment."""
+        left = lineage(taken[0])
         joined = lineage(put[0]) if put else ()
-        if left == joined or not left:
-            paths: Iterable[str] = joined
-        else:
-            paths = dict.fromkeys((*left, *joined))
-        for path in paths:
-            entry = Entry(
-                offset,
-                taken[1] if taken and path in left else None,
-                put[1] if put and path in joined else None,
-            )
-            entries = self._entries.get(path)
-            if entries is None:
-                self._entries[path] = [entry]
-            else:
-                entries.append(entry)
+        for path in dict.fromkeys((*left, *joined)):
+            gone = taken[1] if path in left else None
+            come = put[1] if put and path in joined else None
+            self._moves.setdefault(path, []).append(Move(offset, gone, come))
 
     def outputs(self, source: int) -> list[Output]:
         """Return one message per segment."""
+        found: dict[str, Entries] = {}
+        for segment, put in self._put.items():
+            for path in lineage(segment):
+                found.setdefault(path, Entries()).put.extend(put)
+        for path, moves in self._moves.items():
+            found.setdefault(path, Entries()).moves.extend(moves)
         return [
-            Output(outbox.TALLIES, path.encode(), _encode(Tally(source, entries)))
-            for path, entries in self._entries.items()
+            Output(outbox.TALLIES, path.encode(), _encode(Tally(source, entries))) for path, entries in found.items()
         ]

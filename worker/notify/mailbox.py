@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 from pydantic import ValidationError
 
-from schemas import cloudevents
 from schemas.alert import Alert, AlertAction
 from schemas.dead_letter import Reason
 from schemas.delivery import Delivery, DeliveryStatus
+from schemas.emitted import emitted
 from worker.errors import DeliveryError, Rejected
 from worker.flow import outbox
 from worker.flow.dead_letter import dead_letter
 from worker.flow.ids import make_id
-from worker.flow.moment import from_ms
+from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import Place, Record, header
@@ -29,6 +29,8 @@ from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
 
 CHANNEL = "email"
+
+_Delivery = emitted(Delivery)
 #: Settled mails kept per customer, newest last: how far back a repeated alert is recognised.
 _SETTLED_KEPT = 64
 #: Open mails kept per customer. So many unhappy answers of one customer, with the mail server away, are no customer's.
@@ -231,7 +233,7 @@ def _settle(mail: Mail, key: bytes, status: DeliveryStatus, reason: str, now: in
 
 def logged(mail: Mail, key: bytes, reason: str, now: int) -> Output:
     """Return a line of the delivery log."""
-    body = Delivery(
+    body = _Delivery(
         delivery_id=mail.delivery_id,
         alert_id=mail.alert_id,
         channel=CHANNEL,
@@ -243,4 +245,4 @@ def logged(mail: Mail, key: bytes, reason: str, now: int) -> Output:
         next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
     )
     event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
-    return outbox.event(outbox.DELIVERIES, key, body, cloudevents.DELIVERY, event_id, from_ms(now).isoformat())
+    return outbox.event(outbox.DELIVERY, key, body, event_id, rfc3339(now))

@@ -7,6 +7,7 @@ an even older latecomer cannot slip in below it.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from worker.nps.histogram import Histogram, empty
@@ -14,6 +15,9 @@ from worker.nps.windows import LAST_N
 
 #: Answers kept beyond the window: so many corrections to another segment are absorbed exactly.
 SPARE = 28
+
+#: A Given as it comes from a message or a row, by the thousand.
+Plain = tuple[int, int, int]
 
 
 class Given(NamedTuple):
@@ -24,26 +28,29 @@ class Given(NamedTuple):
     score: int
 
 
-def put(latest: list[Given], floor: tuple[int, int] | None, given: Given) -> tuple[int, int] | None:
-    """Insert an answer in place; return the new floor: the newest answer that fell off."""
-    if floor is not None and given[:2] <= floor:
-        return floor
-    latest.insert(bisect_left(latest, given), given)
-    if len(latest) > LAST_N + SPARE:
-        floor = latest.pop(0)[:2]
+def change(
+    latest: list[Plain], floor: tuple[int, int] | None, put: Iterable[Plain], taken: Iterable[Plain]
+) -> tuple[int, int] | None:
+    """Insert and remove answers in place; return the new floor: the newest answer that fell off.
+
+    One that is to be removed and has fallen off already is not there, and that is right.
+    """
+    latest += put if floor is None else [answer for answer in put if answer[:2] > floor]
+    latest.sort()
+    for answer in taken:
+        index = bisect_left(latest, answer)
+        if index < len(latest) and latest[index] == answer:
+            del latest[index]
+    surplus = len(latest) - LAST_N - SPARE
+    if surplus > 0:
+        floor = latest[surplus - 1][:2]
+        del latest[:surplus]
     return floor
 
 
-def take(latest: list[Given], given: Given) -> None:
-    """Remove an answer in place; one that fell off already is not there, and that is right."""
-    index = bisect_left(latest, given)
-    if index < len(latest) and latest[index] == given:
-        del latest[index]
-
-
-def histogram(latest: list[Given]) -> Histogram:
+def histogram(latest: list[Plain]) -> Histogram:
     """Return the histogram of the last LAST_N answers."""
     bins = empty()
-    for given in latest[-LAST_N:]:
-        bins[given[2]] += 1
+    for _, _, score in latest[-LAST_N:]:
+        bins[score] += 1
     return bins

@@ -7,11 +7,23 @@ to its own bucket and to the windows that reach back so far.
 import msgspec
 
 from worker.nps.histogram import Histogram, empty
+from worker.nps.latest import Plain
 from worker.nps.windows import SPANS
 
 #: What a row's totals stand for.
 _SHAPE = ",".join(span.name for span in SPANS)
 _WIDEST = {unit: max(span.length for span in SPANS if span.unit == unit) for unit in {span.unit for span in SPANS}}
+
+
+def _by_bucket(answers: list[Plain], unit: int) -> dict[int, Histogram]:
+    found: dict[int, Histogram] = {}
+    for at, _, score in answers:
+        index = at // unit
+        histogram = found.get(index)
+        if histogram is None:
+            histogram = found[index] = empty()
+        histogram[score] += 1
+    return found
 
 
 class Spans(msgspec.Struct, array_like=True):
@@ -38,32 +50,40 @@ class Spans(msgspec.Struct, array_like=True):
                     for score, n in enumerate(bucket):
                         total[score] += n
 
-    def put(self, at: int, score: int) -> None:
-        """Count an answer given at `at`, in ms."""
-        if self.newest is None or at > self.newest:
-            self._advance(at)
-        self._add(at, score, 1)
-
-    def take(self, at: int, score: int) -> None:
-        """Take an answer out again; what has left every window is nowhere to be taken from."""
-        if self.newest is not None:
-            self._add(at, score, -1)
-
-    def _add(self, at: int, score: int, by: int) -> None:
-        assert self.newest is not None
+    def change(self, put: list[Plain], taken: list[Plain]) -> None:
+        """Count answers, and take others out again; what has left every window is nowhere to be taken from."""
+        if put:
+            newest = max(at for at, _, _ in put)
+            if self.newest is None or newest > self.newest:
+                self._advance(newest)
+        if self.newest is None:
+            return
         for unit, widest in _WIDEST.items():
-            index = at // unit
-            if index <= self.newest // unit - widest:
-                continue
-            bucket = self.buckets[unit].get(index)
-            if by < 0 and (bucket is None or not bucket[score]):
-                continue  # it had left every window there was, before a longer one was added
-            if bucket is None:
-                bucket = self.buckets[unit][index] = empty()
-            bucket[score] += by
-            for span, total in zip(SPANS, self.totals, strict=True):
-                if span.unit == unit and index >= span.oldest(self.newest):
-                    total[score] += by
+            oldest = self.newest // unit - widest + 1
+            for index, histogram in _by_bucket(put, unit).items():
+                if index >= oldest:
+                    bucket = self.buckets[unit].setdefault(index, empty())
+                    self._add(bucket, unit, index, histogram, 1)
+            for index, histogram in _by_bucket(taken, unit).items():
+                held = self.buckets[unit].get(index)
+                if held is not None:
+                    # What is not there had left every window there was, before a longer one was added.
+                    gone = [min(n, there) for n, there in zip(histogram, held, strict=True)]
+                    self._add(held, unit, index, gone, -1)
+
+    def _add(self, bucket: Histogram, unit: int, index: int, histogram: Histogram, sign: int) -> None:
+        """Add a histogram to a bucket, or subtract it, and so to the totals of the windows that the bucket is in."""
+        assert self.newest is not None
+        totals = [
+            total
+            for span, total in zip(SPANS, self.totals, strict=True)
+            if span.unit == unit and index >= span.oldest(self.newest)
+        ]
+        for score, n in enumerate(histogram):
+            if n:
+                bucket[score] += sign * n
+                for total in totals:
+                    total[score] += sign * n
 
     def _advance(self, newest: int) -> None:
         before, self.newest = self.newest, newest

@@ -117,8 +117,11 @@ class Lane(NamedTuple):
         return await lease_holds(consumer, batch.generation, self.kafka.session_timeout_seconds)
 
     async def _send(self, outputs: list[Output], number: int) -> dict[sending.Place, list[Acknowledged]]:
-        by_place: dict[sending.Place, list[Sendable]] = defaultdict(list)
+        by_place: dict[tuple[str, int], list[Sendable]] = defaultdict(list)
         for output in outputs:
-            place = self.topic_name(output.topic), self.place(output, number)
-            by_place[place].append((output.key, output.value, output.headers, output.timestamp))
-        return await self.sender.send((topic, partition, records) for (topic, partition), records in by_place.items())
+            by_place[output.topic, self.place(output, number)].append(
+                (output.key, output.value, output.headers, output.timestamp)
+            )
+        return await self.sender.send(
+            (self.topic_name(topic), partition, records) for (topic, partition), records in by_place.items()
+        )

@@ -17,6 +17,7 @@ is a zombie's is remembered (`stale`), and written anew by whoever finds it (tab
 """
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -59,6 +60,11 @@ def fence_of(logged: bytes | None, headers: Headers) -> Fence:
     return Fence(*_FENCE.unpack_from(fenced or b""))
 
 
+@lru_cache(maxsize=64)
+def _packed(fence: Fence) -> bytes:
+    return _FENCE.pack(*fence)
+
+
 class Partition:
     """Rows by key, without their fence, and the head row.
 
@@ -97,7 +103,7 @@ class Partition:
 
     def logged(self, key: bytes, row: bytes | None) -> Logged:
         """Return a row as it goes to the changelog; None erases."""
-        fence = _FENCE.pack(*self.own)
+        fence = _packed(self.own)
         return (key, None, [(FENCE_HEADER, fence)]) if row is None else (key, fence + row, [])
 
     def logged_head(self, head: Head) -> Logged:

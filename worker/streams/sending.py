@@ -115,11 +115,19 @@ def _exists(topic: str, producer: Any) -> bool:
 def _built(producer: Any, records: Iterable[Sendable]) -> Iterator[Any]:
     """Pack records into as few produce batches as fit. A batch always takes its first record, however large."""
     batch = producer.create_batch()
+    append = batch._builder.append  # batch.append spends as much again on serializers that nobody has set
+    count = 0
     for key, value, headers, timestamp in records:
-        while batch.append(key=key, value=value, timestamp=timestamp, headers=headers) is None:
-            batch.close()
-            yield batch
+        while append(count, timestamp, key=key, value=value, headers=headers) is None:
+            yield _closed(batch, count)
             batch = producer.create_batch()
-    if batch.record_count():
-        batch.close()
-        yield batch
+            append, count = batch._builder.append, 0
+        count += 1
+    if count:
+        yield _closed(batch, count)
+
+
+def _closed(batch: Any, count: int) -> Any:
+    batch._relative_offset = count
+    batch.close()
+    return batch

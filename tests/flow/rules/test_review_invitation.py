@@ -6,6 +6,7 @@ import pytest
 from flow.records import DAY, NOW, facts, happy
 
 from schemas.decision import Category
+from schemas.emitted import to_json
 from schemas.invitation import Invitation
 from worker.flow.contact import Contact
 from worker.flow.facts import NONE, Ruling
@@ -22,8 +23,7 @@ def ruling(policy: InvitationPolicy | None = None, invited_at: int | None = None
 
 def invitation(policy: InvitationPolicy | None = None, **changes: Any) -> Invitation:
     event = ruling(policy, **changes).event
-    assert isinstance(event, Invitation)
-    return event
+    return Invitation.model_validate_json(to_json(event))
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def invitation(policy: InvitationPolicy | None = None, **changes: Any) -> Invita
 def test_who_is_not_invited_is_told_why(changes: dict[str, Any], reason: str) -> None:
     found = ruling(**changes)
 
-    assert (NONE, reason, None) == (found.verdict, found.reason, found.event)
+    assert (NONE, reason, None) == (found.said.verdict, found.said.reason, found.event)
 
 
 @pytest.mark.parametrize("score", [9, 10])
 def test_a_promoter_who_agreed_is_invited(score: int) -> None:
     found = ruling(score=score)
 
-    assert ("invited", Category.PROMOTER) == (found.verdict, found.reason)
+    assert ("invited", Category.PROMOTER) == (found.said.verdict, found.said.reason)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_a_promoter_who_agreed_is_invited(score: int) -> None:
 def test_the_quarantine_ends_to_the_millisecond(since: int, *, invited: bool) -> None:
     found = ruling(InvitationPolicy(quarantine_days=30), invited_at=NOW - since)
 
-    assert ("promoter" if invited else "quarantine") == found.reason
+    assert ("promoter" if invited else "quarantine") == found.said.reason
 
 
 def test_without_quarantine_everyone_is_invited_each_time() -> None:
-    assert ruling(InvitationPolicy(quarantine_days=0), invited_at=NOW).verdict == "invited"
+    assert ruling(InvitationPolicy(quarantine_days=0), invited_at=NOW).said.verdict == "invited"
 
 
 def test_the_quarantine_is_180_days_unless_told_otherwise() -> None:
@@ -112,11 +112,11 @@ def test_a_platform_that_forbids_selection_is_neutral_and_for_every_consenting_r
     [({"test": True}, "test"), ({"consent": {}}, "no_consent"), ({"customer": {}}, "no_address")],
 )
 def test_such_a_platform_too_invites_nobody_who_did_not_agree(changes: dict[str, Any], reason: str) -> None:
-    assert reason == ruling(InvitationPolicy(platform=NEUTRAL), **({"score": 2} | changes)).reason
+    assert reason == ruling(InvitationPolicy(platform=NEUTRAL), **({"score": 2} | changes)).said.reason
 
 
 def test_such_a_platform_too_keeps_the_quarantine() -> None:
-    assert ruling(InvitationPolicy(platform=NEUTRAL), invited_at=NOW, score=2).reason == "quarantine"
+    assert ruling(InvitationPolicy(platform=NEUTRAL), invited_at=NOW, score=2).said.reason == "quarantine"
 
 
 @pytest.mark.parametrize(("incentives", "allowed"), [("allowed", True), ("forbidden", False)])
@@ -132,6 +132,5 @@ def test_the_id_depends_on_the_response_alone() -> None:
     one, other = ruling(), ruling(revision=4, score=10, segment=[])
 
     assert one.event_id == other.event_id
-    assert isinstance(one.event, Invitation)
-    assert one.event.invitation_id == one.event_id
+    assert invitation().invitation_id == one.event_id
     assert ruling(response_id="r-2").event_id != one.event_id

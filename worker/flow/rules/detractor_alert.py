@@ -1,9 +1,13 @@
 """Every detractor gives exactly one alert. A correction updates it, or withdraws it when nobody is unhappy any more."""
 
+from operator import attrgetter
+
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
 from schemas.decision import Category
-from schemas.response import Customer
-from worker.flow.facts import NONE, Facts, Ruling
+from schemas.emitted import emitted
+from schemas.response import Consent, Customer
+from worker.flow import outbox
+from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
 from worker.flow.moment import from_ms
 from worker.flow.tally import SEPARATOR
@@ -12,9 +16,12 @@ from worker.nps.histogram import classify
 
 RULE = "detractor_alert"
 
+_Alert, _Customer, _Consent = emitted(Alert), emitted(Customer), emitted(Consent)
+_EarlierAnswer, _Link = emitted(EarlierAnswer), emitted(Link)
+
 _LADDER = (Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
-#: The highest score of each severity: 0-2 critical, 3-4 error, 5-6 warning.
-_STEPS = ((2, Severity.CRITICAL), (4, Severity.ERROR), (10, Severity.WARNING))
+#: By score: 0-2 critical, 3-4 error, 5-6 warning.
+_BY_SCORE = (*[Severity.CRITICAL] * 3, *[Severity.ERROR] * 2, *[Severity.WARNING] * 6)
 _LONGEST_COMMENT = 10_000
 _EARLIER_ANSWERS = 5
 _LONGEST_LINK = 2_000
@@ -31,12 +38,12 @@ def detractor_alert(facts: Facts) -> Ruling:
         return _ruling(facts, AlertAction.OPENED, AlertReason.DETRACTOR)
     if was:
         return _ruling(facts, AlertAction.WITHDRAWN, AlertReason.NO_LONGER_DETRACTOR)
-    return Ruling(RULE, NONE, "test" if facts.response.test else "not_detractor")
+    return nothing(RULE, "test" if facts.response.test else "not_detractor")
 
 
 def severity(score: int, tier: str | None, priority_tiers: list[str]) -> Severity:
     """Return the severity of a score, one step higher for a customer of a priority tier."""
-    step = next(severity for highest, severity in _STEPS if score <= highest)
+    step = _BY_SCORE[score]
     if tier is not None and tier in priority_tiers:
         step = _LADDER[min(_LADDER.index(step) + 1, len(_LADDER) - 1)]
     return step
@@ -44,7 +51,7 @@ def severity(score: int, tier: str | None, priority_tiers: list[str]) -> Severit
 
 def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
     response = facts.response
-    event = Alert.model_construct(
+    event = _Alert(
         alert_id=make_id(RULE, response.response_id),
         kind="detractor",
         action=action,
@@ -63,15 +70,16 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         touchpoint=facts.segment.rpartition(SEPARATOR)[2],
         customer_id=response.customer_id,
         customer=_presentable(response.customer),
-        consent=response.consent,
+        consent=_emitted_consent(response.consent),
         last_answers=_earlier(facts),
         links=_links(response.origin.permalink),
     )
-    return Ruling(RULE, f"alert_{action}", reason, event, make_id(RULE, response.response_id, response.revision))
+    event_id = make_id(RULE, response.response_id, response.revision)
+    return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
 
 
 def _presentable(customer: Customer) -> Customer:
-    return Customer.model_construct(
+    return _Customer(
         name=field(customer.name),
         email=field(customer.email),
         phone=field(customer.phone),
@@ -80,11 +88,15 @@ def _presentable(customer: Customer) -> Customer:
     )
 
 
+def _emitted_consent(consent: Consent) -> Consent:
+    return _Consent(callback=consent.callback, public_review=consent.public_review, marketing=consent.marketing)
+
+
 def _earlier(facts: Facts) -> list[EarlierAnswer]:
     others = [a for a in facts.contact.answers if a.counted and a.response_id != facts.response.response_id]
-    others.sort(key=lambda answer: answer.at, reverse=True)
+    others.sort(key=attrgetter("at"), reverse=True)
     return [
-        EarlierAnswer.model_construct(score=answer.score, responded_at=from_ms(answer.at), segment=answer.segment)
+        _EarlierAnswer(score=answer.score, responded_at=from_ms(answer.at), segment=answer.segment)
         for answer in others[:_EARLIER_ANSWERS]
     ]
 
@@ -92,4 +104,4 @@ def _earlier(facts: Facts) -> list[EarlierAnswer]:
 def _links(permalink: str | None) -> list[Link]:
     if permalink is None or not permalink.startswith("https://") or len(permalink) > _LONGEST_LINK:
         return []
-    return [Link.model_construct(href=permalink, text="answer")]
+    return [_Link(href=permalink, text="answer")]

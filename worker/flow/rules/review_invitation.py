@@ -5,26 +5,30 @@ Review platforms such as Google, Trustpilot and G2 forbid to "selectively solici
 """
 
 from schemas.decision import Category
+from schemas.emitted import emitted
 from schemas.invitation import Invitation
 from worker.address import is_address
-from worker.flow.facts import NONE, Facts, Ruling
+from worker.flow import outbox
+from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
 from worker.flow.moment import DAY, from_ms
 from worker.flow.text import field
 
 RULE = "review_invitation"
 
+_Invitation = emitted(Invitation)
+
 
 def review_invitation(facts: Facts) -> Ruling:
     """Invite, or say why not."""
     reason = _why_not(facts)
     if reason is not None:
-        return Ruling(RULE, NONE, reason)
+        return nothing(RULE, reason)
     response, policy = facts.response, facts.policy.invitations
     address = response.customer.email
     assert address is not None
     invitation_id = make_id(RULE, response.response_id)
-    event = Invitation.model_construct(
+    event = _Invitation(
         invitation_id=invitation_id,
         response_id=response.response_id,
         revision=response.revision,
@@ -42,7 +46,7 @@ def review_invitation(facts: Facts) -> Ruling:
         invited_at=from_ms(facts.now),
         quarantine_until=from_ms(facts.now + policy.quarantine_days * DAY),
     )
-    return Ruling(RULE, "invited", facts.category, event, invitation_id)
+    return Ruling(said(RULE, "invited", facts.category), outbox.INVITATION, event, invitation_id)
 
 
 def _why_not(facts: Facts) -> str | None:
