@@ -366,6 +366,16 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("name", ["00 ¡ ¡¡ ¡¡ ¡", "00 \xa0\xa0¡ \xa0\xa0¡", "Zoë 😀 " * 20, "plain " * 20])
+def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(make_alert: MakeAlert, name: str) -> None:
+    alert = make_alert(customer=Customer(name=name), action=AlertAction.WITHDRAWN)
+    sent = compose(alert, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language="en")
+    received = mail(alert)
+
+    assert subject(received).split() == sent["Subject"].split()
+    assert all(len(line) <= 78 for line in received.as_bytes().splitlines() if b"Subject" in line or b"=?utf-8" in line)
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CHANGES)
 def test_whatever_the_alert_says_it_becomes_one_proper_mail(make_alert: MakeAlert, changes: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from schemas.alert import Alert, AlertAction, EarlierAnswer, Severity
+from worker.notify.headers import POLICY
 from worker.notify.language import WORDS, Language, Words, language_of
 from worker.notify.plain_text import header_line, lines, one_line, quoted, shortened, wrapped
 from worker.notify.routing import Route
@@ -75,7 +76,7 @@ def compose(alert: Alert, route: Route, *, delivery_id: str, sender: str, defaul
     language = language_of(alert.language, default_language)
     words = WORDS[language]
     page = {"language": language, "words": words, "subject": _subject(alert, words), **_page(alert, route, words)}
-    message = EmailMessage()
+    message = EmailMessage(POLICY)
     message["From"] = Address(addr_spec=sender)
     message["To"] = [Address(addr_spec=address) for address in dict.fromkeys(route.to)]
     message["Subject"] = page["subject"]

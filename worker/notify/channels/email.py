@@ -75,7 +75,7 @@ class SmtpSettings(Section):
     password: SecretStr | None = Field(default=None, description="Best set by the environment.")
     cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
     timeout_seconds: float = Field(default=30.0, gt=0, le=600.0, description="For each step of the conversation.")
-    connections: int = Field(default=4, ge=1, le=64, description="How many mails are sent at the same time.")
+    connections: int = Field(default=8, ge=1, le=64, description="How many mails are sent at the same time.")
 
     @model_validator(mode="after")
     def _credentials(self) -> "SmtpSettings":
