@@ -212,6 +212,7 @@ class Worker:
             **environment(world.kafka, world.inbox, world.name, world.folder),
             "NPS_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
             "NPS_KAFKA__BATCH_RECORDS": "25",
+            "NPS_SMTP__CONNECTIONS": str(HANDS),
             "NPS_STATUS_FILE": str(world.folder / f"status-{number}"),
             "CHAOS_ORDER": str(self._order),
             **env,

@@ -8,6 +8,7 @@ A crash anywhere replays the batch, from the old state, with the same decisions 
 - rows there, offset not committed: the head row says so, and nothing is done twice.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import aclosing
@@ -50,7 +51,8 @@ class Lane(NamedTuple):
 
     `consumer` is looked up at use, since Faust makes it after the agents are declared; `topic_name` gives an output's
     full topic. A table belongs to one lane: were there two, a crash could let them be read in another order than
-    before, and a batch be decided twice, on different rows.
+    before, and a batch be decided twice, on different rows. `pace`: seconds from one batch of a partition to the next
+    at least, except after a full one, so that few records do not cost as much as many.
     """
 
     consumer: Callable[[], OrderedConsumer]
@@ -61,14 +63,19 @@ class Lane(NamedTuple):
     place: Place
     topic_name: Callable[[str], str]
     view: View | None = None
+    pace: float = 0.0
 
     async def carry(self, message: Message) -> None:
         """Carry one batch all the way. Raise StateNotDurable if the broker does not acknowledge."""
         batch: Fetched = message.value  # type: ignore[assignment]
         number, consumer = batch.tp.partition, self.consumer()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             async with self.table.lock(number):
                 await self._carry(batch, number, consumer)
+            if len(batch.records) < self.kafka.batch_records:
+                await asyncio.sleep(began + self.pace - loop.time())
         finally:
             consumer.release(message)
 

@@ -26,10 +26,15 @@ from mode.utils.futures import notify
 
 from worker.flow.record import Record
 
-#: How long the broker may let a fetch wait for records, in ms; Faust has 1,500.
+#: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. While a partition is busy the fetch
+#: that is under way does not ask for it, and it has to wait for that one's end when it is free.
 _FETCH_MS = 200
-#: How long a fetch may wait while some partition is busy, in seconds: then the freed one is asked for as well.
-_FETCH_WHILE_BUSY = 0.01
+_FETCH_BUSY_MS = 20
+#: How long aiokafka lets all of a broker's partitions wait while what it has fetched of one is not taken, in seconds.
+#: It has 0.1: a busy partition would hold back the others for so long.
+_PREFETCH_SECONDS = 0.005
+#: How long to wait for records while some partition is busy, in seconds: then the freed one is asked for as well.
+_WHILE_BUSY_SECONDS = 0.002
 
 
 class Fetched(NamedTuple):
@@ -50,6 +55,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
+        self._ensure_consumer()._fetcher._prefetch_backoff = _PREFETCH_SECONDS
         coordinator = self._ensure_consumer()._coordinator
         beat: Callable[[], Any] = coordinator._do_heartbeat
 
@@ -82,6 +88,10 @@ class _Thread(driver.AIOKafkaConsumerThread):
         # Questions wait behind a fetch that waits for records, and one is asked each time the group has settled.
         consumer._fetch_max_wait_ms = _FETCH_MS
         return consumer
+
+    def fetch_waits(self, ms: int) -> None:
+        """Say how long the broker may let a fetch wait for records, from the next one on."""
+        self._ensure_consumer()._fetcher._fetch_max_wait_ms = ms
 
     @property
     def generation(self) -> int:
@@ -253,10 +263,11 @@ class OrderedConsumer(driver.Consumer):
             return await super()._getmany(active_partitions, timeout)
         busy = {tp for tp, message in self._in_flight.items() if not message.acked}
         idle = active_partitions - busy
+        self._thread.fetch_waits(_FETCH_BUSY_MS if busy else _FETCH_MS)
         if not idle:
             await self._wait_for_ack(timeout=1)
             return {}
-        return await super()._getmany(idle, min(timeout, _FETCH_WHILE_BUSY) if busy else timeout)
+        return await super()._getmany(idle, min(timeout, _WHILE_BUSY_SECONDS) if busy else timeout)
 
     def _new_offset(self, tp: TP) -> int | None:
         """Return the offset to commit: the one due, as far as it was sought in this generation."""

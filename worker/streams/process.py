@@ -11,6 +11,8 @@ from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
 
 ROLE = "process"
+#: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
+_SCORES_SECONDS = 0.1
 
 
 def build(settings: Settings, kafka: topics.Found) -> Shell:
@@ -35,6 +37,7 @@ def build(settings: Settings, kafka: topics.Found) -> Shell:
         shell.table(topics.SEGMENTS),
         lambda records, _, partition: segments.count(records, partition.rows.get),
         lambda _, number: number,
-        View(outbox.SCORES, segments.scores),
+        view=View(outbox.SCORES, segments.scores),
+        pace=_SCORES_SECONDS,
     )
     return shell

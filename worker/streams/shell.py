@@ -64,10 +64,19 @@ class Shell:
         self.tables[name] = table
         return table
 
-    def agent(self, topic: str, table: DurableTable, decide: Decide, place: Place, view: View | None = None) -> None:
+    def agent(
+        self,
+        topic: str,
+        table: DurableTable,
+        decide: Decide,
+        place: Place,
+        *,
+        view: View | None = None,
+        pace: float = 0.0,
+    ) -> None:
         """Declare the agent of a topic: it takes batches and has each one carried.
 
-        Partitions do not wait for each other. `view`, if any, is of the table.
+        Partitions do not wait for each other. `view`, if any, is of the table; `pace` as in Lane.
         """
         lane = Lane(
             consumer=lambda: self.consumer,
@@ -78,6 +87,7 @@ class Shell:
             topic_name=self.topic_name,
             kafka=self.settings.kafka,
             view=view,
+            pace=pace,
         )
         if view is not None:
             table.state_anew = lane.state_anew

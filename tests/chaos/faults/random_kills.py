@@ -15,7 +15,7 @@ _CAUGHT_UP_SECONDS = 120.0
 async def run(ground: Ground, trials: int) -> None:
     """Kill `trials` times, one worker or another, at moments that come as raindrops do; then compare."""
     rng = ground.rng(0)
-    options = {"NPS_KAFKA__BATCH_RECORDS": "200", "NPS_SMTP__CONNECTIONS": "4"}
+    options = {"NPS_KAFKA__BATCH_RECORDS": "200"}
     async with ground.world(customers=10 * trials + 150, **options) as world:
         workers = [world.worker() for _ in range(_WORKERS)]
         await asyncio.gather(*(worker.start() for worker in workers))
