@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format schemas readme chaos lock clean
+.PHONY: help setup demo test check format schemas readme chaos bench lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -23,6 +23,7 @@ help:
 	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
 	@echo "make readme  write the generated parts of README.md anew"
 	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
+	@echo "make bench   how fast the worker is, and others beside it (ARGS=--help for more)"
 	@echo "make setup   only make .venv and install what requirements.lock names"
 	@echo "make lock    resolve all requirements and Kafka's jars anew"
 	@echo "make clean   remove .venv and what the tools left"
@@ -34,7 +35,7 @@ demo: $(STAMP)/setup
 
 # Two at a time, as there are two cores: the integration tests here, the others beside them, under coverage, whose
 # report tests/conftest.py prints. Then the faults, which want both cores to themselves.
-test: check
+test: check $(STAMP)/quix/installed
 	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
 	@echo "== integration tests; what the others say, which run beside them, follows"
 	@$(BIN)/coverage run -m pytest --ignore tests/integration --ignore tests/chaos >$(STAMP)/others.txt 2>&1 & \
@@ -61,6 +62,9 @@ readme: $(STAMP)/setup
 chaos: $(STAMP)/setup
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
+bench: $(STAMP)/setup $(STAMP)/quix/installed
+	@$(BIN)/python -m bench $(ARGS)
+
 format: $(STAMP)/setup
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -74,6 +78,9 @@ lock:
 	@echo "== requirements-runtime.lock: the part of it that the Dockerfile installs"
 	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile pyproject.toml $(LOCKING) --constraint requirements.lock \
 		--output-file requirements-runtime.lock
+	@echo "== bench/quix.lock"
+	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile $(LOCKING) --upgrade --group pyproject.toml:quix \
+		--output-file bench/quix.lock
 	@rm -rf $(STAMP)/uv
 	@$(MAKE) --no-print-directory setup
 	@echo "== worker/embedded/jars.lock"
@@ -91,6 +98,13 @@ $(STAMP)/setup: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation \
 		--editable .
 	@mkdir -p $(STAMP) && touch $@
+
+$(STAMP)/quix/installed: bench/quix.lock
+	@echo "== installing Quix Streams, to compare with, in an environment of its own"
+	@$(PYTHON) -m venv --clear $(STAMP)/quix
+	@$(STAMP)/quix/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps \
+		--only-binary :all: --requirement bench/quix.lock
+	@touch $@
 
 $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv and ensurepip was found (on Debian and Ubuntu:" \

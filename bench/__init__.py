@@ -1,0 +1,1 @@
+"""How fast the worker is, beside others on the same topic: `make bench`."""

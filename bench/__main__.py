@@ -1,0 +1,89 @@
+"""How fast the worker is, beside others, on a Kafka of its own.
+
+make bench                                 all of it, about ten minutes on two cores
+make bench ARGS="--only latency"           one part: throughput, latency, recovery, growth
+make bench ARGS="--json"                   the last line is one JSON object
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import growth, latency, recovery, throughput
+from bench.measure import BenchError, Figures
+from bench.throughput import Stage
+from worker.embedded.kafka import EmbeddedKafka
+
+PARTS = ("throughput", "latency", "recovery", "growth")
+_LATENCY_SECONDS = 10
+_RATE = 500
+_SMOKE_EVENTS = 20_000
+#: Quix Streams wants another pydantic than the worker: it has an environment of its own (Makefile).
+_QUIX = Path(sys.prefix).parent / ".stamp" / "quix" / "bin" / "python"
+
+
+def main() -> int:
+    """Run it from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--events", type=int, default=500_000, help="of the throughput's topic (default: 500000)")
+    parser.add_argument("--runs", type=int, default=3, help="of each contender; medians are shown (default: 3)")
+    parser.add_argument("--customers", type=int, default=1_000_000, help="in the tables for recovery")
+    parser.add_argument("--smoke", action="store_true", help=f"see that it works: {_SMOKE_EVENTS:,} events, one run")
+    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+    asked = parser.parse_args()
+    if asked.smoke:
+        asked.events, asked.runs, asked.customers = _SMOKE_EVENTS, 1, _SMOKE_EVENTS
+    try:
+        found = asyncio.run(_run(asked))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if asked.json:
+        print(json.dumps(found))
+    return 0
+
+
+async def _run(asked: argparse.Namespace) -> dict[str, float]:
+    parts = [asked.only] if asked.only else list(PARTS)
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="detractor-worker-bench-") as folder:
+        async with EmbeddedKafka(progress=_say, data_dir=Path(folder)) as kafka:
+            quix = str(_QUIX) if _QUIX.exists() else None
+            stage = Stage(kafka.bootstrap_servers, Path(folder) / "log", quix, _say)
+            if "throughput" in parts:
+                found |= _throughput(await throughput.run(stage, asked.events, asked.runs))
+            if "latency" in parts:
+                delays = await latency.run(stage, 2 if asked.smoke else _LATENCY_SECONDS)
+                alerts, mails = delays[_RATE]
+                found |= {"alert_p50_ms": alerts.p50, "alert_p99_ms": alerts.p99, "mail_p99_ms": mails.p99}
+            if "recovery" in parts:
+                ready = await recovery.run(stage, asked.customers)
+                found |= {f"ready_{how}_s": each.seconds for how, each in ready.items()}
+                found["rss_1m_mb"] = ready["clean"].mb
+            if "growth" in parts:
+                share = 0.02 if asked.smoke else 1.0
+                customers, segments = await growth.run(stage, min(asked.events, 200_000), share=share)
+                found |= {"growth_customers": growth.ratio(customers), "growth_segments": growth.ratio(segments)}
+    return {name: round(value, 2) for name, value in found.items()}
+
+
+def _throughput(runs: dict[str, list[Figures]]) -> dict[str, float]:
+    medians = {key: throughput.median(figures) for key, figures in runs.items()}
+    print(throughput.table(medians))
+    rates = {f"{key}_eps": medians[key].eps for key in ("full", "reduced", "quix") if key in medians}
+    return {f"{key}_us": figures.cpu_us for key, figures in medians.items()} | rates
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

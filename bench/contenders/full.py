@@ -1,0 +1,45 @@
+"""The worker's full job, as `python -m worker run --role process` does it: decisions, tables, windows, all events."""
+
+import asyncio
+
+from bench.contenders.task import Meter, Task, given
+from worker.app import calm_collector, running
+from worker.demo.progress import Progress
+from worker.flow import outbox
+from worker.settings import KafkaSettings, Settings
+from worker.streams import process, topics
+
+LOOK_SECONDS = 0.005
+_ASK_SECONDS = 0.1
+
+
+def settings_for(task: Task) -> Settings:
+    """Return the worker's defaults, with names of the task's own and the topic that all contenders read."""
+    own_name = topics.topic_name
+
+    def topic_name(prefix: str, topic: str) -> str:
+        return task.topic if topic == outbox.RESPONSES else own_name(prefix, topic)
+
+    topics.topic_name = topic_name
+    kafka = KafkaSettings(bootstrap_servers=task.kafka, group=task.name, partitions=task.partitions)
+    return Settings.model_construct(topic_prefix=task.name, kafka=kafka)
+
+
+async def main(task: Task) -> None:
+    """Run until every response and every tally is counted."""
+    calm_collector()
+    meter = Meter()
+    settings = settings_for(task)
+    async with running(settings, "process") as worker, Progress(settings, worker) as progress:
+        consumer = worker.shells[process.ROLE].consumer
+        while not worker.ready or sum(consumer.due(task.topic).values()) < task.before:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_SECONDS)
+        meter.begin()
+        done = sum(consumer.due(task.topic).values())
+        while await progress.behind() != 0:  # noqa: ASYNC110 - the broker raises none
+            await asyncio.sleep(_ASK_SECONDS)
+        meter.end(sum(consumer.due(task.topic).values()) - done)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(given()))

@@ -1,0 +1,65 @@
+"""The worker's shell with the peers' job: validate, the last 100 scores of each segment durably, alerts for 0 to 6."""
+
+import asyncio
+
+import msgspec
+
+from bench.contenders.full import LOOK_SECONDS, settings_for
+from bench.contenders.task import Meter, Task, given
+from worker.errors import Rejected
+from worker.flow import outbox
+from worker.flow.intake import validate
+from worker.flow.outbox import Output
+from worker.flow.record import Record
+from worker.flow.road import Decided
+from worker.nps.histogram import PASSIVE_FROM
+from worker.streams import topics
+from worker.streams.rows import Partition
+from worker.streams.shell import Shell
+
+_LAST = 100
+_encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[int]).decode
+
+
+async def main(task: Task) -> None:
+    """Run until every response is counted."""
+    meter, settings = Meter(), settings_for(task)
+    shell = Shell(settings, "process", await topics.ensure(settings))
+
+    def decide(records: list[Record], _number: int, partition: Partition) -> Decided:
+        outputs: list[Output] = []
+        scores: dict[bytes, list[int]] = {}
+        for record in records:
+            try:
+                response, _ = validate(record, settings.policy.intake)
+            except Rejected:
+                continue
+            segment = "/".join(response.segment).encode()
+            last = scores.get(segment)
+            if last is None:
+                row = partition.rows.get(segment)
+                last = scores[segment] = [] if row is None else _unpack(row)
+            last.append(response.score)
+            if response.score < PASSIVE_FROM:
+                alert = _encode({"id": response.response_id, "segment": response.segment})
+                outputs.append(Output(outbox.ALERTS, segment, alert))
+        rows: dict[bytes, bytes | None] = {segment: _pack(last[-_LAST:]) for segment, last in scores.items()}
+        return Decided(outputs, rows, {})
+
+    shell.agent(outbox.RESPONSES, shell.table(topics.SEGMENTS), decide, lambda _, number: number)
+    await shell.start()
+    try:
+        while not shell.ready:  # noqa: ASYNC110 - it raises no event
+            await asyncio.sleep(LOOK_SECONDS)
+        meter.begin()
+        while (done := sum(shell.consumer.due(task.topic).values())) < task.events:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(LOOK_SECONDS)
+        meter.end(done)
+    finally:
+        await shell.app.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(given()))

@@ -1,0 +1,172 @@
+"""From a response on Kafka to its alert on Kafka, and to its mail in the mailbox."""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from bench.feed import Feed
+from bench.measure import ROOT, BenchError
+from bench.throughput import Stage
+from worker.embedded import tether
+from worker.embedded.inbox import Inbox, Mail
+
+RATES = (100, 500, 2_000)
+_WARM_UP_SECONDS = 5
+_READY_SECONDS = 60.0
+_LAST_SECONDS = 120.0
+_DETRACTOR = 6
+#: Parsing the mail would take the time from the worker.
+_ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+
+
+class Delays(NamedTuple):
+    """In ms, of so many."""
+
+    n: int
+    p50: float
+    p99: float
+    most: float
+
+
+async def run(stage: Stage, seconds: int) -> dict[int, tuple[Delays, Delays]]:
+    """Return, per rate, how long alerts and mails took."""
+    found = {}
+    for rate in RATES:
+        found[rate] = alerts, mails = await _at(stage, rate, seconds)
+        for what, delays in (("alert", alerts), ("mail", mails)):
+            stage.say(
+                f"{rate:,}/s, response to {what}: p50 {delays.p50:.0f}, p99 {delays.p99:.0f}, "
+                f"at most {delays.most:.0f} ms, of {delays.n:,}"
+            )
+    return found
+
+
+class _Watch:
+    """When each response, its alert and its mail were seen, in seconds since the epoch; `expected` have an alert."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self.responses: dict[str, float] = {}
+        self.alerts: dict[str, float] = {}
+        self.mails: dict[str, float] = {}
+        self.alert_of: dict[str, str] = {}
+        self.alerted = asyncio.Event()
+
+    def sent(self, response: str, sent: "asyncio.Future[Any]") -> None:
+        """Note a response: the time is the broker's."""
+        self.responses[response] = sent.result().timestamp / 1_000
+
+    async def read(self, consumer: AIOKafkaConsumer) -> None:
+        """Note alerts until all are there."""
+        async for record in consumer:
+            alert = json.loads(record.value)
+            self.alerts.setdefault(alert["response_id"], time.time())
+            self.alert_of[alert["response_id"]] = alert["alert_id"]
+            if len(self.alerts) >= self._expected:
+                self.alerted.set()
+                return
+
+    def mailed(self, mail: Mail) -> None:
+        """Note a mail."""
+        found = _ALERT_ID.search(mail.content)
+        assert found is not None
+        self.mails[found[1].decode()] = time.time()
+
+    def delays(self, first: int) -> tuple[Delays, Delays]:
+        """Return how long alerts and mails took, from the response with this number on."""
+        counted = [response for response in self.alerts if int(response.removeprefix("r-")) >= first]
+        return (
+            _delays([self.alerts[each] - self.responses[each] for each in counted]),
+            _delays([self.mails[self.alert_of[each]] - self.responses[each] for each in counted]),
+        )
+
+
+async def _at(stage: Stage, rate: int, seconds: int) -> tuple[Delays, Delays]:
+    """Publish at a rate, and wait for every alert and mail. Raise BenchError if they do not come."""
+    name = f"latency-{rate}"
+    responses = list(Feed(rate * (seconds + _WARM_UP_SECONDS)).responses())
+    expected = sum(json.loads(value)["score"] <= _DETRACTOR for _, value in responses)
+    watch = _Watch(expected)
+    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
+    async with Inbox(on_mail=watch.mailed) as inbox, _worker(stage.kafka, inbox, name), consumer, producer:
+        reading = asyncio.create_task(watch.read(consumer))
+        began = time.monotonic()
+        for number, (key, value) in enumerate(responses):
+            ahead = number / rate - (time.monotonic() - began)
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            sent = await producer.send(f"{name}.responses", value, key=key)
+            sent.add_done_callback(partial(watch.sent, f"r-{number:08d}"))
+        try:
+            async with asyncio.timeout(_LAST_SECONDS):
+                await watch.alerted.wait()
+                await inbox.wait_for(expected)
+        except TimeoutError:
+            raise BenchError(
+                f"{expected} alerts expected, {len(watch.alerts)} and {inbox.accepted} mails came"
+            ) from None
+        finally:
+            reading.cancel()
+    return watch.delays(rate * _WARM_UP_SECONDS)
+
+
+def _delays(seconds: list[float]) -> Delays:
+    found = sorted(1_000 * each for each in seconds)
+    if not found:
+        raise BenchError("nothing came")
+    return Delays(len(found), found[len(found) // 2], found[len(found) * 99 // 100], found[-1])
+
+
+@asynccontextmanager
+async def _worker(kafka: str, inbox: Inbox, name: str) -> AsyncIterator[None]:
+    """Run a worker for each role, as README.md recommends."""
+    settings = {
+        "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "NPS_KAFKA__GROUP": name,
+        "NPS_TOPIC_PREFIX": name,
+        "NPS_SMTP__HOST": inbox.host,
+        "NPS_SMTP__PORT": str(inbox.port),
+        "NPS_SMTP__TLS": "none",
+        "NPS_EMAIL__SENDER": "nps@example.com",
+        "NPS_EMAIL__TO": '["support@example.com"]',
+    }
+    async with AsyncExitStack() as stack:
+        for role in ("process", "notify"):
+            await stack.enter_async_context(_role(role, settings))
+        yield
+
+
+@asynccontextmanager
+async def _role(role: str, settings: Mapping[str, str]) -> AsyncIterator[None]:
+    run = (sys.executable, "-m", "worker", "run", "--role", role)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *run),
+        env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while b'"started' not in (line := await process.stderr.readline()):
+                if not line:
+                    raise BenchError(f"the worker with role {role} ended at its start")
+        draining = asyncio.create_task(process.stderr.read())
+        yield
+        process.terminate()
+        await process.wait()
+        await draining
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

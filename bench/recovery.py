@@ -1,0 +1,52 @@
+"""How long a worker takes to be ready on large tables, and what it weighs then."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import feed, measure
+from bench.contenders.start import STAYS
+from bench.contenders.task import Task
+from bench.feed import Feed
+from bench.throughput import FULL, Stage
+
+_TOPIC = "recovery.responses"
+_NAME = "recovery"
+
+
+class Ready(NamedTuple):
+    """Seconds from the start of the process until it is ready, and MB then."""
+
+    seconds: float
+    mb: float
+
+
+async def run(stage: Stage, customers: int) -> dict[str, Ready]:
+    """Fill the tables; then start after a clean stop, with everything local gone, and after SIGKILL."""
+    await feed.publish(stage.kafka, _TOPIC, Feed(customers, customers=customers, known=customers))
+    task = Task(stage.kafka, _TOPIC, _NAME, customers)
+    figures = await measure.run(FULL.name, task, stage.data)
+    stage.say(f"{customers:,} customers counted in {figures.seconds:.0f} s")
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        found = {
+            "clean": await _started(stage, task, Path(one)),
+            "wiped": await _started(stage, task, Path(other), TMPDIR=other),
+        }
+        await _killed(task, Path(one))
+        found["killed"] = await _started(stage, task, Path(one))
+    return found
+
+
+async def _started(stage: Stage, task: Task, folder: Path, **environment: str) -> Ready:
+    async with measure.started("start", task, folder, **environment) as process:
+        said = await measure.heard("start", process)
+    ready = Ready(said["ready_seconds"], said["memory_mb"])
+    stage.say(f"ready after {ready.seconds:.1f} s, with {ready.mb:.0f} MB")
+    return ready
+
+
+async def _killed(task: Task, folder: Path) -> None:
+    async with measure.started("start", task, folder, **{STAYS: "1"}) as process:
+        await measure.heard("start", process, stays=True)
+        process.kill()
+        await process.wait()

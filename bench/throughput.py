@@ -1,0 +1,100 @@
+"""Events per second and CPU per event: the worker's full job, and the peers' job here and elsewhere."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import feed, measure
+from bench.contenders.faust_full import OUTPUTS
+from bench.contenders.task import Task
+from bench.measure import Figures
+
+_SOURCE = "bench.responses"
+
+
+class Contender(NamedTuple):
+    """`key`: in the JSON; `name`: its module; `topics`: which must be there before it starts.
+
+    `share`: of the topic's events that it reads, since a slow one needs no more to be measured.
+    """
+
+    key: str
+    name: str
+    title: str
+    share: float = 1.0
+    topics: Sequence[str] = ("alerts",)
+
+
+FULL = Contender("full", "full", "the worker, full job", topics=())
+REDUCED = Contender("reduced", "reduced", "the worker, reduced job", topics=())
+FAUST_FULL = Contender("faust_full", "faust_full", "ordinary Faust, full job", share=0.01, topics=OUTPUTS)
+QUIX = Contender("quix", "quix_reduced", "Quix Streams, reduced job")
+CONTENDERS = (
+    FULL,
+    FAUST_FULL,
+    REDUCED,
+    QUIX,
+    Contender("aiokafka", "aiokafka_reduced", "bare aiokafka, reduced job, nothing durable"),
+    Contender("faust_reduced", "faust_reduced", "ordinary Faust, reduced job", share=0.1),
+)
+
+
+class Stage(NamedTuple):
+    """A broker and where it keeps its topics; `quix`: the Python that has Quix Streams, None to go without."""
+
+    kafka: str
+    data: Path
+    quix: str | None
+    say: Callable[[str], None]
+
+
+async def run(stage: Stage, events: int, runs: int) -> dict[str, list[Figures]]:
+    """Measure each contender `runs` times on the same topic, one after the other."""
+    took = await feed.publish(stage.kafka, _SOURCE, feed.Feed(events))
+    stage.say(f"published {events:,} responses in {took:.1f} s")
+    found: dict[str, list[Figures]] = {}
+    for number in range(runs):
+        for contender in CONTENDERS:
+            if contender is QUIX and stage.quix is None:
+                continue
+            figures = await once(stage, contender, Task(stage.kafka, _SOURCE, "", events), f"{number}")
+            found.setdefault(contender.key, []).append(figures)
+    return found
+
+
+async def once(stage: Stage, contender: Contender, task: Task, suffix: str) -> Figures:
+    """Measure a contender once, under names of its own."""
+    name = f"{contender.name.replace('_', '-')}-{suffix}"
+    if contender.topics:
+        await feed.create(stage.kafka, task.partitions, *(f"{name}.{topic}" for topic in contender.topics))
+    task = task._replace(name=name, events=round(task.events * contender.share))
+    python = {} if contender is not QUIX or stage.quix is None else {"python": stage.quix}
+    figures = await measure.run(contender.name, task, stage.data, **python)
+    stage.say(
+        f"{contender.title}: {figures.eps:,.0f} events/s, {figures.cpu_us:.1f} µs CPU per event, "
+        f"{figures.peak_mb:.0f} MB at most, {figures.log_bytes:.0f} changelog bytes per event"
+    )
+    return figures
+
+
+def median(figures: Sequence[Figures]) -> Figures:
+    """Return the median of each figure."""
+    return Figures(*(statistics.median(column) for column in zip(*figures, strict=True)))
+
+
+def table(medians: Mapping[str, Figures]) -> str:
+    """Return what each contender took, in Markdown, and how many times the worker's full job that is."""
+    lines = [
+        "| | events/s | CPU µs/event | of the full job | peak MB | changelog bytes/event |",
+        "|---|---|---|---|---|---|",
+    ]
+    for contender in CONTENDERS:
+        if contender.key in medians:
+            found = medians[contender.key]
+            times = found.cpu_us / medians[FULL.key].cpu_us
+            lines.append(
+                f"| {contender.title} | {found.eps:,.0f} | {found.cpu_us:.1f} | {times:.2f} × | {found.peak_mb:.0f} | "
+                f"{found.log_bytes:.0f} |"
+            )
+    return "\n".join(lines)

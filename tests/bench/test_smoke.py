@@ -1,0 +1,26 @@
+"""The bench runs, and says what it promises; how fast anything is, it is not asked here."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from bench import throughput
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_every_contender_does_its_work() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench", "--smoke", "--only", "throughput", "--json"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    found = json.loads(out.decode().splitlines()[-1])
+
+    expected = {f"{contender.key}_us" for contender in throughput.CONTENDERS}
+    assert found.keys() == expected | {"full_eps", "reduced_eps", "quix_eps"}
+    assert all(figure > 0 for figure in found.values())
