@@ -52,7 +52,7 @@ class Lane(NamedTuple):
     `consumer` is looked up at use, since Faust makes it after the agents are declared; `topic_name` gives an output's
     full topic. A table belongs to one lane: were there two, a crash could let them be read in another order than
     before, and a batch be decided twice, on different rows. `pace`: seconds from one batch of a partition to the next
-    at least, except after a full one, so that few records do not cost as much as many.
+    at least, unless more wait, so that few records do not cost as much as many.
     """
 
     consumer: Callable[[], OrderedConsumer]
@@ -74,7 +74,7 @@ class Lane(NamedTuple):
         try:
             async with self.table.lock(number):
                 await self._carry(batch, number, consumer)
-            if len(batch.records) < self.kafka.batch_records:
+            if not batch.more:
                 await asyncio.sleep(began + self.pace - loop.time())
         finally:
             consumer.release(message)

@@ -38,13 +38,17 @@ _WHILE_BUSY_SECONDS = 0.002
 
 
 class Fetched(NamedTuple):
-    """A batch as it was fetched. `start`: where the fetch began; `epoch`: which seek it followed."""
+    """A batch as it was fetched. `start`: where the fetch began; `epoch`: which seek it followed.
+
+    `more`: whether the partition went on behind it.
+    """
 
     tp: TP
     start: int
     records: list[Record]
     generation: int
     epoch: int
+    more: bool = False
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -226,11 +230,13 @@ class OrderedConsumer(driver.Consumer):
 
     def _batch(self, tp: TP, records: list[Any]) -> Message:
         last = records[-1]
-        batch = Fetched(tp, self._cursor[tp], records, self.app.consumer_generation_id, self._epoch)
+        end = self.highwater(tp)
+        more = end > last.offset + 1
+        batch = Fetched(tp, self._cursor[tp], records, self.app.consumer_generation_id, self._epoch, more)
         self._cursor[tp] = last.offset + 1
         # One below the message's offset: Faust then sees neither a gap nor an old message.
         self._read_offset[tp] = last.offset - 1
-        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        self.app.monitor.track_tp_end_offset(tp, end)
         message = ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, cast(Any,
             batch), None, 0, 0, tp, generation_id=batch.generation,
