@@ -231,7 +231,7 @@ class OrderedConsumer(driver.Consumer):
     def _batch(self, tp: TP, records: list[Any]) -> Message:
         last = records[-1]
         end = self.highwater(tp)
-        more = end > last.offset + 1
+        more = (end or 0) > last.offset + 1  # unknown after a rebalance, until the next fetch
         batch = Fetched(tp, self._cursor[tp], records, self.app.consumer_generation_id, self._epoch, more)
         self._cursor[tp] = last.offset + 1
         # One below the message's offset: Faust then sees neither a gap nor an old message.
