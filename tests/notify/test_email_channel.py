@@ -509,7 +509,7 @@ async def test_a_connection_the_server_has_closed_is_replaced(script: Script) ->
     async with smtpd(script) as port, channel_to(port) as channel:
         await channel.send(a_mail())
         script.connections[0].wire().close()
-        protocol = channel._kept[0][1].protocol
+        protocol = channel._kept[0].client.protocol
         assert protocol is not None
         lost = asyncio.Event()
         protocol._connection_lost_callback = lambda _: lost.set()
@@ -520,16 +520,44 @@ async def test_a_connection_the_server_has_closed_is_replaced(script: Script) ->
     assert len(script.connections) == 2
 
 
-@pytest.mark.parametrize("step", ["rset", "mail"])
 @pytest.mark.parametrize("answer", [DROP, "421 Idle for too long", "450 Too many mails"])
-async def test_a_connection_the_server_closes_when_asked_is_replaced(script: Script, step: str, answer: str) -> None:
+async def test_a_connection_the_server_closes_when_asked_is_replaced(script: Script, answer: str) -> None:
     async with smtpd(script) as port, channel_to(port) as channel:
         await channel.send(a_mail())
-        setattr(script, step, [answer])
+        script.mail = [answer]
         await channel.send(a_mail())
 
     assert len(script.mails) == 2
     assert len(script.connections) == 2
+
+
+@pytest.mark.parametrize("answer", [DROP, "421 Idle for too long", "450 Too many mails"])
+async def test_nor_is_one_kept_that_cannot_end_what_a_refusal_left_open(script: Script, answer: str) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        script.rcpt = {"support@example.org": "550 Not here"}
+        with pytest.raises(DeliveryError):
+            await channel.send(a_mail())
+        script.rcpt, script.rset = {}, [answer]
+        await channel.send(a_mail())
+
+    assert len(script.mails) == 1
+    assert len(script.connections) == 2
+
+
+async def test_a_transaction_is_reset_only_where_a_refusal_left_it_open(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail())
+        script.rcpt = {"support@example.org": "550 Not here"}
+        with pytest.raises(DeliveryError):
+            await channel.send(a_mail())
+        script.rcpt, script.data = {}, ["450 Later"]
+        with pytest.raises(DeliveryError):
+            await channel.send(a_mail())
+        await channel.send(a_mail())
+
+    said = ["MAIL", "RCPT", "DATA", "MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA", "RSET", "MAIL", "RCPT", "DATA"]
+    assert said == [step for step in script.seen if step != "QUIT"]
+    assert len(script.connections) == 1
 
 
 async def test_a_connection_that_idled_too_long_is_replaced(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ Waiting goes by the steady clock: a wall clock that jumps neither holds a mail b
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 from heapq import heappop, heappush
@@ -18,11 +19,12 @@ from typing import Any, NamedTuple, cast
 from schemas.alert import Alert
 from worker.clock import Clock
 from worker.errors import DeliveryError
+from worker.flow import outbox
 from worker.flow.outbox import Output
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
 from worker.notify.compose import compose
-from worker.notify.mailbox import Mail
+from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.outage import Outage
 from worker.notify.routing import Route
 from worker.streams.lease import lease_holds
@@ -69,6 +71,8 @@ class Postman:
         self._open: dict[tuple[int, bytes], dict[str, Due]] = {}
         self._queue: list[Due] = []
         self._in_hand: dict[Errand, asyncio.Task[None]] = {}
+        # What came of mails, by partition, until it is written down.
+        self._outcomes: dict[int, dict[Errand, DeliveryError | None]] = defaultdict(dict)
         self._something_new = asyncio.Event()
         self._giving_up = False
         self._round: asyncio.Task[None] | None = None
@@ -125,6 +129,7 @@ class Postman:
         await self._finish(_FINISH_SECONDS)
         self._open.clear()
         self._queue.clear()
+        self._outcomes.clear()
 
     def take_over(self) -> None:
         """Begin again, after a rebalance."""
@@ -200,8 +205,11 @@ class Postman:
             return
         if self._outage.ends():
             log.info("the mail server can be used again")
+        self._outcomes[errand.number][errand] = error
         async with self._table.lock(errand.number):
-            await self._write_down(errand, error, generation)
+            # Whoever gets the lock first writes down for all who wait for it.
+            if errand in self._outcomes[errand.number]:
+                await self._write_down(errand.number, self._outcomes.pop(errand.number), generation)
 
     def _note_outage(self, error: DeliveryError) -> None:
         now = self._clock.steady()
@@ -236,22 +244,27 @@ class Postman:
             return error
         return None
 
-    async def _write_down(self, errand: Errand, error: DeliveryError | None, generation: int) -> None:
-        row = self._table.partition(errand.number).rows.get(errand.key)
-        box = None if row is None else mailbox.decode(row)
-        mail = None if box is None else box.find(errand.delivery_id)
-        if box is None or mail is None or not mail.is_open:
-            return  # erased or cancelled while it was sent
-        if error is None:
-            line = mailbox.succeed(mail, errand.key, self._clock.now())
-        else:
-            line = mailbox.fail(mail, errand.key, error, self._clock.now(), self._email.retry)
-        await self._send(line, errand.number)
-        if await self._lease_holds(generation):
-            rows = mailbox.changed(errand.key, box, mail)
-            head = self._table.partition(errand.number).head
-            await self._table.write(errand.number, rows, head, partial(self._shell.consumer.holds, generation))
+    async def _write_down(self, number: int, outcomes: Mapping[Errand, DeliveryError | None], generation: int) -> None:
+        partition, now = self._table.partition(number), self._clock.now()
+        boxes: dict[bytes, Mailbox] = {}
+        lines: list[Output] = []
+        rows: dict[bytes, bytes | None] = {}
+        for errand, error in outcomes.items():
+            key = errand.key
+            if key not in boxes and (row := partition.rows.get(key)) is not None:
+                boxes[key] = mailbox.decode(row)
+            mail = boxes[key].find(errand.delivery_id) if key in boxes else None
+            if mail is None or not mail.is_open:
+                continue  # erased or cancelled while it was sent
+            if error is None:
+                lines.append(mailbox.succeed(mail, key, now))
+            else:
+                lines.append(mailbox.fail(mail, key, error, now, self._email.retry))
+            rows |= mailbox.changed(key, boxes[key], mail)
+        await self._send(lines, number)
+        if lines and await self._lease_holds(generation):
+            await self._table.write(number, rows, partition.head, partial(self._shell.consumer.holds, generation))
 
-    async def _send(self, line: Output, number: int) -> None:
-        record: Sendable = (line.key, line.value, line.headers, line.timestamp)
-        await self._shell.sender.send([(self._shell.topic_name(line.topic), number, [record])])
+    async def _send(self, lines: list[Output], number: int) -> None:
+        records: list[Sendable] = [(line.key, line.value, line.headers, line.timestamp) for line in lines]
+        await self._shell.sender.send([(self._shell.topic_name(outbox.DELIVERIES), number, records)])

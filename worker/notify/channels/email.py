@@ -21,7 +21,7 @@ from email.headerregistry import AddressHeader
 from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from aiosmtplib import (
     SMTP,
@@ -88,6 +88,14 @@ class SmtpSettings(Section):
         return self
 
 
+class _Kept(NamedTuple):
+    """A connection for the next mail; `in_transaction`: a refusal left the last one's transaction open."""
+
+    since: float
+    client: SMTP
+    in_transaction: bool
+
+
 class EmailChannel:
     """Sends mails, several at a time, each over a connection of its own that is kept for the next.
 
@@ -98,7 +106,7 @@ class EmailChannel:
         self._settings = settings
         self._tls = None if settings.tls == "none" else _tls_context(settings.cafile)
         self._free = asyncio.Semaphore(settings.connections)
-        self._kept: list[tuple[float, SMTP]] = []
+        self._kept: list[_Kept] = []
         self._closed = False
 
     async def send(self, message: EmailMessage, to: Sequence[str] | None = None) -> None:
@@ -131,7 +139,7 @@ class EmailChannel:
         """Close the connections that are kept; one that is in use closes after its mail."""
         self._closed = True
         kept, self._kept = self._kept, []
-        await asyncio.gather(*(_quit(client) for _, client in kept))
+        await asyncio.gather(*(_quit(each.client) for each in kept))
 
     async def _transact(self, client: SMTP, receivers: list[str], data: bytes) -> dict[str, int]:
         """Do the rest of a mail transaction. Return the receivers the server refused, each with its reply's code."""
@@ -142,23 +150,24 @@ class EmailChannel:
         except SMTPResponseException as error:
             # After a proper refusal both sides still agree where they are; after nonsense they do not.
             if _is_reply(error.code) and error.code != _CLOSING:
-                self._keep(client)
+                self._keep(client, in_transaction=True)
             else:
                 client.close()
             raise
         except BaseException:
             client.close()
             raise
-        self._keep(client)
+        self._keep(client, in_transaction=len(refused) == len(receivers))
         return refused
 
     async def _begin(self, sender: str, size: int) -> SMTP:
         """Return a connection on which MAIL was accepted: a kept one if it is still good, or a new one."""
-        client = self._take()
-        if client is not None:
+        kept = self._take()
+        if kept is not None:
+            client = kept.client
             try:
-                # RSET ends what a refusal left open, and shows whether somebody is still there.
-                await client.rset()
+                if kept.in_transaction:
+                    await client.rset()
                 await _mail(client, sender, size)
             except (SMTPException, OSError):
                 # Servers close kept connections, or turn them away, when they like: only a new one tells the truth.
@@ -205,21 +214,21 @@ class EmailChannel:
                 raise _unavailable("auth_refused", alarm=True)
             await client.login(self._settings.username, self._settings.password.get_secret_value())
 
-    def _take(self) -> SMTP | None:
+    def _take(self) -> "_Kept | None":
         """Return the connection used last, if it is fresh enough; close those that are not."""
         now = asyncio.get_running_loop().time()
         while self._kept:
-            since, client = self._kept.pop()
-            if client.is_connected and now - since < _KEEP_SECONDS:
-                return client
-            client.close()
+            kept = self._kept.pop()
+            if kept.client.is_connected and now - kept.since < _KEEP_SECONDS:
+                return kept
+            kept.client.close()
         return None
 
-    def _keep(self, client: SMTP) -> None:
+    def _keep(self, client: SMTP, *, in_transaction: bool) -> None:
         if self._closed or not client.is_connected:
             client.close()
         else:
-            self._kept.append((asyncio.get_running_loop().time(), client))
+            self._kept.append(_Kept(asyncio.get_running_loop().time(), client, in_transaction))
 
 
 async def _greet(client: SMTP) -> None:
