@@ -64,7 +64,7 @@ class KafkaSettings(Section):
         le=86_400.0,
         description="Kafka's outages are waited out; without an acknowledgement for so long the worker stops.",
     )
-    batch_records: int = Field(default=2_000, ge=1, le=20_000, description="Records decided together, at most.")
+    batch_records: int = Field(default=2_000, ge=1, le=10_000, description="Records decided together, at most.")
     retention_days: int = Field(
         default=730,
         ge=1,

@@ -74,7 +74,8 @@ class _Job:
 
     async def _send(self, output: Output) -> None:
         headers = dict(output.headers)
-        await self.topics[output.topic].send(key=output.key, value=output.value, headers=headers)
+        topic = self.topics[output.topic]
+        await topic.send(key=output.key, value=output.value, headers=headers, partition=output.partition)
 
 
 class _Record:

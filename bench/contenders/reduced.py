@@ -48,7 +48,7 @@ async def main(task: Task) -> None:
         rows: dict[bytes, bytes | None] = {segment: _pack(last[-_LAST:]) for segment, last in scores.items()}
         return Decided(outputs, rows, {})
 
-    shell.agent(outbox.RESPONSES, shell.table(topics.SEGMENTS), decide, lambda _, number: number)
+    shell.agent(outbox.RESPONSES, shell.table(topics.SEGMENTS), decide)
     await shell.start()
     try:
         while not shell.ready:  # noqa: ASYNC110 - it raises no event

@@ -65,10 +65,8 @@ def windows(segments: Table) -> dict[str, dict[str, list[int]]]:
 
 
 def _windows(row: list[Any]) -> dict[str, list[int]]:
-    _, total, latest, _, (_, _, totals, shape) = row
-    last = [0] * 11
-    for _, _, score in latest[-100:]:
-        last[score] += 1
+    _, total, (_, _, scores, _), (_, _, totals, shape) = row
+    last = [scores[-100:].count(score) for score in range(11)]
     return {"all": total, "last_100": last, **dict(zip(shape.split(","), totals, strict=True))}
 
 

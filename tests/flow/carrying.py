@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
 from flow.records import HERE, TOPIC, Record
+from nps.telling import numbers
 
 from worker.flow import outbox, road, tally
 from worker.flow.outbox import Output
@@ -75,11 +76,16 @@ def header_of(output: Output, name: str) -> bytes | None:
     return dict(output.headers).get(name)
 
 
-def entries_of(message: tally.Tally) -> list[tuple[int, ...] | Move]:
-    """Return a tally's entries, in their order."""
-    put = message.entries.put
-    plain: list[tuple[int, ...] | Move] = [tuple(put[first : first + 4]) for first in range(0, len(put), 4)]
-    return sorted([*plain, *message.entries.moves], key=lambda e: e.offset if isinstance(e, Move) else e[0])
+def entries_of(output: Output) -> dict[tuple[str, int], list[tuple[int, ...] | Move]]:
+    """Return a tally's entries by segment and source, in their order."""
+    message = tally.decode(output.value or b"")
+    found = {}
+    for path, told in message.segments.items():
+        put = numbers(told)
+        plain: list[tuple[int, ...] | Move] = [tuple(put[first : first + 4]) for first in range(0, len(put), 4)]
+        ordered = sorted([*plain, *told.moves], key=lambda e: e.offset if isinstance(e, Move) else e[0])
+        found[path, message.source] = ordered
+    return found
 
 
 def identities(outputs: Sequence[Output]) -> set[Identity]:
@@ -87,8 +93,8 @@ def identities(outputs: Sequence[Output]) -> set[Identity]:
     found: set[Identity] = set()
     for output in outputs:
         if output.topic == outbox.TALLIES:
-            message = tally.decode(output.value or b"")
-            found |= {(output.topic, output.key, (message.source, entry)) for entry in entries_of(message)}
+            for told, entries in entries_of(output).items():
+                found |= {(output.topic, None, (told, entry)) for entry in entries}
         else:
             name = ORIGIN_HEADER if output.topic == outbox.RESPONSES else "ce_id"
             found.add((output.topic, output.key, header_of(output, name)))

@@ -8,6 +8,7 @@ import pytest
 from flow.records import HOUR, NOW, Record
 from hypothesis import given
 from hypothesis import strategies as st
+from nps.telling import entries
 
 from schemas.scores import Scores
 from worker.flow import outbox, segments
@@ -16,15 +17,15 @@ from worker.flow.road import Decided
 from worker.flow.tally import Tally
 from worker.nps.interval import adjusted_wald
 from worker.nps.latest import Given
-from worker.nps.segment import Entries, Move, Segment
+from worker.nps.segment import Move, Segment
 
 SHOP = b"fr/shop-3"
 
 
-def told(*entries: Move, source: int = 0, key: bytes | None = SHOP, offset: int = 0) -> Record:
-    put = [number for entry in entries if entry.put and not entry.taken for number in (entry.offset, *entry.put)]
-    together = Entries(put, [entry for entry in entries if entry.taken])
-    return Record(msgspec.msgpack.encode(Tally(source, together)), key, offset, topic="nps.tallies")
+def told(*moves: Move, source: int = 0, key: bytes = SHOP, offset: int = 0) -> Record:
+    put = [number for move in moves if move.put and not move.taken for number in (move.offset, *move.put)]
+    message = Tally(source, {key.decode(): entries(put, [move for move in moves if move.taken])})
+    return Record(msgspec.msgpack.encode(message), None, offset, topic="nps.tallies")
 
 
 def put(offset: int, score: int, at: int = NOW) -> Move:
@@ -55,8 +56,8 @@ def test_a_batch_gives_one_score_per_segment_that_moved_whatever_the_number_of_t
 
 
 def test_the_scores_say_what_is_promised() -> None:
-    entries = [put(n, score) for n, score in enumerate([10] * 20 + [8] * 15 + [3] * 5)]
-    (output,) = counted(told(*entries)).outputs
+    moves = [put(n, score) for n, score in enumerate([10] * 20 + [8] * 15 + [3] * 5)]
+    (output,) = counted(told(*moves)).outputs
     event = scores(output)
     low, high = adjusted_wald(20, 15, 5)
 
@@ -124,8 +125,8 @@ def test_of_a_tally_that_overlaps_only_what_is_new_is_counted() -> None:
     assert scores(output)["windows"]["all"]["n"] == 3
 
 
-def test_the_roots_key_is_empty_and_a_missing_one_is_the_roots() -> None:
-    assert [b""] == [output.key for output in counted(told(put(0, 9), key=None)).outputs]
+def test_the_roots_path_is_empty() -> None:
+    assert [b""] == [output.key for output in counted(told(put(0, 9), key=b"")).outputs]
     assert scores(counted(told(put(0, 9), key=b"")).outputs[0])["segment"] == ""
 
 

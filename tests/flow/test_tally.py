@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nps.telling import entries, numbers
 
 from worker.flow import outbox, tally
-from worker.flow.tally import Tallies, Tally, lineage
+from worker.flow.tally import Tallies, lineage
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
 
@@ -25,16 +26,21 @@ def entered(taken: str | None, put: str | None) -> dict[str, Entries]:
 
 
 def moved(taken: Given | None, put: Given | None) -> Entries:
-    return Entries(moves=[Move(5, taken, put)])
+    return entries(moves=[Move(5, taken, put)])
+
+
+def spread(path: bytes) -> int:
+    return len(path) % 3
 
 
 def read(tallies: Tallies, source: int = 0) -> dict[str, Entries]:
     found: dict[str, Entries] = {}
-    for output in tallies.outputs(source):
-        assert (outbox.TALLIES, source) == (output.topic, tally.decode(output.value or b"").source)
-        assert output.key is not None
-        assert output.key.decode() not in found
-        found[output.key.decode()] = tally.decode(output.value or b"").entries
+    for output in tallies.outputs(source, spread):
+        message = tally.decode(output.value or b"")
+        assert (outbox.TALLIES, None, source) == (output.topic, output.key, message.source)
+        assert {output.partition} == {spread(path.encode()) for path in message.segments}
+        assert not found.keys() & message.segments.keys()
+        found |= message.segments
     return found
 
 
@@ -51,7 +57,7 @@ def test_a_line_goes_from_the_segment_up_to_the_root(segment: str, expected: tup
 
 
 def test_a_new_answer_is_put_into_its_segment_and_every_ancestor() -> None:
-    put = Entries([5, *AFTER])
+    put = entries([5, *AFTER])
 
     assert entered(None, "fr/shop-3") == {"fr/shop-3": put, "fr": put, "": put}
 
@@ -92,9 +98,9 @@ def test_each_segment_concerned_gets_exactly_one_entry(taken: str, put: str) -> 
     found = entered(taken, put)
 
     assert set(lineage(taken)) | set(lineage(put)) == found.keys()
-    for path, entries in found.items():
-        (move,) = entries.moves
-        assert not entries.put
+    for path, told in found.items():
+        (move,) = told.moves
+        assert not told.put
         assert (path in lineage(taken), path in lineage(put)) == (move.taken is not None, move.put is not None)
 
 
@@ -104,16 +110,37 @@ def test_many_events_are_few_messages_with_all_their_entries() -> None:
         tallies.put(offset, f"shop-{offset % 2}", AFTER)
     found = read(tallies, source=9)
 
-    assert list(range(100)) == sorted(found[""].put[::4])
-    assert list(range(0, 100, 2)) == found["shop-0"].put[::4]
+    assert list(range(100)) == sorted(numbers(found[""])[::4])
+    assert list(range(0, 100, 2)) == numbers(found["shop-0"])[::4]
     assert len(found) == 3
 
 
+def test_a_partition_gets_one_message_whatever_the_number_of_its_segments() -> None:
+    tallies = Tallies()
+    for offset in range(100):
+        tallies.put(offset, f"shop-{offset}", AFTER)
+        tallies.move(100 + offset, (f"desk-{offset}", BEFORE), (f"desk-{offset + 1}", AFTER))
+
+    assert {0, 1} == {output.partition for output in tallies.outputs(0, lambda path: len(path) > 4)}
+    assert len(tallies.outputs(0, lambda path: len(path) > 4)) == 2
+
+
+def test_what_kafka_would_not_take_in_one_message_comes_in_several() -> None:
+    tallies = Tallies()
+    paths = [f"{number}/{'x' * 5_000}" for number in range(300)]
+    for offset, path in enumerate(paths):
+        tallies.put(offset, path, AFTER)
+    outputs = tallies.outputs(0, lambda _: 0)
+
+    assert len(outputs) > 1
+    assert max(len(output.value or b"") for output in outputs) <= 500_000
+    assert {*paths, *map(str, range(300)), ""} == read(tallies).keys()
+
+
 def test_a_batch_without_answers_sends_nothing() -> None:
-    assert Tallies().outputs(0) == []
+    assert Tallies().outputs(0, spread) == []
 
 
 def test_a_tally_that_is_none_is_noticed() -> None:
     with pytest.raises(msgspec.DecodeError):
         tally.decode(msgspec.msgpack.encode({"source": 1}))
-    assert Tally(0, Entries([1, 2, 3, 4])) == tally.decode(msgspec.msgpack.encode([0, [[1, 2, 3, 4], []]]))

@@ -23,7 +23,7 @@ def test_a_score_has_the_class_that_reichheld_gave_it(scores: tuple[int, ...], c
 def test_an_empty_histogram_has_a_bin_for_each_score_and_no_nps() -> None:
     assert [0] * 11 == empty()
     assert (0, 0, 0) == counts(empty())
-    assert nps(empty()) is None
+    assert nps(*counts(empty())) is None
 
 
 def test_each_empty_histogram_is_its_own() -> None:
@@ -41,7 +41,7 @@ def test_each_empty_histogram_is_its_own() -> None:
     ],
 )
 def test_the_nps_is_promoters_less_detractors_in_points(histogram: list[int], expected: float, why: str) -> None:
-    assert pytest.approx(expected) == nps(histogram), why
+    assert pytest.approx(expected) == nps(*counts(histogram)), why
 
 
 @given(Histograms)
@@ -63,5 +63,5 @@ def test_histograms_add_up_so_a_tree_rolls_up_exactly(left: list[int], right: li
 def test_an_average_of_nps_values_would_not_roll_up() -> None:
     busy, quiet = [0] * 10 + [99], [1] + [0] * 10
 
-    assert nps([a + b for a, b in zip(busy, quiet, strict=True)]) == pytest.approx(98.0)
-    assert (nps(busy) or 0.0) + (nps(quiet) or 0.0) == 0.0
+    assert nps(*counts([a + b for a, b in zip(busy, quiet, strict=True)])) == pytest.approx(98.0)
+    assert (nps(*counts(busy)) or 0.0) + (nps(*counts(quiet)) or 0.0) == 0.0

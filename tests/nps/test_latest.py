@@ -7,27 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.nps import latest
-from worker.nps.latest import SPARE, Given, Plain
+from worker.nps import latest as module
+from worker.nps.latest import SPARE, Given, Latest
 from worker.nps.windows import LAST_N
 
 ROOM = LAST_N + SPARE
 
 
-def put(kept: list[Plain], floor: tuple[int, int] | None, answer: Given) -> tuple[int, int] | None:
-    return latest.change(kept, floor, [answer], [])
+def put(latest: Latest, answer: Given) -> None:
+    latest.change([answer], [])
 
 
-def take(kept: list[Plain], answer: Given) -> None:
-    latest.change(kept, None, [], [answer])
+def take(latest: Latest, answer: Given) -> None:
+    latest.change([], [answer])
 
 
-def arrive(answers: Iterable[Given]) -> tuple[list[Plain], tuple[int, int] | None]:
-    kept: list[Plain] = []
-    floor = None
+def arrive(answers: Iterable[Given]) -> Latest:
+    latest = Latest()
     for answer in answers:
-        floor = put(kept, floor, answer)
-    return kept, floor
+        put(latest, answer)
+    return latest
 
 
 def bins(answers: Iterable[Given]) -> list[int]:
@@ -49,71 +48,72 @@ def test_the_order_of_arrival_makes_no_difference(n: int, seed: int) -> None:
     shuffled = random.Random(seed).sample(given_answers, n)
 
     assert arrive(given_answers) == arrive(shuffled)
-    assert bins(given_answers) == latest.histogram(arrive(shuffled)[0])
+    assert bins(given_answers) == arrive(shuffled).histogram()
 
 
 def test_ties_are_broken_by_the_answers_id() -> None:
     tied = [Given(7, number, number % 11) for number in range(3 * ROOM)]
 
-    assert tied[-ROOM:] == arrive(reversed(tied))[0]
+    assert tied[-ROOM:] == arrive(reversed(tied)).answers()
 
 
 def test_what_is_older_than_what_fell_off_does_not_slip_in_after_a_correction_made_room() -> None:
-    kept, floor = arrive(Given(at, at, 5) for at in range(1, ROOM + 11))
+    kept = arrive(Given(at, at, 5) for at in range(1, ROOM + 11))
     take(kept, Given(ROOM + 10, ROOM + 10, 5))
 
-    assert put(kept, floor, Given(0, 0, 0)) == floor
-    assert kept[0] == Given(11, 11, 5)
+    put(kept, Given(0, 0, 0))
+
+    assert kept.floor == (10, 10)
+    assert kept.answers()[0] == Given(11, 11, 5)
 
 
 def test_what_fell_off_is_not_there_to_be_taken() -> None:
-    kept, _ = arrive(Given(at, at, 5) for at in range(ROOM + 1))
-    before = list(kept)
+    kept = arrive(Given(at, at, 5) for at in range(ROOM + 1))
+    before = kept.answers()
 
     take(kept, Given(0, 0, 5))
 
-    assert before == kept
+    assert before == kept.answers()
 
 
 def test_only_the_very_answer_is_taken() -> None:
-    kept, _ = arrive([Given(5, 1, 3), Given(5, 2, 3)])
+    kept = arrive([Given(5, 1, 3), Given(5, 2, 3)])
 
     take(kept, Given(5, 1, 4))
     take(kept, Given(5, 2, 3))
 
-    assert kept == [Given(5, 1, 3)]
+    assert kept.answers() == [Given(5, 1, 3)]
 
 
 def test_as_many_as_the_spare_may_move_away_and_the_window_stays_full_and_right() -> None:
     given_answers = answers(5 * ROOM)
-    kept, _ = arrive(given_answers)
+    kept = arrive(given_answers)
     moved = random.Random(1).sample(given_answers[-LAST_N:], SPARE)
     for answer in moved:
         take(kept, answer)
 
-    assert bins(set(given_answers) - set(moved)) == latest.histogram(kept)
+    assert bins(set(given_answers) - set(moved)) == kept.histogram()
 
 
 def test_one_more_than_the_spare_leaves_the_window_one_short_never_wrong() -> None:
     given_answers = answers(5 * ROOM)
-    kept, _ = arrive(given_answers)
+    kept = arrive(given_answers)
     for answer in given_answers[-SPARE - 1 :]:
         take(kept, answer)
 
-    assert LAST_N - 1 == sum(latest.histogram(kept))
-    assert given_answers[-ROOM : -SPARE - 1] == kept
+    assert LAST_N - 1 == sum(kept.histogram())
+    assert given_answers[-ROOM : -SPARE - 1] == kept.answers()
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), st.integers(0, 10), st.booleans()), max_size=60))
 def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int, bool]]) -> None:
     """The same with a window of six and a spare of four, so that a short list of steps reaches every edge."""
-    kept: list[Plain] = []
-    floor: tuple[int, int] | None = None
+    kept = Latest()
     there: set[Given] = set()
     moved = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latest, "LAST_N", 6)
-        patch.setattr(latest, "SPARE", 4)
+        patch.setattr(module, "LAST_N", 6)
+        patch.setattr(module, "SPARE", 4)
         for number, (at, _, score, goes) in enumerate(steps):
             if goes and there and moved < 4:
                 answer = sorted(there)[at % len(there)]
@@ -123,20 +123,19 @@ def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int,
             else:
                 answer = Given(at, number, score)
                 there.add(answer)
-                floor = put(kept, floor, answer)
+                put(kept, answer)
             newest = sorted(there)[-6:]
-            assert [sum(a.score == s for a in newest) for s in range(11)] == latest.histogram(kept)
+            assert [sum(a.score == s for a in newest) for s in range(11)] == kept.histogram()
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 10)), max_size=300), st.data())
 def test_many_at_once_are_as_one_after_the_other(steps: list[tuple[int, int]], data: st.DataObject) -> None:
     given_answers = [Given(at, number, score) for number, (at, score) in enumerate(steps)]
-    kept: list[Plain] = []
-    floor = None
+    kept = Latest()
     rest = given_answers
     while rest:
         size = data.draw(st.integers(1, len(rest)), label="batch")
-        floor = latest.change(kept, floor, rest[:size], [])
+        kept.change(rest[:size], [])
         rest = rest[size:]
 
-    assert arrive(given_answers) == (kept, floor)
+    assert arrive(given_answers) == kept

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nps.telling import entries
 
 from worker.nps import latest
 from worker.nps.latest import Given
@@ -32,7 +33,7 @@ Steps = st.lists(
 
 def entry(offset: int, taken: Given | None, put: Given | None) -> Entries:
     """Return one response's entry."""
-    return Entries(moves=[Move(offset, taken, put)]) if taken or not put else Entries([offset, *put])
+    return entries(moves=[Move(offset, taken, put)]) if taken or not put else entries([offset, *put])
 
 
 class World:
@@ -56,9 +57,9 @@ class World:
             taken = before[1] if before and path in {"root", before[0]} else None
             put = after[1] if after and path in {"root", after[0]} else None
             if taken or put:
-                entries = entry(offset, taken, put)
-                self.log.append((path, source, entries))
-                assert self.segments[path].count(source, entries)
+                told = entry(offset, taken, put)
+                self.log.append((path, source, told))
+                assert self.segments[path].count({source: [told]})
             if put:
                 self.newest[path] = max(self.newest.get(path, 0), put.at)
         if after:
@@ -66,8 +67,8 @@ class World:
 
     def replay(self, since: int) -> None:
         """Deliver entries again, as after a crash."""
-        for path, source, entries in self.log[since:]:
-            assert not self.segments[path].count(source, entries)
+        for path, source, told in self.log[since:]:
+            assert not self.segments[path].count({source: [told]})
 
     def restart(self) -> None:
         """Write the rows and read them back."""
@@ -159,27 +160,27 @@ def test_the_order_in_which_sources_interleave_makes_no_difference(order: list[i
     at = data.draw(st.lists(st.integers(0, 100 * DAY), min_size=30, max_size=30))
     one, other = Segment(), Segment()
     for number in range(30):
-        one.count(number, entry(0, None, Given(at[number], number, number % 11)))
+        one.count({number: [entry(0, None, Given(at[number], number, number % 11))]})
     for number in order:
-        other.count(number, entry(0, None, Given(at[number], number, number % 11)))
+        other.count({number: [entry(0, None, Given(at[number], number, number % 11))]})
 
     assert one.windows() == other.windows()
 
 
 def test_a_source_knows_nothing_of_the_others_marks() -> None:
     segment = Segment()
-    entries = entry(7, None, Given(0, 1, 10))
+    told = entry(7, None, Given(0, 1, 10))
 
-    assert [True, False, True, False] == [segment.count(source, entries) for source in (1, 1, 2, 2)]
+    assert [True, False, True, False] == [segment.count({source: [told]}) for source in (1, 1, 2, 2)]
     assert segment.marks == {1: 7, 2: 7}
     assert segment.total[10] == 2
 
 
 def test_an_entry_with_a_lower_offset_than_the_mark_is_a_replay_too() -> None:
     segment = Segment()
-    segment.count(0, entry(7, None, Given(0, 1, 10)))
+    segment.count({0: [entry(7, None, Given(0, 1, 10))]})
 
-    assert not segment.count(0, entry(3, None, Given(0, 2, 10)))
+    assert not segment.count({0: [entry(3, None, Given(0, 2, 10))]})
     assert segment.total[10] == 1
 
 
@@ -199,17 +200,17 @@ def test_entries_in_any_batches_repeated_or_not_give_the_same_windows(
     world = World()
     for step in steps:
         world.answer(0, *step[1:])
-    log = [entries for path, _, entries in world.log if path == "root"]
+    log = [told for path, _, told in world.log if path == "root"]
     segment, done = Segment(), 0
     while done < len(log):
         first = data.draw(st.integers(0, done), label="first")
         end = data.draw(st.integers(done + 1, len(log)), label="end")
         batch = log[first:end]
-        put = [entries.put for entries in batch if entries.put]
+        put = [told for told in batch if told.put]
         data.draw(st.randoms(), label="order").shuffle(put)
-        together = Entries([number for numbers in put for number in numbers], [m for e in batch for m in e.moves])
-        assert segment.count(0, together)
-        assert not segment.count(0, together)
+        together = [*put, *(told for told in batch if told.moves)]
+        assert segment.count({0: together})
+        assert not segment.count({0: together})
         done = end
 
     assert world.segments["root"].windows() == segment.windows()

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.nps import spans as module
+from worker.nps.buckets import Buckets
 from worker.nps.spans import Spans
 from worker.nps.windows import DAY, HOUR, SPANS
 
@@ -118,7 +119,7 @@ def test_buckets_that_left_every_window_are_dropped_so_a_row_stays_small() -> No
     put(spans, 0, 5)
     take(spans, HOUR, 5)
 
-    assert {HOUR: 24, DAY: 90} == {unit: len(buckets) for unit, buckets in spans.buckets.items()}
+    assert {HOUR: 24, DAY: 90} == {unit: len(buckets.indexes) // 4 for unit, buckets in spans.buckets.items()}
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def fewer(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def old_row(answers: list[tuple[int, int]]) -> bytes:
-    spans = Spans(buckets={HOUR: {}, DAY: {}}, totals=[[0] * 11 for _ in range(3)], shape="24h,7d,30d")
+    spans = Spans(buckets={HOUR: Buckets(), DAY: Buckets()}, totals=[[0] * 11 for _ in range(3)], shape="24h,7d,30d")
     for at, score in answers:
         put(spans, at, score)
     return msgspec.msgpack.encode(spans)

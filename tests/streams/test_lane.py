@@ -1,16 +1,22 @@
-"""A view of a table: what somebody else may have written into it is stated anew by whoever takes over."""
+"""A lane: what somebody else may have written into its view is stated anew, and batches come at its pace."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from worker.flow.outbox import Output
+from worker.flow.road import Decided
 from worker.settings import KafkaSettings
+from worker.streams import lane as module
 from worker.streams import reading
-from worker.streams.lane import Lane, View
+from worker.streams.faust_app import FETCH_BYTES
+from worker.streams.lane import Lane, Pace, View
+from worker.streams.ordered import Fetched
 from worker.streams.rows import Head, Partition
 from worker.streams.sending import Acknowledged
 
@@ -52,7 +58,6 @@ def lane(topic: Topic, partition: Partition) -> Lane:
         sender=sender,
         table=table,
         decide=unused,
-        place=lambda _, number: number,
         topic_name=lambda name: f"nps.{name}",
         view=View("scores", lambda key, row: Output("scores", key, b"score of " + row)),
     )
@@ -102,3 +107,73 @@ async def test_a_second_take_over_has_nothing_to_do(topic: Topic) -> None:
     await lane(topic, partition).state_anew({0})
 
     assert [] == topic.stated
+
+
+class Consumer:
+    """What a lane asks of the consumer, and how long it lets a partition rest."""
+
+    def __init__(self) -> None:
+        self.rests: list[tuple[float, float]] = []
+
+    def admit(self, batch: Fetched) -> list[Any]:
+        return batch.records
+
+    def rest(self, _: TP, seconds: float, busy_seconds: float) -> None:
+        self.rests.append((seconds, round(busy_seconds, 3)))
+
+    def holds(self, _: int) -> bool:
+        return False  # enough is known once the batch is decided
+
+    def release(self, _: Any) -> None:
+        pass
+
+
+async def rests(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, more: bool = False) -> Any:
+    """Carry a batch whose deciding takes so many seconds; return how long its partition rests."""
+    now, consumer = [100.0], Consumer()
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module, "uniform", lambda least, most: (least + most) / 2)
+
+    def decide(*_: Any) -> Decided:
+        now[0] += spent
+        return Decided([], {}, {})
+
+    table = SimpleNamespace(partition=lambda _: Partition(), lock=lambda _: asyncio.Lock())
+    anything: Any = table
+    fake: Any = consumer
+    carrier = Lane(
+        consumer=lambda: fake,
+        kafka=KafkaSettings(batch_records=3),
+        sender=anything,
+        table=anything,
+        decide=decide,
+        topic_name=str,
+        pace=Pace(1.0, 0.02, 10.0),
+    )
+    records: Any = [SimpleNamespace(offset=n, value=b"x" * size) for n, size in enumerate(sizes)]
+    message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, more))
+    await carrier.carry(message)
+    return consumer.rests
+
+
+@pytest.mark.parametrize(("spent", "busy"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0), (3.0, 10.0)])
+async def test_a_partition_rests_so_that_deciding_takes_its_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, spent: float, busy: float
+) -> None:
+    assert await rests(monkeypatch, spent, 10) == [(1.0, busy)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "more", "expected"),
+    [
+        ((10, 10), True, 1),
+        ((10, 10, 10), False, 1),
+        ((10, 10, 10), True, 0),
+        ((FETCH_BYTES,), True, 0),
+        ((FETCH_BYTES,), False, 1),
+    ],
+)
+async def test_it_does_not_rest_while_more_waits_than_a_batch_can_take(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], *, more: bool, expected: int
+) -> None:
+    assert len(await rests(monkeypatch, 0.0, *sizes, more=more)) == expected

@@ -9,6 +9,7 @@ import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from worker.streams import ordered
 from worker.streams.ordered import Fetched, OrderedConsumer
 
 RESPONSES = TP("responses", 0)
@@ -32,7 +33,7 @@ class Consumer(OrderedConsumer):
             consumer_generation_id=1, monitor=SimpleNamespace(track_tp_end_offset=lambda *_: None)
         )
         self._thread: Any = SimpleNamespace(generation=1)
-        self._due, self._cursor, self._in_flight = {}, {}, {}
+        self._due, self._cursor, self._in_flight, self._rests = {}, {}, {}, {}
         self._read_offset: Any = {}
         self._committed_offset: Any = {}
         self._buffered_partitions = set()
@@ -159,3 +160,100 @@ async def test_a_committed_offset_ahead_of_its_state_is_found(
     consumer.stands_at = lambda _: stands_at
     await consumer.perform_seek()
     assert consumer.lost == ([(RESPONSES, committed)] if lost else [])
+
+
+class Asked:
+    """What aiokafka is asked for: partitions, and how long to wait for them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, consumer: Consumer) -> None:
+        self.now = 100.0
+        self._consumer = consumer
+        self._found: tuple[set[TP], float] = (set(), 0.0)
+
+        async def getmany(_: Consumer, tps: set[TP], timeout: float) -> Any:
+            self._found = tps, timeout
+            return {}
+
+        async def wait_for_ack(timeout: float) -> None:
+            self._found = set(), timeout
+
+        monkeypatch.setattr(driver.Consumer, "_getmany", getmany)
+        monkeypatch.setattr(consumer, "_wait_for_ack", wait_for_ack)
+        monkeypatch.setattr(ordered, "monotonic", lambda: self.now)
+
+    async def of(self, *tps: TP) -> tuple[set[TP], float]:
+        await self._consumer._getmany(set(tps), 5.0)
+        return self._found
+
+
+TALLIES = TP("tallies", 0)
+
+
+async def test_a_partition_that_rests_is_not_asked_for_until_then(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(monkeypatch, consumer)
+    consumer.rest(TALLIES, 1.0, 4.0)
+
+    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES}, 1.0)
+    assert await asked.of(TALLIES) == (set(), 1.0)
+    asked.now += 1.0
+    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, 5.0)
+
+
+async def test_it_rests_for_longer_while_another_is_busy(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    (message,) = await poll(consumer)
+    asked = Asked(monkeypatch, consumer)
+    consumer.rest(TALLIES, 1.0, 4.0)
+    asked.now += 2.0
+
+    assert await asked.of(RESPONSES, TALLIES) == (set(), 2.0)
+    message.acked = True
+    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, 5.0)
+
+
+async def test_whoever_gets_a_partition_anew_lets_it_not_rest(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(monkeypatch, consumer)
+    consumer.rest(TALLIES, 1.0, 4.0)
+    await consumer.perform_seek()
+
+    assert await asked.of(TALLIES) == ({TALLIES}, 5.0)
+
+
+class Fetcher:
+    """aiokafka's, as far as it says what to ask brokers for next."""
+
+    def __init__(self) -> None:
+        self._in_flight: set[int] = set()
+        self._pending_tasks: set[str] = set()
+        self._records: dict[TP, str] = {}
+        self._fetch_max_wait_ms = 0
+
+    def _get_actions_per_node(self, assignment: str) -> tuple[Any, ...]:
+        return f"requests of {assignment}", "resets", 0.2, False, []
+
+
+@pytest.mark.parametrize(("in_flight", "tasks", "timeout"), [(set(), set(), 0.2), ({1}, {"a"}, 0.2), ({1}, set(), 0)])
+def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
+    in_flight: set[int], tasks: set[str], timeout: float
+) -> None:
+    fetcher = Fetcher()
+    ordered.prepare(fetcher)
+    fetcher._in_flight, fetcher._pending_tasks = in_flight, tasks
+
+    assert fetcher._get_actions_per_node("x") == ("requests of x", "resets", timeout, False, [])
+
+
+def test_a_fetch_that_asks_for_some_partitions_only_does_not_wait_long() -> None:
+    fetcher = Fetcher()
+    ordered.prepare(fetcher)
+    waits = []
+    for fetcher._records in ({}, {RESPONSES: "not taken yet"}, {}):
+        fetcher._get_actions_per_node("x")
+        waits.append(fetcher._fetch_max_wait_ms)
+
+    assert waits == [200, 20, 200]

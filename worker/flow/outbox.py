@@ -20,13 +20,17 @@ DELIVERIES = "deliveries"
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
-    """One record to send: the topic without its prefix, and the Kafka timestamp in ms (None: the time of sending)."""
+    """One record to send: the topic without its prefix, and the Kafka timestamp in ms (None: the time of sending).
+
+    `partition`: None for that of the batch which causes it, since what is about a customer stays together.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = []  # aiokafka takes lists only
     timestamp: int | None = None
+    partition: int | None = None
 
 
 class Kind(NamedTuple):

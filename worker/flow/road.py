@@ -77,7 +77,7 @@ def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
     desk = Desk(batch, policy, read, owner)
     for record in batch.records:
         travel(record, desk)
-    return Decided(desk.outputs + desk.tallies.outputs(batch.partition), desk.contacts.rows(), desk.sent_on)
+    return Decided(desk.outputs + desk.tallies.outputs(batch.partition, owner), desk.contacts.rows(), desk.sent_on)
 
 
 def travel(record: Record, desk: Desk) -> None:
@@ -141,7 +141,7 @@ def _sent_on(record: Record, key: bytes, desk: Desk) -> Output:
     """
     headers = [header for header in record.headers if header[0] != ORIGIN_HEADER]
     headers.append(origin_header(record, desk.batch.home))
-    return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp)
+    return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, desk.owner(key))
 
 
 def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """The second stage: tallies into a segment's windows, and the scores that follow from them."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -12,9 +13,9 @@ from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
-from worker.nps.histogram import Histogram, counts, nps
+from worker.nps.histogram import counts, nps
 from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
-from worker.nps.segment import Segment
+from worker.nps.segment import Entries, Segment
 
 _Scores, _WindowScore = emitted(Scores), emitted(WindowScore)
 
@@ -24,20 +25,25 @@ _decode = msgspec.msgpack.Decoder(Segment).decode
 
 def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> Decided:
     """Count a batch of tallies of one partition. `read` returns a segment's row by its path."""
-    segments: dict[bytes, Segment] = {}
-    moved: set[bytes] = set()
+    told: dict[str, dict[int, list[Entries]]] = {}
     for record in records:
-        key, value = record.key or b"", record.value
-        assert value is not None
-        segment = segments.get(key)
-        if segment is None:
-            row = read(key)
-            segment = segments[key] = Segment() if row is None else _read(row)
-        message = tally.decode(value)
-        if segment.count(message.source, message.entries):
-            moved.add(key)
-    outputs = [_scores(key, segment) for key, segment in segments.items() if key in moved]
-    return Decided(outputs, {key: _encode(segments[key]) for key in moved}, {})
+        assert record.value is not None
+        message = tally.decode(record.value)
+        for path, entries in message.segments.items():
+            by_source = told.get(path)
+            if by_source is None:
+                by_source = told[path] = {}
+            by_source.setdefault(message.source, []).append(entries)
+    outputs: list[Output] = []
+    rows: dict[bytes, bytes | None] = {}
+    for path, by_source in told.items():
+        key = path.encode()
+        row = read(key)
+        segment = Segment() if row is None else _read(row)
+        if segment.count(by_source):
+            rows[key] = _encode(segment)
+            outputs.append(_scores(key, segment))
+    return Decided(outputs, rows, {})
 
 
 def scores(key: bytes, row: bytes) -> Output:
@@ -58,14 +64,14 @@ def _scores(key: bytes, segment: Segment) -> Output:
         segment=path,
         as_of=from_ms(newest),
         histogram=segment.total,
-        windows={name: _window(histogram) for name, histogram in segment.windows().items()},
+        windows={name: _window(*counts(histogram)) for name, histogram in segment.windows().items()},
     )
     event_id = make_id("scores", path, *(f"{source}:{mark}" for source, mark in sorted(segment.marks.items())))
     return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(newest))
 
 
-def _window(histogram: Histogram) -> WindowScore:
-    promoters, passives, detractors = counts(histogram)
+@lru_cache(maxsize=16_384)  # most windows of a small segment are alike
+def _window(promoters: int, passives: int, detractors: int) -> WindowScore:
     n = promoters + passives + detractors
     low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
     return _WindowScore(
@@ -73,7 +79,7 @@ def _window(histogram: Histogram) -> WindowScore:
         promoters=promoters,
         passives=passives,
         detractors=detractors,
-        nps=nps(histogram),
+        nps=nps(promoters, passives, detractors),
         low=low,
         high=high,
         indicative=n < INDICATIVE_BELOW,

@@ -1,22 +1,28 @@
 """Tallies: what a batch of responses adds to each segment and each of its ancestors. Many events, few messages."""
 
+from array import array
+from collections import defaultdict
+from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
 
 from worker.flow import outbox
 from worker.flow.outbox import Output
+from worker.nps import columns
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
 
 SEPARATOR = "/"
+#: In bytes. Kafka takes 1 MiB; what one batch tells one segment is at most half of that.
+_LARGEST_MESSAGE = 500_000
 
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
-    """The message to one segment: the partition the events came from, and their entries."""
+    """A message to one partition of segments: where the events came from, and their entries by the segment's path."""
 
     source: int
-    entries: Entries
+    segments: dict[str, Entries]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,15 +43,15 @@ class Tallies:
     """The entries of one batch: answers by the segment they were given in, corrections by each that they touch."""
 
     def __init__(self) -> None:
-        self._put: dict[str, list[int]] = {}
+        self._put: dict[str, array[int]] = {}
         self._moves: dict[str, list[Move]] = {}
 
     def put(self, offset: int, segment: str, given: Given) -> None:
         """Enter an answer to a segment, and so to each of its ancestors."""
         put = self._put.get(segment)
         if put is None:
-            put = self._put[segment] = []
-        put += (offset, *given)
+            put = self._put[segment] = array(columns.SIGNED)
+        put.extend((offset, *given))
 
     def move(self, offset: int, taken: tuple[str, Given], put: tuple[str, Given] | None) -> None:
         """Enter a correction: what it takes out of one segment's line and puts into another's, once per segment."""
@@ -56,14 +62,32 @@ class Tallies:
             come = put[1] if put and path in joined else None
             self._moves.setdefault(path, []).append(Move(offset, gone, come))
 
-    def outputs(self, source: int) -> list[Output]:
-        """Return one message per segment."""
-        found: dict[str, Entries] = {}
-        for segment, put in self._put.items():
+    def outputs(self, source: int, owner: Callable[[bytes], int]) -> list[Output]:
+        """Return one message to each partition that owns a segment, as `owner` says; several if it gets that much."""
+        segments: dict[int, dict[str, Entries]] = defaultdict(dict)
+        put = self._rolled_up()
+        for path, numbers in put.items():
+            segments[owner(path.encode())][path] = Entries(columns.write(numbers), self._moves.get(path, []))
+        for path in self._moves.keys() - put.keys():
+            segments[owner(path.encode())][path] = Entries(moves=self._moves[path])
+        return [output for partition, told in segments.items() for output in _messages(source, told, partition)]
+
+    def _rolled_up(self) -> "dict[str, array[int]]":
+        put: dict[str, array[int]] = {}
+        for segment, numbers in self._put.items():
             for path in lineage(segment):
-                found.setdefault(path, Entries()).put.extend(put)
-        for path, moves in self._moves.items():
-            found.setdefault(path, Entries()).moves.extend(moves)
-        return [
-            Output(outbox.TALLIES, path.encode(), _encode(Tally(source, entries))) for path, entries in found.items()
-        ]
+                known = put.get(path)
+                if known is None:
+                    put[path] = numbers[:]
+                else:
+                    known.extend(numbers)
+        return put
+
+
+def _messages(source: int, segments: dict[str, Entries], partition: int) -> list[Output]:
+    value = _encode(Tally(source, segments))
+    if len(value) <= _LARGEST_MESSAGE or len(segments) == 1:
+        return [Output(outbox.TALLIES, None, value, partition=partition)]
+    paths = list(segments)
+    halves = paths[: len(paths) // 2], paths[len(paths) // 2 :]
+    return [each for half in halves for each in _messages(source, {path: segments[path] for path in half}, partition)]

@@ -32,8 +32,7 @@ def counts(histogram: Histogram) -> tuple[int, int, int]:
     )
 
 
-def nps(histogram: Histogram) -> float | None:
+def nps(promoters: int, passives: int, detractors: int) -> float | None:
     """Return the Net Promoter Score in points, -100 to 100; None when nobody answered."""
-    promoters, passives, detractors = counts(histogram)
     n = promoters + passives + detractors
     return 100.0 * (promoters - detractors) / n if n else None

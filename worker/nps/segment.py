@@ -1,10 +1,13 @@
 """A segment: everything its NPS is computed from, and what has been counted already."""
 
+from array import array
+from collections.abc import Mapping
+
 import msgspec
 
-from worker.nps import histogram, latest
+from worker.nps import columns, histogram
 from worker.nps.histogram import Histogram
-from worker.nps.latest import Given, Plain
+from worker.nps.latest import Given, Latest, Plain
 from worker.nps.spans import Spans
 from worker.nps.windows import ALL, LAST, SPANS
 
@@ -23,35 +26,29 @@ class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Entries(msgspec.Struct, array_like=True, gc=False):
     """What responses of one source add to one segment, in any order.
 
-    `put`: offset, time, id and score of each answer, one after the other: numbers are read ten times as fast as
-    objects. `moves`: the corrections.
+    `put`: a column of offset, time, id and score of each answer, one after the other; `moves`: the corrections.
     """
 
-    put: list[int] = msgspec.field(default_factory=list)
-    moves: list[Move] = msgspec.field(default_factory=list)
+    put: bytes = b""
+    moves: list[Move] = []
 
-    def after(self, mark: int) -> "Entries":
-        """Return the entries beyond an offset."""
-        put, moves = self.put, [move for move in self.moves if move.offset > mark]
+    @classmethod
+    def joined(cls, entries: "list[Entries]") -> "Entries":
+        """Return all of them as one."""
+        if len(entries) == 1:
+            return entries[0]
+        return cls(b"".join([each.put for each in entries]), [move for each in entries for move in each.moves])
+
+    def after(self, mark: int) -> "tuple[array[int], list[Move]]":
+        """Return the numbers of `put`, and the moves, beyond an offset."""
+        put = columns.read(self.put)
         if put and min(put[::_WIDTH]) <= mark:
-            firsts = [first for first in range(0, len(put), _WIDTH) if put[first] > mark]
-            put = [number for first in firsts for number in put[first : first + _WIDTH]]
-        return Entries(put, moves)
-
-    @property
-    def last(self) -> int:
-        """The highest offset; -1 without any entry."""
-        return max(max(self.put[::_WIDTH], default=-1), max((move.offset for move in self.moves), default=-1))
-
-    def added(self) -> list[Plain]:
-        """Return the answers that are put in."""
-        put = self.put
-        plain = list(zip(put[1::_WIDTH], put[2::_WIDTH], put[3::_WIDTH], strict=True))
-        return plain + [move.put for move in self.moves if move.put is not None]
-
-    def taken(self) -> list[Plain]:
-        """Return the answers that are taken out."""
-        return [move.taken for move in self.moves if move.taken is not None]
+            kept = array(put.typecode)
+            for first in range(0, len(put), _WIDTH):
+                if put[first] > mark:
+                    kept += put[first : first + _WIDTH]
+            put = kept
+        return put, [move for move in self.moves if move.offset > mark]
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -59,28 +56,43 @@ class Segment(msgspec.Struct, array_like=True):
 
     marks: dict[int, int] = msgspec.field(default_factory=dict)
     total: Histogram = msgspec.field(default_factory=histogram.empty)
-    latest: list[Plain] = msgspec.field(default_factory=list)
-    floor: tuple[int, int] | None = None
+    latest: Latest = msgspec.field(default_factory=Latest)
     spans: Spans = msgspec.field(default_factory=Spans)
 
-    def count(self, source: int, entries: Entries) -> bool:
-        """Count entries of a source, each once: one at or below its mark is a replay. Say whether any was counted."""
-        new = entries.after(self.marks.get(source, -1))
-        if new.last < 0:
+    def count(self, told: Mapping[int, list[Entries]]) -> bool:
+        """Count entries, by their source, and each once: one at or below its source's mark is a replay.
+
+        Say whether any was counted.
+        """
+        put: list[Plain] = []
+        taken: list[Plain] = []
+        for source, entries in told.items():
+            mark = self.marks.get(source, -1)
+            numbers, moves = Entries.joined(entries).after(mark)
+            if numbers:
+                mark = max(numbers[::_WIDTH])
+                put += zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True)
+            for move in moves:
+                mark = max(mark, move.offset)
+                if move.put is not None:
+                    put.append(move.put)
+                if move.taken is not None:
+                    taken.append(move.taken)
+            if numbers or moves:
+                self.marks[source] = mark
+        if not put and not taken:
             return False
-        self.marks[source] = new.last
-        put, taken = new.added(), new.taken()
         for _, _, score in put:
             self.total[score] += 1
         for _, _, score in taken:
             self.total[score] -= 1
-        self.floor = latest.change(self.latest, self.floor, put, taken)
+        self.latest.change(put, taken)
         self.spans.change(put, taken)
         return True
 
     def windows(self) -> dict[str, Histogram]:
         """Return the histogram of each window by its name."""
-        windows = {ALL: self.total, LAST: latest.histogram(self.latest)}
+        windows = {ALL: self.total, LAST: self.latest.histogram()}
         for span, total in zip(SPANS, self.spans.totals, strict=True):
             windows[span.name] = total
         return windows

@@ -6,31 +6,42 @@ to its own bucket and to the windows that reach back so far.
 
 import msgspec
 
-from worker.nps.histogram import Histogram, empty
+from worker.nps.buckets import Buckets, Cells, Opened
+from worker.nps.histogram import BINS, Histogram, empty
 from worker.nps.latest import Plain
-from worker.nps.windows import SPANS
+from worker.nps.windows import HOUR, SPANS, Span
 
 #: What a row's totals stand for.
 _SHAPE = ",".join(span.name for span in SPANS)
 _WIDEST = {unit: max(span.length for span in SPANS if span.unit == unit) for unit in {span.unit for span in SPANS}}
 
 
-def _by_bucket(answers: list[Plain], unit: int) -> dict[int, Histogram]:
-    found: dict[int, Histogram] = {}
+def _by_hour(answers: list[Plain]) -> Cells:
+    found: Cells = {}
     for at, _, score in answers:
-        index = at // unit
-        histogram = found.get(index)
-        if histogram is None:
-            histogram = found[index] = empty()
-        histogram[score] += 1
+        cell = at // HOUR * BINS + score
+        found[cell] = found.get(cell, 0) + 1
+    return found
+
+
+def _by(unit: int, hours: Cells, oldest: int) -> Cells:
+    """Return hours' cells added up by a longer unit, from its bucket `oldest` on."""
+    first, width = oldest * BINS, unit // HOUR * BINS
+    if unit == HOUR:
+        return {cell: n for cell, n in hours.items() if cell >= first}
+    found: Cells = {}
+    for cell, n in hours.items():
+        longer = cell // width * BINS + cell % BINS
+        if longer >= first:
+            found[longer] = found.get(longer, 0) + n
     return found
 
 
 class Spans(msgspec.Struct, array_like=True):
-    """`newest`: ms, None before the first answer; `buckets`: unit -> index -> histogram; `totals`: as `shape` says."""
+    """`newest`: ms, None before the first answer; `buckets`: by unit; `totals`: as `shape` says."""
 
     newest: int | None = None
-    buckets: dict[int, dict[int, Histogram]] = msgspec.field(default_factory=lambda: {unit: {} for unit in _WIDEST})
+    buckets: dict[int, Buckets] = msgspec.field(default_factory=lambda: {unit: Buckets() for unit in _WIDEST})
     totals: list[Histogram] = msgspec.field(default_factory=lambda: [empty() for _ in SPANS])
     shape: str = _SHAPE
 
@@ -40,65 +51,51 @@ class Spans(msgspec.Struct, array_like=True):
             return
         self.shape = _SHAPE
         for unit in _WIDEST:
-            self.buckets.setdefault(unit, {})
+            self.buckets.setdefault(unit, Buckets())
         self.totals = [empty() for _ in SPANS]
-        if self.newest is None:
-            return
-        for span, total in zip(SPANS, self.totals, strict=True):
-            for index, bucket in self.buckets[span.unit].items():
-                if index >= span.oldest(self.newest):
-                    for score, n in enumerate(bucket):
-                        total[score] += n
+        if self.newest is not None:
+            for number, span in enumerate(SPANS):
+                opened = Opened(self.buckets[span.unit])
+                self.totals[number] = opened.between(span.oldest(self.newest), self.newest // span.unit + 1)
 
     def change(self, put: list[Plain], taken: list[Plain]) -> None:
         """Count answers, and take others out again; what has left every window is nowhere to be taken from."""
-        if put:
-            newest = max(at for at, _, _ in put)
-            if self.newest is None or newest > self.newest:
-                self._advance(newest)
-        if self.newest is None:
+        before = self.newest
+        newest = max(put)[0] if put else before
+        if newest is None:
             return
+        self.newest = newest if before is None else max(before, newest)
+        came, went = _by_hour(put), _by_hour(taken)
         for unit, widest in _WIDEST.items():
-            oldest = self.newest // unit - widest + 1
-            for index, histogram in _by_bucket(put, unit).items():
-                if index >= oldest:
-                    bucket = self.buckets[unit].setdefault(index, empty())
-                    self._add(bucket, unit, index, histogram, 1)
-            for index, histogram in _by_bucket(taken, unit).items():
-                held = self.buckets[unit].get(index)
-                if held is not None:
-                    # What is not there had left every window there was, before a longer one was added.
-                    gone = [min(n, there) for n, there in zip(histogram, held, strict=True)]
-                    self._add(held, unit, index, gone, -1)
+            now = self.newest // unit
+            buckets = Opened(self.buckets[unit])
+            if before is not None and before // unit < now:
+                self._leave(unit, before, buckets)
+                buckets.drop(now - widest + 1)
+            if came:
+                added = _by(unit, came, now - widest + 1)
+                buckets.add(added)
+                self._total(unit, added, 1)
+            if went:
+                # What is not there had left every window there was, before a longer one was added.
+                self._total(unit, buckets.take(_by(unit, went, now - widest + 1)), -1)
+            self.buckets[unit] = buckets.closed()
 
-    def _add(self, bucket: Histogram, unit: int, index: int, histogram: Histogram, sign: int) -> None:
-        """Add a histogram to a bucket, or subtract it, and so to the totals of the windows that the bucket is in."""
+    def _leave(self, unit: int, before: int, buckets: Opened) -> None:
+        """Take out of the totals what has left the windows since the newest answer was that of `before`."""
         assert self.newest is not None
-        totals = [
-            total
-            for span, total in zip(SPANS, self.totals, strict=True)
-            if span.unit == unit and index >= span.oldest(self.newest)
-        ]
-        for score, n in enumerate(histogram):
-            if n:
-                bucket[score] += sign * n
-                for total in totals:
-                    total[score] += sign * n
+        for span, total in self._by_span(unit):
+            for score, n in enumerate(buckets.between(span.oldest(before), span.oldest(self.newest))):
+                total[score] -= n
 
-    def _advance(self, newest: int) -> None:
-        before, self.newest = self.newest, newest
-        if before is None:
-            return
-        for span, total in zip(SPANS, self.totals, strict=True):
-            gone, kept = span.oldest(before), span.oldest(newest)
-            if gone == kept:
-                continue
-            for index, bucket in self.buckets[span.unit].items():
-                if gone <= index < kept:
-                    for score, n in enumerate(bucket):
-                        total[score] -= n
-        for unit, widest in _WIDEST.items():
-            kept = newest // unit - widest + 1
-            buckets = self.buckets[unit]
-            for index in [index for index in buckets if index < kept]:
-                del buckets[index]
+    def _total(self, unit: int, cells: Cells, sign: int) -> None:
+        """Add cells to the totals of the windows they are in, or subtract them."""
+        assert self.newest is not None
+        for span, total in self._by_span(unit):
+            first = span.oldest(self.newest) * BINS
+            for cell, n in cells.items():
+                if cell >= first:
+                    total[cell % BINS] += sign * n
+
+    def _by_span(self, unit: int) -> list[tuple[Span, Histogram]]:
+        return [(span, total) for span, total in zip(SPANS, self.totals, strict=True) if span.unit == unit]

@@ -12,7 +12,8 @@ _HEARTBEAT_SECONDS = 3.0
 _REBALANCE_SECONDS = 30.0
 #: How long a broker may take over a produce request before it is tried anew.
 _PRODUCE_SECONDS = 30.0
-_FETCH_BYTES = 4 * 1024 * 1024
+#: What a fetch brings of one partition, at most.
+FETCH_BYTES = 4 * 1024 * 1024
 #: A produce batch of this size, and any single record the core makes, is below Kafka's default limit of 1 MiB.
 _PRODUCE_BYTES = 900_000
 
@@ -39,11 +40,11 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         broker_commit_interval=1.0,
         broker_max_poll_records=kafka.batch_records,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=_FETCH_BYTES,
+        consumer_max_fetch_size=FETCH_BYTES,
         producer_linger=0.0,
         producer_request_timeout=_PRODUCE_SECONDS,
         producer_max_batch_size=_PRODUCE_BYTES,
-        producer_max_request_size=_FETCH_BYTES,
+        producer_max_request_size=FETCH_BYTES,
         stream_wait_empty=True,
         stream_buffer_maxsize=64,
         store="memory://",

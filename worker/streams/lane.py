@@ -8,11 +8,12 @@ A crash anywhere replays the batch, from the old state, with the same decisions 
 - rows there, offset not committed: the head row says so, and nothing is done twice.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 from functools import partial
+from random import uniform
+from time import monotonic
 from typing import NamedTuple
 
 from faust.types import Message
@@ -22,16 +23,18 @@ from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.settings import KafkaSettings
 from worker.streams import reading, sending
+from worker.streams.faust_app import FETCH_BYTES
 from worker.streams.lease import lease_holds
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.rows import Head, Partition
 from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.table import DurableTable
 
+#: How much shorter or longer a rest may be than its pace says.
+_APART = 0.25
+
 #: Decide records of a partition, given its number and its rows.
 Decide = Callable[[list[Record], int, Partition], Decided]
-#: Say which partition of a topic an output belongs to, given the partition it was decided in.
-Place = Callable[[Output, int], int]
 
 
 class View(NamedTuple):
@@ -46,13 +49,28 @@ class View(NamedTuple):
     stated: Callable[[bytes, bytes], Output]
 
 
+class Pace(NamedTuple):
+    """How soon a partition's next batch comes: after `seconds`; while there is other work, after `longest` at most.
+
+    That is so long that deciding takes no more than a `share` of the time. A row that many records change is then
+    written once for them. Where more wait than one batch can take, it goes on at once.
+    """
+
+    seconds: float
+    share: float
+    longest: float
+
+    def while_busy(self, spent: float) -> float:
+        """Return how long to rest, while there is other work, after a batch whose deciding took so many seconds."""
+        return min(max(self.seconds, spent / self.share), self.longest)
+
+
 class Lane(NamedTuple):
     """Where the batches of one topic go: how they are decided, and which table their state is in.
 
     `consumer` is looked up at use, since Faust makes it after the agents are declared; `topic_name` gives an output's
     full topic. A table belongs to one lane: were there two, a crash could let them be read in another order than
-    before, and a batch be decided twice, on different rows. `pace`: seconds from one batch of a partition to the next
-    at least, unless more wait, so that few records do not cost as much as many.
+    before, and a batch be decided twice, on different rows.
     """
 
     consumer: Callable[[], OrderedConsumer]
@@ -60,26 +78,22 @@ class Lane(NamedTuple):
     sender: Sender
     table: DurableTable
     decide: Decide
-    place: Place
     topic_name: Callable[[str], str]
     view: View | None = None
-    pace: float = 0.0
+    pace: Pace | None = None
 
     async def carry(self, message: Message) -> None:
         """Carry one batch all the way. Raise StateNotDurable if the broker does not acknowledge."""
         batch: Fetched = message.value  # type: ignore[assignment]
         number, consumer = batch.tp.partition, self.consumer()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         try:
             async with self.table.lock(number):
                 await self._carry(batch, number, consumer)
-            if not batch.more:
-                await asyncio.sleep(began + self.pace - loop.time())
         finally:
             consumer.release(message)
 
     async def _carry(self, batch: Fetched, number: int, consumer: OrderedConsumer) -> None:
+        began = monotonic()
         due = consumer.admit(batch)
         if not due:
             return
@@ -87,6 +101,10 @@ class Lane(NamedTuple):
         head = partition.head
         records = [record for record in due if record.offset > head.mark]
         decided = self.decide(records, number, partition)
+        if self.pace is not None and not self._is_full(batch):
+            # Partitions that came at the same time would go on doing so, and hold the others up together.
+            apart = uniform(1 - _APART, 1 + _APART)  # noqa: S311 - nothing secret
+            consumer.rest(batch.tp, apart * self.pace.seconds, apart * self.pace.while_busy(monotonic() - began))
         if not await self._is_ours(batch, consumer):
             return
         sent = await self._send(decided.outputs, number)
@@ -120,15 +138,19 @@ class Lane(NamedTuple):
         acknowledged = sent.get((self.topic_name(self.view.topic), number)) if self.view is not None else None
         return max(head.view_end, acknowledged[-1].first + acknowledged[-1].records) if acknowledged else head.view_end
 
+    def _is_full(self, batch: Fetched) -> bool:
+        """Say whether more waited than a batch can take. A fetch brings whole produce batches, as many as fit."""
+        size = sum(len(record.value or b"") for record in batch.records)
+        return batch.more and (size > FETCH_BYTES / 2 or len(batch.records) >= self.kafka.batch_records)
+
     async def _is_ours(self, batch: Fetched, consumer: OrderedConsumer) -> bool:
         return await lease_holds(consumer, batch.generation, self.kafka.session_timeout_seconds)
 
     async def _send(self, outputs: list[Output], number: int) -> dict[sending.Place, list[Acknowledged]]:
         by_place: dict[tuple[str, int], list[Sendable]] = defaultdict(list)
         for output in outputs:
-            by_place[output.topic, self.place(output, number)].append(
-                (output.key, output.value, output.headers, output.timestamp)
-            )
+            place = output.topic, number if output.partition is None else output.partition
+            by_place[place].append((output.key, output.value, output.headers, output.timestamp))
         return await self.sender.send(
             (self.topic_name(topic), partition, records) for (topic, partition), records in by_place.items()
         )

@@ -21,7 +21,6 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
         outbox.ALERTS,
         table,
         lambda records, _, partition: mailbox.plan(records, planner, partition.rows.get),
-        lambda _, number: number,
     )
     postman = Postman(shell, table, EmailChannel(settings.smtp), clock)
     return shell, postman

@@ -26,10 +26,10 @@ from mode.utils.futures import notify
 
 from worker.flow.record import Record
 
-#: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. While a partition is busy the fetch
-#: that is under way does not ask for it, and it has to wait for that one's end when it is free.
+#: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. Records that are not taken yet hold
+#: their partition back: the fetch that is under way does not ask for it, and it has to wait for that one's end.
 _FETCH_MS = 200
-_FETCH_BUSY_MS = 20
+_FETCH_SOME_MS = 20
 #: How long aiokafka lets all of a broker's partitions wait while what it has fetched of one is not taken, in seconds.
 #: It has 0.1: a busy partition would hold back the others for so long.
 _PREFETCH_SECONDS = 0.005
@@ -51,6 +51,29 @@ class Fetched(NamedTuple):
     more: bool = False
 
 
+class Rest(NamedTuple):
+    """Until when a partition's next records are left where they are, by time.monotonic(); and if others are busy."""
+
+    until: float
+    until_busy: float
+
+
+def prepare(fetcher: Any) -> None:
+    """Have aiokafka's fetcher lose no time."""
+    fetcher._prefetch_backoff = _PREFETCH_SECONDS
+    next_actions: Callable[[Any], tuple[Any, ...]] = fetcher._get_actions_per_node
+
+    def actions(assignment: Any) -> tuple[Any, ...]:
+        fetcher._fetch_max_wait_ms = _FETCH_SOME_MS if fetcher._records else _FETCH_MS
+        # A fetch that ends while records are taken is no task any more but still under way, until the loop's next turn:
+        # its broker is passed over, and nobody would look again for 0.2 s.
+        just_ended = len(fetcher._in_flight) > len(fetcher._pending_tasks)
+        requests, resets, timeout, *rest = next_actions(assignment)
+        return requests, resets, 0 if just_ended else timeout, *rest
+
+    fetcher._get_actions_per_node = actions
+
+
 class _Thread(driver.AIOKafkaConsumerThread):
     """The consumer's thread, which also keeps the time of the last good heartbeat."""
 
@@ -59,7 +82,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._ensure_consumer()._fetcher._prefetch_backoff = _PREFETCH_SECONDS
+        prepare(self._ensure_consumer()._fetcher)
         coordinator = self._ensure_consumer()._coordinator
         beat: Callable[[], Any] = coordinator._do_heartbeat
 
@@ -93,10 +116,6 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_MS
         return consumer
 
-    def fetch_waits(self, ms: int) -> None:
-        """Say how long the broker may let a fetch wait for records, from the next one on."""
-        self._ensure_consumer()._fetcher._fetch_max_wait_ms = ms
-
     @property
     def generation(self) -> int:
         """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""
@@ -121,6 +140,7 @@ class OrderedConsumer(driver.Consumer):
         self._cursor: dict[TP, int] = {}
         self._lost: set[TP] = set()
         self._in_flight: dict[TP, Message] = {}
+        self._rests: dict[TP, Rest] = {}
         self._epoch = 0
         self._sought_in = -1
 
@@ -144,6 +164,11 @@ class OrderedConsumer(driver.Consumer):
         if batch.epoch == self._epoch:
             self._due[batch.tp] = batch.records[-1].offset + 1
             self._n_acked += 1
+
+    def rest(self, tp: TP, seconds: float, busy_seconds: float) -> None:
+        """Leave a partition's next records where they are for so long; for longer while there is other work."""
+        now = monotonic()
+        self._rests[tp] = Rest(now + seconds, now + busy_seconds)
 
     def release(self, message: Message) -> None:
         """Let the next batch of the message's partition come."""
@@ -188,6 +213,7 @@ class OrderedConsumer(driver.Consumer):
         # While one partition after the other was sought, a fetch may have moved the first ones on again.
         self._lost = set(ordered)
         self._in_flight.clear()
+        self._rests.clear()
         self._sought_in = self.app.consumer_generation_id
         self._epoch += 1
         self.on_settled(ordered)
@@ -261,17 +287,20 @@ class OrderedConsumer(driver.Consumer):
                 self._lost.add(tp)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
-        """Fetch from the partitions that have no batch in flight.
+        """Fetch from the partitions that have no batch in flight and do not rest.
 
         From a copy of the set: aiokafka reads it later, and takes an empty one for "all partitions".
         """
         if active_partitions is None:
             return await super()._getmany(active_partitions, timeout)
         busy = {tp for tp, message in self._in_flight.items() if not message.acked}
-        idle = active_partitions - busy
-        self._thread.fetch_waits(_FETCH_BUSY_MS if busy else _FETCH_MS)
+        now = monotonic()
+        rests = {tp: (rest.until_busy if busy else rest.until) - now for tp, rest in self._rests.items()}
+        resting = {tp: seconds for tp, seconds in rests.items() if seconds > 0}
+        idle = active_partitions - busy - resting.keys()
+        timeout = min([timeout, *resting.values()])
         if not idle:
-            await self._wait_for_ack(timeout=1)
+            await self._wait_for_ack(timeout=timeout)
             return {}
         return await super()._getmany(idle, min(timeout, _WHILE_BUSY_SECONDS) if busy else timeout)
 

@@ -1,18 +1,17 @@
 """The process role: responses are decided, tallies are counted."""
 
 from worker.flow import outbox, road, segments
-from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Batch, Decided
 from worker.settings import Settings
 from worker.streams import topics
-from worker.streams.lane import View
+from worker.streams.lane import Pace, View
 from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
 
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
-_SCORES_SECONDS = 0.1
+_SEGMENTS = Pace(seconds=1.0, share=0.02, longest=10.0)
 
 
 def build(settings: Settings, kafka: topics.Found) -> Shell:
@@ -26,18 +25,12 @@ def build(settings: Settings, kafka: topics.Found) -> Shell:
         batch = Batch(records, number, responses, home, partition.head.sent_on)
         return road.decide(batch, policy, partition.rows.get, owner)
 
-    def place(output: Output, number: int) -> int:
-        """Keep outputs about a customer in the customer's partition; send the others where their key belongs."""
-        moves = output.topic in {outbox.TALLIES, outbox.RESPONSES}
-        return owner(output.key or b"") if moves else number
-
-    shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide, place)
+    shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
         outbox.TALLIES,
         shell.table(topics.SEGMENTS),
         lambda records, _, partition: segments.count(records, partition.rows.get),
-        lambda _, number: number,
         view=View(outbox.SCORES, segments.scores),
-        pace=_SCORES_SECONDS,
+        pace=_SEGMENTS,
     )
     return shell

@@ -14,7 +14,7 @@ from worker.errors import Fatal, StateLost
 from worker.settings import Settings
 from worker.streams import topics
 from worker.streams.faust_app import make
-from worker.streams.lane import Decide, Lane, Place, View
+from worker.streams.lane import Decide, Lane, Pace, View
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.recovery import use_direct_recovery
@@ -69,10 +69,9 @@ class Shell:
         topic: str,
         table: DurableTable,
         decide: Decide,
-        place: Place,
         *,
         view: View | None = None,
-        pace: float = 0.0,
+        pace: Pace | None = None,
     ) -> None:
         """Declare the agent of a topic: it takes batches and has each one carried.
 
@@ -83,7 +82,6 @@ class Shell:
             sender=self.sender,
             table=table,
             decide=decide,
-            place=place,
             topic_name=self.topic_name,
             kafka=self.settings.kafka,
             view=view,

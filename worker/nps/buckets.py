@@ -1,0 +1,84 @@
+"""Histograms of hours or of days: in a row as columns, and opened to be changed."""
+
+from array import array
+from bisect import bisect_left
+
+import msgspec
+
+from worker.nps import columns
+from worker.nps.histogram import BINS, Histogram, empty
+
+#: How many answers, by bucket and score in one number: the bucket's index times BINS, plus the score.
+Cells = dict[int, int]
+
+_INDEX = "I"
+_NONE = empty()
+
+
+class Buckets(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """`indexes`: which hours or days since 1970, in order; `counts`: BINS of each, as wide as `code` says."""
+
+    indexes: bytes = b""
+    counts: bytes = b""
+    code: str = columns.WIDTHS[0]
+
+
+class Opened:
+    """Buckets that can be changed."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._indexes = columns.read(buckets.indexes, _INDEX)
+        self._counts = columns.read(buckets.counts, buckets.code)
+
+    def closed(self) -> Buckets:
+        """Return them for the row."""
+        return Buckets(columns.write(self._indexes), columns.write(self._counts), self._counts.typecode)
+
+    def add(self, cells: Cells) -> None:
+        """Add answers."""
+        known, first = -1, 0
+        for cell, n in cells.items():
+            index = cell // BINS
+            if index != known:
+                known, first = index, self._made(index) * BINS
+            spot = first + cell % BINS
+            most = self._counts[spot] + n
+            try:
+                self._counts[spot] = most
+            except OverflowError:
+                self._counts = columns.wider(self._counts, most)
+                self._counts[spot] = most
+
+    def take(self, cells: Cells) -> Cells:
+        """Take answers out, as far as they are there; return those."""
+        taken: Cells = {}
+        for cell, n in cells.items():
+            index, score = divmod(cell, BINS)
+            place = bisect_left(self._indexes, index)
+            if place < len(self._indexes) and self._indexes[place] == index:
+                spot = place * BINS + score
+                taken[cell] = min(n, self._counts[spot])
+                self._counts[spot] -= taken[cell]
+        return taken
+
+    def between(self, first: int, end: int) -> Histogram:
+        """Return the sum of the buckets from `first` on, before `end`."""
+        low, high = bisect_left(self._indexes, first) * BINS, bisect_left(self._indexes, end) * BINS
+        return [sum(self._counts[spot:high:BINS]) for spot in range(low, low + BINS)] if low < high else empty()
+
+    def drop(self, before: int) -> None:
+        """Drop the buckets before an index."""
+        count = bisect_left(self._indexes, before)
+        del self._indexes[:count], self._counts[: count * BINS]
+
+    def _made(self, index: int) -> int:
+        """Return where a bucket is, after making it if it was not there."""
+        indexes = self._indexes
+        place = bisect_left(indexes, index)
+        if place == len(indexes):
+            indexes.append(index)
+            self._counts.extend(_NONE)
+        elif indexes[place] != index:
+            indexes.insert(place, index)
+            self._counts[place * BINS : place * BINS] = array(self._counts.typecode, _NONE)
+        return place
