@@ -8,14 +8,16 @@ make bench ARGS="--json"                   the last line is one JSON object
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from bench import growth, latency, recovery, throughput
+from bench import growth, latency, measure, recovery, throughput
 from bench.measure import BenchError, Figures
-from bench.throughput import Stage
+from bench.throughput import QUIX, STREAMS, Stage
+from worker.embedded.jars import class_path
 from worker.embedded.kafka import EmbeddedKafka
 
 PARTS = ("throughput", "latency", "recovery", "growth")
@@ -24,6 +26,8 @@ _RATE = 500
 _SMOKE_EVENTS = 20_000
 #: Quix Streams wants another pydantic than the worker: it has an environment of its own (Makefile).
 _QUIX = Path(sys.prefix).parent / ".stamp" / "quix" / "bin" / "python"
+#: Java compiles it when it starts it. Beside it, the jars it needs more than the broker's.
+_STREAMS = Path(__file__).parent / "contenders" / "KafkaStreams.java"
 
 
 def main() -> int:
@@ -35,6 +39,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=500_000, help="of the throughput's topic (default: 500000)")
     parser.add_argument("--runs", type=int, default=3, help="of each contender; medians are shown (default: 3)")
     parser.add_argument("--customers", type=int, default=1_000_000, help="in the tables for recovery")
+    parser.add_argument("--java", metavar="PATH", help="run Kafka Streams as well, by this JDK's java, 17 or later")
     parser.add_argument("--smoke", action="store_true", help=f"see that it works: {_SMOKE_EVENTS:,} events, one run")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     asked = parser.parse_args()
@@ -55,8 +60,7 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="detractor-worker-bench-") as folder:
         async with EmbeddedKafka(progress=_say, data_dir=Path(folder)) as kafka:
-            quix = str(_QUIX) if _QUIX.exists() else None
-            stage = Stage(kafka.bootstrap_servers, Path(folder) / "log", quix, _say)
+            stage = Stage(kafka.bootstrap_servers, Path(folder) / "log", _others(asked.java), _say)
             if "throughput" in parts:
                 found |= _throughput(await throughput.run(stage, asked.events, asked.runs))
             if "latency" in parts:
@@ -67,11 +71,22 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
                 ready = await recovery.run(stage, asked.customers)
                 found |= {f"ready_{how}_s": each.seconds for how, each in ready.items()}
                 found["rss_1m_mb"] = ready["clean"].mb
+                found |= await recovery.stores(stage, asked.customers)
             if "growth" in parts:
                 share = 0.02 if asked.smoke else 1.0
-                customers, segments = await growth.run(stage, min(asked.events, 200_000), share=share)
+                customers, segments = await growth.run(stage, min(asked.events, 400_000), share=share)
                 found |= {"growth_customers": growth.ratio(customers), "growth_segments": growth.ratio(segments)}
     return {name: round(value, 2) for name, value in found.items()}
+
+
+def _others(java: str | None) -> dict[str, list[str]]:
+    found = {}
+    if _QUIX.exists():
+        found[QUIX.key] = measure.module(QUIX.name, str(_QUIX))
+    if java is not None:
+        jars = os.pathsep.join([class_path(_say), class_path(_say, _STREAMS.with_name("streams.lock"))])
+        found[STREAMS.key] = [java, "-Xmx512m", "-cp", jars, str(_STREAMS)]
+    return found
 
 
 def _throughput(runs: dict[str, list[Figures]]) -> dict[str, float]:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,9 +38,14 @@ class Figures(NamedTuple):
         return self.events / self.seconds
 
 
-async def run(contender: str, task: Task, data: Path, python: str = sys.executable) -> Figures:
+def module(contender: str, python: str = sys.executable) -> list[str]:
+    """Return the command that runs a contender in Python."""
+    return [python, "-m", f"bench.contenders.{contender}"]
+
+
+async def run(contender: str, command: Sequence[str], task: Task, data: Path) -> Figures:
     """Run a contender to its end. `data`: where the broker keeps its topics. Raise BenchError if it fails."""
-    async with started(contender, task, data, python) as process:
+    async with started(command, task, data) as process:
         said = await heard(contender, process)
     return Figures(
         said["events"],
@@ -52,13 +57,11 @@ async def run(contender: str, task: Task, data: Path, python: str = sys.executab
 
 
 @asynccontextmanager
-async def started(
-    contender: str, task: Task, folder: Path, python: str = sys.executable, **environment: str
-) -> AsyncIterator[Process]:
+async def started(command: Sequence[str], task: Task, folder: Path, **environment: str) -> AsyncIterator[Process]:
     """Start a contender; it is gone at the end."""
     process = await asyncio.create_subprocess_exec(
         # Whatever becomes of the bench, the contender goes with it.
-        *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), python, "-m", f"bench.contenders.{contender}"),
+        *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command),
         env={**os.environ, "PYTHONPATH": str(ROOT), **task.environment(), **environment},
         cwd=folder,  # Faust makes a directory where it is
         stdout=asyncio.subprocess.PIPE,

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from bench import feed, measure
 from bench.contenders.start import STAYS
+from bench.contenders.store import WHICH
 from bench.contenders.task import Task
 from bench.feed import Feed
-from bench.throughput import FULL, Stage
+from bench.throughput import FULL, QUIX, Stage
 
 _TOPIC = "recovery.responses"
 _NAME = "recovery"
@@ -25,7 +26,7 @@ async def run(stage: Stage, customers: int) -> dict[str, Ready]:
     """Fill the tables; then start after a clean stop, with everything local gone, and after SIGKILL."""
     await feed.publish(stage.kafka, _TOPIC, Feed(customers, customers=customers, known=customers))
     task = Task(stage.kafka, _TOPIC, _NAME, customers)
-    figures = await measure.run(FULL.name, task, stage.data)
+    figures = await measure.run(FULL.name, measure.module(FULL.name), task, stage.data)
     stage.say(f"{customers:,} customers counted in {figures.seconds:.0f} s")
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         found = {
@@ -37,8 +38,27 @@ async def run(stage: Stage, customers: int) -> dict[str, Ready]:
     return found
 
 
+async def stores(stage: Stage, customers: int) -> dict[str, float]:
+    """Return the MB that so many rows take in a dictionary and in RocksDB; empty where RocksDB is not there."""
+    found: dict[str, float] = {}
+    if QUIX.key in stage.others:
+        python, *_ = stage.others[QUIX.key]
+        task = Task(stage.kafka, _TOPIC, _NAME, customers)
+        for which in ("memory", "rocksdb"):
+            with tempfile.TemporaryDirectory() as folder:
+                command = measure.module("store", python)
+                async with measure.started(command, task, Path(folder), **{WHICH: which}) as process:
+                    said = await measure.heard("store", process)
+            stage.say(
+                f"{customers:,} rows in {which}: {said['mb']:.0f} MB, {said['disk_mb']:.0f} MB on disk, "
+                f"{said['change_us']:.1f} µs to read and write one, open after {1000 * said['reopen_seconds']:.0f} ms"
+            )
+            found[f"store_{which}_mb"] = said["mb"]
+    return found
+
+
 async def _started(stage: Stage, task: Task, folder: Path, **environment: str) -> Ready:
-    async with measure.started("start", task, folder, **environment) as process:
+    async with measure.started(measure.module("start"), task, folder, **environment) as process:
         said = await measure.heard("start", process)
     ready = Ready(said["ready_seconds"], said["memory_mb"])
     stage.say(f"ready after {ready.seconds:.1f} s, with {ready.mb:.0f} MB")
@@ -46,7 +66,7 @@ async def _started(stage: Stage, task: Task, folder: Path, **environment: str) -
 
 
 async def _killed(task: Task, folder: Path) -> None:
-    async with measure.started("start", task, folder, **{STAYS: "1"}) as process:
+    async with measure.started(measure.module("start"), task, folder, **{STAYS: "1"}) as process:
         await measure.heard("start", process, stays=True)
         process.kill()
         await process.wait()

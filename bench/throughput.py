@@ -16,7 +16,8 @@ _SOURCE = "bench.responses"
 class Contender(NamedTuple):
     """`key`: in the JSON; `name`: its module; `topics`: which must be there before it starts.
 
-    `share`: of the topic's events that it reads, since a slow one needs no more to be measured.
+    `share`: of the topic's events that it reads, since a slow one needs no more to be measured. `needs_more`: than this
+    Python, so that it is left out where that is missing.
     """
 
     key: str
@@ -24,28 +25,31 @@ class Contender(NamedTuple):
     title: str
     share: float = 1.0
     topics: Sequence[str] = ("alerts",)
+    needs_more: bool = False
 
 
 FULL = Contender("full", "full", "the worker, full job", topics=())
 REDUCED = Contender("reduced", "reduced", "the worker, reduced job", topics=())
 FAUST_FULL = Contender("faust_full", "faust_full", "ordinary Faust, full job", share=0.01, topics=OUTPUTS)
-QUIX = Contender("quix", "quix_reduced", "Quix Streams, reduced job")
+QUIX = Contender("quix", "quix_reduced", "Quix Streams, reduced job", needs_more=True)
+STREAMS = Contender("streams", "kafka_streams", "Kafka Streams, reduced job (Java)", needs_more=True)
 CONTENDERS = (
     FULL,
     FAUST_FULL,
     REDUCED,
     QUIX,
+    STREAMS,
     Contender("aiokafka", "aiokafka_reduced", "bare aiokafka, reduced job, nothing durable"),
     Contender("faust_reduced", "faust_reduced", "ordinary Faust, reduced job", share=0.1),
 )
 
 
 class Stage(NamedTuple):
-    """A broker and where it keeps its topics; `quix`: the Python that has Quix Streams, None to go without."""
+    """A broker and where it keeps its topics; `others`: the commands of contenders that need more than this Python."""
 
     kafka: str
     data: Path
-    quix: str | None
+    others: Mapping[str, Sequence[str]]
     say: Callable[[str], None]
 
 
@@ -56,7 +60,7 @@ async def run(stage: Stage, events: int, runs: int) -> dict[str, list[Figures]]:
     found: dict[str, list[Figures]] = {}
     for number in range(runs):
         for contender in CONTENDERS:
-            if contender is QUIX and stage.quix is None:
+            if contender.needs_more and contender.key not in stage.others:
                 continue
             figures = await once(stage, contender, Task(stage.kafka, _SOURCE, "", events), f"{number}")
             found.setdefault(contender.key, []).append(figures)
@@ -69,8 +73,8 @@ async def once(stage: Stage, contender: Contender, task: Task, suffix: str) -> F
     if contender.topics:
         await feed.create(stage.kafka, task.partitions, *(f"{name}.{topic}" for topic in contender.topics))
     task = task._replace(name=name, events=round(task.events * contender.share))
-    python = {} if contender is not QUIX or stage.quix is None else {"python": stage.quix}
-    figures = await measure.run(contender.name, task, stage.data, **python)
+    command = stage.others.get(contender.key) or measure.module(contender.name)
+    figures = await measure.run(contender.name, command, task, stage.data)
     stage.say(
         f"{contender.title}: {figures.eps:,.0f} events/s, {figures.cpu_us:.1f} µs CPU per event, "
         f"{figures.peak_mb:.0f} MB at most, {figures.log_bytes:.0f} changelog bytes per event"

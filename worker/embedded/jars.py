@@ -54,12 +54,12 @@ class Jar:
         return f"{artifact}-{version}.jar"
 
 
-def class_path(say: Say) -> str:
-    """Java's class path of all jars, downloaded first where they are not in the cache; `say` gets the progress.
+def class_path(say: Say, lock_file: Path = LOCK_FILE) -> str:
+    """Return Java's class path of all jars that a lock file names; `say` gets the progress of what is downloaded first.
 
     Safe when several processes call it at the same time. Raises EmbeddedError if a jar cannot be had as locked.
     """
-    locked = LOCK_FILE.read_text(encoding="ascii")
+    locked = lock_file.read_text(encoding="ascii")
     jars = [_parse(line) for line in locked.splitlines()]
     fingerprint = hashlib.sha256(locked.encode()).hexdigest()[:8]
     home = _cache_dir() / f"kafka-{KAFKA_VERSION}-{fingerprint}"
