@@ -10,16 +10,24 @@ from math import sqrt
 #: The two-sided 95 % quantile of the normal distribution.
 Z_95 = 1.959963984540054
 _PSEUDO_EXTREME = 0.75
-_PSEUDO_PASSIVE = 1.5
+_PSEUDO = 3.0
 #: Below this many answers an NPS is a hint: its interval spans more than 50 points.
 INDICATIVE_BELOW = 30
 
 
-def adjusted_wald(promoters: int, passives: int, detractors: int, z: float = Z_95) -> tuple[float, float]:
-    """Return the interval's ends in points, within -100 and 100."""
-    n = promoters + passives + detractors + 2 * _PSEUDO_EXTREME + _PSEUDO_PASSIVE
-    p = (promoters + _PSEUDO_EXTREME) / n
-    d = (detractors + _PSEUDO_EXTREME) / n
-    mean = p - d
-    half = z * sqrt((p + d - mean * mean) / n)
+def adjusted_wald(promoters: float, passives: float, detractors: float, z: float = Z_95) -> tuple[float, float]:
+    """Return the interval's ends in points, within -100 and 100.
+
+    Of weighted answers, give as many as their n_eff (smoothed.py).
+    """
+    n = promoters + passives + detractors
+    mean = (promoters - detractors) / (n + _PSEUDO)
+    half = z * sqrt(adjusted_variance(promoters, detractors, n) / (n + _PSEUDO))
     return 100.0 * max(mean - half, -1.0), 100.0 * min(mean + half, 1.0)
+
+
+def adjusted_variance(promoters: float, detractors: float, n: float) -> float:
+    """Return the variance of one of n answers, as 1, 0 or -1, with the pseudo-answers among them."""
+    p = (promoters + _PSEUDO_EXTREME) / (n + _PSEUDO)
+    d = (detractors + _PSEUDO_EXTREME) / (n + _PSEUDO)
+    return p + d - (p - d) ** 2
