@@ -157,7 +157,19 @@ SCORES: dict[str, Any] = {
             "high": 37.4,
             "indicative": False,
         },
+        "365d": {
+            "n": 1004,
+            "promoters": 512,
+            "passives": 281,
+            "detractors": 211,
+            "nps": 30.0,
+            "low": 25.1,
+            "high": 34.7,
+            "indicative": False,
+        },
     },
+    "smoothed": {"nps": 26.9, "low": 16.5, "high": 36.9, "n_eff": 229.4, "half_life_days": 28},
+    "trend": {"direction": "unclear", "change": -4.1, "low": -11.2, "high": 3.0},
 }
 
 DEAD_LETTER: dict[str, Any] = {

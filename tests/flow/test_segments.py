@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from flow.records import HOUR, NOW, Record
+from flow.records import DAY, HOUR, NOW, Record
 from hypothesis import given
 from hypothesis import strategies as st
 from nps.telling import entries
@@ -75,9 +75,21 @@ def test_the_scores_say_what_is_promised() -> None:
         "segment": "fr/shop-3",
         "as_of": "2023-11-14T22:13:20Z",
         "histogram": [0, 0, 0, 5, 0, 0, 0, 0, 15, 0, 20],
-        "windows": dict.fromkeys(["all", "last_100", "24h", "7d", "30d", "90d"], expected),
+        "windows": dict.fromkeys(["all", "last_100", "24h", "7d", "30d", "90d", "365d"], expected),
+        "smoothed": {"nps": 37.5, "low": low, "high": high, "n_eff": 40.0, "half_life_days": 7},
+        "trend": None,
     }
     assert Scores.model_validate_json(output.value or b"", strict=True).segment == "fr/shop-3"
+
+
+def test_a_segment_that_is_known_for_weeks_has_a_trend() -> None:
+    moves = [put(day, 10 if day % 3 else 0, NOW + day * DAY) for day in range(100)]
+    (output,) = counted(told(*moves)).outputs
+    trend = scores(output)["trend"]
+
+    assert trend["direction"] == "unclear"
+    assert trend["low"] < trend["change"] < trend["high"]
+    assert scores(output)["smoothed"]["half_life_days"] == 81
 
 
 @pytest.mark.parametrize(("n", "indicative"), [(29, True), (30, False)])
@@ -116,6 +128,15 @@ def test_a_tally_that_was_counted_before_gives_neither_score_nor_row() -> None:
     rows = kept(counted(record))
 
     assert Decided([], {}, {}) == counted(record, record, rows=rows)
+
+
+def test_a_tally_that_comes_twice_in_a_batch_is_counted_once() -> None:
+    """A crash after its acknowledgement has it sent again, and a batch of tallies takes in all that wait."""
+    first, again = told(put(0, 9), put(1, 3)), told(put(0, 9), put(1, 3), put(2, 8), offset=1)
+    moved = told(Move(3, Given(NOW, 0, 9), Given(NOW, 0, 2)), offset=2)
+    (output,) = counted(first, again, moved, moved).outputs
+
+    assert scores(output)["histogram"] == [0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0]
 
 
 def test_of_a_tally_that_overlaps_only_what_is_new_is_counted() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 HOUR, DAY = 3_600, 86_400
 #: Window name -> (bucket seconds, number of buckets).
-SPANS = {"24h": (HOUR, 24), "7d": (DAY, 7), "30d": (DAY, 30), "90d": (DAY, 90)}
+SPANS = {"24h": (HOUR, 24), "7d": (DAY, 7), "30d": (DAY, 30), "90d": (DAY, 90), "365d": (DAY, 365)}
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The interval covers the true NPS as often as it says, and never leaves -100 to 100."""
 
+import random
 from collections.abc import Callable
 from math import exp, lgamma, log
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_wald
+from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_wald, difference
 
 Interval = Callable[[int, int, int], tuple[float, float]]
 
@@ -118,3 +119,25 @@ def test_below_30_answers_an_nps_of_30_is_uncertain_by_more_than_50_points() -> 
     assert INDICATIVE_BELOW == 30
 
     assert width(15, 9, 6) > 50
+
+
+def test_a_difference_lies_around_what_it_estimates_and_mirrors() -> None:
+    low, high = difference((500, 300, 200), (200, 300, 500))
+
+    assert (low + high) / 2 == pytest.approx(60, abs=0.5)
+    assert (-high, -low) == pytest.approx(difference((200, 300, 500), (500, 300, 200)))
+
+
+@pytest.mark.parametrize(("n", "m"), [(15, 40), (30, 30), (50, 400)])
+@pytest.mark.parametrize(("mix", "most"), [(MIXES[0], 0.98), (MIXES[9], 0.98), (MIXES[1], 1.0)], ids=str)
+def test_of_two_alike_it_says_so_in_95_of_100_samples_or_more_where_nearly_all_are_of_one_class(
+    mix: tuple[float, float, float], most: float, n: int, m: int
+) -> None:
+    chance, hits = random.Random(3), 0
+    for _ in range(2_000):
+        samples = [chance.choices(range(3), mix[::-1], k=size) for size in (n, m)]
+        one, other = ([sample.count(kind) for kind in range(3)] for sample in samples)
+        low, high = difference(one, other)
+        hits += low <= 0 <= high
+
+    assert 0.92 <= hits / 2_000 <= most

@@ -15,7 +15,7 @@ from worker.nps.segment import Entries, Move, Segment
 from worker.nps.windows import ALL, LAST, LAST_N
 
 HOUR, DAY = 3_600_000, 86_400_000
-WINDOWS = {"24h": (HOUR, 24), "7d": (DAY, 7), "30d": (DAY, 30), "90d": (DAY, 90)}
+WINDOWS = {"24h": (HOUR, 24), "7d": (DAY, 7), "30d": (DAY, 30), "90d": (DAY, 90), "365d": (DAY, 365)}
 
 #: Where an answer can stand: in one of two sibling segments, or in none (it became a test answer).
 PLACES = ("left", "right", None)
@@ -24,7 +24,7 @@ Steps = st.lists(
         st.integers(0, 2),  # source
         st.integers(0, 12),  # which answer: one that is there already is revised
         st.sampled_from(PLACES),
-        st.integers(0, 120 * 24).map(lambda hours: hours * HOUR + hours % 3),  # when it was given
+        st.integers(0, 450 * 24).map(lambda hours: hours * HOUR + hours % 3),  # when it was given
         st.integers(0, 10),
     ),
     max_size=40,
@@ -209,6 +209,7 @@ def test_entries_in_any_batches_repeated_or_not_give_the_same_windows(
         put = [told for told in batch if told.put]
         data.draw(st.randoms(), label="order").shuffle(put)
         together = [*put, *(told for told in batch if told.moves)]
+        together += together[: data.draw(st.integers(0, len(together)), label="again")]
         assert segment.count({0: together})
         assert not segment.count({0: together})
         done = end

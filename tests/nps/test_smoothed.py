@@ -42,6 +42,7 @@ def answers(history: dict[int, tuple[int, int, int]], life: int) -> list[tuple[f
     return [
         (2.0 ** (-age / life), value, age)
         for age, counts in history.items()
+        if age <= 10 * life
         for value, n in zip((1, 0, -1), counts, strict=True)
         for _ in range(n)
     ]
@@ -52,10 +53,9 @@ def test_it_is_the_weighted_mean_of_all_answers_and_as_sure_as_their_effective_n
     history: dict[int, tuple[int, int, int]],
 ) -> None:
     result = indicator(days(history))
-    if not any(map(sum, history.values())):
-        assert result is None
+    if result is None:
+        assert not any(sum(counts) for age, counts in history.items() if age <= 70)
         return
-    assert result is not None
     figure = result.smoothed
     single = answers(history, figure.half_life)
     total = sum(weight for weight, _, _ in single)
@@ -97,6 +97,11 @@ def test_n_eff_is_2_885_times_what_a_half_life_brings() -> None:
 
     assert result is not None
     assert pytest.approx(2.885 * 3 * 27, rel=0.02) == result.smoothed.n_eff
+
+
+def test_what_is_older_than_ten_half_lives_is_no_figure_any_more() -> None:
+    assert indicator(days({89: (2_000, 0, 0), 0: (0, 0, 0)})) is None
+    assert indicator(Days([], [], [], [])) is None
 
 
 def test_of_one_answer_there_is_a_figure_and_no_trend() -> None:

@@ -11,11 +11,17 @@ from worker.nps.spans import Spans
 from worker.nps.windows import DAY, HOUR, SPANS
 
 #: Name -> unit in ms, number of units: written out, so that a change there is seen here.
-WINDOWS = {"24h": (3_600_000, 24), "7d": (86_400_000, 7), "30d": (86_400_000, 30), "90d": (86_400_000, 90)}
+WINDOWS = {
+    "24h": (3_600_000, 24),
+    "7d": (86_400_000, 7),
+    "30d": (86_400_000, 30),
+    "90d": (86_400_000, 90),
+    "365d": (86_400_000, 365),
+}
 #: Times near the edges of hours and days, over more than the widest window.
 Times = st.builds(
     lambda day, hour, edge: day * DAY + hour * HOUR + edge,
-    st.one_of(st.integers(0, 3), st.integers(0, 200)),
+    st.one_of(st.integers(0, 3), st.integers(0, 500)),
     st.integers(0, 23),
     st.sampled_from([0, 1, HOUR // 2, HOUR - 1]),
 )
@@ -94,14 +100,16 @@ def test_nothing_can_be_taken_before_anything_was_put() -> None:
 @pytest.mark.parametrize(
     ("late_by", "inside"),
     [
-        (0, {"24h", "7d", "30d", "90d"}),
-        (23 * HOUR, {"24h", "7d", "30d", "90d"}),
-        (24 * HOUR, {"7d", "30d", "90d"}),
-        (6 * DAY, {"7d", "30d", "90d"}),
-        (7 * DAY, {"30d", "90d"}),
-        (30 * DAY, {"90d"}),
-        (89 * DAY, {"90d"}),
-        (90 * DAY, set()),
+        (0, {"24h", "7d", "30d", "90d", "365d"}),
+        (23 * HOUR, {"24h", "7d", "30d", "90d", "365d"}),
+        (24 * HOUR, {"7d", "30d", "90d", "365d"}),
+        (6 * DAY, {"7d", "30d", "90d", "365d"}),
+        (7 * DAY, {"30d", "90d", "365d"}),
+        (30 * DAY, {"90d", "365d"}),
+        (89 * DAY, {"90d", "365d"}),
+        (90 * DAY, {"365d"}),
+        (364 * DAY, {"365d"}),
+        (365 * DAY, set()),
     ],
 )
 def test_a_late_answer_goes_to_the_windows_that_reach_back_so_far(late_by: int, inside: set[str]) -> None:
@@ -114,18 +122,18 @@ def test_a_late_answer_goes_to_the_windows_that_reach_back_so_far(late_by: int, 
 
 def test_buckets_that_left_every_window_are_dropped_so_a_row_stays_small() -> None:
     spans = Spans()
-    for hour in range(5_000):
+    for hour in range(10_000):
         put(spans, hour * HOUR, 5)
     put(spans, 0, 5)
     take(spans, HOUR, 5)
 
-    assert {HOUR: 24, DAY: 90} == {unit: len(buckets.indexes) // 4 for unit, buckets in spans.buckets.items()}
+    assert {HOUR: 24, DAY: 365} == {unit: len(buckets.indexes) // 4 for unit, buckets in spans.buckets.items()}
 
 
 @pytest.fixture
 def fewer(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Set the windows to what an earlier release may have kept: days back to 30 only."""
-    wide = [span for span in SPANS if span.name != "90d"]
+    wide = [span for span in SPANS if span.length <= 30]
     monkeypatch.setattr(module, "SPANS", wide)
     monkeypatch.setattr(module, "_WIDEST", {HOUR: 24, DAY: 30})
     monkeypatch.setattr(module, "_SHAPE", "24h,7d,30d")

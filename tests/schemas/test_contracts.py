@@ -49,7 +49,8 @@ def test_names_topics_and_types_are_unique() -> None:
 
 
 def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
-    parts = {"Customer", "Consent", "Origin", "EarlierAnswer", "Link", "RuleDecision", "WindowScore"}
+    parts = {"Customer", "Consent", "Origin", "EarlierAnswer", "Link", "RuleDecision"}
+    parts |= {"WindowScore", "SmoothedScore", "TrendScore"}
     envelopes = {"StructuredResponse"}
 
     assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {

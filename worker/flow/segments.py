@@ -6,7 +6,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.emitted import emitted
-from schemas.scores import Scores, WindowScore
+from schemas.scores import Scores, SmoothedScore, TrendScore, WindowScore
 from worker.flow import outbox, tally
 from worker.flow.ids import make_id
 from worker.flow.moment import from_ms, rfc3339
@@ -16,8 +16,10 @@ from worker.flow.road import Decided
 from worker.nps.histogram import counts, nps
 from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
 from worker.nps.segment import Entries, Segment
+from worker.nps.smoothed import indicator
 
 _Scores, _WindowScore = emitted(Scores), emitted(WindowScore)
+_SmoothedScore, _TrendScore = emitted(SmoothedScore), emitted(TrendScore)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Segment).decode
@@ -60,11 +62,29 @@ def _read(row: bytes) -> Segment:
 def _scores(key: bytes, segment: Segment) -> Output:
     path = key.decode()
     newest = segment.spans.newest or 0
+    found = None if segment.spans.newest is None else indicator(segment.spans.days())
     body = _Scores(
         segment=path,
         as_of=from_ms(newest),
         histogram=segment.total,
         windows={name: _window(*counts(histogram)) for name, histogram in segment.windows().items()},
+        smoothed=None
+        if found is None
+        else _SmoothedScore(
+            nps=found.smoothed.nps,
+            low=found.smoothed.low,
+            high=found.smoothed.high,
+            n_eff=found.smoothed.n_eff,
+            half_life_days=found.smoothed.half_life,
+        ),
+        trend=None
+        if found is None or found.trend is None
+        else _TrendScore(
+            direction=found.trend.direction,
+            change=found.trend.change,
+            low=found.trend.low,
+            high=found.trend.high,
+        ),
     )
     event_id = make_id("scores", path, *(f"{source}:{mark}" for source, mark in sorted(segment.marks.items())))
     return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(newest))

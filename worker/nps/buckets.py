@@ -2,11 +2,13 @@
 
 from array import array
 from bisect import bisect_left
+from operator import add
 
 import msgspec
 
 from worker.nps import columns
-from worker.nps.histogram import BINS, Histogram, empty
+from worker.nps.histogram import BINS, PASSIVE_FROM, PROMOTER_FROM, Histogram, empty
+from worker.nps.smoothed import Days
 
 #: How many answers, by bucket and score in one number: the bucket's index times BINS, plus the score.
 Cells = dict[int, int]
@@ -65,6 +67,16 @@ class Opened:
         """Return the sum of the buckets from `first` on, before `end`."""
         low, high = bisect_left(self._indexes, first) * BINS, bisect_left(self._indexes, end) * BINS
         return [sum(self._counts[spot:high:BINS]) for spot in range(low, low + BINS)] if low < high else empty()
+
+    def days(self, newest: int) -> Days:
+        """Return the buckets, which are days, as seen from one of them."""
+        bins = [self._counts[score::BINS] for score in range(BINS)]
+        return Days(
+            [newest - index for index in self._indexes],
+            list(map(add, *bins[PROMOTER_FROM:])),
+            list(map(add, *bins[PASSIVE_FROM:PROMOTER_FROM])),
+            [sum(day) for day in zip(*bins[:PASSIVE_FROM], strict=True)],
+        )
 
     def drop(self, before: int) -> None:
         """Drop the buckets before an index."""

@@ -5,6 +5,7 @@ pseudo-answers (3/4 detractor, 3/2 passive, 3/4 promoter), then Wald. It keeps i
 interval does not.
 """
 
+from collections.abc import Sequence
 from math import sqrt
 
 #: The two-sided 95 % quantile of the normal distribution.
@@ -13,6 +14,8 @@ _PSEUDO_EXTREME = 0.75
 _PSEUDO = 3.0
 #: Below this many answers an NPS is a hint: its interval spans more than 50 points.
 INDICATIVE_BELOW = 30
+
+Counts = Sequence[float]
 
 
 def adjusted_wald(promoters: float, passives: float, detractors: float, z: float = Z_95) -> tuple[float, float]:
@@ -24,6 +27,19 @@ def adjusted_wald(promoters: float, passives: float, detractors: float, z: float
     mean = (promoters - detractors) / (n + _PSEUDO)
     half = z * sqrt(adjusted_variance(promoters, detractors, n) / (n + _PSEUDO))
     return 100.0 * max(mean - half, -1.0), 100.0 * min(mean + half, 1.0)
+
+
+def difference(one: Counts, other: Counts, z: float = Z_95) -> tuple[float, float]:
+    """Return the ends of the interval of one NPS less another's, in points; promoters, passives and detractors of each.
+
+    Of separate answers: a segment is compared with the rest of its parent. Each has its own adjusted variance.
+    """
+    centre = variance = 0.0
+    for sign, (promoters, passives, detractors) in ((1, one), (-1, other)):
+        n = promoters + passives + detractors
+        centre += sign * (promoters - detractors) / (n + _PSEUDO)
+        variance += adjusted_variance(promoters, detractors, n) / (n + _PSEUDO)
+    return 100.0 * (centre - z * sqrt(variance)), 100.0 * (centre + z * sqrt(variance))
 
 
 def adjusted_variance(promoters: float, detractors: float, n: float) -> float:

@@ -32,23 +32,20 @@ class Entries(msgspec.Struct, array_like=True, gc=False):
     put: bytes = b""
     moves: list[Move] = []
 
-    @classmethod
-    def joined(cls, entries: "list[Entries]") -> "Entries":
-        """Return all of them as one."""
-        if len(entries) == 1:
-            return entries[0]
-        return cls(b"".join([each.put for each in entries]), [move for each in entries for move in each.moves])
 
-    def after(self, mark: int) -> "tuple[array[int], list[Move]]":
-        """Return the numbers of `put`, and the moves, beyond an offset."""
-        put = columns.read(self.put)
-        if put and min(put[::_WIDTH]) <= mark:
-            kept = array(put.typecode)
-            for first in range(0, len(put), _WIDTH):
-                if put[first] > mark:
-                    kept += put[first : first + _WIDTH]
-            put = kept
-        return put, [move for move in self.moves if move.offset > mark]
+def _new(told: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
+    """Return the numbers of `put`, and the moves, beyond an offset. Messages may come twice: an offset counts once."""
+    put = columns.read(told[0].put if len(told) == 1 else b"".join([entries.put for entries in told]))
+    offsets = put[::_WIDTH]
+    if put and (min(offsets) <= mark or (len(told) > 1 and len(set(offsets)) < len(offsets))):
+        firsts = {offset: first for first, offset in zip(range(0, len(put), _WIDTH), offsets, strict=True)}
+        kept = array(put.typecode)
+        for offset, first in firsts.items():
+            if offset > mark:
+                kept += put[first : first + _WIDTH]
+        put = kept
+    moves = {move.offset: move for entries in told for move in entries.moves if move.offset > mark}
+    return put, list(moves.values())
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -68,7 +65,7 @@ class Segment(msgspec.Struct, array_like=True):
         taken: list[Plain] = []
         for source, entries in told.items():
             mark = self.marks.get(source, -1)
-            numbers, moves = Entries.joined(entries).after(mark)
+            numbers, moves = _new(entries, mark)
             if numbers:
                 mark = max(numbers[::_WIDTH])
                 put += zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True)

@@ -6,11 +6,12 @@ segment's rhythm: as many answers carry a quiet one's figure as a busy one's. Ev
 days, so neither the order of arrival nor a correction leaves a trace.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from math import sqrt
-from operator import itemgetter, mul, sub
+from operator import mul, neg, sub
 from typing import NamedTuple
 
 from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_variance, adjusted_wald
@@ -26,13 +27,12 @@ _FEWEST_DAYS = 14
 #: A change of less than so many points in TREND_DAYS is none that anybody would act upon.
 _NEGLIGIBLE = 5.0
 _POINTS = 100.0
-#: The oldest day there can be, and how many powers of a day's age are summed.
-_OLDEST = 400
-_POWERS = 3
+#: After so many half-lives an answer weighs nothing any more.
+_HALVINGS = 10
 
 
 class Days(NamedTuple):
-    """Promoters, passives and detractors of each day that has any; `ages`: how many days it lies before the newest."""
+    """Promoters, passives and detractors by day, the oldest first; `ages`: how many days before the newest answer."""
 
     ages: Sequence[int]
     promoters: Sequence[int]
@@ -83,36 +83,40 @@ def half_life(ages: Sequence[int], counts: Sequence[int]) -> int:
 
 
 def indicator(days: Days) -> Indicator | None:
-    """Return the smoothed NPS, with its adjusted-Wald interval at n_eff, and the trend; None when nobody answered."""
+    """Return the smoothed NPS, with its adjusted-Wald interval at n_eff, and the trend; None without recent answers."""
     n = [sum(day) for day in zip(days.promoters, days.passives, days.detractors, strict=True)]
-    if not sum(n):
-        return None
     life = half_life(days.ages, n)
-    weights = _Weights(life, days.ages)
-    total, squares = weights.sum(n), weights.squares(n)
-    n_eff = total * total / squares
-    p, d = weights.sum(days.promoters) / total, weights.sum(days.detractors) / total
+    # What is older weighs less than a thousandth.
+    first = bisect_left(days.ages, -_HALVINGS * life, key=neg)
+    days, n = Days(*(column[first:] for column in days)), n[first:]
+    if not any(n):
+        return None
+    weights = _weights(life, days.ages)
+    weighted = list(map(mul, n, weights))
+    total = sum(weighted)
+    n_eff = total * total / sum(map(mul, weighted, weights))
+    p, d = (sum(map(mul, counts, weights)) / total for counts in (days.promoters, days.detractors))
     low, high = adjusted_wald(n_eff * p, n_eff * (1 - p - d), n_eff * d)
     figure = Smoothed(_POINTS * (p - d), low, high, n_eff, life)
     answered = [age for age, some in zip(days.ages, n, strict=True) if some]
     if max(answered) - min(answered) + 1 < _FEWEST_DAYS or n_eff < INDICATIVE_BELOW:
         return Indicator(figure, None)
-    points = list(map(sub, days.promoters, days.detractors))
-    return Indicator(figure, _trend(weights, n, points, adjusted_variance(n_eff * p, n_eff * d, n_eff)))
+    mean = sum(map(mul, weighted, days.ages)) / total
+    since = [mean - age for age in days.ages]
+    return Indicator(figure, _trend(days, n, weights, since, adjusted_variance(n_eff * p, n_eff * d, n_eff)))
 
 
-def _trend(weights: "_Weights", n: Sequence[int], points: Sequence[int], variance: float) -> Trend:
-    """Return the slope of a weighted least-squares line through the answers.
+def _trend(days: Days, n: list[int], weights: Sequence[float], since: list[float], variance: float) -> Trend:
+    """Return the slope of a weighted least-squares line through the answers; `since` is each day's t - t̄.
 
     Its variance is that of weighted answers which all have the same: s² Σ w² (t - t̄)² / (Σ w (t - t̄)²)².
     """
-    total = weights.sum(n)
-    mean = weights.sum(n, 1) / total
-    spread = weights.sum(n, 2) - total * mean * mean
-    slope = (mean * weights.sum(points) - weights.sum(points, 1)) / spread
-    squares = mean * mean * weights.squares(n) - 2 * mean * weights.squares(n, 1) + weights.squares(n, 2)
+    moments = list(map(mul, weights, since))
+    each = list(map(mul, n, moments))
+    spread = sum(map(mul, each, since))
+    slope = sum(map(mul, map(sub, days.promoters, days.detractors), moments)) / spread
     change = _POINTS * TREND_DAYS * slope
-    half = _POINTS * TREND_DAYS * Z_95 * sqrt(variance * squares) / spread
+    half = _POINTS * TREND_DAYS * Z_95 * sqrt(variance * sum(map(mul, each, moments))) / spread
     return Trend(_direction(change - half, change + half), change, change - half, change + half)
 
 
@@ -124,25 +128,11 @@ def _direction(low: float, high: float) -> Direction:
     return Direction.STEADY if low > -_NEGLIGIBLE and high < _NEGLIGIBLE else Direction.UNCLEAR
 
 
-class _Weights:
-    """Sums over days, each answer with its weight, or its weight squared, times a power of its age."""
-
-    def __init__(self, life: int, ages: Sequence[int]) -> None:
-        self._tables = _tables(life)
-        self._pick = itemgetter(*ages, 0)  # with one more, a single day gives a tuple as well
-
-    def sum(self, counts: Sequence[int], power: int = 0) -> float:
-        return float(sum(map(mul, counts, self._pick(self._tables[power]))))
-
-    def squares(self, counts: Sequence[int], power: int = 0) -> float:
-        return float(sum(map(mul, counts, self._pick(self._tables[_POWERS + power]))))
+def _weights(life: int, ages: Sequence[int]) -> list[float]:
+    table = _table(life)
+    return [table[age] for age in ages]
 
 
 @lru_cache(maxsize=128)
-def _tables(life: int) -> list[list[float]]:
-    weights = [2.0 ** (-age / life) for age in range(_OLDEST + 1)]
-    return [
-        [each * age**power for age, each in enumerate(column)]
-        for column in (weights, [weight * weight for weight in weights])
-        for power in range(_POWERS)
-    ]
+def _table(life: int) -> list[float]:
+    return [2.0 ** (-age / life) for age in range(_HALVINGS * life + 1)]

@@ -9,7 +9,8 @@ import msgspec
 from worker.nps.buckets import Buckets, Cells, Opened
 from worker.nps.histogram import BINS, Histogram, empty
 from worker.nps.latest import Plain
-from worker.nps.windows import HOUR, SPANS, Span
+from worker.nps.smoothed import Days
+from worker.nps.windows import DAY, HOUR, SPANS, Span
 
 #: What a row's totals stand for.
 _SHAPE = ",".join(span.name for span in SPANS)
@@ -80,6 +81,11 @@ class Spans(msgspec.Struct, array_like=True):
                 # What is not there had left every window there was, before a longer one was added.
                 self._total(unit, buckets.take(_by(unit, went, now - widest + 1)), -1)
             self.buckets[unit] = buckets.closed()
+
+    def days(self) -> Days:
+        """Return the days there are, as seen from the newest answer."""
+        assert self.newest is not None
+        return Opened(self.buckets[DAY]).days(self.newest // DAY)
 
     def _leave(self, unit: int, before: int, buckets: Opened) -> None:
         """Take out of the totals what has left the windows since the newest answer was that of `before`."""

@@ -26,4 +26,12 @@ ALL = "all"
 LAST = "last_100"
 #: How many answers the last-answers window holds.
 LAST_N = 100
-SPANS = (Span("24h", HOUR, 24), Span("7d", DAY, 7), Span("30d", DAY, 30), Span("90d", DAY, 90))
+SPANS = (
+    Span("24h", HOUR, 24),
+    Span("7d", DAY, 7),
+    Span("30d", DAY, 30),
+    Span("90d", DAY, 90),
+    Span("365d", DAY, 365),
+)
+#: Every window, by its name.
+WINDOWS = (ALL, LAST, *(span.name for span in SPANS))
