@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,20 @@ from worker import logs, reference, status
 from worker.app import run
 from worker.errors import Refused, SettingsError, Unreachable
 from worker.flow import outbox
+from worker.flow.tally import SEPARATOR
 from worker.notify.channels.email import EmailChannel
+from worker.nps.windows import WINDOWS
 from worker.publishing import lines, publish
+from worker.scores.latest import latest
+from worker.scores.table import table
+from worker.scores.tree import branches
 from worker.settings import CONFIG_VARIABLE, Settings, load
 from worker.streams.connection import ssl_context
 from worker.streams.topics import topic_name
 
 _WRONG_SETTINGS = 2
+#: What the scores show unless asked: long enough to be sure of, short enough to be about now.
+_WINDOW = "90d"
 _SETTINGS_HELP = (
     f"Settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and NPS_ variables, which win."
 )
@@ -50,6 +58,8 @@ def _with_settings(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.command == "health":
         return _health(settings, asked.role)
     logs.configure(settings.log_level)
+    if asked.command == "scores":
+        return asyncio.run(_scores(settings, asked))
     if asked.command == "publish":
         return asyncio.run(_publish(settings, asked.file))
     return asyncio.run(run(settings, asked.role))
@@ -65,6 +75,25 @@ def _parser() -> argparse.ArgumentParser:
     running = commands.add_parser("run", help="run the worker until SIGTERM or Ctrl-C", epilog=_SETTINGS_HELP)
     publishing = commands.add_parser("publish", help="publish a file's lines as responses, each as one record's value")
     publishing.add_argument("file", type=_file, help="a file with one response per line (JSON Lines)")
+    scores = commands.add_parser(
+        "scores",
+        help="show a segment's NPS and what drags it down",
+        description="Shows a segment and those below it, what takes most from their parent's NPS first. `drag` is how "
+        "many points of the parent's NPS a segment adds or takes; * marks one that differs from the rest of its parent "
+        "by more than chance explains.",
+        epilog=_SETTINGS_HELP,
+    )
+    scores.add_argument(
+        "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3; default: all"
+    )
+    scores.add_argument("--tree", action="store_true", help="go all the way down, not only one step")
+    scores.add_argument(
+        "--window",
+        choices=WINDOWS,
+        default=_WINDOW,
+        help=f"which answers: {', '.join(WINDOWS)} (default: {_WINDOW})",
+        metavar="W",
+    )
     commands.add_parser("check-config", help="check the settings and say what they come to", epilog=_SETTINGS_HELP)
     commands.add_parser("settings", help="print a worker.toml with every setting, its meaning and its default")
     health = commands.add_parser("health", help="exit 0 if the worker on this machine is alive and ready")
@@ -116,6 +145,23 @@ def _health(settings: Settings, role: str) -> int:
     problem = status.problem(settings.status_path(role))
     print(problem or "alive and ready")
     return 1 if problem else 0
+
+
+async def _scores(settings: Settings, asked: argparse.Namespace) -> int:
+    topic = topic_name(settings.topic_prefix, outbox.SCORES)
+    try:
+        found = await latest(settings.kafka, topic)
+    except (Unreachable, Refused) as error:
+        print(error, file=sys.stderr)
+        return 1
+    path = asked.path.strip(SEPARATOR)
+    if path not in found:
+        known = ", ".join(difflib.get_close_matches(path, found)) if found else ""
+        hint = f"did you mean {known}?" if known else "see them all with --tree" if found else "has the worker run?"
+        print(f"{topic} has no scores of {path or 'any segment'}; {hint}", file=sys.stderr)
+        return 1
+    print(table(branches(found, path, asked.window, depth=None if asked.tree else 1), colours=sys.stdout.isatty()))
+    return 0
 
 
 async def _publish(settings: Settings, path: Path) -> int:

@@ -1,6 +1,7 @@
 """The worker as a process: how it starts, waits, reports, stops and refuses."""
 
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -45,6 +46,14 @@ async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka,
         await inbox.wait_for(70)
         healthy = await start_worker("health", "--role", "process", env=env)
         assert await healthy.exited() == 0
+        shown = ""
+        while " 110" not in shown:  # the scores follow within a second or two
+            showing = await start_worker("scores", "--window", "all", env=env)
+            assert await showing.exited() == 0
+            shown = "\n".join(showing.lines)
+        assert re.search(r"^all .* -45 +-\d+ to -\d+ +110$", shown, re.MULTILINE), shown
+        missing = await start_worker("scores", "fr/shop", env=env)
+        assert await missing.exited() == 1
         assert await deciding.end() == 0
         assert await mailing.end() == 0
         logged = [json.loads(line) for line in deciding.lines + mailing.lines]

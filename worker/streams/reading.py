@@ -21,6 +21,11 @@ class Reader:
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
+    async def partitions(self, topic: str) -> set[int]:
+        """Return a topic's partitions; none if it is not there. Raise KafkaError if Kafka does not answer."""
+        await self._consumer.topics()
+        return set(self._consumer.partitions_for_topic(topic) or ())
+
     async def ends(self, topic: str, numbers: Collection[int]) -> dict[int, int]:
         """Return the end of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
         ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in numbers])

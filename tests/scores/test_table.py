@@ -1,0 +1,55 @@
+"""The tree in the terminal: every NPS with its interval and its n; colours only where they are wanted."""
+
+from scores.trees import scored, tree
+
+from schemas.scores import TrendScore
+from worker.scores.table import table
+from worker.scores.tree import branches
+
+TREND = TrendScore(direction="falling", change=-8.2, low=-14.6, high=-1.8)
+
+
+def shown(*, colours: bool = False) -> list[str]:
+    known = tree(fr__delivery=(10, 20, 70), fr__support=(60, 30, 10), be=(1, 1, 0))
+    known["fr/delivery"] = scored("fr/delivery", 10, 20, 70, TREND)
+    return table(branches(known, "", "90d", depth=None), colours=colours).splitlines()
+
+
+def test_each_line_has_what_is_to_be_known() -> None:
+    assert shown() == [
+        "segment                              NPS  95 % interval             n   drag   trend, points per 30 days",
+        "all                    ━│             -4  -16 to +7               202",
+        "  fr                   ━│             -5  -17 to +7               200   -0.5",
+        "    delivery      ━━━━━━│            -60  -71 to -45              100  -27.5*  ↘ falling -8 (-15 to -2)",
+        "    support             │━━━━━       +50  +35 to +62              100  +27.5*",
+        "  be                    │━━━━━       +50  -39 to +79, indicative    2   +0.5",
+    ]
+
+
+def test_a_segment_below_the_root_is_named_in_full_where_the_list_begins() -> None:
+    known = tree(fr__shop__delivery=(10, 20, 70))
+
+    lines = table(branches(known, "fr/shop", "90d", depth=1), colours=False).splitlines()
+    assert [line.split()[0] for line in lines] == ["segment", "fr/shop", "delivery"]
+
+
+def test_where_nobody_answered_there_is_no_figure() -> None:
+    lines = table(branches({"": scored("", 0, 0, 0)}, "", "90d", depth=1), colours=False).splitlines()
+
+    assert "–" in lines[1]
+    assert "+" not in lines[1]
+
+
+def test_colours_change_nothing_but_the_colour() -> None:
+    plain = "\n".join(shown(colours=True))
+    for code in ("\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m"):
+        assert code in plain
+        plain = plain.replace(code, "")
+
+    assert [line.rstrip() for line in plain.splitlines()] == shown()
+
+
+def test_a_segments_name_can_do_nothing_to_the_terminal() -> None:
+    known = tree(**{"a\x1b[31mb": (1, 0, 0)})
+
+    assert "\x1b" not in table(branches(known, "", "90d", depth=1), colours=False)

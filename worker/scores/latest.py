@@ -1,0 +1,26 @@
+"""The latest scores of each segment, as nps.scores has them."""
+
+from contextlib import aclosing
+
+from schemas.scores import Scores
+from worker.settings import KafkaSettings
+from worker.streams import reading
+from worker.streams.reach import reach
+
+
+async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
+    """Return the scores by path; none if the topic is not there yet.
+
+    Raise Unreachable or Refused if Kafka does not answer.
+    """
+    await reach(kafka)
+    found: dict[str, Scores] = {}
+    async with reading.reader(kafka) as reader:
+        ends = await reader.ends(topic, await reader.partitions(topic))
+        async with aclosing(reader.read(topic, {number: (0, end) for number, end in ends.items()})) as pieces:
+            async for records in pieces:
+                for record in records:
+                    if record.value is not None:
+                        scores = Scores.model_validate_json(record.value)
+                        found[scores.segment] = scores
+    return found

@@ -1,0 +1,78 @@
+"""The tree as text."""
+
+from collections.abc import Sequence
+
+from schemas.scores import TrendScore
+from worker.flow.tally import SEPARATOR
+from worker.flow.text import clean
+from worker.scores.tree import Branch
+
+_HALF = 10
+_GOOD, _FAIR = 30, 0
+_RED, _YELLOW, _GREEN, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_ARROWS = {"rising": "↗", "falling": "↘", "steady": "→"}
+_HEAD = ("segment", "", "NPS", "95 % interval", "n", "drag ", "trend, points per 30 days")
+
+
+def table(branches: Sequence[Branch], *, colours: bool) -> str:
+    """Return a line for each branch, under a head; `colours`: for a terminal."""
+    rows = [_HEAD, *map(_cells, branches)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [_aligned(column, cell, widths[column]) for column, cell in enumerate(row)]
+        if colours:
+            cells = [_DIM + cell + _PLAIN for cell in cells] if number == 0 else _coloured(cells, branches[number - 1])
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cells(branch: Branch) -> tuple[str, ...]:
+    window = branch.window
+    name = clean(branch.path.rpartition(SEPARATOR)[2] if branch.depth else branch.path) or "all"
+    if window.nps is None or window.low is None or window.high is None:
+        return ("  " * branch.depth + name, _bar(None), "–", "", "0", "", _trend(branch.scores.trend))
+    drag = "" if branch.drag is None else f"{branch.drag:+.1f}" + ("*" if branch.differs else " ")
+    return (
+        "  " * branch.depth + name,
+        _bar(window.nps),
+        f"{window.nps:+.0f}",
+        f"{window.low:+.0f} to {window.high:+.0f}" + (", indicative" if window.indicative else ""),
+        f"{window.n:,}",
+        drag,
+        _trend(branch.scores.trend),
+    )
+
+
+def _bar(nps: float | None) -> str:
+    """Return a bar from the middle: to the right above zero, to the left below."""
+    length = 0 if nps is None else max(1, round(abs(nps) / 100 * _HALF))
+    left, right = (length, 0) if nps is not None and nps < 0 else (0, length)
+    return f"{'━' * left:>{_HALF}}│{'━' * right:<{_HALF}}"
+
+
+def _trend(trend: TrendScore | None) -> str:
+    if trend is None:
+        return ""
+    arrow = _ARROWS.get(trend.direction, " ")
+    return f"{arrow} {trend.direction} {trend.change:+.0f} ({trend.low:+.0f} to {trend.high:+.0f})"
+
+
+def _aligned(column: int, cell: str, width: int) -> str:
+    return cell.rjust(width) if _HEAD[column] in {"NPS", "n", "drag "} else cell.ljust(width)
+
+
+def _coloured(cells: list[str], branch: Branch) -> list[str]:
+    nps = branch.window.nps
+    colour = _DIM if nps is None else _GREEN if nps >= _GOOD else _YELLOW if nps >= _FAIR else _RED
+    name, bar, figure, interval, n, drag, trend = cells
+    pulls = _RED if branch.differs and (branch.drag or 0) < 0 else _DIM
+    return [
+        (_BOLD if branch.depth == 0 else "") + name + _PLAIN,
+        colour + bar + _PLAIN,
+        colour + figure + _PLAIN,
+        _DIM + interval + _PLAIN,
+        _DIM + n + _PLAIN,
+        pulls + drag + _PLAIN,
+        trend,
+    ]

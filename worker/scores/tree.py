@@ -1,0 +1,80 @@
+"""The tree of segments, and what each takes from its parent's NPS."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from schemas.scores import Scores, WindowScore
+from worker.flow.tally import SEPARATOR
+from worker.nps.interval import difference
+
+
+class Branch(NamedTuple):
+    """A segment in one window, beside its parent.
+
+    `drag`: points of the parent's NPS that it adds, below zero if it takes them: its share of the answers times how far
+    it lies from the parent. The drags of all children, and of what belongs to none, add up to zero. `differs`: whether
+    it differs from the rest of the parent by more than chance. Both are None without a parent.
+    """
+
+    path: str
+    scores: Scores
+    window: WindowScore
+    depth: int
+    drag: float | None
+    differs: bool | None
+
+
+def branches(scores: Mapping[str, Scores], path: str, window: str, *, depth: int | None) -> list[Branch]:
+    """Return a segment and what is below it, each parent's heaviest drag first, down to a depth if one is given.
+
+    Segments without an answer in the window are left out. Raise KeyError for a segment that is not there.
+    """
+    children: dict[str, list[str]] = {}
+    for known in scores:
+        if known:
+            children.setdefault(_parent(known), []).append(known)
+    return list(_below(scores[path], None, scores, children, window, 0, depth))
+
+
+def _below(
+    scores: Scores,
+    parent: WindowScore | None,
+    known: Mapping[str, Scores],
+    children: Mapping[str, list[str]],
+    window: str,
+    level: int,
+    depth: int | None,
+) -> Iterable[Branch]:
+    own = scores.windows[window]
+    drag = differs = None
+    if parent is not None:
+        drag, differs = _drag(own, parent), _differs(own, parent)
+    yield Branch(scores.segment, scores, own, level, drag, differs)
+    if depth is not None and level >= depth:
+        return
+    answered = [child for child in children.get(scores.segment, []) if known[child].windows[window].n]
+    for child in sorted(answered, key=lambda path: (_drag(known[path].windows[window], own), path)):
+        yield from _below(known[child], own, known, children, window, level + 1, depth)
+
+
+def _drag(own: WindowScore, parent: WindowScore) -> float:
+    if own.nps is None or parent.nps is None:
+        return 0.0
+    return own.n / parent.n * (own.nps - parent.nps)
+
+
+def _differs(own: WindowScore, parent: WindowScore) -> bool:
+    """Compare with the parent's other answers: with the parent itself, a segment would be compared with itself."""
+    rest = [max(0, there - here) for there, here in zip(_counts(parent), _counts(own), strict=True)]
+    if not own.n or not sum(rest):
+        return False
+    low, high = difference(_counts(own), rest)
+    return low > 0 or high < 0
+
+
+def _counts(window: WindowScore) -> list[int]:
+    return [window.promoters, window.passives, window.detractors]
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(SEPARATOR)[0]
