@@ -1,6 +1,6 @@
 """CPU per event of the full job, on larger tables and larger trees."""
 
-from bench import feed
+from bench import feed, rows
 from bench.contenders.task import Task
 from bench.feed import Feed
 from bench.measure import Figures
@@ -26,6 +26,8 @@ async def run(stage: Stage, events: int, *, share: float = 1.0) -> tuple[dict[in
         leaves = max(3, round(count * share * 0.73))  # three leaves share a parent
         stage.say(f"{count:,} segments:")
         segments[count] = await _measured(stage, Feed(events, segments=leaves), f"segments-{count}")
+    for rhythm, size in rows.row_bytes().items():
+        stage.say(f"a segment's row after a year of {rhythm:,} answers a day: {size:,} bytes")
     return customers, segments
 
 

@@ -8,25 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.nps.buckets import Buckets, Opened
+from worker.nps.histogram import BINS
 from worker.nps.interval import adjusted_wald
-from worker.nps.smoothed import Days, Direction, Indicator, Smoothed, Trend, half_life, indicator
+from worker.nps.smoothed import Direction, Indicator, Smoothed, Trend
+from worker.nps.spans import Spans
+from worker.nps.windows import DAY
 
+_TODAY = 20_000
 Counts = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 Histories = st.dictionaries(st.integers(0, 364), Counts, min_size=1, max_size=40)
 
 
-def days(history: dict[int, tuple[int, int, int]]) -> Days:
-    """Return days by their age; promoters, passives and detractors of each."""
-    ages = sorted(history, reverse=True)
-    return Days(ages, *([history[age][kind] for age in ages] for kind in range(3)))
-
-
-def steadily(per_day: int, length: int) -> Days:
-    return Days(range(length - 1, -1, -1), [per_day] * length, [0] * length, [0] * length)
+def ask(history: dict[int, tuple[int, int, int]]) -> Indicator | None:
+    """Ask a segment that had so many promoters, passives and detractors on days of these ages."""
+    opened = Opened(Buckets())
+    for age, (promoters, passives, detractors) in history.items():
+        first = (_TODAY - age) * BINS
+        opened.add({first + 10: promoters, first + 7: passives, first: detractors})
+    return Spans(newest=_TODAY * DAY, buckets={DAY: opened.closed()}).indicator()
 
 
 def found(history: dict[int, tuple[int, int, int]]) -> Indicator:
-    result = indicator(days(history))
+    result = ask(history)
     assert result is not None
     return result
 
@@ -52,7 +56,7 @@ def answers(history: dict[int, tuple[int, int, int]], life: int) -> list[tuple[f
 def test_it_is_the_weighted_mean_of_all_answers_and_as_sure_as_their_effective_number(
     history: dict[int, tuple[int, int, int]],
 ) -> None:
-    result = indicator(days(history))
+    result = ask(history)
     if result is None:
         assert not any(sum(counts) for age, counts in history.items() if age <= 70)
         return
@@ -68,7 +72,7 @@ def test_it_is_the_weighted_mean_of_all_answers_and_as_sure_as_their_effective_n
 
 @given(Histories)
 def test_the_trend_is_the_weighted_line_through_all_answers(history: dict[int, tuple[int, int, int]]) -> None:
-    result = indicator(days(history))
+    result = ask(history)
     if result is None or result.trend is None:
         return
     single = answers(history, result.smoothed.half_life)
@@ -83,25 +87,25 @@ def test_the_trend_is_the_weighted_line_through_all_answers(history: dict[int, t
 
 @pytest.mark.parametrize(("per_day", "life"), [(1, 81), (2, 40), (3, 27), (20, 7), (1_000, 7)], ids=str)
 def test_the_half_life_is_time_for_81_answers_from_a_week_to_a_quarter(per_day: int, life: int) -> None:
-    assert life == half_life(range(365), [per_day] * 365)
+    assert life == found(dict.fromkeys(range(365), (per_day, 0, 0))).smoothed.half_life
 
 
-def test_the_rhythm_is_that_of_the_last_quarter() -> None:
-    assert half_life([0, 30, 89, 100], [1, 1, 1, 500]) == 90
-    assert half_life([0, 1, 2, 364], [10, 10, 10, 1]) == 8
-    assert half_life([100], [50]) == 90
+@pytest.mark.parametrize(
+    ("history", "life"),
+    [({0: 1, 30: 1, 89: 1, 90: 500}, 90), ({0: 10, 1: 10, 2: 10, 364: 1}, 8), ({100: 50}, 90)],
+)
+def test_the_rhythm_is_that_of_the_last_quarter(history: dict[int, int], life: int) -> None:
+    assert life == found({age: (n, 0, 0) for age, n in history.items()}).smoothed.half_life
 
 
 def test_n_eff_is_2_885_times_what_a_half_life_brings() -> None:
-    result = indicator(steadily(3, 365))
-
-    assert result is not None
-    assert pytest.approx(2.885 * 3 * 27, rel=0.02) == result.smoothed.n_eff
+    assert pytest.approx(2.885 * 3 * 27, rel=0.02) == found(dict.fromkeys(range(365), (3, 0, 0))).smoothed.n_eff
 
 
 def test_what_is_older_than_ten_half_lives_is_no_figure_any_more() -> None:
-    assert indicator(days({89: (2_000, 0, 0), 0: (0, 0, 0)})) is None
-    assert indicator(Days([], [], [], [])) is None
+    assert ask({89: (2_000, 0, 0), 0: (0, 0, 0)}) is None
+    assert ask({}) is None
+    assert Spans().indicator() is None
 
 
 def test_of_one_answer_there_is_a_figure_and_no_trend() -> None:

@@ -16,12 +16,12 @@ from worker.flow.road import Decided
 from worker.nps.histogram import counts, nps
 from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
 from worker.nps.segment import Entries, Segment
-from worker.nps.smoothed import indicator
 
 _Scores, _WindowScore = emitted(Scores), emitted(WindowScore)
 _SmoothedScore, _TrendScore = emitted(SmoothedScore), emitted(TrendScore)
 
-_encode = msgspec.msgpack.Encoder().encode
+#: Writes a segment's row.
+encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Segment).decode
 
 
@@ -43,7 +43,7 @@ def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> D
         row = read(key)
         segment = Segment() if row is None else _read(row)
         if segment.count(by_source):
-            rows[key] = _encode(segment)
+            rows[key] = encode(segment)
             outputs.append(_scores(key, segment))
     return Decided(outputs, rows, {})
 
@@ -62,7 +62,7 @@ def _read(row: bytes) -> Segment:
 def _scores(key: bytes, segment: Segment) -> Output:
     path = key.decode()
     newest = segment.spans.newest or 0
-    found = None if segment.spans.newest is None else indicator(segment.spans.days())
+    found = segment.spans.indicator()
     body = _Scores(
         segment=path,
         as_of=from_ms(newest),

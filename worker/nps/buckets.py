@@ -68,14 +68,21 @@ class Opened:
         low, high = bisect_left(self._indexes, first) * BINS, bisect_left(self._indexes, end) * BINS
         return [sum(self._counts[spot:high:BINS]) for spot in range(low, low + BINS)] if low < high else empty()
 
-    def days(self, newest: int) -> Days:
-        """Return the buckets, which are days, as seen from one of them."""
-        bins = [self._counts[score::BINS] for score in range(BINS)]
+    def rhythm(self, newest: int, length: int) -> tuple[int, int]:
+        """Return how many answers the last `length` buckets have, and how many buckets ago the first of them was."""
+        place = bisect_left(self._indexes, newest - length + 1)
+        n = sum(self._counts[place * BINS :])
+        return n, newest - self._indexes[place] + 1 if n else 0
+
+    def days(self, newest: int, length: int) -> Days:
+        """Return the last `length` buckets, which are days, as seen from the newest."""
+        place = bisect_left(self._indexes, newest - length + 1)
+        bins = [self._counts[place * BINS + score :: BINS] for score in range(BINS)]
         return Days(
-            [newest - index for index in self._indexes],
+            [newest - index for index in self._indexes[place:]],
             list(map(add, *bins[PROMOTER_FROM:])),
             list(map(add, *bins[PASSIVE_FROM:PROMOTER_FROM])),
-            [sum(day) for day in zip(*bins[:PASSIVE_FROM], strict=True)],
+            list(map(sum, zip(*bins[:PASSIVE_FROM], strict=True))),
         )
 
     def drop(self, before: int) -> None:

@@ -6,29 +6,28 @@ segment's rhythm: as many answers carry a quiet one's figure as a busy one's. Ev
 days, so neither the order of arrival nor a correction leaves a trace.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from math import sqrt
-from operator import mul, neg, sub
+from operator import mul, sub
 from typing import NamedTuple
 
 from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_variance, adjusted_wald
 
 #: Responses that one half-life should have, and its bounds in days.
 _RESPONSES = 81.0
-_SHORTEST, _LONGEST = 7, 90
+_SHORTEST, LONGEST = 7, 90
 #: Over so many days the rhythm of a segment is measured.
-_RHYTHM_DAYS = 90
+RHYTHM_DAYS = 90
 #: A trend is told per so many days; below so many days there is none.
 TREND_DAYS = 30
 _FEWEST_DAYS = 14
 #: A change of less than so many points in TREND_DAYS is none that anybody would act upon.
 _NEGLIGIBLE = 5.0
 _POINTS = 100.0
-#: After so many half-lives an answer weighs nothing any more.
-_HALVINGS = 10
+#: After so many half-lives an answer weighs less than a thousandth, and is left out.
+HALVINGS = 10
 
 
 class Days(NamedTuple):
@@ -75,20 +74,20 @@ class Indicator(NamedTuple):
     trend: Trend | None
 
 
-def half_life(ages: Sequence[int], counts: Sequence[int]) -> int:
-    """Return the half-life in whole days, of days of so many answers: time for 81, from a week to a quarter."""
-    recent = [(age, n) for age, n in zip(ages, counts, strict=True) if age < _RHYTHM_DAYS]
-    per_day = sum(n for _, n in recent) / (max((age for age, _ in recent), default=0) + 1)
-    return round(min(max(_RESPONSES / per_day, _SHORTEST), _LONGEST)) if per_day else _LONGEST
+def half_life(n: int, days: int) -> int:
+    """Return the half-life in whole days, of n answers within RHYTHM_DAYS: time for 81, from a week to a quarter.
+
+    `days`: how long ago the first of them was given, the newest day included.
+    """
+    return round(min(max(_RESPONSES * days / n, _SHORTEST), LONGEST)) if n else LONGEST
 
 
-def indicator(days: Days) -> Indicator | None:
-    """Return the smoothed NPS, with its adjusted-Wald interval at n_eff, and the trend; None without recent answers."""
-    n = [sum(day) for day in zip(days.promoters, days.passives, days.detractors, strict=True)]
-    life = half_life(days.ages, n)
-    # What is older weighs less than a thousandth.
-    first = bisect_left(days.ages, -_HALVINGS * life, key=neg)
-    days, n = Days(*(column[first:] for column in days)), n[first:]
+def indicator(days: Days, life: int) -> Indicator | None:
+    """Return the smoothed NPS, with its adjusted-Wald interval at n_eff, and the trend; None without any answer.
+
+    No day may be older than HALVINGS half-lives.
+    """
+    n = list(map(sum, zip(days.promoters, days.passives, days.detractors, strict=True)))
     if not any(n):
         return None
     weights = _weights(life, days.ages)
@@ -135,4 +134,4 @@ def _weights(life: int, ages: Sequence[int]) -> list[float]:
 
 @lru_cache(maxsize=128)
 def _table(life: int) -> list[float]:
-    return [2.0 ** (-age / life) for age in range(_HALVINGS * life + 1)]
+    return [2.0 ** (-age / life) for age in range(HALVINGS * life + 1)]

@@ -9,7 +9,7 @@ import msgspec
 from worker.nps.buckets import Buckets, Cells, Opened
 from worker.nps.histogram import BINS, Histogram, empty
 from worker.nps.latest import Plain
-from worker.nps.smoothed import Days
+from worker.nps.smoothed import HALVINGS, RHYTHM_DAYS, Indicator, half_life, indicator
 from worker.nps.windows import DAY, HOUR, SPANS, Span
 
 #: What a row's totals stand for.
@@ -82,10 +82,13 @@ class Spans(msgspec.Struct, array_like=True):
                 self._total(unit, buckets.take(_by(unit, went, now - widest + 1)), -1)
             self.buckets[unit] = buckets.closed()
 
-    def days(self) -> Days:
-        """Return the days there are, as seen from the newest answer."""
-        assert self.newest is not None
-        return Opened(self.buckets[DAY]).days(self.newest // DAY)
+    def indicator(self) -> Indicator | None:
+        """Return the smoothed score and the trend as of the newest answer; None without recent answers."""
+        if self.newest is None:
+            return None
+        opened, today = Opened(self.buckets[DAY]), self.newest // DAY
+        life = half_life(*opened.rhythm(today, RHYTHM_DAYS))
+        return indicator(opened.days(today, HALVINGS * life + 1), life)
 
     def _leave(self, unit: int, before: int, buckets: Opened) -> None:
         """Take out of the totals what has left the windows since the newest answer was that of `before`."""
