@@ -29,7 +29,7 @@ _FATAL_STOP_SECONDS = 3.0
 
 #: Python's thresholds are 700, 10 and 10: every other batch would have all objects looked at. Above 10,000, one look at
 #: the young ones takes longer than several mails.
-_COLLECT_AFTER = (10_000, 50, 100)
+_COLLECT_AFTER = (10_000, 20, 10)
 
 Role = Literal["process", "notify", "all"]
 

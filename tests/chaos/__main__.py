@@ -3,7 +3,7 @@
 make chaos                                   all of it, about a quarter of an hour on two cores
 make chaos ARGS="--quick"                    one trial of each kind, which is what make test runs
 make chaos ARGS="--only zombie --seed 7"     one kind; its schedule depends on nothing but the seed
-make chaos ARGS="--only soak"                two million responses, which is no part of the rest
+make chaos ARGS="--only soak"                four million responses, which is no part of the rest
 """
 
 import argparse

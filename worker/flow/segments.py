@@ -90,7 +90,7 @@ def _scores(key: bytes, segment: Segment) -> Output:
     return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(newest))
 
 
-@lru_cache(maxsize=16_384)  # most windows of a small segment are alike
+@lru_cache(maxsize=1_024)  # most windows of a small segment are alike
 def _window(promoters: int, passives: int, detractors: int) -> WindowScore:
     n = promoters + passives + detractors
     low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
