@@ -11,7 +11,7 @@ from worker.streams.shell import Shell, partition_of
 
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
-_SEGMENTS = Pace(seconds=1.0, share=0.02, longest=10.0)
+_SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
 
 
 def build(settings: Settings, kafka: topics.Found) -> Shell:
