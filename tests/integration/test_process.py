@@ -49,9 +49,10 @@ async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka,
         shown = ""
         while " 110" not in shown:  # the scores follow within a second or two
             showing = await start_worker("scores", "--window", "all", env=env)
-            assert await showing.exited() == 0
+            assert await showing.exited() in {0, 1}  # 1 as long as there are none
             shown = "\n".join(showing.lines)
         assert re.search(r"^all .* -45 +-\d+ to -\d+ +110$", shown, re.MULTILINE), shown
+        assert await showing.exited() == 0
         missing = await start_worker("scores", "fr/shop", env=env)
         assert await missing.exited() == 1
         assert await deciding.end() == 0

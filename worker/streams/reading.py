@@ -23,7 +23,9 @@ class Reader:
 
     async def partitions(self, topic: str) -> set[int]:
         """Return a topic's partitions; none if it is not there. Raise KafkaError if Kafka does not answer."""
-        await self._consumer.topics()
+        if topic not in await self._consumer.topics():
+            return set()
+        await self._consumer._client._wait_on_metadata(topic)  # before this the client may know nothing of it
         return set(self._consumer.partitions_for_topic(topic) or ())
 
     async def ends(self, topic: str, numbers: Collection[int]) -> dict[int, int]:
