@@ -7,8 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
+from scores.trees import tree
 
+from schemas.scores import Scores
+from worker import cli
 from worker.cli import main
+from worker.errors import Unreachable
 from worker.settings import Settings, load
 
 SECRET = "kanarienvogel"
@@ -187,3 +192,49 @@ def test_the_demo_says_which_package_it_lacks(
 
     assert main(["demo", "--once"]) == 1
     assert "detractor-worker[embedded]" in capsys.readouterr().err
+
+
+def scores_found(monkeypatch: pytest.MonkeyPatch, found: dict[str, Scores] | Exception) -> None:
+    """Have the command find these scores, or fail with this error, without Kafka."""
+
+    async def latest(*_: object) -> dict[str, Scores]:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(cli, "latest", latest)
+
+
+def test_the_scores_of_a_segment_are_shown_with_its_children(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores_found(monkeypatch, tree(fr__shop__delivery=(1, 2, 3), fr__sales=(4, 5, 6)))
+
+    assert main(["scores", "fr/"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["segment", "fr", "shop", "sales"]
+    assert main(["scores", "--tree"]) == 0
+    assert "delivery" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "found", "hint"),
+    [
+        ("fr/shpo", tree(fr__shop=(1, 2, 3)), "did you mean fr/shop?"),
+        ("elsewhere", tree(fr__shop=(1, 2, 3)), "see them all with --tree"),
+        ("", {}, "nps.scores has no scores of any segment; has the worker run?"),
+        ("", Unreachable("Kafka at localhost:9092: not reachable"), "Kafka at localhost:9092: not reachable"),
+        ("", KafkaConnectionError(), "localhost:9092: KafkaConnectionError; is Kafka there?"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_a_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    found: dict[str, Scores] | Exception,
+    hint: str,
+) -> None:
+    scores_found(monkeypatch, found)
+
+    assert main(["scores", path]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.strip().endswith(hint), err.strip().count("\n")) == ("", True, 0)

@@ -151,9 +151,8 @@ async def _scores(settings: Settings, asked: argparse.Namespace) -> int:
     topic = topic_name(settings.topic_prefix, outbox.SCORES)
     try:
         found = await latest(settings.kafka, topic)
-    except (Unreachable, Refused) as error:
-        print(error, file=sys.stderr)
-        return 1
+    except (Unreachable, Refused, KafkaError) as error:
+        return _kafka_failed(settings, error)
     path = asked.path.strip(SEPARATOR)
     if path not in found:
         known = ", ".join(difflib.get_close_matches(path, found)) if found else ""
@@ -172,14 +171,19 @@ async def _publish(settings: Settings, path: Path) -> int:
     topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
     try:
         count = await publish(settings.kafka, topic, lines(path), progress)
-    except (Unreachable, Refused) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KafkaError as error:
-        print(f"\n{settings.kafka.bootstrap_servers}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
-        return 1
+    except (Unreachable, Refused, KafkaError) as error:
+        return _kafka_failed(settings, error)
     print(f"\r{count} published to {topic}")
     return 0
+
+
+def _kafka_failed(settings: Settings, error: Unreachable | Refused | KafkaError) -> int:
+    """Say why a command got no further; return its exit code."""
+    if isinstance(error, KafkaError):
+        print(f"\n{settings.kafka.bootstrap_servers}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
+    else:
+        print(error, file=sys.stderr)
+    return 1
 
 
 def _demo(asked: argparse.Namespace) -> int:

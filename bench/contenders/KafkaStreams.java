@@ -49,7 +49,6 @@ class Reduced implements Processor<byte[], byte[], String, byte[]> {
         CountDownLatch done = new CountDownLatch(1);
         Reduced job = new Reduced(Long.parseLong(task.get("BENCH_EVENTS")), done);
         String name = task.get("BENCH_NAME");
-        Path state = Files.createTempDirectory("bench-streams-");
 
         Properties settings = new Properties();
         settings.put("application.id", name);
@@ -59,7 +58,7 @@ class Reduced implements Processor<byte[], byte[], String, byte[]> {
         settings.put("max.poll.records", "2000");
         settings.put("producer.linger.ms", "20");
         settings.put("replication.factor", "1");
-        settings.put("state.dir", state.toString());
+        settings.put("state.dir", name + "-state"); // where it is started: whoever starts it removes that
 
         Topology topology = new Topology();
         var bytes = Serdes.ByteArray();

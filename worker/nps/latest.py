@@ -66,10 +66,6 @@ class Latest(msgspec.Struct, array_like=True, gc=False):
         scores = self.score[-LAST_N:]
         return [scores.count(score) for score in range(BINS)]
 
-    def answers(self) -> list[Given]:
-        """Return the answers, oldest first."""
-        return list(map(Given, columns.read(self.at), columns.read(self.id), self.score))
-
 
 class _Answers:
     """The columns while they are changed."""

@@ -11,16 +11,14 @@ from worker.streams.reach import reach
 async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
     """Return the scores by path; none if the topic is not there yet.
 
-    Raise Unreachable or Refused if Kafka does not answer.
+    Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer later.
     """
     await reach(kafka)
-    found: dict[str, Scores] = {}
+    last: dict[bytes, bytes | None] = {}
     async with reading.reader(kafka) as reader:
         ends = await reader.ends(topic, await reader.partitions(topic))
         async with aclosing(reader.read(topic, {number: (0, end) for number, end in ends.items()})) as pieces:
             async for records in pieces:
-                for record in records:
-                    if record.value is not None:
-                        scores = Scores.model_validate_json(record.value)
-                        found[scores.segment] = scores
-    return found
+                last.update({record.key or b"": record.value for record in records})
+    found = [Scores.model_validate_json(value) for value in last.values() if value is not None]
+    return {scores.segment: scores for scores in found}

@@ -1,6 +1,6 @@
 """The tree of segments, and what each takes from its parent's NPS."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
@@ -33,28 +33,18 @@ def branches(scores: Mapping[str, Scores], path: str, window: str, *, depth: int
     for known in scores:
         if known:
             children.setdefault(_parent(known), []).append(known)
-    return list(_below(scores[path], None, scores, children, window, 0, depth))
 
+    def below(segment: str, parent: WindowScore | None, level: int) -> Iterator[Branch]:
+        own = scores[segment].windows[window]
+        drag, differs = (None, None) if parent is None else (_drag(own, parent), _differs(own, parent))
+        yield Branch(segment, scores[segment], own, level, drag, differs)
+        if depth is not None and level >= depth:
+            return
+        answered = [child for child in children.get(segment, []) if scores[child].windows[window].n]
+        for child in sorted(answered, key=lambda path: (_drag(scores[path].windows[window], own), path)):
+            yield from below(child, own, level + 1)
 
-def _below(
-    scores: Scores,
-    parent: WindowScore | None,
-    known: Mapping[str, Scores],
-    children: Mapping[str, list[str]],
-    window: str,
-    level: int,
-    depth: int | None,
-) -> Iterable[Branch]:
-    own = scores.windows[window]
-    drag = differs = None
-    if parent is not None:
-        drag, differs = _drag(own, parent), _differs(own, parent)
-    yield Branch(scores.segment, scores, own, level, drag, differs)
-    if depth is not None and level >= depth:
-        return
-    answered = [child for child in children.get(scores.segment, []) if known[child].windows[window].n]
-    for child in sorted(answered, key=lambda path: (_drag(known[path].windows[window], own), path)):
-        yield from _below(known[child], own, known, children, window, level + 1, depth)
+    return list(below(path, None, 0))
 
 
 def _drag(own: WindowScore, parent: WindowScore) -> float:
