@@ -3,6 +3,9 @@
 https://www.asyncapi.com/docs/reference/specification/v3.0.0 and .../docs/reference/bindings/kafka
 """
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from schemas.catalog import CONTRACTS, Contract
@@ -13,31 +16,32 @@ _BINDING = "0.5.0"
 _ABOUT = (
     "Events of the NPS worker on Kafka. Emitted records are CloudEvents 1.0 in binary mode: the value is the data, the "
     "attributes are headers. Responses are accepted in binary mode, in structured mode and as bare data. Within a "
-    "version, fields are only added: ignore those that you do not know."
+    "version, fields are only added: ignore those that you do not know. Where a channel has events of several types, "
+    "`ce_type` tells them apart, and so does the body's `kind`."
 )
 
 
 def document() -> dict[str, Any]:
     """Return the document; it refers to `json/` beside it for the payloads."""
     public = [contract for contract in CONTRACTS if contract.public]
-    messages: dict[str, Any] = {}
-    for contract in public:
-        messages |= _messages(contract)
+    topics = [list(sharing) for _, sharing in groupby(public, attrgetter("topic"))]
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "NPS worker", "version": "1.0.0", "description": _ABOUT, "license": {"name": "Apache-2.0"}},
         "defaultContentType": "application/json",
-        "channels": {contract.topic: _channel(contract) for contract in public},
-        "operations": dict(_operation(contract) for contract in public),
-        "components": {"messages": messages},
+        "channels": {sharing[0].topic: _channel(sharing) for sharing in topics},
+        "operations": dict(_operation(sharing) for sharing in topics),
+        "components": {"messages": _messages(public)},
     }
 
 
-def _channel(contract: Contract) -> dict[str, Any]:
+def _channel(sharing: Sequence[Contract]) -> dict[str, Any]:
+    """Return the channel of the contracts that share a topic; what is about the topic is the same for all of them."""
+    contract = sharing[0]
     return {
         "address": f"{PREFIX}.{contract.topic}",
-        "description": contract.summary,
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages(contract)},
+        "description": _summary(sharing),
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages(sharing)},
         "bindings": {
             "kafka": {
                 "topicConfiguration": {"cleanup.policy": ["compact" if contract.compacted else "delete"]},
@@ -47,18 +51,27 @@ def _channel(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _operation(contract: Contract) -> tuple[str, dict[str, Any]]:
+def _operation(sharing: Sequence[Contract]) -> tuple[str, dict[str, Any]]:
+    contract = sharing[0]
     action = "receive" if contract.consumed else "send"
     return f"{action}-{contract.topic}", {
         "action": action,
         "channel": {"$ref": f"#/channels/{contract.topic}"},
-        "summary": contract.summary,
-        "messages": [{"$ref": f"#/channels/{contract.topic}/messages/{name}"} for name in _messages(contract)],
+        "summary": _summary(sharing),
+        "messages": [{"$ref": f"#/channels/{contract.topic}/messages/{name}"} for name in _messages(sharing)],
     }
 
 
-def _messages(contract: Contract) -> dict[str, Any]:
-    """Return the topic's messages by name: the event, its structured form where accepted, and the null value if any."""
+def _summary(sharing: Sequence[Contract]) -> str:
+    return " ".join(contract.summary for contract in sharing)
+
+
+def _messages(contracts: Sequence[Contract]) -> dict[str, Any]:
+    return {name: message for contract in contracts for name, message in _messages_of(contract).items()}
+
+
+def _messages_of(contract: Contract) -> dict[str, Any]:
+    """Return a contract's messages by name: the event, its structured form where accepted, the null value if any."""
     data = {"$ref": f"./json/{contract.name}.schema.json"}
     found = {contract.name: _message(contract, contract.summary, data, headers=_headers(contract))}
     if contract.consumed:

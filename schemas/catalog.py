@@ -1,6 +1,7 @@
-"""Every topic that carries an event: its key, its model, and one complete example.
+"""Every event: its topic, its key, its model, and one complete example.
 
-Topics are called `<prefix>.<topic>`; the prefix is a setting, `nps` unless told otherwise.
+Topics are called `<prefix>.<topic>`; the prefix is a setting, `nps` unless told otherwise. Events that share a topic
+are told apart by the header `ce_type`, and without it by the body's `kind`.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from schemas.base import Event
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.delivery import Delivery
+from schemas.incident import Incident
 from schemas.invitation import Invitation
 from schemas.response import Response
 from schemas.scores import Scores
@@ -21,7 +23,7 @@ _ERASED = "The customer was erased: receivers erase what they keep of the person
 
 @dataclass(frozen=True)
 class Contract:
-    """What a topic promises to those who read or write it."""
+    """What an event promises to those who read or write it."""
 
     name: str  # names the JSON Schema's file
     topic: str  # what follows the prefix and its dot
@@ -71,6 +73,17 @@ CONTRACTS: tuple[Contract, ...] = (
         tombstone=_ERASED,
     ),
     Contract(
+        name="incident",
+        topic="alerts",
+        key="`incident:` and the segment's path.",
+        compacted=False,
+        model=Incident,
+        event_type=cloudevents.INCIDENT,
+        summary="One step in the life of an incident: a segment's NPS fell, or its responses stopped coming.",
+        public=True,
+        example=examples.INCIDENT,
+    ),
+    Contract(
         name="invitation",
         topic="invitations",
         key="The customer's id.",
@@ -118,11 +131,11 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         name="delivery",
         topic="deliveries",
-        key="The customer's id.",
+        key="The alert's or the incident's.",
         compacted=False,
         model=Delivery,
         event_type=cloudevents.DELIVERY,
-        summary="What happened to an alert's mail. Internal: it may change without notice.",
+        summary="What happened to the mail of an alert or an incident. Internal: it may change without notice.",
         public=False,
         example=examples.DELIVERY,
     ),

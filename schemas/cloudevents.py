@@ -14,6 +14,7 @@ Headers = list[tuple[str, bytes | None]]
 
 RESPONSE = "nps.response.v1"
 ALERT = "nps.alert.v1"
+INCIDENT = "nps.incident.v1"
 INVITATION = "nps.invitation.v1"
 DECISION = "nps.decision.v1"
 SCORES = "nps.scores.v1"

@@ -1,6 +1,7 @@
-"""One complete example per event, every field filled in. The people are invented, the addresses and numbers reserved.
+"""One complete example per event, with every field. The people are invented, the addresses and numbers reserved.
 
-They tell one story: a customer in France is let down by a delivery, another one in Sweden is delighted.
+They tell one story: a customer in France is let down by a delivery, another one in Sweden is delighted. Some weeks
+later that delivery desk lets many down.
 """
 
 from typing import Any
@@ -53,6 +54,42 @@ ALERT: dict[str, Any] = {
     "consent": _CAMILLE_AGREED,
     "last_answers": [{"score": 9, "responded_at": "2025-11-18T16:42:00Z", "segment": "fr/lyon/shop"}],
     "links": [{"href": "https://surveys.example.com/answers/r-20461", "text": "answer"}],
+}
+
+INCIDENT: dict[str, Any] = {
+    "alert_id": "b4e8bb0b-310d-5533-9ba5-79ae36a1a99b",
+    "kind": "segment_drop",
+    "action": "opened",
+    "reason": "nps_fell",
+    "severity": "critical",
+    "summary": "NPS fell from +38 to -21 at fr/lyon/delivery",
+    "occurred_at": "2026-05-29T09:00:07Z",
+    "segment": "fr/lyon/delivery",
+    "touchpoint": "delivery",
+    "since": "2026-05-19T06:00:00Z",
+    "before": {
+        "n": 268,
+        "promoters": 148,
+        "passives": 75,
+        "detractors": 45,
+        "nps": 38.4,
+        "low": 29.0,
+        "high": 47.0,
+        "indicative": False,
+    },
+    "after": {
+        "n": 33,
+        "promoters": 7,
+        "passives": 12,
+        "detractors": 14,
+        "nps": -21.2,
+        "low": -44.5,
+        "high": 5.6,
+        "indicative": False,
+    },
+    "change": {"points": -59.6, "low": -84.1, "high": -30.8},
+    "explains": ["fr/lyon"],
+    "expected": None,
 }
 
 INVITATION: dict[str, Any] = {

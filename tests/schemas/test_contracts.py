@@ -8,7 +8,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from schemas.base import Event
 from schemas.catalog import CONTRACTS, Contract
+from schemas.examples import INCIDENT
 from schemas.export import json_schema
+from schemas.incident import IncidentKind
+from worker.nps.interval import adjusted_wald, difference
 
 EACH = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 
@@ -38,19 +41,59 @@ def test_a_field_that_is_missing_from_an_emitted_event_is_noticed(contract: Cont
         assert not validator.is_valid({key: value for key, value in contract.example.items() if key != name}), name
 
 
-def test_names_topics_and_types_are_unique() -> None:
+def test_names_types_and_models_are_unique() -> None:
     for values in (
         [contract.name for contract in CONTRACTS],
-        [contract.topic for contract in CONTRACTS],
         [contract.event_type for contract in CONTRACTS],
         [contract.model for contract in CONTRACTS],
     ):
         assert len(CONTRACTS) == len(set(values))
 
 
+def test_only_incidents_share_a_topic_with_others_namely_with_alerts() -> None:
+    names = [contract.name for contract in CONTRACTS]
+    topics = [contract.topic for contract in CONTRACTS]
+
+    assert [name for name, topic in zip(names, topics, strict=True) if topics.count(topic) > 1] == ["alert", "incident"]
+
+
+def test_what_is_said_of_a_topic_is_the_same_in_each_of_its_contracts() -> None:
+    said = {(contract.topic, contract.compacted, contract.public, contract.consumed) for contract in CONTRACTS}
+
+    assert len(said) == len({contract.topic for contract in CONTRACTS})
+
+
+def test_events_on_one_topic_are_told_apart_by_their_kind_as_well() -> None:
+    kinds = {contract.name: contract.example["kind"] for contract in CONTRACTS if contract.topic == "alerts"}
+
+    assert kinds == {"alert": "detractor", "incident": "segment_drop"}
+    assert kinds["alert"] not in set(IncidentKind)
+
+
+def test_the_incident_of_the_examples_is_right_in_its_numbers() -> None:
+    before, after = INCIDENT["before"], INCIDENT["after"]
+    for score in (before, after):
+        promoters, passives, detractors = _counts(score)
+        assert promoters + passives + detractors == score["n"]
+        assert round(100 * (promoters - detractors) / score["n"], 1) == score["nps"]
+        assert _rounded(adjusted_wald(promoters, passives, detractors)) == [score["low"], score["high"]]
+    change = INCIDENT["change"]
+
+    assert round(after["nps"] - before["nps"], 1) == change["points"]
+    assert _rounded(difference(_counts(after), _counts(before))) == [change["low"], change["high"]]
+
+
+def _counts(score: dict[str, int]) -> list[int]:
+    return [score[name] for name in ("promoters", "passives", "detractors")]
+
+
+def _rounded(interval: tuple[float, float]) -> list[float]:
+    return [round(end, 1) for end in interval]
+
+
 def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
     parts = {"Customer", "Consent", "Origin", "EarlierAnswer", "Link", "RuleDecision"}
-    parts |= {"WindowScore", "SmoothedScore", "TrendScore"}
+    parts |= {"WindowScore", "SmoothedScore", "TrendScore", "Change"}
     envelopes = {"StructuredResponse"}
 
     assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {
@@ -74,7 +117,7 @@ def test_ids_in_the_examples_are_of_the_kind_that_is_promised() -> None:
     promised = {"alert_id", "invitation_id", "decision_id", "dead_letter_id", "delivery_id"}
     ids = [contract.example[name] for contract in CONTRACTS for name in promised & contract.example.keys()]
 
-    assert [UUID(found).version for found in ids] == [5] * 6
+    assert [UUID(found).version for found in ids] == [5] * 7
 
 
 def test_addresses_in_the_examples_are_reserved_ones() -> None:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.alert import Severity
 from schemas.base import Event
 from schemas.decision import Category, Decision, RuleDecision
 from schemas.emitted import emitted, to_json
+from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import Scores, WindowScore
 
 Times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 - bounds
@@ -59,6 +61,36 @@ def test_numbers_are_written_as_their_model_writes_them(
         Scores,
         values | {"windows": {"all": WindowScore(**window)}},
         {"windows": {"all": emitted(WindowScore)(**window)}},
+    )
+
+
+@given(Times, Points, Points, st.sampled_from(Severity), st.floats(0, 1_000) | st.none())
+def test_an_incident_is_written_as_its_model_is(
+    when: datetime, low: float | None, high: float | None, severity: Severity, expected: float | None
+) -> None:
+    window: dict[str, Any] = dict.fromkeys(("n", "promoters", "passives", "detractors"), 7)
+    window |= {"nps": low, "low": low, "high": high, "indicative": True}
+    points = {"points": -59.6, "low": -84.1, "high": -30.8}
+    values = {
+        "alert_id": "i-1",
+        "kind": IncidentKind.SEGMENT_DROP,
+        "action": IncidentAction.OPENED,
+        "reason": IncidentReason.NPS_FELL,
+        "severity": severity,
+        "summary": "é/😀",
+        "occurred_at": when,
+        "segment": "é/😀",
+        "touchpoint": "😀",
+        "since": when,
+        "explains": ["é", ""],
+        "expected": expected,
+    }
+
+    same(Incident, values)
+    same(
+        Incident,
+        values | {"before": WindowScore(**window), "change": Change(**points)},
+        {"before": emitted(WindowScore)(**window), "change": emitted(Change)(**points)},
     )
 
 

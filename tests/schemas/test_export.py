@@ -84,13 +84,34 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere(asyncapi: dict
 
 
 def test_the_asyncapi_document_has_the_public_topics_only(asyncapi: dict[str, Any]) -> None:
-    public = [contract for contract in CONTRACTS if contract.public]
+    topics = dict.fromkeys(contract.topic for contract in CONTRACTS if contract.public)
 
     assert asyncapi["asyncapi"] == "3.0.0"
-    assert [f"nps.{contract.topic}" for contract in public] == [
-        channel["address"] for channel in asyncapi["channels"].values()
-    ]
+    assert [f"nps.{topic}" for topic in topics] == [channel["address"] for channel in asyncapi["channels"].values()]
     assert "deliver" not in " ".join(asyncapi["components"]["messages"])
+
+
+def test_each_public_event_is_a_message_of_its_topics_one_channel_and_one_operation(asyncapi: dict[str, Any]) -> None:
+    for contract in (contract for contract in CONTRACTS if contract.public):
+        operations = [
+            operation
+            for operation in asyncapi["operations"].values()
+            if operation["channel"]["$ref"] == f"#/channels/{contract.topic}"
+        ]
+        assert contract.name in asyncapi["channels"][contract.topic]["messages"]
+        assert len(operations) == 1
+        assert f"#/channels/{contract.topic}/messages/{contract.name}" in references(operations)
+        assert contract.summary in operations[0]["summary"]
+
+
+def test_messages_that_share_a_channel_have_their_own_keys_types_and_payloads(asyncapi: dict[str, Any]) -> None:
+    alert, incident = (asyncapi["components"]["messages"][name] for name in ("alert", "incident"))
+
+    assert alert["bindings"]["kafka"]["key"]["description"] == "The customer's id."
+    assert incident["bindings"]["kafka"]["key"]["description"] == "`incident:` and the segment's path."
+    assert incident["headers"]["properties"]["ce_type"]["const"] == "nps.incident.v1"
+    assert incident["payload"] == {"$ref": "./json/incident.schema.json"}
+    assert "incident-tombstone" not in asyncapi["components"]["messages"]
 
 
 def test_the_worker_receives_responses_and_sends_the_rest(asyncapi: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ class Kind(NamedTuple):
 
 
 ALERT = Kind(ALERTS, cloudevents.ALERT.encode())
+INCIDENT = Kind(ALERTS, cloudevents.INCIDENT.encode())
 INVITATION = Kind(INVITATIONS, cloudevents.INVITATION.encode())
 DECISION = Kind(DECISIONS, cloudevents.DECISION.encode())
 DEAD_LETTER = Kind(DEAD_LETTERS, cloudevents.DEAD_LETTER.encode())
