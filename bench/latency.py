@@ -69,6 +69,8 @@ class _Watch:
         """Note alerts until all are there."""
         async for record in consumer:
             alert = json.loads(record.value)
+            if alert["kind"] != "detractor":
+                continue
             self.alerts.setdefault(alert["response_id"], time.time())
             self.alert_of[alert["response_id"]] = alert["alert_id"]
             if len(self.alerts) >= self._expected:

@@ -50,12 +50,18 @@ def test_check_config_lists_the_routes_in_their_order(capsys: pytest.CaptureFixt
         segment = "fr/shop-3"
         min_severity = "error"
         to = ["a@example.org", "b@example.org"]
+
+        [[email.routes]]
+        name = "region"
+        kinds = ["segment_drop", "no_responses"]
+        to = ["c@example.org"]
         """
     )
     assert main(["check-config"]) == 0
 
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("route")] == [
         "route    shop: fr/shop-3, error and up, 2 receivers",
+        "route    region: every segment, segment_drop or no_responses, warning and up, 1 receiver",
         "route    default: every segment, warning and up, 1 receiver",
     ]
 

@@ -142,6 +142,16 @@ def test_routes_can_be_given_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [("shop", "error")] == [(route.name, str(route.min_severity)) for route in load().email.routes]
 
 
+def test_a_route_may_be_for_some_kinds_only() -> None:
+    toml('[[email.routes]]\nname = "region"\nkinds = ["segment_drop", "no_responses"]\nto = ["region@example.org"]')
+
+    assert [["segment_drop", "no_responses"], []] == [route.kinds for route in load().email.all_routes()]
+
+
+def test_what_is_opened_and_what_is_resolved_is_mailed_by_default() -> None:
+    assert load().email.actions == ["opened", "resolved"]
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         setattr(load(), "topic_prefix", "x")  # noqa: B010 - mypy knows it too
@@ -200,6 +210,10 @@ def test_settings_do_not_change() -> None:
         ({"EMAIL__ROUTES": f'[{{"name": "{SECRET}"'}, "email"),
         ({"EMAIL__ROUTES": '[{"name": "x"}]'}, "email.routes.0.to"),
         ({"EMAIL__ROUTES": f'[{{"name": "x", "to": ["{SECRET}"]}}]'}, "email.routes.0.to"),
+        (
+            {"EMAIL__ROUTES": f'[{{"name": "x", "to": ["a@b.example"], "kinds": ["{SECRET}"]}}]'},
+            "email.routes.0.kinds.0",
+        ),
         ({"EMAIL__ROUTES": '[{"name": "default", "to": ["a@example.org"]}]'}, "email.routes"),
         (
             {"EMAIL__ROUTES": '[{"name": "x", "to": ["a@b.example"]}, {"name": "x", "to": ["a@b.example"]}]'},

@@ -132,7 +132,8 @@ def _summary(settings: Settings) -> str:
             f"topics   {settings.topic_prefix}.*",
             f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
             *(
-                f"route    {route.name}: {route.segment or 'every segment'}, {route.min_severity} and up, "
+                f"route    {route.name}: {route.segment or 'every segment'}, "
+                f"{' or '.join(route.kinds) + ', ' if route.kinds else ''}{route.min_severity} and up, "
                 f"{len(route.to)} receiver{'s' if len(route.to) > 1 else ''}"
                 for route in settings.email.all_routes()
             ),

@@ -93,16 +93,17 @@ class KafkaSettings(Section):
 
 
 class EmailSettings(Section):
-    """Who gets mail about alerts, from whom, in which language."""
+    """Who gets mail about alerts and incidents, from whom, in which language."""
 
     sender: str = Field(default="nps-worker@localhost", description="From address.")
     to: list[str] = Field(default=["support@localhost"], min_length=1, description="Receivers that no route names.")
     routes: list[Route] = Field(default=[], description="Looked at in order; the first that matches is taken.")
-    actions: list[Literal["opened", "updated", "withdrawn"]] = Field(
-        default=["opened"], description="Which steps of an alert are mailed."
+    actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
+        default=["opened", "resolved"],
+        description="Which steps are mailed. Alerts are opened, updated and withdrawn; incidents opened and resolved.",
     )
     default_language: Literal["fr", "en"] = Field(
-        default="en", description="When the response names no known language."
+        default="en", description="When the response names no known language; and of incidents."
     )
     retry: RetryPolicy = RetryPolicy()
 

@@ -25,6 +25,8 @@ from integration.sampling import Published
 
 Records = list["ConsumerRecord[bytes, bytes]"]
 _EVENTS = ("alerts", "invitations", "decisions", "dead-letters", "scores")
+#: The steps of alerts and incidents that are mailed (email.actions).
+MAILED = frozenset({"opened", "resolved"})
 #: How many answers of a customer are remembered.
 _HISTORY = 32
 #: Table -> the role that keeps it, and the topic that it stands for.
@@ -191,7 +193,7 @@ def _check_decisions(verdict: Verdict, found: Found, published: list[Published],
 
 
 def _check_alerts(verdict: Verdict, found: Found, recount: Recount) -> None:
-    alerts = [event.body for event in found.events["alerts"]]
+    alerts = [event.body for event in found.events["alerts"] if event.body["kind"] == "detractor"]
     verdict.differ("I2 alerts", {alert["response_id"] for alert in alerts}, recount.alerts)
     verdict.equal("I2 alert ids", len({alert["alert_id"] for alert in alerts}), len(recount.alerts))
     last: dict[str, dict[str, Any]] = {}
@@ -232,11 +234,11 @@ def _check_dead_letters(verdict: Verdict, found: Found, published: list[Publishe
 
 
 def _check_mails(verdict: Verdict, found: Found, allowed: Allowed) -> None:
-    opened = {(e.body["alert_id"], e.body["revision"]) for e in found.events["alerts"] if e.body["action"] == "opened"}
+    steps = {(e.body["alert_id"], e.id) for e in found.events["alerts"] if e.body["action"] in MAILED}
     copies = Counter(letter.id for letter in found.letters)
     mailed = Counter(letter.alert_id for letter in {letter.id: letter for letter in found.letters}.values())
-    verdict.equal("I3 alerts whose mails are too few or too many", dict(Counter(a for a, _ in opened) - mailed), {})
-    verdict.equal("I3 mails for nobody", dict(mailed - Counter(a for a, _ in opened)), {})
+    verdict.equal("I3 alerts whose mails are too few or too many", dict(Counter(a for a, _ in steps) - mailed), {})
+    verdict.equal("I3 mails for nobody", dict(mailed - Counter(a for a, _ in steps)), {})
     extra = sum(copies.values()) - len(copies)
     if extra > allowed.ambiguous:
         verdict.wrong.append(f"I3 {extra} copies of mails, {allowed.ambiguous} explained")

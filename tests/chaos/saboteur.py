@@ -231,9 +231,7 @@ def _no_delivery_log() -> None:
 
 def _autoescape_off() -> None:
     """What customers write becomes part of the page."""
-    compose._TEMPLATES.autoescape = False
-    compose._TEMPLATES.cache = None
-    compose._HTML = compose._TEMPLATES.get_template("alert.html.j2")
+    compose._TEMPLATES = compose._TEMPLATES.overlay(autoescape=False)
 
 
 def break_clock(path: Path) -> None:

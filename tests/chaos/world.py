@@ -155,11 +155,9 @@ class World:
             await asking.stop()
 
     async def opened(self) -> int:
-        """Return how many mails there have to be: one for each time an alert was opened."""
-        alerts = [
-            json.loads(r.value) for r in await read_topic(self.kafka, f"{self.name}.alerts") if r.value is not None
-        ]
-        return len({(alert["alert_id"], alert["revision"]) for alert in alerts if alert["action"] == "opened"})
+        """Return how many mails there have to be: one for each step of an alert or an incident that is mailed."""
+        steps = [r for r in await read_topic(self.kafka, f"{self.name}.alerts") if r.value is not None]
+        return len({dict(r.headers)["ce_id"] for r in steps if json.loads(r.value)["action"] in invariants.MAILED})
 
     async def mailed(self) -> None:
         """Wait until the mailbox has as many different mails as there have to be."""

@@ -23,12 +23,14 @@ async def test_everything_equals_the_recount(bench: StartBench) -> None:
             )
         await running.producer.flush()
         await running.settle()
-        alerts = [json.loads(r.value) for r in await running.read("alerts")]
+        steps = [json.loads(r.value) for r in await running.read("alerts")]
         invitations = [json.loads(r.value) for r in await running.read("invitations")]
         decisions = [json.loads(r.value) for r in await running.read("decisions")]
         dead_letters = [json.loads(r.value) for r in await running.read("dead-letters")]
         scores = {r.key.decode(): json.loads(r.value) for r in await running.read("scores")}
         mails = running.inbox.mails
+
+    alerts = [step for step in steps if step["kind"] == "detractor"]
 
     # Alerts: one id per response that was ever a detractor's, opened once per time it became one, last step right.
     assert {alert["response_id"] for alert in alerts} == recount.alerts
@@ -61,9 +63,9 @@ async def test_everything_equals_the_recount(bench: StartBench) -> None:
             assert {key: found[key] for key in counts} == counts, (path, name)
     assert sum(scores[""]["histogram"]) == len(recount.counted())
 
-    # Mails: one per alert that was opened, none for anyone else.
-    opened = Counter(alert["alert_id"] for alert in alerts if alert["action"] == "opened")
-    assert Counter(mail.message["X-NPS-Alert-Id"] for mail in mails) == opened
+    # Mails: one per alert that was opened, and per incident opened or resolved; none for anyone else.
+    mailed = Counter(step["alert_id"] for step in steps if step["action"] in {"opened", "resolved"})
+    assert Counter(mail.message["X-NPS-Alert-Id"] for mail in mails) == mailed
     assert len({mail.message["Message-ID"] for mail in mails}) == len(mails)
     assert {mail.recipients for mail in mails} == {("support@example.com",)}
 

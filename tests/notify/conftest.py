@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
+from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.response import Consent, Customer
+from schemas.scores import WindowScore
 
 MakeAlert = Callable[..., Alert]
+MakeIncident = Callable[..., Incident]
 
 
 def _alert(**changes: Any) -> Alert:
@@ -40,6 +43,36 @@ def _alert(**changes: Any) -> Alert:
         "links": [Link(href="https://survey.example/r?a=1&b=2", text="Answer")],
     }
     return Alert(**(usual | changes))
+
+
+def _incident(**changes: Any) -> Incident:
+    usual: dict[str, Any] = {
+        "alert_id": "5f1c2b7a-1111-5222-8333-444455556666",
+        "kind": IncidentKind.SEGMENT_DROP,
+        "action": IncidentAction.OPENED,
+        "reason": IncidentReason.NPS_FELL,
+        "severity": Severity.CRITICAL,
+        "summary": "NPS fell from +38 to -21 at fr/shop-3/delivery",
+        "occurred_at": datetime(2026, 8, 1, 12, 0, 7, tzinfo=UTC),
+        "segment": "fr/shop-3/delivery",
+        "touchpoint": "delivery",
+        "since": datetime(2026, 7, 24, 6, 0, tzinfo=UTC),
+        "before": WindowScore(
+            n=1268, promoters=700, passives=356, detractors=212, nps=38.5, low=34.2, high=42.6, indicative=False
+        ),
+        "after": WindowScore(
+            n=33, promoters=7, passives=12, detractors=14, nps=-21.2, low=-44.5, high=5.6, indicative=False
+        ),
+        "change": Change(points=-59.7, low=-84.1, high=-30.8),
+        "explains": ["fr/shop-3", "fr"],
+    }
+    return Incident(**(usual | changes))
+
+
+@pytest.fixture(scope="session")
+def make_incident() -> MakeIncident:
+    """Return an incident like the usual one, but for the fields given."""
+    return _incident
 
 
 @pytest.fixture(scope="session")

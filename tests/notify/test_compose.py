@@ -2,14 +2,12 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, timezone
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from notify.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject, wire
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
 from schemas.response import Consent, Customer
@@ -18,63 +16,6 @@ from worker.notify.language import WORDS, language_of
 from worker.notify.routing import Route
 
 MakeAlert = Callable[..., Alert]
-
-ROUTE = Route(name="default", to=["support@example.org", "boss@example.org"])
-DELIVERY = "7b8d1a3e-1111-5222-8333-444455556667"
-HEADERS = [
-    "From",
-    "To",
-    "Subject",
-    "Date",
-    "Message-ID",
-    "Auto-Submitted",
-    "X-NPS-Alert-Id",
-    "MIME-Version",
-    "Content-Type",
-]
-NBSP = "\N{NO-BREAK SPACE}"
-
-
-def mail(alert: Alert, route: Route = ROUTE, sender: str = "nps@example.org") -> EmailMessage:
-    """Return the alert's mail as a receiver gets it: through bytes."""
-    sent = compose(alert, route, delivery_id=DELIVERY, sender=sender, default_language="en")
-    received = message_from_bytes(wire(sent), policy=policy.default)
-    assert isinstance(received, EmailMessage)
-    return received
-
-
-def wire(message: EmailMessage) -> bytes:
-    return message.as_bytes(policy=policy.SMTP.clone(cte_type="7bit"))
-
-
-def part(message: EmailMessage, kind: str) -> str:
-    body = message.get_body((kind,))
-    assert body is not None
-    content = body.get_content()
-    assert isinstance(content, str)
-    return content.replace("\r\n", "\n")
-
-
-def subject(message: EmailMessage) -> str:
-    """Return the subject; Python may fold it before its first word, and then leaves that space in."""
-    return str(message["Subject"]).lstrip()
-
-
-class Elements(HTMLParser):
-    """Collects tags with their attributes, and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_the_headers_are_these_and_no_others(make_alert: MakeAlert) -> None:

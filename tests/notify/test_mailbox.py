@@ -7,90 +7,38 @@ from typing import Any
 
 import pytest
 from flow.records import DAY, NOW, Record
+from notify.mailboxes import (
+    BOSS,
+    DEFAULT,
+    KEY,
+    id_of,
+    kept,
+    letters,
+    line,
+    lines,
+    mails,
+    pending,
+    planned,
+    settled,
+    told,
+)
 
 from schemas.alert import Alert
-from schemas.delivery import Delivery, DeliveryStatus
+from schemas.delivery import DeliveryStatus
 from worker.errors import DeliveryError
 from worker.flow import outbox
-from worker.flow.ids import make_id
-from worker.flow.outbox import Output
-from worker.flow.policy import IntakePolicy
 from worker.flow.road import Decided
 from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Mailbox, Planner, letter_key
+from worker.notify.mailbox import Mail, Mailbox, letter_key
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 
 MakeAlert = Callable[..., Alert]
 
-KEY = b"c-42"
-DEFAULT = Route(name="default", to=["support@example.org"])
-BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
 POLICY = RetryPolicy(first_seconds=10, longest_seconds=60, give_up_days=2)
 TEMPORARY = DeliveryError("smtp_450", retry=True)
 #: Of a mail that was sent, of one that nobody knows, of one in a box of settled ones, and of a customer without a box.
 ORPHANS = [(KEY, "d-2"), (KEY, "d-3"), (b"c-7", "d-4"), (b"c-8", "d-5")]
-
-
-def told(alert: Alert, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
-    """Return a step of an alert as the notifier reads it."""
-    headers = [("ce_id", event_id.encode())]
-    return Record(alert.model_dump_json().encode(), key, timestamp=timestamp, headers=headers, topic="nps.alerts")
-
-
-def planned(
-    *records: Record,
-    rows: dict[bytes, bytes] | None = None,
-    routes: tuple[Route, ...] = (DEFAULT,),
-    actions: tuple[str, ...] = ("opened",),
-) -> Decided:
-    return mailbox.plan(records, Planner(routes, actions, IntakePolicy()), (rows or {}).get)
-
-
-def kept(decided: Decided) -> dict[bytes, bytes]:
-    return {key: row for key, row in decided.rows.items() if row is not None}
-
-
-def mails(decided: Decided, key: bytes = KEY) -> list[Mail]:
-    return mailbox.decode(kept(decided)[key]).mails
-
-
-def letters(decided: Decided) -> dict[bytes, bytes | None]:
-    """Return the rows that hold alerts, or erase them."""
-    return {key: row for key, row in decided.rows.items() if b"\x00" in key}
-
-
-def id_of(event_id: str, route: str = "default") -> str:
-    return make_id("delivery", "email", event_id, route)
-
-
-def line(output: Output) -> dict[str, Any]:
-    """Return a line of the delivery log, read and checked by its contract."""
-    assert output.topic == outbox.DELIVERIES
-    Delivery.model_validate_json(output.value or b"", strict=True)
-    found: dict[str, Any] = json.loads(output.value or b"")
-    return found
-
-
-def lines(decided: Decided) -> list[tuple[str, str]]:
-    return [(found["status"], found["reason"]) for found in map(line, decided.outputs)]
-
-
-def pending(**changes: Any) -> Mail:
-    usual: dict[str, Any] = {
-        "delivery_id": "d-1",
-        "alert_id": "a-1",
-        "route": "default",
-        "status": DeliveryStatus.PENDING,
-        "attempts": 0,
-        "planned": NOW,
-        "due": NOW,
-    }
-    return Mail(**(usual | changes))
-
-
-def settled(number: int) -> Mail:
-    return pending(delivery_id=f"d-{number}", status=DeliveryStatus.SENT, attempts=1)
 
 
 # Planning

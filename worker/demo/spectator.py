@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.alert import Alert
 from schemas.decision import Outcome
 from worker.flow import outbox
+from worker.notify.told import Told, told_in
 from worker.settings import Settings
 from worker.streams.connection import client_options
 from worker.streams.topics import topic_name
@@ -31,7 +32,7 @@ class Seen:
     alerts: set[str] = field(default_factory=set)
     invitations: set[str] = field(default_factory=set)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
-    latest: deque[Alert] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))
+    latest: deque[Told] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))
 
     def take(self, topic: str, value: bytes | None) -> None:
         """Take in one record's value; a null erases and is not counted."""
@@ -44,8 +45,10 @@ class Seen:
             elif event["outcome"] in _DROPPED:
                 self.dropped.add(event["decision_id"])
         elif topic == outbox.ALERTS:
-            self.alerts.add(event["alert_id"])
-            self.latest.appendleft(Alert.model_validate_json(value))
+            told = told_in(value)
+            self.latest.appendleft(told)
+            if isinstance(told, Alert):
+                self.alerts.add(told.alert_id)
         elif topic == outbox.INVITATIONS:
             self.invitations.add(event["invitation_id"])
         elif topic == outbox.DEAD_LETTERS:

@@ -13,6 +13,7 @@ from schemas.alert import Alert
 from worker.demo.spectator import Seen
 from worker.flow.tally import SEPARATOR
 from worker.flow.text import clean
+from worker.notify.told import Told
 
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
 _BAR = 20
@@ -84,16 +85,19 @@ def _bar(nps: float) -> Text:
     return Text.assemble((left.rjust(half), "red"), ("│", "dim"), (right.ljust(half), _colour(nps)))
 
 
-def _alerts(alerts: Sequence[Alert]) -> RenderableType:
+def _alerts(latest: Sequence[Told]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
-    for alert in alerts:
+    for told in latest:
+        score, who, said = "", "", told.summary
+        if isinstance(told, Alert):
+            score, who, said = str(told.score), told.customer.name or told.customer_id, told.comment or ""
         table.add_row(
-            Text(alert.severity, style=_SEVERITY_STYLES[alert.severity]),
-            Text(alert.action, style="dim"),
-            Text(str(alert.score), style="bold"),
-            Text(clean(alert.customer.name or alert.customer_id)),
-            Text(clean(alert.segment), style="cyan"),
-            Text(" ".join(clean(alert.comment or "").split()), overflow="ellipsis", no_wrap=True, style="italic"),
+            Text(told.severity, style=_SEVERITY_STYLES[told.severity]),
+            Text(told.action, style="dim"),
+            Text(score, style="bold"),
+            Text(clean(who)),
+            Text(clean(told.segment), style="cyan"),
+            Text(" ".join(clean(said).split()), overflow="ellipsis", no_wrap=True, style="italic"),
         )
     return table if table.row_count else Text("nobody is unhappy yet", style="dim")
 

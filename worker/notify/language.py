@@ -1,32 +1,23 @@
-"""The words of a mail, in French and English. French spaces before : ; ! ? and inside « » are put in by the table."""
+"""The words of a mail, in French and English: of an alert's, and those that an incident's shares with it.
+
+The table puts the spaces in that French has before : ; ! ? % and inside « ».
+"""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from schemas.alert import AlertAction, AlertReason, Severity
+from worker.notify.typography import french, moment_en, moment_fr
 
 Language = Literal["fr", "en"]
-
-_NBSP = "\N{NO-BREAK SPACE}"
-
-# fmt: off
-_MONTHS_FR = (
-    "janvier", "février", "mars", "avril", "mai", "juin",
-    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
-)
-_MONTHS_EN = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)
-# fmt: on
 
 
 @dataclass(frozen=True)
 class Words:
-    """One language. Names in braces are filled in by compose.py."""
+    """One language. Names in braces are filled in where the words are used."""
 
     colon: str
     not_given: str
@@ -76,39 +67,16 @@ def language_of(tag: str | None, default: Language) -> Language:
             return default
 
 
-def _french(text: str) -> str:
-    """Put the no-break spaces in that French typography asks for."""
-    return re.sub(r" (?=[:;!?»])|(?<=«) ", _NBSP, text)
-
-
-def _offset(moment: datetime) -> str:
-    """Return the distance to UTC, such as 'UTC+02:00'."""
-    minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
-    hours, rest = divmod(abs(minutes), 60)
-    return f"UTC{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}" if minutes else "UTC"
-
-
-def _moment_fr(moment: datetime) -> str:
-    day = "1er" if moment.day == 1 else str(moment.day)
-    date = f"{day}{_NBSP}{_MONTHS_FR[moment.month - 1]} {moment.year}"
-    return f"{date} à {moment.hour}{_NBSP}h{_NBSP}{moment.minute:02} ({_offset(moment)})"
-
-
-def _moment_en(moment: datetime) -> str:
-    date = f"{moment.day} {_MONTHS_EN[moment.month - 1]} {moment.year}"
-    return f"{date} at {moment.hour:02}:{moment.minute:02} ({_offset(moment)})"
-
-
 _FRENCH = Words(
-    colon=_french(" : "),
+    colon=french(" : "),
     not_given="non communiqué",
     shortened="(commentaire abrégé)",
     score_label="Note",
     score="{score} sur 10",
     subject={
-        AlertAction.OPENED: _french("[{severity}] Client mécontent, note {score}/10 : {who}"),
-        AlertAction.UPDATED: _french("[Mise à jour] Client mécontent, note {score}/10 : {who}"),
-        AlertAction.WITHDRAWN: _french("[Levée] Alerte levée, note corrigée à {score}/10 : {who}"),
+        AlertAction.OPENED: french("[{severity}] Client mécontent, note {score}/10 : {who}"),
+        AlertAction.UPDATED: french("[Mise à jour] Client mécontent, note {score}/10 : {who}"),
+        AlertAction.WITHDRAWN: french("[Levée] Alerte levée, note corrigée à {score}/10 : {who}"),
     },
     headline={
         AlertAction.OPENED: "Un client mécontent vous est signalé",
@@ -116,11 +84,11 @@ _FRENCH = Words(
         AlertAction.WITHDRAWN: "Alerte levée",
     },
     why={
-        AlertReason.DETRACTOR: _french("Ce client a donné une note de détracteur (de 0 à 6)."),
-        AlertReason.CORRECTED: _french(
+        AlertReason.DETRACTOR: french("Ce client a donné une note de détracteur (de 0 à 6)."),
+        AlertReason.CORRECTED: french(
             "La réponse du client a été corrigée ou complétée : ce message remplace le précédent."
         ),
-        AlertReason.NO_LONGER_DETRACTOR: _french(
+        AlertReason.NO_LONGER_DETRACTOR: french(
             "La réponse a été corrigée : ce n’est plus celle d’un détracteur. Il n’y a plus lieu de rappeler ce client."
         ),
     },
@@ -147,10 +115,10 @@ _FRENCH = Words(
     earlier_line="{score} sur 10, le {when}",
     links="Pour en savoir plus",
     link_names={"answer": "La réponse dans l’outil d’enquête"},
-    route=_french("Vous recevez ce message au titre de la règle d’envoi « {route} »."),
-    automatic=_french("Message automatique : les réponses ne sont pas lues."),
+    route=french("Vous recevez ce message au titre de la règle d’envoi « {route} »."),
+    automatic=french("Message automatique : les réponses ne sont pas lues."),
     alert_id="Alerte",
-    moment=_moment_fr,
+    moment=moment_fr,
 )
 
 _ENGLISH = Words(
@@ -202,7 +170,7 @@ _ENGLISH = Words(
     route="You receive this message because of the route “{route}”.",
     automatic="Automatic message: replies are not read.",
     alert_id="Alert",
-    moment=_moment_en,
+    moment=moment_en,
 )
 
 WORDS: Mapping[Language, Words] = {"fr": _FRENCH, "en": _ENGLISH}

@@ -1,10 +1,10 @@
-"""A customer's mails: which are due, which were sent. Pure: planning on rows, outcomes as values.
+"""The mails about a customer or a segment: which are due, which were sent. Pure: planning on rows, outcomes as values.
 
 The rows are the outbox and the delivery log in one. An alert first becomes a pending mail in durable rows; only then
 it is tried, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A mail is
 tried again under the same Message-ID. A customer's row lists the mails; while one is open, its alert lies in a row of
 its own, so that no row outgrows Kafka's largest record. Once it is settled, the alert is dropped and the mail's id
-kept, to recognise a repeat.
+kept, to recognise a repeat. Incidents are treated likewise, in rows that no customer's erasure reaches.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ from schemas.alert import Alert, AlertAction
 from schemas.dead_letter import Reason
 from schemas.delivery import Delivery, DeliveryStatus
 from schemas.emitted import emitted
+from schemas.incident import Incident, IncidentAction
 from worker.errors import DeliveryError, Rejected
 from worker.flow import outbox
 from worker.flow.dead_letter import dead_letter
@@ -27,6 +28,7 @@ from worker.flow.record import Place, Record, header
 from worker.flow.road import Decided
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
+from worker.notify.told import Told, told_in
 
 CHANNEL = "email"
 
@@ -37,7 +39,15 @@ _SETTLED_KEPT = 64
 _OPEN_KEPT = 2_000
 #: Between a customer's id and a mail's, in the key of an alert's row.
 _NUL = b"\x00"
+#: Before the key of an incident's rows: a customer may be called what an incident's key is, but with no such character.
+_INCIDENT = b"\x01"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
+#: Which of an alert's earlier mails a step cancels. First attempts are always made, so that how many mails a customer
+#: causes does not depend on timing; but an incident that is over before anybody was told is no news any more.
+_CANCELLED_BY: Mapping[str, frozenset[DeliveryStatus]] = {
+    AlertAction.WITHDRAWN: frozenset({DeliveryStatus.DEFERRED}),
+    IncidentAction.RESOLVED: _OPEN,
+}
 
 
 class Mail(msgspec.Struct, array_like=True):
@@ -62,7 +72,7 @@ class Mail(msgspec.Struct, array_like=True):
 
 
 class Mailbox(msgspec.Struct, array_like=True):
-    """A customer's row."""
+    """A customer's row, or a segment's."""
 
     mails: list[Mail] = msgspec.field(default_factory=list)
 
@@ -95,9 +105,19 @@ def has_open(row: bytes) -> bool:
     return row.startswith(_HAS_OPEN)
 
 
+def box_key(told: Told, key: bytes) -> bytes:
+    """Return the key of the row for what a record with this key tells."""
+    return _INCIDENT + key if isinstance(told, Incident) else key
+
+
 def letter_key(key: bytes, delivery_id: str) -> bytes:
     """Return the key of the row that holds an open mail's alert; a customer's id has no NUL."""
     return key + _NUL + delivery_id.encode()
+
+
+def read_letter(key: bytes, letter: bytes) -> Told:
+    """Return what an open mail is about; `key` is its mailbox's."""
+    return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(letter)
 
 
 def changed(key: bytes, box: Mailbox, mail: Mail) -> dict[bytes, bytes | None]:
@@ -122,7 +142,7 @@ def _is_awaited(letter: bytes, rows: Mapping[bytes, bytes]) -> bool:
 
 
 class Planner(msgspec.Struct, frozen=True):
-    """What planning rests on: the routes in order, the steps of an alert that are mailed."""
+    """What planning rests on: the routes in order, the steps of an alert or an incident that are mailed."""
 
     routes: Sequence[Route]
     actions: Sequence[str]
@@ -140,7 +160,7 @@ class _Desk:
         self._boxes: dict[bytes, Mailbox | None] = {}
 
     def box(self, key: bytes) -> Mailbox:
-        """Return a customer's mailbox; what happens to it is kept."""
+        """Return a mailbox; what happens to it is kept."""
         if key not in self._boxes:
             row = self._read(key)
             self._boxes[key] = None if row is None else decode(row)
@@ -162,7 +182,7 @@ class _Desk:
 
 
 def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:
-    """Plan the mails of a batch of alerts. A null value erases its customer's mails, open ones included."""
+    """Plan the mails of a batch of alerts and incidents. A null value erases a customer's mails, open ones included."""
     desk = _Desk(planner, read)
     for record in records:
         key = record.key or b""
@@ -170,39 +190,59 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
             desk.erase(key)
             continue
         try:
-            alert = Alert.model_validate_json(record.value)
+            told = told_in(record.value, header(record, "ce_type"))
         except ValidationError:
-            refused = Rejected(Reason.WRONG_TYPE, "value: is not an alert of this version")
+            refused = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
             place = Place(record.partition, record.offset)
             desk.outputs.append(dead_letter(record, place, refused, record.topic, planner.intake))
             continue
-        _step(alert, record, key, desk)
+        _step(told, record, box_key(told, key), desk)
     return desk.decided()
 
 
-def _step(alert: Alert, record: Record, key: bytes, desk: _Desk) -> None:
-    """Take one step of an alert: mails to plan, retries that lost their point."""
+def _step(told: Told, record: Record, key: bytes, desk: _Desk) -> None:
+    """Take one step of an alert or an incident: mails to plan, mails that lost their point."""
     box, now = desk.box(key), record.timestamp
-    if alert.action == AlertAction.WITHDRAWN:
-        for mail in box.mails:
-            if mail.alert_id == alert.alert_id and mail.status is DeliveryStatus.DEFERRED:
-                desk.outputs.append(_settle(mail, key, DeliveryStatus.CANCELLED, "withdrawn", now))
-            if mail.alert_id == alert.alert_id and not mail.is_open:
-                desk.letters[letter_key(key, mail.delivery_id)] = None
-    if alert.action not in desk.planner.actions:
+    event_id = (header(record, "ce_id") or told.alert_id.encode()).decode(errors="replace")
+    earlier = _earlier(box, told, event_id) if told.action in _CANCELLED_BY else []
+    for mail in earlier:
+        if mail.status in _CANCELLED_BY[told.action]:
+            desk.outputs.append(_settle(mail, key, DeliveryStatus.CANCELLED, told.action, now))
+        if not mail.is_open:
+            desk.letters[letter_key(key, mail.delivery_id)] = None
+    if told.action not in desk.planner.actions:
         return
-    event_id = (header(record, "ce_id") or alert.alert_id.encode()).decode(errors="replace")
-    for route in routes_for(alert, desk.planner.routes):
-        delivery_id = make_id("delivery", CHANNEL, event_id, route.name)
-        if box.find(delivery_id) is not None:
+    for route in routes_for(told, desk.planner.routes):
+        delivery_id = _delivery_id(event_id, route.name)
+        if box.find(delivery_id) is not None or _is_no_news(told, route, earlier):
             continue
-        mail = Mail(delivery_id, alert.alert_id, route.name, DeliveryStatus.PENDING, 0, now, 0)
+        mail = Mail(delivery_id, told.alert_id, route.name, DeliveryStatus.PENDING, 0, now, 0)
         box.mails.append(mail)
         if sum(known.is_open for known in box.mails) > _OPEN_KEPT:
             desk.outputs.append(_settle(mail, key, DeliveryStatus.FAILED, "too_many_waiting", now))
             continue
         desk.letters[letter_key(key, delivery_id)] = record.value
         desk.outputs.append(logged(mail, key, "planned", now))
+
+
+def _delivery_id(event_id: str, route: str) -> str:
+    return make_id("delivery", CHANNEL, event_id, route)
+
+
+def _earlier(box: Mailbox, told: Told, event_id: str) -> list[Mail]:
+    """Return the mails about earlier steps of the same alert or incident; not those of this step, if it is a repeat."""
+    return [
+        mail
+        for mail in box.mails
+        if mail.alert_id == told.alert_id and mail.delivery_id != _delivery_id(event_id, mail.route)
+    ]
+
+
+def _is_no_news(told: Told, route: Route, earlier: Iterable[Mail]) -> bool:
+    """Say whether this is the end of something whose beginning the route's receivers were never told of."""
+    return told.action == IncidentAction.RESOLVED and any(
+        mail.status is DeliveryStatus.CANCELLED and mail.route == route.name for mail in earlier
+    )
 
 
 def succeed(mail: Mail, key: bytes, now: int) -> Output:
@@ -245,4 +285,4 @@ def logged(mail: Mail, key: bytes, reason: str, now: int) -> Output:
         next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
     )
     event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
-    return outbox.event(outbox.DELIVERY, key, body, event_id, rfc3339(now))
+    return outbox.event(outbox.DELIVERY, key.removeprefix(_INCIDENT), body, event_id, rfc3339(now))

@@ -1,21 +1,41 @@
-"""Which receivers hear of an alert: routes, matched by segment prefix and severity."""
+"""Which receivers hear of an alert or an incident: routes, matched by kind, segment prefix and severity."""
 
 from collections.abc import Iterable
+from typing import Literal, Protocol
 
 from pydantic import Field, field_validator
 
-from schemas.alert import Alert, Severity
+from schemas.alert import Severity
 from worker.address import check_address
 from worker.flow.policy import Section
+
+Kind = Literal["detractor", "segment_drop", "no_responses"]
 
 _RANK = {Severity.WARNING: 0, Severity.ERROR: 1, Severity.CRITICAL: 2}
 
 
+class Routable(Protocol):
+    """What routes look at: alerts and incidents have it."""
+
+    @property
+    def kind(self) -> str:
+        """What is wrong, in a word."""
+
+    @property
+    def segment(self) -> str:
+        """Where, as a path."""
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+
+
 class Route(Section):
-    """One route: alerts of this part of the tree, from this severity up, go to these receivers."""
+    """One route: of this part of the tree, what is of these kinds, from this severity up, goes to these receivers."""
 
     name: str = Field(min_length=1, max_length=100)
     segment: str = Field(default="", description="Path prefix, such as 'fr/shop-3'; empty matches every segment.")
+    kinds: list[Kind] = Field(default=[], description="What it is about; empty matches every kind.")
     min_severity: Severity = Severity.WARNING
     to: list[str] = Field(min_length=1, description="Receivers; they share one mail.")
     then_continue: bool = Field(default=False, description="Look at the following routes as well.")
@@ -31,17 +51,18 @@ class Route(Section):
         # 'fr/shop-3/' would match nothing, in silence.
         return segment.strip("/")
 
-    def matches(self, alert: Alert) -> bool:
-        """Say whether the alert's segment lies under this route's, and is severe enough."""
-        under = not self.segment or alert.segment == self.segment or alert.segment.startswith(self.segment + "/")
-        return under and _RANK[alert.severity] >= _RANK[self.min_severity]
+    def matches(self, told: Routable) -> bool:
+        """Say whether it is of one of this route's kinds, severe enough, and its segment lies under this route's."""
+        asked_for = not self.kinds or told.kind in self.kinds
+        under = not self.segment or told.segment == self.segment or told.segment.startswith(self.segment + "/")
+        return asked_for and under and _RANK[told.severity] >= _RANK[self.min_severity]
 
 
-def routes_for(alert: Alert, routes: Iterable[Route]) -> list[Route]:
-    """Return the routes an alert takes: the first that matches, and later ones while `then_continue` says so."""
+def routes_for(told: Routable, routes: Iterable[Route]) -> list[Route]:
+    """Return the routes that are taken: the first that matches, and later ones while `then_continue` says so."""
     taken: list[Route] = []
     for route in routes:
-        if route.matches(alert):
+        if route.matches(told):
             taken.append(route)
             if not route.then_continue:
                 break

@@ -1,4 +1,4 @@
-"""The notify role: alerts become pending mails in durable rows, and a postman sends what is due."""
+"""The notify role: alerts and incidents become pending mails in durable rows, and a postman sends what is due."""
 
 from worker.clock import Clock
 from worker.flow import outbox

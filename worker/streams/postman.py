@@ -16,7 +16,6 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple, cast
 
-from schemas.alert import Alert
 from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import outbox
@@ -197,9 +196,9 @@ class Postman:
         rows = self._table.partition(errand.number).rows
         row, letter = rows.get(errand.key), rows.get(mailbox.letter_key(errand.key, errand.delivery_id))
         mail = None if row is None else mailbox.decode(row).find(errand.delivery_id)
-        if mail is None:
+        if mail is None or not mail.is_open:
             return
-        error = await self._attempt(mail, letter)
+        error = await self._attempt(errand.key, mail, letter)
         if error is not None and error.unavailable:
             self._note_outage(error)
             return
@@ -221,7 +220,7 @@ class Postman:
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
 
-    async def _attempt(self, mail: Mail, letter: bytes | None) -> DeliveryError | None:
+    async def _attempt(self, key: bytes, mail: Mail, letter: bytes | None) -> DeliveryError | None:
         """Send a mail; return why it was not accepted, None if it was."""
         if letter is None:
             return DeliveryError("letter_lost", retry=False, alarm=True)
@@ -229,7 +228,7 @@ class Postman:
         if route is None:
             return DeliveryError("route_removed", retry=False, alarm=True)
         message = compose(
-            Alert.model_validate_json(letter),
+            mailbox.read_letter(key, letter),
             route,
             delivery_id=mail.delivery_id,
             sender=self._email.sender,

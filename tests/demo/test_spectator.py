@@ -1,0 +1,37 @@
+"""What the demo makes of alerts and incidents, which come on one topic."""
+
+import io
+import json
+
+from rich.console import Console
+
+from schemas import examples
+from schemas.alert import Alert
+from schemas.incident import Incident
+from worker.demo.spectator import Seen
+from worker.demo.view import dashboard
+from worker.flow import outbox
+
+
+def seen() -> Seen:
+    found = Seen()
+    for event in (examples.ALERT, examples.INCIDENT):
+        found.take(outbox.ALERTS, json.dumps(event).encode())
+    return found
+
+
+def test_both_are_among_the_latest_and_only_alerts_are_counted_as_such() -> None:
+    found = seen()
+
+    assert [Incident, Alert] == [type(told) for told in found.latest]
+    assert found.result(published=1, emails=2)["alerts"] == 1
+
+
+def test_both_are_shown() -> None:
+    screen = Console(file=io.StringIO(), width=160)
+    screen.print(dashboard(seen(), 1, [], 2))
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+
+    assert "Camille Moreau" in shown
+    assert "NPS fell from +38 to -21 at fr/lyon/delivery" in shown

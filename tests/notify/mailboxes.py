@@ -1,0 +1,84 @@
+"""What the tests of the mailbox begin with: records, plans, and what is in their rows."""
+
+import json
+from typing import Any
+
+from flow.records import NOW, Record
+
+from schemas.alert import Alert
+from schemas.delivery import Delivery, DeliveryStatus
+from worker.flow import outbox
+from worker.flow.ids import make_id
+from worker.flow.outbox import Output
+from worker.flow.policy import IntakePolicy
+from worker.flow.road import Decided
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail, Planner
+from worker.notify.routing import Route
+from worker.notify.told import Told
+
+KEY = b"c-42"
+DEFAULT = Route(name="default", to=["support@example.org"])
+BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
+
+
+def told(alert: Told, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
+    """Return a step of an alert or an incident as the notifier reads it."""
+    kind = outbox.ALERT if isinstance(alert, Alert) else outbox.INCIDENT
+    headers = [("ce_id", event_id.encode()), ("ce_type", kind.type)]
+    return Record(alert.model_dump_json().encode(), key, timestamp=timestamp, headers=headers, topic="nps.alerts")
+
+
+def planned(
+    *records: Record,
+    rows: dict[bytes, bytes] | None = None,
+    routes: tuple[Route, ...] = (DEFAULT,),
+    actions: tuple[str, ...] = ("opened", "resolved"),
+) -> Decided:
+    return mailbox.plan(records, Planner(routes, actions, IntakePolicy()), (rows or {}).get)
+
+
+def kept(decided: Decided) -> dict[bytes, bytes]:
+    return {key: row for key, row in decided.rows.items() if row is not None}
+
+
+def mails(decided: Decided, key: bytes = KEY) -> list[Mail]:
+    return mailbox.decode(kept(decided)[key]).mails
+
+
+def letters(decided: Decided) -> dict[bytes, bytes | None]:
+    """Return the rows that hold alerts, or erase them."""
+    return {key: row for key, row in decided.rows.items() if b"\x00" in key}
+
+
+def id_of(event_id: str, route: str = "default") -> str:
+    return make_id("delivery", "email", event_id, route)
+
+
+def line(output: Output) -> dict[str, Any]:
+    """Return a line of the delivery log, read and checked by its contract."""
+    assert output.topic == outbox.DELIVERIES
+    Delivery.model_validate_json(output.value or b"", strict=True)
+    found: dict[str, Any] = json.loads(output.value or b"")
+    return found
+
+
+def lines(decided: Decided) -> list[tuple[str, str]]:
+    return [(found["status"], found["reason"]) for found in map(line, decided.outputs)]
+
+
+def pending(**changes: Any) -> Mail:
+    usual: dict[str, Any] = {
+        "delivery_id": "d-1",
+        "alert_id": "a-1",
+        "route": "default",
+        "status": DeliveryStatus.PENDING,
+        "attempts": 0,
+        "planned": NOW,
+        "due": NOW,
+    }
+    return Mail(**(usual | changes))
+
+
+def settled(number: int) -> Mail:
+    return pending(delivery_id=f"d-{number}", status=DeliveryStatus.SENT, attempts=1)

@@ -1,0 +1,67 @@
+"""A mail as its receiver's program sees it."""
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+
+from worker.notify.compose import compose
+from worker.notify.language import Language
+from worker.notify.routing import Route
+from worker.notify.told import Told
+
+ROUTE = Route(name="default", to=["support@example.org", "boss@example.org"])
+DELIVERY = "7b8d1a3e-1111-5222-8333-444455556667"
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "X-NPS-Alert-Id",
+    "MIME-Version",
+    "Content-Type",
+]
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def mail(told: Told, route: Route = ROUTE, sender: str = "nps@example.org", language: Language = "en") -> EmailMessage:
+    """Return the mail as a receiver gets it: through bytes."""
+    sent = compose(told, route, delivery_id=DELIVERY, sender=sender, default_language=language)
+    received = message_from_bytes(wire(sent), policy=policy.default)
+    assert isinstance(received, EmailMessage)
+    return received
+
+
+def wire(message: EmailMessage) -> bytes:
+    return message.as_bytes(policy=policy.SMTP.clone(cte_type="7bit"))
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert body is not None
+    content = body.get_content()
+    assert isinstance(content, str)
+    return content.replace("\r\n", "\n")
+
+
+def subject(message: EmailMessage) -> str:
+    """Return the subject; Python may fold it before its first word, and then leaves that space in."""
+    return str(message["Subject"]).lstrip()
+
+
+class Elements(HTMLParser):
+    """Collects tags with their attributes, and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data

@@ -1,0 +1,426 @@
+"""The mail about a segment: what it says in both languages, and that no name of a segment does any harm in it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from notify.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject, wire
+
+from schemas.alert import Alert, Severity
+from schemas.incident import Change, Incident, IncidentAction, IncidentReason
+from schemas.scores import WindowScore
+from worker.notify.compose import compose
+from worker.notify.incident_words import INCIDENT_WORDS
+from worker.notify.language import Language
+
+MakeAlert = Callable[..., Alert]
+MakeIncident = Callable[..., Incident]
+
+MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
+PLACE = "fr/shop-3/delivery"
+#: A drop that is over, and a segment that fell silent.
+RESOLVED: dict[str, Any] = {"action": IncidentAction.RESOLVED, "reason": IncidentReason.RECOVERED}
+SILENCE: dict[str, Any] = {
+    "kind": "no_responses",
+    "reason": IncidentReason.SILENT,
+    "severity": Severity.ERROR,
+    "before": None,
+    "after": None,
+    "change": None,
+    "explains": [],
+    "expected": 14.23,
+}
+#: What must not become part of a header or of a page.
+HOSTILE = [
+    "A\r\nBcc: thief@example.org",
+    "A\vB\x85C\u2028D\u2029E\x00F",
+    "=?utf-8?q?A=0D=0ABcc:_thief=40example.org?=",
+    "=?utf-8?b?QQ0KQmNjOiB4QHk=?=",
+    "=\u202e?utf-8?q?=0D=0ABcc:_x?=",
+    "</title></h1><script>alert(1)</script><img src=x onerror=alert(1)>",
+    "{{7*7}} {% raise %} {place} {before.__class__} {0} %s",
+    "N" * 10_000,
+    "é" * 10_000,
+]
+
+
+def window(**changes: Any) -> WindowScore:
+    usual: dict[str, Any] = {"n": 12, "promoters": 3, "passives": 4, "detractors": 5}
+    usual |= {"nps": -16.7, "low": -54.5, "high": 27.9, "indicative": True}
+    return WindowScore(**(usual | changes))
+
+
+def text_of(incident: Incident, language: Language = "en") -> str:
+    return part(mail(incident, language=language), "plain")
+
+
+def sentences(incident: Incident, language: Language = "en") -> str:
+    """Return the text on one line."""
+    return " ".join(text_of(incident, language).split())
+
+
+def test_the_headers_are_an_alerts(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
+    received = mail(make_incident())
+
+    assert received.keys() == HEADERS == mail(make_alert()).keys()
+    assert received["To"] == "support@example.org, boss@example.org"
+    assert received["Date"] == "Sat, 01 Aug 2026 12:00:07 +0000"
+    assert received["Message-ID"] == f"<{DELIVERY}@example.org>"
+    assert received["X-NPS-Alert-Id"] == "5f1c2b7a-1111-5222-8333-444455556666"
+
+
+def test_the_same_incident_gives_the_same_bytes(make_incident: MakeIncident) -> None:
+    first, second = (
+        wire(compose(make_incident(), ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language="fr"))
+        for _ in range(2)
+    )
+
+    assert first == second
+    assert first.isascii()
+
+
+def test_a_drop_in_english(make_incident: MakeIncident) -> None:
+    received = mail(make_incident())
+    text = part(received, "plain")
+
+    assert subject(received) == "[Critical] NPS fell from +38 to -21: fr/shop-3/delivery"
+    for line in (
+        "The NPS of fr/shop-3/delivery fell from +38.5 to -21.2.",
+        "Severity: critical",
+        "The drop of fr/shop-3 and fr is explained by this segment; no alert is\nsent for them.",
+        "Segment: fr/shop-3/delivery",
+        "Since: 24 July 2026 at 06:00 (UTC)",
+        "Change: -59.7 points (95% interval: -84.1 to -30.8)",
+        "NPS: +38.5 (95% interval: +34.2 to +42.6)\nAnswers: 1,268\nPromoters: 700\nPassives: 356\nDetractors: 212",
+        "NPS: -21.2 (95% interval: -44.5 to +5.6)\nAnswers: 33\nPromoters: 7\nPassives: 12\nDetractors: 14",
+        "“default”",
+        "Alert: 5f1c2b7a-1111-5222-8333-444455556666",
+    ):
+        assert line in text
+    assert text.index("Before (at most 90 days)") < text.index("+34.2") < text.index("Since then") < text.index("-44.5")
+    assert Elements(part(received, "html")).tags[0] == ("html", {"lang": "en"})
+
+
+def test_a_drop_in_french(make_incident: MakeIncident) -> None:
+    received = mail(make_incident(), language="fr")
+    text = part(received, "plain")
+
+    assert subject(received) == f"[Critique] Le NPS est passé de +38 à {MINUS}21{NBSP}: fr/shop-3/delivery"
+    for line in (
+        f"Le NPS de fr/shop-3/delivery est passé de +38,5 à {MINUS}21,2.",
+        f"Gravité{NBSP}: critique",
+        f"Les baisses de fr/shop-3 et de fr s’expliquent par ce périmètre{NBSP}; aucune\nalerte",
+        f"Depuis{NBSP}: 24{NBSP}juillet 2026 à 6{NBSP}h{NBSP}00 (UTC)",
+        f"Évolution{NBSP}: {MINUS}59,7 points (intervalle à 95{NBSP}%{NBSP}: de {MINUS}84,1 à {MINUS}30,8)",
+        f"NPS{NBSP}: +38,5 (intervalle à 95{NBSP}%{NBSP}: de +34,2 à +42,6)",
+        f"Réponses{NBSP}: 1{THIN}268",
+        f"Détracteurs{NBSP}: 14",
+    ):
+        assert line in text
+    assert Elements(part(received, "html")).tags[0] == ("html", {"lang": "fr"})
+
+
+def test_the_page_says_what_the_text_says(make_incident: MakeIncident) -> None:
+    received = mail(make_incident(after=window()))
+    page = " ".join(Elements(part(received, "html")).text.split())
+    for line in part(received, "plain").splitlines():
+        label, colon, value = line.partition(": ")
+        for words in (label, value) if colon else (line,):
+            if set(words) - set("-= "):
+                assert words.strip() in page
+
+
+@pytest.mark.parametrize(
+    ("language", "expected", "line"),
+    [
+        ("en", "[High] No responses any more: fr/shop-3/delivery", "Answers expected since: 14.2"),
+        ("fr", f"[Élevée] Plus aucune réponse{NBSP}: fr/shop-3/delivery", f"Réponses attendues depuis{NBSP}: 14,2"),
+    ],
+)
+def test_a_silence_says_when_the_last_answer_came_and_how_many_were_expected_since(
+    make_incident: MakeIncident, language: Language, expected: str, line: str
+) -> None:
+    received = mail(make_incident(**SILENCE), language=language)
+    text = part(received, "plain")
+    last = {"en": "Last answer: 24 July 2026 at", "fr": f"Dernière réponse{NBSP}: 24{NBSP}juillet 2026"}[language]
+
+    assert expected == subject(received)
+    assert line in text
+    assert last in text
+    assert "NPS" not in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "english", "french", "sentence"),
+    [
+        ("recovered", "NPS has recovered", "Le NPS s’est rétabli", "has recovered."),
+        ("new_level", "NPS stays at its new level", "Le NPS reste à son nouveau niveau", "has not recovered"),
+        ("answered_again", "Responses are coming again", "Les réponses arrivent de nouveau", "are coming again."),
+        ("retired", "Segment is no longer watched", "Le périmètre n’est plus surveillé", "has ended."),
+        ("ousted", "Incident is over", "L’incident est clos", "is over."),
+    ],
+)
+def test_its_end_says_why_it_is_over(
+    make_incident: MakeIncident, reason: str, english: str, french: str, sentence: str
+) -> None:
+    incident = make_incident(action="resolved", reason=reason)
+
+    assert f"[Resolved] {english}: {PLACE}" == subject(mail(incident))
+    assert f"[Résolu] {french}{NBSP}: {PLACE}" == subject(mail(incident, language="fr"))
+    assert sentence in sentences(incident)
+    assert PLACE in sentences(incident).split(sentence)[0]
+
+
+def test_its_end_is_grey_and_says_no_severity_and_nothing_of_ancestors(make_incident: MakeIncident) -> None:
+    received = mail(make_incident(**RESOLVED))
+
+    assert "#b91c1c" in part(mail(make_incident()), "html")
+    assert "#b91c1c" not in part(received, "html")
+    assert "ritical" not in received.as_string()
+    assert "explained" not in received.as_string()
+
+
+def test_every_severity_reason_and_language_has_its_words(make_incident: MakeIncident) -> None:
+    for language in INCIDENT_WORDS:
+        for action in IncidentAction:
+            for reason in IncidentReason:
+                for severity in Severity:
+                    incident = make_incident(action=action, reason=reason, severity=severity)
+                    assert "{" not in mail(incident, language=language).as_string()
+
+
+def test_every_reason_has_words_of_its_own() -> None:
+    for words in INCIDENT_WORDS.values():
+        assert set(IncidentReason) == words.news.keys()
+        assert len(set(words.news.values()) | {words.fell, words.over, words.something}) == len(IncidentReason) + 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"reason": "bewitched"}, f"[Critical] There is an incident: {PLACE}"),
+        ({"kind": "bewitched", "reason": "bewitched"}, f"[Critical] There is an incident: {PLACE}"),
+        ({"action": "worsened"}, f"[Updated] NPS fell from +38 to -21: {PLACE}"),
+        ({"action": "worsened", "reason": "bewitched"}, f"[Updated] There is an incident: {PLACE}"),
+    ],
+)
+def test_words_added_later_do_not_stop_a_mail(
+    make_incident: MakeIncident, changes: dict[str, Any], expected: str
+) -> None:
+    received = mail(make_incident(**changes))
+
+    assert expected == subject(received)
+    assert "Answers: 33" in part(received, "plain")
+
+
+@pytest.mark.parametrize("name", ["before", "after"])
+@pytest.mark.parametrize("score", [None, window(n=0, nps=None, low=None, high=None)], ids=["none", "of nobody"])
+def test_a_drop_whose_numbers_are_not_known_is_told_without(
+    make_incident: MakeIncident, name: str, score: WindowScore | None
+) -> None:
+    incident = make_incident(**{name: score, "change": None})
+
+    assert subject(mail(incident)) == f"[Critical] NPS fell: {PLACE}"
+    assert f"The NPS of {PLACE} fell." in sentences(incident)
+    assert text_of(incident).count("NPS: ") == 1
+    assert ("Answers: 0" in text_of(incident)) is (score is not None)
+    assert "None" not in text_of(incident)
+
+
+# Hints
+
+
+@pytest.mark.parametrize("name", ["before", "after"])
+@pytest.mark.parametrize(
+    ("language", "line", "hint"),
+    [
+        ("en", "NPS: -16.7 (95% interval: -54.5 to +27.9), indicative", "no more than a hint"),
+        (
+            "fr",
+            f"NPS{NBSP}: {MINUS}16,7 (intervalle à 95{NBSP}%{NBSP}: de {MINUS}54,5 à +27,9), indicatif",
+            "n’est qu’un indice",
+        ),
+    ],
+)
+def test_an_nps_of_few_answers_is_called_indicative_and_it_is_said_what_that_means(
+    make_incident: MakeIncident, name: str, language: Language, line: str, hint: str
+) -> None:
+    received = mail(make_incident(**{name: window()}), language=language)
+
+    for text in (part(received, "plain"), Elements(part(received, "html")).text):
+        assert hint in text.replace("\n", " ")
+    assert line in part(received, "plain")
+
+
+def test_an_nps_without_interval_has_none(make_incident: MakeIncident) -> None:
+    text = text_of(make_incident(after=window(low=None, high=None)))
+
+    assert "NPS: -16.7, indicative\n" in text
+    assert "no more than a hint" in " ".join(text.split())
+
+
+def test_an_nps_of_many_answers_needs_no_hint(make_incident: MakeIncident) -> None:
+    assert "ndicative" not in mail(make_incident()).as_string()
+    assert "ndicative" not in text_of(make_incident(after=window(n=0, nps=None, low=None, high=None)))
+
+
+# Segments
+
+
+@pytest.mark.parametrize(("language", "expected"), [("en", "all segments"), ("fr", "tous les périmètres")])
+def test_the_root_is_called_all_segments(make_incident: MakeIncident, language: Language, expected: str) -> None:
+    received = mail(make_incident(segment="", touchpoint="", explains=[]), language=language)
+
+    assert subject(received).endswith(f": {expected}")
+    assert part(received, "plain").count(expected) == 2
+
+
+def test_a_segment_whose_name_cannot_be_seen_is_not_taken_for_the_root(make_incident: MakeIncident) -> None:
+    assert subject(mail(make_incident(segment="\u202e "))).endswith(": not given")
+
+
+@pytest.mark.parametrize(
+    ("explains", "expected"),
+    [
+        (["fr"], "The drop of fr is explained by this segment; no alert is sent for it."),
+        (
+            ["a/b", "a", ""],
+            "The drop of a/b, a and all segments is explained by this segment; no alert is sent for them.",
+        ),
+    ],
+)
+def test_it_says_which_ancestors_it_explains(make_incident: MakeIncident, explains: list[str], expected: str) -> None:
+    received = mail(make_incident(explains=explains))
+
+    assert expected in " ".join(part(received, "plain").split())
+    assert expected in Elements(part(received, "html")).text
+
+
+def test_it_says_nothing_of_ancestors_where_it_explains_none(make_incident: MakeIncident) -> None:
+    assert "explained" not in mail(make_incident(explains=[])).as_string()
+
+
+def test_no_more_ancestors_are_named_than_a_path_can_have(make_incident: MakeIncident) -> None:
+    text = sentences(make_incident(explains=[f"name-{n}" for n in range(1_000)]))
+
+    assert "name-7 is explained" in text
+    assert text.count("name-") == 8
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:20]))
+def test_a_hostile_name_adds_no_header_and_no_element(make_incident: MakeIncident, name: str) -> None:
+    for changes in ({}, SILENCE, RESOLVED):
+        received = mail(make_incident(**changes, segment=name, touchpoint=name, summary=name))
+        html = Elements(part(received, "html"))
+
+        assert received.keys() == HEADERS
+        assert len(subject(received)) <= 160
+        assert not received.defects
+        assert {tag for tag, _ in html.tags} == {tag for tag, _ in Elements(part(mail(make_incident()), "html")).tags}
+        assert not [key for _, attributes in html.tags for key in attributes if key.startswith("on")]
+
+
+def test_a_hostile_name_is_shown_as_it_is(make_incident: MakeIncident) -> None:
+    name = "<b onclick=x>{{7*7}} {place} {0}</b>"
+    received = mail(make_incident(segment=name, explains=[name]))
+    page = Elements(part(received, "html")).text
+
+    assert subject(received).endswith(name)
+    assert f"The NPS of {name} fell" in page
+    assert f"The drop of {name} is explained" in page
+
+
+@pytest.mark.parametrize("name", ["00 ¡ ¡¡ ¡¡ ¡", "00 \xa0\xa0¡ \xa0\xa0¡", "Zoë 😀 " * 20, "plain " * 20])
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(
+    make_incident: MakeIncident, name: str, language: Language
+) -> None:
+    incident = make_incident(segment=name)
+    sent = compose(incident, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language=language)
+
+    assert subject(mail(incident, language=language)).split() == sent["Subject"].split()
+
+
+def test_the_plain_text_fits_72_columns(make_incident: MakeIncident) -> None:
+    names = "/".join(["nom de périmètre"] * 8)
+    for language in INCIDENT_WORDS:
+        text = text_of(make_incident(segment=names, explains=[names] * 8, after=window()), language)
+
+        assert max(len(line) for line in text.splitlines()) <= 72
+
+
+def test_french_typography_has_no_plain_space_before_high_punctuation() -> None:
+    table = asdict(INCIDENT_WORDS["fr"])
+    wordings = [*table.pop("news").values(), table.pop("fell"), table.pop("over"), table.pop("something")]
+    french = "\n".join([*(text for wording in wordings for text in wording.values()), *map(str, table.values())])
+
+    assert not re.search(" [:;!?»%]|« ", french)
+
+
+def test_a_detractors_mail_shows_no_nps(make_alert: MakeAlert) -> None:
+    assert "NPS" not in part(mail(make_alert()), "plain")
+
+
+# Whatever it says
+
+
+TEXT = st.text(max_size=200) | st.sampled_from([*HOSTILE, "\u2028", "=?", "é" * 199])
+NUMBER = st.floats() | st.integers(-(10**308), 10**308).map(float)
+COUNT = st.integers() | st.just(10**4_000)
+SCORE = st.none() | st.builds(
+    WindowScore,
+    n=COUNT,
+    promoters=COUNT,
+    passives=COUNT,
+    detractors=COUNT,
+    nps=st.none() | NUMBER,
+    low=st.none() | NUMBER,
+    high=st.none() | NUMBER,
+    indicative=st.booleans(),
+)
+MOMENT = st.datetimes(
+    timezones=st.just(UTC) | st.builds(lambda m: timezone(timedelta(minutes=m)), st.integers(-900, 900))
+)
+OCCURRED = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - as asked for
+CHANGES = st.fixed_dictionaries(
+    {
+        "alert_id": st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200),
+        "kind": st.sampled_from(["segment_drop", "no_responses"]) | TEXT,
+        "action": st.sampled_from(IncidentAction) | TEXT,
+        "reason": st.sampled_from(IncidentReason) | TEXT,
+        "severity": st.sampled_from(Severity),
+        "segment": TEXT,
+        "touchpoint": TEXT,
+        "summary": TEXT,
+        "occurred_at": OCCURRED,
+        "since": MOMENT,
+        "before": SCORE,
+        "after": SCORE,
+        "change": st.none() | st.builds(Change, points=NUMBER, low=NUMBER, high=NUMBER),
+        "explains": st.lists(TEXT, max_size=10),
+        "expected": st.none() | NUMBER,
+    }
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(CHANGES, st.sampled_from(sorted(INCIDENT_WORDS)))
+def test_whatever_the_incident_says_it_becomes_one_proper_mail(
+    make_incident: MakeIncident, changes: dict[str, Any], language: Language
+) -> None:
+    incident = make_incident(**changes)
+    sent = compose(incident, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language=language)
+    received = mail(incident, language=language)
+
+    assert received.keys() == HEADERS
+    assert not received.defects
+    assert len(sent["Subject"]) <= 150
+    # Python's folding of encoded words is not exact about blanks.
+    assert "".join(subject(received).split()) == "".join(sent["Subject"].split())
+    assert [p.get_content_type() for p in received.iter_parts()] == ["text/plain", "text/html"]
+    assert all(len(line) <= 998 for line in received.as_bytes().splitlines())

@@ -1,0 +1,125 @@
+"""What an incident's mail says: what happened to the segment, since when, and by how much. Pure.
+
+Segments are named by whoever publishes responses, so their names are as foreign here as a customer's.
+"""
+
+from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
+from schemas.scores import WindowScore
+from worker.notify.incident_words import INCIDENT_WORDS, IncidentWords, Wording
+from worker.notify.language import WORDS, Language, Words
+from worker.notify.page import COLOURS, OVER, Page, Row, Section, field, subject
+
+#: As many as a path of eight names has, the root among them.
+_ANCESTORS = 8
+
+
+def incident_page(incident: Incident, language: Language) -> Page:
+    """Return the page in this language: nobody in particular answered, whose language it could be."""
+    shared, words = WORDS[language], INCIDENT_WORDS[language]
+    severity = shared.severities[incident.severity]
+    over = incident.action == IncidentAction.RESOLVED
+    wording, place = _wording(incident, words), _place(incident.segment, shared, words)
+    headline = wording.headline.format(**_from_to(incident, words, decimals=0))
+    return Page(
+        template="incident",
+        language=language,
+        subject=subject(f"[{_tag(incident, severity, words)}] {headline}{shared.colon}{place}"),
+        headline=headline,
+        why=wording.sentence.format(place=place, **_from_to(incident, words, decimals=1)),
+        colour=OVER if over else COLOURS[incident.severity],
+        sections=[
+            _facts(incident, shared, words),
+            *_answers(words.before, incident.before, words),
+            *_answers(words.after, incident.after, words),
+        ],
+        more={
+            "label": words.resolved if over else f"{shared.severity}{shared.colon}{severity}",
+            "explained": "" if over else _explained(incident, shared, words),
+            "hint": words.hint if _is_indicative(incident) else "",
+        },
+    )
+
+
+def _tag(incident: Incident, severity: str, words: IncidentWords) -> str:
+    match incident.action:
+        case IncidentAction.OPENED:
+            return severity.capitalize()
+        case IncidentAction.RESOLVED:
+            return words.resolved
+        case _:  # a step that this version has no words for
+            return words.updated
+
+
+def _wording(incident: Incident, words: IncidentWords) -> Wording:
+    if incident.reason == IncidentReason.NPS_FELL and not _from_to(incident, words, decimals=0):
+        return words.fell
+    unknown = words.over if incident.action == IncidentAction.RESOLVED else words.something
+    return words.news.get(incident.reason, unknown)
+
+
+def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict[str, str]:
+    """Return the NPS before and after, as words have them; nothing if one of them is not known."""
+    before, after = incident.before, incident.after
+    if before is None or before.nps is None or after is None or after.nps is None:
+        return {}
+    signed = words.numerals.signed
+    return {"before": signed(before.nps, decimals), "after": signed(after.nps, decimals)}
+
+
+def _place(path: str, shared: Words, words: IncidentWords) -> str:
+    """Return a segment's path; the root, and a name of nothing visible, are said in words."""
+    return (field(path) or shared.not_given) if path else words.everything
+
+
+def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    if not incident.explains:
+        return ""
+    *others, last = [_place(path, shared, words) for path in incident.explains[:_ANCESTORS]]
+    if not others:
+        return words.explains_one.format(ancestors=last)
+    return words.explains_several.format(ancestors=f"{words.comma.join(others)}{words.and_}{last}")
+
+
+def _facts(incident: Incident, shared: Words, words: IncidentWords) -> Section:
+    is_silence = incident.kind == IncidentKind.NO_RESPONSES
+    rows = [
+        Row(shared.place, _place(incident.segment, shared, words)),
+        Row(words.last_answer if is_silence else words.since, shared.moment(incident.since)),
+    ]
+    if incident.expected is not None:
+        rows.append(Row(words.expected, words.numerals.amount(incident.expected)))
+    if (change := incident.change) is not None:
+        points = words.points.format(points=words.numerals.signed(change.points))
+        rows.append(Row(words.change, _with_interval(points, change.low, change.high, words)))
+    return Section(words.facts, rows)
+
+
+def _answers(title: str, score: WindowScore | None, words: IncidentWords) -> list[Section]:
+    if score is None:
+        return []
+    counts = [
+        (words.answers, score.n),
+        (words.promoters, score.promoters),
+        (words.passives, score.passives),
+        (words.detractors, score.detractors),
+    ]
+    rows = [Row(label, words.numerals.count(number)) for label, number in counts]
+    return [Section(title, [*_nps(score, words), *rows])]
+
+
+def _nps(score: WindowScore, words: IncidentWords) -> list[Row]:
+    if score.nps is None:
+        return []
+    text = words.numerals.signed(score.nps)
+    if score.low is not None and score.high is not None:
+        text = _with_interval(text, score.low, score.high, words)
+    return [Row(words.nps, words.indicative.format(nps=text) if score.indicative else text)]
+
+
+def _with_interval(value: str, low: float, high: float, words: IncidentWords) -> str:
+    signed = words.numerals.signed
+    return words.interval.format(value=value, low=signed(low), high=signed(high))
+
+
+def _is_indicative(incident: Incident) -> bool:
+    return any(score.nps is not None and score.indicative for score in (incident.before, incident.after) if score)
