@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format schemas readme chaos bench lock clean
+.PHONY: help setup demo test check format schemas readme chaos bench detector lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -24,6 +24,7 @@ help:
 	@echo "make readme  write the generated parts of README.md anew"
 	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
 	@echo "make bench   how fast the worker is, and others beside it (ARGS=--help for more)"
+	@echo "make detector  how soon a drop is found, and how seldom one that is not there (ARGS=--help for more)"
 	@echo "make setup   only make .venv and install what requirements.lock names"
 	@echo "make lock    resolve all requirements and Kafka's jars anew"
 	@echo "make clean   remove .venv and what the tools left"
@@ -64,6 +65,9 @@ chaos: $(STAMP)/setup
 
 bench: $(STAMP)/setup $(STAMP)/quix/installed
 	@$(BIN)/python -m bench $(ARGS)
+
+detector: $(STAMP)/setup
+	@$(BIN)/python -m bench.detector $(ARGS)
 
 format: $(STAMP)/setup
 	@$(BIN)/ruff format .

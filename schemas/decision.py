@@ -32,6 +32,7 @@ class RuleDecision(Event):
     rule: str
     verdict: str = Field(description="What the rule did, such as 'alert_opened', or 'none'.")
     reason: str = Field(description="Why, as a stable word, such as 'quarantine' or 'no_consent'.")
+    figures: dict[str, float] | None = Field(default=None, description="What it rests on, where that is figures.")
 
 
 class Decision(Event):

@@ -29,6 +29,7 @@ RESPONSE: dict[str, Any] = {
     "customer": _CAMILLE,
     "consent": _CAMILLE_AGREED,
     "origin": {"system": "survey-tool", "permalink": "https://surveys.example.com/answers/r-20461"},
+    "solicitation": {"asked_by": "lyon-desk", "contact_at": "2026-03-02T09:02:05+01:00"},
     "test": False,
 }
 
@@ -124,8 +125,14 @@ DECISION: dict[str, Any] = {
     "source_partition": 3,
     "source_offset": 10482,
     "rules": [
-        {"rule": "detractor_alert", "verdict": "alert_opened", "reason": "detractor"},
-        {"rule": "review_invitation", "verdict": "none", "reason": "not_promoter"},
+        {"rule": "detractor_alert", "verdict": "alert_opened", "reason": "detractor", "figures": None},
+        {"rule": "review_invitation", "verdict": "none", "reason": "not_promoter", "figures": None},
+        {
+            "rule": "suspect_gaming",
+            "verdict": "marked",
+            "reason": "asked_by_whom_it_judges",
+            "figures": {"minutes_after_contact": 12.0},
+        },
     ],
 }
 
@@ -207,6 +214,16 @@ SCORES: dict[str, Any] = {
     },
     "smoothed": {"nps": 26.9, "low": 16.5, "high": 36.9, "n_eff": 229.4, "half_life_days": 28},
     "trend": {"direction": "unclear", "change": -4.1, "low": -11.2, "high": 3.0},
+    "survey_id": None,
+    "suspect_gaming": {
+        "reason": "promoters_jumped_here_alone",
+        "since": "2026-02-16T00:00:00Z",
+        "n": 44,
+        "promoters_before": 0.47,
+        "promoters_since": 0.86,
+        "beside_before": 0.5,
+        "beside_since": 0.51,
+    },
 }
 
 DEAD_LETTER: dict[str, Any] = {

@@ -56,7 +56,9 @@ class Incident(Event):
     touchpoint: str = Field(description="The leaf of the segment.")
     since: AwareDatetime = Field(description="When the drop began, or the last answer's hour, as far as one can tell.")
     before: WindowScore | None = Field(default=None, description="The answers of at most 90 days before `since`.")
-    after: WindowScore | None = Field(default=None, description="The answers since then.")
+    after: WindowScore | None = Field(
+        default=None, description="The answers since then; of 'recovered', those since they are better again."
+    )
     change: Change | None = Field(default=None, description="From before to after; null when there are none of either.")
     explains: list[str] = Field(
         default=[], description="Ancestors whose own drop is explained by this segment, and which are held back for it."

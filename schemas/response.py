@@ -30,6 +30,15 @@ class Origin(Event):
     permalink: str | None = Field(default=None, description="The answer in the survey tool; https.")
 
 
+class Solicitation(Event):
+    """How the customer came to answer, where a person asked for it."""
+
+    asked_by: str | None = Field(default=None, description="Who asked, as `customer.owner` or the segment has it.")
+    contact_at: AwareDatetime | None = Field(
+        default=None, description="When the customer was last in contact with whom the answer is about."
+    )
+
+
 class Response(Event):
     """One NPS answer. A higher revision of the same response_id replaces the lower one."""
 
@@ -47,6 +56,7 @@ class Response(Event):
     customer: Customer = Customer()
     consent: Consent = Consent()
     origin: Origin = Origin()
+    solicitation: Solicitation = Solicitation()
     test: bool = Field(
         default=False, description="A trial answer: decided about, but in no score, alert or invitation."
     )

@@ -19,7 +19,7 @@ class WindowScore(Event):
 
 
 class SmoothedScore(Event):
-    """The answers, each weighing half as much for every half-life that it is older than the newest."""
+    """The answers, each weighing half as much for every half-life of its age."""
 
     nps: float
     low: float = Field(description="Lower end of the 95 % adjusted-Wald interval.")
@@ -39,12 +39,30 @@ class TrendScore(Event):
     high: float = Field(description="Upper end.")
 
 
+class SuspectGaming(Event):
+    """A question to ask, and no accusation: promoters appeared in this segment alone. Shares are from 0 to 1."""
+
+    reason: str = Field(description="'promoters_jumped_here_alone'; words may be added.")
+    since: AwareDatetime = Field(description="Two weeks of answers from here on are held against 76 days before.")
+    n: int = Field(description="Answers of this segment since then.")
+    promoters_before: float
+    promoters_since: float
+    beside_before: float = Field(description="The promoters' share among the parent's other answers, before.")
+    beside_since: float
+
+
 class Scores(Event):
     """A segment's windows. The record's key is the segment's path; the root's is empty."""
 
     segment: str
-    as_of: AwareDatetime = Field(description="The newest answer's time: time windows end here.")
+    as_of: AwareDatetime = Field(description="Where time windows end: at the newest answer, or at a later full hour.")
     histogram: list[int] = Field(description="All-time answers per score, 0 to 10; adds up exactly over segments.")
     windows: dict[str, WindowScore]
     smoothed: SmoothedScore | None = Field(default=None, description="Null when nobody answered within ten half-lives.")
     trend: TrendScore | None = Field(default=None, description="Null below two weeks, or below 30 answers' worth.")
+    survey_id: str | None = Field(
+        default=None, description="The survey, where `segment` is `/survey/` and its id: all answers to it."
+    )
+    suspect_gaming: SuspectGaming | None = Field(
+        default=None, description="What looks like answers that were asked for in person; null without such a sign."
+    )

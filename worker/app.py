@@ -17,6 +17,7 @@ from worker.status import report
 from worker.streams import notify, process, topics
 from worker.streams.postman import Postman
 from worker.streams.shell import Shell
+from worker.streams.ticker import Ticker
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,13 @@ Role = Literal["process", "notify", "all"]
 
 @dataclass
 class Worker:
-    """A running worker: its shells by role, its postman if it has one."""
+    """A running worker: its shells by role, its postman and its ticker if it has one."""
 
     role: Role
     settings: Settings
     shells: dict[str, Shell] = field(default_factory=dict)
     postman: Postman | None = None
+    ticker: Ticker | None = None
 
     async def failure(self) -> None:
         """Wait until something must stop the worker; raise it."""
@@ -79,7 +81,7 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
     kafka = await topics.ensure(settings)
     worker = Worker(role, settings)
     if role in {"process", "all"}:
-        worker.shells[process.ROLE] = process.build(settings, kafka)
+        worker.shells[process.ROLE], worker.ticker = process.build(settings, kafka, clock or SystemClock())
     if role in {"notify", "all"}:
         worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka, clock or SystemClock())
     seconds, why = _STOP_SECONDS, f"could not stop within {_STOP_SECONDS:.0f} s: Kafka does not answer"
@@ -106,6 +108,8 @@ async def _start(worker: Worker) -> None:
         failing.cancel()
     if worker.postman is not None:
         worker.postman.start()
+    if worker.ticker is not None:
+        worker.ticker.start()
 
 
 async def _start_roles(worker: Worker) -> None:
@@ -124,6 +128,8 @@ async def _stop(worker: Worker, seconds: float, why: str) -> None:
 
 
 async def _stop_roles(worker: Worker) -> None:
+    if worker.ticker is not None:
+        await worker.ticker.stop()
     if worker.postman is not None:
         await worker.postman.stop()
     for shell in worker.shells.values():

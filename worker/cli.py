@@ -13,7 +13,7 @@ from worker import logs, reference, status
 from worker.app import run
 from worker.errors import Refused, SettingsError, Unreachable
 from worker.flow import outbox
-from worker.flow.tally import SEPARATOR
+from worker.flow.lineage import SEPARATOR, survey_of
 from worker.notify.channels.email import EmailChannel
 from worker.nps.windows import WINDOWS
 from worker.publishing import lines, publish
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3; default: all"
     )
     scores.add_argument("--tree", action="store_true", help="go all the way down, not only one step")
+    scores.add_argument("--surveys", action="store_true", help="what is below the root are the surveys, not segments")
     scores.add_argument(
         "--window",
         choices=WINDOWS,
@@ -154,13 +155,15 @@ async def _scores(settings: Settings, asked: argparse.Namespace) -> int:
         found = await latest(settings.kafka, topic)
     except (Unreachable, Refused, KafkaError) as error:
         return _kafka_failed(settings, error)
-    path = asked.path.strip(SEPARATOR)
+    path = "" if asked.surveys else asked.path.strip(SEPARATOR)
     if path not in found:
-        known = ", ".join(difflib.get_close_matches(path, found)) if found else ""
+        known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)
         hint = f"did you mean {known}?" if known else "see them all with --tree" if found else "has the worker run?"
         print(f"{topic} has no scores of {path or 'any segment'}; {hint}", file=sys.stderr)
         return 1
-    print(table(branches(found, path, asked.window, depth=None if asked.tree else 1), colours=sys.stdout.isatty()))
+    depth = None if asked.tree else 1
+    shown = branches(found, path, asked.window, depth=depth, surveys=asked.surveys)
+    print(table(shown, colours=sys.stdout.isatty()))
     return 0
 
 

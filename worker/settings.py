@@ -19,7 +19,16 @@ from pydantic_settings import (
 
 from worker.address import check_address
 from worker.errors import SettingsError
-from worker.flow.policy import AlertPolicy, HistoryPolicy, IntakePolicy, InvitationPolicy, Policy, Section
+from worker.flow.policy import (
+    AlertPolicy,
+    HistoryPolicy,
+    IncidentPolicy,
+    IntakePolicy,
+    InvitationPolicy,
+    Policy,
+    Section,
+    SolicitationPolicy,
+)
 from worker.notify.channels.email import SmtpSettings
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
@@ -143,6 +152,8 @@ class Settings(BaseSettings):
     history: HistoryPolicy = HistoryPolicy()
     alerts: AlertPolicy = AlertPolicy()
     invitations: InvitationPolicy = InvitationPolicy()
+    incidents: IncidentPolicy = IncidentPolicy()
+    solicitation: SolicitationPolicy = SolicitationPolicy()
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
@@ -161,7 +172,14 @@ class Settings(BaseSettings):
     @property
     def policy(self) -> Policy:
         """The part the pure core decides by."""
-        return Policy(intake=self.intake, history=self.history, alerts=self.alerts, invitations=self.invitations)
+        return Policy(
+            intake=self.intake,
+            history=self.history,
+            alerts=self.alerts,
+            invitations=self.invitations,
+            incidents=self.incidents,
+            solicitation=self.solicitation,
+        )
 
     def status_path(self, role: str) -> Path:
         """Return where a role says that it is alive."""

@@ -14,7 +14,15 @@ from worker.settings import Settings
 from worker.streams.shell import partition_of
 
 #: What the full job writes to.
-OUTPUTS = (outbox.ALERTS, outbox.INVITATIONS, outbox.DECISIONS, outbox.DEAD_LETTERS, outbox.TALLIES, outbox.SCORES)
+OUTPUTS = (
+    outbox.ALERTS,
+    outbox.INVITATIONS,
+    outbox.DECISIONS,
+    outbox.DEAD_LETTERS,
+    outbox.TALLIES,
+    outbox.HOURS,
+    outbox.SCORES,
+)
 _RAW: dict[str, Any] = {
     "key_type": bytes,
     "value_type": bytes,
@@ -60,7 +68,7 @@ class _Job:
     async def count(self, stream: Any) -> None:
         """Count tallies."""
         async for event in stream.events():
-            await self._keep(segments.count([_Record(event.message)], self._windows.get), self._windows)
+            await self._keep(segments.count([_Record(event.message)], self._windows, 0), self._windows)
             self._counted += 1
             if self._decided >= self._task.events and self._counted >= self._tallies:
                 self._meter.end(self._decided)

@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -33,6 +34,7 @@ _HISTORY = 32
 TABLES = {
     "contacts": ("process", "responses"),
     "segments": ("process", "tallies"),
+    "watches": ("process", "hours"),
     "outbox": ("notify", "alerts"),
 }
 
@@ -147,7 +149,6 @@ def check(published: list[Published], found: Found, allowed: Allowed) -> Verdict
 
 
 def _check_tables(verdict: Verdict, found: Found, recount: Recount) -> None:
-    expected = recount.windows()
     for title, held in (("tables", found.tables), ("tables, compacted", found.compacted)):
         ids = Counter(tables.responses(held["contacts"]))
         verdict.differ(f"I1 responses in the {title}", set(ids), _remembered(recount))
@@ -156,9 +157,11 @@ def _check_tables(verdict: Verdict, found: Found, recount: Recount) -> None:
             path: {name: _classes(bins) for name, bins in of.items()}
             for path, of in tables.windows(held["segments"]).items()
         }
-        _check_windows(verdict, title, windows, expected)
-    published = {event.body["segment"]: event.body["windows"] for event in found.events["scores"]}
-    _check_windows(verdict, "published scores", published, expected)
+        _check_windows(verdict, title, windows, recount.windows(tables.ends(held["segments"])))
+    published = {event.body["segment"]: event.body for event in found.events["scores"]}
+    ends = {path: datetime.fromisoformat(body["as_of"]).timestamp() for path, body in published.items()}
+    windows = {path: body["windows"] for path, body in published.items()}
+    _check_windows(verdict, "published scores", windows, recount.windows(ends))
 
 
 def _remembered(recount: Recount) -> set[str]:

@@ -223,8 +223,9 @@ def _exception_swallowed() -> None:
 def _no_delivery_log() -> None:
     """What came of a mail is remembered here and nowhere else."""
 
-    async def forget(self: Postman, errand: Errand, *_: Any) -> None:
-        self._open.get((errand.number, errand.key), {}).pop(errand.delivery_id, None)
+    async def forget(self: Postman, number: int, outcomes: Iterable[Errand], *_: Any) -> None:
+        for errand in outcomes:
+            self._open.get((number, errand.key), {}).pop(errand.delivery_id, None)
 
     _instead(Postman, "_write_down", forget)
 

@@ -64,8 +64,13 @@ def windows(segments: Table) -> dict[str, dict[str, list[int]]]:
     return {key.decode(): _windows(msgpack.decode(row)) for key, row in segments.rows.items()}
 
 
+def ends(segments: Table) -> dict[str, float]:
+    """Return where each segment's windows end, in seconds."""
+    return {key.decode(): msgpack.decode(row)[3][0] / 1_000 for key, row in segments.rows.items()}
+
+
 def _windows(row: list[Any]) -> dict[str, list[int]]:
-    _, total, (_, _, scores, _), (_, _, totals, shape) = row
+    _, total, (_, _, scores, _), (_, _, totals, shape), *_ = row
     last = [scores[-100:].count(score) for score in range(11)]
     return {"all": total, "last_100": last, **dict(zip(shape.split(","), totals, strict=True))}
 

@@ -28,7 +28,7 @@ from worker.embedded.inbox import Inbox
 
 PARTITIONS = 4
 #: In the order of travel: once a topic is done, only those after it can still grow.
-TRAVEL = ("responses", "tallies", "alerts")
+TRAVEL = ("responses", "tallies", "hours", "alerts")
 #: How many mails a worker has in hand, at most (smtp.connections).
 HANDS = 4
 _POLL_SECONDS = 0.05

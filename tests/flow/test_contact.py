@@ -23,6 +23,7 @@ def remember(contact: Contact, *, policy: HistoryPolicy | None = None, now: int 
         at,
         counted=not response.test,
         seen=before.seen if before else now,
+        survey_id=response.survey_id,
     )
     contact.remember(answer, before, now, policy or HistoryPolicy())
 
@@ -35,7 +36,7 @@ def test_an_answer_is_remembered_with_what_a_correction_will_need() -> None:
     contact = Contact()
     remember(contact, revision=2, score=4, responded_at="2023-11-14T23:00:00.5+01:00")
 
-    expected = Answer("r-1", 2, 4, "fr/shop-3", NOW - 800_000 + 500, counted=True, seen=NOW)
+    expected = Answer("r-1", 2, 4, "fr/shop-3", NOW - 800_000 + 500, counted=True, seen=NOW, survey_id="autumn")
     assert expected == contact.answer("r-1")
     assert contact.answer("r-2") is None
 

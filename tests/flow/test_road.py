@@ -58,7 +58,7 @@ def counted(outputs: Sequence[Output], path: bytes = b"") -> Histogram:
     rows: dict[bytes, bytes] = {}
     found: Histogram = [0] * 11
     for record in arrived(outputs, outbox.TALLIES):
-        decided = segments.count([record], rows.get)
+        decided = segments.count([record], rows, 0)
         rows |= {key: row for key, row in decided.rows.items() if row is not None}
         for output in decided.outputs:
             if output.key == path:
@@ -79,7 +79,7 @@ def test_a_detractor_causes_an_alert_a_decision_and_a_tally_of_each_segment() ->
 
     assert [outbox.ALERTS, outbox.DECISIONS, outbox.TALLIES] == topics(outputs)
     assert [b"c-1", b"c-1", None] == [output.key for output in outputs]
-    assert {("fr/shop-3", 0), ("fr", 0), ("", 0)} == entries(outputs).keys()
+    assert {("fr/shop-3", 0), ("fr", 0), ("", 0), ("/survey/autumn", 0)} == entries(outputs).keys()
     decision = of(outbox.DECISIONS, outputs)[0]
     assert decision.pop("decision_id")
     assert decision == {
@@ -94,8 +94,9 @@ def test_a_detractor_causes_an_alert_a_decision_and_a_tally_of_each_segment() ->
         "source_partition": 0,
         "source_offset": 0,
         "rules": [
-            {"rule": "detractor_alert", "verdict": "alert_opened", "reason": "detractor"},
-            {"rule": "review_invitation", "verdict": "none", "reason": "not_promoter"},
+            {"rule": "detractor_alert", "verdict": "alert_opened", "reason": "detractor", "figures": None},
+            {"rule": "review_invitation", "verdict": "none", "reason": "not_promoter", "figures": None},
+            {"rule": "suspect_gaming", "verdict": "none", "reason": "nobody_asked", "figures": None},
         ],
     }
 

@@ -1,6 +1,7 @@
 """The second stage: tallies become windows, and windows become scores."""
 
 import json
+from array import array
 from typing import Any
 
 import msgspec
@@ -11,13 +12,16 @@ from hypothesis import strategies as st
 from nps.telling import entries
 
 from schemas.scores import Scores
-from worker.flow import outbox, segments
+from worker.flow import hint, hours, outbox, segments, tick
+from worker.flow.hours import Hours
 from worker.flow.outbox import Output
 from worker.flow.road import Decided
 from worker.flow.tally import Tally
 from worker.nps.interval import adjusted_wald
 from worker.nps.latest import Given
 from worker.nps.segment import Move, Segment
+from worker.nps.untold import Untold
+from worker.nps.watch import Jump
 
 SHOP = b"fr/shop-3"
 
@@ -33,13 +37,20 @@ def put(offset: int, score: int, at: int = NOW) -> Move:
 
 
 def counted(*records: Record, rows: dict[bytes, bytes] | None = None) -> Decided:
-    return segments.count(records, (rows or {}).get)
+    return segments.count(records, rows or {}, 0)
 
 
 def scores(output: Output) -> dict[str, Any]:
     assert output.topic == outbox.SCORES
     event: dict[str, Any] = json.loads(output.value or b"")
     return event
+
+
+def windows(row: bytes) -> Segment:
+    """Return a segment but for what it has not told of its hours yet, which depends on when it was asked."""
+    segment = msgspec.msgpack.decode(row, type=Segment)
+    segment.untold = Untold()
+    return segment
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:
@@ -78,13 +89,15 @@ def test_the_scores_say_what_is_promised() -> None:
         "windows": dict.fromkeys(["all", "last_100", "24h", "7d", "30d", "90d", "365d"], expected),
         "smoothed": {"nps": 37.5, "low": low, "high": high, "n_eff": 40.0, "half_life_days": 7},
         "trend": None,
+        "survey_id": None,
+        "suspect_gaming": None,
     }
     assert Scores.model_validate_json(output.value or b"", strict=True).segment == "fr/shop-3"
 
 
 def test_a_segment_that_is_known_for_weeks_has_a_trend() -> None:
     moves = [put(day, 10 if day % 3 else 0, NOW + day * DAY) for day in range(100)]
-    (output,) = counted(told(*moves)).outputs
+    output, _ = counted(told(*moves)).outputs
     trend = scores(output)["trend"]
 
     assert trend["direction"] == "unclear"
@@ -116,7 +129,7 @@ def test_a_window_that_nobody_is_in_any_more_has_no_figures() -> None:
 
 
 def test_an_answer_that_comes_late_moves_no_clock() -> None:
-    (output,) = counted(told(put(0, 9), put(1, 2, NOW - 30 * HOUR))).outputs
+    output, _ = counted(told(put(0, 9), put(1, 2, NOW - 30 * HOUR))).outputs
     event = scores(output)
 
     assert event["as_of"] == "2023-11-14T22:13:20Z"
@@ -174,6 +187,101 @@ def test_a_row_gives_the_same_event_as_when_it_was_written() -> None:
     assert decided.outputs == [segments.scores(key, row) for key, row in kept(decided).items()]
 
 
+def ticked(at: int, offset: int = 9) -> Record:
+    return Record(b"", tick.KEY, offset, timestamp=at, topic="nps.tallies")
+
+
+def hinted(path: str, jump: Jump | None, offset: int = 9) -> Record:
+    output = hint.output(path, jump, 0)
+    return Record(output.value, output.key, offset, topic="nps.tallies")
+
+
+def ended(decided: Decided) -> list[Hours]:
+    return [hours.decode(output.value or b"") for output in decided.outputs if output.topic == outbox.HOURS]
+
+
+def test_a_tick_moves_the_windows_of_every_segment() -> None:
+    rows = kept(counted(told(put(0, 9)), told(put(1, 2), key=b"")))
+    moved = counted(ticked(NOW + 30 * HOUR), rows=rows)
+    events = [scores(output) for output in moved.outputs if output.topic == outbox.SCORES]
+
+    assert {SHOP, b""} == moved.rows.keys()
+    assert {"fr/shop-3", ""} == {event["segment"] for event in events}
+    assert [(0, 1, 1)] * 2 == [tuple(event["windows"][name]["n"] for name in ("24h", "7d", "all")) for event in events]
+    assert {"2023-11-16T04:13:20Z"} == {event["as_of"] for event in events}
+
+
+def test_a_tick_of_the_same_hour_gives_neither_score_nor_row() -> None:
+    rows = kept(counted(told(put(0, 9))))
+    repeated = counted(ticked(NOW + 60_000), rows=rows)
+
+    assert repeated.rows == {}
+    assert [output.topic for output in repeated.outputs] == [outbox.HOURS]
+
+
+def test_a_score_that_a_tick_moved_has_an_id_of_its_own() -> None:
+    first = counted(told(put(0, 9)))
+    rows = kept(first)
+    moved = counted(ticked(NOW + 2 * HOUR), rows=rows)
+    ids = [dict(output.headers)["ce_id"] for output in (*first.outputs, *moved.outputs) if output.key == SHOP]
+
+    assert len(set(ids)) == 2
+
+
+def test_a_tick_has_every_hour_told_that_is_over_and_says_that_it_is_all() -> None:
+    rows = kept(counted(told(put(0, 9), put(1, 2))))
+    (message,) = ended(counted(ticked(NOW + HOUR), rows=rows))
+
+    assert message == Hours(0, {"fr/shop-3": array("q", (NOW // HOUR, 1, 0, 1)).tobytes()}, NOW + HOUR)
+
+
+def test_a_tick_where_there_is_no_segment_says_so() -> None:
+    assert ended(counted(ticked(NOW))) == [Hours(0, {}, NOW)]
+
+
+def test_the_hour_that_is_not_over_is_not_told() -> None:
+    (message,) = ended(counted(told(put(0, 9)), ticked(NOW)))
+
+    assert message.segments == {}
+
+
+def test_hours_with_many_answers_are_told_when_a_later_one_comes() -> None:
+    answers = [put(n, 9) for n in range(8)]
+    (message,) = ended(counted(told(*answers, put(8, 9, NOW + HOUR))))
+
+    assert message == Hours(0, {"fr/shop-3": array("q", (NOW // HOUR, 8, 0, 0)).tobytes()})
+
+
+def test_a_hint_is_shown_in_the_scores_until_it_is_taken_back() -> None:
+    rows = kept(counted(told(put(0, 9))))
+    jump = Jump(NOW // HOUR - 336, 0.5, 0.9, 40, 0.4, 0.45)
+    shown = counted(hinted("fr/shop-3", jump), rows=rows)
+    gone = counted(hinted("fr/shop-3", None), rows=kept(shown))
+
+    assert scores(shown.outputs[0])["suspect_gaming"] == {
+        "reason": "promoters_jumped_here_alone",
+        "since": "2023-10-31T22:00:00Z",
+        "n": 40,
+        "promoters_before": 0.5,
+        "promoters_since": 0.9,
+        "beside_before": 0.4,
+        "beside_since": 0.45,
+    }
+    assert scores(gone.outputs[0])["suspect_gaming"] is None
+    assert counted(hinted("fr/shop-3", jump), rows=kept(shown)).outputs == []
+
+
+def test_a_hint_about_a_segment_that_is_not_there_is_dropped() -> None:
+    assert Decided([], {}, {}) == counted(hinted("fr/shop-3", Jump(0, 0.5, 0.9, 40, 0.4, 0.45)))
+
+
+def test_a_surveys_scores_say_which_it_is() -> None:
+    (output,) = counted(told(put(0, 9), key=b"/survey/autumn")).outputs
+    event = scores(output)
+
+    assert ("/survey/autumn", "autumn") == (event["segment"], event["survey_id"])
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"", SHOP])), max_size=20), st.data())
 def test_neither_cuts_nor_replays_nor_restarts_change_what_is_counted(
     log: list[tuple[int, bytes]], data: st.DataObject
@@ -189,6 +297,4 @@ def test_neither_cuts_nor_replays_nor_restarts_change_what_is_counted(
         rows |= kept(counted(*records[:end], rows=rows))
         start = end
 
-    assert {key: msgspec.msgpack.decode(row, type=Segment) for key, row in expected.items()} == {
-        key: msgspec.msgpack.decode(row, type=Segment) for key, row in rows.items()
-    }
+    assert {key: windows(row) for key, row in expected.items()} == {key: windows(row) for key, row in rows.items()}

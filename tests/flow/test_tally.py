@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from nps.telling import entries, numbers
 
 from worker.flow import outbox, tally
-from worker.flow.tally import Tallies, lineage
+from worker.flow.lineage import lineage
+from worker.flow.tally import Tallies, Where
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
 
@@ -19,9 +20,9 @@ Paths = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map("/".join)
 def entered(taken: str | None, put: str | None) -> dict[str, Entries]:
     tallies = Tallies()
     if taken is not None:
-        tallies.move(5, (taken, BEFORE), None if put is None else (put, AFTER))
+        tallies.move(5, (Where(taken, ""), BEFORE), None if put is None else (Where(put, ""), AFTER))
     elif put is not None:
-        tallies.put(5, put, AFTER)
+        tallies.put(5, Where(put, ""), AFTER)
     return read(tallies)
 
 
@@ -42,18 +43,6 @@ def read(tallies: Tallies, source: int = 0) -> dict[str, Entries]:
         assert not found.keys() & message.segments.keys()
         found |= message.segments
     return found
-
-
-@pytest.mark.parametrize(
-    ("segment", "expected"),
-    [
-        ("", ("",)),
-        ("fr", ("fr", "")),
-        ("fr/shop-3/delivery", ("fr/shop-3/delivery", "fr/shop-3", "fr", "")),
-    ],
-)
-def test_a_line_goes_from_the_segment_up_to_the_root(segment: str, expected: tuple[str, ...]) -> None:
-    assert expected == lineage(segment)
 
 
 def test_a_new_answer_is_put_into_its_segment_and_every_ancestor() -> None:
@@ -107,7 +96,7 @@ def test_each_segment_concerned_gets_exactly_one_entry(taken: str, put: str) -> 
 def test_many_events_are_few_messages_with_all_their_entries() -> None:
     tallies = Tallies()
     for offset in range(100):
-        tallies.put(offset, f"shop-{offset % 2}", AFTER)
+        tallies.put(offset, Where(f"shop-{offset % 2}", ""), AFTER)
     found = read(tallies, source=9)
 
     assert list(range(100)) == sorted(numbers(found[""])[::4])
@@ -118,8 +107,9 @@ def test_many_events_are_few_messages_with_all_their_entries() -> None:
 def test_a_partition_gets_one_message_whatever_the_number_of_its_segments() -> None:
     tallies = Tallies()
     for offset in range(100):
-        tallies.put(offset, f"shop-{offset}", AFTER)
-        tallies.move(100 + offset, (f"desk-{offset}", BEFORE), (f"desk-{offset + 1}", AFTER))
+        tallies.put(offset, Where(f"shop-{offset}", ""), AFTER)
+        desks = Where(f"desk-{offset}", ""), Where(f"desk-{offset + 1}", "")
+        tallies.move(100 + offset, (desks[0], BEFORE), (desks[1], AFTER))
 
     assert {0, 1} == {output.partition for output in tallies.outputs(0, lambda path: len(path) > 4)}
     assert len(tallies.outputs(0, lambda path: len(path) > 4)) == 2
@@ -129,12 +119,34 @@ def test_what_kafka_would_not_take_in_one_message_comes_in_several() -> None:
     tallies = Tallies()
     paths = [f"{number}/{'x' * 5_000}" for number in range(300)]
     for offset, path in enumerate(paths):
-        tallies.put(offset, path, AFTER)
+        tallies.put(offset, Where(path, ""), AFTER)
     outputs = tallies.outputs(0, lambda _: 0)
 
     assert len(outputs) > 1
     assert max(len(output.value or b"") for output in outputs) <= 500_000
     assert {*paths, *map(str, range(300)), ""} == read(tallies).keys()
+
+
+def test_an_answer_is_put_into_its_survey_as_well() -> None:
+    tallies = Tallies()
+    tallies.put(5, Where("fr", "after-delivery"), AFTER)
+    tallies.put(6, Where("uk", "after-delivery"), AFTER)
+    found = read(tallies)
+
+    assert {"fr", "uk", "", "/survey/after-delivery"} == found.keys()
+    assert [5, 6] == numbers(found["/survey/after-delivery"])[::4]
+
+
+def test_a_correction_moves_an_answer_from_one_survey_to_another() -> None:
+    tallies = Tallies()
+    tallies.move(5, (Where("fr", "a"), BEFORE), (Where("fr", "b"), AFTER))
+
+    assert read(tallies) == {
+        "fr": moved(BEFORE, AFTER),
+        "": moved(BEFORE, AFTER),
+        "/survey/a": moved(BEFORE, None),
+        "/survey/b": moved(None, AFTER),
+    }
 
 
 def test_a_batch_without_answers_sends_nothing() -> None:

@@ -76,7 +76,7 @@ class Bench:
         return await read_topic(self.settings.kafka.bootstrap_servers, f"{self.settings.topic_prefix}.{topic}")
 
 
-def make_settings(kafka: EmbeddedKafka, inbox: Inbox, **sections: Any) -> Settings:
+def make_settings(kafka: EmbeddedKafka, inbox: Inbox, /, **sections: Any) -> Settings:
     """Return settings with a prefix and a group that no other test has."""
     name = f"t{next(_names)}"
     wanted = {

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,27 +47,32 @@ class Recount:
         """Return the answers that count, each in its latest revision."""
         return [event for event in self.current.values() if not event.get("test")]
 
-    def windows(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Return, for each segment that was ever touched, each window's counts and NPS."""
+    def windows(self, ends: Mapping[str, float] | None = None) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return, for each segment and survey that was ever touched, each window's counts and NPS.
+
+        `ends`: where a segment's windows end, if ticks may have moved that beyond its newest answer.
+        """
         members: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for event in self.counted():
             for path in lineage(event):
                 members[path].append(event)
-        return {path: self._windows_of(path, members[path]) for path in self.newest}
+        ends = ends or {}
+        return {path: _windows_of(members[path], max(end, ends.get(path, end))) for path, end in self.newest.items()}
 
-    def _windows_of(self, path: str, events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        events = sorted(events, key=seconds)
-        found = {"all": summary(events), "last_100": summary(events[-100:])}
-        for name, (unit, length) in SPANS.items():
-            oldest = self.newest[path] // unit - length + 1
-            found[name] = summary([event for event in events if seconds(event) // unit >= oldest])
-        return found
+
+def _windows_of(events: list[dict[str, Any]], end: float) -> dict[str, dict[str, Any]]:
+    events = sorted(events, key=seconds)
+    found = {"all": summary(events), "last_100": summary(events[-100:])}
+    for name, (unit, length) in SPANS.items():
+        oldest = end // unit - length + 1
+        found[name] = summary([event for event in events if seconds(event) // unit >= oldest])
+    return found
 
 
 def lineage(event: dict[str, Any]) -> list[str]:
-    """Return the event's segment and all its ancestors."""
+    """Return the event's segment, all its ancestors, and its survey."""
     names = event.get("segment", [])
-    return ["/".join(names[:depth]) for depth in range(len(names) + 1)]
+    return [*("/".join(names[:depth]) for depth in range(len(names) + 1)), f"/survey/{event['survey_id']}"]
 
 
 def seconds(event: dict[str, Any]) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 
 from integration.conftest import StartBench
 from integration.recount import Recount
@@ -55,7 +56,7 @@ async def test_everything_equals_the_recount(bench: StartBench) -> None:
     assert Counter(letter["reason"] for letter in dead_letters) == Counter(r.reason for r in records if r.reason)
 
     # Scores: every window of every segment, and histograms that add up.
-    expected = recount.windows()
+    expected = recount.windows({path: datetime.fromisoformat(s["as_of"]).timestamp() for path, s in scores.items()})
     assert scores.keys() == expected.keys()
     for path, windows in expected.items():
         for name, counts in windows.items():

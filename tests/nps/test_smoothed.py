@@ -26,7 +26,7 @@ def ask(history: dict[int, tuple[int, int, int]]) -> Indicator | None:
     for age, (promoters, passives, detractors) in history.items():
         first = (_TODAY - age) * BINS
         opened.add({first + 10: promoters, first + 7: passives, first: detractors})
-    return Spans(newest=_TODAY * DAY, buckets={DAY: opened.closed()}).indicator()
+    return Spans(until=_TODAY * DAY, buckets={DAY: opened.closed()}).indicator()
 
 
 def found(history: dict[int, tuple[int, int, int]]) -> Indicator:

@@ -69,7 +69,7 @@ def test_the_order_of_arrival_makes_no_difference(orders: tuple[list[tuple[int, 
         put(other, at, score)
 
     assert totals(one) == totals(other)
-    assert one.newest == other.newest
+    assert one.until == other.until
 
 
 @given(Answers, st.data())
@@ -207,4 +207,4 @@ def test_many_at_once_are_as_one_after_the_other(answers: list[tuple[int, int]],
     many.change([(at, 0, score) for at, score in answers], [(at, 0, score) for at, score in gone])
 
     assert totals(one) == totals(many)
-    assert one.newest == many.newest
+    assert one.until == many.until

@@ -1,8 +1,8 @@
 """The tree in the terminal: every NPS with its interval and its n; colours only where they are wanted."""
 
-from scores.trees import scored, tree
+from scores.trees import AS_OF, scored, tree
 
-from schemas.scores import TrendScore
+from schemas.scores import SuspectGaming, TrendScore
 from worker.scores.table import table
 from worker.scores.tree import branches
 
@@ -38,6 +38,33 @@ def test_where_nobody_answered_there_is_no_figure() -> None:
 
     assert "–" in lines[1]
     assert "+" not in lines[1]
+
+
+def test_a_survey_is_named_as_its_publisher_does() -> None:
+    known = {**tree(fr=(10, 20, 70)), "/survey/nps/autumn": scored("/survey/nps/autumn", 10, 20, 70)}
+
+    lines = table(branches(known, "", "90d", depth=1, surveys=True), colours=False).splitlines()
+    assert [line.split()[0] for line in lines] == ["segment", "all", "nps/autumn"]
+
+
+def test_promoters_that_appeared_in_a_segment_alone_are_a_question_with_its_figures() -> None:
+    known = tree(fr=(10, 20, 70))
+    found = SuspectGaming(
+        reason="promoters_jumped_here_alone",
+        since=AS_OF,
+        n=44,
+        promoters_before=0.47,
+        promoters_since=0.86,
+        beside_before=0.5,
+        beside_since=0.51,
+    )
+    known["fr"] = known["fr"].model_copy(update={"suspect_gaming": found})
+    lines = table(branches(known, "", "90d", depth=1), colours=False).splitlines()
+
+    assert "?" not in lines[1]
+    assert lines[2].endswith(
+        "? promoters from 47% to 86% since 2026-03-02, beside it from 50% to 51%: were they asked for?"
+    )
 
 
 def test_colours_change_nothing_but_the_colour() -> None:

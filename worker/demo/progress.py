@@ -13,6 +13,7 @@ from worker.streams.connection import client_options
 _STAGES = (
     ("process", outbox.RESPONSES),
     ("process", outbox.TALLIES),
+    ("process", outbox.HOURS),
     ("notify", outbox.ALERTS),
 )
 

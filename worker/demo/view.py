@@ -11,7 +11,7 @@ from rich.text import Text
 
 from schemas.alert import Alert
 from worker.demo.spectator import Seen
-from worker.flow.tally import SEPARATOR
+from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
 from worker.notify.told import Told
 
@@ -51,7 +51,8 @@ def _tree(seen: Seen) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "right", "left", "left", "right"):
         table.add_column(justify=justify, no_wrap=True)
-    for path in sorted(seen.scores, key=lambda path: path.split(SEPARATOR) if path else []):
+    segments = [path for path in seen.scores if survey_of(path) is None]
+    for path in sorted(segments, key=lambda path: path.split(SEPARATOR) if path else []):
         window = seen.scores[path]["windows"]["all"]
         if window["nps"] is None:
             continue

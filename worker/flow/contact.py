@@ -21,6 +21,7 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     at: int
     counted: bool
     seen: int
+    survey_id: str = ""  # not known of rows before surveys were counted
 
 
 class Contact(msgspec.Struct, array_like=True, gc=False):

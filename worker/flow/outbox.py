@@ -15,6 +15,7 @@ INVITATIONS = "invitations"
 DECISIONS = "decisions"
 DEAD_LETTERS = "dead-letters"
 TALLIES = "tallies"
+HOURS = "hours"
 SCORES = "scores"
 DELIVERIES = "deliveries"
 

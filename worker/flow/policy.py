@@ -75,6 +75,28 @@ class InvitationPolicy(Section):
     platform: Platform = Platform()
 
 
+class SolicitationPolicy(Section):
+    """Which answers are marked as asked for by the person who is judged."""
+
+    right_after_minutes: int = Field(
+        default=60, ge=1, le=10_080, description="Answers so soon after a contact are marked, if its person asked."
+    )
+
+
+class IncidentPolicy(Section):
+    """When a segment's drop is told."""
+
+    answers_per_false_alarm: int = Field(
+        default=2_000,
+        ge=200,
+        le=1_000_000,
+        description="Answers of each segment until chance alone raises an alarm in one of all, on average.",
+    )
+    rest_hours: int = Field(
+        default=24, ge=0, le=8_760, description="How long after an incident a segment's next drop is not told."
+    )
+
+
 class Policy(Section):
     """All of them."""
 
@@ -82,3 +104,5 @@ class Policy(Section):
     history: HistoryPolicy = HistoryPolicy()
     alerts: AlertPolicy = AlertPolicy()
     invitations: InvitationPolicy = InvitationPolicy()
+    incidents: IncidentPolicy = IncidentPolicy()
+    solicitation: SolicitationPolicy = SolicitationPolicy()

@@ -16,12 +16,13 @@ from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
 from worker.flow.ids import make_id, number
 from worker.flow.intake import erased_key, validate
+from worker.flow.lineage import SEPARATOR
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Kind, Output
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER, Place, Record, origin_header, sent_on
 from worker.flow.rules import RULES
-from worker.flow.tally import SEPARATOR, Tallies
+from worker.flow.tally import Tallies, Where
 from worker.nps.histogram import classify
 from worker.nps.latest import Given
 
@@ -179,6 +180,7 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         facts.at,
         not response.test,
         facts.now if before is None else before.seen,
+        response.survey_id,
     )
     facts.contact.remember(answer, before, facts.now, desk.policy.history)
     outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
@@ -198,11 +200,12 @@ def _enter_tally(record: Record, facts: Facts, desk: Desk) -> None:
     response, before = facts.response, facts.before
     answer_id = number(response.response_id)
     given = None if response.test else Given(facts.at, answer_id, response.score)
+    where = Where(facts.segment, response.survey_id)
     if before is not None and before.counted:
-        taken = before.segment, Given(before.at, answer_id, before.score)
-        desk.tallies.move(record.offset, taken, None if given is None else (facts.segment, given))
+        taken = Where(before.segment, before.survey_id), Given(before.at, answer_id, before.score)
+        desk.tallies.move(record.offset, taken, None if given is None else (where, given))
     elif given is not None:
-        desk.tallies.put(record.offset, facts.segment, given)
+        desk.tallies.put(record.offset, where, given)
 
 
 def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:

@@ -1,51 +1,88 @@
 """The second stage: tallies into a segment's windows, and the scores that follow from them."""
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from schemas.emitted import emitted
-from schemas.scores import Scores, SmoothedScore, TrendScore, WindowScore
-from worker.flow import outbox, tally
+from schemas.scores import Scores, SmoothedScore, SuspectGaming, TrendScore
+from worker.flow import hint, outbox, tally, tick
+from worker.flow.hours import Hours
+from worker.flow.hours import outputs as hours_of
 from worker.flow.ids import make_id
+from worker.flow.lineage import survey_of
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
-from worker.nps.histogram import counts, nps
-from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
+from worker.flow.tally import Tally
+from worker.flow.window_score import window_score
+from worker.nps.histogram import counts
 from worker.nps.segment import Entries, Segment
+from worker.nps.watch import Jump
+from worker.nps.windows import HOUR
 
-_Scores, _WindowScore = emitted(Scores), emitted(WindowScore)
-_SmoothedScore, _TrendScore = emitted(SmoothedScore), emitted(TrendScore)
+_Scores, _SmoothedScore = emitted(Scores), emitted(SmoothedScore)
+_TrendScore, _SuspectGaming = emitted(TrendScore), emitted(SuspectGaming)
 
 #: Writes a segment's row.
 encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Segment).decode
 
 
-def count(records: Iterable[Record], read: Callable[[bytes], bytes | None]) -> Decided:
-    """Count a batch of tallies of one partition. `read` returns a segment's row by its path."""
-    told: dict[str, dict[int, list[Entries]]] = {}
-    for record in records:
-        assert record.value is not None
-        message = tally.decode(record.value)
+class _News:
+    """What a batch brings: entries by path and source, hints by path, and the time of the last tick, in ms."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.told: dict[str, dict[int, list[Entries]]] = {}
+        self.hints: dict[str, Jump | None] = {}
+        self.tick: int | None = None
+        for record in records:
+            assert record.value is not None
+            if record.key == tick.KEY:
+                self.tick = max(self.tick or 0, record.timestamp)
+            elif record.key == hint.KEY:
+                hinted = hint.decode(record.value)
+                self.hints[hinted.path] = hinted.jump
+            else:
+                self._count(tally.decode(record.value))
+
+    def _count(self, message: Tally) -> None:
         for path, entries in message.segments.items():
-            by_source = told.get(path)
+            by_source = self.told.get(path)
             if by_source is None:
-                by_source = told[path] = {}
+                by_source = self.told[path] = {}
             by_source.setdefault(message.source, []).append(entries)
+
+    def change(self, path: str, segment: Segment) -> bool:
+        """Change a segment accordingly; say whether anything is new."""
+        new = path in self.told and segment.count(self.told[path])
+        if path in self.hints and self.hints[path] != segment.jump:
+            segment.jump, new = self.hints[path], True
+        return new if self.tick is None else segment.spans.tick(self.tick) or new
+
+
+def count(records: Iterable[Record], rows: Mapping[bytes, bytes], number: int) -> Decided:
+    """Count a batch of tallies of the partition `number`, whose segments' rows are `rows`; a tick moves all of them."""
+    news = _News(records)
     outputs: list[Output] = []
-    rows: dict[bytes, bytes | None] = {}
-    for path, by_source in told.items():
+    changed: dict[bytes, bytes | None] = {}
+    ended: dict[str, bytes] = {}
+    everyone = () if news.tick is None else (key.decode() for key in rows)
+    for path in dict.fromkeys((*news.told, *news.hints, *everyone)):
         key = path.encode()
-        row = read(key)
+        row = rows.get(key)
+        if row is None and path not in news.told:
+            continue
         segment = Segment() if row is None else _read(row)
-        if segment.count(by_source):
-            rows[key] = encode(segment)
+        is_new = news.change(path, segment)
+        if hours := segment.tell(everything=news.tick is not None):
+            ended[path] = hours
+        if is_new or hours:
+            changed[key] = encode(segment)
+        if is_new:
             outputs.append(_scores(key, segment))
-    return Decided(outputs, rows, {})
+    return Decided(outputs + hours_of(Hours(number, ended, news.tick)), changed, {})
 
 
 def scores(key: bytes, row: bytes) -> Output:
@@ -61,13 +98,13 @@ def _read(row: bytes) -> Segment:
 
 def _scores(key: bytes, segment: Segment) -> Output:
     path = key.decode()
-    newest = segment.spans.newest or 0
+    until = segment.spans.until or 0
     found = segment.spans.indicator()
     body = _Scores(
         segment=path,
-        as_of=from_ms(newest),
+        as_of=from_ms(until),
         histogram=segment.total,
-        windows={name: _window(*counts(histogram)) for name, histogram in segment.windows().items()},
+        windows={name: window_score(*counts(histogram)) for name, histogram in segment.windows().items()},
         smoothed=None
         if found is None
         else _SmoothedScore(
@@ -85,22 +122,19 @@ def _scores(key: bytes, segment: Segment) -> Output:
             low=found.trend.low,
             high=found.trend.high,
         ),
+        survey_id=survey_of(path),
+        suspect_gaming=None
+        if segment.jump is None
+        else _SuspectGaming(
+            reason="promoters_jumped_here_alone",
+            since=from_ms(segment.jump.since * HOUR),
+            n=segment.jump.n,
+            promoters_before=segment.jump.before,
+            promoters_since=segment.jump.after,
+            beside_before=segment.jump.beside_before,
+            beside_since=segment.jump.beside_after,
+        ),
     )
-    event_id = make_id("scores", path, *(f"{source}:{mark}" for source, mark in sorted(segment.marks.items())))
-    return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(newest))
-
-
-@lru_cache(maxsize=1_024)  # most windows of a small segment are alike
-def _window(promoters: int, passives: int, detractors: int) -> WindowScore:
-    n = promoters + passives + detractors
-    low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
-    return _WindowScore(
-        n=n,
-        promoters=promoters,
-        passives=passives,
-        detractors=detractors,
-        nps=nps(promoters, passives, detractors),
-        low=low,
-        high=high,
-        indicative=n < INDICATIVE_BELOW,
-    )
+    marks = (f"{source}:{mark}" for source, mark in sorted(segment.marks.items()))
+    event_id = make_id("scores", path, until, 0 if segment.jump is None else segment.jump.since, *marks)
+    return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(until))

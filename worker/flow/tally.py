@@ -3,17 +3,17 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Callable
-from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
 from worker.flow import outbox
+from worker.flow.lineage import paths_of
 from worker.flow.outbox import Output
 from worker.nps import columns
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
 
-SEPARATOR = "/"
 #: In bytes. Kafka takes 1 MiB; what one batch tells one segment is at most half of that.
 _LARGEST_MESSAGE = 500_000
 
@@ -29,34 +29,31 @@ _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Tally).decode
 
 
-@lru_cache(maxsize=65_536)
-def lineage(segment: str) -> tuple[str, ...]:
-    """Return a segment's path and its ancestors', the root ("") last."""
-    paths = [segment]
-    while segment:
-        segment = segment.rpartition(SEPARATOR)[0]
-        paths.append(segment)
-    return tuple(paths)
+class Where(NamedTuple):
+    """What an answer was given to."""
+
+    segment: str
+    survey_id: str
 
 
 class Tallies:
     """The entries of one batch: answers by the segment they were given in, corrections by each that they touch."""
 
     def __init__(self) -> None:
-        self._put: dict[str, array[int]] = {}
+        self._put: dict[Where, array[int]] = {}
         self._moves: dict[str, list[Move]] = {}
 
-    def put(self, offset: int, segment: str, given: Given) -> None:
-        """Enter an answer to a segment, and so to each of its ancestors."""
-        put = self._put.get(segment)
+    def put(self, offset: int, where: Where, given: Given) -> None:
+        """Enter an answer to a segment, and so to each of its ancestors, and to its survey."""
+        put = self._put.get(where)
         if put is None:
-            put = self._put[segment] = array(columns.SIGNED)
+            put = self._put[where] = array(columns.SIGNED)
         put.extend((offset, *given))
 
-    def move(self, offset: int, taken: tuple[str, Given], put: tuple[str, Given] | None) -> None:
+    def move(self, offset: int, taken: tuple[Where, Given], put: tuple[Where, Given] | None) -> None:
         """Enter a correction: what it takes out of one segment's line and puts into another's, once per segment."""
-        left = lineage(taken[0])
-        joined = lineage(put[0]) if put else ()
+        left = paths_of(*taken[0])
+        joined = paths_of(*put[0]) if put else ()
         for path in dict.fromkeys((*left, *joined)):
             gone = taken[1] if path in left else None
             come = put[1] if put and path in joined else None
@@ -74,8 +71,8 @@ class Tallies:
 
     def _rolled_up(self) -> "dict[str, array[int]]":
         put: dict[str, array[int]] = {}
-        for segment, numbers in self._put.items():
-            for path in lineage(segment):
+        for where, numbers in self._put.items():
+            for path in paths_of(*where):
                 known = put.get(path)
                 if known is None:
                     put[path] = numbers[:]

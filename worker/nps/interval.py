@@ -6,7 +6,7 @@ interval does not.
 """
 
 from collections.abc import Sequence
-from math import sqrt
+from math import erfc, sqrt
 
 #: The two-sided 95 % quantile of the normal distribution.
 Z_95 = 1.959963984540054
@@ -34,12 +34,24 @@ def difference(one: Counts, other: Counts, z: float = Z_95) -> tuple[float, floa
 
     Of separate answers: a segment is compared with the rest of its parent. Each has its own adjusted variance.
     """
+    centre, error = fall_of(one, other)
+    return 100.0 * (centre - z * error), 100.0 * (centre + z * error)
+
+
+def chance_of_drop(before: Counts, after: Counts) -> float:
+    """Return how likely chance alone makes an NPS this much lower than before: the one-sided p-value of the z-test."""
+    centre, error = fall_of(before, after)
+    return 0.5 * erfc(centre / error / sqrt(2.0))
+
+
+def fall_of(one: Counts, other: Counts) -> tuple[float, float]:
+    """Return one mean less the other's, between -2 and 2, and the standard error of that; both adjusted."""
     centre = variance = 0.0
     for sign, (promoters, passives, detractors) in ((1, one), (-1, other)):
         n = promoters + passives + detractors
         centre += sign * (promoters - detractors) / (n + _PSEUDO)
         variance += adjusted_variance(promoters, detractors, n) / (n + _PSEUDO)
-    return 100.0 * (centre - z * sqrt(variance)), 100.0 * (centre + z * sqrt(variance))
+    return centre, sqrt(variance)
 
 
 def adjusted_variance(promoters: float, detractors: float, n: float) -> float:

@@ -9,7 +9,9 @@ from worker.nps import columns, histogram
 from worker.nps.histogram import Histogram
 from worker.nps.latest import Given, Latest, Plain
 from worker.nps.spans import Spans
-from worker.nps.windows import ALL, LAST, SPANS
+from worker.nps.untold import Untold
+from worker.nps.watch import Jump
+from worker.nps.windows import ALL, HOUR, LAST, SPANS
 
 #: How many numbers of `Entries.put` are one answer.
 _WIDTH = 4
@@ -49,12 +51,17 @@ def _new(told: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
 
 
 class Segment(msgspec.Struct, array_like=True):
-    """`marks`: per source, the highest offset counted. One event is one entry, so an offset tells all of it."""
+    """`marks`: per source, the highest offset counted. One event is one entry, so an offset tells all of it.
+
+    `jump`: what was found beside its neighbours, if anything was.
+    """
 
     marks: dict[int, int] = msgspec.field(default_factory=dict)
     total: Histogram = msgspec.field(default_factory=histogram.empty)
     latest: Latest = msgspec.field(default_factory=Latest)
     spans: Spans = msgspec.field(default_factory=Spans)
+    untold: Untold = msgspec.field(default_factory=Untold)
+    jump: Jump | None = None
 
     def count(self, told: Mapping[int, list[Entries]]) -> bool:
         """Count entries, by their source, and each once: one at or below its source's mark is a replay.
@@ -84,8 +91,17 @@ class Segment(msgspec.Struct, array_like=True):
         for _, _, score in taken:
             self.total[score] -= 1
         self.latest.change(put, taken)
-        self.spans.change(put, taken)
+        came, went = self.spans.change(put, taken)
+        self.untold.change(came, went, self._hour)
         return True
+
+    def tell(self, *, everything: bool = False) -> bytes:
+        """Return the hours that are over, as untold.py has them, if they are worth it, and note that they were told."""
+        return self.untold.tell(self._hour, everything=everything)
+
+    @property
+    def _hour(self) -> int:
+        return (self.spans.until or 0) // HOUR
 
     def windows(self) -> dict[str, Histogram]:
         """Return the histogram of each window by its name."""

@@ -1,6 +1,6 @@
 """The smoothed NPS and its trend: what a medium-term indicator is about, and how sure one can be of it.
 
-Each answer weighs half as much for every half-life that it is older than the newest (Cormode, Shkapenyuk, Srivastava,
+Each answer weighs half as much for every half-life of its age (Cormode, Shkapenyuk, Srivastava,
 Xu (2009), "Forward decay: a practical time decay model for streaming systems", ICDE). The half-life follows the
 segment's rhythm: as many answers carry a quiet one's figure as a busy one's. Everything is computed from the exact
 days, so neither the order of arrival nor a correction leaves a trace.
@@ -31,7 +31,7 @@ HALVINGS = 10
 
 
 class Days(NamedTuple):
-    """Promoters, passives and detractors by day, the oldest first; `ages`: how many days before the newest answer."""
+    """Promoters, passives and detractors by day, the oldest first; `ages`: how many days ago."""
 
     ages: Sequence[int]
     promoters: Sequence[int]
@@ -77,7 +77,7 @@ class Indicator(NamedTuple):
 def half_life(n: int, days: int) -> int:
     """Return the half-life in whole days, of n answers within RHYTHM_DAYS: time for 81, from a week to a quarter.
 
-    `days`: how long ago the first of them was given, the newest day included.
+    `days`: how long ago the first of them was given, today included.
     """
     return round(min(max(_RESPONSES * days / n, _SHORTEST), LONGEST)) if n else LONGEST
 

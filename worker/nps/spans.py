@@ -1,7 +1,7 @@
 """Windows over event time: a histogram per hour and per day, and a running total per window.
 
-The totals follow the newest answer's time: when it moves on, the buckets that leave are subtracted. A late answer goes
-to its own bucket and to the windows that reach back so far.
+The totals follow the newest answer's time, or a tick's where that is later: when it moves on, the buckets that leave
+are subtracted. A late answer goes to its own bucket and to the windows that reach back so far.
 """
 
 import msgspec
@@ -39,9 +39,9 @@ def _by(unit: int, hours: Cells, oldest: int) -> Cells:
 
 
 class Spans(msgspec.Struct, array_like=True):
-    """`newest`: ms, None before the first answer; `buckets`: by unit; `totals`: as `shape` says."""
+    """`until`: where the windows end, in ms, None before any answer; `buckets`: by unit; `totals`: as `shape` says."""
 
-    newest: int | None = None
+    until: int | None = None
     buckets: dict[int, Buckets] = msgspec.field(default_factory=lambda: {unit: Buckets() for unit in _WIDEST})
     totals: list[Histogram] = msgspec.field(default_factory=lambda: [empty() for _ in SPANS])
     shape: str = _SHAPE
@@ -54,21 +54,34 @@ class Spans(msgspec.Struct, array_like=True):
         for unit in _WIDEST:
             self.buckets.setdefault(unit, Buckets())
         self.totals = [empty() for _ in SPANS]
-        if self.newest is not None:
+        if self.until is not None:
             for number, span in enumerate(SPANS):
                 opened = Opened(self.buckets[span.unit])
-                self.totals[number] = opened.between(span.oldest(self.newest), self.newest // span.unit + 1)
+                self.totals[number] = opened.between(span.oldest(self.until), self.until // span.unit + 1)
 
-    def change(self, put: list[Plain], taken: list[Plain]) -> None:
-        """Count answers, and take others out again; what has left every window is nowhere to be taken from."""
-        before = self.newest
-        newest = max(put)[0] if put else before
-        if newest is None:
-            return
-        self.newest = newest if before is None else max(before, newest)
+    def tick(self, time: int) -> bool:
+        """Let the windows end at a time, in ms, if they end in an hour before; say whether they did."""
+        if self.until is None or self.until // HOUR >= time // HOUR:
+            return False
+        self._change({}, {}, time)
+        return True
+
+    def change(self, put: list[Plain], taken: list[Plain]) -> tuple[Cells, Cells]:
+        """Count answers, and take others out again; what has left every window is nowhere to be taken from.
+
+        Return both by hour.
+        """
         came, went = _by_hour(put), _by_hour(taken)
+        until = max(put)[0] if put else self.until
+        if until is not None:
+            self._change(came, went, until)
+        return came, went
+
+    def _change(self, came: Cells, went: Cells, until: int) -> None:
+        before = self.until
+        self.until = until if before is None else max(before, until)
         for unit, widest in _WIDEST.items():
-            now = self.newest // unit
+            now = self.until // unit
             buckets = Opened(self.buckets[unit])
             if before is not None and before // unit < now:
                 self._leave(unit, before, buckets)
@@ -83,25 +96,25 @@ class Spans(msgspec.Struct, array_like=True):
             self.buckets[unit] = buckets.closed()
 
     def indicator(self) -> Indicator | None:
-        """Return the smoothed score and the trend as of the newest answer; None without recent answers."""
-        if self.newest is None:
+        """Return the smoothed score and the trend as of where the windows end; None without recent answers."""
+        if self.until is None:
             return None
-        opened, today = Opened(self.buckets[DAY]), self.newest // DAY
+        opened, today = Opened(self.buckets[DAY]), self.until // DAY
         life = half_life(*opened.rhythm(today, RHYTHM_DAYS))
         return indicator(opened.days(today, HALVINGS * life + 1), life)
 
     def _leave(self, unit: int, before: int, buckets: Opened) -> None:
-        """Take out of the totals what has left the windows since the newest answer was that of `before`."""
-        assert self.newest is not None
+        """Take out of the totals what has left the windows since they ended at `before`."""
+        assert self.until is not None
         for span, total in self._by_span(unit):
-            for score, n in enumerate(buckets.between(span.oldest(before), span.oldest(self.newest))):
+            for score, n in enumerate(buckets.between(span.oldest(before), span.oldest(self.until))):
                 total[score] -= n
 
     def _total(self, unit: int, cells: Cells, sign: int) -> None:
         """Add cells to the totals of the windows they are in, or subtract them."""
-        assert self.newest is not None
+        assert self.until is not None
         for span, total in self._by_span(unit):
-            first = span.oldest(self.newest) * BINS
+            first = span.oldest(self.until) * BINS
             for cell, n in cells.items():
                 if cell >= first:
                     total[cell % BINS] += sign * n

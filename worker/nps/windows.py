@@ -11,15 +11,15 @@ DAY = 86_400_000
 
 
 class Span(NamedTuple):
-    """A window over the last `length` buckets of `unit` milliseconds, the newest answer's bucket included."""
+    """A window over the last `length` buckets of `unit` milliseconds, the one in which it ends included."""
 
     name: str
     unit: int
     length: int
 
-    def oldest(self, newest: int) -> int:
-        """Return the index of the oldest bucket inside the window, when the newest answer is at `newest` (ms)."""
-        return newest // self.unit - self.length + 1
+    def oldest(self, until: int) -> int:
+        """Return the index of the oldest bucket inside the window that ends at `until`, in ms."""
+        return until // self.unit - self.length + 1
 
 
 ALL = "all"

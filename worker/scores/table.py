@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from schemas.scores import TrendScore
-from worker.flow.tally import SEPARATOR
+from schemas.scores import SuspectGaming, TrendScore
+from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
 from worker.scores.tree import Branch
 
@@ -11,7 +11,7 @@ _HALF = 10
 _GOOD, _FAIR = 30, 0
 _RED, _YELLOW, _GREEN, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _ARROWS = {"rising": "↗", "falling": "↘", "steady": "→"}
-_HEAD = ("segment", "", "NPS", "95 % interval", "n", "drag ", "trend, points per 30 days")
+_HEAD = ("segment", "", "NPS", "95 % interval", "n", "drag ", "trend, points per 30 days", "")
 
 
 def table(branches: Sequence[Branch], *, colours: bool) -> str:
@@ -29,9 +29,10 @@ def table(branches: Sequence[Branch], *, colours: bool) -> str:
 
 def _cells(branch: Branch) -> tuple[str, ...]:
     window = branch.window
-    name = clean(branch.path.rpartition(SEPARATOR)[2] if branch.depth else branch.path) or "all"
+    name = clean(_name(branch)) or "all"
+    note = _note(branch.scores.suspect_gaming)
     if window.nps is None or window.low is None or window.high is None:
-        return ("  " * branch.depth + name, _bar(None), "–", "", "0", "", _trend(branch.scores.trend))
+        return ("  " * branch.depth + name, _bar(None), "–", "", "0", "", _trend(branch.scores.trend), note)
     drag = "" if branch.drag is None else f"{branch.drag:+.1f}" + ("*" if branch.differs else " ")
     return (
         "  " * branch.depth + name,
@@ -41,7 +42,15 @@ def _cells(branch: Branch) -> tuple[str, ...]:
         f"{window.n:,}",
         drag,
         _trend(branch.scores.trend),
+        note,
     )
+
+
+def _name(branch: Branch) -> str:
+    survey = survey_of(branch.path)
+    if survey is not None:
+        return survey
+    return branch.path.rpartition(SEPARATOR)[2] if branch.depth else branch.path
 
 
 def _bar(nps: float | None) -> str:
@@ -58,6 +67,15 @@ def _trend(trend: TrendScore | None) -> str:
     return f"{arrow} {trend.direction} {trend.change:+.0f} ({trend.low:+.0f} to {trend.high:+.0f})"
 
 
+def _note(found: SuspectGaming | None) -> str:
+    """Return the question to ask, with its figures."""
+    if found is None:
+        return ""
+    here = f"{found.promoters_before:.0%} to {found.promoters_since:.0%}"
+    beside = f"{found.beside_before:.0%} to {found.beside_since:.0%}"
+    return f"? promoters from {here} since {found.since:%Y-%m-%d}, beside it from {beside}: were they asked for?"
+
+
 def _aligned(column: int, cell: str, width: int) -> str:
     return cell.rjust(width) if _HEAD[column] in {"NPS", "n", "drag "} else cell.ljust(width)
 
@@ -65,7 +83,7 @@ def _aligned(column: int, cell: str, width: int) -> str:
 def _coloured(cells: list[str], branch: Branch) -> list[str]:
     nps = branch.window.nps
     colour = _DIM if nps is None else _GREEN if nps >= _GOOD else _YELLOW if nps >= _FAIR else _RED
-    name, bar, figure, interval, n, drag, trend = cells
+    name, bar, figure, interval, n, drag, trend, note = cells
     pulls = _RED if branch.differs and (branch.drag or 0) < 0 else _DIM
     return [
         (_BOLD if branch.depth == 0 else "") + name + _PLAIN,
@@ -75,4 +93,5 @@ def _coloured(cells: list[str], branch: Branch) -> list[str]:
         _DIM + n + _PLAIN,
         pulls + drag + _PLAIN,
         trend,
+        _YELLOW + note + _PLAIN if note.strip() else "",
     ]

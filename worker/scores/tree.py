@@ -1,10 +1,10 @@
-"""The tree of segments, and what each takes from its parent's NPS."""
+"""The tree of segments, or the surveys, and what each takes from its parent's NPS."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
-from worker.flow.tally import SEPARATOR
+from worker.flow.lineage import parent_of, survey_of
 from worker.nps.interval import difference
 
 
@@ -24,15 +24,19 @@ class Branch(NamedTuple):
     differs: bool | None
 
 
-def branches(scores: Mapping[str, Scores], path: str, window: str, *, depth: int | None) -> list[Branch]:
+def branches(
+    scores: Mapping[str, Scores], path: str, window: str, *, depth: int | None, surveys: bool = False
+) -> list[Branch]:
     """Return a segment and what is below it, each parent's heaviest drag first, down to a depth if one is given.
 
-    Segments without an answer in the window are left out. Raise KeyError for a segment that is not there.
+    With `surveys` they are what is below the root, and nothing else is. Segments without an answer in the window are
+    left out. Raise KeyError for a segment that is not there.
     """
     children: dict[str, list[str]] = {}
     for known in scores:
-        if known:
-            children.setdefault(_parent(known), []).append(known)
+        above = parent_of(known)
+        if above is not None and (survey_of(known) is not None) is surveys:
+            children.setdefault(above, []).append(known)
 
     def below(segment: str, parent: WindowScore | None, level: int) -> Iterator[Branch]:
         own = scores[segment].windows[window]
@@ -64,7 +68,3 @@ def _differs(own: WindowScore, parent: WindowScore) -> bool:
 
 def _counts(window: WindowScore) -> list[int]:
     return [window.promoters, window.passives, window.detractors]
-
-
-def _parent(path: str) -> str:
-    return path.rpartition(SEPARATOR)[0]

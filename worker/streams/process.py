@@ -1,6 +1,7 @@
-"""The process role: responses are decided, tallies are counted."""
+"""The process role: responses are decided, tallies are counted, segments are watched over."""
 
-from worker.flow import outbox, road, segments
+from worker.clock import Clock
+from worker.flow import outbox, road, segments, watching
 from worker.flow.record import Record
 from worker.flow.road import Batch, Decided
 from worker.settings import Settings
@@ -8,14 +9,21 @@ from worker.streams import topics
 from worker.streams.lane import Pace, View
 from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
+from worker.streams.ticker import Ticker
 
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
 _SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
+#: Hours are told once an hour.
+_WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
 
 
-def build(settings: Settings, kafka: topics.Found) -> Shell:
-    """Return the role's shell: two stages, the first keyed by customer, the second by segment."""
+def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell, Ticker]:
+    """Return the role's shell, and what makes its ticks.
+
+    There are three stages: the first keyed by customer, the second by segment, and the third over all segments, in one
+    partition.
+    """
     shell = Shell(settings, ROLE, kafka)
     policy, responses = settings.policy, shell.topic_name(outbox.RESPONSES)
     owner = partition_of(kafka.partitions)
@@ -29,8 +37,16 @@ def build(settings: Settings, kafka: topics.Found) -> Shell:
     shell.agent(
         outbox.TALLIES,
         shell.table(topics.SEGMENTS),
-        lambda records, _, partition: segments.count(records, partition.rows.get),
+        lambda records, number, partition: segments.count(records, partition.rows, number),
         view=View(outbox.SCORES, segments.scores),
         pace=_SEGMENTS,
     )
-    return shell
+    shell.agent(
+        outbox.HOURS,
+        shell.table(topics.WATCHES),
+        lambda records, _, partition: watching.watch(
+            records, partition.rows, kafka.partitions, owner, policy.incidents
+        ),
+        pace=_WATCHES,
+    )
+    return shell, Ticker(shell, clock)

@@ -34,8 +34,9 @@ _SHORTEST_COMPACTION_LAG_MS = 3_600_000
 
 CONTACTS = "contacts"
 SEGMENTS = "segments"
+WATCHES = "watches"
 OUTBOX = "outbox"
-TABLES = {"process": (CONTACTS, SEGMENTS), "notify": (OUTBOX,)}
+TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES), "notify": (OUTBOX,)}
 
 
 class Found(NamedTuple):
@@ -89,6 +90,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
         outbox.DECISIONS: kept,
         outbox.DEAD_LETTERS: kept,
         outbox.TALLIES: week,
+        outbox.HOURS: week,
         outbox.SCORES: latest,
         outbox.DELIVERIES: kept,
     }

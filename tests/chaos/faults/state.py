@@ -4,11 +4,14 @@ import asyncio
 import resource
 import shutil
 import signal
+from collections.abc import Callable
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from chaos import invariants
+from chaos import invariants, tables
 from chaos.ground import Ground, Trial
 from chaos.invariants import Verdict
+from chaos.tables import Table
 from chaos.world import Worker, World, patience
 
 from worker.embedded.kafka import EmbeddedKafka
@@ -20,6 +23,13 @@ _FULL_BYTES = 1
 _PATIENCE_SECONDS = 8
 #: What comes after them has to be acknowledged.
 _STEPS = ("validated", "outputs_acked", "outputs_sent")
+#: What no tick changes, which there is one of at each start.
+_UNTOUCHED: dict[str, Callable[[Table], Any]] = {
+    "contacts": lambda table: table.rows,
+    "outbox": lambda table: table.rows,
+    "segments": lambda table: {path: of["all"] for path, of in tables.windows(table).items()},
+    "watches": lambda table: table.rows.keys(),
+}
 
 
 async def wiped(ground: Ground, trials: int) -> None:
@@ -40,8 +50,8 @@ async def wiped(ground: Ground, trials: int) -> None:
                     await worker.start()
                     await worker.ready()
                 after = (await world.find()).tables
-                for table, found in after.items():
-                    trial.expect(f"{table} is the same", found.rows == before[table].rows, expected=True)
+                for table, of in _UNTOUCHED.items():
+                    trial.expect(f"{table} is the same", of(after[table]) == of(before[table]), expected=True)
                 await world.feed_some(_PORTION)
                 await world.caught_up()
                 trial.take(await world.check())

@@ -2,5 +2,6 @@
 
 from worker.flow.rules.detractor_alert import detractor_alert
 from worker.flow.rules.review_invitation import review_invitation
+from worker.flow.rules.suspect_gaming import suspect_gaming
 
-RULES = (detractor_alert, review_invitation)
+RULES = (detractor_alert, review_invitation, suspect_gaming)

@@ -9,8 +9,8 @@ from schemas.response import Consent, Customer
 from worker.flow import outbox
 from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
+from worker.flow.lineage import SEPARATOR
 from worker.flow.moment import from_ms
-from worker.flow.tally import SEPARATOR
 from worker.flow.text import clean, field
 from worker.nps.histogram import classify
 

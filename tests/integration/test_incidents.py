@@ -1,0 +1,97 @@
+"""A desk whose answers turn bad, over a real Kafka and a real SMTP server: told once, and resolved once."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from integration.conftest import Bench, StartBench
+
+from worker.embedded.kafka import EmbeddedKafka
+from worker.flow import tick
+from worker.settings import KafkaSettings
+
+DESKS = ("pay", "send", "help")
+GOOD = [10, 8, 10, 3, 9, 8, 10, 10, 7, 5]
+BAD = [3, 0, 8, 5, 6, 2, 10, 4, 1, 7]
+
+
+async def answer(bench: Bench, since: datetime, count: int, every: timedelta, bad: str | None = None) -> datetime:
+    """Publish answers to each desk; return when the next ones are due."""
+    topic = f"{bench.settings.topic_prefix}.responses"
+    for place in range(count):
+        for desk in DESKS:
+            when = since + place * every
+            number = f"{desk}-{when.timestamp():.0f}"
+            event = {
+                "response_id": number,
+                "survey_id": "autumn",
+                "customer_id": number,
+                "score": (BAD if desk == bad else GOOD)[place % 10],
+                "responded_at": when.isoformat(),
+                "segment": ["fr", desk],
+            }
+            await bench.producer.send(topic, json.dumps(event).encode(), key=number.encode())
+    await bench.producer.flush()
+    await bench.settle()
+    return since + count * every
+
+
+async def let_time_pass(bench: Bench) -> None:
+    """Publish a tick to each partition of segments, as a worker does that takes them over."""
+    topic = f"{bench.settings.topic_prefix}.tallies"
+    for partition in range(bench.worker.shells["process"].partitions):
+        await bench.producer.send_and_wait(topic, b"", key=tick.KEY, partition=partition)
+    await bench.settle()
+
+
+async def incidents(bench: Bench) -> list[dict[str, Any]]:
+    records = [record for record in await bench.read("alerts") if (record.key or b"").startswith(b"incident:")]
+    assert {dict(record.headers)["ce_type"] for record in records} <= {b"nps.incident.v1"}
+    return [json.loads(record.value) for record in records]
+
+
+async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_with_another(
+    bench: StartBench, kafka: EmbeddedKafka
+) -> None:
+    now, hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
+    # Three weeks come at once: with one partition, in their order.
+    in_order = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="incidents", partitions=1)
+    async with bench(kafka=in_order) as running:
+        fell = await answer(running, now - 500 * hour, 400, hour)
+        risen = await answer(running, fell, 100, hour, bad="send")
+        assert await incidents(running) == []  # nobody said what time it is
+        await let_time_pass(running)
+        await let_time_pass(running)
+        (opened,) = await incidents(running)
+        # A publisher's clock may be ahead; so a test can be.
+        await answer(running, risen + hour, 300, timedelta(minutes=1))
+        await let_time_pass(running)
+        _, resolved = await incidents(running)
+        scores = {record.key: json.loads(record.value) for record in await running.read("scores")}
+        mails = [mail for mail in running.inbox.mails if "NPS" in mail.message["Subject"]]
+
+    assert ("fr/send", "opened", "critical") == (opened["segment"], opened["action"], opened["severity"])
+    assert abs(datetime.fromisoformat(opened["since"]) - fell) <= timedelta(hours=24)
+    assert abs(opened["before"]["nps"] - 30) <= 3
+    assert abs(opened["after"]["nps"] + 60) <= 12
+    assert ("fr/send", "resolved", "recovered") == (resolved["segment"], resolved["action"], resolved["reason"])
+    assert opened["alert_id"] == resolved["alert_id"]
+    assert [mail.message["X-NPS-Alert-Id"] for mail in mails] == [opened["alert_id"]] * 2
+    assert ["[Critical]", "[Resolved]"] == [str(mail.message["Subject"]).split()[0] for mail in mails]
+    assert scores[b""]["windows"]["all"]["n"] == scores[b"/survey/autumn"]["windows"]["all"]["n"] == 2_400
+
+
+async def test_windows_move_on_when_nothing_arrives(bench: StartBench) -> None:
+    async with bench() as running:
+        await answer(running, datetime.now(UTC) - timedelta(days=3), 24, timedelta(hours=1))
+        before = {record.key: json.loads(record.value) for record in await running.read("scores")}
+        await let_time_pass(running)
+        after = {record.key: json.loads(record.value) for record in await running.read("scores")}
+
+    assert before.keys() == after.keys()
+    assert [before[b""]["windows"][name]["n"] for name in ("24h", "7d")] == [72, 72]
+    assert [after[b""]["windows"][name]["n"] for name in ("24h", "7d")] == [0, 72]
+    assert {event["windows"]["24h"]["n"] for event in after.values()} == {0}
+    assert min(datetime.fromisoformat(event["as_of"]) for event in after.values()) > datetime.now(UTC) - timedelta(
+        minutes=5
+    )

@@ -1,0 +1,128 @@
+"""The ticker: a tick for each partition held, each hour, and when one is taken over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from worker.errors import StateNotDurable
+from worker.flow import tick
+from worker.streams.ticker import Ticker
+
+HOUR = 3_600_000
+#: A minute past a full hour.
+BEGAN = 480_000 * HOUR + 60_000
+
+
+class World:
+    """What a ticker sees of its worker, and a clock that stands until it is moved."""
+
+    def __init__(self, *held: int, ready: bool = True) -> None:
+        self.held = list(held)
+        self.ready = ready
+        self.sent: list[tuple[str, int, bytes]] = []
+        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.broken = False
+        self.consumer = SimpleNamespace(due=lambda topic: {TP(topic, number): 0 for number in self.held})
+        self.sender = self
+        self._now = BEGAN
+        self._looked = asyncio.Event()
+        self._go_on = asyncio.Event()
+
+    def topic_name(self, topic: str) -> str:
+        return f"nps.{topic}"
+
+    async def send(self, batches: Any) -> None:
+        if self.broken:
+            raise StateNotDurable("nps.tallies: nothing can be sent")
+        self.sent += [(topic, number, record[0]) for topic, number, records in batches for record in records]
+
+    def fail(self, error: BaseException) -> None:
+        self.failure.set_result(error)
+
+    def now(self) -> int:
+        return self._now
+
+    def steady(self) -> int:
+        return self._now
+
+    async def wait(self, event: asyncio.Event, until: int | None) -> None:
+        del event, until
+        self._looked.set()
+        await self._go_on.wait()
+        self._go_on.clear()
+
+    async def looked(self) -> list[int]:
+        """Return for which partitions it ticked until it waits again."""
+        await self._looked.wait()
+        self._looked.clear()
+        sent, self.sent = self.sent, []
+        assert {(topic, key) for topic, _, key in sent} <= {("nps.tallies", tick.KEY)}
+        return [number for _, number, _ in sent]
+
+    async def after(self, ms: int) -> list[int]:
+        """Let time pass; return for which partitions it ticks then."""
+        self._now += ms
+        self._go_on.set()
+        return await self.looked()
+
+    @asynccontextmanager
+    async def ticking(self) -> AsyncIterator[None]:
+        ticker = Ticker(self, self)  # type: ignore[arg-type]
+        ticker.start()
+        try:
+            yield
+        finally:
+            await ticker.stop()
+
+
+async def test_each_partition_gets_a_tick_at_once_and_after_each_full_hour() -> None:
+    world = World(0, 2)
+    async with world.ticking():
+        assert await world.looked() == [0, 2]
+        assert await world.after(1_000) == []
+        assert await world.after(HOUR - 1_001) == []
+        assert await world.after(1) == [0, 2]
+
+
+async def test_a_partition_that_is_taken_over_gets_one_at_once() -> None:
+    world = World(0)
+    async with world.ticking():
+        assert await world.looked() == [0]
+        world.held = [0, 1]
+        assert await world.after(1_000) == [1]
+
+
+async def test_a_partition_that_was_away_gets_another_since_nobody_knows_what_was_told_there() -> None:
+    world = World(0, 1)
+    async with world.ticking():
+        await world.looked()
+        world.held = [0]
+        await world.after(1_000)
+        world.held = [0, 1]
+        assert await world.after(1_000) == [1]
+
+
+async def test_it_waits_until_the_worker_is_ready() -> None:
+    world = World(0, ready=False)
+    async with world.ticking():
+        assert await world.looked() == []
+        world.ready = True
+        assert await world.after(1_000) == [0]
+
+
+async def test_a_tick_that_cannot_be_sent_stops_the_worker() -> None:
+    world = World(0)
+    world.broken = True
+    async with world.ticking():
+        assert isinstance(await world.failure, StateNotDurable)
+
+
+async def test_stopping_one_that_was_never_started_is_nothing() -> None:
+    world = World()
+    await Ticker(world, world).stop()  # type: ignore[arg-type]
+
+    assert world.sent == []

@@ -1,0 +1,25 @@
+"""A hint about a segment, on its way to where its scores are: what was found beside its neighbours (judging.py)."""
+
+import msgspec
+
+from worker.flow.outbox import TALLIES, Output
+from worker.nps.watch import Jump
+
+#: A hint's key; tallies have none.
+KEY = b"hint"
+
+
+class Hint(msgspec.Struct, array_like=True, frozen=True):
+    """`jump`: None if there is none any more."""
+
+    path: str
+    jump: Jump | None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Hint).decode
+
+
+def output(path: str, jump: Jump | None, partition: int) -> Output:
+    """Return the message for a segment, in the partition that it is in."""
+    return Output(TALLIES, KEY, _encode(Hint(path, jump)), partition=partition)

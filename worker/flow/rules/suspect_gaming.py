@@ -1,0 +1,32 @@
+"""Answers that the person who is judged asked for, right after a contact: they come out better than the others.
+
+They are marked, with the reason and the figures, and count like all others: it is a question to ask, and no accusation.
+What a whole segment's answers look like is judged elsewhere (worker/nps/jumps.py).
+"""
+
+from schemas.decision import RuleDecision
+from schemas.emitted import emitted
+from worker.flow.facts import Facts, Ruling, nothing
+from worker.flow.moment import to_ms
+
+RULE = "suspect_gaming"
+
+_MINUTE = 60_000
+
+_RuleDecision = emitted(RuleDecision)
+
+
+def suspect_gaming(facts: Facts) -> Ruling:
+    """Mark the answer, or say why not."""
+    solicitation = facts.response.solicitation
+    if solicitation.asked_by is None:
+        return nothing(RULE, "nobody_asked")
+    if solicitation.asked_by != facts.response.customer.owner and solicitation.asked_by not in facts.response.segment:
+        return nothing(RULE, "another_asked")
+    if solicitation.contact_at is None:
+        return nothing(RULE, "no_contact")
+    minutes = (facts.at - to_ms(solicitation.contact_at)) / _MINUTE
+    if not 0 <= minutes <= facts.policy.solicitation.right_after_minutes:
+        return nothing(RULE, "not_right_after")
+    figures = {"minutes_after_contact": minutes}
+    return Ruling(_RuleDecision(rule=RULE, verdict="marked", reason="asked_by_whom_it_judges", figures=figures))

@@ -1,0 +1,65 @@
+"""The hours of a segment that whoever watches over all segments has not been told of yet.
+
+An hour is told once, after its end, and then it stays as it was told: a later answer to it is told with the next hour,
+unless it is more than a day late, and a correction likewise. What is told together need not be in order, so a quiet
+segment is told about once a day.
+"""
+
+from array import array
+
+import msgspec
+
+from worker.nps import columns
+from worker.nps.buckets import Cells
+from worker.nps.histogram import BINS, PASSIVE_FROM, PROMOTER_FROM
+
+#: Numbers of a column that are one hour: which one since 1970, and its promoters, passives and detractors.
+WIDTH = 4
+_PROMOTERS, _PASSIVES, _DETRACTORS = range(3)
+#: So many hours late, and an answer says nothing about now.
+_TOO_LATE = 24
+#: Fewer answers than so many wait for the end of their day.
+_WORTH_IT = 8
+_DAY = 24
+
+
+class Untold(msgspec.Struct, array_like=True):
+    """`told`: the last hour that was; `hours`: promoters, passives and detractors by hour."""
+
+    told: int = -1
+    hours: dict[int, list[int]] = {}
+
+    def change(self, came: Cells, went: Cells, until: int) -> None:
+        """Take in what came and went, in a segment whose answers reach the hour `until`."""
+        for sign, cells in ((1, came), (-1, went)):
+            for cell, n in cells.items():
+                hour, score = divmod(cell, BINS)
+                if hour <= self.told:
+                    if hour <= until - _TOO_LATE:
+                        continue
+                    hour = self.told + 1
+                counts = self.hours.get(hour)
+                if counts is None:
+                    counts = self.hours[hour] = [0, 0, 0]
+                counts[_class(score)] = max(0, counts[_class(score)] + sign * n)
+
+    def tell(self, until: int, *, everything: bool) -> bytes:
+        """Return the hours before `until` as a column, and note that they were told.
+
+        None are as long as they hold few answers of today, unless everything is to be told.
+        """
+        ended = [hour for hour in self.hours if hour < until]
+        if not ended and not everything:
+            return b""
+        answers = sum(sum(self.hours[hour]) for hour in ended)
+        if not everything and answers < _WORTH_IT and min(ended) // _DAY == until // _DAY:
+            return b""
+        told = array(columns.SIGNED)
+        for hour in sorted(ended):
+            told.extend((hour, *self.hours.pop(hour)))
+        self.told = max(self.told, until - 1)
+        return columns.write(told)
+
+
+def _class(score: int) -> int:
+    return _PROMOTERS if score >= PROMOTER_FROM else _PASSIVES if score >= PASSIVE_FROM else _DETRACTORS

@@ -1,0 +1,112 @@
+"""What is kept of a segment in order to watch over it: its level, and its answers of the last 90 days."""
+
+from array import array
+from bisect import bisect_left
+
+import msgspec
+
+from schemas.alert import Severity
+from worker.nps import columns
+from worker.nps.drops import Classes, Detector, Group, Prior
+from worker.nps.untold import WIDTH
+
+_DAY = 24
+#: Answers are kept by the hour for so many hours, then by the day for so many.
+_BY_HOUR, KEPT = 3 * _DAY, 90 * _DAY
+#: A column of so many entries is looked through for hours that have grown old.
+_THIN_OUT = 2 * (_BY_HOUR + KEPT // _DAY)
+
+NOTHING: Classes = (0, 0, 0)
+
+
+class Told(msgspec.Struct, array_like=True, frozen=True):
+    """An open incident: the hour in which it was told, that since which it has been, how severe, whom it explains."""
+
+    hour: int
+    since: int
+    severity: Severity
+    explains: list[str] = []
+
+
+class Jump(msgspec.Struct, array_like=True, frozen=True):
+    """How the share of promoters rose in a segment, and not beside it (jumps.py). `n`: answers since then."""
+
+    since: int
+    before: float
+    after: float
+    n: int
+    beside_before: float
+    beside_after: float
+
+
+class Watch(msgspec.Struct, array_like=True):
+    """Hours are counted since 1970.
+
+    `told`: the last hour that was taken in; `first` and `last`: those with answers; `longest`: the longest gap between
+    two of them, in hours; `recent`: hours with their promoters, passives and detractors, as a column; `alike`: how many
+    of a child's own answers this segment's shares are worth (likeness.py); `drop` and `silence`: the open incidents,
+    and `rests_until` the hour before which no other drop is told.
+    """
+
+    detector: Detector = msgspec.field(default_factory=Detector)
+    told: int = -1
+    first: int = 0
+    last: int = 0
+    longest: int = 0
+    recent: bytes = b""
+    alike: float = 0.0
+    drop: Told | None = None
+    silence: Told | None = None
+    rests_until: int = 0
+    jump: Jump | None = None
+
+    def take(self, hours: bytes, prior: Prior) -> bool:
+        """Take in hours as untold.py tells them, but for those that were told before; say whether there were any."""
+        column = columns.read(hours)
+        first = next((at for at in range(0, len(column), WIDTH) if column[at] > self.told), None)
+        if first is None:
+            return False
+        new = column[first:]
+        for at in range(0, len(new), WIDTH):
+            group = Group(*new[at : at + WIDTH])
+            if sum(group.classes):
+                self.detector.take(group, prior)
+                self._note(group.hour)
+        self.told = new[-WIDTH]
+        self.recent += columns.write(new)
+        if len(self.recent) > _THIN_OUT * WIDTH * new.itemsize:
+            self.recent = columns.write(_thinned(columns.read(self.recent), self.told))
+        return True
+
+    def split(self, hour: int) -> tuple[Classes, Classes]:
+        """Return the answers of the last 90 days before an hour, and those since."""
+        column = columns.read(self.recent)
+        place = bisect_left(column[::WIDTH], hour) * WIDTH
+        return _sum(column[:place]), _sum(column[place:])
+
+    def _note(self, hour: int) -> None:
+        if not self.last:
+            self.first = self.last = hour
+        gap = hour - self.last - 1
+        if self.silence is None and gap > self.longest:
+            self.longest = gap
+        self.last = max(self.last, hour)
+
+
+def _sum(column: "array[int]") -> Classes:
+    return sum(column[1::WIDTH]), sum(column[2::WIDTH]), sum(column[3::WIDTH])
+
+
+def _thinned(column: "array[int]", now: int) -> "array[int]":
+    thinned = array(column.typecode)
+    for at in range(0, len(column), WIDTH):
+        hour, *counts = column[at : at + WIDTH]
+        if hour <= now - KEPT:
+            continue
+        kept = hour if hour > now - _BY_HOUR else hour // _DAY * _DAY
+        if thinned and thinned[-WIDTH] == kept:
+            for place, n in enumerate(counts, start=1 - WIDTH):
+                thinned[place] += n
+        else:
+            thinned.extend((kept, *counts))
+    return thinned

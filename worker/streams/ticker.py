@@ -1,0 +1,55 @@
+"""The ticker: each hour, and when it takes a partition of segments over, it says there that time has passed.
+
+Windows, incidents and silences move by these records alone, never by a clock. That some come twice, or late, is all the
+same: a tick says how late it is, and nothing else.
+"""
+
+import asyncio
+
+from worker.clock import Clock
+from worker.flow import outbox, tick
+from worker.streams.shell import Shell
+
+_HOUR = 3_600_000
+#: So long after the full hour, the broker's clock has passed it as well; and what was just answered is there.
+_AFTER = 60_000
+#: How often to look which partitions this worker has, in ms.
+_LOOK = 1_000
+
+
+class Ticker:
+    """Ticks for the partitions held."""
+
+    def __init__(self, shell: Shell, clock: Clock) -> None:
+        self._shell = shell
+        self._clock = clock
+        self._ticked: dict[int, int] = {}
+        self._round: asyncio.Task[None] | None = None
+        self._never = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._round = asyncio.create_task(self._rounds())
+        self._round.add_done_callback(self._stopped)
+
+    async def stop(self) -> None:
+        """Stop it; a tick in hand is sent, or not."""
+        if self._round is not None:
+            self._round.cancel()
+            await asyncio.gather(self._round, return_exceptions=True)
+
+    async def _rounds(self) -> None:
+        topic = self._shell.topic_name(outbox.TALLIES)
+        while True:
+            if self._shell.ready:
+                hour = (self._clock.now() - _AFTER) // _HOUR
+                held = sorted(tp.partition for tp in self._shell.consumer.due(topic))
+                due = [number for number in held if self._ticked.get(number) != hour]
+                if due:
+                    await self._shell.sender.send((topic, number, [(tick.KEY, b"", [], None)]) for number in due)
+                self._ticked = dict.fromkeys(held, hour)
+            await self._clock.wait(self._never, self._clock.steady() + _LOOK)
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._shell.fail(error)
