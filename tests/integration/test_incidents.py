@@ -1,9 +1,11 @@
 """A desk whose answers turn bad, over a real Kafka and a real SMTP server: told once, and resolved once."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from integration.conftest import Bench, StartBench
 
 from worker.embedded.kafka import EmbeddedKafka
@@ -36,12 +38,28 @@ async def answer(bench: Bench, since: datetime, count: int, every: timedelta, ba
     return since + count * every
 
 
-async def let_time_pass(bench: Bench) -> None:
-    """Publish a tick to each partition of segments, as a worker does that takes them over."""
+async def let_time_pass(bench: Bench, until: datetime | None = None) -> None:
+    """Publish a tick to each partition of segments, as workers do: of now, or of another time."""
+    stamp = None if until is None else int(until.timestamp() * 1_000)
     topic = f"{bench.settings.topic_prefix}.tallies"
     for partition in range(bench.worker.shells["process"].partitions):
-        await bench.producer.send_and_wait(topic, b"", key=tick.KEY, partition=partition)
+        await bench.producer.send_and_wait(topic, b"", key=tick.KEY, partition=partition, timestamp_ms=stamp)
     await bench.settle()
+
+
+async def create(kafka: EmbeddedKafka, topic: str, config: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=config)])
+    finally:
+        await admin.close()
+
+
+async def ticked(bench: Bench) -> None:
+    """Wait for the worker's own ticks, which come when it has started; the next ones come in an hour."""
+    while len(await bench.read("tallies")) < bench.worker.shells["process"].partitions:  # noqa: ASYNC110 - Kafka raises no event
+        await asyncio.sleep(0.05)
 
 
 async def incidents(bench: Bench) -> list[dict[str, Any]]:
@@ -53,10 +71,16 @@ async def incidents(bench: Bench) -> list[dict[str, Any]]:
 async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_with_another(
     bench: StartBench, kafka: EmbeddedKafka
 ) -> None:
-    now, hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
-    # Three weeks come at once: with one partition, in their order.
+    # Three weeks come at once: with one partition, in their order. Ticks of later are stamped by the test.
     in_order = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="incidents", partitions=1)
-    async with bench(kafka=in_order) as running:
+    await create(
+        kafka,
+        "incidents.tallies",
+        {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(24 * 3_600_000)},
+    )
+    now, hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), timedelta(hours=1)
+    async with bench(kafka=in_order, topic_prefix="incidents") as running:
+        await ticked(running)
         fell = await answer(running, now - 500 * hour, 400, hour)
         risen = await answer(running, fell, 100, hour, bad="send")
         assert await incidents(running) == []  # nobody said what time it is
@@ -65,7 +89,7 @@ async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_wi
         (opened,) = await incidents(running)
         # A publisher's clock may be ahead; so a test can be.
         await answer(running, risen + hour, 300, timedelta(minutes=1))
-        await let_time_pass(running)
+        await let_time_pass(running, risen + 8 * hour)
         _, resolved = await incidents(running)
         scores = {record.key: json.loads(record.value) for record in await running.read("scores")}
         mails = [mail for mail in running.inbox.mails if "NPS" in mail.message["Subject"]]
@@ -83,6 +107,7 @@ async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_wi
 
 async def test_windows_move_on_when_nothing_arrives(bench: StartBench) -> None:
     async with bench() as running:
+        await ticked(running)
         await answer(running, datetime.now(UTC) - timedelta(days=3), 24, timedelta(hours=1))
         before = {record.key: json.loads(record.value) for record in await running.read("scores")}
         await let_time_pass(running)

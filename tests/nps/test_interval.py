@@ -3,12 +3,13 @@
 import random
 from collections.abc import Callable
 from math import exp, lgamma, log
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_wald, difference
+from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_wald, chance_of_drop, difference, fall_of
 
 Interval = Callable[[int, int, int], tuple[float, float]]
 
@@ -28,6 +29,7 @@ MIXES = [
 ]
 SIZES = (10, 20, 30, 50, 100, 200)
 Counts = st.integers(0, 10_000)
+Classes = st.tuples(Counts, Counts, Counts)
 
 
 def expected(mix: tuple[float, float, float], n: int, figure: Callable[[int, int, int], float]) -> float:
@@ -141,3 +143,66 @@ def test_of_two_alike_it_says_so_in_95_of_100_samples_or_more_where_nearly_all_a
         hits += low <= 0 <= high
 
     assert 0.92 <= hits / 2_000 <= most
+
+
+def normal(promoters: int, passives: int, detractors: int) -> NormalDist:
+    """Return how the mean of answers is distributed, with three quarters of a promoter and detractor more, and 1.5."""
+    weights = promoters + 0.75, passives + 1.5, detractors + 0.75
+    mean = (weights[0] - weights[2]) / sum(weights)
+    variance = sum(n * (value - mean) ** 2 for n, value in zip(weights, (1, 0, -1), strict=True)) / sum(weights)
+    return NormalDist(mean, (variance / sum(weights)) ** 0.5)
+
+
+@given(Classes, Classes)
+def test_a_fall_is_that_of_the_mean_and_as_sure_as_both_are(
+    before: tuple[int, int, int], after: tuple[int, int, int]
+) -> None:
+    fall = normal(*before) - normal(*after)
+
+    assert pytest.approx((fall.mean, fall.stdev)) == fall_of(before, after)
+
+
+@given(Classes, Classes)
+def test_the_chance_of_a_drop_is_that_of_so_large_a_fall_around_none(
+    before: tuple[int, int, int], after: tuple[int, int, int]
+) -> None:
+    fall = normal(*before) - normal(*after)
+
+    assert pytest.approx(1 - NormalDist(0, fall.stdev).cdf(fall.mean), abs=1e-12) == chance_of_drop(before, after)
+
+
+@given(Classes, Classes)
+def test_a_drop_and_a_rise_are_all_there_is(before: tuple[int, int, int], after: tuple[int, int, int]) -> None:
+    assert pytest.approx(1) == chance_of_drop(before, after) + chance_of_drop(after, before)
+
+
+@given(Classes)
+def test_between_two_alike_a_drop_is_as_likely_as_not(counts: tuple[int, int, int]) -> None:
+    assert chance_of_drop(counts, counts) == 0.5
+
+
+@given(Classes, Classes)
+def test_a_drop_is_likelier_than_one_in_forty_where_the_difference_may_be_none(
+    before: tuple[int, int, int], after: tuple[int, int, int]
+) -> None:
+    low, _ = difference(before, after)
+
+    assert (low <= 0) == (chance_of_drop(before, after) >= 0.025)
+
+
+def test_of_no_answers_nothing_fell() -> None:
+    assert fall_of((0, 0, 0), (0, 0, 0))[0] == 0
+    assert chance_of_drop((0, 0, 0), (0, 0, 0)) == 0.5
+
+
+@pytest.mark.parametrize(("n", "most"), [(50, 0.08), (300, 0.065)])
+def test_where_nothing_changed_chance_finds_a_drop_as_often_as_it_says_or_hardly_more(n: int, most: float) -> None:
+    """Of few answers somewhat more often: the adjustment draws their mean towards zero, which is lower here."""
+    draw, finds = random.Random(7), 0
+    for _ in range(2_000):
+        samples = [draw.choices(range(3), (0.5, 0.3, 0.2), k=size) for size in (500, n)]
+        before, after = ([sample.count(kind) for kind in range(3)] for sample in samples)
+        finds += chance_of_drop(before, after) <= 0.05
+
+    # From three standard errors below 5 %.
+    assert 0.035 <= finds / 2_000 <= most

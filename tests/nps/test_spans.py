@@ -208,3 +208,124 @@ def test_many_at_once_are_as_one_after_the_other(answers: list[tuple[int, int]],
 
     assert totals(one) == totals(many)
     assert one.until == many.until
+
+
+#: What comes: an answer of a time and a score, or a tick.
+Events = st.lists(st.tuples(Times, st.one_of(st.integers(0, 10), st.none())), max_size=40)
+
+
+def ended(events: list[tuple[int, int | None]]) -> int | None:
+    """Return in which hour the windows end: that of the newest answer or of a tick after the first, if it is later."""
+    hours = [at // HOUR for at, _ in events]
+    scores = [score for _, score in events]
+    first = next((number for number, score in enumerate(scores) if score is not None), None)
+    return None if first is None else max(hours[first:])
+
+
+@given(Events)
+def test_the_windows_end_with_the_newest_answer_or_a_later_tick(events: list[tuple[int, int | None]]) -> None:
+    spans = Spans()
+    for seen, (at, score) in enumerate(events, start=1):
+        expected = ended(events[:seen])
+        if score is None:
+            assert spans.tick(at) == (expected != ended(events[: seen - 1]))
+        else:
+            put(spans, at, score)
+        assert expected == (None if spans.until is None else spans.until // HOUR)
+
+
+@given(Events, st.data())
+def test_with_ticks_each_window_holds_what_a_recount_finds_at_every_step(
+    events: list[tuple[int, int | None]], data: st.DataObject
+) -> None:
+    spans, there = Spans(), list[tuple[int, int]]()
+    for at, score in events:
+        if score is None:
+            spans.tick(at)
+        else:
+            put(spans, at, score)
+            there.append((at, score))
+        if data.draw(st.booleans(), label="take one") and there:
+            take(spans, *there.pop(data.draw(st.integers(0, len(there) - 1), label="which")))
+        if data.draw(st.booleans(), label="restart"):
+            spans = msgspec.msgpack.decode(msgspec.msgpack.encode(spans), type=Spans)
+        assert recount(there, spans.until or 0) == totals(spans)
+
+
+@given(Answers, Times, st.data())
+def test_when_a_tick_comes_among_answers_makes_no_difference_once_there_is_one(
+    answers: list[tuple[int, int]], time: int, data: st.DataObject
+) -> None:
+    early, late = Spans(), Spans()
+    tick_at = data.draw(st.integers(1, max(1, len(answers))), label="tick after")
+    for seen, (at, score) in enumerate(answers, start=1):
+        put(early, at, score)
+        put(late, at, score)
+        if seen == tick_at:
+            early.tick(time)
+    late.tick(time)
+
+    assert totals(late) == totals(early)
+    assert recount(answers, late.until or 0) == totals(late)
+    assert (late.until or 0) // HOUR == (early.until or 0) // HOUR
+
+
+@pytest.mark.parametrize("time", [0, 50 * DAY - 1, 50 * DAY, 50 * DAY + HOUR - 1])
+def test_a_tick_of_the_past_or_of_the_same_hour_changes_nothing(time: int) -> None:
+    spans = Spans()
+    put(spans, 50 * DAY + HOUR // 2, 9)
+    before = msgspec.msgpack.encode(spans)
+
+    assert not spans.tick(time)
+    assert before == msgspec.msgpack.encode(spans)
+
+
+def test_a_tick_before_any_answer_does_nothing() -> None:
+    spans = Spans()
+
+    assert not spans.tick(50 * DAY)
+    assert Spans() == spans
+
+
+@pytest.mark.parametrize(
+    ("later", "inside"),
+    [
+        (HOUR, {"24h", "7d", "30d", "90d", "365d"}),
+        (24 * HOUR, {"7d", "30d", "90d", "365d"}),
+        (7 * DAY, {"30d", "90d", "365d"}),
+        (30 * DAY, {"90d", "365d"}),
+        (90 * DAY, {"365d"}),
+        (365 * DAY, set()),
+    ],
+)
+def test_a_tick_moves_answers_out_of_the_windows_that_do_not_reach_back_so_far(later: int, inside: set[str]) -> None:
+    spans = Spans()
+    put(spans, 1_000 * DAY, 0)
+
+    assert spans.tick(1_000 * DAY + later)
+    assert inside == {name for name, total in totals(spans).items() if total[0]}
+
+
+def test_an_answer_after_a_tick_is_late_if_it_is_of_before() -> None:
+    spans = Spans()
+    put(spans, 1_000 * DAY, 9)
+    spans.tick(1_010 * DAY)
+    put(spans, 1_002 * DAY, 0)
+
+    assert 1_010 * DAY == spans.until
+    assert {"30d", "90d", "365d"} == {name for name, total in totals(spans).items() if total[0]}
+
+
+def test_what_a_segment_says_of_itself_is_as_of_the_tick() -> None:
+    spans = Spans()
+    for day in range(40):
+        put(spans, (1_000 + day) * DAY, 10)
+    before = spans.indicator()
+    spans.tick(1_100 * DAY)
+    after = spans.indicator()
+
+    assert before is not None
+    assert after is not None
+    assert before.smoothed.half_life < after.smoothed.half_life
+    spans.tick(3_000 * DAY)
+    assert spans.indicator() is None

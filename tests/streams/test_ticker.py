@@ -26,6 +26,7 @@ class World:
         self.sent: list[tuple[str, int, bytes]] = []
         self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.broken = False
+        self.caught_up = True
         self.consumer = SimpleNamespace(due=lambda topic: {TP(topic, number): 0 for number in self.held})
         self.sender = self
         self._now = BEGAN
@@ -42,6 +43,9 @@ class World:
 
     def fail(self, error: BaseException) -> None:
         self.failure.set_result(error)
+
+    async def is_caught_up(self) -> bool:
+        return self.caught_up
 
     def now(self) -> int:
         return self._now
@@ -71,7 +75,7 @@ class World:
 
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[None]:
-        ticker = Ticker(self, self)  # type: ignore[arg-type]
+        ticker = Ticker(self, self, self.is_caught_up)  # type: ignore[arg-type]
         ticker.start()
         try:
             yield
@@ -114,6 +118,16 @@ async def test_it_waits_until_the_worker_is_ready() -> None:
         assert await world.after(1_000) == [0]
 
 
+async def test_it_waits_until_everything_is_decided_that_has_arrived() -> None:
+    world = World(0)
+    world.caught_up = False
+    async with world.ticking():
+        assert await world.looked() == []
+        assert await world.after(HOUR) == []
+        world.caught_up = True
+        assert await world.after(1_000) == [0]
+
+
 async def test_a_tick_that_cannot_be_sent_stops_the_worker() -> None:
     world = World(0)
     world.broken = True
@@ -123,6 +137,6 @@ async def test_a_tick_that_cannot_be_sent_stops_the_worker() -> None:
 
 async def test_stopping_one_that_was_never_started_is_nothing() -> None:
     world = World()
-    await Ticker(world, world).stop()  # type: ignore[arg-type]
+    await Ticker(world, world, world.is_caught_up).stop()  # type: ignore[arg-type]
 
     assert world.sent == []

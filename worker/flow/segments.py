@@ -76,7 +76,7 @@ def count(records: Iterable[Record], rows: Mapping[bytes, bytes], number: int) -
             continue
         segment = Segment() if row is None else _read(row)
         is_new = news.change(path, segment)
-        if hours := segment.tell(everything=news.tick is not None):
+        if hours := segment.tell(news.tick):
             ended[path] = hours
         if is_new or hours:
             changed[key] = encode(segment)

@@ -19,7 +19,7 @@ _CHANCE, _LITTLE = 0.05, 1 / 3
 #: In standard errors: every segment below an incident is compared with it every hour.
 _FURTHER = 4.0
 #: With fewer answers before or after, a child is not tested.
-_FEWEST_BEFORE, _FEWEST_AFTER = 30, 10
+_FEWEST_BEFORE, _FEWEST_AFTER = 30, 20
 
 
 class Split(NamedTuple):

@@ -93,7 +93,7 @@ class Detector(msgspec.Struct, array_like=True):
 
     def take(self, group: Group, prior: Prior) -> None:
         """Take in a group of answers, in the order of their hours."""
-        if not self.is_learned(prior):
+        if self.low is None and not self.is_learned(prior):
             self.before = _sum(self.before, group.classes)
             return
         logs = log_ratios(lowered(self.before, prior), group.classes)
@@ -121,7 +121,7 @@ class Detector(msgspec.Struct, array_like=True):
 
     @property
     def _likeliest(self) -> int:
-        return self.ratios.index(max(self.ratios))
+        return max(range(len(DROPS)), key=lambda size: (self.ratios[size], size))
 
     def open(self) -> None:
         """Note that the drop was told: the baseline is frozen until it is over."""
@@ -166,7 +166,7 @@ def dropped(shares: Classes, points: float) -> Classes:
     """Return the shares after a drop of so many points: promoters become detractors, and passives if those run out."""
     promoters = max(shares[0] - points / 200, min(shares[0], _LEAST))
     detractors = shares[2] + points / 100 - (shares[0] - promoters)
-    passives = max(1 - promoters - detractors, _LEAST)
+    passives = max(1 - promoters - detractors, min(shares[1], _LEAST))
     total = promoters + passives + detractors
     return promoters / total, passives / total, detractors / total
 

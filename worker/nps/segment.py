@@ -9,7 +9,7 @@ from worker.nps import columns, histogram
 from worker.nps.histogram import Histogram
 from worker.nps.latest import Given, Latest, Plain
 from worker.nps.spans import Spans
-from worker.nps.untold import Untold
+from worker.nps.untold import LATE, Untold
 from worker.nps.watch import Jump
 from worker.nps.windows import ALL, HOUR, LAST, SPANS
 
@@ -92,16 +92,14 @@ class Segment(msgspec.Struct, array_like=True):
             self.total[score] -= 1
         self.latest.change(put, taken)
         came, went = self.spans.change(put, taken)
-        self.untold.change(came, went, self._hour)
+        self.untold.change(came, went)
         return True
 
-    def tell(self, *, everything: bool = False) -> bytes:
-        """Return the hours that are over, as untold.py has them, if they are worth it, and note that they were told."""
-        return self.untold.tell(self._hour, everything=everything)
-
-    @property
-    def _hour(self) -> int:
-        return (self.spans.until or 0) // HOUR
+    def tell(self, tick: int | None) -> bytes:
+        """Return hours that are over, as untold.py has them, and note that they were told; `tick`: its time in ms."""
+        if tick is not None:
+            return self.untold.tell(tick // HOUR, everything=True)
+        return self.untold.tell((self.spans.until or 0) // HOUR - LATE, everything=False)
 
     def windows(self) -> dict[str, Histogram]:
         """Return the histogram of each window by its name."""

@@ -1,8 +1,8 @@
 """Silence of a segment: no answers for far longer than its rhythm, as when a survey's link is broken.
 
 Time alone says little, since nights and holidays are silent everywhere. So a segment's time is that of its neighbours,
-the other answers of its parent: had it gone on having its share of them, none at all would be most unlikely. Where
-there are no neighbours, it is its own mean rhythm. And in any case the gap must be twice as long as any before.
+the other answers of its parent: had it gone on having its share of them, none at all would be most unlikely. The root
+has no neighbours: it has its own mean rhythm. And in any case the gap must be more than twice as long as any before.
 """
 
 from math import log1p
@@ -26,7 +26,7 @@ def missed(watch: Watch, parent: Watch | None, hour: int) -> float:
     if parent is None:
         return own / min(watch.last - watch.first + 1, KEPT) * _gap(watch, hour)
     before, beside = parent.split(watch.last + 1)
-    share = min(own / max(sum(before), own, 1), _LARGEST_SHARE)
+    share = min(own / max(sum(before), 1), _LARGEST_SHARE)
     return -log1p(-share) * sum(beside)
 
 

@@ -1,8 +1,8 @@
 """The hours of a segment that whoever watches over all segments has not been told of yet.
 
-An hour is told once, after its end, and then it stays as it was told: a later answer to it is told with the next hour,
-unless it is more than a day late, and a correction likewise. What is told together need not be in order, so a quiet
-segment is told about once a day.
+An hour is told once, when a tick has ended it, or a day later where ticks are behind, as with a history; so what comes
+out of order finds its hour. Then it stays as it was told: a later answer to it is told with the next hour, unless it is
+a day late, and a correction likewise. Where ticks are behind, a quiet segment is told about once a day.
 """
 
 from array import array
@@ -16,8 +16,8 @@ from worker.nps.histogram import BINS, PASSIVE_FROM, PROMOTER_FROM
 #: Numbers of a column that are one hour: which one since 1970, and its promoters, passives and detractors.
 WIDTH = 4
 _PROMOTERS, _PASSIVES, _DETRACTORS = range(3)
-#: So many hours late, and an answer says nothing about now.
-_TOO_LATE = 24
+#: So many hours after it was told an answer says nothing about now; and so many hours back nothing more is expected.
+LATE = 24
 #: Fewer answers than so many wait for the end of their day.
 _WORTH_IT = 8
 _DAY = 24
@@ -29,13 +29,13 @@ class Untold(msgspec.Struct, array_like=True):
     told: int = -1
     hours: dict[int, list[int]] = {}
 
-    def change(self, came: Cells, went: Cells, until: int) -> None:
-        """Take in what came and went, in a segment whose answers reach the hour `until`."""
+    def change(self, came: Cells, went: Cells) -> None:
+        """Take in what came and went."""
         for sign, cells in ((1, came), (-1, went)):
             for cell, n in cells.items():
                 hour, score = divmod(cell, BINS)
                 if hour <= self.told:
-                    if hour <= until - _TOO_LATE:
+                    if hour <= self.told - LATE:
                         continue
                     hour = self.told + 1
                 counts = self.hours.get(hour)

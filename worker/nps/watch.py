@@ -1,7 +1,7 @@
 """What is kept of a segment in order to watch over it: its level, and its answers of the last 90 days."""
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 import msgspec
 
@@ -43,9 +43,9 @@ class Watch(msgspec.Struct, array_like=True):
     """Hours are counted since 1970.
 
     `told`: the last hour that was taken in; `first` and `last`: those with answers; `longest`: the longest gap between
-    two of them, in hours; `recent`: hours with their promoters, passives and detractors, as a column; `alike`: how many
-    of a child's own answers this segment's shares are worth (likeness.py); `drop` and `silence`: the open incidents,
-    and `rests_until` the hour before which no other drop is told.
+    two of them, in hours, but for silences that were told; `recent`: hours with their promoters, passives and
+    detractors, as a column; `alike`: how many of a child's own answers this segment's shares are worth (likeness.py);
+    `drop` and `silence`: the open incidents, and `rests_until` the hour before which no other drop is told.
     """
 
     detector: Detector = msgspec.field(default_factory=Detector)
@@ -79,10 +79,12 @@ class Watch(msgspec.Struct, array_like=True):
         return True
 
     def split(self, hour: int) -> tuple[Classes, Classes]:
-        """Return the answers of the last 90 days before an hour, and those since."""
+        """Return the answers before an hour, and those since, both of the last 90 days that were told."""
         column = columns.read(self.recent)
-        place = bisect_left(column[::WIDTH], hour) * WIDTH
-        return _sum(column[:place]), _sum(column[place:])
+        hours = column[::WIDTH]
+        oldest = bisect_right(hours, self.told - KEPT)
+        place = max(oldest, bisect_left(hours, hour))
+        return _sum(column[oldest * WIDTH : place * WIDTH]), _sum(column[place * WIDTH :])
 
     def _note(self, hour: int) -> None:
         if not self.last:

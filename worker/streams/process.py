@@ -10,6 +10,7 @@ from worker.streams.lane import Pace, View
 from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
 from worker.streams.ticker import Ticker
+from worker.streams.watermark import Watermark
 
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
@@ -49,4 +50,5 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
         ),
         pace=_WATCHES,
     )
-    return shell, Ticker(shell, clock)
+    watermark = Watermark(settings, ROLE, kafka.partitions, clock)
+    return shell, Ticker(shell, clock, watermark.passed)

@@ -1,10 +1,11 @@
 """The ticker: each hour, and when it takes a partition of segments over, it says there that time has passed.
 
 Windows, incidents and silences move by these records alone, never by a clock. That some come twice, or late, is all the
-same: a tick says how late it is, and nothing else.
+same: a tick says how late it is, and that everything is decided which had arrived by then (watermark.py).
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from worker.clock import Clock
 from worker.flow import outbox, tick
@@ -18,11 +19,12 @@ _LOOK = 1_000
 
 
 class Ticker:
-    """Ticks for the partitions held."""
+    """Ticks for the partitions held, once the worker has caught up."""
 
-    def __init__(self, shell: Shell, clock: Clock) -> None:
+    def __init__(self, shell: Shell, clock: Clock, caught_up: Callable[[], Awaitable[bool]]) -> None:
         self._shell = shell
         self._clock = clock
+        self._caught_up = caught_up
         self._ticked: dict[int, int] = {}
         self._round: asyncio.Task[None] | None = None
         self._never = asyncio.Event()
@@ -45,9 +47,10 @@ class Ticker:
                 hour = (self._clock.now() - _AFTER) // _HOUR
                 held = sorted(tp.partition for tp in self._shell.consumer.due(topic))
                 due = [number for number in held if self._ticked.get(number) != hour]
-                if due:
+                if due and await self._caught_up():
                     await self._shell.sender.send((topic, number, [(tick.KEY, b"", [], None)]) for number in due)
-                self._ticked = dict.fromkeys(held, hour)
+                    self._ticked = {**self._ticked, **dict.fromkeys(due, hour)}
+                self._ticked = {number: ticked for number, ticked in self._ticked.items() if number in held}
             await self._clock.wait(self._never, self._clock.steady() + _LOOK)
 
     def _stopped(self, task: asyncio.Task[None]) -> None:

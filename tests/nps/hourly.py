@@ -1,0 +1,29 @@
+"""Hours as a segment tells them, and a watch that took them in."""
+
+from array import array
+from collections.abc import Iterable
+
+from worker.nps import columns
+from worker.nps.drops import NO_PRIOR
+from worker.nps.watch import Watch
+
+#: Which hour since 1970, and its promoters, passives and detractors.
+Hour = tuple[int, int, int, int]
+
+
+def column(told: Iterable[Hour]) -> bytes:
+    """Return hours as a message has them."""
+    return columns.write(array("q", [number for hour in told for number in hour]))
+
+
+def hours(told: bytes) -> list[Hour]:
+    """Return the hours of a message."""
+    numbers = columns.read(told).tolist()
+    return list(zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True))
+
+
+def watching(told: Iterable[Hour]) -> Watch:
+    """Return the watch over a segment that had these hours."""
+    watch = Watch()
+    watch.take(column(told), NO_PRIOR)
+    return watch

@@ -1,0 +1,468 @@
+"""A drop is found soon, and one that is not there seldom: what the statistics promise holds for the code."""
+
+import random
+from collections.abc import Iterator
+from itertools import permutations, product
+from math import factorial, inf, prod
+
+import msgspec
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from worker.nps.drops import DROPS, NO_PRIOR, Classes, Detector, Group, Prior, dropped, log_ratios, lowered
+
+#: Half promoters, 30 % passives, 20 % detractors: a baseline of a thousand.
+BASELINE = (500.0, 300.0, 200.0)
+MIX = (0.5, 0.3, 0.2)
+Weights = st.tuples(st.integers(1, 1_000), st.integers(1, 1_000), st.integers(1, 1_000))
+Shares = Weights.map(lambda weights: (weights[0] / sum(weights), weights[1] / sum(weights), weights[2] / sum(weights)))
+#: One class may be as rare as a baseline makes it.
+Rare = st.tuples(*[st.one_of(st.integers(1, 5), st.integers(1, 5_000))] * 3).map(
+    lambda weights: (weights[0] / sum(weights), weights[1] / sum(weights), weights[2] / sum(weights))
+)
+Baselines = st.tuples(*[st.integers(0, 1_500).map(float)] * 3).filter(lambda before: sum(before) >= 200)
+Ratios = st.tuples(*[st.floats(0, 1e6)] * 3)
+Counts = st.tuples(*[st.integers(0, 40)] * 3).filter(any)
+Groups = st.lists(Counts, max_size=30)
+#: In points; a baseline is lowered by less than the smallest of DROPS.
+Points = st.one_of(st.sampled_from(DROPS), st.floats(0, 30))
+
+
+def nps(shares: Classes) -> float:
+    return 100 * (shares[0] - shares[2])
+
+
+def estimate(before: Classes) -> Classes:
+    """Return the shares with one answer more of each class."""
+    n = sum(before) + 3
+    return (before[0] + 1) / n, (before[1] + 1) / n, (before[2] + 1) / n
+
+
+def feed(detector: Detector, *groups: tuple[int, int, int], start: int = 1_000) -> None:
+    """Let a detector take a group an hour."""
+    for hour, counts in enumerate(groups, start=start):
+        detector.take(Group(hour, *counts), NO_PRIOR)
+
+
+def opened(before: Classes = BASELINE, n: int = 40) -> Detector:
+    """Return a detector whose drop was told, of so many detractors in the hour 100."""
+    detector = Detector(before=before)
+    detector.take(Group(100, 0, 0, n), NO_PRIOR)
+    assert detector.has_dropped(2_000)
+    detector.open()
+    return detector
+
+
+def outcomes(n: int) -> Iterator[tuple[int, int, int]]:
+    for promoters, passives in product(range(n + 1), repeat=2):
+        if promoters + passives <= n:
+            yield promoters, passives, n - promoters - passives
+
+
+def chance_of(counts: tuple[int, int, int], shares: Classes) -> float:
+    ways = factorial(sum(counts)) // prod(map(factorial, counts))
+    return ways * prod(share**n for share, n in zip(shares, counts, strict=True))
+
+
+# What a drop makes of shares.
+
+
+@given(Points, st.data())
+def test_a_drop_takes_its_points_off_the_nps_where_there_are_promoters_enough(
+    points: float, data: st.DataObject
+) -> None:
+    promoters = data.draw(st.floats(points / 200 + 0.01, 0.98), label="promoters")
+    passives = data.draw(st.floats(0.01, 1 - promoters), label="passives")
+    shares = promoters, passives, 1 - promoters - passives
+
+    assert pytest.approx(nps(shares) - points) == nps(dropped(shares, points))
+    assert pytest.approx(passives) == dropped(shares, points)[1]
+
+
+@given(Rare, Points)
+def test_shares_after_a_drop_sum_to_1_and_nothing_is_impossible(shares: Classes, points: float) -> None:
+    after = dropped(shares, points)
+
+    assert pytest.approx(1) == sum(after)
+    assert min(after) > 0
+
+
+@given(Rare, Points)
+@example((0.0002, 0.0002, 0.9996), 0.02)
+@example((0.0002, 0.0002, 0.9996), 10)
+def test_no_drop_is_a_rise(shares: Classes, points: float) -> None:
+    assert nps(dropped(shares, points)) <= nps(shares) + 1e-9
+
+
+@given(Rare)
+def test_a_larger_drop_is_lower(shares: Classes) -> None:
+    ten, twenty, thirty = (nps(dropped(shares, points)) for points in DROPS)
+
+    assert thirty < twenty < ten
+
+
+def test_where_promoters_run_out_passives_become_detractors() -> None:
+    assert pytest.approx((0.01, 0.38, 0.61)) == dropped((0.05, 0.6, 0.35), 30)
+
+
+def test_promoters_that_are_as_few_as_can_be_stay() -> None:
+    assert pytest.approx((0.004, 0.3, 0.696)) == dropped((0.004, 0.5, 0.496), 20)
+
+
+def test_where_nearly_all_are_detractors_already_there_are_hardly_more() -> None:
+    assert pytest.approx((0.0025, 0.0025, 0.995), abs=2e-4) == dropped((0.003, 0.003, 0.994), 20)
+
+
+# The baseline.
+
+
+@pytest.mark.parametrize(
+    ("own", "weight", "learned"),
+    [(199, 0, False), (200, 0, True), (49, 500, False), (50, 149, False), (50, 150, True), (120, 80, True)],
+)
+def test_a_baseline_is_of_200_answers_of_which_the_parent_has_no_more_than_150(
+    own: int, weight: float, *, learned: bool
+) -> None:
+    assert learned == Detector(before=(0.0, float(own), 0.0)).is_learned(Prior(MIX, weight))
+
+
+def test_until_there_is_a_baseline_answers_make_it_and_raise_no_alarm() -> None:
+    detector = Detector()
+    feed(detector, (100, 0, 0), (0, 0, 99))
+
+    assert Detector(before=(100, 0, 99)) == detector
+
+
+@given(Baselines)
+@example((0.0, 0.0, 5_000.0))
+def test_without_a_parent_a_baseline_is_its_estimate_or_lower(before: Classes) -> None:
+    assert nps(lowered(before, NO_PRIOR)) <= nps(estimate(before)) + 1e-9
+
+
+@given(Baselines)
+def test_it_is_six_tenths_of_a_standard_error_lower_where_there_are_promoters_enough(before: Classes) -> None:
+    shares = estimate(before)
+    assume(shares[0] > 0.1 and shares[1] > 0.01)
+    variance = sum(share * (value - nps(shares)) ** 2 for share, value in zip(shares, (100, 0, -100), strict=True))
+    error = (variance / (sum(before) + 3)) ** 0.5
+
+    assert pytest.approx(nps(shares) - 0.6 * error) == nps(lowered(before, NO_PRIOR))
+
+
+@given(Baselines, Shares, st.floats(0, 500))
+def test_with_a_parent_it_is_as_if_so_many_answers_had_been_the_parents(
+    before: Classes, shares: Classes, weight: float
+) -> None:
+    together = before[0] + weight * shares[0], before[1] + weight * shares[1], before[2] + weight * shares[2]
+
+    assert pytest.approx(lowered(together, NO_PRIOR)) == lowered(before, Prior(shares, weight))
+
+
+def test_the_more_answers_the_less_it_is_lowered() -> None:
+    few, many = (nps(lowered((0.5 * n, 0.3 * n, 0.2 * n), NO_PRIOR)) for n in (200, 5_000))
+
+    assert few < many < 30
+
+
+@given(Groups)
+def test_no_answer_of_a_baseline_or_after_it_is_lost_below_the_bound(groups: list[tuple[int, int, int]]) -> None:
+    detector = Detector(before=BASELINE)
+    feed(detector, *groups)
+    expected = [n + sum(counts[kind] for counts in groups) for kind, n in enumerate(BASELINE)]
+
+    assert expected == [own + since for own, since in zip(detector.before, detector.since, strict=True)]
+
+
+def test_a_baseline_holds_5000_answers_in_the_shares_of_all_of_them() -> None:
+    detector = Detector(before=(3_000.0, 1_000.0, 500.0))
+    feed(detector, (3_000, 2_000, 500))
+
+    assert pytest.approx((3_000, 1_500, 500)) == detector.before
+
+
+# What R is.
+
+
+@given(Baselines, st.tuples(*[st.floats(0, 1_000)] * 3), st.integers(1, 4))
+def test_r_less_the_number_of_answers_is_a_martingale(before: Classes, ratios: Classes, n: int) -> None:
+    """Whatever comes next: R grows by one an answer on average, as long as the baseline is right."""
+    shares = lowered(before, NO_PRIOR)
+    mean = [0.0, 0.0, 0.0]
+    for counts in outcomes(n):
+        detector = Detector(before=before, ratios=ratios)
+        detector.take(Group(1, *counts), NO_PRIOR)
+        for size, ratio in enumerate(detector.ratios):
+            mean[size] += chance_of(counts, shares) * ratio
+
+    assert pytest.approx([ratio + n for ratio in ratios]) == mean
+
+
+@given(Baselines, Ratios, Counts)
+def test_a_group_makes_of_r_its_likelihood_ratio_times_r_and_its_answers(
+    before: Classes, ratios: Classes, counts: tuple[int, int, int]
+) -> None:
+    detector, now = Detector(before=before, ratios=ratios), lowered(before, NO_PRIOR)
+    detector.take(Group(1, *counts), NO_PRIOR)
+    expected = []
+    for points, ratio in zip((10, 20, 30), ratios, strict=True):
+        factors = [after / share for after, share in zip(dropped(now, points), now, strict=True)]
+        grown = (ratio + sum(counts)) * prod(factor**n for factor, n in zip(factors, counts, strict=True))
+        expected.append(min(grown, 1e12))
+
+    assert pytest.approx(expected) == detector.ratios
+
+
+@given(Shares, st.lists(st.integers(0, 2), min_size=1, max_size=5))
+def test_the_order_within_a_group_is_of_no_consequence(shares: Classes, kinds: list[int]) -> None:
+    expected = log_ratios(shares, (kinds.count(0), kinds.count(1), kinds.count(2)))
+    for order in permutations(kinds):
+        single = [log_ratios(shares, (kind == 0, kind == 1, kind == 2)) for kind in order]
+        assert pytest.approx(expected) == [sum(logs) for logs in zip(*single, strict=True)]
+
+
+@pytest.mark.parametrize("points", DROPS)
+def test_of_a_drop_that_size_is_likeliest_which_it_has(points: int) -> None:
+    promoters, passives, detractors = dropped(lowered(BASELINE, NO_PRIOR), points)
+    detector = Detector(before=BASELINE)
+    feed(detector, (round(150 * promoters), round(150 * passives), round(150 * detractors)))
+    detector.open()
+
+    assert DROPS.index(points) == detector.low
+
+
+@pytest.mark.parametrize(("ratios", "found"), [((1_000.0, 2_000.0, 2_999.0), False), ((6_000.0, 0.0, 0.0), True)])
+def test_there_is_a_drop_once_the_mean_of_the_three_reaches_the_threshold(ratios: Classes, *, found: bool) -> None:
+    assert found == Detector(before=BASELINE, ratios=ratios).has_dropped(2_000)
+
+
+def test_a_drop_that_was_told_is_not_found_again() -> None:
+    detector = opened()
+    feed(detector, (0, 0, 40))
+
+    assert not detector.has_dropped(2_000)
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([0, 1, 10**6, 10**12])] * 3).filter(any), max_size=8), st.booleans())
+def test_groups_of_any_size_overflow_nothing(groups: list[tuple[int, int, int]], is_open: bool) -> None:
+    detector = opened() if is_open else Detector(before=BASELINE)
+    feed(detector, *groups)
+
+    assert 0 <= min(*detector.ratios, detector.back, detector.rise, *detector.cusums)
+    assert max(detector.ratios) <= 1e12
+    assert detector.back <= 1e12
+    assert max(detector.rise, *detector.cusums) < inf
+
+
+# The CUSUM, and what waits for it.
+
+
+def test_at_the_cusums_zero_answers_join_the_baseline() -> None:
+    detector = Detector(before=BASELINE)
+    feed(detector, (3, 1, 0))
+
+    assert ((503, 301, 200), (0, 0, 0), 0) == (detector.before, detector.since, detector.cusums[0])
+
+
+def test_above_its_zero_answers_wait_from_the_hour_of_the_first_on() -> None:
+    detector = Detector(before=BASELINE)
+    feed(detector, (3, 1, 0), (0, 0, 2), (0, 1, 1), start=70)
+
+    assert ((503, 301, 200), (0, 1, 3), 71) == (detector.before, detector.since, detector.zero)
+
+
+def test_at_the_next_zero_they_join_it_and_the_next_ones_wait_from_their_own_hour() -> None:
+    detector = Detector(before=BASELINE)
+    feed(detector, (0, 0, 2), (20, 3, 0), (0, 0, 1), start=70)
+
+    assert ((520, 303, 202), (0, 0, 1), 72) == (detector.before, detector.since, detector.zero)
+
+
+@given(Groups)
+def test_the_cusum_is_that_of_the_answers_that_wait(groups: list[tuple[int, int, int]]) -> None:
+    detector = Detector(before=BASELINE)
+    for hour, counts in enumerate(groups, start=70):
+        detector.take(Group(hour, *counts), NO_PRIOR)
+        own = log_ratios(lowered(detector.before, NO_PRIOR), detector.since)[0]
+        assert pytest.approx(own, abs=1e-9) == detector.cusums[0]
+        assert (detector.cusums[0] > 0) == any(detector.since)
+
+
+@given(Groups, st.sampled_from([NO_PRIOR, Prior((0.8, 0.1, 0.1), 300.0)]))
+def test_while_a_drop_is_open_its_baseline_is_frozen(groups: list[tuple[int, int, int]], prior: Prior) -> None:
+    detector = opened()
+    for hour, counts in enumerate(groups, start=101):
+        detector.take(Group(hour, *counts), prior)
+    expected = [float(40 * (kind == 2) + sum(counts[kind] for counts in groups)) for kind in range(3)]
+
+    assert BASELINE == detector.before
+    assert expected == list(detector.since)
+    assert 100 == detector.zero
+
+
+def test_it_is_frozen_even_if_the_parent_says_less_than_it_did_when_the_drop_was_found() -> None:
+    detector, prior = Detector(before=(60.0, 20.0, 20.0)), Prior(MIX, 300.0)
+    detector.take(Group(100, 0, 0, 60), prior)
+    assert detector.has_dropped(2_000)
+    detector.open()
+    detector.take(Group(101, 0, 0, 10), NO_PRIOR)
+
+    assert ((60, 20, 20), (0, 0, 70)) == (detector.before, detector.since)
+
+
+# How a drop ends.
+
+
+def test_a_drop_that_was_told_is_over_once_answers_are_as_before() -> None:
+    detector = opened()
+    found = []
+    for hour, counts in enumerate([(0, 1, 5), *[(5, 3, 2)] * 40], start=101):
+        feed(detector, counts, start=hour)
+        found.append(detector.has_recovered)
+
+    assert [False, True] == [found[1], found[-1]]
+    assert 102 <= detector.turn <= 104
+
+
+def test_r_for_the_way_back_grows_like_the_other_one() -> None:
+    detector, now = opened(), lowered(BASELINE, NO_PRIOR)
+    assert detector.low is not None
+    after = dropped(now, DROPS[detector.low])
+    detector.take(Group(101, 4, 2, 1), NO_PRIOR)
+    detector.take(Group(102, 3, 0, 0), NO_PRIOR)
+    first = 7 * prod((now[kind] / after[kind]) ** n for kind, n in enumerate((4, 2, 1)))
+
+    assert pytest.approx((first + 3) * (now[0] / after[0]) ** 3) == detector.back
+
+
+def test_answers_that_are_worse_again_begin_the_turn_anew() -> None:
+    detector = opened()
+    feed(detector, (5, 0, 0), start=101)
+    assert detector.turn == 101
+    feed(detector, (0, 0, 30), start=102)
+    assert detector.turn == 0
+    feed(detector, (5, 0, 0), (5, 0, 0), start=110)
+
+    assert detector.turn == 110
+
+
+def test_a_drop_that_lasts_is_not_over_by_itself() -> None:
+    chance, low = random.Random(5), dropped(MIX, 30)
+    over = 0
+    for _ in range(20):
+        detector = opened()
+        for hour in range(101, 301):
+            kinds = chance.choices(range(3), low, k=5)
+            detector.take(Group(hour, kinds.count(0), kinds.count(1), kinds.count(2)), NO_PRIOR)
+        over += detector.has_recovered
+
+    assert over <= 2
+
+
+def test_without_a_drop_nothing_has_recovered() -> None:
+    assert not Detector(before=BASELINE, back=1e9).has_recovered
+
+
+def test_after_a_recovery_the_baseline_is_that_from_before_the_drop() -> None:
+    detector = opened()
+    feed(detector, *[(5, 3, 2)] * 40, start=101)
+    detector.begin_anew(recovered=True)
+
+    assert Detector(before=BASELINE) == detector
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize(("hours", "settled"), [(60 * 24 - 1, False), (60 * 24, True)])
+def test_what_lasts_for_60_days_is_the_level_now(hours: int, *, is_open: bool, settled: bool) -> None:
+    detector = opened() if is_open else Detector(before=BASELINE)
+    feed(detector, (0, 0, 3), start=100)
+
+    assert settled == detector.has_settled(100 + hours)
+
+
+def test_without_a_sign_of_a_drop_nothing_settles() -> None:
+    detector = Detector(before=BASELINE)
+    feed(detector, (5, 0, 0), start=100)
+
+    assert not detector.has_settled(1_000_000)
+
+
+@pytest.mark.parametrize("since", [(50, 50, 100), (0, 0, 7)])
+def test_a_level_that_is_new_is_learned_anew(since: tuple[int, int, int]) -> None:
+    detector = opened()
+    feed(detector, since, start=101)
+    detector.begin_anew(recovered=False)
+    own = float(since[0]), float(since[1]), float(since[2] + 40)
+
+    assert Detector(before=own) == detector
+
+
+def test_a_detector_without_answers_since_keeps_its_baseline() -> None:
+    detector = Detector(before=BASELINE)
+    detector.begin_anew(recovered=False)
+
+    assert Detector(before=BASELINE) == detector
+
+
+def test_the_hour_is_that_of_the_likeliest_drop() -> None:
+    """A small drop seems to have begun long ago, as chance has it; a large one begins where it begins."""
+    detector = Detector(before=BASELINE)
+    feed(detector, *[(9, 6, 5)] * 30, *[(0, 2, 3)] * 30, start=100)
+
+    assert 100 == detector.zeros[0]
+    assert 129 <= detector.zero <= 131
+
+
+@given(Groups, st.booleans())
+def test_a_row_is_the_same_when_it_is_read_again(groups: list[tuple[int, int, int]], is_open: bool) -> None:
+    detector = opened() if is_open else Detector()
+    feed(detector, *groups)
+
+    assert detector == msgspec.msgpack.decode(msgspec.msgpack.encode(detector), type=Detector)
+
+
+# How soon, and how seldom.
+
+
+def found_after(mix: Classes, limit: int, chance: random.Random) -> int:
+    """Return after how many answers, up to eight an hour, there is an alarm; of a baseline of 2,000 answers."""
+    kinds = chance.choices(range(3), MIX, k=2_000)
+    detector = Detector(before=(float(kinds.count(0)), float(kinds.count(1)), float(kinds.count(2))))
+    answers = hour = 0
+    while answers < limit and not detector.has_dropped(2_000):
+        hour += 1
+        kinds = chance.choices(range(3), mix, k=chance.randint(1, 8))
+        detector.take(Group(hour, kinds.count(0), kinds.count(1), kinds.count(2)), NO_PRIOR)
+        answers += len(kinds)
+    return answers
+
+
+def test_a_drop_of_20_points_is_found_within_300_answers_in_nine_of_ten_runs() -> None:
+    chance = random.Random(1)
+
+    assert sum(found_after(dropped(MIX, 20), 400, chance) <= 300 for _ in range(100)) >= 90
+
+
+def test_a_steady_segment_raises_an_alarm_once_in_1500_answers_or_less_often() -> None:
+    chance = random.Random(2)
+
+    # A run that is given up counts for less than it is.
+    assert sum(found_after(MIX, 4_000, chance) for _ in range(100)) / 100 >= 1_500
+
+
+def test_what_is_a_drop_in_a_happy_segment_is_none_in_one_that_was_always_so() -> None:
+    low = dropped(MIX, 20)
+    happy, unhappy = Detector(before=BASELINE), Detector(before=(1_000 * low[0], 1_000 * low[1], 1_000 * low[2]))
+    for detector in (happy, unhappy):
+        feed(detector, *[(4, 3, 3)] * 20)
+
+    assert happy.has_dropped(2_000)
+    assert not unhappy.has_dropped(2_000)
+
+
+def test_r_forgets_what_was_good_before_a_drop() -> None:
+    """Else a segment that has been well for long would have to fall for as long."""
+    detector = Detector(before=(2_500.0, 1_500.0, 1_000.0))
+    feed(detector, *[(8, 1, 1)] * 100)
+
+    assert max(detector.ratios) < 20

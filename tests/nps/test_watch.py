@@ -1,0 +1,214 @@
+"""What is watched of a segment is what its hours hold, however they come; old ones become days, then nothing."""
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nps.hourly import Hour, column, hours, watching
+
+from schemas.alert import Severity
+from worker.nps.drops import NO_PRIOR, Detector, Group, Prior
+from worker.nps.watch import KEPT, Jump, Told, Watch
+
+DAY = 24
+Counts = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+
+
+def history(longest: int, most: int) -> st.SearchStrategy[list[Hour]]:
+    """Return hours in order, within so many, at most so many of them."""
+    by_hour = st.dictionaries(st.integers(1, longest), Counts, max_size=most)
+    return by_hour.map(lambda found: [(hour, *found[hour]) for hour in sorted(found)])
+
+
+#: Over half a year, and too few for anything to be merged.
+Hours = history(180 * DAY, 60)
+Close = history(400, 60)
+
+
+def cut(told: list[Hour], data: st.DataObject) -> list[list[Hour]]:
+    """Return the messages that hours came in."""
+    ends = sorted({*data.draw(st.lists(st.integers(0, len(told)), max_size=8), label="cuts"), len(told)})
+    return [told[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def take(watch: Watch, told: list[Hour]) -> bool:
+    return watch.take(column(told), NO_PRIOR)
+
+
+def recount(told: list[Hour]) -> tuple[int, int, int]:
+    return sum(hour[1] for hour in told), sum(hour[2] for hour in told), sum(hour[3] for hour in told)
+
+
+def again(watch: Watch) -> Watch:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(watch), type=Watch)
+
+
+@given(Close, st.data())
+def test_replays_change_nothing(told: list[Hour], data: st.DataObject) -> None:
+    expected, watch = Watch(), Watch()
+    messages = cut(told, data)
+    for number, message in enumerate(messages):
+        take(expected, message)
+        take(watch, message)
+        start = data.draw(st.integers(0, number), label="replay from")
+        end = data.draw(st.integers(start, number), label="replay to")
+        assert [] == [other for other in messages[start : end + 1] if take(watch, other)]
+
+    assert expected == watch
+
+
+@given(Close, st.data())
+def test_hours_that_come_again_with_others_are_passed_over(told: list[Hour], data: st.DataObject) -> None:
+    watch, end = Watch(), 0
+    while end < len(told):
+        start = data.draw(st.integers(0, end), label="told again from")
+        end = data.draw(st.integers(end + 1, len(told)), label="until")
+        assert take(watch, told[start:end])
+
+    assert watching(told) == watch
+
+
+@given(Close, Counts)
+def test_an_hour_stays_as_it_was_told_first(told: list[Hour], counts: tuple[int, int, int]) -> None:
+    watch = watching(told)
+
+    assert not take(watch, [(hour, *counts) for hour, *_ in told])
+    assert watching(told) == watch
+
+
+@given(Close, st.data())
+def test_a_row_that_is_written_and_read_goes_on_as_it_was(told: list[Hour], data: st.DataObject) -> None:
+    watch = Watch()
+    for message in cut(told, data):
+        take(watch, message)
+        assert watch == again(watch)
+        watch = again(watch)
+
+    assert watching(told) == watch
+
+
+def test_everything_that_was_found_is_in_the_row() -> None:
+    watch = watching([(100, 60, 20, 30), (101, 0, 0, 4)])
+    watch.alike, watch.rests_until = 120.5, 130
+    watch.drop, watch.silence = Told(102, 101, Severity.ERROR, ["fr", "fr/shop-3"]), Told(110, 101, Severity.WARNING)
+    watch.jump = Jump(90, 0.25, 0.75, 40, 0.5, 0.55)
+    watch.detector = Detector(
+        (1.0, 2.0, 3.0), (0.0, 0.0, 4.0), (1.5, 2.5, 3.5), (0.5, 0.0, 0.25), (101, 0, 7), 1, 0.25, 0.125, 102
+    )
+
+    assert watch == again(watch)
+
+
+def test_nothing_is_new_in_a_message_without_hours() -> None:
+    watch = Watch()
+
+    assert not watch.take(b"", NO_PRIOR)
+    assert Watch() == watch
+
+
+@given(Hours, st.integers(0, 190 * DAY))
+def test_a_split_equals_a_recount_of_90_days_as_long_as_nothing_is_merged(told: list[Hour], hour: int) -> None:
+    kept = [each for each in told if each[0] > told[-1][0] - 90 * DAY]
+    expected = recount([each for each in kept if each[0] < hour]), recount([each for each in kept if each[0] >= hour])
+
+    assert expected == watching(told).split(hour)
+
+
+def test_a_quiet_segments_answers_are_those_of_90_days_too() -> None:
+    told = [(day * DAY, 1, 0, 0) for day in range(1, 301)]
+
+    assert ((60, 0, 0), (30, 0, 0)) == watching(told).split(271 * DAY)
+
+
+def busy(until: int) -> Watch:
+    """Return the watch over a segment with answers in every hour up to one, told hour by hour."""
+    watch = Watch()
+    for hour in range(1, until + 1):
+        take(watch, [every(hour)])
+    return watch
+
+
+def every(hour: int) -> Hour:
+    return hour, hour % 3, hour % 5, hour % 7
+
+
+def test_a_column_is_thinned_out_to_three_days_by_the_hour_and_the_others_by_the_day() -> None:
+    by_hour = list(range(325 - 3 * DAY + 1, 326))
+
+    assert list(range(1, 325)) == [hour for hour, *_ in hours(busy(324).recent)]
+    assert [*range(0, 10 * DAY + 1, DAY), *by_hour] == [hour for hour, *_ in hours(busy(325).recent)]
+
+
+@pytest.mark.parametrize("until", [325, 1_000, 90 * DAY, 100 * DAY, 120 * DAY + 7])
+def test_after_thinning_the_last_three_days_are_exact_and_the_days_before_whole(until: int) -> None:
+    watch = busy(until)
+    for hour in (*range(until - 3 * DAY + 1, until + 2), *range(until // DAY * DAY, max(0, until - 90 * DAY), -DAY)):
+        since = recount([every(each) for each in range(hour, until + 1)])
+        assert since == watch.split(hour)[1]
+
+
+@pytest.mark.parametrize("until", [325, 100 * DAY, 120 * DAY + 7, 200 * DAY + 23])
+def test_thinned_out_it_is_three_days_by_the_hour_and_90_by_the_day(until: int) -> None:
+    oldest, recent = max(0, (until - KEPT + 1) // DAY * DAY), until - 3 * DAY + 1
+    expected = sorted({hour // DAY * DAY for hour in range(oldest, recent)}) + list(range(recent, until + 1))
+
+    assert expected == [hour for hour, *_ in hours(watching(map(every, range(1, until + 1))).recent)]
+
+
+@pytest.mark.parametrize("until", [100 * DAY, 120 * DAY + 7, 200 * DAY + 23])
+def test_days_that_begin_more_than_90_days_ago_are_gone(until: int) -> None:
+    kept = [hour for hour in range(1, until + 1) if hour // DAY * DAY > until - 90 * DAY]
+
+    assert ((0, 0, 0), recount([every(hour) for hour in kept])) == busy(until).split(0)
+
+
+@pytest.mark.parametrize("until", [KEPT + 100, 2 * KEPT + 50, 2 * KEPT + 200])
+def test_a_row_stays_small(until: int) -> None:
+    assert len(hours(busy(until).recent)) <= 2 * (3 * DAY + 90)
+
+
+def test_a_segment_that_had_been_quiet_for_a_year_keeps_nothing_of_before() -> None:
+    watch = busy(324)
+    take(watch, [(325 + 365 * DAY, 1, 2, 3)])
+
+    assert [(325 + 365 * DAY, 1, 2, 3)] == hours(watch.recent)
+
+
+@given(Hours)
+def test_first_last_and_the_longest_gap_are_those_of_the_hours_with_answers(told: list[Hour]) -> None:
+    answered = [hour for hour, *counts in told if sum(counts)]
+    gaps = [later - earlier - 1 for earlier, later in pairwise(answered)]
+    watch = watching(told)
+
+    assert (max(gaps, default=0), max(answered, default=0), min(answered, default=0)) == (
+        watch.longest,
+        watch.last,
+        watch.first,
+    )
+
+
+def test_a_gap_that_was_told_as_a_silence_is_no_rhythm() -> None:
+    watch = watching([(10, 1, 0, 0), (15, 1, 0, 0)])
+    watch.silence = Told(100, 15, Severity.ERROR)
+    take(watch, [(200, 1, 0, 0)])
+
+    assert (4, 200) == (watch.longest, watch.last)
+
+
+def test_an_hour_that_corrections_emptied_is_told_and_no_answer() -> None:
+    watch = watching([(10, 1, 0, 0), (12, 0, 0, 0)])
+
+    assert (12, 10, 10, 0) == (watch.told, watch.first, watch.last, watch.longest)
+
+
+@given(Close, st.sampled_from([NO_PRIOR, Prior((0.5, 0.3, 0.2), 150.0)]))
+def test_the_detector_takes_each_hour_with_answers_as_a_group(told: list[Hour], prior: Prior) -> None:
+    watch, expected = Watch(), Detector()
+    watch.take(column(told), prior)
+    for hour in told:
+        if sum(hour[1:]):
+            expected.take(Group(*hour), prior)
+
+    assert expected == watch.detector

@@ -1,0 +1,54 @@
+"""How far the group has come: whether everything that had arrived a moment ago is decided.
+
+A tick may only be given then: to a worker that was down for three days, the hours that it has still to read would look
+like silence. What counts is the whole group's progress, since answers to a segment come from every partition.
+"""
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from worker.clock import Clock
+from worker.flow import outbox
+from worker.settings import Settings
+from worker.streams import reading, topics
+from worker.streams.connection import client_options
+
+#: An answer to "where was the end?" is good for so long, in ms; commits follow within a second or two.
+_FRESH = 30_000
+
+
+class Watermark:
+    """Looks at the responses topic, of so many partitions, and at the offsets that `role` has committed there."""
+
+    def __init__(self, settings: Settings, role: str, partitions: int, clock: Clock) -> None:
+        self._kafka = settings.kafka
+        self._topic = topics.topic_name(settings.topic_prefix, outbox.RESPONSES)
+        self._group = topics.group_id(settings.kafka.group, role)
+        self._partitions = range(partitions)
+        self._clock = clock
+        self._asked = 0
+        self._ends: dict[int, int] = {}
+
+    async def passed(self) -> bool:
+        """Say whether everything is decided that had arrived half a minute ago or later; ask again if it is not."""
+        try:
+            if not self._ends or self._clock.steady() - self._asked > _FRESH:
+                self._asked = self._clock.steady()
+                async with reading.reader(self._kafka) as reader:
+                    self._ends = await reader.ends(self._topic, self._partitions)
+            committed = await self._committed()
+        except KafkaError:
+            return False  # whoever works with Kafka says that it is away
+        passed = all(committed.get(number, 0) >= end for number, end in self._ends.items())
+        if passed:
+            self._ends = {}
+        return passed
+
+    async def _committed(self) -> dict[int, int]:
+        admin = AIOKafkaAdminClient(**client_options(self._kafka))
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(self._group)
+        finally:
+            await admin.close()
+        return {place.partition: said.offset for place, said in offsets.items() if place.topic == self._topic}
