@@ -16,9 +16,9 @@ def column(told: Iterable[Hour]) -> bytes:
     return columns.write(array("q", [number for hour in told for number in hour]))
 
 
-def hours(told: bytes) -> list[Hour]:
-    """Return the hours of a message."""
-    numbers = columns.read(told).tolist()
+def hours(told: bytes, code: str = columns.SIGNED) -> list[Hour]:
+    """Return the hours of a message, or of a row, whose numbers take what `code` says."""
+    numbers = columns.read(told, code).tolist()
     return list(zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True))
 
 

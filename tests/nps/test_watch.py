@@ -137,8 +137,8 @@ def every(hour: int) -> Hour:
 def test_a_column_is_thinned_out_to_three_days_by_the_hour_and_the_others_by_the_day() -> None:
     by_hour = list(range(325 - 3 * DAY + 1, 326))
 
-    assert list(range(1, 325)) == [hour for hour, *_ in hours(busy(324).recent)]
-    assert [*range(0, 10 * DAY + 1, DAY), *by_hour] == [hour for hour, *_ in hours(busy(325).recent)]
+    assert list(range(1, 325)) == [hour for hour, *_ in hours(busy(324).recent, "I")]
+    assert [*range(0, 10 * DAY + 1, DAY), *by_hour] == [hour for hour, *_ in hours(busy(325).recent, "I")]
 
 
 @pytest.mark.parametrize("until", [325, 1_000, 90 * DAY, 100 * DAY, 120 * DAY + 7])
@@ -154,7 +154,7 @@ def test_thinned_out_it_is_three_days_by_the_hour_and_90_by_the_day(until: int) 
     oldest, recent = max(0, (until - KEPT + 1) // DAY * DAY), until - 3 * DAY + 1
     expected = sorted({hour // DAY * DAY for hour in range(oldest, recent)}) + list(range(recent, until + 1))
 
-    assert expected == [hour for hour, *_ in hours(watching(map(every, range(1, until + 1))).recent)]
+    assert expected == [hour for hour, *_ in hours(watching(map(every, range(1, until + 1))).recent, "I")]
 
 
 @pytest.mark.parametrize("until", [100 * DAY, 120 * DAY + 7, 200 * DAY + 23])
@@ -166,14 +166,14 @@ def test_days_that_begin_more_than_90_days_ago_are_gone(until: int) -> None:
 
 @pytest.mark.parametrize("until", [KEPT + 100, 2 * KEPT + 50, 2 * KEPT + 200])
 def test_a_row_stays_small(until: int) -> None:
-    assert len(hours(busy(until).recent)) <= 2 * (3 * DAY + 90)
+    assert len(hours(busy(until).recent, "I")) <= 2 * (3 * DAY + 90)
 
 
 def test_a_segment_that_had_been_quiet_for_a_year_keeps_nothing_of_before() -> None:
     watch = busy(324)
     take(watch, [(325 + 365 * DAY, 1, 2, 3)])
 
-    assert [(325 + 365 * DAY, 1, 2, 3)] == hours(watch.recent)
+    assert [(325 + 365 * DAY, 1, 2, 3)] == hours(watch.recent, "I")
 
 
 @given(Hours)

@@ -13,6 +13,8 @@ from worker.nps.untold import WIDTH
 _DAY = 24
 #: Answers are kept by the hour for so many hours, then by the day for so many.
 _BY_HOUR, KEPT = 3 * _DAY, 90 * _DAY
+#: What a number of `recent` takes: a row may have some thousand of them.
+_NARROW = "I"
 #: A column of so many entries is looked through for hours that have grown old.
 _THIN_OUT = 2 * (_BY_HOUR + KEPT // _DAY)
 
@@ -73,14 +75,15 @@ class Watch(msgspec.Struct, array_like=True):
                 self.detector.take(group, prior)
                 self._note(group.hour)
         self.told = new[-WIDTH]
-        self.recent += columns.write(new)
-        if len(self.recent) > _THIN_OUT * WIDTH * new.itemsize:
-            self.recent = columns.write(_thinned(columns.read(self.recent), self.told))
+        self.recent += columns.write(array(_NARROW, new))
+        recent = columns.read(self.recent, _NARROW)
+        if len(recent) > _THIN_OUT * WIDTH:
+            self.recent = columns.write(_thinned(recent, self.told))
         return True
 
     def split(self, hour: int) -> tuple[Classes, Classes]:
         """Return the answers before an hour, and those since, both of the last 90 days that were told."""
-        column = columns.read(self.recent)
+        column = columns.read(self.recent, _NARROW)
         hours = column[::WIDTH]
         oldest = bisect_right(hours, self.told - KEPT)
         place = max(oldest, bisect_left(hours, hour))
