@@ -34,14 +34,15 @@ setup: $(STAMP)/setup
 demo: $(STAMP)/setup
 	@$(BIN)/python -m worker demo $(ARGS)
 
-# Two at a time, as there are two cores: the integration tests here, the others beside them, under coverage, whose
+# Two at a time, as there are two cores: those with a Kafka here, the others beside them, under coverage, whose
 # report tests/conftest.py prints. Then the faults, which want both cores to themselves.
 test: check $(STAMP)/quix/installed
 	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
 	@echo "== integration tests; what the others say, which run beside them, follows"
-	@$(BIN)/coverage run -m pytest --ignore tests/integration --ignore tests/chaos >$(STAMP)/others.txt 2>&1 & \
+	@$(BIN)/coverage run -m pytest --ignore tests/integration --ignore tests/embedded --ignore tests/chaos \
+		>$(STAMP)/others.txt 2>&1 & \
 	others=$$!; \
-	$(BIN)/python -m pytest tests/integration; here=$$?; \
+	$(BIN)/python -m pytest tests/integration tests/embedded; here=$$?; \
 	wait $$others; beside=$$?; cat $(STAMP)/others.txt; \
 	test $$((here || beside)) -eq 0 || echo "tests above failed"; \
 	echo "== faults: one trial of each kind"; \

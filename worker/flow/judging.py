@@ -20,7 +20,7 @@ from worker.nps.drops import NO_PRIOR
 from worker.nps.jumps import jump
 from worker.nps.likeness import likeness
 from worker.nps.silences import is_silent, missed
-from worker.nps.watch import KEPT, Told, Watch
+from worker.nps.watch import KEPT, Jump, Told, Watch
 
 _DAY = 24
 
@@ -181,14 +181,19 @@ class Judge:
                 self._kept.put(path, watch)
 
     def _hint(self) -> None:
-        """Tell segments of promoters that appeared in them alone, and that they do so no longer."""
+        """Tell the deepest segments of promoters that appeared in them alone, and that they do so no longer."""
+        found: dict[str, Jump] = {}
         for path in self._segments:
-            watch, parent = self._watches[path], self._parent(path)
-            found = None if parent is None else jump(watch, parent, self._hour // _DAY * _DAY)
-            if found != watch.jump:
-                watch.jump = found
+            parent = self._parent(path)
+            if parent is not None and (jumped := jump(self._watches[path], parent, self._hour // _DAY * _DAY)):
+                found[path] = jumped
+        for path in self._segments:
+            watch = self._watches[path]
+            hinted = None if any(_is_below(below, path) for below in found) else found.get(path)
+            if hinted != watch.jump:
+                watch.jump = hinted
                 self._kept.put(path, watch)
-                self._outputs.append(hint.output(path, found, self._owner(path.encode())))
+                self._outputs.append(hint.output(path, hinted, self._owner(path.encode())))
 
     def _compare_siblings(self) -> None:
         for path, children in self._below.items():
