@@ -9,6 +9,7 @@ from integration.conftest import make_settings
 from worker.clock import SystemClock
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.settings import KafkaSettings
 from worker.streams.topics import group_id
 from worker.streams.watermark import Watermark
 
@@ -25,7 +26,9 @@ class Steady(SystemClock):
 async def test_it_has_passed_when_every_partition_was_committed_up_to_where_it_ended(
     kafka: EmbeddedKafka, inbox: Inbox
 ) -> None:
-    settings, clock = make_settings(kafka, inbox), Steady()
+    # Names of its own: this module's conftest is another than the fixtures', and counts by itself.
+    own = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="watermark")
+    settings, clock = make_settings(kafka, inbox, topic_prefix="watermark", kafka=own), Steady()
     topic, group = f"{settings.topic_prefix}.responses", group_id(settings.kafka.group, "process")
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
