@@ -1,8 +1,11 @@
 """The events of an incident: a segment whose NPS fell, or whose responses stopped coming."""
 
+from typing import Any
+
 from schemas.alert import Severity
 from schemas.emitted import emitted
 from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
+from schemas.scores import WindowScore
 from worker.flow import outbox
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
@@ -24,53 +27,22 @@ _CRITICAL, _ERROR = 30.0, 20.0
 
 def drop(path: str, told: Told, split: Split, action: IncidentAction, reason: IncidentReason, now: int) -> Output:
     """Return a step of a drop; `split`: the answers before it began and since, `now`: the tick's time in ms."""
-    before, after = (window_score(*map(int, classes)) for classes in split)
+    before, after = _scores(split)
     change = None
     if before.nps is not None and after.nps is not None:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
-    body = _Incident(
-        alert_id=make_id(IncidentKind.SEGMENT_DROP, path, told.hour),
-        kind=IncidentKind.SEGMENT_DROP,
-        action=action,
-        reason=reason,
-        severity=told.severity,
-        summary=f"{_POINTS[reason]} at {_name(path)}: from {_points(before.nps)} to {_points(after.nps)}",
-        occurred_at=from_ms(now),
-        segment=path,
-        touchpoint=_touchpoint(path),
-        since=from_ms(told.since * HOUR),
-        before=before,
-        after=after,
-        change=change,
-        explains=told.explains,
-        expected=None,
-    )
-    return _output(path, body, now)
+    summary = f"{_POINTS[reason]} at {_name(path)}: from {_points(before.nps)} to {_points(after.nps)}"
+    figures = {"before": before, "after": after, "change": change}
+    return _step(IncidentKind.SEGMENT_DROP, path, told, action, reason, now, summary=summary, **figures)
 
 
 def silence(
     path: str, told: Told, expected: float | None, action: IncidentAction, reason: IncidentReason, now: int
 ) -> Output:
     """Return a step of a silence; `expected`: how many answers would have come since the last one."""
-    body = _Incident(
-        alert_id=make_id(IncidentKind.NO_RESPONSES, path, told.hour),
-        kind=IncidentKind.NO_RESPONSES,
-        action=action,
-        reason=reason,
-        severity=told.severity,
-        summary=f"{_ANSWERS[reason]} at {_name(path)}",
-        occurred_at=from_ms(now),
-        segment=path,
-        touchpoint=_touchpoint(path),
-        since=from_ms(told.since * HOUR),
-        before=None,
-        after=None,
-        change=None,
-        explains=told.explains,
-        expected=expected,
-    )
-    return _output(path, body, now)
+    summary = f"{_ANSWERS[reason]} at {_name(path)}"
+    return _step(IncidentKind.NO_RESPONSES, path, told, action, reason, now, summary=summary, expected=expected)
 
 
 _POINTS = {
@@ -85,26 +57,50 @@ _ANSWERS = {
 }
 
 
-def _output(path: str, body: Incident, now: int) -> Output:
-    event_id = make_id("incident", body.alert_id, body.action)
-    return outbox.event(outbox.INCIDENT, f"{KEY_PREFIX}{path}".encode(), body, event_id, rfc3339(now))
+def _step(
+    kind: IncidentKind,
+    path: str,
+    told: Told,
+    action: IncidentAction,
+    reason: IncidentReason,
+    now: int,
+    **known: Any,
+) -> Output:
+    """Return a step; `known`: the summary, and what this kind has of figures."""
+    alert_id = make_id(kind, path, told.hour)
+    body = _Incident(
+        alert_id=alert_id,
+        kind=kind,
+        action=action,
+        reason=reason,
+        severity=told.severity,
+        occurred_at=from_ms(now),
+        segment=path,
+        touchpoint=path.rpartition(SEPARATOR)[2],
+        since=from_ms(told.since * HOUR),
+        explains=told.explains,
+        **known,
+    )
+    key, event_id = f"{KEY_PREFIX}{path}".encode(), make_id("incident", alert_id, action)
+    return outbox.event(outbox.INCIDENT, key, body, event_id, rfc3339(now))
 
 
 def severity_of(split: Split) -> Severity:
     """Return how severe a drop is."""
-    before, after = (window_score(*map(int, classes)).nps for classes in split)
-    points = 0.0 if before is None or after is None else before - after
+    before, after = _scores(split)
+    points = 0.0 if before.nps is None or after.nps is None else before.nps - after.nps
     if points >= _CRITICAL:
         return Severity.CRITICAL
     return Severity.ERROR if points >= _ERROR else Severity.WARNING
 
 
+def _scores(split: Split) -> tuple[WindowScore, WindowScore]:
+    before, after = (window_score(*map(int, classes)) for classes in split)
+    return before, after
+
+
 def _name(path: str) -> str:
     return path or "the root segment"
-
-
-def _touchpoint(path: str) -> str:
-    return path.rpartition(SEPARATOR)[2]
 
 
 def _points(nps: float | None) -> str:

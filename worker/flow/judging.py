@@ -57,8 +57,8 @@ class Judge:
         self._threshold = policy.answers_per_false_alarm * len(self._segments)
         self._below: dict[str, list[str]] = {}
         for path in self._segments:
-            if path:
-                self._below.setdefault(path.rpartition(SEPARATOR)[0], []).append(path)
+            if (above := parent_of(path)) is not None:
+                self._below.setdefault(above, []).append(path)
 
     def judge(self) -> list[Output]:
         """Return what is to be told; the watches are changed accordingly."""
@@ -156,7 +156,7 @@ class Judge:
     def _tell_drop(self, path: str, told: Told, action: IncidentAction, reason: IncidentReason) -> None:
         split = self.split(path, told.since)
         if reason is IncidentReason.RECOVERED:
-            split = Split(split.before, self.split(path, self._watches[path].detector.turn).after)
+            split = Split(split.before, self.split(path, self._watches[path].detector.turn or told.since).after)
         self._outputs.append(incident.drop(path, told, split, action, reason, self._now))
 
     def _end_silences(self) -> None:

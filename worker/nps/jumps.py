@@ -6,6 +6,7 @@ two-sample test of proportions; z must be 4 or more, since every segment is look
 
 from math import sqrt
 
+from worker.nps.culprits import Split, without
 from worker.nps.drops import Classes
 from worker.nps.watch import Jump, Watch
 
@@ -21,9 +22,9 @@ _LEAST_RISE, _BESIDE = 0.15, 1 / 3
 def jump(watch: Watch, parent: Watch, hour: int) -> Jump | None:
     """Return how promoters rose in a segment within the last two weeks, and not beside it; None if they did not."""
     since = hour - _RECENT
-    before, after = watch.split(since)
-    whole_before, whole_after = parent.split(since)
-    beside = _rest(whole_before, before), _rest(whole_after, after)
+    own = Split(*watch.split(since))
+    before, after = own
+    beside = without(Split(*parent.split(since)), [own])
     if min(sum(before), sum(beside[0])) < _FEWEST_BEFORE or min(sum(after), sum(beside[1])) < _FEWEST_AFTER:
         return None
     found = Jump(since, _promoters(before), _promoters(after), int(sum(after)), *map(_promoters, beside))
@@ -42,7 +43,3 @@ def _error(before: Classes, after: Classes) -> float:
 
 def _promoters(classes: Classes) -> float:
     return classes[0] / sum(classes)
-
-
-def _rest(whole: Classes, part: Classes) -> Classes:
-    return max(0.0, whole[0] - part[0]), max(0.0, whole[1] - part[1]), max(0.0, whole[2] - part[2])

@@ -9,13 +9,17 @@ from array import array
 
 import msgspec
 
+from schemas.decision import Category
 from worker.nps import columns
 from worker.nps.buckets import Cells
-from worker.nps.histogram import BINS, PASSIVE_FROM, PROMOTER_FROM
+from worker.nps.histogram import BINS, classify
 
 #: Numbers of a column that are one hour: which one since 1970, and its promoters, passives and detractors.
 WIDTH = 4
-_PROMOTERS, _PASSIVES, _DETRACTORS = range(3)
+#: Where in an hour a score of 0 to 10 is counted.
+_PLACES = tuple(
+    [Category.PROMOTER, Category.PASSIVE, Category.DETRACTOR].index(classify(score)) for score in range(BINS)
+)
 #: So many hours after it was told an answer says nothing about now; and so many hours back nothing more is expected.
 LATE = 24
 #: Fewer answers than so many wait for the end of their day.
@@ -41,7 +45,8 @@ class Untold(msgspec.Struct, array_like=True):
                 counts = self.hours.get(hour)
                 if counts is None:
                     counts = self.hours[hour] = [0, 0, 0]
-                counts[_class(score)] = max(0, counts[_class(score)] + sign * n)
+                place = _PLACES[score]
+                counts[place] = max(0, counts[place] + sign * n)
 
     def tell(self, until: int, *, everything: bool) -> bytes:
         """Return the hours before `until` as a column, and note that they were told.
@@ -59,7 +64,3 @@ class Untold(msgspec.Struct, array_like=True):
             told.extend((hour, *self.hours.pop(hour)))
         self.told = max(self.told, until - 1)
         return columns.write(told)
-
-
-def _class(score: int) -> int:
-    return _PROMOTERS if score >= PROMOTER_FROM else _PASSIVES if score >= PASSIVE_FROM else _DETRACTORS

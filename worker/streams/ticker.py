@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 from worker.clock import Clock
 from worker.flow import outbox, tick
+from worker.flow.moment import HOUR
 from worker.streams.shell import Shell
 
-_HOUR = 3_600_000
 #: So long after the full hour, the broker's clock has passed it as well; and what was just answered is there.
 _AFTER = 60_000
 #: How often to look which partitions this worker has, in ms.
@@ -44,7 +44,7 @@ class Ticker:
         topic = self._shell.topic_name(outbox.TALLIES)
         while True:
             if self._shell.ready:
-                hour = (self._clock.now() - _AFTER) // _HOUR
+                hour = (self._clock.now() - _AFTER) // HOUR
                 held = sorted(tp.partition for tp in self._shell.consumer.due(topic))
                 due = [number for number in held if self._ticked.get(number) != hour]
                 if due and await self._caught_up():
