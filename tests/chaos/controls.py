@@ -1,12 +1,15 @@
-"""Negative controls: five bugs, put in on purpose. A harness that does not find one of them proves nothing."""
+"""Negative controls: six bugs, put in on purpose. A harness that does not find one of them proves nothing."""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
+from chaos.faults import judging
+from chaos.faults.judging import BETWEEN_ROWS, Shop
 from chaos.ground import Ground
-from chaos.saboteur import PAUSE, RAISE
+from chaos.saboteur import PAUSE, RAISE, WATCHES_SENT
 from chaos.world import NotHealed, Worker, World, patience
 
 _PORTION = 120
@@ -16,16 +19,17 @@ _PAUSE_SECONDS = 8.0
 
 
 class Control(NamedTuple):
-    """A bug, what has to happen for it to do harm, and which invariants it breaks."""
+    """A bug, what has to happen for it to do harm, which invariants it breaks, and in what kind of world."""
 
     bug: str
     provoke: Callable[[World, Worker], Awaitable[None]]
     breaks: tuple[str, ...]
+    world: Callable[[Ground, str], AbstractAsyncContextManager[World]] = Ground.world
 
 
 async def found(ground: Ground, control: Control) -> bool:
     """Say whether the harness finds the bug: a violation of one of the invariants that it breaks."""
-    async with ground.world() as world:
+    async with control.world(ground, "") as world:
         wrong: list[str] = []
         for _ in range(_TRIES):
             wrong += await _wrong(world, control, CHAOS_BUG=control.bug)
@@ -40,7 +44,7 @@ async def found(ground: Ground, control: Control) -> bool:
 async def without_bugs(ground: Ground, trials: int) -> None:
     """Do the same with a worker that has none of the bugs: nothing may be wrong then."""
     for number, control in enumerate(CONTROLS[:trials]):
-        async with ground.world(f"{number}") as world, ground.trial(number) as trial:
+        async with control.world(ground, f"{number}") as world, ground.trial(number) as trial:
             trial.wrong += await _wrong(world, control)
 
 
@@ -104,12 +108,23 @@ async def _restart_when_all_is_mailed(world: World, worker: Worker) -> None:
             await world.inbox.wait_for(2 * before)
 
 
+async def _crash_in_a_judgement(world: World, worker: Worker) -> None:
+    """Kill the worker when one of the two desks that fell is written down, and the other is not."""
+    shop = Shop(world, _TRIES)
+    await shop.open()
+    await shop.fall()
+    worker.told(WATCHES_SENT, BETWEEN_ROWS, "SIGKILL")
+    await world.tick_to_death(worker, shop.now)
+    await worker.start()
+
+
 CONTROLS = (
     Control("dedup_off", _work, ("I1",)),
     Control("commit_before_flush", _crash_with_a_batch_in_hand, ("I5", "I1")),
     Control("exception_swallowed", _raise_once, ("I1", "I2")),
     Control("no_delivery_log", _restart_when_all_is_mailed, ("I3",)),
     Control("autoescape_off", _work, ("I3",)),
+    Control("rows_torn", _crash_in_a_judgement, ("I6",), judging.world),
 )
 #: Those of the short form.
 QUICK = ("dedup_off", "no_delivery_log")

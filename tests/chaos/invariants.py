@@ -5,6 +5,7 @@ I2  Alerts and invitations are those of the recount; the copies of an event are 
 I3  Every opened alert's mail was accepted, once more at most for each fault that leaves that open; nobody else's was.
 I4  Dead letters are the invalid inputs, one each, with the reason expected.
 I5  Committed offsets reach the end (World.caught_up), and never lie ahead of their state.
+I6  What is watched over is what comes of the hours' topic, decided anew without a fault; and so are the incidents.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from chaos import tables
+from chaos import tables, watched
 from chaos.feed import recounted
 from chaos.letters import Letter
 from chaos.tables import Table
@@ -49,9 +50,11 @@ class Event(NamedTuple):
 
 @dataclass
 class Found:
-    """What is on Kafka and in the mailbox."""
+    """What is on Kafka and in the mailbox. `hours`: read after the tables, which therefore stand for none beyond."""
 
+    partitions: int
     events: dict[str, list[Event]]
+    hours: Records
     tables: dict[str, Table]
     compacted: dict[str, Table]
     committed: dict[tuple[str, int], int]
@@ -88,21 +91,30 @@ class Verdict:
             self.wrong.append(f"{what}: {found}, expected {expected}")
 
 
-async def find(kafka: str, prefix: str, group: str, letters: list[Letter]) -> Found:
+async def find(kafka: str, prefix: str, group: str, letters: list[Letter], partitions: int) -> Found:
     """Read everything there is."""
     names = [f"{prefix}.{topic}" for topic in _EVENTS]
     names += [f"{group}-{role}-{table}-changelog" for table, (role, _) in TABLES.items()]
     read = await asyncio.gather(*(read_topic(kafka, name) for name in names))
+    hours = await read_topic(kafka, f"{prefix}.hours")
     offsets = await committed(kafka, prefix, group)
     # By the ten thousand: the loop has mails to take and other faults' times to measure meanwhile.
-    return await asyncio.to_thread(_found, read, offsets, letters)
+    return await asyncio.to_thread(_found, partitions, read, hours, offsets, letters)
 
 
-def _found(read: list[Records], offsets: dict[tuple[str, int], int], letters: list[Letter]) -> Found:
+def _found(
+    partitions: int,
+    read: list[Records],
+    hours: Records,
+    offsets: dict[tuple[str, int], int],
+    letters: list[Letter],
+) -> Found:
     events = {topic: _events(records) for topic, records in zip(_EVENTS, read, strict=False)}
     logs = dict(zip(TABLES, read[len(_EVENTS) :], strict=True))
     return Found(
+        partitions,
         events,
+        hours,
         {table: tables.read(log) for table, log in logs.items()},
         {table: tables.read(tables.compacted(log)) for table, log in logs.items()},
         offsets,
@@ -144,6 +156,7 @@ def check(published: list[Published], found: Found, allowed: Allowed) -> Verdict
     _check_copies(verdict, found, allowed)
     _check_dead_letters(verdict, found, published)
     _check_mails(verdict, found, allowed)
+    _check_watched(verdict, found)
     check_offsets(verdict, found)
     return verdict
 
@@ -250,6 +263,26 @@ def _check_mails(verdict: Verdict, found: Found, allowed: Allowed) -> None:
     verdict.equal("I3 mails with a customer's markup", sum(letter.foreign for letter in found.letters), 0)
     verdict.figures["mails"] = len(copies)
     verdict.figures["extra mails"] = extra
+
+
+def _check_watched(verdict: Verdict, found: Found) -> None:
+    for title, held in (("table", found.tables["watches"]), ("table, compacted", found.compacted["watches"])):
+        mark = held.marks.get(0, -1)
+        rows = watched.replayed((record for record in found.hours if record.offset <= mark), found.partitions).rows
+        differing = [key.decode() for key in rows.keys() | held.rows.keys() if rows.get(key) != held.rows.get(key)]
+        verdict.equal(f"I6 what is watched over in the {title}: segments that differ", sorted(differing), [])
+
+
+def check_incidents(found: Found) -> Verdict:
+    """Hold incidents against those of the hours that were judged for certain, and of all hours."""
+    verdict, told = Verdict(), {e.id: e.value for e in found.events["alerts"] if e.body["kind"] != "detractor"}
+    mark = found.tables["watches"].marks.get(0, -1)
+    judged = watched.replayed((record for record in found.hours if record.offset <= mark), found.partitions).incidents
+    known = watched.replayed(found.hours, found.partitions).incidents
+    verdict.equal("I6 incidents that are missing", sorted(judged.keys() - told.keys()), [])
+    verdict.equal("I6 incidents that should not be", sorted(told.keys() - known.keys()), [])
+    verdict.equal("I6 incidents that differ", sorted(step for step in judged if told.get(step) != judged[step]), [])
+    return verdict
 
 
 def check_offsets(verdict: Verdict, found: Found) -> None:

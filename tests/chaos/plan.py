@@ -12,6 +12,7 @@ from chaos.faults import (
     erasure,
     hung_broker,
     joining,
+    judging,
     kill_at,
     leader,
     poison,
@@ -60,6 +61,7 @@ def _smtp(name: str) -> Fault:
 FAULTS: tuple[Fault, ...] = (
     Fault("random_kills", random_kills.run, 30, quick=2),
     *map(_kill_at, kill_at.ALL),
+    Fault("kill_in_judgement", judging.run, 10),
     Fault("joining_and_leaving", joining.run, 20),
     Fault("zombie", zombie.run, 5),
     Fault("hung_broker", hung_broker.run, 20),

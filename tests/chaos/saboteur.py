@@ -1,8 +1,10 @@
 """A worker with something wrong with it: `python -m chaos.saboteur run …` is `python -m worker run …`, but
 
 - when it reaches a named step it signals itself, raises, or pauses, if the file CHAOS_ORDER asks for it;
-- with CHAOS_BUG it has one of the five bugs that the harness must find;
-- its wall clock is wrong by the seconds in the file CHAOS_CLOCK.
+- with CHAOS_BUG it has one of the six bugs that the harness must find;
+- its wall clock is wrong by the seconds in the file CHAOS_CLOCK;
+- its produce batches are no larger than CHAOS_PRODUCE_BYTES;
+- with CHAOS_NO_TICKS it leaves it to others to say what time it is.
 
 The worker itself has no switch for any of this: everything here reaches into it from outside.
 """
@@ -24,10 +26,13 @@ from worker.flow import road
 from worker.flow.contact import Contact
 from worker.notify import compose
 from worker.notify.channels.email import EmailChannel
+from worker.streams import faust_app, journal
 from worker.streams.lane import Lane
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.postman import Errand, Postman
 from worker.streams.sending import Sender
+from worker.streams.table import DurableTable
+from worker.streams.ticker import Ticker
 
 #: The steps of a batch and of a mail, in their order, at which a worker can be told to end.
 STEPS = (
@@ -42,7 +47,9 @@ STEPS = (
     "mail_claimed",
     "mail_accepted",
 )
-BUGS = ("dedup_off", "commit_before_flush", "exception_swallowed", "no_delivery_log", "autoescape_off")
+#: A produce batch of the table of what is watched over: one judgement may need several.
+WATCHES_SENT = "watches_sent"
+BUGS = ("dedup_off", "commit_before_flush", "exception_swallowed", "no_delivery_log", "autoescape_off", "rows_torn")
 #: In place of a signal: the handler raises.
 RAISE = "raise"
 #: In place of a signal, where the worker waits anyway: it goes on after the delay.
@@ -145,6 +152,8 @@ def _sent(reach: Reach) -> Wrapper:
     def wrapper(original: Any) -> Any:
         async def called(self: Any, batch: Any, topic: str, **options: Any) -> Any:
             future = await original(self, batch, topic, **options)
+            if topic.endswith("-watches-changelog"):
+                await asyncio.sleep(reach(WATCHES_SENT))
             await asyncio.sleep(reach("rows_sent" if _is_changelog(topic) else "outputs_sent"))
             return future
 
@@ -235,6 +244,25 @@ def _autoescape_off() -> None:
     compose._TEMPLATES = compose._TEMPLATES.overlay(autoescape=False)
 
 
+def _rows_torn() -> None:
+    """Rows that belong together are written one by one."""
+
+    def wrapper(original: Any) -> Any:
+        def called(self: DurableTable, *args: Any, **options: Any) -> None:
+            original(self, *args, **options)
+            self._whole = False
+
+        return called
+
+    _around(DurableTable, "__init__", wrapper)
+
+
+def produce_little(most: int) -> None:
+    """Let produce batches take no more than so many bytes."""
+    _instead(faust_app, "_PRODUCE_BYTES", most)
+    _instead(journal, "LARGEST", most // 2)
+
+
 def break_clock(path: Path) -> None:
     """Let the wall clock be wrong by the seconds in a file, which may change at any time."""
     true = time.time
@@ -257,6 +285,10 @@ def main() -> int:
     if bug := os.environ.get("CHAOS_BUG"):
         assert bug in BUGS
         globals()[f"_{bug}"]()
+    if most := os.environ.get("CHAOS_PRODUCE_BYTES"):
+        produce_little(int(most))
+    if os.environ.get("CHAOS_NO_TICKS"):
+        _instead(Ticker, "start", lambda _: None)
     if clock := os.environ.get("CHAOS_CLOCK"):
         break_clock(Path(clock))
     return cli.main()

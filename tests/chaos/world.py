@@ -9,11 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from chaos import invariants
 from chaos.feed import Feed
@@ -25,6 +26,7 @@ from integration.reading import LARGEST, read_topic
 from integration.sampling import Published
 
 from worker.embedded.inbox import Inbox
+from worker.flow import tick
 
 PARTITIONS = 4
 #: In the order of travel: once a topic is done, only those after it can still grow.
@@ -52,6 +54,7 @@ class World:
     rng: random.Random
     feed: Feed
     env: dict[str, str]
+    partitions: int = PARTITIONS
     published: list[Published] = field(default_factory=list)
     allowed: Allowed = field(default_factory=Allowed)
     workers: list["Worker"] = field(default_factory=list)
@@ -102,6 +105,34 @@ class World:
             await asyncio.wait([dying], timeout=0.3)
         await dying
 
+    async def create(self, topic: str, config: dict[str, str]) -> None:
+        """Create a topic before the worker does."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(f"{self.name}.{topic}", self.partitions, 1, topic_configs=config)])
+        finally:
+            await admin.close()
+
+    async def tick(self, when: datetime) -> None:
+        """Say to every partition of segments what time it is, as workers do each hour."""
+        producer, stamp = AIOKafkaProducer(bootstrap_servers=self.kafka), int(when.timestamp() * 1_000)
+        await producer.start()
+        try:
+            for number in range(self.partitions):
+                topic = f"{self.name}.tallies"
+                await producer.send_and_wait(topic, b"", key=tick.KEY, partition=number, timestamp_ms=stamp)
+        finally:
+            await producer.stop()
+
+    async def tick_to_death(self, worker: "Worker", when: datetime) -> None:
+        """Tick until a worker has died of what it was told."""
+        dying = asyncio.create_task(worker.died())
+        while not dying.done():
+            await self.tick(when)
+            await asyncio.wait([dying], timeout=1.0)
+        await dying
+
     async def feed_to_a_stop(self, worker: "Worker", step: str, portion: int) -> None:
         """Publish on until a worker is stopped in its tracks at a step, as by SIGSTOP; SIGCONT wakes it."""
         worker.told(step, 2, "SIGSTOP")
@@ -138,7 +169,7 @@ class World:
 
     async def is_committed(self, topic: str) -> bool:
         """Say whether the committed offsets are at a topic's end."""
-        places = [TopicPartition(f"{self.name}.{topic}", n) for n in range(PARTITIONS)]
+        places = [TopicPartition(f"{self.name}.{topic}", n) for n in range(self.partitions)]
         with contextlib.suppress(KafkaError):
             ends = await self._ends(places)
             done = await invariants.committed(self.kafka, self.name, self.name)
@@ -190,11 +221,21 @@ class World:
     async def find(self) -> Found:
         """Return everything that came of it so far."""
         letters = await asyncio.to_thread(self.letters.all)
-        return await invariants.find(self.kafka, self.name, self.name, letters)
+        return await invariants.find(self.kafka, self.name, self.name, letters, self.partitions)
 
     async def check(self) -> Verdict:
         """Hold everything that came of it so far against the recount."""
         return await asyncio.to_thread(invariants.check, self.published, await self.find(), self.allowed)
+
+    async def check_incidents(self) -> Verdict:
+        """Hold the incidents against what the hours' topic says."""
+        return invariants.check_incidents(await self.find())
+
+    async def drops(self, below: str, action: str) -> set[str]:
+        """Return the segments below one whose drops took this step."""
+        steps = [event.body for event in (await self.find()).events["alerts"]]
+        dropped = [step for step in steps if step["kind"] == "segment_drop" and step["action"] == action]
+        return {step["segment"] for step in dropped if step["segment"].startswith(f"{below}/")}
 
 
 class Worker:
@@ -210,6 +251,7 @@ class Worker:
             **environment(world.kafka, world.inbox, world.name, world.folder),
             "NPS_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
             "NPS_KAFKA__BATCH_RECORDS": "25",
+            "NPS_KAFKA__PARTITIONS": str(world.partitions),
             "NPS_SMTP__CONNECTIONS": str(HANDS),
             "NPS_STATUS_FILE": str(world.folder / f"status-{number}"),
             "CHAOS_ORDER": str(self._order),
@@ -310,14 +352,22 @@ async def patience(what: str, seconds: float = PATIENCE_SECONDS) -> AsyncIterato
 
 @asynccontextmanager
 async def world(
-    name: str, kafka: str, folder: Path, *, seed: str, customers: int = 150, inbox: Inbox | None = None, **env: str
+    name: str,
+    kafka: str,
+    folder: Path,
+    *,
+    seed: str,
+    customers: int = 150,
+    partitions: int = PARTITIONS,
+    inbox: Inbox | None = None,
+    **env: str,
 ) -> AsyncIterator[World]:
     """Make a world; its workers are gone at the end, whatever happens."""
     home = folder / name
     home.mkdir()
     async with contextlib.AsyncExitStack() as stack:
         mailbox = await stack.enter_async_context(inbox or Inbox())
-        made = World(name, kafka, home, mailbox, random.Random(seed), Feed(seed, customers), env)
+        made = World(name, kafka, home, mailbox, random.Random(seed), Feed(seed, customers), env, partitions)
         try:
             yield made
         finally:

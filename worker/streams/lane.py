@@ -4,7 +4,8 @@ A crash anywhere replays the batch, from the old state, with the same decisions 
 
 - before the outputs are acknowledged: they may be there, some of them; they are sent again;
 - after, before the rows are: the same again; receivers drop what they have by its id;
-- rows partly there: the row of a customer or segment says up to which offset it stands, and the rest is decided again;
+- rows partly there: the row of a customer or segment says up to which offset it stands, and the rest is decided again
+  (those that are decided upon together are there as a whole or not at all: journal.py);
 - rows there, offset not committed: the head row says so, and nothing is done twice.
 """
 

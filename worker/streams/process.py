@@ -44,7 +44,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     )
     shell.agent(
         outbox.HOURS,
-        shell.table(topics.WATCHES),
+        shell.table(topics.WATCHES, whole=True),
         lambda records, _, partition: watching.watch(
             records, partition.rows, kafka.partitions, owner, policy.incidents
         ),

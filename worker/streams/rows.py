@@ -40,11 +40,16 @@ class Fence(NamedTuple):
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """The head row. `sent_on`: as in worker.flow.road.Batch; `view_end`: where the table's view ends (lane.py)."""
+    """The head row.
+
+    `sent_on`: as in worker.flow.road.Batch; `view_end`: where the table's view ends (lane.py); `pieces`: of how many
+    the write consists that is to be finished (journal.py).
+    """
 
     mark: int = -1
     sent_on: dict[int, int] = {}
     view_end: int = 0
+    pieces: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

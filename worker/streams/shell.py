@@ -51,14 +51,15 @@ class Shell:
         """Return a topic's full name."""
         return topics.topic_name(self.settings.topic_prefix, topic)
 
-    def table(self, name: str) -> DurableTable:
-        """Declare a table."""
+    def table(self, name: str, *, whole: bool = False) -> DurableTable:
+        """Declare a table; `whole` as DurableTable has it."""
         table = DurableTable(
             self.app,
             name=name,
             partitions=self.partitions,
             kafka=self.settings.kafka,
             sender=self.sender,
+            whole=whole,
         )
         self.app.tables.add(table)
         self.tables[name] = table

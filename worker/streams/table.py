@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, cast
 
+import msgspec
 from aiokafka.errors import KafkaError
 from faust import Table
 from faust.stores.memory import Store
@@ -23,7 +24,7 @@ from faust.types import TP
 
 from worker.errors import StateLost, StateNotDurable
 from worker.settings import KafkaSettings
-from worker.streams import reading
+from worker.streams import journal, reading
 from worker.streams.lease import lease_confirmed, lease_holds
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.progress import Progress
@@ -68,7 +69,7 @@ class _OvertakenError(Exception):
 
 
 class DurableTable(Table[bytes, bytes]):
-    """A table of encoded rows.
+    """A table of encoded rows; with `whole`, each write to a partition is there as a whole or not at all.
 
     `watch`, if set, is called with a partition's number and the rows that became part of it: those of each write, and
     all of them at a take-over; `taken_over` is called at its end. `superfluous` names rows that are to be erased then,
@@ -85,10 +86,12 @@ class DurableTable(Table[bytes, bytes]):
         *args: Any,
         kafka: KafkaSettings,
         sender: Sender,
+        whole: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, key_type=bytes, value_type=bytes, **kwargs)
         self._kafka = kafka
+        self._whole = whole
         self._sender = sender
         self._locks: dict[int, asyncio.Lock] = {}
 
@@ -125,11 +128,25 @@ class DurableTable(Table[bytes, bytes]):
     async def _log(
         self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
+        if not self._whole or journal.fits(rows):
+            return await self._log_rows(number, rows, head, still_held)
+        pieces = journal.pieces(rows)
+        written_down = msgspec.structs.replace(head, pieces=len(pieces))
+        if not await self._log_rows(number, pieces, written_down, still_held):
+            return False
+        if not await self._log_rows(number, rows, head, still_held):
+            return False
+        await self._erase_pieces(number)
+        return True
+
+    async def _log_rows(
+        self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
+    ) -> bool:
         partition = self.partition(number)
         before = partition.end
         kept = [partition.logged(key, row) for key, row in rows.items() if row is not None]
         erased = [partition.logged(key, None) for key, row in rows.items() if row is None and key in partition.rows]
-        if erased and kept:
+        if erased and kept and not self._whole:
             await self._append(number, kept)
             kept = []
         await self._append(number, [*kept, *erased, partition.logged_head(head)])
@@ -144,6 +161,25 @@ class DurableTable(Table[bytes, bytes]):
         partition.head = head
         await self._write_anew(number)
         return True
+
+    async def _erase_pieces(self, number: int) -> None:
+        partition = self.partition(number)
+        pieces = journal.keys(partition.rows)
+        for key in pieces:
+            del partition.rows[key]
+        if pieces:
+            await self._append(number, [partition.logged(key, None) for key in pieces])
+
+    async def _finish(self, number: int) -> None:
+        """Go on with a write that the last owner put down in pieces, and erase those that were not all there."""
+        partition = self.partition(number)
+        if count := partition.head.pieces:
+            try:
+                rows = journal.joined(partition.rows, count)
+            except KeyError:
+                raise self._lost(number) from None
+            await self._log_rows(number, rows, msgspec.structs.replace(partition.head, pieces=0), lambda: True)
+        await self._erase_pieces(number)
 
     async def recover(self, numbers: Collection[int], generation: int) -> bool:
         """Bring these partitions up to date and take them over; forget all others.
@@ -207,6 +243,7 @@ class DurableTable(Table[bytes, bytes]):
         try:
             if not await self._raise_fence(number, generation):
                 return False
+            await self._finish(number)
             if self.superfluous is not None:
                 for key in self.superfluous(partition.rows):
                     del partition.rows[key]
