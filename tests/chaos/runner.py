@@ -18,8 +18,9 @@ from chaos.plan import Fault
 
 from worker.embedded.kafka import EmbeddedKafka
 
-#: How many faults are tried at the same time: most of it is waiting.
-SLOTS = 3
+#: How many faults are tried at the same time: most of it is waiting. With more of them healing takes longer, which the
+#: short form only reports.
+_SLOTS, _SLOTS_QUICK = 3, 5
 
 
 @dataclass
@@ -88,7 +89,7 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
     """Try every fault and every control that is asked for."""
     quiet()
     report, began = Report(asked), time.monotonic()
-    slots = asyncio.Semaphore(SLOTS)
+    slots = asyncio.Semaphore(_SLOTS_QUICK if asked.quick else _SLOTS)
     async with AsyncExitStack() as stack:
         kafka = await stack.enter_async_context(EmbeddedKafka(progress=say))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="detractor-worker-chaos-")))
@@ -99,14 +100,14 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
         async def one(fault: Fault) -> None:
             place = ground(fault.name)
             report.trials[fault.name] = place.trials
-            await _within(slots, report, fault.name, lambda: fault.run(place, fault.how_often(quick=asked.quick)))
+            await _within(slots, report, say, fault.name, lambda: fault.run(place, fault.how_often(quick=asked.quick)))
 
         async def control(wanted: Control) -> None:
             async def look() -> None:
                 if await controls.found(ground(f"control_{wanted.bug}"), wanted):
                     report.red.add(wanted.bug)
 
-            await _within(slots, report, f"control {wanted.bug}", look)
+            await _within(slots, report, say, f"control {wanted.bug}", look)
 
         await asyncio.gather(*map(one, asked.faults), *map(control, asked.controls))
     report.trials = {fault.name: report.trials[fault.name] for fault in asked.faults}
@@ -114,7 +115,9 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
     return report
 
 
-async def _within(slots: asyncio.Semaphore, report: Report, name: str, work: Callable[[], Awaitable[Any]]) -> None:
+async def _within(
+    slots: asyncio.Semaphore, report: Report, say: Callable[[str], None], name: str, work: Callable[[], Awaitable[Any]]
+) -> None:
     """Do it when there is room. What breaks the harness itself is a violation like others, and stops nobody else."""
     async with slots:
         try:
@@ -125,6 +128,7 @@ async def _within(slots: asyncio.Semaphore, report: Report, name: str, work: Cal
                 place = place.tb_next
             where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
             report.broken.append(f"{name}: {type(error).__name__}: {error}{where}")
+            say(f"BROKEN  {report.broken[-1]}")
 
 
 def quiet() -> None:
@@ -142,5 +146,4 @@ def summary(report: Report) -> list[str]:
         repeats = max(trial.figures.get("repeats", 0.0) for trial in kills)
         lines.append(f"records per event after random kills: {repeats:.4f}")
     lines.append(f"controls red: {len(report.red)} of {len(report.asked.controls)}; {report.seconds / 60:.1f} minutes")
-    lines += [f"BROKEN  {line}" for line in report.broken]
     return [*lines, report.as_json()]

@@ -167,6 +167,17 @@ async def test_a_connection_under_starttls_can_be_cut(server_tls: ssl.SSLContext
         assert inbox.accepted == 1
 
 
+async def test_it_stops_though_a_client_is_about_to_set_up_tls(server_tls: ssl.SSLContext) -> None:
+    async with Inbox(tls=server_tls) as inbox:
+        reader, writer = await asyncio.open_connection(inbox.host, inbox.port)
+        for command in (b"", b"EHLO client\r\n", b"STARTTLS\r\n"):
+            writer.write(command)
+            while not (await reader.readline()).startswith((b"220 ", b"250 ")):
+                pass
+    assert await reader.read() == b""
+    writer.close()
+
+
 async def test_implicit_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     async with Inbox(tls=server_tls, implicit_tls=True) as inbox:
         await _send(inbox, start_tls=None, use_tls=True, tls_context=client_tls)

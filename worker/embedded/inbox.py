@@ -268,10 +268,13 @@ class _Connection(SMTP):
                 await asyncio.sleep(drip.pause)
 
     def drop(self) -> None:
-        """End the connection at once, without a word; that cancels the conversation."""
+        """End the connection and the conversation at once, without a word."""
         transport = self._original_transport or self.transport
         if isinstance(transport, asyncio.Transport):
             transport.abort()
+        # In the middle of a TLS handshake the transport's end is nothing that aiosmtpd hears of.
+        if self._handler_coroutine is not None and self._handler_coroutine is not asyncio.current_task():
+            self._handler_coroutine.cancel()
 
     async def ended(self) -> None:
         """Wait for the end of the conversation."""
