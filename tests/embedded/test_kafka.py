@@ -83,6 +83,11 @@ async def test_acknowledged_records_outlive_a_crash_and_a_restart(tmp_path: Path
         assert address == broker.bootstrap_servers
         await _produce(broker, "kept", b"after")
         assert await _consume(broker, "kept", 2) == [b"before", b"after"]
+        assert broker.last_words() is None
+        assert broker._process is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        await broker._process.wait()
+        assert (broker.last_words() or "").startswith("Kafka ended with exit code -9:\n")
     assert (tmp_path / "server.properties").exists(), "a directory that was given is kept"
     assert [line.split()[0] for line in lines[-5:]] == ["formatting", "starting", "Kafka", "starting", "Kafka"]
 

@@ -146,6 +146,12 @@ class EmbeddedKafka:
             raise EmbeddedError("the embedded Kafka does not run")
         return self._process.pid
 
+    def last_words(self) -> str | None:
+        """Return how the broker ended and what it logged last, if it has ended by itself since `start`."""
+        if self._process is None or self._process.returncode is None:
+            return None
+        return f"Kafka ended with exit code {self._process.returncode}:\n{self._log_tail()}"
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

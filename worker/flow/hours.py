@@ -1,14 +1,15 @@
 """What the segments tell of their hours: a message of one partition of segments to whoever watches over them all."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from worker.flow import outbox
 from worker.flow.outbox import Output
+from worker.flow.parts import parts
 
 #: Of the topic's partitions only this one is used: a tree is judged as a whole.
 PARTITION = 0
-#: In bytes, about half of what Kafka takes.
-_LARGEST_MESSAGE = 500_000
 
 
 class Hours(msgspec.Struct, array_like=True, frozen=True):
@@ -18,7 +19,7 @@ class Hours(msgspec.Struct, array_like=True, frozen=True):
     """
 
     source: int
-    segments: dict[str, bytes]
+    segments: Mapping[str, bytes]
     tick: int | None = None
 
 
@@ -30,12 +31,6 @@ def outputs(hours: Hours) -> list[Output]:
     """Return the messages: several if it is that much, and the tick with the last."""
     if not hours.segments and hours.tick is None:
         return []
-    value = _encode(hours)
-    if len(value) <= _LARGEST_MESSAGE or len(hours.segments) <= 1:
-        return [Output(outbox.HOURS, None, value, partition=PARTITION)]
-    paths = list(hours.segments)
-    first, second = paths[: len(paths) // 2], paths[len(paths) // 2 :]
-    return [
-        *outputs(Hours(hours.source, {path: hours.segments[path] for path in first})),
-        *outputs(Hours(hours.source, {path: hours.segments[path] for path in second}, hours.tick)),
-    ]
+    source, tick = hours.source, hours.tick
+    values = parts(hours.segments, lambda some, last: _encode(Hours(source, some, tick if last else None)))
+    return [Output(outbox.HOURS, None, value, partition=PARTITION) for value in values]

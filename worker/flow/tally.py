@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -10,19 +10,17 @@ import msgspec
 from worker.flow import outbox
 from worker.flow.lineage import paths_of
 from worker.flow.outbox import Output
+from worker.flow.parts import parts
 from worker.nps import columns
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
-
-#: In bytes. Kafka takes 1 MiB; what one batch tells one segment is at most half of that.
-_LARGEST_MESSAGE = 500_000
 
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
     """A message to one partition of segments: where the events came from, and their entries by the segment's path."""
 
     source: int
-    segments: dict[str, Entries]
+    segments: Mapping[str, Entries]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -81,10 +79,6 @@ class Tallies:
         return put
 
 
-def _messages(source: int, segments: dict[str, Entries], partition: int) -> list[Output]:
-    value = _encode(Tally(source, segments))
-    if len(value) <= _LARGEST_MESSAGE or len(segments) == 1:
-        return [Output(outbox.TALLIES, None, value, partition=partition)]
-    paths = list(segments)
-    halves = paths[: len(paths) // 2], paths[len(paths) // 2 :]
-    return [each for half in halves for each in _messages(source, {path: segments[path] for path in half}, partition)]
+def _messages(source: int, segments: Mapping[str, Entries], partition: int) -> list[Output]:
+    values = parts(segments, lambda some, _last: _encode(Tally(source, some)))
+    return [Output(outbox.TALLIES, None, value, partition=partition) for value in values]

@@ -3,7 +3,7 @@
 import asyncio
 
 from chaos.ground import Ground
-from chaos.world import patience
+from chaos.world import NotHealed, Worker, patience
 
 from worker.embedded.kafka import EmbeddedKafka, free_port
 
@@ -50,7 +50,7 @@ async def at_start(ground: Ground, trials: int) -> None:
                         await worker.process.said("trying again in 2 s")
                     await kafka.start()
                     with trial.healing(_CAUGHT_UP_SECONDS):
-                        await worker.ready()
+                        await _ready(worker, kafka)
                         await world.feed_some(_PORTION)
                         await world.caught_up()
                     trial.expect("exit code", await worker.stop(), 0)
@@ -58,3 +58,11 @@ async def at_start(ground: Ground, trials: int) -> None:
                     await kafka.kill()
     finally:
         await kafka.stop()
+
+
+async def _ready(worker: Worker, kafka: EmbeddedKafka) -> None:
+    """Wait until the worker is ready; should the broker be gone again, say so."""
+    try:
+        await worker.ready()
+    except NotHealed as error:
+        raise NotHealed(f"{error}; {kafka.last_words() or 'Kafka runs'}") from None
