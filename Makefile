@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format schemas readme chaos bench detector lock clean
+.PHONY: help setup demo test check prepare format schemas readme chaos bench detector lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -36,8 +36,8 @@ demo: $(STAMP)/setup
 
 # Two at a time, as there are two cores: those with a Kafka here, the others beside them, under coverage, whose
 # report tests/conftest.py prints. Then the faults, which want both cores to themselves.
-test: check $(STAMP)/quix/installed
-	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
+test: $(STAMP)/setup
+	@$(MAKE) --no-print-directory -j 2 check prepare
 	@echo "== integration tests; what the others say, which run beside them, follows"
 	@$(BIN)/coverage run -m pytest --ignore tests/integration --ignore tests/embedded --ignore tests/chaos \
 		>$(STAMP)/others.txt 2>&1 & \
@@ -54,6 +54,10 @@ check: $(STAMP)/setup
 	@echo "== lint"; $(BIN)/ruff check --quiet .
 	@echo "== types"; $(BIN)/mypy
 	@echo "== imports"; $(BIN)/lint-imports
+
+# What the tests need beside .venv; it comes from afar, while the checks are at work.
+prepare: $(STAMP)/setup $(STAMP)/quix/installed
+	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
 
 schemas: $(STAMP)/setup
 	@$(BIN)/python -m schemas
