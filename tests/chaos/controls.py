@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 from chaos.faults import judging
@@ -24,7 +23,7 @@ class Control(NamedTuple):
     bug: str
     provoke: Callable[[World, Worker], Awaitable[None]]
     breaks: tuple[str, ...]
-    world: Callable[[Ground, str], AbstractAsyncContextManager[World]] = Ground.world
+    world: Callable[[Ground, str], contextlib.AbstractAsyncContextManager[World]] = Ground.world
 
 
 async def found(ground: Ground, control: Control) -> bool:

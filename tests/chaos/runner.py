@@ -146,4 +146,5 @@ def summary(report: Report) -> list[str]:
         repeats = max(trial.figures.get("repeats", 0.0) for trial in kills)
         lines.append(f"records per event after random kills: {repeats:.4f}")
     lines.append(f"controls red: {len(report.red)} of {len(report.asked.controls)}; {report.seconds / 60:.1f} minutes")
+    lines += [f"BROKEN  {line}" for line in report.broken]
     return [*lines, report.as_json()]

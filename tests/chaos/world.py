@@ -6,15 +6,16 @@ import json
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from chaos import invariants
 from chaos.feed import Feed
@@ -99,20 +100,7 @@ class World:
 
     async def feed_to_death(self, worker: "Worker", portion: int) -> None:
         """Publish on until a worker has died of what it was told."""
-        dying = asyncio.create_task(worker.died())
-        while not dying.done():
-            await self.feed_some(portion)
-            await asyncio.wait([dying], timeout=0.3)
-        await dying
-
-    async def create(self, topic: str, config: dict[str, str]) -> None:
-        """Create a topic before the worker does."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
-        await admin.start()
-        try:
-            await admin.create_topics([NewTopic(f"{self.name}.{topic}", self.partitions, 1, topic_configs=config)])
-        finally:
-            await admin.close()
+        await _until_dead(worker, partial(self.feed_some, portion), every=0.3)
 
     async def tick(self, when: datetime) -> None:
         """Say to every partition of segments what time it is, as workers do each hour."""
@@ -127,11 +115,7 @@ class World:
 
     async def tick_to_death(self, worker: "Worker", when: datetime) -> None:
         """Tick until a worker has died of what it was told."""
-        dying = asyncio.create_task(worker.died())
-        while not dying.done():
-            await self.tick(when)
-            await asyncio.wait([dying], timeout=1.0)
-        await dying
+        await _until_dead(worker, partial(self.tick, when), every=1.0)
 
     async def feed_to_a_stop(self, worker: "Worker", step: str, portion: int) -> None:
         """Publish on until a worker is stopped in its tracks at a step, as by SIGSTOP; SIGCONT wakes it."""
@@ -332,6 +316,15 @@ class Worker:
         while True:
             await self.start()
             await self.process.exited()
+
+
+async def _until_dead(worker: Worker, provoke: Callable[[], Awaitable[None]], *, every: float) -> None:
+    """Do it again and again, so many seconds apart, until a worker has died of it."""
+    dying = asyncio.create_task(worker.died())
+    while not dying.done():
+        await provoke()
+        await asyncio.wait([dying], timeout=every)
+    await dying
 
 
 async def _is_empty(admin: AIOKafkaAdminClient, group: str) -> bool:

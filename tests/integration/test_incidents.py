@@ -5,8 +5,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from integration.conftest import Bench, StartBench
+from integration.topics import create
 
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow import tick
@@ -47,15 +47,6 @@ async def let_time_pass(bench: Bench, until: datetime | None = None) -> None:
     await bench.settle()
 
 
-async def create(kafka: EmbeddedKafka, topic: str, config: dict[str, str]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=config)])
-    finally:
-        await admin.close()
-
-
 async def ticked(bench: Bench) -> None:
     """Wait for the worker's own ticks, which come when it has started; the next ones come in an hour."""
     while len(await bench.read("tallies")) < bench.worker.shells["process"].partitions:  # noqa: ASYNC110 - Kafka raises no event
@@ -74,8 +65,9 @@ async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_wi
     # Three weeks come at once: with one partition, in their order. Ticks of later are stamped by the test.
     in_order = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="incidents", partitions=1)
     await create(
-        kafka,
+        kafka.bootstrap_servers,
         "incidents.tallies",
+        in_order.partitions,
         {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(24 * 3_600_000)},
     )
     now, hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0), timedelta(hours=1)

@@ -136,7 +136,7 @@ class DurableTable(Table[bytes, bytes]):
             return False
         if not await self._log_rows(number, rows, head, still_held):
             return False
-        await self._erase_pieces(number)
+        await self._erase_pieces(number, pieces)
         return True
 
     async def _log_rows(
@@ -162,13 +162,12 @@ class DurableTable(Table[bytes, bytes]):
         await self._write_anew(number)
         return True
 
-    async def _erase_pieces(self, number: int) -> None:
+    async def _erase_pieces(self, number: int, keys: Collection[bytes]) -> None:
         partition = self.partition(number)
-        pieces = journal.keys(partition.rows)
-        for key in pieces:
+        for key in keys:
             del partition.rows[key]
-        if pieces:
-            await self._append(number, [partition.logged(key, None) for key in pieces])
+        if keys:
+            await self._append(number, [partition.logged(key, None) for key in keys])
 
     async def _finish(self, number: int) -> None:
         """Go on with a write that the last owner put down in pieces, and erase those that were not all there."""
@@ -179,7 +178,7 @@ class DurableTable(Table[bytes, bytes]):
             except KeyError:
                 raise self._lost(number) from None
             await self._log_rows(number, rows, msgspec.structs.replace(partition.head, pieces=0), lambda: True)
-        await self._erase_pieces(number)
+        await self._erase_pieces(number, journal.keys(partition.rows))
 
     async def recover(self, numbers: Collection[int], generation: int) -> bool:
         """Bring these partitions up to date and take them over; forget all others.
@@ -243,7 +242,8 @@ class DurableTable(Table[bytes, bytes]):
         try:
             if not await self._raise_fence(number, generation):
                 return False
-            await self._finish(number)
+            if self._whole:
+                await self._finish(number)
             if self.superfluous is not None:
                 for key in self.superfluous(partition.rows):
                     del partition.rows[key]

@@ -14,6 +14,7 @@ from chaos.ground import Ground, Trial
 from chaos.saboteur import WATCHES_SENT
 from chaos.world import Worker, World
 from integration.sampling import Published
+from integration.topics import create
 
 #: A row or two to a produce batch.
 _ENV = {"CHAOS_PRODUCE_BYTES": "1000", "CHAOS_NO_TICKS": "yes"}
@@ -39,7 +40,8 @@ async def world(ground: Ground, name: str = "") -> AsyncIterator[World]:
     harness makes them, and the broker does not stamp them.
     """
     async with ground.world(name, partitions=1, **_ENV) as made:
-        await made.create("tallies", {"message.timestamp.type": "CreateTime", "retention.ms": "-1"})
+        as_sent = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
+        await create(made.kafka, f"{made.name}.tallies", made.partitions, as_sent)
         yield made
 
 
