@@ -98,14 +98,14 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
 async def _start(worker: Worker) -> None:
     """Start every role; raise what must stop the worker, also if it comes before they are ready."""
     starting = asyncio.create_task(_start_roles(worker))
-    failing = asyncio.create_task(worker.failure())
+    tasks = [starting, asyncio.create_task(worker.failure()), asyncio.create_task(worker.watch_connection())]
     try:
-        done, _ = await asyncio.wait([starting, failing], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        starting.cancel()
-        failing.cancel()
+        for task in tasks:
+            task.cancel()
     if worker.postman is not None:
         worker.postman.start()
     if worker.ticker is not None:

@@ -7,6 +7,7 @@ WorkerError
 ├── Unreachable         Kafka does not answer: tried again
 └── Fatal               going on would break a promise: the worker stops before anything is committed
     ├── Refused         Kafka is there, but does not let the worker in
+    ├── MembershipLost  the group does not take the worker
     ├── TopicsUnfit     a topic is not as keyed state needs it
     ├── StateNotDurable rows or outputs were not acknowledged
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
@@ -71,6 +72,10 @@ class Fatal(WorkerError):
 
 class Refused(Fatal):
     """Kafka is there, but does not let the worker in, or is not who it should be; trying again would not help."""
+
+
+class MembershipLost(Fatal):
+    """The worker cannot join its group, or not stay in it, for a reason that stays."""
 
 
 class TopicsUnfit(Fatal):

@@ -18,6 +18,7 @@ _QUIET = {
     "asyncio": logging.ERROR,
     # Faust names its services' loggers after the modules that define them.
     "worker.streams.faust_app": logging.WARNING,
+    "worker.streams.membership": logging.WARNING,
     "worker.streams.ordered": logging.WARNING,
     "worker.streams.table": logging.WARNING,
     "worker.streams.recovery": logging.WARNING,

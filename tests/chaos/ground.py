@@ -93,6 +93,10 @@ class Ground:
         self.trials.append(trial)
         took = "" if trial.seconds is None else f", healed in {trial.seconds:.1f} s"
         self.say(f"{self.fault} {number + 1}: {'; '.join(trial.wrong[:_SHOWN]) or 'fine'}{took}")
-        if trial.wrong and self._world is not None:
-            for line in self._world.last_words():
-                self.say(f"    {line}")
+        if trial.wrong:
+            self.say_last_words()
+
+    def say_last_words(self) -> None:
+        """Say what the workers said last."""
+        for line in [] if self._world is None else self._world.last_words():
+            self.say(f"    {line}")

@@ -69,6 +69,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("leader_killed", partial(leader.run, hard=True), 5),
     Fault("broker_away", broker_away.run, 1),
     Fault("broker_away_at_start", broker_away.at_start, 1),
+    Fault("broker_frozen_at_start", broker_away.frozen_at_start, 20),
     *map(_smtp, (*smtp.ONE_MAIL, *smtp.THE_SERVER)),
     Fault("smtp_away", smtp_away.run, 1),
     Fault("state_wiped", state.wiped, 3),

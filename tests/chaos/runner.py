@@ -100,14 +100,18 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
         async def one(fault: Fault) -> None:
             place = ground(fault.name)
             report.trials[fault.name] = place.trials
-            await _within(slots, report, say, fault.name, lambda: fault.run(place, fault.how_often(quick=asked.quick)))
+            await _within(
+                slots, report, fault.name, place, lambda: fault.run(place, fault.how_often(quick=asked.quick))
+            )
 
         async def control(wanted: Control) -> None:
+            place = ground(f"control_{wanted.bug}")
+
             async def look() -> None:
-                if await controls.found(ground(f"control_{wanted.bug}"), wanted):
+                if await controls.found(place, wanted):
                     report.red.add(wanted.bug)
 
-            await _within(slots, report, say, f"control {wanted.bug}", look)
+            await _within(slots, report, f"control {wanted.bug}", place, look)
 
         await asyncio.gather(*map(one, asked.faults), *map(control, asked.controls))
     report.trials = {fault.name: report.trials[fault.name] for fault in asked.faults}
@@ -116,7 +120,7 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
 
 
 async def _within(
-    slots: asyncio.Semaphore, report: Report, say: Callable[[str], None], name: str, work: Callable[[], Awaitable[Any]]
+    slots: asyncio.Semaphore, report: Report, name: str, ground: Ground, work: Callable[[], Awaitable[Any]]
 ) -> None:
     """Do it when there is room. What breaks the harness itself is a violation like others, and stops nobody else."""
     async with slots:
@@ -128,7 +132,8 @@ async def _within(
                 place = place.tb_next
             where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
             report.broken.append(f"{name}: {type(error).__name__}: {error}{where}")
-            say(f"BROKEN  {report.broken[-1]}")
+            ground.say(f"BROKEN  {report.broken[-1]}")
+            ground.say_last_words()
 
 
 def quiet() -> None:

@@ -9,7 +9,7 @@ import pytest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from worker.streams import ordered
+from worker.streams import fetching, ordered
 from worker.streams.ordered import Fetched, OrderedConsumer
 
 RESPONSES = TP("responses", 0)
@@ -32,7 +32,7 @@ class Consumer(OrderedConsumer):
         self.app: Any = SimpleNamespace(
             consumer_generation_id=1, monitor=SimpleNamespace(track_tp_end_offset=lambda *_: None)
         )
-        self._thread: Any = SimpleNamespace(generation=1)
+        self._thread: Any = SimpleNamespace(generation=1, assignment=lambda: set(self.committed))
         self._due, self._cursor, self._in_flight, self._rests = {}, {}, {}, {}
         self._read_offset: Any = {}
         self._committed_offset: Any = {}
@@ -58,6 +58,7 @@ class Consumer(OrderedConsumer):
         return 100 + tp.partition
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
+        assert self.committed, "aiokafka's has it so"
         self.place |= self.committed
         await self.seeking()
         return dict(self.committed)
@@ -115,6 +116,16 @@ async def test_a_batch_of_before_a_seek_is_not_admitted(consumer: Consumer) -> N
     assert consumer.admit(old.value) == []
     consumer.done(old.value)
     assert consumer._new_offset(RESPONSES) == 10
+
+
+async def test_who_has_no_partition_any_more_stands_by(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    settled: list[list[TP]] = []
+    consumer.on_settled = lambda tps: settled.append(list(tps))
+    consumer.committed = {}
+    await consumer.perform_seek()
+    assert (consumer.due("responses"), settled) == ({}, [[]])
 
 
 async def test_a_batch_that_begins_behind_what_is_due_is_rewound(consumer: Consumer) -> None:
@@ -242,7 +253,7 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
     in_flight: set[int], tasks: set[str], timeout: float
 ) -> None:
     fetcher = Fetcher()
-    ordered.prepare(fetcher)
+    fetching.prepare(fetcher)
     fetcher._in_flight, fetcher._pending_tasks = in_flight, tasks
 
     assert fetcher._get_actions_per_node("x") == ("requests of x", "resets", timeout, False, [])
@@ -250,7 +261,7 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
 
 def test_a_fetch_that_asks_for_some_partitions_only_does_not_wait_long() -> None:
     fetcher = Fetcher()
-    ordered.prepare(fetcher)
+    fetching.prepare(fetcher)
     waits = []
     for fetcher._records in ({}, {RESPONSES: "not taken yet"}, {}):
         fetcher._get_actions_per_node("x")

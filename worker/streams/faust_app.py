@@ -7,9 +7,13 @@ from worker.settings import Settings
 from worker.streams import topics
 from worker.streams.connection import credentials, servers
 from worker.streams.ordered import OrderedTransport
+from worker.streams.recovery import DirectTables
 
 _HEARTBEAT_SECONDS = 3.0
 _REBALANCE_SECONDS = 30.0
+#: aiokafka takes a member that has fetched nothing for so long out of its group, for good: also one without partitions,
+#: which stands by for others. Whether this worker is alive, its heartbeats say.
+_IDLE_SECONDS = 1e9
 #: How long a broker may take over a produce request before it is tried anew.
 _PRODUCE_SECONDS = 30.0
 #: What a fetch brings of one partition, at most.
@@ -37,6 +41,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         broker_session_timeout=session,
         broker_heartbeat_interval=min(_HEARTBEAT_SECONDS, session / 3),
         broker_rebalance_timeout=_REBALANCE_SECONDS,
+        broker_max_poll_interval=_IDLE_SECONDS,
         broker_commit_interval=1.0,
         broker_max_poll_records=kafka.batch_records,
         consumer_auto_offset_reset="earliest",
@@ -48,7 +53,10 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         stream_wait_empty=True,
         stream_buffer_maxsize=64,
         store="memory://",
+        TableManager=DirectTables,
         table_standby_replicas=0,
+        # topics.py makes them. Faust would ask for each at every start, and end if Kafka did not answer at once.
+        topic_allow_declare=False,
         topic_partitions=partitions,
         topic_replication_factor=kafka.replication_factor,
         topic_disable_leader=True,

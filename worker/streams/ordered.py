@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -25,14 +24,8 @@ from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import notify
 
 from worker.flow.record import Record
+from worker.streams.membership import MemberThread
 
-#: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. Records that are not taken yet hold
-#: their partition back: the fetch that is under way does not ask for it, and it has to wait for that one's end.
-_FETCH_MS = 200
-_FETCH_SOME_MS = 20
-#: How long aiokafka lets all of a broker's partitions wait while what it has fetched of one is not taken, in seconds.
-#: It has 0.1: a busy partition would hold back the others for so long.
-_PREFETCH_SECONDS = 0.005
 #: How long to wait for records while some partition is busy, in seconds: then the freed one is asked for as well.
 _WHILE_BUSY_SECONDS = 0.002
 
@@ -58,74 +51,10 @@ class Rest(NamedTuple):
     until_busy: float
 
 
-def prepare(fetcher: Any) -> None:
-    """Have aiokafka's fetcher lose no time."""
-    fetcher._prefetch_backoff = _PREFETCH_SECONDS
-    next_actions: Callable[[Any], tuple[Any, ...]] = fetcher._get_actions_per_node
-
-    def actions(assignment: Any) -> tuple[Any, ...]:
-        fetcher._fetch_max_wait_ms = _FETCH_SOME_MS if fetcher._records else _FETCH_MS
-        # A fetch that ends while records are taken is no task any more but still under way, until the loop's next turn:
-        # its broker is passed over, and nobody would look again for 0.2 s.
-        just_ended = len(fetcher._in_flight) > len(fetcher._pending_tasks)
-        requests, resets, timeout, *rest = next_actions(assignment)
-        return requests, resets, 0 if just_ended else timeout, *rest
-
-    fetcher._get_actions_per_node = actions
-
-
-class _Thread(driver.AIOKafkaConsumerThread):
-    """The consumer's thread, which also keeps the time of the last good heartbeat."""
-
-    #: time.monotonic() of the last heartbeat that the coordinator accepted.
-    heartbeat_at: float = float("-inf")
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        prepare(self._ensure_consumer()._fetcher)
-        coordinator = self._ensure_consumer()._coordinator
-        beat: Callable[[], Any] = coordinator._do_heartbeat
-
-        async def noted_beat() -> bool:
-            # The answer may have waited here while this process was stopped: what it says was so when it was asked.
-            asked = monotonic()
-            good = cast(bool, await beat())
-            if good:
-                self.heartbeat_at = asked
-            return good
-
-        coordinator._do_heartbeat = noted_beat
-
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        self.heartbeat_at = monotonic()
-        try:
-            # Assigned so that they go with their sources, and read elsewhere (recovery.py).
-            changelogs = [TopicPartition(*tp) for tp in assigned if self.consumer._is_changelog_tp(tp)]
-            self._ensure_consumer().pause(*changelogs)
-            await super().on_partitions_assigned(assigned, generation_id)
-        except Exception as error:
-            # aiokafka would only log it, and the worker wait for ever.
-            await self.crash(error)
-            raise
-
-    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        # A publisher's aborted transaction never happened. Faust sets this only for its own exactly-once mode.
-        consumer._isolation_level = "read_committed"
-        # Questions wait behind a fetch that waits for records, and one is asked each time the group has settled.
-        consumer._fetch_max_wait_ms = _FETCH_MS
-        return consumer
-
-    @property
-    def generation(self) -> int:
-        """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""
-        return int(self._ensure_consumer()._coordinator.generation)
-
-
 class OrderedConsumer(driver.Consumer):
     """Faust's consumer, with batches as messages. No changelog passes through it."""
 
-    _thread: _Thread
+    _thread: MemberThread
 
     #: Says up to which offset a partition's effects are durable; what is committed may not lie beyond.
     stands_at: Callable[[TP], int]
@@ -144,8 +73,8 @@ class OrderedConsumer(driver.Consumer):
         self._epoch = 0
         self._sought_in = -1
 
-    def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> MemberThread:
+        return MemberThread(self, loop=self.loop, beacon=self.beacon)
 
     # -- what a lane asks
 
@@ -194,7 +123,8 @@ class OrderedConsumer(driver.Consumer):
         """Go back to the committed offsets. Whatever was fetched before is not trusted any more."""
         self._epoch += 1
         generation = self.app.consumer_generation_id
-        committed = {ensure_TP(tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        sought = await self.seek_to_committed() if self.assignment() else {}
+        committed = {ensure_TP(tp): offset for tp, offset in sought.items()}
         ordered = [tp for tp in committed if not self._is_changelog_tp(tp)]
         await self._check_state({tp: committed[tp] for tp in ordered if committed[tp]}, generation)
         fresh = [tp for tp in ordered if not committed[tp]]

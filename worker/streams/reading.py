@@ -1,5 +1,6 @@
 """Reading from topics directly, outside of Faust and of any group."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
@@ -59,6 +60,7 @@ async def reader(kafka: KafkaSettings) -> AsyncIterator[Reader]:
     consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest")
     try:
         await consumer.start()
+        await asyncio.sleep(0)  # its tasks begin: stopped before that, they would cancel whoever stops it
         yield Reader(consumer)
     finally:
         await consumer.stop()

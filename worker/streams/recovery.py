@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from faust import App
+from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from mode import Service
 
@@ -36,12 +36,15 @@ class DirectRecovery(Recovery):
             overtaken = asyncio.ensure_future(signal.wait())
             stopped = asyncio.ensure_future(self._stopped.wait())
             waiting = {recovering, overtaken, stopped}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
-            if not recovering.cancelled() and (error := recovering.exception()) is not None:
-                self.on_failure(error)
+            if not recovering.cancelled():
+                if (error := recovering.exception()) is not None:
+                    self.on_failure(error)
+            elif recovering in done:
+                self.on_failure(StateNotDurable("the tables could not be recovered: reading was cancelled"))
 
     async def _recover(self, generation: int) -> None:
         self._set_recovery_started()
@@ -52,6 +55,8 @@ class DirectRecovery(Recovery):
                 return
         try:
             await self.on_recovery_completed(generation)
+            if not self.app.consumer.assignment():
+                await self.app.consumer.perform_seek()  # Faust leaves it out; what was sought before is others' now
         except (RebalanceAgain, ServiceStopped):
             return
 
@@ -75,8 +80,22 @@ class DirectRecovery(Recovery):
         """Nothing: a table says itself how far it is."""
 
 
-def use_direct_recovery(app: App, on_failure: Callable[[BaseException], None]) -> None:
-    """Put it in Faust's place; to be called before the app starts."""
-    tables: Any = app.tables
-    tables._recovery = recovery = DirectRecovery(app, tables, beacon=tables.beacon, loop=tables.loop)
-    recovery.on_failure = on_failure
+class DirectTables(TableManager):
+    """Faust's manager of tables, with this recovery.
+
+    It starts at once: Faust waits for a second, in case somebody declares tables late.
+    """
+
+    _recovery: DirectRecovery | None = None
+
+    @property
+    def recovery(self) -> DirectRecovery:
+        """How the tables are recovered."""
+        if self._recovery is None:
+            self._recovery = DirectRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Start the tables and their recovery."""
+        await self._update_channels()
+        await self.recovery.start()

@@ -17,7 +17,7 @@ from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
-from worker.streams.recovery import use_direct_recovery
+from worker.streams.recovery import DirectTables
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 
@@ -36,7 +36,7 @@ class Shell:
         self.role = role
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.app = make(settings, role, kafka.partitions)
-        use_direct_recovery(self.app, self.fail)
+        cast(DirectTables, self.app.tables).recovery.on_failure = self.fail
         self.sender = Sender(self.app, settings.kafka.patience_seconds)
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
@@ -115,7 +115,10 @@ class Shell:
 
     def _on_settled(self, tps: Iterable[TP]) -> None:
         numbers = sorted({tp.partition for tp in tps})
-        log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, numbers)), self.partitions)
+        if numbers:
+            log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, numbers)), self.partitions)
+        else:
+            log.info("%s stands by: all %d partitions have their workers", self.app.conf.id, self.partitions)
 
     async def _on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
         if not await lease_confirmed(self.consumer, generation):
@@ -142,6 +145,8 @@ class Shell:
         if self.failed.done():
             crashed.cancel()
             raise self.failed.result()
+        if isinstance(self.app.crash_reason, Fatal):
+            raise self.app.crash_reason
         raise Fatal(f"Faust stopped: {type(self.app.crash_reason).__name__}") from self.app.crash_reason
 
     @property

@@ -215,6 +215,8 @@ class DurableTable(Table[bytes, bytes]):
 
     async def _read_on(self, numbers: Collection[int]) -> None:
         """Read the changelog to its end, from where each partition has been read, or written, before."""
+        if not numbers:
+            return
         async with reading.reader(self._kafka) as reader:
             ends = await reader.ends(self.changelog_topic.get_topic_name(), numbers)
             for number, end in ends.items():

@@ -7,11 +7,12 @@ found at start, and the message says what to do.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
 
 from worker.errors import TopicsUnfit, Unreachable
 from worker.flow import outbox
@@ -103,38 +104,15 @@ def plans(settings: Settings) -> list[TopicPlan]:
 async def ensure(settings: Settings) -> Found:
     """Create what is missing and return what Kafka is like.
 
-    Waits for a Kafka that is not there, saying so. Raise Refused if it does not let the worker in, TopicsUnfit if what
-    is there does not fit.
-    """
-    admin = await _connect(settings.kafka)
-    try:
-        planned = plans(settings)
-        counts = await _counts(admin, planned)
-        responses = planned[0].name
-        partitions = counts.get(responses, settings.kafka.partitions)
-        unfit = [f"{name} has {count}" for name, count in sorted(counts.items()) if count != partitions]
-        if unfit:
-            raise TopicsUnfit(
-                f"{responses} has {partitions} partitions, but {', '.join(unfit)}: keyed state needs the same number. "
-                "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
-            )
-        await _create(admin, [plan for plan in planned if plan.name not in counts], partitions, settings.kafka)
-        cluster = str((await admin.describe_cluster())["cluster_id"])
-    finally:
-        await admin.close()
-    return Found(cluster, partitions)
-
-
-async def _connect(kafka: KafkaSettings) -> AIOKafkaAdminClient:
-    """Return a connected client, however long it takes, with one line for each attempt that failed.
-
-    Raises Refused.
+    Waits for a Kafka that is not there, however long it takes, with one line for each attempt that failed. Raise
+    Refused if it does not let the worker in, TopicsUnfit if what is there does not fit.
     """
     wait = _FIRST_RETRY_SECONDS
     while True:
         try:
-            await reach(kafka)
-            return await _admin(kafka)
+            await reach(settings.kafka)
+            async with _admin(settings.kafka) as admin:
+                return await _ensure(admin, settings)
         except (Unreachable, KafkaError) as error:
             why = str(error) if isinstance(error, Unreachable) else f"Kafka: {type(error).__name__}"
             log.warning("%s; trying again in %.0f s", why, wait)
@@ -142,14 +120,35 @@ async def _connect(kafka: KafkaSettings) -> AIOKafkaAdminClient:
         wait = min(wait * 2, _LONGEST_RETRY_SECONDS)
 
 
-async def _admin(kafka: KafkaSettings) -> AIOKafkaAdminClient:
+@asynccontextmanager
+async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**client_options(kafka))
     try:
         await admin.start()
-    except BaseException:
+        yield admin
+    finally:
         await admin.close()
-        raise
-    return admin
+
+
+async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
+    planned = plans(settings)
+    counts = await _counts(admin, planned)
+    responses = planned[0].name
+    partitions = counts.get(responses, settings.kafka.partitions)
+    unfit = [f"{name} has {count}" for name, count in sorted(counts.items()) if count != partitions]
+    if unfit:
+        raise TopicsUnfit(
+            f"{responses} has {partitions} partitions, but {', '.join(unfit)}: keyed state needs the same number. "
+            "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
+        )
+    await _create(admin, [plan for plan in planned if plan.name not in counts], partitions, settings.kafka)
+    cluster = str((await admin.describe_cluster())["cluster_id"])
+    return Found(cluster, partitions)
+
+
+async def _has_brokers(admin: AIOKafkaAdminClient) -> bool:
+    """Say whether any broker counts as alive; one that was silent for a while does not, until it is heard again."""
+    return bool((await admin.describe_cluster())["brokers"])
 
 
 async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[str, int]:
@@ -157,7 +156,8 @@ async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[
     names = {plan.name for plan in planned} & set(await admin.list_topics())
     if not names:
         return {}
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(sorted(names))}
+    found = await admin.describe_topics(sorted(names))
+    return {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitions: int, kafka: KafkaSettings) -> None:
@@ -169,6 +169,8 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
     response = await admin.create_topics(new)
     for name, code, *rest in response.topic_errors:
         error = for_code(code)
+        if error.retriable or (error is InvalidReplicationFactorError and not await _has_brokers(admin)):
+            raise error(name)
         if code and error is not TopicAlreadyExistsError:
             raise TopicsUnfit(f"{name} could not be created: {error.__name__} {rest[0] if rest else ''}".rstrip())
     log.info("created topics: %s", ", ".join(plan.name for plan in missing))

@@ -1,6 +1,8 @@
-"""The broker is away for two minutes; or it is not there yet when the worker starts."""
+"""The broker is away for two minutes; or it is not there yet, or frozen for a while, when the worker starts."""
 
 import asyncio
+import os
+import signal
 
 from chaos.ground import Ground
 from chaos.world import NotHealed, Worker, patience
@@ -9,6 +11,8 @@ from worker.embedded.kafka import EmbeddedKafka, free_port
 
 _AWAY_SECONDS = 120.0
 _AWAY_SECONDS_QUICK = 12.0
+#: From shorter than its controller waits for a sign of life of it to much longer: it counts as dead afterwards.
+_FROZEN_SECONDS = (2.0, 8.0)
 _CAUGHT_UP_SECONDS = 30.0
 _PORTION = 100
 
@@ -58,6 +62,26 @@ async def at_start(ground: Ground, trials: int) -> None:
                     await kafka.kill()
     finally:
         await kafka.stop()
+
+
+async def frozen_at_start(ground: Ground, trials: int) -> None:
+    """Freeze the broker at some point of the worker's start."""
+    async with EmbeddedKafka() as kafka, ground.world(kafka=kafka.bootstrap_servers) as world:
+        worker = world.worker()
+        for number in range(trials):
+            async with ground.trial(number) as trial:
+                rng = ground.rng(number)
+                await worker.start()
+                await asyncio.sleep(rng.uniform(0.3, 3.0))
+                os.kill(kafka.pid, signal.SIGSTOP)
+                await asyncio.sleep(rng.uniform(*_FROZEN_SECONDS))
+                os.kill(kafka.pid, signal.SIGCONT)
+                with trial.healing(_CAUGHT_UP_SECONDS):
+                    await worker.ready()
+                    await world.feed_some(_PORTION)
+                    await world.caught_up()
+                trial.expect("exit code", await worker.stop(), 0)
+                trial.take(await world.check())
 
 
 async def _ready(worker: Worker, kafka: EmbeddedKafka) -> None:
