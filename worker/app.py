@@ -65,9 +65,9 @@ class Worker:
             if (age > self.settings.kafka.session_timeout_seconds) is not silent:
                 silent = not silent
                 if silent:
-                    log.warning("Kafka has not answered for %.0f s; still trying", age)
+                    log.warning("Kafka has not confirmed this worker's place for %.0f s; still trying", age)
                 else:
-                    log.info("Kafka answers again")
+                    log.info("Kafka confirms it again")
 
     @property
     def ready(self) -> bool:

@@ -14,6 +14,8 @@ _REBALANCE_SECONDS = 30.0
 #: aiokafka takes a member that has fetched nothing for so long out of its group, for good: also one without partitions,
 #: which stands by for others. Whether this worker is alive, its heartbeats say.
 _IDLE_SECONDS = 1e9
+#: How often the offsets due are committed: a replay has so much more to pass over at most, and a commit costs little.
+_COMMIT_SECONDS = 0.4
 #: How long a broker may take over a produce request before it is tried anew.
 _PRODUCE_SECONDS = 30.0
 #: What a fetch brings of one partition, at most.
@@ -42,7 +44,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         broker_heartbeat_interval=min(_HEARTBEAT_SECONDS, session / 3),
         broker_rebalance_timeout=_REBALANCE_SECONDS,
         broker_max_poll_interval=_IDLE_SECONDS,
-        broker_commit_interval=1.0,
+        broker_commit_interval=_COMMIT_SECONDS,
         broker_max_poll_records=kafka.batch_records,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=FETCH_BYTES,
