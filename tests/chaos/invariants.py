@@ -92,12 +92,12 @@ class Verdict:
 
 
 async def find(kafka: str, prefix: str, group: str, letters: list[Letter], partitions: int) -> Found:
-    """Read everything there is."""
+    """Read everything there is; the offsets first, as they follow the state, and workers go on meanwhile."""
+    offsets = await committed(kafka, prefix, group)
     names = [f"{prefix}.{topic}" for topic in _EVENTS]
     names += [f"{group}-{role}-{table}-changelog" for table, (role, _) in TABLES.items()]
     read = await asyncio.gather(*(read_topic(kafka, name) for name in names))
     hours = await read_topic(kafka, f"{prefix}.hours")
-    offsets = await committed(kafka, prefix, group)
     # By the ten thousand: the loop has mails to take and other faults' times to measure meanwhile.
     return await asyncio.to_thread(_found, partitions, read, hours, offsets, letters)
 
