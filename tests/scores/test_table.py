@@ -40,6 +40,12 @@ def test_where_nobody_answered_there_is_no_figure() -> None:
     assert "+" not in lines[1]
 
 
+def test_a_hair_below_zero_is_zero() -> None:
+    (_, line) = table(branches({"": scored("", 100, 300, 101)}, "", "90d", depth=1), colours=False).splitlines()
+
+    assert line.split()[2] == "+0"
+
+
 def test_a_survey_is_named_as_its_publisher_does() -> None:
     known = {**tree(fr=(10, 20, 70)), "/survey/nps/autumn": scored("/survey/nps/autumn", 10, 20, 70)}
 

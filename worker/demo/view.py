@@ -60,7 +60,7 @@ def _tree(seen: Seen) -> RenderableType:
         name = path.rpartition(SEPARATOR)[2] or "all"
         table.add_row(
             Text("  " * depth + clean(name), style="bold" if depth == 0 else ""),
-            Text(f"{window['nps']:+.0f}", style=_colour(window["nps"])),
+            Text(f"{window['nps']:+z.0f}", style=_colour(window["nps"])),
             _bar(window["nps"]),
             Text(_interval(window), style="dim"),
             Text(f"n={window['n']}", style="dim"),
@@ -70,7 +70,7 @@ def _tree(seen: Seen) -> RenderableType:
 
 def _interval(window: dict[str, Any]) -> str:
     hint = "  indicative" if window["indicative"] else ""
-    return f"{window['low']:+.0f} to {window['high']:+.0f}{hint}"
+    return f"{window['low']:+z.0f} to {window['high']:+z.0f}{hint}"
 
 
 def _colour(nps: float) -> str:

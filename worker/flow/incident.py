@@ -104,4 +104,4 @@ def _name(path: str) -> str:
 
 
 def _points(nps: float | None) -> str:
-    return "none" if nps is None else f"{nps:+.0f}"
+    return "none" if nps is None else f"{nps:+z.0f}"

@@ -33,12 +33,12 @@ def _cells(branch: Branch) -> tuple[str, ...]:
     note = _note(branch.scores.suspect_gaming)
     if window.nps is None or window.low is None or window.high is None:
         return ("  " * branch.depth + name, _bar(None), "–", "", "0", "", _trend(branch.scores.trend), note)
-    drag = "" if branch.drag is None else f"{branch.drag:+.1f}" + ("*" if branch.differs else " ")
+    drag = "" if branch.drag is None else f"{branch.drag:+z.1f}" + ("*" if branch.differs else " ")
     return (
         "  " * branch.depth + name,
         _bar(window.nps),
-        f"{window.nps:+.0f}",
-        f"{window.low:+.0f} to {window.high:+.0f}" + (", indicative" if window.indicative else ""),
+        f"{window.nps:+z.0f}",
+        f"{window.low:+z.0f} to {window.high:+z.0f}" + (", indicative" if window.indicative else ""),
         f"{window.n:,}",
         drag,
         _trend(branch.scores.trend),
@@ -64,7 +64,7 @@ def _trend(trend: TrendScore | None) -> str:
     if trend is None:
         return ""
     arrow = _ARROWS.get(trend.direction, " ")
-    return f"{arrow} {trend.direction} {trend.change:+.0f} ({trend.low:+.0f} to {trend.high:+.0f})"
+    return f"{arrow} {trend.direction} {trend.change:+z.0f} ({trend.low:+z.0f} to {trend.high:+z.0f})"
 
 
 def _note(found: SuspectGaming | None) -> str:
