@@ -27,8 +27,7 @@ _BOOTSTRAP = ("bootstrap", ConnectionGroup.DEFAULT)
 #: Before the group is joined again after an error that may pass, in seconds.
 _RETRY_SECONDS = 0.5
 
-
-Errand = Callable[..., Awaitable[Any]]
+Call = Callable[..., Awaitable[Any]]
 
 
 class MemberThread(driver.AIOKafkaConsumerThread):
@@ -55,7 +54,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         coordinator._coordination_task.add_done_callback(self._on_end)
 
     @staticmethod
-    async def _look_up(client: Any, look_up: Errand, *what: Any) -> Any:
+    async def _look_up(client: Any, look_up: Call, *what: Any) -> Any:
         """Ask who coordinates the group, if there is anybody to ask.
 
         A broker that the controller does not count as alive, for a moment, names no broker, not even itself. aiokafka
@@ -67,7 +66,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
             raise StaleMetadata
         return await look_up(*what)
 
-    async def _assign(self, client: Any, assign: Errand, *joined: Any) -> Any:
+    async def _assign(self, client: Any, assign: Call, *joined: Any) -> Any:
         """Share the partitions out, once all topics are known.
 
         One that was made just now may be unknown to the broker that is asked. It would be left out, and this worker be
@@ -77,7 +76,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
             await client._wait_on_metadata(topic)
         return await assign(*joined)
 
-    async def _beat(self, beat: Errand) -> bool:
+    async def _beat(self, beat: Call) -> bool:
         # The answer may have waited here while this process was stopped: what it says was so when it was asked.
         asked = monotonic()
         good = bool(await beat())
