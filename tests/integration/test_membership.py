@@ -17,6 +17,7 @@ from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import MembershipLost
 from worker.settings import KafkaSettings, Settings
 from worker.streams import topics
+from worker.streams.membership import MemberThread
 
 
 def settings_of(kafka: EmbeddedKafka, inbox: Inbox, name: str, **changes: Any) -> Settings:
@@ -68,7 +69,7 @@ async def test_topics_that_a_broker_has_not_heard_of_yet_are_waited_for(
 
     async def create_later(_admin: AIOKafkaAdminClient, missing: Any, count: int, settings: Any) -> None:
         async def later() -> None:
-            # Joining takes a second; this is in the middle of it or behind.
+            # Joining takes less: the partitions would be shared out before.
             await asyncio.sleep(1.5)
             async with topics._admin(settings) as admin:
                 await create(admin, missing, count, settings)
@@ -87,6 +88,18 @@ async def test_a_group_that_does_not_take_the_worker_stops_it_and_is_named(kafka
 
     with pytest.raises(MembershipLost, match=r"refused-.* cannot be joined: .*InvalidSessionTimeout"):
         async with running(settings):
+            pass
+
+
+async def test_an_end_of_the_coordination_stops_the_worker_and_is_named(
+    kafka: EmbeddedKafka, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def assert_in_vain(*_: Any) -> Any:
+        raise AssertionError("as aiokafka does")
+
+    monkeypatch.setattr(MemberThread, "_look_up", staticmethod(assert_in_vain))
+    with pytest.raises(MembershipLost, match=r"unled-.* cannot be joined: .*as aiokafka does"):
+        async with running(settings_of(kafka, inbox, "unled")):
             pass
 
 

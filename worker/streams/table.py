@@ -215,8 +215,6 @@ class DurableTable(Table[bytes, bytes]):
 
     async def _read_on(self, numbers: Collection[int]) -> None:
         """Read the changelog to its end, from where each partition has been read, or written, before."""
-        if not numbers:
-            return
         async with reading.reader(self._kafka) as reader:
             ends = await reader.ends(self.changelog_topic.get_topic_name(), numbers)
             for number, end in ends.items():
