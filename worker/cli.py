@@ -4,14 +4,14 @@ import argparse
 import asyncio
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from worker import logs, reference, status
+from worker import logs, maintenance, reference, status
 from worker.app import run
-from worker.errors import Refused, SettingsError, Unreachable
+from worker.errors import Fatal, Refused, SettingsError, StillRunning, Unreachable
 from worker.flow import outbox
 from worker.flow.lineage import SEPARATOR, survey_of
 from worker.notify.channels.email import EmailChannel
@@ -62,6 +62,8 @@ def _with_settings(asked: argparse.Namespace, settings: Settings) -> int:
         return asyncio.run(_scores(settings, asked))
     if asked.command == "publish":
         return asyncio.run(_publish(settings, asked.file))
+    if asked.command == "take-over":
+        return asyncio.run(_maintain(settings, maintenance.take_over(settings)))
     return asyncio.run(run(settings, asked.role))
 
 
@@ -105,6 +107,14 @@ def _parser() -> argparse.ArgumentParser:
             default="all",
             help="process: decide and count; notify: send mail; all: both in one process (default)",
         )
+    commands.add_parser(
+        "take-over",
+        help="make kafka.group the owner of the topics in place of another group, whose workers are stopped for good",
+        description="Makes kafka.group the owner of the topics of topic_prefix, in place of the group that owns them. "
+        "That group's workers must be stopped. Its state and its place stay behind: the new group reads what is "
+        "retained from the beginning, so that retained answers are counted and mailed once more.",
+        epilog=_SETTINGS_HELP,
+    )
     demo = commands.add_parser("demo", help="a Kafka, an inbox, the worker and sample responses, on this machine only")
     demo.add_argument("--once", action="store_true", help="publish everything, wait until it is processed, and exit")
     demo.add_argument(
@@ -164,6 +174,18 @@ async def _scores(settings: Settings, asked: argparse.Namespace) -> int:
     depth = None if asked.tree else 1
     shown = branches(found, path, asked.window, depth=depth, surveys=asked.surveys)
     print(table(shown, colours=sys.stdout.isatty()))
+    return 0
+
+
+async def _maintain(settings: Settings, work: Coroutine[None, None, str]) -> int:
+    """Have something done while no worker runs, and say what was done."""
+    try:
+        print(await work)
+    except (Unreachable, Refused, KafkaError) as error:
+        return _kafka_failed(settings, error)
+    except (Fatal, StillRunning) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

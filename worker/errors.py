@@ -5,10 +5,12 @@ WorkerError
 ├── SettingsError       the settings do not hold: said at start, exit 2
 ├── DeliveryError       a mail was not accepted: retried or not, with a reason
 ├── Unreachable         Kafka does not answer: tried again
+├── StillRunning        a command needs the workers stopped, and some are not
 └── Fatal               going on would break a promise: the worker stops before anything is committed
     ├── Refused         Kafka is there, but does not let the worker in
     ├── MembershipLost  the group does not take the worker
     ├── TopicsUnfit     a topic is not as keyed state needs it
+    ├── PrefixTaken     the topics belong to another consumer group
     ├── StateNotDurable rows or outputs were not acknowledged
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
     └── StopTimedOut    the worker could not stop in order
@@ -66,6 +68,10 @@ class Unreachable(WorkerError):
     """Kafka does not answer; it may later."""
 
 
+class StillRunning(WorkerError):
+    """A command that changes what workers rest on was given while some of them are alive."""
+
+
 class Fatal(WorkerError):
     """Going on would break a promise; the worker stops with this line and exit 1."""
 
@@ -80,6 +86,17 @@ class MembershipLost(Fatal):
 
 class TopicsUnfit(Fatal):
     """A topic's partitions or policy do not fit keyed state."""
+
+
+class PrefixTaken(Fatal):
+    """The topics of this prefix belong to another consumer group: two would each decide and mail everything."""
+
+    def __init__(self, prefix: str, owner: str, group: str) -> None:
+        super().__init__(
+            f"the topics {prefix}.* belong to the group {owner}, and kafka.group is {group}: two groups on the same "
+            f"topics would send every alert and every mail twice. Set kafka.group to {owner}, or choose another "
+            f"topic_prefix. If {owner} is to be given up for good, stop its workers and run: python -m worker take-over"
+        )
 
 
 class StopTimedOut(Fatal):

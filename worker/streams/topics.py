@@ -14,9 +14,10 @@ from typing import NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
 
-from worker.errors import TopicsUnfit, Unreachable
+from worker.errors import PrefixTaken, TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
+from worker.streams import ownership
 from worker.streams.connection import client_options
 from worker.streams.reach import reach
 
@@ -41,17 +42,20 @@ TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES), "notify": (OUTBOX,)}
 
 
 class Found(NamedTuple):
-    """What Kafka is like: its cluster's id, and the partition count of all topics."""
+    """What Kafka is like: its cluster's id, the partition count of all keyed topics, and the prefix's secret."""
 
     cluster: str
     partitions: int
+    #: As ownership.py has it, 32 bytes. The default is for a Kafka on which nobody has claimed anything.
+    secret: bytes = bytes(32)
 
 
 class TopicPlan(NamedTuple):
-    """A topic as it should be."""
+    """A topic as it should be. `partitions`: how many it has; None: as many as the responses topic."""
 
     name: str
     config: Mapping[str, str]
+    partitions: int | None = None
 
 
 def topic_name(prefix: str, topic: str) -> str:
@@ -98,14 +102,22 @@ def plans(settings: Settings) -> list[TopicPlan]:
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
     named |= {changelog_name(group, role, table): rows for role, tables in TABLES.items() for table in tables}
-    return [TopicPlan(name, {**config, **copies, **stamped}) for name, config in named.items()]
+    planned = [TopicPlan(name, {**config, **copies, **stamped}) for name, config in named.items()]
+    forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    return [*planned, TopicPlan(ownership_topic(settings), {**forever, **copies, **stamped}, partitions=1)]
+
+
+def ownership_topic(settings: Settings) -> str:
+    """Return the name of the topic that says which group owns the prefix."""
+    return topic_name(settings.topic_prefix, ownership.TOPIC)
 
 
 async def ensure(settings: Settings) -> Found:
-    """Create what is missing and return what Kafka is like.
+    """Create what is missing, claim the prefix, and return what Kafka is like.
 
     Waits for a Kafka that is not there, however long it takes, with one line for each attempt that failed. Raise
-    Refused if it does not let the worker in, TopicsUnfit if what is there does not fit.
+    Refused if it does not let the worker in, TopicsUnfit if what is there does not fit, PrefixTaken if another group
+    owns the prefix.
     """
     wait = _FIRST_RETRY_SECONDS
     while True:
@@ -135,15 +147,23 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
     counts = await _counts(admin, planned)
     responses = planned[0].name
     partitions = counts.get(responses, settings.kafka.partitions)
-    unfit = [f"{name} has {count}" for name, count in sorted(counts.items()) if count != partitions]
+    keyed = {plan.name for plan in planned if plan.partitions is None}
+    unfit = [f"{name} has {count}" for name, count in sorted(counts.items()) if name in keyed and count != partitions]
     if unfit:
         raise TopicsUnfit(
             f"{responses} has {partitions} partitions, but {', '.join(unfit)}: keyed state needs the same number. "
             "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
         )
-    await _create(admin, [plan for plan in planned if plan.name not in counts], partitions, settings.kafka)
+    missing = [plan for plan in planned if plan.name not in counts]
+    claimed_by = ownership_topic(settings)
+    # The claim comes first: a worker that is refused leaves no topics of its group behind.
+    await _create(admin, [plan for plan in missing if plan.name == claimed_by], partitions, settings.kafka)
+    claim = await ownership.claim(settings.kafka, claimed_by)
+    if claim.group != settings.kafka.group:
+        raise PrefixTaken(settings.topic_prefix, claim.group, settings.kafka.group)
+    await _create(admin, [plan for plan in missing if plan.name != claimed_by], partitions, settings.kafka)
     cluster = str((await admin.describe_cluster())["cluster_id"])
-    return Found(cluster, partitions)
+    return Found(cluster, partitions, claim.secret)
 
 
 async def _has_brokers(admin: AIOKafkaAdminClient) -> bool:
@@ -164,7 +184,8 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
     if not missing:
         return
     new = [
-        NewTopic(plan.name, partitions, kafka.replication_factor, topic_configs=dict(plan.config)) for plan in missing
+        NewTopic(plan.name, plan.partitions or partitions, kafka.replication_factor, topic_configs=dict(plan.config))
+        for plan in missing
     ]
     response = await admin.create_topics(new)
     for name, code, *rest in response.topic_errors:

@@ -1,0 +1,49 @@
+"""Two consumer groups on one topic prefix: the second is refused, until it takes over."""
+
+import asyncio
+from pathlib import Path
+
+from integration.conftest import make_settings
+from integration.processes import environment, worker_process
+
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+from worker.settings import KafkaSettings
+from worker.streams import topics
+
+
+async def test_another_group_is_refused_until_it_takes_over(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:
+    first = environment(kafka.bootstrap_servers, inbox, "owned", tmp_path)
+    other = {**first, "NPS_KAFKA__GROUP": "other"}
+    async with worker_process("run", env=first) as process:
+        await process.said("started")
+        async with worker_process("run", env=other) as refused:
+            assert await refused.exited() == 1
+        async with worker_process("take-over", env=other) as early:
+            assert await early.exited() == 1
+        assert await process.end() == 0
+    [line] = refused.lines
+    assert "the topics owned.* belong to the group owned, and kafka.group is other" in line
+    assert "python -m worker take-over" in line
+    assert "owned-process and owned-notify still has workers" in "".join(early.lines)
+    async with worker_process("take-over", env=other) as taking:
+        assert await taking.exited() == 0
+    assert taking.lines == ["other owns owned.* now; owned did before"]
+    async with worker_process("run", env=other) as process:
+        await process.said("started")
+        assert await process.end() == 0
+    async with worker_process("run", env=first) as refused:
+        assert await refused.exited() == 1
+    assert "belong to the group other, and kafka.group is owned" in refused.lines[0]
+
+
+async def test_two_that_start_at_once_agree_and_a_restart_finds_the_same_secret(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    own = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="at-once")
+    settings = make_settings(kafka, inbox, topic_prefix="at-once", kafka=own)
+    found = await asyncio.gather(topics.ensure(settings), topics.ensure(settings))
+    again = await topics.ensure(settings)
+    assert {one.secret for one in found} == {again.secret}
+    assert len(again.secret) == 32
+    assert again.secret != topics.Found("cluster", 1).secret
