@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,20 @@ def test_the_head_row_keeps_what_it_says_and_is_no_row() -> None:
     partition = recovered(log)
 
     assert (head, {}) == (partition.head, partition.rows)
+
+
+def test_a_head_row_of_the_version_before_is_read_and_one_of_this_version_is_read_by_it() -> None:
+    class Older(msgspec.Struct, array_like=True):
+        mark: int = -1
+        sent_on: dict[int, int] = {}
+        view_end: int = 0
+        pieces: int = 0
+
+    older = msgspec.msgpack.encode(Older(5, {1: 2}, 3, 4))
+    newer = msgspec.msgpack.encode(Head(5, {1: 2}, 3, 4, rebuilding=True))
+
+    assert msgspec.msgpack.decode(older, type=Head) == Head(5, {1: 2}, 3, 4)
+    assert msgspec.msgpack.decode(newer, type=Older) == Older(5, {1: 2}, 3, 4)
 
 
 def test_a_later_era_counts_before_a_higher_generation() -> None:

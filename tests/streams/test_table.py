@@ -17,7 +17,7 @@ from schemas.cloudevents import Headers
 from worker.errors import StateLost, StateNotDurable
 from worker.settings import KafkaSettings
 from worker.streams import journal, reading, table
-from worker.streams.rows import HEAD_KEY, Head, Logged, Partition
+from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
 from worker.streams.sending import Acknowledged
 from worker.streams.table import DurableTable
 
@@ -127,6 +127,20 @@ async def recovered(kafka: Kafka) -> Partition:
     for offset, record in enumerate(kafka.log):
         partition.apply(offset, *record)
     return partition
+
+
+async def test_nobody_goes_on_from_rows_whose_rebuild_is_not_finished(kafka: Kafka) -> None:
+    half = Partition()
+    half.own = Fence(1, 0)
+    kafka.log += [half.logged_head(Head(rebuilding=True)), half.logged(b"a", b"1")]
+    with pytest.raises(StateLost, match=r"a rebuild of it was begun and is not finished. .* python -m worker rebuild$"):
+        await Worker(kafka).take_over(1)
+
+    assert len(kafka.log) == 2  # nothing was written
+    kafka.log.append(half.logged_head(Head(7)))
+    worker = Worker(kafka)
+    assert await worker.take_over(1)
+    assert ({b"a": b"1"}, Head(7)) == (worker.mine.rows, worker.mine.head)
 
 
 async def test_what_was_written_is_there_for_the_next_owner(kafka: Kafka) -> None:

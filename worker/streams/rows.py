@@ -43,13 +43,15 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     """The head row.
 
     `sent_on`: as in worker.flow.road.Batch; `view_end`: where the table's view ends (lane.py); `pieces`: of how many
-    the write consists that is to be finished (journal.py).
+    the write consists that is to be finished (journal.py); `rebuilding`: whether a rebuild of the rows was begun and is
+    not finished, so that nobody may go on from them.
     """
 
     mark: int = -1
     sent_on: dict[int, int] = {}
     view_end: int = 0
     pieces: int = 0
+    rebuilding: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -239,6 +239,12 @@ class DurableTable(Table[bytes, bytes]):
     async def _take_over(self, number: int, generation: int) -> bool:
         """Raise the fence, take in what the last owner wrote until then, and put right what a zombie wrote over."""
         partition = self.partition(number)
+        if partition.head.rebuilding:
+            topic = self.changelog_topic.get_topic_name()
+            raise StateLost(
+                f"{topic} {number}: a rebuild of it was begun and is not finished. Stop every worker and run it again: "
+                "python -m worker rebuild"
+            )
         try:
             if not await self._raise_fence(number, generation):
                 return False
