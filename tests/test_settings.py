@@ -286,6 +286,34 @@ def test_a_number_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, n
     assert len(problems()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("EMAIL__TIME_ZONE", "Europe/Lyon", "email.time_zone: is no time zone of the IANA database"),
+        ("EMAIL__TIME_ZONE", "../../etc/passwd", "email.time_zone: is no time zone of the IANA database"),
+        ("EMAIL__TIME_ZONE", "", "email.time_zone: is no time zone of the IANA database"),
+        ("EMAIL__SENDER_NAME", "Support\r\nBcc: x@evil.example", "email.sender_name: must be plain text on one line"),
+        ("EMAIL__SENDER_NAME", "=?utf-8?q?=0D=0ABcc:_x?=", "email.sender_name: must be plain text on one line"),
+        ("EMAIL__REPLY_TO", "a@b.c> AUTH=<x@y", "email.reply_to: is not a plain mail address"),
+    ],
+)
+def test_what_cannot_stand_in_a_mail_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, problem: str
+) -> None:
+    set_all(monkeypatch, **{name: text})
+
+    [said] = problems()
+    assert said.startswith(problem)
+
+
+def test_the_letterhead_comes_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, EMAIL__TIME_ZONE="Europe/Paris", EMAIL__SENDER_NAME="Zoë", EMAIL__REPLY_TO="desk@example.org")
+    letterhead = load().email.letterhead
+
+    assert (letterhead.sender_name, letterhead.reply_to) == ("Zoë", "desk@example.org")
+    assert str(letterhead.time_zone) == "Europe/Paris"
+
+
 def test_the_expectation_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, SMTP__PORT="0", SMTP__TLS=SECRET, EMAIL__SENDER=SECRET)
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -30,6 +31,8 @@ from worker.flow.policy import (
     SolicitationPolicy,
 )
 from worker.notify.channels.email import SmtpSettings
+from worker.notify.letterhead import Letterhead
+from worker.notify.plain_text import header_line
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 
@@ -105,6 +108,14 @@ class EmailSettings(Section):
     """Who gets mail about alerts and incidents, from whom, in which language."""
 
     sender: str = Field(default="nps-worker@localhost", description="From address.")
+    sender_name: str = Field(
+        default="", max_length=100, description="The name that mail programs show in place of the From address."
+    )
+    reply_to: str | None = Field(default=None, description="Where replies go; to the sender if it is not set.")
+    time_zone: str | None = Field(
+        default=None,
+        description="Zone in which mails show times, such as 'Europe/Paris'; by default the one that each time has.",
+    )
     to: list[str] = Field(default=["support@localhost"], min_length=1, description="Receivers that no route names.")
     routes: list[Route] = Field(default=[], description="Looked at in order; the first that matches is taken.")
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
@@ -116,10 +127,25 @@ class EmailSettings(Section):
     )
     retry: RetryPolicy = RetryPolicy()
 
-    @field_validator("sender")
+    @field_validator("sender", "reply_to")
     @classmethod
-    def _sender(cls, sender: str) -> str:
-        return check_address(sender)
+    def _sender(cls, address: str | None) -> str | None:
+        return None if address is None else check_address(address)
+
+    @field_validator("sender_name")
+    @classmethod
+    def _sender_name(cls, name: str) -> str:
+        if header_line(name, len(name) + 1) != name:
+            raise ValueError("must be plain text on one line")
+        return name
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone(cls, name: str | None) -> str | None:
+        try:
+            return name if name is None else ZoneInfo(name).key
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("is no time zone of the IANA database, such as 'Europe/Paris'") from None
 
     @field_validator("to")
     @classmethod
@@ -133,6 +159,17 @@ class EmailSettings(Section):
         if len(set(names)) != len(names) or "default" in names:
             raise ValueError("route names must differ, and 'default' is taken by email.to")
         return routes
+
+    @property
+    def letterhead(self) -> Letterhead:
+        """What all mails have in common."""
+        return Letterhead(
+            sender=self.sender,
+            default_language=self.default_language,
+            sender_name=self.sender_name,
+            reply_to=self.reply_to,
+            time_zone=None if self.time_zone is None else ZoneInfo(self.time_zone),
+        )
 
     def all_routes(self) -> list[Route]:
         """Return the routes in order, the catch-all last."""

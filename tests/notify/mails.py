@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 from worker.notify.compose import compose
 from worker.notify.language import Language
+from worker.notify.letterhead import Letterhead
 from worker.notify.routing import Route
 from worker.notify.told import Told
 
@@ -17,7 +18,10 @@ HEADERS = [
     "Subject",
     "Date",
     "Message-ID",
+    "In-Reply-To",
+    "References",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
     "X-NPS-Alert-Id",
     "MIME-Version",
     "Content-Type",
@@ -27,7 +31,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 def mail(told: Told, route: Route = ROUTE, sender: str = "nps@example.org", language: Language = "en") -> EmailMessage:
     """Return the mail as a receiver gets it: through bytes."""
-    sent = compose(told, route, delivery_id=DELIVERY, sender=sender, default_language=language)
+    sent = compose(told, route, delivery_id=DELIVERY, letterhead=Letterhead(sender, language))
     received = message_from_bytes(wire(sent), policy=policy.default)
     assert isinstance(received, EmailMessage)
     return received

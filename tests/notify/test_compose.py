@@ -2,7 +2,10 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, timezone
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +16,7 @@ from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, 
 from schemas.response import Consent, Customer
 from worker.notify.compose import compose
 from worker.notify.language import WORDS, language_of
+from worker.notify.letterhead import Letterhead
 from worker.notify.routing import Route
 
 MakeAlert = Callable[..., Alert]
@@ -33,7 +37,7 @@ def test_the_headers_are_these_and_no_others(make_alert: MakeAlert) -> None:
 
 def test_the_same_alert_gives_the_same_bytes(make_alert: MakeAlert) -> None:
     first, second = (
-        wire(compose(make_alert(), ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language="fr"))
+        wire(compose(make_alert(), ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr")))
         for _ in range(2)
     )
 
@@ -49,7 +53,7 @@ def test_a_mail_in_french(make_alert: MakeAlert) -> None:
     for line in (
         "Ce client a donné une note de détracteur (de 0 à 6).",
         f"Note{NBSP}: 2 sur 10",
-        f"Gravité{NBSP}: critique",
+        f"Gravité{NBSP}: critique (critical)",
         f"Rappel accepté{NBSP}: oui, au sujet de cette réponse",
         "> Trois semaines de retard.\n> Personne ne répond.",
         f"Nom{NBSP}: Marie Dupont",
@@ -236,14 +240,18 @@ def test_a_comment_of_control_characters_is_no_comment(make_alert: MakeAlert) ->
 def test_only_https_links_are_kept(make_alert: MakeAlert, href: str) -> None:
     received = mail(make_alert(links=[Link(href=href, text="bad")]))
 
-    assert "a" not in {tag for tag, _ in Elements(part(received, "html")).tags}
+    assert [] == [a["href"] for tag, a in Elements(part(received, "html")).tags if tag == "a" and "rel" in a]
     assert "bad" not in part(received, "plain")
 
 
 def test_a_link_is_a_link(make_alert: MakeAlert) -> None:
     links = [attributes for tag, attributes in Elements(part(mail(make_alert()), "html")).tags if tag == "a"]
 
-    assert links == [{"href": "https://survey.example/r?a=1&b=2", "rel": "noopener noreferrer"}]
+    assert links == [
+        {"href": "tel:+33612345678"},
+        {"href": "mailto:marie@example.org"},
+        {"href": "https://survey.example/r?a=1&b=2", "rel": "noopener noreferrer"},
+    ]
 
 
 def test_nothing_is_fetched_when_the_mail_is_opened(make_alert: MakeAlert) -> None:
@@ -278,6 +286,133 @@ def test_times_carry_their_offset(make_alert: MakeAlert, minutes: int, expected:
     assert f"({expected})" in part(mail(make_alert(responded_at=answered, last_answers=[])), "plain")
 
 
+def test_all_steps_of_an_alert_are_one_thread_and_no_other_alert_is(make_alert: MakeAlert) -> None:
+    opened, updated = mail(make_alert()), mail(make_alert(action=AlertAction.UPDATED, score=3))
+    other = mail(make_alert(alert_id="another"))
+
+    assert opened["References"] == updated["References"] == opened["In-Reply-To"]
+    assert re.fullmatch(r"<[0-9a-f-]{36}@example\.org>", opened["References"])
+    assert other["References"] != opened["References"]
+
+
+def test_the_letterhead_is_the_settings(make_alert: MakeAlert) -> None:
+    letterhead = Letterhead("nps@example.org", "en", "Support Zoë, Lyon", "desk@example.org", ZoneInfo("Asia/Seoul"))
+    sent = compose(make_alert(language="en"), ROUTE, delivery_id=DELIVERY, letterhead=letterhead)
+    received = message_from_bytes(wire(sent), policy=policy.default)
+    assert isinstance(received, EmailMessage)
+
+    [sender] = received["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == ("Support Zoë, Lyon", "nps@example.org")
+    assert received["Reply-To"] == "desk@example.org"
+    assert "Date: 1 August 2026 at 21:05 (UTC+09:00)" in part(received, "plain")
+    assert "on 3 January 2026 at 16:00 (UTC+09:00)" in part(received, "plain")
+
+
+def test_a_moment_at_the_end_of_time_stops_no_mail(make_alert: MakeAlert) -> None:
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    letterhead = Letterhead("nps@example.org", "en", time_zone=ZoneInfo("Asia/Seoul"))
+    sent = compose(make_alert(responded_at=last), ROUTE, delivery_id=DELIVERY, letterhead=letterhead)
+
+    assert "31\N{NO-BREAK SPACE}décembre 9999" in part(sent, "plain")
+
+
+@pytest.mark.parametrize(
+    "alert_id", ["=\u2066?utf-8?q?=0D=0AReply-To:_x@evil.example?=", "=\u200b?utf-8?q?=0D=0AX:_y?="]
+)
+def test_a_hidden_encoded_word_adds_no_header(make_alert: MakeAlert, alert_id: str) -> None:
+    received = mail(make_alert(alert_id=alert_id, customer=Customer(name=alert_id)))
+
+    assert received.keys() == HEADERS
+    assert not received.defects
+
+
+INVISIBLE = [
+    "\u200b",
+    "\u200b \u2060",
+    "\u3164",
+    "\u2800\u2800",
+    "\ufeff",
+    "\u115f\u1160",
+    "\U000e0041",
+    "\u00ad",
+    "\ufe0f",
+]
+
+
+@pytest.mark.parametrize("blank", INVISIBLE)
+def test_what_shows_nothing_was_not_given(make_alert: MakeAlert, blank: str) -> None:
+    customer = Customer(name=blank, phone=blank, email=blank)
+    received = mail(make_alert(customer=customer, comment=f"{blank}\n{blank}", language="en"))
+    text = part(received, "plain")
+
+    assert subject(received) == "[Critical] Unhappy customer, score 2/10: c-42 (fr/shop-3/delivery)"
+    for label in ("Name", "Phone", "E-mail"):
+        assert f"{label}: not given" in text
+    assert "The customer left no comment." in text
+
+
+def test_a_customer_who_cannot_be_reached_is_said_to_be_so(make_alert: MakeAlert) -> None:
+    said = "This customer cannot be reached: neither a phone number nor an e-mail address was given."
+    for customer, expected in [
+        (Customer(name="Marie"), True),
+        (Customer(phone="\u200b", email=" "), True),
+        (Customer(phone="+33 6 12 34 56 78"), False),
+        (Customer(email="marie@example.org"), False),
+    ]:
+        received = mail(make_alert(customer=customer, language="en"))
+
+        assert (said in part(received, "plain").replace("\n", " ")) is expected
+        assert (said in Elements(part(received, "html")).text) is expected
+
+
+def test_each_line_of_a_comment_has_a_direction_of_its_own(make_alert: MakeAlert) -> None:
+    html = part(mail(make_alert(comment="Livraison en retard.\n\nהמשלוח איחר")), "html")
+
+    assert '<div dir="auto">Livraison en retard.</div>' in html
+    assert '<div dir="auto"><br></div>' in html
+    assert '<div dir="auto">המשלוח איחר</div>' in html
+
+
+def test_everything_that_holds_foreign_text_may_break_it_anywhere(make_alert: MakeAlert) -> None:
+    long = "W" * 300
+    earlier = [EarlierAnswer(score=9, responded_at=datetime(2026, 1, 3, tzinfo=UTC), segment=long)]
+    links = [Link(href="https://e.org/" + long, text=long)]
+    customer = Customer(name=long, email=long, owner=long)
+    html = part(
+        mail(make_alert(customer=customer, comment=long, segment=long, last_answers=earlier, links=links)), "html"
+    )
+    holders = re.findall(r"<(\w+)([^<>]*)>(?:<(?:a|div)[^<>]*>)?[^<>]*W{200}", html)
+
+    assert {"td", "blockquote", "li"} <= {name for name, _ in re.findall(r"<(\w+)([^<>]*)overflow-wrap:anywhere", html)}
+    assert all(
+        "overflow-wrap:anywhere" in attributes for name, attributes in holders if name in {"td", "li", "p", "th"}
+    )
+    assert "nowrap" not in html
+    assert "table-layout:fixed" in html
+
+
+@pytest.mark.parametrize(
+    ("reason", "start", "headline"),
+    [
+        ("comment_added", "[New comment] Unhappy customer, score 2/10: ", "The customer has added a comment"),
+        ("comment_changed", "[Comment changed] ", "The customer has changed the comment"),
+        ("consent_changed", "[Consent changed] ", "The customer has changed the consent"),
+        ("corrected", "[Updated] ", "Alert updated"),
+    ],
+)
+def test_an_update_says_what_has_changed(make_alert: MakeAlert, reason: str, start: str, headline: str) -> None:
+    received = mail(make_alert(action=AlertAction.UPDATED, reason=reason, language="en"))
+
+    assert subject(received).startswith(start)
+    assert part(received, "plain").startswith(f"{headline}\n")
+
+
+def test_a_withdrawal_names_a_corrected_score_only_if_there_is_one(make_alert: MakeAlert) -> None:
+    received = mail(make_alert(action=AlertAction.WITHDRAWN, reason="something_else", language="en"))
+
+    assert subject(received).startswith("[Withdrawn] Alert withdrawn: Marie Dupont")
+
+
 TEXT = st.text(max_size=200) | st.sampled_from(["\r\nBcc: x@y", "=?utf-8?q?=0D=0A?=", "\u2028", "=?", "é" * 199])
 MAYBE = st.none() | TEXT
 ID = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200)
@@ -310,7 +445,7 @@ CHANGES = st.fixed_dictionaries(
 @pytest.mark.parametrize("name", ["00 ¡ ¡¡ ¡¡ ¡", "00 \xa0\xa0¡ \xa0\xa0¡", "Zoë 😀 " * 20, "plain " * 20])
 def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(make_alert: MakeAlert, name: str) -> None:
     alert = make_alert(customer=Customer(name=name), action=AlertAction.WITHDRAWN)
-    sent = compose(alert, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language="en")
+    sent = compose(alert, ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "en"))
     received = mail(alert)
 
     assert subject(received).split() == sent["Subject"].split()
@@ -321,7 +456,7 @@ def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(make_alert: Make
 @given(CHANGES)
 def test_whatever_the_alert_says_it_becomes_one_proper_mail(make_alert: MakeAlert, changes: dict[str, Any]) -> None:
     alert = make_alert(**changes)
-    sent = compose(alert, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language="en")
+    sent = compose(alert, ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "en"))
     received = mail(alert)
 
     assert received.keys() == HEADERS

@@ -17,6 +17,7 @@ from schemas.scores import WindowScore
 from worker.notify.compose import compose
 from worker.notify.incident_words import INCIDENT_WORDS
 from worker.notify.language import Language
+from worker.notify.letterhead import Letterhead
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]
@@ -76,7 +77,7 @@ def test_the_headers_are_an_alerts(make_alert: MakeAlert, make_incident: MakeInc
 
 def test_the_same_incident_gives_the_same_bytes(make_incident: MakeIncident) -> None:
     first, second = (
-        wire(compose(make_incident(), ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language="fr"))
+        wire(compose(make_incident(), ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr")))
         for _ in range(2)
     )
 
@@ -138,7 +139,7 @@ def test_the_page_says_what_the_text_says(make_incident: MakeIncident) -> None:
 @pytest.mark.parametrize(
     ("language", "expected", "line"),
     [
-        ("en", "[High] No responses any more: fr/shop-3/delivery", "Answers expected since: 14.2"),
+        ("en", "[Error] No responses any more: fr/shop-3/delivery", "Answers expected since: 14.2"),
         ("fr", f"[Élevée] Plus aucune réponse{NBSP}: fr/shop-3/delivery", f"Réponses attendues depuis{NBSP}: 14,2"),
     ],
 )
@@ -341,7 +342,7 @@ def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(
     make_incident: MakeIncident, name: str, language: Language
 ) -> None:
     incident = make_incident(segment=name)
-    sent = compose(incident, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language=language)
+    sent = compose(incident, ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", language))
 
     assert subject(mail(incident, language=language)).split() == sent["Subject"].split()
 
@@ -414,7 +415,7 @@ def test_whatever_the_incident_says_it_becomes_one_proper_mail(
     make_incident: MakeIncident, changes: dict[str, Any], language: Language
 ) -> None:
     incident = make_incident(**changes)
-    sent = compose(incident, ROUTE, delivery_id=DELIVERY, sender="nps@example.org", default_language=language)
+    sent = compose(incident, ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", language))
     received = mail(incident, language=language)
 
     assert received.keys() == HEADERS

@@ -1,76 +1,80 @@
 """What an alert's mail says: who is unhappy, why, and whether they may be called. Pure."""
 
-from dataclasses import dataclass
-from urllib.parse import urlsplit
-
-from schemas.alert import Alert, AlertAction, EarlierAnswer
-from worker.notify.language import WORDS, Language, Words, language_of
+from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer
+from worker.notify.language import WORDS, Words, language_of
+from worker.notify.letterhead import Letterhead
+from worker.notify.links import Link, call, openable, write_to
 from worker.notify.page import COLOURS, FIELD, OVER, Page, Row, Section, field, subject
 from worker.notify.plain_text import lines, one_line, shortened
 
 _COMMENT = 5_000
 _SUBJECT_NAME = 60
-_URL = 2_000
 
 
-@dataclass(frozen=True)
-class _Link:
-    href: str
-    text: str
-
-
-def alert_page(alert: Alert, default_language: Language) -> Page:
+def alert_page(alert: Alert, letterhead: Letterhead) -> Page:
     """Return the page, in the response's language if that is French or English."""
-    language = language_of(alert.language, default_language)
+    language = language_of(alert.language, letterhead.default_language)
     words = WORDS[language]
     comment = lines(alert.comment or "")
     return Page(
         template="alert",
         language=language,
         subject=_subject(alert, words),
-        # A step that this version has no words for is, to its readers, news of an alert they know.
-        headline=words.headline.get(alert.action, words.headline[AlertAction.UPDATED]),
+        headline=_headline(alert, words),
         why=words.why.get(alert.reason, ""),
         colour=OVER if alert.action == AlertAction.WITHDRAWN else COLOURS[alert.severity],
-        sections=[_customer(alert, words), _answer(alert, words)],
+        sections=[_customer(alert, words), _answer(alert, words, letterhead)],
         more={
             "score": words.score.format(score=alert.score),
             "severity": words.severities[alert.severity],
             "callback": words.callback_yes if alert.consent.callback else words.callback_no,
+            "unreachable": "" if field(alert.customer.phone) or field(alert.customer.email) else words.unreachable,
             "comment": shortened(comment, _COMMENT),
             "comment_is_cut": len(comment) > _COMMENT,
-            "earlier": [_earlier(answer, words) for answer in alert.last_answers],
+            "earlier": [_earlier(answer, words, letterhead) for answer in alert.last_answers],
             "links": _links(alert, words),
         },
     )
 
 
 def _subject(alert: Alert, words: Words) -> str:
-    severity = words.severities[alert.severity].capitalize()
+    severity = words.tags[alert.severity]
     who = one_line(alert.customer.name or "", _SUBJECT_NAME) or one_line(alert.customer_id, _SUBJECT_NAME)
+    # A step that this version has no words for is, to its readers, news of an alert they know.
     wording = words.subject.get(alert.action, words.subject[AlertAction.UPDATED])
-    text = wording.format(severity=severity, score=alert.score, who=who)
+    if alert.action == AlertAction.WITHDRAWN and alert.reason != AlertReason.NO_LONGER_DETRACTOR:
+        wording = words.withdrawn
+    step = words.steps.get(alert.reason, words.updated)
+    text = wording.format(severity=severity, score=alert.score, who=who, step=step)
     place = field(alert.segment)
     return subject(f"{text} ({place})" if place else text)
 
 
+def _headline(alert: Alert, words: Words) -> str:
+    if alert.action == AlertAction.UPDATED and alert.reason in words.headline_of_step:
+        return words.headline_of_step[alert.reason]
+    return words.headline.get(alert.action, words.headline[AlertAction.UPDATED])
+
+
 def _customer(alert: Alert, words: Words) -> Section:
     customer = alert.customer
-    needed = [(words.name, customer.name), (words.phone, customer.phone), (words.email, customer.email)]
+    phone, email = field(customer.phone), field(customer.email)
     if_known = [(words.tier, customer.tier), (words.owner, customer.owner)]
     return Section(
         words.customer,
         [
-            *(Row(label, field(value) or words.not_given) for label, value in needed),
+            Row(words.name, field(customer.name) or words.not_given),
+            Row(words.phone, phone or words.not_given, call(phone)),
+            Row(words.email, email or words.not_given, write_to(email)),
             Row(words.customer_id, field(alert.customer_id)),
             *(Row(label, field(value)) for label, value in if_known if field(value)),
         ],
     )
 
 
-def _answer(alert: Alert, words: Words) -> Section:
+def _answer(alert: Alert, words: Words, letterhead: Letterhead) -> Section:
     known = [
-        (words.answered, words.moment(alert.responded_at)),
+        (words.answered, letterhead.moment(words)(alert.responded_at)),
         (words.place, alert.segment),
         (words.touchpoint, alert.touchpoint),
         (words.survey, alert.survey_id),
@@ -78,27 +82,12 @@ def _answer(alert: Alert, words: Words) -> Section:
     return Section(words.answer, [Row(label, field(value)) for label, value in known if field(value)])
 
 
-def _earlier(answer: EarlierAnswer, words: Words) -> str:
-    line = words.earlier_line.format(score=answer.score, when=words.moment(answer.responded_at))
+def _earlier(answer: EarlierAnswer, words: Words, letterhead: Letterhead) -> str:
+    line = words.earlier_line.format(score=answer.score, when=letterhead.moment(words)(answer.responded_at))
     place = field(answer.segment)
     return f"{line}, {place}" if place else line
 
 
-def _links(alert: Alert, words: Words) -> list[_Link]:
-    return [
-        _Link(link.href, words.link_names.get(link.text) or one_line(link.text, FIELD) or link.href)
-        for link in alert.links
-        if _is_openable(link.href)
-    ]
-
-
-def _is_openable(href: str) -> bool:
-    """Say whether this is an https address that can stand in a mail; anything else is dropped."""
-    if len(href) > _URL or not href.isprintable() or any(c in href for c in " <>\"'`\\"):
-        return False
-    try:
-        parts = urlsplit(href)
-    except ValueError:
-        return False
-    # A user name before the host, as in https://bank.example@evil.example, only ever serves to deceive.
-    return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+def _links(alert: Alert, words: Words) -> list[Link]:
+    found = (openable(link.href, words.link_names.get(link.text) or one_line(link.text, FIELD)) for link in alert.links)
+    return [link for link in found if link is not None]

@@ -14,10 +14,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from schemas.alert import Alert
+from worker.flow.ids import make_id
 from worker.notify.alert_page import alert_page
 from worker.notify.headers import POLICY
 from worker.notify.incident_page import incident_page
-from worker.notify.language import WORDS, Language
+from worker.notify.language import WORDS
+from worker.notify.letterhead import Letterhead
 from worker.notify.page import FIELD, field
 from worker.notify.plain_text import header_line, quoted, wrapped
 from worker.notify.routing import Route
@@ -34,12 +36,13 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(wrapped=wrapped, quoted=quoted)
 
 
-def compose(told: Told, route: Route, *, delivery_id: str, sender: str, default_language: Language) -> EmailMessage:
+def compose(told: Told, route: Route, *, delivery_id: str, letterhead: Letterhead) -> EmailMessage:
     """Return the mail that tells the route's receivers of this step of the alert or the incident.
 
-    `delivery_id` becomes the Message-ID, and `sender` (a plain address) its domain.
+    `delivery_id` becomes the Message-ID. All steps of an alert are one thread: each refers to the same message, which
+    is never sent (RFC 5322, 3.6.4), so that a step finds its thread also if the first mail is not known any more.
     """
-    page = alert_page(told, default_language) if isinstance(told, Alert) else incident_page(told, default_language)
+    page = alert_page(told, letterhead) if isinstance(told, Alert) else incident_page(told, letterhead)
     words = WORDS[page.language]
     content = {
         "page": page,
@@ -49,12 +52,17 @@ def compose(told: Told, route: Route, *, delivery_id: str, sender: str, default_
         **page.more,
     }
     message = EmailMessage(POLICY)
-    message["From"] = Address(addr_spec=sender)
+    message["From"] = Address(letterhead.sender_name, addr_spec=letterhead.sender)
+    if letterhead.reply_to is not None:
+        message["Reply-To"] = Address(addr_spec=letterhead.reply_to)
     message["To"] = [Address(addr_spec=address) for address in dict.fromkeys(route.to)]
     message["Subject"] = page.subject
     message["Date"] = told.occurred_at.astimezone(UTC)
-    message["Message-ID"] = f"<{delivery_id}@{sender.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{delivery_id}@{letterhead.domain}>"
+    thread = f"<{make_id('thread', told.alert_id)}@{letterhead.domain}>"
+    message["In-Reply-To"] = message["References"] = thread
     message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"  # Exchange's own, which does not heed Auto-Submitted
     message["X-NPS-Alert-Id"] = header_line(told.alert_id, FIELD)
     text, html = (_TEMPLATES.get_template(f"{page.template}.{kind}.j2") for kind in ("txt", "html"))
     message.set_content(text.render(content), charset="utf-8", cte="quoted-printable")

@@ -6,15 +6,17 @@ Segments are named by whoever publishes responses, so their names are as foreign
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
 from worker.notify.incident_words import INCIDENT_WORDS, IncidentWords, Wording
-from worker.notify.language import WORDS, Language, Words
+from worker.notify.language import WORDS, Words
+from worker.notify.letterhead import Letterhead
 from worker.notify.page import COLOURS, OVER, Page, Row, Section, field, subject
 
 #: As many as a path of eight names has, the root among them.
 _ANCESTORS = 8
 
 
-def incident_page(incident: Incident, language: Language) -> Page:
-    """Return the page in this language: nobody in particular answered, whose language it could be."""
+def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
+    """Return the page in the default language: nobody in particular answered, whose language it could be."""
+    language = letterhead.default_language
     shared, words = WORDS[language], INCIDENT_WORDS[language]
     severity = shared.severities[incident.severity]
     over = incident.action == IncidentAction.RESOLVED
@@ -23,12 +25,12 @@ def incident_page(incident: Incident, language: Language) -> Page:
     return Page(
         template="incident",
         language=language,
-        subject=subject(f"[{_tag(incident, severity, words)}] {headline}{shared.colon}{place}"),
+        subject=subject(f"[{_tag(incident, shared, words)}] {headline}{shared.colon}{place}"),
         headline=headline,
         why=wording.sentence.format(place=place, **_from_to(incident, words, decimals=1)),
         colour=OVER if over else COLOURS[incident.severity],
         sections=[
-            _facts(incident, shared, words),
+            _facts(incident, shared, words, letterhead),
             *_answers(words.before, incident.before, words),
             *_answers(words.after, incident.after, words),
         ],
@@ -40,10 +42,10 @@ def incident_page(incident: Incident, language: Language) -> Page:
     )
 
 
-def _tag(incident: Incident, severity: str, words: IncidentWords) -> str:
+def _tag(incident: Incident, shared: Words, words: IncidentWords) -> str:
     match incident.action:
         case IncidentAction.OPENED:
-            return severity.capitalize()
+            return shared.tags[incident.severity]
         case IncidentAction.RESOLVED:
             return words.resolved
         case _:  # a step that this version has no words for
@@ -80,11 +82,11 @@ def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
     return words.explains_several.format(ancestors=f"{words.comma.join(others)}{words.and_}{last}")
 
 
-def _facts(incident: Incident, shared: Words, words: IncidentWords) -> Section:
+def _facts(incident: Incident, shared: Words, words: IncidentWords, letterhead: Letterhead) -> Section:
     is_silence = incident.kind == IncidentKind.NO_RESPONSES
     rows = [
         Row(shared.place, _place(incident.segment, shared, words)),
-        Row(words.last_answer if is_silence else words.since, shared.moment(incident.since)),
+        Row(words.last_answer if is_silence else words.since, letterhead.moment(shared)(incident.since)),
     ]
     if incident.expected is not None:
         rows.append(Row(words.expected, words.numerals.amount(incident.expected)))

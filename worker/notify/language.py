@@ -24,14 +24,20 @@ class Words:
     shortened: str
     score_label: str
     score: str  # {score}
-    subject: Mapping[str, str]  # by action; {severity} {score} {who}
+    subject: Mapping[str, str]  # by action; {severity} {score} {who} {step}
+    updated: str  # what a step is called that is none of these
+    steps: Mapping[str, str]  # by reason
+    withdrawn: str  # the subject of a withdrawal without a corrected score; {who}
     headline: Mapping[str, str]  # by action
+    headline_of_step: Mapping[str, str]  # by reason, of updates
     why: Mapping[str, str]  # by reason
     severities: Mapping[Severity, str]
+    tags: Mapping[Severity, str]  # the severity at the beginning of a subject
     severity: str
     callback: str
     callback_yes: str
     callback_no: str
+    unreachable: str
     comment: str
     no_comment: str
     customer: str
@@ -75,28 +81,55 @@ _FRENCH = Words(
     score="{score} sur 10",
     subject={
         AlertAction.OPENED: french("[{severity}] Client mécontent, note {score}/10 : {who}"),
-        AlertAction.UPDATED: french("[Mise à jour] Client mécontent, note {score}/10 : {who}"),
+        AlertAction.UPDATED: french("[{step}] Client mécontent, note {score}/10 : {who}"),
         AlertAction.WITHDRAWN: french("[Levée] Alerte levée, note corrigée à {score}/10 : {who}"),
     },
+    updated="Mise à jour",
+    steps={
+        "comment_added": "Nouveau commentaire",
+        "comment_changed": "Commentaire modifié",
+        "consent_changed": "Accord modifié",
+    },
+    withdrawn=french("[Levée] Alerte levée : {who}"),
     headline={
         AlertAction.OPENED: "Un client mécontent vous est signalé",
         AlertAction.UPDATED: "Alerte mise à jour",
         AlertAction.WITHDRAWN: "Alerte levée",
+    },
+    headline_of_step={
+        "comment_added": "Le client a ajouté un commentaire",
+        "comment_changed": "Le client a modifié son commentaire",
+        "consent_changed": "Le client a modifié son accord",
     },
     why={
         AlertReason.DETRACTOR: french("Ce client a donné une note de détracteur (de 0 à 6)."),
         AlertReason.CORRECTED: french(
             "La réponse du client a été corrigée ou complétée : ce message remplace le précédent."
         ),
+        "comment_added": "Le commentaire est arrivé après la note. Ce message remplace le précédent.",
+        "comment_changed": "Le commentaire n’est plus le même. Ce message remplace le précédent.",
+        "consent_changed": french(
+            "Ce à quoi le client consent n’est plus la même chose. Avant d’appeler, lisez ce message : il remplace le "
+            "précédent."
+        ),
         AlertReason.NO_LONGER_DETRACTOR: french(
             "La réponse a été corrigée : ce n’est plus celle d’un détracteur. Il n’y a plus lieu de rappeler ce client."
         ),
     },
-    severities={Severity.WARNING: "modérée", Severity.ERROR: "élevée", Severity.CRITICAL: "critique"},
+    # In brackets what events and settings call it, where that is another word.
+    severities={
+        Severity.WARNING: "modérée (warning)",
+        Severity.ERROR: "élevée (error)",
+        Severity.CRITICAL: "critique (critical)",
+    },
+    tags={Severity.WARNING: "Modérée", Severity.ERROR: "Élevée", Severity.CRITICAL: "Critique"},
     severity="Gravité",
     callback="Rappel accepté",
     callback_yes="oui, au sujet de cette réponse",
     callback_no="non, ne pas appeler au sujet de cette réponse",
+    unreachable=french(
+        "Ce client ne peut pas être joint : ni numéro de téléphone ni adresse e-mail n’ont été communiqués."
+    ),
     comment="Ce que dit le client",
     no_comment="Le client n’a pas laissé de commentaire.",
     customer="Le client",
@@ -129,26 +162,46 @@ _ENGLISH = Words(
     score="{score} out of 10",
     subject={
         AlertAction.OPENED: "[{severity}] Unhappy customer, score {score}/10: {who}",
-        AlertAction.UPDATED: "[Updated] Unhappy customer, score {score}/10: {who}",
+        AlertAction.UPDATED: "[{step}] Unhappy customer, score {score}/10: {who}",
         AlertAction.WITHDRAWN: "[Withdrawn] Alert withdrawn, score corrected to {score}/10: {who}",
     },
+    updated="Updated",
+    steps={
+        "comment_added": "New comment",
+        "comment_changed": "Comment changed",
+        "consent_changed": "Consent changed",
+    },
+    withdrawn="[Withdrawn] Alert withdrawn: {who}",
     headline={
         AlertAction.OPENED: "A customer is unhappy",
         AlertAction.UPDATED: "Alert updated",
         AlertAction.WITHDRAWN: "Alert withdrawn",
     },
+    headline_of_step={
+        "comment_added": "The customer has added a comment",
+        "comment_changed": "The customer has changed the comment",
+        "consent_changed": "The customer has changed the consent",
+    },
     why={
         AlertReason.DETRACTOR: "This customer gave a detractor’s score (0 to 6).",
         AlertReason.CORRECTED: "The customer’s answer was corrected or completed: this message replaces the last one.",
+        "comment_added": "The comment came after the score. This message replaces the last one.",
+        "comment_changed": "The comment is not the same any more. This message replaces the last one.",
+        "consent_changed": (
+            "What the customer agrees to is not the same any more. Read this before you call: it replaces the last "
+            "message."
+        ),
         AlertReason.NO_LONGER_DETRACTOR: (
             "The answer was corrected and is no longer a detractor’s. There is no need to call this customer back."
         ),
     },
-    severities={Severity.WARNING: "moderate", Severity.ERROR: "high", Severity.CRITICAL: "critical"},
+    severities={severity: severity.value for severity in Severity},
+    tags={severity: severity.capitalize() for severity in Severity},
     severity="Severity",
     callback="Call-back agreed",
     callback_yes="yes, about this answer",
     callback_no="no, do not call about this answer",
+    unreachable="This customer cannot be reached: neither a phone number nor an e-mail address was given.",
     comment="What the customer says",
     no_comment="The customer left no comment.",
     customer="The customer",

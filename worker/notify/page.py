@@ -23,10 +23,11 @@ OVER = "#4b5563"
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a section."""
+    """A line of a section; with `href`, its value is a link."""
 
     label: str
     value: str
+    href: str = ""
 
 
 @dataclass(frozen=True)

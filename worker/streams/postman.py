@@ -231,8 +231,7 @@ class Postman:
             mailbox.read_letter(key, letter),
             route,
             delivery_id=mail.delivery_id,
-            sender=self._email.sender,
-            default_language=self._email.default_language,
+            letterhead=self._email.letterhead,
         )
         try:
             await self._channel.send(message, mail.left)

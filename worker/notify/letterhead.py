@@ -1,0 +1,35 @@
+"""What all mails have in common: who sends them, where replies go, their language and their time zone. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from worker.notify.language import Language, Words
+
+
+@dataclass(frozen=True)
+class Letterhead:
+    """Addresses are plain ones. Without `reply_to`, replies go to the sender."""
+
+    sender: str
+    default_language: Language
+    sender_name: str = ""  # what mail programs show in place of the sender's address
+    reply_to: str | None = None
+    time_zone: tzinfo | None = None  # None: each moment is shown in the zone that it came with
+
+    @property
+    def domain(self) -> str:
+        """The sender's domain, for Message-IDs."""
+        return self.sender.rpartition("@")[2]
+
+    def moment(self, words: Words) -> Callable[[datetime], str]:
+        """Return what writes a moment, in the words' language and in the readers' time zone."""
+        return lambda moment: words.moment(self._local(moment))
+
+    def _local(self, moment: datetime) -> datetime:
+        if self.time_zone is None:
+            return moment
+        try:
+            return moment.astimezone(self.time_zone)
+        except OverflowError:  # the first or the last day that a datetime can be
+            return moment
