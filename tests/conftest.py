@@ -1,6 +1,6 @@
 """What every test may use: one Kafka for the session, an inbox for each test; and the coverage, said at the end.
 
-A slow machine fails no test: Hypothesis measures no time.
+A slow machine fails no test: Hypothesis measures no time, and what ends a test that hangs (limits.py) is far away.
 """
 
 import io
@@ -11,12 +11,17 @@ import coverage
 import pytest
 from coverage.exceptions import CoverageWarning
 from hypothesis import settings
+from limits import limit
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    limit(config, items)
 
 
 @pytest.fixture(scope="session")

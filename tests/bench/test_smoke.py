@@ -6,18 +6,24 @@ import sys
 from pathlib import Path
 
 from bench import throughput
+from worker.embedded.tether import tied
 
 ROOT = Path(__file__).parents[2]
 
 
 async def test_every_contender_does_its_work() -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench", "--smoke", "--only", "throughput", "--json"),
+        *tied(sys.executable, "-m", "bench", "--smoke", "--only", "throughput", "--json"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await process.communicate()
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     assert process.returncode == 0, err.decode()
     found = json.loads(out.decode().splitlines()[-1])
 

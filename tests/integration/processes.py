@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from worker.embedded import tether
 from worker.embedded.inbox import Inbox
+from worker.embedded.tether import tied
 
 ROOT = Path(__file__).parents[2]
+
+#: Runs a command as a shell starts what is in the background, and `nohup` in some of them: SIGINT is ignored.
+DEAF = ("/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh")
 
 
 def environment(kafka: str, inbox: Inbox, name: str, folder: Path) -> dict[str, str]:
@@ -82,9 +85,11 @@ class Process:
 
 
 @asynccontextmanager
-async def worker_process(*arguments: str, env: dict[str, str], cwd: Path | None = None) -> AsyncIterator[Process]:
+async def worker_process(
+    *arguments: str, env: dict[str, str], cwd: Path | None = None, within: tuple[str, ...] = ()
+) -> AsyncIterator[Process]:
     """Start `python -m worker`; whatever happens, it is gone at the end."""
-    process = await start_worker(*arguments, env=env, cwd=cwd)
+    process = await start_worker(*arguments, env=env, cwd=cwd, within=within)
     try:
         yield process
     finally:
@@ -92,13 +97,17 @@ async def worker_process(*arguments: str, env: dict[str, str], cwd: Path | None 
 
 
 async def start_worker(
-    *arguments: str, env: dict[str, str], cwd: Path | None = None, module: str = "worker"
+    *arguments: str,
+    env: dict[str, str],
+    cwd: Path | None = None,
+    module: str = "worker",
+    within: tuple[str, ...] = (),
 ) -> Process:
-    """Start `python -m worker`, or another module in its place; the caller ends it."""
+    """Start `python -m worker`, or another module in its place, `within` another command; the caller ends it."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NPS_")}
     started = await asyncio.create_subprocess_exec(
         # Whatever becomes of the tests, the worker goes with them.
-        sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), sys.executable, "-m", module, *arguments,
+        *tied(*within, sys.executable, "-m", module, *arguments),
         env={**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env}, cwd=cwd or ROOT,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

@@ -6,29 +6,39 @@ import os
 import random
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.processes import DEAF, ROOT
 from integration.recount import Recount, recount_lines
 
 from worker.demo import samples
 from worker.embedded.kafka import EmbeddedKafka
+from worker.embedded.tether import tied
 from worker.publishing import lines
 
-ROOT = Path(__file__).parents[2]
 
-
-async def demo(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "worker", "demo", *arguments,
+@asynccontextmanager
+async def demo(*arguments: str, within: tuple[str, ...] = ()) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the demo; whatever happens, it is gone at the end, and its Kafka with it."""
+    process = await asyncio.create_subprocess_exec(
+        *tied(*within, sys.executable, "-m", "worker", "demo", *arguments),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "NO_COLOR": "1"},
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def once(kafka: EmbeddedKafka, *arguments: str) -> dict[str, Any]:
-    process = await demo("--once", "--json", "--kafka", kafka.bootstrap_servers, *arguments)
-    out, err = await process.communicate()
+    async with demo("--once", "--json", "--kafka", kafka.bootstrap_servers, *arguments) as process:
+        out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     result: dict[str, Any] = json.loads(out.decode().splitlines()[-1])
     return result
@@ -80,16 +90,17 @@ async def test_shuffled_and_sent_twice_only_the_duplicates_differ(
     assert result["dead_letters"] == 2 * shipped["dead_letters"]
 
 
-async def test_ctrl_c_stops_the_live_demo_and_everything_it_started() -> None:
-    process = await demo("--rate", "50")
-    assert process.stdout is not None
-    broker = ""
-    async for line in process.stdout:
-        broker = broker or _port(line.decode())
-        if b"published" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    out, err = await process.communicate()
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+async def test_ctrl_c_and_sigterm_stop_the_live_demo_and_everything_it_started(asked: signal.Signals) -> None:
+    async with demo("--rate", "50", within=DEAF) as process:
+        assert process.stdout is not None
+        broker = ""
+        async for line in process.stdout:
+            broker = broker or _port(line.decode())
+            if b"published" in line:
+                break
+        process.send_signal(asked)
+        out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     assert "stopped" in out.decode().splitlines()[-1]
     assert err == b""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from integration.processes import environment, start_worker, worker_process
+from integration.processes import DEAF, environment, start_worker, worker_process
 from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox
@@ -111,7 +111,8 @@ async def test_sigint_stops_as_cleanly_as_sigterm(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, role: str
 ) -> None:
     env = environment(kafka.bootstrap_servers, inbox, f"sigint-{role}", tmp_path)
-    async with worker_process("run", "--role", role, env=env) as process:
+    # As one in the background: there a shell has SIGINT ignored.
+    async with worker_process("run", "--role", role, env=env, within=DEAF) as process:
         await process.said("started")
         assert await process.end(signal.SIGINT) == 0
         assert "batches finished, offsets committed" in process.lines[-1]

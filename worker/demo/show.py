@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 import random
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -36,13 +38,32 @@ def main(*, once: bool, path: Path | None, as_json: bool, rate: float, kafka: st
     screen = Console(stderr=as_json)
     play = _once(screen, path or samples.FILE, kafka, as_json=as_json) if once else _live(screen, path, rate, kafka)
     try:
-        asyncio.run(play)
-    except KeyboardInterrupt:
+        asyncio.run(_until_asked(play))
+    except asyncio.CancelledError:
         screen.print("stopped: Kafka, the inbox and the worker are gone")
     except (EmbeddedError, WorkerError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+async def _until_asked(play: Coroutine[Any, Any, None]) -> None:
+    """Play until SIGINT or SIGTERM, which cancel this task; a second one ends the process at once.
+
+    Both are heard also where they were ignored, as a shell has it for what it starts in the background.
+    """
+    loop, playing = asyncio.get_running_loop(), asyncio.current_task()
+    assert playing is not None
+
+    def stop() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        playing.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await play
 
 
 @contextlib.asynccontextmanager

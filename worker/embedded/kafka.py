@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -21,10 +19,11 @@ from typing import Self
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from worker.embedded import EmbeddedError, tether
+from worker.embedded import EmbeddedError
 from worker.embedded.jars import KAFKA_VERSION, class_path
 from worker.embedded.java import find_java
 from worker.embedded.secured import PROTOCOLS, Secured
+from worker.embedded.tether import tied
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
@@ -255,8 +254,7 @@ class EmbeddedKafka:
         with self._log_file.open("ab") as log:
             self._log_start = log.tell()
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
-                *command,
+                *tied(*command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

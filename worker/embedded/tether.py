@@ -1,5 +1,8 @@
 """`python tether.py PARENT COMMAND…`: become COMMAND, and be killed when the process PARENT is gone, however it went.
 
+COMMAND begins with the default reactions to SIGINT and SIGTERM. A parent that was started in the background or by
+`nohup` may ignore SIGINT, and a child would inherit that: nobody could interrupt it.
+
 Run as a file by kafka.py. On Linux the kernel sees to it (PR_SET_PDEATHSIG survives exec); elsewhere COMMAND is only
 started, and outlives a parent that was killed with SIGKILL. A `preexec_fn` would do the same, but it runs Python
 between fork and exec of a process with threads.
@@ -13,6 +16,11 @@ import sys
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
+def tied(*command: str) -> list[str]:
+    """Return the command that starts `command` as a child of this process that does not outlive it."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
 def main(parent: int, command: list[str]) -> None:
     """Tie this process to `parent` and replace it by `command`. Raises OSError if either is refused."""
     if sys.platform == "linux":
@@ -21,6 +29,8 @@ def main(parent: int, command: list[str]) -> None:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
         if os.getppid() != parent:  # it died before the call above
             sys.exit(1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     os.execv(command[0], command)  # noqa: S606 (no shell is meant)
 
 
