@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.address import check_address, is_address
+from worker.address import check_address, is_address, without_repeats
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,7 @@ def test_what_is_accepted_has_nothing_that_smtp_could_misread(text: str) -> None
         assert text.isascii()
         assert text.isprintable()
         assert not set(text) & set(' <>,;:"()[]\\')
+
+
+def test_a_mailbox_is_named_once_whatever_its_case() -> None:
+    assert ["Care@Example.com", "b@x.org"] == without_repeats(["Care@Example.com", "b@x.org", "care@example.com"])

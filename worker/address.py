@@ -1,6 +1,7 @@
 """Mail addresses. The standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`, so they are checked here."""
 
 import re
+from collections.abc import Iterable
 
 # RFC 5321's dot-string local part and a host name; quoted local parts and address literals are not accepted.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -19,3 +20,11 @@ def check_address(text: str) -> str:
     if not is_address(text):
         raise ValueError("is not a plain mail address")
     return text
+
+
+def without_repeats(addresses: Iterable[str]) -> list[str]:
+    """Return the addresses in order, each mailbox once, whatever its case: in practice no mail server looks at it."""
+    first: dict[str, str] = {}
+    for address in addresses:
+        first.setdefault(address.casefold(), address)
+    return list(first.values())

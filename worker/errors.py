@@ -43,8 +43,10 @@ class SettingsError(WorkerError):
 class DeliveryError(WorkerError):
     """A mail was not accepted. `reason` is a stable word without personal data.
 
-    `unavailable`: the server cannot be used now, whatever the mail; nothing was said about this one. `retry_to` names
-    the receivers that the next attempt goes to; None: all of this attempt's. The exception's text does not show it.
+    `unavailable`: the server cannot be used now, whatever the mail; nothing was said about this one. `partly`: some
+    receivers have got it; `retry_to` then names those that the next attempt goes to (None: all of this attempt's).
+    `unsure`: the mail may have been accepted all the same. `hint` is a sentence for whoever operates the worker: the
+    server, what is wrong, and which settings to look at. The exception's text does not show the receivers.
     """
 
     def __init__(
@@ -54,10 +56,16 @@ class DeliveryError(WorkerError):
         retry: bool,
         alarm: bool = False,
         unavailable: bool = False,
+        partly: bool = False,
+        unsure: bool = False,
         retry_to: tuple[str, ...] | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(reason)
         self.unavailable = unavailable
+        self.partly = partly
+        self.unsure = unsure
+        self.hint = hint
         self.reason = reason
         self.retry = retry
         self.alarm = alarm

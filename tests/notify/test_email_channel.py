@@ -235,6 +235,7 @@ async def test_a_mail_without_receivers_is_a_mistake(script: Script) -> None:
         ("450 Greylisted", ("smtp_450", True, False)),
         ("550 No such user", ("smtp_550", False, True)),
         ("530 Authentication required", ("smtp_530", True, True)),
+        ("538 Encryption required", ("smtp_538", True, True)),
         ("421 Shutting down", ("smtp_421", True, False)),
     ],
 )
@@ -244,9 +245,33 @@ async def test_a_refused_receiver(script: Script, answer: str, expected: tuple[s
         error = await failure(channel.send(a_mail()))
 
     assert verdict(error) == expected
-    assert error.retry_to == (("support@example.org",) if error.reason == "smtp_450" else None)
-    assert error.unavailable == (error.reason in {"smtp_530", "smtp_421"})
+    assert error.retry_to is None
+    assert not error.unavailable
     assert "DATA" not in script.seen
+
+
+@pytest.mark.parametrize("answer", ["450 Greylisted", "530 Not to him", "421 Not to him"])
+async def test_a_receiver_who_is_refused_keeps_the_mail_from_nobody_else(script: Script, answer: str) -> None:
+    script.rcpt = {"b@x.org": answer}
+    async with smtpd(script) as port, channel_to(port) as channel:
+        error = await failure(channel.send(a_mail("a@x.org", "b@x.org", "c@x.org")))
+
+    assert script.receivers == [["a@x.org", "c@x.org"]]
+    assert (error.reason, error.retry, error.retry_to) == ("recipients_refused_partly", True, ("b@x.org",))
+    assert error.partly
+    assert not error.unavailable
+
+
+async def test_a_server_that_goes_away_after_it_refused_a_receiver_has_talked_about_that_mail(script: Script) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        script.rcpt = {"a@x.org": "421 Not to him"}
+        script.mail = ["250 OK", "421 Too many of you"]
+        error = await failure(channel.send(a_mail("a@x.org", "b@x.org")))
+        script.rcpt = {}
+        await channel.send(a_mail("a@x.org", "b@x.org"))
+
+    assert (error.reason, error.retry, error.unavailable) == ("smtp_421", True, False)
+    assert script.receivers == [["a@x.org", "b@x.org"]]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +306,7 @@ async def test_all_receivers_refused_some_for_good(script: Script) -> None:
         error = await failure(channel.send(a_mail("a@x.org", "b@x.org")))
 
     assert verdict(error) == ("smtp_451", True, True)
-    assert error.retry_to == ("b@x.org",)
+    assert error.retry_to is None
     assert not script.mails
 
 
@@ -297,6 +322,8 @@ async def test_all_receivers_refused_some_for_good(script: Script) -> None:
         ("mail", "250", None),
         ("data", "gibberish", ("protocol_error", True, True)),
         ("data", "421 Shutting down", ("smtp_421", True, False)),
+        ("data", "530 Not this one", ("smtp_530", True, True)),
+        ("mail", "530 Authentication required", ("smtp_530", True, True)),
         ("mail", "421 Shutting down", ("smtp_421", True, False)),
     ],
 )
@@ -312,7 +339,8 @@ async def test_what_the_server_says_decides(
             assert verdict(error) == expected
             assert error.retry_to is None
             # Once MAIL is accepted, what happens to a mail is its own business; a drop then says nothing of the server.
-            assert error.unavailable == ((step, answer) == ("mail", DROP) or answer.startswith("421"))
+            about_the_server = step == "mail" and answer in {DROP, "421 Shutting down", "530 Authentication required"}
+            assert error.unavailable == about_the_server
             await channel.send(a_mail())
 
     assert script.receivers[-1] == ["support@example.org"]
@@ -334,7 +362,10 @@ async def test_an_unknown_host_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     async with channel_to(25, host="nobody.invalid") as channel:
-        assert verdict(await failure(channel.send(a_mail()))) == ("refused", True, False)
+        error = await failure(channel.send(a_mail()))
+
+    assert verdict(error) == ("name_not_found", True, False)
+    assert error.hint == "nobody.invalid:25: name not found (smtp.host)"
 
 
 @pytest.mark.parametrize(
@@ -675,3 +706,82 @@ def test_a_certificate_authority_that_is_none(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="cafile"):
         EmailChannel(SmtpSettings(cafile=path))
+
+
+# Time
+
+
+async def test_the_answer_to_a_whole_mail_may_take_longer_than_a_step(script: Script) -> None:
+    script.gate.clear()
+    async with smtpd(script) as port, channel_to(port, timeout_seconds=0.2) as channel:
+        sending = asyncio.create_task(channel.send(a_mail()))
+        await script.at_gate.get()
+        await asyncio.wait([sending], timeout=0.5)
+        assert not sending.done()
+        script.gate.set()
+        await sending
+
+    assert len(script.mails) == 1
+
+
+async def test_but_not_for_ever(script: Script) -> None:
+    script.gate.clear()
+    async with smtpd(script) as port, channel_to(port, accept_timeout_seconds=0.2) as channel:
+        error = await failure(channel.send(a_mail()))
+        script.gate.set()
+
+    assert (error.reason, error.retry, error.unsure) == ("timeout", True, True)
+
+
+async def test_lines_of_dots_arrive_as_they_are(script: Script) -> None:
+    message = a_mail()
+    message.set_content(".\n..\n.a", cte="7bit")
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(message)
+
+    content = script.mails[0].content
+    assert isinstance(content, bytes)
+    assert content.endswith(b"\r\n\r\n.\r\n..\r\n.a\r\n")
+
+
+# What the log is told
+
+
+@pytest.mark.parametrize("to", [("Care@Example.com", "care@example.com"), ("care@example.com", "care@EXAMPLE.com")])
+async def test_one_mailbox_gets_one_copy_however_it_is_spelt(script: Script, to: tuple[str, str]) -> None:
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await channel.send(a_mail(*to))
+
+    assert script.receivers == [[to[0]]]
+
+
+async def hint_of(port: int, **changes: Any) -> str:
+    async with channel_to(port, **changes) as channel:
+        return (await failure(channel.send(a_mail()))).hint.replace(str(port), "PORT")
+
+
+async def test_a_hint_names_the_server_what_is_wrong_and_the_setting(
+    script: Script, server_tls: ServerTls, cafile: Path
+) -> None:
+    login: dict[str, Any] = {"username": "nps", "password": SecretStr("secret")}
+    with socket.socket() as bound:
+        bound.bind((HOST, 0))
+        port = bound.getsockname()[1]
+        assert await hint_of(port) == "127.0.0.1:PORT: connection refused (smtp.host, smtp.port)"
+    async with greeter(b"") as port:
+        hint = await hint_of(port, timeout_seconds=0.2)
+    assert hint == "127.0.0.1:PORT: no answer in time (smtp.host, smtp.port, smtp.timeout_seconds)"
+    async with smtpd(script) as port:
+        hints = [await hint_of(port, tls="starttls", cafile=cafile), await hint_of(port, **login)]
+    assert hints == [
+        "127.0.0.1:PORT: the server offers no STARTTLS (smtp.tls, smtp.port)",
+        "127.0.0.1:PORT: the server offers no login that is known here (smtp.username, smtp.tls)",
+    ]
+    options: dict[str, Any] = {"auth_required": True, "authenticator": only(b"nps", b"another")}
+    async with smtpd(script, tls_context=server_tls(), **options) as port:
+        hints = [await hint_of(port, tls="starttls"), await hint_of(port, tls="starttls", cafile=cafile, **login)]
+    assert hints[0].startswith("127.0.0.1:PORT: TLS failed (smtp.tls, smtp.cafile): ")
+    assert hints[1] == "127.0.0.1:PORT: the login was refused (smtp.username, smtp.password)"
+    async with greeter(b"554 Go away, nps@example.org\r\n") as port:
+        hint = await hint_of(port)
+    assert hint.startswith("127.0.0.1:PORT: the server turns this worker away (smtp.host")

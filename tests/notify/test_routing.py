@@ -124,3 +124,7 @@ def test_no_route_may_match(make_alert: MakeAlert) -> None:
 def test_a_route_needs_good_receivers(to: list[str]) -> None:
     with pytest.raises(ValidationError):
         Route(name="r", to=to)
+
+
+def test_a_receiver_named_twice_in_another_case_is_one_receiver() -> None:
+    assert Route(name="r", to=["Care@Example.com", "care@example.com", "b@x.org"]).to == ["Care@Example.com", "b@x.org"]

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 from pydantic import Field, field_validator
 
 from schemas.alert import Severity
-from worker.address import check_address
+from worker.address import check_address, without_repeats
 from worker.flow.policy import Section
 
 Kind = Literal["detractor", "segment_drop", "no_responses"]
@@ -43,7 +43,7 @@ class Route(Section):
     @field_validator("to")
     @classmethod
     def _addresses(cls, to: list[str]) -> list[str]:
-        return [check_address(address) for address in to]
+        return without_repeats(check_address(address) for address in to)
 
     @field_validator("segment")
     @classmethod

@@ -215,7 +215,8 @@ class Postman:
         if self._outage.begins(now) and self._outage.until is not None:
             level = logging.ERROR if error.alarm else logging.WARNING
             wait = (self._outage.until - now) / 1_000
-            log.log(level, "mails wait, the mail server cannot be used: %s; trying again in %.0f s", error.reason, wait)
+            why = f"{error.reason}; {error.hint}" if error.hint else error.reason
+            log.log(level, "mails wait, the mail server cannot be used: %s; trying again in %.0f s", why, wait)
 
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
@@ -238,7 +239,8 @@ class Postman:
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING
-                log.log(level, "mail %s was not accepted: %s", mail.delivery_id, error.reason)
+                why = f"{error.reason}; {error.hint}" if error.hint else error.reason
+                log.log(level, "mail %s was not accepted: %s", mail.delivery_id, why)
             return error
         return None
 

@@ -197,7 +197,13 @@ async def one_mail(ground: Ground, trials: int, kind: OneMail) -> None:
     planned = {receiver(number): kind.answers(ground.rng(number)) for number in range(trials)}
     seen.plan = {to: deque(answers) for to, answers in planned.items()}
     async with Inbox(behaviour=seen) as inbox:
-        smtp = SmtpSettings(host=HOST, port=inbox.port, tls="none", timeout_seconds=_TIMEOUT_SECONDS)
+        smtp = SmtpSettings(
+            host=HOST,
+            port=inbox.port,
+            tls="none",
+            timeout_seconds=_TIMEOUT_SECONDS,
+            accept_timeout_seconds=_TIMEOUT_SECONDS,
+        )
         async with _office(ground, smtp, trials, clock) as office:
             await office.publish(trials)
             while (until := await office.rest()) is not None:

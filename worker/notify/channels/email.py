@@ -1,18 +1,20 @@
 """E-mail over SMTP: its settings, a few kept connections, and what each refusal means.
 
-What the server says decides about the mail; what goes wrong before it could say anything about *this mail* (TLS, AUTH,
-greeting, network) never does, and never lets a mail out in plain text unless `tls = "none"`.
+Once the server has accepted MAIL, every reply is about this mail or about one of its receivers. What goes wrong earlier
+(network, TLS, AUTH, greeting) is about the server, and never lets a mail out in plain text unless `tls = "none"`.
 
-    said about the mail      5xx                                     failed, alarm
-                             4xx                                     retry
-    nothing said, begun      timeout, disconnected                   retry: it may have been accepted
-    nothing said             refused, timeout, disconnected          unavailable
-    said about us            greeting, EHLO, STARTTLS, AUTH, 421…    unavailable, alarm if somebody must act
+    after MAIL    5xx                                       refused for good, alarm
+                  4xx; 530 and its like, with an alarm      retry; the other receivers get the mail all the same
+                  timeout, disconnected                     retry: the mail may have been accepted
+    MAIL itself   421, 530 and its like                     unavailable, with an alarm but for 421
+                  another 5xx, 4xx                          as after MAIL
+    before MAIL   whatever goes wrong                       unavailable, alarm if somebody must act
 
 `unavailable` is about the server: nothing has happened to the mail.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Sequence
@@ -27,6 +29,7 @@ from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
     SMTPConnectError,
+    SMTPDataError,
     SMTPException,
     SMTPHeloError,
     SMTPRecipientRefused,
@@ -36,30 +39,53 @@ from aiosmtplib import (
 )
 from pydantic import Field, SecretStr, model_validator
 
+from worker.address import without_repeats
 from worker.errors import DeliveryError, SettingsError
 from worker.flow.policy import Section
 
 #: 7-bit passes every server, so nothing has to be negotiated before the bytes are known.
 _WIRE = policy.SMTP.clone(cte_type="7bit")
 
+#: RFC 5321, 4.2: "start mail input", "completed", and from where on a refusal is for good.
+_GO_AHEAD, _DONE, _PERMANENT = 354, 250, 500
+#: RFC 5321, 4.5.2: a line that begins with a dot gets another one.
+_LEADING_DOT = re.compile(rb"(?m)^\.")
 #: RFC 5321, 3.8: the server is about to go, whatever the command was.
 _CLOSING = 421
-#: That, and RFC 4954, 6, and RFC 3207, 4: it wants (other) credentials or encryption, whatever the mail.
-_ABOUT_US = frozenset({_CLOSING, 530, 534, 535, 538})
+#: RFC 4954, 6, and RFC 3207, 4: it wants (other) credentials or encryption. No mail is at fault, so none ends by it.
+_CREDENTIALS = frozenset({530, 534, 535, 538})
+#: Of these replies to MAIL itself the mail is not the reason.
+_ABOUT_US = frozenset({_CLOSING, *_CREDENTIALS})
 
 #: A kept connection that idled longer is not used again: firewalls forget it without a word, and that costs a time-out.
 _KEEP_SECONDS = 60.0
 _QUIT_SECONDS = 2.0
 
-#: What went wrong before the server said anything about the mail: the first kind that fits, its reason, and its alarm.
-_FAILURES: tuple[tuple[type[Exception], str, bool], ...] = (
-    (ssl.SSLError, "tls_failed", True),
-    (SMTPAuthenticationError, "auth_refused", True),
-    (TimeoutError, "timeout", False),
-    (SMTPServerDisconnected, "disconnected", False),
-    (SMTPConnectError, "refused", False),
-    (OSError, "disconnected", False),
-    (SMTPException, "protocol_error", True),
+
+class _Trouble(NamedTuple):
+    """What went wrong before the server said anything about the mail; `hint` is for people, and names settings."""
+
+    reason: str
+    alarm: bool
+    hint: str
+
+
+_STARTTLS_MISSING = _Trouble("starttls_missing", True, "the server offers no STARTTLS (smtp.tls, smtp.port)")
+_TLS_FAILED = _Trouble("tls_failed", True, "TLS failed (smtp.tls, smtp.cafile)")
+_AUTH_REFUSED = _Trouble("auth_refused", True, "the login was refused (smtp.username, smtp.password)")
+_AUTH_MISSING = _Trouble(
+    "auth_refused", True, "the server offers no login that is known here (smtp.username, smtp.tls)"
+)
+#: The first kind that fits decides.
+_TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
+    (ssl.SSLError, _TLS_FAILED),
+    (SMTPAuthenticationError, _AUTH_REFUSED),
+    (socket.gaierror, _Trouble("name_not_found", False, "name not found (smtp.host)")),
+    (TimeoutError, _Trouble("timeout", False, "no answer in time (smtp.host, smtp.port, smtp.timeout_seconds)")),
+    (SMTPServerDisconnected, _Trouble("disconnected", False, "the server hung up (smtp.host, smtp.port, smtp.tls)")),
+    (SMTPConnectError, _Trouble("refused", False, "connection refused (smtp.host, smtp.port)")),
+    (OSError, _Trouble("disconnected", False, "the connection broke (smtp.host, smtp.port)")),
+    (SMTPException, _Trouble("protocol_error", True, "this is no SMTP server (smtp.host, smtp.port, smtp.tls)")),
 )
 
 
@@ -74,7 +100,15 @@ class SmtpSettings(Section):
     username: str | None = Field(default=None, description="Who logs in.")
     password: SecretStr | None = Field(default=None, description="Best set by the environment.")
     cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
-    timeout_seconds: float = Field(default=30.0, gt=0, le=600.0, description="For each step of the conversation.")
+    timeout_seconds: float = Field(
+        default=30.0, gt=0, le=600.0, description="For each step of the conversation but the last one."
+    )
+    accept_timeout_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        le=3_600.0,
+        description="For the server's answer to a whole mail, which content filters make late (RFC 5321, 4.5.3.2.6).",
+    )
     connections: int = Field(default=8, ge=1, le=64, description="How many mails are sent at the same time.")
 
     @model_validator(mode="after")
@@ -112,26 +146,18 @@ class EmailChannel:
     async def send(self, message: EmailMessage, to: Sequence[str] | None = None) -> None:
         """Hand the mail over to the server for the receivers in `to`, by default those of its To header.
 
-        Return when the server has accepted it for every receiver. Raise DeliveryError otherwise; when some receivers
-        were refused, `retry_to` names those worth another attempt (4xx), and the others have it or will never get it.
-        After a time-out or a disconnect the server may have accepted the mail: a retry can repeat it, with the same
-        Message-ID.
+        Return when the server has accepted it for every receiver. Raise DeliveryError otherwise; when only some
+        receivers were refused, `retry_to` names those worth another attempt (4xx), and the others have it or will never
+        get it. After a time-out or a disconnect the server may have accepted the mail: a retry can repeat it, with the
+        same Message-ID.
         """
         sender = _addresses(message, "From")[0]
-        receivers = list(dict.fromkeys(_addresses(message, "To") if to is None else to))
+        receivers = without_repeats(_addresses(message, "To") if to is None else to)
         if not receivers:
             raise ValueError("a mail needs a receiver")
         data = message.as_bytes(policy=_WIRE)
         async with self._free:
-            # The cause quotes the server, and servers quote addresses: it stays out of tracebacks.
-            try:
-                client = await self._begin(sender, len(data))
-            except (SMTPException, OSError) as error:
-                raise _failure(error, begun=False) from None
-            try:
-                refused = await self._transact(client, receivers, data)
-            except (SMTPException, OSError) as error:
-                raise _failure(error, begun=True) from None
+            refused = await self._hand_over(sender, receivers, data)
         if refused:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
@@ -141,12 +167,36 @@ class EmailChannel:
         kept, self._kept = self._kept, []
         await asyncio.gather(*(_quit(each.client) for each in kept))
 
-    async def _transact(self, client: SMTP, receivers: list[str], data: bytes) -> dict[str, int]:
-        """Do the rest of a mail transaction. Return the receivers the server refused, each with its reply's code."""
+    async def _hand_over(self, sender: str, receivers: list[str], data: bytes) -> dict[str, int]:
+        """Have the server accept the mail. Return the receivers it refused, each with its reply's code.
+
+        A server may end the connection when it refuses a receiver (421): the other ones are offered on a new one.
+        """
+        refused: dict[str, int] = {}
+        while left := [receiver for receiver in receivers if receiver not in refused]:
+            # The cause quotes the server, and servers quote addresses: it stays out of tracebacks.
+            try:
+                client = await self._begin(sender, len(data))
+            except (SMTPException, OSError) as error:
+                raise self._failure(error, begun=bool(refused)) from None
+            try:
+                if await self._transact(client, left, data, refused):
+                    break
+            except (SMTPException, OSError) as error:
+                raise self._failure(error, begun=True) from None
+        return refused
+
+    async def _transact(self, client: SMTP, receivers: list[str], data: bytes, refused: dict[str, int]) -> bool:
+        """Do the rest of a mail transaction, and add the receivers that the server refuses.
+
+        Return False if it ended the connection before every receiver was named.
+        """
         try:
-            refused = await _offer(client, receivers)
-            if len(refused) < len(receivers):
-                await client.data(data)
+            if not await _offer(client, receivers, refused):
+                return False
+            nobody = refused.keys() >= set(receivers)
+            if not nobody:
+                await _data(client, data, self._settings.accept_timeout_seconds)
         except SMTPResponseException as error:
             # After a proper refusal both sides still agree where they are; after nonsense they do not.
             if _is_reply(error.code) and error.code != _CLOSING:
@@ -157,8 +207,8 @@ class EmailChannel:
         except BaseException:
             client.close()
             raise
-        self._keep(client, in_transaction=len(refused) == len(receivers))
-        return refused
+        self._keep(client, in_transaction=nobody)
+        return True
 
     async def _begin(self, sender: str, size: int) -> SMTP:
         """Return a connection on which MAIL was accepted: a kept one if it is still good, or a new one."""
@@ -203,16 +253,41 @@ class EmailChannel:
         await _greet(client)
         if self._settings.tls == "starttls":
             if not client.supports_extension("starttls"):
-                raise _unavailable("starttls_missing", alarm=True)
+                raise self._unavailable(_STARTTLS_MISSING)
             try:
                 await client.starttls()
             except SMTPResponseException:
-                raise _unavailable("tls_failed", alarm=True) from None
+                raise self._unavailable(_TLS_FAILED) from None
             await _greet(client)
         if self._settings.username is not None and self._settings.password is not None:
             if not set(client.AUTH_METHODS) & set(client.server_auth_methods):
-                raise _unavailable("auth_refused", alarm=True)
+                raise self._unavailable(_AUTH_MISSING)
             await client.login(self._settings.username, self._settings.password.get_secret_value())
+
+    def _failure(self, error: SMTPException | OSError, *, begun: bool) -> DeliveryError:
+        """Return what an error of the conversation means for the mail; `begun`: MAIL was accepted before."""
+        if isinstance(error, SMTPResponseException) and not isinstance(error, SMTPAuthenticationError):
+            if begun or (isinstance(error, SMTPSenderRefused) and error.code not in _ABOUT_US):
+                return _verdict(error.code)
+            alarm = not _is_reply(error.code) or error.code >= _PERMANENT
+            reason = f"smtp_{error.code}" if _is_reply(error.code) else "protocol_error"
+            hint = "the server turns this worker away (smtp.host, smtp.port, smtp.username, email.sender)"
+            return self._unavailable(_Trouble(reason, alarm, hint))
+        cause = error.__cause__
+        why = cause if isinstance(cause, ssl.SSLError | SMTPServerDisconnected | socket.gaierror) else error
+        trouble = next(trouble for kind, trouble in _TROUBLES if isinstance(why, kind))
+        if begun:
+            hint = f"{self._where}: {trouble.hint}"
+            return DeliveryError(trouble.reason, retry=True, alarm=trouble.alarm, unsure=True, hint=hint)
+        return self._unavailable(trouble, getattr(why, "verify_message", ""))
+
+    def _unavailable(self, trouble: _Trouble, detail: str = "") -> DeliveryError:
+        hint = f"{self._where}: {trouble.hint}" + (f": {detail}" if detail else "")
+        return DeliveryError(trouble.reason, retry=True, alarm=trouble.alarm, unavailable=True, hint=hint)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
 
     def _take(self) -> "_Kept | None":
         """Return the connection used last, if it is fresh enough; close those that are not."""
@@ -245,17 +320,35 @@ async def _mail(client: SMTP, sender: str, size: int) -> None:
     await client.mail(sender, options=[f"SIZE={size}"] if client.supports_extension("size") else [])
 
 
-async def _offer(client: SMTP, receivers: list[str]) -> dict[str, int]:
-    """Name each receiver. Return the refused ones, each with its reply's code: 450 and 550 differ only there."""
-    refused: dict[str, int] = {}
+async def _offer(client: SMTP, receivers: list[str], refused: dict[str, int]) -> bool:
+    """Name each receiver, and add the refused ones, each with its reply's code: 450 and 550 differ only there.
+
+    Return False if the server ended the connection by a refusal.
+    """
     for receiver in receivers:
         try:
             await client.rcpt(receiver)
         except SMTPRecipientRefused as error:
-            if not _is_reply(error.code) or error.code in _ABOUT_US:
+            if not _is_reply(error.code):
                 raise
             refused[receiver] = error.code
-    return refused
+            if error.code == _CLOSING:
+                return False
+    return True
+
+
+async def _data(client: SMTP, data: bytes, seconds: float) -> None:
+    """Send the mail itself; `seconds`: how long the server may take to answer its end. aiosmtplib has one time-out."""
+    begun = await client.execute_command(b"DATA")
+    if begun.code != _GO_AHEAD:
+        raise SMTPDataError(begun.code, begun.message)
+    if client.protocol is None:
+        raise SMTPServerDisconnected("Connection lost")
+    ended = data if data.endswith(b"\r\n") else data + b"\r\n"
+    client.protocol.write(_LEADING_DOT.sub(b"..", ended) + b".\r\n")
+    answer = await client.protocol.read_response(timeout=seconds)
+    if answer.code != _DONE:
+        raise SMTPDataError(answer.code, answer.message)
 
 
 async def _quit(client: SMTP) -> None:
@@ -269,40 +362,31 @@ async def _quit(client: SMTP) -> None:
         raise
 
 
-def _failure(error: SMTPException | OSError, *, begun: bool) -> DeliveryError:
-    """Return what an error of the conversation means for the mail; `begun`: MAIL was accepted before."""
-    if isinstance(error, SMTPResponseException) and not isinstance(error, SMTPAuthenticationError):
-        return _reply(error.code, about_mail=begun or isinstance(error, SMTPSenderRefused))
-    why = error.__cause__ if isinstance(error.__cause__, ssl.SSLError | SMTPServerDisconnected) else error
-    reason, alarm = next((reason, alarm) for kind, reason, alarm in _FAILURES if isinstance(why, kind))
-    return DeliveryError(reason, retry=True, alarm=alarm) if begun else _unavailable(reason, alarm=alarm)
-
-
-def _unavailable(reason: str, *, alarm: bool) -> DeliveryError:
-    return DeliveryError(reason, retry=True, alarm=alarm, unavailable=True)
-
-
 def _refusal(refused: dict[str, int], *, partly: bool) -> DeliveryError:
-    """Return the error for receivers that were refused: those with 4xx are worth another attempt."""
-    verdicts = {receiver: _reply(code, about_mail=True) for receiver, code in refused.items()}
+    """Return the error for receivers that were refused, by some reply that is worth another attempt if there is one."""
+    verdicts = {receiver: _verdict(code) for receiver, code in refused.items()}
     again = tuple(receiver for receiver, verdict in verdicts.items() if verdict.retry)
     decisive = verdicts[again[0]] if again else next(iter(verdicts.values()))
     return DeliveryError(
         "recipients_refused_partly" if partly else decisive.reason,
         retry=bool(again),
         alarm=any(verdict.alarm for verdict in verdicts.values()),
-        retry_to=again or None,
+        partly=partly,
+        # As long as nobody has got it, who is refused for good may be everybody's fate: all are offered again.
+        retry_to=again if partly and again else None,
+        hint=decisive.hint,
     )
 
 
-def _reply(code: int, *, about_mail: bool) -> DeliveryError:
-    """Return what a reply with this code means."""
-    about_mail = about_mail and code not in _ABOUT_US
+def _verdict(code: int) -> DeliveryError:
+    """Return what a reply to a mail that has begun means for it."""
     if not _is_reply(code):
-        return DeliveryError("protocol_error", retry=True, alarm=True, unavailable=not about_mail)
-    permanent = code >= 500
-    final = permanent and about_mail
-    return DeliveryError(f"smtp_{code}", retry=not final, alarm=permanent, unavailable=not about_mail)
+        return DeliveryError("protocol_error", retry=True, alarm=True, unsure=True)
+    if code in _CREDENTIALS:
+        hint = "the server wants a login or encryption for this mail (smtp.username, smtp.tls)"
+        return DeliveryError(f"smtp_{code}", retry=True, alarm=True, hint=hint)
+    permanent = code >= _PERMANENT
+    return DeliveryError(f"smtp_{code}", retry=not permanent, alarm=permanent)
 
 
 def _is_reply(code: int) -> bool:
