@@ -50,7 +50,7 @@ class Link(Event):
 class Alert(Event):
     """One step in an alert's life. All steps share alert_id, which receivers use to deduplicate."""
 
-    alert_id: Identifier = Field(description="uuid5 of rule and response_id.")
+    alert_id: Identifier = Field(description="uuid5 of rule, customer_id and response_id.")
     kind: str = Field(description="'detractor'.")
     action: str = Field(description="What happened: 'opened', 'updated' or 'withdrawn'; words may be added.")
     reason: str = Field(description="Why this event was sent, as a stable word; words may be added.")

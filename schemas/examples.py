@@ -34,7 +34,7 @@ RESPONSE: dict[str, Any] = {
 }
 
 ALERT: dict[str, Any] = {
-    "alert_id": "b38b4d1c-0fe9-5bed-ab73-4b5f385a2f1f",
+    "alert_id": "ed460635-189f-52c8-ac33-f415c251d021",
     "kind": "detractor",
     "action": "opened",
     "reason": "detractor",
@@ -94,7 +94,7 @@ INCIDENT: dict[str, Any] = {
 }
 
 INVITATION: dict[str, Any] = {
-    "invitation_id": "4971bd6e-551e-5b28-b147-90449a0172bd",
+    "invitation_id": "adfc5f39-5546-52d0-a52a-9e1e7c0db408",
     "response_id": "r-20462",
     "revision": 0,
     "survey_id": "after-delivery",
@@ -242,7 +242,7 @@ DEAD_LETTER: dict[str, Any] = {
 
 DELIVERY: dict[str, Any] = {
     "delivery_id": "e2f8b4d6-7a95-5c1e-a3b0-4d6c8e9f0a12",
-    "alert_id": "b38b4d1c-0fe9-5bed-ab73-4b5f385a2f1f",
+    "alert_id": "ed460635-189f-52c8-ac33-f415c251d021",
     "channel": "email",
     "route": "france-delivery",
     "status": "deferred",

@@ -8,7 +8,7 @@ from schemas.base import AwareDatetime, Event, Identifier, Score
 class Invitation(Event):
     """One invitation. At most one per customer and quarantine period."""
 
-    invitation_id: Identifier = Field(description="uuid5 of rule and response_id.")
+    invitation_id: Identifier = Field(description="uuid5 of rule, customer_id and response_id.")
     response_id: Identifier
     revision: int
     survey_id: Identifier

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
-from flow.records import HERE, TOPIC, Record
+from flow.records import HERE, POLICY, TOPIC, Record
 from nps.telling import numbers
 
 from worker.flow import outbox, road, tally
@@ -37,7 +37,7 @@ class Partition:
     def __init__(self, number: int = 0, owner: Callable[[bytes], int] = at_home, policy: Policy | None = None) -> None:
         self.number = number
         self.owner = owner
-        self.policy = policy or Policy()
+        self.policy = policy or POLICY
         self.rows: dict[bytes, bytes] = {}
         self.mark = -1
         self.sent_on: Mapping[int, int] = {}

@@ -8,7 +8,7 @@ from worker.flow.contact import Answer, Contact
 from worker.flow.facts import Facts
 from worker.flow.intake import validate
 from worker.flow.outbox import Output
-from worker.flow.policy import Policy
+from worker.flow.policy import InvitationPolicy, Platform, Policy
 from worker.nps.histogram import classify
 
 #: 2023-11-14T22:13:20Z, in ms.
@@ -17,6 +17,8 @@ HOUR, DAY = 3_600_000, 86_400_000
 TOPIC = "nps.responses"
 #: What the worker calls this cluster's responses topic in its own header.
 HERE = f"cluster-1/{TOPIC}"
+#: The defaults, but that there is somewhere to invite customers to.
+POLICY = Policy(invitations=InvitationPolicy(platform=Platform(url="https://example.com/tell")))
 
 
 class Record(NamedTuple):
@@ -72,7 +74,7 @@ def facts(
     given: bytes, *, before: Answer | None = None, contact: Contact | None = None, policy: Policy | None = None
 ) -> Facts:
     """Return what a rule sees of a response that arrives NOW."""
-    policy = policy or Policy()
+    policy = policy or POLICY
     response, at = validate(Record(given), policy.intake)
     return Facts(
         response=response,

@@ -109,7 +109,7 @@ def test_a_passive_causes_a_decision_and_is_counted() -> None:
 
 def test_a_promoter_who_agreed_is_invited_once_in_a_quarantine() -> None:
     later = [
-        Record(happy(response_id=f"r-{n}"), timestamp=NOW + age)
+        Record(happy(response_id=f"r-{n}", responded_at=from_ms(NOW + age).isoformat()), timestamp=NOW + age)
         for n, age in enumerate([0, 1, 180 * DAY - 1, 180 * DAY, 180 * DAY + 1])
     ]
     outputs = carried(*later)

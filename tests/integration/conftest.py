@@ -16,6 +16,7 @@ from worker.demo.progress import Progress
 from worker.demo.stage import Stage
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.flow.policy import AlertPolicy, InvitationPolicy, Platform
 from worker.notify.channels.email import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 from worker.streams.table import PartitionedStore
@@ -84,6 +85,8 @@ def make_settings(kafka: EmbeddedKafka, inbox: Inbox, /, **sections: Any) -> Set
         "kafka": KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group=f"{name}-worker"),
         "smtp": SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
         "email": EmailSettings(sender="nps@example.com", to=["support@example.com"]),
+        "alerts": AlertPolicy(max_age_days=36_500),  # the tests' answers are of 2025
+        "invitations": InvitationPolicy(platform=Platform(url="https://example.com/tell")),
     }
     return Settings.model_construct(**{**wanted, **sections})
 

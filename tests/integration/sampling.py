@@ -10,6 +10,9 @@ Headers = list[tuple[str, bytes]]
 #: An element that is part of comments, and never of a page.
 CANARY = "nps-canary"
 
+#: Milliseconds between one answer and the next, so that no customer's two answers are within one burst.
+_APART = 1_009
+
 SEGMENTS = [[country, shop, desk] for country in ("fr", "uk") for shop in ("a", "b", "c") for desk in ("x", "y")]
 
 
@@ -29,7 +32,7 @@ class Published(NamedTuple):
 def response(number: int, rng: random.Random, customers: int = 150, **changes: Any) -> dict[str, Any]:
     """Return a valid response with a time that no other of the first 3.6 million has."""
     customer = rng.randrange(customers)
-    when = datetime(2025, 6, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(24 * 120), milliseconds=number)
+    when = datetime(2025, 6, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(24 * 120), milliseconds=number * _APART)
     event = {
         "response_id": f"r-{number}",
         "revision": 0,

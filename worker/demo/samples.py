@@ -2,10 +2,13 @@
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from worker.publishing import lines
 
 #: What `make demo ARGS=--once` publishes: 300 lines, duplicates, corrections and broken lines among them.
 FILE = Path(__file__).parent / "samples.jsonl"
@@ -30,6 +33,11 @@ _COMMENTS = {
 }
 _USUAL = (1, 1, 1, 1, 2, 3, 4, 10, 16, 24, 22)
 _WEAK = (6, 6, 7, 7, 6, 6, 6, 8, 7, 5, 3)
+#: A time of an answer; broken lines have none, or none that is a time.
+_ANSWERED = re.compile(rb'"responded_at": "(\d{4}-[^"]+[+-]\d\d:\d\d)"')
+#: The shipped answers are given within so long: younger than alerts.max_age_days.
+_SPAN = timedelta(days=7)
+
 _WEAK_DESK = ("fr", "lyon", "delivery")
 
 
@@ -63,6 +71,22 @@ def response(rng: random.Random, number: int, when: datetime) -> dict[str, Any]:
         "origin": {"system": "sample", "permalink": f"https://survey.example.com/answers/r-{number:05d}"},
         "test": False,
     }
+
+
+def shipped(now: datetime) -> list[bytes]:
+    """Return the shipped lines, dated as if the newest had been answered just now and all within the last days.
+
+    The file's own times are of 2025, and an answer as old as that raises no alert.
+    """
+    values = lines(FILE)
+    times = [datetime.fromisoformat(found[1].decode()) for value in values for found in _ANSWERED.finditer(value)]
+    newest, span = max(times), max(times) - min(times)
+
+    def dated(found: re.Match[bytes]) -> bytes:
+        age = (newest - datetime.fromisoformat(found[1].decode())) / span * _SPAN
+        return b'"responded_at": "%b"' % (now - age).isoformat(timespec="milliseconds").encode()
+
+    return [_ANSWERED.sub(dated, value) for value in values]
 
 
 def endless(rng: random.Random, start: int, now: Callable[[], datetime]) -> Iterator[bytes]:

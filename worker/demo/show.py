@@ -36,7 +36,7 @@ def main(*, once: bool, path: Path | None, as_json: bool, rate: float, kafka: st
     """Run the demo; return the exit code."""
     logs.configure("CRITICAL")
     screen = Console(stderr=as_json)
-    play = _once(screen, path or samples.FILE, kafka, as_json=as_json) if once else _live(screen, path, rate, kafka)
+    play = _once(screen, path, kafka, as_json=as_json) if once else _live(screen, path, rate, kafka)
     try:
         asyncio.run(_until_asked(play))
     except asyncio.CancelledError:
@@ -85,8 +85,8 @@ async def _set(screen: Console, kafka: str | None) -> AsyncIterator[tuple[Stage,
                 await spectator.stop()
 
 
-async def _once(screen: Console, path: Path, kafka: str | None, *, as_json: bool) -> None:
-    values = lines(path)
+async def _once(screen: Console, path: Path | None, kafka: str | None, *, as_json: bool) -> None:
+    values = samples.shipped(datetime.now().astimezone()) if path is None else lines(path)
     async with _set(screen, kafka) as (set_stage, spectator):
         failing = asyncio.create_task(set_stage.worker.failure())
         playing = asyncio.create_task(_publish_and_settle(screen, set_stage, values))

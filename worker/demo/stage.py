@@ -9,6 +9,7 @@ from worker.app import Worker, running
 from worker.demo.progress import Progress
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.flow.policy import InvitationPolicy, Platform
 from worker.notify.channels.email import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
@@ -34,6 +35,7 @@ async def stage(progress: Callable[[str], None], kafka: str | None = None) -> As
         settings = Settings.model_construct(
             topic_prefix=prefix,
             kafka=KafkaSettings(bootstrap_servers=kafka, group=f"{prefix}-worker"),
+            invitations=InvitationPolicy(platform=Platform(url="https://example.com/tell-your-story")),
             smtp=SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
             email=EmailSettings(sender="nps-worker@example.com", to=["support@example.com"]),
         )

@@ -9,6 +9,12 @@ import msgspec
 
 from worker.flow.moment import DAY
 from worker.flow.policy import HistoryPolicy
+from worker.nps.histogram import PASSIVE_FROM
+
+#: What the ids of an alert and of an invitation are made of. Two customers may have the same response id, from two
+#: survey tools; the ids of the version before did not tell them apart.
+RESPONSE_ALONE = 0
+CUSTOMER_AND_RESPONSE = 1
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
@@ -22,6 +28,17 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     counted: bool
     seen: int
     survey_id: str = ""  # not known of rows before surveys were counted
+    scheme: int = RESPONSE_ALONE  # what the ids of its alert and its invitation are made of
+    alerted: bool | None = (
+        None  # whether its alert is open; None in rows of the version before, where the score says it
+    )
+
+    @property
+    def has_alert(self) -> bool:
+        """Whether an alert about this answer is open."""
+        if self.alerted is None:
+            return self.counted and self.score < PASSIVE_FROM
+        return self.alerted
 
 
 class Contact(msgspec.Struct, array_like=True, gc=False):

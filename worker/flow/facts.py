@@ -8,7 +8,8 @@ from schemas.base import Event
 from schemas.decision import Category, RuleDecision
 from schemas.emitted import emitted
 from schemas.response import Response
-from worker.flow.contact import Answer, Contact
+from worker.flow.contact import CUSTOMER_AND_RESPONSE, Answer, Contact
+from worker.flow.moment import DAY
 from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
 
@@ -27,6 +28,24 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     contact: Contact
     now: int
     policy: Policy
+
+    @property
+    def scheme(self) -> int:
+        """The scheme of the ids of the response's alert and invitation: that of its earlier revision."""
+        return CUSTOMER_AND_RESPONSE if self.before is None else self.before.scheme
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What the ids of the response's alert and invitation are made of."""
+        response_id = self.response.response_id
+        if self.scheme == CUSTOMER_AND_RESPONSE:
+            return self.response.customer_id, response_id
+        return (response_id,)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the answer was given too long before it arrived to call anybody about it."""
+        return self.now - self.at > self.policy.alerts.max_age_days * DAY
 
 
 class Ruling(msgspec.Struct, frozen=True, gc=False):

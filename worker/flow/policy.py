@@ -34,10 +34,16 @@ class HistoryPolicy(Section):
 
 
 class AlertPolicy(Section):
-    """When a detractor's alert is more severe."""
+    """Which detractors raise an alert, and when it is more severe."""
 
     priority_tiers: list[str] = Field(
         default=["vip"], description="Customer tiers whose alerts are one step more severe."
+    )
+    max_age_days: float = Field(
+        default=14.0,
+        gt=0,
+        le=36_500,
+        description="Days from an answer to its record's Kafka time; an older one raises no alert or invitation.",
     )
 
 
@@ -45,7 +51,9 @@ class Platform(Section):
     """Where customers are invited to, and what its rules allow (facts: Google, Trustpilot and G2 forbid selection)."""
 
     name: str = Field(default="testimonial", min_length=1, description="What it is called in the invitation event.")
-    url: str | None = Field(default=None, description="Where customers are asked to go; https.")
+    url: str | None = Field(
+        default=None, description="Where customers are asked to go; https. Without it nobody is invited."
+    )
     selective: Literal["allowed", "forbidden"] = Field(
         default="allowed",
         description="Who is invited: promoters only, or every respondent alike, in neutral words.",

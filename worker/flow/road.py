@@ -7,6 +7,7 @@ gives the same outputs, ids included. That is what lets a crash anywhere be answ
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from schemas.alert import AlertAction
 from schemas.decision import Decision, Outcome
 from schemas.emitted import emitted
 from worker.errors import Rejected
@@ -27,6 +28,8 @@ from worker.nps.histogram import classify
 from worker.nps.latest import Given
 
 _Decision = emitted(Decision)
+#: The verdict that ends an alert.
+_WITHDRAWN = f"alert_{AlertAction.WITHDRAWN}"
 
 
 class Batch(NamedTuple):
@@ -181,10 +184,20 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         not response.test,
         facts.now if before is None else before.seen,
         response.survey_id,
+        facts.scheme,
+        _has_alert(rulings, before),
     )
     facts.contact.remember(answer, before, facts.now, desk.policy.history)
     outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
     _record_answer(facts, place, desk, outcome, rulings)
+
+
+def _has_alert(rulings: Iterable[Ruling], before: Answer | None) -> bool:
+    """Say whether the response's alert is open after these rulings."""
+    for ruling in rulings:
+        if ruling.kind is outbox.ALERT:
+            return ruling.said.verdict != _WITHDRAWN
+    return before is not None and before.has_alert
 
 
 def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:

@@ -10,6 +10,8 @@ from schemas.base import Event
 from schemas.emitted import to_json
 from worker.flow.contact import Answer, Contact
 from worker.flow.facts import NONE, Ruling
+from worker.flow.ids import make_id
+from worker.flow.moment import from_ms
 from worker.flow.policy import AlertPolicy, Policy
 from worker.flow.rules.detractor_alert import detractor_alert, severity
 
@@ -98,11 +100,12 @@ def test_what_happens_to_an_alert_follows_from_before_and_after(
 
 
 def test_all_steps_share_the_alerts_id_and_each_has_its_own() -> None:
+    unhappy, content = earlier(score=3, scheme=1), earlier(score=9, scheme=1)
     steps = [
         ruling(score=2),
-        ruling(DETRACTOR, score=9, revision=1),
-        ruling(PROMOTER, score=2, revision=2),
-        ruling(DETRACTOR, score=3, revision=3),
+        ruling(unhappy, score=9, revision=1),
+        ruling(content, score=2, revision=2),
+        ruling(unhappy, score=3, revision=3),
     ]
     events = [read(step.event) for step in steps]
 
@@ -112,7 +115,52 @@ def test_all_steps_share_the_alerts_id_and_each_has_its_own() -> None:
     assert len({step.event_id for step in steps}) == 4
 
 
-def test_the_ids_depend_on_the_response_and_on_nothing_else() -> None:
+def test_an_alert_of_the_version_before_keeps_its_id_and_one_that_is_opened_again_too() -> None:
+    steps = [ruling(DETRACTOR, score=3), ruling(DETRACTOR, score=9), ruling(PROMOTER, score=3)]
+
+    assert {make_id("detractor_alert", "r-1")} == {read(step.event).alert_id for step in steps}
+
+
+def test_two_customers_may_have_the_same_response_id() -> None:
+    one, other = ruling(score=2, response_id="42"), ruling(score=2, response_id="42", customer_id="c-2")
+
+    assert read(one.event).alert_id != read(other.event).alert_id
+    assert one.event_id != other.event_id
+
+
+def aged(age: int, before: Answer | None = None, **changes: Any) -> str:
+    """Return why an answer that was given so long before its record's Kafka time raises an alert, or why not."""
+    at = from_ms(NOW - age).isoformat()
+    return ruling(before, None, **({"score": 2, "responded_at": at} | changes)).said.reason
+
+
+@pytest.mark.parametrize(("age", "reason"), [(0, "detractor"), (14 * DAY, "detractor"), (14 * DAY + 1, "too_old")])
+def test_an_old_answer_alarms_nobody(age: int, reason: str) -> None:
+    assert aged(age) == reason
+
+
+def test_the_age_is_a_setting() -> None:
+    policy = Policy(alerts=AlertPolicy(max_age_days=0.5))
+    times = [from_ms(NOW - DAY // 2 - late).isoformat() for late in (0, 1)]
+    reasons = [detractor_alert(facts(value(score=2, responded_at=at), policy=policy)).said.reason for at in times]
+
+    assert reasons == ["detractor", "too_old"]
+
+
+def test_an_old_answer_whose_alert_is_open_still_updates_and_withdraws_it() -> None:
+    for before in (earlier(score=3), earlier(score=3, alerted=True)):
+        assert aged(400 * DAY, before) == "corrected"
+        assert aged(400 * DAY, before, score=9) == "no_longer_detractor"
+
+
+def test_an_old_answer_that_raised_no_alert_has_none_to_update_or_withdraw() -> None:
+    before = earlier(score=3, alerted=False)
+
+    assert aged(400 * DAY, before) == "too_old"
+    assert aged(400 * DAY, before, score=9) == "not_detractor"
+
+
+def test_the_ids_depend_on_customer_and_response_and_on_nothing_else() -> None:
     one, other = ruling(score=2), ruling(score=3, comment="x", segment=[])
 
     assert one.event_id == other.event_id

@@ -3,21 +3,24 @@
 from typing import Any, Literal
 
 import pytest
-from flow.records import DAY, NOW, facts, happy
+from flow.records import DAY, NOW, POLICY, earlier, facts, happy
 
 from schemas.decision import Category
 from schemas.emitted import to_json
 from schemas.invitation import Invitation
-from worker.flow.contact import Contact
+from worker.flow.contact import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Contact
 from worker.flow.facts import NONE, Ruling
+from worker.flow.ids import make_id
+from worker.flow.moment import from_ms
 from worker.flow.policy import InvitationPolicy, Platform, Policy
 from worker.flow.rules.review_invitation import review_invitation
 
+HERE = POLICY.invitations.platform
 NEUTRAL = Platform(name="trustpilot", url="https://trustpilot.example/shop", selective="forbidden")
 
 
 def ruling(policy: InvitationPolicy | None = None, invited_at: int | None = None, **changes: Any) -> Ruling:
-    settings = Policy(invitations=policy or InvitationPolicy())
+    settings = Policy(invitations=policy or POLICY.invitations)
     return review_invitation(facts(happy(**changes), contact=Contact(invited_at=invited_at), policy=settings))
 
 
@@ -63,13 +66,13 @@ def test_a_promoter_who_agreed_is_invited(score: int) -> None:
     ("since", "invited"), [(0, False), (-5, False), (30 * DAY - 1, False), (30 * DAY, True), (30 * DAY + 1, True)]
 )
 def test_the_quarantine_ends_to_the_millisecond(since: int, *, invited: bool) -> None:
-    found = ruling(InvitationPolicy(quarantine_days=30), invited_at=NOW - since)
+    found = ruling(InvitationPolicy(quarantine_days=30, platform=HERE), invited_at=NOW - since)
 
     assert ("promoter" if invited else "quarantine") == found.said.reason
 
 
 def test_without_quarantine_everyone_is_invited_each_time() -> None:
-    assert ruling(InvitationPolicy(quarantine_days=0), invited_at=NOW).said.verdict == "invited"
+    assert ruling(InvitationPolicy(quarantine_days=0, platform=HERE), invited_at=NOW).said.verdict == "invited"
 
 
 def test_the_quarantine_is_180_days_unless_told_otherwise() -> None:
@@ -92,7 +95,7 @@ def test_the_invitation_says_what_marketing_needs() -> None:
         "score": 10,
         "segment": "fr/shop-3",
         "platform": "testimonial",
-        "url": None,
+        "url": "https://example.com/tell",
         "tone": "promoter",
         "incentive_allowed": False,
         "invited_at": "2023-11-14T22:13:20Z",
@@ -123,14 +126,37 @@ def test_such_a_platform_too_keeps_the_quarantine() -> None:
 def test_a_reward_is_allowed_where_the_platform_allows_it(
     incentives: Literal["allowed", "forbidden"], *, allowed: bool
 ) -> None:
-    platform = Platform(name="referral", incentives=incentives)
+    platform = Platform(name="referral", url="https://example.com/refer", incentives=incentives)
 
     assert allowed == invitation(InvitationPolicy(platform=platform)).incentive_allowed
 
 
-def test_the_id_depends_on_the_response_alone() -> None:
+@pytest.mark.parametrize("selective", ["allowed", "forbidden"])
+def test_without_anywhere_to_go_nobody_is_invited(selective: Literal["allowed", "forbidden"]) -> None:
+    found = ruling(InvitationPolicy(platform=Platform(selective=selective)))
+
+    assert (NONE, "no_url") == (found.said.verdict, found.said.reason)
+    assert ruling(InvitationPolicy(), score=0).said.reason == "not_promoter"
+
+
+@pytest.mark.parametrize(("age", "reason"), [(14 * DAY, "promoter"), (14 * DAY + 1, "too_old")])
+def test_who_answered_long_ago_is_not_invited(age: int, reason: str) -> None:
+    assert ruling(responded_at=from_ms(NOW - age).isoformat()).said.reason == reason
+
+
+def test_an_invitation_of_the_version_before_keeps_its_id() -> None:
+    ids = [
+        review_invitation(facts(happy(revision=1), before=earlier(scheme=scheme))).event_id
+        for scheme in (RESPONSE_ALONE, CUSTOMER_AND_RESPONSE)
+    ]
+
+    assert ids == [make_id("review_invitation", "r-1"), make_id("review_invitation", "c-1", "r-1")]
+
+
+def test_the_id_depends_on_customer_and_response_alone() -> None:
     one, other = ruling(), ruling(revision=4, score=10, segment=[])
 
     assert one.event_id == other.event_id
     assert invitation().invitation_id == one.event_id
     assert ruling(response_id="r-2").event_id != one.event_id
+    assert ruling(customer_id="c-2").event_id != one.event_id

@@ -12,7 +12,6 @@ from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
 from worker.flow.moment import from_ms
 from worker.flow.text import clean, field
-from worker.nps.histogram import classify
 
 RULE = "detractor_alert"
 
@@ -30,10 +29,12 @@ _LONGEST_LINK = 2_000
 def detractor_alert(facts: Facts) -> Ruling:
     """Open, update or withdraw the alert of this response."""
     before = facts.before
-    was = before is not None and before.counted and classify(before.score) is Category.DETRACTOR
+    was = before is not None and before.has_alert
     now = facts.category is Category.DETRACTOR and not facts.response.test
     if now and was:
         return _ruling(facts, AlertAction.UPDATED, AlertReason.CORRECTED)
+    if now and facts.is_old:
+        return nothing(RULE, "too_old")
     if now:
         return _ruling(facts, AlertAction.OPENED, AlertReason.DETRACTOR)
     if was:
@@ -52,7 +53,7 @@ def severity(score: int, tier: str | None, priority_tiers: list[str]) -> Severit
 def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
     response = facts.response
     event = _Alert(
-        alert_id=make_id(RULE, response.response_id),
+        alert_id=make_id(RULE, *facts.identity),
         kind="detractor",
         action=action,
         reason=reason,
@@ -74,7 +75,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         last_answers=_earlier(facts),
         links=_links(response.origin.permalink),
     )
-    event_id = make_id(RULE, response.response_id, response.revision)
+    event_id = make_id(RULE, *facts.identity, response.revision)
     return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
 
 

@@ -27,7 +27,7 @@ def review_invitation(facts: Facts) -> Ruling:
     response, policy = facts.response, facts.policy.invitations
     address = response.customer.email
     assert address is not None
-    invitation_id = make_id(RULE, response.response_id)
+    invitation_id = make_id(RULE, *facts.identity)
     event = _Invitation(
         invitation_id=invitation_id,
         response_id=response.response_id,
@@ -49,7 +49,7 @@ def review_invitation(facts: Facts) -> Ruling:
     return Ruling(said(RULE, "invited", facts.category), outbox.INVITATION, event, invitation_id)
 
 
-def _why_not(facts: Facts) -> str | None:
+def _why_not(facts: Facts) -> str | None:  # noqa: PLR0911 - one return per reason reads best as a list
     response, policy = facts.response, facts.policy.invitations
     if response.test:
         return "test"
@@ -59,6 +59,10 @@ def _why_not(facts: Facts) -> str | None:
         return "no_consent"
     if not is_address(response.customer.email):
         return "no_address"
+    if policy.platform.url is None:
+        return "no_url"  # an invitation to nowhere would use up the customer's quarantine
+    if facts.is_old:
+        return "too_old"
     invited_at = facts.contact.invited_at
     if invited_at is not None and facts.now < invited_at + policy.quarantine_days * DAY:
         return "quarantine"
