@@ -55,7 +55,9 @@ class Scores(Event):
     """A segment's windows. The record's key is the segment's path; the root's is empty."""
 
     segment: str
-    as_of: AwareDatetime = Field(description="Where time windows end: at the newest answer, or at a later full hour.")
+    as_of: AwareDatetime = Field(
+        description="Where time windows end: at the newest answer, or at the last later tick that changed any of this."
+    )
     histogram: list[int] = Field(description="All-time answers per score, 0 to 10; adds up exactly over segments.")
     windows: dict[str, WindowScore]
     smoothed: SmoothedScore | None = Field(default=None, description="Null when nobody answered within ten half-lives.")

@@ -28,6 +28,7 @@ from worker.flow.policy import (
     InvitationPolicy,
     Policy,
     Section,
+    SegmentPolicy,
     SolicitationPolicy,
 )
 from worker.notify.channels.email import SmtpSettings
@@ -191,6 +192,7 @@ class Settings(BaseSettings):
     invitations: InvitationPolicy = InvitationPolicy()
     incidents: IncidentPolicy = IncidentPolicy()
     solicitation: SolicitationPolicy = SolicitationPolicy()
+    segments: SegmentPolicy = SegmentPolicy()
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
@@ -216,6 +218,7 @@ class Settings(BaseSettings):
             invitations=self.invitations,
             incidents=self.incidents,
             solicitation=self.solicitation,
+            segments=self.segments,
         )
 
     def status_path(self, role: str) -> Path:

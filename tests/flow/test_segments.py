@@ -36,8 +36,24 @@ def put(offset: int, score: int, at: int = NOW) -> Move:
     return Move(offset, None, Given(at, offset, score))
 
 
-def counted(*records: Record, rows: dict[bytes, bytes] | None = None) -> Decided:
-    return segments.count(records, rows or {}, 0)
+def counted(*records: Record, rows: dict[bytes, bytes] | None = None, most: int = 1_000) -> Decided:
+    """Decide a batch, all slices of it, each upon the rows that those before it have written."""
+    there = dict(rows or {})
+    decided = segments.count(records, there, 0, most)
+    outputs, changed, surplus = list(decided.outputs), dict(decided.rows), decided.surplus
+    while decided.rest is not None:
+        write(there, decided)
+        decided = decided.rest()
+        outputs, changed, surplus = outputs + decided.outputs, {**changed, **decided.rows}, surplus + decided.surplus
+    return Decided(outputs, changed, {}, surplus=surplus)
+
+
+def write(rows: dict[bytes, bytes], decided: Decided) -> None:
+    for key, row in decided.rows.items():
+        if row is None:
+            del rows[key]
+        else:
+            rows[key] = row
 
 
 def scores(output: Output) -> dict[str, Any]:
@@ -54,7 +70,8 @@ def windows(row: bytes) -> Segment:
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:
-    return {key: row for key, row in decided.rows.items() if row is not None}
+    """Return the segments' rows, without the one that says when the last tick was."""
+    return {key: row for key, row in decided.rows.items() if row is not None and key != segments.CLOCK}
 
 
 def test_a_batch_gives_one_score_per_segment_that_moved_whatever_the_number_of_tallies() -> None:
@@ -205,7 +222,7 @@ def test_a_tick_moves_the_windows_of_every_segment() -> None:
     moved = counted(ticked(NOW + 30 * HOUR), rows=rows)
     events = [scores(output) for output in moved.outputs if output.topic == outbox.SCORES]
 
-    assert {SHOP, b""} == moved.rows.keys()
+    assert {SHOP, b""} == kept(moved).keys()
     assert {"fr/shop-3", ""} == {event["segment"] for event in events}
     assert [(0, 1, 1)] * 2 == [tuple(event["windows"][name]["n"] for name in ("24h", "7d", "all")) for event in events]
     assert {"2023-11-16T04:13:20Z"} == {event["as_of"] for event in events}
@@ -215,7 +232,7 @@ def test_a_tick_of_the_same_hour_gives_neither_score_nor_row() -> None:
     rows = kept(counted(told(put(0, 9))))
     repeated = counted(ticked(NOW + 60_000), rows=rows)
 
-    assert repeated.rows == {}
+    assert kept(repeated) == {}
     assert [output.topic for output in repeated.outputs] == [outbox.HOURS]
 
 
@@ -298,3 +315,173 @@ def test_neither_cuts_nor_replays_nor_restarts_change_what_is_counted(
         start = end
 
     assert {key: windows(row) for key, row in expected.items()} == {key: windows(row) for key, row in rows.items()}
+
+
+# Time passes: what is forgotten, what a tick passes over, and in which slices it is written.
+
+YEAR = 365 * DAY
+
+
+def test_a_segment_without_an_answer_for_a_year_is_forgotten_and_its_scores_are_a_null() -> None:
+    rows = kept(counted(told(put(0, 9)), told(put(1, 2, NOW + 300 * DAY), key=b"")))
+    before, gone = counted(ticked(NOW + YEAR - DAY), rows=rows), counted(ticked(NOW + YEAR), rows=rows)
+
+    assert SHOP in kept(before)
+    assert gone.rows[SHOP] is None
+    assert [(SHOP, None)] == [(o.key, o.value) for o in gone.outputs if o.topic == outbox.SCORES and not o.value]
+    assert {b""} == kept(gone).keys()
+
+
+def test_old_answers_that_were_loaded_today_stay_for_a_year() -> None:
+    """A file of last years' answers would be gone within the hour otherwise."""
+    rows = kept(counted(told(put(0, 9, NOW - 5 * YEAR))))
+    write(rows, counted(ticked(NOW + HOUR), rows=rows))
+
+    assert SHOP in rows
+    assert [1] == [scores(o)["windows"]["all"]["n"] for o in [segments.scores(SHOP, rows[SHOP])]]
+
+    write(rows, counted(ticked(NOW + YEAR + HOUR), rows=rows))
+    assert SHOP not in rows
+
+
+def test_a_row_of_before_stays_for_a_year_from_the_first_tick_on() -> None:
+    rows = kept(counted(told(put(0, 9, NOW - 5 * YEAR))))
+    old = msgspec.msgpack.decode(rows[SHOP])[:6]
+    rows = {SHOP: msgspec.msgpack.encode(old)}
+    write(rows, counted(ticked(NOW), rows=rows))
+    write(rows, counted(ticked(NOW + YEAR - HOUR), rows=rows))
+    assert SHOP in rows
+
+    write(rows, counted(ticked(NOW + YEAR), rows=rows))
+    assert SHOP not in rows
+
+
+def test_a_correction_of_an_answer_that_was_forgotten_takes_nothing_out() -> None:
+    rows = kept(counted(told(put(0, 9))))
+    write(rows, counted(ticked(NOW + YEAR), rows=rows))
+    write(rows, counted(told(put(1, 9, NOW + YEAR)), rows=rows))
+    late = Move(2, Given(NOW, 0, 9), Given(NOW, 0, 3), 0)
+    write(rows, counted(told(late), rows=rows))
+
+    assert windows(rows[SHOP]).total == [0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("offset", [0, -1])
+def test_a_correction_makes_no_count_negative(offset: int) -> None:
+    rows = kept(counted(told(Move(2, Given(NOW, 0, 9), Given(NOW, 0, 3), offset))))
+
+    assert windows(rows[SHOP]).total == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_correction_that_only_takes_out_makes_no_row() -> None:
+    assert Decided([], {}, {}) == counted(told(Move(2, Given(NOW, 0, 9), None, 0)))
+
+
+def test_beyond_the_most_a_segment_counts_for_its_parents_only() -> None:
+    rows = kept(counted(told(put(0, 9), key=b""), told(put(0, 9), key=b"fr"), most=2))
+    further = counted(
+        told(put(1, 9), key=b""), told(put(1, 9), key=b"fr"), told(put(1, 9), key=b"fr/a"), rows=rows, most=2
+    )
+
+    assert {b"", b"fr"} == further.rows.keys()
+    assert further.surplus == 1
+    assert {b""} == counted(told(put(0, 9), key=b"fr"), told(put(0, 9), key=b""), most=0).rows.keys()
+
+
+def test_a_tick_that_changes_nothing_of_a_segment_passes_it_over() -> None:
+    rows = kept(counted(told(put(0, 9))))
+    write(rows, counted(ticked(NOW + 2 * HOUR), rows=rows))
+    write(rows, counted(ticked(NOW + 25 * HOUR), rows=rows))
+    write(rows, counted(ticked(NOW + 3 * DAY), rows=rows))
+    passed = counted(ticked(NOW + 5 * DAY), rows=rows)
+
+    assert kept(passed) == {}
+    assert [output.topic for output in passed.outputs] == [outbox.HOURS]
+    assert SHOP in kept(counted(ticked(NOW + 7 * DAY), rows=rows))
+
+
+Steps = st.lists(
+    st.tuples(
+        st.integers(0, 400 * 24),  # how many hours later
+        st.sampled_from([None, b"", SHOP]),  # a tick, or an answer to a segment
+        st.integers(-40 * 24, 24),  # by how many hours it was given later
+        st.integers(0, 10),
+    ),
+    max_size=25,
+)
+
+
+@given(Steps, st.data())
+def test_a_tick_that_passes_segments_over_is_as_good_as_one_that_does_not(
+    steps: list[tuple[int, bytes | None, int, int]], data: st.DataObject
+) -> None:
+    lazy: dict[bytes, bytes] = {}
+    eager: dict[bytes, bytes] = {}
+    now = NOW
+    for offset, (hours_later, key, shift, score) in enumerate(steps):
+        now += hours_later * HOUR if data.draw(st.booleans(), label="days") else hours_later % 30 * HOUR
+        answer = Given(max(0, now + shift * HOUR), offset, score)
+        record = ticked(now) if key is None else told(Move(offset, None, answer), key=key)._replace(timestamp=now)
+        first, second = counted(record, rows=lazy), counted(record, rows=each_due(eager))
+        assert ended(first) == ended(second)
+        write(lazy, first)
+        write(eager, second)
+        assert lazy.keys() == eager.keys()
+        for each in lazy.keys() - {segments.CLOCK}:
+            assert shown(segments.scores(each, lazy[each])) == shown(segments.scores(each, eager[each]))
+
+
+def each_due(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return rows that every tick decodes, as it did once."""
+    return {
+        key: segments.encode(msgspec.structs.replace(msgspec.msgpack.decode(row, type=Segment), due=0))
+        for key, row in rows.items()
+    }
+
+
+def shown(output: Output) -> dict[str, Any]:
+    """Return all figures; the smoothed ones are rounded, since other terms may be added up."""
+    event = scores(output)
+    for name in ("smoothed", "trend"):
+        if event[name] is not None:
+            event[name] = {
+                key: round(value, 6) if isinstance(value, float) else value for key, value in event[name].items()
+            }
+    return {key: value for key, value in event.items() if key != "as_of"}
+
+
+def test_a_tick_is_decided_in_slices_and_says_with_the_last_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = kept(counted(*(told(put(n, 9), key=b"s%d" % n) for n in range(25))))
+    monkeypatch.setattr(segments, "SLICE", 10)
+    decided, slices = segments.count([ticked(NOW + HOUR)], rows, 0), []
+    while True:
+        slices.append((len(kept(decided)), [message.tick for message in ended(decided)]))
+        write(rows, decided)
+        if decided.rest is None:
+            break
+        decided = decided.rest()
+
+    assert slices == [(10, [None]), (10, [None]), (5, [NOW + HOUR])]
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+def test_a_tick_that_is_read_again_after_some_slices_goes_on_with_the_others(
+    slices: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = kept(counted(*(told(put(n, 9), key=b"s%d" % n) for n in range(25))))
+    whole = counted(ticked(NOW + HOUR), told(put(30, 2), key=b"s1"), rows=rows)
+    monkeypatch.setattr(segments, "SLICE", 10)
+    decided, outputs = segments.count([ticked(NOW + HOUR), told(put(30, 2), key=b"s1")], rows, 0), []
+    for _ in range(slices):
+        write(rows, decided)
+        outputs += ended(decided)
+        assert decided.rest is not None
+        decided = decided.rest()
+    again = counted(ticked(NOW + HOUR), told(put(30, 2), key=b"s1"), rows=rows)
+    outputs += ended(again)
+    write(rows, again)
+
+    assert {path: told for hour in outputs for path, told in hour.segments.items()} == ended(whole)[0].segments
+    assert {key: windows(row) for key, row in whole.rows.items() if row} == {
+        key: windows(row) for key, row in rows.items()
+    }

@@ -26,7 +26,7 @@ class Topic:
 
     def __init__(self, *keys: str) -> None:
         self.keys = [key.encode() for key in keys]
-        self.stated: list[tuple[bytes, bytes]] = []
+        self.stated: list[tuple[bytes, bytes | None]] = []
 
     @asynccontextmanager
     async def reader(self, _: KafkaSettings) -> AsyncIterator["Topic"]:
@@ -59,7 +59,7 @@ def lane(topic: Topic, partition: Partition) -> Lane:
         table=table,
         decide=unused,
         topic_name=lambda name: f"nps.{name}",
-        view=View("scores", lambda key, row: Output("scores", key, b"score of " + row)),
+        view=View("scores", lambda key, row: Output("scores", key, row and b"score of " + row)),
     )
 
 
@@ -85,11 +85,12 @@ async def test_what_lies_beyond_is_stated_anew_once_a_key(topic: Topic) -> None:
     assert Head(7, {1: 2}, 7) == partition.head
 
 
-async def test_what_has_no_row_has_nothing_to_state(topic: Topic) -> None:
+async def test_what_has_no_row_is_stated_as_a_null(topic: Topic) -> None:
+    """A zombie may write the scores of a segment that has been forgotten."""
     partition = owned(2, a="1")
     await lane(topic, partition).state_anew({0})
 
-    assert [(b"a", b"score of 1")] == topic.stated
+    assert [(b"a", b"score of 1"), (b"c", None)] == topic.stated
 
 
 async def test_where_nobody_else_wrote_nothing_is_stated(topic: Topic) -> None:
@@ -177,3 +178,48 @@ async def test_it_does_not_rest_while_more_waits_than_a_batch_can_take(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], *, more: bool, expected: int
 ) -> None:
     assert len(await rests(monkeypatch, 0.0, *sizes, more=more)) == expected
+
+
+async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_the_last_moves_the_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a crash between two parts the batch is read again from its beginning."""
+    seen: list[Any] = []
+    partition = Partition()
+
+    class Whole(Consumer):
+        def holds(self, _: int) -> bool:
+            return True
+
+        def done(self, _: Fetched) -> None:
+            seen.append("done")
+
+    async def write(_: int, rows: Any, head: Head, __: Any) -> bool:
+        seen.append((rows, head.mark))
+        partition.head = head
+        return True
+
+    async def send(_: Any) -> dict[Any, Any]:
+        return {}
+
+    def decide(*_: Any) -> Decided:
+        seen.append("decided")
+        return Decided([], {b"a": b"1"}, {}, rest=rest)
+
+    def rest() -> Decided:
+        seen.append("rest")
+        return Decided([], {b"b": b"2"}, {})
+
+    async def holds(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(module, "lease_holds", holds)
+    fake: Any = Whole()
+    table: Any = SimpleNamespace(partition=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
+    sender: Any = SimpleNamespace(send=send)
+    carrier = Lane(lambda: fake, KafkaSettings(), sender, table, decide, str)
+    records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]
+    message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
+    await carrier.carry(message)
+
+    assert seen == ["decided", ({b"a": b"1"}, -1), "rest", ({b"b": b"2"}, 5), "done"]

@@ -105,6 +105,18 @@ class IncidentPolicy(Section):
     )
 
 
+class SegmentPolicy(Section):
+    """How many segments and surveys are counted."""
+
+    most: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=10_000_000,
+        description="Number of segments and surveys that are counted. Answers to a further one count for its parents "
+        "only, and a warning says so.",
+    )
+
+
 class Policy(Section):
     """All of them."""
 
@@ -114,3 +126,4 @@ class Policy(Section):
     invitations: InvitationPolicy = InvitationPolicy()
     incidents: IncidentPolicy = IncidentPolicy()
     solicitation: SolicitationPolicy = SolicitationPolicy()
+    segments: SegmentPolicy = SegmentPolicy()

@@ -49,12 +49,15 @@ class Batch(NamedTuple):
 class Decided(NamedTuple):
     """What a batch causes: outputs first, then the rows that stand for them (None erases a row).
 
-    `sent_on`: as in Batch, after it.
+    `sent_on`: as in Batch, after it. `rest`: decides the next part of the batch, once these rows are written; None:
+    there is no further part. `surplus`: segments that were not counted, because there are too many.
     """
 
     outputs: list[Output]
     rows: dict[bytes, bytes | None]
     sent_on: Mapping[int, int]
+    rest: Callable[[], "Decided"] | None = None
+    surplus: int = 0
 
 
 #: Returns a customer's row.

@@ -1,6 +1,7 @@
 """The second stage: tallies into a segment's windows, and the scores that follow from them."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import msgspec
 
@@ -13,6 +14,7 @@ from worker.flow.ids import make_id
 from worker.flow.lineage import survey_of
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
+from worker.flow.policy import SegmentPolicy
 from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.flow.tally import Tally
@@ -24,6 +26,14 @@ from worker.nps.windows import HOUR
 
 _Scores, _SmoothedScore = emitted(Scores), emitted(SmoothedScore)
 _TrendScore, _SuspectGaming = emitted(TrendScore), emitted(SuspectGaming)
+
+#: The key of the row that says when the last tick was. No path has a NUL. It has a segment's form, since the version
+#: before takes every row for a segment's.
+CLOCK = b"\x00clock"
+#: Segments that are decided and written together, so that nothing else waits for a tick that concerns all of them.
+SLICE = 250
+#: How many segments and surveys there may be, over all partitions, unless the settings say otherwise.
+MOST = SegmentPolicy().most
 
 #: Writes a segment's row.
 encode = msgspec.msgpack.Encoder().encode
@@ -37,7 +47,9 @@ class _News:
         self.told: dict[str, dict[int, list[Entries]]] = {}
         self.hints: dict[str, Jump | None] = {}
         self.tick: int | None = None
+        self.now = 0
         for record in records:
+            self.now = max(self.now, record.timestamp)
             assert record.value is not None
             if record.key == tick.KEY:
                 self.tick = max(self.tick or 0, record.timestamp)
@@ -56,38 +68,111 @@ class _News:
 
     def change(self, path: str, segment: Segment) -> bool:
         """Change a segment accordingly; say whether anything is new."""
-        new = path in self.told and segment.count(self.told[path])
+        new = False
+        if path in self.told and segment.count(self.told[path]):
+            segment.counted, new = self.now // HOUR, True
         if path in self.hints and self.hints[path] != segment.jump:
             segment.jump, new = self.hints[path], True
-        return new if self.tick is None else segment.spans.tick(self.tick) or new
+        return new if self.tick is None else segment.tick(self.tick) or new
 
 
-def count(records: Iterable[Record], rows: Mapping[bytes, bytes], number: int) -> Decided:
-    """Count a batch of tallies of the partition `number`, whose segments' rows are `rows`; a tick moves all of them."""
-    news = _News(records)
-    outputs: list[Output] = []
-    changed: dict[bytes, bytes | None] = {}
-    ended: dict[str, bytes] = {}
-    everyone = () if news.tick is None else (key.decode() for key in rows)
-    for path in dict.fromkeys((*news.told, *news.hints, *everyone)):
-        key = path.encode()
-        row = rows.get(key)
-        if row is None and path not in news.told:
-            continue
-        segment = Segment() if row is None else _read(row)
-        is_new = news.change(path, segment)
-        if hours := segment.tell(news.tick):
+class _Peek(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A segment's row, of which only `due` is read: at each tick every row is looked at."""
+
+    marks: msgspec.Raw
+    total: msgspec.Raw
+    latest: msgspec.Raw
+    spans: msgspec.Raw
+    untold: msgspec.Raw
+    jump: msgspec.Raw = msgspec.Raw()
+    due: int = 0
+
+
+_peek = msgspec.msgpack.Decoder(_Peek).decode
+
+
+class _Slices:
+    """The work that a batch of one partition of segments is, and its slices: each is written before the next one.
+
+    A batch that is read again after a crash between two slices finds in the rows what they have counted and told.
+    """
+
+    def __init__(self, records: Iterable[Record], rows: Mapping[bytes, bytes], partition: int, most: int) -> None:
+        self._rows = rows
+        self._partition = partition
+        self._news = _News(records)
+        clock = rows.get(CLOCK)
+        self._time = 0 if clock is None else _decode(clock).ticked
+        self._room = most - len(rows)
+        self._surplus = 0
+        self._paths = iter(dict.fromkeys((*self._news.told, *self._news.hints, *self._due())))
+
+    def _due(self) -> list[str]:
+        """Return the segments that the batch's tick changes."""
+        if self._news.tick is None:
+            return []
+        hour = self._news.tick // HOUR
+        return [key.decode() for key, row in self._rows.items() if _peek(row).due <= hour and key != CLOCK]
+
+    def next(self) -> Decided:
+        """Return what the next slice causes."""
+        outputs: list[Output] = []
+        changed: dict[bytes, bytes | None] = {}
+        ended: dict[str, bytes] = {}
+        paths = list(islice(self._paths, SLICE))
+        for path in paths:
+            self._decide(path, outputs, changed, ended)
+        is_last, tick_ended = len(paths) < SLICE, None
+        if is_last and self._news.tick is not None:
+            tick_ended = self._news.tick
+            changed[CLOCK] = encode(Segment(ticked=max(self._time, tick_ended)))
+        outputs += hours_of(Hours(self._partition, ended, tick_ended))
+        surplus, self._surplus = self._surplus, 0
+        return Decided(outputs, changed, {}, rest=None if is_last else self.next, surplus=surplus)
+
+    def _decide(
+        self, path: str, outputs: list[Output], changed: dict[bytes, bytes | None], ended: dict[str, bytes]
+    ) -> None:
+        key, tick_time = path.encode(), self._news.tick
+        row = self._rows.get(key)
+        if row is None:
+            if path not in self._news.told:
+                return
+            if self._room <= 0 and path:
+                self._surplus += 1
+                return
+            segment = Segment(ticked=self._time)
+        else:
+            segment = _read(row)
+            segment.catch_up(self._time)
+        is_new = self._news.change(path, segment)
+        if hours := segment.tell(tick_time):
             ended[path] = hours
-        if is_new or hours:
+        if tick_time is not None and segment.is_over(tick_time):
+            changed[key] = None
+            outputs.append(Output(outbox.SCORES, key, None))
+        elif is_new or hours:
+            segment.due = segment.next_change
             changed[key] = encode(segment)
-        if is_new:
-            outputs.append(_scores(key, segment))
-    return Decided(outputs + hours_of(Hours(number, ended, news.tick)), changed, {})
+            self._room -= row is None
+            if is_new:
+                outputs.append(_scores(key, segment))
 
 
-def scores(key: bytes, row: bytes) -> Output:
-    """Return the scores that follow from a segment's row: the same event as when the row was written."""
-    return _scores(key, _read(row))
+def count(records: Iterable[Record], rows: Mapping[bytes, bytes], partition: int, most: int = MOST) -> Decided:
+    """Count a batch of tallies of a partition, whose segments' rows are `rows`; a tick moves those that it concerns.
+
+    `most`: how many segments and surveys the partition may have; what is beyond them counts for its parents only.
+    """
+    return _Slices(records, rows, partition, most).next()
+
+
+def scores(key: bytes, row: bytes | None) -> Output:
+    """Return the scores that follow from a segment's row: the same event as when the row was written.
+
+    Without a row it is a null, as when the segment was forgotten.
+    """
+    return Output(outbox.SCORES, key, None) if row is None else _scores(key, _read(row))
 
 
 def _read(row: bytes) -> Segment:

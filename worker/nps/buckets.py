@@ -68,6 +68,11 @@ class Opened:
         low, high = bisect_left(self._indexes, first) * BINS, bisect_left(self._indexes, end) * BINS
         return [sum(self._counts[spot:high:BINS]) for spot in range(low, low + BINS)] if low < high else empty()
 
+    def first(self, oldest: int) -> int | None:
+        """Return the index of the first bucket from `oldest` on; None if there is none."""
+        place = bisect_left(self._indexes, oldest)
+        return self._indexes[place] if place < len(self._indexes) else None
+
     def rhythm(self, newest: int, length: int) -> tuple[int, int]:
         """Return how many answers the last `length` buckets have, and how many buckets ago the first of them was."""
         place = bisect_left(self._indexes, newest - length + 1)

@@ -11,7 +11,7 @@ from worker.nps.latest import Given, Latest, Plain
 from worker.nps.spans import Spans
 from worker.nps.untold import LATE, Untold
 from worker.nps.watch import Jump
-from worker.nps.windows import ALL, HOUR, LAST, SPANS
+from worker.nps.windows import ALL, HOUR, LAST, SPANS, WIDEST_HOURS
 
 #: How many numbers of `Entries.put` are one answer.
 _WIDTH = 4
@@ -23,6 +23,7 @@ class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
     offset: int
     taken: Given | None
     put: Given | None
+    taken_offset: int = -1  # at which the answer that is taken out was counted; -1: by a version that did not say
 
 
 class Entries(msgspec.Struct, array_like=True, gc=False):
@@ -53,7 +54,11 @@ def _new(told: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
 class Segment(msgspec.Struct, array_like=True):
     """`marks`: per source, the highest offset counted. One event is one entry, so an offset tells all of it.
 
-    `jump`: what was found beside its neighbours, if anything was.
+    `jump`: what was found beside its neighbours, if anything was. `due`: the first hour since 1970 in which a tick
+    changes anything here. `ticked`: the time in ms of the last tick that this row took part in, or that was before its
+    first answer. `counted`: the hour in which answers last arrived, by Kafka's time; 0: not known. `first`: per source,
+    the first offset counted since the row is here; an answer of before is in no window. A source that only `marks` has
+    is older than this field.
     """
 
     marks: dict[int, int] = msgspec.field(default_factory=dict)
@@ -62,38 +67,74 @@ class Segment(msgspec.Struct, array_like=True):
     spans: Spans = msgspec.field(default_factory=Spans)
     untold: Untold = msgspec.field(default_factory=Untold)
     jump: Jump | None = None
+    due: int = 0
+    ticked: int = 0
+    counted: int = 0
+    first: dict[int, int] = msgspec.field(default_factory=dict)
 
     def count(self, told: Mapping[int, list[Entries]]) -> bool:
         """Count entries, by their source, and each once: one at or below its source's mark is a replay.
 
-        Say whether any was counted.
+        Say whether any was counted. A correction takes out only what has been counted here: the row of a segment that
+        was forgotten, or for which there was no room, knows nothing of answers of before.
         """
         put: list[Plain] = []
         taken: list[Plain] = []
         for source, entries in told.items():
-            mark = self.marks.get(source, -1)
-            numbers, moves = _new(entries, mark)
-            if numbers:
-                mark = max(numbers[::_WIDTH])
-                put += zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True)
+            numbers, moves = _new(entries, self.marks.get(source, -1))
+            if not numbers and not moves:
+                continue
+            offsets = [*numbers[::_WIDTH], *(move.offset for move in moves)]
+            if source not in self.marks:
+                self.first[source] = min(offsets)
+            self.marks[source] = max(offsets)
+            put += zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True)
             for move in moves:
-                mark = max(mark, move.offset)
                 if move.put is not None:
                     put.append(move.put)
-                if move.taken is not None:
+                if move.taken is not None and self._has(source, move.taken_offset):
                     taken.append(move.taken)
-            if numbers or moves:
-                self.marks[source] = mark
         if not put and not taken:
             return False
         for _, _, score in put:
             self.total[score] += 1
         for _, _, score in taken:
-            self.total[score] -= 1
+            self.total[score] = max(0, self.total[score] - 1)
         self.latest.change(put, taken)
         came, went = self.spans.change(put, taken)
         self.untold.change(came, went)
         return True
+
+    def _has(self, source: int, offset: int) -> bool:
+        """Say whether an answer has been counted here, as far as is known."""
+        return offset < 0 or offset >= self.first.get(source, -1)
+
+    def catch_up(self, time: int) -> None:
+        """Take part in the ticks up to a time, in ms, that have passed the row over because they changed nothing."""
+        if time > self.ticked:
+            self.ticked = time
+            self.spans.tick(time)
+            self.untold.told = max(self.untold.told, time // HOUR - 1)
+
+    def tick(self, time: int) -> bool:
+        """Let the windows end at a tick's time, in ms; say whether they have moved on."""
+        self.ticked = max(self.ticked, time)
+        self.counted = self.counted or time // HOUR
+        return self.spans.tick(time)
+
+    def is_over(self, time: int) -> bool:
+        """Say whether neither an answer was given, nor one has arrived, within the widest window before a tick."""
+        return not self.untold.hours and self.spans.is_empty and time // HOUR >= self._forgotten_in
+
+    @property
+    def next_change(self) -> int:
+        """The first hour since 1970 in which a tick changes anything, or an earlier one."""
+        changes = [*(hour + 1 for hour in self.untold.hours), *self.spans.changes()]
+        return min(changes) if changes else self._forgotten_in
+
+    @property
+    def _forgotten_in(self) -> int:
+        return self.counted + WIDEST_HOURS
 
     def tell(self, tick: int | None) -> bytes:
         """Return hours that are over, as untold.py has them, and note that they were told; `tick`: its time in ms."""

@@ -9,7 +9,7 @@ import msgspec
 from worker.nps.buckets import Buckets, Cells, Opened
 from worker.nps.histogram import BINS, Histogram, empty
 from worker.nps.latest import Plain
-from worker.nps.smoothed import HALVINGS, RHYTHM_DAYS, Indicator, half_life, indicator
+from worker.nps.smoothed import HALVINGS, LONGEST, RHYTHM_DAYS, Indicator, half_life, indicator
 from worker.nps.windows import DAY, HOUR, SPANS, Span
 
 #: What a row's totals stand for.
@@ -94,6 +94,35 @@ class Spans(msgspec.Struct, array_like=True):
                 # What is not there had left every window there was, before a longer one was added.
                 self._total(unit, buckets.take(_by(unit, went, now - widest + 1)), -1)
             self.buckets[unit] = buckets.closed()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every answer has left every window of days."""
+        return not self.buckets[DAY].indexes
+
+    def changes(self) -> list[int]:
+        """Return hours since 1970: no tick before the first of them changes a window, the smoothed score or the trend.
+
+        That is when the oldest answer of some window leaves it. The smoothed score and the trend stay the same as days
+        pass, since all weights shrink alike, except that the half-life follows the rhythm until it is at its longest.
+        """
+        if self.until is None:
+            return []
+        leave = []
+        for unit in _WIDEST:
+            opened, spans = Opened(self.buckets[unit]), [span for span in SPANS if span.unit == unit]
+            for span in spans:
+                oldest = opened.first(span.oldest(self.until))
+                if oldest is not None:
+                    leave.append((oldest + span.length) * unit // HOUR)
+        today = self.until // DAY
+        days = Opened(self.buckets[DAY])
+        oldest = days.first(today - RHYTHM_DAYS + 1)
+        if oldest is not None:
+            leave.append((oldest + RHYTHM_DAYS) * DAY // HOUR)
+        if half_life(*days.rhythm(today, RHYTHM_DAYS)) < LONGEST:
+            leave.append((today + 1) * DAY // HOUR)
+        return leave
 
     def indicator(self) -> Indicator | None:
         """Return the smoothed score and the trend as of where the windows end; None without recent answers."""

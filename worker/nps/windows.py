@@ -33,5 +33,7 @@ SPANS = (
     Span("90d", DAY, 90),
     Span("365d", DAY, 365),
 )
+#: The widest window in time.
+WIDEST_HOURS = max(span.length * span.unit for span in SPANS) // HOUR
 #: Every window, by its name.
 WINDOWS = (ALL, LAST, *(span.name for span in SPANS))

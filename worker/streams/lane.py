@@ -41,13 +41,13 @@ Decide = Callable[[list[Record], int, Partition], Decided]
 class View(NamedTuple):
     """A compacted topic that shows a table's rows to the world, partition by partition.
 
-    `stated` makes the output for a key and its row. Its latest record of a key is what receivers go by; a zombie's late
-    one would stay until the next. So the head row says where the view should end, and whoever takes the partition over
-    states anew what lies beyond.
+    `stated` makes the output for a key and its row, or None where there is no row. Its latest record of a key is what
+    receivers go by; a zombie's late one would stay until the next. So the head row says where the view should end, and
+    whoever takes the partition over states anew what lies beyond.
     """
 
     topic: str
-    stated: Callable[[bytes, bytes], Output]
+    stated: Callable[[bytes, bytes | None], Output]
 
 
 class Pace(NamedTuple):
@@ -106,14 +106,20 @@ class Lane(NamedTuple):
             # Partitions that came at the same time would go on doing so, and hold the others up together.
             apart = uniform(1 - _APART, 1 + _APART)  # noqa: S311 - nothing secret
             consumer.rest(batch.tp, apart * self.pace.seconds, apart * self.pace.while_busy(monotonic() - began))
-        if not await self._is_ours(batch, consumer):
-            return
-        sent = await self._send(decided.outputs, number)
-        if await self._is_ours(batch, consumer):
-            mark, view_end = max(head.mark, due[-1].offset), self._view_end(sent, number, head)
-            head = Head(mark, {**head.sent_on, **decided.sent_on}, view_end)
-            if await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
+        while await self._is_ours(batch, consumer):
+            sent = await self._send(decided.outputs, number)
+            if not await self._is_ours(batch, consumer):
+                return
+            head = partition.head
+            # With a part of a batch only the rows change: after a crash the batch is read again from its beginning.
+            mark = max(head.mark, due[-1].offset) if decided.rest is None else head.mark
+            head = Head(mark, {**head.sent_on, **decided.sent_on}, self._view_end(sent, number, head))
+            if not await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
+                return
+            if decided.rest is None:
                 consumer.done(batch)
+                return
+            decided = decided.rest()
 
     async def state_anew(self, numbers: Collection[int]) -> None:
         """Put right what somebody else may have written into the view of partitions that were just taken over."""
@@ -130,8 +136,7 @@ class Lane(NamedTuple):
                         keys[record.partition].add(record.key or b"")
         for number, written in keys.items():
             partition, head = self.table.partition(number), heads[number]
-            rows = {key: partition.rows[key] for key in sorted(written) if key in partition.rows}
-            sent = await self._send([self.view.stated(key, row) for key, row in rows.items()], number)
+            sent = await self._send([self.view.stated(key, partition.rows.get(key)) for key in sorted(written)], number)
             end = self._view_end(sent, number, Head(view_end=ends[number]))
             partition.head = Head(head.mark, head.sent_on, end)
 

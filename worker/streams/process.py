@@ -1,5 +1,7 @@
 """The process role: responses are decided, tallies are counted, segments are watched over."""
 
+from math import ceil
+
 from worker.clock import Clock
 from worker.flow import outbox, road, segments, watching
 from worker.flow.record import Record
@@ -9,6 +11,7 @@ from worker.streams import topics
 from worker.streams.lane import Pace, View
 from worker.streams.rows import Partition
 from worker.streams.shell import Shell, partition_of
+from worker.streams.surplus import Surplus
 from worker.streams.ticker import Ticker
 from worker.streams.watermark import Watermark
 
@@ -29,16 +32,22 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     policy, responses = settings.policy, shell.topic_name(outbox.RESPONSES)
     owner = partition_of(kafka.partitions)
     home = f"{kafka.cluster}/{responses}"
+    most = ceil(policy.segments.most / kafka.partitions)
 
     def decide(records: list[Record], number: int, partition: Partition) -> Decided:
         batch = Batch(records, number, responses, home, partition.head.sent_on)
         return road.decide(batch, policy, partition.rows.get, owner)
 
+    surplus = Surplus(policy.segments.most)
+
+    def count(records: list[Record], number: int, partition: Partition) -> Decided:
+        return surplus.watched(segments.count(records, partition.rows, number, most), number)
+
     shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
         outbox.TALLIES,
         shell.table(topics.SEGMENTS),
-        lambda records, number, partition: segments.count(records, partition.rows, number),
+        count,
         view=View(outbox.SCORES, segments.scores),
         pace=_SEGMENTS,
     )

@@ -1,0 +1,38 @@
+"""A warning about segments that are not counted, because there are more than the settings allow."""
+
+import logging
+from time import monotonic
+
+from worker.flow.road import Decided
+
+log = logging.getLogger(__name__)
+
+#: Between two warnings about one partition, in seconds.
+_QUIET_SECONDS = 600.0
+
+
+class Surplus:
+    """Warns about each partition's surplus, but not more often than every ten minutes.
+
+    No name is logged: there are as many segments as this where each customer got a survey of their own.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._warned: dict[int, float] = {}
+
+    def watched(self, decided: Decided, partition: int) -> Decided:
+        """Return what was decided, after a warning if it leaves segments out; likewise for the rest of the batch."""
+        now = monotonic()
+        if decided.surplus and now - self._warned.get(partition, -_QUIET_SECONDS) >= _QUIET_SECONDS:
+            self._warned[partition] = now
+            log.warning(
+                "There are more segments and surveys than segments.most = %d: partition %d has just left out %d new "
+                "ones. Answers to them count for their parents only. Does each customer get a survey or a segment of "
+                "their own?",
+                self._most,
+                partition,
+                decided.surplus,
+            )
+        rest = decided.rest
+        return decided if rest is None else decided._replace(rest=lambda: self.watched(rest(), partition))
