@@ -1,6 +1,6 @@
 """Nothing lost, nothing doubled: faults of every kind on a real Kafka, and bugs put in on purpose.
 
-make chaos                                   all of it, about a quarter of an hour on two cores
+make chaos                                   all of it, about half an hour on two cores
 make chaos ARGS="--quick"                    one trial of each kind, which is what make test runs
 make chaos ARGS="--only zombie --seed 7"     one kind; its schedule depends on nothing but the seed
 make chaos ARGS="--only soak"                four million responses, which is no part of the rest
@@ -14,6 +14,7 @@ import time
 
 from chaos import controls
 from chaos.controls import CONTROLS
+from chaos.ground import IDLE_MINUTES
 from chaos.plan import FAULTS
 from chaos.runner import Asked, Report, run, summary
 
@@ -27,6 +28,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the short form")
     parser.add_argument("--only", metavar="FAULT,…", help=f"some of: {', '.join(names)}, controls")
     parser.add_argument("--seed", type=int, default=1, help="of the schedule (default: 1)")
+    parser.add_argument(
+        "--idle-minutes",
+        type=float,
+        default=IDLE_MINUTES,
+        metavar="N",
+        help=f"idle_soak: minutes with nothing to do, and again with little (default: {IDLE_MINUTES:g})",
+    )
     asked = parser.parse_args()
     usual = {fault.name for fault in FAULTS if not fault.named}
     wanted = set(asked.only.split(",")) if asked.only else {*usual, "controls"}
@@ -39,6 +47,7 @@ def main() -> int:
         bugs if "controls" in wanted else [],
         asked.seed,
         asked.quick,
+        asked.idle_minutes,
     )
     _say(f"seed {asked.seed}")
     report = asyncio.run(_run(plan))

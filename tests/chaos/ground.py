@@ -13,6 +13,8 @@ from chaos.world import NotHealed, Worker, World, world
 
 #: How many of a trial's violations are shown at once; the first ones tell the most.
 _SHOWN = 5
+#: Longer than every time-out of the libraries, and than a connection may be idle.
+IDLE_MINUTES = 15.0
 
 
 @dataclass
@@ -60,7 +62,7 @@ class Trial:
 
 @dataclass
 class Ground:
-    """For one fault. `quick`: the short form, for `make test`."""
+    """For one fault. `quick`: the short form, for `make test`; `idle_minutes`: how long a worker is left idle."""
 
     fault: str
     kafka: str
@@ -68,6 +70,7 @@ class Ground:
     seed: int
     say: Callable[[str], None]
     quick: bool = False
+    idle_minutes: float = IDLE_MINUTES
     trials: list[Trial] = field(default_factory=list)
     _world: World | None = None
 

@@ -11,6 +11,7 @@ from chaos.faults import (
     clocks,
     erasure,
     hung_broker,
+    idle_soak,
     joining,
     judging,
     kill_at,
@@ -28,13 +29,17 @@ from chaos.ground import Ground
 
 
 class Fault(NamedTuple):
-    """`trials`: how many; `quick`: how many in the short form; `named`: only when it is asked for by name."""
+    """`trials`: how many; `quick`: how many in the short form; `named`: only when it is asked for by name.
+
+    A `light` fault mostly waits: it runs beside the others and is not counted among those that run at the same time.
+    """
 
     name: str
     run: Callable[[Ground, int], Awaitable[None]]
     trials: int
     quick: int = 1
     named: bool = False
+    light: bool = False
 
     def how_often(self, *, quick: bool) -> int:
         """Return how many trials there are, in the short form or the whole."""
@@ -59,6 +64,7 @@ def _smtp(name: str) -> Fault:
 
 
 FAULTS: tuple[Fault, ...] = (
+    Fault("idle_soak", idle_soak.run, 1, quick=0, light=True),
     Fault("random_kills", random_kills.run, 30, quick=2),
     *map(_kill_at, kill_at.ALL),
     Fault("kill_in_judgement", judging.run, 10),

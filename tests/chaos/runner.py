@@ -6,14 +6,14 @@ import logging
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chaos import controls
 from chaos.controls import Control
-from chaos.ground import Ground, Trial
+from chaos.ground import IDLE_MINUTES, Ground, Trial
 from chaos.plan import Fault
 
 from worker.embedded.kafka import EmbeddedKafka
@@ -31,6 +31,7 @@ class Asked:
     controls: Sequence[Control]
     seed: int
     quick: bool
+    idle_minutes: float = IDLE_MINUTES
 
 
 @dataclass
@@ -95,14 +96,13 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="detractor-worker-chaos-")))
 
         def ground(name: str) -> Ground:
-            return Ground(name, kafka.bootstrap_servers, folder, asked.seed, say, asked.quick)
+            return Ground(name, kafka.bootstrap_servers, folder, asked.seed, say, asked.quick, asked.idle_minutes)
 
         async def one(fault: Fault) -> None:
             place = ground(fault.name)
             report.trials[fault.name] = place.trials
-            await _within(
-                slots, report, fault.name, place, lambda: fault.run(place, fault.how_often(quick=asked.quick))
-            )
+            room = nullcontext() if fault.light else slots
+            await _within(room, report, fault.name, place, lambda: fault.run(place, fault.how_often(quick=asked.quick)))
 
         async def control(wanted: Control) -> None:
             place = ground(f"control_{wanted.bug}")
@@ -120,10 +120,14 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
 
 
 async def _within(
-    slots: asyncio.Semaphore, report: Report, name: str, ground: Ground, work: Callable[[], Awaitable[Any]]
+    room: AbstractAsyncContextManager[Any],
+    report: Report,
+    name: str,
+    ground: Ground,
+    work: Callable[[], Awaitable[Any]],
 ) -> None:
     """Do it when there is room. What breaks the harness itself is a violation like others, and stops nobody else."""
-    async with slots:
+    async with room:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - said in the report, with its place

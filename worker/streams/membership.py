@@ -122,6 +122,12 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MS
         return consumer
 
+    async def _keepalive2(self) -> None:
+        """Nothing: Faust would log an error whenever this process was paused or the machine busy for some seconds.
+
+        If that matters, the heartbeat's age says so (`heartbeat_at`), and the group does.
+        """
+
     @property
     def generation(self) -> int:
         """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""

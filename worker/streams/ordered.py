@@ -21,6 +21,7 @@ from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
+from mode import Service
 from mode.utils.futures import notify
 
 from worker.flow.record import Record
@@ -243,6 +244,15 @@ class OrderedConsumer(driver.Consumer):
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Nothing: gaps are Faust's way to find the offset to commit."""
+
+    @Service.task
+    async def _commit_livelock_detector(self) -> None:
+        """Nothing: Faust would report, each second and for ever, partitions that are well.
+
+        After five minutes it takes every changelog for stuck, as recovery.py reads it elsewhere; a partition whose last
+        records were filtered out; and one that rests (`rest`). What is really stuck stops the worker: a batch that is
+        not acknowledged (sending.py), and a place in the group that is lost (membership.py).
+        """
 
 
 class OrderedProducer(driver.Producer):

@@ -1,0 +1,71 @@
+"""A worker with nothing to do, or little, has nothing to say: no time-out of Faust's speaks without a cause."""
+
+import asyncio
+import json
+import logging
+import time
+
+import pytest
+from integration.conftest import StartBench
+
+from worker import logs
+from worker.streams.membership import MemberThread
+
+#: What Faust waits for before it takes a partition for stuck: five minutes.
+_TIMEOUTS = (
+    "tp_fetch_request_timeout_secs",
+    "tp_fetch_response_timeout_secs",
+    "tp_stream_timeout_secs",
+    "tp_commit_timeout_secs",
+)
+#: Faust looks once a second.
+_IDLE_SECONDS = 4.0
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = MemberThread.__post_init__
+
+    def shorten(thread: MemberThread) -> None:
+        made(thread)
+        for name in _TIMEOUTS:
+            assert getattr(thread, name) > 60, f"{name} is not Faust's name any more"
+            setattr(thread, name, 0.5)
+
+    monkeypatch.setattr(MemberThread, "__post_init__", shorten)
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_workers_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What libraries say is left out as the worker's log leaves it out."""
+    for name, level in logs._QUIET.items():
+        caplog.set_level(level, logger=name)
+    caplog.handler.setLevel(logging.NOTSET)
+
+
+def alarms(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was logged above INFO."""
+    return [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_an_idle_worker_logs_nothing_above_info(bench: StartBench, caplog: pytest.LogCaptureFixture) -> None:
+    async with bench() as worker:
+        await asyncio.sleep(_IDLE_SECONDS)
+        assert alarms(caplog) == []
+        # And some partitions that were busy once.
+        for number in range(8):
+            answer = {"response_id": f"r-{number}", "survey_id": "s", "customer_id": f"c-{number}", "score": 9}
+            await worker.publish(json.dumps(answer | {"responded_at": "2025-06-01T10:00:00Z"}).encode(), b"c")
+        await worker.settle()
+        await asyncio.sleep(_IDLE_SECONDS)
+    assert alarms(caplog) == []
+
+
+async def test_a_pause_of_some_seconds_is_no_error(bench: StartBench, caplog: pytest.LogCaptureFixture) -> None:
+    """As a busy machine or a frozen container makes one."""
+    async with bench() as worker:
+        for shell in worker.worker.shells.values():
+            shell.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 4.0)
+        await asyncio.sleep(_IDLE_SECONDS + 3)
+    assert alarms(caplog) == []
