@@ -71,3 +71,16 @@ async def test_what_does_not_stop_is_left_and_the_reason_said(
     with pytest.raises(StopTimedOut, match=said):
         await _go(error)
     ended.set()
+
+
+async def test_that_something_was_cancelled_is_an_error_when_nobody_asked_for_a_stop() -> None:
+    """A CancelledError would pass for a stop that somebody asked for."""
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    others = asyncio.create_task(asyncio.sleep(60))
+    with pytest.raises(Fatal, match="the start was cancelled, though nobody asked for a stop"):
+        await app._first_end([asyncio.create_task(cancelled(), name="the start"), others])
+    await asyncio.gather(others, return_exceptions=True)
+    assert others.cancelled()

@@ -164,6 +164,7 @@ def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str], arguments:
     assert [word for word in words if word not in text] == []
 
 
+@pytest.mark.parametrize("role", ["process", "notify", "all"])
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
@@ -179,13 +180,24 @@ def test_health_reads_the_sign_of_life(
     status: dict[str, float] | None,
     code: int,
     said: str,
+    role: str,
 ) -> None:
+    """Whichever role is running: an image's health check does not know it."""
     monkeypatch.setenv("NPS_STATUS_FILE", "life")
     if status is not None:
-        Path("life-all").write_text(json.dumps(status | {"at": time.time() + status["at"]}))
+        Path(f"life-{role}-{os.getpid()}").write_text(json.dumps(status | {"at": time.time() + status["at"]}))
 
     assert code == main(["health"])
     assert said == capsys.readouterr().out.strip()
+
+
+def test_health_can_be_asked_for_one_role(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPS_STATUS_FILE", "life")
+    Path(f"life-notify-{os.getpid()}").write_text(json.dumps({"at": time.time(), "ready": True}))
+
+    assert main(["health", "--role", "notify"]) == 0
+    assert main(["health", "--role", "process"]) == 1
+    assert capsys.readouterr().out.splitlines() == ["alive and ready", "no worker is running"]
 
 
 def test_the_demo_says_which_package_it_lacks(

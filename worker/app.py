@@ -6,11 +6,12 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from worker.clock import Clock, SystemClock
+from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
 from worker.settings import Settings
 from worker.status import report
@@ -27,6 +28,11 @@ _LOOK_SECONDS = 1.0
 #: How long a stop may take, in seconds: less than orchestrators wait before they kill; and after something fatal.
 _STOP_SECONDS = 25.0
 _FATAL_STOP_SECONDS = 3.0
+#: How much longer until a thread ends the process, in seconds, in case the event loop itself is blocked.
+_BLOCKED_SECONDS = 1.0
+#: How long what is left over may take to end once the worker has stopped, in seconds.
+_LEFT_OVER_SECONDS = 3.0
+_BUG = "stopped by a bug; what is not committed will be read again"
 
 #: Python's thresholds are 700, 10 and 10: every other batch would have all objects looked at. Above 10,000, one look at
 #: the young ones takes longer than several mails.
@@ -41,6 +47,7 @@ class Worker:
 
     role: Role
     settings: Settings
+    partitions: int
     shells: dict[str, Shell] = field(default_factory=dict)
     postman: Postman | None = None
     ticker: Ticker | None = None
@@ -48,13 +55,8 @@ class Worker:
     async def failure(self) -> None:
         """Wait until something must stop the worker; raise it."""
         waiting = [asyncio.create_task(shell.failure()) for shell in self.shells.values()]
-        try:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in waiting:
-                task.cancel()
+        waiting.append(asyncio.create_task(topics.watch_partitions(self.settings, self.partitions)))
+        await _first_end(waiting)
 
     async def watch_connection(self) -> None:
         """Say when Kafka falls silent and when it is back; the clients themselves keep trying."""
@@ -79,7 +81,7 @@ class Worker:
 async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
     """Start a worker, waiting for Kafka if need be; stop it at the end: batch in hand finished, offset committed."""
     kafka = await topics.ensure(settings)
-    worker = Worker(role, settings)
+    worker = Worker(role, settings, kafka.partitions)
     if role in {"process", "all"}:
         worker.shells[process.ROLE], worker.ticker = process.build(settings, kafka, clock or SystemClock())
     if role in {"notify", "all"}:
@@ -91,21 +93,17 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
     except Fatal as error:
         seconds, why = _FATAL_STOP_SECONDS, str(error)
         raise
+    except Exception as error:
+        seconds, why = _FATAL_STOP_SECONDS, f"a bug ({type(error).__name__})"
+        raise
     finally:
         await _stop(worker, seconds, why)
 
 
 async def _start(worker: Worker) -> None:
     """Start every role; raise what must stop the worker, also if it comes before they are ready."""
-    starting = asyncio.create_task(_start_roles(worker))
-    tasks = [starting, asyncio.create_task(worker.failure()), asyncio.create_task(worker.watch_connection())]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
+    starting = asyncio.create_task(_start_roles(worker), name="the start")
+    await _first_end([starting, asyncio.create_task(worker.failure()), asyncio.create_task(worker.watch_connection())])
     if worker.postman is not None:
         worker.postman.start()
     if worker.ticker is not None:
@@ -116,11 +114,32 @@ async def _start_roles(worker: Worker) -> None:
     await asyncio.gather(*(shell.start() for shell in worker.shells.values()))
 
 
+async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Wait until one of the tasks ends, then cancel the others. Raise the error of the one that ended.
+
+    That it was cancelled is an error as well: nobody asked for a stop, and a CancelledError would look as if.
+    """
+    waiting = list(tasks)
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if task.cancelled():
+                raise Fatal(f"{task.get_name()} was cancelled, though nobody asked for a stop")
+            task.result()
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
 async def _stop(worker: Worker, seconds: float, why: str) -> None:
     """Stop every role; raise StopTimedOut, saying why, if that takes too long, as it may while Kafka is away."""
     # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
     stopping = asyncio.create_task(_stop_roles(worker))
-    done, _ = await asyncio.wait([stopping], timeout=seconds)
+    guard = end_within(seconds + _BLOCKED_SECONDS, 1, why)
+    try:
+        done, _ = await asyncio.wait([stopping], timeout=seconds)
+    finally:
+        guard.cancel()
     if not done:
         stopping.cancel()
         raise StopTimedOut(why)
@@ -143,8 +162,22 @@ def calm_collector() -> None:
 
 
 async def run(settings: Settings, role: Role) -> int:
-    """Run until SIGTERM or SIGINT, or until something must stop it. Return the exit code."""
+    """Run until SIGTERM or SIGINT, or until something must stop it. Return the exit code.
+
+    The process ends with that code soon after, whatever is left over in it.
+    """
     calm_collector()
+    code = await _run(settings, role)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The loop's handlers end with it, and whoever asks after that would see the process end as if it had crashed.
+        loop.remove_signal_handler(number)
+        signal.signal(number, lambda *_: os._exit(code))
+    end_within(_LEFT_OVER_SECONDS, code, "it has stopped, but something in it does not end")
+    return code
+
+
+async def _run(settings: Settings, role: Role) -> int:
     stop, started = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -153,20 +186,27 @@ async def run(settings: Settings, role: Role) -> int:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    # The stop itself has a shorter bound; this one is for what may come before and after it.
+    end_within(_STOP_SECONDS + 2 * _BLOCKED_SECONDS, 1, f"could not stop within {_STOP_SECONDS:.0f} s")
     if not started.is_set():
         serving.cancel()
     try:
         await serving
     except asyncio.CancelledError:
+        if started.is_set() or not stop.is_set():
+            log.critical("stopped: something was cancelled, though nobody asked for it")
+            return 1
         log.info("stopped before the start was complete")
     except StopTimedOut as error:
-        _exit_at_once(str(error))
+        if isinstance(error.__context__, Exception) and not isinstance(error.__context__, Fatal):
+            log.critical(_BUG, exc_info=error.__context__)
+        end_at_once(1, str(error))
     except Fatal as error:
         log.critical("stopped: %s", error)
         return 1
     except Exception:
         # A bug of our own. The log has its type and where it came from, never its text, which may quote a customer.
-        log.exception("stopped by a bug; what is not committed will be read again")
+        log.exception(_BUG)
         return 1
     return 0
 
@@ -175,29 +215,18 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
     async with running(settings, role) as worker:
         started.set()
         log.info("started: role %s, group %s, topics %s.*", role, settings.kafka.group, settings.topic_prefix)
-        tasks = [
-            asyncio.create_task(stop.wait()),
-            asyncio.create_task(worker.failure()),
-            asyncio.create_task(worker.watch_connection()),
-            asyncio.create_task(report(settings.status_path(role), lambda: worker.ready)),
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
+        await _first_end(
+            [
+                asyncio.create_task(stop.wait()),
+                asyncio.create_task(worker.failure()),
+                asyncio.create_task(worker.watch_connection()),
+                asyncio.create_task(report(settings.status_path(role), lambda: worker.ready), name="the sign of life"),
+            ]
+        )
     log.info("stopped: batches finished, offsets committed")
 
 
 def _on_signal(stop: asyncio.Event) -> None:
     if stop.is_set():
-        _exit_at_once("asked a second time")
+        end_at_once(1, "asked a second time")
     stop.set()
-
-
-def _exit_at_once(why: str) -> None:
-    """End the process without another word to Kafka: what is not committed will be read again."""
-    log.critical("stopped at once: %s; what is not committed will be read again", why)
-    os._exit(1)

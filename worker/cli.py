@@ -6,11 +6,12 @@ import difflib
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import get_args
 
 from aiokafka.errors import KafkaError
 
 from worker import logs, maintenance, reference, status
-from worker.app import run
+from worker.app import Role, run
 from worker.errors import Fatal, Refused, SettingsError, StillRunning, Unreachable
 from worker.flow import outbox
 from worker.flow.lineage import SEPARATOR, survey_of
@@ -99,14 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("check-config", help="check the settings and say what they come to", epilog=_SETTINGS_HELP)
     commands.add_parser("settings", help="print a worker.toml with every setting, its meaning and its default")
-    health = commands.add_parser("health", help="exit 0 if the worker on this machine is alive and ready")
-    for command in (running, health):
-        command.add_argument(
-            "--role",
-            choices=["process", "notify", "all"],
-            default="all",
-            help="process: decide and count; notify: send mail; all: both in one process (default)",
-        )
+    running.add_argument(
+        "--role",
+        choices=get_args(Role),
+        default="all",
+        help="process: decide and count; notify: send mail; all: both in one process (default)",
+    )
+    health = commands.add_parser("health", help="exit 0 if the workers on this machine are alive and ready")
+    health.add_argument("--role", choices=get_args(Role), help="only of this role; default: whichever are running")
     commands.add_parser(
         "take-over",
         help="make kafka.group the owner of the topics in place of another group, whose workers are stopped for good",
@@ -153,8 +154,9 @@ def _summary(settings: Settings) -> str:
     )
 
 
-def _health(settings: Settings, role: str) -> int:
-    problem = status.problem(settings.status_path(role))
+def _health(settings: Settings, role: str | None) -> int:
+    roles = get_args(Role) if role is None else [role]
+    problem = status.problem({name: settings.status_path(name) for name in roles})
     print(problem or "alive and ready")
     return 1 if problem else 0
 

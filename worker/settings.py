@@ -197,7 +197,9 @@ class Settings(BaseSettings):
     email: EmailSettings = EmailSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
     status_file: Path | None = Field(
-        default=None, description="Where the worker says that it is alive, for `python -m worker health`."
+        default=None,
+        description="Where the worker says that it is alive, for `python -m worker health`; its role and process id "
+        "are added to the name.",
     )
 
     @field_validator("topic_prefix")
@@ -222,10 +224,10 @@ class Settings(BaseSettings):
         )
 
     def status_path(self, role: str) -> Path:
-        """Return where a role says that it is alive."""
+        """Return where a role says that it is alive; each process adds its id to the name (status.py)."""
         if self.status_file is not None:
             return self.status_file.with_name(f"{self.status_file.name}-{role}")
-        return Path(tempfile.gettempdir()) / f"detractor-worker-{self.kafka.group}-{role}.status"
+        return Path(tempfile.gettempdir()) / f"detractor-worker-{os.getuid()}" / f"{self.kafka.group}-{role}"
 
     @classmethod
     def settings_customise_sources(

@@ -1,25 +1,34 @@
-"""The sign of life: a small file that the running worker renews, and that `python -m worker health` reads.
+"""The sign of life: a small file that a running worker renews, and that `python -m worker health` reads.
 
-It is written by the event loop, so it stops being renewed when the loop is stuck.
+The event loop writes it, so it stops being renewed when the loop is stuck. Each process has a file of its own, whose
+name ends in the process id, so that two workers of one role on a machine do not speak for each other. Files may lie in
+a directory that others can write to: no symbolic link is followed, and only a file of this user is believed.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
+import os
+import re
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _RENEWED_EVERY_SECONDS = 5.0
 _STALE_AFTER_SECONDS = 30.0
+#: A sign is some fifty bytes long.
+_LONGEST = 1_000
 
 
-async def report(path: Path, ready: Callable[[], bool]) -> None:
-    """Renew the file until cancelled, then remove it. A file that cannot be written stops nobody's work."""
+async def report(base: Path, ready: Callable[[], bool]) -> None:
+    """Renew this process's file until cancelled, then remove it. A file that cannot be written stops nobody's work."""
+    path = base.with_name(f"{base.name}-{os.getpid()}")
     well = True
+    await asyncio.to_thread(_tidy, base)
     try:
         while True:
             text = json.dumps({"at": time.time(), "ready": ready()})
@@ -31,32 +40,80 @@ async def report(path: Path, ready: Callable[[], bool]) -> None:
         _remove(path)
 
 
+def problem(bases: Mapping[str, Path]) -> str | None:
+    """Return what is wrong with the workers of these roles, each with its base; None if all are alive and ready."""
+    signs = [(role, pid, path) for role, base in bases.items() for pid, path in _signs(base) if _is_running(pid)]
+    if not signs:
+        return "no worker is running"
+    several = len(signs) > 1
+    found = ((f"role {role}, process {pid}: " if several else "", _problem(path)) for role, pid, path in signs)
+    return "; ".join(f"{whose}{what}" for whose, what in found if what is not None) or None
+
+
+def _signs(base: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the process ids and files of a role's workers, those that were killed included."""
+    try:
+        names = sorted(path.name for path in base.parent.iterdir())
+    except OSError:
+        return
+    for name in names:
+        if (match := re.fullmatch(rf"{re.escape(base.name)}-([1-9][0-9]{{0,8}})", name)) is not None:
+            yield int(match[1]), base.with_name(name)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def _problem(path: Path) -> str | None:
+    try:
+        status = json.loads(_read(path))
+        age = time.time() - status["at"]
+        ready = status["ready"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return "the worker's sign of life cannot be read"
+    if age > _STALE_AFTER_SECONDS:
+        return f"the worker has not shown life for {age:.0f} s"
+    return None if ready else "the worker is starting or its group is rebalancing"
+
+
+def _read(path: Path) -> bytes:
+    """Read a sign. Raise OSError if it is no ordinary file, or not this user's."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or os.geteuid() not in {0, found.st_uid}:
+            raise PermissionError(f"{path.name} is not this worker's")
+        return file.read(_LONGEST)
+
+
 def _has_written(path: Path, text: str) -> bool:
     """Replace the file at once: a reader sees the old text or the new. Say whether it worked."""
     fresh = path.with_name(f"{path.name}.new")
     try:
-        fresh.write_text(text)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        # Made here and by nobody else, so it is no link. What it replaces may be one: then the link goes.
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+            file.write(text)
         fresh.replace(path)
     except OSError:
         return False
     return True
 
 
+def _tidy(base: Path) -> None:
+    """Remove what workers that were killed have left."""
+    for pid, path in _signs(base):
+        if not _is_running(pid):
+            _remove(path)
+
+
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):  # somebody else's directory, say: nothing of ours is there
         path.unlink(missing_ok=True)
-
-
-def problem(path: Path) -> str | None:
-    """Return what is wrong with the worker that writes this file; None if it is alive and ready."""
-    try:
-        status = json.loads(path.read_text())
-        age = time.time() - status["at"]
-        ready = status["ready"]
-    except FileNotFoundError:
-        return "no worker is running"
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return "the worker's sign of life cannot be read"
-    if age > _STALE_AFTER_SECONDS:
-        return f"the worker has not shown life for {age:.0f} s"
-    return None if ready else "the worker is starting or its group is rebalancing"

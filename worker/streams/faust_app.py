@@ -30,6 +30,11 @@ class _App(faust.App):
     def _create_directories(self) -> None:
         pass
 
+    def _crash(self, reason: BaseException) -> None:
+        """Keep the first reason: what crashes after it, a cancelled task for instance, crashes because of it."""
+        if not self._crashed.is_set():
+            super()._crash(reason)
+
 
 def make(settings: Settings, role: str, partitions: int) -> faust.App:
     """Return the app of a role; it is not started."""

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
-from worker.errors import PrefixTaken, TopicsUnfit, Unreachable
+from worker.errors import PrefixTaken, SettingsError, TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
 from worker.streams import ownership
@@ -27,8 +28,11 @@ _DAY_MS = 86_400_000
 #: A value of this size still fits a responses record: too large for a response, but a dead letter, not a publisher's
 #: error.
 LARGEST_RECORD = 20 * 1024 * 1024
+_WHAT_TO_DO = "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
+#: How often a running worker looks whether partitions were added.
+_PARTITIONS_LOOK_SECONDS = 30.0
 #: Erased rows are gone from a changelog's disk at the latest after this time.
 _LONGEST_COMPACTION_LAG_MS = 7 * _DAY_MS
 #: Until then a zombie's row has been written over (rows.py), so that compaction never keeps it for the good one.
@@ -152,7 +156,7 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
     if unfit:
         raise TopicsUnfit(
             f"{responses} has {partitions} partitions, but {', '.join(unfit)}: keyed state needs the same number. "
-            "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
+            f"{_WHAT_TO_DO}"
         )
     missing = [plan for plan in planned if plan.name not in counts]
     claimed_by = ownership_topic(settings)
@@ -164,6 +168,30 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
     await _create(admin, [plan for plan in missing if plan.name != claimed_by], partitions, settings.kafka)
     cluster = str((await admin.describe_cluster())["cluster_id"])
     return Found(cluster, partitions, claim.secret)
+
+
+async def watch_partitions(settings: Settings, partitions: int) -> None:
+    """Look from time to time whether partitions were added to a topic; raise TopicsUnfit if so.
+
+    Records in them would not be read, and keyed state cannot move. That Kafka is away is said by whoever works with it.
+    """
+    keyed = sorted(plan.name for plan in plans(settings) if plan.partitions is None)
+    while True:
+        await asyncio.sleep(_PARTITIONS_LOOK_SECONDS)
+        try:
+            async with _admin(settings.kafka) as admin:
+                # Only these, and one that is gone is not to be made: a cluster may have thousands of topics.
+                request = MetadataRequest(keyed, allow_auto_topic_creation=False)
+                found = (await admin._send_request(request)).to_object()["topics"]
+        except (KafkaError, SettingsError):  # also a certificate's file that is being replaced
+            continue
+        counts = {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
+        changed = [f"{name} has {counts[name]}" for name in sorted(counts) if counts[name] != partitions]
+        if changed:
+            raise TopicsUnfit(
+                f"this worker started with {partitions} partitions, but now {', '.join(changed)}: what lies in added "
+                f"partitions would not be read, and keyed state cannot move. {_WHAT_TO_DO}"
+            )
 
 
 async def _has_brokers(admin: AIOKafkaAdminClient) -> bool:

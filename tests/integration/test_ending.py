@@ -1,0 +1,100 @@
+"""Whatever fails ends the process, soon and with the right exit code: nothing in it can keep it alive."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from integration.processes import environment, start_worker, worker_process
+
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+
+#: From the failure: three seconds for the stop, one more if the event loop is blocked, three for what is left over. And
+#: some for a busy machine.
+_SOON_SECONDS = 12.0
+
+#: What is out of order (broken.py), and what the last line says of it.
+_FAILURES = {
+    "fetcher_raises": "Faust stopped: RuntimeError",
+    "thread_raises": "Faust stopped: RuntimeError",
+    "start_raises": "",
+    "topics_raise": "stopped by a bug",
+    "start_cancelled": "was cancelled, though nobody asked for a stop",
+    "cancelled": "the sign of life was cancelled, though nobody asked for a stop",
+    "stubborn": "it has stopped, but something in it does not end",
+    "thread_stays": "it has stopped, but something in it does not end",
+    "loop_blocked": "stopped at once: a bug (RuntimeError)",
+}
+
+
+async def ends(broken: str, env: dict[str, str]) -> list[str]:
+    """Start a worker in which something breaks; return what it said, once it has ended with exit code 1."""
+    process = await start_worker("run", env={**env, "BROKEN": broken}, module="integration.broken")
+    try:
+        began = time.monotonic()
+        async with asyncio.timeout(60):
+            code = await process.exited()
+    finally:
+        await process.end(signal.SIGKILL)
+    assert code == 1, process.lines
+    assert time.monotonic() - began < _SOON_SECONDS + 10, process.lines  # and the start
+    return process.lines
+
+
+@pytest.mark.parametrize("broken", _FAILURES)
+async def test_a_failure_of_any_kind_ends_the_process(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, broken: str
+) -> None:
+    name = f"ending-{broken.replace('_', '-')}"
+    lines = await ends(broken, environment(kafka.bootstrap_servers, inbox, name, tmp_path))
+
+    assert '"critical"' in lines[-1]
+    assert _FAILURES[broken] in lines[-1], lines
+    assert "broken on purpose" not in lines[-1]
+
+
+async def test_poison_that_meets_the_worker_at_each_start_ends_each_start(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    """What cannot be read comes while the group is being joined: before, at, or after the end of the start."""
+    env = environment(kafka.bootstrap_servers, inbox, "ending-poison", tmp_path)
+    async with worker_process("run", env=env) as process:
+        await process.said("started")
+        assert await process.end() == 0
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, compression_type="lz4") as producer:
+        await producer.send_and_wait("ending-poison.responses", b"x" * 200, key=b"c")
+    for _ in range(5):
+        lines = await ends("codec_missing", env)
+        assert "UnsupportedCodecError" in lines[-1], lines
+
+
+async def test_a_task_that_takes_no_notice_does_not_keep_a_worker_from_a_clean_end(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    env = {**environment(kafka.bootstrap_servers, inbox, "ending-clean", tmp_path), "BROKEN": "stubborn_stop"}
+    process = await start_worker("run", env=env, module="integration.broken")
+    try:
+        await process.said("started")
+        began = time.monotonic()
+        async with asyncio.timeout(30):
+            assert await process.end() == 0
+    finally:
+        await process.end(signal.SIGKILL)
+    assert time.monotonic() - began < _SOON_SECONDS
+    assert process.count("batches finished, offsets committed") == 1
+
+
+@pytest.mark.parametrize(("command", "code"), [("run", 0), ("publish", -signal.SIGTERM)])
+async def test_a_worker_that_is_asked_to_stop_while_it_imports_has_not_crashed(
+    tmp_path: Path, command: str, code: int
+) -> None:
+    """A command that was to do something, and did not, ends as it would without a handler."""
+    (tmp_path / "argparse.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    path = f"{tmp_path}:{Path(__file__).parents[2]}"
+    async with worker_process(command, "file", env={"PYTHONPATH": path}) as process:
+        await process.said("importing")
+        assert await process.end(signal.SIGTERM) == code
+    assert process.lines == ["importing"]
