@@ -1,0 +1,63 @@
+"""Everything that came of published records, against a recount of the raw input."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from integration.conftest import Bench
+from integration.recount import Recount
+from integration.sampling import Published
+
+
+async def check_exact(running: Bench, records: Sequence[Published]) -> None:
+    """Check what a worker that has settled made of the records that were published to it, in this order."""
+    recount = Recount()
+    for record in records:
+        if record.event is not None:
+            recount.take(record.event)
+    steps = [json.loads(r.value) for r in await running.read("alerts")]
+    invitations = [json.loads(r.value) for r in await running.read("invitations")]
+    decisions = [json.loads(r.value) for r in await running.read("decisions")]
+    dead_letters = [json.loads(r.value) for r in await running.read("dead-letters")]
+    scores = {r.key.decode(): json.loads(r.value) for r in await running.read("scores")}
+    mails = running.inbox.mails
+
+    alerts = [step for step in steps if step["kind"] == "detractor"]
+
+    # Alerts: one id per response that was ever a detractor's, opened once per time it became one, last step right.
+    assert {alert["response_id"] for alert in alerts} == recount.alerts
+    last = {alert["response_id"]: alert["action"] for alert in alerts}
+    assert {rid for rid, action in last.items() if action == "withdrawn"} >= recount.withdrawn
+    assert len({alert["alert_id"] for alert in alerts}) == len(recount.alerts)
+
+    # Invitations: the first eligible answer of each customer.
+    assert {i["customer_id"]: i["response_id"] for i in invitations} == recount.invited
+    assert len(invitations) == len(recount.invited)
+
+    # Decisions: one per valid record; every id accepted once.
+    outcomes = Counter(decision["outcome"] for decision in decisions)
+    valid = sum(record.event is not None for record in records)
+    assert len(decisions) == len({decision["decision_id"] for decision in decisions}) == valid
+    assert outcomes["duplicate"] + outcomes["superseded"] == recount.duplicates
+    assert {d["response_id"] for d in decisions if d["outcome"] in {"accepted", "revised", "test"}} == set(
+        recount.current
+    )
+
+    # Dead letters: one per refused record, with its reason.
+    assert Counter(letter["reason"] for letter in dead_letters) == Counter(r.reason for r in records if r.reason)
+
+    # Scores: every window of every segment, and histograms that add up.
+    expected = recount.windows({path: datetime.fromisoformat(s["as_of"]).timestamp() for path, s in scores.items()})
+    assert scores.keys() == expected.keys()
+    for path, windows in expected.items():
+        for name, counts in windows.items():
+            found = scores[path]["windows"][name]
+            assert {key: found[key] for key in counts} == counts, (path, name)
+    assert sum(scores[""]["histogram"]) == len(recount.counted())
+
+    # Mails: one per alert that was opened, and per incident opened or resolved; none for anyone else.
+    mailed = Counter(step["alert_id"] for step in steps if step["action"] in {"opened", "resolved"})
+    assert Counter(mail.message["X-NPS-Alert-Id"] for mail in mails) == mailed
+    assert len({mail.message["Message-ID"] for mail in mails}) == len(mails)
+    assert {mail.recipients for mail in mails} == {("support@example.com",)}

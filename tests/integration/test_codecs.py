@@ -1,0 +1,56 @@
+"""Batches in every codec, by publishers and by topics: everything is read, counted and recovered exactly."""
+
+from collections.abc import Iterable
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from integration.conftest import Bench, StartBench
+from integration.exactness import check_exact
+from integration.sampling import Published, workload
+
+from worker.settings import Settings
+from worker.streams import topics
+from worker.streams.topics import TopicPlan
+
+CODECS = ("gzip", "snappy", "lz4", "zstd")
+SIZE = 400
+
+
+async def publish(running: Bench, records: Iterable[Published], codec: str) -> None:
+    """Publish in batches of one codec."""
+    topic = f"{running.settings.topic_prefix}.responses"
+    kafka = running.settings.kafka.bootstrap_servers
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, compression_type=codec, linger_ms=5)
+    await producer.start()
+    try:
+        for record in records:
+            await producer.send(topic, record.value, key=record.key, headers=record.headers)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("topics_codec", [*CODECS, "producer"])
+async def test_every_codec_is_read_from_every_topic(
+    bench: StartBench, monkeypatch: pytest.MonkeyPatch, topics_codec: str
+) -> None:
+    """The broker compresses each topic anew, changelogs included; publishers have codecs of their own."""
+    plans = topics.plans
+
+    def compressed(settings: Settings) -> list[TopicPlan]:
+        codec = {"compression.type": topics_codec}
+        return [plan._replace(config={**plan.config, **codec}) for plan in plans(settings)]
+
+    monkeypatch.setattr(topics, "plans", compressed)
+    records = workload(SIZE, seed=7)
+    share = SIZE // len(CODECS)
+    async with bench() as running:
+        names = {"topic_prefix": running.settings.topic_prefix, "kafka": running.settings.kafka}
+        for number, codec in enumerate(CODECS[:2]):
+            await publish(running, records[number * share : (number + 1) * share], codec)
+        await running.settle()
+    # Another worker goes on from what the changelogs hold.
+    async with bench(**names) as running:
+        for number, codec in enumerate(CODECS[2:], 2):
+            await publish(running, records[number * share : (number + 1) * share], codec)
+        await running.settle()
+        await check_exact(running, records[: share * len(CODECS)])
