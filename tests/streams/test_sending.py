@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from worker.errors import StateNotDurable
 from worker.streams import sending
@@ -40,6 +41,8 @@ class Producer:
         self.busy = 0
         cluster = SimpleNamespace(partitions_for_topic=lambda _: {0} if self.known else None)
         self.client = SimpleNamespace(cluster=cluster)
+        self._message_accumulator = SimpleNamespace(_batch_size=SMALL)
+        self.sent: dict[tuple[str, int], list[bytes]] = {}
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(SMALL, 0, is_transactional=False, key_serializer=None, value_serializer=None)
@@ -53,13 +56,14 @@ class Producer:
         first = self.logs.get(place, 0)
         self.logs[place] = first + batch.record_count()
         self.taken.append(place)
+        self.sent.setdefault(place, []).append(bytes(batch._build()))
         self.reply(future, first)
         return future
 
 
-def sender(producer: Producer, patience: float = 60.0) -> Sender:
+def sender(producer: Producer, patience: float = 60.0, compressed: tuple[str, ...] = ()) -> Sender:
     app: Any = SimpleNamespace(producer=SimpleNamespace(_ensure_producer=lambda: producer))
-    return Sender(app, patience)
+    return Sender(app, patience, compressed)
 
 
 def records(count: int, size: int = 10) -> list[Sendable]:
@@ -146,3 +150,30 @@ async def test_a_producer_that_stays_busy_ends_patience() -> None:
 
     with pytest.raises(StateNotDurable, match=r"^a: no acknowledgement for -1 s$"):
         await sender(producer, -1.0).send([("a", 0, records(1))])
+
+
+async def test_only_large_batches_to_topics_that_nobody_else_reads_are_compressed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Receivers of other topics may have clients that do not know the codec; a small batch is not worth the time."""
+    monkeypatch.setattr(sending, "_WORTH_COMPRESSING", 120)
+    producer = Producer()
+    at = sender(producer, compressed=("a", "c"))
+    found = await at.send([("a", 0, records(12)), ("b", 0, records(12)), ("c", 0, records(11))])
+
+    assert found == {("a", 0): [Acknowledged(0, 12)], ("b", 0): [Acknowledged(0, 12)], ("c", 0): [Acknowledged(0, 11)]}
+    batches = {topic: MemoryRecords(sent).next_batch() for (topic, _), [sent] in producer.sent.items()}
+    assert {topic: batch.compression_type for topic, batch in batches.items()} == {"a": 4, "b": 0, "c": 0}
+    del batches["c"]
+    for batch in batches.values():
+        assert [record.value for record in batch] == [b"x" * 10] * 12
+    assert len(producer.sent["a", 0][0]) < len(producer.sent["b", 0][0])
+
+
+async def test_what_fits_no_batch_goes_as_several_compressed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_WORTH_COMPRESSING", 0)
+    producer = Producer()
+    found = await sender(producer, compressed=("a",)).send([("a", 0, records(6, SMALL // 3))])
+
+    assert sum(batch.records for batch in found["a", 0]) == 6
+    assert [batch.first for batch in found["a", 0]] == [0, 2, 4]

@@ -6,10 +6,11 @@ pass is found here, so that a worker which cannot make anything durable stops, a
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from faust import App
 
 from schemas.cloudevents import Headers
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 #: How long an acknowledgement may take before somebody looks why, in seconds; and how often from then on.
 _LOOK_SECONDS = 10.0
+#: What is smaller, in bytes, is not compressed: that would cost more time than it saves space. At an ordinary rate most
+#: batches hold one record (bench/README.md).
+_WORTH_COMPRESSING = 4_000
 
 #: Key, value, headers, timestamp in ms (None: now).
 Sendable = tuple[bytes | None, bytes | None, Headers, int | None]
@@ -36,12 +40,13 @@ class Acknowledged(NamedTuple):
 class Sender:
     """Sends through the app's producer. Every call returns once the broker has acknowledged.
 
-    Without an acknowledgement for `patience` seconds it gives up.
+    Without an acknowledgement for `patience` seconds it gives up. Large batches to topics in `compressed` are, by zstd.
     """
 
-    def __init__(self, app: App, patience: float) -> None:
+    def __init__(self, app: App, patience: float, compressed: Container[str] = ()) -> None:
         self._app = app
         self._patience = patience
+        self._compressed = compressed
 
     async def send(self, batches: Iterable[tuple[str, int, list[Sendable]]]) -> dict[Place, list[Acknowledged]]:
         """Send records for (topic, partition), in order within each. Return where they lie.
@@ -51,7 +56,10 @@ class Sender:
         """
         faust_producer: Any = self._app.producer
         producer = faust_producer._ensure_producer()
-        waiting = {(topic, partition): _built(producer, records) for topic, partition, records in batches}
+        waiting = {
+            (topic, partition): _built(producer, records, compress=topic in self._compressed and _is_large(records))
+            for topic, partition, records in batches
+        }
         found: dict[Place, list[Acknowledged]] = {place: [] for place in waiting}
         while waiting:
             under_way = {}
@@ -112,19 +120,39 @@ def _exists(topic: str, producer: Any) -> bool:
     return producer.client.cluster.partitions_for_topic(topic) is not None
 
 
-def _built(producer: Any, records: Iterable[Sendable]) -> Iterator[Any]:
+def _is_large(records: Iterable[Sendable]) -> bool:
+    return sum(len(value or b"") for _, value, _, _ in records) >= _WORTH_COMPRESSING
+
+
+def _built(producer: Any, records: Iterable[Sendable], *, compress: bool) -> Iterator[Any]:
     """Pack records into as few produce batches as fit. A batch always takes its first record, however large."""
-    batch = producer.create_batch()
+    batch = _empty(producer, compress=compress)
     append = batch._builder.append  # batch.append spends as much again on serializers that nobody has set
     count = 0
     for key, value, headers, timestamp in records:
         while append(count, timestamp, key=key, value=value, headers=headers) is None:
             yield _closed(batch, count)
-            batch = producer.create_batch()
+            batch = _empty(producer, compress=compress)
             append, count = batch._builder.append, 0
         count += 1
     if count:
         yield _closed(batch, count)
+
+
+def _empty(producer: Any, *, compress: bool) -> Any:
+    batch = producer.create_batch()
+    if compress:
+        # The codec is otherwise the producer's, for all of its batches.
+        batch._builder = DefaultRecordBatchBuilder(
+            magic=2,
+            compression_type=DefaultRecordBatch.CODEC_ZSTD,
+            is_transactional=0,
+            producer_id=-1,
+            producer_epoch=-1,
+            base_sequence=0,
+            batch_size=producer._message_accumulator._batch_size,
+        )
+    return batch
 
 
 def _closed(batch: Any, count: int) -> Any:

@@ -37,7 +37,7 @@ class Shell:
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.app = make(settings, role, kafka.partitions)
         cast(DirectTables, self.app.tables).recovery.on_failure = self.fail
-        self.sender = Sender(self.app, settings.kafka.patience_seconds)
+        self.sender = Sender(self.app, settings.kafka.patience_seconds, topics.private(settings))
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
         self._carrying: set[asyncio.Task[None]] = set()

@@ -111,6 +111,13 @@ def plans(settings: Settings) -> list[TopicPlan]:
     return [*planned, TopicPlan(ownership_topic(settings), {**forever, **copies, **stamped}, partitions=1)]
 
 
+def private(settings: Settings) -> frozenset[str]:
+    """Return the names of the topics that nobody but workers reads, so that their batches may be in any codec."""
+    group = settings.kafka.group
+    changelogs = {changelog_name(group, role, table) for role, tables in TABLES.items() for table in tables}
+    return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in (outbox.TALLIES, outbox.HOURS)})
+
+
 def ownership_topic(settings: Settings) -> str:
     """Return the name of the topic that says which group owns the prefix."""
     return topic_name(settings.topic_prefix, ownership.TOPIC)
