@@ -84,3 +84,19 @@ async def test_that_something_was_cancelled_is_an_error_when_nobody_asked_for_a_
         await app._first_end([asyncio.create_task(cancelled(), name="the start"), others])
     await asyncio.gather(others, return_exceptions=True)
     assert others.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(None, "could not stop in order: CancelledError"), (StateNotDurable("the topic is gone"), "the topic is gone")],
+)
+async def test_a_stop_that_ends_in_a_cancellation_does_not_hide_why_it_stopped(
+    idle: list[str], monkeypatch: pytest.MonkeyPatch, error: BaseException | None, said: str
+) -> None:
+    async def cancelled(_: Any) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(app, "_stop_roles", cancelled)
+    with pytest.raises(StopTimedOut, match=said):
+        await _go(error)
+    assert idle == []

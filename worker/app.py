@@ -86,7 +86,7 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
         worker.shells[process.ROLE], worker.ticker = process.build(settings, kafka, clock or SystemClock())
     if role in {"notify", "all"}:
         worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka, clock or SystemClock())
-    seconds, why = _STOP_SECONDS, f"could not stop within {_STOP_SECONDS:.0f} s: Kafka does not answer"
+    seconds, why = _STOP_SECONDS, None
     try:
         await _start(worker)
         yield worker
@@ -131,19 +131,26 @@ async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
             task.cancel()
 
 
-async def _stop(worker: Worker, seconds: float, why: str) -> None:
-    """Stop every role; raise StopTimedOut, saying why, if that takes too long, as it may while Kafka is away."""
+async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
+    """Stop every role; raise StopTimedOut if that fails, or takes too long, as it may while Kafka is away.
+
+    `why` is what it is stopped for, unless somebody asked for it: that is said then, as it is what matters.
+    """
     # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
     stopping = asyncio.create_task(_stop_roles(worker))
-    guard = end_within(seconds + _BLOCKED_SECONDS, 1, why)
+    late = why or f"could not stop within {seconds:.0f} s: Kafka does not answer"
+    guard = end_within(seconds + _BLOCKED_SECONDS, 1, late)
     try:
         done, _ = await asyncio.wait([stopping], timeout=seconds)
     finally:
         guard.cancel()
     if not done:
         stopping.cancel()
-        raise StopTimedOut(why)
-    stopping.result()
+        raise StopTimedOut(late)
+    # Faust's stop may also end in a CancelledError, which must not pass for the stop that somebody asked for.
+    error = asyncio.CancelledError() if stopping.cancelled() else stopping.exception()
+    if error is not None:
+        raise StopTimedOut(why or f"could not stop in order: {type(error).__name__}") from error
 
 
 async def _stop_roles(worker: Worker) -> None:
@@ -206,7 +213,7 @@ async def _run(settings: Settings, role: Role) -> int:
         return 1
     except Exception:
         # A bug of our own. The log has its type and where it came from, never its text, which may quote a customer.
-        log.exception(_BUG)
+        log.critical(_BUG, exc_info=True)
         return 1
     return 0
 

@@ -41,7 +41,9 @@ class MemberThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start, and attend to the coordinator."""
         await super().on_start()
-        prepare(self._ensure_consumer()._fetcher)
+        fetcher = self._ensure_consumer()._fetcher
+        prepare(fetcher)
+        fetcher._fetch_task.add_done_callback(self._on_fetching_end)
         self._attend(self._ensure_consumer()._coordinator)
 
     def _attend(self, coordinator: Any) -> None:
@@ -95,6 +97,11 @@ class MemberThread(driver.AIOKafkaConsumerThread):
     def _on_end(self, coordination: asyncio.Task[None]) -> None:
         if not coordination.cancelled() and (error := coordination.exception()) is not None:
             self.add_future(self._lost(error))
+
+    def _on_fetching_end(self, fetching: asyncio.Task[None]) -> None:
+        """Crash: without its fetching the worker would wait for ever, in its group and well by its heartbeats."""
+        if not fetching.cancelled() and (error := fetching.exception()) is not None:
+            self.add_future(self.crash(error))
 
     async def _lost(self, error: BaseException) -> None:
         reason = MembershipLost(f"{self.app.conf.id} cannot be joined: {error}")
