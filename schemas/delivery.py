@@ -20,7 +20,7 @@ class DeliveryStatus(StrEnum):
 class Delivery(Event):
     """One line of the delivery log. No personal data: ids and counts only."""
 
-    delivery_id: Identifier = Field(description="uuid5 of alert_id, action and route; also the mail's Message-ID.")
+    delivery_id: Identifier = Field(description="uuid5 of channel, event id and route; also in the mail's Message-ID.")
     alert_id: Identifier
     channel: str
     route: str = Field(description="The route's name in the settings.")

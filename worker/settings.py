@@ -121,7 +121,10 @@ class EmailSettings(Section):
     routes: list[Route] = Field(default=[], description="Looked at in order; the first that matches is taken.")
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],
-        description="Which steps are mailed. Alerts are opened, updated and withdrawn; incidents opened and resolved.",
+        description=(
+            "Which steps are mailed. Alerts are opened, updated and withdrawn; incidents opened and resolved. "
+            "A comment that comes or changes later, and a changed consent, are mailed in any case."
+        ),
     )
     default_language: Literal["fr", "en"] = Field(
         default="en", description="When the response names no known language; and of incidents."

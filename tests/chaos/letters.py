@@ -2,6 +2,7 @@
 
 import email
 import re
+from collections import Counter
 from collections.abc import Iterable
 from email.message import Message
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from integration.sampling import CANARY
 from worker.embedded.inbox import Mail
 
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+_ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
 class Letter(NamedTuple):
@@ -29,7 +31,7 @@ class Letters:
     def __init__(self, mails: list[Mail]) -> None:
         self._mails = mails
         self._read: list[Letter] = []
-        self._ids: set[bytes] = set()
+        self._alerts: dict[bytes, str] = {}
         self._looked_at = 0
 
     def all(self) -> list[Letter]:
@@ -37,12 +39,15 @@ class Letters:
         self._read += [_letter(mail) for mail in self._mails[len(self._read) :]]
         return list(self._read)
 
-    def distinct(self) -> int:
-        """Return how many there are, copies not counted."""
+    def distinct(self) -> "Counter[str]":
+        """Return how many there are about each alert and incident, copies not counted."""
         new = self._mails[self._looked_at :]
         self._looked_at += len(new)
-        self._ids.update(match[1] for mail in new if (match := _MESSAGE_ID.search(mail.content)))
-        return len(self._ids)
+        for mail in new:
+            message, alert = _MESSAGE_ID.search(mail.content), _ALERT_ID.search(mail.content)
+            if message and alert:
+                self._alerts[message[1]] = alert[1].decode()
+        return Counter(self._alerts.values())
 
 
 def _letter(mail: Mail) -> Letter:

@@ -26,10 +26,11 @@ from worker.flow import road
 from worker.flow.contact import Contact
 from worker.notify import compose
 from worker.notify.channels.email import EmailChannel
+from worker.notify.schedule import Errand
 from worker.streams import faust_app, journal
 from worker.streams.lane import Lane
 from worker.streams.ordered import OrderedConsumer
-from worker.streams.postman import Errand, Postman
+from worker.streams.postman import Postman
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 from worker.streams.ticker import Ticker
@@ -232,9 +233,9 @@ def _exception_swallowed() -> None:
 def _no_delivery_log() -> None:
     """What came of a mail is remembered here and nowhere else."""
 
-    async def forget(self: Postman, number: int, outcomes: Iterable[Errand], *_: Any) -> None:
+    async def forget(self: Postman, _number: int, outcomes: Iterable[Errand], *_: Any) -> None:
         for errand in outcomes:
-            self._open.get((number, errand.key), {}).pop(errand.delivery_id, None)
+            self._schedule.forget(errand)
 
     _instead(Postman, "_write_down", forget)
 

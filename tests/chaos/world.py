@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import random
 import signal
 import time
@@ -169,16 +168,12 @@ class World:
         finally:
             await asking.stop()
 
-    async def opened(self) -> int:
-        """Return how many mails there have to be: one for each step of an alert or an incident that is mailed."""
-        steps = [r for r in await read_topic(self.kafka, f"{self.name}.alerts") if r.value is not None]
-        return len({dict(r.headers)["ce_id"] for r in steps if json.loads(r.value)["action"] in invariants.MAILED})
-
     async def mailed(self) -> None:
-        """Wait until the mailbox has as many different mails as there have to be."""
-        expected = await self.opened()
-        async with patience(f"{expected} mails"):
-            while self.letters.distinct() < expected:
+        """Wait until the mailbox has as many different mails about each alert and incident as there have to be."""
+        steps = invariants.events_of(await read_topic(self.kafka, f"{self.name}.alerts"))
+        expected, _ = invariants.expected_mails(steps)
+        async with patience(f"{expected.total()} mails"):
+            while expected - self.letters.distinct():
                 await self.inbox.wait_for(self.inbox.accepted + 1)
 
     def interrupted(self, *, mails: bool) -> None:

@@ -1,5 +1,6 @@
 """From an alert to a mailbox, over a real SMTP server that does not always say yes."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -59,20 +60,46 @@ async def test_a_temporary_refusal_is_tried_again_under_the_same_message_id(benc
     assert len(set(offered)) == 1
 
 
-async def test_a_permanent_refusal_is_one_attempt(bench: StartBench) -> None:
-    async with bench() as running:
-        running.inbox.behaviour = Script(Step.RCPT, "550 5.1.1 no such user")
-        await running.publish(response(1), b"c-1")
+async def test_a_permanent_refusal_ends_a_mail_once_the_server_has_accepted_another(bench: StartBench) -> None:
+    gone = Route(name="gone", segment="gone", to=["gone@example.com"])
+    settings = EmailSettings(sender="nps@example.com", to=["support@example.com"], routes=[gone])
+
+    async def behaviour(step: Step, mail: Any) -> Any:
+        refused = step is Step.RCPT and mail.recipients[-1] == "gone@example.com"
+        return "550 5.1.1 no such user" if refused else None
+
+    async with bench(email=settings) as running:
+        running.inbox.behaviour = behaviour
+        await running.publish(response(1, segment=["gone"]), b"c-1")
         await running.settle()
+        assert await log(running) == [("pending", "planned"), ("deferred", "smtp_550")]
         await running.publish(response(2), b"c-2")
         await running.settle()
         assert sorted(await log(running)) == [
+            ("deferred", "smtp_550"),
             ("failed", "smtp_550"),
             ("pending", "planned"),
             ("pending", "planned"),
             ("sent", "accepted"),
         ]
         assert running.inbox.accepted == 1
+
+
+async def test_one_receiver_who_is_refused_stops_neither_the_other_one_nor_the_other_mails(bench: StartBench) -> None:
+    settings = EmailSettings(sender="nps@example.com", to=["support@example.com", "boss@example.com"])
+
+    async def behaviour(step: Step, mail: Any) -> Any:
+        refused = step is Step.RCPT and mail.recipients[-1] == "boss@example.com"
+        return "530 5.7.0 authentication required" if refused else None
+
+    async with bench(email=settings) as running:
+        running.inbox.behaviour = behaviour
+        for number in range(31):
+            await running.publish(response(number), f"c-{number}".encode())
+        await running.inbox.wait_for(31)
+        await running.settle()
+        assert {mail.recipients for mail in running.inbox.mails} == {("support@example.com",)}
+        assert (await log(running)).count(("deferred", "recipients_refused_partly")) == 31
 
 
 async def test_language_and_route_follow_the_alert(bench: StartBench) -> None:
@@ -104,6 +131,27 @@ async def test_a_withdrawn_alert_is_not_tried_again(bench: StartBench) -> None:
         await running.settle()
         assert (await log(running))[-1] == ("cancelled", "withdrawn")
         assert running.inbox.accepted == 0
+
+
+async def test_a_mail_that_waits_says_what_the_answer_says_now(bench: StartBench) -> None:
+    settings = EmailSettings(sender="nps@example.com", to=["s@example.com"], retry=SOON)
+    async with bench(email=settings) as running:
+        refused = True
+
+        async def behaviour(step: Step, _mail: Any) -> Any:
+            return "451 4.3.0 later" if refused and step is Step.DATA else None
+
+        running.inbox.behaviour = behaviour
+        await running.publish(response(1, score=1), b"c-1")
+        await running.publish(response(1, revision=1, score=4, comment="It has come now."), b"c-1")
+        while await running.stage.progress.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+            await asyncio.sleep(0.02)
+        refused = False
+        mail = (await running.inbox.wait_for(1))[0]
+        await running.settle()
+        assert "4/10" in str(mail.message["Subject"])
+        assert b"It has come now." in mail.content
+        assert running.inbox.accepted == 1
 
 
 async def test_erasing_a_customer_drops_the_mails_that_wait(bench: StartBench) -> None:

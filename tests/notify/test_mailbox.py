@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from flow.records import DAY, NOW, Record
 from notify.mailboxes import (
@@ -30,8 +31,10 @@ from worker.flow import outbox
 from worker.flow.road import Decided
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox, letter_key
+from worker.notify.outcomes import Outcome, write_down
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
+from worker.notify.schedule import Errand
 
 MakeAlert = Callable[..., Alert]
 
@@ -51,9 +54,10 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
     (mail,) = mails(decided)
 
     delivery_id = id_of("e-1")
-    assert Mail(delivery_id, alert.alert_id, "default", DeliveryStatus.PENDING, 0, NOW, 0) == mail
+    expected = Mail(delivery_id, alert.alert_id, "default", DeliveryStatus.PENDING, 0, NOW, 0)
+    assert msgspec.structs.replace(expected, action="opened", reason="detractor") == mail
     assert {mailbox.letter_key(KEY, delivery_id): record.value} == letters(decided)
-    assert [KEY] == [output.key for output in decided.outputs]
+    assert [alert.alert_id.encode()] == [output.key for output in decided.outputs]
     assert line(decided.outputs[0]) == {
         "delivery_id": delivery_id,
         "alert_id": alert.alert_id,
@@ -108,7 +112,7 @@ def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
 def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: MakeAlert) -> None:
     record = told(make_alert())
     box = mailbox.decode(kept(planned(record))[KEY])
-    mailbox.succeed(box.mails[0], KEY, NOW)
+    mailbox.succeed(box.mails[0], NOW)
 
     again = planned(record, rows={KEY: mailbox.encode(box)})
 
@@ -162,6 +166,16 @@ def test_an_erasure_takes_open_and_settled_mails_alike(make_alert: MakeAlert) ->
     assert kept(decided) == {}
 
 
+def test_no_line_of_the_log_names_the_customer_who_may_be_erased(make_alert: MakeAlert) -> None:
+    alert = make_alert()
+    mail = pending(alert_id=alert.alert_id)
+    outputs = [*planned(told(alert)).outputs, mailbox.fail(mail, TEMPORARY, NOW, POLICY), mailbox.succeed(mail, NOW)]
+
+    for output in outputs:
+        assert output.key == alert.alert_id.encode()
+        assert not any(KEY in (value or b"") for value in (output.value, *(value for _, value in output.headers)))
+
+
 def test_an_erasure_takes_what_the_same_batch_planned_as_well(make_alert: MakeAlert) -> None:
     decided = planned(told(make_alert(), "e-1"), Record(None, KEY))
 
@@ -194,12 +208,12 @@ def test_an_alert_after_an_erasure_is_planned_and_one_before_it_is_gone(make_ale
     ("status", "expected"),
     [
         (DeliveryStatus.DEFERRED, DeliveryStatus.CANCELLED),
-        (DeliveryStatus.PENDING, DeliveryStatus.PENDING),
+        (DeliveryStatus.PENDING, DeliveryStatus.CANCELLED),
         (DeliveryStatus.SENT, DeliveryStatus.SENT),
         (DeliveryStatus.FAILED, DeliveryStatus.FAILED),
     ],
 )
-def test_a_withdrawal_cancels_only_what_waits_for_another_attempt(
+def test_a_withdrawal_cancels_what_waits_for_an_attempt_be_it_the_first(
     make_alert: MakeAlert, status: DeliveryStatus, expected: DeliveryStatus
 ) -> None:
     alert = make_alert(action="withdrawn")
@@ -207,10 +221,9 @@ def test_a_withdrawal_cancels_only_what_waits_for_another_attempt(
     decided = planned(told(alert), rows={KEY: mailbox.encode(box)})
 
     assert [expected] == [mail.status for mail in mails(decided)]
-    cancelled = status is DeliveryStatus.DEFERRED
+    cancelled = expected is DeliveryStatus.CANCELLED
     assert ([("cancelled", "withdrawn")] if cancelled else []) == lines(decided)
-    dropped = {mailbox.letter_key(KEY, "d-1"): None}
-    assert letters(decided) in ([dropped] if cancelled else [{}] if status is DeliveryStatus.PENDING else [{}, dropped])
+    assert letters(decided) == {mailbox.letter_key(KEY, "d-1"): None}
 
 
 def test_a_withdrawal_leaves_other_alerts_alone(make_alert: MakeAlert) -> None:
@@ -220,12 +233,27 @@ def test_a_withdrawal_leaves_other_alerts_alone(make_alert: MakeAlert) -> None:
     assert [DeliveryStatus.DEFERRED] == [mail.status for mail in mails(decided)]
 
 
-def test_a_withdrawal_may_be_mailed_itself(make_alert: MakeAlert) -> None:
+@pytest.mark.parametrize("status", [DeliveryStatus.SENT, DeliveryStatus.FAILED])
+def test_a_withdrawal_may_be_mailed_itself(make_alert: MakeAlert, status: DeliveryStatus) -> None:
+    alert = make_alert(action="withdrawn")
+    box = Mailbox([pending(alert_id=alert.alert_id, status=status, attempts=1)])
+    decided = planned(told(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
+
+    assert lines(decided) == [("pending", "planned")]
+
+
+def test_but_not_to_those_who_never_heard_of_the_alert(make_alert: MakeAlert) -> None:
     alert = make_alert(action="withdrawn")
     box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
     decided = planned(told(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
 
-    assert lines(decided) == [("cancelled", "withdrawn"), ("pending", "planned")]
+    assert lines(decided) == [("cancelled", "withdrawn")]
+
+
+def test_an_alert_that_is_opened_again_is_mailed_again(make_alert: MakeAlert) -> None:
+    steps = [told(make_alert(), "e-1"), told(make_alert(action="withdrawn"), "e-2"), told(make_alert(), "e-3")]
+
+    assert lines(planned(*steps)) == [("pending", "planned"), ("cancelled", "withdrawn"), ("pending", "planned")]
 
 
 # Garbage
@@ -261,7 +289,7 @@ def test_a_severity_nobody_knows_is_garbage_too(make_alert: MakeAlert) -> None:
 
 def test_a_mail_that_was_accepted_is_settled() -> None:
     mail = pending(left=["a@example.org"])
-    found = line(mailbox.succeed(mail, KEY, NOW + 5))
+    found = line(mailbox.succeed(mail, NOW + 5))
 
     assert pending(status=DeliveryStatus.SENT, attempts=1) == mail
     assert not mail.is_open
@@ -277,7 +305,7 @@ def test_a_mail_that_was_accepted_is_settled() -> None:
 def test_each_further_attempt_waits_longer_up_to_the_longest() -> None:
     mail, waits, now = pending(), [], NOW
     for _ in range(5):
-        mailbox.fail(mail, KEY, TEMPORARY, now, POLICY)
+        mailbox.fail(mail, TEMPORARY, now, POLICY)
         waits.append((mail.due - now) / 1_000)
         now = mail.due
 
@@ -287,7 +315,7 @@ def test_each_further_attempt_waits_longer_up_to_the_longest() -> None:
 
 
 def test_a_deferral_says_when_the_next_attempt_is() -> None:
-    found = line(mailbox.fail(pending(), KEY, TEMPORARY, NOW, POLICY))
+    found = line(mailbox.fail(pending(), TEMPORARY, NOW, POLICY))
 
     assert ("deferred", "smtp_450", 1) == (found["status"], found["reason"], found["attempt"])
     assert datetime.fromisoformat(found["next_attempt_at"]) == datetime(2023, 11, 14, 22, 13, 30, tzinfo=UTC)
@@ -296,7 +324,7 @@ def test_a_deferral_says_when_the_next_attempt_is() -> None:
 @pytest.mark.parametrize("alarm", [False, True])
 def test_a_permanent_failure_is_not_tried_again(*, alarm: bool) -> None:
     mail = pending(left=["a@example.org"])
-    found = line(mailbox.fail(mail, KEY, DeliveryError("smtp_550", retry=False, alarm=alarm), NOW, POLICY))
+    found = line(mailbox.fail(mail, DeliveryError("smtp_550", retry=False, alarm=alarm), NOW, POLICY))
 
     assert pending(status=DeliveryStatus.FAILED, attempts=1) == mail
     assert ("failed", "smtp_550") == (found["status"], found["reason"])
@@ -305,7 +333,7 @@ def test_a_permanent_failure_is_not_tried_again(*, alarm: bool) -> None:
 def test_a_mail_is_given_up_after_as_many_attempts_as_fit_its_days() -> None:
     mail, now, waited = pending(), NOW, 0
     while mail.is_open:
-        found = line(mailbox.fail(mail, KEY, TEMPORARY, now, POLICY))
+        found = line(mailbox.fail(mail, TEMPORARY, now, POLICY))
         waited, now = now - NOW, mail.due
 
     assert (DeliveryStatus.FAILED, "gave_up_smtp_450") == (mail.status, found["reason"])
@@ -315,8 +343,8 @@ def test_a_mail_is_given_up_after_as_many_attempts_as_fit_its_days() -> None:
 @pytest.mark.parametrize("jump", [-3_650 * DAY, 3_650 * DAY])
 def test_a_clock_that_jumps_gives_no_mail_up(jump: int) -> None:
     mail = pending()
-    mailbox.fail(mail, KEY, TEMPORARY, NOW, POLICY)
-    mailbox.fail(mail, KEY, TEMPORARY, NOW + jump, POLICY)
+    mailbox.fail(mail, TEMPORARY, NOW, POLICY)
+    mailbox.fail(mail, TEMPORARY, NOW + jump, POLICY)
 
     assert DeliveryStatus.DEFERRED == mail.status
 
@@ -334,7 +362,7 @@ def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> N
     errors = [DeliveryError("partly", retry=True, retry_to=again) for again in (None, both, None, one)]
     mail, left = pending(), []
     for error in errors:
-        mailbox.fail(mail, KEY, error, NOW, POLICY)
+        mailbox.fail(mail, error, NOW, POLICY)
         left.append(mail.left)
 
     assert left == [None, list(both), list(both), list(one)]
@@ -342,7 +370,7 @@ def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> N
 
 def test_the_log_names_nobody() -> None:
     error = DeliveryError("partly", retry=True, retry_to=("a@x.example",))
-    output = mailbox.fail(pending(), KEY, error, NOW, POLICY)
+    output = mailbox.fail(pending(), error, NOW, POLICY)
 
     assert b"@" not in (output.value or b"")
 
@@ -350,9 +378,9 @@ def test_the_log_names_nobody() -> None:
 def test_every_line_of_a_mails_life_has_an_id_of_its_own_which_a_repeat_shares() -> None:
     def life() -> list[bytes | None]:
         mail, outputs = pending(), []
-        outputs.append(mailbox.logged(mail, KEY, "planned", NOW))
-        outputs += [mailbox.fail(mail, KEY, TEMPORARY, NOW, POLICY) for _ in range(3)]
-        outputs.append(mailbox.succeed(mail, KEY, NOW))
+        outputs.append(mailbox.logged(mail, "planned", NOW))
+        outputs += [mailbox.fail(mail, TEMPORARY, NOW, POLICY) for _ in range(3)]
+        outputs.append(mailbox.succeed(mail, NOW))
         return [dict(output.headers)["ce_id"] for output in outputs]
 
     assert len(set(life())) == 5
@@ -401,30 +429,31 @@ def test_a_mail_settled_after_long_is_remembered_as_the_newest() -> None:
     box = mailbox.decode(mailbox.encode(Mailbox([pending(delivery_id="late"), *(settled(n) for n in range(64))])))
     late = box.find("late")
     assert late is not None
-    mailbox.succeed(late, KEY, NOW)
+    mailbox.succeed(late, NOW)
     ids = [mail.delivery_id for mail in mailbox.decode(mailbox.encode(box)).mails]
 
     assert (len(ids), ids[-1], ids[0]) == (64, "late", "d-1")
 
 
 @pytest.mark.parametrize(
-    ("status", "dropped"),
+    ("outcome", "status"),
     [
-        (DeliveryStatus.PENDING, False),
-        (DeliveryStatus.DEFERRED, False),
-        (DeliveryStatus.SENT, True),
-        (DeliveryStatus.FAILED, True),
-        (DeliveryStatus.CANCELLED, True),
+        (Outcome(TEMPORARY, "default", []), DeliveryStatus.DEFERRED),
+        (Outcome(None, "default", []), DeliveryStatus.SENT),
+        (Outcome(DeliveryError("smtp_550", retry=False), "default", []), DeliveryStatus.FAILED),
+        (Outcome(None, "default", [], "receivers_removed"), DeliveryStatus.CANCELLED),
     ],
 )
 def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(
-    status: DeliveryStatus, *, dropped: bool
+    outcome: Outcome, status: DeliveryStatus
 ) -> None:
-    box = Mailbox([settled(1), pending(delivery_id="d-2", status=status), pending(delivery_id="d-3")])
-    rows = mailbox.changed(KEY, box, box.mails[1])
+    row = mailbox.encode(Mailbox([settled(1), pending(delivery_id="d-2"), pending(delivery_id="d-3")]))
+    lines, rows = write_down({Errand(0, KEY, "d-2"): outcome}, {KEY: row}.get, NOW, POLICY)
 
-    assert rows.pop(KEY) == mailbox.encode(box)
-    assert ({mailbox.letter_key(KEY, "d-2"): None} if dropped else {}) == rows
+    found = mailbox.decode(rows.pop(KEY) or b"").find("d-2")
+    assert found is not None
+    assert (len(lines), found.status) == (1, status)
+    assert ({mailbox.letter_key(KEY, "d-2"): None} if found.status is not DeliveryStatus.DEFERRED else {}) == rows
 
 
 def test_no_two_mails_share_a_row_whatever_the_customers_are_called() -> None:
@@ -449,8 +478,8 @@ def test_of_a_customers_open_mails_2000_wait_and_further_ones_have_failed(make_a
     waiting = [pending(delivery_id=f"p-{n}") for n in range(1_998)]
     deferred = pending(delivery_id="d", alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED)
     rows = {KEY: mailbox.encode(Mailbox([settled(1), *waiting, deferred]))}
-    records = [told(make_alert(), f"e-{n}") for n in range(3)]
-    decided = planned(*records, records[1], told(alert), told(make_alert(), "e-3"), rows=rows)
+    records = [told(make_alert(alert_id=f"a-{n}"), f"e-{n}") for n in range(4)]
+    decided = planned(*records[:3], records[1], told(alert), records[3], rows=rows)
 
     failed, cancelled = ("failed", "too_many_waiting"), ("cancelled", "withdrawn")
     assert [("pending", "planned"), failed, failed, cancelled, ("pending", "planned")] == lines(decided)
@@ -496,6 +525,6 @@ def test_a_crash_leaves_no_alert_of_a_mail_that_was_cancelled(make_alert: MakeAl
 
 def test_the_retry_policy_of_the_settings_is_what_counts() -> None:
     mail = pending()
-    mailbox.fail(mail, KEY, TEMPORARY, NOW, RetryPolicy())
+    mailbox.fail(mail, TEMPORARY, NOW, RetryPolicy())
 
     assert timedelta(milliseconds=mail.due - NOW) == timedelta(minutes=5)

@@ -65,7 +65,7 @@ def box_of(incident: Incident, status: DeliveryStatus, route: str = "default") -
 # Planning
 
 
-def test_an_incident_becomes_a_pending_mail_and_a_line_in_the_log_under_its_own_key(
+def test_an_incident_becomes_a_pending_mail_and_a_line_in_the_log_under_its_own_id(
     make_incident: MakeIncident,
 ) -> None:
     record = opened(make_incident)
@@ -76,7 +76,7 @@ def test_an_incident_becomes_a_pending_mail_and_a_line_in_the_log_under_its_own_
     )
     assert {mailbox.letter_key(BOX, id_of("i-1")): record.value} == letters(decided)
     assert lines(decided) == [("pending", "planned")]
-    assert [SEGMENT] == [output.key for output in decided.outputs]
+    assert [make_incident().alert_id.encode()] == [output.key for output in decided.outputs]
     assert line(decided.outputs[0])["alert_id"] == make_incident().alert_id
 
 
@@ -126,12 +126,13 @@ def test_an_open_mail_is_read_as_what_it_is_about(make_alert: MakeAlert, make_in
         assert event == mailbox.read_letter(row.partition(b"\x00")[0], letter)
 
 
-def test_the_outcomes_of_its_mail_are_logged_under_the_incidents_key(make_incident: MakeIncident) -> None:
+def test_the_outcomes_of_its_mail_are_logged_under_the_incidents_id(make_incident: MakeIncident) -> None:
     mail = mails(planned(opened(make_incident)), BOX)[0]
-    deferred = mailbox.fail(mail, BOX, DeliveryError("smtp_450", retry=True), NOW, RetryPolicy())
-    sent = mailbox.succeed(mail, BOX, NOW)
+    deferred = mailbox.fail(mail, DeliveryError("smtp_450", retry=True), NOW, RetryPolicy())
+    sent = mailbox.succeed(mail, NOW)
 
-    assert [SEGMENT, SEGMENT] == [deferred.key, sent.key]
+    incident = make_incident().alert_id.encode()
+    assert [incident, incident] == [deferred.key, sent.key]
 
 
 def test_its_letter_is_an_orphan_once_its_mail_is_settled(make_incident: MakeIncident) -> None:

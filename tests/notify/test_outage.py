@@ -1,6 +1,6 @@
 """An outage: who may be tried when, and what is news."""
 
-from worker.notify.outage import Outage
+from worker.notify.outage import Outage, Refusal, Refusals
 
 SECOND = 1_000
 
@@ -40,11 +40,52 @@ def test_what_was_under_way_when_it_began_is_no_news() -> None:
 
 def test_it_ends_once_and_the_next_one_begins_anew() -> None:
     outage = Outage()
-    assert not outage.ends()
+    assert not outage.ends(accepted=True)
     outage.begins(0)
     outage.begins(SECOND)
 
-    assert [True, False] == [outage.ends(), outage.ends()]
+    assert [True, False] == [outage.ends(accepted=False), outage.ends(accepted=False)]
     assert outage.hands(4, now=SECOND) == 4
     outage.begins(2 * SECOND)
     assert 3 * SECOND == outage.until
+
+
+def test_a_server_that_refuses_every_mail_is_back_only_when_it_accepts_one() -> None:
+    outage = Outage()
+    outage.begins(0, refusing=True)
+
+    assert [False, True] == [outage.ends(accepted=False), outage.ends(accepted=True)]
+
+
+def test_a_refusal_for_good_is_in_doubt_until_another_mail_was_accepted() -> None:
+    refusals = Refusals()
+
+    assert refusals.refused("a", "smtp_550") is Refusal.IN_DOUBT
+    assert refusals.refused("a", "smtp_550") is Refusal.IN_DOUBT
+    assert refusals.accepted("b") == ["a"]
+    assert refusals.accepted("c") == []
+    assert refusals.refused("a", "smtp_550") is Refusal.FINAL
+    assert refusals.refused("a", "smtp_550") is Refusal.IN_DOUBT
+
+
+def test_the_same_refusal_of_three_mails_with_no_success_between_is_everybodys() -> None:
+    refusals = Refusals()
+
+    found = [refusals.refused(mail, "smtp_554") for mail in ("a", "b", "b", "c", "d")]
+    assert [Refusal.IN_DOUBT] * 3 + [Refusal.EVERYBODY] * 2 == found
+    assert refusals.accepted("d") == ["a", "b", "c"]
+    assert refusals.refused("e", "smtp_554") is Refusal.IN_DOUBT
+
+
+def test_different_refusals_are_not_everybodys() -> None:
+    refusals = Refusals()
+
+    assert {Refusal.IN_DOUBT} == {refusals.refused(f"{n}", f"smtp_{550 + n}") for n in range(5)}
+
+
+def test_a_mail_that_is_accepted_after_all_is_in_doubt_no_more() -> None:
+    refusals = Refusals()
+    refusals.refused("a", "smtp_550")
+
+    assert refusals.accepted("a") == []
+    assert refusals.refused("a", "smtp_550") is Refusal.IN_DOUBT

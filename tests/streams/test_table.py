@@ -434,3 +434,22 @@ async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Rando
         rest.apply(offset, *record)
     assert expected == read.rows == rest.rows
     assert Head(len(steps)) == read.head == rest.head
+
+
+async def test_a_take_over_that_the_next_rebalance_overtakes_is_told_to_nobody(kafka: Kafka) -> None:
+    worker, heard = Worker(kafka), list[str]()
+    worker.table.watch = lambda *_: heard.append("rows")
+    worker.table.taken_over = lambda: heard.append("taken over")
+    original = kafka.ends
+
+    async def ends(*asked: Any) -> dict[int, int]:
+        worker.table.app.rebalancing_count += 1  # the partitions are being given up meanwhile
+        return await original(*asked)
+
+    kafka.ends = ends  # type: ignore[assignment, method-assign]
+    assert not await worker.take_over(1)
+    assert heard == []
+
+    kafka.ends = original  # type: ignore[method-assign]
+    assert await worker.take_over(2)
+    assert heard == ["rows", "taken over"]

@@ -5,6 +5,9 @@ it is tried, so that a slow or absent SMTP server never holds the alerts back, a
 tried again under the same Message-ID. A customer's row lists the mails; while one is open, its alert lies in a row of
 its own, so that no row outgrows Kafka's largest record. Once it is settled, the alert is dropped and the mail's id
 kept, to recognise a repeat. Incidents are treated likewise, in rows that no customer's erasure reaches.
+
+What goes out is the newest that is known: a later step of the same alert replaces what an open mail says, and a
+withdrawal, or an incident's end, cancels it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,18 +45,22 @@ _NUL = b"\x00"
 #: Before the key of an incident's rows: a customer may be called what an incident's key is, but with no such character.
 _INCIDENT = b"\x01"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
-#: Which of an alert's earlier mails a step cancels. First attempts are always made, so that how many mails a customer
-#: causes does not depend on timing; but an incident that is over before anybody was told is no news any more.
-_CANCELLED_BY: Mapping[str, frozenset[DeliveryStatus]] = {
-    AlertAction.WITHDRAWN: frozenset({DeliveryStatus.DEFERRED}),
-    IncidentAction.RESOLVED: _OPEN,
-}
+#: The steps that end an alert or an incident: they cancel its open mails, which would call somebody for nothing.
+_ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
+#: Reasons of an update that is mailed whatever `email.actions` says: survey tools send the comment after the score, and
+#: whether a customer may be called must not be known too late.
+_ALWAYS_MAILED = frozenset({"comment_added", "comment_changed", "consent_changed"})
+#: How many steps a mail remembers that were merged into it.
+_MERGED_KEPT = 4
 
 
 class Mail(msgspec.Struct, array_like=True):
     """One mail. Times in ms; `due` is when to try next, and 0 for a first attempt, which waits for nothing.
 
-    `left` narrows a retry to receivers that have not got it yet.
+    `left` narrows a retry to receivers that have not got it yet. `action` and `reason`: the step that the mail tells
+    of, while the rest of it is of the newest step; empty where the newest step is the only one. `revision`: of the
+    response that the newest step is about. `merged`: the mails that were not planned because this one tells what they
+    would have told. `unsure`: after an attempt it was not clear whether the mail was accepted.
     """
 
     delivery_id: str
@@ -64,6 +71,11 @@ class Mail(msgspec.Struct, array_like=True):
     planned: int
     due: int
     left: list[str] | None = None
+    action: str = ""
+    reason: str = ""
+    revision: int = 0
+    merged: list[str] = []
+    unsure: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -79,6 +91,11 @@ class Mailbox(msgspec.Struct, array_like=True):
     def find(self, delivery_id: str) -> Mail | None:
         """Return a mail."""
         return next((mail for mail in self.mails if mail.delivery_id == delivery_id), None)
+
+    def find_open(self, delivery_id: str) -> Mail | None:
+        """Return a mail that is still to be sent."""
+        mail = self.find(delivery_id)
+        return mail if mail is not None and mail.is_open else None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -120,12 +137,12 @@ def read_letter(key: bytes, letter: bytes) -> Told:
     return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(letter)
 
 
-def changed(key: bytes, box: Mailbox, mail: Mail) -> dict[bytes, bytes | None]:
-    """Return the rows to write after a mail has changed: a settled one's alert is dropped."""
-    rows: dict[bytes, bytes | None] = {key: encode(box)}
-    if not mail.is_open:
-        rows[letter_key(key, mail.delivery_id)] = None
-    return rows
+def notice(mail: Mail, key: bytes, letter: bytes) -> Told:
+    """Return what an open mail is to say: the newest that is known, as the step its receivers have not heard of."""
+    told = read_letter(key, letter)
+    if not mail.action:
+        return told
+    return told.model_copy(update={"action": mail.action, "reason": mail.reason})
 
 
 def orphans(rows: Mapping[bytes, bytes]) -> list[bytes]:
@@ -137,8 +154,7 @@ def orphans(rows: Mapping[bytes, bytes]) -> list[bytes]:
 def _is_awaited(letter: bytes, rows: Mapping[bytes, bytes]) -> bool:
     key, _, delivery_id = letter.partition(_NUL)
     row = rows.get(key)
-    mail = decode(row).find(delivery_id.decode()) if row is not None and has_open(row) else None
-    return mail is not None and mail.is_open
+    return row is not None and has_open(row) and decode(row).find_open(delivery_id.decode()) is not None
 
 
 class Planner(msgspec.Struct, frozen=True):
@@ -201,28 +217,76 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
 
 
 def _step(told: Told, record: Record, key: bytes, desk: _Desk) -> None:
-    """Take one step of an alert or an incident: mails to plan, mails that lost their point."""
+    """Take one step of an alert or an incident: mails to plan, mails to say it instead, mails that lost their point."""
     box, now = desk.box(key), record.timestamp
     event_id = (header(record, "ce_id") or told.alert_id.encode()).decode(errors="replace")
-    earlier = _earlier(box, told, event_id) if told.action in _CANCELLED_BY else []
+    earlier = _earlier(box, told, event_id)
+    is_mailed = told.action in desk.planner.actions or _is_always_mailed(told)
+    if told.action in _ENDS:
+        _cancel(earlier, told, key, now, desk)
+    elif isinstance(told, Alert) and told.action == AlertAction.UPDATED:
+        _merge(earlier, told, record, event_id if is_mailed else None, desk)
+    if is_mailed:
+        _plan(told, record, event_id, earlier, desk)
+
+
+def _cancel(earlier: Iterable[Mail], told: Told, key: bytes, now: int, desk: _Desk) -> None:
     for mail in earlier:
-        if mail.status in _CANCELLED_BY[told.action]:
-            desk.outputs.append(_settle(mail, key, DeliveryStatus.CANCELLED, told.action, now))
-        if not mail.is_open:
-            desk.letters[letter_key(key, mail.delivery_id)] = None
-    if told.action not in desk.planner.actions:
-        return
-    for route in routes_for(told, desk.planner.routes):
+        if mail.is_open:
+            desk.outputs.append(_settle(mail, DeliveryStatus.CANCELLED, told.action, now))
+        desk.letters[letter_key(key, mail.delivery_id)] = None
+
+
+def _merge(earlier: Iterable[Mail], told: Alert, record: Record, event_id: str | None, desk: _Desk) -> None:
+    """Have open mails say what a later step says; `event_id`: the step's, if it would be mailed itself."""
+    key = box_key(told, record.key or b"")
+    for mail in earlier:
+        if not mail.is_open or told.revision < mail.revision:
+            continue
+        mail.revision = told.revision
+        desk.letters[letter_key(key, mail.delivery_id)] = record.value
+        # Whoever may have got the mail as it was gets another one.
+        if event_id is not None and mail.left is None and not mail.unsure:
+            mail.merged = [*mail.merged, _delivery_id(event_id, mail.route)][-_MERGED_KEPT:]
+            if mail.action == AlertAction.UPDATED:
+                mail.reason = told.reason
+
+
+def _plan(told: Told, record: Record, event_id: str, earlier: Sequence[Mail], desk: _Desk) -> None:
+    key, now = box_key(told, record.key or b""), record.timestamp
+    box = desk.box(key)
+    for route in _routes(told, earlier, desk.planner):
         delivery_id = _delivery_id(event_id, route.name)
-        if box.find(delivery_id) is not None or _is_no_news(told, route, earlier):
+        if box.find(delivery_id) is not None or _is_no_news(told, route, earlier) or _is_merged(delivery_id, earlier):
             continue
         mail = Mail(delivery_id, told.alert_id, route.name, DeliveryStatus.PENDING, 0, now, 0)
+        if isinstance(told, Alert):
+            mail.action, mail.reason, mail.revision = told.action, told.reason, told.revision
         box.mails.append(mail)
         if sum(known.is_open for known in box.mails) > _OPEN_KEPT:
-            desk.outputs.append(_settle(mail, key, DeliveryStatus.FAILED, "too_many_waiting", now))
+            desk.outputs.append(_settle(mail, DeliveryStatus.FAILED, "too_many_waiting", now))
             continue
         desk.letters[letter_key(key, delivery_id)] = record.value
-        desk.outputs.append(logged(mail, key, "planned", now))
+        desk.outputs.append(logged(mail, "planned", now))
+
+
+def _is_always_mailed(told: Told) -> bool:
+    return told.action == AlertAction.UPDATED and told.reason in _ALWAYS_MAILED
+
+
+def _is_merged(delivery_id: str, earlier: Iterable[Mail]) -> bool:
+    return any(delivery_id in mail.merged for mail in earlier)
+
+
+def _routes(told: Told, earlier: Iterable[Mail], planner: Planner) -> list[Route]:
+    """Return the routes of a step: today's; of an update that is always mailed, those that have the alert already."""
+    todays = routes_for(told, planner.routes)
+    if not _is_always_mailed(told):
+        return todays
+    names = {mail.route for mail in earlier if mail.status is not DeliveryStatus.CANCELLED}
+    if told.action in planner.actions:
+        names |= {route.name for route in todays}
+    return [route for route in planner.routes if route.name in names] or todays
 
 
 def _delivery_id(event_id: str, route: str) -> str:
@@ -240,39 +304,59 @@ def _earlier(box: Mailbox, told: Told, event_id: str) -> list[Mail]:
 
 def _is_no_news(told: Told, route: Route, earlier: Iterable[Mail]) -> bool:
     """Say whether this is the end of something whose beginning the route's receivers were never told of."""
-    return told.action == IncidentAction.RESOLVED and any(
-        mail.status is DeliveryStatus.CANCELLED and mail.route == route.name for mail in earlier
-    )
+    statuses = {mail.status for mail in earlier if mail.route == route.name}
+    return told.action in _ENDS and statuses == {DeliveryStatus.CANCELLED}
 
 
-def succeed(mail: Mail, key: bytes, now: int) -> Output:
+def succeed(mail: Mail, now: int) -> Output:
     """Settle a mail that was accepted; return the log's line. `now` in ms."""
     mail.attempts += 1
-    return _settle(mail, key, DeliveryStatus.SENT, "accepted", now)
+    return _settle(mail, DeliveryStatus.SENT, "accepted", now)
 
 
-def fail(mail: Mail, key: bytes, error: DeliveryError, now: int, policy: RetryPolicy) -> Output:
+def fail(mail: Mail, error: DeliveryError, now: int, policy: RetryPolicy) -> Output:
     """Defer or settle a mail that was not accepted; return the log's line. `now` in ms."""
     mail.attempts += 1
+    mail.unsure = mail.unsure or error.unsure
     if not error.retry:
-        return _settle(mail, key, DeliveryStatus.FAILED, error.reason, now)
+        return _settle(mail, DeliveryStatus.FAILED, error.reason, now)
     delay = policy.delay(mail.attempts)
     if delay is None:
-        return _settle(mail, key, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
+        return _settle(mail, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
     mail.status = DeliveryStatus.DEFERRED
     if error.retry_to is not None:
         mail.left = list(error.retry_to)
     mail.due = now + int(delay.total_seconds() * 1_000)
-    return logged(mail, key, error.reason, now)
+    return logged(mail, error.reason, now)
 
 
-def _settle(mail: Mail, key: bytes, status: DeliveryStatus, reason: str, now: int) -> Output:
+def cancel(mail: Mail, reason: str, now: int) -> Output:
+    """Settle a mail that nobody is to get any more; return the log's line. `now` in ms."""
+    return _settle(mail, DeliveryStatus.CANCELLED, reason, now)
+
+
+def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail | None:
+    """Plan a mail for what was merged into one while that was on its way, and so is not in it.
+
+    `known`: what had been merged when the mail was composed. The new mail's letter is the old one's.
+    """
+    missed = [delivery_id for delivery_id in mail.merged if delivery_id not in known]
+    if not missed or box.find(missed[-1]) is not None:
+        return None
+    later = Mail(missed[-1], mail.alert_id, mail.route, DeliveryStatus.PENDING, 0, now, 0, revision=mail.revision)
+    later.merged = missed[:-1]
+    mail.merged = [delivery_id for delivery_id in mail.merged if delivery_id not in missed]
+    box.mails.append(later)
+    return later
+
+
+def _settle(mail: Mail, status: DeliveryStatus, reason: str, now: int) -> Output:
     mail.status, mail.left = status, None
-    return logged(mail, key, reason, now)
+    return logged(mail, reason, now)
 
 
-def logged(mail: Mail, key: bytes, reason: str, now: int) -> Output:
-    """Return a line of the delivery log."""
+def logged(mail: Mail, reason: str, now: int) -> Output:
+    """Return a line of the delivery log. Its key is the alert's id: a customer's would outlive the erasure."""
     body = _Delivery(
         delivery_id=mail.delivery_id,
         alert_id=mail.alert_id,
@@ -285,4 +369,4 @@ def logged(mail: Mail, key: bytes, reason: str, now: int) -> Output:
         next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
     )
     event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
-    return outbox.event(outbox.DELIVERY, key.removeprefix(_INCIDENT), body, event_id, rfc3339(now))
+    return outbox.event(outbox.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))

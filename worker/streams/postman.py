@@ -2,8 +2,9 @@
 
 Trying is outside Kafka and takes long, so no lock is held meanwhile: the row is read again before the outcome is
 written, and a mail that was erased in between stays erased. Before partitions are given up, the mails in hand are
-finished, so that a rebalance is no reason to send twice; only a crash between the server's 250 and the log's line is,
-and then both copies have one Message-ID.
+finished. So a mail is sent twice only if the worker ends, or loses the partition, between the server's 250 and the
+acknowledgement of the row that says so; all copies have one Message-ID. What this worker knows to be accepted it does
+not send again when it has the partition back.
 
 Waiting goes by the steady clock: a wall clock that jumps neither holds a mail back nor sends it early.
 """
@@ -13,20 +14,24 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
-from heapq import heappop, heappush
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import outbox
 from worker.flow.outbox import Output
 from worker.notify import mailbox
+from worker.notify.addressing import Address, NobodyLeft, addressed
 from worker.notify.channels.email import EmailChannel
 from worker.notify.compose import compose
 from worker.notify.mailbox import Mail, Mailbox
-from worker.notify.outage import Outage
+from worker.notify.outage import Outage, Refusal, Refusals
+from worker.notify.outcomes import Outcome, write_down
 from worker.notify.routing import Route
+from worker.notify.schedule import Errand, Schedule
+from worker.notify.told import Told
 from worker.streams.lease import lease_holds
+from worker.streams.rows import Head
 from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
 from worker.streams.table import DurableTable
@@ -38,21 +43,8 @@ _FINISH_SECONDS = 20.0
 #: And how long stopping may.
 _STOP_SECONDS = 3.0
 
-
-class Errand(NamedTuple):
-    """Where a mail lies."""
-
-    number: int
-    key: bytes
-    delivery_id: str
-
-
-class Due(NamedTuple):
-    """When a mail may go out, by the steady clock; of those that may, the one planned first goes first. In ms."""
-
-    at: int
-    planned: int
-    errand: Errand
+#: What is said when a server can be talked to, but refuses everything.
+_REFUSES_ALL = "the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)"
 
 
 class Postman:
@@ -64,14 +56,15 @@ class Postman:
         self._channel = channel
         self._clock = clock
         self._email = shell.settings.email
-        self._routes: dict[str, Route] = {route.name: route for route in self._email.all_routes()}
+        self._routes: list[Route] = self._email.all_routes()
         self._outage = Outage()
-        # What is open, by row; and the same in the order it is due, where entries that changed since are passed over.
-        self._open: dict[tuple[int, bytes], dict[str, Due]] = {}
-        self._queue: list[Due] = []
+        self._refusals = Refusals()
+        self._schedule = Schedule()
         self._in_hand: dict[Errand, asyncio.Task[None]] = {}
         # What came of mails, by partition, until it is written down.
-        self._outcomes: dict[int, dict[Errand, DeliveryError | None]] = defaultdict(dict)
+        self._outcomes: dict[int, dict[Errand, Outcome]] = defaultdict(dict)
+        # Those that were accepted, also if the partition was lost before that was written down.
+        self._accepted: dict[Errand, Outcome] = {}
         self._something_new = asyncio.Event()
         self._giving_up = False
         self._round: asyncio.Task[None] | None = None
@@ -95,25 +88,22 @@ class Postman:
     @property
     def pending(self) -> int:
         """How many mails are due or in hand; deferred ones have their time."""
-        now = self._clock.steady()
-        due = {due.errand for mails in self._open.values() for due in mails.values() if due.at <= now}
-        return len(due | self._in_hand.keys())
+        return self._schedule.count(self._clock.steady())
 
     @property
     def resting_until(self) -> int | None:
         """When the next mail is tried, by the steady clock; None while one is in hand, and if there is none to try."""
-        resting = not self._in_hand and any(self._open.values())
+        resting = not self._in_hand and self._schedule
         return self._next_round() if resting else None
 
     def _rows_changed(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
         for key, row in rows.items():
-            self._open.pop((number, key), None)
-            if row is not None and mailbox.has_open(row):
-                mails = [mail for mail in mailbox.decode(row).mails if mail.is_open]
-                dues = {m.delivery_id: Due(self._at(m), m.planned, Errand(number, key, m.delivery_id)) for m in mails}
-                self._open[number, key] = dues
-                for due in dues.values():
-                    heappush(self._queue, due)
+            is_open = row is not None and mailbox.has_open(row)
+            mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
+            self._schedule.put(number, key, mails, self._at)
+        for errand in [errand for errand in self._accepted if not self._schedule.is_open(errand)]:
+            if errand.partition == number and errand.key in rows:
+                del self._accepted[errand]
         self._something_new.set()
 
     def _at(self, mail: Mail) -> int:
@@ -126,8 +116,8 @@ class Postman:
         del revoked
         self._giving_up = True
         await self._finish(_FINISH_SECONDS)
-        self._open.clear()
-        self._queue.clear()
+        self._schedule.clear()
+        self._refusals.clear()
         self._outcomes.clear()
 
     def take_over(self) -> None:
@@ -151,12 +141,13 @@ class Postman:
 
     def _next_round(self) -> int | None:
         """Return when to look again if nothing new happens; None if only something new can change anything."""
-        if self._giving_up or not self._queue:
+        next_at = None if self._giving_up else self._schedule.next_at()
+        if next_at is None:
             return None
         until = self._outage.until
         if until is not None and until > self._clock.steady():
-            return max(until, self._queue[0].at)
-        return self._queue[0].at if self._free_hands > 0 else None
+            return max(until, next_at)
+        return next_at if self._free_hands > 0 else None
 
     @property
     def _free_hands(self) -> int:
@@ -164,22 +155,18 @@ class Postman:
         return hands - len(self._in_hand)
 
     def _set_out(self) -> None:
-        """Take up what is due, as far as hands are free."""
-        now = self._clock.steady()
-        while not self._giving_up and self._queue and self._queue[0].at <= now and self._free_hands > 0:
-            due = heappop(self._queue)
-            errand = due.errand
-            if self._due(errand) == due and errand not in self._in_hand:
-                task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
-                task.add_done_callback(partial(self._delivered, errand))
-
-    def _due(self, errand: Errand) -> Due | None:
-        return self._open.get((errand.number, errand.key), {}).get(errand.delivery_id)
+        """Take up what is due, as far as hands are free; in an outage, each time another mail."""
+        while not self._giving_up and self._free_hands > 0:
+            now = self._clock.steady()
+            errand = self._schedule.take(now) if self._outage.until is None else self._schedule.probe(now)
+            if errand is None:
+                return
+            task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
+            task.add_done_callback(partial(self._delivered, errand))
 
     def _delivered(self, errand: Errand, task: asyncio.Task[None]) -> None:
         del self._in_hand[errand]
-        if (due := self._due(errand)) is not None:
-            heappush(self._queue, due)
+        self._schedule.put_back(errand)
         self._something_new.set()
         self._stopped(task)
 
@@ -193,78 +180,114 @@ class Postman:
         if not await self._lease_holds(generation):
             self._giving_up = True  # until the partitions are taken over again
             return
-        rows = self._table.partition(errand.number).rows
+        rows = self._table.partition(errand.partition).rows
         row, letter = rows.get(errand.key), rows.get(mailbox.letter_key(errand.key, errand.delivery_id))
-        mail = None if row is None else mailbox.decode(row).find(errand.delivery_id)
-        if mail is None or not mail.is_open:
+        box = Mailbox() if row is None else mailbox.decode(row)
+        mail = box.find_open(errand.delivery_id)
+        if mail is None:
+            self._schedule.forget(errand)
             return
-        error = await self._attempt(errand.key, mail, letter)
-        if error is not None and error.unavailable:
-            self._note_outage(error)
+        outcome = self._accepted.get(errand) or await self._attempt(errand, mail, box.mails, letter)
+        if outcome is None:
             return
-        if self._outage.ends():
-            log.info("the mail server can be used again")
-        self._outcomes[errand.number][errand] = error
-        async with self._table.lock(errand.number):
+        self._outcomes[errand.partition][errand] = outcome
+        async with self._table.lock(errand.partition):
             # Whoever gets the lock first writes down for all who wait for it.
-            if errand in self._outcomes[errand.number]:
-                await self._write_down(errand.number, self._outcomes.pop(errand.number), generation)
+            if errand in self._outcomes[errand.partition]:
+                await self._write_down(errand.partition, self._outcomes.pop(errand.partition), generation)
 
-    def _note_outage(self, error: DeliveryError) -> None:
+    async def _attempt(self, errand: Errand, mail: Mail, mails: list[Mail], letter: bytes | None) -> Outcome | None:
+        """Send a mail; return what came of it, None if the server cannot be used now."""
+        if letter is None:
+            lost = DeliveryError("letter_lost", retry=False, alarm=True)
+            log.error("mail %s has no content any more: the outbox was changed from outside", mail.delivery_id)
+            return Outcome(lost, mail.route, mail.merged)
+        told = mailbox.notice(mail, errand.key, letter)
+        try:
+            address = addressed(mail, told, mails, self._routes)
+        except NobodyLeft as gone:
+            log.warning("mail %s is not sent: %s: the settings changed while it waited", mail.delivery_id, gone.reason)
+            return Outcome(None, mail.route, mail.merged, gone.reason)
+        if address.route.name != mail.route:
+            text = "mail %s waited for the route %r, which the settings do not have any more: it goes to %r"
+            log.warning(text, mail.delivery_id, mail.route, address.route.name)
+        error = await self._send_mail(mail, told, address)
+        outcome = Outcome(error, address.route.name, mail.merged)
+        if error is None or error.partly:
+            self._accepted[errand] = outcome  # noted first: whatever comes next, it is not sent again from here
+            self._note_success(errand)
+            return outcome
+        return self._judged(errand, outcome, error)
+
+    async def _send_mail(self, mail: Mail, told: Told, address: Address) -> DeliveryError | None:
+        """Return why a mail was not accepted, None if it was."""
+        message = compose(told, address.route, delivery_id=mail.delivery_id, letterhead=self._email.letterhead)
+        try:
+            await self._channel.send(message, address.receivers)
+        except DeliveryError as error:
+            if not error.unavailable:
+                level = logging.ERROR if error.alarm else logging.WARNING
+                log.log(level, "mail %s was not accepted: %s", mail.delivery_id, _reason(error))
+            return error
+        return None
+
+    def _judged(self, errand: Errand, outcome: Outcome, error: DeliveryError) -> Outcome | None:
+        """Return what a failure means for the mail; None if it means nothing for it, but for the server."""
+        if error.unavailable:
+            self._note_outage(error)
+            return None
+        if not error.retry:
+            refusal = self._refusals.refused(errand, error.reason)
+            if refusal is Refusal.EVERYBODY:
+                self._note_outage(DeliveryError(error.reason, retry=True, alarm=True, hint=_REFUSES_ALL), refusing=True)
+                return None
+            if refusal is Refusal.IN_DOUBT:
+                outcome = outcome._replace(error=DeliveryError(error.reason, retry=True, alarm=True))
+        self._note_end(accepted=False)
+        return outcome
+
+    def _note_success(self, errand: Errand) -> None:
+        self._note_end(accepted=True)
+        for other in self._refusals.accepted(errand):
+            self._schedule.hasten(cast(Errand, other), self._clock.steady())
+
+    def _note_end(self, *, accepted: bool) -> None:
+        if self._outage.ends(accepted=accepted):
+            self._schedule.outage_ended()
+            log.info("the mail server can be used again")
+
+    def _note_outage(self, error: DeliveryError, *, refusing: bool = False) -> None:
         now = self._clock.steady()
-        if self._outage.begins(now) and self._outage.until is not None:
+        if self._outage.begins(now, refusing=refusing) and self._outage.until is not None:
             level = logging.ERROR if error.alarm else logging.WARNING
             wait = (self._outage.until - now) / 1_000
-            why = f"{error.reason}; {error.hint}" if error.hint else error.reason
-            log.log(level, "mails wait, the mail server cannot be used: %s; trying again in %.0f s", why, wait)
+            text = "mails wait, the mail server cannot be used: %s; trying again in %.0f s"
+            log.log(level, text, _reason(error), wait)
 
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
 
-    async def _attempt(self, key: bytes, mail: Mail, letter: bytes | None) -> DeliveryError | None:
-        """Send a mail; return why it was not accepted, None if it was."""
-        if letter is None:
-            return DeliveryError("letter_lost", retry=False, alarm=True)
-        route = self._routes.get(mail.route)
-        if route is None:
-            return DeliveryError("route_removed", retry=False, alarm=True)
-        message = compose(
-            mailbox.read_letter(key, letter),
-            route,
-            delivery_id=mail.delivery_id,
-            letterhead=self._email.letterhead,
-        )
-        try:
-            await self._channel.send(message, mail.left)
-        except DeliveryError as error:
-            if not error.unavailable:
-                level = logging.ERROR if error.alarm else logging.WARNING
-                why = f"{error.reason}; {error.hint}" if error.hint else error.reason
-                log.log(level, "mail %s was not accepted: %s", mail.delivery_id, why)
-            return error
-        return None
-
-    async def _write_down(self, number: int, outcomes: Mapping[Errand, DeliveryError | None], generation: int) -> None:
-        partition, now = self._table.partition(number), self._clock.now()
-        boxes: dict[bytes, Mailbox] = {}
-        lines: list[Output] = []
-        rows: dict[bytes, bytes | None] = {}
-        for errand, error in outcomes.items():
-            key = errand.key
-            if key not in boxes and (row := partition.rows.get(key)) is not None:
-                boxes[key] = mailbox.decode(row)
-            mail = boxes[key].find(errand.delivery_id) if key in boxes else None
-            if mail is None or not mail.is_open:
-                continue  # erased or cancelled while it was sent
-            if error is None:
-                lines.append(mailbox.succeed(mail, key, now))
-            else:
-                lines.append(mailbox.fail(mail, key, error, now, self._email.retry))
-            rows |= mailbox.changed(key, boxes[key], mail)
+    async def _write_down(self, number: int, outcomes: Mapping[Errand, Outcome], generation: int) -> None:
+        """Write the log's lines, and then the rows. What was accepted stays known here until its row is durable."""
+        if not await self._lease_holds(generation):
+            return
+        partition = self._table.partition(number)
+        lines, rows = write_down(outcomes, partition.rows.get, self._clock.now(), self._email.retry)
         await self._send(lines, number)
-        if lines and await self._lease_holds(generation):
-            await self._table.write(number, rows, partition.head, partial(self._shell.consumer.holds, generation))
+        if lines and not await self._is_written(number, rows, partition.head, generation):
+            return
+        for errand in outcomes:
+            self._accepted.pop(errand, None)
+
+    async def _is_written(self, number: int, rows: Mapping[bytes, bytes | None], head: Head, generation: int) -> bool:
+        if not await self._lease_holds(generation):
+            return False
+        return await self._table.write(number, rows, head, partial(self._shell.consumer.holds, generation))
 
     async def _send(self, lines: list[Output], number: int) -> None:
         records: list[Sendable] = [(line.key, line.value, line.headers, line.timestamp) for line in lines]
         await self._shell.sender.send([(self._shell.topic_name(outbox.DELIVERIES), number, records)])
+
+
+def _reason(error: DeliveryError) -> str:
+    return f"{error.reason}; {error.hint}" if error.hint else error.reason

@@ -183,9 +183,11 @@ class DurableTable(Table[bytes, bytes]):
     async def recover(self, numbers: Collection[int], generation: int) -> bool:
         """Bring these partitions up to date and take them over; forget all others.
 
-        Return False if they are somebody else's by now. Raise StateNotDurable if Kafka cannot be read, StateLost if the
+        Return False if they are somebody else's by now, or may soon be: whoever is told that they are this worker's
+        would go on while the group settles again. Raise StateNotDurable if Kafka cannot be read, StateLost if the
         changelog is not what it was.
         """
+        rebalance = self.app.rebalancing_count
         cast(PartitionedStore, self.data).keep(numbers)
         async with AsyncExitStack() as stack:
             for number in sorted(numbers):
@@ -196,6 +198,11 @@ class DurableTable(Table[bytes, bytes]):
                     return False
             if self.state_anew is not None:
                 await self._patiently(partial(self.state_anew, numbers))
+        if self.app.rebalancing_count != rebalance:
+            return False
+        if self.watch is not None:
+            for number in sorted(numbers):
+                self.watch(number, self.partition(number).rows)
         if self.taken_over is not None:
             self.taken_over()
         return True
@@ -257,8 +264,6 @@ class DurableTable(Table[bytes, bytes]):
             await self._write_anew(number)
         except _OvertakenError:
             return False
-        if self.watch is not None:
-            self.watch(number, partition.rows)
         return True
 
     async def _raise_fence(self, number: int, generation: int) -> bool:

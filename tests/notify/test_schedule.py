@@ -1,0 +1,138 @@
+"""Which mail goes out next, and how much has to be kept to know that."""
+
+from notify.mailboxes import pending
+
+from worker.notify.mailbox import Mail
+from worker.notify.schedule import Errand, Schedule
+
+KEY = b"c-1"
+
+
+def due(mail: Mail) -> int:
+    return mail.due
+
+
+def at_once(mail: Mail) -> int:
+    del mail
+    return 0
+
+
+def a_mail(number: int, **changes: int | str) -> Mail:
+    return pending(**{"delivery_id": f"d-{number}", "planned": number, "due": 0, **changes})
+
+
+def errand(number: int, key: bytes = KEY) -> Errand:
+    return Errand(0, key, f"d-{number}")
+
+
+def test_of_those_that_are_due_the_one_planned_first_goes_first() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(2), a_mail(1), a_mail(0, due=500)], due)
+
+    assert [errand(1), errand(2), None] == [schedule.take(100) for _ in range(3)]
+    assert schedule.next_at() == 500
+    assert schedule.count(100) == 2
+    assert schedule.take(500) == errand(0)
+
+
+def test_a_mail_in_hand_is_not_taken_again_until_it_is_put_back() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1)], due)
+    assert schedule.take(0) == errand(1)
+    schedule.put(0, KEY, [a_mail(1, due=700)], due)
+
+    assert schedule.next_at() is None
+    schedule.put_back(errand(1))
+    assert (schedule.take(0), schedule.take(700)) == (None, errand(1))
+
+
+def test_what_is_not_open_any_more_is_passed_over() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1), a_mail(2)], due)
+    schedule.put(0, KEY, [a_mail(2)], due)
+    assert schedule.take(0) == errand(2)
+    schedule.put(0, KEY, [], due)
+    schedule.put_back(errand(2))
+
+    assert schedule.take(0) is None
+    assert not schedule
+
+
+def test_a_row_that_is_written_for_each_of_its_mails_is_no_entry_for_each_of_the_others() -> None:
+    schedule, mails, most = Schedule(), [a_mail(number) for number in range(2_000)], 0
+    schedule.put(0, KEY, mails, at_once)
+    while mails:
+        taken = schedule.take(0)
+        assert taken == errand(mails[0].planned)
+        schedule.put(0, KEY, mails := mails[1:], at_once)
+        schedule.put_back(taken)
+        most = max(most, schedule.entries)
+
+    assert most <= 2_000
+    assert schedule.take(0) is None
+
+
+def test_mails_that_are_deferred_again_and_again_leave_nothing_behind() -> None:
+    schedule = Schedule()
+    for time in range(50):
+        schedule.put(0, KEY, [a_mail(number, due=time) for number in range(200)], due)
+
+    assert schedule.entries <= 2_000
+    assert len([taken for _ in range(300) if (taken := schedule.take(50)) is not None]) == 200
+
+
+def test_the_time_of_a_mail_is_asked_for_once() -> None:
+    schedule, asked = Schedule(), list[str]()
+
+    def at(mail: Mail) -> int:
+        asked.append(mail.delivery_id)
+        return 100
+
+    for _ in range(3):
+        schedule.put(0, KEY, [a_mail(1)], at)
+
+    assert asked == ["d-1"]
+
+
+def test_in_an_outage_each_probe_is_another_mail() -> None:
+    schedule, probed = Schedule(), []
+    schedule.put(0, KEY, [a_mail(number) for number in range(3)], due)
+    schedule.put(0, b"c-2", [a_mail(3, due=900)], due)
+    for _ in range(4):
+        taken = schedule.probe(0)
+        assert taken is not None
+        probed.append(taken)
+        schedule.put_back(taken)
+
+    assert [errand(0), errand(1), errand(2), errand(0)] == probed
+    assert schedule.entries == 4
+
+
+def test_and_of_another_route_if_there_is_one() -> None:
+    schedule, probed = Schedule(), []
+    schedule.put(0, KEY, [*(a_mail(number) for number in range(30)), a_mail(30, route="other")], due)
+    for _ in range(3):
+        taken = schedule.probe(0)
+        assert taken is not None
+        probed.append(taken)
+        schedule.put_back(taken)
+
+    assert [errand(0), errand(30), errand(1)] == probed
+
+
+def test_a_probe_takes_no_mail_that_is_in_hand() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1)], due)
+
+    assert (schedule.probe(0), schedule.probe(0)) == (errand(1), None)
+
+
+def test_a_mail_can_be_hastened() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1, due=900)], due)
+    schedule.hasten(errand(1), 5)
+    schedule.put(0, KEY, [a_mail(1, due=900)], due)
+
+    assert schedule.take(5) == errand(1)
+    schedule.hasten(errand(2), 5)
+    assert schedule.next_at() is None

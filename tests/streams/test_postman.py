@@ -1,0 +1,393 @@
+"""The postman with a clock that stands still and a channel that does what a test says: no Kafka, no SMTP."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from chaos.clock import FakeClock
+from flow.records import Record
+from notify.mailboxes import told
+
+from schemas.alert import Alert
+from worker.errors import DeliveryError
+from worker.notify import mailbox
+from worker.notify.mailbox import Planner
+from worker.notify.routing import Route
+from worker.settings import EmailSettings, Settings
+from worker.streams.postman import Postman
+from worker.streams.rows import Partition
+
+MakeAlert = Callable[..., Alert]
+
+PARTITION = 0
+AWAY = DeliveryError("refused", retry=True, unavailable=True)
+LATER = DeliveryError("smtp_451", retry=True)
+RELAY_DENIED = DeliveryError("smtp_554", retry=False, alarm=True)
+NOBODY = DeliveryError("smtp_550", retry=False, alarm=True)
+MINUTES = 60_000
+
+
+class Channel:
+    """Takes mails; `answer` says what becomes of each, by its subject's alert."""
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+        self.sent: list[tuple[str, tuple[str, ...]]] = []
+        self.answer: Callable[[str], DeliveryError | None] = lambda _: None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.closed = False
+
+    async def send(self, message: EmailMessage, to: list[str]) -> None:
+        alert = str(message["X-NPS-Alert-Id"])
+        self.tried.append(alert)
+        await self.gate.wait()
+        if (error := self.answer(alert)) is not None:
+            raise error
+        self.sent.append((alert, tuple(to)))
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    @property
+    def accepted(self) -> list[str]:
+        return [alert for alert, _ in self.sent]
+
+
+class Office:
+    """A postman, and what is around it: one partition's rows in memory, the log, the group."""
+
+    def __init__(self, **changes: Any) -> None:
+        email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
+        self.settings = Settings.model_construct(email=email)
+        self.clock = FakeClock()
+        self.channel = Channel()
+        self.rows = Partition()
+        self.log: list[dict[str, Any]] = []
+        self.generation = self.confirmed = 1
+        self.writes = self.writable = True
+        self.failed: list[BaseException] = []
+        self.revoked: Any = None
+        self._lock = asyncio.Lock()
+        app = SimpleNamespace(
+            on_partitions_revoked=SimpleNamespace(connect=lambda handler, **_: setattr(self, "revoked", handler)),
+        )
+        shell = SimpleNamespace(
+            settings=self.settings,
+            app=app,
+            consumer=SimpleNamespace(holds=lambda number: number == self.confirmed, heartbeat_age=lambda: 0.0),
+            sender=SimpleNamespace(send=self._log_lines),
+            topic_name=lambda topic: f"nps.{topic}",
+            fail=self.failed.append,
+        )
+        self._app = app
+        app.consumer_generation_id = self.generation
+        self.table = SimpleNamespace(
+            partition=lambda _: self.rows, lock=lambda _: self._lock, write=self._write, watch=None
+        )
+        self.postman = Postman(cast(Any, shell), cast(Any, self.table), cast(Any, self.channel), self.clock)
+
+    async def _log_lines(self, batches: Any) -> None:
+        for topic, _, records in batches:
+            assert topic == "nps.deliveries"
+            self.log += [json.loads(value) for _, value, _, _ in records]
+
+    async def _write(self, number: int, rows: Mapping[bytes, bytes | None], _head: Any, held: Any) -> bool:
+        if not (self.writable and held()):
+            return False
+        self._apply(rows)
+        cast(Any, self.table.watch)(number, rows)
+        return True
+
+    def _apply(self, rows: Mapping[bytes, bytes | None]) -> None:
+        for key, row in rows.items():
+            if row is None:
+                self.rows.rows.pop(key, None)
+            else:
+                self.rows.rows[key] = row
+
+    def plan(self, *records: Record, routes: list[Route] | None = None) -> None:
+        """Have the steps of alerts planned, as the lane does."""
+        email = self.settings.email
+        planner = Planner(routes or email.all_routes(), email.actions, self.settings.intake)
+        decided = mailbox.plan(records, planner, self.rows.rows.get)
+        self._apply(decided.rows)
+        cast(Any, self.table.watch)(PARTITION, decided.rows)
+
+    async def settle(self) -> None:
+        """Let everything happen that can happen now."""
+        for _ in range(200):
+            await asyncio.sleep(0)
+
+    async def pass_on(self, milliseconds: int) -> None:
+        """Let time pass, and everything happen that is then due."""
+        end = self.clock.now() + milliseconds
+        while (until := self.postman.resting_until) is not None and until <= end:
+            self.clock.move_to(until)
+            await self.settle()
+        self.clock.move_to(end)
+        await self.settle()
+
+    def lose(self) -> None:
+        """Lose the partition: somebody else's generation has begun."""
+        self.confirmed += 1
+
+    def regain(self) -> None:
+        """Take the partition over again."""
+        self._app.consumer_generation_id = self.confirmed
+        cast(Any, self.table.watch)(PARTITION, self.rows.rows)
+        self.postman.take_over()
+
+    def statuses(self, reason: str | None = None) -> list[str]:
+        return [line["status"] for line in self.log if reason in {None, line["reason"]}]
+
+
+@asynccontextmanager
+async def at_work(**changes: Any) -> AsyncIterator[Office]:
+    office = Office(**changes)
+    office.postman.start()
+    try:
+        yield office
+    finally:
+        office.channel.gate.set()
+        await office.postman.stop()
+        assert office.channel.closed
+        assert not office.failed
+
+
+def opened(make_alert: MakeAlert, number: int, key: bytes | None = None, **changes: Any) -> Record:
+    alert = make_alert(**{"alert_id": f"a-{number}", "response_id": f"r-{number}", **changes})
+    return told(alert, f"e-{number}", key or f"c-{number}".encode(), timestamp=1_000 + number)
+
+
+async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.plan(*(opened(make_alert, number) for number in range(20)))
+        await office.settle()
+
+        assert sorted(f"a-{number}" for number in range(20)) == sorted(office.channel.accepted)
+        assert ["sent"] * 20 == office.statuses()
+        assert office.postman.pending == 0
+        assert office.postman.resting_until is None
+
+
+async def test_one_mail_that_is_refused_for_now_holds_nobody_up(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda alert: LATER if alert == "a-0" else None
+        office.plan(*(opened(make_alert, number) for number in range(31)))
+        await office.settle()
+
+        assert len(office.channel.accepted) == 30
+        assert office.statuses("smtp_451") == ["deferred"]
+        office.channel.answer = lambda _: None
+        await office.pass_on(5 * MINUTES)
+        assert office.channel.accepted[-1] == "a-0"
+
+
+async def test_in_an_outage_another_mail_is_tried_each_time_and_one_success_ends_it(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: AWAY
+        office.plan(*(opened(make_alert, number) for number in range(31)))
+        await office.settle()
+        tried = len(office.channel.tried)
+        await office.pass_on(61_000)
+
+        probes = office.channel.tried[tried:]
+        assert len(set(probes)) == len(probes) == 6
+        assert office.log == []
+        office.channel.answer = lambda _: None
+        with caplog.at_level(logging.INFO):
+            await office.pass_on(30_000)
+        assert len(office.channel.accepted) == 31
+        assert "the mail server can be used again" in caplog.text
+
+
+async def test_a_mail_that_makes_the_server_turn_away_holds_nobody_up(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda alert: AWAY if alert == "a-0" else None
+        office.plan(*(opened(make_alert, number) for number in range(31)))
+        await office.pass_on(5_000)
+
+        assert len(office.channel.accepted) == 30
+
+
+async def test_a_server_that_refuses_every_mail_for_good_ends_none_of_them(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: RELAY_DENIED
+        office.plan(*(opened(make_alert, number) for number in range(40)))
+        await office.pass_on(60 * MINUTES)
+
+        assert "failed" not in office.statuses()
+        assert "smtp_554; the server refuses every mail (smtp.host" in caplog.text
+        assert {logging.ERROR} == {record.levelno for record in caplog.records}
+        office.channel.answer = lambda _: None
+        await office.pass_on(30_000)
+        assert sorted(office.channel.accepted) == sorted(f"a-{number}" for number in range(40))
+
+
+async def test_a_lone_mail_that_is_refused_for_good_is_tried_again_until_the_server_accepts_another(
+    make_alert: MakeAlert,
+) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda alert: NOBODY if alert == "a-0" else None
+        office.plan(opened(make_alert, 0))
+        await office.pass_on(20 * MINUTES)
+        assert office.statuses() == ["deferred"] * 3
+
+        office.plan(opened(make_alert, 1))
+        await office.settle()
+        assert office.statuses()[3:] == ["sent", "failed"]
+
+
+async def test_receivers_who_do_not_exist_cost_the_others_nothing(make_alert: MakeAlert) -> None:
+    routes = [Route(name="gone", segment="gone", to=["gone@example.org"])]
+    async with at_work(routes=routes) as office:
+        office.channel.answer = lambda alert: NOBODY if int(alert[2:]) < 30 else None
+        office.plan(*(opened(make_alert, number, segment="gone") for number in range(30)))
+        await office.settle()
+        office.plan(opened(make_alert, 30))
+        await office.pass_on(30_000)
+        assert office.channel.accepted == ["a-30"]
+
+        for number in range(31, 40):
+            office.plan(opened(make_alert, number))
+            await office.pass_on(30_000)
+        assert office.channel.accepted == [f"a-{number}" for number in range(30, 40)]
+        assert office.statuses("smtp_550").count("failed") == 30
+
+
+async def test_the_newest_content_goes_out(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: AWAY
+        office.plan(opened(make_alert, 0), opened(make_alert, 1))
+        await office.settle()
+        changes = {"alert_id": "a-0", "response_id": "r-0", "revision": 1}
+        office.plan(told(make_alert(action="withdrawn", score=9, **changes), "e-9", b"c-0"))
+        office.channel.answer = lambda _: None
+        await office.pass_on(30_000)
+
+        assert office.channel.accepted == ["a-1"]
+
+
+async def test_a_comment_that_comes_while_its_alerts_mail_is_on_its_way_follows(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.gate.clear()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        later = make_alert(
+            alert_id="a-0", response_id="r-0", revision=1, action="updated", reason="comment_added", comment="Late."
+        )
+        office.plan(told(later, "e-9", b"c-0"))
+        office.channel.gate.set()
+        await office.settle()
+
+        assert office.channel.accepted == ["a-0", "a-0"]
+        assert office.statuses() == ["sent", "pending", "sent"]
+
+
+async def test_mails_whose_route_was_renamed_go_by_todays_routes(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_work(routes=[Route(name="new", segment="fr", to=["new@example.org"])]) as office:
+        office.plan(opened(make_alert, 0), routes=[Route(name="old", to=["old@example.org"])])
+        await office.settle()
+
+        assert office.channel.sent == [("a-0", ("new@example.org",))]
+        assert [line["route"] for line in office.log] == ["new"]
+        assert "waited for the route 'old', which the settings do not have any more: it goes to 'new'" in caplog.text
+
+
+async def test_the_queue_grows_with_the_mails_of_a_customer_and_not_with_their_square(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: AWAY
+        office.plan(*(opened(make_alert, number, b"shared") for number in range(300)))
+        await office.settle()
+        office.channel.answer = lambda _: None
+        most = 0
+        while office.postman.pending:
+            await office.pass_on(1_000)
+            most = max(most, office.postman._schedule.entries)
+
+        assert len(office.channel.accepted) == 300
+        assert most <= 300
+
+
+async def test_a_mail_that_was_accepted_is_not_sent_again_when_the_partition_comes_back(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.gate.clear()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        office.lose()
+        office.channel.gate.set()
+        await office.settle()
+        assert office.log == []
+
+        office.regain()
+        await office.settle()
+        assert office.channel.accepted == ["a-0"]
+        assert office.statuses() == ["sent"]
+        assert not office.postman._accepted
+
+
+async def test_nothing_is_sent_while_the_partitions_are_given_up(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        await office.revoked(None, set())
+        office.plan(opened(make_alert, 1))
+        await office.settle()
+        assert office.channel.accepted == ["a-0"]
+
+        office.regain()
+        await office.settle()
+        assert office.channel.accepted == ["a-0", "a-1"]
+
+
+async def test_the_mails_in_hand_are_finished_before_the_partitions_go(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.gate.clear()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        giving_up = asyncio.create_task(office.revoked(None, set()))
+        await office.settle()
+        assert not giving_up.done()
+        office.channel.gate.set()
+        await giving_up
+
+        assert office.statuses() == ["sent"]
+
+
+async def test_an_alert_without_its_content_has_failed(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: AWAY
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        [letter] = [key for key in office.rows.rows if b"\x00" in key]
+        del office.rows.rows[letter]
+        await office.pass_on(2_000)
+
+        assert office.statuses("letter_lost") == ["failed"]
+
+
+async def test_a_mail_that_was_erased_while_it_was_on_its_way_stays_erased(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.gate.clear()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        office.plan(Record(None, b"c-0"))
+        office.channel.gate.set()
+        await office.settle()
+
+        assert office.log == []
+        assert not office.rows.rows
+        assert office.postman.pending == 0

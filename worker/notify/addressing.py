@@ -1,0 +1,55 @@
+"""Who gets a mail that waits, by the settings of today: they may have changed since it was planned. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from worker.address import without_repeats
+from worker.notify.mailbox import Mail
+from worker.notify.routing import Route, routes_for
+from worker.notify.told import Told
+
+
+class Address(NamedTuple):
+    """A route, and those of its receivers who have not got the mail."""
+
+    route: Route
+    receivers: list[str]
+
+
+class NobodyLeft(Exception):
+    """No receiver is left for a mail; `reason` is a stable word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def addressed(mail: Mail, told: Told, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
+    """Return where a mail goes; `mails`: all of its mailbox.
+
+    If its route is gone, or was renamed, it goes to the first of today's routes that has no mail about the same step.
+    Raise NobodyLeft if every route has one, or if those who have not got the mail are receivers no more.
+    """
+    by_name = {route.name: route for route in routes}
+    route = by_name.get(mail.route)
+    if route is not None:
+        return Address(route, _still_there(mail, route) or _nobody("receivers_removed"))
+    others = {other.route for other in mails if other is not mail and _is_same_step(other, mail)}
+    route = next((route for route in routes_for(told, routes) if route.name not in others), None)
+    if route is None:
+        raise NobodyLeft("route_removed")
+    return Address(route, _still_there(mail, route) or list(route.to))
+
+
+def _still_there(mail: Mail, route: Route) -> list[str]:
+    left = route.to if mail.left is None else mail.left
+    receivers = {address.casefold() for address in route.to}
+    return without_repeats(address for address in left if address.casefold() in receivers)
+
+
+def _is_same_step(other: Mail, mail: Mail) -> bool:
+    return (other.alert_id, other.planned, other.action) == (mail.alert_id, mail.planned, mail.action)
+
+
+def _nobody(reason: str) -> list[str]:
+    raise NobodyLeft(reason)

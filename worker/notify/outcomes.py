@@ -1,0 +1,77 @@
+"""What came of attempts, as lines of the delivery log and rows. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from worker.errors import DeliveryError
+from worker.flow.outbox import Output
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail, Mailbox, letter_key
+from worker.notify.retry import RetryPolicy
+from worker.notify.schedule import Errand
+
+
+class Outcome(NamedTuple):
+    """What came of an attempt.
+
+    `route`: the one that the mail went to. `known`: what had been merged into the mail when it was composed.
+    `nobody_left`: why it was not sent at all.
+    """
+
+    error: DeliveryError | None
+    route: str
+    known: list[str]
+    nobody_left: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether some receivers have got the mail."""
+        return self.nobody_left is None and (self.error is None or self.error.partly)
+
+    @property
+    def may_be_accepted(self) -> bool:
+        """Whether some may have."""
+        return self.is_accepted or (self.error is not None and self.error.unsure)
+
+
+class Written(NamedTuple):
+    """The log's lines, and the rows that stand for them (None erases a row)."""
+
+    lines: list[Output]
+    rows: dict[bytes, bytes | None]
+
+
+def write_down(
+    outcomes: Mapping[Errand, Outcome], read: Callable[[bytes], bytes | None], now: int, policy: RetryPolicy
+) -> Written:
+    """Write down what came of mails of one partition. Those erased or cancelled meanwhile stay so."""
+    boxes: dict[bytes, Mailbox] = {}
+    lines: list[Output] = []
+    letters: dict[bytes, bytes | None] = {}
+    for errand, outcome in outcomes.items():
+        row = read(errand.key)
+        if row is None:
+            continue
+        box = boxes.get(errand.key) or mailbox.decode(row)
+        mail = box.find_open(errand.delivery_id)
+        if mail is None:
+            continue
+        boxes[errand.key] = box
+        lines.append(_applied(outcome, mail, now, policy))
+        letter = letter_key(errand.key, mail.delivery_id)
+        later = mailbox.follow_up(box, mail, outcome.known, now) if outcome.may_be_accepted else None
+        if later is not None:
+            letters[letter_key(errand.key, later.delivery_id)] = read(letter)
+            lines.append(mailbox.logged(later, "planned", now))
+        if not mail.is_open:
+            letters[letter] = None
+    return Written(lines, letters | {key: mailbox.encode(box) for key, box in boxes.items()})
+
+
+def _applied(outcome: Outcome, mail: Mail, now: int, policy: RetryPolicy) -> Output:
+    mail.route = outcome.route
+    if outcome.nobody_left is not None:
+        return mailbox.cancel(mail, outcome.nobody_left, now)
+    if outcome.error is None:
+        return mailbox.succeed(mail, now)
+    return mailbox.fail(mail, outcome.error, now, policy)
