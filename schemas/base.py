@@ -5,15 +5,12 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 #: No C0 or C1 control characters (NUL among them): an identifier is printed, logged and used as a key.
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]+$"
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]+$"
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NO_CONTROLS)]
+#: In characters.
+LONGEST_ID = 200
 
-#: One name on the way down the tree; the slash joins names to a path, so it cannot be part of one.
-SegmentName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f/]+$")]
-
-#: At most eight levels, root first.
-SegmentNames = Annotated[list[SegmentName], Field(max_length=8)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=NO_CONTROLS)]
 
 Score = Annotated[int, Field(ge=0, le=10)]
 
@@ -24,4 +21,4 @@ class Event(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
-__all__ = ["AwareDatetime", "Event", "Identifier", "Score", "SegmentName", "SegmentNames"]
+__all__ = ["LONGEST_ID", "NO_CONTROLS", "AwareDatetime", "Event", "Identifier", "Score"]

@@ -1,62 +1,92 @@
 """The response: what an upstream system publishes for each NPS answer, and for each correction of one."""
 
-from pydantic import Field
+from typing import Annotated
 
-from schemas.base import AwareDatetime, Event, Identifier, Score, SegmentNames
+from pydantic import Field, model_validator
+
+from schemas.accepted import (
+    OR_NULL,
+    AcceptedId,
+    AcceptedLanguage,
+    AcceptedName,
+    AcceptedRevision,
+    AcceptedScore,
+    AcceptedText,
+    AcceptedTime,
+    AcceptedTimeIfAny,
+    absent_for_null,
+)
+from schemas.base import Event
 
 
 class Customer(Event):
     """The person who answered, as far as a call-back needs it. The id stands outside: it is the key."""
 
-    name: str | None = Field(default=None, description="How to address the customer.")
-    email: str | None = None
-    phone: str | None = None
-    tier: str | None = Field(default=None, description="Commercial tier, such as 'vip'.")
-    owner: str | None = Field(default=None, description="Who looks after this customer.")
+    name: AcceptedText = Field(default=None, description="How to address the customer.")
+    email: AcceptedText = None
+    phone: AcceptedText = None
+    tier: AcceptedText = Field(default=None, description="Commercial tier, such as 'vip'.")
+    owner: AcceptedText = Field(default=None, description="Who looks after this customer.")
 
 
 class Consent(Event):
     """What the customer agreed to. Absent means no."""
 
-    callback: bool = Field(default=False, description="May be called back about this answer.")
-    public_review: bool = Field(default=False, description="May be invited to review, refer or testify in public.")
-    marketing: bool = Field(default=False, description="May receive marketing.")
+    callback: Annotated[bool, OR_NULL] = Field(default=False, description="May be called back about this answer.")
+    public_review: Annotated[bool, OR_NULL] = Field(
+        default=False, description="May be invited to review, refer or testify in public."
+    )
+    marketing: Annotated[bool, OR_NULL] = Field(default=False, description="May receive marketing.")
+
+    _absent = model_validator(mode="after")(absent_for_null)
 
 
 class Origin(Event):
     """Where the answer was given."""
 
-    system: str | None = Field(default=None, description="The survey tool.")
-    permalink: str | None = Field(default=None, description="The answer in the survey tool; https.")
+    system: AcceptedText = Field(default=None, description="The survey tool.")
+    permalink: AcceptedText = Field(default=None, description="The answer in the survey tool; https.")
 
 
 class Solicitation(Event):
     """How the customer came to answer, where a person asked for it."""
 
-    asked_by: str | None = Field(default=None, description="Who asked, as `customer.owner` or the segment has it.")
-    contact_at: AwareDatetime | None = Field(
-        default=None, description="When the customer was last in contact with whom the answer is about."
+    asked_by: AcceptedText = Field(default=None, description="Who asked, as `customer.owner` or the segment has it.")
+    contact_at: AcceptedTimeIfAny = Field(
+        default=None,
+        description="When the customer was last in contact with whom the answer is about; what is no time is ignored.",
     )
 
 
 class Response(Event):
-    """One NPS answer. A higher revision of the same response_id replaces the lower one."""
+    """One NPS answer. A higher revision of the same response_id replaces the lower one.
 
-    response_id: Identifier
-    revision: int = Field(default=0, ge=0, lt=2**31, description="0 for the answer, counting up for corrections.")
-    survey_id: Identifier
-    customer_id: Identifier = Field(description="Pseudonymous id, never an address. Also the record's key.")
-    score: Score
-    comment: str | None = None
-    language: str | None = Field(default=None, max_length=35, description="BCP 47, such as 'fr' or 'en-GB'.")
-    responded_at: AwareDatetime = Field(description="When the customer answered, with its UTC offset.")
-    segment: SegmentNames = Field(
-        default=[], description="Path in the tree of segments, root first; the leaf is the touchpoint."
+    Null for a part that may be absent counts as absent.
+    """
+
+    response_id: AcceptedId
+    revision: Annotated[AcceptedRevision, OR_NULL] = Field(
+        default=0, description="0 for the answer, counting up for corrections."
     )
-    customer: Customer = Customer()
-    consent: Consent = Consent()
-    origin: Origin = Origin()
-    solicitation: Solicitation = Solicitation()
-    test: bool = Field(
+    survey_id: AcceptedId
+    customer_id: AcceptedId = Field(description="Pseudonymous id, never an address. Also the record's key.")
+    score: AcceptedScore
+    comment: AcceptedText = None
+    language: AcceptedLanguage = Field(
+        default=None, description="BCP 47, such as 'fr' or 'en-GB'; longer than 35 characters it is ignored."
+    )
+    responded_at: AcceptedTime = Field(description="When the customer answered, with its UTC offset.")
+    segment: Annotated[list[AcceptedName], OR_NULL] = Field(
+        default=[],
+        description="Path in the tree of segments, root first; the leaf is the touchpoint. At most eight names of at "
+        "most 100 characters, without slashes, are counted under; others are made to be such.",
+    )
+    customer: Annotated[Customer, OR_NULL] = Customer()
+    consent: Annotated[Consent, OR_NULL] = Consent()
+    origin: Annotated[Origin, OR_NULL] = Origin()
+    solicitation: Annotated[Solicitation, OR_NULL] = Solicitation()
+    test: Annotated[bool, OR_NULL] = Field(
         default=False, description="A trial answer: decided about, but in no score, alert or invitation."
     )
+
+    _absent = model_validator(mode="after")(absent_for_null)

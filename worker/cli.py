@@ -14,7 +14,7 @@ from worker import logs, maintenance, reference, status
 from worker.app import Role, run
 from worker.errors import Fatal, Refused, SettingsError, StillRunning, Unreachable
 from worker.flow import outbox
-from worker.flow.lineage import SEPARATOR, survey_of
+from worker.flow.lineage import spelled, survey_of
 from worker.notify.channels.email import EmailChannel
 from worker.nps.windows import WINDOWS
 from worker.publishing import lines, publish
@@ -167,7 +167,7 @@ async def _scores(settings: Settings, asked: argparse.Namespace) -> int:
         found = await latest(settings.kafka, topic)
     except (Unreachable, Refused, KafkaError) as error:
         return _kafka_failed(settings, error)
-    path = "" if asked.surveys else asked.path.strip(SEPARATOR)
+    path = "" if asked.surveys else spelled(asked.path)
     if path not in found:
         known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)
         hint = f"did you mean {known}?" if known else "see them all with --tree" if found else "has the worker run?"

@@ -9,6 +9,7 @@ from bench.contenders.task import Meter, Task, given
 from worker.errors import Rejected
 from worker.flow import outbox
 from worker.flow.intake import validate
+from worker.flow.lineage import segment_path
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
@@ -36,7 +37,7 @@ async def main(task: Task) -> None:
                 response, _ = validate(record, settings.policy.intake)
             except Rejected:
                 continue
-            segment = "/".join(response.segment).encode()
+            segment = segment_path(response.segment).encode()
             last = scores.get(segment)
             if last is None:
                 row = partition.rows.get(segment)

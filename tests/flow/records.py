@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from worker.flow.contact import Answer, Contact
 from worker.flow.facts import Facts
 from worker.flow.intake import validate
+from worker.flow.lineage import segment_path
 from worker.flow.outbox import Output
 from worker.flow.policy import InvitationPolicy, Platform, Policy
 from worker.nps.histogram import classify
@@ -78,7 +79,7 @@ def facts(
     response, at = validate(Record(given), policy.intake)
     return Facts(
         response=response,
-        segment="/".join(response.segment),
+        segment=segment_path(response.segment),
         category=classify(response.score),
         at=at,
         before=before,

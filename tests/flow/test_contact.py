@@ -8,6 +8,7 @@ from flow.records import DAY, NOW, Record, earlier, value
 
 from worker.flow.contact import Answer, Contact, Contacts
 from worker.flow.intake import validate
+from worker.flow.lineage import segment_path
 from worker.flow.moment import from_ms
 from worker.flow.policy import HistoryPolicy, IntakePolicy
 
@@ -19,7 +20,7 @@ def remember(contact: Contact, *, policy: HistoryPolicy | None = None, now: int 
         response.response_id,
         response.revision,
         response.score,
-        "/".join(response.segment),
+        segment_path(response.segment),
         at,
         counted=not response.test,
         seen=before.seen if before else now,

@@ -8,9 +8,10 @@ import pytest
 from flow.records import NOW, Record, answer, value
 
 from schemas.dead_letter import Reason
-from schemas.response import Response
+from schemas.response import Consent, Customer, Origin, Response, Solicitation
 from worker.errors import Rejected
 from worker.flow.intake import erased_key, validate
+from worker.flow.lineage import segment_path
 from worker.flow.moment import LATEST
 from worker.flow.policy import IntakePolicy
 
@@ -51,12 +52,8 @@ def accepted(given: bytes, *headers: tuple[str, bytes]) -> Response:
         pytest.param(value()[:-1], Reason.NOT_JSON, id="a truncated object"),
         pytest.param(value() + b"}", Reason.NOT_JSON, id="something behind the object"),
         pytest.param(value() + b"\n" + value(), Reason.NOT_JSON, id="two responses in one record"),
-        pytest.param(b"\xef\xbb\xbf" + value(), Reason.NOT_JSON, id="a byte order mark"),
         pytest.param(b"\x00", Reason.NOT_JSON, id="a NUL byte"),
         pytest.param(with_raw("comment", '"a\x01b"'), Reason.NOT_JSON, id="a raw control character in a text"),
-        pytest.param(with_raw("comment", r'"\ud800"'), Reason.NOT_JSON, id="a lone surrogate in a comment"),
-        pytest.param(with_raw("response_id", r'"\udfff"'), Reason.NOT_JSON, id="a lone surrogate in an id"),
-        pytest.param(with_raw("x", r'"\ud83d\u0041"'), Reason.NOT_JSON, id="half a pair in an unknown field"),
         pytest.param(value().replace(b"autumn", b"\xff"), Reason.INVALID_UTF8, id="invalid UTF-8 in a text"),
         pytest.param(value().replace(b"autumn", b"\xed\xa0\x80"), Reason.INVALID_UTF8, id="a surrogate in bytes"),
         pytest.param(b"\xff\xfe" + value(), Reason.INVALID_UTF8, id="invalid UTF-8 before the object"),
@@ -86,11 +83,10 @@ def test_a_value_that_is_no_response_is_refused_with_its_reason(given: bytes, re
         ("11", Reason.SCORE_OUT_OF_RANGE),
         ("-1", Reason.SCORE_OUT_OF_RANGE),
         ("99999999999999999999", Reason.SCORE_OUT_OF_RANGE),
-        ("1" * 4_000, Reason.SCORE_OUT_OF_RANGE),
+        ("1e300", Reason.SCORE_OUT_OF_RANGE),
+        ("1" * 4_000, Reason.SCORE_NOT_INTEGER),
         ("1" * 5_000, Reason.OUT_OF_RANGE),
         ("7.5", Reason.SCORE_NOT_INTEGER),
-        ("7.0", Reason.SCORE_NOT_INTEGER),
-        ("1e1", Reason.SCORE_NOT_INTEGER),
         ("1e400", Reason.SCORE_NOT_INTEGER),
         ('"9"', Reason.SCORE_NOT_INTEGER),
         ("NaN", Reason.SCORE_NOT_INTEGER),
@@ -125,7 +121,9 @@ def test_every_score_from_0_to_10_is_accepted(score: int) -> None:
         (r'"\u001b[31m"', Reason.ID_CONTROL_CHARACTER),
         (r'"a\u007f"', Reason.ID_CONTROL_CHARACTER),
         (r'"a\u0085"', Reason.ID_CONTROL_CHARACTER),
-        ("12", Reason.WRONG_TYPE),
+        ("12.5", Reason.WRONG_TYPE),
+        (str(2**64), Reason.WRONG_TYPE),
+        ("1e400", Reason.WRONG_TYPE),
         ("null", Reason.WRONG_TYPE),
         ('["r"]', Reason.WRONG_TYPE),
         ("true", Reason.WRONG_TYPE),
@@ -216,36 +214,26 @@ def test_how_far_ahead_a_time_may_lie_is_measured_from_the_records_own_time() ->
     [
         ("revision", "-1", Reason.OUT_OF_RANGE),
         ("revision", "2147483648", Reason.OUT_OF_RANGE),
-        ("revision", "1.0", Reason.WRONG_TYPE),
         ("revision", '"1"', Reason.WRONG_TYPE),
         ("revision", "true", Reason.WRONG_TYPE),
-        ("revision", "null", Reason.WRONG_TYPE),
-        ("comment", "5", Reason.WRONG_TYPE),
+        ("revision", "1.5", Reason.WRONG_TYPE),
+        ("revision", "1e400", Reason.OUT_OF_RANGE),
         ("comment", '["a"]', Reason.WRONG_TYPE),
-        ("language", json.dumps("l" * 36), Reason.OUT_OF_RANGE),
-        ("language", "7", Reason.WRONG_TYPE),
+        ("comment", "true", Reason.WRONG_TYPE),
         ("customer", "[]", Reason.WRONG_TYPE),
-        ("customer", "null", Reason.WRONG_TYPE),
-        ("customer", '{"name": 5}', Reason.WRONG_TYPE),
         ("customer", '{"email": ["a@example.org"]}', Reason.WRONG_TYPE),
         ("consent", '"yes"', Reason.WRONG_TYPE),
         ("consent", '{"public_review": 1}', Reason.WRONG_TYPE),
         ("consent", '{"public_review": "true"}', Reason.WRONG_TYPE),
-        ("consent", '{"public_review": null}', Reason.WRONG_TYPE),
         ("origin", '"tool"', Reason.WRONG_TYPE),
-        ("origin", '{"permalink": 5}', Reason.WRONG_TYPE),
+        ("origin", '{"permalink": true}', Reason.WRONG_TYPE),
         ("test", "1", Reason.WRONG_TYPE),
         ("test", '"false"', Reason.WRONG_TYPE),
         ("segment", '"fr"', Reason.SEGMENT_INVALID),
-        ("segment", "null", Reason.SEGMENT_INVALID),
         ("segment", "{}", Reason.SEGMENT_INVALID),
-        ("segment", '["fr/shop"]', Reason.SEGMENT_INVALID),
-        ("segment", '["fr", ""]', Reason.SEGMENT_INVALID),
-        ("segment", '["fr", 3]', Reason.SEGMENT_INVALID),
         ("segment", '["fr", ["shop"]]', Reason.SEGMENT_INVALID),
-        ("segment", r'["a\u0000"]', Reason.SEGMENT_INVALID),
-        ("segment", json.dumps(["s" * 101]), Reason.SEGMENT_INVALID),
-        ("segment", json.dumps(list("abcdefghi")), Reason.SEGMENT_INVALID),
+        ("segment", '["fr", true]', Reason.SEGMENT_INVALID),
+        ("segment", '["fr", 3.5]', Reason.SEGMENT_INVALID),
     ],
     ids=lambda given: str(given)[:30],
 )
@@ -272,6 +260,144 @@ def test_a_field_of_the_wrong_kind_is_refused_and_named(field: str, text: str, r
 )
 def test_what_is_within_the_bounds_is_accepted(changes: dict[str, Any], field: str, expected: Any) -> None:
     assert expected == getattr(accepted(value(**changes)), field)
+
+
+# What survey tools do differently, and mean no harm by.
+
+
+@pytest.mark.parametrize("later", ['{"responded_at": 1748764800}', '["responded_at"]', '"responded_at"'])
+def test_a_later_field_that_speaks_of_the_time_does_not_make_it_wrong(later: str) -> None:
+    assert accepted(with_raw("raw", later)) == accepted(value())
+    assert accepted(envelope(data=json.loads(with_raw("raw", later)))) == accepted(value())
+
+
+def test_a_number_in_quotes_is_no_time_whatever_a_later_field_says() -> None:
+    given = value(responded_at="1700000000", raw={"responded_at": "2023-11-14T22:00:00Z"})
+
+    assert refused(Record(given)).reason == Reason.TIME_INVALID
+
+
+def test_of_two_times_the_last_counts_and_is_the_one_that_is_checked() -> None:
+    good, bad = b', "responded_at": "2023-11-14T22:00:00Z"}', b', "responded_at": "1700000000"}'
+
+    assert accepted(value(responded_at="1700000000")[:-1] + good) == accepted(value())
+    assert refused(Record(value()[:-1] + bad)).reason == Reason.TIME_INVALID
+
+
+OPTIONAL: list[tuple[str, str | None]] = [
+    *((name, None) for name, field in Response.model_fields.items() if not field.is_required()),
+    *(
+        (part, name)
+        for part, model in (("customer", Customer), ("consent", Consent), ("origin", Origin))
+        for name in model.model_fields
+    ),
+    *(("solicitation", name) for name in Solicitation.model_fields),
+]
+
+
+@pytest.mark.parametrize(("part", "member"), OPTIONAL)
+def test_null_for_what_may_be_absent_counts_as_absent(part: str, member: str | None) -> None:
+    without = answer()
+    without.pop(part, None)
+    given = without | {part: None if member is None else {member: None}}
+
+    assert accepted(json.dumps(given).encode()) == accepted(json.dumps(without).encode())
+
+
+def test_there_is_no_optional_part_that_this_forgets() -> None:
+    assert len(OPTIONAL) == len(set(OPTIONAL)) == 21
+
+
+@pytest.mark.parametrize("field", ["score", "revision"])
+@pytest.mark.parametrize(("text", "expected"), [("3.0", 3), ("1e1", 10), ("0.3e1", 3), ("10.000", 10), ("-0.0", 0)])
+def test_a_whole_number_may_be_written_with_a_point(field: str, text: str, expected: int) -> None:
+    found = getattr(accepted(with_raw(field, text)), field)
+
+    assert (expected, int) == (found, type(found))
+
+
+@pytest.mark.parametrize("field", ["response_id", "survey_id", "customer_id"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("42", "42"), ("42.0", "42"), ("-7", "-7"), (str(2**64 - 1), str(2**64 - 1)), ("9007199254740993",) * 2],
+)
+def test_a_number_as_an_id_is_its_digits(field: str, text: str, expected: str) -> None:
+    assert expected == getattr(accepted(with_raw(field, text)), field)
+    assert expected == getattr(accepted(envelope(data=json.loads(with_raw(field, text)))), field)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("5", "5"), ("33199004127", "33199004127"), ("4.5", "4.5")])
+def test_a_number_as_a_text_is_its_digits(text: str, expected: str) -> None:
+    given = value(comment="@@", customer={"phone": "@@", "tier": "@@"}, origin={"permalink": "@@"})
+    response = accepted(given.replace(b'"@@"', text.encode()))
+
+    assert [expected] * 4 == [
+        response.comment,
+        response.customer.phone,
+        response.customer.tier,
+        response.origin.permalink,
+    ]
+
+
+@pytest.mark.parametrize("text", [json.dumps("l" * 36), "7", "true", "[]", '{"code": "fr"}', "null"])
+def test_a_language_that_can_be_none_counts_as_not_given(text: str) -> None:
+    assert accepted(with_raw("language", text)).language is None
+
+
+@pytest.mark.parametrize("text", ['"yesterday"', '"2023-11-14T22:00:00"', '"1700000000"', "1700000000", "[]", "null"])
+def test_a_contact_whose_time_is_none_counts_as_not_given(text: str) -> None:
+    given = with_raw("solicitation", f'{{"asked_by": "jo", "contact_at": {text}}}')
+    solicitation = accepted(given).solicitation
+
+    assert (solicitation.asked_by, solicitation.contact_at) == ("jo", None)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["fr", "Support 24/7"], "fr/Support 24-7"),
+        (["fr", ""], "fr"),
+        (["fr", None, "shop"], "fr/shop"),
+        (["fr", 3], "fr/3"),
+        (["fr", 3.0], "fr/3"),
+        (["s" * 101], "s" * 99 + "…"),
+        (list("abcdefghi"), "a/b/c/d/e/f/g/h"),
+        (["a\x00\x1bb"], "ab"),
+        ([" "], ""),
+    ],
+    ids=str,
+)
+def test_a_segment_that_is_named_oddly_loses_no_answer(names: list[Any], expected: str) -> None:
+    assert expected == segment_path(accepted(value(segment=names)).segment)
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert accepted(b"\xef\xbb\xbf" + value()) == accepted(value())
+    assert accepted(b"\xef\xbb\xbf" + envelope()) == accepted(value())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"cut \ud83d", "cut \ufffd"),
+        (r"\ude00 cut", "\ufffd cut"),
+        (r"\ud83d\u0041", "\ufffdA"),
+        (r"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (r"\\ud83d\ud83d", r"\ud83d" + "\ufffd"),
+        (r"\\\ud83d", "\\\ufffd"),
+        (r"\ud83d\"\ude00", '\ufffd"\ufffd'),
+    ],
+)
+def test_half_a_character_is_replaced_and_loses_no_answer(text: str, expected: str) -> None:
+    """A tool that cuts comments by UTF-16 units leaves half of an emoji."""
+    assert accepted(with_raw("comment", f'"{text}"')).comment == expected
+    assert accepted(with_raw("x", f'"{text}"')) == accepted(value())
+    assert accepted(envelope(data="@@").replace(b'"@@"', with_raw("comment", f'"{text}"'))).comment == expected
+
+
+def test_what_is_wrong_besides_is_still_said() -> None:
+    assert refused(Record(with_raw("comment", r'"\ud83d"')[:-1])).reason == Reason.NOT_JSON
+    assert refused(Record(with_raw("score", r'"\ud83d"'))).reason == Reason.SCORE_NOT_INTEGER
 
 
 @pytest.mark.parametrize("text", ["5", "NaN", "1e999", "null", '{"a": [1, {}]}', "[" * 100 + "]" * 100, '"\\u0000"'])
@@ -364,7 +490,7 @@ def test_a_structured_event_is_its_data_with_or_without_content_type(headers: li
         ({"data": answer(score=11)}, Reason.SCORE_OUT_OF_RANGE),
         ({"data": answer(score="9")}, Reason.SCORE_NOT_INTEGER),
         ({"data": answer(customer_id="")}, Reason.ID_EMPTY),
-        ({"data": answer(segment=["a/b"])}, Reason.SEGMENT_INVALID),
+        ({"data": answer(segment="a/b")}, Reason.SEGMENT_INVALID),
         ({"data": answer(responded_at="2023-11-14T22:00:00")}, Reason.TIME_NAIVE),
         ({"data": answer(responded_at="9999-12-31T00:00:00Z")}, Reason.TIME_FUTURE),
     ],

@@ -27,6 +27,11 @@ DEFAULT = Route(name="default", to=["support@example.org"])
         ("fr/shop-3", "fr", False),
         ("fr", "", False),
         ("shop-3", "fr/shop-3", False),
+        ("fr/Montre\u0301al ", "fr/Montréal", True),
+        ("fr/Mon\u200btréal", "fr/Montréal/shop", True),
+        ("fr/Montréal", "fr/Montre\u0301al ", True),  # as the version before has written it
+        ("fr/montréal", "fr/Montréal", False),
+        ("survey/q", "/survey/q", False),
     ],
 )
 def test_a_route_matches_its_segment_and_what_lies_under_it(

@@ -4,7 +4,8 @@ Three forms are accepted: bare JSON, a CloudEvent in binary mode (its attributes
 JSON) and one in structured mode.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,7 +30,15 @@ _ID_REASONS = {
     "string_too_long": Reason.ID_TOO_LONG,
     "string_pattern_mismatch": Reason.ID_CONTROL_CHARACTER,
 }
-_RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "less_than", "string_too_long", "string_too_short"}
+_NO_WHOLE_NUMBER = {"float_type", "finite_number", "int_from_float"}
+_RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_parsing_size"}
+
+#: .NET writes it before what it calls UTF-8.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: An escape in a JSON text; in its group, half of a pair that has no other half.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 
 
 def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
@@ -41,21 +50,12 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     response = _read(record, value)
     if not 0 <= record.timestamp <= LATEST:
         raise Rejected(Reason.TIME_INVALID, "the record's Kafka time: is no time in milliseconds")
-    if _is_unix_time(value):
-        raise Rejected(Reason.TIME_INVALID, "responded_at: must be RFC 3339, not a number in quotes")
     given = to_ms(response.responded_at)
     if given < 0:
         raise Rejected(Reason.TIME_INVALID, "responded_at: is before 1970")
     if given > record.timestamp + policy.max_ahead_hours * HOUR:
         raise Rejected(Reason.TIME_FUTURE, "responded_at: lies too far ahead of the record's Kafka time")
     return response, given
-
-
-def _is_unix_time(value: bytes) -> bool:
-    """Say whether responded_at is a number in quotes, which pydantic takes for seconds: no dash follows the year."""
-    name = value.rfind(b'"responded_at"')
-    begin = value.find(b'"', name + len(b'"responded_at"')) + 1
-    return name >= 0 and value[begin + 4 : begin + 5] != b"-"
 
 
 def erased_key(record: Record) -> bytes:
@@ -80,20 +80,27 @@ def _read(record: Record, value: bytes) -> Response:
         if version is not None and version.decode(errors="replace") != SPEC_VERSION:
             raise Rejected(Reason.ENVELOPE_INVALID, f"ce_specversion: must be {SPEC_VERSION}")
         structured = (header(record, "content-type") or b"").startswith(STRUCTURED_CONTENT_TYPE)
+    return _parsed(value.removeprefix(_BYTE_ORDER_MARK), structured=structured)
+
+
+def _parsed(value: bytes, *, structured: bool) -> Response:
     try:
         return _structured(value) if structured else _parse(value)
     except ValidationError as error:
-        # A structured event whose publisher set no content type: looked for only here, where it costs nobody else.
-        if not structured and b'"specversion"' in value and error.errors()[0]["type"] == "missing":
-            return _structured_or_rejected(value)
-        raise _rejected(error.errors(include_input=False, include_url=False), value) from None
+        first = error.errors(include_input=False, include_url=False)[0]
+    # Other ways of reading that may succeed are looked for here, where they cost few.
+    if first["type"] == "json_invalid":
+        whole = _ESCAPE.sub(_without_half, value)
+        if whole != value:
+            return _parsed(whole, structured=structured)
+    elif first["type"] == "missing" and not structured and b'"specversion"' in value:
+        return _parsed(value, structured=True)  # a structured event whose publisher set no content type
+    raise _rejected(first, value)
 
 
-def _structured_or_rejected(value: bytes) -> Response:
-    try:
-        return _structured(value)
-    except ValidationError as error:
-        raise _rejected(error.errors(include_input=False, include_url=False), value) from None
+def _without_half(escape: re.Match[bytes]) -> bytes:
+    """Replace half of a character, which a tool leaves that cuts comments by UTF-16 units."""
+    return escape[0] if escape[1] is None else rb"\ufffd"
 
 
 def _structured(value: bytes) -> Response:
@@ -103,10 +110,10 @@ def _structured(value: bytes) -> Response:
     return envelope.data
 
 
-def _rejected(errors: Sequence[Any], value: bytes) -> Rejected:
+def _rejected(first: Any, value: bytes) -> Rejected:
     """Turn pydantic's first error into a reason; its message never repeats the input."""
-    first = errors[0]
-    path = ".".join(str(part) for part in first["loc"]) or "value"
+    # A field of several types has nameless parts, one for each.
+    path = ".".join(str(part) for part in first["loc"] if part != "") or "value"
     return Rejected(_reason(first, value), f"{path}: {first['msg']}")
 
 
@@ -124,7 +131,7 @@ def _reason(error: Any, value: bytes) -> Reason:  # noqa: PLR0911 - one return p
         return Reason.MISSING_FIELD
     field = loc[0] if loc else None
     if field == "score":
-        return Reason.SCORE_NOT_INTEGER if kind == "int_type" else Reason.SCORE_OUT_OF_RANGE
+        return Reason.SCORE_NOT_INTEGER if kind in _NO_WHOLE_NUMBER else Reason.SCORE_OUT_OF_RANGE
     if field in _IDS and kind in _ID_REASONS:
         return _ID_REASONS[kind]
     if field == "responded_at":

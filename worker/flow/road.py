@@ -17,7 +17,7 @@ from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
 from worker.flow.ids import make_id, number
 from worker.flow.intake import erased_key, validate
-from worker.flow.lineage import SEPARATOR
+from worker.flow.lineage import segment_path
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Kind, Output
 from worker.flow.policy import Policy
@@ -119,7 +119,7 @@ def travel(record: Record, desk: Desk) -> None:
     desk.contacts.put(key, contact)
     facts = Facts(
         response=response,
-        segment=SEPARATOR.join(response.segment),
+        segment=segment_path(response.segment),
         category=classify(response.score),
         at=at,
         before=contact.answer(response.response_id),

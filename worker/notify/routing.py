@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from schemas.alert import Severity
 from worker.address import check_address, without_repeats
+from worker.flow.lineage import spelled
 from worker.flow.policy import Section
 
 Kind = Literal["detractor", "segment_drop", "no_responses"]
@@ -48,13 +49,13 @@ class Route(Section):
     @field_validator("segment")
     @classmethod
     def _path(cls, segment: str) -> str:
-        # 'fr/shop-3/' would match nothing, in silence.
-        return segment.strip("/")
+        # As answers are spelled: "fr/shop-3/" or another writing of "Montréal" would match nothing, in silence.
+        return spelled(segment)
 
     def matches(self, told: Routable) -> bool:
         """Say whether it is of one of this route's kinds, severe enough, and its segment lies under this route's."""
         asked_for = not self.kinds or told.kind in self.kinds
-        under = not self.segment or told.segment == self.segment or told.segment.startswith(self.segment + "/")
+        under = not self.segment or f"{spelled(told.segment)}/".startswith(f"{self.segment}/")
         return asked_for and under and _RANK[told.severity] >= _RANK[self.min_severity]
 
 

@@ -7,6 +7,7 @@ What a whole segment's answers look like is judged elsewhere (worker/nps/jumps.p
 from schemas.decision import RuleDecision
 from schemas.emitted import emitted
 from worker.flow.facts import Facts, Ruling, nothing
+from worker.flow.lineage import SEPARATOR, segment_name
 from worker.flow.moment import to_ms
 
 RULE = "suspect_gaming"
@@ -21,7 +22,8 @@ def suspect_gaming(facts: Facts) -> Ruling:
     solicitation = facts.response.solicitation
     if solicitation.asked_by is None:
         return nothing(RULE, "nobody_asked")
-    if solicitation.asked_by != facts.response.customer.owner and solicitation.asked_by not in facts.response.segment:
+    asker = solicitation.asked_by
+    if asker != facts.response.customer.owner and segment_name(asker) not in facts.segment.split(SEPARATOR):
         return nothing(RULE, "another_asked")
     if solicitation.contact_at is None:
         return nothing(RULE, "no_contact")

@@ -1,0 +1,169 @@
+"""Types of what others write: the harmless ways in which survey tools differ are accepted, as the JSON Schema says.
+
+All of it is done by pydantic's compiled validators: this is read for every answer, and a call of Python costs more than
+the rest of the field. What is emitted has the plain types, also where a model is part of both.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from schemas.base import LONGEST_ID, NO_CONTROLS
+
+M = TypeVar("M", bound=BaseModel)
+
+#: What a number must be within to be an id or a name: nobody counts further, and it bounds the text that it becomes.
+_LEAST_NUMBER, _LARGEST_NUMBER = -(2**63), 2**64 - 1
+#: BCP 47 needs no more.
+_LONGEST_LANGUAGE = 35
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """Validates by `core`; the JSON Schema is `consumed` where others write it, `emitted` where the worker does."""
+
+    core: CoreSchema
+    consumed: JsonSchemaValue
+    emitted: JsonSchemaValue
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source, handler
+        return self.core
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        del core
+        return dict(self.consumed if handler.mode == "validation" else self.emitted)
+
+
+class _OrNull:
+    """Accepts null; `absent_for_null` puts the field's default in its place."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.nullable_schema(handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        both = handler(core)
+        return both if handler.mode == "validation" else next(one for one in both["anyOf"] if one != _NULL)
+
+
+_STRING: JsonSchemaValue = {"type": "string"}
+_NULL: JsonSchemaValue = {"type": "null"}
+_WHOLE_NUMBER: JsonSchemaValue = {"type": "integer", "minimum": _LEAST_NUMBER, "maximum": _LARGEST_NUMBER}
+_DATE_TIME: JsonSchemaValue = {"type": "string", "format": "date-time"}
+
+
+def _any_of(*schemas: JsonSchemaValue) -> JsonSchemaValue:
+    return {"anyOf": list(schemas)}
+
+
+def _whole(lowest: int, highest: int) -> CoreSchema:
+    """Return a validator of whole numbers as JSON Schema has them: 3, 3.0 and 0.3e1, but not 3.5, true or "3"."""
+    number = core_schema.float_schema(strict=True)
+    return core_schema.chain_schema([number, core_schema.int_schema(strict=False, ge=lowest, le=highest)])
+
+
+def _or_number(text: CoreSchema) -> CoreSchema:
+    """Return a validator of such texts and of whole numbers, which become texts: 42 and 42.0 are "42".
+
+    A whole number that is written without a point is read exactly, however large. The choices have no names, so that
+    none is part of what is said about an error.
+    """
+    exact = core_schema.int_schema(strict=True, ge=_LEAST_NUMBER, le=_LARGEST_NUMBER)
+    as_text = core_schema.str_schema(strict=False, coerce_numbers_to_str=True)
+    numbers = (exact, _whole(_LEAST_NUMBER, _LARGEST_NUMBER))
+    choices: list[CoreSchema | tuple[CoreSchema, str]] = [(text, "")]
+    choices += [(core_schema.chain_schema([number, as_text]), "") for number in numbers]
+    return core_schema.union_schema(choices, mode="left_to_right")
+
+
+def _ignored_if_wrong(core: CoreSchema) -> CoreSchema:
+    return core_schema.with_default_schema(core_schema.nullable_schema(core), default=None, on_error="default")
+
+
+_id_text = core_schema.str_schema(strict=True, min_length=1, max_length=LONGEST_ID, pattern=NO_CONTROLS)
+_id_published = _STRING | {"minLength": 1, "maxLength": LONGEST_ID, "pattern": NO_CONTROLS}
+
+#: An identifier. A number counts as its digits.
+AcceptedId = Annotated[str, _Wire(_or_number(_id_text), _any_of(_id_published, _WHOLE_NUMBER), _id_published)]
+
+#: One name on the way down the tree, as it was written; null where a level is empty.
+AcceptedName = Annotated[
+    str | None,
+    _Wire(
+        core_schema.nullable_schema(_or_number(core_schema.str_schema(strict=True))),
+        _any_of(_STRING, _WHOLE_NUMBER, _NULL),
+        _any_of(_STRING, _NULL),
+    ),
+]
+
+#: Free text, or none. A number counts as its digits: exports write a phone number as one.
+AcceptedText = Annotated[
+    str | None,
+    _Wire(
+        core_schema.nullable_schema(core_schema.str_schema(strict=False, coerce_numbers_to_str=True)),
+        _any_of(_STRING, {"type": "number"}, _NULL),
+        _any_of(_STRING, _NULL),
+    ),
+]
+
+#: A language tag. Whatever can be none counts as not given: an alert is worth more than its language.
+AcceptedLanguage = Annotated[
+    str | None,
+    _Wire(
+        _ignored_if_wrong(core_schema.str_schema(strict=True, max_length=_LONGEST_LANGUAGE)),
+        _any_of(_STRING, _NULL),
+        _any_of(_STRING | {"maxLength": _LONGEST_LANGUAGE}, _NULL),
+    ),
+]
+
+# Pydantic alone would take a number in quotes for seconds since 1970.
+_moment = core_schema.chain_schema(
+    [
+        core_schema.custom_error_schema(
+            core_schema.str_schema(strict=True, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt _]"),
+            custom_error_type="not_rfc3339",
+            custom_error_message="must be RFC 3339, such as 2026-03-02T09:14:05+01:00",
+        ),
+        core_schema.datetime_schema(strict=False, tz_constraint="aware"),
+    ]
+)
+
+#: A time with its UTC offset.
+AcceptedTime = Annotated[datetime, _Wire(_moment, _DATE_TIME, _DATE_TIME)]
+
+#: A time that nothing important hangs on: what is none counts as not given.
+AcceptedTimeIfAny = Annotated[
+    datetime | None, _Wire(_ignored_if_wrong(_moment), _any_of(_DATE_TIME, _NULL), _any_of(_DATE_TIME, _NULL))
+]
+
+_SCORE: JsonSchemaValue = {"type": "integer", "minimum": 0, "maximum": 10}
+AcceptedScore = Annotated[int, _Wire(_whole(0, 10), _SCORE, _SCORE)]
+
+_REVISION: JsonSchemaValue = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**31}
+AcceptedRevision = Annotated[int, _Wire(_whole(0, 2**31 - 1), _REVISION, _REVISION)]
+
+OR_NULL = _OrNull()
+
+
+@cache
+def _optional(model: type[BaseModel]) -> tuple[tuple[str, Any], ...]:
+    """Return the fields of a model that may be null without being None then, with what they are instead."""
+    return tuple(
+        (name, field.default)
+        for name, field in model.model_fields.items()
+        if any(isinstance(one, _OrNull) for one in field.metadata)
+    )
+
+
+def absent_for_null(model: M) -> M:
+    """Put the default in place of each null: many serializers write null for what is absent."""
+    given = model.__dict__
+    for name, default in _optional(type(model)):
+        if given[name] is None:
+            given[name] = default
+    return model
