@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
-from flow.records import HERE, POLICY, TOPIC, Record
+from flow.records import HERE, POLICY, SECRET, TOPIC, Record
 from nps.telling import numbers
 
 from worker.flow import outbox, road, tally
@@ -45,7 +45,7 @@ class Partition:
     def decide(self, records: Sequence[AnyRecord]) -> Decided:
         """Decide what the mark leaves of a batch; nothing is written."""
         due = [record for record in records if record.offset > self.mark]
-        batch = road.Batch(due, self.number, TOPIC, HERE, self.sent_on)
+        batch = road.Batch(due, self.number, TOPIC, HERE, self.sent_on, SECRET)
         return road.decide(batch, self.policy, self.rows.get, self.owner)
 
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:

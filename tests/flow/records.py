@@ -20,6 +20,8 @@ TOPIC = "nps.responses"
 HERE = f"cluster-1/{TOPIC}"
 #: The defaults, but that there is somewhere to invite customers to.
 POLICY = Policy(invitations=InvitationPolicy(platform=Platform(url="https://example.com/tell")))
+#: What it proves by that the header is its own.
+SECRET = bytes(range(32))
 
 
 class Record(NamedTuple):

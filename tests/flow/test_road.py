@@ -19,7 +19,7 @@ from worker.flow.contact import Contact
 from worker.flow.moment import from_ms
 from worker.flow.outbox import Output
 from worker.flow.policy import HistoryPolicy, IntakePolicy, Policy
-from worker.flow.record import ORIGIN_HEADER
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER
 from worker.nps.histogram import Histogram
 from worker.nps.segment import Move
 
@@ -309,7 +309,8 @@ def test_a_record_that_is_not_at_home_is_sent_on_as_it_stands(why: str, key: byt
     assert (outbox.RESPONSES, b"c-1", value(), NOW + 7) == (output.topic, output.key, output.value, output.timestamp), (
         why
     )
-    assert output.headers == [("traceparent", b"x"), (ORIGIN_HEADER, f"{HERE}@{number}:5".encode())]
+    assert output.headers[:2] == [("traceparent", b"x"), (ORIGIN_HEADER, f"{HERE}@{number}:5".encode())]
+    assert [name for name, _ in output.headers[2:]] == [PROOF_HEADER]
 
 
 def test_a_record_at_home_is_not_sent_on() -> None:
@@ -385,7 +386,8 @@ def test_what_somebody_copied_elsewhere_with_its_header_is_sent_on_with_one_of_i
     for copy in (record._replace(partition=AWAY, offset=9), record._replace(key=None, partition=AWAY, offset=9)):
         (output,) = Partition(AWAY, spread).carry([copy])
 
-        assert output.headers == [(ORIGIN_HEADER, f"{HERE}@{AWAY}:9".encode())]
+        assert output.headers[0] == (ORIGIN_HEADER, f"{HERE}@{AWAY}:9".encode())
+        assert [name for name, _ in output.headers[1:]] == [PROOF_HEADER]
 
 
 def test_a_refused_record_is_a_dead_letter_where_it_is_found_and_never_sent_on() -> None:
@@ -482,7 +484,66 @@ def test_a_mirrored_record_is_one_like_any_other(number: int) -> None:
     assert partition.sent_on == {AWAY: 8}
 
 
-FORGED = [None, b"", b"garbage", b"0:9999999", b"\xff", f"{HERE}@".encode(), f"{HERE}@{AWAY}:{10**19}".encode()]
+FORGED = [
+    None,
+    b"",
+    b"garbage",
+    b"0:9999999",
+    b"\xff",
+    f"{HERE}@".encode(),
+    f"{HERE}@{AWAY}:{10**19}".encode(),
+    f"{HERE}@{AWAY}:{2**63 - 1}".encode(),
+]
+
+
+def test_a_forged_place_at_the_end_of_time_silences_nobody() -> None:
+    partition, text = Partition(HOME, spread), f"{HERE}@{AWAY}:{2**63 - 1}".encode()
+    log: list[Record] = []
+    for proof in (None, b"x", bytes(16)):
+        headers: Any = [(ORIGIN_HEADER, text), *([] if proof is None else [(PROOF_HEADER, proof)])]
+        log.append(Record(value(score=9), partition=HOME, headers=headers))
+    log += sent_on(*(Record(value(response_id=f"g-{n}", score=1), None, n) for n in range(5)))
+    outputs = partition.carry(numbered(log, HOME))
+
+    assert ["opened"] * 5 == [alert["action"] for alert in of(outbox.ALERTS, outputs)]
+    assert [0, 1, 2] == [decision["source_offset"] for decision in of(outbox.DECISIONS, outputs)[:3]]
+    assert partition.sent_on == {AWAY: 4}
+
+
+def test_what_the_version_before_sent_on_counts_once_though_nothing_proves_its_place() -> None:
+    """It wrote no proof. What its crash sent on twice is a duplicate by its response_id."""
+    before = [record._replace(headers=list(record.headers)[:1]) for record in sent_on(Record(value(score=2), None, 7))]
+    outputs = Partition(HOME, spread).carry(again(before))
+
+    assert outcomes(outputs) == ["accepted", "duplicate"]
+    assert sum(counted(outputs)) == 1
+    assert [HOME, HOME] == [decision["source_partition"] for decision in of(outbox.DECISIONS, outputs)]
+
+
+def test_the_header_that_the_version_before_reads_is_as_it_was() -> None:
+    (record,) = sent_on(Record(value(), None, 7))
+
+    assert dict(record.headers)[ORIGIN_HEADER] == f"{HERE}@{AWAY}:7".encode()
+
+
+@pytest.mark.parametrize("given", [value(), None])
+def test_what_is_too_large_to_be_sent_on_with_its_headers_is_a_dead_letter(given: bytes | None) -> None:
+    """A publisher's batch can hold far more than the topic takes of one that is not compressed."""
+    headers = [("x", bytes(25_000_000)), ("y", b"")]
+    outputs = Partition(AWAY, spread).carry([Record(given, b"c-1", 5, AWAY, headers=headers)])
+    (letter,) = of(outbox.DEAD_LETTERS, outputs)
+
+    assert topics(outputs) == [outbox.DEAD_LETTERS]
+    assert (letter["reason"], letter["partition"], letter["offset"]) == ("too_large", AWAY, 5)
+    assert "can be sent on" in letter["detail"]
+
+
+def test_headers_that_can_be_sent_on_are_and_at_home_their_size_does_not_matter() -> None:
+    large = [("x", bytes(1_000_000))]
+
+    assert topics(Partition(AWAY, spread).carry([Record(value(), None, 5, AWAY, headers=large)])) == [outbox.RESPONSES]
+    home = Partition(HOME, spread).carry([Record(value(), b"c-1", 5, HOME, headers=[*large, *large])])
+    assert outcomes(home) == ["accepted"]
 
 
 @pytest.mark.parametrize("forged", FORGED)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from schemas.alert import AlertAction
+from schemas.dead_letter import Reason
 from schemas.decision import Decision, Outcome
 from schemas.emitted import emitted
 from worker.errors import Rejected
@@ -21,7 +22,7 @@ from worker.flow.lineage import segment_path
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Kind, Output
 from worker.flow.policy import Policy
-from worker.flow.record import ORIGIN_HEADER, Place, Record, origin_header, sent_on
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, Place, Record, origin_headers, sent_on, size_of
 from worker.flow.rules import RULES
 from worker.flow.tally import Tallies, Where
 from worker.nps.histogram import classify
@@ -31,12 +32,16 @@ _Decision = emitted(Decision)
 #: The verdict that ends an alert.
 _WITHDRAWN = f"alert_{AlertAction.WITHDRAWN}"
 
+#: Kafka takes 1 MiB by default, with what frames a record. What came may have been let in because it was compressed.
+_LARGEST_SENT_ON = 1_040_000
+
 
 class Batch(NamedTuple):
     """Records of one partition of the responses topic, in order.
 
     `topic`: its full name; `home`: cluster and topic in one word; `sent_on`: per partition that records were sent on
-    from, the highest offset that has arrived here: they come in order, so what is not above it came twice.
+    from, the highest offset that has arrived here: they come in order, so what is not above it came twice;
+    `secret`: what the worker proves by that it was the worker which sent a record on. Without one nothing is proven.
     """
 
     records: Iterable[Record]
@@ -44,6 +49,7 @@ class Batch(NamedTuple):
     topic: str
     home: str
     sent_on: Mapping[int, int]
+    secret: bytes = b""
 
 
 class Decided(NamedTuple):
@@ -89,7 +95,7 @@ def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
 
 def travel(record: Record, desk: Desk) -> None:
     """Take one record down the road."""
-    before = sent_on(record, desk.batch.home) if record.headers else None
+    before = sent_on(record, desk.batch.home, desk.batch.secret) if record.headers else None
     place = before or Place(record.partition, record.offset)
     try:
         if record.value is None:
@@ -102,7 +108,7 @@ def travel(record: Record, desk: Desk) -> None:
         return
     contact = desk.contacts.get(key)
     if _lives_elsewhere(record, key, contact, desk):
-        desk.outputs.append(_sent_on(record, key, desk))
+        desk.outputs.append(_sent_on(record, key, place, desk))
         return
     if before is not None:
         if before.offset <= desk.sent_on.get(before.partition, -1):
@@ -140,15 +146,22 @@ def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, desk: 
     return contact is None and desk.owner(key) != desk.batch.partition
 
 
-def _sent_on(record: Record, key: bytes, desk: Desk) -> Output:
+def _sent_on(record: Record, key: bytes, place: Place, desk: Desk) -> Output:
     """Send the record on to its customer's partition, with its own time and the place it came from.
 
     It goes into the same topic: were it a topic of its own, a crash could let the two be read in another order than
     before, and a batch be decided twice, on different rows.
     """
-    headers = [header for header in record.headers if header[0] != ORIGIN_HEADER]
-    headers.append(origin_header(record, desk.batch.home))
-    return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, desk.owner(key))
+    batch, partition = desk.batch, desk.owner(key)
+    headers = [header for header in record.headers if header[0] not in (ORIGIN_HEADER, PROOF_HEADER)]
+    headers += origin_headers(record, batch.home, batch.secret, key, partition)
+    size = size_of(key, record.value, headers)
+    if size > _LARGEST_SENT_ON:
+        said = (
+            f"{size} bytes with its key and headers, at most {_LARGEST_SENT_ON} can be sent on to the right partition"
+        )
+        return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, desk.policy.intake)
+    return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, partition)
 
 
 def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:

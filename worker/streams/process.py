@@ -35,7 +35,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     most = ceil(policy.segments.most / kafka.partitions)
 
     def decide(records: list[Record], number: int, partition: Partition) -> Decided:
-        batch = Batch(records, number, responses, home, partition.head.sent_on)
+        batch = Batch(records, number, responses, home, partition.head.sent_on, kafka.secret)
         return road.decide(batch, policy, partition.rows.get, owner)
 
     surplus = Surplus(policy.segments.most)
