@@ -34,20 +34,9 @@ setup: $(STAMP)/setup
 demo: $(STAMP)/setup
 	@$(BIN)/python -m worker demo $(ARGS)
 
-# Two at a time, as there are two cores: those with a Kafka here, the others beside them, under coverage, whose
-# report tests/conftest.py prints. Then the faults, which want both cores to themselves.
+# The checks and all tests, two jobs at a time, as there are two cores; what each said is kept in .stamp/.
 test: $(STAMP)/setup
-	@$(MAKE) --no-print-directory -j 2 check prepare
-	@echo "== integration tests; what the others say, which run beside them, follows"
-	@$(BIN)/coverage run -m pytest --ignore tests/integration --ignore tests/embedded --ignore tests/chaos \
-		>$(STAMP)/others.txt 2>&1 & \
-	others=$$!; \
-	$(BIN)/python -m pytest tests/integration tests/embedded; here=$$?; \
-	wait $$others; beside=$$?; cat $(STAMP)/others.txt; \
-	test $$((here || beside)) -eq 0 || echo "tests above failed"; \
-	echo "== faults: one trial of each kind"; \
-	$(BIN)/python -m pytest tests/chaos; faults=$$?; \
-	exit $$((here || beside || faults))
+	@PYTHONPATH=tests $(BIN)/python -m suite
 
 check: $(STAMP)/setup
 	@echo "== format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

@@ -10,13 +10,12 @@ import argparse
 import asyncio
 import signal
 import sys
-import time
 
 from chaos import controls
 from chaos.controls import CONTROLS
 from chaos.ground import IDLE_MINUTES
 from chaos.plan import FAULTS
-from chaos.runner import Asked, Report, run, summary
+from chaos.runner import Asked, Report, run, say, summary
 
 
 def main() -> int:
@@ -49,7 +48,7 @@ def main() -> int:
         asked.quick,
         asked.idle_minutes,
     )
-    _say(f"seed {asked.seed}")
+    say(f"seed {asked.seed}")
     report = asyncio.run(_run(plan))
     print()
     print("\n".join(summary(report)))
@@ -58,13 +57,9 @@ def main() -> int:
 
 async def _run(plan: Asked) -> Report:
     """Run it, and clean up also when asked to end."""
-    running = asyncio.ensure_future(run(plan, _say))
+    running = asyncio.ensure_future(run(plan, say))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     return await running
-
-
-def _say(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
 
 
 if __name__ == "__main__":

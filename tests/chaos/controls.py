@@ -26,8 +26,8 @@ class Control(NamedTuple):
     world: Callable[[Ground, str], contextlib.AbstractAsyncContextManager[World]] = Ground.world
 
 
-async def found(ground: Ground, control: Control) -> bool:
-    """Say whether the harness finds the bug: a violation of one of the invariants that it breaks."""
+async def missed(ground: Ground, control: Control) -> str | None:
+    """Return None if the harness finds the bug, by one of the invariants that it breaks; else what was seen instead."""
     async with control.world(ground, "") as world:
         wrong: list[str] = []
         for _ in range(_TRIES):
@@ -35,9 +35,10 @@ async def found(ground: Ground, control: Control) -> bool:
             hit = [line for line in wrong if line.startswith(control.breaks)]
             if hit:
                 ground.say(f"control {control.bug}: red ({hit[0]})")
-                return True
-    ground.say(f"control {control.bug}: GREEN, the harness has not found it; {wrong}")
-    return False
+                return None
+    missed = f"control {control.bug}, seed {ground.seed}: GREEN, the harness has not found it; it saw {wrong}"
+    ground.say(missed)
+    return missed
 
 
 async def without_bugs(ground: Ground, trials: int) -> None:

@@ -19,7 +19,10 @@ IDLE_MINUTES = 15.0
 
 @dataclass
 class Trial:
-    """One trial of a fault, or `weight` of them at once. `seconds`: how long healing took, at most `bound` allowed."""
+    """One trial of a fault, or `weight` of them at once. `seconds`: how long healing took, at most `bound` allowed.
+
+    `last_words`: what the workers said last, if something is wrong.
+    """
 
     fault: str
     number: int
@@ -28,6 +31,7 @@ class Trial:
     bound: float | None = None
     figures: dict[str, float] = field(default_factory=dict)
     weight: int = 1
+    last_words: list[str] = field(default_factory=list)
 
     def take(self, verdict: Verdict) -> None:
         """Take over what a check has found."""
@@ -53,6 +57,12 @@ class Trial:
             await worker.ready()
             await world.caught_up()
         self.take(await world.check())
+
+    def account(self, seed: int) -> str:
+        """Return what is wrong, in which trial and with which seed, and what the workers said last."""
+        first = f"{self.fault}, trial {self.number + 1}, seed {seed}: {'; '.join(self.wrong[:_SHOWN])}"
+        more = [f"and {len(self.wrong) - _SHOWN} more"] if len(self.wrong) > _SHOWN else []
+        return "\n    ".join([first, *more, *self.last_words])
 
     @property
     def is_late(self) -> bool:
@@ -97,9 +107,10 @@ class Ground:
         took = "" if trial.seconds is None else f", healed in {trial.seconds:.1f} s"
         self.say(f"{self.fault} {number + 1}: {'; '.join(trial.wrong[:_SHOWN]) or 'fine'}{took}")
         if trial.wrong:
-            self.say_last_words()
+            trial.last_words = self.last_words()
+            for line in trial.last_words:
+                self.say(f"    {line}")
 
-    def say_last_words(self) -> None:
-        """Say what the workers said last."""
-        for line in [] if self._world is None else self._world.last_words():
-            self.say(f"    {line}")
+    def last_words(self) -> list[str]:
+        """Return what the workers said last."""
+        return [] if self._world is None else self._world.last_words()

@@ -36,11 +36,12 @@ class Asked:
 
 @dataclass
 class Report:
-    """What came of it."""
+    """What came of it. `red`: the controls that were found; `green`: the others, with what was seen instead."""
 
     asked: Asked
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     red: set[str] = field(default_factory=set)
+    green: dict[str, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -108,8 +109,11 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
             place = ground(f"control_{wanted.bug}")
 
             async def look() -> None:
-                if await controls.found(place, wanted):
+                missed = await controls.missed(place, wanted)
+                if missed is None:
                     report.red.add(wanted.bug)
+                else:
+                    report.green[wanted.bug] = missed
 
             await _within(slots, report, f"control {wanted.bug}", place, look)
 
@@ -135,9 +139,9 @@ async def _within(
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
             where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
-            report.broken.append(f"{name}: {type(error).__name__}: {error}{where}")
+            said = f"{name}, seed {ground.seed}: {type(error).__name__}: {error}{where}"
+            report.broken.append("\n    ".join([said, *ground.last_words()]))
             ground.say(f"BROKEN  {report.broken[-1]}")
-            ground.say_last_words()
 
 
 def quiet() -> None:
@@ -146,6 +150,11 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("worker.streams.postman").setLevel(logging.WARNING)
     logging.getLogger("worker.streams.postman").propagate = False
+
+
+def say(line: str) -> None:
+    """Print a line with the time."""
+    print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
 
 
 def summary(report: Report) -> list[str]:

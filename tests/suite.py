@@ -1,0 +1,264 @@
+"""Runs everything that `make test` stands for, two jobs at a time, and says at the end what failed and why.
+
+Each job's output is kept in .stamp/, as NAME.log; what pytest has counted as NAME.xml (JUnit). Here appear a line for
+each job that begins or ends, each test that fails, what a failed job had to say; then the failures once more in short,
+and as the last line the sum of pytest's own closing lines.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+
+from worker.embedded.tether import tied
+
+ROOT = Path(__file__).parents[1]
+LOGS = ROOT / ".stamp"
+#: As many as `make test` is meant for cores.
+_LANES = 2
+#: How long an interrupted job may take to clean up.
+_PATIENCE_SECONDS = 20.0
+#: What pytest -v says of a test.
+_SAID = re.compile(
+    r"^(?P<test>\S+::.*) (?P<outcome>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b.*\[ *(?P<percent>\d+)%\]$"
+)
+_FULL = re.compile(r"^=+ (FAILURES|ERRORS) =+$")
+_COVERED = re.compile(r"^TOTAL .*%$")
+_WHY_LINES, _TAIL_LINES = 12, 25
+_INTERRUPTED = 130
+
+_PYTEST = (sys.executable, "-m", "pytest")
+_MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
+
+
+class Job(NamedTuple):
+    """Something to run. It waits for the jobs in `after`; if a `first` one fails, nothing else goes on.
+
+    With `tests`, pytest runs them, by `command`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    tests: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    first: bool = False
+
+    @property
+    def log(self) -> Path:
+        """Where its output is kept."""
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def counts(self) -> Path:
+        """Where pytest writes what it has counted."""
+        return LOGS / f"{self.name}.xml"
+
+    def line(self) -> list[str]:
+        """Return what is run."""
+        if not self.tests:
+            return [*self.command]
+        return [*self.command, *self.tests, "-v", "--durations=25", f"--junitxml={self.counts}"]
+
+
+#: In the order in which they begin, as soon as there is room. The faults mostly wait: they have one beside them that
+#: computes.
+JOBS = (
+    Job("check", ("make", "--no-print-directory", "check"), first=True),
+    Job("prepare", ("make", "--no-print-directory", "prepare"), first=True),
+    Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
+    Job(
+        "others",
+        _MEASURED,
+        ("tests", *(f"--ignore=tests/{folder}" for folder in ("integration", "embedded", "bench", "chaos"))),
+        after=("check",),
+    ),
+    Job("integration", _PYTEST, ("tests/integration", "tests/embedded", "tests/bench"), after=("prepare",)),
+)
+
+
+class Failure(NamedTuple):
+    """A test that failed, or something else if `test` is empty; `why`: the first lines of what was wrong."""
+
+    job: str
+    test: str
+    why: list[str]
+
+
+@dataclass
+class Outcome:
+    """What came of a job. `counted`: tests by how they ended, as pytest words it."""
+
+    job: Job
+    code: int
+    seconds: float
+    counted: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
+    """Return what came of a job that has ended."""
+    outcome = Outcome(job, code, seconds)
+    if job.tests and job.counts.exists():
+        for case in ET.parse(job.counts).iter("testcase"):
+            _count(outcome, case)
+    if code and not outcome.failures:
+        tail = job.log.read_text().splitlines()[-_TAIL_LINES:]
+        outcome.failures.append(Failure(job.name, "", [f"exit code {code}; its last lines:", *tail]))
+        outcome.counted["error"] += 1
+    return outcome
+
+
+def _count(outcome: Outcome, case: ET.Element) -> None:
+    failed, error, skipped = (case.find(kind) for kind in ("failure", "error", "skipped"))
+    bad = failed if failed is not None else error
+    if bad is not None:
+        outcome.counted["failed" if failed is not None else "error"] += 1
+        test = f"{(case.get('classname') or '').replace('.', '/')}.py::{case.get('name')}"
+        outcome.failures.append(Failure(outcome.job.name, test, (bad.get("message") or "").splitlines()[:_WHY_LINES]))
+    else:
+        outcome.counted["passed" if skipped is None else "skipped"] += 1
+
+
+def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
+    """Return what is to be said at the end: each failure with its reason, and pytest's line, over all, as the last."""
+    lines = [""]
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
+    if failures:
+        lines.append(_ruled("what failed, and why"))
+        for failure in failures:
+            lines.append(f"FAILED {failure.test or 'everything'} ({failure.job}; all of it: .stamp/{failure.job}.log)")
+            lines += [f"    {line}" for line in failure.why]
+    counted: Counter[str] = sum((outcome.counted for outcome in outcomes), Counter())
+    words = {"error": "errors" if counted["error"] > 1 else "error"}
+    kinds = ("failed", "passed", "skipped", "error")
+    said = ", ".join(f"{counted[kind]} {words.get(kind, kind)}" for kind in kinds if counted[kind]) or "no tests ran"
+    minutes, rest = divmod(round(seconds), 60)
+    lines.append(_ruled(f"{said} in {seconds:.2f}s ({minutes // 60}:{minutes % 60:02}:{rest:02})"))
+    return lines
+
+
+def _ruled(text: str) -> str:
+    return f" {text} ".center(80, "=")
+
+
+class Suite:
+    """The jobs of one run."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._waiting = list(jobs)
+        self._running: dict[asyncio.Task[Outcome], Job] = {}
+        self._processes: set[Process] = set()
+        self.outcomes: list[Outcome] = []
+
+    async def run(self) -> None:
+        """Run all, or as many as there are before one fails that the others rest on."""
+        try:
+            while self._begin() or self._running:
+                done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    job = self._running.pop(task)
+                    self.outcomes.append(task.result())
+                    if job.first and self.outcomes[-1].code:
+                        return
+        finally:
+            await self._end()
+
+    def _begin(self) -> bool:
+        """Begin what there is room for; say whether there was anything."""
+        done = {outcome.job.name for outcome in self.outcomes}
+        fit = [job for job in self._waiting if done.issuperset(job.after)][: _LANES - len(self._running)]
+        for job in fit:
+            self._waiting.remove(job)
+            self._running[asyncio.create_task(self._one(job))] = job
+        return bool(fit)
+
+    async def _end(self) -> None:
+        """Interrupt what still runs, so that it cleans up; end what does not obey."""
+        for process in self._processes:
+            process.send_signal(signal.SIGINT)
+        if self._running:
+            await asyncio.wait(self._running, timeout=_PATIENCE_SECONDS)
+        for process in self._processes:
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _one(self, job: Job) -> Outcome:
+        began = time.monotonic()
+        _say(f"{job.name} begins")
+        job.counts.unlink(missing_ok=True)
+        # SIGINT of a terminal comes from here, once; what is started ends with this process, however that ends.
+        process = await asyncio.create_subprocess_exec(
+            *tied(*job.line()), cwd=ROOT, stdout=PIPE, stderr=STDOUT, limit=2**24, start_new_session=True
+        )
+        self._processes.add(process)
+        try:
+            await self._keep(job, process)
+            code = await process.wait()
+        finally:
+            self._processes.discard(process)
+        outcome = outcome_of(job, code, time.monotonic() - began)
+        _say(f"{job.name} {'FAILED' if code else 'is fine'} after {outcome.seconds:.0f} s{_covered(job)}")
+        if code:
+            print(_full(job), flush=True)
+        return outcome
+
+    async def _keep(self, job: Job, process: Process) -> None:
+        """Keep what it says, and pass on what must be seen at once."""
+        assert process.stdout is not None
+        shown = 0
+        with job.log.open("w") as log:
+            async for raw in process.stdout:
+                line = raw.decode(errors="replace")
+                log.write(line)
+                log.flush()
+                if (said := _SAID.match(line.rstrip())) is None:
+                    continue
+                if said["outcome"] in {"FAILED", "ERROR"}:
+                    _say(f"{job.name}: {said['outcome']} {said['test']}")
+                if int(said["percent"]) >= shown + 25:
+                    shown = int(said["percent"])
+                    _say(f"{job.name}: {shown} %")
+
+
+def _covered(job: Job) -> str:
+    found = [line for line in job.log.read_text().splitlines() if _COVERED.match(line)]
+    return f"; coverage of the pure rooms: {found[-1].split()[-1]}" if found else ""
+
+
+def _full(job: Job) -> str:
+    """Return all that pytest says of its failures; of another job, all it said."""
+    lines = job.log.read_text().splitlines()
+    first = next((place for place, line in enumerate(lines) if _FULL.match(line)), 0)
+    return "\n".join(lines[first:])
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+
+
+async def _main() -> int:
+    began, suite = time.monotonic(), Suite(JOBS)
+    running = asyncio.ensure_future(suite.run())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        _say("interrupted")
+        return _INTERRUPTED
+    print("\n".join(summary(suite.outcomes, time.monotonic() - began)), flush=True)
+    return max(outcome.code != 0 for outcome in suite.outcomes)
+
+
+if __name__ == "__main__":
+    LOGS.mkdir(exist_ok=True)
+    sys.exit(asyncio.run(_main()))
