@@ -4,7 +4,8 @@
 - with CHAOS_BUG it has one of the six bugs that the harness must find;
 - its wall clock is wrong by the seconds in the file CHAOS_CLOCK;
 - its produce batches are no larger than CHAOS_PRODUCE_BYTES;
-- with CHAOS_NO_TICKS it leaves it to others to say what time it is.
+- with CHAOS_NO_TICKS it leaves it to others to say what time it is;
+- it says so when a group has put it out, and when mails in hand are cut short: both may come again elsewhere.
 
 The worker itself has no switch for any of this: everything here reaches into it from outside.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
 from worker.flow import road
@@ -55,6 +57,10 @@ BUGS = ("dedup_off", "commit_before_flush", "exception_swallowed", "no_delivery_
 RAISE = "raise"
 #: In place of a signal, where the worker waits anyway: it goes on after the delay.
 PAUSE = "pause"
+#: What it says, after the group's name, when the group has put it out, for want of heartbeats for instance.
+PUT_OUT = "does not count this worker among its members any more"
+#: And for each mail that was still in hand when there was no more time to wait for it.
+CUT_SHORT = "a mail in hand was cut short"
 _CLOCK_READ_EVERY_SECONDS = 0.02
 
 Reach = Callable[[str], float]
@@ -201,6 +207,35 @@ def obey(orders: Orders) -> None:
     _around(EmailChannel, "send", _around_awaited(reach, "mail_claimed", "mail_accepted"))
 
 
+def tell_interruptions() -> None:
+    """Say what interrupts the work from outside: a replay is explained by it, and by nothing that the harness knows."""
+
+    def put_out(original: Any) -> Any:
+        def called(self: GroupCoordinator) -> None:
+            if self.generation > 0 and not self._closing.done():
+                _say(f"{self.group_id} {PUT_OUT}")
+            original(self)
+
+        return called
+
+    def cut_short(original: Any) -> Any:
+        async def called(self: Postman, seconds: float) -> None:
+            tasks = list(self._in_hand.values())
+            await original(self, seconds)
+            for task in tasks:
+                if task.cancelled():
+                    _say(CUT_SHORT)
+
+        return called
+
+    _around(GroupCoordinator, "reset_generation", put_out)
+    _around(Postman, "_finish", cut_short)
+
+
+def _say(line: str) -> None:
+    print(f"chaos: {line}", file=sys.stderr, flush=True)
+
+
 def _is_changelog(topic: str) -> bool:
     return topic.endswith("-changelog")
 
@@ -281,6 +316,7 @@ def break_clock(path: Path) -> None:
 
 def main() -> int:
     """Install what is asked for, then be the worker."""
+    tell_interruptions()
     if order := os.environ.get("CHAOS_ORDER"):
         obey(Orders(Path(order)))
     if bug := os.environ.get("CHAOS_BUG"):

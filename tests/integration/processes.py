@@ -69,6 +69,11 @@ class Process:
         """Whether it is over."""
         return self._process.returncode is not None
 
+    @property
+    def code(self) -> int | None:
+        """The exit code, once it is over."""
+        return self._process.returncode
+
     def tell(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)

@@ -30,7 +30,6 @@ async def run(ground: Ground, trials: int) -> None:
                     await kafka.kill()
                     await asyncio.sleep(_AWAY_SECONDS_QUICK if ground.quick else _AWAY_SECONDS)
                     await kafka.start()
-                    world.interrupted(mails=True)
                     with trial.healing(_CAUGHT_UP_SECONDS):
                         await world.feed_some(_PORTION)
                         await world.caught_up()

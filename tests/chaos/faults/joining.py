@@ -22,8 +22,6 @@ async def run(ground: Ground, trials: int) -> None:
                         await guests[which].start()
                         await guests[which].ready()
                 present[which] = not present[which]
-                # Partitions that move are read on from the committed offsets; a replay is possible.
-                world.interrupted(mails=False)
                 with trial.healing(_CAUGHT_UP_SECONDS):
                     await world.caught_up()
                 trial.take(await world.check())

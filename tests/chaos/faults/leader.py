@@ -25,8 +25,6 @@ async def run(ground: Ground, trials: int, *, hard: bool) -> None:
                             await broker.start()
                         else:
                             await broker.restart()
-                    # Group and partitions get other leaders; a replay is possible.
-                    world.interrupted(mails=True)
                     with trial.healing(_CAUGHT_UP_SECONDS):
                         await world.caught_up()
                     trial.take(await world.check())

@@ -30,7 +30,8 @@ from worker.notify.channels.email import SmtpSettings
 from worker.notify.routing import Route
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
-_TIMEOUT_SECONDS = 0.3
+#: How long a server may say nothing: where that is the fault; and elsewhere, where a busy machine must not be one.
+_SILENCE_SECONDS, _TIMEOUT_SECONDS = 1.0, 60.0
 #: Postfix's, as RetryPolicy has them, in ms.
 _BACKOFF = (300_000, 600_000, 1_200_000)
 #: How the waits of an outage grow, in ms.
@@ -60,7 +61,7 @@ ONE_MAIL = {
     "554": OneMail(Step.DATA, lambda _: ["554 5.7.1 spam"] * 1_000, "smtp_554", accepted=False, alarm=True),
     "drop_after_data": OneMail(Step.DATA, _some(Cut.LOST, Cut.KEPT), "disconnected"),
     "drop_inside_data": OneMail(Step.CONTENT, _some(Cut.LOST), "disconnected"),
-    "slow_drip": OneMail(Step.DATA, _some(Drip(b"250 2.0.0 OK\r\n", 0.1)), "timeout"),
+    "slow_drip": OneMail(Step.DATA, _some(Drip(b"250 2.0.0 OK\r\n", 0.5)), "timeout"),
 }
 
 
@@ -165,6 +166,11 @@ class Office:
                 await asyncio.sleep(_POLL_SECONDS)
 
 
+def _patience(fault: str) -> float:
+    """Return how long the worker waits for a word of the server."""
+    return _SILENCE_SECONDS if fault == "timeout" else _TIMEOUT_SECONDS
+
+
 def receiver(number: int) -> str:
     """Return the receiver of the mail with this number."""
     return f"desk{number}@example.com"
@@ -198,12 +204,9 @@ async def one_mail(ground: Ground, trials: int, kind: OneMail) -> None:
     planned = {receiver(number): kind.answers(ground.rng(number)) for number in range(trials)}
     seen.plan = {to: deque(answers) for to, answers in planned.items()}
     async with Inbox(behaviour=seen) as inbox:
+        seconds = _patience(kind.reason)
         smtp = SmtpSettings(
-            host=HOST,
-            port=inbox.port,
-            tls="none",
-            timeout_seconds=_TIMEOUT_SECONDS,
-            accept_timeout_seconds=_TIMEOUT_SECONDS,
+            host=HOST, port=inbox.port, tls="none", timeout_seconds=seconds, accept_timeout_seconds=seconds
         )
         async with _office(ground, smtp, trials, clock) as office:
             await office.publish(range(trials))
@@ -278,7 +281,7 @@ class _Servers:
 
     def settings(self, port: int) -> SmtpSettings:
         """Return the worker's settings, which are the same all the time."""
-        options: dict[str, Any] = {"host": HOST, "port": port, "timeout_seconds": _TIMEOUT_SECONDS, "tls": "none"}
+        options: dict[str, Any] = {"host": HOST, "port": port, "timeout_seconds": _patience(self._kind), "tls": "none"}
         if THE_SERVER[self._kind].tls:
             options |= {"tls": "starttls", "cafile": self._cafile}
         if self._kind == "auth_refused":

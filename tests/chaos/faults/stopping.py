@@ -19,7 +19,6 @@ async def run(ground: Ground, trials: int) -> None:
                 quiet = number % 2 == 1
                 if quiet:
                     world.inbox.behaviour = _says_nothing
-                    world.interrupted(mails=True)
                 await world.feed_some(_PORTION)
                 await asyncio.sleep(ground.rng(number).uniform(0, 0.5))
                 with trial.healing(_STOPPED_SECONDS):
