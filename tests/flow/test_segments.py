@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from flow.records import DAY, HOUR, NOW, Record
+from flow.records import DAY, HOUR, NOW, Record, of
 from hypothesis import given
 from hypothesis import strategies as st
 from nps.telling import entries
@@ -485,3 +485,77 @@ def test_a_tick_that_is_read_again_after_some_slices_goes_on_with_the_others(
     assert {key: windows(row) for key, row in whole.rows.items() if row} == {
         key: windows(row) for key, row in rows.items()
     }
+
+
+# What somebody else wrote there
+
+STRAYS = [
+    None,
+    b"",
+    b"hello",
+    b'{"score": 3}',
+    msgspec.msgpack.encode([0]),
+    msgspec.msgpack.encode([0, {"fr": [b"x" * 31, []]}]),
+    msgspec.msgpack.encode([0, {"fr": [array("q", (0, -1, 0, 3)).tobytes(), []]}]),
+    msgspec.msgpack.encode([0, {"fr": [array("q", (0, NOW, 0, 11)).tobytes(), []]}]),
+    msgspec.msgpack.encode([0, {"fr": [b"", [[0, None, [NOW, 1, -1]]]]}]),
+    msgspec.msgpack.encode([0, {"\0head": [array("q", (0, NOW, 0, 3)).tobytes(), []]}]),
+    msgspec.msgpack.encode(["0", {}]),
+]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+@pytest.mark.parametrize("key", [None, b"c-1", hint.KEY])
+def test_a_stray_record_is_a_dead_letter_and_its_neighbours_count(stray: bytes | None, key: bytes | None) -> None:
+    record = Record(stray, key, 1, topic="nps.tallies")
+    decided = counted(told(put(0, 3)), record, told(put(2, 9), offset=2))
+    clean = counted(told(put(0, 3)), told(put(2, 9), offset=2))
+    (letter,) = of(outbox.DEAD_LETTERS, decided.outputs)
+
+    assert (letter["reason"], letter["topic"], letter["partition"], letter["offset"]) == (
+        "wrong_type",
+        "nps.tallies",
+        0,
+        1,
+    )
+    assert decided.rows == clean.rows
+    assert [o for o in decided.outputs if o.topic != outbox.DEAD_LETTERS] == clean.outputs
+
+
+def test_a_tick_without_a_value_is_none() -> None:
+    decided = counted(Record(None, tick.KEY, 1, timestamp=NOW, topic="nps.tallies"))
+
+    assert [letter["detail"] for letter in of(outbox.DEAD_LETTERS, decided.outputs)] == [
+        "value: is no tick of this version"
+    ]
+
+
+_LIKE = st.recursive(
+    st.one_of(
+        st.none(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(),
+        st.binary(max_size=70),
+        st.text(max_size=5),
+        st.lists(st.integers(-(2**63), 2**63 - 1), min_size=4, max_size=8).map(lambda some: array("q", some).tobytes()),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=12,
+)
+_GIVEN = st.one_of(st.none(), st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 2, st.integers(-2, 12)))
+_LIKE_ENTRIES = st.tuples(
+    st.lists(st.integers(0, 12), max_size=8).map(lambda some: array("q", some).tobytes()),
+    st.lists(st.tuples(st.integers(0, 9), _GIVEN, _GIVEN), max_size=2),
+)
+LIKE_TALLIES = st.one_of(
+    _LIKE, st.tuples(st.integers(0, 3), st.dictionaries(st.text(max_size=3), st.one_of(_LIKE_ENTRIES, _LIKE)))
+)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=50), LIKE_TALLIES.map(msgspec.msgpack.encode)), max_size=3))
+def test_nothing_that_can_lie_there_stops_the_counting(values: list[bytes]) -> None:
+    records = [Record(value, None, n, topic="nps.tallies") for n, value in enumerate([*values, *values])]
+    rows: dict[bytes, bytes] = {}
+    for record in records:
+        rows |= kept(counted(record, rows=rows))
+    counted(*records, rows=rows)

@@ -9,9 +9,12 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 from flow.carrying import PARTITIONS, spread
-from flow.records import Record
+from flow.records import Record, of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.emitted import to_json
 from schemas.incident import Incident
@@ -304,3 +307,53 @@ def test_an_event_says_what_its_contract_says() -> None:
     assert dict(output.headers)["ce_type"] == b"nps.incident.v1"
     assert body.keys() == Incident.model_fields.keys()
     assert Incident.model_validate_json(output.value or b"")
+
+
+# What somebody else wrote there
+
+STRAYS = [
+    None,
+    b"",
+    b"hello",
+    b"{}",
+    msgspec.msgpack.encode([0]),
+    msgspec.msgpack.encode([0, {"fr": b"x" * 31}]),
+    msgspec.msgpack.encode([0, {"fr": array("q", (-1, 0, 0, 1)).tobytes()}]),
+    msgspec.msgpack.encode([0, {"fr": array("q", (1, 0, 0, 2**40)).tobytes()}]),
+    msgspec.msgpack.encode([0, {"\0clock": array("q", (1, 0, 0, 1)).tobytes()}]),
+    msgspec.msgpack.encode([0, {}, -1]),
+    msgspec.msgpack.encode([0, {}, 2**62]),
+]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_a_stray_record_is_a_dead_letter_and_its_neighbours_are_taken_in(stray: bytes | None) -> None:
+    message = Hours(0, {"fr": array("q", (BEGAN, 1, 2, 3)).tobytes()}, 0)
+    told = [Record(output.value, None, 2 * n) for n, output in enumerate(hours.outputs(message))]
+    clean, disturbed = World(), World()
+    clean.carry(told)
+    disturbed.carry([Record(stray, b"x", 1, topic="nps.hours"), *told])
+    (letter,) = of(outbox.DEAD_LETTERS, disturbed.outputs)
+
+    assert (letter["reason"], letter["topic"], letter["offset"]) == ("wrong_type", "nps.hours", 1)
+    assert disturbed.rows == clean.rows
+
+
+_COLUMN = st.one_of(
+    st.binary(max_size=70),
+    st.lists(st.integers(-1, 2**33), max_size=12).map(lambda some: array("q", some).tobytes()),
+    st.lists(st.integers(0, 2**32 - 1), min_size=8, max_size=8).map(lambda some: array("q", some).tobytes()),
+)
+_TICK = st.one_of(st.none(), st.integers(-1, 2**62))
+_LIKE_HOURS = st.tuples(
+    st.integers(-1, 5),
+    st.dictionaries(st.text(max_size=3), _COLUMN, max_size=3),
+    _TICK,
+)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=50), _LIKE_HOURS.map(msgspec.msgpack.encode)), max_size=3))
+def test_nothing_that_can_lie_there_stops_the_watching(values: list[bytes]) -> None:
+    world = World()
+    for n, value in enumerate([*values, *values]):
+        world.carry([Record(value, None, n, topic="nps.hours")])

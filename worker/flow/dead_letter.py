@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, Reason
 from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import outbox
@@ -39,3 +39,13 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
     )
     record_key = (key or b"")[:_KEY_BYTES]
     return outbox.event(outbox.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))
+
+
+def no_message(what: str) -> Rejected:
+    """Return why a record of one of the worker's own topics is refused: somebody else wrote it."""
+    return Rejected(Reason.WRONG_TYPE, f"value: is no {what} of this version")
+
+
+def stray(record: Record, rejected: Rejected, policy: IntakePolicy) -> Output:
+    """Return the event for a record of one of the worker's own topics, where it lies."""
+    return dead_letter(record, Place(record.partition, record.offset), rejected, record.topic, policy)

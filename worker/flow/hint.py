@@ -2,6 +2,7 @@
 
 import msgspec
 
+from worker.flow.dead_letter import no_message
 from worker.flow.outbox import TALLIES, Output
 from worker.nps.watch import Jump
 
@@ -18,6 +19,14 @@ class Hint(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Hint).decode
+
+
+def read(value: bytes | None) -> Hint:
+    """Return the hint that a value is. Raise Rejected if it is none."""
+    try:
+        return decode(value or b"")
+    except msgspec.DecodeError:
+        raise no_message("hint") from None
 
 
 def output(path: str, jump: Jump | None, partition: int) -> Output:

@@ -7,14 +7,16 @@ import msgspec
 
 from schemas.emitted import emitted
 from schemas.scores import Scores, SmoothedScore, SuspectGaming, TrendScore
+from worker.errors import Rejected
 from worker.flow import hint, outbox, tally, tick
+from worker.flow.dead_letter import no_message, stray
 from worker.flow.hours import Hours
 from worker.flow.hours import outputs as hours_of
 from worker.flow.ids import make_id
 from worker.flow.lineage import survey_of
-from worker.flow.moment import from_ms, rfc3339
+from worker.flow.moment import LATEST, from_ms, rfc3339
 from worker.flow.outbox import Output
-from worker.flow.policy import SegmentPolicy
+from worker.flow.policy import IntakePolicy, SegmentPolicy
 from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.flow.tally import Tally
@@ -34,6 +36,7 @@ CLOCK = b"\x00clock"
 SLICE = 250
 #: How many segments and surveys there may be, over all partitions, unless the settings say otherwise.
 MOST = SegmentPolicy().most
+_INTAKE = IntakePolicy()
 
 #: Writes a segment's row.
 encode = msgspec.msgpack.Encoder().encode
@@ -41,23 +44,34 @@ _decode = msgspec.msgpack.Decoder(Segment).decode
 
 
 class _News:
-    """What a batch brings: entries by path and source, hints by path, and the time of the last tick, in ms."""
+    """What a batch brings: entries by path and source, hints by path, and the time of the last tick, in ms.
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    `strays`: the dead letters of what somebody else has written there.
+    """
+
+    def __init__(self, records: Iterable[Record], intake: IntakePolicy) -> None:
+        self.strays: list[Output] = []
         self.told: dict[str, dict[int, list[Entries]]] = {}
         self.hints: dict[str, Jump | None] = {}
         self.tick: int | None = None
         self.now = 0
         for record in records:
             self.now = max(self.now, record.timestamp)
-            assert record.value is not None
-            if record.key == tick.KEY:
-                self.tick = max(self.tick or 0, record.timestamp)
-            elif record.key == hint.KEY:
-                hinted = hint.decode(record.value)
-                self.hints[hinted.path] = hinted.jump
-            else:
-                self._count(tally.decode(record.value))
+            try:
+                self._take(record)
+            except Rejected as rejected:
+                self.strays.append(stray(record, rejected, intake))
+
+    def _take(self, record: Record) -> None:
+        if record.key == tick.KEY:
+            if record.value is None or not 0 <= record.timestamp <= LATEST:
+                raise no_message("tick")
+            self.tick = max(self.tick or 0, record.timestamp)
+        elif record.key == hint.KEY:
+            hinted = hint.read(record.value)
+            self.hints[hinted.path] = hinted.jump
+        else:
+            self._count(tally.read(record.value))
 
     def _count(self, message: Tally) -> None:
         for path, entries in message.segments.items():
@@ -97,10 +111,10 @@ class _Slices:
     A batch that is read again after a crash between two slices finds in the rows what they have counted and told.
     """
 
-    def __init__(self, records: Iterable[Record], rows: Mapping[bytes, bytes], partition: int, most: int) -> None:
+    def __init__(self, news: _News, rows: Mapping[bytes, bytes], partition: int, most: int) -> None:
         self._rows = rows
         self._partition = partition
-        self._news = _News(records)
+        self._news = news
         clock = rows.get(CLOCK)
         self._time = 0 if clock is None else _decode(clock).ticked
         self._room = most - len(rows)
@@ -116,7 +130,7 @@ class _Slices:
 
     def next(self) -> Decided:
         """Return what the next slice causes."""
-        outputs: list[Output] = []
+        outputs, self._news.strays = self._news.strays, []
         changed: dict[bytes, bytes | None] = {}
         ended: dict[str, bytes] = {}
         paths = list(islice(self._paths, SLICE))
@@ -159,12 +173,19 @@ class _Slices:
                 outputs.append(_scores(key, segment))
 
 
-def count(records: Iterable[Record], rows: Mapping[bytes, bytes], partition: int, most: int = MOST) -> Decided:
+def count(
+    records: Iterable[Record],
+    rows: Mapping[bytes, bytes],
+    partition: int,
+    most: int = MOST,
+    intake: IntakePolicy = _INTAKE,
+) -> Decided:
     """Count a batch of tallies of a partition, whose segments' rows are `rows`; a tick moves those that it concerns.
 
-    `most`: how many segments and surveys the partition may have; what is beyond them counts for its parents only.
+    `most`: how many segments and surveys the partition may have; what is beyond them counts for its parents only. What
+    is none of the worker's own messages becomes a dead letter, as `intake` says.
     """
-    return _Slices(records, rows, partition, most).next()
+    return _Slices(_News(records, intake), rows, partition, most).next()
 
 
 def scores(key: bytes, row: bytes | None) -> Output:

@@ -8,10 +8,13 @@ from typing import NamedTuple
 import msgspec
 
 from worker.flow import outbox
+from worker.flow.dead_letter import no_message
 from worker.flow.lineage import paths_of
+from worker.flow.moment import LATEST
 from worker.flow.outbox import Output
 from worker.flow.parts import parts
 from worker.nps import columns
+from worker.nps.histogram import BINS
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
 
@@ -25,6 +28,33 @@ class Tally(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Tally).decode
+#: Bytes of one answer in a column: offset, time, id and score.
+_ANSWER_BYTES = 4 * 8
+
+
+def read(value: bytes | None) -> Tally:
+    """Return the tally that a value is. Raise Rejected if it is none that can be counted."""
+    try:
+        message = decode(value or b"")
+    except msgspec.DecodeError:
+        raise no_message("tally") from None
+    for path, entries in message.segments.items():
+        moved = (given for move in entries.moves for given in (move.taken, move.put) if given is not None)
+        if "\x00" in path or not _is_column(entries.put) or not all(_is_given(at, score) for at, _, score in moved):
+            raise no_message("tally")
+    return message
+
+
+def _is_column(put: bytes) -> bool:
+    if len(put) % _ANSWER_BYTES:
+        return False
+    numbers = columns.read(put)
+    times, scores = numbers[1::4], numbers[3::4]
+    return not put or (_is_given(min(times), min(scores)) and _is_given(max(times), max(scores)))
+
+
+def _is_given(at: int, score: int) -> bool:
+    return 0 <= at <= LATEST and 0 <= score < BINS
 
 
 class Where(NamedTuple):

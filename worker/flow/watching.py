@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from worker.errors import Rejected
 from worker.flow import hours
+from worker.flow.dead_letter import stray
 from worker.flow.judging import Judge
 from worker.flow.lineage import parent_of
 from worker.flow.outbox import Output
-from worker.flow.policy import IncidentPolicy
+from worker.flow.policy import IncidentPolicy, IntakePolicy
 from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.nps.drops import NO_PRIOR, Prior
@@ -22,6 +24,7 @@ from worker.nps.windows import HOUR
 
 #: No path has a NUL.
 _CLOCK = b"\x00clock"
+_INTAKE = IntakePolicy()
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Watch).decode
@@ -77,12 +80,19 @@ def watch(
     partitions: int,
     owner: Callable[[bytes], int],
     policy: IncidentPolicy,
+    intake: IntakePolicy = _INTAKE,
 ) -> Decided:
-    """Take in a batch of what `partitions` of segments tell; `owner` says which of them a segment is in."""
+    """Take in a batch of what `partitions` of segments tell; `owner` says which of them a segment is in.
+
+    What is none of the worker's own messages becomes a dead letter, as `intake` says.
+    """
     watches, outputs = Watches(rows), list[Output]()
     for record in records:
-        assert record.value is not None
-        told = hours.decode(record.value)
+        try:
+            told = hours.read(record.value)
+        except Rejected as rejected:
+            outputs.append(stray(record, rejected, intake))
+            continue
         for path, column in told.segments.items():
             _take(path, column, watches)
         if told.tick is not None:

@@ -27,6 +27,7 @@ from worker.streams import reading, sending
 from worker.streams.faust_app import FETCH_BYTES
 from worker.streams.lease import lease_holds
 from worker.streams.ordered import Fetched, OrderedConsumer
+from worker.streams.refusals import Refusals
 from worker.streams.rows import Head, Partition
 from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.table import DurableTable
@@ -82,6 +83,7 @@ class Lane(NamedTuple):
     topic_name: Callable[[str], str]
     view: View | None = None
     pace: Pace | None = None
+    refusals: Refusals = Refusals()
 
     async def carry(self, message: Message) -> None:
         """Carry one batch all the way. Raise StateNotDurable if the broker does not acknowledge."""
@@ -102,6 +104,7 @@ class Lane(NamedTuple):
         head = partition.head
         records = [record for record in due if record.offset > head.mark]
         decided = self.decide(records, number, partition)
+        self.refusals.note(decided.outputs)
         if self.pace is not None and not self._is_full(batch):
             # Partitions that came at the same time would go on doing so, and hold the others up together.
             apart = uniform(1 - _APART, 1 + _APART)  # noqa: S311 - nothing secret

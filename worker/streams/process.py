@@ -41,7 +41,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     surplus = Surplus(policy.segments.most)
 
     def count(records: list[Record], number: int, partition: Partition) -> Decided:
-        return surplus.watched(segments.count(records, partition.rows, number, most), number)
+        return surplus.watched(segments.count(records, partition.rows, number, most, policy.intake), number)
 
     shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
@@ -55,7 +55,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
         outbox.HOURS,
         shell.table(topics.WATCHES, whole=True),
         lambda records, _, partition: watching.watch(
-            records, partition.rows, kafka.partitions, owner, policy.incidents
+            records, partition.rows, kafka.partitions, owner, policy.incidents, policy.intake
         ),
         pace=_WATCHES,
     )

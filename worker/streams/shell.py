@@ -18,6 +18,7 @@ from worker.streams.lane import Decide, Lane, Pace, View
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.recovery import DirectTables
+from worker.streams.refusals import Refusals
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 
@@ -87,6 +88,7 @@ class Shell:
             kafka=self.settings.kafka,
             view=view,
             pace=pace,
+            refusals=Refusals(),
         )
         if view is not None:
             table.state_anew = lane.state_anew

@@ -1,0 +1,54 @@
+"""What is refused is said in the log: a line for the first record, and then one line in a while, with a count."""
+
+import logging
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+import msgspec
+
+from worker.flow import outbox
+from worker.flow.outbox import Output
+
+log = logging.getLogger(__name__)
+
+#: The least time between two lines about one topic, in seconds: a publisher's mistake is made with every record.
+_QUIET_SECONDS = 10.0
+
+
+class _Letter(msgspec.Struct):
+    """What a line says of a dead letter; nothing of it is personal."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+
+
+_read = msgspec.json.Decoder(_Letter).decode
+
+
+class Refusals:
+    """Counts the dead letters of one lane."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._count = 0
+        self._quiet_until = clock()
+
+    def note(self, outputs: Iterable[Output]) -> None:
+        """Count the dead letters among a batch's outputs; say where the last of them lies if it is time to."""
+        letters = [output for output in outputs if output.topic == outbox.DEAD_LETTERS]
+        if not letters:
+            return
+        self._count += len(letters)
+        now = self._clock()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + _QUIET_SECONDS
+        last = _read(letters[-1].value or b"")
+        log.warning(
+            "%s, partition %d, offset %d: refused (%s), %s; it is a dead letter, as %d since the start",
+            *(last.topic, last.partition, last.offset, last.reason, last.detail),
+            self._count,
+        )
