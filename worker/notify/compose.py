@@ -5,7 +5,6 @@ decodes those that hide in encoded words, HTML runs what it is given, and texts 
 plain_text.py cleans and bounds it, Jinja2 escapes it, and no text from outside is ever part of a template.
 """
 
-from datetime import UTC
 from email.headerregistry import Address
 from email.message import EmailMessage
 from hashlib import sha256
@@ -15,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from schemas.alert import Alert
 from worker.flow.ids import make_id
+from worker.flow.moment import from_ms, to_ms
 from worker.notify.alert_page import alert_page
 from worker.notify.headers import POLICY
 from worker.notify.incident_page import incident_page
@@ -57,7 +57,7 @@ def compose(told: Told, route: Route, *, delivery_id: str, letterhead: Letterhea
         message["Reply-To"] = Address(addr_spec=letterhead.reply_to)
     message["To"] = [Address(addr_spec=address) for address in dict.fromkeys(route.to)]
     message["Subject"] = page.subject
-    message["Date"] = told.occurred_at.astimezone(UTC)
+    message["Date"] = from_ms(to_ms(told.occurred_at))
     message["Message-ID"] = f"<{delivery_id}@{letterhead.domain}>"
     thread = f"<{make_id('thread', told.alert_id)}@{letterhead.domain}>"
     message["In-Reply-To"] = message["References"] = thread

@@ -1,17 +1,37 @@
 """What a record of the alerts topic tells: an alert or an incident. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.functional_validators import AfterValidator
 
 from schemas import cloudevents
 from schemas.alert import Alert
 from schemas.incident import Incident, IncidentKind
+from worker.flow.moment import DAY, LATEST, to_ms
 
 Told = Alert | Incident
 
-_BY_TYPE: Mapping[bytes, type[Told]] = {cloudevents.ALERT.encode(): Alert, cloudevents.INCIDENT.encode(): Incident}
-_BY_KIND: Mapping[str, type[Told]] = dict.fromkeys(IncidentKind, Incident)
+
+def _with_times(told: Told) -> Told:
+    """Return it; raise ValueError if a mail cannot say one of its times in every time zone."""
+    if not all(0 <= to_ms(when) <= LATEST - DAY for when in _times(told)):
+        raise ValueError("has a time before 1970, or at the end of all time")
+    return told
+
+
+def _times(told: Told) -> list[datetime]:
+    if isinstance(told, Incident):
+        return [told.occurred_at, told.since]
+    return [told.occurred_at, told.responded_at, *(answer.responded_at for answer in told.last_answers)]
+
+
+_ALERT: TypeAdapter[Told] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times)])
+_INCIDENT: TypeAdapter[Told] = TypeAdapter(Annotated[Incident, AfterValidator(_with_times)])
+_BY_TYPE = {cloudevents.ALERT.encode(): _ALERT, cloudevents.INCIDENT.encode(): _INCIDENT}
+_BY_KIND: Mapping[str, TypeAdapter[Told]] = dict.fromkeys(IncidentKind, _INCIDENT)
 
 
 class _Kind(BaseModel):
@@ -21,13 +41,13 @@ class _Kind(BaseModel):
 def told_in(value: bytes, event_type: bytes | None = None) -> Told:
     """Return the event that a value is, by its type, which is in the header `ce_type`; without one, by its kind.
 
-    Raise ValidationError if it is neither an alert nor an incident.
+    Raise ValidationError if it is neither an alert nor an incident, or one that no mail could tell of.
     """
-    return (_BY_TYPE.get(event_type or b"") or _by_kind(value)).model_validate_json(value)
+    return (_BY_TYPE.get(event_type or b"") or _by_kind(value)).validate_json(value)
 
 
-def _by_kind(value: bytes) -> type[Told]:
+def _by_kind(value: bytes) -> TypeAdapter[Told]:
     try:
-        return _BY_KIND.get(_Kind.model_validate_json(value).kind, Alert)
+        return _BY_KIND.get(_Kind.model_validate_json(value).kind, _ALERT)
     except ValidationError:
-        return Alert  # it is none, as whoever reads it as one will find
+        return _ALERT  # it is none, as whoever reads it as one will find
