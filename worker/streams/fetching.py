@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from worker.streams import header_names
+
 #: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. Records that are not taken yet hold
 #: their partition back: the fetch that is under way does not ask for it, and it has to wait for that one's end.
 FETCH_MS = 200
@@ -13,7 +15,8 @@ _PREFETCH_SECONDS = 0.005
 
 
 def prepare(fetcher: Any) -> None:
-    """Have aiokafka's fetcher lose no time."""
+    """Have aiokafka's fetcher lose no time, and read whatever lies there."""
+    header_names.accept_any()
     fetcher._prefetch_backoff = _PREFETCH_SECONDS
     next_actions: Callable[[Any], tuple[Any, ...]] = fetcher._get_actions_per_node
 

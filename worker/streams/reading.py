@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from worker.settings import KafkaSettings
+from worker.streams import header_names
 from worker.streams.connection import client_options
 
 _WAIT_MS = 200
@@ -57,6 +58,7 @@ class Reader:
 @asynccontextmanager
 async def reader(kafka: KafkaSettings) -> AsyncIterator[Reader]:
     """Connect. Raise KafkaError if Kafka cannot be reached."""
+    header_names.accept_any()
     consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest")
     try:
         await consumer.start()
