@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaConnectionError
 from scores.trees import tree
 
 from schemas.scores import Scores
-from worker import cli
 from worker.cli import main
+from worker.commands import scores
 from worker.errors import Unreachable
 from worker.settings import Settings, load
 
@@ -220,7 +220,7 @@ def scores_found(monkeypatch: pytest.MonkeyPatch, found: dict[str, Scores] | Exc
             raise found
         return found
 
-    monkeypatch.setattr(cli, "latest", latest)
+    monkeypatch.setattr(scores, "latest", latest)
 
 
 def test_the_scores_of_a_segment_are_shown_with_its_children(

@@ -1,0 +1,18 @@
+"""The commands of the command line: one file each, with what it is asked and what it does.
+
+A file's `add` declares the command and sets the function that runs it, which returns the exit code.
+"""
+
+from worker.commands import (
+    check_config,
+    demo,
+    health,
+    publish,
+    run,
+    scores,
+    settings,
+    take_over,
+)
+
+#: In the order in which the help lists them.
+COMMANDS = (run, publish, scores, check_config, settings, health, take_over, demo)

@@ -1,0 +1,23 @@
+"""`health`: whether the workers on this machine are alive and ready."""
+
+import argparse
+from typing import get_args
+
+from worker import status
+from worker.app import Role
+from worker.commands.asking import Commands, Exit, with_settings
+from worker.settings import Settings
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("health", help="exit 0 if the workers on this machine are alive and ready")
+    parser.add_argument("--role", choices=get_args(Role), help="only of this role; default: whichever are running")
+    parser.set_defaults(run=with_settings(_health))
+
+
+def _health(asked: argparse.Namespace, settings: Settings) -> int:
+    roles = get_args(Role) if asked.role is None else [asked.role]
+    problem = status.problem({name: settings.status_path(name) for name in roles})
+    print(problem or "alive and ready")
+    return Exit.FAILED if problem else Exit.FINE

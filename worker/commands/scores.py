@@ -1,0 +1,58 @@
+"""`scores`: a segment's NPS, and what drags it down."""
+
+import argparse
+import difflib
+import sys
+
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.flow import outbox
+from worker.flow.lineage import spelled, survey_of
+from worker.nps.windows import WINDOWS
+from worker.scores.latest import latest
+from worker.scores.table import table
+from worker.scores.tree import branches
+from worker.settings import Settings
+from worker.streams.topics import topic_name
+
+#: What is shown unless asked: long enough to be sure of, short enough to be about now.
+_WINDOW = "90d"
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "scores",
+        help="show a segment's NPS and what drags it down",
+        description="Shows a segment and those below it, what takes most from their parent's NPS first. `drag` is how "
+        "many points of the parent's NPS a segment adds or takes; * marks one that differs from the rest of its parent "
+        "by more than chance explains.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument(
+        "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3; default: all"
+    )
+    parser.add_argument("--tree", action="store_true", help="go all the way down, not only one step")
+    parser.add_argument("--surveys", action="store_true", help="what is below the root are the surveys, not segments")
+    parser.add_argument(
+        "--window",
+        choices=WINDOWS,
+        default=_WINDOW,
+        help=f"which answers: {', '.join(WINDOWS)} (default: {_WINDOW})",
+        metavar="W",
+    )
+    parser.set_defaults(run=with_kafka(_scores))
+
+
+async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
+    topic = topic_name(settings.topic_prefix, outbox.SCORES)
+    found = await latest(settings.kafka, topic)
+    path = "" if asked.surveys else spelled(asked.path)
+    if path not in found:
+        known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)
+        hint = f"did you mean {known}?" if known else "see them all with --tree" if found else "has the worker run?"
+        print(f"{topic} has no scores of {path or 'any segment'}; {hint}", file=sys.stderr)
+        return Exit.FAILED
+    depth = None if asked.tree else 1
+    shown = branches(found, path, asked.window, depth=depth, surveys=asked.surveys)
+    print(table(shown, colours=sys.stdout.isatty()))
+    return Exit.FINE

@@ -1,0 +1,18 @@
+"""`settings`: a worker.toml with everything that can be set."""
+
+import argparse
+
+from worker import reference
+from worker.commands.asking import Commands, Exit
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("settings", help="print a worker.toml with every setting, its meaning and its default")
+    parser.set_defaults(run=_print)
+
+
+def _print(asked: argparse.Namespace) -> int:
+    del asked
+    print(reference.example(), end="")
+    return Exit.FINE

@@ -1,0 +1,26 @@
+"""`take-over`: another consumer group becomes the owner of the topics."""
+
+import argparse
+
+from worker import maintenance
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.settings import Settings
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "take-over",
+        help="make kafka.group the owner of the topics in place of another group, whose workers are stopped for good",
+        description="Makes kafka.group the owner of the topics of topic_prefix, in place of the group that owns them. "
+        "That group's workers must be stopped. Its state and its place stay behind: the new group reads what is "
+        "retained from the beginning, so that retained answers are counted and mailed once more.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.set_defaults(run=with_kafka(_take_over))
+
+
+async def _take_over(asked: argparse.Namespace, settings: Settings) -> int:
+    del asked
+    print(await maintenance.take_over(settings))
+    return Exit.FINE
