@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from flow.records import value
 from scores.trees import tree
 
 from schemas.scores import Scores
@@ -210,6 +211,69 @@ def test_the_demo_says_which_package_it_lacks(
 
     assert main(["demo", "--once"]) == 1
     assert "detractor-worker[embedded]" in capsys.readouterr().err
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("detractor-worker 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], *([name] for name in ("run", "publish", "scores", "check-config", "health", "demo"))], ids=repr
+)
+def test_help_reads_well_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*arguments, "--help"])
+
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_publish_refuses_a_file_that_is_plainly_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.csv").write_text("id,score\nr-1,9\n")
+
+    assert main(["publish", "x.csv"]) == 2
+    err = capsys.readouterr().err
+    assert "x.csv: line 1 is not JSON, so nothing was published." in err
+
+
+def test_publish_check_says_which_lines_the_worker_would_refuse_and_why(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.jsonl").write_bytes(b"\n".join([value(), value(score=11), b"{", value(), value(score=12), b""]))
+
+    assert main(["publish", "--check", "x.jsonl"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[:2] for line in lines[:-1]] == [
+        ["line 2", "score_out_of_range"],
+        ["line 3", "not_json"],
+        ["line 5", "score_out_of_range"],
+    ]
+    assert lines[-1] == "2 of 5 lines are responses; 2 score_out_of_range; 1 not_json"
+
+
+def test_publish_check_is_content_with_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.jsonl").write_bytes(value() + b"\n")
+
+    assert main(["publish", "x.jsonl", "--check"]) == 0
+    assert capsys.readouterr().out == "1 of 1 lines are responses\n"
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)], ids=repr)
+def test_an_interrupted_command_ends_without_a_traceback(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
+) -> None:
+    async def latest(*_: object) -> dict[str, Scores]:
+        raise error
+
+    monkeypatch.setattr(scores, "latest", latest)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+
+    assert code == main(["scores"])
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def scores_found(monkeypatch: pytest.MonkeyPatch, found: dict[str, Scores] | Exception) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -45,6 +46,20 @@ def test_a_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert line.pop("at").endswith("+00:00")
     assert line == {"level": "info", "logger": "worker.test", "message": "mail d-1\nwas sent: é"}
+
+
+def test_a_line_for_people_is_one_line_and_shows_no_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO", "text")
+    try:
+        fail_with(ValueError(CANARY))
+    except ValueError:
+        logging.getLogger("worker.test").exception("mail %s\nwas \x1b[31mlost", "d-1")
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d error    mail d-1 was  \[31mlost \(error: ValueError\) \(where: fail_with:\d+ < test_.*\)",
+        line,
+    )
 
 
 def fail_with(error: Exception) -> None:

@@ -314,6 +314,55 @@ def test_the_letterhead_comes_from_the_settings(monkeypatch: pytest.MonkeyPatch)
     assert str(letterhead.time_zone) == "Europe/Paris"
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("KAFKA_GROUP", "NPS_KAFKA_GROUP: is not a setting; did you mean NPS_KAFKA__GROUP?"),
+        ("SMPT__HOST", "NPS_SMPT__HOST: is not a setting; did you mean NPS_SMTP__HOST?"),
+        ("KAFKA__GRUOP", "kafka.gruop: is not a setting; did you mean kafka.group?"),
+        ("FOO", "NPS_FOO: is not a setting"),
+    ],
+)
+def test_an_unknown_name_is_answered_by_the_one_that_is_most_like_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, problem: str
+) -> None:
+    set_all(monkeypatch, **{name: "x"})
+
+    assert problems() == [problem]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "mechanism", "servers", "problem"),
+    [
+        ("PLAINTEXT", "SCRAM-SHA-512", "localhost:9092", "are not used with PLAINTEXT"),
+        ("SSL", "SCRAM-SHA-512", "localhost:9092", "are not used with SSL"),
+        ("SASL_PLAINTEXT", "PLAIN", "kafka.example.org:9092", "sends the password as it is"),
+        ("SASL_PLAINTEXT", "PLAIN", "localhost:9092,kafka.example.org:9092", "sends the password as it is"),
+        ("SASL_PLAINTEXT", "PLAIN", "localhost:9092, [::1]:9092", None),
+        ("SASL_PLAINTEXT", "SCRAM-SHA-512", "kafka.example.org:9092", None),
+        ("SASL_SSL", "PLAIN", "kafka.example.org:9092", None),
+    ],
+)
+def test_a_login_is_neither_ignored_nor_shown_to_the_network(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, mechanism: str, servers: str, problem: str | None
+) -> None:
+    set_all(
+        monkeypatch,
+        KAFKA__SECURITY_PROTOCOL=protocol,
+        KAFKA__SASL_MECHANISM=mechanism,
+        KAFKA__BOOTSTRAP_SERVERS=servers,
+        KAFKA__SASL_USERNAME="nps",
+        KAFKA__SASL_PASSWORD=SECRET,
+    )
+
+    if problem is None:
+        assert load().kafka.sasl_username == "nps"
+    else:
+        [said] = problems()
+        assert problem in said
+        assert SECRET not in said
+
+
 def test_the_expectation_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, SMTP__PORT="0", SMTP__TLS=SECRET, EMAIL__SENDER=SECRET)
 

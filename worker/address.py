@@ -1,7 +1,11 @@
-"""Mail addresses. The standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`, so they are checked here."""
+"""Addresses: of mails, and of this machine.
+
+The standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`, so mail addresses are checked here.
+"""
 
 import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 # RFC 5321's dot-string local part and a host name; quoted local parts and address literals are not accepted.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -28,3 +32,13 @@ def without_repeats(addresses: Iterable[str]) -> list[str]:
     for address in addresses:
         first.setdefault(address.casefold(), address)
     return list(first.values())
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether this names the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

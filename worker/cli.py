@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from worker.commands import COMMANDS
 from worker.commands.asking import SETTINGS_HELP
@@ -33,8 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m worker",
         description="Turns NPS responses on Kafka into alerts, e-mails, invitations and rolling scores.",
-        epilog=SETTINGS_HELP,
+        epilog=f"{SETTINGS_HELP} Exit codes: 0 fine, 1 failed, 2 wrong usage or settings, 130 interrupted.",
     )
+    parser.add_argument("--version", action="version", version=f"detractor-worker {version('detractor-worker')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for command in COMMANDS:
         command.add(commands)

@@ -1,4 +1,4 @@
-"""Logs: one JSON object per line, with ids only.
+"""Logs: a line for each record, as a JSON object or as text for people, with ids only.
 
 An exception is logged by its type and the places in the code it came through, never by its message: a validation error
 or a failed command may repeat what a customer wrote.
@@ -35,19 +35,40 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_error(record),
         }
-        if record.exc_info and record.exc_info[1] is not None:
-            error = record.exc_info[1]
-            frames = traceback.extract_tb(error.__traceback__)
-            line["error"] = type(error).__name__
-            line["where"] = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-8:]))
         return json.dumps(line, ensure_ascii=False)
 
 
-def configure(level: str) -> None:
-    """Send all logs to stderr as JSON lines."""
+class TextLines(logging.Formatter):
+    """Formats a record as a line for people: the local time, the level, what happened."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        # A line stays a line, and a terminal obeys no escapes in it.
+        message = "".join(c if c.isprintable() else " " for c in record.getMessage())
+        error = "".join(f" ({what}: {text})" for what, text in _error(record).items())
+        return f"{at} {record.levelname.lower():<8} {message}{error}"
+
+
+FORMATS = {"json": JsonLines, "text": TextLines}
+
+
+def _error(record: logging.LogRecord) -> dict[str, str]:
+    """Return the type of a record's exception, and the way it came; nothing if there is none."""
+    if not record.exc_info or record.exc_info[1] is None:
+        return {}
+    error = record.exc_info[1]
+    frames = traceback.extract_tb(error.__traceback__)
+    way = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-8:]))
+    return {"error": type(error).__name__, "where": way}
+
+
+def configure(level: str, form: str = "json") -> None:
+    """Send all logs to stderr, as lines of this form (a key of FORMATS)."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(FORMATS[form]())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

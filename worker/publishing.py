@@ -16,9 +16,22 @@ _REPORT_EVERY = 1_000
 
 def lines(path: Path) -> list[bytes]:
     """Return a file's lines without their line feeds; nothing else is changed."""
-    content = path.read_bytes()
+    return split(path.read_bytes())
+
+
+def split(content: bytes) -> list[bytes]:
+    """Return the lines of what a file holds, without their line feeds."""
     found = content.split(b"\n")
     return found[:-1] if found[-1] == b"" else found
+
+
+def is_json(value: bytes) -> bool:
+    """Say whether a line can be read as JSON."""
+    try:
+        from_json(value)
+    except ValueError:
+        return False
+    return True
 
 
 def customer_key(value: bytes) -> bytes | None:

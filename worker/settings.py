@@ -1,13 +1,15 @@
 """The settings: `worker.toml` (its path in NPS_CONFIG), then environment variables (`NPS_SMTP__HOST`), which win."""
 
+import difflib
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,7 +20,7 @@ from pydantic_settings import (
     SettingsError as SourceError,
 )
 
-from worker.address import check_address
+from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.policy import (
     AlertPolicy,
@@ -98,11 +100,26 @@ class KafkaSettings(Section):
     def _credentials(self) -> "KafkaSettings":
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"{self.security_protocol} needs sasl_username and sasl_password")
+        if not self.security_protocol.startswith("SASL") and (self.sasl_username or self.sasl_password):
+            raise ValueError(
+                f"sasl_username and sasl_password are not used with {self.security_protocol}: set security_protocol to "
+                "SASL_SSL, or remove them"
+            )
+        if (self.security_protocol, self.sasl_mechanism) == ("SASL_PLAINTEXT", "PLAIN") and not self._is_local:
+            raise ValueError(
+                "SASL_PLAINTEXT with PLAIN sends the password as it is over the network: use SASL_SSL, or a SCRAM "
+                "mechanism"
+            )
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"{name} is not a file")
         return self
+
+    @property
+    def _is_local(self) -> bool:
+        servers = (server.strip().rpartition(":")[0] for server in self.bootstrap_servers.split(","))
+        return all(is_loopback(host.strip("[]")) for host in servers)
 
 
 class EmailSettings(Section):
@@ -199,6 +216,9 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="How lines of the log are written: for machines, or for people."
+    )
     status_file: Path | None = Field(
         default=None,
         description="Where the worker says that it is alive, for `python -m worker health`; its role and process id "
@@ -248,7 +268,11 @@ class Settings(BaseSettings):
 
 def load(**overrides: Any) -> Settings:
     """Read the settings. Raise SettingsError with one line for each key that is wrong."""
-    problems = [f"{name}: is not a setting" for name in sorted(os.environ) if _is_unknown(name)]
+    problems = [
+        f"{name}: is not a setting{_meant(name, map(variable, known_keys()))}"
+        for name in sorted(os.environ)
+        if _is_unknown(name)
+    ]
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
@@ -264,6 +288,33 @@ def load(**overrides: Any) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Yield the key of every setting as the file has it, such as kafka.group."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from known_keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def variable(key: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def _meant(unknown: str, known: Iterable[str]) -> str:
+    """Return a question that names what is most like an unknown name; nothing if nothing is."""
+    like = difflib.get_close_matches(unknown, list(known), n=1)
+    return f"; did you mean {like[0]}?" if like else ""
+
+
+def source() -> str:
+    """Return where the settings come from, beside the environment."""
+    file = _config_file()
+    return "no file: worker.toml is not here, and NPS_CONFIG is not set" if file is None else str(file.absolute())
 
 
 def _file_name() -> str:
@@ -290,7 +341,7 @@ def _line(problem: Any) -> str:
     """Say what is wrong with one key, in the way the file names it, without its value: it may be a secret."""
     key = ".".join(str(part) for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: is not a setting"
+        return f"{key}: is not a setting{_meant(key, known_keys())}"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
 
 

@@ -63,7 +63,7 @@ def with_settings(work: Callable[[argparse.Namespace, Settings], int]) -> Callab
             for problem in error.problems:
                 print(problem, file=sys.stderr)
             return Exit.WRONG
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, getattr(asked, "log_format", None) or settings.log_format)
         return work(asked, settings)
 
     return run

@@ -1,30 +1,109 @@
-"""`publish`: a file's lines as responses."""
+"""`publish`: a file's lines as responses; or only a look whether the worker would accept them."""
 
 import argparse
 import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
 
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, with_kafka
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, with_kafka, with_settings
+from worker.errors import Rejected
 from worker.flow import outbox
-from worker.publishing import lines, publish
+from worker.flow.intake import validate
+from worker.flow.policy import IntakePolicy
+from worker.publishing import is_json, publish, split
 from worker.settings import Settings
+from worker.streams import reading
+from worker.streams.reach import reach
 from worker.streams.topics import topic_name
+
+_STANDARD_INPUT = Path("-")
+#: Problems that --check prints, at most; the summary counts all of them.
+_SHOWN = 100
+
+
+class Line(NamedTuple):
+    """A line as the record that it would be: the worker's intake reads it."""
+
+    value: bytes
+    timestamp: int
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "publish", help="publish a file's lines as responses, each as one record's value", epilog=SETTINGS_HELP
+        "publish",
+        help="publish a file's lines as responses, each as one record's value",
+        description="Publishes each line of a file as one response (JSON Lines). The key of a record is the customer's "
+        "id in it. A line that is no response becomes a dead letter, as if another publisher had sent it.",
+        epilog=SETTINGS_HELP,
     )
-    parser.add_argument("file", type=file, help="a file with one response per line (JSON Lines)")
-    parser.set_defaults(run=with_kafka(_publish))
+    parser.add_argument("file", type=_source, help="a file with one response per line; - reads the standard input")
+    parser.add_argument(
+        "--check", action="store_true", help="publish nothing, and say which lines the worker would refuse, and why"
+    )
+    parser.add_argument("--as-is", action="store_true", help="publish also if the first line is not JSON")
+    parser.set_defaults(run=_run)
 
 
-async def _publish(asked: argparse.Namespace, settings: Settings) -> int:
+def _source(text: str) -> Path:
+    return _STANDARD_INPUT if text == "-" else file(text)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    values = split(sys.stdin.buffer.read() if asked.file == _STANDARD_INPUT else asked.file.read_bytes())
+    if asked.check:
+        return with_settings(lambda _, settings: _check(values, settings.intake))(asked)
+    if values and not is_json(values[0]) and not asked.as_is:
+        print(
+            f"{asked.file}: line 1 is not JSON, so nothing was published. Each line must be one response as a JSON "
+            "object, see schemas/json/response.schema.json. --check says what is wrong with each line, and --as-is "
+            "publishes them all the same.",
+            file=sys.stderr,
+        )
+        return Exit.WRONG
+    return with_kafka(lambda _, settings: _publish(values, settings))(asked)
+
+
+def _check(values: list[bytes], policy: IntakePolicy) -> int:
+    now, refused = int(time.time() * 1_000), Counter[str]()
+    for number, value in enumerate(values, 1):
+        try:
+            validate(Line(value, now), policy)
+        except Rejected as rejected:
+            refused[rejected.reason] += 1
+            if refused.total() <= _SHOWN:
+                print(f"line {number}: {rejected.reason}: {rejected.detail}")
+    if refused.total() > _SHOWN:
+        print(f"… and {refused.total() - _SHOWN:,} more")
+    by_reason = "".join(f"; {count:,} {reason}" for reason, count in refused.most_common())
+    print(f"{len(values) - refused.total():,} of {len(values):,} lines are responses{by_reason}")
+    return Exit.FAILED if refused else Exit.FINE
+
+
+async def _publish(values: list[bytes], settings: Settings) -> int:
     def progress(count: int) -> None:
         if sys.stderr.isatty():
-            print(f"\r{count} published", end="", file=sys.stderr, flush=True)
+            print(f"\r{count:,} of {len(values):,} published", end="", file=sys.stderr, flush=True)
 
     topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
-    count = await publish(settings.kafka, topic, lines(asked.file), progress)
-    print(f"\r{count} published to {topic}")
+    await reach(settings.kafka)
+    async with reading.reader(settings.kafka) as reader:
+        is_there = bool(await reader.partitions(topic))
+    if not is_there:
+        print(
+            f"{topic} is not there yet: start the worker once (python -m worker run), which makes its topics",
+            file=sys.stderr,
+        )
+        return Exit.FAILED
+    count = await publish(settings.kafka, topic, values, progress)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(f"{count:,} published to {topic}")
     return Exit.FINE

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from email import policy
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
@@ -39,7 +38,7 @@ from aiosmtplib import (
 )
 from pydantic import Field, SecretStr, model_validator
 
-from worker.address import without_repeats
+from worker.address import is_loopback, without_repeats
 from worker.errors import DeliveryError, SettingsError
 from worker.flow.policy import Section
 
@@ -115,7 +114,7 @@ class SmtpSettings(Section):
     def _credentials(self) -> "SmtpSettings":
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password go together")
-        if self.password is not None and self.tls == "none" and not _is_loopback(self.host):
+        if self.password is not None and self.tls == "none" and not is_loopback(self.host):
             raise ValueError("a password needs tls, unless the host is this machine")
         if self.cafile is not None and not self.cafile.is_file():
             raise ValueError("cafile is not a file")
@@ -396,15 +395,6 @@ def _is_reply(code: int) -> bool:
 
 def _addresses(message: EmailMessage, header: str) -> list[str]:
     return [address.addr_spec for address in cast(AddressHeader, message[header]).addresses]
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _own_name() -> str:
