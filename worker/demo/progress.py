@@ -1,13 +1,12 @@
 """How far a running worker is."""
 
+from contextlib import AsyncExitStack
 from typing import Self
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from worker.app import Worker
 from worker.flow import outbox
 from worker.settings import Settings
-from worker.streams.connection import client_options
+from worker.streams import reading
 
 #: In the order in which records travel: what is done upstream can only add to what is behind it.
 _STAGES = (
@@ -24,16 +23,18 @@ class Progress:
     def __init__(self, settings: Settings, worker: Worker) -> None:
         self._worker = worker
         # A connection of its own: on the worker's, the question would wait behind a fetch that waits for records.
-        self._asking = AIOKafkaConsumer(**client_options(settings.kafka))
+        self._settings = settings
+        self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Connect."""
-        await self._asking.start()
+        connecting = reading.reader(self._settings.kafka, committed_only=True)
+        self._reader = await self._open.enter_async_context(connecting)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Disconnect."""
-        await self._asking.stop()
+        await self._open.aclose()
 
     async def waiting(self) -> int | None:
         """Return how many records, or else mails, are still on their way; None before that is known.
@@ -51,11 +52,12 @@ class Progress:
             if shell is None:
                 continue
             name = shell.topic_name(topic)
-            ends = await self._asking.end_offsets([TopicPartition(name, n) for n in range(shell.partitions)])
-            due = {(tp.topic, tp.partition): offset for tp, offset in shell.consumer.due(name).items()}
+            ends = await self._reader.ends(name, range(shell.partitions))
+            due = {tp.partition: offset for tp, offset in shell.consumer.due(name).items()}
             if not due:
                 return None
-            behind: int = sum(end - due.get((place.topic, place.partition), 0) for place, end in ends.items())
-            if behind:
-                return behind
+            # Where a transaction's marker is the end, nothing is left to process, and no due offset reaches it.
+            left = {number: (due.get(number, 0), end) for number, end in ends.items() if due.get(number, 0) < end}
+            if left and await self._reader.holds_records(name, left):
+                return sum(end - first for first, end in left.values())
         return 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -35,6 +35,11 @@ class Reader:
         ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
         return {place.partition: end for place, end in ends.items()}
 
+    async def starts(self, topic: str, numbers: Collection[int]) -> dict[int, int]:
+        """Return the first offset of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
+        starts = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in numbers])
+        return {place.partition: start for place, start in starts.items()}
+
     async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
         """Yield the records in a span of each partition, some at a time, in order within each partition.
 
@@ -54,12 +59,25 @@ class Reader:
                 if await self._consumer.position(place) >= end:
                     del ends[place]
 
+    async def holds_records(self, topic: str, spans: Mapping[int, Span]) -> bool:
+        """Say whether there is any record in these spans; what is compacted or aborted, and markers, are none."""
+        async with aclosing(self.read(topic, spans)) as pieces:
+            async for records in pieces:
+                if records:
+                    return True
+        return False
+
 
 @asynccontextmanager
-async def reader(kafka: KafkaSettings) -> AsyncIterator[Reader]:
-    """Connect. Raise KafkaError if Kafka cannot be reached."""
+async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> AsyncIterator[Reader]:
+    """Connect. Raise KafkaError if Kafka cannot be reached.
+
+    With `committed_only`, what belongs to an aborted transaction is no record, and a partition ends where the first
+    transaction that is still open begins.
+    """
     header_names.accept_any()
-    consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest")
+    isolation = "read_committed" if committed_only else "read_uncommitted"
+    consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest", isolation_level=isolation)
     try:
         await consumer.start()
         await asyncio.sleep(0)  # its tasks begin: stopped before that, they would cancel whoever stops it

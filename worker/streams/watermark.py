@@ -2,7 +2,12 @@
 
 A tick may only be given then: to a worker that was down for three days, the hours that it has still to read would look
 like silence. What counts is the whole group's progress, since answers to a segment come from every partition.
+
+A partition may end in the marker of a transaction, or in records of an aborted one. No commit reaches such an end, as
+nothing of it is ever handed out. So where a commit lies before the end, it is looked whether any record lies between.
 """
+
+from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -34,15 +39,22 @@ class Watermark:
         try:
             if not self._ends or self._clock.steady() - self._asked > _FRESH:
                 self._asked = self._clock.steady()
-                async with reading.reader(self._kafka) as reader:
+                async with reading.reader(self._kafka, committed_only=True) as reader:
                     self._ends = await reader.ends(self._topic, self._partitions)
             committed = await self._committed()
+            spans = {number: (committed.get(number, 0), end) for number, end in self._ends.items()}
+            passed = not await self._undecided({n: (first, end) for n, (first, end) in spans.items() if first < end})
         except KafkaError:
             return False  # whoever works with Kafka says that it is away
-        passed = all(committed.get(number, 0) >= end for number, end in self._ends.items())
         if passed:
             self._ends = {}
         return passed
+
+    async def _undecided(self, spans: Mapping[int, reading.Span]) -> bool:
+        if not spans:
+            return False
+        async with reading.reader(self._kafka, committed_only=True) as reader:
+            return await reader.holds_records(self._topic, spans)
 
     async def _committed(self) -> dict[int, int]:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
