@@ -210,7 +210,7 @@ async def _run(settings: Settings, role: Role) -> int:
         end_at_once(1, str(error))
     except Fatal as error:
         log.critical("stopped: %s", error)
-        return 1
+        return error.exit_code
     except Exception:
         # A bug of our own. The log has its type and where it came from, never its text, which may quote a customer.
         log.critical(_BUG, exc_info=True)

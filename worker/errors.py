@@ -10,8 +10,10 @@ WorkerError
     ├── Refused         Kafka is there, but does not let the worker in
     ├── MembershipLost  the group does not take the worker
     ├── TopicsUnfit     a topic is not as keyed state needs it
+    │   └── TopicsMisconfigured: its configuration would lose something (exit 2)
     ├── PrefixTaken     the topics belong to another consumer group
     ├── StateNotDurable rows or outputs were not acknowledged
+    ├── SourceLost      a consumed topic is not the one that the state was made from
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
     └── StopTimedOut    the worker could not stop in order
 """
@@ -81,7 +83,10 @@ class StillRunning(WorkerError):
 
 
 class Fatal(WorkerError):
-    """Going on would break a promise; the worker stops with this line and exit 1."""
+    """Going on would break a promise; the worker stops with this line, and with `exit_code`."""
+
+    #: 1, or 2 for what is configured wrongly.
+    exit_code = 1
 
 
 class Refused(Fatal):
@@ -107,6 +112,16 @@ class PrefixTaken(Fatal):
         )
 
 
+class TopicsMisconfigured(TopicsUnfit):
+    """A topic's configuration would lose something or count it twice. `problems` has one line per key."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(f"{'; '.join(problems)}. See python -m worker topics")
+        self.problems = problems
+
+
 class StopTimedOut(Fatal):
     """The worker could not stop in order within its time."""
 
@@ -117,3 +132,7 @@ class StateNotDurable(Fatal):
 
 class StateLost(Fatal):
     """The changelog does not hold what it must: it was deleted, cut back, or made anew."""
+
+
+class SourceLost(StateLost):
+    """A consumed topic is not the log that the state was made from: it was deleted, made anew, or cut back."""

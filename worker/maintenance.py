@@ -3,16 +3,18 @@
 Each refuses while somebody of the groups concerned is alive, and may be repeated.
 """
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.errors import StillRunning, TopicsUnfit
 from worker.settings import Settings
-from worker.streams import groups, ownership, topics
+from worker.streams import groups, ownership, reading, source, topics
 from worker.streams.connection import client_options
 from worker.streams.reach import reach
+from worker.streams.rows import Fence, Partition
 
 
 async def take_over(settings: Settings) -> str:
@@ -32,6 +34,65 @@ async def take_over(settings: Settings) -> str:
         await _check_stopped(admin, owner.claim.group)
         claim = await ownership.take_over(settings.kafka, topic, owner)
         return f"{claim.group} owns {settings.topic_prefix}.* now; {owner.claim.group} did before"
+
+
+async def new_epoch(settings: Settings, topic: str) -> str:
+    """Have the worker go on with what a consumed topic holds now; return what was done, in one line.
+
+    Partitions whose log is not the one that the state was made from begin a new epoch: everything they hold is new, and
+    everything counted before stays. Those whose log begins behind what was due go on where it begins. Others stay as
+    they are, so that the command may be given again, also after it was interrupted: offsets are committed before the
+    heads are written, and without its head a partition is still found to differ.
+
+    Raise StillRunning if the role has workers, TopicsUnfit if the topic is not
+    there, and Unreachable, Refused or KafkaError if Kafka does not answer.
+    """
+    consumed, name = topics.CONSUMED[topic], topics.topic_name(settings.topic_prefix, topic)
+    group = topics.group_id(settings.kafka.group, consumed.role)
+    changelog = topics.changelog_name(settings.kafka.group, consumed.role, consumed.table)
+    async with _admin(settings) as admin, reading.reader(settings.kafka) as reader:
+        await _check_stopped(admin, settings.kafka.group, [consumed.role])
+        numbers = await reader.partitions(name)
+        if not numbers or await reader.partitions(changelog) != numbers:
+            raise TopicsUnfit(f"{name} or {changelog} is not there: start the worker, which creates what is missing")
+        partitions = await _rows(reader, changelog, numbers)
+        heads = {number: partition.head for number, partition in partitions.items()}
+        logs = await source.look(reader, name, heads)
+        assert logs is not None, "its partitions were just listed"
+        committed = await groups.committed(admin, group, name)
+        replaced = sorted(number for number in numbers if source.difference(heads[number], logs[number]))
+        passed_by = {n for n in numbers if source.unread(heads[n], logs[n], committed.get(n, 0))}
+        moved = {number: logs[number].first for number in sorted({*replaced, *passed_by})}
+        if moved:
+            await groups.commit(settings.kafka, group, name, moved)
+            await _begin(settings, changelog, {number: partitions[number] for number in replaced})
+    listed = ", ".join(f"{number} from offset {first}" for number, first in moved.items())
+    return f"{name}: goes on with partitions {listed}" if moved else f"{name}: nothing to do, it is as it was read"
+
+
+async def _rows(reader: reading.Reader, changelog: str, numbers: Collection[int]) -> dict[int, Partition]:
+    """Read a changelog to its end."""
+    partitions = {number: Partition() for number in numbers}
+    spans = {number: (0, end) for number, end in (await reader.ends(changelog, numbers)).items()}
+    async with aclosing(reader.read(changelog, spans)) as pieces:
+        async for records in pieces:
+            for record in records:
+                headers = list(record.headers)
+                partitions[record.partition].apply(record.offset, record.key or b"", record.value, headers)
+    return partitions
+
+
+async def _begin(settings: Settings, changelog: str, partitions: Mapping[int, Partition]) -> None:
+    """Write head rows that begin a new epoch, under a fence above that of everybody who was there before."""
+    producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        for number, partition in partitions.items():
+            partition.own = Fence(partition.fence.era + 1, 0)
+            key, value, _ = partition.logged_head(source.new_epoch(partition.head))
+            await producer.send_and_wait(changelog, value, key=key, partition=number)
+    finally:
+        await producer.stop()
 
 
 async def _check_stopped(admin: AIOKafkaAdminClient, group: str, roles: Iterable[str] = topics.TABLES) -> None:

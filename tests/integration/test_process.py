@@ -10,6 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from integration.processes import DEAF, environment, start_worker, worker_process
 from integration.reading import read_topic
+from integration.topics import create
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
@@ -104,6 +105,32 @@ async def test_topics_with_differing_partitions_are_refused_with_what_to_do(
     assert len(process.lines) == 1, process.lines
     assert "unfit.responses has 3 partitions, but unfit.alerts has 2" in process.lines[0]
     assert "Create the differing topics anew" in process.lines[0]
+
+
+async def test_topics_whose_configuration_would_lose_something_are_refused_with_what_it_should_be(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    changelog = "lossy-process-contacts-changelog"
+    await create(kafka.bootstrap_servers, changelog, 4, {"cleanup.policy": "delete", "retention.ms": "3600000"})
+    await create(kafka.bootstrap_servers, "lossy.responses", 4, {"max.message.bytes": "100000"})
+    async with worker_process("run", env=environment(kafka.bootstrap_servers, inbox, "lossy", tmp_path)) as process:
+        assert await process.exited() == 2
+    [line] = process.lines
+    assert f"{changelog}: cleanup.policy is delete, and must be compact" in line
+    assert f"{changelog}: min.compaction.lag.ms is 0, and must be at least 3600000" in line
+    assert "lossy.responses: max.message.bytes is 100000, and must be at least 1048588" in line
+    assert "lossy.responses: message.timestamp.type is CreateTime, and must be LogAppendTime" in line
+
+
+async def test_tallies_that_an_older_version_made_are_no_reason_to_stop(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    week = {"retention.ms": "604800000", "message.timestamp.type": "LogAppendTime"}
+    await create(kafka.bootstrap_servers, "older.tallies", 4, week)
+    async with worker_process("run", env=environment(kafka.bootstrap_servers, inbox, "older", tmp_path)) as process:
+        await process.said("started")
+        assert await process.end() == 0
+    assert process.count("older.tallies: retention.ms is 604800000: what waits longer to be counted is lost") == 1
 
 
 @pytest.mark.parametrize("role", ["process", "notify"])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.protocol.fetch import FetchRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -49,6 +50,10 @@ class Consumer(OrderedConsumer):
         self.on_settled = lambda _: None
         self.on_state_ahead = self.note
         self.meanwhile: Callable[[], None] = lambda: None
+        self._suspects, self._checking = set(), None
+        self.others: list[Mapping[TP, int]] = []
+        self.begins: dict[TP, int] = {}
+        self.check_logs = self.compare
         self.seeking: Callable[[], Any] = lambda: asyncio.sleep(0)
 
     def _is_changelog_tp(self, tp: TP) -> bool:
@@ -66,6 +71,12 @@ class Consumer(OrderedConsumer):
     async def note(self, tp: TP, committed: int, generation: int) -> None:
         assert generation == 1
         self.lost.append((tp, committed))
+
+    async def compare(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
+        assert generation == 1
+        self.others.append(dict(starts))
+        await asyncio.sleep(0)
+        return {tp: self.begins[tp] for tp in starts if tp in self.begins}
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         return {tp: self.earliest.get(tp, 0) for tp in partitions}
@@ -173,6 +184,54 @@ async def test_a_committed_offset_ahead_of_its_state_is_found(
     assert consumer.lost == ([(RESPONSES, committed)] if lost else [])
 
 
+async def test_what_log_deleted_unread_is_passed_by_at_a_take_over(consumer: Consumer) -> None:
+    consumer.committed, consumer.begins = {RESPONSES: 10}, {RESPONSES: 14}
+    await consumer.perform_seek()
+    (message,) = await poll(consumer)
+
+    assert consumer.others == [{RESPONSES: 10}]
+    assert [found.offset for found in consumer.admit(message.value)] == [14, 15, 16]
+
+
+async def test_nothing_of_a_suspect_is_handed_out_before_its_log_was_compared(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    consumer.suspect(RESPONSES)
+    assert await poll(consumer) == []
+    assert consumer._checking is not None
+    await consumer._checking
+    (message,) = await poll(consumer)
+    assert consumer.others == [{RESPONSES: 10}, {RESPONSES: 10}]
+    assert [found.offset for found in consumer.admit(message.value)] == [10, 11, 12]
+
+
+async def test_records_below_the_place_that_was_reached_make_a_suspect(consumer: Consumer) -> None:
+    """As when aiokafka goes to a topic's beginning by itself, because it ends before the place it was read up to."""
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    await poll(consumer)
+    consumer.place[RESPONSES] = 0
+    assert await poll(consumer) == []
+    assert consumer._suspects == {RESPONSES}
+
+
+async def test_a_comparison_that_fails_is_not_kept_quiet(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+
+    async def broken(*_: Any) -> Mapping[TP, int]:
+        raise OSError
+
+    failures: list[BaseException] = []
+    consumer.check_logs, consumer.on_failure = broken, failures.append
+    consumer.suspect(RESPONSES)
+    await poll(consumer)
+    assert consumer._checking is not None
+    await asyncio.wait([consumer._checking])
+    await asyncio.sleep(0)
+    assert isinstance(failures[0], OSError)
+
+
 class Asked:
     """What aiokafka is asked for: partitions, and how long to wait for them."""
 
@@ -243,6 +302,11 @@ class Fetcher:
         self._pending_tasks: set[str] = set()
         self._records: dict[TP, str] = {}
         self._fetch_max_wait_ms = 0
+        self._client = SimpleNamespace(send=self.send)
+        self.response: Any = None
+
+    async def send(self, _node: int, _request: Any) -> Any:
+        return self.response
 
     def _get_actions_per_node(self, assignment: str) -> tuple[Any, ...]:
         return f"requests of {assignment}", "resets", 0.2, False, []
@@ -253,7 +317,7 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
     in_flight: set[int], tasks: set[str], timeout: float
 ) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher)
+    fetching.prepare(fetcher, lambda _: None)
     fetcher._in_flight, fetcher._pending_tasks = in_flight, tasks
 
     assert fetcher._get_actions_per_node("x") == ("requests of x", "resets", timeout, False, [])
@@ -261,10 +325,23 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
 
 def test_a_fetch_that_asks_for_some_partitions_only_does_not_wait_long() -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher)
+    fetching.prepare(fetcher, lambda _: None)
     waits = []
     for fetcher._records in ({}, {RESPONSES: "not taken yet"}, {}):
         fetcher._get_actions_per_node("x")
         waits.append(fetcher._fetch_max_wait_ms)
 
     assert waits == [200, 20, 200]
+
+
+async def test_what_a_broker_answers_of_a_log_that_may_be_another_one_is_heard() -> None:
+    fetcher, suspects = Fetcher(), list[TP]()
+    fetching.prepare(fetcher, suspects.append)
+    # 0: fine, 1: offset out of range, 3: no such topic, 6: another leader, 29: not allowed
+    fetcher.response = SimpleNamespace(
+        topics=[("responses", [(n, n, 100, 100, 0, None, b"") for n in (0, 1, 3, 6, 29)])]
+    )
+    await fetcher._client.send(0, FetchRequest(0, 0, 0, 0, 0, []))
+    assert suspects == [TP("responses", n) for n in (1, 3, 6)]
+    await fetcher._client.send(0, "another request")
+    assert len(suspects) == 3

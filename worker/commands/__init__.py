@@ -7,12 +7,14 @@ from worker.commands import (
     check_config,
     demo,
     health,
+    new_epoch,
     publish,
     run,
     scores,
     settings,
     take_over,
+    topics,
 )
 
 #: In the order in which the help lists them.
-COMMANDS = (run, publish, scores, check_config, settings, health, take_over, demo)
+COMMANDS = (run, publish, scores, check_config, settings, health, topics, new_epoch, take_over, demo)

@@ -10,7 +10,7 @@ from worker.flow.ids import make_id
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Place, Record
+from worker.flow.record import Place, Record, log_offset
 
 #: A key longer than any identifier is a mistake of its own; its beginning is enough to find it.
 _KEY_BYTES = 1_000
@@ -30,7 +30,7 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
         detail=rejected.detail,
         topic=topic,
         partition=partition,
-        offset=offset,
+        offset=log_offset(offset),
         timestamp=from_ms(record.timestamp),
         key=None if key is None else b64encode(key[:_KEY_BYTES]).decode(),
         payload=None if value is None else b64encode(kept).decode(),

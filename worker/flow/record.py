@@ -14,6 +14,10 @@ ORIGIN_HEADER = "nps-origin"
 PROOF_HEADER = "nps-origin-proof"
 _PROOF_BYTES = 16
 
+#: A topic that was made anew begins at offset 0 again. To the core its offsets go on: they are higher by a multiple of
+#: this, one for each time. So an offset stays a record's own, and the rest of the division is where the record lies.
+EPOCH = 10**13
+
 #: Digits of the largest offset.
 _LONGEST_NUMBER = 19
 #: What the two lengths of a header take in a record, at most.
@@ -44,6 +48,11 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+def log_offset(offset: int) -> int:
+    """Return the offset that Kafka has for a record, as its tools show it."""
+    return offset % EPOCH
 
 
 def header(record: Record, name: str) -> bytes | None:

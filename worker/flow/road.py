@@ -22,7 +22,16 @@ from worker.flow.lineage import segment_path
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Kind, Output
 from worker.flow.policy import Policy
-from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, Place, Record, origin_headers, sent_on, size_of
+from worker.flow.record import (
+    ORIGIN_HEADER,
+    PROOF_HEADER,
+    Place,
+    Record,
+    log_offset,
+    origin_headers,
+    sent_on,
+    size_of,
+)
 from worker.flow.rules import RULES
 from worker.flow.tally import Tallies, Where
 from worker.nps.histogram import classify
@@ -175,7 +184,7 @@ def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:
         customer_id=key.decode(),
         decided_at=from_ms(record.timestamp),
         source_partition=place.partition,
-        source_offset=place.offset,
+        source_offset=log_offset(place.offset),
     )
     desk.outputs.append(outbox.event(outbox.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
 
@@ -250,7 +259,7 @@ def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rul
         segment=facts.segment,
         decided_at=from_ms(facts.now),
         source_partition=place.partition,
-        source_offset=place.offset,
+        source_offset=log_offset(place.offset),
         rules=[ruling.said for ruling in rulings],
     )
     key = response.customer_id.encode()

@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from aiokafka.errors import NotLeaderForPartitionError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
+from aiokafka.protocol.fetch import FetchRequest
+from faust.types import TP
+
 from worker.streams import header_names
 
 #: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. Records that are not taken yet hold
@@ -14,9 +18,28 @@ _FETCH_SOME_MS = 20
 _PREFETCH_SECONDS = 0.005
 
 
-def prepare(fetcher: Any) -> None:
-    """Have aiokafka's fetcher lose no time, and read whatever lies there."""
+#: What a broker answers where a topic may have been deleted, made anew or cut back: aiokafka asks for its metadata
+#: again, or goes to its beginning, and says nothing.
+_SUSPICIOUS = {
+    error.errno for error in (OffsetOutOfRangeError, UnknownTopicOrPartitionError, NotLeaderForPartitionError)
+}
+
+
+def prepare(fetcher: Any, suspect: Callable[[TP], None]) -> None:
+    """Have aiokafka's fetcher lose no time, read whatever lies there, and name partitions whose log may be another."""
     header_names.accept_any()
+    send = fetcher._client.send
+
+    async def watched(node: Any, request: Any, **options: Any) -> Any:
+        response = await send(node, request, **options)
+        if isinstance(request, FetchRequest):
+            for topic, partitions in response.topics:
+                for partition, code, *_ in partitions:
+                    if code in _SUSPICIOUS:
+                        suspect(TP(topic, partition))
+        return response
+
+    fetcher._client.send = watched
     fetcher._prefetch_backoff = _PREFETCH_SECONDS
     next_actions: Callable[[Any], tuple[Any, ...]] = fetcher._get_actions_per_node
 

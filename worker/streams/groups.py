@@ -1,9 +1,13 @@
-"""Consumer groups, seen from outside: whether anybody works in them."""
+"""Consumer groups, seen from outside: whether anybody works in them, and how far they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
+
+from worker.settings import KafkaSettings
+from worker.streams.connection import client_options
 
 
 async def with_members(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> list[str]:
@@ -19,3 +23,23 @@ async def _has_members(admin: AIOKafkaAdminClient, group: str) -> bool:
         if members:
             return True
     return False
+
+
+async def committed(admin: AIOKafkaAdminClient, group: str, topic: str) -> dict[int, int]:
+    """Return what a group has committed of a topic, by partition. Raise KafkaError if Kafka does not say."""
+    offsets = await admin.list_consumer_group_offsets(group)
+    return {
+        place.partition: said.offset for place, said in offsets.items() if place.topic == topic and said.offset >= 0
+    }
+
+
+async def commit(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    """Commit offsets of a topic for a group. Raise KafkaError if Kafka does not take them, as when it has members."""
+    consumer = AIOKafkaConsumer(**client_options(kafka), group_id=group, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        places = {TopicPartition(topic, number): offset for number, offset in offsets.items()}
+        consumer.assign(list(places))
+        await consumer.commit(places)
+    finally:
+        await consumer.stop()

@@ -9,14 +9,17 @@ A crash anywhere replays the batch, from the old state, with the same decisions 
 - rows there, offset not committed: the head row says so, and nothing is done twice.
 """
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import aclosing
 from functools import partial
 from random import uniform
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+import msgspec
+from aiokafka import ConsumerRecord
 from faust.types import Message
 
 from worker.flow.outbox import Output
@@ -102,7 +105,7 @@ class Lane(NamedTuple):
             return
         partition = self.table.partition(number)
         head = partition.head
-        records = [record for record in due if record.offset > head.mark]
+        records = [record for record in _rebased(due, head.base) if record.offset > head.mark]
         decided = self.decide(records, number, partition)
         self.refusals.note(decided.outputs)
         if self.pace is not None and not self._is_full(batch):
@@ -114,9 +117,12 @@ class Lane(NamedTuple):
             if not await self._is_ours(batch, consumer):
                 return
             head = partition.head
-            # With a part of a batch only the rows change: after a crash the batch is read again from its beginning.
-            mark = max(head.mark, due[-1].offset) if decided.rest is None else head.mark
-            head = Head(mark, {**head.sent_on, **decided.sent_on}, self._view_end(sent, number, head))
+            head = msgspec.structs.replace(
+                # With a part of a batch only the rows change: after a crash the batch is read again from its beginning.
+                _marked(head, due[-1]) if decided.rest is None else head,
+                sent_on={**head.sent_on, **decided.sent_on},
+                view_end=self._view_end(sent, number, head),
+            )
             if not await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
                 return
             if decided.rest is None:
@@ -141,7 +147,7 @@ class Lane(NamedTuple):
             partition, head = self.table.partition(number), heads[number]
             sent = await self._send([self.view.stated(key, partition.rows.get(key)) for key in sorted(written)], number)
             end = self._view_end(sent, number, Head(view_end=ends[number]))
-            partition.head = Head(head.mark, head.sent_on, end)
+            partition.head = msgspec.structs.replace(head, view_end=end)
 
     def _view_end(self, sent: dict[sending.Place, list[Acknowledged]], number: int, head: Head) -> int:
         acknowledged = sent.get((self.topic_name(self.view.topic), number)) if self.view is not None else None
@@ -163,3 +169,16 @@ class Lane(NamedTuple):
         return await self.sender.send(
             (self.topic_name(topic), partition, records) for (topic, partition), records in by_place.items()
         )
+
+
+def _rebased(records: list[Record], base: int) -> list[Record]:
+    """Return records with the offsets that the core knows them by (Head.base)."""
+    if not base:
+        return records
+    return [dataclasses.replace(cast(ConsumerRecord, record), offset=record.offset + base) for record in records]
+
+
+def _marked(head: Head, last: Record) -> Head:
+    """Return the head after a batch whose last record this is."""
+    mark = last.offset + head.base
+    return head if mark <= head.mark else msgspec.structs.replace(head, mark=mark, marked_at=last.timestamp)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import TopicPartition
 from aiokafka.client import ConnectionGroup
@@ -42,7 +42,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         """Start, and attend to the coordinator."""
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
-        prepare(fetcher)
+        prepare(fetcher, cast(Any, self.consumer).suspect)
         fetcher._fetch_task.add_done_callback(self._on_fetching_end)
         self._attend(self._ensure_consumer()._coordinator)
 

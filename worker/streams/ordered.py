@@ -12,11 +12,13 @@ Why Faust's own way is not enough (measured on faust-streaming 0.15.3 under rand
 A gap in the offsets themselves (compaction, transaction markers) is no hole: a batch says where its fetch began.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
@@ -27,6 +29,10 @@ from mode.utils.futures import notify
 from worker.flow.record import Record
 from worker.streams.membership import MemberThread
 
+log = logging.getLogger(__name__)
+
+#: How long to wait before logs are compared with their state again, if Kafka did not answer, in seconds.
+_CHECK_AGAIN_SECONDS = 1.0
 #: How long to wait for records while some partition is busy, in seconds: then the freed one is asked for as well.
 _WHILE_BUSY_SECONDS = 0.002
 
@@ -61,6 +67,11 @@ class OrderedConsumer(driver.Consumer):
     stands_at: Callable[[TP], int]
     #: Hears of a partition whose committed offset does, and in which generation that was found.
     on_state_ahead: Callable[[TP, int, int], Awaitable[None]]
+    #: Compares the logs of partitions that are to be read from an offset each with the state that was made from them,
+    #: and stops the worker if they differ. Returns where to go on in those whose log begins later. Raises KafkaError.
+    check_logs: Callable[[Mapping[TP, int], int], Awaitable[Mapping[TP, int]]]
+    #: Hears what goes wrong meanwhile.
+    on_failure: Callable[[BaseException], None]
     #: Hears which partitions this worker has, when it is about to read them.
     on_settled: Callable[[Iterable[TP]], None]
 
@@ -73,6 +84,8 @@ class OrderedConsumer(driver.Consumer):
         self._rests: dict[TP, Rest] = {}
         self._epoch = 0
         self._sought_in = -1
+        self._suspects: set[TP] = set()
+        self._checking: asyncio.Task[None] | None = None
 
     def _new_consumer_thread(self) -> MemberThread:
         return MemberThread(self, loop=self.loop, beacon=self.beacon)
@@ -106,6 +119,10 @@ class OrderedConsumer(driver.Consumer):
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
 
+    def suspect(self, tp: TP) -> None:
+        """Hand out nothing of a partition until its log was compared with its state. Any thread may call this."""
+        self._suspects.add(tp)
+
     def holds(self, generation: int) -> bool:
         """Say whether this worker is still in a generation of its group."""
         return generation == self.app.consumer_generation_id == self._thread.generation
@@ -135,6 +152,10 @@ class OrderedConsumer(driver.Consumer):
             starts = {tp: int(earliest.get(tp) or 0) for tp in fresh}
             await self.seek_wait(starts)
             committed.update(starts)
+        begins = await self._checked({tp: committed[tp] for tp in ordered}, generation)
+        if begins:
+            await self.seek_wait(dict(begins))
+            committed.update(begins)
         for tp in ordered:
             offset = committed[tp]
             self._read_offset[tp] = offset or None
@@ -159,11 +180,40 @@ class OrderedConsumer(driver.Consumer):
                 if committed[tp] > (earliest.get(tp) or 0):
                     await self.on_state_ahead(tp, committed[tp], generation)
 
+    async def _checked(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
+        """Compare logs with their state, however long Kafka does not answer."""
+        while True:
+            try:
+                return await self.check_logs(starts, generation) if starts else {}
+            except KafkaError as error:
+                log.debug("logs cannot be compared yet: %s", type(error).__name__)
+            await asyncio.sleep(_CHECK_AGAIN_SECONDS)
+
+    def _check_suspects(self) -> None:
+        if self._suspects and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.create_task(self._clear_suspects())
+            self._checking.add_done_callback(self._checking_ended)
+
+    async def _clear_suspects(self) -> None:
+        """Compare the logs of the suspects; whatever is right is read again from the offset due."""
+        suspects, epoch = set(self._suspects), self._epoch
+        due = {tp: self._due[tp] for tp in suspects if tp in self._due}
+        begins = await self._checked(due, self.app.consumer_generation_id)
+        if epoch == self._epoch:
+            self._due.update(begins)
+            self._lost |= due.keys()
+        self._suspects -= suspects
+
+    def _checking_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.on_failure(error)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield a message per partition, which is a batch.
 
         Whatever is fetched and not yielded is lost: its partition is rewound before the next fetch.
         """
+        self._check_suspects()
         await self._rewind_lost()
         began, epoch = self.app.consumer_generation_id, self._epoch
         fetched, active = await self._wait_next_records(timeout)
@@ -172,6 +222,8 @@ class OrderedConsumer(driver.Consumer):
             return
         for key, records in fetched.items():
             tp = ensure_TP(key)
+            if tp in self._cursor and records[0].offset < self._cursor[tp] and tp not in self._lost:
+                self.suspect(tp)  # aiokafka went back by itself: what it read before is not there any more
             wanted = active is None or tp in active or tp in self._buffered_partitions
             if wanted and self._flows(generation) and began == generation and self._is_known(tp, epoch):
                 yield tp, self._batch(tp, records)
@@ -183,7 +235,8 @@ class OrderedConsumer(driver.Consumer):
 
     def _is_known(self, tp: TP, epoch: int) -> bool:
         """Say whether it is known where the fetch of a partition began."""
-        return epoch == self._epoch and tp in self._cursor and tp not in self._lost
+        is_placed = epoch == self._epoch and tp in self._cursor
+        return is_placed and tp not in self._lost and tp not in self._suspects
 
     def _batch(self, tp: TP, records: list[Any]) -> Message:
         last = records[-1]

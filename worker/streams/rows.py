@@ -45,6 +45,10 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     `sent_on`: as in worker.flow.road.Batch; `view_end`: where the table's view ends (lane.py); `pieces`: of how many
     the write consists that is to be finished (journal.py); `rebuilding`: whether a rebuild of the rows was begun and is
     not finished, so that nobody may go on from them.
+
+    `base`: how much higher the core's offsets are than those of the topic that is consumed now, which was made anew or
+    cut back since (source.py); the mark and `sent_on` are the core's. `marked_at`: the Kafka timestamp of the record at
+    the mark, in ms, which tells it from another record at the same offset; negative if it is not known.
     """
 
     mark: int = -1
@@ -52,6 +56,13 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     view_end: int = 0
     pieces: int = 0
     rebuilding: bool = False
+    base: int = 0
+    marked_at: int = -1
+
+    @property
+    def stands_at(self) -> int:
+        """Up to which offset of the consumed topic all effects are durable; it is not part of it."""
+        return max(0, self.mark + 1 - self.base)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -10,19 +10,23 @@ import faust
 from aiokafka.partitioner import murmur2
 from faust.types import TP, EventT, Message
 
-from worker.errors import Fatal, StateLost
+from worker.errors import Fatal, SourceLost, StateLost
 from worker.settings import Settings
-from worker.streams import topics
+from worker.streams import reading, source, topics
 from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.recovery import DirectTables
 from worker.streams.refusals import Refusals
+from worker.streams.rows import Head
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 
 log = logging.getLogger(__name__)
+
+#: Before a log that seems to be another one is looked at again, in seconds.
+_LOOK_AGAIN_SECONDS = 2.0
 
 
 class Shell:
@@ -41,6 +45,7 @@ class Shell:
         self.sender = Sender(self.app, settings.kafka.patience_seconds, topics.private(settings))
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
+        self._topics: dict[str, str] = {}
         self._carrying: set[asyncio.Task[None]] = set()
 
     @property
@@ -93,6 +98,7 @@ class Shell:
         if view is not None:
             table.state_anew = lane.state_anew
         self._table_of[self.topic_name(topic)] = table
+        self._topics[self.topic_name(topic)] = topic
         channel = self.app.topic(
             self.topic_name(topic),
             schema=_Batches(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
@@ -110,10 +116,39 @@ class Shell:
         self.consumer.stands_at = self._stands_at
         self.consumer.on_state_ahead = self._on_state_ahead
         self.consumer.on_settled = self._on_settled
+        self.consumer.check_logs = self._check_logs
+        self.consumer.on_failure = self.fail
         await self.app.start()
 
+    def _head(self, tp: TP) -> Head:
+        return self._table_of[tp.topic].partition(tp.partition).head
+
     def _stands_at(self, tp: TP) -> int:
-        return self._table_of[tp.topic].partition(tp.partition).head.mark + 1
+        return self._head(tp).stands_at
+
+    async def _check_logs(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
+        """Compare the logs of what is to be read with its state (source.py). Raise KafkaError if Kafka does not say."""
+        found = await self._compare(starts)
+        if found.wrong:
+            # A leader that was just elected may know less for a moment; and this worker may be late.
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            found = await self._compare(starts)
+            if found.wrong and await lease_confirmed(self.consumer, generation):
+                self.fail(SourceLost("; ".join(found.wrong)))
+        for tp, gone in found.unread.items():
+            log.warning("%s %d: %d offsets were deleted before they were read", tp.topic, tp.partition, gone)
+        return found.begins
+
+    async def _compare(self, starts: Mapping[TP, int]) -> source.Comparison:
+        found = source.Comparison()
+        async with reading.reader(self.settings.kafka) as reader:
+            for name, topic in self._topics.items():
+                due = {tp.partition: offset for tp, offset in starts.items() if tp.topic == name}
+                heads = {number: self._head(TP(name, number)) for number in due}
+                if due:
+                    logs = await source.look(reader, name, heads)
+                    found.add(source.Source(name, topic, topic in topics.COUNTED_ON), heads, due, logs)
+        return found
 
     def _on_settled(self, tps: Iterable[TP]) -> None:
         numbers = sorted({tp.partition for tp in tps})

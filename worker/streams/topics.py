@@ -12,13 +12,22 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
-from worker.errors import PrefixTaken, SettingsError, TopicsUnfit, Unreachable
+from worker.errors import PrefixTaken, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
 from worker.streams import ownership
+from worker.streams import topic_checks as checks
 from worker.streams.connection import client_options
 from worker.streams.reach import reach
 
@@ -45,6 +54,45 @@ OUTBOX = "outbox"
 TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES), "notify": (OUTBOX,)}
 
 
+class Consumed(NamedTuple):
+    """Who reads a topic: the role, and the table that says how far."""
+
+    role: str
+    table: str
+
+
+CONSUMED = {
+    outbox.RESPONSES: Consumed("process", CONTACTS),
+    outbox.TALLIES: Consumed("process", SEGMENTS),
+    outbox.HOURS: Consumed("process", WATCHES),
+    outbox.ALERTS: Consumed("notify", OUTBOX),
+}
+#: What is lost of these unread is missing from the scores for good; what is lost of the others was never here.
+COUNTED_ON = frozenset({outbox.TALLIES, outbox.HOURS})
+
+
+_STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
+_DELETED = {checks.CLEANUP: checks.exactly("delete")}
+_WAITING = {checks.RETENTION_MS: checks.for_at_least(checks.LEAST_WAIT_MS), checks.RETENTION_BYTES: checks.FOR_EVER}
+#: What topics must be like that are there already. Whatever is decided by has the broker's time.
+_NEEDS: Mapping[str, checks.Needs] = {
+    outbox.RESPONSES: {**_DELETED, **_STAMPED},
+    outbox.ALERTS: {**_DELETED, **_STAMPED},
+    outbox.INVITATIONS: _DELETED,
+    outbox.DECISIONS: _DELETED,
+    outbox.DEAD_LETTERS: _DELETED,
+    outbox.TALLIES: {**_DELETED, **_STAMPED, **_WAITING},
+    outbox.HOURS: {**_DELETED, **_STAMPED, **_WAITING},
+    outbox.SCORES: {checks.CLEANUP: checks.exactly("compact")},
+    outbox.DELIVERIES: _DELETED,
+}
+_NEEDS_OF_CHANGELOGS: checks.Needs = {
+    checks.CLEANUP: checks.exactly("compact"),
+    checks.SHORTEST_LAG_MS: checks.at_least(_SHORTEST_COMPACTION_LAG_MS),
+    checks.LONGEST_LAG_MS: checks.at_most(_LONGEST_COMPACTION_LAG_MS),
+}
+
+
 class Found(NamedTuple):
     """What Kafka is like: its cluster's id, the partition count of all keyed topics, and the prefix's secret."""
 
@@ -55,10 +103,14 @@ class Found(NamedTuple):
 
 
 class TopicPlan(NamedTuple):
-    """A topic as it should be. `partitions`: how many it has; None: as many as the responses topic."""
+    """A topic as it should be, and what it must be like if it is there already.
+
+    `partitions`: how many it has; None: as many as the responses topic.
+    """
 
     name: str
     config: Mapping[str, str]
+    needs: checks.Needs
     partitions: int | None = None
 
 
@@ -84,7 +136,9 @@ def plans(settings: Settings) -> list[TopicPlan]:
     # The broker's clock: neither a publisher's nor a worker's decides about quarantine, retention, or "too far ahead".
     stamped = {"message.timestamp.type": "LogAppendTime"}
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
-    week = {"retention.ms": str(7 * _DAY_MS)}
+    # Tallies and hours live as long as the answers they are made from: a long outage loses none of them.
+    waiting = {**kept, "retention.bytes": "-1"}
+    deleted = {"cleanup.policy": "delete"}
     latest = {"cleanup.policy": "compact"}
     rows = {
         "cleanup.policy": "compact",
@@ -93,22 +147,28 @@ def plans(settings: Settings) -> list[TopicPlan]:
     }
     large = {"max.message.bytes": str(LARGEST_RECORD)}
     wanted = {
-        outbox.RESPONSES: {**kept, **large},
-        outbox.ALERTS: kept,
-        outbox.INVITATIONS: kept,
-        outbox.DECISIONS: kept,
-        outbox.DEAD_LETTERS: kept,
-        outbox.TALLIES: week,
-        outbox.HOURS: week,
+        outbox.RESPONSES: {**deleted, **kept, **large},
+        outbox.ALERTS: {**deleted, **kept},
+        outbox.INVITATIONS: {**deleted, **kept},
+        outbox.DECISIONS: {**deleted, **kept},
+        outbox.DEAD_LETTERS: {**deleted, **kept},
+        outbox.TALLIES: {**deleted, **waiting},
+        outbox.HOURS: {**deleted, **waiting},
         outbox.SCORES: latest,
-        outbox.DELIVERIES: kept,
+        outbox.DELIVERIES: {**deleted, **kept},
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
     named |= {changelog_name(group, role, table): rows for role, tables in TABLES.items() for table in tables}
-    planned = [TopicPlan(name, {**config, **copies, **stamped}) for name, config in named.items()]
+    needs = {topic_name(settings.topic_prefix, topic): need for topic, need in _NEEDS.items()}
+    planned = [
+        TopicPlan(name, {**config, **copies, **stamped}, needs.get(name, _NEEDS_OF_CHANGELOGS))
+        for name, config in named.items()
+    ]
     forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-    return [*planned, TopicPlan(ownership_topic(settings), {**forever, **copies, **stamped}, partitions=1)]
+    kept_for_ever = {key: checks.exactly(value) for key, value in forever.items()}
+    owner = TopicPlan(ownership_topic(settings), {**forever, **copies, **stamped}, kept_for_ever, partitions=1)
+    return [*planned, owner]
 
 
 def private(settings: Settings) -> frozenset[str]:
@@ -165,6 +225,7 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
             f"{responses} has {partitions} partitions, but {', '.join(unfit)}: keyed state needs the same number. "
             f"{_WHAT_TO_DO}"
         )
+    await _check(admin, [plan for plan in planned if plan.name in counts], settings)
     missing = [plan for plan in planned if plan.name not in counts]
     claimed_by = ownership_topic(settings)
     # The claim comes first: a worker that is refused leaves no topics of its group behind.
@@ -213,6 +274,48 @@ async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[
         return {}
     found = await admin.describe_topics(sorted(names))
     return {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
+
+
+async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings: Settings) -> None:
+    """Raise TopicsUnfit, with a line for each config that is not as it must be, if there are any."""
+    if not planned:
+        return
+    found = await _found(admin, [plan.name for plan in planned])
+    problems = [line for plan in planned if plan.name in found for line in checks.unfit(found[plan.name], plan.needs)]
+    if problems:
+        raise TopicsMisconfigured(problems)
+    for topic in (outbox.TALLIES, outbox.HOURS):
+        name, wanted = topic_name(settings.topic_prefix, topic), settings.kafka.retention_days * _DAY_MS
+        kept = int(found[name].configs.get(checks.RETENTION_MS, "-1")) if name in found else -1
+        if 0 <= kept < wanted:
+            log.warning(
+                "%s: retention.ms is %d: what waits longer to be counted is lost; better is %d, as new topics have it",
+                name,
+                kept,
+                wanted,
+            )
+
+
+async def _found(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, checks.Found]:
+    """Return what topics are like, as far as the worker may know."""
+    described = await admin.describe_topics(names)
+    copies = {
+        topic["topic"]: min(len(partition["replicas"]) for partition in topic["partitions"])
+        for topic in described
+        if topic["partitions"]
+    }
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    configs: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(asked):
+        for code, _message, _type, name, entries in response.resources:
+            error = for_code(code)
+            if error in {TopicAuthorizationFailedError, ClusterAuthorizationFailedError}:
+                log.warning("%s: its configs cannot be checked without the permission DescribeConfigs", name)
+            elif code:
+                raise error(name)
+            else:
+                configs[name] = {key: value for key, value, *_ in entries if value is not None}
+    return {name: checks.Found(name, copies[name], config) for name, config in configs.items() if name in copies}
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitions: int, kafka: KafkaSettings) -> None:

@@ -1,0 +1,78 @@
+"""The plan as commands: what they create, read back, is what the worker would create."""
+
+import shlex
+
+import pytest
+
+from worker import topic_plan
+from worker.settings import KafkaSettings, Settings
+from worker.streams import topics
+
+SETTINGS = Settings.model_construct(
+    topic_prefix="acme", kafka=KafkaSettings(group="desk", partitions=6, replication_factor=3)
+)
+
+
+def options(line: str) -> dict[str, list[str]]:
+    """Return a command's options, each with all its values."""
+    words, found = shlex.split(line)[1:], dict[str, list[str]]()
+    while words:
+        option = words.pop(0)
+        values = found.setdefault(option, [])
+        if words and not words[0].startswith("--"):
+            values.append(words.pop(0))
+    return found
+
+
+def commands(form: topic_plan.Form, role: topic_plan.Role = "all") -> list[dict[str, list[str]]]:
+    return [options(line) for line in topic_plan.shown(SETTINGS, form, role, "User:x")]
+
+
+def test_kafka_topics_creates_every_topic_with_all_of_its_configs() -> None:
+    made = {found["--topic"][0]: found for found in commands("kafka-topics")}
+    for plan in topics.plans(SETTINGS):
+        found = made.pop(plan.name)
+        assert {"--create", "--if-not-exists"} <= found.keys()
+        assert found["--partitions"] == [str(plan.partitions or 6)]
+        assert found["--replication-factor"] == ["3"]
+        assert dict(pair.split("=", 1) for pair in found["--config"]) == plan.config
+    assert made == {}
+
+
+def test_kafka_configs_sets_every_config_of_every_topic() -> None:
+    made = {found["--entity-name"][0]: found["--add-config"][0] for found in commands("kafka-configs")}
+    assert {name: dict(pair.split("=", 1) for pair in text.split(",")) for name, text in made.items()} == {
+        plan.name: plan.config for plan in topics.plans(SETTINGS)
+    }
+
+
+def allowed(role: topic_plan.Role) -> dict[str, set[str]]:
+    made = commands("kafka-acls", role)
+    assert all(found["--allow-principal"] == ["User:x"] for found in made)
+    return {
+        name: set(found["--operation"])
+        for found in made
+        for name in (*found.get("--topic", ()), *found.get("--group", ()))
+    }
+
+
+def test_whoever_only_sends_mail_may_write_no_response_and_read_none() -> None:
+    granted = allowed("notify")
+    assert {"Read", "Write"} & granted["acme.responses"] == set()
+    assert {"Read", "Write"} & granted["acme.alerts"] == {"Read"}
+    assert {"Read", "Write"} <= granted["desk-notify-outbox-changelog"]
+    assert "desk-process" not in granted
+
+
+def test_a_publisher_may_write_responses_only() -> None:
+    assert allowed("publisher") == {"acme.responses": {"Describe", "Write"}}
+
+
+def test_all_is_both_roles() -> None:
+    both, process, notify = allowed("all"), allowed("process"), allowed("notify")
+    assert both == {name: process.get(name, set()) | notify.get(name, set()) for name in process | notify}
+
+
+@pytest.mark.parametrize("name", ["acme.responses", "acme.worker", "desk-notify-outbox-changelog"])
+def test_the_text_names_every_topic(name: str) -> None:
+    assert any(line.startswith(f"{name}: partitions ") for line in topic_plan.shown(SETTINGS, "text", "all", ""))

@@ -1,0 +1,123 @@
+"""The topics that the worker needs, as text and as commands of Kafka's own tools, for those who create them by hand.
+
+Each role has its own permissions, so that whoever only sends mail cannot write responses. `publisher` is what a survey
+tool needs.
+"""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from worker.flow import outbox
+from worker.settings import Settings
+from worker.streams import ownership, topics
+from worker.streams.topics import TopicPlan
+
+Role = Literal["process", "notify", "all", "publisher"]
+Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
+
+_READS = {"process": (outbox.RESPONSES, outbox.TALLIES, outbox.HOURS, outbox.SCORES), "notify": (outbox.ALERTS,)}
+_WRITES = {
+    "process": (
+        outbox.RESPONSES,  # those that came under a wrong key go back under the right one
+        outbox.ALERTS,
+        outbox.INVITATIONS,
+        outbox.DECISIONS,
+        outbox.DEAD_LETTERS,
+        outbox.TALLIES,
+        outbox.HOURS,
+        outbox.SCORES,
+    ),
+    "notify": (outbox.DELIVERIES, outbox.DEAD_LETTERS),
+}
+
+
+class Grant(NamedTuple):
+    """Operations that are allowed on resources: `kind` is topic or group."""
+
+    kind: str
+    names: list[str]
+    operations: tuple[str, ...]
+
+
+def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[str]:
+    """Return the plan's lines; `role` and `principal` are about permissions only."""
+    if form == "kafka-topics":
+        return [_create(plan, settings) for plan in topics.plans(settings)]
+    if form == "kafka-configs":
+        return [_configure(plan, settings) for plan in topics.plans(settings)]
+    if form == "kafka-acls":
+        return [_allow(grant, principal, settings) for grant in grants(settings, role)]
+    return list(_text(settings))
+
+
+def grants(settings: Settings, role: Role) -> list[Grant]:
+    """Return what a role must be allowed to do."""
+    if role == "publisher":
+        return [Grant("topic", [topics.topic_name(settings.topic_prefix, outbox.RESPONSES)], ("Describe", "Write"))]
+    roles = ("process", "notify") if role == "all" else (role,)
+    reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_changelogs(settings, one))}
+    writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_changelogs(settings, one))}
+    both = {topics.topic_name(settings.topic_prefix, ownership.TOPIC)}
+    allowed = defaultdict[tuple[str, ...], list[str]](list)
+    for plan in topics.plans(settings):
+        # Every role creates what is missing, and checks what is there.
+        operations = ["Create", "Describe", "DescribeConfigs"]
+        operations += ["Read"] if plan.name in reads | both else []
+        operations += ["Write"] if plan.name in writes | both else []
+        allowed[tuple(operations)].append(plan.name)
+    groups = [topics.group_id(settings.kafka.group, one) for one in roles]
+    granted = [Grant("topic", names, operations) for operations, names in allowed.items()]
+    return [*granted, Grant("group", groups, ("Describe", "Read"))]
+
+
+def _named(settings: Settings, short: Iterable[str]) -> list[str]:
+    return [topics.topic_name(settings.topic_prefix, topic) for topic in short]
+
+
+def _changelogs(settings: Settings, role: str) -> list[str]:
+    return [topics.changelog_name(settings.kafka.group, role, table) for table in topics.TABLES[role]]
+
+
+def _partitions(plan: TopicPlan, settings: Settings) -> int:
+    return plan.partitions or settings.kafka.partitions
+
+
+def _text(settings: Settings) -> Iterator[str]:
+    planned = topics.plans(settings)
+    yield f"Partitions: as many as {planned[0].name} has; the worker creates {settings.kafka.partitions}."
+    for plan in planned:
+        yield ""
+        yield f"{plan.name}: partitions {_partitions(plan, settings)}, copies {settings.kafka.replication_factor}"
+        for key, value in plan.config.items():
+            need = plan.needs.get(key)
+            words = f"  (of a topic that is there: {need.words})" if need is not None and need.words != value else ""
+            yield f"  {key} = {value}{words}"
+
+
+def _create(plan: TopicPlan, settings: Settings) -> str:
+    return _line(
+        "kafka-topics.sh", settings, "--create", "--if-not-exists", "--topic", plan.name,
+        "--partitions", str(_partitions(plan, settings)),
+        "--replication-factor", str(settings.kafka.replication_factor),
+        *(word for key, value in plan.config.items() for word in ("--config", f"{key}={value}")),
+    )  # fmt: skip
+
+
+def _configure(plan: TopicPlan, settings: Settings) -> str:
+    configs = ",".join(f"{key}={value}" for key, value in plan.config.items())
+    return _line(
+        "kafka-configs.sh", settings, "--alter", "--entity-type", "topics", "--entity-name", plan.name,
+        "--add-config", configs,
+    )  # fmt: skip
+
+
+def _allow(grant: Grant, principal: str, settings: Settings) -> str:
+    operations = (word for operation in grant.operations for word in ("--operation", operation))
+    names = (word for name in grant.names for word in (f"--{grant.kind}", name))
+    return _line("kafka-acls.sh", settings, "--add", "--allow-principal", principal, *names, *operations)
+
+
+def _line(tool: str, settings: Settings, *words: str) -> str:
+    return shlex.join([tool, "--bootstrap-server", settings.kafka.bootstrap_servers, *words])
