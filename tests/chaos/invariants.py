@@ -272,12 +272,10 @@ def _check_mails(verdict: Verdict, found: Found, allowed: Allowed) -> None:
 def expected_mails(alerts: list[Event]) -> tuple["Counter[str]", "Counter[str]"]:
     """Return how many mails there must be at least of each alert and incident, and how many there may be."""
     least, most = Counter[str](), Counter[str]()
-    for event in {
-        event.id: event for event in reversed(alerts)
-    }.values():  # each step's first copy, the last step first
+    for event in {event.id: event for event in alerts}.values():  # in the order of each step's first copy
         alert, action = event.body["alert_id"], event.body["action"]
         if action == "withdrawn":
-            least[alert] = -len(alerts)  # what comes before it may have been cancelled
+            least[alert] = 0  # what waits is cancelled
         elif action in MAILED:
             least[alert] += 1
             most[alert] += 1
