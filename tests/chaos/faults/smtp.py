@@ -26,6 +26,7 @@ from pydantic import SecretStr
 from worker.app import Worker, running
 from worker.demo.progress import Progress
 from worker.embedded.inbox import HOST, Answer, Cut, Drip, Inbox, Mail, Step
+from worker.flow.policy import AlertPolicy
 from worker.notify.channels.email import SmtpSettings
 from worker.notify.routing import Route
 from worker.settings import EmailSettings, KafkaSettings, Settings
@@ -184,6 +185,7 @@ async def _office(ground: Ground, smtp: SmtpSettings, mails: int, clock: FakeClo
         topic_prefix=name,
         kafka=KafkaSettings(bootstrap_servers=ground.kafka, group=name),
         smtp=smtp,
+        alerts=AlertPolicy(max_age_days=36_500),  # the answers are of 2025
         email=EmailSettings(sender="nps@example.com", to=["rest@example.com"], routes=routes),
     )
     log, logger = Log(), logging.getLogger("worker.streams.postman")
