@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from schemas.response import Response
 from worker import logs
+from worker.errors import StateNotDurable
 
 CANARY = "kanarienvogel@example.org"
 
@@ -172,3 +173,24 @@ def test_configured_twice_a_line_is_still_written_once(capsys: pytest.CaptureFix
 
     assert len(written(capsys)) == 1
     assert [sys.stderr] == [handler.stream for handler in logging.getLogger().handlers]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("form", ["Crashed reason=%r", "Crashed reason=%s"])
+def test_a_library_that_quotes_an_exception_is_kept_to_its_type(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    """As Faust does for whatever ends one of its tasks."""
+    log = configured()
+    error = UnicodeDecodeError("utf-8", CANARY.encode(), 0, 1, "invalid start byte")
+    log.handle(log.makeRecord(log.name, logging.ERROR, "/site-packages/mode/services.py", 903, form, (error,), None))
+    (line,) = written(capsys)
+
+    assert line["message"] == form % "UnicodeDecodeError"
+    assert CANARY not in str(line)
+
+
+def test_the_workers_own_errors_say_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configured()
+    pathname = f"{logs._OURS}/app.py"
+    log.handle(log.makeRecord(log.name, logging.ERROR, pathname, 1, "stopped: %s", (StateNotDurable("gone"),), None))
+    (line,) = written(capsys)
+
+    assert line["message"] == "stopped: gone"

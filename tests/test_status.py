@@ -16,7 +16,7 @@ from worker import status
 
 
 def sign(base: Path, pid: int | None = None) -> Path:
-    """Return the file of a process; of this one unless told otherwise."""
+    """Return the file of a process; of this one by default."""
     return base.with_name(f"{base.name}-{os.getpid() if pid is None else pid}")
 
 

@@ -1,7 +1,7 @@
 """Logs: a line for each record, as a JSON object or as text for people, with ids only.
 
 An exception is logged by its type and the places in the code it came through, never by its message: a validation error
-or a failed command may repeat what a customer wrote.
+or a failed command may repeat what a customer wrote. So it is where a library makes an exception a part of its line.
 """
 
 import json
@@ -9,7 +9,10 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 
+#: Where the code lies whose own lines may quote an exception: it raises those that are fit for it.
+_OURS = str(Path(__file__).parent)
 #: Libraries that speak of every connection and rebalance; what matters of it the worker says itself.
 _QUIET = {
     "aiokafka": logging.CRITICAL,
@@ -34,7 +37,7 @@ class JsonLines(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             **_error(record),
         }
         return json.dumps(line, ensure_ascii=False)
@@ -47,7 +50,7 @@ class TextLines(logging.Formatter):
         """Return the line."""
         at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         # A line stays a line, and a terminal obeys no escapes in it.
-        message = "".join(c if c.isprintable() else " " for c in record.getMessage())
+        message = "".join(c if c.isprintable() else " " for c in _message(record))
         error = "".join(f" ({what}: {text})" for what, text in _error(record).items())
         return f"{at} {record.levelname.lower():<8} {message}{error}"
 
@@ -63,6 +66,14 @@ def _error(record: logging.LogRecord) -> dict[str, str]:
     frames = traceback.extract_tb(error.__traceback__)
     way = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-8:]))
     return {"error": type(error).__name__, "where": way}
+
+
+def _message(record: logging.LogRecord) -> str:
+    if record.pathname.startswith(_OURS) or not isinstance(record.args, tuple):
+        return record.getMessage()
+    plain = logging.makeLogRecord(record.__dict__)
+    plain.args = tuple(type(part).__name__ if isinstance(part, BaseException) else part for part in record.args)
+    return plain.getMessage()
 
 
 def configure(level: str, form: str = "json") -> None:

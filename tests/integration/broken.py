@@ -16,7 +16,7 @@ from aiokafka.consumer.fetcher import Fetcher
 
 from worker import app
 from worker.__main__ import main
-from worker.streams import topics
+from worker.streams import membership, topics
 from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer, OrderedProducer
 from worker.streams.shell import Shell
@@ -59,17 +59,26 @@ def _after(owner: Any, name: str, then: Callable[..., Any]) -> None:
 
 
 def codec_missing() -> None:
-    """No library for lz4, as before it was a dependency: what is fetched cannot be read, at each start anew."""
+    """No library for lz4, as before it was a dependency: what is fetched cannot be read, at each start again."""
     _instead(codec, "cramjam", None)
 
 
 def fetcher_raises() -> None:
-    """Aiokafka's fetcher ends with an error of no kind that anybody expects."""
-    _instead(Fetcher, "_get_actions_per_node", _broken_actions)
+    """The fetcher of the worker's consumer ends with an error of no kind that anybody expects."""
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("broken on purpose")
+
+    _instead(membership, "prepare", lambda fetcher: _instead(fetcher, "_get_actions_per_node", fail))
 
 
-def _broken_actions(*_: Any) -> Any:
-    raise RuntimeError("broken on purpose")
+def reader_raises() -> None:
+    """The fetcher of every consumer ends so, also of the one that reads whose the topics are."""
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("broken on purpose")
+
+    _instead(Fetcher, "_get_actions_per_node", fail)
 
 
 def thread_raises() -> None:

@@ -33,7 +33,7 @@ async def publish(running: Bench, records: Iterable[Published], codec: str) -> N
 async def test_every_codec_is_read_from_every_topic(
     bench: StartBench, monkeypatch: pytest.MonkeyPatch, topics_codec: str
 ) -> None:
-    """The broker compresses each topic anew, changelogs included; publishers have codecs of their own."""
+    """The broker compresses each topic again, changelogs included; publishers have codecs of their own."""
     plans = topics.plans
 
     def compressed(settings: Settings) -> list[TopicPlan]:

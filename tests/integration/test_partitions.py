@@ -10,6 +10,7 @@ from worker.app import running
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import TopicsUnfit
+from worker.settings import KafkaSettings
 from worker.streams import topics
 
 
@@ -18,8 +19,10 @@ async def test_partitions_that_are_added_stop_the_worker_and_are_named(
     kafka: EmbeddedKafka, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, topic: str
 ) -> None:
     monkeypatch.setattr(topics, "_PARTITIONS_LOOK_SECONDS", 0.5)
-    settings = make_settings(kafka, inbox)
-    name = f"{settings.topic_prefix}.{topic}"
+    prefix = f"partitions-{topic}"
+    connection = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group=prefix)
+    settings = make_settings(kafka, inbox, topic_prefix=prefix, kafka=connection)
+    name = f"{prefix}.{topic}"
     async with topics._admin(settings.kafka) as admin:
 
         async def add() -> None:

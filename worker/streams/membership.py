@@ -129,6 +129,9 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_MS
         return consumer
 
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """Nothing: Faust would print the error's text. The log has its type, and the reason for the stop."""
+
     async def _keepalive2(self) -> None:
         """Nothing: Faust would log an error whenever this process was paused or the machine busy for some seconds.
 

@@ -43,7 +43,7 @@ class Reader:
     async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
         """Yield the records in a span of each partition, some at a time, in order within each partition.
 
-        Some may be compacted away. Waits while Kafka does not answer.
+        Some may be compacted away. Waits while Kafka does not answer. Raise KafkaError if fetching has ended for good.
         """
         ends = {TopicPartition(topic, number): end for number, (first, end) in spans.items() if first < end}
         if not ends:
@@ -51,7 +51,10 @@ class Reader:
         self._consumer.assign(list(ends))
         for place in ends:
             self._consumer.seek(place, spans[place.partition][0])
+        fetching = self._consumer._fetcher._fetch_task
         while ends:
+            if fetching.done():
+                fetching.result()  # aiokafka would return nothing, for ever
             fetched = await self._consumer.getmany(*ends, timeout_ms=_WAIT_MS, max_records=_AT_ONCE)
             for place, records in fetched.items():
                 yield [record for record in records if record.offset < ends[place]]
