@@ -1,6 +1,7 @@
 """A worker with nothing to do, or little, has nothing to say: no time-out of Faust's speaks without a cause."""
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -37,7 +38,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_in_the_workers_log(caplog: pytest.LogCaptureFixture) -> None:
-    """What libraries say is left out as the worker's log leaves it out."""
+    """What libraries say is left out as the worker's log leaves it out; and what tests before this one have left over."""
+    gc.collect()
+    caplog.clear()
     for name, level in logs._QUIET.items():
         caplog.set_level(level, logger=name)
     caplog.handler.setLevel(logging.NOTSET)

@@ -178,9 +178,11 @@ class Shell:
         """Wait until something must stop the worker; raise it."""
         # Faust has no public way to wait for a crash.
         crashed: asyncio.Future[Any] = asyncio.ensure_future(self.app._crashed.wait())
-        await asyncio.wait([self.failed, crashed], return_when=asyncio.FIRST_COMPLETED)
-        if self.failed.done():
+        try:
+            await asyncio.wait([self.failed, crashed], return_when=asyncio.FIRST_COMPLETED)
+        finally:
             crashed.cancel()
+        if self.failed.done():
             raise self.failed.result()
         if isinstance(self.app.crash_reason, Fatal):
             raise self.app.crash_reason
