@@ -38,7 +38,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _as_in_the_workers_log(caplog: pytest.LogCaptureFixture) -> None:
-    """What libraries say is left out as the worker's log leaves it out; and what tests before this one have left over."""
+    """Leave out what the worker's log leaves out of libraries' lines, and what earlier tests have left over."""
     gc.collect()
     caplog.clear()
     for name, level in logs._QUIET.items():
