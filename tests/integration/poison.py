@@ -66,6 +66,12 @@ REFUSED: list[tuple[str, bytes, str]] = [
     ("100,000 levels in a field nobody reads", but()[:-1] + b', "x": ' + DEEP + b"}", "too_deep"),
 ]
 
+#: What nobody should have written among the worker's own messages; None is a null value.
+STRAYS: list[bytes | None] = [None, b"", b"hello", but(), b"\x92\x00\xa5hello", b"\x92\x00\x81\xa2fr\x92\xc4\x01x\x90"]
+
+#: Times of well-formed alerts that no mail can say.
+UNTELLABLE = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+
 
 def _is_json(text: bytes) -> bool:
     try:

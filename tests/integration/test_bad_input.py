@@ -2,9 +2,14 @@
 
 import base64
 import json
+from typing import Any
 
-from integration.conftest import StartBench
-from integration.poison import REFUSED, but
+import pytest
+from integration.conftest import Bench, StartBench
+from integration.poison import REFUSED, STRAYS, UNTELLABLE, but
+from streams.batches import GZIP, NONE, ZSTD, Raw, send
+
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER
 
 
 async def test_each_becomes_a_dead_letter_and_its_neighbours_are_processed(bench: StartBench) -> None:
@@ -76,3 +81,92 @@ async def test_garbage_on_the_alerts_topic_does_not_stop_the_mails(bench: StartB
         letters = [json.loads(r.value) for r in await running.read("dead-letters")]
         assert [letter["topic"] for letter in letters] == [topic]
         assert running.inbox.accepted == 1
+
+
+async def letters_of(running: Bench) -> list[dict[str, Any]]:
+    return [json.loads(record.value or b"") for record in await running.read("dead-letters")]
+
+
+@pytest.mark.parametrize("codec", [NONE, ZSTD])
+async def test_a_header_whose_name_is_no_text_costs_nobody_an_answer(bench: StartBench, codec: int) -> None:
+    odd: list[tuple[bytes, bytes | None]] = [(b"n\xff\xfe", b"1")]
+    async with bench() as running:
+        topic = f"{running.settings.topic_prefix}.responses"
+        for key in (b"c-1", b"somebody else"):
+            batch: list[Raw] = [(key, but(response_id=f"{key!r}-{n}"), odd if n == 1 else []) for n in range(3)]
+            await send(running.producer, topic, 0, batch, codec)
+        await running.settle()
+        decisions = [json.loads(record.value or b"") for record in await running.read("decisions")]
+        letters = await letters_of(running)
+
+    assert ["accepted"] * 6 == [decision["outcome"] for decision in decisions]
+    assert letters == []
+
+
+@pytest.mark.parametrize("topic", ["tallies", "hours"])
+async def test_a_stray_record_among_the_workers_own_messages_disturbs_none(
+    bench: StartBench, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench() as running:
+        name = f"{running.settings.topic_prefix}.{topic}"
+        for n, stray in enumerate(STRAYS):
+            await running.producer.send_and_wait(name, stray, key=b"x" if stray is None or n % 2 else None, partition=0)
+        await running.publish(but(), b"c-1")
+        await running.settle()
+        letters = await letters_of(running)
+        scores = {record.key: json.loads(record.value or b"") for record in await running.read("scores")}
+
+    assert [("wrong_type", name, 0)] * len(STRAYS) == [
+        (one["reason"], one["topic"], one["partition"]) for one in letters
+    ]
+    assert scores[b""]["windows"]["all"]["n"] == 1
+    assert f"{name}, partition 0, offset " in caplog.text
+
+
+@pytest.mark.parametrize("time", UNTELLABLE)
+async def test_an_alert_whose_time_no_mail_can_say_does_not_stop_the_mails(bench: StartBench, time: str) -> None:
+    async with bench() as running:
+        await running.publish(but(), b"c-1")
+        await running.settle()
+        (alert,) = await running.read("alerts")
+        changed = json.loads(alert.value or b"") | {"occurred_at": time, "alert_id": "another"}
+        topic = f"{running.settings.topic_prefix}.alerts"
+        await running.producer.send_and_wait(topic, json.dumps(changed).encode(), key=b"c-1", partition=0)
+        await running.publish(but(response_id="r-2"), b"c-1")
+        await running.settle()
+        letters = await letters_of(running)
+        assert [(letter["reason"], letter["topic"]) for letter in letters] == [("wrong_type", topic)]
+        assert running.inbox.accepted == 2
+
+
+async def test_headers_that_are_too_large_to_be_sent_on_are_a_dead_letter(bench: StartBench) -> None:
+    async with bench() as running:
+        topic = f"{running.settings.topic_prefix}.responses"
+        batch: list[Raw] = [
+            (b"somebody else", but(), [(b"x", bytes(25_000_000))]),
+            (b"c-1", but(response_id="r-2"), []),
+        ]
+        await send(running.producer, topic, 0, batch, GZIP)
+        await running.settle()
+        letters = await letters_of(running)
+        decisions = [json.loads(record.value or b"") for record in await running.read("decisions")]
+
+    assert [(letter["reason"], letter["offset"]) for letter in letters] == [("too_large", 0)]
+    assert ["accepted"] == [decision["outcome"] for decision in decisions]
+
+
+async def test_a_forged_origin_silences_nobody(bench: StartBench) -> None:
+    async with bench() as running:
+        topic = f"{running.settings.topic_prefix}.responses"
+        await running.publish(but(response_id="first", score=9), None, partition=1)
+        await running.settle()
+        mark = next(record for record in await running.read("responses") if record.key == b"c-1")
+        cluster = dict(mark.headers)[ORIGIN_HEADER].partition(b"/")[0].decode()
+        forged = [(ORIGIN_HEADER, f"{cluster}/{topic}@1:{2**63 - 1}".encode()), (PROOF_HEADER, bytes(16))]
+        await running.publish(but(response_id="forged", score=9), b"c-1", forged)
+        for n in range(5):
+            await running.publish(but(response_id=f"g-{n}", score=1), None, partition=1)
+        await running.settle()
+        alerts = [json.loads(record.value or b"") for record in await running.read("alerts")]
+
+    assert {f"g-{n}" for n in range(5)} == {alert["response_id"] for alert in alerts}

@@ -6,10 +6,12 @@ import tracemalloc
 from typing import NamedTuple
 
 import psutil
+from aiokafka import AIOKafkaProducer
 from chaos.ground import Ground
 from chaos.world import World
-from integration.poison import REFUSED, generated
+from integration.poison import REFUSED, STRAYS, but, generated
 from integration.sampling import Published
+from streams.batches import GZIP, send
 
 from worker.flow import road
 from worker.flow.policy import Policy
@@ -43,6 +45,7 @@ async def run(ground: Ground, trials: int) -> None:
         worker = await world.begin()
         process = psutil.Process(worker.process.pid)
         await _publish(world, values[: trials // 2])
+        await _publish_oddities(world)
         before = process.memory_info().rss
         with trial.healing(_CAUGHT_UP_SECONDS):
             await _publish(world, values[-(trials - trials // 2) :])
@@ -50,6 +53,28 @@ async def run(ground: Ground, trials: int) -> None:
         trial.expect("memory is flat", trial.figures["grown"] < _FLAT_LIVE, expected=True)
         trial.expect("the worker has ended", worker.process.ended, expected=False)
         trial.take(await world.check())
+
+
+async def _publish_oddities(world: World) -> None:
+    """Publish what no publisher of JSON can: among the worker's own messages, and what clients in C write."""
+    responses = f"{world.name}.responses"
+    producer = AIOKafkaProducer(bootstrap_servers=world.kafka)
+    await producer.start()
+    try:
+        for topic in ("tallies", "hours"):
+            for stray in STRAYS:
+                await producer.send_and_wait(f"{world.name}.{topic}", stray, key=b"x", partition=0)
+                world.published.append(Published(b"x", b"", [], None, "wrong_type"))
+        (answer,) = world.feed.take(1)
+        odd: list[tuple[bytes, bytes | None]] = [(name.encode(), text) for name, text in answer.headers]
+        odd.append((b"n\xff\xfe", b"1"))
+        await send(producer, responses, 0, [(answer.key, answer.value, odd)])
+        world.published.append(answer)
+        await send(producer, responses, 0, [(b"somebody else", but(), [(b"x", bytes(25_000_000))])], GZIP)
+        world.published.append(Published(b"somebody else", but(), [], None, "too_large"))
+    finally:
+        await producer.stop()
+    await world.caught_up()
 
 
 async def _publish(world: World, values: list[tuple[bytes, str]]) -> None:
