@@ -28,6 +28,9 @@ class AlertReason(StrEnum):
     """Why this event was sent."""
 
     DETRACTOR = "detractor"
+    COMMENT_ADDED = "comment_added"
+    COMMENT_CHANGED = "comment_changed"
+    CONSENT_CHANGED = "consent_changed"
     CORRECTED = "corrected"
     NO_LONGER_DETRACTOR = "no_longer_detractor"
 

@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     REVISED = "revised"
     DUPLICATE = "duplicate"
+    DIFFERS = "differs"
     SUPERSEDED = "superseded"
     TEST = "test"
     ERASED = "erased"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from worker.flow.contact import Answer, Contact
+from worker.flow.content import content_of
 from worker.flow.facts import Facts
 from worker.flow.intake import validate
 from worker.flow.lineage import segment_path
@@ -88,6 +89,7 @@ def facts(
         contact=contact or Contact(answers=[] if before is None else [before]),
         now=NOW,
         policy=policy,
+        content=content_of(response, at),
     )
 
 

@@ -624,6 +624,7 @@ Values = st.builds(
     score=st.integers(0, 10),
     segment=st.sampled_from([[], ["fr"], ["fr", "shop-3"], ["de"]]),
     test=st.sampled_from([False, False, True]),
+    comment=st.sampled_from([None, None, "Late", "Lost"]),
     responded_at=st.integers(0, 100).map(lambda days: from_ms(NOW - days * DAY).isoformat()),
 )
 Keyed = Values.map(lambda given: Record(given, json.loads(given)["customer_id"].encode()))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from worker.flow.content import Content
 from worker.flow.moment import DAY
 from worker.flow.policy import HistoryPolicy
 from worker.nps.histogram import PASSIVE_FROM
@@ -32,6 +33,8 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     alerted: bool | None = (
         None  # whether its alert is open; None in rows of the version before, where the score says it
     )
+
+    content: Content | None = None  # what it said; None in rows of the version before
 
     @property
     def has_alert(self) -> bool:

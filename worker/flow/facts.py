@@ -9,6 +9,7 @@ from schemas.decision import Category, RuleDecision
 from schemas.emitted import emitted
 from schemas.response import Response
 from worker.flow.contact import CUSTOMER_AND_RESPONSE, Answer, Contact
+from worker.flow.content import Content
 from worker.flow.moment import DAY
 from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
@@ -28,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     contact: Contact
     now: int
     policy: Policy
+    content: Content
 
     @property
     def scheme(self) -> int:
@@ -41,6 +43,17 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
         if self.scheme == CUSTOMER_AND_RESPONSE:
             return self.response.customer_id, response_id
         return (response_id,)
+
+    @property
+    def step(self) -> tuple[str | int, ...]:
+        """What the id of this step of the response's alert is made of.
+
+        A revision that came twice, and said more the second time, makes two steps.
+        """
+        response, before = self.response, self.before
+        if before is not None and before.revision == response.revision:
+            return *self.identity, response.revision, self.content.whole
+        return *self.identity, response.revision
 
     @property
     def is_old(self) -> bool:

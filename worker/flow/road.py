@@ -14,6 +14,7 @@ from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import outbox
 from worker.flow.contact import Answer, Contact, Contacts
+from worker.flow.content import content_of
 from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
 from worker.flow.ids import make_id, number
@@ -141,6 +142,7 @@ def travel(record: Record, desk: Desk) -> None:
         contact=contact,
         now=record.timestamp,
         policy=desk.policy,
+        content=content_of(response, at),
     )
     _answer(record, facts, place, desk)
 
@@ -191,9 +193,8 @@ def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:
 
 def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     response, before = facts.response, facts.before
-    if before is not None and response.revision <= before.revision:
-        same = response.revision == before.revision
-        _record_answer(facts, place, desk, Outcome.DUPLICATE if same else Outcome.SUPERSEDED)
+    if before is not None and (outcome := _repeated(before, facts)) is not None:
+        _record_answer(facts, place, desk, outcome)
         return
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
@@ -211,10 +212,26 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         response.survey_id,
         facts.scheme,
         _has_alert(rulings, before),
+        facts.content,
     )
     facts.contact.remember(answer, before, facts.now, desk.policy.history)
     outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
     _record_answer(facts, place, desk, outcome, rulings)
+
+
+def _repeated(before: Answer, facts: Facts) -> Outcome | None:
+    """Say why a response changes nothing: it is known, or an earlier revision. None if it is news.
+
+    Survey tools repeat a submission under the same revision while the customer goes on filling the form in. The later
+    copy is taken if it says everything that the one before did, and more: a comment, a consent, a name, an address.
+    Otherwise nobody can tell which of two copies is the right one, and the first stays.
+    """
+    if facts.response.revision != before.revision:
+        return Outcome.SUPERSEDED if facts.response.revision < before.revision else None
+    if before.content is None or before.content.whole == facts.content.whole:
+        return Outcome.DUPLICATE
+    known, now = before.content.said, facts.content.said
+    return None if known != now and known & now == known else Outcome.DIFFERS
 
 
 def _has_alert(rulings: Iterable[Ruling], before: Answer | None) -> bool:

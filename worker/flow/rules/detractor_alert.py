@@ -7,6 +7,7 @@ from schemas.decision import Category
 from schemas.emitted import emitted
 from schemas.response import Consent, Customer
 from worker.flow import outbox
+from worker.flow.content import COMMENT, CONSENT, Content
 from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
@@ -32,7 +33,8 @@ def detractor_alert(facts: Facts) -> Ruling:
     was = before is not None and before.has_alert
     now = facts.category is Category.DETRACTOR and not facts.response.test
     if now and was:
-        return _ruling(facts, AlertAction.UPDATED, AlertReason.CORRECTED)
+        assert before is not None
+        return _ruling(facts, AlertAction.UPDATED, _changed(before.content, facts.content))
     if now and facts.is_old:
         return nothing(RULE, "too_old")
     if now:
@@ -40,6 +42,17 @@ def detractor_alert(facts: Facts) -> Ruling:
     if was:
         return _ruling(facts, AlertAction.WITHDRAWN, AlertReason.NO_LONGER_DETRACTOR)
     return nothing(RULE, "test" if facts.response.test else "not_detractor")
+
+
+def _changed(before: Content | None, now: Content) -> AlertReason:
+    """Return the reason of an update that says most to whoever calls the customer back."""
+    if before is None:
+        return AlertReason.CORRECTED
+    if before.comment != now.comment:
+        return AlertReason.COMMENT_CHANGED if before.said & COMMENT else AlertReason.COMMENT_ADDED
+    if (before.said ^ now.said) & CONSENT:
+        return AlertReason.CONSENT_CHANGED
+    return AlertReason.CORRECTED
 
 
 def severity(score: int, tier: str | None, priority_tiers: list[str]) -> Severity:
@@ -75,7 +88,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         last_answers=_earlier(facts),
         links=_links(response.origin.permalink),
     )
-    event_id = make_id(RULE, *facts.identity, response.revision)
+    event_id = make_id(RULE, *facts.step)
     return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
 
 
