@@ -33,6 +33,8 @@ class AlertReason(StrEnum):
     CONSENT_CHANGED = "consent_changed"
     CORRECTED = "corrected"
     NO_LONGER_DETRACTOR = "no_longer_detractor"
+    SUSPECT_SCANNER = "suspect_scanner"
+    MOVED = "moved"
 
 
 class EarlierAnswer(Event):

@@ -16,6 +16,9 @@ class Outcome(StrEnum):
     DIFFERS = "differs"
     SUPERSEDED = "superseded"
     TEST = "test"
+    DOUBLE_CLICK = "double_click"
+    SUSPECT_SCANNER = "suspect_scanner"
+    MOVED = "moved"
     ERASED = "erased"
 
 

@@ -24,6 +24,7 @@ from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.policy import (
     AlertPolicy,
+    BurstPolicy,
     HistoryPolicy,
     IncidentPolicy,
     IntakePolicy,
@@ -208,6 +209,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     intake: IntakePolicy = IntakePolicy()
     history: HistoryPolicy = HistoryPolicy()
+    bursts: BurstPolicy = BurstPolicy()
     alerts: AlertPolicy = AlertPolicy()
     invitations: InvitationPolicy = InvitationPolicy()
     incidents: IncidentPolicy = IncidentPolicy()
@@ -239,6 +241,7 @@ class Settings(BaseSettings):
         return Policy(
             intake=self.intake,
             history=self.history,
+            bursts=self.bursts,
             alerts=self.alerts,
             invitations=self.invitations,
             incidents=self.incidents,

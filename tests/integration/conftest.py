@@ -16,10 +16,13 @@ from worker.demo.progress import Progress
 from worker.demo.stage import Stage
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
-from worker.flow.policy import AlertPolicy, InvitationPolicy, Platform
+from worker.flow.policy import AlertPolicy, BurstPolicy, InvitationPolicy, Platform
 from worker.notify.channels.email import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 from worker.streams.table import PartitionedStore
+
+#: Most tests have several answers of one customer at the same time.
+NO_BURSTS = BurstPolicy(scanner_seconds=0, double_click_seconds=0)
 
 _names = itertools.count(1)
 
@@ -86,6 +89,7 @@ def make_settings(kafka: EmbeddedKafka, inbox: Inbox, /, **sections: Any) -> Set
         "smtp": SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
         "email": EmailSettings(sender="nps@example.com", to=["support@example.com"]),
         "alerts": AlertPolicy(max_age_days=36_500),  # the tests' answers are of 2025
+        "bursts": NO_BURSTS,
         "invitations": InvitationPolicy(platform=Platform(url="https://example.com/tell")),
     }
     return Settings.model_construct(**{**wanted, **sections})

@@ -27,6 +27,8 @@ def environment(kafka: str, inbox: Inbox, name: str, folder: Path) -> dict[str, 
         "NPS_SMTP__TLS": "none",
         "NPS_EMAIL__TO": '["support@example.com"]',
         "NPS_ALERTS__MAX_AGE_DAYS": "36500",  # the tests' answers are of 2025
+        "NPS_BURSTS__SCANNER_SECONDS": "0",
+        "NPS_BURSTS__DOUBLE_CLICK_SECONDS": "0",
         "NPS_INVITATIONS__PLATFORM__URL": "https://example.com/tell",
         "NPS_STATUS_FILE": str(folder / "status"),
     }

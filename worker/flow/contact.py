@@ -16,6 +16,11 @@ from worker.nps.histogram import PASSIVE_FROM
 #: survey tools; the ids of the version before did not tell them apart.
 RESPONSE_ALONE = 0
 CUSTOMER_AND_RESPONSE = 1
+#: Why an answer does not count: it is a copy of one given a moment before, or one of many that a mail scanner gave.
+DOUBLE_CLICK = 1
+SCANNER = 2
+#: Or because another customer has it: who gave it became known later.
+MOVED = 3
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
@@ -35,6 +40,17 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     )
 
     content: Content | None = None  # what it said; None in rows of the version before
+
+    held: int = 0  # why it does not count, though it is no trial
+
+    def identity(self, customer_id: str) -> tuple[str, ...]:
+        """Return what the ids of its alert and its invitation are made of."""
+        return (customer_id, self.response_id) if self.scheme == CUSTOMER_AND_RESPONSE else (self.response_id,)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is one of a burst (bursts.py) and does not count."""
+        return self.held in {DOUBLE_CLICK, SCANNER}
 
     @property
     def has_alert(self) -> bool:
@@ -61,12 +77,16 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
     def remember(self, answer: Answer, before: Answer | None, now: int, policy: HistoryPolicy) -> None:
         """Put an answer in place of its earlier revision, or at the end; forget what is too old or too much."""
         if before is not None:
-            self.answers[self.answers.index(before)] = answer
+            self.replace(before, answer)
             return
         oldest = now - policy.days * DAY
         self.answers = [known for known in self.answers if known.seen >= oldest]
         self.answers.append(answer)
         del self.answers[: -policy.answers]
+
+    def replace(self, before: Answer, answer: Answer) -> None:
+        """Put an answer in another's place."""
+        self.answers[self.answers.index(before)] = answer
 
 
 _encode = msgspec.msgpack.Encoder().encode

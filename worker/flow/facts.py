@@ -5,7 +5,7 @@ from functools import lru_cache
 import msgspec
 
 from schemas.base import Event
-from schemas.decision import Category, RuleDecision
+from schemas.decision import Category, Outcome, RuleDecision
 from schemas.emitted import emitted
 from schemas.response import Response
 from worker.flow.contact import CUSTOMER_AND_RESPONSE, Answer, Contact
@@ -30,6 +30,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     now: int
     policy: Policy
     content: Content
+    held: Outcome | None = None  # why the answer does not count, though it is no trial
+    is_followed: bool = False  # an alert is open about an answer that the same customer gave a moment ago
 
     @property
     def scheme(self) -> int:
@@ -39,10 +41,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     @property
     def identity(self) -> tuple[str, ...]:
         """What the ids of the response's alert and invitation are made of."""
-        response_id = self.response.response_id
-        if self.scheme == CUSTOMER_AND_RESPONSE:
-            return self.response.customer_id, response_id
-        return (response_id,)
+        customer_id, response_id = self.response.customer_id, self.response.response_id
+        return (customer_id, response_id) if self.before is None else self.before.identity(customer_id)
 
     @property
     def step(self) -> tuple[str | int, ...]:

@@ -83,6 +83,29 @@ class InvitationPolicy(Section):
     platform: Platform = Platform()
 
 
+class BurstPolicy(Section):
+    """Which answers no person gave: judged by their own times, within one customer, survey and segment."""
+
+    scanner_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=60,
+        description="Answers of a mail scanner are closer than this to each other. 0: none are looked for.",
+    )
+    scanner_scores: int = Field(
+        default=4,
+        ge=3,
+        le=11,
+        description="So many different scores without a comment, that close, are a mail scanner's.",
+    )
+    double_click_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        description="The same score and comment closer than this is one answer sent twice. 0: none are looked for.",
+    )
+
+
 class SolicitationPolicy(Section):
     """Which answers are marked as asked for by the person who is judged."""
 
@@ -122,6 +145,7 @@ class Policy(Section):
 
     intake: IntakePolicy = IntakePolicy()
     history: HistoryPolicy = HistoryPolicy()
+    bursts: BurstPolicy = BurstPolicy()
     alerts: AlertPolicy = AlertPolicy()
     invitations: InvitationPolicy = InvitationPolicy()
     incidents: IncidentPolicy = IncidentPolicy()

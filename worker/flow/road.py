@@ -7,14 +7,18 @@ gives the same outputs, ids included. That is what lets a crash anywhere be answ
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from schemas.alert import AlertAction
 from schemas.dead_letter import Reason
-from schemas.decision import Decision, Outcome
+from schemas.decision import Decision, Outcome, RuleDecision
 from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import outbox
+from worker.flow.amendment import OUTCOMES, Amendment, of_burst
+from worker.flow.bursts import Burst, burst_of
 from worker.flow.contact import Answer, Contact, Contacts
-from worker.flow.content import content_of
+from worker.flow.content import COMMENT, content_of
 from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
 from worker.flow.ids import make_id, number
@@ -38,7 +42,7 @@ from worker.flow.tally import Tallies, Where
 from worker.nps.histogram import classify
 from worker.nps.latest import Given
 
-_Decision = emitted(Decision)
+_Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
 #: The verdict that ends an alert.
 _WITHDRAWN = f"alert_{AlertAction.WITHDRAWN}"
 
@@ -196,12 +200,38 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     if before is not None and (outcome := _repeated(before, facts)) is not None:
         _record_answer(facts, place, desk, outcome)
         return
+    answer = _kept(facts)
+    burst = burst_of(facts.contact.answers, answer, desk.policy.bursts) if before is None and answer.counted else None
+    if burst is not None:
+        answer.held = burst.held[-1]
+    if answer.held or burst is not None:
+        answer.counted = answer.counted and not answer.held
+        facts = replace(facts, held=OUTCOMES[answer.held] if answer.held else None, is_followed=_is_followed(burst))
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
             _send(ruling, ruling.kind, facts, desk)
-    _enter_tally(record, facts, desk)
-    answer = Answer(
+    _enter_tally(record, answer, before, desk)
+    answer.alerted = _has_alert(rulings, before)
+    if burst is not None:
+        amendments = of_burst(burst, response.customer_id, facts.now, desk.policy)
+        rulings += _on_burst(burst, amended=bool(amendments))
+        for amendment in amendments:
+            _amend(amendment, record, facts.contact, response.customer_id, place, desk)
+    facts.contact.remember(answer, before, facts.now, desk.policy.history)
+    outcome = facts.held
+    if outcome is None:
+        outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
+    _record_answer(facts, place, desk, outcome, rulings)
+
+
+def _kept(facts: Facts) -> Answer:
+    """Return what the customer's row keeps of a response."""
+    response, before = facts.response, facts.before
+    held = 0
+    if before is not None and before.is_held and not facts.content.said & COMMENT:
+        held = before.held  # whoever writes a comment is a person, and counts from then on
+    return Answer(
         response.response_id,
         response.revision,
         response.score,
@@ -211,12 +241,63 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         facts.now if before is None else before.seen,
         response.survey_id,
         facts.scheme,
-        _has_alert(rulings, before),
+        None,
         facts.content,
+        held,
     )
-    facts.contact.remember(answer, before, facts.now, desk.policy.history)
-    outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
-    _record_answer(facts, place, desk, outcome, rulings)
+
+
+def _is_followed(burst: Burst | None) -> bool:
+    """Say whether somebody is called about another answer of the burst already."""
+    return burst is not None and not burst.is_shared and any(answer.has_alert for answer in burst.answers[:-1])
+
+
+def _on_burst(burst: Burst, *, amended: bool) -> list[Ruling]:
+    """Return what the decision says of a burst, where it changes anything."""
+    held = burst.held[-1]
+    if held:
+        verdict, reason = "not_counted", str(OUTCOMES[held])
+    elif amended:
+        verdict, reason = "counted", "shared_id" if burst.is_shared else "suspect_scanner"
+    else:
+        return []
+    return [Ruling(_RuleDecision(rule="burst", verdict=verdict, reason=reason, figures=burst.figures))]
+
+
+def _amend(amendment: Amendment, record: Record, contact: Contact, customer_id: str, place: Place, desk: Desk) -> None:
+    """Change what was decided about an earlier answer: in the counts, its alert, the row, and with a decision."""
+    before, after, ruling = amendment.before, amendment.after, amendment.ruling
+    key, now = customer_id.encode(), rfc3339(record.timestamp)
+    if ruling is not None:
+        assert ruling.kind is not None
+        assert ruling.event is not None
+        desk.outputs.append(outbox.event(ruling.kind, key, ruling.event, ruling.event_id, now))
+    if before.counted != after.counted:
+        desk.tallies.move(record.offset, _entry(before), _entry(after))
+    contact.replace(before, after)
+    decision_id = make_id("decision", *place, customer_id, before.response_id)
+    decision = _Decision(
+        decision_id=decision_id,
+        outcome=amendment.outcome,
+        customer_id=customer_id,
+        response_id=before.response_id,
+        revision=after.revision,
+        score=before.score,
+        category=classify(before.score),
+        segment=before.segment,
+        decided_at=from_ms(record.timestamp),
+        source_partition=place.partition,
+        source_offset=place.offset,
+        rules=[] if ruling is None else [ruling.said],
+    )
+    desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
+
+
+def _entry(answer: Answer) -> tuple[Where, Given] | None:
+    """Return what an answer is in the counts; None if it does not count."""
+    if not answer.counted:
+        return None
+    return Where(answer.segment, answer.survey_id), Given(answer.at, number(answer.response_id), answer.score)
 
 
 def _repeated(before: Answer, facts: Facts) -> Outcome | None:
@@ -250,17 +331,13 @@ def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:
         facts.contact.invited_at = facts.now
 
 
-def _enter_tally(record: Record, facts: Facts, desk: Desk) -> None:
+def _enter_tally(record: Record, answer: Answer, before: Answer | None, desk: Desk) -> None:
     """One event is one entry per segment, with what it takes out and what it puts in."""
-    response, before = facts.response, facts.before
-    answer_id = number(response.response_id)
-    given = None if response.test else Given(facts.at, answer_id, response.score)
-    where = Where(facts.segment, response.survey_id)
+    entry = _entry(answer)
     if before is not None and before.counted:
-        taken = Where(before.segment, before.survey_id), Given(before.at, answer_id, before.score)
-        desk.tallies.move(record.offset, taken, None if given is None else (where, given))
-    elif given is not None:
-        desk.tallies.put(record.offset, where, given)
+        desk.tallies.move(record.offset, _entry(before), entry)
+    elif entry is not None:
+        desk.tallies.put(record.offset, *entry)
 
 
 def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from worker.flow import outbox
 from worker.flow.dead_letter import no_message
@@ -78,14 +79,21 @@ class Tallies:
             put = self._put[where] = array(columns.SIGNED)
         put.extend((offset, *given))
 
-    def move(self, offset: int, taken: tuple[Where, Given], put: tuple[Where, Given] | None) -> None:
-        """Enter a correction: what it takes out of one segment's line and puts into another's, once per segment."""
-        left = paths_of(*taken[0])
+    def move(self, offset: int, taken: tuple[Where, Given] | None, put: tuple[Where, Given] | None) -> None:
+        """Enter a correction: what it takes out of one segment's line and puts into another's.
+
+        A segment has one move for each offset, as it tells a replay by that.
+        """
+        left = paths_of(*taken[0]) if taken else ()
         joined = paths_of(*put[0]) if put else ()
         for path in dict.fromkeys((*left, *joined)):
-            gone = taken[1] if path in left else None
+            gone = taken[1] if taken and path in left else None
             come = put[1] if put and path in joined else None
-            self._moves.setdefault(path, []).append(Move(offset, gone, come))
+            moves = self._moves.setdefault(path, [])
+            if moves and moves[-1].offset == offset:
+                moves[-1] = replace(moves[-1], more=(*moves[-1].more, (gone, come)))
+            else:
+                moves.append(Move(offset, gone, come))
 
     def outputs(self, source: int, owner: Callable[[bytes], int]) -> list[Output]:
         """Return one message to each partition that owns a segment, as `owner` says; several if it gets that much."""

@@ -18,12 +18,21 @@ _WIDTH = 4
 
 
 class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A correction's effect on one segment: the answer it takes out (of the revision before) and the one it puts in."""
+    """A record's effect on one segment: the answer it takes out (of the revision before) and the one it puts in.
+
+    `more`: further answers that the same record takes out or puts in, such as those of a burst.
+    """
 
     offset: int
     taken: Given | None
     put: Given | None
     taken_offset: int = -1  # at which the answer that is taken out was counted; -1: by a version that did not say
+    more: tuple[tuple[Given | None, Given | None], ...] = ()
+
+    @property
+    def changes(self) -> tuple[tuple[Given | None, Given | None], ...]:
+        """What is taken out and put in, pair by pair."""
+        return (self.taken, self.put), *self.more
 
 
 class Entries(msgspec.Struct, array_like=True, gc=False):
@@ -90,10 +99,9 @@ class Segment(msgspec.Struct, array_like=True):
             self.marks[source] = max(offsets)
             put += zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True)
             for move in moves:
-                if move.put is not None:
-                    put.append(move.put)
-                if move.taken is not None and self._has(source, move.taken_offset):
-                    taken.append(move.taken)
+                put += [come for _, come in move.changes if come is not None]
+                if self._has(source, move.taken_offset):
+                    taken += [gone for gone, _ in move.changes if gone is not None]
         if not put and not taken:
             return False
         for _, _, score in put:

@@ -7,6 +7,7 @@ from schemas.decision import Category
 from schemas.emitted import emitted
 from schemas.response import Consent, Customer
 from worker.flow import outbox
+from worker.flow.contact import Answer
 from worker.flow.content import COMMENT, CONSENT, Content
 from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
@@ -22,6 +23,10 @@ _EarlierAnswer, _Link = emitted(EarlierAnswer), emitted(Link)
 _LADDER = (Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
 #: By score: 0-2 critical, 3-4 error, 5-6 warning.
 _BY_SCORE = (*[Severity.CRITICAL] * 3, *[Severity.ERROR] * 2, *[Severity.WARNING] * 6)
+#: What an alert says of a survey that is not known: a row of a version that did not keep it.
+UNKNOWN_SURVEY = "unknown"
+_NOBODY = _Customer()
+_NO_CONSENT = _Consent()
 _LONGEST_COMMENT = 10_000
 _EARLIER_ANSWERS = 5
 _LONGEST_LINK = 2_000
@@ -35,13 +40,58 @@ def detractor_alert(facts: Facts) -> Ruling:
     if now and was:
         assert before is not None
         return _ruling(facts, AlertAction.UPDATED, _changed(before.content, facts.content))
-    if now and facts.is_old:
-        return nothing(RULE, "too_old")
+    if now and (reason := _why_not(facts)) is not None:
+        return nothing(RULE, reason)
     if now:
         return _ruling(facts, AlertAction.OPENED, AlertReason.DETRACTOR)
     if was:
         return _ruling(facts, AlertAction.WITHDRAWN, AlertReason.NO_LONGER_DETRACTOR)
     return nothing(RULE, "test" if facts.response.test else "not_detractor")
+
+
+def withdrawal(answer: Answer, customer_id: str, reason: AlertReason, now: int) -> Ruling:
+    """Withdraw an alert about an answer of which only the customer's row is known."""
+    return _from_row(answer, customer_id, AlertAction.WITHDRAWN, reason, now)
+
+
+def opening(answer: Answer, customer_id: str, now: int) -> Ruling:
+    """Open an alert about an answer of which only the customer's row is known."""
+    return _from_row(answer, customer_id, AlertAction.OPENED, AlertReason.DETRACTOR, now)
+
+
+def _from_row(answer: Answer, customer_id: str, action: AlertAction, reason: AlertReason, now: int) -> Ruling:
+    identity = answer.identity(customer_id)
+    event = _Alert(
+        alert_id=make_id(RULE, *identity),
+        kind="detractor",
+        action=action,
+        reason=reason,
+        severity=severity(answer.score, None, []),
+        summary=_summary(answer.score, answer.segment),
+        occurred_at=from_ms(now),
+        response_id=answer.response_id,
+        revision=answer.revision,
+        survey_id=answer.survey_id or UNKNOWN_SURVEY,
+        score=answer.score,
+        responded_at=from_ms(answer.at),
+        segment=answer.segment,
+        touchpoint=answer.segment.rpartition(SEPARATOR)[2],
+        customer_id=customer_id,
+        customer=_NOBODY,
+        consent=_NO_CONSENT,
+    )
+    # The time tells this step from others of the same revision; it is the record's, so a replay makes the same id.
+    event_id = make_id(RULE, *identity, answer.revision, reason, now)
+    return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
+
+
+def _why_not(facts: Facts) -> str | None:
+    """Say why a detractor raises no alert."""
+    if facts.held is not None:
+        return facts.held
+    if facts.is_old:
+        return "too_old"
+    return "alert_open" if facts.is_followed else None
 
 
 def _changed(before: Content | None, now: Content) -> AlertReason:
@@ -71,7 +121,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         action=action,
         reason=reason,
         severity=severity(response.score, response.customer.tier, facts.policy.alerts.priority_tiers),
-        summary=f"Score {response.score} at {facts.segment or 'the root segment'}",
+        summary=_summary(response.score, facts.segment),
         occurred_at=from_ms(facts.now),
         response_id=response.response_id,
         revision=response.revision,
@@ -90,6 +140,10 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
     )
     event_id = make_id(RULE, *facts.step)
     return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
+
+
+def _summary(score: int, segment: str) -> str:
+    return f"Score {score} at {segment or 'the root segment'}"
 
 
 def _presentable(customer: Customer) -> Customer:

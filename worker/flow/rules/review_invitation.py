@@ -53,6 +53,8 @@ def _why_not(facts: Facts) -> str | None:  # noqa: PLR0911 - one return per reas
     response, policy = facts.response, facts.policy.invitations
     if response.test:
         return "test"
+    if facts.held is not None:
+        return facts.held
     if policy.platform.selective == "allowed" and facts.category is not Category.PROMOTER:
         return "not_promoter"
     if not response.consent.public_review:

@@ -1,0 +1,58 @@
+"""What a record changes about answers that were decided before: those of a burst, or one that another customer has now.
+
+Of them only the customer's row is known, so an alert that is withdrawn or opened here names nobody.
+"""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from schemas.alert import AlertReason
+from schemas.decision import Outcome
+from worker.flow.bursts import Burst
+from worker.flow.contact import DOUBLE_CLICK, MOVED, SCANNER, Answer
+from worker.flow.facts import Ruling
+from worker.flow.moment import DAY
+from worker.flow.policy import Policy
+from worker.flow.rules.detractor_alert import opening, withdrawal
+from worker.nps.histogram import PASSIVE_FROM
+
+#: What the decision says, by why an answer does not count.
+OUTCOMES = {0: Outcome.ACCEPTED, DOUBLE_CLICK: Outcome.DOUBLE_CLICK, SCANNER: Outcome.SUSPECT_SCANNER}
+
+
+class Amendment(NamedTuple):
+    """An answer before and after, the step of its alert if it has one, and what its decision says."""
+
+    before: Answer
+    after: Answer
+    ruling: Ruling | None
+    outcome: Outcome
+
+
+def of_burst(burst: Burst, customer_id: str, now: int, policy: Policy) -> list[Amendment]:
+    """Return what the newest answer of a burst changes about the others; `now`: its record's Kafka time in ms."""
+    found = []
+    for answer, held in zip(burst.answers[:-1], burst.held[:-1], strict=True):
+        ruling, after = None, replace(answer, held=held, counted=not held)
+        if held and answer.has_alert:
+            ruling = withdrawal(answer, customer_id, AlertReason.SUSPECT_SCANNER, now)
+            after = replace(after, alerted=False)
+        elif burst.is_shared and _needs_alert(answer, now, policy):
+            ruling = opening(answer, customer_id, now)
+            after = replace(after, alerted=True)
+        if held != answer.held or ruling is not None:
+            found.append(Amendment(answer, after, ruling, OUTCOMES[held]))
+    return found
+
+
+def of_move(answer: Answer, revision: int, customer_id: str, now: int) -> Amendment:
+    """Return what it means for an answer that another customer has its `revision` now."""
+    ruling = withdrawal(answer, customer_id, AlertReason.MOVED, now) if answer.has_alert else None
+    after = replace(answer, revision=revision, counted=False, alerted=False, held=MOVED)
+    return Amendment(answer, after, ruling, Outcome.MOVED)
+
+
+def _needs_alert(answer: Answer, now: int, policy: Policy) -> bool:
+    is_old = now - answer.at > policy.alerts.max_age_days * DAY
+    return answer.score < PASSIVE_FROM and not answer.has_alert and not is_old
