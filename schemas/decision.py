@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     TEST = "test"
     DOUBLE_CLICK = "double_click"
     SUSPECT_SCANNER = "suspect_scanner"
+    FORGOTTEN = "forgotten"
     MOVED = "moved"
     ERASED = "erased"
 

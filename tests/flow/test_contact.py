@@ -3,9 +3,13 @@
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
-from flow.records import DAY, NOW, Record, earlier, value
+from flow.carrying import Partition, numbered
+from flow.records import DAY, NOW, Record, earlier, of, value
+from flow.test_road import counted
 
+from worker.flow import outbox
 from worker.flow.contact import Answer, Contact, Contacts
 from worker.flow.intake import validate
 from worker.flow.lineage import segment_path
@@ -118,20 +122,6 @@ def test_an_answers_age_is_that_of_its_first_coming_not_of_when_it_was_given_or_
     assert ids(contact) == ["b", "c"]
 
 
-def test_the_longest_history_is_less_than_kafkas_largest_record() -> None:
-    most = HistoryPolicy.model_fields["answers"].metadata
-    (bound,) = [found.le for found in most if hasattr(found, "le")]
-    contact = Contact()
-    for number in range(bound):
-        name = f"{number:04}".ljust(200, "€")
-        remember(contact, response_id=name, segment=["€" * 100] * 8, policy=HistoryPolicy(answers=bound))
-    contacts = Contacts(Rows().read)
-    contacts.put(b"c-1", contact)
-
-    assert len(contact.answers) == bound
-    assert len(contacts.rows()[b"c-1"] or b"") < 1_000_000
-
-
 # The overlay of one batch
 
 
@@ -195,3 +185,55 @@ def test_one_who_answers_after_being_erased_has_a_new_row() -> None:
     contacts.put(b"c-1", Contact())
 
     assert Contact() == Contacts(written(contacts).read).get(b"c-1")
+
+
+# Ids beyond the answers
+
+
+def shared(size: int, **changes: Any) -> list[Record]:
+    """Return answers of an id that many people share."""
+    times = [from_ms(NOW - (size - n) * 60_000).isoformat() for n in range(size)]
+    values = [value(response_id=f"r-{n}", score=n % 11, responded_at=at, **changes) for n, at in enumerate(times)]
+    return [Record(given) for given in values]
+
+
+def test_a_batch_of_a_shared_id_that_comes_again_is_a_duplicate_of_each_answer() -> None:
+    outputs = Partition().carry(numbered([*shared(100), *shared(100)]))
+
+    assert [d["outcome"] for d in of(outbox.DECISIONS, outputs)] == ["accepted"] * 100 + ["duplicate"] * 100
+
+
+def test_a_correction_of_an_answer_whose_id_alone_is_kept_is_decided_and_not_counted() -> None:
+    log = [*shared(100), Record(value(response_id="r-3", revision=2, score=0)), *shared(4)[3:]]
+    later = [Record(value(response_id="r-3", revision=revision, score=9)) for revision in (1, 2, 3)]
+    partition = Partition()
+    outputs = partition.carry(numbered([*log, *later]))
+    decisions = [d for d in of(outbox.DECISIONS, outputs) if d["response_id"] == "r-3"]
+
+    outcomes = ["accepted", "forgotten", "superseded", "superseded", "duplicate", "forgotten"]
+    assert [decision["outcome"] for decision in decisions] == outcomes
+    assert [a["revision"] for a in of(outbox.ALERTS, outputs) if a["response_id"] == "r-3"] == [0, 2]
+    assert sum(counted(outputs)) == 100
+
+
+@pytest.mark.parametrize("kept", [0, 1, 50])
+def test_so_many_ids_are_kept_and_the_oldest_forgotten_first(kept: int) -> None:
+    contact, policy = Contact(), HistoryPolicy(answers=10, known_ids=kept)
+    for n in range(80):
+        remember(contact, response_id=f"r-{n}", revision=n, policy=policy)
+    found = {n: contact.older_revision(f"r-{n}") for n in range(80)}
+
+    assert {n: revision for n, revision in found.items() if revision is not None} == {
+        n: n for n in range(70 - kept, 70)
+    }
+
+
+def test_the_largest_row_is_below_kafkas_limit() -> None:
+    contact, policy = Contact(), HistoryPolicy(answers=240, known_ids=20_000)
+    contact.older = bytes(12 * 20_000)
+    for n in range(300):
+        longest = {"response_id": f"{n:😀>200}", "survey_id": "😀" * 200, "segment": ["😀" * 100] * 8}
+        remember(contact, policy=policy, **longest)
+
+    assert 64 <= len(contact.answers) < 240
+    assert len(msgspec.msgpack.encode(contact)) < 900_000

@@ -215,7 +215,7 @@ def test_an_alerts_life_is_opened_updated_withdrawn_and_opened_again() -> None:
 
 
 def test_beyond_the_history_a_duplicate_is_not_known_any_more() -> None:
-    policy = Policy(history=HistoryPolicy(answers=2))
+    policy = Policy(history=HistoryPolicy(answers=2, known_ids=0))
     records = numbered([Record(value(response_id=name, segment=[name])) for name in ("a", "b", "a", "c", "a")])
 
     expected = ["accepted", "accepted", "duplicate", "accepted", "accepted"]

@@ -3,11 +3,13 @@
 The answers are also how far back a duplicate is recognised: HistoryPolicy bounds them by number and age.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from struct import Struct
 
 import msgspec
 
 from worker.flow.content import Content
+from worker.flow.ids import number
 from worker.flow.moment import DAY
 from worker.flow.policy import HistoryPolicy
 from worker.nps.histogram import PASSIVE_FROM
@@ -21,6 +23,15 @@ DOUBLE_CLICK = 1
 SCANNER = 2
 #: Or because another customer has it: who gave it became known later.
 MOVED = 3
+
+
+#: An id as a 63-bit number, and the revision.
+_OLDER = Struct(">QI")
+#: So many answers fit a row, however long their ids and segments are. More may weigh so many bytes: with the ids of
+#: further ones, a row is below Kafka's default limit of 1 MiB.
+_LIGHT, _HEAVIEST = 64, 400_000
+#: What an answer takes in a row besides its texts, in bytes, at most.
+_AROUND_TEXTS = 100
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
@@ -66,6 +77,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
     mark: int = -1
     answers: list[Answer] = msgspec.field(default_factory=list)
     invited_at: int | None = None
+    older: bytes = b""  # ids and revisions of answers that are kept no more, oldest first: duplicates of them are known
 
     def answer(self, response_id: str) -> Answer | None:
         """Return what is known of a response."""
@@ -82,11 +94,40 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         oldest = now - policy.days * DAY
         self.answers = [known for known in self.answers if known.seen >= oldest]
         self.answers.append(answer)
-        del self.answers[: -policy.answers]
+        surplus = max(len(self.answers) - policy.answers, 0)
+        while len(self.answers) - surplus > _LIGHT and _weight(self.answers[surplus:]) > _HEAVIEST:
+            surplus += 1
+        for known in self.answers[:surplus]:
+            self.note_older(known.response_id, known.revision, policy)
+        del self.answers[:surplus]
+
+    def older_revision(self, response_id: str) -> int | None:
+        """Return the revision of an answer of which only the id is kept; None if it is not known."""
+        place = self._older_place(response_id) if self.older else None
+        return None if place is None else _OLDER.unpack_from(self.older, place)[1]
+
+    def note_older(self, response_id: str, revision: int, policy: HistoryPolicy) -> None:
+        """Keep an answer's id and revision, as the newest of those; drop the oldest beyond the number kept."""
+        place = self._older_place(response_id)
+        kept = self.older if place is None else self.older[:place] + self.older[place + _OLDER.size :]
+        kept += _OLDER.pack(number(response_id), revision)
+        self.older = kept[-policy.known_ids * _OLDER.size :] if policy.known_ids else b""
+
+    def _older_place(self, response_id: str) -> int | None:
+        wanted = number(response_id).to_bytes(8)
+        place = self.older.find(wanted)
+        while place >= 0 and place % _OLDER.size:
+            place = self.older.find(wanted, place + 1)
+        return place if place >= 0 else None
 
     def replace(self, before: Answer, answer: Answer) -> None:
         """Put an answer in another's place."""
         self.answers[self.answers.index(before)] = answer
+
+
+def _weight(answers: Sequence[Answer]) -> int:
+    texts = (text for a in answers for text in (a.response_id, a.segment, a.survey_id))
+    return sum(len(text.encode()) for text in texts) + _AROUND_TEXTS * len(answers)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -28,7 +28,16 @@ class HistoryPolicy(Section):
     """How much of a customer is remembered: also how far back duplicates are recognised."""
 
     answers: int = Field(
-        default=32, ge=1, le=240, description="Answers kept per customer: duplicates are recognised so far back."
+        default=32,
+        ge=1,
+        le=240,
+        description="Answers kept per customer, fewer if they weigh more than 400,000 bytes: corrections reach so far.",
+    )
+    known_ids: int = Field(
+        default=2_000,
+        ge=0,
+        le=20_000,
+        description="Ids of further answers kept per customer, 12 bytes each: their duplicates are recognised too.",
     )
     days: int = Field(default=730, ge=1, le=36_500, description="Answers older than this are forgotten.")
 

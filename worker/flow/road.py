@@ -200,6 +200,10 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     if before is not None and (outcome := _repeated(before, facts)) is not None:
         _record_answer(facts, place, desk, outcome)
         return
+    known = facts.contact.older_revision(response.response_id) if before is None else None
+    if known is not None:
+        _answer_of_old(facts, known, place, desk)
+        return
     answer = _kept(facts)
     burst = burst_of(facts.contact.answers, answer, desk.policy.bursts) if before is None and answer.counted else None
     if burst is not None:
@@ -223,6 +227,25 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     if outcome is None:
         outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
     _record_answer(facts, place, desk, outcome, rulings)
+
+
+def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
+    """Decide about an answer of which only the id and the revision are kept.
+
+    A correction of it is decided by the rules, but the counts keep what they have: nobody knows any more what to take
+    out of them.
+    """
+    response = facts.response
+    if response.revision <= known:
+        outcome = Outcome.DUPLICATE if response.revision == known else Outcome.SUPERSEDED
+        _record_answer(facts, place, desk, outcome)
+        return
+    rulings = [rule(facts) for rule in RULES]
+    for ruling in rulings:
+        if ruling.kind is not None:
+            _send(ruling, ruling.kind, facts, desk)
+    facts.contact.note_older(response.response_id, response.revision, desk.policy.history)
+    _record_answer(facts, place, desk, Outcome.FORGOTTEN, rulings)
 
 
 def _kept(facts: Facts) -> Answer:
