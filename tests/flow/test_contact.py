@@ -232,8 +232,8 @@ def test_the_largest_row_is_below_kafkas_limit() -> None:
     contact, policy = Contact(), HistoryPolicy(answers=240, known_ids=20_000)
     contact.older = bytes(12 * 20_000)
     for n in range(300):
-        longest = {"response_id": f"{n:😀>200}", "survey_id": "😀" * 200, "segment": ["😀" * 100] * 8}
-        remember(contact, policy=policy, **longest)
+        longest: dict[str, Any] = {"survey_id": "😀" * 200, "segment": ["😀" * 100] * 8}
+        remember(contact, policy=policy, response_id=f"{n:😀>200}", **longest)
 
     assert 64 <= len(contact.answers) < 240
     assert len(msgspec.msgpack.encode(contact)) < 900_000
