@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from schemas.scores import Scores
 from worker.cli import main
 from worker.commands import scores
 from worker.errors import Unreachable
+from worker.rebuild import command
 from worker.settings import Settings, load
 
 SECRET = "kanarienvogel"
@@ -127,6 +129,10 @@ def test_a_certificate_authority_that_is_none_is_found_by_check_config(
         (["publish", "."], ". is not a file"),
         (["demo", "--input", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
         (["demo", "--rate", "fast"], "invalid float value: 'fast'"),
+        (["rebuild", "--table", "scores"], "invalid choice: 'scores'"),
+        (["rebuild", "--table", "outbox", "--all"], "not allowed with argument --table"),
+        (["rebuild", "--mail-newer-than-days", "-1"], "-1 is not a number of days"),
+        (["rebuild", "--mail-newer-than-days", "some"], "some is not a number of days"),
         (["check-config", "now"], "unrecognized arguments: now"),
     ],
 )
@@ -152,6 +158,10 @@ def test_wrong_usage_exits_2_and_says_how_it_goes(
         (["run", "--help"], ["--role", "process", "notify", "all", "worker.toml"]),
         (["publish", "--help"], ["one response per line"]),
         (["health", "--help"], ["--role"]),
+        (
+            ["rebuild", "--help"],
+            ["--table", "contacts", "segments", "watches", "outbox", "--all", "--mail-newer-than-days", "retention"],
+        ),
         (["check-config", "--help"], ["worker.toml"]),
         (["demo", "--help"], ["--once", "--input", "--json", "--kafka", "--rate"]),
     ],
@@ -320,3 +330,31 @@ def test_what_cannot_be_shown_is_said_in_a_line(
     assert main(["scores", path]) == 1
     out, err = capsys.readouterr()
     assert (out, err.strip().endswith(hint), err.strip().count("\n")) == ("", True, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], ([], 2.0)),
+        (["--table", "outbox", "--table", "contacts"], (["outbox", "contacts"], 2.0)),
+        (["--all", "--mail-newer-than-days", "0.5"], (["contacts", "segments", "watches", "outbox"], 0.5)),
+    ],
+)
+def test_a_rebuild_is_of_the_tables_that_are_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    asked: tuple[list[str], float],
+) -> None:
+    found: list[tuple[list[str], float]] = []
+
+    async def rebuild(_: Settings, wanted: list[str], days: float, say: Callable[[str], None]) -> str:
+        found.append((wanted, days))
+        say("half way")
+        return "done"
+
+    monkeypatch.setattr(command, "rebuild", rebuild)
+
+    assert main(["rebuild", *arguments]) == 0
+    assert found == [asked]
+    assert capsys.readouterr() == ("done\n", "half way\n")

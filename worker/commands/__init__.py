@@ -9,6 +9,7 @@ from worker.commands import (
     health,
     new_epoch,
     publish,
+    rebuild,
     run,
     scores,
     settings,
@@ -17,4 +18,4 @@ from worker.commands import (
 )
 
 #: In the order in which the help lists them.
-COMMANDS = (run, publish, scores, check_config, settings, health, topics, new_epoch, take_over, demo)
+COMMANDS = (run, publish, scores, check_config, settings, health, topics, rebuild, new_epoch, take_over, demo)

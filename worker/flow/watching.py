@@ -22,8 +22,8 @@ from worker.nps.drops import NO_PRIOR, Prior
 from worker.nps.watch import Watch
 from worker.nps.windows import HOUR
 
-#: No path has a NUL.
-_CLOCK = b"\x00clock"
+#: The key of the row that says how far the tree has been judged. No path has a NUL.
+CLOCK_KEY = b"\x00clock"
 _INTAKE = IntakePolicy()
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,7 +47,7 @@ class Watches:
         self._rows = rows
         self._found: dict[str, Watch | None] = {}
         self._changed: set[str] = set()
-        clock = rows.get(_CLOCK)
+        clock = rows.get(CLOCK_KEY)
         self.clock = Clock() if clock is None else _decode_clock(clock)
 
     def get(self, path: str) -> Watch | None:
@@ -64,14 +64,14 @@ class Watches:
 
     def all(self) -> dict[str, Watch]:
         """Return every segment's, by path and in its order."""
-        paths = {key.decode() for key in self._rows if key != _CLOCK} | self._found.keys()
+        paths = {key.decode() for key in self._rows if key != CLOCK_KEY} | self._found.keys()
         return {path: watch for path in sorted(paths) if (watch := self.get(path)) is not None}
 
     def changed(self) -> dict[bytes, bytes | None]:
         """Return the rows to write."""
         found = {path: self._found[path] for path in sorted(self._changed)}
         rows = {path.encode(): None if watch is None else _encode(watch) for path, watch in found.items()}
-        return {**rows, _CLOCK: _encode(self.clock)}
+        return {**rows, CLOCK_KEY: _encode(self.clock)}
 
 
 def watch(

@@ -12,6 +12,9 @@ from worker.streams.connection import client_options
 
 _WAIT_MS = 200
 _AT_ONCE = 5_000
+#: How long a broker may wait for records that are not there yet, in ms: what is read is there. The next question on the
+#: connection waits as long.
+_FETCH_WAIT_MS = 50
 
 #: The first offset, and the end, which is not part of it.
 Span = tuple[int, int]
@@ -39,6 +42,14 @@ class Reader:
         """Return the first offset of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
         starts = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in numbers])
         return {place.partition: start for place, start in starts.items()}
+
+    async def from_time(self, topic: str, numbers: Collection[int], time: int) -> dict[int, int]:
+        """Return the first offset of each partition whose record is of a time, in ms, or later.
+
+        Partitions without such a record are left out. Raise KafkaError as `ends` does.
+        """
+        found = await self._consumer.offsets_for_times({TopicPartition(topic, number): time for number in numbers})
+        return {place.partition: at.offset for place, at in found.items() if at is not None}
 
     async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
         """Yield the records in a span of each partition, some at a time, in order within each partition.
@@ -80,7 +91,12 @@ async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> Async
     """
     header_names.accept_any()
     isolation = "read_committed" if committed_only else "read_uncommitted"
-    consumer = AIOKafkaConsumer(**client_options(kafka), auto_offset_reset="earliest", isolation_level=isolation)
+    consumer = AIOKafkaConsumer(
+        **client_options(kafka),
+        auto_offset_reset="earliest",
+        isolation_level=isolation,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+    )
     try:
         await consumer.start()
         await asyncio.sleep(0)  # its tasks begin: stopped before that, they would cancel whoever stops it

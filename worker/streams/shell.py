@@ -160,12 +160,13 @@ class Shell:
     async def _on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
         if not await lease_confirmed(self.consumer, generation):
             return  # somebody else has gone on meanwhile
-        changelog = self._table_of[tp.topic].changelog_topic.get_topic_name()
+        table = self._table_of[tp.topic]
+        changelog = table.changelog_topic.get_topic_name()
         self.fail(
             StateLost(
                 f"{tp.topic} {tp.partition}: offset {committed} is committed, but its state on {changelog} ends at "
-                f"{self._stands_at(tp)}: it was deleted or cut back. Restore it, or have everything read again: "
-                f"kafka-consumer-groups --group {self.app.conf.id} --topic {tp.topic} --reset-offsets --to-earliest"
+                f"{self._stands_at(tp)}: it was deleted or cut back. Restore it, or stop every worker and run: "
+                f"python -m worker rebuild --table {table.name}"
             )
         )
 

@@ -320,4 +320,7 @@ class DurableTable(Table[bytes, bytes]):
 
     def _lost(self, number: int) -> StateLost:
         topic, end = self.changelog_topic.get_topic_name(), self.partition(number).end
-        return StateLost(f"{topic} {number}: was deleted or cut back; it ended at {end}")
+        return StateLost(
+            f"{topic} {number}: was deleted or cut back; it ended at {end}. Restore it, or stop every worker and run: "
+            f"python -m worker rebuild --table {self.name}"
+        )

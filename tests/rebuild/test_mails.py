@@ -1,0 +1,220 @@
+"""The outbox made again from alerts and the delivery log: no mail goes out twice, and none that waits is forgotten."""
+
+import json
+
+import pytest
+from flow.carrying import Partition, numbered
+from flow.records import DAY, NOW, Record, arrived, value
+from notify.mailboxes import DEFAULT, line
+
+from schemas.alert import Severity
+from schemas.delivery import DeliveryStatus
+from schemas.incident import IncidentAction, IncidentReason
+from worker.errors import DeliveryError
+from worker.flow import incident, outbox
+from worker.flow.outbox import Output
+from worker.flow.policy import IntakePolicy
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail, Planner
+from worker.notify.retry import RetryPolicy
+from worker.notify.routing import Route
+from worker.nps.culprits import Split
+from worker.nps.watch import Told
+from worker.rebuild.mails import TOO_OLD, Mails
+from worker.rebuild.records import apply
+
+KEY = b"c-1"
+SEGMENT = b"\x01incident:fr"
+LATER = NOW + 10 * DAY
+PLANNER = Planner([DEFAULT], ["opened", "resolved"], IntakePolicy())
+
+
+class Notify:
+    """The notify role of one partition: its alerts, its rows, and the delivery log that it has written."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Record] = []
+        self.log: list[Output] = []
+        self.rows: dict[bytes, bytes] = {}
+
+    def take(self, *outputs: Output, at: int = NOW) -> None:
+        """Plan what is on the alerts topic."""
+        for record in arrived(outputs, outbox.ALERTS, len(self.alerts)):
+            self.alerts.append(record._replace(timestamp=at))
+            decided = mailbox.plan(self.alerts[-1:], PLANNER, self.rows.get)
+            apply(self.rows, decided.rows)
+            self.log += [output for output in decided.outputs if output.topic == outbox.DELIVERIES]
+
+    def mail(self, key: bytes = KEY, error: DeliveryError | None = None) -> Mail:
+        """Try the last mail under a key; return it as it is then."""
+        box = mailbox.decode(self.rows[key])
+        mail = box.mails[-1]
+        self.log.append(
+            mailbox.succeed(mail, NOW + 1) if error is None else mailbox.fail(mail, error, NOW + 1, RetryPolicy())
+        )
+        letter = mailbox.letter_key(key, mail.delivery_id)
+        apply(self.rows, {key: mailbox.encode(box)} if mail.is_open else {key: mailbox.encode(box), letter: None})
+        return mail
+
+    def again(self, planned_until: int | None = None, planner: Planner = PLANNER, days: float = 20) -> Mails:
+        """Return the outbox made again, at LATER."""
+        until = len(self.alerts) if planned_until is None else planned_until
+        mails = Mails(planner, until, int(LATER - days * DAY), LATER)
+        mails.learn(arrived(self.log, outbox.DELIVERIES))
+        mails.take(self.alerts)
+        return mails
+
+
+def alerts(*values: bytes | None) -> list[Output]:
+    """Return the alerts that a customer's responses raise."""
+    records = numbered([Record(given, KEY) for given in values])
+    return Partition().carry(records)
+
+
+def drop(action: IncidentAction, reason: IncidentReason) -> Output:
+    split = Split((50.0, 30.0, 20.0), (10.0, 10.0, 20.0))
+    return incident.drop("fr", Told(5, 3, Severity.ERROR), split, action, reason, NOW)
+
+
+OPENED = drop(IncidentAction.OPENED, IncidentReason.NPS_FELL)
+RESOLVED = drop(IncidentAction.RESOLVED, IncidentReason.RECOVERED)
+BUSY = DeliveryError("smtp_450", retry=True)
+
+
+def statuses(mails: Mails, key: bytes = KEY) -> list[DeliveryStatus]:
+    return [mail.status for mail in mailbox.decode(mails.rows[key]).mails]
+
+
+def test_a_mail_that_was_sent_is_settled_and_nothing_is_published() -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    notify.mail()
+    mails = notify.again()
+
+    assert mails.rows == notify.rows
+    assert (mails.settled, mails.waiting, mails.suppressed) == (1, 0, 0)
+    assert mails.outputs == []
+
+
+@pytest.mark.parametrize("error", [DeliveryError("smtp_550", retry=False), BUSY])
+def test_a_mail_that_failed_or_was_deferred_is_where_it_was(error: DeliveryError) -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    mail = notify.mail(error=error)
+    mails = notify.again()
+
+    assert mailbox.decode(mails.rows[KEY]).mails == [mail]
+    assert mails.rows.keys() == notify.rows.keys()
+    assert mails.outputs == []
+
+
+def test_a_mail_that_was_never_tried_waits_on_with_its_alert() -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    mails = notify.again()
+
+    assert mails.rows == notify.rows
+    assert len(mails.rows) == 2
+    assert (mails.settled, mails.waiting, mails.suppressed) == (0, 1, 0)
+    assert mails.outputs == []
+
+
+@pytest.mark.parametrize("error", [None, BUSY])
+def test_a_mail_that_waits_and_is_too_old_is_cancelled_with_a_line_and_once(error: DeliveryError | None) -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    if error is not None:
+        notify.mail(error=error)
+    mails = notify.again(days=9)
+    [cancelled] = mails.outputs
+
+    assert (line(cancelled)["status"], line(cancelled)["reason"]) == ("cancelled", TOO_OLD)
+    assert statuses(mails) == [DeliveryStatus.CANCELLED]
+    assert mails.rows.keys() == {KEY}
+    assert (mails.settled, mails.waiting, mails.suppressed) == (0, 0, 1)
+
+    notify.log.append(cancelled)
+    again = notify.again(days=20)
+    assert again.rows.keys() == {KEY}
+    assert statuses(again) == [DeliveryStatus.CANCELLED]
+    assert again.outputs == []
+
+
+def test_alerts_that_were_planned_without_a_mail_get_none_now_and_later_ones_are_planned_with_a_line() -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    notify.mail()
+    notify.take(*alerts(value(score=3, response_id="r-2")))
+    renamed = Planner([Route(name="desk", to=["desk@example.org"])], ["opened"], IntakePolicy())
+    mails = notify.again(1, renamed)
+
+    assert statuses(mails) == [DeliveryStatus.PENDING]
+    assert [(line(output)["status"], line(output)["route"]) for output in mails.outputs] == [("pending", "desk")]
+    assert notify.again(2, renamed).rows == {}
+    assert notify.again(2, renamed).outputs == []
+
+
+def test_a_mail_of_which_the_log_knows_more_than_the_offset_does_is_not_sent_twice() -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    notify.mail()
+    mails = notify.again(planned_until=0)  # the mail was sent, then a crash came before the offset was committed
+
+    assert mails.rows == notify.rows
+    assert mails.outputs == []
+
+
+def test_the_end_of_an_incident_is_told_to_those_who_heard_of_its_beginning_and_to_nobody_else() -> None:
+    notify = Notify()
+    notify.take(OPENED)
+    notify.mail(SEGMENT)
+    notify.take(RESOLVED)
+    assert statuses(notify.again(), SEGMENT) == [DeliveryStatus.SENT, DeliveryStatus.PENDING]
+
+    over = Notify()
+    over.take(OPENED)
+    over.take(RESOLVED)
+    mails = over.again()
+    assert statuses(mails, SEGMENT) == [DeliveryStatus.CANCELLED]
+    assert mails.outputs == []
+
+
+def test_a_mail_that_a_later_step_cancelled_is_said_to_be_if_the_log_does_not_say_so() -> None:
+    notify = Notify()
+    notify.take(OPENED)
+    notify.take(RESOLVED)
+    notify.log = notify.log[:1]
+    mails = notify.again()
+
+    assert statuses(mails, SEGMENT) == [DeliveryStatus.CANCELLED]
+    assert [line(output)["status"] for output in mails.outputs] == ["cancelled"]
+
+
+def test_an_erased_customer_stays_erased() -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2), None))
+    mails = notify.again()
+
+    assert mails.rows == notify.rows == {}
+    assert mails.outputs == []
+
+
+def test_what_is_no_alert_is_refused_if_it_was_not_before() -> None:
+    notify = Notify()
+    notify.alerts += numbered([Record(b"{}", KEY, topic="nps.alerts")] * 2)
+    [refused] = notify.again(planned_until=1).outputs
+
+    assert refused.topic == outbox.DEAD_LETTERS
+    assert json.loads(refused.value or b"")["offset"] == 1
+
+
+def test_a_line_that_came_twice_or_late_takes_nothing_back_and_others_lines_say_nothing() -> None:
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    notify.mail()
+    notify.log.append(notify.log[0])
+    notify.log += [Output(outbox.DELIVERIES, KEY, b"{}"), Output(outbox.DELIVERIES, KEY, None)]
+    mails = notify.again()
+
+    assert mails.rows == notify.rows
+    assert mails.outputs == []

@@ -1,0 +1,60 @@
+"""`rebuild`: state that was lost is made again from the topics that it came from."""
+
+import argparse
+import math
+import sys
+
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.rebuild import command
+from worker.rebuild.lost import SOURCES
+from worker.settings import Settings
+
+#: A call about an alert that is older does more harm than good.
+_MAIL_DAYS = 2.0
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "rebuild",
+        help="make state again that was lost: a changelog that was deleted or cut back",
+        description="Makes the worker's tables again from the topics they came from, while every worker is stopped: "
+        "contacts, segments and watches from the responses, the outbox from alerts and the delivery log. Nothing that "
+        "was published is published again, and no mail is sent twice. It may be interrupted and run again. Without "
+        "--table or --all it makes those tables again that were lost. Responses that retention has deleted cannot "
+        "come back: a table that is not lost should not be made again.",
+        epilog=SETTINGS_HELP,
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--table", action="append", choices=SOURCES, default=[], help="this table; may be given several times"
+    )
+    which.add_argument("--all", action="store_true", help="all four tables")
+    parser.add_argument(
+        "--mail-newer-than-days",
+        type=_days,
+        default=_MAIL_DAYS,
+        metavar="DAYS",
+        help="mails that were never sent go out if their alerts are younger than this many days; older ones are "
+        f"cancelled, with a line in the delivery log (default: {_MAIL_DAYS:g})",
+    )
+    parser.set_defaults(run=with_kafka(_rebuild))
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
+    return days
+
+
+async def _rebuild(asked: argparse.Namespace, settings: Settings) -> int:
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    wanted = list(SOURCES) if asked.all else asked.table
+    print(await command.rebuild(settings, wanted, asked.mail_newer_than_days, say))
+    return Exit.FINE

@@ -1,0 +1,103 @@
+"""Changelogs as a rebuild reads and writes them: as a later owner than all who wrote before, so that its rows count."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.cloudevents import Headers
+from worker.flow.outbox import Output
+from worker.rebuild.progress import Progress, Say
+from worker.rebuild.records import apply
+from worker.settings import KafkaSettings
+from worker.streams import journal
+from worker.streams.connection import client_options
+from worker.streams.reading import Reader
+from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.streams.topics import LARGEST_RECORD
+
+#: A record without its place: key, value, headers.
+_Published = tuple[bytes | None, bytes | None, Headers]
+#: So many records wait for their acknowledgement at once.
+_TOGETHER = 2_000
+
+
+async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) -> list[Partition]:
+    """Return what each partition of a changelog holds; a write that a crash left in pieces counts as it was meant."""
+    found = [Partition() for _ in partitions]
+    ends = await reader.ends(topic, range(len(found)))
+    progress = Progress(topic, sum(ends.values()), say)
+    async with aclosing(reader.read(topic, {number: (0, end) for number, end in ends.items()})) as pieces:
+        async for records in pieces:
+            for record in records:
+                found[record.partition].apply(record.offset, record.key or b"", record.value, list(record.headers))
+            progress.count(len(records))
+    for partition in found:
+        if partition.head.pieces:
+            _finish(partition)
+        # All that is written from now on counts after everything that is there.
+        partition.own = Fence(partition.fence.era + 1, 0)
+    return found
+
+
+def _finish(partition: Partition) -> None:
+    try:
+        rows = journal.joined(partition.rows, partition.head.pieces)
+    except KeyError:
+        return  # the changelog was cut back; whoever takes it over says so
+    for key in journal.keys(partition.rows):
+        del partition.rows[key]
+    apply(partition.rows, rows)
+
+
+class Writer:
+    """Writes records, and returns once all of them are acknowledged. Raise KafkaError if one is not."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def mark(self, topic: str, partitions: Iterable[Partition]) -> None:
+        """Say in each partition of a changelog that it is being rebuilt."""
+        for number, partition in enumerate(partitions):
+            await self._write(topic, number, [partition.logged_head(Head(rebuilding=True))])
+
+    async def rows(
+        self, topic: str, number: int, partition: Partition, rows: Mapping[bytes, bytes], progress: Progress
+    ) -> None:
+        """Write the rows of a partition, and erase those that it has no more."""
+        known = partition.rows.keys() | partition.stale
+        gone = [partition.logged(key, None) for key in sorted(known - rows.keys() - {HEAD_KEY})]
+        records = [*gone, *(partition.logged(key, row) for key, row in rows.items())]
+        for first in range(0, len(records), _TOGETHER):
+            together = records[first : first + _TOGETHER]
+            await self._write(topic, number, together)
+            progress.count(len(together))
+
+    async def head(self, topic: str, number: int, partition: Partition, head: Head) -> None:
+        """Write a partition's head row: what it says holds for all that was written before."""
+        await self._write(topic, number, [partition.logged_head(head)])
+
+    async def outputs(self, topic: str, number: int, outputs: Iterable[Output]) -> None:
+        """Publish outputs to a topic's partition."""
+        await self._write(topic, number, [(output.key, output.value, output.headers) for output in outputs])
+
+    async def _write(self, topic: str, number: int, records: Iterable[Logged | _Published]) -> None:
+        waiting = [
+            await self._producer.send(topic, value, key=key, partition=number, headers=headers)
+            for key, value, headers in records
+        ]
+        await asyncio.gather(*waiting)
+
+
+@asynccontextmanager
+async def writer(kafka: KafkaSettings) -> AsyncIterator[Writer]:
+    """Connect. Raise KafkaError if Kafka cannot be reached."""
+    producer = AIOKafkaProducer(
+        **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=LARGEST_RECORD
+    )
+    try:
+        await producer.start()
+        yield Writer(producer)
+    finally:
+        await producer.stop()

@@ -1,0 +1,320 @@
+"""`python -m worker rebuild`: tables that were lost are made again, while the workers are stopped.
+
+The same pure core decides the same records again, in memory. Nothing that was published is published again: alerts,
+invitations, decisions and dead letters are on their topics. What is written are rows, as those of a later owner:
+
+1. a head row in each partition says that a rebuild was begun, so that no worker goes on from what comes next;
+2. the rows are made, and written; rows that are no more are erased;
+3. a head row says that they are complete, and up to which offset of the source.
+
+So it may be interrupted anywhere, and run again. What a worker has not decided yet it decides afterwards, as always.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import aclosing
+from math import ceil
+from typing import NamedTuple
+
+import msgspec
+from aiokafka import ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
+
+from worker.clock import SystemClock
+from worker.flow import outbox
+from worker.flow.moment import DAY
+from worker.flow.record import EPOCH, Record
+from worker.notify.mailbox import Planner
+from worker.rebuild import changelogs, members
+from worker.rebuild.answers import Answers, already_applied
+from worker.rebuild.changelogs import Writer
+from worker.rebuild.incidents import Incidents
+from worker.rebuild.lost import ROLES, SOURCES, Found, lost
+from worker.rebuild.mails import Mails
+from worker.rebuild.progress import Progress, Say
+from worker.rebuild.tree import Tree, counted_until, learned_until, told_until
+from worker.settings import Settings
+from worker.streams import groups, reading, source, topics
+from worker.streams.connection import client_options
+from worker.streams.reach import reach
+from worker.streams.reading import Reader, Span
+from worker.streams.rows import Head
+from worker.streams.shell import partition_of
+from worker.streams.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
+
+#: The end of a day that never ends, as nobody knows where the next one begins.
+_NO_MORE = 2**62
+_FROM_RESPONSES = (CONTACTS, SEGMENTS, WATCHES)
+
+
+class Remade(NamedTuple):
+    """The rows of a table by partition, and the head row that each gets."""
+
+    rows: list[dict[bytes, bytes]]
+    heads: list[Head]
+
+
+async def rebuild(settings: Settings, wanted: Collection[str], mail_days: float, say: Say) -> str:
+    """Make tables again: those wanted, or else those that were lost; return what was done, in one line.
+
+    Mails that were never sent are sent if their alerts are younger than `mail_days`. Raise Fatal, StillRunning or
+    Unreachable with a line that says what to do, KafkaError if Kafka fails.
+    """
+    await reach(settings.kafka)
+    kafka = await topics.ensure(settings)
+    async with (
+        reading.reader(settings.kafka, committed_only=True) as reader,
+        changelogs.writer(settings.kafka) as writer,
+    ):
+        work = _Work(settings, kafka, reader, writer, say)
+        return await work.run(wanted, mail_days)
+
+
+class _Work:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, kafka: topics.Found, reader: Reader, writer: Writer, say: Say) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._partitions = range(kafka.partitions)
+        self._owner: Callable[[bytes], int] = partition_of(kafka.partitions)
+        self._reader = reader
+        self._writer = writer
+        self._say = say
+        self._found: dict[str, Found] = {}
+
+    async def run(self, wanted: Collection[str], mail_days: float) -> str:
+        """Do all of it; as `rebuild`."""
+        tables = [await self._find(table) for table in SOURCES]
+        self._found = {found.table: found for found in tables}
+        chosen = [table for table in SOURCES if table in (wanted or lost(tables))]
+        if not chosen:
+            return "no table was lost; name one with --table, or all of them with --all"
+        at_work = {topics.group_id(self._settings.kafka.group, ROLES[table]) for table in chosen}
+        await members.gone(self._settings.kafka, at_work, self._say)
+        # Only now, with nobody at work, does what was found stay as it is.
+        self._found = {table: await self._find(table) for table in SOURCES}
+        for table in chosen:
+            await self._writer.mark(self._changelog(table), self._found[table].partitions)
+        self._say(f"rebuild of {', '.join(chosen)} has begun; until it has ended no worker goes on from them")
+        remade: dict[str, Remade] = {}
+        if set(chosen) & set(_FROM_RESPONSES):
+            remade |= await self._from_responses(chosen)
+        if OUTBOX in chosen:
+            remade[OUTBOX] = await self._from_alerts(mail_days)
+        for table in chosen:
+            await self._write(table, remade[table])
+        await members.gone(self._settings.kafka, at_work, self._say)
+        for table in chosen:
+            await self._finish(table, remade[table])
+        return f"rebuild of {', '.join(chosen)} is complete; the workers can be started"
+
+    async def _find(self, table: str) -> Found:
+        source = self._topic(SOURCES[table])
+        partitions = await changelogs.read(self._reader, self._changelog(table), self._partitions, self._say)
+        begins = await self._reader.starts(source, self._partitions)
+        ends = await self._reader.ends(source, self._partitions)
+        said = await self._committed(topics.group_id(self._settings.kafka.group, ROLES[table]), source)
+        committed = {number: min(offset, ends[number]) for number, offset in said.items()}
+        return Found(table, partitions, committed, begins, ends)
+
+    async def _committed(self, group: str, topic: str) -> dict[int, int]:
+        admin = AIOKafkaAdminClient(**client_options(self._settings.kafka))
+        try:
+            await admin.start()
+            return await groups.committed(admin, group, topic)
+        finally:
+            await admin.close()
+
+    async def _from_responses(self, chosen: Collection[str]) -> dict[str, Remade]:
+        """Decide the responses again, up to where the worker had decided them, and count what follows."""
+        contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
+        home = f"{self._kafka.cluster}/{topic}"
+        answers = Answers(self._kafka.partitions, self._settings.policy, topic, home, self._kafka.secret, self._owner)
+        incidents = await self._incidents() if WATCHES in chosen else None
+        most = ceil(self._settings.segments.most / self._kafka.partitions)
+        tree = Tree(self._kafka.partitions, self._owner, self._settings.incidents, most, incidents)
+        intact = CONTACTS not in chosen
+        stops = {n: contacts.stands_at(n) if intact else contacts.committed.get(n, 0) for n in self._partitions}
+        counts = SEGMENTS in chosen or WATCHES in chosen
+        limits, bases = self._time_limits(chosen), self._bases(chosen)
+        if SEGMENTS in chosen and WATCHES not in chosen:
+            tree.hint(self._found[WATCHES].partitions[0].rows)
+        self._say_what_is_gone(contacts, stops)
+
+        progress = Progress("responses", sum(max(0, stops[n] - contacts.begins[n]) for n in stops), self._say)
+        position, newest = dict(contacts.begins), 0
+        while any(position[n] < stops[n] for n in self._partitions):
+            day = await self._day_of_next(topic, position, stops) if counts else None
+            upto = stops if day is None else await self._upto(topic, day, position, stops)
+            spans = {n: (position[n], upto[n]) for n in self._partitions}
+            async with aclosing(self._reader.read(topic, spans)) as pieces:
+                async for records in pieces:
+                    if records:
+                        newest = max(newest, *(record.timestamp for record in records))
+                        tree.take(answers.take(records[0].partition, _rebased(records, bases)), records[-1].timestamp)
+                        progress.count(len(records))
+            position = {n: max(position[n], upto[n]) for n in self._partitions}
+            if day is not None:
+                tree.tick(_until(min(day, newest), limits, self._partitions))
+        progress.end()
+        if intact:
+            await self._take_applied(answers, tree, stops, bases, newest)
+        tree.tick(_until(newest, limits, self._partitions))
+        if incidents is not None:
+            incidents.finish(tree.watches, self._settings.incidents)
+        if WATCHES in chosen and SEGMENTS not in chosen:
+            tree.match_hints(partition.rows for partition in self._found[SEGMENTS].partitions)
+
+        heads = [Head(stops[n] - 1 + bases[n], dict(answers.rerouted[n]), base=bases[n]) for n in self._partitions]
+        counted, learned = self._found[SEGMENTS], self._found[WATCHES]
+        watches = [tree.watches if number == 0 else {} for number in self._partitions]
+        return {
+            CONTACTS: Remade(answers.rows, heads),
+            SEGMENTS: Remade(tree.segments, [Head(counted.ends[n] - 1) for n in self._partitions]),
+            WATCHES: Remade(watches, [Head(learned.ends[n] - 1) for n in self._partitions]),
+        }
+
+    def _bases(self, chosen: Collection[str]) -> dict[int, int]:
+        """Return how much higher the core's offsets of the responses are than the topic's (Head.base).
+
+        If the table that says so is lost, an intact one that counts by these offsets says it.
+        """
+        if CONTACTS not in chosen:
+            return {n: partition.head.base for n, partition in enumerate(self._found[CONTACTS].partitions)}
+        intact = SEGMENTS not in chosen
+        marks = counted_until(part.rows for part in self._found[SEGMENTS].partitions) if intact else {}
+        return {n: marks.get(n, 0) // EPOCH * EPOCH for n in self._partitions}
+
+    def _time_limits(self, chosen: Collection[str]) -> dict[int, int] | None:
+        """Return up to which time, in ms, hours are over by partition of segments; None if nothing intact says so.
+
+        What an intact table has told, or learned, is neither told again nor taken for told.
+        """
+        if SEGMENTS not in chosen:
+            return told_until(partition.rows for partition in self._found[SEGMENTS].partitions)
+        if WATCHES not in chosen:
+            return learned_until(self._found[WATCHES].partitions[0].rows)
+        return None
+
+    def _say_what_is_gone(self, contacts: Found, stops: Mapping[int, int]) -> None:
+        gone = [number for number in self._partitions if contacts.begins[number] > 0 and stops[number]]
+        if gone:
+            topic, partitions = self._topic(outbox.RESPONSES), ", ".join(map(str, gone))
+            self._say(
+                f"{topic}: what was answered first is not there any more in partitions {partitions}; retention has "
+                "deleted it, so customers' histories and all-time windows begin with what is left"
+            )
+
+    async def _day_of_next(self, topic: str, position: Mapping[int, int], stops: Mapping[int, int]) -> int:
+        """Return the end, in ms, of the day of the earliest record that comes next in any partition."""
+        spans = {n: (position[n], position[n] + 1) for n in self._partitions if position[n] < stops[n]}
+        times: list[int] = []
+        async with aclosing(self._reader.read(topic, spans)) as pieces:
+            async for records in pieces:
+                times += [record.timestamp for record in records]
+        # Where an offset is missing, as around transactions, the other partitions say which day it is.
+        return (min(times) // DAY + 1) * DAY if times else _NO_MORE
+
+    async def _upto(
+        self, topic: str, time: int, position: Mapping[int, int], stops: Mapping[int, int]
+    ) -> dict[int, int]:
+        """Return where each partition's records of a time or later begin, between its position and its stop."""
+        later = await self._reader.from_time(topic, self._partitions, time)
+        return {n: max(position[n], min(stops[n], later.get(n, stops[n]))) for n in self._partitions}
+
+    async def _take_applied(
+        self, answers: Answers, tree: Tree, stops: Mapping[int, int], bases: Mapping[int, int], newest: int
+    ) -> None:
+        """Count what lies beyond the stop, but is in a customer's durable row: see `already_applied`."""
+        contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
+        spans: dict[int, Span] = {n: (stops[n], contacts.ends[n]) for n in self._partitions}
+        async with aclosing(self._reader.read(topic, spans)) as pieces:
+            async for records in pieces:
+                if records:
+                    number = records[0].partition
+                    applied = already_applied(_rebased(records, bases), contacts.partitions[number].rows)
+                    tree.take(answers.take(number, applied), newest)
+
+    async def _incidents(self) -> Incidents:
+        incidents, topic = Incidents(), self._topic(outbox.ALERTS)
+        ends = await self._reader.ends(topic, self._partitions)
+        progress = Progress("incidents on the alerts topic", sum(ends.values()), self._say)
+        async with aclosing(self._reader.read(topic, {n: (0, end) for n, end in ends.items()})) as pieces:
+            async for records in pieces:
+                incidents.take(records)
+                progress.count(len(records))
+        return incidents
+
+    async def _from_alerts(self, mail_days: float) -> Remade:
+        """Plan the mails again, and take over from the delivery log what came of them."""
+        alerts, deliveries = self._found[OUTBOX], self._topic(outbox.DELIVERIES)
+        email, now = self._settings.email, SystemClock().now()
+        planner = Planner(email.all_routes(), email.actions, self._settings.intake)
+        ends = await self._reader.ends(deliveries, self._partitions)
+        total = sum(ends.values()) + sum(alerts.ends[n] - alerts.begins[n] for n in self._partitions)
+        progress = Progress("alerts and the delivery log", total, self._say)
+        rows, heads = [], []
+        settled = waiting = suppressed = 0
+        for number in self._partitions:
+            mails = Mails(planner, alerts.committed.get(number, 0), now - int(mail_days * DAY), now)
+            await self._each(deliveries, {number: (0, ends[number])}, mails.learn, progress)
+            await self._each(self._topic(outbox.ALERTS), {number: (0, alerts.ends[number])}, mails.take, progress)
+            for topic in (outbox.DEAD_LETTERS, outbox.DELIVERIES):
+                outputs = [output for output in mails.outputs if output.topic == topic]
+                await self._writer.outputs(self._topic(topic), number, outputs)
+            rows.append(mails.rows)
+            heads.append(Head(alerts.ends[number] - 1))
+            settled, waiting = settled + mails.settled, waiting + mails.waiting
+            suppressed += mails.suppressed
+        progress.end()
+        self._say(
+            f"mails: {settled:,} are settled, {waiting:,} wait to be sent, {suppressed:,} were cancelled because their "
+            f"alerts are older than {mail_days:g} days"
+        )
+        return Remade(rows, heads)
+
+    async def _each(
+        self, topic: str, spans: Mapping[int, Span], take: Callable[[Iterable[Record]], None], progress: Progress
+    ) -> None:
+        async with aclosing(self._reader.read(topic, spans)) as pieces:
+            async for records in pieces:
+                take(records)
+                progress.count(len(records))
+
+    async def _write(self, table: str, remade: Remade) -> None:
+        found = self._found[table]
+        progress = Progress(f"rows of {table}", sum(map(len, remade.rows)), self._say)
+        for number, partition in enumerate(found.partitions):
+            await self._writer.rows(self._changelog(table), number, partition, remade.rows[number], progress)
+        progress.end()
+
+    async def _finish(self, table: str, remade: Remade) -> None:
+        logs = await source.look(self._reader, self._topic(SOURCES[table]), dict(enumerate(remade.heads)))
+        assert logs is not None, "it was read just now"
+        for number, partition in enumerate(self._found[table].partitions):
+            marked_at = logs[number].marked_at
+            head = msgspec.structs.replace(remade.heads[number], marked_at=-1 if marked_at is None else marked_at)
+            await self._writer.head(self._changelog(table), number, partition, head)
+
+    def _topic(self, topic: str) -> str:
+        return topics.topic_name(self._settings.topic_prefix, topic)
+
+    def _changelog(self, table: str) -> str:
+        return topics.changelog_name(self._settings.kafka.group, ROLES[table], table)
+
+
+def _rebased(records: list[ConsumerRecord], bases: Mapping[int, int]) -> list[ConsumerRecord]:
+    """Return records of one partition with the offsets that the core knows them by (Head.base)."""
+    base = bases[records[0].partition] if records else 0
+    return [dataclasses.replace(record, offset=record.offset + base) for record in records] if base else records
+
+
+def _until(time: int, limits: Mapping[int, int] | None, partitions: Iterable[int]) -> dict[int, int]:
+    """Return up to which time each partition of segments is ticked: to `time`, but not beyond its limit.
+
+    Without a limit of its own, a partition that others limit is not ticked at all.
+    """
+    if limits is None:
+        return dict.fromkeys(partitions, time) if time else {}
+    return {number: min(time, limit) for number, limit in limits.items()}

@@ -1,0 +1,111 @@
+"""The incidents that receivers were told of, as the alerts topic has them: they decide what the watches hold open."""
+
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import NamedTuple
+
+import msgspec
+from pydantic import ValidationError
+
+from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
+from worker.flow import incident, watching
+from worker.flow.ids import make_id
+from worker.flow.moment import HOUR, to_ms
+from worker.flow.policy import IncidentPolicy
+from worker.flow.record import Record
+from worker.nps.watch import Told, Watch
+
+#: So many hours may lie between the hour in which an incident was found and the record that told of it.
+_LATEST = 24 * 30
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Watch).decode
+
+
+class _Step(NamedTuple):
+    """A step of an incident. `at`: its Kafka time in ms."""
+
+    at: int
+    event: Incident
+    told: Told
+
+
+class Incidents:
+    """The recorded steps of all incidents, and how far a rebuild has followed them."""
+
+    def __init__(self) -> None:
+        self._steps: list[_Step] = []
+        self._followed = 0
+        self._drops: dict[str, Told] = {}
+        self._silences: dict[str, Told] = {}
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Take in records of the alerts topic; those that are no incident's are left out."""
+        for record in records:
+            if record.value is None or not (record.key or b"").startswith(incident.KEY_PREFIX.encode()):
+                continue
+            try:
+                event = Incident.model_validate_json(record.value)
+            except ValidationError:
+                continue  # a customer's alert, whose id looks like an incident's key
+            at = to_ms(event.occurred_at)
+            told = Told(_hour(event, at), to_ms(event.since) // HOUR, event.severity, list(event.explains))
+            self._steps.append(_Step(at, event, told))
+
+    def settle(self, watches: MutableMapping[bytes, bytes], now: int, policy: IncidentPolicy) -> None:
+        """Bring the watches' rows in line with the steps that were told up to a time, in ms."""
+        if not self._followed:
+            self._steps.sort(key=lambda step: step.at)
+        while self._followed < len(self._steps) and self._steps[self._followed].at <= now:
+            self._follow(self._steps[self._followed], watches, policy)
+            self._followed += 1
+        for key in [key for key in watches if key != watching.CLOCK_KEY]:
+            _change(watches, key.decode(), self._hold_open)
+
+    def finish(self, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
+        """Bring the watches' rows in line with everything that was told."""
+        self.settle(watches, max((step.at for step in self._steps), default=0), policy)
+
+    def _follow(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
+        path, event = step.event.segment, step.event
+        open_ones = self._drops if event.kind == IncidentKind.SEGMENT_DROP else self._silences
+        if event.action == IncidentAction.OPENED:
+            open_ones[path] = step.told
+            return
+        open_ones.pop(path, None)
+        if event.kind == IncidentKind.SEGMENT_DROP:
+            recovered = event.reason == IncidentReason.RECOVERED
+            rest = step.at // HOUR + policy.rest_hours
+
+            def end(path: str, watch: Watch) -> None:
+                watch.detector.begin_anew(recovered=recovered)
+                if path == event.segment:
+                    watch.drop, watch.rests_until = None, max(watch.rests_until, rest)
+
+            for ended in (path, *event.explains):
+                if ended not in self._drops:
+                    _change(watches, ended, end)
+
+    def _hold_open(self, path: str, watch: Watch) -> None:
+        """Let a watch have the incidents open that receivers believe to be, and no other."""
+        watch.silence = self._silences.get(path)
+        told = self._drops.get(path)
+        if told is not None and watch.detector.low is None:
+            watch.detector.open()
+        elif told is None and watch.drop is not None:
+            watch.detector.begin_anew(recovered=False)
+        watch.drop = told
+
+
+def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str, Watch], None]) -> None:
+    row = watches.get(path.encode())
+    if row is not None:
+        watch = _decode(row)
+        how(path, watch)
+        watches[path.encode()] = _encode(watch)
+
+
+def _hour(event: Incident, at: int) -> int:
+    """Return the hour in which an incident was found: its id is made of it."""
+    latest = at // HOUR
+    hours = range(latest, latest - _LATEST, -1)
+    return next((hour for hour in hours if make_id(event.kind, event.segment, hour) == event.alert_id), latest)

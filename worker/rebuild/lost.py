@@ -1,0 +1,58 @@
+"""What there is of each table, and whether it was lost: offsets are committed after the state that stands for them."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from worker.flow import outbox
+from worker.streams.rows import Partition
+from worker.streams.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
+
+#: From which topic each table's rows are made, and which role makes them.
+SOURCES: Mapping[str, str] = {
+    CONTACTS: outbox.RESPONSES,
+    SEGMENTS: outbox.TALLIES,
+    WATCHES: outbox.HOURS,
+    OUTBOX: outbox.ALERTS,
+}
+ROLES: Mapping[str, str] = {table: role for role, tables in TABLES.items() for table in tables}
+#: What these tables count is made by the worker itself, and can be made again.
+_COUNTS = frozenset({SEGMENTS, WATCHES})
+
+
+class Found(NamedTuple):
+    """What Kafka has of a table.
+
+    `partitions`: its rows; `committed`: up to where its source is committed, per partition; `begins` and `ends`: the
+    first offset and the end of each of the source's partitions.
+    """
+
+    table: str
+    partitions: list[Partition]
+    committed: Mapping[int, int]
+    begins: Mapping[int, int]
+    ends: Mapping[int, int]
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether an offset is committed whose state is not there, or a rebuild of it was not finished.
+
+        Also lost are tallies and hours that retention deleted before they were counted: the responses have them still.
+        """
+        return any(self._is_lost(number, partition) for number, partition in enumerate(self.partitions))
+
+    def _is_lost(self, number: int, partition: Partition) -> bool:
+        committed = self.committed.get(number, 0)
+        # Where nothing is left before the committed offset, nothing may have been counted, as the worker has it.
+        ahead = committed > partition.head.stands_at and committed > self.begins.get(number, 0)
+        stands_at = self.stands_at(number)
+        unread = self.table in _COUNTS and 0 < stands_at < self.begins.get(number, 0)
+        return partition.head.rebuilding or ahead or unread
+
+    def stands_at(self, number: int) -> int:
+        """Return the offset of the source up to which the worker has decided, if the table is intact."""
+        return max(self.committed.get(number, 0), self.partitions[number].head.stands_at)
+
+
+def lost(tables: Iterable[Found]) -> list[str]:
+    """Return the names of the tables that were lost."""
+    return [found.table for found in tables if found.is_lost]

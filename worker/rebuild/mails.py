@@ -1,0 +1,140 @@
+"""The outbox again: alerts say which mails there were to send, and the delivery log says what came of each.
+
+A mail that was sent, failed or was cancelled is settled, and never sent again. One that still waits goes on waiting if
+it is young enough; an older one is cancelled, with a line in the delivery log, since a late mail does more harm than
+good. An alert that the worker had planned already, without this mail (routes have changed since), gets none now.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from schemas.delivery import Delivery, DeliveryStatus
+from worker.flow import outbox
+from worker.flow.moment import to_ms
+from worker.flow.outbox import Output
+from worker.flow.record import Record
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail, Mailbox, Planner
+from worker.rebuild.records import apply
+
+#: In the delivery log: why a mail that waited is not sent any more.
+TOO_OLD = "too_old_at_rebuild"
+#: A row whose key has one holds an alert, and no mails.
+_NUL = b"\x00"
+_OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
+
+
+class _Outcome(NamedTuple):
+    """What came of a mail, so far. `due`: when it is tried next, in ms; 0 if it has not been tried, or is settled."""
+
+    status: DeliveryStatus
+    attempts: int
+    due: int
+
+
+class Mails:
+    """The outbox of one partition, planned from its alerts.
+
+    `planned_until`: the offset up to which the worker had planned the alerts; `oldest`: the time, in ms, before which
+    an alert is too old for its mails to be sent `now`, which is in ms as well. `rows` are the outbox's; `outputs` what
+    is to be published, which the delivery log does not have yet. `settled` and `suppressed` are numbers of mails.
+    """
+
+    def __init__(self, planner: Planner, planned_until: int, oldest: int, now: int) -> None:
+        self._planner = planner
+        self._planned_until = planned_until
+        self._oldest = oldest
+        self._now = now
+        self._outcomes: dict[str, _Outcome] = {}
+        self._known: set[tuple[str, int, str]] = set()
+        self.rows: dict[bytes, bytes] = {}
+        self.outputs: list[Output] = []
+        self.settled = self.suppressed = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many mails are to be sent."""
+        open_boxes = [row for row in self.rows.values() if mailbox.has_open(row)]
+        return sum(mail.is_open for row in open_boxes for mail in mailbox.decode(row).mails)
+
+    def learn(self, records: Iterable[Record]) -> None:
+        """Take in lines of the delivery log; all of them must be known before alerts are taken in."""
+        for record in records:
+            if record.value is None:
+                continue
+            try:
+                line = Delivery.model_validate_json(record.value)
+            except ValidationError:
+                continue  # somebody else's; it says nothing about a mail of this worker's
+            self._known.add(_identity(line))
+            last = self._outcomes.get(line.delivery_id)
+            # A line that a crash repeated, or a zombie wrote late, takes nothing back: what is settled stays so.
+            if last is None or last.status in _OPEN:
+                due = 0 if line.next_attempt_at is None else to_ms(line.next_attempt_at)
+                self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due)
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Take in alerts and incidents in their order."""
+        for record in records:
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
+        decided = mailbox.plan([record], self._planner, self.rows.get)
+        boxes = [key for key, row in decided.rows.items() if row is not None and _NUL not in key]
+        earlier = {
+            mail.delivery_id for key in boxes if key in self.rows for mail in mailbox.decode(self.rows[key]).mails
+        }
+        apply(self.rows, decided.rows)
+        for output in decided.outputs:
+            if output.topic != outbox.DELIVERIES:
+                if record.offset >= self._planned_until:
+                    self.outputs.append(output)  # a dead letter
+            elif record.offset >= self._planned_until or self._is_of(output, earlier):
+                self._publish(output)
+        for key in boxes:
+            self._settle(key, earlier, record)
+
+    def _is_of(self, output: Output, mails: set[str]) -> bool:
+        return Delivery.model_validate_json(output.value or b"").delivery_id in mails
+
+    def _publish(self, output: Output) -> None:
+        """Publish a line unless the delivery log has it: one that is missing was never written, because of a crash."""
+        if _identity(Delivery.model_validate_json(output.value or b"")) not in self._known:
+            self.outputs.append(output)
+
+    def _settle(self, key: bytes, earlier: set[str], record: Record) -> None:
+        """Bring the mails that a record has added in line with what came of them."""
+        box = mailbox.decode(self.rows[key])
+        added = [mail for mail in box.mails if mail.delivery_id not in earlier]
+        for mail in added:
+            outcome = self._outcomes.get(mail.delivery_id)
+            if outcome is None and record.offset < self._planned_until:
+                box.mails.remove(mail)
+            elif outcome is not None and outcome.status not in _OPEN:
+                self.settled += 1
+                mail.status, mail.attempts, mail.due = outcome
+            elif mail.is_open:
+                self._wait(mail, outcome, record)
+            if not (mail in box.mails and mail.is_open):
+                self.rows.pop(mailbox.letter_key(key, mail.delivery_id), None)
+        if added:
+            self._keep(key, box)
+
+    def _wait(self, mail: Mail, outcome: _Outcome | None, record: Record) -> None:
+        if outcome is not None:
+            mail.status, mail.attempts, mail.due = outcome
+        if record.timestamp < self._oldest:
+            self.suppressed += 1
+            self.outputs.append(mailbox.cancel(mail, TOO_OLD, self._now))
+
+    def _keep(self, key: bytes, box: Mailbox) -> None:
+        if box.mails:
+            self.rows[key] = mailbox.encode(box)
+        else:
+            self.rows.pop(key, None)
+
+
+def _identity(line: Delivery) -> tuple[str, int, str]:
+    return line.delivery_id, line.attempt, line.status

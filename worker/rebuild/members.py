@@ -1,0 +1,38 @@
+"""Whether somebody works in a consumer group: a rebuild waits until nobody does, and refuses if somebody stays."""
+
+import asyncio
+from collections.abc import Collection
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from worker.errors import StillRunning
+from worker.rebuild.progress import Say
+from worker.settings import KafkaSettings
+from worker.streams import groups
+from worker.streams.connection import client_options
+
+#: How often the groups are looked at, in seconds; and how long beyond a session's time-out a member may stay.
+_LOOK_SECONDS = 0.5
+_BEYOND_SECONDS = 5.0
+
+
+async def gone(kafka: KafkaSettings, of: Collection[str], say: Say) -> None:
+    """Return once the groups have no members. A worker that was killed stays one until its session has expired.
+
+    Raise StillRunning if members stay, KafkaError if Kafka does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + kafka.session_timeout_seconds + _BEYOND_SECONDS
+    was_said = False
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        await admin.start()
+        while running := await groups.with_members(admin, sorted(of)):
+            if loop.time() > deadline:
+                raise StillRunning(f"{' and '.join(running)} still has workers: stop all of them, then run it again")
+            if not was_said:
+                was_said = True
+                say(f"{' and '.join(running)} still has workers; waiting until they have left it")
+            await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        await admin.close()

@@ -1,0 +1,36 @@
+"""How far a rebuild is, said now and then."""
+
+from collections.abc import Callable
+from time import monotonic
+
+#: Says a line to whoever runs the command.
+Say = Callable[[str], None]
+
+_EVERY_SECONDS = 2.0
+
+
+class Progress:
+    """Of one part of the work: `total` is of how many records it consists."""
+
+    def __init__(self, what: str, total: int, say: Say) -> None:
+        self._what = what
+        self._total = total
+        self._say = say
+        self._done = 0
+        self._began = self._said_at = monotonic()
+
+    def count(self, records: int) -> None:
+        """Take note of records that are done."""
+        self._done += records
+        if monotonic() - self._said_at >= _EVERY_SECONDS:
+            self._said_at = monotonic()
+            self._say(self._line())
+
+    def end(self) -> None:
+        """Say the last line."""
+        self._say(self._line())
+
+    def _line(self) -> str:
+        rate = self._done / max(monotonic() - self._began, 0.001)
+        percent = 100 * self._done / self._total if self._total else 100
+        return f"{self._what}: {percent:.0f} % of {self._total:,} records, {rate:,.0f} a second"
