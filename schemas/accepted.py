@@ -47,8 +47,17 @@ class _OrNull:
         return core_schema.nullable_schema(handler(source))
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        both = handler(core)
-        return both if handler.mode == "validation" else next(one for one in both["anyOf"] if one != _NULL)
+        either = handler(core)
+        return either if handler.mode == "validation" else dict(either["anyOf"][0])
+
+
+class _OrEmpty(_OrNull):
+    """Accepts null and an empty list as well, which is how PHP writes an object without members."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        empty = core_schema.list_schema(max_length=0)
+        either = core_schema.union_schema([(handler(source), ""), (empty, "")], mode="left_to_right")
+        return core_schema.nullable_schema(either)
 
 
 _STRING: JsonSchemaValue = {"type": "string"}
@@ -144,10 +153,12 @@ AcceptedTimeIfAny = Annotated[
 _SCORE: JsonSchemaValue = {"type": "integer", "minimum": 0, "maximum": 10}
 AcceptedScore = Annotated[int, _Wire(_whole(0, 10), _SCORE, _SCORE)]
 
-_REVISION: JsonSchemaValue = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**31}
-AcceptedRevision = Annotated[int, _Wire(_whole(0, 2**31 - 1), _REVISION, _REVISION)]
+# Some count revisions in milliseconds since 1970.
+_REVISION: JsonSchemaValue = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**53}
+AcceptedRevision = Annotated[int, _Wire(_whole(0, 2**53 - 1), _REVISION, _REVISION)]
 
 OR_NULL = _OrNull()
+OR_EMPTY = _OrEmpty()
 
 
 @cache
@@ -161,9 +172,12 @@ def _optional(model: type[BaseModel]) -> tuple[tuple[str, Any], ...]:
 
 
 def absent_for_null(model: M) -> M:
-    """Put the default in place of each null: many serializers write null for what is absent."""
+    """Put the default in place of each null: many serializers write null for what is absent.
+
+    A default is the only value that counts as false.
+    """
     given = model.__dict__
     for name, default in _optional(type(model)):
-        if given[name] is None:
+        if not given[name]:
             given[name] = default
     return model

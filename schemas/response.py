@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from schemas.accepted import (
+    OR_EMPTY,
     OR_NULL,
     AcceptedId,
     AcceptedLanguage,
@@ -61,7 +62,7 @@ class Solicitation(Event):
 class Response(Event):
     """One NPS answer. A higher revision of the same response_id replaces the lower one.
 
-    Null for a part that may be absent counts as absent.
+    Null for a part that may be absent counts as absent, and so does an empty list for an object.
     """
 
     response_id: AcceptedId
@@ -81,10 +82,10 @@ class Response(Event):
         description="Path in the tree of segments, root first; the leaf is the touchpoint. At most eight names of at "
         "most 100 characters, without slashes, are counted under; others are made to be such.",
     )
-    customer: Annotated[Customer, OR_NULL] = Customer()
-    consent: Annotated[Consent, OR_NULL] = Consent()
-    origin: Annotated[Origin, OR_NULL] = Origin()
-    solicitation: Annotated[Solicitation, OR_NULL] = Solicitation()
+    customer: Annotated[Customer, OR_EMPTY] = Customer()
+    consent: Annotated[Consent, OR_EMPTY] = Consent()
+    origin: Annotated[Origin, OR_EMPTY] = Origin()
+    solicitation: Annotated[Solicitation, OR_EMPTY] = Solicitation()
     test: Annotated[bool, OR_NULL] = Field(
         default=False, description="A trial answer: decided about, but in no score, alert or invitation."
     )
