@@ -12,7 +12,10 @@ from aiokafka.errors import KafkaConnectionError
 from flow.records import value
 from scores.trees import tree
 
+from schemas import examples
+from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
+from worker import dead_letters
 from worker.cli import main
 from worker.commands import scores
 from worker.errors import Unreachable
@@ -284,6 +287,62 @@ def test_an_interrupted_command_ends_without_a_traceback(
 
     assert code == main(["scores"])
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], {"limit": 20, "reason": None, "since": 0}),
+        (["--limit", "3", "--reason", "not_json"], {"limit": 3, "reason": "not_json", "since": 0}),
+    ],
+)
+def test_dead_letters_are_shown_as_they_are_asked_for(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    wanted: dict[str, object],
+) -> None:
+    letter = DeadLetter.model_validate(examples.DEAD_LETTER, strict=False)
+    asked: list[dict[str, object]] = []
+
+    async def newest(*_: object, **options: object) -> list[DeadLetter]:
+        asked.append(options)
+        return [letter]
+
+    monkeypatch.setattr(dead_letters, "newest", newest)
+
+    assert main(["dead-letters", *arguments]) == 0
+    assert "score_out_of_range" in capsys.readouterr().out
+    assert main(["dead-letters", "--json", *arguments]) == 0
+    assert letter == DeadLetter.model_validate_json(capsys.readouterr().out)
+    assert [wanted, wanted] == asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--since", "yesterday"], "yesterday is no age: write 30m, 12h or 7d"),
+        (["--limit", "0"], "0 is no number from 1"),
+    ],
+)
+def test_dead_letters_say_how_to_ask(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["dead-letters", *arguments])
+
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_that_there_are_no_dead_letters_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def newest(*_: object, **__: object) -> list[DeadLetter]:
+        return []
+
+    monkeypatch.setattr(dead_letters, "newest", newest)
+
+    assert main(["dead-letters", "--since", "7d"]) == 0
+    assert capsys.readouterr() == ("", "nps.dead-letters has no dead letters of this kind\n")
 
 
 def scores_found(monkeypatch: pytest.MonkeyPatch, found: dict[str, Scores] | Exception) -> None:

@@ -228,6 +228,7 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
                 asyncio.create_task(worker.failure()),
                 asyncio.create_task(worker.watch_connection()),
                 asyncio.create_task(report(settings.status_path(role), lambda: worker.ready), name="the sign of life"),
+                *(asyncio.create_task(shell.activity.report()) for shell in worker.shells.values()),
             ]
         )
     log.info("stopped: batches finished, offsets committed")

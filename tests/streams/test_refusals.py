@@ -22,7 +22,7 @@ def test_the_first_is_said_at_once_with_topic_partition_offset_and_count(caplog:
 
     said = (
         "nps.tallies, partition 3, offset 17: refused (wrong_type), value: is no tally of this version; "
-        "it is a dead letter, as 1 since the start"
+        "it is a dead letter, as 1 since the start; python -m worker dead-letters shows them"
     )
     assert caplog.messages == [said]
     assert caplog.records[0].levelname == "WARNING"
@@ -37,8 +37,8 @@ def test_many_are_counted_and_said_once_in_a_while(caplog: pytest.LogCaptureFixt
     refusals.note([letter(1_000), letter(1_001)])
 
     assert [line.split(" it is ")[1] for line in caplog.messages] == [
-        "a dead letter, as 1 since the start",
-        "a dead letter, as 1002 since the start",
+        "a dead letter, as 1 since the start; python -m worker dead-letters shows them",
+        "a dead letter, as 1002 since the start; python -m worker dead-letters shows them",
     ]
     assert "offset 1001" in caplog.messages[1]
     assert "secret" not in caplog.text

@@ -5,6 +5,7 @@ A file's `add` declares the command and sets the function that runs it, which re
 
 from worker.commands import (
     check_config,
+    dead_letters,
     demo,
     health,
     new_epoch,
@@ -18,4 +19,17 @@ from worker.commands import (
 )
 
 #: In the order in which the help lists them.
-COMMANDS = (run, publish, scores, check_config, settings, health, topics, rebuild, new_epoch, take_over, demo)
+COMMANDS = (
+    run,
+    publish,
+    scores,
+    dead_letters,
+    check_config,
+    settings,
+    health,
+    topics,
+    rebuild,
+    new_epoch,
+    take_over,
+    demo,
+)

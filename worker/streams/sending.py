@@ -6,7 +6,7 @@ pass is found here, so that a worker which cannot make anything durable stops, a
 
 import asyncio
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError
@@ -26,6 +26,8 @@ _WORTH_COMPRESSING = 4_000
 
 #: Key, value, headers, timestamp in ms (None: now).
 Sendable = tuple[bytes | None, bytes | None, Headers, int | None]
+#: Hears of records that were acknowledged, by their topic.
+OnSent = Callable[[str, Iterable[Sendable]], None]
 #: A topic and a partition.
 Place = tuple[str, int]
 
@@ -41,12 +43,16 @@ class Sender:
     """Sends through the app's producer. Every call returns once the broker has acknowledged.
 
     Without an acknowledgement for `patience` seconds it gives up. Large batches to topics in `compressed` are, by zstd.
+    `on_sent` hears of a topic's records that were acknowledged.
     """
 
-    def __init__(self, app: App, patience: float, compressed: Container[str] = ()) -> None:
+    def __init__(
+        self, app: App, patience: float, compressed: Container[str] = (), on_sent: OnSent | None = None
+    ) -> None:
         self._app = app
         self._patience = patience
         self._compressed = compressed
+        self._on_sent = on_sent
 
     async def send(self, batches: Iterable[tuple[str, int, list[Sendable]]]) -> dict[Place, list[Acknowledged]]:
         """Send records for (topic, partition), in order within each. Return where they lie.
@@ -56,9 +62,10 @@ class Sender:
         """
         faust_producer: Any = self._app.producer
         producer = faust_producer._ensure_producer()
+        handed = list(batches)
         waiting = {
             (topic, partition): _built(producer, records, compress=topic in self._compressed and _is_large(records))
-            for topic, partition, records in batches
+            for topic, partition, records in handed
         }
         found: dict[Place, list[Acknowledged]] = {place: [] for place in waiting}
         while waiting:
@@ -72,6 +79,9 @@ class Sender:
             await self._acknowledged({future: place for place, (_, future) in under_way.items()}, producer)
             for place, (batch, future) in under_way.items():
                 found[place].append(Acknowledged(future.result().offset, batch.record_count()))
+        if self._on_sent is not None:
+            for topic, _, records in handed:
+                self._on_sent(topic, records)
         return found
 
     async def _hand_over(self, producer: Any, batch: Any, place: Place) -> "asyncio.Future[Any]":

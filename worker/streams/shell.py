@@ -13,6 +13,7 @@ from faust.types import TP, EventT, Message
 from worker.errors import Fatal, SourceLost, StateLost
 from worker.settings import Settings
 from worker.streams import reading, source, topics
+from worker.streams.activity import Activity
 from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View
 from worker.streams.lease import lease_confirmed
@@ -42,7 +43,10 @@ class Shell:
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.app = make(settings, role, kafka.partitions)
         cast(DirectTables, self.app.tables).recovery.on_failure = self.fail
-        self.sender = Sender(self.app, settings.kafka.patience_seconds, topics.private(settings))
+        self.activity = Activity(self.topic_name)
+        self.sender = Sender(
+            self.app, settings.kafka.patience_seconds, topics.private(settings), on_sent=self.activity.sent
+        )
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
         self._topics: dict[str, str] = {}

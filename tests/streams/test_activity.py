@@ -1,0 +1,62 @@
+"""What a role says of its work: counts once a minute, nothing without work, and never what a customer wrote."""
+
+import logging
+
+import pytest
+
+from schemas import examples
+from schemas.dead_letter import DeadLetter
+from schemas.decision import Decision
+from worker.flow import outbox
+from worker.streams.activity import Activity
+
+
+@pytest.fixture
+def activity(caplog: pytest.LogCaptureFixture) -> Activity:
+    caplog.set_level(logging.INFO)
+    return Activity("nps.{}".format)
+
+
+def decision(outcome: str) -> bytes:
+    return Decision.model_validate(examples.DECISION | {"outcome": outcome}, strict=False).model_dump_json().encode()
+
+
+DEAD_LETTER = DeadLetter.model_validate(examples.DEAD_LETTER, strict=False).model_dump_json().encode()
+
+
+def send(activity: Activity, topic: str, *values: bytes | None) -> None:
+    activity.sent(f"nps.{topic}", [(b"kanarienvogel", value, [], None) for value in values])
+
+
+def test_a_worker_without_work_says_nothing(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
+    activity.say()
+    send(activity, outbox.SCORES, b"{}")
+    send(activity, outbox.ALERTS, None)
+    activity.say()
+
+    assert caplog.messages == []
+
+
+def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
+    send(activity, outbox.DECISIONS, decision("accepted"), decision("accepted"))
+    send(activity, outbox.DECISIONS, decision("duplicate"))
+    send(activity, outbox.ALERTS, b'{"alert_id":"a","kind":"detractor","action":"opened"}', None)
+    send(activity, outbox.INVITATIONS, b"{}", b"{}")
+    send(activity, outbox.DEAD_LETTERS, DEAD_LETTER)
+    send(activity, outbox.DELIVERIES, b'{"delivery_id":"x","status":"sent"}', b'{"delivery_id":"y","status":"failed"}')
+    activity.say()
+    activity.say()
+
+    decided = "3 answers decided (2 accepted, 1 duplicate), 1 alerts (1 opened), 2 invitations"
+    assert caplog.messages == [
+        f"in the last minute: {decided}, 1 dead letters (1 score_out_of_range), 2 mails (1 sent, 1 failed)",
+    ]
+
+
+def test_an_event_that_is_cut_or_of_another_version_is_counted_all_the_same(
+    activity: Activity, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(activity, outbox.DECISIONS, b"{}", b'{"outcome":"acc')
+    activity.say()
+
+    assert caplog.messages == ["in the last minute: 2 answers decided (1 ac)"]

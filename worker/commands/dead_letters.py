@@ -1,0 +1,65 @@
+"""`dead-letters`: the records that were refused, and why."""
+
+import argparse
+import re
+import shutil
+import sys
+import time
+
+from worker import dead_letters
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.flow import outbox
+from worker.settings import Settings
+from worker.streams.topics import topic_name
+
+_LIMIT = 20
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "dead-letters",
+        help="show the records that were refused, and why",
+        description="Shows the newest dead letters, the newest last: when and where the record came, why it was "
+        "refused, and how it begins. What is shown may be personal.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument("--reason", metavar="WORD", help="only those with this reason, such as not_json")
+    parser.add_argument("--since", type=_age, metavar="AGE", help="only those since so long ago: 30m, 12h, 7d")
+    parser.add_argument(
+        "--limit", type=_count, default=_LIMIT, metavar="N", help=f"at most so many (default: {_LIMIT})"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="show values as far as they were kept, not one line of each"
+    )
+    parser.add_argument("--json", action="store_true", help="print each as the event that it is, one per line")
+    parser.set_defaults(run=with_kafka(_show))
+
+
+def _age(text: str) -> int:
+    """Return an age in seconds."""
+    match = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text} is no age: write 30m, 12h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 1,000,000")
+    return int(text)
+
+
+async def _show(asked: argparse.Namespace, settings: Settings) -> int:
+    topic = topic_name(settings.topic_prefix, outbox.DEAD_LETTERS)
+    since = 0 if asked.since is None else int((time.time() - asked.since) * 1_000)
+    found = await dead_letters.newest(settings.kafka, topic, limit=asked.limit, reason=asked.reason, since=since)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not asked.full else None
+    for letter in found:
+        print(letter.model_dump_json() if asked.json else "\n".join(dead_letters.lines(letter, width)))
+    if not found:
+        print(
+            f"{topic} has no dead letters" + (" of this kind" if asked.reason or asked.since else ""), file=sys.stderr
+        )
+    return Exit.FINE

@@ -1,0 +1,76 @@
+"""Dead letters as an operator reads them: the newest of the topic, and each as lines for a terminal."""
+
+import unicodedata
+from base64 import b64decode
+from contextlib import aclosing
+from operator import attrgetter
+
+from pydantic import ValidationError
+
+from schemas.dead_letter import DeadLetter
+from worker.settings import KafkaSettings
+from worker.streams import reading
+from worker.streams.reach import reach
+
+
+async def newest(
+    kafka: KafkaSettings, topic: str, *, limit: int, reason: str | None = None, since: int = 0
+) -> list[DeadLetter]:
+    """Return the newest dead letters, oldest first; none if the topic is not there yet.
+
+    `limit` is how many at most, `reason` the only one that is wanted, `since` the earliest time that a record was
+    refused, in ms. Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer.
+    """
+    await reach(kafka)
+    found: list[DeadLetter] = []
+    async with reading.reader(kafka) as reader:
+        partitions = await reader.partitions(topic)
+        ends = await reader.ends(topic, partitions)
+        starts = await reader.from_time(topic, partitions, since)
+        # Without a reason the newest of each partition are enough; with one, any may be wanted.
+        spans = {
+            partition: (first if reason else max(first, ends[partition] - limit), ends[partition])
+            for partition, first in starts.items()
+        }
+        async with aclosing(reader.read(topic, spans)) as pieces:
+            async for records in pieces:
+                for record in records:
+                    letter = _read(record.value)
+                    if letter is not None and reason in {None, letter.reason}:
+                        found.append(letter)
+                found = sorted(found, key=attrgetter("timestamp"))[-limit:]
+    return found
+
+
+def _read(value: bytes | None) -> DeadLetter | None:
+    try:
+        return DeadLetter.model_validate_json(value or b"")
+    except ValidationError:
+        return None  # somebody else's record: this topic is for reading, and nothing rests on it
+
+
+def lines(letter: DeadLetter, width: int | None) -> list[str]:
+    """Return a dead letter as lines of at most so many characters; None shows the value as far as it was kept."""
+    at = letter.timestamp.strftime("%Y-%m-%d %H:%M:%S %Z")
+    cut = f" (the first {len(_bytes(letter.payload)):,} of {letter.payload_bytes:,} bytes)" if letter.truncated else ""
+    shown = [
+        f"{at}  {letter.reason}  {letter.topic} {letter.partition}, offset {letter.offset}",
+        f"  why    {printable(letter.detail.encode())}",
+        f"  key    {'none' if letter.key is None else printable(_bytes(letter.key))}",
+        f"  value  {'none' if letter.payload is None else printable(_bytes(letter.payload))}{cut}",
+    ]
+    return [line if width is None or len(line) <= width else line[: width - 1] + "…" for line in shown]
+
+
+def _bytes(text: str | None) -> bytes:
+    return b64decode(text or "")
+
+
+def printable(value: bytes) -> str:
+    """Return bytes as text on one line: what is no UTF-8, and what a terminal would obey or hide, is escaped."""
+    text = value.decode(errors="backslashreplace")
+    return "".join(c if unicodedata.category(c)[0] not in "CZ" or c == " " else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -1,0 +1,67 @@
+"""What a role has done, said once a minute and only if it did something.
+
+It is read off the records that were acknowledged, so a replay counts again what it repeats. Nothing that a customer
+wrote is said: only how many there were of what.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from worker.flow import outbox
+from worker.streams.sending import Sendable
+
+log = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 60.0
+#: What is counted of each topic, and after what its records have the word that tells the kinds apart. Nothing from
+#: outside stands before that word.
+_COUNTED = {
+    outbox.DECISIONS: ("answers decided", b'"outcome":"'),
+    outbox.ALERTS: ("alerts", b'"action":"'),
+    outbox.INVITATIONS: ("invitations", b""),
+    outbox.DEAD_LETTERS: ("dead letters", b'"reason":"'),
+    outbox.DELIVERIES: ("mails", b'"status":"'),
+}
+
+
+class Activity:
+    """Counts what is sent to the topics of a role; `topic_name` gives a topic's full name."""
+
+    def __init__(self, topic_name: Callable[[str], str]) -> None:
+        self._counted = {topic_name(topic): counted for topic, counted in _COUNTED.items()}
+        self._kinds: dict[str, Counter[str]] = {topic: Counter() for topic in self._counted}
+
+    def sent(self, topic: str, records: Iterable[Sendable]) -> None:
+        """Take note of records that the broker has acknowledged; a null value erases, and is not counted."""
+        if topic in self._counted:
+            _, before = self._counted[topic]
+            self._kinds[topic].update(_word(value, before) for _, value, *_ in records if value is not None)
+
+    def say(self) -> None:
+        """Say what was done since it was last said, if anything was."""
+        done = [_listed(what, self._kinds[topic]) for topic, (what, _) in self._counted.items() if self._kinds[topic]]
+        if done:
+            log.info("in the last minute: %s", ", ".join(done))
+        for kinds in self._kinds.values():
+            kinds.clear()
+
+    async def report(self) -> None:
+        """Say it every minute, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_SECONDS)
+            self.say()
+
+
+def _word(value: bytes, before: bytes) -> str:
+    """Return the word that follows in an event that the worker made; nothing if the event has no such word."""
+    found = value.find(before) if before else -1
+    begin = found + len(before)
+    return "" if found < 0 else value[begin : value.find(b'"', begin)].decode(errors="replace")
+
+
+def _listed(what: str, counted: Counter[str]) -> str:
+    """Return how many there were, and of which kinds where there are kinds."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in counted.most_common() if kind)
+    return f"{counted.total():,} {what}" + (f" ({kinds})" if kinds else "")
