@@ -278,6 +278,25 @@ def test_garbage_becomes_a_dead_letter_and_holds_nobody_back(make_alert: MakeAle
     assert len(mails(decided)) == 1
 
 
+@pytest.mark.parametrize("key", [b"\x00head", b"c-1\x00x", b"\x01incident:fr", b"k" * 4_001])
+@pytest.mark.parametrize("is_null", [True, False])
+def test_a_key_that_a_mailbox_cannot_have_touches_no_row(make_alert: MakeAlert, key: bytes, *, is_null: bool) -> None:
+    record = Record(None, key) if is_null else told(make_alert(), key=key)
+    decided = planned(record)
+
+    assert [outbox.DEAD_LETTERS] == [output.topic for output in decided.outputs]
+    assert decided.rows == {}
+
+
+def test_an_alert_that_no_row_can_keep_is_a_dead_letter(make_alert: MakeAlert) -> None:
+    """As large as Kafka takes; its row would be larger, and nothing could ever be written."""
+    value = json.dumps(json.loads(make_alert().model_dump_json()) | {"x": "y" * 1_040_000}).encode()
+    decided = planned(Record(value, KEY))
+
+    assert ["too_large"] == [json.loads(output.value or b"")["reason"] for output in decided.outputs]
+    assert decided.rows == {}
+
+
 def test_a_severity_nobody_knows_is_garbage_too(make_alert: MakeAlert) -> None:
     value = make_alert().model_dump_json().replace('"critical"', '"apocalyptic"').encode()
 

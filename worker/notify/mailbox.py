@@ -22,16 +22,16 @@ from schemas.emitted import emitted
 from schemas.incident import Incident, IncidentAction
 from worker.errors import DeliveryError, Rejected
 from worker.flow import outbox
-from worker.flow.dead_letter import dead_letter
+from worker.flow.dead_letter import stray
 from worker.flow.ids import make_id
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Place, Record, header
+from worker.flow.record import Record, header
 from worker.flow.road import Decided
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
-from worker.notify.told import Told, told_in
+from worker.notify.told import Told, check_record, told_in
 
 CHANNEL = "email"
 
@@ -202,15 +202,15 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
     desk = _Desk(planner, read)
     for record in records:
         key = record.key or b""
-        if record.value is None:
-            desk.erase(key)
-            continue
         try:
+            check_record(record)
+            if record.value is None:
+                desk.erase(key)
+                continue
             told = told_in(record.value, header(record, "ce_type"))
-        except ValidationError:
-            refused = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
-            place = Place(record.partition, record.offset)
-            desk.outputs.append(dead_letter(record, place, refused, record.topic, planner.intake))
+        except (Rejected, ValidationError) as error:
+            none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
+            desk.outputs.append(stray(record, error if isinstance(error, Rejected) else none, planner.intake))
             continue
         _step(told, record, box_key(told, key), desk)
     return desk.decided()

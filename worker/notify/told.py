@@ -9,10 +9,18 @@ from pydantic.functional_validators import AfterValidator
 
 from schemas import cloudevents
 from schemas.alert import Alert
+from schemas.dead_letter import Reason
 from schemas.incident import Incident, IncidentKind
+from worker.errors import Rejected
 from worker.flow.moment import DAY, LATEST, to_ms
+from worker.flow.record import Record
 
 Told = Alert | Incident
+
+#: In bytes; a path of eight names takes less.
+_LONGEST_KEY = 4_000
+#: In bytes. It must fit a record of Kafka's default largest size once more, with what a row adds.
+_LARGEST = 1_000_000
 
 
 def _with_times(told: Told) -> Told:
@@ -36,6 +44,16 @@ _BY_KIND: Mapping[str, TypeAdapter[Told]] = dict.fromkeys(IncidentKind, _INCIDEN
 
 class _Kind(BaseModel):
     kind: str
+
+
+def check_record(record: Record) -> None:
+    """Raise Rejected for what could not be kept in a mailbox, whoever wrote it."""
+    key = record.key or b""
+    # Rows have keys of their own with these (mailbox.py, rows.py).
+    if b"\x00" in key or key.startswith(b"\x01") or len(key) > _LONGEST_KEY:
+        raise Rejected(Reason.WRONG_TYPE, "key: is no customer's id and no segment's path")
+    if (size := len(record.value or b"")) > _LARGEST:
+        raise Rejected(Reason.TOO_LARGE, f"{size} bytes, at most {_LARGEST} can be kept")
 
 
 def told_in(value: bytes, event_type: bytes | None = None) -> Told:
