@@ -40,6 +40,11 @@ _PYTEST = (sys.executable, "-m", "pytest")
 _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 
 
+#: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
+_PURE = ("flow", "nps", "schemas")
+_WITH_KAFKA = ("integration", "embedded", "bench")
+
+
 class Job(NamedTuple):
     """Something to run. It waits for the jobs in `after`; if a `first` one fails, nothing else goes on.
 
@@ -75,13 +80,14 @@ JOBS = (
     Job("check", ("make", "--no-print-directory", "check"), first=True),
     Job("prepare", ("make", "--no-print-directory", "prepare"), first=True),
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
+    Job("pure", _MEASURED, tuple(f"tests/{room}" for room in _PURE), after=("check",)),
+    Job("integration", _PYTEST, tuple(f"tests/{room}" for room in _WITH_KAFKA), after=("prepare",)),
     Job(
         "others",
-        _MEASURED,
-        ("tests", *(f"--ignore=tests/{folder}" for folder in ("integration", "embedded", "bench", "chaos"))),
+        _PYTEST,
+        ("tests", *(f"--ignore=tests/{room}" for room in (*_PURE, *_WITH_KAFKA, "chaos"))),
         after=("check",),
     ),
-    Job("integration", _PYTEST, ("tests/integration", "tests/embedded", "tests/bench"), after=("prepare",)),
 )
 
 

@@ -64,7 +64,7 @@ async def reported(base: Path, ready: Callable[[], bool] = lambda: True) -> Asyn
 
 async def until(base: Path, expected: str | None) -> None:
     """Wait until the sign says this."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(300):
         while problem(base) != expected:  # noqa: ASYNC110 - a file tells nobody that it changed
             await asyncio.sleep(0.01)
 
@@ -160,7 +160,7 @@ async def test_what_a_killed_worker_left_is_cleared_away_and_a_running_ones_is_n
 ) -> None:
     left, kept = write(base, 0, pid=gone), write(base, 0, pid=other)
     async with reported(base):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(300):
             while left.exists() or not sign(base).exists():  # noqa: ASYNC110 - a file tells nobody that it changed
                 await asyncio.sleep(0.01)
     assert list(base.parent.iterdir()) == [kept]

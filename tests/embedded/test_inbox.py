@@ -20,7 +20,7 @@ def _letter(subject: str = "hello") -> EmailMessage:
 
 
 async def _send(inbox: Inbox, **options: Any) -> None:
-    options = {"start_tls": False, "timeout": 10} | options
+    options = {"start_tls": False, "timeout": 300} | options
     await aiosmtplib.send(
         _letter(),
         sender="worker@example.com",

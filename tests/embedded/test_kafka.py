@@ -54,7 +54,7 @@ async def _consume(broker: EmbeddedKafka, topic: str, count: int) -> list[bytes]
         enable_auto_commit=False,
         max_partition_fetch_bytes=SIXTEEN_MB,
     ) as consumer:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(300):
             return [(await consumer.getone()).value for _ in range(count)]
 
 
@@ -124,7 +124,7 @@ async def test_the_broker_does_not_outlive_a_parent_that_is_killed(tmp_path: Pat
     assert _runs(broker)
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         while _runs(broker):  # noqa: ASYNC110 (the kernel sets no event for a process that is not our child)
             await asyncio.sleep(0.02)
 

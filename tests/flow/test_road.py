@@ -685,6 +685,7 @@ def after(history: list[Record], log: list[Record]) -> list[Record]:
     return [record._replace(offset=record.offset + len(history)) for record in log]
 
 
+@pytest.mark.unmeasured
 @given(Mixed, Mixed)
 def test_a_batch_decided_twice_gives_the_same_outputs_and_rows(history: list[Record], log: list[Record]) -> None:
     one, other = partition_with(history), partition_with(history)
@@ -723,6 +724,7 @@ def test_on_rows_without_a_head_only_what_leaves_no_row_is_repeated_and_under_th
     assert answers or outbox.TALLIES not in topics(repeated)
 
 
+@pytest.mark.unmeasured
 @given(Mixed, Mixed, st.data())
 @settings(max_examples=300)
 def test_a_replay_on_partly_written_rows_adds_nothing_to_one_clean_run(
@@ -878,6 +880,7 @@ Topics = st.tuples(Logs, st.lists(st.integers(0, 2), min_size=14, max_size=14)).
 )
 
 
+@pytest.mark.unmeasured
 @given(Topics, Steps)
 @settings(max_examples=400)
 def test_whatever_crashes_every_record_is_decided_about_once_and_counted_once(

@@ -127,6 +127,7 @@ def at(path: str, found: Iterable[Incident]) -> list[Incident]:
 BAD = (0.15, 0.25, 0.6)
 
 
+@pytest.mark.unmeasured
 def test_nothing_is_told_of_a_tree_that_stays_as_it_is() -> None:
     assert World().live(40) == []
 
@@ -184,6 +185,7 @@ def test_an_incident_is_resolved_when_the_answers_are_as_before_and_the_next_one
     assert resolved.after.nps > 0
 
 
+@pytest.mark.unmeasured
 def test_a_level_that_stays_becomes_the_new_one() -> None:
     world = settled()
     found = at("fr/b", world.live(75, only("fr/b", BAD)))
@@ -192,6 +194,7 @@ def test_a_level_that_stays_becomes_the_new_one() -> None:
     assert len(found) == 2
 
 
+@pytest.mark.unmeasured
 def test_after_an_incident_the_next_one_waits() -> None:
     world = World(policy=CALM.model_copy(update={"rest_hours": 8_760}))
     world.live(40)
@@ -201,6 +204,7 @@ def test_after_an_incident_the_next_one_waits() -> None:
     assert at("fr/b/send", world.live(14, only("fr/b/send", BAD))) == []
 
 
+@pytest.mark.unmeasured
 def test_how_many_false_alarms_there_may_be_is_a_setting() -> None:
     found = [World(policy=IncidentPolicy(answers_per_false_alarm=answers)).live(40) for answers in (200, 1_000_000)]
 
@@ -229,6 +233,7 @@ def test_a_survey_that_falls_silent_with_everything_else_is_told_of_as_the_root(
     assert told(found) == [("", "opened", "silent")]
 
 
+@pytest.mark.unmeasured
 def test_a_segment_that_never_answers_again_is_forgotten() -> None:
     world = settled()
     found = world.live(95, only("uk/a", None))
@@ -253,6 +258,7 @@ def test_promoters_that_appear_at_one_desk_alone_are_hinted_at_and_the_hint_is_t
     assert partitions == {spread(b"fr/a/pay")}
 
 
+@pytest.mark.unmeasured
 def test_without_every_partition_s_tick_nothing_is_judged() -> None:
     world = settled()
     late = [
@@ -266,13 +272,19 @@ def test_without_every_partition_s_tick_nothing_is_judged() -> None:
     assert watching.Watches(other.rows).clock.judged < (BEGAN + 30 * DAY) * HOUR
 
 
-@pytest.mark.parametrize("size", [1, 3, 7, 1_000_000])
-def test_neither_cuts_nor_replays_change_what_is_told(size: int) -> None:
-    """A batch is as many records as there are; after a crash before its rows are durable it comes again, cut anew."""
+@cache
+def _fallen() -> World:
     world = World()
     world.live(30)
     world.live(6, only("fr/b", BAD))
-    again = World()
+    return world
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("size", [1, 3, 7, 1_000_000])
+def test_neither_cuts_nor_replays_change_what_is_told(size: int) -> None:
+    """A batch is as many records as there are; after a crash before its rows are durable it comes again, cut anew."""
+    world, again = _fallen(), World()
     for first in range(0, len(world.log), size):
         batch = world.log[first : first + size]
         kept, sent = dict(again.rows), len(again.outputs)

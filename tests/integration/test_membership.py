@@ -110,7 +110,7 @@ async def test_who_has_stood_by_for_an_hour_takes_over(kafka: EmbeddedKafka, inb
         stacks = {stack: await stack.enter_async_context(running(settings, "process")) for stack in (one, other)}
         shares = {stack: worker.shells["process"].consumer for stack, worker in stacks.items()}
         topic = stacks[one].shells["process"].topic_name("responses")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             await until(lambda: all(worker.ready for worker in stacks.values()))
             await until(lambda: sorted(len(share.due(topic)) for share in shares.values()) == [0, 1])
             owner, spare = sorted(shares, key=lambda stack: len(shares[stack].due(topic)), reverse=True)

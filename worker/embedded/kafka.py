@@ -26,7 +26,7 @@ from worker.embedded.secured import PROTOCOLS, Secured
 from worker.embedded.tether import tied
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
 PROBE_INTERVAL_S = 0.05
 PROBE_TIMEOUT_S = 5.0
