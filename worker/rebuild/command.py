@@ -26,6 +26,7 @@ from worker.flow.moment import DAY
 from worker.flow.record import EPOCH, Record
 from worker.notify.mailbox import Planner
 from worker.rebuild import changelogs, members
+from worker.rebuild.alerted import Alerted
 from worker.rebuild.answers import Answers, already_applied
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
@@ -131,7 +132,9 @@ class _Work:
         contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
         home = f"{self._kafka.cluster}/{topic}"
         answers = Answers(self._kafka.partitions, self._settings.policy, topic, home, self._kafka.secret, self._owner)
-        incidents = await self._incidents() if WATCHES in chosen else None
+        incidents, alerted = Incidents() if WATCHES in chosen else None, Alerted()
+        if CONTACTS in chosen or incidents is not None:
+            await self._learn_of_alerts([alerted.take, *([] if incidents is None else [incidents.take])])
         most = ceil(self._settings.segments.most / self._kafka.partitions)
         tree = Tree(self._kafka.partitions, self._owner, self._settings.incidents, most, incidents)
         intact = CONTACTS not in chosen
@@ -236,15 +239,15 @@ class _Work:
                     applied = already_applied(_rebased(records, bases), contacts.partitions[number].rows)
                     tree.take(answers.take(number, applied), newest)
 
-    async def _incidents(self) -> Incidents:
-        incidents, topic = Incidents(), self._topic(outbox.ALERTS)
+    async def _learn_of_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
+        topic = self._topic(outbox.ALERTS)
         ends = await self._reader.ends(topic, self._partitions)
-        progress = Progress("incidents on the alerts topic", sum(ends.values()), self._say)
+        progress = Progress("alerts", sum(ends.values()), self._say)
         async with aclosing(self._reader.read(topic, {n: (0, end) for n, end in ends.items()})) as pieces:
             async for records in pieces:
-                incidents.take(records)
+                for take in takers:
+                    take(records)
                 progress.count(len(records))
-        return incidents
 
     async def _from_alerts(self, mail_days: float) -> Remade:
         """Plan the mails again, and take over from the delivery log what came of them."""
