@@ -59,6 +59,11 @@ def recounted(records: list[Published]) -> Recount:
     return recount
 
 
+def message_ids(bench: Bench) -> set[str]:
+    """Return the ids of the mails; a mail that came twice has one id."""
+    return {str(mail.message["Message-ID"]) for mail in bench.inbox.mails}
+
+
 async def check(bench: Bench, recount: Recount) -> None:
     """Compare what receivers have with a recount of the raw input."""
     steps = [json.loads(r.value) for r in await bench.read("alerts")]
@@ -79,9 +84,11 @@ async def check(bench: Bench, recount: Recount) -> None:
         for name, counts in windows.items():
             found = scores[path]["windows"][name]
             assert {key: found[key] for key in counts} == counts, (path, name)
-    mailed = Counter(step["alert_id"] for step in steps if step["action"] in {"opened", "resolved"})
-    assert Counter(mail.message["X-NPS-Alert-Id"] for mail in bench.inbox.mails) == mailed
-    assert len({mail.message["Message-ID"] for mail in bench.inbox.mails}) == len(bench.inbox.mails)
+    opened = {step["alert_id"] for step in steps if step["action"] == "opened"}
+    ended = {step["alert_id"] for step in steps if step["action"] in {"withdrawn", "resolved"}}
+    mailed = {str(mail.message["X-NPS-Alert-Id"]) for mail in bench.inbox.mails}
+    assert opened - ended <= mailed <= opened
+    assert len(message_ids(bench)) == len(bench.inbox.mails)
 
 
 async def end_of(starting: AbstractAsyncContextManager[Bench]) -> None:
@@ -118,6 +125,7 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
         await publish(running, first)
         await check(running, recounted(first))
         settings, before = running.settings, {name: running.rows(name) for name in ROLES}
+        sent = message_ids(running)
         published = {topic: len(await running.read(topic)) for topic in ("alerts", "invitations", "decisions")}
     await delete(kafka.bootstrap_servers, changelog(settings, table))
     with pytest.raises(StateLost, match=rf"python -m worker rebuild --table {table}$"):
@@ -133,6 +141,7 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
     async with bench(**options) as running:
         await running.settle()
         await check(running, recounted(first))
+        assert message_ids(running) == sent
         assert published == {topic: len(await running.read(topic)) for topic in published}
         after = {name: running.rows(name) for name in ROLES}
         assert after["contacts"] == before["contacts"]
@@ -147,12 +156,12 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
 async def test_all_tables_are_made_again_though_a_rebuild_was_killed_half_way(
     bench: StartBench, kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
 ) -> None:
-    records = workload(1_200, seed=23)
-    first, second = records[:900], records[900:]
+    records = workload(900, seed=23)
+    first, second = records[:600], records[600:]
     options = named(kafka, "rebuild-killed")
     async with bench(**options) as running:
         await publish(running, first)
-        settings = running.settings
+        settings, sent = running.settings, message_ids(running)
     for table in ROLES:
         await delete(kafka.bootstrap_servers, changelog(settings, table))
     env = environment(kafka.bootstrap_servers, inbox, "rebuild-killed", tmp_path)
@@ -170,6 +179,7 @@ async def test_all_tables_are_made_again_though_a_rebuild_was_killed_half_way(
     async with bench(**options) as running:
         await running.settle()
         await check(running, recounted(first))
+        assert message_ids(running) == sent
         await publish(running, second)
         await check(running, recounted(records))
 
