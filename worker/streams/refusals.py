@@ -12,7 +12,7 @@ from worker.flow.outbox import Output
 log = logging.getLogger(__name__)
 
 #: The least time between two lines about one topic, in seconds: a publisher's mistake is made with every record.
-_QUIET_SECONDS = 10.0
+_QUIET_SECONDS = 60.0
 
 
 class _Letter(msgspec.Struct):
