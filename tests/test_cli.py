@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -39,6 +40,7 @@ def test_check_config_says_what_the_settings_come_to(capsys: pytest.CaptureFixtu
 
     out, err = capsys.readouterr()
     assert out.splitlines() == [
+        "file     no file: worker.toml is not here, and NPS_CONFIG is not set",
         "kafka    localhost:9092 (PLAINTEXT), group nps-worker",
         "topics   nps.*",
         "mail     localhost:25 (tls: starttls), from nps-worker@localhost",
@@ -46,6 +48,35 @@ def test_check_config_says_what_the_settings_come_to(capsys: pytest.CaptureFixtu
         "settings are fine",
     ]
     assert err == ""
+
+
+def test_check_config_names_the_file_that_it_read(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("worker.toml").write_text("")
+
+    assert main(["check-config"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"file     {Path('worker.toml').absolute()}"
+
+
+def test_check_config_connects_only_when_it_is_asked_to_and_says_what_is_in_the_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens on a port that was just free."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("NPS_KAFKA__BOOTSTRAP_SERVERS", f"127.0.0.1:{port}")
+    monkeypatch.setenv("NPS_SMTP__HOST", "127.0.0.1")
+    monkeypatch.setenv("NPS_SMTP__PORT", str(port))
+    assert main(["check-config"]) == 0
+    capsys.readouterr()
+
+    assert main(["check-config", "--connect"]) == 1
+    kafka, mail = capsys.readouterr().out.splitlines()[-2:]
+    assert kafka == f"kafka    failed: Kafka at 127.0.0.1:{port}: not reachable"
+    assert mail.startswith(f"mail     failed: refused: 127.0.0.1:{port}: ")
+    assert "smtp.port" in mail
+
+    assert main(["check-config", "--send-test-mail", "me@example.org"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"mail     failed: refused: 127.0.0.1:{port}: ")
 
 
 def test_check_config_lists_the_routes_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

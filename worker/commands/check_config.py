@@ -1,29 +1,62 @@
-"""`check-config`: what the settings come to, or what is wrong with which of them."""
+"""`check-config`: what the settings come to, or what is wrong with which of them; and whether they work."""
 
 import argparse
+import asyncio
+import uuid
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
 
+from aiokafka.errors import KafkaError
+
+from worker.address import check_address
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
-from worker.settings import Settings
+from worker.errors import DeliveryError, Fatal, Unreachable
+from worker.notify.channels.email import EmailChannel
+from worker.settings import Settings, source
+from worker.streams import topics
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "check-config", help="check the settings and say what they come to", epilog=SETTINGS_HELP
+        "check-config",
+        help="check the settings and say what they come to",
+        description="Checks the settings and says what they come to. With --connect it tries them as well: Kafka, its "
+        "topics, and the mail server with its login. Nothing is created and nothing is sent.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument("--connect", action="store_true", help="try Kafka and the mail server as well")
+    parser.add_argument(
+        "--send-test-mail",
+        type=_address,
+        metavar="ADDRESS",
+        help="send a mail there, as alerts are sent, and say what the server answers",
     )
     parser.set_defaults(run=with_settings(_check))
 
 
+def _address(text: str) -> str:
+    try:
+        return check_address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a plain mail address") from None
+
+
 def _check(asked: argparse.Namespace, settings: Settings) -> int:
-    del asked
     print(_summary(settings))
-    return Exit.FINE
+    tried = [
+        *([asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings))] if asked.connect else []),
+        *([asyncio.run(_test_mail(settings, asked.send_test_mail))] if asked.send_test_mail else []),
+    ]
+    return Exit.FINE if all(tried) else Exit.FAILED
 
 
 def _summary(settings: Settings) -> str:
     kafka, smtp = settings.kafka, settings.smtp
     return "\n".join(
         [
+            f"file     {source()}",
             f"kafka    {kafka.bootstrap_servers} ({kafka.security_protocol}), group {kafka.group}",
             f"topics   {settings.topic_prefix}.*",
             f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
@@ -36,3 +69,51 @@ def _summary(settings: Settings) -> str:
             "settings are fine",
         ]
     )
+
+
+async def _kafka(settings: Settings) -> bool:
+    """Say whether Kafka lets the worker in, and whether its topics fit."""
+    try:
+        absent = await topics.missing(settings)
+    except (Unreachable, Fatal) as error:
+        return _said("kafka", f"failed: {error}", fine=False)
+    except KafkaError as error:
+        return _said("kafka", f"failed: {type(error).__name__} (kafka.bootstrap_servers)", fine=False)
+    still = f"; the worker makes {len(absent)} topics when it starts" if absent else "; all topics are there and fit"
+    return _said("kafka", f"ok: it lets the worker in{still}", fine=True)
+
+
+async def _mail_server(settings: Settings) -> bool:
+    """Say whether the mail server can be used."""
+    channel = EmailChannel(settings.smtp)
+    try:
+        await channel.check()
+    except DeliveryError as error:
+        return _said("mail", f"failed: {error.reason}: {error.hint}", fine=False)
+    login = " and takes the login" if settings.smtp.username else ""
+    return _said("mail", f"ok: the server answers{login}", fine=True)
+
+
+async def _test_mail(settings: Settings, receiver: str) -> bool:
+    letterhead = settings.email.letterhead
+    message = EmailMessage()
+    message["From"] = Address(letterhead.sender_name, addr_spec=letterhead.sender)
+    message["To"] = receiver
+    message["Subject"] = "Test mail of the detractor alerting worker"
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = f"<{uuid.uuid4()}@{letterhead.domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content("This mail shows that alerts can be sent. No customer is unhappy.\n")
+    channel = EmailChannel(settings.smtp)
+    try:
+        await channel.send(message)
+    except DeliveryError as error:
+        return _said("mail", f"failed: {error.reason}{': ' if error.hint else ''}{error.hint}", fine=False)
+    finally:
+        await channel.aclose()
+    return _said("mail", f"ok: the server has accepted a test mail to {receiver}", fine=True)
+
+
+def _said(what: str, text: str, *, fine: bool) -> bool:
+    print(f"{what:<8} {text}")
+    return fine

@@ -213,7 +213,25 @@ async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
+async def missing(settings: Settings) -> list[str]:
+    """Return the topics that are not there, and create nothing.
+
+    Raise Unreachable, Refused or KafkaError if Kafka does not answer, TopicsUnfit if what is there does not fit,
+    PrefixTaken if another group owns the prefix.
+    """
+    await reach(settings.kafka)
+    async with _admin(settings.kafka) as admin:
+        absent, _ = await _looked_at(admin, settings)
+    claimed_by = ownership_topic(settings)
+    if claimed_by not in {plan.name for plan in absent}:
+        owner = await ownership.owner_of(settings.kafka, claimed_by)
+        if owner is not None and owner.claim.group != settings.kafka.group:
+            raise PrefixTaken(settings.topic_prefix, owner.claim.group, settings.kafka.group)
+    return [plan.name for plan in absent]
+
+
+async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[TopicPlan], int]:
+    """Return the topics that are missing, and how many partitions the keyed ones have; raise TopicsUnfit."""
     planned = plans(settings)
     counts = await _counts(admin, planned)
     responses = planned[0].name
@@ -226,14 +244,18 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
             f"{_WHAT_TO_DO}"
         )
     await _check(admin, [plan for plan in planned if plan.name in counts], settings)
-    missing = [plan for plan in planned if plan.name not in counts]
+    return [plan for plan in planned if plan.name not in counts], partitions
+
+
+async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
+    absent, partitions = await _looked_at(admin, settings)
     claimed_by = ownership_topic(settings)
     # The claim comes first: a worker that is refused leaves no topics of its group behind.
-    await _create(admin, [plan for plan in missing if plan.name == claimed_by], partitions, settings.kafka)
+    await _create(admin, [plan for plan in absent if plan.name == claimed_by], partitions, settings.kafka)
     claim = await ownership.claim(settings.kafka, claimed_by)
     if claim.group != settings.kafka.group:
         raise PrefixTaken(settings.topic_prefix, claim.group, settings.kafka.group)
-    await _create(admin, [plan for plan in missing if plan.name != claimed_by], partitions, settings.kafka)
+    await _create(admin, [plan for plan in absent if plan.name != claimed_by], partitions, settings.kafka)
     cluster = str((await admin.describe_cluster())["cluster_id"])
     return Found(cluster, partitions, claim.secret)
 

@@ -160,6 +160,19 @@ class EmailChannel:
         if refused:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
+    async def check(self) -> None:
+        """Connect, encrypt and log in as for a mail, and leave again. Raise DeliveryError, with a hint, if it fails."""
+        client = self._client()
+        try:
+            await self._connect(client)
+        except (SMTPException, OSError) as error:
+            client.close()
+            raise self._failure(error, begun=False) from None
+        except BaseException:
+            client.close()
+            raise
+        await _quit(client)
+
     async def aclose(self) -> None:
         """Close the connections that are kept; one that is in use closes after its mail."""
         self._closed = True
