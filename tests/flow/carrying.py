@@ -7,6 +7,7 @@ from flow.records import HERE, POLICY, SECRET, TOPIC, Record
 from nps.telling import numbers
 
 from worker.flow import outbox, road, tally
+from worker.flow.moved import Holders
 from worker.flow.outbox import Output
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER
@@ -39,13 +40,17 @@ class Partition:
         self.owner = owner
         self.policy = policy or POLICY
         self.rows: dict[bytes, bytes] = {}
+        self.holders = Holders(self.rows)
+        self.partitions = 1
         self.mark = -1
         self.sent_on: Mapping[int, int] = {}
 
     def decide(self, records: Sequence[AnyRecord]) -> Decided:
         """Decide what the mark leaves of a batch; nothing is written."""
         due = [record for record in records if record.offset > self.mark]
-        batch = road.Batch(due, self.number, TOPIC, HERE, self.sent_on, SECRET)
+        batch = road.Batch(
+            due, self.number, TOPIC, HERE, self.sent_on, SECRET, partitions=self.partitions, holders=self.holders
+        )
         return road.decide(batch, self.policy, self.rows.get, self.owner)
 
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:

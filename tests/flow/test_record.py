@@ -9,9 +9,9 @@ from worker.flow.record import (
     ORIGIN_HEADER,
     PROOF_HEADER,
     Place,
-    _proof,
     header,
     origin_headers,
+    proof_of,
     sent_on,
     size_of,
 )
@@ -27,7 +27,7 @@ def onward(home: str = HERE, secret: bytes = SECRET, **changes: Any) -> Record:
 def proven(text: bytes, **changes: Any) -> Record:
     """Return a record whose header says this, with a proof as if the worker had written it."""
     record = onward(**changes)
-    proof = _proof(text, record.partition, record.key, record.value, SECRET)
+    proof = proof_of(text, record.partition, record.key, record.value, SECRET)
     return record._replace(headers=[(ORIGIN_HEADER, text), (PROOF_HEADER, proof)])
 
 
@@ -76,7 +76,7 @@ def test_who_does_not_know_the_secret_proves_nothing_and_without_one_nothing_is_
 
 
 def test_a_null_value_and_an_empty_one_have_other_proofs() -> None:
-    assert _proof(b"x", 0, None, b"", SECRET) != _proof(b"x", 0, b"", None, SECRET)
+    assert proof_of(b"x", 0, None, b"", SECRET) != proof_of(b"x", 0, b"", None, SECRET)
 
 
 def test_the_size_of_a_record_counts_its_key_and_its_headers() -> None:

@@ -131,7 +131,7 @@ def _weight(answers: Sequence[Answer]) -> int:
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Contact).decode
+decode_contact = msgspec.msgpack.Decoder(Contact).decode
 
 
 class Contacts:
@@ -146,12 +146,16 @@ class Contacts:
         if key in self._open:
             return self._open[key]
         row = self._read(key)
-        contact = self._open[key] = None if row is None else _decode(row)
+        contact = self._open[key] = None if row is None else decode_contact(row)
         return contact
 
     def put(self, key: bytes, contact: Contact) -> None:
         """Keep a row; later changes to it are kept as well."""
         self._open[key] = contact
+
+    def opened(self) -> list[tuple[bytes, Contact]]:
+        """Return the rows that were read or changed, without those that are erased."""
+        return [(key, contact) for key, contact in self._open.items() if contact is not None]
 
     def erase(self, key: bytes) -> None:
         """Forget the customer."""

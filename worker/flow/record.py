@@ -74,7 +74,7 @@ def sent_on(record: Record, home: str, secret: bytes) -> Place | None:
     text, proof = headers.get(ORIGIN_HEADER), headers.get(PROOF_HEADER)
     if text is None or proof is None or not secret:
         return None
-    if not compare_digest(proof, _proof(text, record.partition, record.key, record.value, secret)):
+    if not compare_digest(proof, proof_of(text, record.partition, record.key, record.value, secret)):
         return None
     named, _, numbers = text.decode(errors="replace").rpartition("@")
     partition, _, offset = numbers.partition(":")
@@ -86,10 +86,10 @@ def sent_on(record: Record, home: str, secret: bytes) -> Place | None:
 def origin_headers(record: Record, home: str, secret: bytes, key: bytes, partition: int) -> Headers:
     """Return the headers that say where a record lies now, on its way to another partition under this key."""
     text = f"{home}@{record.partition}:{record.offset}".encode()
-    return [(ORIGIN_HEADER, text), (PROOF_HEADER, _proof(text, partition, key, record.value, secret))]
+    return [(ORIGIN_HEADER, text), (PROOF_HEADER, proof_of(text, partition, key, record.value, secret))]
 
 
-def _proof(text: bytes, partition: int, key: bytes | None, value: bytes | None, secret: bytes) -> bytes:
+def proof_of(text: bytes, partition: int, key: bytes | None, value: bytes | None, secret: bytes) -> bytes:
     """Return the code that only who knows the secret can make, for this record and no other.
 
     It holds for one partition only: copied to another, the header would have records dropped there.

@@ -13,11 +13,12 @@ from schemas.alert import AlertAction
 from schemas.dead_letter import Reason
 from schemas.decision import Decision, Outcome, RuleDecision
 from schemas.emitted import emitted
+from schemas.response import Response
 from worker.errors import Rejected
-from worker.flow import outbox
-from worker.flow.amendment import OUTCOMES, Amendment, of_burst
+from worker.flow import moved, outbox
+from worker.flow.amendment import OUTCOMES, Amendment, of_burst, of_move
 from worker.flow.bursts import Burst, burst_of
-from worker.flow.contact import Answer, Contact, Contacts
+from worker.flow.contact import MOVED, Answer, Contact, Contacts
 from worker.flow.content import COMMENT, content_of
 from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
@@ -25,6 +26,7 @@ from worker.flow.ids import make_id, number
 from worker.flow.intake import erased_key, validate
 from worker.flow.lineage import segment_path
 from worker.flow.moment import from_ms, rfc3339
+from worker.flow.moved import Claim, Claims, Holders, claims_in
 from worker.flow.outbox import Kind, Output
 from worker.flow.policy import Policy
 from worker.flow.record import (
@@ -56,6 +58,7 @@ class Batch(NamedTuple):
     `topic`: its full name; `home`: cluster and topic in one word; `sent_on`: per partition that records were sent on
     from, the highest offset that has arrived here: they come in order, so what is not above it came twice;
     `secret`: what the worker proves by that it was the worker which sent a record on. Without one nothing is proven.
+    `partitions`: of the topic; `holders`: of this partition.
     """
 
     records: Iterable[Record]
@@ -64,6 +67,8 @@ class Batch(NamedTuple):
     home: str
     sent_on: Mapping[int, int]
     secret: bytes = b""
+    partitions: int = 1
+    holders: Holders | None = None
 
 
 class Decided(NamedTuple):
@@ -96,6 +101,8 @@ class Desk:
         self.contacts = Contacts(read)
         self.tallies = Tallies()
         self.outputs: list[Output] = []
+        self.claims: dict[str, list[Claim]] = {}
+        self.holders = batch.holders or Holders({})
         self.sent_on = dict(batch.sent_on)
 
 
@@ -104,11 +111,15 @@ def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
     desk = Desk(batch, policy, read, owner)
     for record in batch.records:
         travel(record, desk)
-    return Decided(desk.outputs + desk.tallies.outputs(batch.partition, owner), desk.contacts.rows(), desk.sent_on)
+    outputs = desk.outputs + moved.outputs(desk.claims, batch.partitions, batch.home, batch.secret)
+    return Decided(outputs + desk.tallies.outputs(batch.partition, owner), desk.contacts.rows(), desk.sent_on)
 
 
 def travel(record: Record, desk: Desk) -> None:
     """Take one record down the road."""
+    if record.headers and (claims := claims_in(record, desk.batch.home, desk.batch.secret)) is not None:
+        _give_up(record, claims, desk)
+        return
     before = sent_on(record, desk.batch.home, desk.batch.secret) if record.headers else None
     place = before or Place(record.partition, record.offset)
     try:
@@ -149,6 +160,34 @@ def travel(record: Record, desk: Desk) -> None:
         content=content_of(response, at),
     )
     _answer(record, facts, place, desk)
+
+
+def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
+    """Have customers give up the responses that others have now."""
+    place, changed = Place(record.partition, record.offset), set[bytes]()
+    for response_id, told in claims.items():
+        for key in desk.holders.of(response_id, desk.contacts.opened()):
+            contact, customer_id = desk.contacts.get(key), key.decode()
+            if contact is None or (record.offset <= contact.mark and key not in changed):
+                continue  # erased, or a replay
+            answer = contact.answer(response_id)
+            revision = None if answer is None else _claimed(answer, customer_id, told)
+            if answer is None or revision is None:
+                continue
+            contact.mark = record.offset
+            changed.add(key)
+            amendment = of_move(answer, revision, customer_id, record.timestamp)
+            _amend(amendment, record, contact, customer_id, place, desk)
+
+
+def _claimed(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> int | None:
+    """Return the revision under which another customer has an answer; None if none has."""
+    revisions = [
+        claim.revision
+        for claim in claims
+        if claim.customer_id != customer_id and claim.survey_id == answer.survey_id and claim.revision > answer.revision
+    ]
+    return None if answer.held == MOVED else max(revisions, default=None)
 
 
 def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, desk: Desk) -> bool:
@@ -223,6 +262,7 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         for amendment in amendments:
             _amend(amendment, record, facts.contact, response.customer_id, place, desk)
     facts.contact.remember(answer, before, facts.now, desk.policy.history)
+    _claim(response, before, desk)
     outcome = facts.held
     if outcome is None:
         outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
@@ -246,6 +286,16 @@ def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
             _send(ruling, ruling.kind, facts, desk)
     facts.contact.note_older(response.response_id, response.revision, desk.policy.history)
     _record_answer(facts, place, desk, Outcome.FORGOTTEN, rulings)
+
+
+def _claim(response: Response, before: Answer | None, desk: Desk) -> None:
+    """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
+    if before is not None and before.held != MOVED:
+        return
+    desk.holders.add(response.response_id, response.customer_id.encode())
+    if response.revision > 0:
+        claim = Claim(response.survey_id, response.customer_id, response.revision)
+        desk.claims.setdefault(response.response_id, []).append(claim)
 
 
 def _kept(facts: Facts) -> Answer:
@@ -310,7 +360,7 @@ def _amend(amendment: Amendment, record: Record, contact: Contact, customer_id: 
         segment=before.segment,
         decided_at=from_ms(record.timestamp),
         source_partition=place.partition,
-        source_offset=place.offset,
+        source_offset=log_offset(place.offset),
         rules=[] if ruling is None else [ruling.said],
     )
     desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))

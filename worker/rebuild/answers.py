@@ -6,6 +6,7 @@ import msgspec
 
 from worker.flow import outbox, road
 from worker.flow.contact import Contact
+from worker.flow.moved import Holders
 from worker.flow.outbox import Output
 from worker.flow.policy import Policy
 from worker.flow.record import Record
@@ -37,6 +38,7 @@ class Answers:
         self._secret = secret
         self._owner = owner
         self.rows: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]
+        self._holders = [Holders(rows) for rows in self.rows]
         self.rerouted: list[Mapping[int, int]] = [{} for _ in range(partitions)]
 
     def take(self, partition: int, records: Iterable[Record]) -> list[Output]:
@@ -45,7 +47,15 @@ class Answers:
         Alerts, invitations, decisions and dead letters were published when the records were decided the first time.
         Records under a wrong key were sent on then; they lie on the topic a second time, under the right key.
         """
-        batch = Batch(records, partition, self._topic, self._home, self.rerouted[partition], self._secret)
+        batch = Batch(
+            records,
+            partition,
+            self._topic,
+            self._home,
+            self.rerouted[partition],
+            self._secret,
+            holders=self._holders[partition],
+        )
         rows = self.rows[partition]
         decided = road.decide(batch, self._policy, rows.get, self._owner)
         apply(rows, decided.rows)

@@ -4,12 +4,13 @@ from math import ceil
 
 from worker.clock import Clock
 from worker.flow import outbox, road, segments, watching
+from worker.flow.moved import Holders
 from worker.flow.record import Record
 from worker.flow.road import Batch, Decided
 from worker.settings import Settings
 from worker.streams import topics
 from worker.streams.lane import Pace, View
-from worker.streams.rows import Partition
+from worker.streams.rows import Fence, Partition
 from worker.streams.shell import Shell, partition_of
 from worker.streams.surplus import Surplus
 from worker.streams.ticker import Ticker
@@ -34,8 +35,19 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     home = f"{kafka.cluster}/{responses}"
     most = ceil(policy.segments.most / kafka.partitions)
 
+    holders = _Holders()
+
     def decide(records: list[Record], number: int, partition: Partition) -> Decided:
-        batch = Batch(records, number, responses, home, partition.head.sent_on, kafka.secret)
+        batch = Batch(
+            records,
+            number,
+            responses,
+            home,
+            partition.head.sent_on,
+            kafka.secret,
+            partitions=kafka.partitions,
+            holders=holders.of(number, partition),
+        )
         return road.decide(batch, policy, partition.rows.get, owner)
 
     surplus = Surplus(policy.segments.most)
@@ -61,3 +73,17 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     )
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
     return shell, Ticker(shell, clock, watermark.passed)
+
+
+class _Holders:
+    """The index of each partition of customers, for as long as this worker goes on owning it."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[Partition, Fence, Holders]] = {}
+
+    def of(self, number: int, partition: Partition) -> Holders:
+        """Return a partition's index: a new one after each take-over, since others may have written its rows."""
+        known = self._of.get(number)
+        if known is None or known[0] is not partition or known[1] != partition.own:
+            known = self._of[number] = partition, partition.own, Holders(partition.rows)
+        return known[2]
