@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,9 @@ def loggers_as_they_were() -> Iterator[None]:
     root = logging.getLogger()
     names = [None, *logs._QUIET]
     before = root.handlers, {name: logging.getLogger(name).level for name in names}
+    hook = threading.excepthook
     yield
+    threading.excepthook = hook
     root.handlers, levels = before
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
@@ -194,3 +197,14 @@ def test_the_workers_own_errors_say_what_they_say(capsys: pytest.CaptureFixture[
     (line,) = written(capsys)
 
     assert line["message"] == "stopped: gone"
+
+
+def test_what_ends_a_thread_is_a_line_of_the_log_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    thread = threading.Thread(target=fail_with, args=(ValueError(CANARY),))
+    thread.start()
+    thread.join()
+    (line,) = written(capsys)
+
+    assert (line["level"], line["message"], line["error"]) == ("error", "a thread ended by an error", "ValueError")
+    assert CANARY not in str(line)

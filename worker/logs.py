@@ -7,9 +7,12 @@ or a failed command may repeat what a customer wrote. So it is where a library m
 import json
 import logging
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 #: Where the code lies whose own lines may quote an exception: it raises those that are fit for it.
 _OURS = str(Path(__file__).parent)
@@ -85,3 +88,10 @@ def configure(level: str, form: str = "json") -> None:
     root.setLevel(level)
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, root.level))
+    threading.excepthook = _log_thread
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    """Log what ended a thread; Python would print it with its text, among the lines of the log."""
+    if ended.exc_value is not None:
+        log.error("a thread ended by an error", exc_info=ended.exc_value)

@@ -69,7 +69,7 @@ def fetcher_raises() -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("broken on purpose")
 
-    _instead(membership, "prepare", lambda fetcher: _instead(fetcher, "_get_actions_per_node", fail))
+    _instead(membership, "prepare", lambda fetcher, *_: _instead(fetcher, "_get_actions_per_node", fail))
 
 
 def reader_raises() -> None:
