@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -92,8 +93,10 @@ async def test_a_header_whose_name_is_no_text_costs_nobody_an_answer(bench: Star
     odd: list[tuple[bytes, bytes | None]] = [(b"n\xff\xfe", b"1")]
     async with bench() as running:
         topic = f"{running.settings.topic_prefix}.responses"
+        days = iter(f"2025-06-0{day}T10:00:00+02:00" for day in range(1, 7))
         for key in (b"c-1", b"somebody else"):
-            batch: list[Raw] = [(key, but(response_id=f"{key!r}-{n}"), odd if n == 1 else []) for n in range(3)]
+            answers = [but(response_id=day, responded_at=day) for day in islice(days, 3)]
+            batch: list[Raw] = [(key, answer, odd if n == 1 else []) for n, answer in enumerate(answers)]
             await send(running.producer, topic, 0, batch, codec)
         await running.settle()
         decisions = [json.loads(record.value or b"") for record in await running.read("decisions")]
@@ -132,7 +135,7 @@ async def test_an_alert_whose_time_no_mail_can_say_does_not_stop_the_mails(bench
         changed = json.loads(alert.value or b"") | {"occurred_at": time, "alert_id": "another"}
         topic = f"{running.settings.topic_prefix}.alerts"
         await running.producer.send_and_wait(topic, json.dumps(changed).encode(), key=b"c-1", partition=0)
-        await running.publish(but(response_id="r-2"), b"c-1")
+        await running.publish(but(response_id="r-2", responded_at="2025-06-02T10:00:00+02:00"), b"c-1")
         await running.settle()
         letters = await letters_of(running)
         assert [(letter["reason"], letter["topic"]) for letter in letters] == [("wrong_type", topic)]
@@ -165,7 +168,8 @@ async def test_a_forged_origin_silences_nobody(bench: StartBench) -> None:
         forged = [(ORIGIN_HEADER, f"{cluster}/{topic}@1:{2**63 - 1}".encode()), (PROOF_HEADER, bytes(16))]
         await running.publish(but(response_id="forged", score=9), b"c-1", forged)
         for n in range(5):
-            await running.publish(but(response_id=f"g-{n}", score=1), None, partition=1)
+            when = f"2025-06-0{n + 1}T10:00:00+02:00"
+            await running.publish(but(response_id=f"g-{n}", score=1, responded_at=when), None, partition=1)
         await running.settle()
         alerts = [json.loads(record.value or b"") for record in await running.read("alerts")]
 
