@@ -16,6 +16,7 @@ class Secured:
     `key` (PKCS #8) and `chain` are PEM texts. `users` maps names to passwords, both of letters, digits, dashes and
     underscores; they may log in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. Raises ValueError for any other user.
     With `client_authority`, a PEM text, the listener for SSL demands a certificate that it issued.
+    With `grants_only`, users may do only what they were granted; whoever comes by the plain listener may do everything.
     Key and passwords are written to the broker's data directory; the passwords also stand in the arguments of the
     process that formats it.
     """
@@ -24,6 +25,7 @@ class Secured:
     chain: str
     users: Mapping[str, str] = field(repr=False)
     client_authority: str | None = None
+    grants_only: bool = False
 
     def __post_init__(self) -> None:
         if not all(re.fullmatch(r"[\w-]+", word, re.ASCII) for user in self.users.items() for word in user):
@@ -51,6 +53,11 @@ class Secured:
                 "listener.name.ssl.ssl.client.auth=required",
                 "listener.name.ssl.ssl.truststore.type=PEM",
                 f"listener.name.ssl.ssl.truststore.certificates={_one_line(self.client_authority)}",
+            ]
+        if self.grants_only:
+            lines += [
+                "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users=User:ANONYMOUS",
             ]
         return "\n".join(lines) + "\n"
 

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
@@ -23,7 +24,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from worker.errors import PrefixTaken, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
+from worker.errors import PrefixTaken, Refused, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
 from worker.streams import ownership
@@ -196,6 +197,11 @@ async def ensure(settings: Settings) -> Found:
             await reach(settings.kafka)
             async with _admin(settings.kafka) as admin:
                 return await _ensure(admin, settings)
+        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+            raise Refused(
+                f"Kafka does not permit it: {type(error).__name__} {' '.join(map(str, error.args))}; what the worker "
+                "needs is printed by: python -m worker topics --format kafka-acls"
+            ) from error
         except (Unreachable, KafkaError) as error:
             why = str(error) if isinstance(error, Unreachable) else f"Kafka: {type(error).__name__}"
             log.warning("%s; trying again in %.0f s", why, wait)
@@ -350,7 +356,8 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
     response = await admin.create_topics(new)
     for name, code, *rest in response.topic_errors:
         error = for_code(code)
-        if error.retriable or (error is InvalidReplicationFactorError and not await _has_brokers(admin)):
+        no_brokers = error is InvalidReplicationFactorError and not await _has_brokers(admin)
+        if error.retriable or error is TopicAuthorizationFailedError or no_brokers:
             raise error(name)
         if code and error is not TopicAlreadyExistsError:
             raise TopicsUnfit(f"{name} could not be created: {error.__name__} {rest[0] if rest else ''}".rstrip())
