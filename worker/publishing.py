@@ -1,7 +1,9 @@
 """Publishing responses from a file: every line is one record's value, as it stands."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from pydantic_core import from_json
@@ -62,15 +64,22 @@ async def publish(
     producer = AIOKafkaProducer(
         **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=LARGEST_RECORD
     )
-    published = 0
+    published, failures = 0, list[BaseException]()
+
+    def acknowledged(sent: "asyncio.Future[Any]") -> None:
+        if not sent.cancelled() and (error := sent.exception()) is not None:
+            failures.append(error)
+
     try:
         await producer.start()
         async for value in _each(values):
-            await producer.send(topic, value, key=customer_key(value))
+            (await producer.send(topic, value, key=customer_key(value))).add_done_callback(acknowledged)
             published += 1
             if progress is not None and published % _REPORT_EVERY == 0:
                 progress(published)
         await producer.flush()
+        if failures:
+            raise failures[0]
     finally:
         await producer.stop()
     return published
