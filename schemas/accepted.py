@@ -181,3 +181,9 @@ def absent_for_null(model: M) -> M:
         if not given[name]:
             given[name] = default
     return model
+
+
+def absent_or_null(schema: dict[str, Any]) -> None:
+    """Let a JSON Schema say that null is accepted, and not which value the worker keeps for it."""
+    schema.pop("default", None)
+    schema["anyOf"] = [*schema["anyOf"], _NULL]

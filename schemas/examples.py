@@ -31,6 +31,7 @@ RESPONSE: dict[str, Any] = {
     "origin": {"system": "survey-tool", "permalink": "https://surveys.example.com/answers/r-20461"},
     "solicitation": {"asked_by": "lyon-desk", "contact_at": "2026-03-02T09:02:05+01:00"},
     "test": False,
+    "anonymous": False,
 }
 
 ALERT: dict[str, Any] = {

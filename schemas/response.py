@@ -16,6 +16,7 @@ from schemas.accepted import (
     AcceptedTime,
     AcceptedTimeIfAny,
     absent_for_null,
+    absent_or_null,
 )
 from schemas.base import Event
 
@@ -70,7 +71,11 @@ class Response(Event):
         default=0, description="0 for the answer, counting up for corrections."
     )
     survey_id: AcceptedId
-    customer_id: AcceptedId = Field(description="Pseudonymous id, never an address. Also the record's key.")
+    customer_id: Annotated[AcceptedId, OR_NULL] = Field(
+        default="",
+        description="Pseudonymous id, never an address. Also the record's key. Required unless `anonymous` is true.",
+        json_schema_extra=absent_or_null,
+    )
     score: AcceptedScore
     comment: AcceptedText = None
     language: AcceptedLanguage = Field(
@@ -88,6 +93,10 @@ class Response(Event):
     solicitation: Annotated[Solicitation, OR_EMPTY] = Solicitation()
     test: Annotated[bool, OR_NULL] = Field(
         default=False, description="A trial answer: decided about, but in no score, alert or invitation."
+    )
+    anonymous: Annotated[bool, OR_NULL] = Field(
+        default=False,
+        description="Nobody is to know who answered: counted and alerted about without `customer_id` and `customer`.",
     )
 
     _absent = model_validator(mode="after")(absent_for_null)

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.base import Identifier
 from schemas.cloudevents import SPEC_VERSION, STRUCTURED_CONTENT_TYPE, StructuredResponse
 from schemas.dead_letter import Reason
-from schemas.response import Response
+from schemas.response import Customer, Response
 from worker.errors import Rejected
+from worker.flow.ids import make_id
 from worker.flow.moment import HOUR, LATEST, to_ms
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import Record, header
@@ -41,6 +42,10 @@ _ESCAPE = re.compile(
 )
 
 
+#: How the customer id of an anonymous answer begins.
+ANONYMOUS = "anonymous:"
+
+
 def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     """Return the record's response, and when it was given, in ms. Raise Rejected with the reason if it holds none."""
     value = record.value
@@ -48,6 +53,8 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     if len(value) > policy.max_bytes:
         raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {policy.max_bytes} are accepted")
     response = _read(record, value)
+    if response.anonymous or not response.customer_id:
+        response = _anonymous(response)
     if not 0 <= record.timestamp <= LATEST:
         raise Rejected(Reason.TIME_INVALID, "the record's Kafka time: is no time in milliseconds")
     given = to_ms(response.responded_at)
@@ -56,6 +63,17 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     if given > record.timestamp + policy.max_ahead_hours * HOUR:
         raise Rejected(Reason.TIME_FUTURE, "responded_at: lies too far ahead of the record's Kafka time")
     return response, given
+
+
+def _anonymous(response: Response) -> Response:
+    """Return an anonymous answer under an id of its own, without whatever it says of the customer.
+
+    The id is made of survey and response, so that a copy is recognised, and nobody else's answer is taken for one.
+    """
+    if not response.anonymous:
+        raise Rejected(Reason.MISSING_FIELD, "customer_id: Field required, unless anonymous is true")
+    customer_id = ANONYMOUS + make_id("anonymous", response.survey_id, response.response_id)
+    return response.model_copy(update={"customer_id": customer_id, "customer": Customer()})
 
 
 def erased_key(record: Record) -> bytes:
