@@ -131,7 +131,7 @@ CONTRACTS: tuple[Contract, ...] = (
     Contract(
         name="delivery",
         topic="deliveries",
-        key="The alert's or the incident's.",
+        key="The id of the alert or the incident, so that no customer's outlives an erasure.",
         compacted=False,
         model=Delivery,
         event_type=cloudevents.DELIVERY,

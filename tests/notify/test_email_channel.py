@@ -731,6 +731,7 @@ async def test_but_not_for_ever(script: Script) -> None:
         script.gate.set()
 
     assert (error.reason, error.retry, error.unsure) == ("timeout", True, True)
+    assert error.hint.endswith(": no answer in time (smtp.accept_timeout_seconds, smtp.timeout_seconds)")
 
 
 async def test_lines_of_dots_arrive_as_they_are(script: Script) -> None:

@@ -289,7 +289,8 @@ class EmailChannel:
         why = cause if isinstance(cause, ssl.SSLError | SMTPServerDisconnected | socket.gaierror) else error
         trouble = next(trouble for kind, trouble in _TROUBLES if isinstance(why, kind))
         if begun:
-            hint = f"{self._where}: {trouble.hint}"
+            patience = "no answer in time (smtp.accept_timeout_seconds, smtp.timeout_seconds)"
+            hint = f"{self._where}: {patience if trouble.reason == 'timeout' else trouble.hint}"
             return DeliveryError(trouble.reason, retry=True, alarm=trouble.alarm, unsure=True, hint=hint)
         return self._unavailable(trouble, getattr(why, "verify_message", ""))
 
