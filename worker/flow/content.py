@@ -45,9 +45,11 @@ def content_of(response: Response, at: int) -> Content:
         comment = crc32(response.comment.encode())
     if said & (NAME | EMAIL | PHONE):
         who = crc32(f"{person.name}\n{person.email}\n{person.phone}".encode())
-    rest = response.score, at, response.survey_id, response.segment, response.language, response.test
-    shown = person.tier, person.owner, response.origin.permalink
-    return Content(said, comment, who, crc32(repr((said, comment, who, rest, shown)).encode()))
+    whole = (
+        f"{said}\n{comment}\n{who}\n{response.score}\n{at}\n{response.test}\n{response.survey_id}\n{response.segment}\n"
+        f"{response.language}\n{person.tier}\n{person.owner}\n{response.origin.permalink}"
+    )
+    return Content(said, comment, who, crc32(whole.encode()))
 
 
 def is_visible(text: str) -> bool:
