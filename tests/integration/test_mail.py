@@ -154,6 +154,21 @@ async def test_a_mail_that_waits_says_what_the_answer_says_now(bench: StartBench
         assert running.inbox.accepted == 1
 
 
+async def test_a_comment_that_follows_the_score_is_mailed_once_and_in_the_same_thread(bench: StartBench) -> None:
+    async with bench() as running:
+        await running.publish(response(1, comment=None), b"c-1")
+        await running.inbox.wait_for(1)
+        await running.settle()
+        await running.publish(response(1, revision=1, comment="Nobody answers."), b"c-1")
+        await running.publish(response(1, revision=1, comment="Nobody answers."), b"c-1")
+        mails = [mail.message for mail in await running.inbox.wait_for(2)]
+        await running.settle()
+        assert running.inbox.accepted == 2
+        assert len({str(mail["References"]) for mail in mails}) == 1
+        assert len({str(mail["Message-ID"]) for mail in mails}) == 2
+        assert b"Nobody answers." in running.inbox.mails[1].content
+
+
 async def test_erasing_a_customer_drops_the_mails_that_wait(bench: StartBench) -> None:
     settings = EmailSettings(
         sender="nps@example.com", to=["s@example.com"], retry=RetryPolicy(first_seconds=3_600, longest_seconds=3_600)
