@@ -36,7 +36,7 @@ demo: $(STAMP)/setup
 
 # The checks and all tests, two jobs at a time, as there are two cores; what each said is kept in .stamp/.
 test: $(STAMP)/setup
-	@PYTHONPATH=tests $(BIN)/python -m suite
+	@$(BIN)/python tests/suite.py
 
 check: $(STAMP)/setup
 	@echo "== format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

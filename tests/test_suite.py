@@ -112,3 +112,9 @@ async def test_no_more_than_two_run_at_a_time_and_none_before_what_it_waits_for(
     )
 
     assert lines[-1].strip("= ").startswith("no tests ran")
+
+
+async def test_a_command_is_found_by_its_name_alone(folder: Path) -> None:
+    lines = await run(Job("check", ("make", "--version"), first=True))
+
+    assert lines[-1].strip("= ").startswith("no tests ran")

@@ -9,6 +9,7 @@ from chaos import controls
 from chaos.faults import (
     broker_away,
     clocks,
+    crashed,
     erasure,
     hung_broker,
     idle_soak,
@@ -18,11 +19,14 @@ from chaos.faults import (
     leader,
     poison,
     random_kills,
+    rebuilt,
+    renewed,
     smtp,
     smtp_away,
     soak,
     state,
     stopping,
+    transactions,
     zombie,
 )
 from chaos.ground import Ground
@@ -81,6 +85,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("state_wiped", state.wiped, 3),
     *([Fault("disk_full", state.disk_full, 3)] if sys.platform == "linux" else []),
     Fault("changelog_gone", state.changelog_gone, 2, quick=2),
+    # In make test, tests of their own try these.
+    Fault("fetcher_crash", crashed.run, 10, quick=0),
+    Fault("topic_made_anew", renewed.run, 4, quick=0),
+    Fault("state_rebuilt", rebuilt.run, 4, quick=0),
+    Fault("transactions", transactions.run, 6, quick=0),
     Fault("poison", poison.run, 200, quick=40),
     Fault("clocks", clocks.run, 8),
     Fault("erasure", erasure.run, 20),

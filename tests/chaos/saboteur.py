@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
@@ -50,6 +51,8 @@ STEPS = (
     "mail_claimed",
     "mail_accepted",
 )
+#: The consumer's fetcher looks what to ask the brokers for.
+FETCHING = "fetching"
 #: A produce batch of the table of what is watched over: one judgement may need several.
 WATCHES_SENT = "watches_sent"
 BUGS = ("dedup_off", "commit_before_flush", "exception_swallowed", "no_delivery_log", "autoescape_off", "rows_torn")
@@ -199,6 +202,7 @@ def _around_awaited(reach: Reach, before: str, after: str) -> Wrapper:
 def obey(orders: Orders) -> None:
     """Have every step reported."""
     reach = orders.reach
+    _around(Fetcher, "_get_actions_per_node", _before(reach, FETCHING))
     _around(OrderedConsumer, "admit", _before(reach, "fetched"))
     _around(road, "decide", _after(reach, "validated"))
     _around(AIOKafkaProducer, "send_batch", _sent(reach))

@@ -31,7 +31,7 @@ def main(parent: int, command: list[str]) -> None:
             sys.exit(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    os.execv(command[0], command)  # noqa: S606 (no shell is meant)
+    os.execvp(command[0], command)  # noqa: S606 (no shell is meant)
 
 
 if __name__ == "__main__":

@@ -107,16 +107,17 @@ async def changelog_gone(ground: Ground, trials: int) -> None:
             await world.caught_up()
             if number % 2:
                 trial.expect("exit code", await worker.stop(), 0)
-                await _delete(world, changelog)
+                await delete(world, changelog)
                 await worker.start()
                 await _stopped_loudly(trial, worker, f"its state on {changelog} ends at 0")
             else:
-                await _delete(world, changelog)
+                await delete(world, changelog)
                 await world.feed_some(_PORTION)
                 await _stopped_loudly(trial, worker, f"{changelog}: the topic is gone")
 
 
-async def _delete(world: World, topic: str) -> None:
+async def delete(world: World, topic: str) -> None:
+    """Delete a topic and wait until it is gone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka)
     await admin.start()
     try:
