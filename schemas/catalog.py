@@ -116,6 +116,7 @@ CONTRACTS: tuple[Contract, ...] = (
         summary="A segment's NPS over each window, each with its size and its uncertainty.",
         public=True,
         example=examples.SCORES,
+        tombstone="The segment or survey is forgotten: it had no answer for as long as the widest window reaches.",
     ),
     Contract(
         name="dead-letter",

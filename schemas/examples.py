@@ -225,6 +225,18 @@ SCORES: dict[str, Any] = {
         "beside_before": 0.5,
         "beside_since": 0.51,
     },
+    "latest_per_customer": {
+        "30d": {
+            "n": 81,
+            "promoters": 41,
+            "passives": 22,
+            "detractors": 18,
+            "nps": 28.4,
+            "low": 10.2,
+            "high": 44.4,
+            "indicative": False,
+        },
+    },
 }
 
 DEAD_LETTER: dict[str, Any] = {

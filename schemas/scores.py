@@ -68,3 +68,8 @@ class Scores(Event):
     suspect_gaming: SuspectGaming | None = Field(
         default=None, description="What looks like answers that were asked for in person; null without such a sign."
     )
+    latest_per_customer: dict[str, WindowScore] | None = Field(
+        default=None,
+        description="Windows in which each customer counts once, by the latest answer: 'all', '30d', '90d', '365d'. A "
+        "window that reaches back before the worker counted so is missing; null where there is none yet.",
+    )

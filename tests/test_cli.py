@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from flow.records import value
-from scores.trees import tree
+from scores.trees import tree, window
 
 from schemas import examples
 from schemas.dead_letter import DeadLetter
@@ -396,6 +396,27 @@ def test_the_scores_of_a_segment_are_shown_with_its_children(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["segment", "fr", "shop", "sales"]
     assert main(["scores", "--tree"]) == 0
     assert "delivery" in capsys.readouterr().out
+
+
+def test_people_are_shown_where_they_were_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = tree(fr__shop=(1, 2, 3), fr__sales=(4, 5, 6))
+    known = {
+        path: each.model_copy(update={"latest_per_customer": {"30d": window(1, 0, 0), "90d": window(0, 0, 9)}})
+        for path, each in found.items()
+        if path != "fr/sales"
+    }
+    scores_found(monkeypatch, {**found, **known})
+
+    assert main(["scores", "fr", "--people"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["segment", "fr", "shop"]
+    assert "-100" in lines[1]
+    assert main(["scores", "--people", "--window", "365d"]) == 1
+    assert capsys.readouterr().err.endswith("has no window 365d by customer yet; shorter ones come first\n")
+    assert main(["scores", "--people", "--window", "24h"]) == 2
+    assert capsys.readouterr().err == "--people has the windows all, 30d, 90d, 365d, not 24h\n"
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ def test_the_scores_say_what_is_promised() -> None:
         "trend": None,
         "survey_id": None,
         "suspect_gaming": None,
+        "latest_per_customer": dict.fromkeys(["all", "30d", "90d", "365d"], expected),
     }
     assert Scores.model_validate_json(output.value or b"", strict=True).segment == "fr/shop-3"
 

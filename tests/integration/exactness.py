@@ -48,12 +48,17 @@ async def check_exact(running: Bench, records: Sequence[Published]) -> None:
     assert Counter(letter["reason"] for letter in dead_letters) == Counter(r.reason for r in records if r.reason)
 
     # Scores: every window of every segment, and histograms that add up.
-    expected = recount.windows({path: datetime.fromisoformat(s["as_of"]).timestamp() for path, s in scores.items()})
+    ends = {path: datetime.fromisoformat(s["as_of"]).timestamp() for path, s in scores.items()}
+    expected = recount.windows(ends)
     assert scores.keys() == expected.keys()
     for path, windows in expected.items():
         for name, counts in windows.items():
             found = scores[path]["windows"][name]
             assert {key: found[key] for key in counts} == counts, (path, name)
+    for path, windows in recount.latest_per_customer(ends).items():
+        for name, counts in windows.items():
+            found = scores[path]["latest_per_customer"][name]
+            assert {key: found[key] for key in counts} == counts, (path, name, "latest per customer")
     assert sum(scores[""]["histogram"]) == len(recount.counted())
 
     # Mails: one per alert that was opened, and per incident opened or resolved; none for anyone else. A withdrawal that

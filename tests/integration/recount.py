@@ -59,6 +59,20 @@ class Recount:
         ends = ends or {}
         return {path: _windows_of(members[path], max(end, ends.get(path, end))) for path, end in self.newest.items()}
 
+    def latest_per_customer(self, ends: Mapping[str, float]) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the same for windows made of days, of each customer's latest answer only."""
+        latest: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        for event in sorted(self.counted(), key=lambda event: (seconds(event), event["response_id"])):
+            for path in lineage(event):
+                latest[path][event["customer_id"]] = event
+        found = {
+            path: _windows_of([*latest[path].values()], max(end, ends.get(path, end)))
+            for path, end in self.newest.items()
+        }
+        return {
+            path: {name: windows[name] for name in ("all", "30d", "90d", "365d")} for path, windows in found.items()
+        }
+
 
 def _windows_of(events: list[dict[str, Any]], end: float) -> dict[str, dict[str, Any]]:
     events = sorted(events, key=seconds)

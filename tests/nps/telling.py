@@ -9,7 +9,7 @@ from worker.nps.segment import Entries, Move
 
 def entries(put: Iterable[int] = (), moves: Iterable[Move] = ()) -> Entries:
     """Return entries; `put`: offset, time, id and score of each answer, one after the other."""
-    return Entries(columns.write(array("q", put)), list(moves))
+    return Entries(columns.write(array("q", put)), list(moves), b"")
 
 
 def numbers(told: Entries) -> list[int]:

@@ -107,10 +107,10 @@ def test_only_responses_are_consumed_and_only_deliveries_are_internal() -> None:
     assert [contract.topic for contract in CONTRACTS if contract.compacted] == ["scores"]
 
 
-def test_an_erasure_is_told_on_each_topic_that_says_who_a_customer_is() -> None:
+def test_a_null_erases_on_each_topic_that_says_who_a_customer_is_and_ends_a_segments_scores() -> None:
     told = [contract.topic for contract in CONTRACTS if contract.tombstone is not None]
 
-    assert told == ["responses", "alerts", "invitations"]
+    assert told == ["responses", "alerts", "invitations", "scores"]
 
 
 def test_ids_in_the_examples_are_of_the_kind_that_is_promised() -> None:

@@ -7,8 +7,8 @@ import sys
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import outbox
 from worker.flow.lineage import spelled, survey_of
-from worker.nps.windows import WINDOWS
-from worker.scores.latest import latest
+from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
+from worker.scores.latest import by_customer, latest
 from worker.scores.table import table
 from worker.scores.tree import branches
 from worker.settings import Settings
@@ -40,12 +40,25 @@ def add(commands: Commands) -> None:
         help=f"which answers: {', '.join(WINDOWS)} (default: {_WINDOW})",
         metavar="W",
     )
+    parser.add_argument(
+        "--people",
+        action="store_true",
+        help=f"count each customer once, by the latest answer; windows: {', '.join(PEOPLE_WINDOWS)}",
+    )
     parser.set_defaults(run=with_kafka(_scores))
 
 
 async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
     topic = topic_name(settings.topic_prefix, outbox.SCORES)
     found = await latest(settings.kafka, topic)
+    if asked.people:
+        if asked.window not in PEOPLE_WINDOWS:
+            print(f"--people has the windows {', '.join(PEOPLE_WINDOWS)}, not {asked.window}", file=sys.stderr)
+            return Exit.WRONG
+        every, found = found, by_customer(found, asked.window)
+        if every and not found:
+            print(f"{topic} has no window {asked.window} by customer yet; shorter ones come first", file=sys.stderr)
+            return Exit.FAILED
     path = "" if asked.surveys else spelled(asked.path)
     if path not in found:
         known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)

@@ -54,6 +54,8 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
 
     held: int = 0  # why it does not count, though it is no trial
 
+    offset: int = -1  # at which it was last counted; -1: by a version whose numbers were not keyed (ids.py)
+
     def identity(self, customer_id: str) -> tuple[str, ...]:
         """Return what the ids of its alert and its invitation are made of."""
         return (customer_id, self.response_id) if self.scheme == CUSTOMER_AND_RESPONSE else (self.response_id,)
@@ -78,6 +80,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
     answers: list[Answer] = msgspec.field(default_factory=list)
     invited_at: int | None = None
     older: bytes = b""  # ids and revisions of answers that are kept no more, oldest first: duplicates of them are known
+    salt: bytes = b""  # of the numbers that segments have of this customer's answers (ids.py); gone with the row
 
     def answer(self, response_id: str) -> Answer | None:
         """Return what is known of a response."""

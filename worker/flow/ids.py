@@ -21,6 +21,14 @@ def make_id(kind: str, *parts: str | int) -> str:
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
 
-def number(response_id: str) -> int:
-    """Return a response id as a 63-bit number, for rows that hold many."""
-    return int.from_bytes(blake2b(response_id.encode(), digest_size=8).digest()) >> 1
+def number(response_id: str, salt: bytes = b"") -> int:
+    """Return a response id as a 63-bit number, for rows of segments, which hold many.
+
+    The salt lies in the customer's row only. Once that is erased, nobody can find out whose answer a number stands for.
+    """
+    return int.from_bytes(blake2b(response_id.encode(), digest_size=8, key=salt).digest()) >> 1
+
+
+def make_salt(secret: bytes, *place: int) -> bytes:
+    """Return the salt of a customer whose first record lies at a place. It cannot be made again without the secret."""
+    return blake2b(":".join(map(str, place)).encode(), digest_size=16, key=secret, person=b"nps-salt").digest()

@@ -22,12 +22,13 @@ from worker.flow.contact import MOVED, Answer, Contact, Contacts
 from worker.flow.content import COMMENT, content_of
 from worker.flow.dead_letter import dead_letter
 from worker.flow.facts import Facts, Ruling
-from worker.flow.ids import make_id, number
+from worker.flow.ids import make_id, make_salt, number
 from worker.flow.intake import erased_key, validate
 from worker.flow.lineage import segment_path
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.moved import Claim, Claims, Holders, claims_in
 from worker.flow.outbox import Kind, Output
+from worker.flow.people import differences
 from worker.flow.policy import Policy
 from worker.flow.record import (
     ORIGIN_HEADER,
@@ -57,8 +58,8 @@ class Batch(NamedTuple):
 
     `topic`: its full name; `home`: cluster and topic in one word; `sent_on`: per partition that records were sent on
     from, the highest offset that has arrived here: they come in order, so what is not above it came twice;
-    `secret`: what the worker proves by that it was the worker which sent a record on. Without one nothing is proven.
-    `partitions`: of the topic; `holders`: of this partition.
+    `secret`: what only the workers of these topics know. They prove by it that they sent a record on (without one
+    nothing is proven), and make customers' salts of it. `partitions`: of the topic; `holders`: of this partition.
     """
 
     records: Iterable[Record]
@@ -244,6 +245,8 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         _answer_of_old(facts, known, place, desk)
         return
     answer = _kept(facts)
+    answer.offset = record.offset
+    facts.contact.salt = facts.contact.salt or make_salt(desk.batch.secret, *place)
     burst = burst_of(facts.contact.answers, answer, desk.policy.bursts) if before is None and answer.counted else None
     if burst is not None:
         answer.held = burst.held[-1]
@@ -254,13 +257,13 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     for ruling in rulings:
         if ruling.kind is not None:
             _send(ruling, ruling.kind, facts, desk)
-    _enter_tally(record, answer, before, desk)
+    _enter_tally(record, answer, before, facts.contact, desk)
     answer.alerted = _has_alert(rulings, before)
     if burst is not None:
         amendments = of_burst(burst, response.customer_id, facts.now, desk.policy)
         rulings += _on_burst(burst, amended=bool(amendments))
         for amendment in amendments:
-            _amend(amendment, record, facts.contact, response.customer_id, place, desk)
+            _amend(amendment, record, facts.contact, response.customer_id, place, desk, answer)
     facts.contact.remember(answer, before, facts.now, desk.policy.history)
     _claim(response, before, desk)
     outcome = facts.held
@@ -337,8 +340,19 @@ def _on_burst(burst: Burst, *, amended: bool) -> list[Ruling]:
     return [Ruling(_RuleDecision(rule="burst", verdict=verdict, reason=reason, figures=burst.figures))]
 
 
-def _amend(amendment: Amendment, record: Record, contact: Contact, customer_id: str, place: Place, desk: Desk) -> None:
-    """Change what was decided about an earlier answer: in the counts, its alert, the row, and with a decision."""
+def _amend(
+    amendment: Amendment,
+    record: Record,
+    contact: Contact,
+    customer_id: str,
+    place: Place,
+    desk: Desk,
+    new: Answer | None = None,
+) -> None:
+    """Change what was decided about an earlier answer: in the counts, its alert, the row, and with a decision.
+
+    `new`: the customer's answer that is the reason, if one is, which the row does not have yet.
+    """
     before, after, ruling = amendment.before, amendment.after, amendment.ruling
     key, now = customer_id.encode(), rfc3339(record.timestamp)
     if ruling is not None:
@@ -346,7 +360,9 @@ def _amend(amendment: Amendment, record: Record, contact: Contact, customer_id: 
         assert ruling.event is not None
         desk.outputs.append(outbox.event(ruling.kind, key, ruling.event, ruling.event_id, now))
     if before.counted != after.counted:
-        desk.tallies.move(record.offset, _entry(before), _entry(after))
+        after.offset = record.offset
+        desk.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
+        desk.tallies.differ(differences(contact.answers if new is None else [*contact.answers, new], before, after))
     contact.replace(before, after)
     decision_id = make_id("decision", *place, customer_id, before.response_id)
     decision = _Decision(
@@ -366,11 +382,13 @@ def _amend(amendment: Amendment, record: Record, contact: Contact, customer_id: 
     desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
 
 
-def _entry(answer: Answer) -> tuple[Where, Given] | None:
-    """Return what an answer is in the counts; None if it does not count."""
+def _entry(answer: Answer, contact: Contact) -> tuple[Where, Given] | None:
+    """Return what an answer of a customer is in the counts; None if it does not count."""
     if not answer.counted:
         return None
-    return Where(answer.segment, answer.survey_id), Given(answer.at, number(answer.response_id), answer.score)
+    # What the version before has counted is in segments' rows under a number without salt.
+    known_as = number(answer.response_id, contact.salt if answer.offset >= 0 else b"")
+    return Where(answer.segment, answer.survey_id), Given(answer.at, known_as, answer.score)
 
 
 def _repeated(before: Answer, facts: Facts) -> Outcome | None:
@@ -404,13 +422,14 @@ def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:
         facts.contact.invited_at = facts.now
 
 
-def _enter_tally(record: Record, answer: Answer, before: Answer | None, desk: Desk) -> None:
+def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact: Contact, desk: Desk) -> None:
     """One event is one entry per segment, with what it takes out and what it puts in."""
-    entry = _entry(answer)
+    entry = _entry(answer, contact)
     if before is not None and before.counted:
-        desk.tallies.move(record.offset, _entry(before), entry)
+        desk.tallies.move(record.offset, _entry(before, contact), entry, before.offset)
     elif entry is not None:
         desk.tallies.put(record.offset, *entry)
+    desk.tallies.differ(differences(contact.answers, before, answer))
 
 
 def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:

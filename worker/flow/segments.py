@@ -22,9 +22,10 @@ from worker.flow.road import Decided
 from worker.flow.tally import Tally
 from worker.flow.window_score import window_score
 from worker.nps.histogram import counts
+from worker.nps.people import People
 from worker.nps.segment import Entries, Segment
 from worker.nps.watch import Jump
-from worker.nps.windows import HOUR
+from worker.nps.windows import DAY, HOUR
 
 _Scores, _SmoothedScore = emitted(Scores), emitted(SmoothedScore)
 _TrendScore, _SuspectGaming = emitted(TrendScore), emitted(SuspectGaming)
@@ -83,11 +84,22 @@ class _News:
     def change(self, path: str, segment: Segment) -> bool:
         """Change a segment accordingly; say whether anything is new."""
         new = False
-        if path in self.told and segment.count(self.told[path]):
-            segment.counted, new = self.now // HOUR, True
+        if path in self.told:
+            self._see_to_people(path, segment)
+            if segment.count(self.told[path]):
+                segment.counted, new = self.now // HOUR, True
         if path in self.hints and self.hints[path] != segment.jump:
             segment.jump, new = self.hints[path], True
         return new if self.tick is None else segment.tick(self.tick) or new
+
+    def _see_to_people(self, path: str, segment: Segment) -> None:
+        """Note since when a segment's customers are known: entries of a version before do not tell of them."""
+        untold = any(entries.people is None for each in self.told[path].values() for entries in each)
+        if segment.people is None or untold:
+            since = self.now // DAY
+            segment.people = (
+                People(since) if segment.people is None else msgspec.structs.replace(segment.people, since=since)
+            )
 
 
 class _Peek(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -155,7 +167,7 @@ class _Slices:
             if self._room <= 0 and path:
                 self._surplus += 1
                 return
-            segment = Segment(ticked=self._time)
+            segment = Segment(ticked=self._time, people=People())
         else:
             segment = _read(row)
             segment.catch_up(self._time)
@@ -240,6 +252,9 @@ def _scores(key: bytes, segment: Segment) -> Output:
             beside_before=segment.jump.beside_before,
             beside_since=segment.jump.beside_after,
         ),
+        latest_per_customer=None
+        if segment.people is None
+        else {name: window_score(*classes) for name, classes in segment.people.windows(until).items()} or None,
     )
     marks = (f"{source}:{mark}" for source, mark in sorted(segment.marks.items()))
     event_id = make_id("scores", path, until, 0 if segment.jump is None else segment.jump.since, *marks)

@@ -17,6 +17,7 @@ from worker.flow.parts import parts
 from worker.nps import columns
 from worker.nps.histogram import BINS
 from worker.nps.latest import Given
+from worker.nps.people import Difference
 from worker.nps.segment import Entries, Move
 
 
@@ -41,7 +42,12 @@ def read(value: bytes | None) -> Tally:
         raise no_message("tally") from None
     for path, entries in message.segments.items():
         moved = (given for move in entries.moves for given in (move.taken, move.put) if given is not None)
-        if "\x00" in path or not _is_column(entries.put) or not all(_is_given(at, score) for at, _, score in moved):
+        if (
+            "\x00" in path
+            or not _is_column(entries.put)
+            or not _is_people(entries.people)
+            or not all(_is_given(at, score) for at, _, score in moved)
+        ):
             raise no_message("tally")
     return message
 
@@ -52,6 +58,15 @@ def _is_column(put: bytes) -> bool:
     numbers = columns.read(put)
     times, scores = numbers[1::4], numbers[3::4]
     return not put or (_is_given(min(times), min(scores)) and _is_given(max(times), max(scores)))
+
+
+def _is_people(people: bytes | None) -> bool:
+    if not people:
+        return True
+    if len(people) % _ANSWER_BYTES:
+        return False
+    numbers = columns.read(people)
+    return all(_is_given(at, max(code, -1 - code)) for at, code in zip(numbers[1::4], numbers[2::4], strict=True))
 
 
 def _is_given(at: int, score: int) -> bool:
@@ -71,6 +86,7 @@ class Tallies:
     def __init__(self) -> None:
         self._put: dict[Where, array[int]] = {}
         self._moves: dict[str, list[Move]] = {}
+        self._people: dict[str, dict[tuple[int, int, int, int], int]] = {}
 
     def put(self, offset: int, where: Where, given: Given) -> None:
         """Enter an answer to a segment, and so to each of its ancestors, and to its survey."""
@@ -79,10 +95,12 @@ class Tallies:
             put = self._put[where] = array(columns.SIGNED)
         put.extend((offset, *given))
 
-    def move(self, offset: int, taken: tuple[Where, Given] | None, put: tuple[Where, Given] | None) -> None:
+    def move(
+        self, offset: int, taken: tuple[Where, Given] | None, put: tuple[Where, Given] | None, taken_offset: int = -1
+    ) -> None:
         """Enter a correction: what it takes out of one segment's line and puts into another's.
 
-        A segment has one move for each offset, as it tells a replay by that.
+        A segment has one move for each offset, as it tells a replay by that. `taken_offset`: as Move has it.
         """
         left = paths_of(*taken[0]) if taken else ()
         joined = paths_of(*put[0]) if put else ()
@@ -91,18 +109,31 @@ class Tallies:
             come = put[1] if put and path in joined else None
             moves = self._moves.setdefault(path, [])
             if moves and moves[-1].offset == offset:
-                moves[-1] = replace(moves[-1], more=(*moves[-1].more, (gone, come)))
+                moves[-1] = replace(moves[-1], more=(*moves[-1].more, (gone, come, taken_offset)))
             else:
-                moves.append(Move(offset, gone, come))
+                moves.append(Move(offset, gone, come, taken_offset))
+
+    def differ(self, differences: Mapping[str, list[Difference]]) -> None:
+        """Enter what an event changes in which answers are their customers' latest, by segment.
+
+        Where an event changes several answers, one after the other, only what it comes to is kept.
+        """
+        for path, each in differences.items():
+            people = self._people.setdefault(path, {})
+            for offset, at, code, counted in each:
+                answer = offset, at, max(code, -1 - code), counted
+                people[answer] = people.get(answer, 0) + (1 if code >= 0 else -1)
 
     def outputs(self, source: int, owner: Callable[[bytes], int]) -> list[Output]:
         """Return one message to each partition that owns a segment, as `owner` says; several if it gets that much."""
         segments: dict[int, dict[str, Entries]] = defaultdict(dict)
         put = self._rolled_up()
+        people = {path: _column(differences) for path, differences in self._people.items()}
         for path, numbers in put.items():
-            segments[owner(path.encode())][path] = Entries(columns.write(numbers), self._moves.get(path, []))
+            entries = Entries(columns.write(numbers), self._moves.get(path, []), people.get(path, b""))
+            segments[owner(path.encode())][path] = entries
         for path in self._moves.keys() - put.keys():
-            segments[owner(path.encode())][path] = Entries(moves=self._moves[path])
+            segments[owner(path.encode())][path] = Entries(moves=self._moves[path], people=people.get(path, b""))
         return [output for partition, told in segments.items() for output in _messages(source, told, partition)]
 
     def _rolled_up(self) -> "dict[str, array[int]]":
@@ -115,6 +146,14 @@ class Tallies:
                 else:
                     known.extend(numbers)
         return put
+
+
+def _column(differences: Mapping[tuple[int, int, int, int], int]) -> bytes:
+    numbers = array(columns.SIGNED)
+    for (offset, at, score, counted), sign in differences.items():
+        if sign:
+            numbers.extend(Difference(offset, at, score if sign > 0 else -1 - score, counted))
+    return columns.write(numbers)
 
 
 def _messages(source: int, segments: Mapping[str, Entries], partition: int) -> list[Output]:

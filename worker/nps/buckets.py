@@ -18,7 +18,7 @@ _NONE = empty()
 
 
 class Buckets(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`indexes`: which hours or days since 1970, in order; `counts`: BINS of each, as wide as `code` says."""
+    """`indexes`: which hours or days since 1970, in order; `counts`: the bins of each, as wide as `code` says."""
 
     indexes: bytes = b""
     counts: bytes = b""
@@ -26,9 +26,10 @@ class Buckets(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Opened:
-    """Buckets that can be changed."""
+    """Buckets that can be changed; each has a bin for each score, or fewer."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: Buckets, bins: int = BINS) -> None:
+        self._bins = bins
         self._indexes = columns.read(buckets.indexes, _INDEX)
         self._counts = columns.read(buckets.counts, buckets.code)
 
@@ -38,12 +39,12 @@ class Opened:
 
     def add(self, cells: Cells) -> None:
         """Add answers."""
-        known, first = -1, 0
+        known, first, bins = -1, 0, self._bins
         for cell, n in cells.items():
-            index = cell // BINS
+            index = cell // bins
             if index != known:
-                known, first = index, self._made(index) * BINS
-            spot = first + cell % BINS
+                known, first = index, self._made(index) * bins
+            spot = first + cell % bins
             most = self._counts[spot] + n
             try:
                 self._counts[spot] = most
@@ -55,18 +56,19 @@ class Opened:
         """Take answers out, as far as they are there; return those."""
         taken: Cells = {}
         for cell, n in cells.items():
-            index, score = divmod(cell, BINS)
+            index, score = divmod(cell, self._bins)
             place = bisect_left(self._indexes, index)
             if place < len(self._indexes) and self._indexes[place] == index:
-                spot = place * BINS + score
+                spot = place * self._bins + score
                 taken[cell] = min(n, self._counts[spot])
                 self._counts[spot] -= taken[cell]
         return taken
 
     def between(self, first: int, end: int) -> Histogram:
         """Return the sum of the buckets from `first` on, before `end`."""
-        low, high = bisect_left(self._indexes, first) * BINS, bisect_left(self._indexes, end) * BINS
-        return [sum(self._counts[spot:high:BINS]) for spot in range(low, low + BINS)] if low < high else empty()
+        bins = self._bins
+        low, high = bisect_left(self._indexes, first) * bins, bisect_left(self._indexes, end) * bins
+        return [sum(self._counts[spot:high:bins]) for spot in range(low, low + bins)] if low < high else [0] * bins
 
     def first(self, oldest: int) -> int | None:
         """Return the index of the first bucket from `oldest` on; None if there is none."""
@@ -93,7 +95,7 @@ class Opened:
     def drop(self, before: int) -> None:
         """Drop the buckets before an index."""
         count = bisect_left(self._indexes, before)
-        del self._indexes[:count], self._counts[: count * BINS]
+        del self._indexes[:count], self._counts[: count * self._bins]
 
     def _made(self, index: int) -> int:
         """Return where a bucket is, after making it if it was not there."""
@@ -101,8 +103,9 @@ class Opened:
         place = bisect_left(indexes, index)
         if place == len(indexes):
             indexes.append(index)
-            self._counts.extend(_NONE)
+            self._counts.extend(_NONE[: self._bins])
         elif indexes[place] != index:
             indexes.insert(place, index)
-            self._counts[place * BINS : place * BINS] = array(self._counts.typecode, _NONE)
+            spot = place * self._bins
+            self._counts[spot:spot] = array(self._counts.typecode, _NONE[: self._bins])
         return place

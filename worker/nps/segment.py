@@ -1,13 +1,16 @@
 """A segment: everything its NPS is computed from, and what has been counted already."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from worker.nps import columns, histogram
 from worker.nps.histogram import Histogram
 from worker.nps.latest import Given, Latest, Plain
+from worker.nps.people import WIDTH as PEOPLE_WIDTH
+from worker.nps.people import Difference, People
 from worker.nps.spans import Spans
 from worker.nps.untold import LATE, Untold
 from worker.nps.watch import Jump
@@ -20,29 +23,33 @@ _WIDTH = 4
 class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A record's effect on one segment: the answer it takes out (of the revision before) and the one it puts in.
 
-    `more`: further answers that the same record takes out or puts in, such as those of a burst.
+    `more`: further answers that the same record takes out or puts in, such as those of a burst, each pair with the
+    offset at which the one that is taken out was counted.
     """
 
     offset: int
     taken: Given | None
     put: Given | None
     taken_offset: int = -1  # at which the answer that is taken out was counted; -1: by a version that did not say
-    more: tuple[tuple[Given | None, Given | None], ...] = ()
+    more: tuple[tuple[Given | None, Given | None, int], ...] = ()
 
     @property
-    def changes(self) -> tuple[tuple[Given | None, Given | None], ...]:
-        """What is taken out and put in, pair by pair."""
-        return (self.taken, self.put), *self.more
+    def changes(self) -> tuple[tuple[Given | None, Given | None, int], ...]:
+        """What is taken out and put in, pair by pair, with the offset of what is taken out."""
+        return (self.taken, self.put, self.taken_offset), *self.more
 
 
 class Entries(msgspec.Struct, array_like=True, gc=False):
     """What responses of one source add to one segment, in any order.
 
-    `put`: a column of offset, time, id and score of each answer, one after the other; `moves`: the corrections.
+    `put`: a column of offset, time, id and score of each answer, one after the other; `moves`: the corrections;
+    `people`: a column of the differences where a customer has given other answers (people.py), None: by a version that
+    did not count by customer.
     """
 
     put: bytes = b""
     moves: list[Move] = []
+    people: bytes | None = None
 
 
 def _new(told: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
@@ -60,6 +67,29 @@ def _new(told: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
     return put, list(moves.values())
 
 
+def _differences(told: list[Entries], mark: int) -> Iterable[Difference]:
+    """Return the differences beyond an offset, each once: an event has at most three of a segment, none alike."""
+    numbers = columns.read(b"".join([entries.people for entries in told if entries.people]))
+    if not numbers:
+        return ()
+    each = zip(
+        numbers[::PEOPLE_WIDTH],
+        numbers[1::PEOPLE_WIDTH],
+        numbers[2::PEOPLE_WIDTH],
+        numbers[3::PEOPLE_WIDTH],
+        strict=True,
+    )
+    return [Difference(*difference) for difference in dict.fromkeys(each) if difference[0] > mark]
+
+
+class _News(NamedTuple):
+    """What entries come to: answers put in, answers taken out, and differences by customer."""
+
+    put: list[Plain]
+    taken: list[Plain]
+    differences: list[Difference]
+
+
 class Segment(msgspec.Struct, array_like=True):
     """`marks`: per source, the highest offset counted. One event is one entry, so an offset tells all of it.
 
@@ -67,7 +97,7 @@ class Segment(msgspec.Struct, array_like=True):
     changes anything here. `ticked`: the time in ms of the last tick that this row took part in, or that was before its
     first answer. `counted`: the hour in which answers last arrived, by Kafka's time; 0: not known. `first`: per source,
     the first offset counted since the row is here; an answer of before is in no window. A source that only `marks` has
-    is older than this field.
+    is older than this field. `people`: each customer's latest answers; None in a row of the version before.
     """
 
     marks: dict[int, int] = msgspec.field(default_factory=dict)
@@ -80,6 +110,7 @@ class Segment(msgspec.Struct, array_like=True):
     ticked: int = 0
     counted: int = 0
     first: dict[int, int] = msgspec.field(default_factory=dict)
+    people: People | None = None
 
     def count(self, told: Mapping[int, list[Entries]]) -> bool:
         """Count entries, by their source, and each once: one at or below its source's mark is a replay.
@@ -87,21 +118,10 @@ class Segment(msgspec.Struct, array_like=True):
         Say whether any was counted. A correction takes out only what has been counted here: the row of a segment that
         was forgotten, or for which there was no room, knows nothing of answers of before.
         """
-        put: list[Plain] = []
-        taken: list[Plain] = []
+        news = _News([], [], [])
         for source, entries in told.items():
-            numbers, moves = _new(entries, self.marks.get(source, -1))
-            if not numbers and not moves:
-                continue
-            offsets = [*numbers[::_WIDTH], *(move.offset for move in moves)]
-            if source not in self.marks:
-                self.first[source] = min(offsets)
-            self.marks[source] = max(offsets)
-            put += zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True)
-            for move in moves:
-                put += [come for _, come in move.changes if come is not None]
-                if self._has(source, move.taken_offset):
-                    taken += [gone for gone, _ in move.changes if gone is not None]
+            self._take_in(source, entries, news)
+        put, taken, differences = news
         if not put and not taken:
             return False
         for _, _, score in put:
@@ -111,7 +131,27 @@ class Segment(msgspec.Struct, array_like=True):
         self.latest.change(put, taken)
         came, went = self.spans.change(put, taken)
         self.untold.change(came, went)
+        if self.people is not None:
+            self.people.change(came, went, differences, self.spans.until or 0)
         return True
+
+    def _take_in(self, source: int, entries: list[Entries], news: _News) -> None:
+        """Add to the news what is new of a source's entries, and note how far they go."""
+        last = self.marks.get(source, -1)
+        numbers, moves = _new(entries, last)
+        if not numbers and not moves:
+            return
+        offsets = [*numbers[::_WIDTH], *(move.offset for move in moves)]
+        if source not in self.marks:
+            self.first[source] = min(offsets)
+        self.marks[source] = max(offsets)
+        news.put.extend(zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True))
+        for taken, put, taken_offset in (change for move in moves for change in move.changes):
+            if put is not None:
+                news.put.append(put)
+            if taken is not None and self._has(source, taken_offset):
+                news.taken.append(taken)
+        news.differences.extend(each for each in _differences(entries, last) if self._has(source, each.counted))
 
     def _has(self, source: int, offset: int) -> bool:
         """Say whether an answer has been counted here, as far as is known."""

@@ -33,7 +33,13 @@ SPANS = (
     Span("90d", DAY, 90),
     Span("365d", DAY, 365),
 )
+#: The windows in which each customer counts once. They are made of days.
+PEOPLE = tuple(span for span in SPANS if span.unit == DAY and span.length >= 30)
+#: Promoters, passives and detractors.
+Classes = tuple[int, int, int]
 #: The widest window in time.
 WIDEST_HOURS = max(span.length * span.unit for span in SPANS) // HOUR
+#: The windows in which each customer counts once, by their names.
+PEOPLE_WINDOWS = (ALL, *(span.name for span in PEOPLE))
 #: Every window, by its name.
 WINDOWS = (ALL, LAST, *(span.name for span in SPANS))

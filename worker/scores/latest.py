@@ -1,11 +1,22 @@
 """The latest scores of each segment, as nps.scores has them."""
 
+from collections.abc import Mapping
 from contextlib import aclosing
 
 from schemas.scores import Scores
 from worker.settings import KafkaSettings
 from worker.streams import reading
 from worker.streams.reach import reach
+
+
+def by_customer(scores: Mapping[str, Scores], window: str) -> dict[str, Scores]:
+    """Return scores whose windows count each customer once; only those of segments that have the one named."""
+    found = {path: each.latest_per_customer or {} for path, each in scores.items()}
+    return {
+        path: scores[path].model_copy(update={"windows": windows})
+        for path, windows in found.items()
+        if window in windows
+    }
 
 
 async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
