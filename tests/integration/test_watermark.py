@@ -12,6 +12,7 @@ from worker.clock import SystemClock
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.settings import KafkaSettings
+from worker.streams import reading
 from worker.streams.topics import group_id
 from worker.streams.watermark import Watermark
 
@@ -74,6 +75,9 @@ async def test_a_transaction_at_the_end_of_a_partition_does_not_stop_time(
             await producer.begin_transaction()
             await producer.send_and_wait(topic, b"", partition=0)
             await (producer.commit_transaction() if committing else producer.abort_transaction())
+    async with reading.reader(settings.kafka, committed_only=True) as reader:
+        while (await reader.ends(topic, [0]))[0] < 4:  # noqa: ASYNC110 - markers follow a moment later, and raise no event
+            await asyncio.sleep(0.05)
     if committing:
         assert not await watermark.passed()
         await _commit(kafka, group, {TopicPartition(topic, 0): 1})
