@@ -9,7 +9,7 @@ from integration.reading import read_topic
 
 from worker.flow import tick
 
-_CAUGHT_UP_SECONDS = 30.0
+_CAUGHT_UP_SECONDS = 60.0
 _PORTION = 40
 
 
