@@ -13,7 +13,7 @@ from worker.flow import hint, outbox, segments, watching
 from worker.nps.segment import Segment
 from worker.nps.watch import Jump, Watch
 from worker.rebuild.records import passed
-from worker.rebuild.tree import Tree, learned_until, told_until
+from worker.rebuild.tree import Tree, counted_until, learned_until, told_until
 
 JUMP = Jump(5, 0.1, 0.9, 40, 0.1, 0.1)
 
@@ -130,6 +130,7 @@ def test_an_incident_that_is_over_is_not_opened_again() -> None:
 def test_hours_are_told_up_to_where_an_intact_table_has_them() -> None:
     living = calm()
 
+    assert counted_until(living.segments) == {number: log[-1].offset for number, log in enumerate(living.log)}
     assert told_until(living.segments) == dict.fromkeys(range(PARTITIONS), living.now + 5)
     assert learned_until(living.watches) == dict.fromkeys(range(PARTITIONS), living.now + 5)
     assert told_until([{}, {}]) == {}

@@ -21,6 +21,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.clock import SystemClock
+from worker.errors import SourceLost
 from worker.flow import outbox
 from worker.flow.moment import DAY
 from worker.flow.record import EPOCH, Record
@@ -95,6 +96,8 @@ class _Work:
         await members.gone(self._settings.kafka, at_work, self._say)
         # Only now, with nobody at work, does what was found stay as it is.
         self._found = {table: await self._find(table) for table in SOURCES}
+        if set(chosen) & set(_FROM_RESPONSES):
+            await self._check_responses(chosen)
         for table in chosen:
             await self._writer.mark(self._changelog(table), self._found[table].partitions)
         self._say(f"rebuild of {', '.join(chosen)} has begun; until it has ended no worker goes on from them")
@@ -111,12 +114,11 @@ class _Work:
         return f"rebuild of {', '.join(chosen)} is complete; the workers can be started"
 
     async def _find(self, table: str) -> Found:
-        source = self._topic(SOURCES[table])
+        topic = self._topic(SOURCES[table])
         partitions = await changelogs.read(self._reader, self._changelog(table), self._partitions, self._say)
-        begins = await self._reader.starts(source, self._partitions)
-        ends = await self._reader.ends(source, self._partitions)
-        said = await self._committed(topics.group_id(self._settings.kafka.group, ROLES[table]), source)
-        committed = {number: min(offset, ends[number]) for number, offset in said.items()}
+        begins = await self._reader.starts(topic, self._partitions)
+        ends = await self._reader.ends(topic, self._partitions)
+        committed = await self._committed(topics.group_id(self._settings.kafka.group, ROLES[table]), topic)
         return Found(table, partitions, committed, begins, ends)
 
     async def _committed(self, group: str, topic: str) -> dict[int, int]:
@@ -126,6 +128,26 @@ class _Work:
             return await groups.committed(admin, group, topic)
         finally:
             await admin.close()
+
+    async def _check_responses(self, chosen: Collection[str]) -> None:
+        """Raise SourceLost if the responses are not those that the worker has decided: nobody knows how far it was."""
+        contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
+        heads = {} if CONTACTS in chosen else {n: part.head for n, part in enumerate(contacts.partitions)}
+        logs = await source.look(self._reader, topic, heads) or {}
+        replaced = [n for n in heads if source.difference(heads[n], logs[n]) is not None]
+        if replaced:
+            raise SourceLost(
+                f"{topic} was deleted and made anew, or cut back, in partitions {_listed(replaced)}. Before a rebuild, "
+                "run: python -m worker new-epoch responses"
+            )
+        beyond = [n for n, offset in contacts.committed.items() if offset > contacts.ends[n]]
+        if beyond:
+            group = topics.group_id(self._settings.kafka.group, ROLES[CONTACTS])
+            raise SourceLost(
+                f"{topic} ends before what was decided in partitions {_listed(beyond)}: it was deleted and made anew. "
+                "To have all that it holds now decided as new, reset them before a rebuild: "
+                f"kafka-consumer-groups --group {group} --topic {topic} --reset-offsets --to-earliest --execute"
+            )
 
     async def _from_responses(self, chosen: Collection[str]) -> dict[str, Remade]:
         """Decide the responses again, up to where the worker had decided them, and count what follows."""
@@ -203,9 +225,9 @@ class _Work:
     def _say_what_is_gone(self, contacts: Found, stops: Mapping[int, int]) -> None:
         gone = [number for number in self._partitions if contacts.begins[number] > 0 and stops[number]]
         if gone:
-            topic, partitions = self._topic(outbox.RESPONSES), ", ".join(map(str, gone))
             self._say(
-                f"{topic}: what was answered first is not there any more in partitions {partitions}; retention has "
+                f"{self._topic(outbox.RESPONSES)}: what was answered first is not there any more in partitions "
+                f"{_listed(gone)}; retention has "
                 "deleted it, so customers' histories and all-time windows begin with what is left"
             )
 
@@ -311,6 +333,10 @@ def _rebased(records: list[ConsumerRecord], bases: Mapping[int, int]) -> list[Co
     """Return records of one partition with the offsets that the core knows them by (Head.base)."""
     base = bases[records[0].partition] if records else 0
     return [dataclasses.replace(record, offset=record.offset + base) for record in records] if base else records
+
+
+def _listed(partitions: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(partitions)))
 
 
 def _until(time: int, limits: Mapping[int, int] | None, partitions: Iterable[int]) -> dict[int, int]:
