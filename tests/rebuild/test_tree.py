@@ -21,14 +21,14 @@ JUMP = Jump(5, 0.1, 0.9, 40, 0.1, 0.1)
 @cache
 def _calm() -> Living:
     living = Living()
-    assert living.live(40) == []
+    assert living.live(25) == []
     return living
 
 
 @cache
 def _fallen() -> Living:
     living = deepcopy(_calm())
-    [opened] = living.live(14, bad="send")
+    [opened] = living.live(6, bad="send")
     assert ("fr/send", "opened") == (opened.segment, opened.action)
     return living
 
