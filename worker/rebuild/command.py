@@ -163,9 +163,7 @@ class _Work:
         stops = {n: contacts.stands_at(n) if intact else contacts.committed.get(n, 0) for n in self._partitions}
         counts = SEGMENTS in chosen or WATCHES in chosen
         limits, bases = self._time_limits(chosen), self._bases(chosen)
-        if SEGMENTS in chosen and WATCHES not in chosen:
-            tree.hint(self._found[WATCHES].partitions[0].rows)
-        self._say_what_is_gone(contacts, stops)
+        self._say_what_is_gone(contacts, stops, bases)
 
         progress = Progress("responses", sum(max(0, stops[n] - contacts.begins[n]) for n in stops), self._say)
         position, newest = dict(contacts.begins), 0
@@ -186,6 +184,8 @@ class _Work:
         if intact:
             await self._take_applied(answers, tree, stops, bases, newest)
         tree.tick(_until(newest, limits, self._partitions))
+        if SEGMENTS in chosen and WATCHES not in chosen:
+            tree.hint(self._found[WATCHES].partitions[0].rows)
         if incidents is not None:
             incidents.finish(tree.watches, self._settings.incidents)
         if WATCHES in chosen and SEGMENTS not in chosen:
@@ -222,13 +222,13 @@ class _Work:
             return learned_until(self._found[WATCHES].partitions[0].rows)
         return None
 
-    def _say_what_is_gone(self, contacts: Found, stops: Mapping[int, int]) -> None:
-        gone = [number for number in self._partitions if contacts.begins[number] > 0 and stops[number]]
+    def _say_what_is_gone(self, contacts: Found, stops: Mapping[int, int], bases: Mapping[int, int]) -> None:
+        gone = [n for n in self._partitions if (contacts.begins[n] > 0 and stops[n]) or bases[n]]
         if gone:
             self._say(
                 f"{self._topic(outbox.RESPONSES)}: what was answered first is not there any more in partitions "
-                f"{_listed(gone)}; retention has "
-                "deleted it, so customers' histories and all-time windows begin with what is left"
+                f"{_listed(gone)}: retention has deleted it, or the topic was made anew. So customers' histories and "
+                "all-time windows begin with what is left"
             )
 
     async def _day_of_next(self, topic: str, position: Mapping[int, int], stops: Mapping[int, int]) -> int:
