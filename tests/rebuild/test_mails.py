@@ -218,3 +218,16 @@ def test_a_line_that_came_twice_or_late_takes_nothing_back_and_others_lines_say_
 
     assert mails.rows == notify.rows
     assert mails.outputs == []
+
+
+def test_a_step_that_an_earlier_mail_has_told_is_no_news_when_it_is_repeated() -> None:
+    notify = Notify()
+    always = Planner([DEFAULT], ["opened", "updated"], IntakePolicy())
+    notify.take(*alerts(value(score=2), value(score=1, revision=1)))  # by a planner that mails no such update
+    notify.mail()
+    mails = notify.again(planner=always)
+    [mail] = mailbox.decode(mails.rows[KEY]).mails
+    assert len(mail.merged) == 1
+
+    repeated = mailbox.plan(notify.alerts[-1:], always, mails.rows.get)
+    assert repeated.outputs == []

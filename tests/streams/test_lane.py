@@ -223,3 +223,10 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
     await carrier.carry(message)
 
     assert seen == ["decided", ({b"a": b"1"}, -1), "rest", ({b"b": b"2"}, 5), "done"]
+
+
+async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) -> None:
+    """It will stop and ask for a rebuild; until then receivers keep the scores that there are."""
+    await lane(topic, Partition()).state_anew({0})
+
+    assert [] == topic.stated

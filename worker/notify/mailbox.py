@@ -51,7 +51,7 @@ _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 #: whether a customer may be called must not be known too late.
 _ALWAYS_MAILED = frozenset({"comment_added", "comment_changed", "consent_changed"})
 #: How many steps a mail remembers that were merged into it.
-_MERGED_KEPT = 4
+MERGED_KEPT = 4
 
 
 class Mail(msgspec.Struct, array_like=True):
@@ -247,7 +247,7 @@ def _merge(earlier: Iterable[Mail], told: Alert, record: Record, event_id: str |
         desk.letters[letter_key(key, mail.delivery_id)] = record.value
         # Whoever may have got the mail as it was gets another one.
         if event_id is not None and mail.left is None and not mail.unsure:
-            mail.merged = [*mail.merged, _delivery_id(event_id, mail.route)][-_MERGED_KEPT:]
+            mail.merged = [*mail.merged, _delivery_id(event_id, mail.route)][-MERGED_KEPT:]
             if mail.action == AlertAction.UPDATED:
                 mail.reason = told.reason
 

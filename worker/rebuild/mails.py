@@ -112,6 +112,7 @@ class Mails:
             outcome = self._outcomes.get(mail.delivery_id)
             if outcome is None and record.offset < self._planned_until:
                 box.mails.remove(mail)
+                _merge(mail, box)
             elif outcome is not None and outcome.status not in _OPEN:
                 self.settled += 1
                 mail.status, mail.attempts, mail.due = outcome
@@ -134,6 +135,13 @@ class Mails:
             self.rows[key] = mailbox.encode(box)
         else:
             self.rows.pop(key, None)
+
+
+def _merge(step: Mail, box: Mailbox) -> None:
+    """Note that an earlier mail about the same alert has told a step: no repeat of the step is news."""
+    earlier = [mail for mail in box.mails if (mail.alert_id, mail.route) == (step.alert_id, step.route)]
+    if earlier:
+        earlier[-1].merged = [*earlier[-1].merged, step.delivery_id][-mailbox.MERGED_KEPT :]
 
 
 def _identity(line: Delivery) -> tuple[str, int, str]:

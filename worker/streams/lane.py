@@ -145,6 +145,8 @@ class Lane(NamedTuple):
                         keys[record.partition].add(record.key or b"")
         for number, written in keys.items():
             partition, head = self.table.partition(number), heads[number]
+            if head.mark < 0:
+                continue  # nothing was counted here, or the changelog was lost: what is shown is all that there is
             sent = await self._send([self.view.stated(key, partition.rows.get(key)) for key in sorted(written)], number)
             end = self._view_end(sent, number, Head(view_end=ends[number]))
             partition.head = msgspec.structs.replace(head, view_end=end)
