@@ -1,7 +1,7 @@
 """Customers' histories, made again: row for row as they were, and nothing is published a second time."""
 
 from flow.carrying import Partition, numbered
-from flow.records import HERE, POLICY, SECRET, TOPIC, Record, value
+from flow.records import HERE, POLICY, SECRET, TOPIC, Record, arrived, value
 
 from worker.flow import outbox
 from worker.flow.record import origin_headers
@@ -47,6 +47,18 @@ def test_rows_and_what_was_rerouted_are_as_the_worker_had_them_however_the_log_i
 
     assert [worker.rows] == rebuilt.rows
     assert [worker.sent_on] == rebuilt.rerouted == [{0: 5}]
+
+
+def test_a_response_that_another_customer_has_is_given_up_again() -> None:
+    worker, rebuilt = Partition(), answers()
+    first = [Record(value(customer_id="anon-1", score=2), b"anon-1"), Record(value(score=9, revision=1), A)]
+    claims = arrived(worker.carry(numbered(first)), outbox.RESPONSES, 2)
+    assert claims
+    worker.carry(claims)
+    for record in [*numbered(first), *claims]:
+        rebuilt.take(0, [record])
+
+    assert [worker.rows] == rebuilt.rows
 
 
 def test_only_tallies_come_of_it() -> None:

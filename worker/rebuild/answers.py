@@ -40,6 +40,7 @@ class Answers:
         self.rows: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]
         self._holders = [Holders(rows) for rows in self.rows]
         self.rerouted: list[Mapping[int, int]] = [{} for _ in range(partitions)]
+        self._holders = [Holders(rows) for rows in self.rows]
 
     def take(self, partition: int, records: Iterable[Record]) -> list[Output]:
         """Decide records of a partition, in their order; return the tallies that they cause.
