@@ -7,6 +7,7 @@ from flow.records import HERE, POLICY, SECRET, TOPIC, Record
 from nps.telling import numbers
 
 from worker.flow import outbox, road, tally
+from worker.flow.expiry import Sweep
 from worker.flow.moved import Holders
 from worker.flow.outbox import Output
 from worker.flow.policy import Policy
@@ -41,15 +42,26 @@ class Partition:
         self.policy = policy or POLICY
         self.rows: dict[bytes, bytes] = {}
         self.holders = Holders(self.rows)
+        self.sweep: Sweep | None = Sweep(self.rows)
         self.partitions = 1
         self.mark = -1
         self.sent_on: Mapping[int, int] = {}
+        self.latest_time = 0
 
     def decide(self, records: Sequence[AnyRecord]) -> Decided:
         """Decide what the mark leaves of a batch; nothing is written."""
         due = [record for record in records if record.offset > self.mark]
         batch = road.Batch(
-            due, self.number, TOPIC, HERE, self.sent_on, SECRET, partitions=self.partitions, holders=self.holders
+            due,
+            self.number,
+            TOPIC,
+            HERE,
+            self.sent_on,
+            SECRET,
+            partitions=self.partitions,
+            holders=self.holders,
+            sweep=self.sweep,
+            latest_time=self.latest_time,
         )
         return road.decide(batch, self.policy, self.rows.get, self.owner)
 
@@ -68,6 +80,7 @@ class Partition:
         if records:
             self.mark = max(self.mark, records[-1].offset)
         self.sent_on = {**self.sent_on, **decided.sent_on}
+        self.latest_time = decided.latest_time
         return decided.outputs
 
 

@@ -186,6 +186,7 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
     """After a crash between two parts the batch is read again from its beginning."""
     seen: list[Any] = []
     partition = Partition()
+    partition.head = Head(latest_time=7)
 
     class Whole(Consumer):
         def holds(self, _: int) -> bool:
@@ -195,7 +196,7 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
             seen.append("done")
 
     async def write(_: int, rows: Any, head: Head, __: Any) -> bool:
-        seen.append((rows, head.mark))
+        seen.append((rows, head.mark, head.latest_time))
         partition.head = head
         return True
 
@@ -208,7 +209,7 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
 
     def rest() -> Decided:
         seen.append("rest")
-        return Decided([], {b"b": b"2"}, {})
+        return Decided([], {b"b": b"2"}, {}, latest_time=8)
 
     async def holds(*_: Any) -> bool:
         return True
@@ -222,7 +223,7 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
     await carrier.carry(message)
 
-    assert seen == ["decided", ({b"a": b"1"}, -1), "rest", ({b"b": b"2"}, 5), "done"]
+    assert seen == ["decided", ({b"a": b"1"}, -1, 7), "rest", ({b"b": b"2"}, 5, 8), "done"]
 
 
 async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) -> None:

@@ -133,7 +133,7 @@ def _weight(answers: Sequence[Answer]) -> int:
     return sum(len(text.encode()) for text in texts) + _AROUND_TEXTS * len(answers)
 
 
-_encode = msgspec.msgpack.Encoder().encode
+encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
 
 
@@ -166,4 +166,4 @@ class Contacts:
 
     def rows(self) -> dict[bytes, bytes | None]:
         """Return every row that was opened, encoded; None erases."""
-        return {key: None if contact is None else _encode(contact) for key, contact in self._open.items()}
+        return {key: None if contact is None else encode_contact(contact) for key, contact in self._open.items()}

@@ -21,6 +21,7 @@ from worker.flow.bursts import Burst, burst_of
 from worker.flow.contact import MOVED, Answer, Contact, Contacts
 from worker.flow.content import COMMENT, content_of
 from worker.flow.dead_letter import dead_letter
+from worker.flow.expiry import Sweep, unexpired
 from worker.flow.facts import Facts, Ruling
 from worker.flow.ids import make_id, make_salt, number
 from worker.flow.intake import erased_key, validate
@@ -60,6 +61,8 @@ class Batch(NamedTuple):
     from, the highest offset that has arrived here: they come in order, so what is not above it came twice;
     `secret`: what only the workers of these topics know. They prove by it that they sent a record on (without one
     nothing is proven), and make customers' salts of it. `partitions`: of the topic; `holders`: of this partition.
+    `sweep`: finds customers who have been silent for long; without one, only those who answer again are noticed.
+    `latest_time`: the latest Kafka time of any record before these, in ms.
     """
 
     records: Iterable[Record]
@@ -70,13 +73,16 @@ class Batch(NamedTuple):
     secret: bytes = b""
     partitions: int = 1
     holders: Holders | None = None
+    sweep: Sweep | None = None
+    latest_time: int = 0
 
 
 class Decided(NamedTuple):
     """What a batch causes: outputs first, then the rows that stand for them (None erases a row).
 
     `sent_on`: as in Batch, after it. `rest`: decides the next part of the batch, once these rows are written; None:
-    there is no further part. `surplus`: segments that were not counted, because there are too many.
+    there is no further part. `surplus`: segments that were not counted, because there are too many. `latest_time`: as
+    in Batch, after it.
     """
 
     outputs: list[Output]
@@ -84,6 +90,7 @@ class Decided(NamedTuple):
     sent_on: Mapping[int, int]
     rest: Callable[[], "Decided"] | None = None
     surplus: int = 0
+    latest_time: int = 0
 
 
 #: Returns a customer's row.
@@ -105,6 +112,11 @@ class Desk:
         self.claims: dict[str, list[Claim]] = {}
         self.holders = batch.holders or Holders({})
         self.sent_on = dict(batch.sent_on)
+        self.latest_time = batch.latest_time
+
+    def pass_time(self, record: Record) -> None:
+        """Take note of the time of a record that is decided. Time never goes back, whatever records say."""
+        self.latest_time = max(self.latest_time, record.timestamp)
 
 
 def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
@@ -113,7 +125,12 @@ def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
     for record in batch.records:
         travel(record, desk)
     outputs = desk.outputs + moved.outputs(desk.claims, batch.partitions, batch.home, batch.secret)
-    return Decided(outputs + desk.tallies.outputs(batch.partition, owner), desk.contacts.rows(), desk.sent_on)
+    outputs += desk.tallies.outputs(batch.partition, owner)
+    rows = desk.contacts.rows()
+    if batch.sweep is not None:
+        # Last, so that the batch is decided on the same rows however far the sweep has come.
+        rows = batch.sweep.changes(desk.latest_time, policy) | rows
+    return Decided(outputs, rows, desk.sent_on, latest_time=desk.latest_time)
 
 
 def travel(record: Record, desk: Desk) -> None:
@@ -132,6 +149,7 @@ def travel(record: Record, desk: Desk) -> None:
     except Rejected as rejected:
         desk.outputs.append(dead_letter(record, place, rejected, desk.batch.topic, desk.policy.intake))
         return
+    desk.pass_time(record)
     contact = desk.contacts.get(key)
     if _lives_elsewhere(record, key, contact, desk):
         desk.outputs.append(_sent_on(record, key, place, desk))
@@ -144,6 +162,8 @@ def travel(record: Record, desk: Desk) -> None:
         contact = Contact()
     elif record.offset <= contact.mark:
         return  # a replay: its outputs were acknowledged before this row was written
+    else:
+        contact = unexpired(contact, desk.latest_time, desk.policy) or Contact()
     if response is None:
         _erase(record, key, place, desk)
         return
@@ -165,12 +185,15 @@ def travel(record: Record, desk: Desk) -> None:
 
 def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
     """Have customers give up the responses that others have now."""
+    desk.pass_time(record)
     place, changed = Place(record.partition, record.offset), set[bytes]()
     for response_id, told in claims.items():
         for key in desk.holders.of(response_id, desk.contacts.opened()):
             contact, customer_id = desk.contacts.get(key), key.decode()
             if contact is None or (record.offset <= contact.mark and key not in changed):
                 continue  # erased, or a replay
+            if unexpired(contact, desk.latest_time, desk.policy) is not contact:
+                continue
             answer = contact.answer(response_id)
             revision = None if answer is None else _claimed(answer, customer_id, told)
             if answer is None or revision is None:
@@ -244,7 +267,7 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     if known is not None:
         _answer_of_old(facts, known, place, desk)
         return
-    answer = _kept(facts)
+    answer = _kept(facts, desk.latest_time)
     answer.offset = record.offset
     facts.contact.salt = facts.contact.salt or make_salt(desk.batch.secret, *place)
     burst = burst_of(facts.contact.answers, answer, desk.policy.bursts) if before is None and answer.counted else None
@@ -264,7 +287,7 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         rulings += _on_burst(burst, amended=bool(amendments))
         for amendment in amendments:
             _amend(amendment, record, facts.contact, response.customer_id, place, desk, answer)
-    facts.contact.remember(answer, before, facts.now, desk.policy.history)
+    facts.contact.remember(answer, before, desk.latest_time, desk.policy.history)
     _claim(response, before, desk)
     outcome = facts.held
     if outcome is None:
@@ -301,8 +324,8 @@ def _claim(response: Response, before: Answer | None, desk: Desk) -> None:
         desk.claims.setdefault(response.response_id, []).append(claim)
 
 
-def _kept(facts: Facts) -> Answer:
-    """Return what the customer's row keeps of a response."""
+def _kept(facts: Facts, time: int) -> Answer:
+    """Return what the customer's row keeps of a response that comes at a time, in ms."""
     response, before = facts.response, facts.before
     held = 0
     if before is not None and before.is_held and not facts.content.said & COMMENT:
@@ -314,7 +337,7 @@ def _kept(facts: Facts) -> Answer:
         facts.segment,
         facts.at,
         not response.test,
-        facts.now if before is None else before.seen,
+        time if before is None else before.seen,
         response.survey_id,
         facts.scheme,
         None,

@@ -122,6 +122,7 @@ class Lane(NamedTuple):
                 _marked(head, due[-1]) if decided.rest is None else head,
                 sent_on={**head.sent_on, **decided.sent_on},
                 view_end=self._view_end(sent, number, head),
+                latest_time=max(head.latest_time, decided.latest_time),
             )
             if not await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
                 return

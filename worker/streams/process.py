@@ -1,9 +1,11 @@
 """The process role: responses are decided, tallies are counted, segments are watched over."""
 
 from math import ceil
+from typing import NamedTuple
 
 from worker.clock import Clock
 from worker.flow import outbox, road, segments, watching
+from worker.flow.expiry import Sweep
 from worker.flow.moved import Holders
 from worker.flow.record import Record
 from worker.flow.road import Batch, Decided
@@ -35,9 +37,10 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     home = f"{kafka.cluster}/{responses}"
     most = ceil(policy.segments.most / kafka.partitions)
 
-    holders = _Holders()
+    memories = _Memories()
 
     def decide(records: list[Record], number: int, partition: Partition) -> Decided:
+        holders, sweep = memories.of(number, partition)
         batch = Batch(
             records,
             number,
@@ -46,7 +49,9 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
             partition.head.sent_on,
             kafka.secret,
             partitions=kafka.partitions,
-            holders=holders.of(number, partition),
+            holders=holders,
+            sweep=sweep,
+            latest_time=partition.head.latest_time,
         )
         return road.decide(batch, policy, partition.rows.get, owner)
 
@@ -75,15 +80,23 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     return shell, Ticker(shell, clock, watermark.passed)
 
 
-class _Holders:
-    """The index of each partition of customers, for as long as this worker goes on owning it."""
+class _Memory(NamedTuple):
+    """What is kept in memory only beside a partition's rows."""
+
+    holders: Holders
+    sweep: Sweep
+
+
+class _Memories:
+    """The memory beside each partition of customers, for as long as this worker goes on owning it."""
 
     def __init__(self) -> None:
-        self._of: dict[int, tuple[Partition, Fence, Holders]] = {}
+        self._of: dict[int, tuple[Partition, Fence, _Memory]] = {}
 
-    def of(self, number: int, partition: Partition) -> Holders:
-        """Return a partition's index: a new one after each take-over, since others may have written its rows."""
+    def of(self, number: int, partition: Partition) -> _Memory:
+        """Return a partition's memory: a new one after each take-over, since others may have written its rows."""
         known = self._of.get(number)
         if known is None or known[0] is not partition or known[1] != partition.own:
-            known = self._of[number] = partition, partition.own, Holders(partition.rows)
+            memory = _Memory(Holders(partition.rows), Sweep(partition.rows))
+            known = self._of[number] = partition, partition.own, memory
         return known[2]

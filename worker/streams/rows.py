@@ -49,6 +49,8 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     `base`: how much higher the core's offsets are than those of the topic that is consumed now, which was made anew or
     cut back since (source.py); the mark and `sent_on` are the core's. `marked_at`: the Kafka timestamp of the record at
     the mark, in ms, which tells it from another record at the same offset; negative if it is not known.
+
+    `latest_time`: as in worker.flow.road.Batch; 0 if it is not known.
     """
 
     mark: int = -1
@@ -58,6 +60,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     rebuilding: bool = False
     base: int = 0
     marked_at: int = -1
+    latest_time: int = 0
 
     @property
     def stands_at(self) -> int:
