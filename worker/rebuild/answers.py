@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
-
 from worker.flow import outbox, road
-from worker.flow.contact import Contact
+from worker.flow.contact import decode_contact
+from worker.flow.expiry import Sweep
 from worker.flow.moved import Holders
 from worker.flow.outbox import Output
 from worker.flow.policy import Policy
@@ -13,14 +12,13 @@ from worker.flow.record import Record
 from worker.flow.road import Batch
 from worker.rebuild.records import apply
 
-_decode = msgspec.msgpack.Decoder(Contact).decode
-
 
 class Answers:
     """Decides responses as the worker did.
 
     `topic`: the full name of the responses topic; `home` and `secret`: as in Batch; `owner`: the partition of a key.
-    `rows` and `rerouted`, by partition: the customers' rows, and what Batch has as `sent_on`.
+    `rows`, `rerouted` and `latest_times`, by partition: the customers' rows, and what Batch has as `sent_on` and as
+    `latest_time`.
     """
 
     def __init__(
@@ -39,8 +37,9 @@ class Answers:
         self._owner = owner
         self.rows: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]
         self._holders = [Holders(rows) for rows in self.rows]
+        self._sweeps = [Sweep(rows) for rows in self.rows]
         self.rerouted: list[Mapping[int, int]] = [{} for _ in range(partitions)]
-        self._holders = [Holders(rows) for rows in self.rows]
+        self.latest_times = [0] * partitions
 
     def take(self, partition: int, records: Iterable[Record]) -> list[Output]:
         """Decide records of a partition, in their order; return the tallies that they cause.
@@ -48,6 +47,7 @@ class Answers:
         Alerts, invitations, decisions and dead letters were published when the records were decided the first time.
         Records under a wrong key were sent on then; they lie on the topic a second time, under the right key.
         """
+        rows = self.rows[partition]
         batch = Batch(
             records,
             partition,
@@ -56,22 +56,21 @@ class Answers:
             self.rerouted[partition],
             self._secret,
             holders=self._holders[partition],
+            sweep=self._sweeps[partition],
+            latest_time=self.latest_times[partition],
         )
-        rows = self.rows[partition]
         decided = road.decide(batch, self._policy, rows.get, self._owner)
         apply(rows, decided.rows)
         self.rerouted[partition] = {**self.rerouted[partition], **decided.sent_on}
+        self.latest_times[partition] = decided.latest_time
         return [output for output in decided.outputs if output.topic == outbox.TALLIES]
 
 
-def already_applied(records: Iterable[Record], rows: Mapping[bytes, bytes]) -> list[Record]:
-    """Return the records that the customers' durable rows stand for.
+def applied_until(rows: Mapping[bytes, bytes]) -> int:
+    """Return the highest offset that any durable row of a partition stands for; -1 without rows.
 
-    A crash can leave some rows of a batch on the changelog, and others not. The worker will not decide again what is
-    in a row, so the tallies of such records are on the topic already, and never come again.
+    A crash can leave some rows of a batch on the changelog, and others not. By then all tallies of the batch were on
+    the topic, and counted. Of the records up to this offset, the worker will decide again those that are in no row; a
+    segment that has counted the offset takes their tallies for repeats, as it did when they came the first time.
     """
-    return [record for record in records if _mark(rows.get(record.key or b"")) >= record.offset]
-
-
-def _mark(row: bytes | None) -> int:
-    return -1 if row is None else _decode(row).mark
+    return max((decode_contact(row).mark for row in rows.values()), default=-1)

@@ -28,7 +28,7 @@ from worker.flow.record import EPOCH, Record
 from worker.notify.mailbox import Planner
 from worker.rebuild import changelogs, members
 from worker.rebuild.alerted import Alerted
-from worker.rebuild.answers import Answers, already_applied
+from worker.rebuild.answers import Answers, applied_until
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
@@ -191,7 +191,15 @@ class _Work:
         if WATCHES in chosen and SEGMENTS not in chosen:
             tree.match_hints(partition.rows for partition in self._found[SEGMENTS].partitions)
 
-        heads = [Head(stops[n] - 1 + bases[n], dict(answers.rerouted[n]), base=bases[n]) for n in self._partitions]
+        heads = [
+            Head(
+                stops[n] - 1 + bases[n],
+                dict(answers.rerouted[n]),
+                base=bases[n],
+                latest_time=answers.latest_times[n],
+            )
+            for n in self._partitions
+        ]
         counted, learned = self._found[SEGMENTS], self._found[WATCHES]
         watches = [tree.watches if number == 0 else {} for number in self._partitions]
         return {
@@ -251,15 +259,16 @@ class _Work:
     async def _take_applied(
         self, answers: Answers, tree: Tree, stops: Mapping[int, int], bases: Mapping[int, int], newest: int
     ) -> None:
-        """Count what lies beyond the stop, but is in a customer's durable row: see `already_applied`."""
+        """Count what lies beyond the stop, but was counted before a crash: see `applied_until`."""
         contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
         spans: dict[int, Span] = {n: (stops[n], contacts.ends[n]) for n in self._partitions}
+        until = {n: applied_until(contacts.partitions[n].rows) for n in self._partitions}
         async with aclosing(self._reader.read(topic, spans)) as pieces:
             async for records in pieces:
                 if records:
                     number = records[0].partition
-                    applied = already_applied(_rebased(records, bases), contacts.partitions[number].rows)
-                    tree.take(answers.take(number, applied), newest)
+                    counted = [one for one in _rebased(records, bases) if one.offset <= until[number]]
+                    tree.take(answers.take(number, counted), newest)
 
     async def _learn_of_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
         topic = self._topic(outbox.ALERTS)
