@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check prepare format schemas readme chaos bench detector lock clean
+.PHONY: help setup demo test check prepare format schemas readme chaos clients bench detector lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -23,6 +23,7 @@ help:
 	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
 	@echo "make readme  write the generated parts of README.md anew"
 	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
+	@echo "make clients  other Kafka clients publish, in every codec: everything must be exact (ARGS=--help for more)"
 	@echo "make bench   how fast the worker is, and others beside it (ARGS=--help for more)"
 	@echo "make detector  how soon a drop is found, and how seldom one that is not there (ARGS=--help for more)"
 	@echo "make setup   only make .venv and install what requirements.lock names"
@@ -56,6 +57,9 @@ readme: $(STAMP)/setup
 
 chaos: $(STAMP)/setup
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+clients: $(STAMP)/setup
+	@PYTHONPATH=tests $(BIN)/python -m clients $(ARGS)
 
 bench: $(STAMP)/setup $(STAMP)/quix/installed
 	@$(BIN)/python -m bench $(ARGS)

@@ -158,11 +158,17 @@ def test_a_certificate_authority_that_is_none_is_found_by_check_config(
         ([], "the following arguments are required: command"),
         (["fly"], "invalid choice: 'fly'"),
         (["run", "--role", "boss"], "invalid choice: 'boss'"),
-        (["publish"], "the following arguments are required: file"),
+        (["publish"], "name a file, or - for the standard input, or --sample SCORE"),
+        (["publish", "-", "--sample", "3"], "name a file, or - for the standard input, or --sample SCORE"),
+        (["publish", "--sample", "11"], "invalid choice: 11"),
         (["publish", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
         (["publish", "."], ". is not a file"),
         (["demo", "--input", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
-        (["demo", "--rate", "fast"], "invalid float value: 'fast'"),
+        (["demo", "--rate", "fast"], "fast is no number above 0"),
+        (["demo", "--rate", "0"], "0 is no number above 0"),
+        (["demo", "--rate", "nan"], "nan is no number above 0"),
+        (["demo", "--kafka", "localhost"], "localhost is not host:port, such as localhost:9092"),
+        (["demo", "--mails", "/dev/null"], "/dev/null is no folder that can be written to"),
         (["rebuild", "--table", "scores"], "invalid choice: 'scores'"),
         (["rebuild", "--table", "outbox", "--all"], "not allowed with argument --table"),
         (["rebuild", "--mail-newer-than-days", "-1"], "-1 is not a number of days"),
@@ -297,6 +303,11 @@ def test_publish_check_says_which_lines_the_worker_would_refuse_and_why(capsys: 
         ["line 5", "score_out_of_range"],
     ]
     assert lines[-1] == "2 of 5 lines are responses; 2 score_out_of_range; 1 not_json"
+
+
+def test_a_sample_is_a_response_with_this_score(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", "--sample", "2", "--check"]) == 0
+    assert capsys.readouterr().out == "1 of 1 lines are responses\n"
 
 
 def test_publish_check_is_content_with_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:

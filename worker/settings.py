@@ -47,45 +47,68 @@ PREFIX = "NPS_"
 class KafkaSettings(Section):
     """How to reach Kafka, and what to create there."""
 
-    bootstrap_servers: str = Field(default="localhost:9092", description="host:port, several separated by commas.")
+    bootstrap_servers: str = Field(
+        default="localhost:9092",
+        description="Kafka's servers that the worker asks first: host:port, several separated by commas.",
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How to talk to the brokers."
+        default="PLAINTEXT", description="How the worker talks to the brokers. SSL encrypts, SASL logs in."
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", description="How to log in."
+        default="SCRAM-SHA-512", description="How the worker logs in, if security_protocol has SASL in it."
     )
-    sasl_username: str | None = Field(default=None, description="Who logs in.")
-    sasl_password: SecretStr | None = Field(default=None, description="Best set by the environment.")
-    ssl_cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
-    ssl_certfile: Path | None = Field(default=None, description="Client certificate.")
-    ssl_keyfile: Path | None = Field(default=None, description="Client certificate's key.")
+    sasl_username: str | None = Field(default=None, description="The user name of the login.")
+    sasl_password: SecretStr | None = Field(
+        default=None, description="The password of the login. It is best set by the environment."
+    )
+    ssl_cafile: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate authorities to trust; by default the system's are trusted.",
+    )
+    ssl_certfile: Path | None = Field(
+        default=None, description="PEM file of the worker's own certificate, for brokers that ask for one."
+    )
+    ssl_keyfile: Path | None = Field(default=None, description="PEM file of that certificate's key, not encrypted.")
     group: str = Field(
         default="nps-worker",
         pattern=r"^[A-Za-z0-9._-]{1,80}$",
-        description="Consumer group; also names the changelogs.",
+        description="The consumer groups are <group>-process and <group>-notify; changelogs are named by them too.",
     )
-    partitions: int = Field(default=4, ge=1, le=1_000, description="Of topics that the worker creates.")
+    partitions: int = Field(
+        default=4,
+        ge=1,
+        le=1_000,
+        description="Number of partitions of topics that the worker creates; where the topic of the responses "
+        "exists, its number is taken.",
+    )
     replication_factor: int = Field(
         default=1,
         ge=1,
         le=9,
-        description="Of topics that the worker creates; one copy fewer must be in sync (min.insync.replicas).",
+        description="Number of copies of topics that the worker creates. One copy fewer, but at least one, must be "
+        "in sync (min.insync.replicas).",
     )
     session_timeout_seconds: float = Field(
-        default=10.0, ge=6.0, le=30.0, description="Until a silent worker is replaced."
+        default=10.0, ge=6.0, le=30.0, description="Seconds after which a worker that fell silent is replaced."
     )
     patience_seconds: float = Field(
         default=180.0,
         ge=5.0,
         le=86_400.0,
-        description="Kafka's outages are waited out; without an acknowledgement for so long the worker stops.",
+        description="Seconds that the worker waits for Kafka's acknowledgement in an outage; after that it stops.",
     )
-    batch_records: int = Field(default=2_000, ge=1, le=10_000, description="Records decided together, at most.")
+    batch_records: int = Field(
+        default=2_000,
+        ge=1,
+        le=10_000,
+        description="Largest number of records of a partition that are decided together.",
+    )
     retention_days: int = Field(
         default=730,
         ge=1,
         le=36_500,
-        description="Of responses, alerts, invitations, decisions and dead letters in topics that the worker creates.",
+        description="Days for which topics that the worker creates keep their records: all topics but nps.scores, "
+        "nps.worker and the changelogs.",
     )
 
     @field_validator("bootstrap_servers")
@@ -126,26 +149,32 @@ class KafkaSettings(Section):
 class EmailSettings(Section):
     """Who gets mail about alerts and incidents, from whom, in which language."""
 
-    sender: str = Field(default="nps-worker@localhost", description="From address.")
+    sender: str = Field(default="nps-worker@localhost", description="The From address of the mails.")
     sender_name: str = Field(
         default="", max_length=100, description="The name that mail programs show in place of the From address."
     )
-    reply_to: str | None = Field(default=None, description="Where replies go; to the sender if it is not set.")
+    reply_to: str | None = Field(
+        default=None, description="The address that replies go to; without it they go to the sender."
+    )
     time_zone: str | None = Field(
         default=None,
-        description="Zone in which mails show times, such as 'Europe/Paris'; by default the one that each time has.",
+        description="Time zone in which mails show times, such as 'Europe/Paris'; by default each time is shown in "
+        "its own.",
     )
-    to: list[str] = Field(default=["support@localhost"], min_length=1, description="Receivers that no route names.")
-    routes: list[Route] = Field(default=[], description="Looked at in order; the first that matches is taken.")
+    to: list[str] = Field(default=["support@localhost"], min_length=1, description="Receivers of what no route takes.")
+    routes: list[Route] = Field(
+        default=[], description="Routes are tried in order, and the first that matches is taken."
+    )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],
         description=(
-            "Which steps are mailed. Alerts are opened, updated and withdrawn; incidents opened and resolved. "
+            "Which steps are mailed. Alerts are opened, updated and withdrawn; incidents are opened and resolved. "
             "A comment that comes or changes later, and a changed consent, are mailed in any case."
         ),
     )
     default_language: Literal["fr", "en"] = Field(
-        default="en", description="When the response names no known language; and of incidents."
+        default="en",
+        description="Language of mails about incidents, and about responses that name no language known here.",
     )
     retry: RetryPolicy = RetryPolicy()
 
@@ -199,13 +228,13 @@ class EmailSettings(Section):
 
 
 class Settings(BaseSettings):
-    """Everything the worker can be told."""
+    """Every setting of the worker."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
     )
 
-    topic_prefix: str = Field(default="nps", description="Topics are called <prefix>.responses and so on.")
+    topic_prefix: str = Field(default="nps", description="Topics are called <topic_prefix>.responses and so on.")
     kafka: KafkaSettings = KafkaSettings()
     intake: IntakePolicy = IntakePolicy()
     history: HistoryPolicy = HistoryPolicy()
@@ -217,14 +246,16 @@ class Settings(BaseSettings):
     segments: SegmentPolicy = SegmentPolicy()
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Lines of the log below this level are left out."
+    )
     log_format: Literal["json", "text"] = Field(
-        default="json", description="How lines of the log are written: for machines, or for people."
+        default="json", description="How lines of the log are written: as JSON for machines, or as text for people."
     )
     status_file: Path | None = Field(
         default=None,
-        description="Where the worker says that it is alive, for `python -m worker health`; its role and process id "
-        "are added to the name.",
+        description="File by which the worker shows `python -m worker health` that it is alive; its role and process "
+        "id are added to the name. By default it lies in a directory of the user's own among the temporary files.",
     )
 
     @field_validator("topic_prefix")

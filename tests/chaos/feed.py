@@ -63,4 +63,6 @@ def recounted(records: list[Published]) -> Recount:
     for record in records:
         if record.event is not None:
             recount.take(record.event)
+        elif record.value is None and record.key is not None:
+            recount.erase(record.key.decode())
     return recount

@@ -182,10 +182,11 @@ def _check_tables(verdict: Verdict, found: Found, recount: Recount) -> None:
 
 
 def _remembered(recount: Recount) -> set[str]:
-    """Return the responses that customers' histories reach back to (history.answers)."""
+    """Return the responses that customers' histories reach back to (history.answers); erased ones have none."""
     by_customer: dict[str, list[str]] = defaultdict(list)
     for response_id, event in recount.current.items():
-        by_customer[event["customer_id"]].append(response_id)
+        if event["customer_id"] not in recount.erased:
+            by_customer[event["customer_id"]].append(response_id)
     return {response_id for ids in by_customer.values() for response_id in ids[-_HISTORY:]}
 
 
@@ -207,8 +208,9 @@ def _classes(bins: list[int]) -> dict[str, Any]:
 def _check_decisions(verdict: Verdict, found: Found, published: list[Published], recount: Recount) -> None:
     decisions = {event.id: event.body for event in found.events["decisions"]}
     outcomes = Counter(body["outcome"] for body in decisions.values())
-    valid = sum(record.event is not None for record in published)
+    valid = sum(record.reason is None for record in published)
     verdict.equal("I1 decisions", len(decisions), valid)
+    verdict.equal("I1 erasures", outcomes["erased"], sum(record.value is None for record in published))
     verdict.equal("I1 responses dropped", outcomes["duplicate"] + outcomes["superseded"], recount.duplicates)
 
 

@@ -22,6 +22,7 @@ class Recount:
     withdrawn: set[str] = field(default_factory=set)
     invited: dict[str, str] = field(default_factory=dict)
     newest: dict[str, float] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one valid response."""
@@ -42,6 +43,10 @@ class Recount:
         person, agreed = event.get("customer", {}), event.get("consent", {})
         if event["score"] >= 9 and agreed.get("public_review") and person.get("email"):
             self.invited.setdefault(event["customer_id"], event["response_id"])
+
+    def erase(self, customer_id: str) -> None:
+        """Take in that a customer is erased, who does not answer again. Their answers stay in the counts."""
+        self.erased.add(customer_id)
 
     def counted(self) -> list[dict[str, Any]]:
         """Return the answers that count, each in its latest revision."""

@@ -57,6 +57,7 @@ def recounted(values: list[bytes]) -> tuple[Recount, int]:
 
 
 def test_the_result_equals_a_recount_of_the_shipped_samples(shipped: dict[str, Any]) -> None:
+    shipped = dict(shipped)
     values = lines(samples.FILE)
     recount, broken = recounted(values)
     expected = {
@@ -69,7 +70,14 @@ def test_the_result_equals_a_recount_of_the_shipped_samples(shipped: dict[str, A
         "emails": len(recount.alerts),
         "scores": {path: windows["all"] for path, windows in recount.windows().items()},
     }
+    records = shipped.pop("records")
+    assert sum(records.values()) == len(values)
+    assert (records.get("duplicate", 0) + records.get("superseded", 0), records["dead_letter"]) == (
+        recount.duplicates,
+        broken,
+    )
     root = expected["scores"][""]  # type: ignore[index]
+    assert shipped.pop("test_answers") == len(recount.current) - root["n"]
     expected |= {name: root[name] for name in ("promoters", "passives", "detractors")}
     assert shipped == expected
 
@@ -83,7 +91,7 @@ async def test_shuffled_and_sent_twice_only_the_duplicates_differ(
     file.write_bytes(b"\n".join(values))
     result = await once(kafka, "--input", str(file))
     # Twice as many lines, and a line that is refused is refused each time.
-    changed = {"published", "duplicates", "dead_letters"}
+    changed = {"published", "duplicates", "dead_letters", "records"}
     assert {k: v for k, v in result.items() if k not in changed} == {
         k: v for k, v in shipped.items() if k not in changed
     }

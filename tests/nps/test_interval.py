@@ -6,7 +6,7 @@ from math import exp, lgamma, log
 from statistics import NormalDist
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_wald, chance_of_drop, difference, fall_of
@@ -206,3 +206,25 @@ def test_where_nothing_changed_chance_finds_a_drop_as_often_as_it_says_or_hardly
 
     # From three standard errors below 5 %.
     assert 0.035 <= finds / 2_000 <= most
+
+
+@given(st.integers(0, 2_000), st.integers(0, 2_000), st.integers(0, 2_000))
+def test_the_interval_holds_the_nps_itself(promoters: int, passives: int, detractors: int) -> None:
+    assume(promoters + passives + detractors)
+    low, high = adjusted_wald(promoters, passives, detractors)
+
+    score = 100.0 * (promoters - detractors) / (promoters + passives + detractors)
+
+    assert -100 <= low <= score + 1e-9
+    assert score - 1e-9 <= high <= 100
+
+
+@given(st.lists(st.integers(0, 500), min_size=6, max_size=6))
+def test_the_interval_of_a_difference_holds_the_difference(counts: list[int]) -> None:
+    one, other = counts[:3], counts[3:]
+    assume(sum(one) and sum(other))
+    low, high = difference(one, other)
+
+    points = 100.0 * ((one[0] - one[2]) / sum(one) - (other[0] - other[2]) / sum(other))
+
+    assert low - 1e-9 <= points <= high + 1e-9

@@ -2,8 +2,12 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from worker.commands.asking import Commands, Exit, file
+from worker.settings import KafkaSettings
+
+_FASTEST = 100_000
 
 
 def add(commands: Commands) -> None:
@@ -17,10 +21,43 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="with --once: print the result as one line of JSON")
     parser.add_argument(
-        "--kafka", metavar="HOST:PORT", help="use this Kafka, with topics of its own, instead of an embedded one"
+        "--kafka",
+        type=_server,
+        metavar="HOST:PORT",
+        help="use this Kafka, with new topics, instead of an embedded one",
     )
-    parser.add_argument("--rate", type=float, default=4.0, metavar="N", help="responses per second (default: 4)")
+    parser.add_argument("--rate", type=_rate, default=4.0, metavar="N", help="responses per second (default: 4)")
+    parser.add_argument("--mails", type=_folder, metavar="DIR", help="write each mail that arrives to a file in DIR")
     parser.set_defaults(run=_demo)
+
+
+def _server(text: str) -> str:
+    try:
+        return KafkaSettings(bootstrap_servers=text).bootstrap_servers
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not host:port, such as localhost:9092") from None
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _FASTEST:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0, and at most {_FASTEST:,}")
+    return rate
+
+
+def _folder(text: str) -> Path:
+    """Return a folder that mails can be written to; it is made if it is not there."""
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no folder that can be written to: {error.strerror}") from None
+    return folder
 
 
 def _demo(asked: argparse.Namespace) -> int:
@@ -29,4 +66,5 @@ def _demo(asked: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         print(f"the demo needs the package {error.name}: pip install 'detractor-worker[embedded]'", file=sys.stderr)
         return Exit.FAILED
-    return show.main(once=asked.once, path=asked.input, as_json=asked.json, rate=asked.rate, kafka=asked.kafka)
+    wanted = show.Asked(asked.input, asked.rate, asked.kafka, asked.mails, asked.json)
+    return show.main(wanted, once=asked.once)

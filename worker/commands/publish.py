@@ -1,13 +1,17 @@
 """`publish`: a file's lines as responses; or only a look whether the worker would accept them."""
 
 import argparse
+import random
 import sys
 import time
 from collections import Counter
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, with_kafka, with_settings
+from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import outbox
 from worker.flow.intake import validate
@@ -44,20 +48,27 @@ def add(commands: Commands) -> None:
         "id in it. A line that is no response becomes a dead letter, as if another publisher had sent it.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("file", type=_source, help="a file with one response per line; - reads the standard input")
+    parser.add_argument(
+        "file", nargs="?", type=_source, help="a file with one response per line; - reads the standard input"
+    )
+    parser.add_argument(
+        "--sample", type=int, choices=range(11), metavar="SCORE", help="publish one made-up answer with this score"
+    )
     parser.add_argument(
         "--check", action="store_true", help="publish nothing, and say which lines the worker would refuse, and why"
     )
     parser.add_argument("--as-is", action="store_true", help="publish also if the first line is not JSON")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=partial(_run, parser))
 
 
 def _source(text: str) -> Path:
     return _STANDARD_INPUT if text == "-" else file(text)
 
 
-def _run(asked: argparse.Namespace) -> int:
-    values = split(sys.stdin.buffer.read() if asked.file == _STANDARD_INPUT else asked.file.read_bytes())
+def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
+    if (asked.file is None) == (asked.sample is None):
+        parser.error("name a file, or - for the standard input, or --sample SCORE")
+    values = _values(asked)
     if asked.check:
         return with_settings(lambda _, settings: _check(values, settings.intake))(asked)
     if values and not is_json(values[0]) and not asked.as_is:
@@ -69,6 +80,12 @@ def _run(asked: argparse.Namespace) -> int:
         )
         return Exit.WRONG
     return with_kafka(lambda _, settings: _publish(values, settings))(asked)
+
+
+def _values(asked: argparse.Namespace) -> list[bytes]:
+    if asked.sample is not None:
+        return [samples.one(random.Random(), asked.sample, datetime.now().astimezone())]  # noqa: S311 - no secret
+    return split(sys.stdin.buffer.read() if asked.file == _STANDARD_INPUT else asked.file.read_bytes())
 
 
 def _check(values: list[bytes], policy: IntakePolicy) -> int:

@@ -36,7 +36,7 @@ _WEAK = (6, 6, 7, 7, 6, 6, 6, 8, 7, 5, 3)
 #: A time of an answer; broken lines have none, or none that is a time.
 _ANSWERED = re.compile(rb'"responded_at": "(\d{4}-[^"]+[+-]\d\d:\d\d)"')
 #: The shipped answers are given within so long: younger than alerts.max_age_days.
-_SPAN = timedelta(days=7)
+_SPAN = timedelta(days=13)
 
 _WEAK_DESK = ("fr", "lyon", "delivery")
 
@@ -71,6 +71,16 @@ def response(rng: random.Random, number: int, when: datetime) -> dict[str, Any]:
         "origin": {"system": "sample", "permalink": f"https://survey.example.com/answers/r-{number:05d}"},
         "test": False,
     }
+
+
+def one(rng: random.Random, score: int, when: datetime) -> bytes:
+    """Return one answer with this score, of a customer who has not answered before."""
+    mood = "low" if score <= 6 else "high" if score >= 9 else "mid"
+    comments = [text for (_, of, _), texts in _COMMENTS.items() if of == mood for text in texts]
+    made = response(rng, rng.randrange(10**6, 10**9), when)
+    named = {"response_id": f"sample-{rng.randrange(10**12)}", "customer_id": f"sample-{rng.randrange(10**12)}"}
+    said = {"score": score, "comment": rng.choice(comments) or None, "survey_id": "sample"}
+    return json.dumps({**made, **named, **said}, ensure_ascii=False).encode()
 
 
 def shipped(now: datetime) -> list[bytes]:

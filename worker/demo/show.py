@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from worker import logs
 from worker.demo import samples
 from worker.demo.spectator import Spectator
 from worker.demo.stage import Stage, stage
-from worker.demo.view import dashboard
+from worker.demo.view import LATEST_MAILS, Happened, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
 from worker.flow import outbox
 from worker.publishing import lines, publish
+from worker.settings import Settings
 from worker.streams.topics import topic_name
 
 _FRAMES_PER_SECOND = 4
@@ -32,11 +34,25 @@ _POLL_SECONDS = 0.05
 _SILENT_SECONDS = 2.0
 
 
-def main(*, once: bool, path: Path | None, as_json: bool, rate: float, kafka: str | None) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What the demo is asked for. `path`: the responses to publish, None for samples; `rate`: how many a second.
+
+    `kafka`: host:port of a Kafka that is there already, None for an embedded one; `mails`: a folder for the mails.
+    """
+
+    path: Path | None = None
+    rate: float = 4.0
+    kafka: str | None = None
+    mails: Path | None = None
+    as_json: bool = False
+
+
+def main(asked: Asked, *, once: bool) -> int:
     """Run the demo; return the exit code."""
     logs.configure("CRITICAL")
-    screen = Console(stderr=as_json)
-    play = _once(screen, path, kafka, as_json=as_json) if once else _live(screen, path, rate, kafka)
+    screen = Console(stderr=asked.as_json)
+    play = _once(screen, asked) if once else _live(screen, asked)
     try:
         asyncio.run(_until_asked(play))
     except asyncio.CancelledError:
@@ -67,14 +83,14 @@ async def _until_asked(play: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _set(screen: Console, kafka: str | None) -> AsyncIterator[tuple[Stage, Spectator]]:
+async def _set(screen: Console, asked: Asked) -> AsyncIterator[tuple[Stage, Spectator]]:
     """Set the stage, saying what is done meanwhile: one moving line on a terminal, a line each elsewhere."""
     began = time.monotonic()
     with contextlib.ExitStack() as showing:
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
-        async with stage(say, kafka) as set_stage:
+        async with stage(say, asked.kafka, asked.mails) as set_stage:
             spectator = Spectator(set_stage.settings)
             await spectator.start()
             showing.close()
@@ -85,9 +101,9 @@ async def _set(screen: Console, kafka: str | None) -> AsyncIterator[tuple[Stage,
                 await spectator.stop()
 
 
-async def _once(screen: Console, path: Path | None, kafka: str | None, *, as_json: bool) -> None:
-    values = samples.shipped(datetime.now().astimezone()) if path is None else lines(path)
-    async with _set(screen, kafka) as (set_stage, spectator):
+async def _once(screen: Console, asked: Asked) -> None:
+    values = samples.shipped(datetime.now().astimezone()) if asked.path is None else lines(asked.path)
+    async with _set(screen, asked) as (set_stage, spectator):
         failing = asyncio.create_task(set_stage.worker.failure())
         playing = asyncio.create_task(_publish_and_settle(screen, set_stage, values))
         done, _ = await asyncio.wait([failing, playing], return_when=asyncio.FIRST_COMPLETED)
@@ -97,12 +113,16 @@ async def _once(screen: Console, path: Path | None, kafka: str | None, *, as_jso
             task.result()
         await spectator.catch_up()
         result = spectator.seen.result(len(values), set_stage.inbox.accepted)
-        if not as_json:
-            mails = [mail.message for mail in set_stage.inbox.mails]
-            screen.print(dashboard(spectator.seen, len(values), mails, set_stage.inbox.accepted))
+        if not asked.as_json:
+            screen.print(dashboard(_happened(set_stage, spectator, len(values)), width=screen.width))
             for reason, number in sorted(spectator.seen.reasons.items()):
                 screen.print(f"  {number:>5} dead letters: {reason}")
-    if as_json:
+            if spectator.seen.too_old:
+                screen.print(
+                    f"  {spectator.seen.too_old:,} unhappy answers raised no alert: they are older than "
+                    "alerts.max_age_days"
+                )
+    if asked.as_json:
         print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
@@ -120,9 +140,16 @@ async def _publish_and_settle(screen: Console, set_stage: Stage, values: list[by
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _live(screen: Console, path: Path | None, rate: float, kafka: str | None) -> None:
-    async with _set(screen, kafka) as (set_stage, spectator):
-        published = Published(path, rate)
+def _happened(set_stage: Stage, spectator: Spectator, published: int) -> Happened:
+    inbox, seen = set_stage.inbox, spectator.seen
+    latest = [mail.message for mail in inbox.mails[-LATEST_MAILS:]]
+    # What somebody publishes from another terminal counts as well, as soon as it is decided.
+    return Happened(seen, max(published, seen.records.total()), latest, inbox.accepted)
+
+
+async def _live(screen: Console, asked: Asked) -> None:
+    async with _set(screen, asked) as (set_stage, spectator):
+        published = Published(asked.path, asked.rate)
         settings = set_stage.settings
         topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
         tasks = [
@@ -166,11 +193,25 @@ class Published(AsyncIterator[bytes]):
         return value
 
 
+def _hints(settings: Settings) -> list[str]:
+    """Return what to type in another terminal, to take part."""
+    python = Path(sys.executable)
+    named = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    prefix = "" if settings.topic_prefix == "nps" else f" NPS_TOPIC_PREFIX={settings.topic_prefix}"
+    return [
+        "In another terminal, in this directory (Ctrl-C stops everything here):",
+        f"  export NPS_KAFKA__BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}{prefix}",
+        f"  {named} -m worker publish --sample 2    (also: publish FILE, scores --tree, dead-letters)",
+    ]
+
+
 async def _show(screen: Console, set_stage: Stage, spectator: Spectator, published: Published) -> None:
     """Show the picture until cancelled: moving on a terminal, a line per alert elsewhere."""
-    inbox, seen = set_stage.inbox, spectator.seen
+    inbox, seen, hints = set_stage.inbox, spectator.seen, _hints(set_stage.settings)
     if not screen.is_terminal:
         shown = 0
+        for hint in hints:
+            screen.print(hint, soft_wrap=True)
         while True:
             await asyncio.sleep(1 / _FRAMES_PER_SECOND)
             if len(seen.alerts) != shown:
@@ -178,6 +219,6 @@ async def _show(screen: Console, set_stage: Stage, spectator: Spectator, publish
                 screen.print(f"{published.count} published, {inbox.accepted} mails; {alert.severity}: {alert.summary}")
     with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
         while True:
-            mails = [mail.message for mail in inbox.mails[-4:]]
-            live.update(dashboard(seen, published.count, mails, inbox.accepted))
+            happened = _happened(set_stage, spectator, published.count)
+            live.update(dashboard(happened, hints, width=screen.width, height=screen.height - 1))
             await asyncio.sleep(1 / _FRAMES_PER_SECOND)

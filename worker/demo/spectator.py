@@ -18,16 +18,22 @@ from worker.streams.topics import topic_name
 
 _WATCHED = (outbox.DECISIONS, outbox.ALERTS, outbox.INVITATIONS, outbox.DEAD_LETTERS, outbox.SCORES)
 _LATEST_ALERTS = 8
-_COUNTED_ONCE = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
+_ANSWERS = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
+#: Beside the outcomes of decisions.
+DEAD_LETTER = "dead_letter"
 _DROPPED = {Outcome.DUPLICATE, Outcome.SUPERSEDED}
 
 
 @dataclass
 class Seen:
-    """What was seen so far; ids, so that a repeat counts once."""
+    """What was seen so far; by id, so that a repeat counts once. `answers`: whether each is counted, by response.
 
-    accepted: set[str] = field(default_factory=set)
-    dropped: set[str] = field(default_factory=set)
+    `too_old`: how many decisions raised no alert for an answer that is older than `alerts.max_age_days`.
+    """
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, bool] = field(default_factory=dict)
+    too_old: int = 0
     dead_letters: dict[str, str] = field(default_factory=dict)
     alerts: set[str] = field(default_factory=set)
     invitations: set[str] = field(default_factory=set)
@@ -40,10 +46,10 @@ class Seen:
             return
         event = json.loads(value)
         if topic == outbox.DECISIONS:
-            if event["outcome"] in _COUNTED_ONCE:
-                self.accepted.add(event["response_id"])
-            elif event["outcome"] in _DROPPED:
-                self.dropped.add(event["decision_id"])
+            self.outcomes[event["decision_id"]] = event["outcome"]
+            if event["outcome"] in _ANSWERS:
+                self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
+            self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
         elif topic == outbox.ALERTS:
             told = told_in(value)
             self.latest.appendleft(told)
@@ -55,6 +61,16 @@ class Seen:
             self.dead_letters[event["dead_letter_id"]] = event["reason"]
         elif topic == outbox.SCORES:
             self.scores[event["segment"]] = event
+
+    @property
+    def records(self) -> Counter[str]:
+        """What became of the records that were published: outcomes, and dead letters. It adds up to their number."""
+        return Counter(self.outcomes.values()) + Counter({DEAD_LETTER: len(self.dead_letters)})
+
+    @property
+    def tests(self) -> int:
+        """How many of the answers are test answers, which count nowhere."""
+        return sum(not counts for counts in self.answers.values())
 
     @property
     def reasons(self) -> Counter[str]:
@@ -70,8 +86,8 @@ class Seen:
         root = scores.get("", {"promoters": 0, "passives": 0, "detractors": 0})
         return {
             "published": published,
-            "accepted": len(self.accepted),
-            "duplicates": len(self.dropped),
+            "accepted": len(self.answers),
+            "duplicates": sum(outcome in _DROPPED for outcome in self.outcomes.values()),
             "dead_letters": len(self.dead_letters),
             "promoters": root["promoters"],
             "passives": root["passives"],
@@ -79,6 +95,8 @@ class Seen:
             "alerts": len(self.alerts),
             "invitations": len(self.invitations),
             "emails": emails,
+            "records": dict(sorted(self.records.items())),
+            "test_answers": self.tests,
             "scores": scores,
         }
 

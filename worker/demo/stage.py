@@ -4,8 +4,10 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from worker.app import Worker, running
+from worker.demo.mails import MailFolder
 from worker.demo.progress import Progress
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
@@ -25,13 +27,19 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(progress: Callable[[str], None], kafka: str | None = None) -> AsyncIterator[Stage]:
-    """Set the stage and clear it at the end. `kafka` (host:port) replaces the embedded one; its topics are new ones."""
+async def stage(
+    progress: Callable[[str], None], kafka: str | None = None, mails: Path | None = None
+) -> AsyncIterator[Stage]:
+    """Set the stage and clear it at the end.
+
+    `kafka` (host:port) replaces the embedded one; its topics are new ones. `mails` is a folder where each mail that
+    arrives becomes a file.
+    """
     async with contextlib.AsyncExitStack() as stack:
         prefix = "nps" if kafka is None else f"nps-demo-{secrets.token_hex(4)}"
         if kafka is None:
             kafka = (await stack.enter_async_context(EmbeddedKafka(progress=progress))).bootstrap_servers
-        inbox = await stack.enter_async_context(Inbox())
+        inbox = await stack.enter_async_context(Inbox(on_mail=None if mails is None else MailFolder(mails).add))
         settings = Settings.model_construct(
             topic_prefix=prefix,
             kafka=KafkaSettings(bootstrap_servers=kafka, group=f"{prefix}-worker"),

@@ -1,16 +1,21 @@
-"""What the terminal shows: counts, the tree of segments with its scores, the latest alerts, the mails that arrived."""
+"""What the terminal shows: counts, the latest alerts, the mails that arrived, the tree of segments with its scores.
+
+What somebody must act on comes first. A live picture is as high as the terminal: each part has its share of the lines,
+and what does not fit is counted.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, NamedTuple
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from schemas.alert import Alert
-from worker.demo.spectator import Seen
+from worker.demo.spectator import DEAD_LETTER, Seen
 from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
 from worker.notify.told import Told
@@ -18,54 +23,120 @@ from worker.notify.told import Told
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
 _BAR = 20
 _GOOD, _FAIR = 30, 0
-_LATEST_MAILS = 4
+_LATEST_ALERTS, LATEST_MAILS = 8, 4
+#: The lines of a panel's border.
+_BORDER = 2
+#: The fewest lines of alerts, mails and segments that are worth a panel, and the share of alerts in what there is.
+_FEWEST = 2
+#: A terminal that is narrower has no room for bars.
+_NARROW = 70
 
 
-def dashboard(seen: Seen, published: int, mails: Sequence[EmailMessage], emails: int) -> RenderableType:
-    """Return the whole picture."""
-    return Group(
-        _counts(seen, published, emails),
-        Panel(_tree(seen), title="NPS by segment, all time", title_align="left", border_style="dim"),
-        Panel(_alerts(seen.latest), title="latest alerts", title_align="left", border_style="dim"),
-        Panel(_mails(mails), title="inbox of support@example.com", title_align="left", border_style="dim"),
-        Text("  Everything runs on this machine only. Ctrl-C stops it.", style="dim"),
-    )
+@dataclass(frozen=True)
+class Happened:
+    """What is shown: what was seen on Kafka, how many records were published, and which mails arrived."""
+
+    seen: Seen
+    published: int
+    mails: Sequence[EmailMessage]
+    emails: int
 
 
-def _counts(seen: Seen, published: int, emails: int) -> RenderableType:
-    table = Table.grid(padding=(0, 3))
-    numbers = {
-        "published": published,
-        "accepted": len(seen.accepted),
-        "duplicates": len(seen.dropped),
-        "dead letters": len(seen.dead_letters),
-        "alerts": len(seen.alerts),
-        "invitations": len(seen.invitations),
-        "mails": emails,
-    }
-    table.add_row(*(Text.assemble((f"{number:,} ", "bold"), (name, "dim")) for name, number in numbers.items()))
-    return Panel(table, title="detractor alerting worker", title_align="left", border_style="blue")
+class _Lines(NamedTuple):
+    """How many lines each part has."""
+
+    alerts: int
+    mails: int
+    segments: int
 
 
-def _tree(seen: Seen) -> RenderableType:
+def dashboard(
+    happened: Happened, hints: Sequence[str] = (), *, width: int = 100, height: int | None = None
+) -> RenderableType:
+    """Return the whole picture; `hints` are lines below it, and without a `height` everything is shown."""
+    counts = _counts(happened)
+    used = sum(_height(line, width) for line in counts)
+    if height is not None and height - used - len(hints) < 3 * (_BORDER + _FEWEST):
+        hints = ()
+    lines = _shares(height, used + len(hints))
+    parts = [
+        (_alerts(happened.seen.latest, lines.alerts), "latest alerts"),
+        (_mails(happened.mails, lines.mails), "inbox of support@example.com"),
+        (_tree(happened.seen, lines.segments, with_bars=width >= _NARROW), "NPS by segment, all time"),
+    ]
+    panels = (Panel(part, title=title, title_align="left", border_style="dim") for part, title in parts)
+    below = (Text(hint, style="dim", no_wrap=True, overflow="ellipsis") for hint in hints)
+    return Group(*counts, *panels, *below)
+
+
+def _shares(height: int | None, used: int) -> _Lines:
+    if height is None:
+        return _Lines(_LATEST_ALERTS, LATEST_MAILS, 1_000_000)
+    left = height - used - 3 * _BORDER
+    alerts = min(_LATEST_ALERTS, max(_FEWEST, left // 3))
+    mails = min(LATEST_MAILS, max(_FEWEST, left // 4))
+    return _Lines(alerts, mails, max(_FEWEST, left - alerts - mails))
+
+
+def _height(text: Text, width: int) -> int:
+    return len(text.wrap(Console(width=width), width))
+
+
+def _counts(happened: Happened) -> list[Text]:
+    """Return what became of everything that was published, and what came of that."""
+    seen = happened.seen
+    became = {outcome.replace("_", " "): count for outcome, count in seen.records.most_common()}
+    caused = {"alerts": len(seen.alerts), "invitations": len(seen.invitations), "mails": happened.emails}
+    total = seen.scores.get("", {"windows": {"all": {"n": 0}}})["windows"]["all"]["n"]
+    left_out = f", {seen.tests:,} test left out" if seen.tests else ""
+    return [
+        _numbers(f"{happened.published:,} published: ", became),
+        _numbers("", caused) + Text(f"   {total:,} answers counted{left_out}", style="dim"),
+    ]
+
+
+def _numbers(title: str, numbers: dict[str, int]) -> Text:
+    pieces: list[tuple[str, str]] = [(title, "bold")] if title else []
+    for place, (name, number) in enumerate(numbers.items()):
+        plural = "s" if name == DEAD_LETTER.replace("_", " ") and number != 1 else ""
+        pieces += [(" + " if title and place else "   " if place else "", "dim"), (f"{number:,} ", "bold")]
+        pieces.append((name + plural, "dim"))
+    return Text.assemble(*pieces)
+
+
+def _tree(seen: Seen, lines: int, *, with_bars: bool) -> RenderableType:
+    """Return the tree in its order; where it has more lines than there are, the worst of it by their full paths."""
+    windows = {path: scores["windows"]["all"] for path, scores in seen.scores.items() if survey_of(path) is None}
+    known = {path: window for path, window in windows.items() if window["nps"] is not None}
+    if not known:
+        return Text("waiting for the first answers", style="dim")
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "left", "left", "right"):
-        table.add_column(justify=justify, no_wrap=True)
-    segments = [path for path in seen.scores if survey_of(path) is None]
-    for path in sorted(segments, key=lambda path: path.split(SEPARATOR) if path else []):
-        window = seen.scores[path]["windows"]["all"]
-        if window["nps"] is None:
-            continue
-        depth = path.count(SEPARATOR) + 1 if path else 0
-        name = path.rpartition(SEPARATOR)[2] or "all"
-        table.add_row(
-            Text("  " * depth + clean(name), style="bold" if depth == 0 else ""),
-            Text(f"{window['nps']:+z.0f}", style=_colour(window["nps"])),
-            _bar(window["nps"]),
-            Text(_interval(window), style="dim"),
-            Text(f"n={window['n']}", style="dim"),
-        )
-    return table if table.row_count else Text("waiting for the first answers", style="dim")
+    for column in ("name", "nps", *(["bar"] if with_bars else []), "interval", "n"):
+        table.add_column(justify="right" if column in {"nps", "n"} else "left", no_wrap=True)
+    if len(known) <= lines:
+        for path in sorted(known, key=lambda path: path.split(SEPARATOR) if path else []):
+            depth = path.count(SEPARATOR) + 1 if path else 0
+            _add(table, "  " * depth + (path.rpartition(SEPARATOR)[2] or "all"), known[path], with_bars=with_bars)
+        return table
+    worst = sorted((path for path in known if path), key=lambda path: known[path]["nps"])
+    shown = worst[: max(1, lines - (2 if "" in known else 1))]
+    if "" in known:
+        _add(table, "all", known[""], with_bars=with_bars)
+    for path in shown:
+        _add(table, path, known[path], with_bars=with_bars)
+    more = len(known) - len(shown) - ("" in known)
+    rest = f"the lowest first, and {more:,} more: python -m worker scores --tree"
+    return Group(table, Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
+
+
+def _add(table: Table, name: str, window: dict[str, Any], *, with_bars: bool) -> None:
+    table.add_row(
+        Text(clean(name), style="bold" if name == "all" else "", overflow="ellipsis"),
+        Text(f"{window['nps']:+z.0f}", style=_colour(window["nps"])),
+        *([_bar(window["nps"])] if with_bars else []),
+        Text(_interval(window), style="dim"),
+        Text(f"n={window['n']}", style="dim"),
+    )
 
 
 def _interval(window: dict[str, Any]) -> str:
@@ -86,9 +157,11 @@ def _bar(nps: float) -> Text:
     return Text.assemble((left.rjust(half), "red"), ("│", "dim"), (right.ljust(half), _colour(nps)))
 
 
-def _alerts(latest: Sequence[Told]) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    for told in latest:
+def _alerts(latest: Sequence[Told], lines: int) -> RenderableType:
+    table = Table.grid(padding=(0, 1), expand=True)
+    for column in ("severity", "action", "score", "who", "segment", "said"):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if column == "said" else None)
+    for told in list(latest)[:lines]:
         score, who, said = "", "", told.summary
         if isinstance(told, Alert):
             score, who, said = str(told.score), told.customer.name or told.customer_id, told.comment or ""
@@ -98,13 +171,13 @@ def _alerts(latest: Sequence[Told]) -> RenderableType:
             Text(score, style="bold"),
             Text(clean(who)),
             Text(clean(told.segment), style="cyan"),
-            Text(" ".join(clean(said).split()), overflow="ellipsis", no_wrap=True, style="italic"),
+            Text(" ".join(clean(said).split()), style="italic"),
         )
     return table if table.row_count else Text("nobody is unhappy yet", style="dim")
 
 
-def _mails(mails: Sequence[EmailMessage]) -> RenderableType:
-    latest = list(mails)[-_LATEST_MAILS:]
+def _mails(mails: Sequence[EmailMessage], lines: int) -> RenderableType:
+    latest = list(mails)[-lines:]
     if not latest:
         return Text("empty", style="dim")
     return Group(*(Text(str(mail["Subject"]).strip(), no_wrap=True, overflow="ellipsis") for mail in reversed(latest)))

@@ -13,14 +13,23 @@ class Section(BaseModel):
 
 
 class IntakePolicy(Section):
-    """What a record may be."""
+    """Which records are accepted as responses."""
 
-    max_bytes: int = Field(default=1_000_000, ge=1_000, le=1_000_000, description="Larger values become dead letters.")
+    max_bytes: int = Field(
+        default=1_000_000,
+        ge=1_000,
+        le=1_000_000,
+        description="Largest size of a record's value in bytes; a larger one becomes a dead letter.",
+    )
     max_ahead_hours: float = Field(
-        default=24.0, gt=0, le=8_760, description="How far an answer's time may lie after its record's Kafka time."
+        default=24.0,
+        gt=0,
+        le=8_760,
+        description="Hours that an answer's time may lie after its record's Kafka time; beyond them it becomes a "
+        "dead letter.",
     )
     dead_letter_payload_bytes: int = Field(
-        default=16_384, ge=0, le=500_000, description="How much of a refused value is kept in its dead letter."
+        default=16_384, ge=0, le=500_000, description="Number of bytes of a refused value that its dead letter keeps."
     )
 
 
@@ -31,13 +40,15 @@ class HistoryPolicy(Section):
         default=32,
         ge=1,
         le=240,
-        description="Answers kept per customer, fewer if they weigh more than 400,000 bytes: corrections reach so far.",
+        description="Number of answers that are kept of each customer, so that they can be corrected. Fewer are kept "
+        "if they are larger than 400,000 bytes together.",
     )
     known_ids: int = Field(
         default=2_000,
         ge=0,
         le=20_000,
-        description="Ids of further answers kept per customer, 12 bytes each: their duplicates are recognised too.",
+        description="Number of earlier answers of each customer whose ids are kept (12 bytes each), so that "
+        "duplicates of them are recognised.",
     )
     days: int = Field(
         default=730,
@@ -57,23 +68,25 @@ class AlertPolicy(Section):
         default=14.0,
         gt=0,
         le=36_500,
-        description="Days from an answer to its record's Kafka time; an older one raises no alert or invitation.",
+        description="Days by which an answer's time may lie before its record's Kafka time; an older answer raises "
+        "no alert and no invitation.",
     )
 
 
 class Platform(Section):
     """Where customers are invited to, and what its rules allow (facts: Google, Trustpilot and G2 forbid selection)."""
 
-    name: str = Field(default="testimonial", min_length=1, description="What it is called in the invitation event.")
+    name: str = Field(default="testimonial", min_length=1, description="The platform's name in the invitation event.")
     url: str | None = Field(
-        default=None, description="Where customers are asked to go; https. Without it nobody is invited."
+        default=None, description="The https address that customers are asked to visit. Without it nobody is invited."
     )
     selective: Literal["allowed", "forbidden"] = Field(
         default="allowed",
-        description="Who is invited: promoters only, or every respondent alike, in neutral words.",
+        description="Whether the platform allows inviting promoters only. If not, everybody who consents is invited "
+        "alike, in neutral words.",
     )
     incentives: Literal["allowed", "forbidden"] = Field(
-        default="forbidden", description="Whether a reward may be offered."
+        default="forbidden", description="Whether the platform allows offering a reward."
     )
 
     @field_validator("url")
@@ -92,7 +105,7 @@ class InvitationPolicy(Section):
     """Who is invited, how often, and where to."""
 
     quarantine_days: int = Field(
-        default=180, ge=0, le=36_500, description="Rest period of a customer between invitations."
+        default=180, ge=0, le=36_500, description="Days after an invitation in which its customer is not invited again."
     )
     platform: Platform = Platform()
 
@@ -104,19 +117,22 @@ class BurstPolicy(Section):
         default=2.0,
         ge=0,
         le=60,
-        description="Answers of a mail scanner are closer than this to each other. 0: none are looked for.",
+        description="Answers may be a mail scanner's if there are fewer seconds than this between them. 0: scanners "
+        "are not looked for.",
     )
     scanner_scores: int = Field(
         default=4,
         ge=3,
         le=11,
-        description="So many different scores without a comment, that close, are a mail scanner's.",
+        description="Number of different scores, without a comment and within that time, that only a mail scanner "
+        "gives.",
     )
     double_click_seconds: float = Field(
         default=1.0,
         ge=0,
         le=60,
-        description="The same score and comment closer than this is one answer sent twice. 0: none are looked for.",
+        description="The same score and comment again within fewer seconds than this is one answer sent twice. 0: "
+        "double clicks are not looked for.",
     )
 
 
@@ -124,21 +140,28 @@ class SolicitationPolicy(Section):
     """Which answers are marked as asked for by the person who is judged."""
 
     right_after_minutes: int = Field(
-        default=60, ge=1, le=10_080, description="Answers so soon after a contact are marked, if its person asked."
+        default=60,
+        ge=1,
+        le=10_080,
+        description="An answer at most so many minutes after a contact is marked, if whoever it judges asked for it.",
     )
 
 
 class IncidentPolicy(Section):
-    """When a segment's drop is told."""
+    """When a segment's drop opens an incident."""
 
     answers_per_false_alarm: int = Field(
         default=2_000,
         ge=200,
         le=1_000_000,
-        description="Answers of each segment until chance alone raises an alarm in one of all, on average.",
+        description="Average number of answers per segment between false alarms anywhere in the tree. A higher "
+        "number means fewer false alarms, and that true drops are found later.",
     )
     rest_hours: int = Field(
-        default=24, ge=0, le=8_760, description="How long after an incident a segment's next drop is not told."
+        default=24,
+        ge=0,
+        le=8_760,
+        description="Hours after the end of an incident in which another drop of its segment opens none.",
     )
 
 
@@ -149,8 +172,8 @@ class SegmentPolicy(Section):
         default=100_000,
         ge=1_000,
         le=10_000_000,
-        description="Number of segments and surveys that are counted. Answers to a further one count for its parents "
-        "only, and a warning says so.",
+        description="Largest number of segments and surveys that are counted. Answers to a further one count for its "
+        "parents only, and a warning says so.",
     )
 
 

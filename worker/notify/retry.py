@@ -17,12 +17,18 @@ _DOUBLINGS = 60
 class RetryPolicy(Section):
     """Backoff between attempts, in seconds, and how long to go on."""
 
-    first_seconds: float = Field(default=300.0, gt=0, le=86_400, description="Until the second attempt.")
+    first_seconds: float = Field(default=300.0, gt=0, le=86_400, description="Seconds until the second attempt.")
     longest_seconds: float = Field(
-        default=4_000.0, gt=0, le=86_400, description="Between attempts, at most: the wait doubles up to it."
+        default=4_000.0,
+        gt=0,
+        le=86_400,
+        description="Longest wait between two attempts, in seconds; each wait is twice the one before.",
     )
     give_up_days: float = Field(
-        default=5.0, gt=0, le=365, description="The last attempt is at most so long after the first; then it failed."
+        default=5.0,
+        gt=0,
+        le=365,
+        description="Days after the first attempt beyond which there is none: a mail that was not accepted has failed.",
     )
 
     def delay(self, attempt: int) -> timedelta | None:

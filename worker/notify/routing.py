@@ -34,10 +34,12 @@ class Routable(Protocol):
 class Route(Section):
     """One route: of this part of the tree, what is of these kinds, from this severity up, goes to these receivers."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=100, description="Its name, which no other route has.")
     segment: str = Field(default="", description="Path prefix, such as 'fr/shop-3'; empty matches every segment.")
     kinds: list[Kind] = Field(default=[], description="What it is about; empty matches every kind.")
-    min_severity: Severity = Severity.WARNING
+    min_severity: Severity = Field(
+        default=Severity.WARNING, description="The least severe that it takes: warning, error or critical."
+    )
     to: list[str] = Field(min_length=1, description="Receivers; they share one mail.")
     then_continue: bool = Field(default=False, description="Look at the following routes as well.")
 

@@ -2,7 +2,8 @@
 
 Rocks, B. (2016), "Interval estimation for the Net Promoter Score", The American Statistician 70(4): three
 pseudo-answers (3/4 detractor, 3/2 passive, 3/4 promoter), then Wald. It keeps its coverage at small n, where the plain
-interval does not.
+interval does not. Where nearly everybody answers alike, its middle lies so far from the NPS that the NPS itself would
+lie outside: the end is then the NPS. That only widens the interval, so its coverage is no lower.
 """
 
 from collections.abc import Sequence
@@ -19,23 +20,31 @@ Counts = Sequence[float]
 
 
 def adjusted_wald(promoters: float, passives: float, detractors: float, z: float = Z_95) -> tuple[float, float]:
-    """Return the interval's ends in points, within -100 and 100.
+    """Return the interval's ends in points, within -100 and 100; the NPS itself is never outside.
 
     Of weighted answers, give as many as their n_eff (smoothed.py).
     """
     n = promoters + passives + detractors
     mean = (promoters - detractors) / (n + _PSEUDO)
     half = z * sqrt(adjusted_variance(promoters, detractors, n) / (n + _PSEUDO))
-    return 100.0 * max(mean - half, -1.0), 100.0 * min(mean + half, 1.0)
+    found = (promoters - detractors) / n if n else mean
+    return 100.0 * max(min(mean - half, found), -1.0), 100.0 * min(max(mean + half, found), 1.0)
 
 
 def difference(one: Counts, other: Counts, z: float = Z_95) -> tuple[float, float]:
     """Return the ends of the interval of one NPS less another's, in points; promoters, passives and detractors of each.
 
-    Of separate answers: a segment is compared with the rest of its parent. Each has its own adjusted variance.
+    Of separate answers: a segment is compared with the rest of its parent. Each has its own adjusted variance. The
+    difference itself is never outside, where both have answers.
     """
     centre, error = fall_of(one, other)
-    return 100.0 * (centre - z * error), 100.0 * (centre + z * error)
+    found = _nps(one) - _nps(other) if sum(one) and sum(other) else centre
+    return 100.0 * min(centre - z * error, found), 100.0 * max(centre + z * error, found)
+
+
+def _nps(counts: Counts) -> float:
+    promoters, passives, detractors = counts
+    return (promoters - detractors) / (promoters + passives + detractors)
 
 
 def chance_of_drop(before: Counts, after: Counts) -> float:

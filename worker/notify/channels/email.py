@@ -91,24 +91,37 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
 class SmtpSettings(Section):
     """How to reach the mail server. Without TLS only when `tls = "none"` says so."""
 
-    host: str = Field(default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The server's name.")
-    port: int = Field(default=25, ge=1, le=65_535, description="The server's port.")
+    host: str = Field(default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The mail server's name.")
+    port: int = Field(default=25, ge=1, le=65_535, description="The mail server's port.")
     tls: Literal["starttls", "implicit", "none"] = Field(
-        default="starttls", description="'starttls' and 'implicit' never fall back to plain text."
+        default="starttls",
+        description="How mails are encrypted on their way: after STARTTLS, from the first byte on (implicit), or not "
+        "at all. The first two never fall back to plain text.",
     )
-    username: str | None = Field(default=None, description="Who logs in.")
-    password: SecretStr | None = Field(default=None, description="Best set by the environment.")
-    cafile: Path | None = Field(default=None, description="Certificate authority; the system's by default.")
+    username: str | None = Field(default=None, description="The user name of the login; without it there is no login.")
+    password: SecretStr | None = Field(
+        default=None, description="The password of the login. It is best set by the environment."
+    )
+    cafile: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate authorities to trust; by default the system's are trusted.",
+    )
     timeout_seconds: float = Field(
-        default=30.0, gt=0, le=600.0, description="For each step of the conversation but the last one."
+        default=30.0,
+        gt=0,
+        le=600.0,
+        description="Seconds that each step of the conversation with the mail server may take, but for the last one.",
     )
     accept_timeout_seconds: float = Field(
         default=600.0,
         gt=0,
         le=3_600.0,
-        description="For the server's answer to a whole mail, which content filters make late (RFC 5321, 4.5.3.2.6).",
+        description="Seconds that the server may take to answer once it has the whole mail: content filters make it "
+        "slow (RFC 5321, 4.5.3.2.6).",
     )
-    connections: int = Field(default=8, ge=1, le=64, description="How many mails are sent at the same time.")
+    connections: int = Field(
+        default=8, ge=1, le=64, description="Largest number of mails that are sent at the same time."
+    )
 
     @model_validator(mode="after")
     def _credentials(self) -> "SmtpSettings":

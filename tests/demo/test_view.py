@@ -1,0 +1,79 @@
+"""The live picture fits the terminal, whatever its size, and what somebody must act on is always in it."""
+
+import io
+import json
+from email.message import EmailMessage
+
+import pytest
+from rich.console import Console
+
+from schemas import examples
+from worker.demo.spectator import Seen
+from worker.demo.view import Happened, dashboard
+from worker.flow import outbox
+
+HINTS = ["In another terminal, in this directory:", "  export NPS_KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:1", "  publish"]
+
+
+def seen() -> Seen:
+    found = Seen()
+    for number in range(12):
+        found.take(outbox.ALERTS, json.dumps(examples.ALERT | {"alert_id": f"a-{number}"}).encode())
+    for number, outcome in enumerate(["accepted"] * 7 + ["duplicate"] * 2 + ["test", "revised", "suspect_scanner"]):
+        decision = {"decision_id": f"d-{number}", "response_id": f"r-{number}", "outcome": outcome}
+        found.take(outbox.DECISIONS, json.dumps(examples.DECISION | decision).encode())
+    found.take(outbox.DEAD_LETTERS, json.dumps(examples.DEAD_LETTER).encode())
+    window = examples.SCORES["windows"]["90d"]
+    for path in ["", "fr", *(f"fr/shop-{number}" for number in range(30))]:
+        worst = window | {"nps": -80.0} if path == "fr/shop-29" else window
+        scores = examples.SCORES | {"segment": path, "windows": {"all": worst}}
+        found.take(outbox.SCORES, json.dumps(scores).encode())
+    return found
+
+
+def shown(width: int, height: int | None, found: Seen | None = None) -> list[str]:
+    mail = EmailMessage()
+    mail["Subject"] = "[Critical] Unhappy customer"
+    screen = Console(file=io.StringIO(), width=width)
+    screen.print(dashboard(Happened(found or seen(), 13, [mail] * 9, 9), HINTS, width=width, height=height))
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 23), (80, 23), (80, 30), (100, 29), (120, 40), (200, 49), (40, 23)])
+def test_the_picture_fits_the_terminal(width: int, height: int) -> None:
+    lines = shown(width, height)
+
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+
+
+def test_at_80_columns_and_24_lines_there_are_alerts_mails_and_the_worst_segment() -> None:
+    text = "\n".join(shown(80, 23))
+
+    assert "Camille Moreau" in text
+    assert "[Critical] Unhappy customer" in text
+    assert "fr/shop-29" in text
+    assert "more: python -m worker scores --tree" in text
+    assert "NPS_KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:1" in text
+
+
+def test_what_became_of_everything_adds_up() -> None:
+    assert (
+        "13 published: 7 accepted + 2 duplicate + 1 test + 1 revised + 1 suspect scanner + 1 dead letter"
+        in (shown(120, None)[0])
+    )
+    assert "260 answers counted, 1 test left out" in shown(120, None)[1]
+
+
+def test_without_a_height_everything_is_there() -> None:
+    text = "\n".join(shown(120, None))
+
+    assert all(f"shop-{number} " in text for number in range(30))
+
+
+def test_before_the_first_answer_that_is_said() -> None:
+    text = "\n".join(shown(80, 23, Seen()))
+
+    assert "waiting for the first answers" in text
+    assert "nobody is unhappy yet" in text

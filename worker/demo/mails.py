@@ -1,0 +1,18 @@
+"""Mails of the demo as files, for whoever wants to open one in a mail program."""
+
+from pathlib import Path
+
+from worker.embedded.inbox import Mail
+
+
+class MailFolder:
+    """Writes each mail to a file of its own: 0001.eml, 0002.eml and so on, in the order in which they arrive."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def add(self, mail: Mail) -> None:
+        """Write one. Raise OSError if that fails."""
+        self._count += 1
+        (self._folder / f"{self._count:04d}.eml").write_bytes(mail.content)
