@@ -384,7 +384,7 @@ def test_that_there_are_no_dead_letters_is_said(
     monkeypatch.setattr(dead_letters, "newest", newest)
 
     assert main(["dead-letters", "--since", "7d"]) == 0
-    assert capsys.readouterr() == ("", "nps.dead-letters has no dead letters of this kind\n")
+    assert capsys.readouterr() == ("", "nps.dead-letters has no dead letters that fit --reason and --since\n")
 
 
 def scores_found(monkeypatch: pytest.MonkeyPatch, found: dict[str, Scores] | Exception) -> None:
@@ -425,7 +425,7 @@ def test_people_are_shown_where_they_were_counted(
     assert [line.split()[0] for line in lines] == ["segment", "fr", "shop"]
     assert "-100" in lines[1]
     assert main(["scores", "--people", "--window", "365d"]) == 1
-    assert capsys.readouterr().err.endswith("has no window 365d by customer yet; shorter ones come first\n")
+    assert capsys.readouterr().err.endswith("has no window 365d by customer yet; shorter windows are there earlier\n")
     assert main(["scores", "--people", "--window", "24h"]) == 2
     assert capsys.readouterr().err == "--people has the windows all, 30d, 90d, 365d, not 24h\n"
 

@@ -206,5 +206,9 @@ def test_what_ends_a_thread_is_a_line_of_the_log_without_its_text(capsys: pytest
     thread.join()
     (line,) = written(capsys)
 
-    assert (line["level"], line["message"], line["error"]) == ("error", "a thread ended by an error", "ValueError")
+    assert (line["level"], line["message"], line["error"]) == (
+        "error",
+        "a thread of the worker ended by an error",
+        "ValueError",
+    )
     assert CANARY not in str(line)

@@ -32,7 +32,7 @@ _FATAL_STOP_SECONDS = 3.0
 _BLOCKED_SECONDS = 1.0
 #: How long what is left over may take to end once the worker has stopped, in seconds.
 _LEFT_OVER_SECONDS = 3.0
-_BUG = "stopped by a bug; what is not committed will be read again"
+_BUG = "stopped by a bug in the worker: please report this line; what is not committed will be read again"
 
 #: Python's thresholds are 700, 10 and 10: every other batch would have all objects looked at. Above 10,000, one look at
 #: the young ones takes longer than several mails.
@@ -67,9 +67,12 @@ class Worker:
             if (age > self.settings.kafka.session_timeout_seconds) is not silent:
                 silent = not silent
                 if silent:
-                    log.warning("Kafka has not confirmed this worker's place for %.0f s; still trying", age)
+                    log.warning(
+                        "Kafka has not confirmed this worker's place in its group for %.0f s; the worker keeps trying",
+                        age,
+                    )
                 else:
-                    log.info("Kafka confirms it again")
+                    log.info("Kafka confirms this worker's place in its group again")
 
     @property
     def ready(self) -> bool:
@@ -180,7 +183,7 @@ async def run(settings: Settings, role: Role) -> int:
         # The loop's handlers end with it, and whoever asks after that would see the process end as if it had crashed.
         loop.remove_signal_handler(number)
         signal.signal(number, lambda *_: os._exit(code))
-    end_within(_LEFT_OVER_SECONDS, code, "it has stopped, but something in it does not end")
+    end_within(_LEFT_OVER_SECONDS, code, "the worker has stopped, but a part of its process does not end")
     return code
 
 
@@ -201,7 +204,7 @@ async def _run(settings: Settings, role: Role) -> int:
         await serving
     except asyncio.CancelledError:
         if started.is_set() or not stop.is_set():
-            log.critical("stopped: something was cancelled, though nobody asked for it")
+            log.critical("stopped: a task was cancelled, though nobody asked for a stop")
             return 1
         log.info("stopped before the start was complete")
     except StopTimedOut as error:
@@ -236,5 +239,5 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
 
 def _on_signal(stop: asyncio.Event) -> None:
     if stop.is_set():
-        end_at_once(1, "asked a second time")
+        end_at_once(1, "the worker was asked a second time")
     stop.set()

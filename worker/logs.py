@@ -94,4 +94,4 @@ def configure(level: str, form: str = "json") -> None:
 def _log_thread(ended: threading.ExceptHookArgs) -> None:
     """Log what ended a thread; Python would print it with its text, among the lines of the log."""
     if ended.exc_value is not None:
-        log.error("a thread ended by an error", exc_info=ended.exc_value)
+        log.error("a thread of the worker ended by an error", exc_info=ended.exc_value)

@@ -26,7 +26,7 @@ async def take_over(settings: Settings) -> str:
     topic, group = topics.ownership_topic(settings), settings.kafka.group
     async with _admin(settings) as admin:
         if topic not in await admin.list_topics():
-            raise TopicsUnfit(f"{topic} is not there: nobody owns {settings.topic_prefix}.*; simply start the worker")
+            raise TopicsUnfit(f"{topic} is not there: nobody owns {settings.topic_prefix}.*; just start the worker")
         owner = await ownership.owner_of(settings.kafka, topic)
         if owner is None or owner.claim.group == group:
             await ownership.claim(settings.kafka, topic)
@@ -100,8 +100,8 @@ async def _check_stopped(admin: AIOKafkaAdminClient, group: str, roles: Iterable
     running = await groups.with_members(admin, [topics.group_id(group, role) for role in roles])
     if running:
         raise StillRunning(
-            f"{' and '.join(running)} still has workers: stop them first (one that was killed counts until its "
-            "session has expired, see kafka.session_timeout_seconds)"
+            f"workers are still running in {' and '.join(running)}: stop them first (one that was killed "
+            "counts until its session has expired, see kafka.session_timeout_seconds)"
         )
 
 

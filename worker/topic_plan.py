@@ -92,7 +92,11 @@ def _text(settings: Settings) -> Iterator[str]:
         yield f"{plan.name}: partitions {_partitions(plan, settings)}, copies {settings.kafka.replication_factor}"
         for key, value in plan.config.items():
             need = plan.needs.get(key)
-            words = f"  (of a topic that is there: {need.words})" if need is not None and need.words != value else ""
+            words = (
+                f"  (a topic that exists already must have: {need.words})"
+                if need is not None and need.words != value
+                else ""
+            )
             yield f"  {key} = {value}{words}"
 
 

@@ -24,8 +24,8 @@ _FAILURES = {
     "topics_raise": "stopped by a bug",
     "start_cancelled": "was cancelled, though nobody asked for a stop",
     "cancelled": "the sign of life was cancelled, though nobody asked for a stop",
-    "stubborn": "it has stopped, but something in it does not end",
-    "thread_stays": "it has stopped, but something in it does not end",
+    "stubborn": "the worker has stopped, but a part of its process does not end",
+    "thread_stays": "the worker has stopped, but a part of its process does not end",
     "loop_blocked": "stopped at once: a bug (RuntimeError)",
 }
 

@@ -130,5 +130,5 @@ async def test_answers_that_retention_deleted_unread_are_said(
     said = [json.loads(line) for line in process.lines if "deleted before they were read" in line]
     assert [line["level"] for line in said] == ["warning"] * 4
     assert sorted(line["message"] for line in said) == [
-        f"{name}.responses {n}: 1 offsets were deleted before they were read" for n in range(4)
+        f"{name}.responses, partition {n}: retention deleted 1 offsets before they were read" for n in range(4)
     ]

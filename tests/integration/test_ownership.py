@@ -25,7 +25,7 @@ async def test_another_group_is_refused_until_it_takes_over(kafka: EmbeddedKafka
     [line] = refused.lines
     assert "the topics owned.* belong to the group owned, and kafka.group is other" in line
     assert "python -m worker take-over" in line
-    assert "owned-process and owned-notify still has workers" in "".join(early.lines)
+    assert "workers are still running in owned-process and owned-notify" in "".join(early.lines)
     async with worker_process("take-over", env=other) as taking:
         assert await taking.exited() == 0
     assert taking.lines == ["other owns owned.* now; owned did before"]

@@ -178,7 +178,7 @@ async def test_all_tables_are_made_again_though_a_rebuild_was_killed_half_way(
         await half.end(signal.SIGKILL)
     async with worker_process("run", env=env) as refused:
         assert await refused.exited() == 1
-        assert any("a rebuild of it was begun and is not finished" in line for line in refused.lines)
+        assert any("a rebuild was begun and is not finished" in line for line in refused.lines)
     async with worker_process("rebuild", "--mail-newer-than-days", "10000", env=env) as again:
         assert await again.exited() == 0
     assert "rebuild of contacts, segments, watches, outbox is complete; the workers can be started" in again.lines
@@ -196,10 +196,12 @@ async def test_a_rebuild_is_refused_while_a_worker_runs(bench: StartBench, kafka
     options["kafka"] = options["kafka"].model_copy(update={"session_timeout_seconds": 6.0})
     said: list[str] = []
     async with bench(**options) as running:
-        with pytest.raises(StillRunning, match="rebuild-refused-worker-process still has workers"):
+        with pytest.raises(StillRunning, match="workers are still running in rebuild-refused-worker-process"):
             await rebuild(running.settings, ["contacts"], _ALL_MAIL, said.append)
         topic = changelog(running.settings, "contacts")
         assert not any(
             b"rebuild" in (record.value or b"") for record in await read_topic(kafka.bootstrap_servers, topic)
         )
-    assert said == ["rebuild-refused-worker-process still has workers; waiting until they have left it"]
+    assert said == [
+        "workers are still running in rebuild-refused-worker-process; the rebuild waits until they have left"
+    ]

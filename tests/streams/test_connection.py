@@ -88,7 +88,7 @@ def test_a_file_without_a_certificate_is_named_by_its_key(tmp_path: Path) -> Non
     empty = tmp_path / "empty.pem"
     empty.touch()
 
-    with pytest.raises(SettingsError, match=r"^kafka.ssl_cafile: holds no certificate$"):
+    with pytest.raises(SettingsError, match=r"^kafka.ssl_cafile: the file holds no certificate \(PEM\)$"):
         ssl_context(settings("SSL", ssl_cafile=empty))
 
 
@@ -108,7 +108,9 @@ def test_a_client_certificate_without_its_key_is_told_so_and_no_passphrase_asked
     }
     key.write_bytes(text[flaw])
 
-    with pytest.raises(SettingsError, match=r"^kafka.ssl_certfile: holds no certificate with the unencrypted key"):
+    with pytest.raises(
+        SettingsError, match=r"^kafka.ssl_certfile: the file holds no certificate that fits the unencrypted key"
+    ):
         ssl_context(settings("SSL", ssl_certfile=certificate, ssl_keyfile=key))
     key.write_bytes(issued.private_key_pem.bytes())
     assert ssl_context(settings("SSL", ssl_certfile=certificate, ssl_keyfile=key)) is not None

@@ -21,8 +21,8 @@ def test_the_first_is_said_at_once_with_topic_partition_offset_and_count(caplog:
     Refusals().note([Output("alerts", None, b"{}"), letter(17)])
 
     said = (
-        "nps.tallies, partition 3, offset 17: refused (wrong_type), value: is no tally of this version; "
-        "it is a dead letter, as 1 since the start; python -m worker dead-letters shows them"
+        "nps.tallies, partition 3, offset 17: the record was refused (wrong_type: value: is no tally of this version) "
+        "and became a dead letter (1 since the start); python -m worker dead-letters shows them"
     )
     assert caplog.messages == [said]
     assert caplog.records[0].levelname == "WARNING"
@@ -36,9 +36,9 @@ def test_many_are_counted_and_said_once_in_a_while(caplog: pytest.LogCaptureFixt
     now = 60.0
     refusals.note([letter(1_000), letter(1_001)])
 
-    assert [line.split(" it is ")[1] for line in caplog.messages] == [
-        "a dead letter, as 1 since the start; python -m worker dead-letters shows them",
-        "a dead letter, as 1002 since the start; python -m worker dead-letters shows them",
+    assert [line.split(" became ")[1] for line in caplog.messages] == [
+        "a dead letter (1 since the start); python -m worker dead-letters shows them",
+        "a dead letter (1002 since the start); python -m worker dead-letters shows them",
     ]
     assert "offset 1001" in caplog.messages[1]
     assert "secret" not in caplog.text

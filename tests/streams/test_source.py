@@ -73,15 +73,15 @@ def test_records_deleted_unread_are_passed_by_where_they_were_never_here_and_sto
     assert (passed.wrong, passed.unread, passed.begins) == ([], {TP("nps.x", 1): 4}, {TP("nps.x", 1): 14})
     stopped = compared(counted_on=True, logs=logs)
     assert stopped.unread == stopped.begins == {}
-    assert "retention deleted what was not counted yet: of partition 1 4 offsets." in stopped.wrong[0]
+    assert "retention deleted records that were not counted yet (partition 1: 4 offsets)." in stopped.wrong[0]
     assert stopped.wrong[0].endswith("python -m worker new-epoch x")
 
 
 def test_what_is_wrong_names_topic_partition_offsets_and_command() -> None:
     [line] = compared(counted_on=False, logs={0: Log(0, 4), 1: Log(0, 20, 1_000)}).wrong
     assert line == (
-        "nps.x was deleted and made anew, or cut back: of partition 0 everything up to offset 9 was decided, but it "
-        "ends at 4. To count what it holds now as new, stop every worker and run: python -m worker new-epoch x"
+        "nps.x was deleted and made anew, or cut back (partition 0: everything up to offset 9 was decided, but it "
+        "ends at 4). To count what it holds now as new, stop every worker and run: python -m worker new-epoch x"
     )
     [line] = compared(counted_on=False, logs=None).wrong
     assert line.startswith("nps.x: the topic is gone.")

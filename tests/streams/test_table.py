@@ -133,7 +133,7 @@ async def test_nobody_goes_on_from_rows_whose_rebuild_is_not_finished(kafka: Kaf
     half = Partition()
     half.own = Fence(1, 0)
     kafka.log += [half.logged_head(Head(rebuilding=True)), half.logged(b"a", b"1")]
-    with pytest.raises(StateLost, match=r"a rebuild of it was begun and is not finished. .* python -m worker rebuild$"):
+    with pytest.raises(StateLost, match=r"a rebuild was begun and is not finished. .* python -m worker rebuild$"):
         await Worker(kafka).take_over(1)
 
     assert len(kafka.log) == 2  # nothing was written
@@ -280,7 +280,8 @@ async def test_a_changelog_that_was_cut_back_is_found_by_the_next_write(kafka: K
 
     with pytest.raises(
         StateLost,
-        match=r"t-rows-changelog 0: was deleted or cut back; it ended at 3. Restore it, or .* rebuild --table rows$",
+        match=r"t-rows-changelog, partition 0: the changelog was deleted or cut back; it ended at offset 3. "
+        "Restore it, or .* rebuild --table rows$",
     ):
         await worker.write(6, a="2")
 
@@ -330,7 +331,9 @@ async def test_but_not_for_ever(kafka: Kafka) -> None:
     worker.table._kafka = KafkaSettings.model_construct(patience_seconds=-1.0, session_timeout_seconds=10.0)
     kafka.away = 10**9
 
-    with pytest.raises(StateNotDurable, match=r"^t-rows-changelog cannot be read: KafkaConnectionError$"):
+    with pytest.raises(
+        StateNotDurable, match=r"^t-rows-changelog: the changelog cannot be read: KafkaConnectionError$"
+    ):
         await worker.take_over(1)
 
 
@@ -386,7 +389,7 @@ async def test_a_piece_that_is_gone_is_state_lost(kafka: Kafka) -> None:
     await first.write(5, **large("a"))
     kafka.log[1] = b"other", kafka.log[1][1], []
 
-    with pytest.raises(StateLost, match=r"t-rows-changelog 0: was deleted or cut back"):
+    with pytest.raises(StateLost, match=r"t-rows-changelog, partition 0: the changelog was deleted or cut back"):
         await second.take_over(2)
 
 

@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         "--send-test-mail",
         type=_address,
         metavar="ADDRESS",
-        help="send a mail there, as alerts are sent, and say what the server answers",
+        help="send a mail to this address, as alerts are sent, and say whether the server accepts it",
     )
     parser.set_defaults(run=with_settings(_check))
 

@@ -25,10 +25,14 @@ def add(commands: Commands) -> None:
         "refused, and how it begins. What is shown may be personal.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("--reason", metavar="WORD", help="only those with this reason, such as not_json")
-    parser.add_argument("--since", type=_age, metavar="AGE", help="only those since so long ago: 30m, 12h, 7d")
+    parser.add_argument("--reason", metavar="WORD", help="show only those with this reason, such as not_json")
+    parser.add_argument("--since", type=_age, metavar="AGE", help="show only those that are not older: 30m, 12h, 7d")
     parser.add_argument(
-        "--limit", type=_count, default=_LIMIT, metavar="N", help=f"at most so many (default: {_LIMIT})"
+        "--limit",
+        type=_count,
+        default=_LIMIT,
+        metavar="N",
+        help=f"show at most so many, the newest (default: {_LIMIT})",
     )
     parser.add_argument(
         "--full", action="store_true", help="show values as far as they were kept, not one line of each"
@@ -60,6 +64,7 @@ async def _show(asked: argparse.Namespace, settings: Settings) -> int:
         print(letter.model_dump_json() if asked.json else "\n".join(dead_letters.lines(letter, width)))
     if not found:
         print(
-            f"{topic} has no dead letters" + (" of this kind" if asked.reason or asked.since else ""), file=sys.stderr
+            f"{topic} has no dead letters" + (" that fit --reason and --since" if asked.reason or asked.since else ""),
+            file=sys.stderr,
         )
     return Exit.FINE

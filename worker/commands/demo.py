@@ -13,7 +13,7 @@ _FASTEST = 100_000
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "demo", help="a Kafka, an inbox, the worker and sample responses, on this machine only"
+        "demo", help="run a Kafka, an inbox and the worker on this machine, and publish sample responses"
     )
     parser.add_argument("--once", action="store_true", help="publish everything, wait until it is processed, and exit")
     parser.add_argument(

@@ -12,7 +12,9 @@ from worker.settings import Settings
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser("health", help="exit 0 if the workers on this machine are alive and ready")
-    parser.add_argument("--role", choices=get_args(Role), help="only of this role; default: whichever are running")
+    parser.add_argument(
+        "--role", choices=get_args(Role), help="look only at workers of this role; default: at all that run"
+    )
     parser.set_defaults(run=with_settings(_health))
 
 

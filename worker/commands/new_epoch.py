@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
         "workers must be stopped. A topic that is as it was read stays as it is.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("topic", choices=sorted(CONSUMED), help="which of the topics that the worker reads")
+    parser.add_argument("topic", choices=sorted(CONSUMED), help="the topic, without topic_prefix")
     parser.set_defaults(run=with_kafka(_begin))
 
 

@@ -57,7 +57,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--check", action="store_true", help="publish nothing, and say which lines the worker would refuse, and why"
     )
-    parser.add_argument("--as-is", action="store_true", help="publish also if the first line is not JSON")
+    parser.add_argument("--as-is", action="store_true", help="publish even if the first line is not JSON")
     parser.set_defaults(run=partial(_run, parser))
 
 
@@ -115,7 +115,7 @@ async def _publish(values: list[bytes], settings: Settings) -> int:
         is_there = bool(await reader.partitions(topic))
     if not is_there:
         print(
-            f"{topic} is not there yet: start the worker once (python -m worker run), which makes its topics",
+            f"{topic} is not there yet: start the worker once (python -m worker run), so that it makes its topics",
             file=sys.stderr,
         )
         return Exit.FAILED

@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "rebuild",
-        help="make state again that was lost: a changelog that was deleted or cut back",
+        help="make tables again whose changelogs were deleted or cut back",
         description="Makes the worker's tables again from the topics they came from, while every worker is stopped: "
         "contacts, segments and watches from the responses, the outbox from alerts and the delivery log. Nothing that "
         "was published is published again, and no mail is sent twice. It may be interrupted and run again. Without "
@@ -27,9 +27,13 @@ def add(commands: Commands) -> None:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--table", action="append", choices=SOURCES, default=[], help="this table; may be given several times"
+        "--table",
+        action="append",
+        choices=SOURCES,
+        default=[],
+        help="make this table again; may be given several times",
     )
-    which.add_argument("--all", action="store_true", help="all four tables")
+    which.add_argument("--all", action="store_true", help="make all four tables again")
     parser.add_argument(
         "--mail-newer-than-days",
         type=_days,

@@ -23,21 +23,21 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "scores",
         help="show a segment's NPS and what drags it down",
-        description="Shows a segment and those below it, what takes most from their parent's NPS first. `drag` is how "
-        "many points of the parent's NPS a segment adds or takes; * marks one that differs from the rest of its parent "
-        "by more than chance explains.",
+        description="Shows a segment and those below it; the ones that take most from their parent's NPS come "
+        "first. `drag` is how many points of the parent's NPS a segment adds or takes; * marks one that differs from "
+        "the rest of its parent by more than chance explains.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
         "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3; default: all"
     )
     parser.add_argument("--tree", action="store_true", help="go all the way down, not only one step")
-    parser.add_argument("--surveys", action="store_true", help="what is below the root are the surveys, not segments")
+    parser.add_argument("--surveys", action="store_true", help="show the surveys instead of the segments")
     parser.add_argument(
         "--window",
         choices=WINDOWS,
         default=_WINDOW,
-        help=f"which answers: {', '.join(WINDOWS)} (default: {_WINDOW})",
+        help=f"the answers that count: {', '.join(WINDOWS)} (default: {_WINDOW})",
         metavar="W",
     )
     parser.add_argument(
@@ -57,7 +57,10 @@ async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
             return Exit.WRONG
         every, found = found, by_customer(found, asked.window)
         if every and not found:
-            print(f"{topic} has no window {asked.window} by customer yet; shorter ones come first", file=sys.stderr)
+            print(
+                f"{topic} has no window {asked.window} by customer yet; shorter windows are there earlier",
+                file=sys.stderr,
+            )
             return Exit.FAILED
     path = "" if asked.surveys else spelled(asked.path)
     if path not in found:

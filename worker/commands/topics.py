@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
         "--format",
         choices=get_args(topic_plan.Form),
         default="text",
-        help="text (default), or commands that create the topics, configure them, or allow their use",
+        help="text (default), or commands that create the topics, configure them, or grant the permissions to use them",
     )
     parser.add_argument(
         "--role",

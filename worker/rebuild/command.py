@@ -145,7 +145,7 @@ class _Work:
             group = topics.group_id(self._settings.kafka.group, ROLES[CONTACTS])
             raise SourceLost(
                 f"{topic} ends before what was decided in partitions {_listed(beyond)}: it was deleted and made anew. "
-                "To have all that it holds now decided as new, reset them before a rebuild: "
+                "To have everything that it holds now decided as new, reset the group's offsets before a rebuild: "
                 f"kafka-consumer-groups --group {group} --topic {topic} --reset-offsets --to-earliest --execute"
             )
 
@@ -234,7 +234,7 @@ class _Work:
         gone = [n for n in self._partitions if (contacts.begins[n] > 0 and stops[n]) or bases[n]]
         if gone:
             self._say(
-                f"{self._topic(outbox.RESPONSES)}: what was answered first is not there any more in partitions "
+                f"{self._topic(outbox.RESPONSES)}: the first answers are not there any more in partitions "
                 f"{_listed(gone)}: retention has deleted it, or the topic was made anew. So customers' histories and "
                 "all-time windows begin with what is left"
             )

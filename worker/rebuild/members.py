@@ -29,10 +29,12 @@ async def gone(kafka: KafkaSettings, of: Collection[str], say: Say) -> None:
         await admin.start()
         while running := await groups.with_members(admin, sorted(of)):
             if loop.time() > deadline:
-                raise StillRunning(f"{' and '.join(running)} still has workers: stop all of them, then run it again")
+                raise StillRunning(
+                    f"workers are still running in {' and '.join(running)}: stop all of them, then run this again"
+                )
             if not was_said:
                 was_said = True
-                say(f"{' and '.join(running)} still has workers; waiting until they have left it")
+                say(f"workers are still running in {' and '.join(running)}; the rebuild waits until they have left")
             await asyncio.sleep(_LOOK_SECONDS)
     finally:
         await admin.close()

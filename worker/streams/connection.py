@@ -19,14 +19,14 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=kafka.ssl_cafile)
     except OSError:
-        raise SettingsError(["kafka.ssl_cafile: holds no certificate"]) from None
+        raise SettingsError(["kafka.ssl_cafile: the file holds no certificate (PEM)"]) from None
     if kafka.ssl_certfile:
         try:
             # Without a password OpenSSL would ask for one at the terminal.
             context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, password="")
         except OSError:
             raise SettingsError(
-                ["kafka.ssl_certfile: holds no certificate with the unencrypted key of kafka.ssl_keyfile"]
+                ["kafka.ssl_certfile: the file holds no certificate that fits the unencrypted key in kafka.ssl_keyfile"]
             ) from None
     return context
 

@@ -88,7 +88,9 @@ class MemberThread(driver.AIOKafkaConsumerThread):
 
     async def _on_error(self, coordinator: Any, error: KafkaError) -> None:
         if error.retriable:
-            log.warning("%s: %s; joining again", self.app.conf.id, type(error).__name__)
+            log.warning(
+                "%s: joining the group failed (%s); the worker tries again", self.app.conf.id, type(error).__name__
+            )
             await asyncio.sleep(_RETRY_SECONDS)
         else:
             await self._lost(error)

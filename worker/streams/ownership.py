@@ -65,7 +65,12 @@ def _read(record: ConsumerRecord) -> Claim | None:
     except msgspec.MsgspecError:
         claim = None
     if claim is None or not claim.group or len(claim.secret) != _SECRET_BYTES:
-        log.warning("%s %d: offset %d is no claim; it is passed over", record.topic, record.partition, record.offset)
+        log.warning(
+            "%s, partition %d, offset %d: the record claims no ownership; it is passed over",
+            record.topic,
+            record.partition,
+            record.offset,
+        )
         return None
     return claim
 

@@ -48,8 +48,8 @@ class Refusals:
         self._quiet_until = now + _QUIET_SECONDS
         last = _read(letters[-1].value or b"")
         log.warning(
-            "%s, partition %d, offset %d: refused (%s), %s; it is a dead letter, as %d since the start; "
-            "python -m worker dead-letters shows them",
+            "%s, partition %d, offset %d: the record was refused (%s: %s) and became a dead letter (%d since the "
+            "start); python -m worker dead-letters shows them",
             *(last.topic, last.partition, last.offset, last.reason, last.detail),
             self._count,
         )

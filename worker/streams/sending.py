@@ -96,7 +96,7 @@ class Sender:
                 if loop.time() > deadline:
                     raise self._given_up(topic) from error
             except KafkaError as error:
-                raise StateNotDurable(f"{topic}: nothing can be sent: {type(error).__name__}") from error
+                raise StateNotDurable(f"{topic}: records cannot be sent: {type(error).__name__}") from error
             else:
                 return future
 
@@ -109,20 +109,30 @@ class Sender:
             for future in done:
                 if (error := future.exception()) is not None:
                     topic, _ = under_way[future]
-                    raise StateNotDurable(f"{topic}: the broker did not acknowledge: {type(error).__name__}") from error
+                    raise StateNotDurable(
+                        f"{topic}: Kafka did not acknowledge a record: {type(error).__name__}"
+                    ) from error
             if pending:
                 topics = {under_way[future][0] for future in pending}
                 # Twice in a row: a topic can be missing for a moment while its leader is being elected.
                 gone = missing & (missing := {topic for topic in topics if not _exists(topic, producer)})
                 if gone:
-                    raise StateNotDurable(f"{', '.join(sorted(gone))}: the topic is gone")
+                    raise StateNotDurable(
+                        f"{', '.join(sorted(gone))}: the topic is gone. Start the worker again: it makes the topic, "
+                        "or says what to do"
+                    )
                 waited = loop.time() - began
                 if waited > self._patience:
                     raise self._given_up(*topics)
-                log.warning("no acknowledgement for %.0f s from %s; still waiting", waited, ", ".join(sorted(topics)))
+                log.warning(
+                    "no acknowledgement for %.0f s from %s; the worker still waits", waited, ", ".join(sorted(topics))
+                )
 
     def _given_up(self, *topics: str) -> StateNotDurable:
-        return StateNotDurable(f"{', '.join(sorted(topics))}: no acknowledgement for {self._patience:.0f} s")
+        return StateNotDurable(
+            f"{', '.join(sorted(topics))}: no acknowledgement for {self._patience:.0f} s (kafka.patience_seconds). "
+            "Once Kafka is well, start the worker again: it goes on from what is durable"
+        )
 
 
 def _exists(topic: str, producer: Any) -> bool:

@@ -140,7 +140,9 @@ class Shell:
             if found.wrong and await lease_confirmed(self.consumer, generation):
                 self.fail(SourceLost("; ".join(found.wrong)))
         for tp, gone in found.unread.items():
-            log.warning("%s %d: %d offsets were deleted before they were read", tp.topic, tp.partition, gone)
+            log.warning(
+                "%s, partition %d: retention deleted %d offsets before they were read", tp.topic, tp.partition, gone
+            )
         return found.begins
 
     async def _compare(self, starts: Mapping[TP, int]) -> source.Comparison:
@@ -168,8 +170,9 @@ class Shell:
         changelog = table.changelog_topic.get_topic_name()
         self.fail(
             StateLost(
-                f"{tp.topic} {tp.partition}: offset {committed} is committed, but its state on {changelog} ends at "
-                f"{self._stands_at(tp)}: it was deleted or cut back. Restore it, or stop every worker and run: "
+                f"{tp.topic}, partition {tp.partition}: offset {committed} is committed, but its state on {changelog} "
+                f"ends at {self._stands_at(tp)}: that changelog was deleted or cut back. Restore it, or stop every "
+                "worker and run: "
                 f"python -m worker rebuild --table {table.name}"
             )
         )

@@ -86,15 +86,15 @@ class Comparison:
         gone = {number: count for number in heads if (count := unread(heads[number], logs[number], due[number]))}
         if replaced:
             self.wrong.append(
-                f"{source.name} was deleted and made anew, or cut back: {_listed(replaced)}. "
+                f"{source.name} was deleted and made anew, or cut back ({_listed(replaced)}). "
                 f"To count what it holds now as new, stop every worker and run: {command}"
             )
         elif gone and source.is_counted_on:
             counts = {number: f"{count} offsets" for number, count in gone.items()}
             self.wrong.append(
-                f"{source.name}: retention deleted what was not counted yet: {_listed(counts)}. "
+                f"{source.name}: retention deleted records that were not counted yet ({_listed(counts)}). "
                 "To count everything again, stop every worker and run: python -m worker rebuild. "
-                f"To go on without it: {command}"
+                f"To go on without them: {command}"
             )
         else:
             self.unread |= {TP(source.name, number): count for number, count in gone.items()}
@@ -102,7 +102,7 @@ class Comparison:
 
 
 def _listed(said: Mapping[int, str]) -> str:
-    return ", ".join(f"of partition {number} {what}" for number, what in sorted(said.items()))
+    return ", ".join(f"partition {number}: {what}" for number, what in sorted(said.items()))
 
 
 async def look(reader: reading.Reader, topic: str, heads: Mapping[int, Head]) -> dict[int, Log] | None:

@@ -216,7 +216,9 @@ class DurableTable(Table[bytes, bytes]):
                 return await reading()
             except KafkaError as error:
                 if loop.time() > deadline:
-                    why = f"{self.changelog_topic.get_topic_name()} cannot be read: {type(error).__name__}"
+                    why = (
+                        f"{self.changelog_topic.get_topic_name()}: the changelog cannot be read: {type(error).__name__}"
+                    )
                     raise StateNotDurable(why) from error
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -249,7 +251,8 @@ class DurableTable(Table[bytes, bytes]):
         if partition.head.rebuilding:
             topic = self.changelog_topic.get_topic_name()
             raise StateLost(
-                f"{topic} {number}: a rebuild of it was begun and is not finished. Stop every worker and run it again: "
+                f"{topic}, partition {number}: a rebuild was begun and is not finished. Stop every worker and run "
+                "again: "
                 "python -m worker rebuild"
             )
         try:
@@ -293,7 +296,12 @@ class DurableTable(Table[bytes, bytes]):
         partition = self.partition(number)
         while stale := sorted(partition.stale):
             partition.stale.clear()
-            log.warning("%s %d: %d rows are written anew, after a worker that lost it", self.name, number, len(stale))
+            log.warning(
+                "%s, partition %d: %d rows are written again, since a worker that had lost it wrote over them",
+                self.name,
+                number,
+                len(stale),
+            )
             await self._append(number, [partition.logged_again(key) for key in stale])
 
     async def _append(self, number: int, records: list[Logged]) -> None:
@@ -321,6 +329,6 @@ class DurableTable(Table[bytes, bytes]):
     def _lost(self, number: int) -> StateLost:
         topic, end = self.changelog_topic.get_topic_name(), self.partition(number).end
         return StateLost(
-            f"{topic} {number}: was deleted or cut back; it ended at {end}. Restore it, or stop every worker and run: "
-            f"python -m worker rebuild --table {self.name}"
+            f"{topic}, partition {number}: the changelog was deleted or cut back; it ended at offset {end}. Restore "
+            f"it, or stop every worker and run: python -m worker rebuild --table {self.name}"
         )

@@ -199,8 +199,9 @@ async def ensure(settings: Settings) -> Found:
                 return await _ensure(admin, settings)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
             raise Refused(
-                f"Kafka does not permit it: {type(error).__name__} {' '.join(map(str, error.args))}; what the worker "
-                "needs is printed by: python -m worker topics --format kafka-acls"
+                f"Kafka does not permit what the worker asks for: {type(error).__name__} "
+                f"{' '.join(map(str, error.args))}. The permissions that it needs are printed by: python -m worker "
+                "topics --format kafka-acls"
             ) from error
         except (Unreachable, KafkaError) as error:
             why = str(error) if isinstance(error, Unreachable) else f"Kafka: {type(error).__name__}"
@@ -317,7 +318,8 @@ async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings:
         kept = int(found[name].configs.get(checks.RETENTION_MS, "-1")) if name in found else -1
         if 0 <= kept < wanted:
             log.warning(
-                "%s: retention.ms is %d: what waits longer to be counted is lost; better is %d, as new topics have it",
+                "%s: retention.ms is %d: records that wait longer to be counted are lost. Set it to %d, as in "
+                "new topics",
                 name,
                 kept,
                 wanted,
@@ -338,7 +340,10 @@ async def _found(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, chec
         for code, _message, _type, name, entries in response.resources:
             error = for_code(code)
             if error in {TopicAuthorizationFailedError, ClusterAuthorizationFailedError}:
-                log.warning("%s: its configs cannot be checked without the permission DescribeConfigs", name)
+                log.warning(
+                    "%s: its configuration cannot be checked, since the worker lacks the permission DescribeConfigs",
+                    name,
+                )
             elif code:
                 raise error(name)
             else:

@@ -434,4 +434,4 @@ def _tls_context(cafile: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=cafile)
     except (ssl.SSLError, OSError):
-        raise SettingsError(["smtp.cafile: holds no certificate"]) from None
+        raise SettingsError(["smtp.cafile: the file holds no certificate (PEM)"]) from None
