@@ -237,6 +237,7 @@ SCORES: dict[str, Any] = {
             "indicative": False,
         },
     },
+    "suspect_scale": None,
 }
 
 DEAD_LETTER: dict[str, Any] = {

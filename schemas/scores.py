@@ -51,6 +51,14 @@ class SuspectGaming(Event):
     beside_since: float
 
 
+class SuspectScale(Event):
+    """A question to ask: a survey whose scores all lie between two bounds probably asks on a scale of its own."""
+
+    lowest: int = Field(description="The lowest score of the scale that the answers suggest.")
+    highest: int = Field(description="Its highest score.")
+    n: int = Field(description="Answers to the survey, at least 50; none of them lies outside the scale.")
+
+
 class Scores(Event):
     """A segment's windows. The record's key is the segment's path; the root's is empty."""
 
@@ -72,4 +80,9 @@ class Scores(Event):
         default=None,
         description="Windows in which each customer counts once, by the latest answer: 'all', '30d', '90d', '365d'. A "
         "window that reaches back before the worker counted so is missing; null where there is none yet.",
+    )
+    suspect_scale: SuspectScale | None = Field(
+        default=None,
+        description="Of a survey: its answers look as if they were given on a scale from 1 to 5, so that happy "
+        "customers count as detractors; null without such a sign.",
     )

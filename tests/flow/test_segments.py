@@ -2,6 +2,7 @@
 
 import json
 from array import array
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -109,6 +110,7 @@ def test_the_scores_say_what_is_promised() -> None:
         "survey_id": None,
         "suspect_gaming": None,
         "latest_per_customer": dict.fromkeys(["all", "30d", "90d", "365d"], expected),
+        "suspect_scale": None,
     }
     assert Scores.model_validate_json(output.value or b"", strict=True).segment == "fr/shop-3"
 
@@ -121,6 +123,58 @@ def test_a_segment_that_is_known_for_weeks_has_a_trend() -> None:
     assert trend["direction"] == "unclear"
     assert trend["low"] < trend["change"] < trend["high"]
     assert scores(output)["smoothed"]["half_life_days"] == 81
+
+
+SURVEY = b"/survey/autumn"
+
+
+def answered(scores: Iterable[int], first: int = 0, key: bytes = SURVEY) -> Record:
+    """Return a tally of answers with these scores."""
+    return told(*(put(first + n, score) for n, score in enumerate(scores)), key=key)
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ([1, 2, 3, 4, 5] * 10, {"lowest": 1, "highest": 5, "n": 50}),
+        ([5] * 70, {"lowest": 1, "highest": 5, "n": 70}),
+        ([5] * 49, None),
+        ([*[5] * 60, 0], None),
+        ([*[5] * 60, 6], None),
+        ([*[5] * 60, 10], None),
+    ],
+    ids=["all of them", "fives", "too few", "a zero", "a six", "a ten"],
+)
+def test_answers_of_a_survey_that_never_leave_one_to_five_are_shown_in_its_scores(
+    answers: list[int], found: dict[str, int] | None
+) -> None:
+    (output,) = counted(answered(answers)).outputs
+    (segment,) = counted(answered(answers, key=SHOP)).outputs
+
+    assert scores(output)["suspect_scale"] == found
+    assert scores(segment)["suspect_scale"] is None
+
+
+def test_another_scale_is_reported_once_whatever_is_corrected_or_counted_again() -> None:
+    first, last = answered([4] * 49), answered([5], 49)
+    taken, another = told(Move(50, Given(NOW, 0, 4), None), key=SURVEY), answered([9, 3], 51)
+    rows: dict[bytes, bytes] = {}
+    reported = []
+    for record in (first, last, last, first, ticked(NOW + DAY), taken, answered([2], 53), another):
+        decided = segments.count([record], rows, 0)
+        reported.append(list(decided.on_short_scale))
+        write(rows, decided)
+
+    assert reported == [[], ["autumn"], *[[]] * 6]
+
+
+def test_a_survey_on_another_scale_that_the_version_before_counted_is_reported_with_the_next_answer() -> None:
+    row = kept(counted(answered([4] * 60)))[SURVEY]
+    rows = {SURVEY: msgspec.msgpack.encode(msgspec.msgpack.decode(row)[:11])}
+    decided = segments.count([answered([5], 60)], rows, 0)
+
+    assert decided.on_short_scale == ("autumn",)
+    assert msgspec.msgpack.decode(decided.rows[SURVEY] or b"", type=Segment).scale_reported
 
 
 @pytest.mark.parametrize(("n", "indicative"), [(29, True), (30, False)])

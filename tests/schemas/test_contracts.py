@@ -93,7 +93,7 @@ def _rounded(interval: tuple[float, float]) -> list[float]:
 
 def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
     parts = {"Customer", "Consent", "Origin", "EarlierAnswer", "Link", "RuleDecision"}
-    parts |= {"Solicitation", "SuspectGaming", "WindowScore", "SmoothedScore", "TrendScore", "Change"}
+    parts |= {"Solicitation", "SuspectGaming", "SuspectScale", "WindowScore", "SmoothedScore", "TrendScore", "Change"}
     envelopes = {"StructuredResponse"}
 
     assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {

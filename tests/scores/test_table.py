@@ -2,7 +2,7 @@
 
 from scores.trees import AS_OF, scored, tree
 
-from schemas.scores import SuspectGaming, TrendScore
+from schemas.scores import SuspectGaming, SuspectScale, TrendScore
 from worker.scores.table import table
 from worker.scores.tree import branches
 
@@ -71,6 +71,16 @@ def test_promoters_that_appeared_in_a_segment_alone_are_a_question_with_its_figu
     assert lines[2].endswith(
         "? promoters from 47% to 86% since 2026-03-02, beside it from 50% to 51%: were they asked for?"
     )
+
+
+def test_answers_on_another_scale_are_a_question() -> None:
+    autumn = scored("/survey/autumn", 0, 0, 60)
+    suspect = autumn.model_copy(update={"suspect_scale": SuspectScale(lowest=1, highest=5, n=1_060)})
+    known = {**tree(fr=(10, 20, 70)), "/survey/autumn": suspect}
+    lines = table(branches(known, "", "90d", depth=1, surveys=True), colours=False).splitlines()
+
+    assert "?" not in lines[1]
+    assert lines[2].endswith("? all 1,060 answers from 1 to 5: does the survey ask on that scale?")
 
 
 def test_colours_change_nothing_but_the_colour() -> None:

@@ -4,7 +4,7 @@ Nothing here waits, reads a clock or knows Faust: a batch is decided in memory, 
 gives the same outputs, ids included. That is what lets a crash anywhere be answered by a replay.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -82,7 +82,8 @@ class Decided(NamedTuple):
 
     `sent_on`: as in Batch, after it. `rest`: decides the next part of the batch, once these rows are written; None:
     there is no further part. `surplus`: segments that were not counted, because there are too many. `latest_time`: as
-    in Batch, after it.
+    in Batch, after it. `on_short_scale`: surveys whose answers are found for the first time to look as if they were
+    given on another scale.
     """
 
     outputs: list[Output]
@@ -91,6 +92,7 @@ class Decided(NamedTuple):
     rest: Callable[[], "Decided"] | None = None
     surplus: int = 0
     latest_time: int = 0
+    on_short_scale: Sequence[str] = ()
 
 
 #: Returns a customer's row.

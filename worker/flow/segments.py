@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from schemas.emitted import emitted
-from schemas.scores import Scores, SmoothedScore, SuspectGaming, TrendScore
+from schemas.scores import Scores, SmoothedScore, SuspectGaming, SuspectScale, TrendScore
 from worker.errors import Rejected
 from worker.flow import hint, outbox, tally, tick
 from worker.flow.dead_letter import no_message, stray
@@ -23,12 +23,13 @@ from worker.flow.tally import Tally
 from worker.flow.window_score import window_score
 from worker.nps.histogram import counts
 from worker.nps.people import People
+from worker.nps.scales import HIGHEST, LOWEST, answers_on_short_scale
 from worker.nps.segment import Entries, Segment
 from worker.nps.watch import Jump
 from worker.nps.windows import DAY, HOUR
 
 _Scores, _SmoothedScore = emitted(Scores), emitted(SmoothedScore)
-_TrendScore, _SuspectGaming = emitted(TrendScore), emitted(SuspectGaming)
+_TrendScore, _SuspectGaming, _SuspectScale = emitted(TrendScore), emitted(SuspectGaming), emitted(SuspectScale)
 
 #: The key of the row that says when the last tick was. No path has a NUL. It has a segment's form, since the version
 #: before takes every row for a segment's.
@@ -131,6 +132,7 @@ class _Slices:
         self._time = 0 if clock is None else _decode(clock).ticked
         self._room = most - len(rows)
         self._surplus = 0
+        self._on_short_scale: list[str] = []
         self._paths = iter(dict.fromkeys((*self._news.told, *self._news.hints, *self._due())))
 
     def _due(self) -> list[str]:
@@ -154,7 +156,9 @@ class _Slices:
             changed[CLOCK] = encode(Segment(ticked=max(self._time, tick_ended)))
         outputs += hours_of(Hours(self._partition, ended, tick_ended))
         surplus, self._surplus = self._surplus, 0
-        return Decided(outputs, changed, {}, rest=None if is_last else self.next, surplus=surplus)
+        surveys, self._on_short_scale = tuple(self._on_short_scale), []
+        rest = None if is_last else self.next
+        return Decided(outputs, changed, {}, rest=rest, surplus=surplus, on_short_scale=surveys)
 
     def _decide(
         self, path: str, outputs: list[Output], changed: dict[bytes, bytes | None], ended: dict[str, bytes]
@@ -178,11 +182,19 @@ class _Slices:
             changed[key] = None
             outputs.append(Output(outbox.SCORES, key, None))
         elif is_new or hours:
+            self._look_at_scale(path, segment)
             segment.due = segment.next_change
             changed[key] = encode(segment)
             self._room -= row is None
             if is_new:
                 outputs.append(_scores(key, segment))
+
+    def _look_at_scale(self, path: str, segment: Segment) -> None:
+        """Note a survey whose answers look as if they were given on another scale, once in its row's life."""
+        survey_id = survey_of(path)
+        if survey_id is not None and not segment.scale_reported and answers_on_short_scale(segment.total):
+            segment.scale_reported = True
+            self._on_short_scale.append(survey_id)
 
 
 def count(
@@ -216,8 +228,9 @@ def _read(row: bytes) -> Segment:
 
 def _scores(key: bytes, segment: Segment) -> Output:
     path = key.decode()
-    until = segment.spans.until or 0
+    until, survey_id = segment.spans.until or 0, survey_of(path)
     found = segment.spans.indicator()
+    on_short_scale = 0 if survey_id is None else answers_on_short_scale(segment.total)
     body = _Scores(
         segment=path,
         as_of=from_ms(until),
@@ -240,7 +253,7 @@ def _scores(key: bytes, segment: Segment) -> Output:
             low=found.trend.low,
             high=found.trend.high,
         ),
-        survey_id=survey_of(path),
+        survey_id=survey_id,
         suspect_gaming=None
         if segment.jump is None
         else _SuspectGaming(
@@ -255,6 +268,7 @@ def _scores(key: bytes, segment: Segment) -> Output:
         latest_per_customer=None
         if segment.people is None
         else {name: window_score(*classes) for name, classes in segment.people.windows(until).items()} or None,
+        suspect_scale=_SuspectScale(lowest=LOWEST, highest=HIGHEST, n=on_short_scale) if on_short_scale else None,
     )
     marks = (f"{source}:{mark}" for source, mark in sorted(segment.marks.items()))
     event_id = make_id("scores", path, until, 0 if segment.jump is None else segment.jump.since, *marks)

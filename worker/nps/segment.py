@@ -98,6 +98,7 @@ class Segment(msgspec.Struct, array_like=True):
     first answer. `counted`: the hour in which answers last arrived, by Kafka's time; 0: not known. `first`: per source,
     the first offset counted since the row is here; an answer of before is in no window. A source that only `marks` has
     is older than this field. `people`: each customer's latest answers; None in a row of the version before.
+    `scale_reported`: the log has said that the answers look as if they were given on another scale.
     """
 
     marks: dict[int, int] = msgspec.field(default_factory=dict)
@@ -111,6 +112,7 @@ class Segment(msgspec.Struct, array_like=True):
     counted: int = 0
     first: dict[int, int] = msgspec.field(default_factory=dict)
     people: People | None = None
+    scale_reported: bool = False
 
     def count(self, told: Mapping[int, list[Entries]]) -> bool:
         """Count entries, by their source, and each once: one at or below its source's mark is a replay.

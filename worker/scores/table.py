@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.scores import SuspectGaming, TrendScore
+from schemas.scores import Scores, TrendScore
 from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
 from worker.scores.tree import Branch
@@ -30,7 +30,7 @@ def table(branches: Sequence[Branch], *, colours: bool) -> str:
 def _cells(branch: Branch) -> tuple[str, ...]:
     window = branch.window
     name = clean(_name(branch)) or "all"
-    note = _note(branch.scores.suspect_gaming)
+    note = _note(branch.scores)
     if window.nps is None or window.low is None or window.high is None:
         return ("  " * branch.depth + name, _bar(None), "–", "", "0", "", _trend(branch.scores.trend), note)
     drag = "" if branch.drag is None else f"{branch.drag:+z.1f}" + ("*" if branch.differs else " ")
@@ -67,8 +67,11 @@ def _trend(trend: TrendScore | None) -> str:
     return f"{arrow} {trend.direction} {trend.change:+z.0f} ({trend.low:+z.0f} to {trend.high:+z.0f})"
 
 
-def _note(found: SuspectGaming | None) -> str:
+def _note(scores: Scores) -> str:
     """Return the question to ask, with its figures."""
+    scale, found = scores.suspect_scale, scores.suspect_gaming
+    if scale is not None:
+        return f"? all {scale.n:,} answers from {scale.lowest} to {scale.highest}: does the survey ask on that scale?"
     if found is None:
         return ""
     here = f"{found.promoters_before:.0%} to {found.promoters_since:.0%}"

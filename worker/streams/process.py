@@ -13,6 +13,7 @@ from worker.settings import Settings
 from worker.streams import topics
 from worker.streams.lane import Pace, View
 from worker.streams.rows import Fence, Partition
+from worker.streams.scales import warned_of_scales
 from worker.streams.shell import Shell, partition_of
 from worker.streams.surplus import Surplus
 from worker.streams.ticker import Ticker
@@ -58,7 +59,8 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     surplus = Surplus(policy.segments.most)
 
     def count(records: list[Record], number: int, partition: Partition) -> Decided:
-        return surplus.watched(segments.count(records, partition.rows, number, most, policy.intake), number)
+        decided = segments.count(records, partition.rows, number, most, policy.intake)
+        return warned_of_scales(surplus.watched(decided, number))
 
     shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
