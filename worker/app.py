@@ -1,4 +1,4 @@
-"""The only file that knows everyone: roles, their shells, and how a worker starts, stops and fails."""
+"""The only file that imports everything: roles, their shells, and how a worker starts, stops and fails."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class Worker:
         await _first_end(waiting)
 
     async def watch_connection(self) -> None:
-        """Say when Kafka falls silent and when it is back; the clients themselves keep trying."""
+        """Log when Kafka falls silent and when it is back; the clients themselves keep trying."""
         silent = False
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -120,7 +120,7 @@ async def _start_roles(worker: Worker) -> None:
 async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Wait until one of the tasks ends, then cancel the others. Raise the error of the one that ended.
 
-    That it was cancelled is an error as well: nobody asked for a stop, and a CancelledError would look as if.
+    A task that was cancelled is an error as well: nobody asked for a stop, and a CancelledError would look like one.
     """
     waiting = list(tasks)
     try:
@@ -137,7 +137,8 @@ async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
     """Stop every role; raise StopTimedOut if that fails, or takes too long, as it may while Kafka is away.
 
-    `why` is what it is stopped for, unless somebody asked for it: that is said then, as it is what matters.
+    `why`: what the worker is stopped for, None if somebody asked for the stop. If stopping fails as well, the error
+    says `why`, since that is what matters.
     """
     # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
     stopping = asyncio.create_task(_stop_roles(worker))

@@ -1,8 +1,7 @@
-"""A deadline for the end of the process: what has not ended by then is ended, with the exit code it should have.
+"""A deadline for the end of the process: a process that still runs then is ended, with the exit code it should have.
 
-A thread keeps the deadline, because what it guards against may block the event loop (Faust's stop waits there for a
-thread), may take no notice of being cancelled, or may be a thread that goes on: `asyncio.run` and Python's own end wait
-for each of these, for ever.
+A thread keeps the deadline, because what hangs may be the event loop itself (Faust's stop waits there for a thread), a
+task that ignores being cancelled, or another thread: `asyncio.run` and Python's own end wait for these for ever.
 """
 
 import logging

@@ -2,14 +2,14 @@
 
 WorkerError
 ├── Rejected            a record that is not accepted: never retried, becomes a dead letter
-├── SettingsError       the settings do not hold: said at start, exit 2
+├── SettingsError       the settings are wrong: every command says so at its start, exit 2
 ├── DeliveryError       a mail was not accepted: retried or not, with a reason
 ├── Unreachable         Kafka does not answer: tried again
 ├── StillRunning        a command needs the workers stopped, and some are not
 └── Fatal               going on would break a promise: the worker stops before anything is committed
     ├── Refused         Kafka is there, but does not let the worker in
     ├── MembershipLost  the group does not take the worker
-    ├── TopicsUnfit     a topic is not as keyed state needs it
+    ├── TopicsUnfit     a topic is not what keyed state needs
     │   └── TopicsMisconfigured: its configuration would lose something (exit 2)
     ├── PrefixTaken     the topics belong to another consumer group
     ├── StateNotDurable rows or outputs were not acknowledged
@@ -35,7 +35,7 @@ class Rejected(WorkerError):
 
 
 class SettingsError(WorkerError):
-    """The settings do not hold. `problems` has one line per key."""
+    """The settings are wrong. `problems` has one line per key."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -79,7 +79,7 @@ class Unreachable(WorkerError):
 
 
 class StillRunning(WorkerError):
-    """A command that changes what workers rest on was given while some of them are alive."""
+    """A command needs all workers to be stopped, and some of them are alive."""
 
 
 class Fatal(WorkerError):
@@ -94,7 +94,7 @@ class Refused(Fatal):
 
 
 class MembershipLost(Fatal):
-    """The worker cannot join its group, or not stay in it, for a reason that stays."""
+    """The worker cannot join its group, or not stay in it, for a reason that does not pass by itself."""
 
 
 class TopicsUnfit(Fatal):

@@ -1,7 +1,7 @@
 """Logs: a line for each record, as a JSON object or as text for people, with ids only.
 
 An exception is logged by its type and the places in the code it came through, never by its message: a validation error
-or a failed command may repeat what a customer wrote. So it is where a library makes an exception a part of its line.
+or a failed command may repeat what a customer wrote. The same holds where a library puts an exception into its line.
 """
 
 import json
@@ -62,7 +62,7 @@ FORMATS = {"json": JsonLines, "text": TextLines}
 
 
 def _error(record: logging.LogRecord) -> dict[str, str]:
-    """Return the type of a record's exception, and the way it came; nothing if there is none."""
+    """Return the type of a record's exception and the functions that it passed; nothing if there is none."""
     if not record.exc_info or record.exc_info[1] is None:
         return {}
     error = record.exc_info[1]

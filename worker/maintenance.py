@@ -1,6 +1,6 @@
-"""What an operator has done to the worker's topics while no worker runs: commands that change who may go on, and where.
+"""Commands for an operator while no worker runs: they change which group reads the topics, and from where it goes on.
 
-Each refuses while somebody of the groups concerned is alive, and may be repeated.
+Each refuses while a worker of the groups concerned is alive, and may be repeated.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
@@ -44,8 +44,8 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     they are, so that the command may be given again, also after it was interrupted: offsets are committed before the
     heads are written, and without its head a partition is still found to differ.
 
-    Raise StillRunning if the role has workers, TopicsUnfit if the topic is not
-    there, and Unreachable, Refused or KafkaError if Kafka does not answer.
+    Raise StillRunning if the role has workers, TopicsUnfit if the topic is not there, and Unreachable, Refused or
+    KafkaError if Kafka does not answer.
     """
     consumed, name = topics.CONSUMED[topic], topics.topic_name(settings.topic_prefix, topic)
     group = topics.group_id(settings.kafka.group, consumed.role)

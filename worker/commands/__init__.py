@@ -1,4 +1,4 @@
-"""The commands of the command line: one file each, with what it is asked and what it does.
+"""The commands of the command line: one file each, with its arguments and what it does.
 
 A file's `add` declares the command and sets the function that runs it, which returns the exit code.
 """

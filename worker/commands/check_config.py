@@ -1,4 +1,4 @@
-"""`check-config`: what the settings come to, or what is wrong with which of them; and whether they work."""
+"""`check-config` shows the settings, or what is wrong with which of them; and whether they work."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""`demo`: everything on this machine, to watch."""
+"""`demo`: Kafka, inbox and worker run on this machine, and the terminal shows what happens."""
 
 import argparse
 import sys

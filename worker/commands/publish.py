@@ -1,4 +1,4 @@
-"""`publish`: a file's lines as responses; or only a look whether the worker would accept them."""
+"""`publish` publishes a file's lines as responses, or only says which of them the worker would accept."""
 
 import argparse
 import random

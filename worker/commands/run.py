@@ -1,4 +1,4 @@
-"""`run`: the worker, until SIGTERM or Ctrl-C."""
+"""`run` runs the worker until SIGTERM or Ctrl-C."""
 
 import argparse
 import asyncio

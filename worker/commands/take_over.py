@@ -1,4 +1,4 @@
-"""`take-over`: another consumer group becomes the owner of the topics."""
+"""`take-over` makes another consumer group the owner of the topics."""
 
 import argparse
 

@@ -16,7 +16,7 @@ from worker.flow.policy import Policy
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """`at`: when it was given, `now`: when it arrived, in ms.
+    """What is known of a response. `at`: when it was given, `now`: when it arrived, in ms.
 
     `before`: this response's earlier revision, if any; `contact`: the customer before this response.
     """

@@ -1,4 +1,4 @@
-"""The second stage: tallies into a segment's windows, and the scores that follow from them."""
+"""The second stage: it counts tallies in the windows of segments, and makes the scores that follow."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice

@@ -1,8 +1,9 @@
-"""The third stage: hours of all segments into what is watched over; at each tick the tree is judged (judging.py).
+"""The third stage: it takes in the hours of all segments, and judges the tree at each tick (judging.py).
 
-All of it is in one partition, since a drop is told of the deepest segment that explains it, and a silence is found by
-a segment's neighbours. The tree is judged once every partition of segments has told everything up to the tick. So what
-is judged does not depend on which partition was how far, and a history that is loaded opens no incident of last year.
+All of it is in one partition, since a drop is reported of the deepest segment that explains it, and a silence is found
+by a segment's neighbours. The tree is judged once every partition of segments has reported everything up to the tick.
+So the result does not depend on how far each partition was, and a history that is imported opens no incident of last
+year.
 """
 
 from collections.abc import Callable, Iterable, Mapping

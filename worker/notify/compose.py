@@ -1,6 +1,6 @@
 """From an alert or an incident to a mail. Pure: the same event gives the same bytes, so a retry repeats it exactly.
 
-What customers and publishers wrote is poison until shown otherwise: `EmailMessage` raises for line ends in headers and
+What customers and publishers wrote may be an attack: `EmailMessage` raises for line ends in headers and
 decodes those that hide in encoded words, HTML runs what it is given, and texts can be as long as somebody likes.
 plain_text.py cleans and bounds it, Jinja2 escapes it, and no text from outside is ever part of a template.
 """

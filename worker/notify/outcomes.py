@@ -1,4 +1,4 @@
-"""What came of attempts, as lines of the delivery log and rows. Pure."""
+"""The results of attempts to send mails, as lines of the delivery log and as rows. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

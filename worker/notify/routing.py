@@ -32,7 +32,7 @@ class Routable(Protocol):
 
 
 class Route(Section):
-    """One route: of this part of the tree, what is of these kinds, from this severity up, goes to these receivers."""
+    """One route: events of this part of the tree, of these kinds and at least this severe, go to these receivers."""
 
     name: str = Field(min_length=1, max_length=100, description="Its name, which no other route has.")
     segment: str = Field(default="", description="Path prefix, such as 'fr/shop-3'; empty matches every segment.")

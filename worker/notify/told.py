@@ -1,4 +1,4 @@
-"""What a record of the alerts topic tells: an alert or an incident. Pure."""
+"""What a record of the alerts topic is: an alert or an incident. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime

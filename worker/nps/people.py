@@ -1,7 +1,8 @@
 """Each customer counted once, by their latest answer: promoters, passives and detractors by the day of that answer.
 
 A segment's answers and corrections are counted here like everywhere, as if each were a customer's only one. Where that
-is not so, a message brings the differences (worker/flow/people.py): the answer that is the latest no more is taken out.
+is not so, a message brings the differences (worker/flow/people.py): it takes out the answer that is no longer the
+latest.
 """
 
 from collections.abc import Iterable
@@ -23,10 +24,10 @@ WIDTH = 4
 
 
 class Difference(NamedTuple):
-    """An answer that counts for its customer, or does no more, beside what the event with an offset says.
+    """An answer that an event makes count for its customer, or no longer count, beyond what the event itself says.
 
-    `at`: when it was given, in ms; `code`: its score if it counts now, -1 - score if it does no more; `counted`: the
-    offset at which the answer was counted, -1 if that is not known.
+    `offset`: the event's; `at`: when the answer was given, in ms; `code`: its score if it counts now, -1 - score if
+    not; `counted`: the offset at which the answer was counted, -1 if that is not known.
     """
 
     offset: int

@@ -138,7 +138,7 @@ class Mails:
 
 
 def _merge(step: Mail, box: Mailbox) -> None:
-    """Note that an earlier mail about the same alert has told a step: no repeat of the step is news."""
+    """Note that an earlier mail about the same alert has said what a step says: a repeat of the step is no news."""
     earlier = [mail for mail in box.mails if (mail.alert_id, mail.route) == (step.alert_id, step.route)]
     if earlier:
         earlier[-1].merged = [*earlier[-1].merged, step.delivery_id][-mailbox.MERGED_KEPT :]

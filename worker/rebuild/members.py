@@ -1,4 +1,4 @@
-"""Whether somebody works in a consumer group: a rebuild waits until nobody does, and refuses if somebody stays."""
+"""Whether a consumer group has workers: a rebuild waits until it has none, and refuses if some stay."""
 
 import asyncio
 from collections.abc import Collection

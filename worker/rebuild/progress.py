@@ -1,4 +1,4 @@
-"""How far a rebuild is, said now and then."""
+"""How far a rebuild is: a line now and then."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -10,7 +10,7 @@ _EVERY_SECONDS = 2.0
 
 
 class Progress:
-    """Of one part of the work: `total` is of how many records it consists."""
+    """The progress of one part of the work; `total`: its number of records."""
 
     def __init__(self, what: str, total: int, say: Say) -> None:
         self._what = what

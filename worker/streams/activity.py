@@ -1,7 +1,7 @@
-"""What a role has done, said once a minute and only if it did something.
+"""A line of the log once a minute that says what a role has done, if it did something.
 
-It is read off the records that were acknowledged, so a replay counts again what it repeats. Nothing that a customer
-wrote is said: only how many there were of what.
+The records that were acknowledged are counted, so a replay counts again what it repeats. The line has numbers and kinds
+of events only, nothing that a customer wrote.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A worker's place in its group: the consumer's thread, which joins, stays by its heartbeats, and says if that fails.
 
-What goes wrong while a group is joined aiokafka keeps, and pauses, until somebody calls its `getmany`. Faust never
-does: the worker would wait for ever, without a word.
+If joining a group fails, aiokafka keeps the error, and pauses, until somebody calls its `getmany`. Faust never does:
+the worker would wait for ever, and nothing would say so.
 """
 
 import asyncio
@@ -71,8 +71,8 @@ class MemberThread(driver.AIOKafkaConsumerThread):
     async def _assign(self, client: Any, assign: Call, *joined: Any) -> Any:
         """Share the partitions out, once all topics are known.
 
-        One that was made just now may be unknown to the broker that is asked. It would be left out, and this worker be
-        ready, with nothing to do.
+        A topic that was made just now may be unknown to the broker that is asked. It would be left out, and this worker
+        would be ready with nothing to do.
         """
         for topic in self._ensure_consumer().subscription():
             await client._wait_on_metadata(topic)

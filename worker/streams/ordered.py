@@ -171,7 +171,7 @@ class OrderedConsumer(driver.Consumer):
         self.on_settled(ordered)
 
     async def _check_state(self, committed: Mapping[TP, int], generation: int) -> None:
-        """Offsets are committed after their state: where one is ahead of it, the state is lost, or this worker late."""
+        """Compare offsets with their state: if one is ahead of it, the state is lost, or this worker is late."""
         ahead = [tp for tp, offset in committed.items() if offset > self.stands_at(tp)]
         if ahead:
             earliest = await self.earliest_offsets(*ahead)

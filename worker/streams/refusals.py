@@ -1,4 +1,4 @@
-"""What is refused is said in the log: a line for the first record, and then one line in a while, with a count."""
+"""Lines of the log about refused records: one for the first, and then at most one a minute, with a count."""
 
 import logging
 from collections.abc import Callable, Iterable

@@ -1,13 +1,14 @@
 """Whether a consumed topic is still the log that the state was made from.
 
 Offsets at or below the mark are replays. So a topic that was deleted and made anew, or cut back, would have its first
-records taken for replays: they would be lost without a word. It is found where the log ends before the mark, and where
-the record at the mark has another timestamp than the one that was decided, since a new log may have grown past it.
+records taken for replays: they would be lost, and nothing would say so. Such a topic is recognised if its log ends
+before the mark, or if the record at the mark has another timestamp than the one that was decided: a new log may have
+grown past the mark.
 
-Nor may records vanish unread: where the log begins behind what was due, retention has deleted some of them.
+Nor may records vanish unread: if the log begins behind the offset that is due, retention has deleted some of them.
 
-A topic that is another one now is gone on with by a command (worker/maintenance.py), which begins a new *epoch*: the
-core's offsets of the partition are then higher than the topic's, so that they lie above the mark (Head.base).
+A command (worker/maintenance.py) has the worker go on with a topic that is another one now. It begins a new *epoch*:
+the core's offsets of the partition are then higher than the topic's, so that they lie above the mark (Head.base).
 """
 
 from collections.abc import Mapping

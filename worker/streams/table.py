@@ -183,9 +183,8 @@ class DurableTable(Table[bytes, bytes]):
     async def recover(self, numbers: Collection[int], generation: int) -> bool:
         """Bring these partitions up to date and take them over; forget all others.
 
-        Return False if they are somebody else's by now, or may soon be: whoever is told that they are this worker's
-        would go on while the group settles again. Raise StateNotDurable if Kafka cannot be read, StateLost if the
-        changelog is not what it was.
+        Return False if they are somebody else's by now, or may soon be, since the group settles again. Raise
+        StateNotDurable if Kafka cannot be read, StateLost if the changelog is not what it was.
         """
         rebalance = self.app.rebalancing_count
         cast(PartitionedStore, self.data).keep(numbers)

@@ -1,8 +1,8 @@
-"""What the worker's correctness needs of topics that are there already, and where one of them does not have it.
+"""What the configuration of a topic that exists must be, so that the worker's results are correct; and what is wrong.
 
-A topic may have been made by hand, or by an older version. What is only different is nobody's error, such as a longer
-retention of decisions. What would lose something, or count it twice, is: a changelog that forgets its front, tallies
-that are deleted before they are counted, times that are not the broker's.
+A topic may have been made by hand, or by an older version. A difference is no error if nothing is lost by it, such as a
+longer retention of decisions. It is an error if something would be lost or counted twice: a changelog that forgets its
+front, tallies that are deleted before they are counted, times that are not the broker's.
 """
 
 from collections.abc import Callable, Mapping

@@ -89,7 +89,7 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
 
 
 class SmtpSettings(Section):
-    """How to reach the mail server. Without TLS only when `tls = "none"` says so."""
+    """How to reach the mail server. Mails go without TLS only if `tls = "none"`."""
 
     host: str = Field(default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The mail server's name.")
     port: int = Field(default=25, ge=1, le=65_535, description="The mail server's port.")
