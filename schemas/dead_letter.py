@@ -36,7 +36,9 @@ class DeadLetter(Event):
 
     dead_letter_id: str = Field(description="uuid5 of topic, partition and offset.")
     reason: str = Field(description="Why it was refused, as a stable word; words may be added.")
-    detail: str = Field(description="Which field and what was expected; never a value.")
+    detail: str = Field(
+        description="Which fields are missing or wrong, at most ten, and what was expected of each; never a value."
+    )
     topic: str
     partition: int
     offset: int

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from schemas.accepted import (
     OR_EMPTY,
@@ -82,7 +82,8 @@ class Response(Event):
         default=None, description="BCP 47, such as 'fr' or 'en-GB'; longer than 35 characters it is ignored."
     )
     responded_at: AcceptedTime = Field(description="When the customer answered, with its UTC offset.")
-    segment: Annotated[list[AcceptedName], OR_NULL] = Field(
+    # One wrong name says enough; a megabyte of them would take a gigabyte to be listed.
+    segment: Annotated[list[AcceptedName], FailFast(), OR_NULL] = Field(
         default=[],
         description="Path in the tree of segments, root first; the leaf is the touchpoint. At most eight names of at "
         "most 100 characters, without slashes, are counted under; others are made to be such.",

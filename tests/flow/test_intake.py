@@ -2,6 +2,7 @@
 
 import json
 import traceback
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -149,6 +150,69 @@ def test_a_required_field_that_is_missing_is_named(field: str) -> None:
 
     assert rejected.reason == Reason.MISSING_FIELD
     assert rejected.detail.startswith(f"{field}: Field required")
+
+
+def test_all_fields_that_are_missing_or_wrong_are_named_at_once() -> None:
+    rejected = refused(
+        Record(json.dumps({"score": 11, "customer": {"email": []}, "consent": {"callback": "yes"}}).encode())
+    )
+
+    assert rejected.reason == Reason.MISSING_FIELD
+    assert [part.partition(": ")[0] for part in rejected.detail.split("; ")] == [
+        "response_id",
+        "survey_id",
+        "score",
+        "responded_at",
+        "customer.email",
+        "consent.callback",
+        "customer_id",
+    ]
+    assert "customer_id: Field required, unless anonymous is true" in rejected.detail
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"anonymous": True}, False),
+        ({"anonymous": False}, True),
+        ({"customer_id": None}, True),
+        ({"customer_id": "c-1"}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("structured", [False, True])
+def test_the_customer_is_missing_too_unless_the_answer_is_anonymous(
+    changes: dict[str, Any], *, named: bool, structured: bool
+) -> None:
+    given = {key: value for key, value in answer().items() if key != "customer_id"} | {"score": None} | changes
+    record = Record(envelope(data=given), headers=[STRUCTURED]) if structured else Record(json.dumps(given).encode())
+    named_fields = [part.partition(": ")[0] for part in refused(record).detail.split("; ")]
+
+    prefix = "data." if structured else ""
+    assert named_fields == [f"{prefix}score", *([f"{prefix}customer_id"] if named else [])]
+
+
+def test_of_more_than_ten_fields_ten_are_named_and_the_rest_counted() -> None:
+    wrong: dict[str, Any] = {
+        "customer": {name: [] for name in Customer.model_fields},
+        "consent": {"callback": 1, "marketing": 1},
+    }
+    detail = refused(Record(json.dumps(wrong | {"origin": {"system": [], "permalink": []}}).encode())).detail
+
+    assert len(detail.split("; ")) == 11
+    assert detail.endswith("; and 4 more")
+
+
+def test_a_megabyte_of_wrong_names_is_refused_in_little_time_and_memory() -> None:
+    """Each of them would be an error of its own: a gigabyte, and seconds in which nothing else is decided."""
+    given = json.dumps(answer(segment=[[]] * 240_000)).encode()
+    tracemalloc.start()
+    rejected = refused(Record(given))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert rejected.reason == Reason.SEGMENT_INVALID
+    assert most < 50_000_000
 
 
 @pytest.mark.parametrize("field", ["response_id", "survey_id"])
@@ -555,7 +619,7 @@ def test_the_detail_never_repeats_what_was_sent(given: bytes, headers: list[tupl
     said = why_not(Record(given, headers=headers))
 
     assert CANARY not in said
-    assert len(said) < 200
+    assert len(said) < 800
     assert said or not headers
 
 

@@ -5,10 +5,11 @@ JSON) and one in structured mode.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
 
 from schemas.base import Identifier
 from schemas.cloudevents import SPEC_VERSION, STRUCTURED_CONTENT_TYPE, StructuredResponse
@@ -42,6 +43,10 @@ _ESCAPE = re.compile(
 )
 
 
+#: So many missing or wrong fields are named; of more, how many there are.
+_MOST_NAMED = 10
+_CUSTOMER_MISSING = "Field required, unless anonymous is true"
+
 #: How the customer id of an anonymous answer begins.
 ANONYMOUS = "anonymous:"
 
@@ -71,7 +76,7 @@ def _anonymous(response: Response) -> Response:
     The id is made of survey and response, so that a copy is recognised, and nobody else's answer is taken for one.
     """
     if not response.anonymous:
-        raise Rejected(Reason.MISSING_FIELD, "customer_id: Field required, unless anonymous is true")
+        raise Rejected(Reason.MISSING_FIELD, f"customer_id: {_CUSTOMER_MISSING}")
     customer_id = ANONYMOUS + make_id("anonymous", response.survey_id, response.response_id)
     return response.model_copy(update={"customer_id": customer_id, "customer": Customer()})
 
@@ -105,7 +110,8 @@ def _parsed(value: bytes, *, structured: bool) -> Response:
     try:
         return _structured(value) if structured else _parse(value)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        errors = error.errors(include_input=False, include_url=False)
+    first = errors[0]
     # Other ways of reading that may succeed are looked for here, where they cost few.
     if first["type"] == "json_invalid":
         whole = _ESCAPE.sub(_without_half, value)
@@ -113,7 +119,7 @@ def _parsed(value: bytes, *, structured: bool) -> Response:
             return _parsed(whole, structured=structured)
     elif first["type"] == "missing" and not structured and b'"specversion"' in value:
         return _parsed(value, structured=True)  # a structured event whose publisher set no content type
-    raise _rejected(first, value)
+    raise _rejected(errors, value, structured=structured)
 
 
 def _without_half(escape: re.Match[bytes]) -> bytes:
@@ -128,11 +134,30 @@ def _structured(value: bytes) -> Response:
     return envelope.data
 
 
-def _rejected(first: Any, value: bytes) -> Rejected:
-    """Turn pydantic's first error into a reason; its message never repeats the input."""
-    # A field of several types has nameless parts, one for each.
-    path = ".".join(str(part) for part in first["loc"] if part != "") or "value"
-    return Rejected(_reason(first, value), f"{path}: {first['msg']}")
+def _rejected(errors: Sequence[ErrorDetails], value: bytes, *, structured: bool) -> Rejected:
+    """Turn pydantic's first error into a reason, and all of them into the detail; no message repeats the input."""
+    found: dict[str, str] = {}
+    for error in errors:
+        # A field of several types has nameless parts, one for each: what the first one says is enough.
+        path = ".".join(str(part) for part in error["loc"] if part != "") or "value"
+        found.setdefault(path, error["msg"])
+    if errors[0]["type"] != "json_invalid" and (field := _missing_customer(value, structured=structured)):
+        found.setdefault(field, _CUSTOMER_MISSING)
+    # An object with a wrong field is also no empty list, which is accepted in its place: that says nothing.
+    inner = {path.rpartition(".")[0] for path in found}
+    named = [f"{path}: {message}" for path, message in found.items() if path not in inner]
+    more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
+    return Rejected(_reason(errors[0], value), "; ".join([*named[:_MOST_NAMED], *more]))
+
+
+def _missing_customer(value: bytes, *, structured: bool) -> str:
+    """Return the name of the customer's field if it is missing, as it may be in anonymous answers only."""
+    body = from_json(value)
+    if structured and isinstance(body, dict):
+        body = body.get("data")
+    if not isinstance(body, dict) or body.get("anonymous") is True or body.get("customer_id") is not None:
+        return ""
+    return "data.customer_id" if structured else "customer_id"
 
 
 def _reason(error: Any, value: bytes) -> Reason:  # noqa: PLR0911 - one return per reason reads best as a list
