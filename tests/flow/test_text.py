@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow.text import clean, field
+from worker.flow.text import clean, field, https_link, language
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,29 @@ def test_nothing_else_is_touched(text: str) -> None:
 )
 def test_a_customers_field_is_cleaned_and_not_too_long(text: str | None, expected: str | None) -> None:
     assert expected == field(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("fr", "fr"),
+        ("en-GB", "en-GB"),
+        ("français du Québec", "français du Québec"),
+        ("fr\x00\r\nX-Header: a", "frX-Header: a"),
+        ("\u202efr\u200b", "fr"),
+        (" \u2066\t ", None),
+    ],
+)
+def test_of_a_language_only_what_can_be_seen_is_passed_on(text: str | None, expected: str | None) -> None:
+    assert expected == language(text)
+
+
+@pytest.mark.parametrize(
+    "odd", [" ", "\n", "\r\n", "\t", "\x00", "\x1b", "\x85", "\u00ad", "\u200b", "\u202e", "\u2028"]
+)
+def test_an_address_with_what_cannot_be_seen_is_none(odd: str) -> None:
+    assert https_link("https://survey.example/é") == "https://survey.example/é"
+    assert https_link(f"https://survey.example/{odd}a") is None
+    assert https_link(f"https://survey.example/a{odd}") is None

@@ -235,6 +235,12 @@ def test_a_link_that_is_too_long_is_left_out_not_cut(length: int, *, kept: bool)
     assert kept == bool(links)
 
 
+def test_what_cannot_be_seen_is_in_neither_language_nor_link() -> None:
+    found = alert(language="fr\u202e\n", origin={"permalink": "https://survey.example/\u202e1"})
+
+    assert (found.language, found.links) == ("fr", [])
+
+
 @pytest.mark.parametrize(
     ("permalink", "kept"),
     [

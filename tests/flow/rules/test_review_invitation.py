@@ -160,3 +160,8 @@ def test_the_id_depends_on_customer_and_response_alone() -> None:
     assert invitation().invitation_id == one.event_id
     assert ruling(response_id="r-2").event_id != one.event_id
     assert ruling(customer_id="c-2").event_id != one.event_id
+
+
+def test_the_language_of_an_invitation_has_nothing_that_cannot_be_seen() -> None:
+    assert invitation(language="\u202efr\x00").language == "fr"
+    assert invitation(language="\x00").language is None

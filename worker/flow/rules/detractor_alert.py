@@ -13,7 +13,7 @@ from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
 from worker.flow.moment import from_ms
-from worker.flow.text import clean, field
+from worker.flow.text import clean, field, https_link, language
 
 RULE = "detractor_alert"
 
@@ -29,7 +29,6 @@ _NOBODY = _Customer()
 _NO_CONSENT = _Consent()
 _LONGEST_COMMENT = 10_000
 _EARLIER_ANSWERS = 5
-_LONGEST_LINK = 2_000
 
 
 def detractor_alert(facts: Facts) -> Ruling:
@@ -129,7 +128,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         score=response.score,
         responded_at=response.responded_at,
         comment=None if response.comment is None else clean(response.comment)[:_LONGEST_COMMENT],
-        language=response.language,
+        language=language(response.language),
         segment=facts.segment,
         touchpoint=facts.segment.rpartition(SEPARATOR)[2],
         customer_id=response.customer_id,
@@ -170,6 +169,5 @@ def _earlier(facts: Facts) -> list[EarlierAnswer]:
 
 
 def _links(permalink: str | None) -> list[Link]:
-    if permalink is None or not permalink.startswith("https://") or len(permalink) > _LONGEST_LINK:
-        return []
-    return [_Link(href=permalink, text="answer")]
+    link = https_link(permalink)
+    return [] if link is None else [_Link(href=link, text="answer")]

@@ -12,7 +12,7 @@ from worker.flow import outbox
 from worker.flow.facts import Facts, Ruling, nothing, said
 from worker.flow.ids import make_id
 from worker.flow.moment import DAY, from_ms
-from worker.flow.text import field
+from worker.flow.text import field, language
 
 RULE = "review_invitation"
 
@@ -36,7 +36,7 @@ def review_invitation(facts: Facts) -> Ruling:
         customer_id=response.customer_id,
         name=field(response.customer.name),
         email=address,
-        language=response.language,
+        language=language(response.language),
         score=response.score,
         segment=facts.segment,
         platform=policy.platform.name,
