@@ -1,5 +1,7 @@
 """Logs are JSON lines that never hold what an exception says."""
 
+import asyncio
+import gc
 import json
 import logging
 import re
@@ -211,4 +213,50 @@ def test_what_ends_a_thread_is_a_line_of_the_log_without_its_text(capsys: pytest
         "a thread of the worker ended by an error",
         "ValueError",
     )
+    assert CANARY not in str(line)
+
+
+async def fail_unseen() -> None:
+    await asyncio.sleep(0)
+    raise ValueError(CANARY)
+
+
+async def leave_a_failed_task() -> None:
+    """Let a task fail that nobody awaits."""
+    task = asyncio.create_task(fail_unseen())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+
+
+@pytest.mark.parametrize("where", ["here", "in a thread"])
+def test_what_ends_a_task_that_nobody_awaits_is_a_line_without_its_text(
+    capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    """Kafka's clients run event loops of their own in threads."""
+    configured()
+    thread = threading.Thread(target=asyncio.run, args=(leave_a_failed_task(),))
+    (thread.run if where == "here" else thread.start)()
+    if where == "in a thread":
+        thread.join()
+    (line,) = written(capsys)
+
+    assert CANARY not in str(line)
+    said = "Task exception was never retrieved (coroutine fail_unseen)"
+    assert (line["message"], line["error"]) == (said, "ValueError")
+    assert line["where"].startswith("fail_unseen:")
+
+
+def test_what_fails_in_a_callback_is_a_line_without_what_it_was_called_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def call() -> None:
+        asyncio.get_running_loop().call_soon(int, CANARY)
+        await asyncio.sleep(0)
+
+    configured()
+    asyncio.run(call())
+    (line,) = written(capsys)
+
+    assert (line["message"], line["error"]) == ("Exception in callback int", "ValueError")
     assert CANARY not in str(line)

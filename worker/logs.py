@@ -6,6 +6,7 @@ or a failed command may repeat what a customer wrote. The same holds where a lib
 
 import json
 import logging
+import re
 import sys
 import threading
 import traceback
@@ -16,6 +17,10 @@ log = logging.getLogger(__name__)
 
 #: Where the code lies whose own lines may quote an exception: it raises those that are fit for it.
 _OURS = str(Path(__file__).parent)
+#: The part of an event loop's message in which no value is shown.
+_UP_TO_VALUES = re.compile(r"[^(<\n]*")
+#: How a task names its coroutine.
+_COROUTINE = re.compile(r"\bcoro=<([\w.]+)")
 #: Libraries that speak of every connection and rebalance; what matters of it the worker says itself.
 _QUIET = {
     "aiokafka": logging.CRITICAL,
@@ -72,11 +77,24 @@ def _error(record: logging.LogRecord) -> dict[str, str]:
 
 
 def _message(record: logging.LogRecord) -> str:
+    if record.name == "asyncio":
+        return _of_event_loop(record.getMessage())
     if record.pathname.startswith(_OURS) or not isinstance(record.args, tuple):
         return record.getMessage()
     plain = logging.makeLogRecord(record.__dict__)
     plain.args = tuple(type(part).__name__ if isinstance(part, BaseException) else part for part in record.args)
     return plain.getMessage()
+
+
+def _of_event_loop(message: str) -> str:
+    """Return what an event loop says of an error that nobody awaited, and of which coroutine.
+
+    The rest shows tasks, callbacks and what they were called with, and so the texts of exceptions. It is cut here and
+    not by a handler of the loop, because Kafka's clients run loops of their own in their threads.
+    """
+    said = _UP_TO_VALUES.match(message)
+    coroutine = _COROUTINE.search(message)
+    return (said[0].strip() if said else "") + (f" (coroutine {coroutine[1]})" if coroutine else "")
 
 
 def configure(level: str, form: str = "json") -> None:
