@@ -25,7 +25,7 @@ help:
 	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
 	@echo "make clients  other Kafka clients publish, in every codec: everything must be exact (ARGS=--help for more)"
 	@echo "make bench   how fast the worker is, and others beside it (ARGS=--help for more)"
-	@echo "make detector  how soon a drop is found, and how seldom one that is not there (ARGS=--help for more)"
+	@echo "make detector  how soon a drop is found, and how often there is a false alarm (ARGS=--help for more)"
 	@echo "make setup   only make .venv and install what requirements.lock names"
 	@echo "make lock    resolve all requirements and Kafka's jars anew"
 	@echo "make clean   remove .venv and what the tools left"

@@ -21,9 +21,9 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "check-config",
-        help="check the settings and say what they come to",
-        description="Checks the settings and says what they come to. With --connect it tries them as well: Kafka, its "
-        "topics, and the mail server with its login. Nothing is created and nothing is sent.",
+        help="check the settings and print the main ones",
+        description="Checks the settings and prints the main ones. With --connect it tries Kafka, its topics, and the "
+        "mail server with its login as well. Nothing is created, and no mail is sent without --send-test-mail.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument("--connect", action="store_true", help="try Kafka and the mail server as well")

@@ -13,7 +13,10 @@ _FASTEST = 100_000
 def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "demo", help="run a Kafka, an inbox and the worker on this machine, and publish sample responses"
+        "demo",
+        help="run a Kafka, an inbox and the worker on this machine, and publish sample responses",
+        description="Runs a Kafka, an inbox and the worker on this machine only, publishes sample responses, and shows "
+        "what happens until Ctrl-C. It reads no settings.",
     )
     parser.add_argument("--once", action="store_true", help="publish everything, wait until it is processed, and exit")
     parser.add_argument(

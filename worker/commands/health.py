@@ -5,13 +5,19 @@ from typing import get_args
 
 from worker import status
 from worker.app import Role
-from worker.commands.asking import Commands, Exit, with_settings
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.settings import Settings
 
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("health", help="exit 0 if the workers on this machine are alive and ready")
+    parser = commands.add_parser(
+        "health",
+        help="exit 0 if the workers on this machine are alive and ready",
+        description="Looks at the files by which the workers on this machine show that they are alive (status_file). "
+        "Exit 0: all are alive and ready. Exit 1: a line says what is wrong, or that no worker runs.",
+        epilog=SETTINGS_HELP,
+    )
     parser.add_argument(
         "--role", choices=get_args(Role), help="look only at workers of this role; default: at all that run"
     )

@@ -20,9 +20,9 @@ def add(commands: Commands) -> None:
         help="make tables again whose changelogs were deleted or cut back",
         description="Makes the worker's tables again from the topics they came from, while every worker is stopped: "
         "contacts, segments and watches from the responses, the outbox from alerts and the delivery log. Nothing that "
-        "was published is published again, and no mail is sent twice. It may be interrupted and run again. Without "
-        "--table or --all it makes those tables again that were lost. Responses that retention has deleted cannot "
-        "come back: a table that is not lost should not be made again.",
+        "was published is published again, and no mail that was sent is sent again. It may be interrupted and run "
+        "again. Without --table or --all it makes those tables again that were lost. Responses that retention has "
+        "deleted cannot come back: a table that is not lost should not be made again.",
         epilog=SETTINGS_HELP,
     )
     which = parser.add_mutually_exclusive_group()

@@ -11,10 +11,18 @@ from worker.settings import Settings
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("run", help="run the worker until SIGTERM or Ctrl-C", epilog=SETTINGS_HELP)
+    parser = commands.add_parser(
+        "run",
+        help="run the worker until SIGTERM or Ctrl-C",
+        description="Runs the worker until SIGTERM or Ctrl-C: exit 0. It creates topics that are missing, and waits "
+        "for Kafka if it is not there. If something must stop it, one line of the log says what to do: exit 1.",
+        epilog=SETTINGS_HELP,
+    )
     parser.add_argument("--role", choices=get_args(app.Role), default="all", help=ROLE_HELP)
     parser.add_argument(
-        "--log-format", choices=sorted(logs.FORMATS), help="json: for machines; text: for people (default: log_format)"
+        "--log-format",
+        choices=sorted(logs.FORMATS),
+        help="json: for machines; text: for people (default: the setting log_format)",
     )
     parser.set_defaults(run=with_settings(_run))
 

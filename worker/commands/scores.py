@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3; default: all"
     )
-    parser.add_argument("--tree", action="store_true", help="go all the way down, not only one step")
+    parser.add_argument("--tree", action="store_true", help="show all segments below, not only the next level")
     parser.add_argument("--surveys", action="store_true", help="show the surveys instead of the segments")
     parser.add_argument(
         "--window",

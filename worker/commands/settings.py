@@ -8,7 +8,12 @@ from worker.commands.asking import Commands, Exit
 
 def add(commands: Commands) -> None:
     """Declare the command."""
-    parser = commands.add_parser("settings", help="print a worker.toml with every setting, its meaning and its default")
+    parser = commands.add_parser(
+        "settings",
+        help="print a worker.toml with every setting, its meaning and its default",
+        description="Prints a worker.toml in which every setting is a comment with its meaning and its default. Take a "
+        "# away and change the value to set one.",
+    )
     parser.set_defaults(run=_print)
 
 

@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
         "topics",
         help="print the topics that the worker needs, as text or as commands of Kafka's own tools",
         description="Prints every topic that the worker needs, with its configuration. The worker creates what is "
-        "missing; where only somebody else may do that, the commands do the same.",
+        "missing. Where it lacks the permission, somebody else can do the same by the commands.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
