@@ -1,0 +1,18 @@
+"""The process role: what it keeps in memory beside a partition's rows."""
+
+from worker.streams.process import _Memories
+from worker.streams.rows import Fence, Partition
+
+
+def test_what_is_kept_beside_a_partition_lasts_until_somebody_else_may_have_written_its_rows() -> None:
+    memories, partition, other = _Memories(), Partition(), Partition()
+    first = memories.of(0, partition)
+    assert memories.of(0, partition) is first
+    assert memories.of(1, other) is not first
+    assert memories.of(0, partition) is first
+
+    partition.own = Fence(0, 1)
+    second = memories.of(0, partition)
+    assert second.holders is not first.holders
+    assert second.sweep is not first.sweep
+    assert memories.of(0, other) is not second
