@@ -4,6 +4,8 @@ A slow machine fails no test: Hypothesis measures no time, and what ends a test 
 """
 
 import io
+import sys
+import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
 
@@ -34,6 +36,14 @@ async def kafka() -> AsyncIterator[EmbeddedKafka]:
 async def inbox() -> AsyncIterator[Inbox]:
     async with Inbox() as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def python_hooks() -> Iterator[None]:
+    """Put back what commands set for the whole process (worker/logs.py): pytest has hooks of its own there."""
+    hooks = threading.excepthook, sys.unraisablehook
+    yield
+    threading.excepthook, sys.unraisablehook = hooks
 
 
 @pytest.hookimpl(wrapper=True)

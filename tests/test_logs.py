@@ -25,9 +25,7 @@ def loggers_as_they_were() -> Iterator[None]:
     root = logging.getLogger()
     names = [None, *logs._QUIET]
     before = root.handlers, {name: logging.getLogger(name).level for name in names}
-    hook = threading.excepthook
     yield
-    threading.excepthook = hook
     root.handlers, levels = before
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
@@ -259,4 +257,20 @@ def test_what_fails_in_a_callback_is_a_line_without_what_it_was_called_with(
     (line,) = written(capsys)
 
     assert (line["message"], line["error"]) == ("Exception in callback int", "ValueError")
+    assert CANARY not in str(line)
+
+
+class FailsAtItsEnd:
+    def __del__(self) -> None:
+        fail_with(ValueError(CANARY))
+
+
+def test_an_error_that_python_ignores_is_a_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configured()
+    FailsAtItsEnd()
+    gc.collect()
+    (line,) = written(capsys)
+
+    assert (line["message"], line["error"]) == ("Python has ignored an error", "ValueError")
+    assert line["where"].startswith("fail_with:")
     assert CANARY not in str(line)

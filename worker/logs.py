@@ -107,9 +107,15 @@ def configure(level: str, form: str = "json") -> None:
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, root.level))
     threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
 
 
 def _log_thread(ended: threading.ExceptHookArgs) -> None:
     """Log what ended a thread; Python would print it with its text, among the lines of the log."""
     if ended.exc_value is not None:
         log.error("a thread of the worker ended by an error", exc_info=ended.exc_value)
+
+
+def _log_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
+    """Log an error that Python ignores, as in the end of an object; it would print it with its text likewise."""
+    log.error("Python has ignored an error", exc_info=ignored.exc_value)
