@@ -127,7 +127,7 @@ async def test_answers_that_retention_deleted_unread_are_said(
         await process.said("started")
         await inbox.wait_for(2 * PORTION - 4)
         assert await process.end() == 0
-    said = [json.loads(line) for line in process.lines if "deleted before they were read" in line]
+    said = [json.loads(line) for line in process.lines if "offsets before they were read" in line]
     assert [line["level"] for line in said] == ["warning"] * 4
     assert sorted(line["message"] for line in said) == [
         f"{name}.responses, partition {n}: retention deleted 1 offsets before they were read" for n in range(4)

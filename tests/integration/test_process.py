@@ -130,7 +130,9 @@ async def test_tallies_that_an_older_version_made_are_no_reason_to_stop(
     async with worker_process("run", env=environment(kafka.bootstrap_servers, inbox, "older", tmp_path)) as process:
         await process.said("started")
         assert await process.end() == 0
-    assert process.count("older.tallies: retention.ms is 604800000: what waits longer to be counted is lost") == 1
+    assert (
+        process.count("older.tallies: retention.ms is 604800000: records that wait longer to be counted are lost") == 1
+    )
 
 
 @pytest.mark.parametrize("role", ["process", "notify"])
