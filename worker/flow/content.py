@@ -6,6 +6,8 @@ They are checksums and flags, no texts: a row stays small, and holds no comment 
 from typing import NamedTuple
 from zlib import crc32
 
+import msgspec
+
 from schemas.response import Response
 
 #: What a response may say besides its score, a bit each.
@@ -13,6 +15,9 @@ COMMENT = 1
 CALLBACK, PUBLIC_REVIEW, MARKETING = 2, 4, 8
 CONSENT = CALLBACK | PUBLIC_REVIEW | MARKETING
 NAME, EMAIL, PHONE = 16, 32, 64
+
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Content(NamedTuple):
@@ -46,12 +51,24 @@ def content_of(response: Response, at: int) -> Content:
     if said & (NAME | EMAIL | PHONE):
         who = crc32(f"{person.name}\n{person.email}\n{person.phone}".encode())
     whole = (
-        f"{said}\n{comment}\n{who}\n{response.score}\n{at}\n{response.test}\n{response.survey_id}\n{response.segment}\n"
-        f"{response.language}\n{person.tier}\n{person.owner}\n{response.origin.permalink}"
+        said,
+        comment,
+        who,
+        response.score,
+        at,
+        response.test,
+        response.survey_id,
+        response.segment,
+        response.language,
+        person.tier,
+        person.owner,
+        response.origin.permalink,
     )
-    return Content(said, comment, who, crc32(whole.encode()))
+    return Content(said, comment, who, crc32(_encode(whole)))
 
 
 def is_visible(text: str) -> bool:
     """Say whether anything of a text can be seen: blanks and formatting characters alone are no comment."""
+    if text.isprintable():  # most texts are: a look at each letter is dear
+        return bool(text) and not text.isspace()
     return any(letter.isprintable() and not letter.isspace() for letter in text)

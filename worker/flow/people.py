@@ -6,49 +6,66 @@ out: it did not count by customer.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import attrgetter
 
 from worker.flow.contact import Answer
 from worker.flow.lineage import paths_of
-from worker.nps.people import Difference
+
+#: An answer by the offset of the event, its time, its score, and the offset at which it was counted.
+AnswerKey = tuple[int, int, int, int]
+#: Answers that count for their customer beyond what the event says (1), or do not (-1).
+Differences = list[tuple[AnswerKey, int]]
 
 _order = attrgetter("at", "response_id")
-_NONE: dict[str, list[Difference]] = {}
+_NONE: dict[str, Differences] = {}
 
 
-def differences(known: Iterable[Answer], previous: Answer | None, answer: Answer) -> dict[str, list[Difference]]:
+def differences(known: Iterable[Answer], previous: Answer | None, answer: Answer) -> dict[str, Differences]:
     """Return the differences by segment and survey.
 
     `known`: the customer's answers before the event; `previous`: the earlier revision among them, if there is one;
     `answer`: what the event makes of it. A segment counts the event as one that takes `previous` out and puts `answer`
     in.
     """
-    others = [one for one in known if one is not previous and one.counted and one.offset >= 0]
+    others = [one for one in known if one.counted and one is not previous and one.offset >= 0]
     if previous is not None and previous.counted:
         return _corrected(others, previous, answer) if others or previous.offset < 0 else _NONE
     return _added(others, answer) if others and answer.counted else _NONE
 
 
-def _added(others: list[Answer], answer: Answer) -> dict[str, list[Difference]]:
+def _added(others: list[Answer], answer: Answer) -> dict[str, Differences]:
     """Return the differences of a new answer: of it and the latest until then, the older one does not count."""
-    order, found = _order(answer), dict[str, list[Difference]]()
-    late = [_difference(answer, answer.offset, -1)]
-    last: Answer | None = None
-    replaced = late
-    for path, other in _latest(others, paths_of(answer.segment, answer.survey_id)).items():
-        if other is not last:
-            last = other
-            replaced = [_difference(other, answer.offset, -1)] if _order(other) < order else late
-        found[path] = replaced
+    order, offset, found = _order(answer), answer.offset, dict[str, Differences]()
+    segment, survey_id = answer.segment, answer.survey_id
+    paths = len(paths_of(segment, survey_id))
+    if len(others) > 1:
+        others.sort(key=_order, reverse=True)
+    for other in others:
+        difference: Differences = []
+        for path in _shared(segment, survey_id, other.segment, other.survey_id):
+            if path not in found:
+                if not difference:
+                    difference.append(_difference(other if _order(other) < order else answer, offset, -1))
+                found[path] = difference
+        if len(found) == paths:
+            break
     return found
 
 
-def _corrected(others: list[Answer], previous: Answer, answer: Answer) -> dict[str, list[Difference]]:
+@lru_cache(maxsize=65_536)
+def _shared(segment: str, survey_id: str, other_segment: str, other_survey_id: str) -> tuple[str, ...]:
+    """Return everything that two answers both count for."""
+    others = paths_of(other_segment, other_survey_id)
+    return tuple(path for path in paths_of(segment, survey_id) if path in others)
+
+
+def _corrected(others: list[Answer], previous: Answer, answer: Answer) -> dict[str, Differences]:
     """Return the differences of a correction, of which any answer may be the latest before or after."""
     gone = paths_of(previous.segment, previous.survey_id)
     come = paths_of(answer.segment, answer.survey_id) if answer.counted else ()
     touched = dict.fromkeys((*gone, *come))
-    latest, found = _latest(others, touched), dict[str, list[Difference]]()
+    latest, found = _latest(others, touched), dict[str, Differences]()
     for path in touched:
         other = latest.get(path)
         taken = previous if path in gone else None
@@ -88,5 +105,5 @@ def _later(one: Answer | None, other: Answer | None) -> Answer | None:
     return one if _order(one) > _order(other) else other
 
 
-def _difference(answer: Answer, offset: int, sign: int) -> Difference:
-    return Difference(offset, answer.at, answer.score if sign > 0 else -1 - answer.score, answer.offset)
+def _difference(answer: Answer, offset: int, sign: int) -> tuple[AnswerKey, int]:
+    return (offset, answer.at, answer.score, answer.offset), sign

@@ -14,10 +14,10 @@ from worker.flow.lineage import paths_of
 from worker.flow.moment import LATEST
 from worker.flow.outbox import Output
 from worker.flow.parts import parts
+from worker.flow.people import AnswerKey, Differences
 from worker.nps import columns
 from worker.nps.histogram import BINS
 from worker.nps.latest import Given
-from worker.nps.people import Difference
 from worker.nps.segment import Entries, Move
 
 
@@ -66,7 +66,9 @@ def _is_people(people: bytes | None) -> bool:
     if len(people) % _ANSWER_BYTES:
         return False
     numbers = columns.read(people)
-    return all(_is_given(at, max(code, -1 - code)) for at, code in zip(numbers[1::4], numbers[2::4], strict=True))
+    times, codes = numbers[1::4], numbers[2::4]
+    # A code is a score, or -1 - score.
+    return min(times) >= 0 and max(times) <= LATEST and min(codes) >= -BINS and max(codes) < BINS
 
 
 def _is_given(at: int, score: int) -> bool:
@@ -86,7 +88,7 @@ class Tallies:
     def __init__(self) -> None:
         self._put: dict[Where, array[int]] = {}
         self._moves: dict[str, list[Move]] = {}
-        self._people: dict[str, dict[tuple[int, int, int, int], int]] = {}
+        self._people: dict[str, dict[AnswerKey, int]] = {}
 
     def put(self, offset: int, where: Where, given: Given) -> None:
         """Enter an answer to a segment, and so to each of its ancestors, and to its survey."""
@@ -113,16 +115,15 @@ class Tallies:
             else:
                 moves.append(Move(offset, gone, come, taken_offset))
 
-    def differ(self, differences: Mapping[str, list[Difference]]) -> None:
+    def differ(self, differences: Mapping[str, Differences]) -> None:
         """Enter what an event changes in which answers are their customers' latest, by segment.
 
         Where an event changes several answers, one after the other, only what it comes to is kept.
         """
         for path, each in differences.items():
             people = self._people.setdefault(path, {})
-            for offset, at, code, counted in each:
-                answer = offset, at, max(code, -1 - code), counted
-                people[answer] = people.get(answer, 0) + (1 if code >= 0 else -1)
+            for answer, sign in each:
+                people[answer] = people.get(answer, 0) + sign
 
     def outputs(self, source: int, owner: Callable[[bytes], int]) -> list[Output]:
         """Return one message to each partition that owns a segment, as `owner` says; several if it gets that much."""
@@ -148,11 +149,11 @@ class Tallies:
         return put
 
 
-def _column(differences: Mapping[tuple[int, int, int, int], int]) -> bytes:
+def _column(differences: Mapping[AnswerKey, int]) -> bytes:
     numbers = array(columns.SIGNED)
     for (offset, at, score, counted), sign in differences.items():
         if sign:
-            numbers.extend(Difference(offset, at, score if sign > 0 else -1 - score, counted))
+            numbers.extend((offset, at, score if sign > 0 else -1 - score, counted))
     return columns.write(numbers)
 
 

@@ -6,7 +6,6 @@ latest.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,22 +17,16 @@ from worker.nps.windows import ALL, DAY, HOUR, PEOPLE, WIDEST_HOURS, Classes
 _CLASSES = 3
 _CLASS_OF = tuple(0 if score >= PROMOTER_FROM else 1 if score >= PASSIVE_FROM else 2 for score in range(BINS))
 _HOURS = DAY // HOUR
+#: How many cells of an hour and a score make a day.
+_DAY_CELLS = _HOURS * BINS
 _WIDEST = WIDEST_HOURS // _HOURS
 #: How many numbers of a column are one difference.
 WIDTH = 4
 
-
-class Difference(NamedTuple):
-    """An answer that an event makes count for its customer, or no longer count, beyond what the event itself says.
-
-    `offset`: the event's; `at`: when the answer was given, in ms; `code`: its score if it counts now, -1 - score if
-    not; `counted`: the offset at which the answer was counted, -1 if that is not known.
-    """
-
-    offset: int
-    at: int
-    code: int
-    counted: int
+#: An answer that an event makes count for its customer, or no longer count, beyond what the event itself says: the
+#: event's offset; when the answer was given, in ms; its score if it counts now, -1 - score if not; the offset at which
+#: the answer was counted, -1 if that is not known.
+Difference = tuple[int, int, int, int]
 
 
 class People(msgspec.Struct, array_like=True):
@@ -51,10 +44,11 @@ class People(msgspec.Struct, array_like=True):
         net: Cells = {}
         for sign, cells in ((1, came), (-1, went)):
             for cell, n in cells.items():
-                hour, score = divmod(cell, BINS)
-                _add(net, hour // _HOURS, score, sign * n)
+                place = cell // _DAY_CELLS * _CLASSES + _CLASS_OF[cell % BINS]
+                net[place] = net.get(place, 0) + sign * n
         for _, at, code, _ in differences:
-            _add(net, at // DAY, code if code >= 0 else -1 - code, 1 if code >= 0 else -1)
+            place = at // DAY * _CLASSES + _CLASS_OF[max(code, -1 - code)]
+            net[place] = net.get(place, 0) + (1 if code >= 0 else -1)
         oldest = until // DAY - _WIDEST + 1
         days = Opened(self.days, _CLASSES)
         days.drop(oldest)
@@ -80,11 +74,6 @@ class People(msgspec.Struct, array_like=True):
             sums = [known + more for known, more in zip(sums, days.between(oldest, end), strict=True)]
             found[span.name], end = _classes(sums), oldest
         return found
-
-
-def _add(net: Cells, day: int, score: int, n: int) -> None:
-    cell = day * _CLASSES + _CLASS_OF[score]
-    net[cell] = net.get(cell, 0) + n
 
 
 def _classes(counts: list[int]) -> Classes:

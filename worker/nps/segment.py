@@ -79,7 +79,7 @@ def _differences(told: list[Entries], mark: int) -> Iterable[Difference]:
         numbers[3::PEOPLE_WIDTH],
         strict=True,
     )
-    return [Difference(*difference) for difference in dict.fromkeys(each) if difference[0] > mark]
+    return [difference for difference in dict.fromkeys(each) if difference[0] > mark]
 
 
 class _News(NamedTuple):
@@ -153,7 +153,12 @@ class Segment(msgspec.Struct, array_like=True):
                 news.put.append(put)
             if taken is not None and self._has(source, taken_offset):
                 news.taken.append(taken)
-        news.differences.extend(each for each in _differences(entries, last) if self._has(source, each.counted))
+        first = self.first.get(source, -1)
+        news.differences.extend(
+            (offset, at, code, counted)
+            for offset, at, code, counted in _differences(entries, last)
+            if counted < 0 or counted >= first
+        )
 
     def _has(self, source: int, offset: int) -> bool:
         """Say whether an answer has been counted here, as far as is known."""
