@@ -83,6 +83,11 @@ lock:
 	@echo "== bench/quix.lock"
 	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile $(LOCKING) --upgrade --group pyproject.toml:quix \
 		--output-file bench/quix.lock
+	@echo "== tests/clients: the locks of librdkafka and kafka-python"
+	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile $(LOCKING) --upgrade --group pyproject.toml:librdkafka \
+		--output-file tests/clients/librdkafka/requirements.lock
+	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile $(LOCKING) --upgrade --group pyproject.toml:kafka-python \
+		--output-file tests/clients/kafka_python/requirements.lock
 	@rm -rf $(STAMP)/uv
 	@$(MAKE) --no-print-directory setup
 	@echo "== worker/embedded/jars.lock"

@@ -21,9 +21,9 @@ _ODD_NAMES: list[tuple[bytes, bytes | None]] = [
     ("numéro ☎".encode(), b"\xff\xfe"),
     (b"with\x00nul", b""),
     (b"n" * 300, b"a long name"),
-    (b"null", None),
     (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
 ]
+_NULL_VALUE: tuple[bytes, bytes | None] = (b"null", None)
 #: Names that are no UTF-8, which clients that take bytes for a name can write.
 _BROKEN_NAMES: list[tuple[bytes, bytes | None]] = [(b"caf\xe9", b"latin-1"), (b"\xff\xfe\x00", None), (b"\xc3", b"cut")]
 #: Times that a publisher says, in milliseconds: none, almost 1970, 2001, 2099. The broker's time is what counts.
@@ -91,10 +91,13 @@ def runs_for(*, transactions: bool, default_keeps_order: bool) -> list[Run]:
     return [replace(run, ordered=run.partitioner == "murmur2" or default_keeps_order) for run in able]
 
 
-def records_of(run: Run, size: int, seed: str, *, broken_names: bool) -> list[Sent]:
-    """Return about `size` records of customers that no other run has: between runs there is no order to rely on."""
+def records_of(run: Run, size: int, seed: str, *, null_headers: bool = False, broken_names: bool = False) -> list[Sent]:
+    """Return about `size` records of customers that no other run has: between runs there is no order to rely on.
+
+    `null_headers`, `broken_names`: with headers whose values are null, and with such whose names are no UTF-8.
+    """
     rng = random.Random(f"{seed}-{run.name}")
-    names = [*_ODD_NAMES, *(_BROKEN_NAMES if broken_names else [])]
+    names = [*_ODD_NAMES, *([_NULL_VALUE] if null_headers else []), *(_BROKEN_NAMES if broken_names else [])]
     found: list[Sent] = []
     for record in _expected(run, size, rng):
         headers: Headers = [(name.encode(), value) for name, value in record.headers]

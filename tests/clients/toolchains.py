@@ -1,11 +1,15 @@
 """The clients, and how each one's program is made ready on this machine, in .stamp/clients/."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+from worker.embedded.jars import class_path
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -26,7 +30,7 @@ class Client:
     """A client. `prepare` returns the command that runs its program, to which the plan's file is added.
 
     `default_keeps_order`: whether its default partitioner gives all records of a key to one partition.
-    `broken_names`: whether it can write headers whose names are no UTF-8.
+    `null_headers`: whether it can write headers whose values are null; `broken_names`: whose names are no UTF-8.
     """
 
     name: str
@@ -34,11 +38,56 @@ class Client:
     codecs: tuple[str, ...] = CODECS
     transactions: bool = False
     default_keeps_order: bool = True
+    null_headers: bool = True
     broken_names: bool = False
 
 
 def _librdkafka() -> list[str]:
     return [_python("librdkafka"), str(HERE / "librdkafka" / "publish.py")]
+
+
+def _kafka_python() -> list[str]:
+    return [_python("kafka_python"), str(HERE / "kafka_python" / "publish.py")]
+
+
+def _kafkajs() -> list[str]:
+    node, npm, home = _tool("node"), _tool("npm"), _STAMP / "kafkajs"
+    home.mkdir(parents=True, exist_ok=True)
+    # Node looks for modules beside the program.
+    files = [HERE / "kafkajs" / name for name in ("package.json", "package-lock.json", "publish.js")]
+    for file in files:
+        shutil.copy(file, home)
+    if _is_changed(home, *files[:2]):
+        _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
+        _note(home, *files[:2])
+    return [node, str(home / "publish.js")]
+
+
+def _go(program: str) -> list[str]:
+    go, target = _tool("go"), _STAMP / "go" / program
+    try:
+        _run(go, "build", "-mod=readonly", "-o", str(target), f"./{program}", cwd=HERE / "go")
+    except NotReady as error:
+        if "go.mod requires go" in str(error):
+            raise NotTried(f"the go of this machine is too old: {error}") from None
+        raise
+    return [str(target)]
+
+
+def _java() -> list[str]:
+    javac, source, home = _tool("javac"), HERE / "java" / "Publish.java", _STAMP / "java"
+    jars = class_path(lambda line: print(line, flush=True))
+    home.mkdir(parents=True, exist_ok=True)
+    _run(javac, "-Xlint:all,-path,-processing", "-Werror", "-cp", jars, "-d", str(home), str(source))
+    java = str(Path(javac).resolve().with_name("java"))
+    return [java, "-Xmx256m", "-cp", os.pathsep.join([str(home), jars]), "Publish"]
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise NotTried(f"this machine has no {name}")
+    return found
 
 
 def _python(name: str) -> str:
@@ -74,4 +123,11 @@ def _run(*command: str, cwd: Path | None = None) -> None:
         raise NotReady(f"{' '.join(command)}: {' | '.join(said[-5:])}")
 
 
-CLIENTS = (Client("librdkafka", _librdkafka, transactions=True),)
+CLIENTS = (
+    Client("librdkafka", _librdkafka, transactions=True),
+    Client("kafka-python", _kafka_python, transactions=True, null_headers=False),
+    Client("kafkajs", _kafkajs, transactions=True, null_headers=False),
+    Client("franz-go", lambda: _go("franz"), transactions=True, broken_names=True),
+    Client("segmentio", lambda: _go("segmentio"), default_keeps_order=False, broken_names=True),
+    Client("java", _java, transactions=True),
+)

@@ -69,7 +69,8 @@ async def try_client(
 async def _publish(client: Client, command: Sequence[str], row: Row, at: World, size: int, seed: str) -> None:
     """Have the client publish, and note what it did and what must come of it."""
     runs = runs_for(transactions=client.transactions, default_keeps_order=client.default_keeps_order)
-    batches = [(run, records_of(run, size, seed, broken_names=client.broken_names)) for run in runs]
+    able = {"null_headers": client.null_headers, "broken_names": client.broken_names}
+    batches = [(run, records_of(run, size, seed, **able)) for run in runs]
     plan = at.folder / "plan.json"
     plan.write_text(
         json.dumps(
