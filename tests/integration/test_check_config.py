@@ -8,12 +8,12 @@ from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.settings import KafkaSettings
 from worker.streams import topics
 
 
 async def test_what_works_is_said_and_nothing_is_created(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:
-    name = make_settings(kafka, inbox).topic_prefix
-    env = environment(kafka.bootstrap_servers, inbox, name, tmp_path)
+    env = environment(kafka.bootstrap_servers, inbox, "checked-config", tmp_path)
     for _ in range(2):
         async with worker_process("check-config", "--connect", env=env) as process:
             assert await process.exited() == 0
@@ -23,8 +23,7 @@ async def test_what_works_is_said_and_nothing_is_created(kafka: EmbeddedKafka, i
 
 
 async def test_a_test_mail_arrives(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:
-    name = make_settings(kafka, inbox).topic_prefix
-    env = environment(kafka.bootstrap_servers, inbox, name, tmp_path)
+    env = environment(kafka.bootstrap_servers, inbox, "checked-mail", tmp_path)
     async with worker_process("check-config", "--send-test-mail", "me@example.org", env=env) as process:
         assert await process.exited() == 0
 
@@ -35,10 +34,10 @@ async def test_a_test_mail_arrives(kafka: EmbeddedKafka, inbox: Inbox, tmp_path:
 async def test_topics_that_fit_and_a_prefix_of_another_group_are_told_apart(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
 ) -> None:
-    settings = make_settings(kafka, inbox)
+    own = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="checked-topics")
+    settings = make_settings(kafka, inbox, topic_prefix="checked-topics", kafka=own)
     await topics.ensure(settings)
     env = environment(kafka.bootstrap_servers, inbox, settings.topic_prefix, tmp_path)
-    env["NPS_KAFKA__GROUP"] = settings.kafka.group
     async with worker_process("check-config", "--connect", env=env) as process:
         assert await process.exited() == 0
     assert "kafka    ok: it lets the worker in; all topics are there and fit" in process.lines
