@@ -23,8 +23,8 @@ from worker.embedded.tether import tied
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".stamp"
-#: As many as `make test` is meant for cores.
-_LANES = 2
+#: `make test` is meant for two cores; what has a Kafka mostly waits, so that three jobs keep them busy.
+_LANES = 3
 #: How long an interrupted job may take to clean up.
 _PATIENCE_SECONDS = 20.0
 #: What pytest -v says of a test.
@@ -43,6 +43,15 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
 _PURE = ("flow", "nps", "schemas")
 _WITH_KAFKA = ("integration", "embedded", "bench")
+
+
+def _halves() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files of the integration tests in two parts, each of which has a Kafka of its own."""
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/integration").glob("test_*.py"))
+    return tuple(files[::2]), tuple(files[1::2])
+
+
+_EVEN, _ODD = _halves()
 
 
 class Job(NamedTuple):
@@ -81,7 +90,8 @@ JOBS = (
     Job("prepare", ("make", "--no-print-directory", "prepare"), first=True),
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
     Job("pure", _MEASURED, tuple(f"tests/{room}" for room in _PURE), after=("check",)),
-    Job("integration", _PYTEST, tuple(f"tests/{room}" for room in _WITH_KAFKA), after=("prepare",)),
+    Job("integration", _PYTEST, _EVEN, after=("prepare",)),
+    Job("integration-2", _PYTEST, (*_ODD, *(f"tests/{room}" for room in _WITH_KAFKA[1:])), after=("prepare",)),
     Job(
         "others",
         _PYTEST,

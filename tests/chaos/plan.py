@@ -50,11 +50,16 @@ class Fault(NamedTuple):
         return self.quick if quick else self.trials
 
 
+#: The steps that the short form tries as well: before anything is sent, between outputs and rows, between rows and the
+#: offset, and while a mail is accepted. The others lie between them.
+_KILLED_IN_SHORT = {"fetched", "outputs_acked", "rows_sent", "mail_accepted"}
+
+
 def _kill_at(step: str) -> Fault:
     async def run(ground: Ground, trials: int) -> None:
         await kill_at.run(ground, step, trials)
 
-    return Fault(f"kill_{step}", run, 10)
+    return Fault(f"kill_{step}", run, 10, quick=int(step in _KILLED_IN_SHORT))
 
 
 def _smtp(name: str) -> Fault:
@@ -75,7 +80,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("joining_and_leaving", joining.run, 20),
     Fault("zombie", zombie.run, 5),
     Fault("hung_broker", hung_broker.run, 20),
-    Fault("leader_restarted", partial(leader.run, hard=False), 5),
+    Fault("leader_restarted", partial(leader.run, hard=False), 5, quick=0),
     Fault("leader_killed", partial(leader.run, hard=True), 5),
     Fault("broker_away", broker_away.run, 1),
     Fault("broker_away_at_start", broker_away.at_start, 1),

@@ -29,7 +29,10 @@ async def publish(running: Bench, records: Iterable[Published], codec: str) -> N
         await producer.stop()
 
 
-@pytest.mark.parametrize("topics_codec", [*CODECS, "producer"])
+@pytest.mark.parametrize(
+    "topics_codec",
+    ["producer", "zstd", *(pytest.param(c, marks=pytest.mark.thorough) for c in CODECS if c != "zstd")],
+)
 async def test_every_codec_is_read_from_every_topic(
     bench: StartBench, monkeypatch: pytest.MonkeyPatch, topics_codec: str
 ) -> None:

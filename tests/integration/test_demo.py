@@ -99,7 +99,7 @@ async def test_shuffled_and_sent_twice_only_the_duplicates_differ(
     assert result["dead_letters"] == 2 * shipped["dead_letters"]
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("asked", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 async def test_ctrl_c_and_sigterm_stop_the_live_demo_and_everything_it_started(asked: signal.Signals) -> None:
     async with demo("--rate", "50", within=DEAF) as process:
         assert process.stdout is not None

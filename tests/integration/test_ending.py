@@ -56,6 +56,7 @@ async def test_a_failure_of_any_kind_ends_the_process(
     assert not any("broken on purpose" in line for line in critical)
 
 
+@pytest.mark.thorough
 async def test_poison_that_meets_the_worker_at_each_start_ends_each_start(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
 ) -> None:

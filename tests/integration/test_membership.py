@@ -103,6 +103,7 @@ async def test_an_end_of_the_coordination_stops_the_worker_and_is_named(
             pass
 
 
+@pytest.mark.thorough
 async def test_who_has_stood_by_for_an_hour_takes_over(kafka: EmbeddedKafka, inbox: Inbox) -> None:
     """It fetched nothing meanwhile, as there are fewer partitions than workers."""
     settings = settings_of(kafka, inbox, "standing-by", partitions=1)

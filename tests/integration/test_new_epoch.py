@@ -61,8 +61,15 @@ async def stopped(process: Process, topic: str) -> None:
     assert f"python -m worker new-epoch {topic.rpartition('.')[2]}" in line
 
 
-@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
-@pytest.mark.parametrize("short", ["responses", "alerts"])
+@pytest.mark.parametrize(
+    ("short", "running"),
+    [
+        ("responses", True),
+        pytest.param("responses", False, marks=pytest.mark.thorough),
+        pytest.param("alerts", True, marks=pytest.mark.thorough),
+        pytest.param("alerts", False, marks=pytest.mark.thorough),
+    ],
+)
 async def test_a_topic_made_anew_stops_the_worker_and_after_a_command_all_of_it_counts(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, short: str, *, running: bool
 ) -> None:

@@ -14,7 +14,9 @@ from worker.settings import KafkaSettings
 from worker.streams import topics
 
 
-@pytest.mark.parametrize("topic", ["responses", "tallies", "alerts"])
+@pytest.mark.parametrize(
+    "topic", ["responses", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("tallies", "alerts"))]
+)
 async def test_partitions_that_are_added_stop_the_worker_and_are_named(
     kafka: EmbeddedKafka, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, topic: str
 ) -> None:

@@ -5,6 +5,7 @@ import json
 import shlex
 from pathlib import Path
 
+import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from integration.processes import environment, worker_process
@@ -37,6 +38,7 @@ async def grant(servers: str, settings: Settings) -> None:
             assert process.returncode == 0, said
 
 
+@pytest.mark.thorough
 async def test_each_role_does_its_job_with_what_it_is_granted_and_no_more(inbox: Inbox, tmp_path: Path) -> None:
     authority = trustme.CA()
     broker = authority.issue_cert("127.0.0.1")

@@ -121,7 +121,10 @@ def changelog(settings: Settings, table: str) -> str:
     return changelog_name(settings.kafka.group, ROLES[table], table)
 
 
-@pytest.mark.parametrize("table", ["contacts", "segments", "watches", "outbox"])
+@pytest.mark.parametrize(
+    "table",
+    ["segments", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("contacts", "watches", "outbox"))],
+)
 async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_had_happened(
     bench: StartBench, kafka: EmbeddedKafka, table: str
 ) -> None:
@@ -160,6 +163,7 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
         await check(running, recounted(records))
 
 
+@pytest.mark.thorough
 async def test_all_tables_are_made_again_though_a_rebuild_was_killed_half_way(
     bench: StartBench, kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
 ) -> None:
