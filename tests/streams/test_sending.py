@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -73,6 +73,7 @@ def records(count: int, size: int = 10) -> list[Sendable]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sending, "_RETRY_SECONDS", 0.0)
 
 
 async def test_it_says_where_the_records_lie() -> None:
@@ -103,6 +104,31 @@ async def test_what_fits_no_batch_goes_as_several_each_after_the_one_before() ->
         accept(future, 2 * number)
 
     assert {("a", 0): [Acknowledged(0, 2), Acknowledged(2, 2), Acknowledged(4, 2)]} == await sending_all
+
+
+class Troubled(Producer):
+    """A producer whose broker does not know the topic, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> "asyncio.Future[Any]":
+        if self._times:
+            self._times -= 1
+            raise UnknownTopicOrPartitionError
+        return await super().send_batch(batch, topic, partition=partition)
+
+
+async def test_a_topic_that_is_not_known_for_a_while_is_waited_for() -> None:
+    producer = Troubled(3)
+
+    assert {("a", 0): [Acknowledged(0, 1)]} == await sender(producer).send([("a", 0, records(1))])
+
+
+async def test_a_topic_that_stays_unknown_is_an_outage_that_is_given_up() -> None:
+    with pytest.raises(StateNotDurable, match=r"^a: no acknowledgement for 0 s"):
+        await sender(Troubled(1_000_000), patience=0.0).send([("a", 0, records(1))])
 
 
 async def test_a_refusal_is_called_by_its_topic_and_name() -> None:

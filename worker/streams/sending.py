@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: How long an acknowledgement may take before somebody looks why, in seconds; and how often from then on.
 _LOOK_SECONDS = 10.0
+#: Before something is handed over again after an error that may pass, in seconds.
+_RETRY_SECONDS = 0.1
 #: What is smaller, in bytes, is not compressed: that would cost more time than it saves space. At an ordinary rate most
 #: batches hold one record (bench/README.md).
 _WORTH_COMPRESSING = 4_000
@@ -92,11 +94,13 @@ class Sender:
         while True:
             try:
                 future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
-            except KafkaTimeoutError as error:
+            except KafkaError as error:
+                # A broker that is in trouble may say for a while that it does not know the topic.
+                if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                    raise StateNotDurable(f"{topic}: records cannot be sent: {type(error).__name__}") from error
                 if loop.time() > deadline:
                     raise self._given_up(topic) from error
-            except KafkaError as error:
-                raise StateNotDurable(f"{topic}: records cannot be sent: {type(error).__name__}") from error
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return future
 
