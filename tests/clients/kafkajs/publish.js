@@ -6,7 +6,7 @@ const { randomUUID } = require("node:crypto");
 const { readFileSync } = require("node:fs");
 const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = require("kafkajs");
 const snappy = require("kafkajs-snappy");
-const lz4 = require("lz4js");
+const lz4 = require("lz4-napi");
 const zstd = require("@bokuweb/zstd-wasm");
 
 const CODECS = {
@@ -22,7 +22,7 @@ const codec = (library) => () => ({
   decompress: async (buffer) => Buffer.from(library.decompress(buffer)),
 });
 CompressionCodecs[CompressionTypes.Snappy] = snappy;
-CompressionCodecs[CompressionTypes.LZ4] = codec(lz4);
+CompressionCodecs[CompressionTypes.LZ4] = codec({ compress: lz4.compressFrameSync, decompress: lz4.decompressFrameSync });
 CompressionCodecs[CompressionTypes.ZSTD] = codec(zstd);
 
 const bytesOf = (text) => (text === null ? null : Buffer.from(text, "base64"));
