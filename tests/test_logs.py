@@ -231,7 +231,8 @@ async def leave_a_failed_task() -> None:
 def test_what_ends_a_task_that_nobody_awaits_is_a_line_without_its_text(
     capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
-    """Kafka's clients run event loops of their own in threads."""
+    """Kafka's clients run event loops of their own in threads. What earlier tests left behind is collected before."""
+    gc.collect()
     configured()
     thread = threading.Thread(target=asyncio.run, args=(leave_a_failed_task(),))
     (thread.run if where == "here" else thread.start)()
