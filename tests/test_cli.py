@@ -5,7 +5,9 @@ import os
 import socket
 import sys
 import time
+import tomllib
 from collections.abc import Callable
+from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from scores.trees import tree, window
 from schemas import examples
 from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
-from worker import dead_letters
+from worker import __version__, dead_letters
 from worker.cli import main
 from worker.commands import scores
 from worker.errors import Unreachable
@@ -269,6 +271,26 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("detractor-worker 0.")
+
+
+def test_commands_run_where_the_code_is_no_installed_package(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the image, which holds the code and what it depends on."""
+
+    def absent(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(Distribution, "from_name", absent)
+
+    assert main(["settings"]) == 0
+    assert "[kafka]" in capsys.readouterr().out
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+
+    assert __version__ == project["version"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
+from worker import __version__
 from worker.commands import COMMANDS
 from worker.commands.asking import SETTINGS_HELP
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Turns NPS responses on Kafka into alerts, e-mails, invitations and rolling scores.",
         epilog=f"{SETTINGS_HELP} Exit codes: 0 fine, 1 failed, 2 wrong usage or settings, 130 interrupted.",
     )
-    parser.add_argument("--version", action="version", version=f"detractor-worker {version('detractor-worker')}")
+    parser.add_argument("--version", action="version", version=f"detractor-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for command in COMMANDS:
         command.add(commands)
