@@ -8,6 +8,7 @@ import pytest
 import readme
 
 from worker import reference
+from worker.flow.rules.detractor_alert import severity
 from worker.settings import Settings, load
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,25 @@ def test_the_example_file_holds_the_defaults(tmp_path: Path, monkeypatch: pytest
     file.write_text(active)
     monkeypatch.setenv("NPS_CONFIG", str(file))
     assert load() == Settings.model_construct()
+
+
+def test_the_example_of_routes_is_in_the_file_and_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line.removeprefix("#").removeprefix(" ") for line in reference.example().splitlines()]
+    text = "\n".join(lines[lines.index("[[email.routes]]") :])
+    file = tmp_path / "worker.toml"
+    file.write_text(reference.example() + text)
+    monkeypatch.setenv("NPS_CONFIG", str(file))
+
+    assert [route.name for route in load().email.all_routes()] == ["lyon", "france", "default"]
+
+
+def test_the_severities_that_are_said_are_those_of_the_alerts() -> None:
+    said = {"critical": range(3), "error": range(3, 5), "warning": range(5, 7)}
+
+    for word, scores in said.items():
+        assert [word] * len(scores) == [severity(score, None, []) for score in scores]
+    assert [severity(score, "vip", ["vip"]) for score in (2, 3, 5)] == ["critical", "critical", "error"]
+    assert "Scores 0 to 2 are critical, 3 and 4 error, 5 and 6 warning" in reference.example()
 
 
 def test_every_setting_says_what_it_means() -> None:

@@ -9,6 +9,22 @@ from pydantic.fields import FieldInfo
 
 from worker.settings import Settings
 
+#: Routes have no default, so one that could be wanted is shown; as TOML, which a reader takes the comment signs from.
+ROUTES = """\
+[[email.routes]]
+name = "lyon"
+segment = "fr/lyon"             # this segment and all below it; "" is every segment
+kinds = ["detractor"]           # detractor, segment_drop, no_responses; [] is every kind
+min_severity = "error"          # this severity and above: warning, error, critical
+to = ["lyon@example.com"]
+then_continue = true            # the routes below, and email.to at last, are looked at as well
+
+[[email.routes]]
+name = "france"
+segment = "fr"
+to = ["france@example.com"]
+"""
+
 
 class Setting(NamedTuple):
     """One key. `default` is TOML; None where there is none to write."""
@@ -34,6 +50,13 @@ def example() -> str:
             table = section
             lines += ["", f"[{section}]"]
         lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
+    lines += [
+        "",
+        "# An example of routes, in place of the line 'routes' above: the first that matches is taken, and email.to if",
+        "# none is. Scores 0 to 2 are critical, 3 and 4 error, 5 and 6 warning; for a customer whose tier is one of",
+        "# alerts.priority_tiers one step more severe.",
+        *(f"# {line}".rstrip() for line in ROUTES.splitlines()),
+    ]
     return "\n".join(lines) + "\n"
 
 
