@@ -12,6 +12,7 @@ WorkerError
     ├── TopicsUnfit     a topic is not what keyed state needs
     │   └── TopicsMisconfigured: its configuration would lose something (exit 2)
     ├── PrefixTaken     the topics belong to another consumer group
+    ├── GroupTaken      the consumer group reads the topics of another prefix
     ├── StateNotDurable rows or outputs were not acknowledged
     ├── SourceLost      a consumed topic is not the one that the state was made from
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
@@ -109,6 +110,17 @@ class PrefixTaken(Fatal):
             f"the topics {prefix}.* belong to the group {owner}, and kafka.group is {group}: two groups on the same "
             f"topics would send every alert and every mail twice. Set kafka.group to {owner}, or choose another "
             f"topic_prefix. If {owner} is to be given up for good, stop its workers and run: python -m worker take-over"
+        )
+
+
+class GroupTaken(Fatal):
+    """The consumer group reads the topics of another prefix: its changelogs and offsets are theirs."""
+
+    def __init__(self, group: str, topic: str, prefix: str) -> None:
+        super().__init__(
+            f"the group {group} has read {topic}, and topic_prefix is {prefix}: one kafka.group for the topics of two "
+            f"prefixes would mix their state. Choose another kafka.group for {prefix}.*. If the other topics are given "
+            f"up for good, the offsets of the group can be deleted: kafka-consumer-groups --delete --group {group}"
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
 from integration.conftest import make_settings
 from integration.processes import environment, worker_process
 
@@ -47,3 +48,32 @@ async def test_two_that_start_at_once_agree_and_a_restart_finds_the_same_secret(
     assert {one.secret for one in found} == {again.secret}
     assert len(again.secret) == 32
     assert again.secret != topics.Found("cluster", 1).secret
+
+
+async def test_a_group_that_reads_other_topics_is_refused_and_its_worker_is_left_alone(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    first = environment(kafka.bootstrap_servers, inbox, "its-own", tmp_path)
+    other = {**first, "NPS_TOPIC_PREFIX": "another"}
+    async with worker_process("run", env=first) as process:
+        await process.said("started")
+        async with worker_process("publish", "--sample", "1", env=first) as publishing:
+            assert await publishing.exited() == 0
+        await inbox.wait_for(1)
+        assert await process.end() == 0
+    async with worker_process("run", env=first) as process:
+        await process.said("started")
+        async with worker_process("run", env=other) as refused:
+            assert await refused.exited() == 1
+        async with worker_process("check-config", "--connect", env=other) as checked:
+            assert await checked.exited() == 1
+        assert not process.ended
+        assert await process.end() == 0
+    for lines in (refused.lines, checked.lines):
+        assert any("has read its-own." in line and "Choose another kafka.group for another.*" in line for line in lines)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        assert not [topic for topic in await admin.list_topics() if topic.startswith("another.")]
+    finally:
+        await admin.close()

@@ -44,19 +44,19 @@ class Door:
             "bootstrap_servers": self.kafka.secured_servers(listener or protocol),
             "security_protocol": protocol,
             "sasl_mechanism": "PLAIN",
-            "sasl_username": USER,
-            "sasl_password": PASSWORD,
             "ssl_cafile": self.authority,
             "ssl_certfile": self.certificate if protocol == "SSL" else None,
         }
+        if protocol.startswith("SASL"):
+            fitting |= {"sasl_username": USER, "sasl_password": PASSWORD}
         return KafkaSettings.model_validate(fitting | changes)
 
     def variables(self, protocol: str, **changes: Any) -> dict[str, str]:
         """Return the same as variables of the environment."""
         kafka = self.settings(protocol, **changes)
-        assert kafka.sasl_password is not None
         named = {name: str(value) for name in kafka.model_fields_set if (value := getattr(kafka, name)) is not None}
-        named["sasl_password"] = kafka.sasl_password.get_secret_value()
+        if kafka.sasl_password is not None:
+            named["sasl_password"] = kafka.sasl_password.get_secret_value()
         return {f"NPS_KAFKA__{name.upper()}": value for name, value in named.items()} | {"NPS_LOG_LEVEL": "DEBUG"}
 
 

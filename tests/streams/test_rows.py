@@ -3,6 +3,7 @@
 import random
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,21 @@ def test_what_a_zombie_writes_late_is_left_out_and_remembered_as_stale() -> None
 
     assert ({b"a": b"2", b"c": b"1"}, Head(2), Fence(0, 2)) == (partition.rows, partition.head, partition.fence)
     assert partition.stale == {b"a", b"b", b"c", HEAD_KEY}
+
+
+@pytest.mark.parametrize(
+    ("logged", "headers"), [(None, []), (None, [("fence", None)]), (None, [("fence", b"1")]), (b"", []), (b"stray", [])]
+)
+def test_what_no_worker_has_written_is_left_out_and_written_over(
+    logged: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
+    log: Log = []
+    worker = owner(log, 1)
+    log += [worker.logged(b"a", b"1"), (b"a", logged, headers), (HEAD_KEY, logged, headers)]
+    partition = recovered(log)
+
+    assert {b"a": b"1"} == partition.rows
+    assert {b"a", HEAD_KEY} == partition.stale
 
 
 def test_a_key_that_is_written_again_is_stale_no_more() -> None:

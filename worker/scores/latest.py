@@ -1,12 +1,18 @@
 """The latest scores of each segment, as nps.scores has them."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import aclosing
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
 
 from schemas.scores import Scores
 from worker.settings import KafkaSettings
 from worker.streams import reading
 from worker.streams.reach import reach
+
+log = logging.getLogger(__name__)
 
 
 def by_customer(scores: Mapping[str, Scores], window: str) -> dict[str, Scores]:
@@ -25,11 +31,26 @@ async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
     Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer later.
     """
     await reach(kafka)
-    last: dict[bytes, bytes | None] = {}
+    last: dict[bytes, ConsumerRecord] = {}
     async with reading.reader(kafka) as reader:
         ends = await reader.ends(topic, await reader.partitions(topic))
         async with aclosing(reader.read(topic, {number: (0, end) for number, end in ends.items()})) as pieces:
             async for records in pieces:
-                last.update({record.key or b"": record.value for record in records})
-    found = [Scores.model_validate_json(value) for value in last.values() if value is not None]
+                for record in records:
+                    key = record.key or b""
+                    # Somebody else's record may lie in another partition, which has no order with this one.
+                    if key not in last or record.timestamp >= last[key].timestamp:
+                        last[key] = record
+    found = [scores for record in last.values() if (scores := _read(record)) is not None]
     return {scores.segment: scores for scores in found}
+
+
+def _read(record: ConsumerRecord) -> Scores | None:
+    if record.value is None:
+        return None
+    try:
+        return Scores.model_validate_json(record.value)
+    except ValidationError:
+        place = record.topic, record.partition, record.offset
+        log.warning("%s, partition %d, offset %d: the record is no scores of this version and is left out", *place)
+        return None

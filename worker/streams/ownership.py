@@ -52,10 +52,19 @@ _decode = msgspec.json.Decoder(Claim).decode
 def in_force(records: Iterable[ConsumerRecord]) -> Owner | None:
     """Return the claim that counts among the topic's records, which are in the log's order; None if there is none."""
     owner: Owner | None = None
+    strays: list[ConsumerRecord] = []
     for record in records:
         claim = _read(record)
-        if claim is not None and (owner is None or claim.supersedes == owner.offset):
+        if claim is None:
+            strays.append(record)
+        elif owner is None or claim.supersedes == owner.offset:
             owner = Owner(claim, record.offset)
+    if strays:
+        last = strays[-1]
+        log.warning(
+            "%s: %d records claim no ownership and are passed over, the last one at partition %d, offset %d",
+            *(last.topic, len(strays), last.partition, last.offset),
+        )
     return owner
 
 
@@ -63,16 +72,8 @@ def _read(record: ConsumerRecord) -> Claim | None:
     try:
         claim = _decode(record.value or b"")
     except msgspec.MsgspecError:
-        claim = None
-    if claim is None or not claim.group or len(claim.secret) != _SECRET_BYTES:
-        log.warning(
-            "%s, partition %d, offset %d: the record claims no ownership; it is passed over",
-            record.topic,
-            record.partition,
-            record.offset,
-        )
         return None
-    return claim
+    return claim if claim.group and len(claim.secret) == _SECRET_BYTES else None
 
 
 async def owner_of(kafka: KafkaSettings, topic: str) -> Owner | None:

@@ -75,10 +75,10 @@ _decode = msgspec.msgpack.Decoder(Head).decode
 Logged = tuple[bytes, bytes | None, Headers]
 
 
-def fence_of(logged: bytes | None, headers: Headers) -> Fence:
-    """Return the fence that a record of the changelog carries."""
-    fenced = logged if logged is not None else dict(headers)[FENCE_HEADER]
-    return Fence(*_FENCE.unpack_from(fenced or b""))
+def fence_of(logged: bytes | None, headers: Headers) -> Fence | None:
+    """Return the fence that a record of the changelog carries; None if no worker can have written it."""
+    fenced = logged if logged is not None else dict(headers).get(FENCE_HEADER)
+    return Fence(*_FENCE.unpack_from(fenced)) if fenced is not None and len(fenced) >= _FENCE.size else None
 
 
 @lru_cache(maxsize=64)
@@ -107,10 +107,13 @@ class Partition:
         return self.fence > self.own
 
     def apply(self, offset: int, key: bytes, logged: bytes | None, headers: Headers) -> None:
-        """Take over one record of the changelog, in the log's order."""
+        """Take over one record of the changelog, in the log's order.
+
+        What is no worker's is left out like a zombie's: compaction would keep it in place of the row.
+        """
         self.end = offset + 1
         fence = fence_of(logged, headers)
-        if fence < self.fence:
+        if fence is None or fence < self.fence:
             self.stale.add(key)
             return
         self.fence = fence

@@ -24,7 +24,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from worker.errors import PrefixTaken, Refused, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
+from worker.errors import GroupTaken, PrefixTaken, Refused, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
 from worker.streams import ownership
@@ -239,6 +239,7 @@ async def missing(settings: Settings) -> list[str]:
 
 async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[TopicPlan], int]:
     """Return the topics that are missing, and how many partitions the keyed ones have; raise TopicsUnfit."""
+    await _check_group(admin, settings)
     planned = plans(settings)
     counts = await _counts(admin, planned)
     responses = planned[0].name
@@ -252,6 +253,20 @@ async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[li
         )
     await _check(admin, [plan for plan in planned if plan.name in counts], settings)
     return [plan for plan in planned if plan.name not in counts], partitions
+
+
+async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+    """Raise GroupTaken if a group of the worker has committed offsets of another prefix's topics."""
+    changelogs = {
+        changelog_name(settings.kafka.group, role, table) for role, tables in TABLES.items() for table in tables
+    }
+    for role in TABLES:
+        group = group_id(settings.kafka.group, role)
+        committed = await admin.list_consumer_group_offsets(group)
+        read = {place.topic for place, said in committed.items() if said.offset >= 0} - changelogs
+        others = sorted(topic for topic in read if not topic.startswith(topic_name(settings.topic_prefix, "")))
+        if others:
+            raise GroupTaken(group, others[0], settings.topic_prefix)
 
 
 async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
