@@ -10,6 +10,7 @@ from scores.trees import tree
 from worker.scores import latest as module
 from worker.scores.latest import latest
 from worker.settings import KafkaSettings
+from worker.streams import reading
 
 
 class Record(NamedTuple):
@@ -55,7 +56,7 @@ async def found(monkeypatch: pytest.MonkeyPatch, *records: Record) -> set[str]:
     async def reach(_: KafkaSettings) -> None:
         pass
 
-    monkeypatch.setattr(module.reading, "reader", reader)
+    monkeypatch.setattr(reading, "reader", reader)
     monkeypatch.setattr(module, "reach", reach)
     return set(await latest(KafkaSettings(), "nps.scores"))
 
