@@ -7,6 +7,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
@@ -311,7 +312,52 @@ def test_publish_refuses_a_file_that_is_plainly_no_json(capsys: pytest.CaptureFi
 
     assert main(["publish", "x.csv"]) == 2
     err = capsys.readouterr().err
-    assert "x.csv: line 1 is not JSON, so nothing was published." in err
+    assert "x.csv: line 1 is no JSON object, so nothing was published." in err
+
+
+def test_publish_refuses_a_first_line_that_is_no_object_after_blank_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.jsonl").write_text('\n\n["r-1", 9]\n["r-2", 9]\n')
+
+    assert main(["publish", "x.jsonl"]) == 2
+    assert "x.jsonl: line 3 is no JSON object, so nothing was published." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (json.dumps(json.loads(value()), indent=2), "this is one record over several lines: each line must be one re"),
+        (json.dumps([json.loads(value())] * 2), "this is one JSON array: each line must be one response"),
+        (json.dumps([json.loads(value())] * 2, indent=2), "this is one JSON array: each line must be one response"),
+    ],
+)
+def test_publish_says_that_a_file_is_one_document(
+    capsys: pytest.CaptureFixture[str], content: str, said: str, options: list[str]
+) -> None:
+    Path("x.json").write_text(content)
+
+    assert main(["publish", "x.json", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_blank_lines_are_skipped_and_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.jsonl").write_bytes(b"\n".join([b"", value(), b"  \r", value(score=11), b""]))
+
+    assert main(["publish", "--check", "x.jsonl"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("line 4: score_out_of_range")
+    assert lines[1] == "1 of 2 lines are responses; 1 score_out_of_range"
+
+
+def test_publish_check_says_which_answers_are_too_old_for_an_alert(capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = value(responded_at="2019-01-01T00:00:00Z"), value(responded_at=datetime.now(UTC).isoformat())
+    Path("x.jsonl").write_bytes(b"\n".join([old, new, old]))
+
+    assert main(["publish", "--check", "x.jsonl"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "3 of 3 lines are responses",
+        "2 answers count, but raise no alert: older than alerts.max_age_days (14)",
+    ]
 
 
 def test_publish_check_says_which_lines_the_worker_would_refuse_and_why(capsys: pytest.CaptureFixture[str]) -> None:
@@ -319,24 +365,27 @@ def test_publish_check_says_which_lines_the_worker_would_refuse_and_why(capsys: 
 
     assert main(["publish", "--check", "x.jsonl"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(": ")[:2] for line in lines[:-1]] == [
+    assert [line.split(": ")[:2] for line in lines[:-2]] == [
         ["line 2", "score_out_of_range"],
         ["line 3", "not_json"],
         ["line 5", "score_out_of_range"],
     ]
-    assert lines[-1] == "2 of 5 lines are responses; 2 score_out_of_range; 1 not_json"
+    assert lines[-2:] == [
+        "2 of 5 lines are responses; 2 score_out_of_range; 1 not_json",
+        "2 answers count, but raise no alert: older than alerts.max_age_days (14)",
+    ]
 
 
 def test_a_sample_is_a_response_with_this_score(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", "--sample", "2", "--check"]) == 0
-    assert capsys.readouterr().out == "1 of 1 lines are responses\n"
+    assert capsys.readouterr().out == "1 of 1 line is a response\n"
 
 
 def test_publish_check_is_content_with_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("x.jsonl").write_bytes(value() + b"\n")
+    Path("x.jsonl").write_bytes(value(responded_at=datetime.now(UTC).isoformat()) + b"\n")
 
     assert main(["publish", "x.jsonl", "--check"]) == 0
-    assert capsys.readouterr().out == "1 of 1 lines are responses\n"
+    assert capsys.readouterr().out == "1 of 1 line is a response\n"
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)], ids=repr)

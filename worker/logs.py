@@ -119,3 +119,8 @@ def _log_thread(ended: threading.ExceptHookArgs) -> None:
 def _log_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
     """Log an error that Python ignores, as in the end of an object; it would print it with its text likewise."""
     log.error("Python has ignored an error", exc_info=ignored.exc_value)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with what it counts: 1 alert, 2 alerts; `many` is the plural where an s does not make it."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,6 +1,7 @@
 """Publishing responses from a file: every line is one record's value, as it stands."""
 
 import asyncio
+import codecs
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,29 @@ def split(content: bytes) -> list[bytes]:
     return found[:-1] if found[-1] == b"" else found
 
 
-def is_json(value: bytes) -> bool:
-    """Say whether a line can be read as JSON."""
+def is_object(value: bytes) -> bool:
+    """Say whether a line can be read as a JSON object."""
+    return _kind(value) is dict
+
+
+def document(content: bytes) -> str:
+    """Say what a file is that holds one JSON document over several lines; nothing if it is no such file."""
+    if is_object(content.strip().partition(b"\n")[0]):
+        return ""
+    kind = _kind(content)
+    if kind is dict:
+        return "this is one record over several lines: each line must be one response (jq -c . FILE makes it so)"
+    if kind is list:
+        return "this is one JSON array: each line must be one response (jq -c '.[]' FILE makes it so)"
+    return ""
+
+
+def _kind(value: bytes) -> type | None:
+    """Return the type of a JSON document; None if it is no JSON. A byte order mark is accepted, as in a response."""
     try:
-        from_json(value)
+        return type(from_json(value.removeprefix(codecs.BOM_UTF8)))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def customer_key(value: bytes) -> bytes | None:

@@ -15,8 +15,9 @@ from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import outbox
 from worker.flow.intake import validate
-from worker.flow.policy import IntakePolicy
-from worker.publishing import is_json, publish, split
+from worker.flow.moment import DAY
+from worker.logs import counted
+from worker.publishing import document, is_object, publish, split
 from worker.settings import Settings
 from worker.streams import reading
 from worker.streams.reach import reach
@@ -45,7 +46,8 @@ def add(commands: Commands) -> None:
         "publish",
         help="publish a file's lines as responses, each as one record's value",
         description="Publishes each line of a file as one response (JSON Lines). The key of a record is the customer's "
-        "id in it. A line that is no response becomes a dead letter, as if another publisher had sent it.",
+        "id in it. A line that is no response becomes a dead letter, as if another publisher had sent it. Blank lines "
+        "are skipped.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -57,7 +59,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--check", action="store_true", help="publish nothing, and say which lines the worker would refuse, and why"
     )
-    parser.add_argument("--as-is", action="store_true", help="publish even if the first line is not JSON")
+    parser.add_argument("--as-is", action="store_true", help="publish even if the first line is no JSON object")
     parser.set_defaults(run=partial(_run, parser))
 
 
@@ -68,39 +70,50 @@ def _source(text: str) -> Path:
 def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     if (asked.file is None) == (asked.sample is None):
         parser.error("name a file, or - for the standard input, or --sample SCORE")
-    values = _values(asked)
+    content = _content(asked)
+    numbered = [(number, line) for number, line in enumerate(split(content), 1) if line.strip()]
+    if not asked.as_is and (whole := document(content)):
+        print(f"{asked.file}: {whole}. Nothing was published.", file=sys.stderr)
+        return Exit.WRONG
     if asked.check:
-        return with_settings(lambda _, settings: _check(values, settings.intake))(asked)
-    if values and not is_json(values[0]) and not asked.as_is:
+        return with_settings(lambda _, settings: _check(numbered, settings))(asked)
+    if numbered and not is_object(numbered[0][1]) and not asked.as_is:
         print(
-            f"{asked.file}: line 1 is not JSON, so nothing was published. Each line must be one response as a JSON "
-            "object, see schemas/json/response.schema.json. --check says what is wrong with each line, and --as-is "
-            "publishes them all the same.",
+            f"{asked.file}: line {numbered[0][0]} is no JSON object, so nothing was published. Each line must be one "
+            "response as a JSON object, see schemas/json/response.schema.json. --check says what is wrong with each "
+            "line, and --as-is publishes them all the same.",
             file=sys.stderr,
         )
         return Exit.WRONG
-    return with_kafka(lambda _, settings: _publish(values, settings))(asked)
+    return with_kafka(lambda _, settings: _publish([line for _number, line in numbered], settings))(asked)
 
 
-def _values(asked: argparse.Namespace) -> list[bytes]:
+def _content(asked: argparse.Namespace) -> bytes:
     if asked.sample is not None:
-        return [samples.one(random.Random(), asked.sample, datetime.now().astimezone())]  # noqa: S311 - no secret
-    return split(sys.stdin.buffer.read() if asked.file == _STANDARD_INPUT else asked.file.read_bytes())
+        return samples.one(random.Random(), asked.sample, datetime.now().astimezone())  # noqa: S311 - no secret
+    content: bytes = sys.stdin.buffer.read() if asked.file == _STANDARD_INPUT else asked.file.read_bytes()
+    return content
 
 
-def _check(values: list[bytes], policy: IntakePolicy) -> int:
-    now, refused = int(time.time() * 1_000), Counter[str]()
-    for number, value in enumerate(values, 1):
+def _check(numbered: list[tuple[int, bytes]], settings: Settings) -> int:
+    now, too_old, refused = int(time.time() * 1_000), 0, Counter[str]()
+    for number, value in numbered:
         try:
-            validate(Line(value, now), policy)
+            _, given = validate(Line(value, now), settings.intake)
         except Rejected as rejected:
             refused[rejected.reason] += 1
             if refused.total() <= _SHOWN:
                 print(f"line {number}: {rejected.reason}: {rejected.detail}")
+        else:
+            too_old += now - given > settings.alerts.max_age_days * DAY
     if refused.total() > _SHOWN:
         print(f"… and {refused.total() - _SHOWN:,} more")
     by_reason = "".join(f"; {count:,} {reason}" for reason, count in refused.most_common())
-    print(f"{len(values) - refused.total():,} of {len(values):,} lines are responses{by_reason}")
+    lines = counted(len(numbered), "line is a response", "lines are responses")
+    print(f"{len(numbered) - refused.total():,} of {lines}{by_reason}")
+    if too_old:
+        what = counted(too_old, "answer counts, but raises", "answers count, but raise")
+        print(f"{what} no alert: older than alerts.max_age_days ({settings.alerts.max_age_days:g})")
     return Exit.FAILED if refused else Exit.FINE
 
 
