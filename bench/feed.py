@@ -29,6 +29,9 @@ _LATE = timedelta(hours=3)
 _PACE = timedelta(seconds=2)
 _PRODUCE_BYTES = 500_000
 
+#: As the worker wants its topics.
+_STAMPED = {"message.timestamp.type": "LogAppendTime"}
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -78,7 +81,7 @@ async def create(kafka: str, partitions: int, *topics: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=_STAMPED) for topic in topics])
     finally:
         await admin.close()
 

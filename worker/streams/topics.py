@@ -257,14 +257,12 @@ async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[li
 
 async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Raise GroupTaken if a group of the worker has committed offsets of another prefix's topics."""
-    changelogs = {
-        changelog_name(settings.kafka.group, role, table) for role, tables in TABLES.items() for table in tables
-    }
+    own, prefix = {plan.name for plan in plans(settings)}, topic_name(settings.topic_prefix, "")
     for role in TABLES:
         group = group_id(settings.kafka.group, role)
         committed = await admin.list_consumer_group_offsets(group)
-        read = {place.topic for place, said in committed.items() if said.offset >= 0} - changelogs
-        others = sorted(topic for topic in read if not topic.startswith(topic_name(settings.topic_prefix, "")))
+        read = {place.topic for place, said in committed.items() if said.offset >= 0} - own
+        others = sorted(topic for topic in read if not topic.startswith(prefix))
         if others:
             raise GroupTaken(group, others[0], settings.topic_prefix)
 
