@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from schemas.asyncapi import PREFIX as TOPIC_PREFIX
-from worker.settings import CONFIG_VARIABLE, PREFIX, Settings, load
+from worker.settings import CONFIG_VARIABLE, Settings, load
+from worker.wrong_settings import PREFIX
 
 ROOT = Path(__file__).parents[1]
 DIGEST = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}")

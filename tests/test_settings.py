@@ -175,7 +175,7 @@ def test_settings_do_not_change() -> None:
         ({"SMTP__USERNAME": SECRET}, "smtp"),
         ({"SMTP__CAFILE": f"/{SECRET}"}, "smtp"),
         ({"SMTP__USERNAME": "u", "SMTP__PASSWORD": SECRET, "SMTP__TLS": "none", "SMTP__HOST": "m.example"}, "smtp"),
-        ({"SMTP": SECRET}, "smtp"),
+        ({"SMTP": SECRET}, "NPS_SMTP"),
         ({"SMTP": f'["{SECRET}"]'}, "smtp"),
         ({"SMTP": f'"{SECRET}"', "SMTP__PORT": "25"}, "smtp"),
         ({"KAFKA__BOOTSTRAP_SERVERS": SECRET}, "kafka.bootstrap_servers"),
@@ -200,14 +200,14 @@ def test_settings_do_not_change() -> None:
         ({"TOPIC_PREFIX": "a" * 81}, "topic_prefix"),
         ({"LOG_LEVEL": "CRITICAL"}, "log_level"),
         ({"LOG_LEVEL": SECRET}, "log_level"),
-        ({"EMAIL__TO": f"{SECRET}@example.org"}, "email"),
+        ({"EMAIL__TO": f"{SECRET}@example.org"}, "NPS_EMAIL__TO"),
         ({"EMAIL__TO": "[]"}, "email.to"),
         ({"EMAIL__TO": f'["{SECRET}"]'}, "email.to"),
         ({"EMAIL__TO": '["a@example.org> AUTH=<x@y"]'}, "email.to"),
         ({"EMAIL__SENDER": SECRET}, "email.sender"),
         ({"EMAIL__ACTIONS": f'["{SECRET}"]'}, "email.actions.0"),
         ({"EMAIL__DEFAULT_LANGUAGE": "de"}, "email.default_language"),
-        ({"EMAIL__ROUTES": f'[{{"name": "{SECRET}"'}, "email"),
+        ({"EMAIL__ROUTES": f'[{{"name": "{SECRET}"'}, "NPS_EMAIL__ROUTES"),
         ({"EMAIL__ROUTES": '[{"name": "x"}]'}, "email.routes.0.to"),
         ({"EMAIL__ROUTES": f'[{{"name": "x", "to": ["{SECRET}"]}}]'}, "email.routes.0.to"),
         (
@@ -319,7 +319,10 @@ def test_the_letterhead_comes_from_the_settings(monkeypatch: pytest.MonkeyPatch)
     [
         ("KAFKA_GROUP", "NPS_KAFKA_GROUP: is not a setting; did you mean NPS_KAFKA__GROUP?"),
         ("SMPT__HOST", "NPS_SMPT__HOST: is not a setting; did you mean NPS_SMTP__HOST?"),
-        ("KAFKA__GRUOP", "kafka.gruop: is not a setting; did you mean kafka.group?"),
+        (
+            "KAFKA__GRUOP",
+            "kafka.gruop: is not a setting; did you mean kafka.group? (from the environment: NPS_KAFKA__GRUOP)",
+        ),
         ("FOO", "NPS_FOO: is not a setting"),
     ],
 )
@@ -367,16 +370,63 @@ def test_the_expectation_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> No
     set_all(monkeypatch, SMTP__PORT="0", SMTP__TLS=SECRET, EMAIL__SENDER=SECRET)
 
     assert problems() == [
-        "smtp.port: Input should be greater than or equal to 1",
-        "smtp.tls: Input should be 'starttls', 'implicit' or 'none'",
-        "email.sender: is not a plain mail address",
+        "smtp.port: Input should be greater than or equal to 1 (from the environment: NPS_SMTP__PORT)",
+        "smtp.tls: Input should be 'starttls', 'implicit' or 'none' (from the environment: NPS_SMTP__TLS)",
+        "email.sender: is not a plain mail address (from the environment: NPS_EMAIL__SENDER)",
     ]
 
 
-def test_a_list_that_is_no_json_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_all(monkeypatch, EMAIL__TO="a@example.org")
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        ("EMAIL__TO", '["care@example.com"]'),
+        ("EMAIL__ACTIONS", '["opened", "resolved"]'),
+        ("EMAIL__ROUTES", '[{"name": "name", "to": ["care@example.com"]}]'),
+        ("ALERTS__PRIORITY_TIERS", '["vip"]'),
+        ("SMTP", '{"host": "localhost"}'),
+        ("INVITATIONS__PLATFORM", '{"name": "testimonial"}'),
+    ],
+)
+def test_a_value_that_must_be_json_is_named_with_an_example_that_is_right(
+    monkeypatch: pytest.MonkeyPatch, name: str, example: str
+) -> None:
+    set_all(monkeypatch, **{name: SECRET})
+    assert problems() == [f"NPS_{name}: must be JSON, such as NPS_{name}='{example}'"]
 
-    assert problems() == ["email: the environment's value is not valid JSON"]
+    set_all(monkeypatch, **{name: example})
+    load()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[kafak]\nx = 1", "kafak: is not a setting; did you mean kafka?"),
+        ("[email]\nrouts = []", "email.routs: is not a setting; did you mean email.routes?"),
+        (
+            '[[email.routes]]\nname = "x"\nto = ["a@b.example"]\nkind = []',
+            "email.routes.0.kind: is not a setting; did you mean email.routes.0.kinds?",
+        ),
+        ('group = "x"', "group: is not a setting; did you mean kafka.group?"),
+        ("zzz = 1", "zzz: is not a setting"),
+    ],
+)
+def test_a_misspelt_key_of_the_file_is_answered_by_a_field_of_its_table(text: str, problem: str) -> None:
+    toml(text)
+
+    assert problems() == [problem]
+
+
+def test_only_what_comes_from_the_environment_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml("[smtp]\nport = 0\n[kafka]\npartitions = 0")
+    set_all(monkeypatch, SMTP='{"timeout_seconds": 0}', EMAIL__ROUTES='[{"name": "x", "to": [], "kind": []}]')
+
+    assert {problem.partition(":")[0]: problem.partition(" (")[2] for problem in problems()} == {
+        "smtp.port": "",
+        "smtp.timeout_seconds": "from the environment: NPS_SMTP)",
+        "kafka.partitions": "",
+        "email.routes.0.to": "from the environment: NPS_EMAIL__ROUTES)",
+        "email.routes.0.kind": "from the environment: NPS_EMAIL__ROUTES)",
+    }
 
 
 def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -417,11 +467,23 @@ def test_a_value_of_the_wrong_kind_in_the_file_is_named_by_its_key(text: str) ->
     assert problem.startswith("smtp")
 
 
-@pytest.mark.parametrize("name", [f"/{SECRET}.toml", "."])
-def test_a_named_file_that_is_not_there_is_told_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"), [("/nowhere/nps.toml", "No such file or directory"), (".", "Is a directory")]
+)
+def test_a_named_file_that_cannot_be_read_is_named_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
     monkeypatch.setenv("NPS_CONFIG", name)
 
-    assert problems() == ["NPS_CONFIG: cannot be read"]
+    assert problems() == [f"{name} (NPS_CONFIG): cannot be read: {reason}"]
+
+
+def test_a_named_file_that_is_broken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml("x", "other.toml")
+    monkeypatch.setenv("NPS_CONFIG", "other.toml")
+
+    [problem] = problems()
+    assert problem.startswith("other.toml (NPS_CONFIG): is not TOML: ")
 
 
 @pytest.mark.parametrize("place", ["file", "environment"])

@@ -1,15 +1,14 @@
 """The settings: `worker.toml` (its path in NPS_CONFIG), then environment variables (`NPS_SMTP__HOST`), which win."""
 
-import difflib
+import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -39,9 +38,9 @@ from worker.notify.letterhead import Letterhead
 from worker.notify.plain_text import header_line
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
+from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
 CONFIG_VARIABLE = "NPS_CONFIG"
-PREFIX = "NPS_"
 
 
 class KafkaSettings(Section):
@@ -302,47 +301,24 @@ class Settings(BaseSettings):
 
 def load(**overrides: Any) -> Settings:
     """Read the settings. Raise SettingsError with one line for each key that is wrong."""
-    problems = [
-        f"{name}: is not a setting{_meant(name, map(variable, known_keys()))}"
-        for name in sorted(os.environ)
-        if _is_unknown(name)
-    ]
+    problems = [unknown_variable(name, Settings) for name in sorted(os.environ) if _is_unknown(name)]
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        problems += [_line(problem) for problem in error.errors(include_input=False)]
-    except SourceError as error:
-        problems.append(_source_line(error))
+        problems += [wrong_key(problem, Settings) for problem in error.errors(include_input=False)]
+    except SourceError:
+        problems += no_json(Settings) or ["environment: a variable's value is not valid JSON"]
     except TOMLDecodeError as error:
         problems.append(f"{_file_name()}: is not TOML: {error}")
-    except (OSError, UnicodeDecodeError):
-        problems.append(f"{_file_name()}: cannot be read")
+    except UnicodeDecodeError:
+        problems.append(f"{_file_name()}: cannot be read: it is not UTF-8")
+    except OSError as error:
+        problems.append(f"{_file_name()}: cannot be read: {error.strerror or type(error).__name__}")
     except RecursionError:
         problems.append("settings: are nested too deeply")
     if problems:
         raise SettingsError(problems)
     return settings
-
-
-def known_keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
-    """Yield the key of every setting as the file has it, such as kafka.group."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from known_keys(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def variable(key: str) -> str:
-    """Return the environment variable of a setting."""
-    return PREFIX + key.upper().replace(".", "__")
-
-
-def _meant(unknown: str, known: Iterable[str]) -> str:
-    """Return a question that names what is most like an unknown name; nothing if nothing is."""
-    like = difflib.get_close_matches(unknown, list(known), n=1)
-    return f"; did you mean {like[0]}?" if like else ""
 
 
 def source() -> str:
@@ -352,7 +328,8 @@ def source() -> str:
 
 
 def _file_name() -> str:
-    return CONFIG_VARIABLE if os.environ.get(CONFIG_VARIABLE) else "worker.toml"
+    named = os.environ.get(CONFIG_VARIABLE)
+    return f"{named} ({CONFIG_VARIABLE})" if named else "worker.toml"
 
 
 def _config_file() -> Path | None:
@@ -360,7 +337,8 @@ def _config_file() -> Path | None:
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         if not Path(named).is_file():
-            raise FileNotFoundError(named)
+            missing = errno.EISDIR if Path(named).is_dir() else errno.ENOENT
+            raise OSError(missing, os.strerror(missing))
         return Path(named)
     return Path("worker.toml") if Path("worker.toml").is_file() else None
 
@@ -369,17 +347,3 @@ def _is_unknown(name: str) -> bool:
     if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
         return False
     return name.removeprefix(PREFIX).split("__")[0].lower() not in Settings.model_fields
-
-
-def _line(problem: Any) -> str:
-    """Say what is wrong with one key, in the way the file names it, without its value: it may be a secret."""
-    key = ".".join(str(part) for part in problem["loc"]) or "settings"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: is not a setting{_meant(key, known_keys())}"
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _source_line(error: SourceError) -> str:
-    """Say which value in the environment is not the JSON it needs to be."""
-    field = str(error).split('"')[1] if '"' in str(error) else "environment"
-    return f"{field}: the environment's value is not valid JSON"

@@ -1,0 +1,144 @@
+"""What is said of settings that are wrong: which key or variable, and what it should be. No value is repeated."""
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+PREFIX = "NPS_"
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the key of every setting as the file has it, such as kafka.group."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from known_keys(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def variable(key: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + key.upper().replace(".", "__")
+
+
+def unknown_variable(name: str, model: type[BaseModel]) -> str:
+    """Say that a variable is no setting, and which one may be meant."""
+    return f"{name}: is not a setting{_meant(name, map(variable, known_keys(model)))}"
+
+
+def wrong_key(problem: Any, model: type[BaseModel]) -> str:
+    """Say what is wrong with one key, in the way the file names it, and which variable it comes from if it does."""
+    path = problem["loc"]
+    key = ".".join(map(str, path)) or "settings"
+    name = _variable_of(path)
+    origin = f" (from the environment: {name})" if name else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: is not a setting{_meant_key(path, model)}{origin}"
+    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{origin}"
+
+
+def no_json(model: type[BaseModel]) -> list[str]:
+    """Name each variable that must hold JSON and does not, with an example of what is right."""
+    return [
+        f"{name}: must be JSON, such as {name}='{json.dumps(example)}'"
+        for name in sorted(os.environ)
+        if name.upper().startswith(PREFIX)
+        and (example := _example(name.upper().removeprefix(PREFIX).lower().split("__"), model)) is not None
+        and _parsed(os.environ[name]) is None
+    ]
+
+
+def _meant_key(path: Sequence[Any], model: type[BaseModel]) -> str:
+    """Suggest a field of the model at this place; otherwise a key that is the same or alike anywhere."""
+    *outer, unknown = map(str, path)
+    inside = _model_of(_kind_at(path[:-1], model))
+    fields = [] if inside is None else list(inside.model_fields)
+    like = difflib.get_close_matches(unknown, fields, n=1)
+    return (
+        f"; did you mean {'.'.join([*outer, like[0]])}?"
+        if like
+        else _meant(".".join(map(str, path)), known_keys(model))
+    )
+
+
+def _meant(unknown: str, known: Iterable[str]) -> str:
+    """Return a question that names what is most like an unknown name; nothing if nothing is."""
+    like = difflib.get_close_matches(unknown, list(known), n=1)
+    return f"; did you mean {like[0]}?" if like else ""
+
+
+def _kind_at(path: Sequence[Any], model: type[BaseModel]) -> Any:
+    """Return the type of the setting at a path; None if there is no such setting."""
+    kind: Any = model
+    for part in path:
+        inside = _model_of(kind)
+        if isinstance(part, int) and get_origin(kind) is list:
+            [kind] = get_args(kind)
+        elif inside is not None and part in inside.model_fields:
+            kind = inside.model_fields[part].annotation
+        else:
+            return None
+    return kind
+
+
+def _model_of(kind: Any) -> type[BaseModel] | None:
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _variable_of(path: Sequence[Any]) -> str | None:
+    """Return the variable that a value comes from; None if it comes from none, or if that is not known."""
+    names = {name.upper(): name for name in os.environ}
+    for length in range(len(path), 0, -1):
+        name = names.get(variable(".".join(map(str, path[:length]))))
+        if name is None:
+            continue
+        # A variable of a whole table holds some of its keys only; others come from the file.
+        inside = path[length] if length < len(path) else None
+        value = _parsed(os.environ[name])
+        if inside is None or not isinstance(value, dict) or inside in value:
+            return name
+    return None
+
+
+def _parsed(text: str) -> Any:
+    """Return what a JSON text holds; None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
+    """Return what could be set at a path where a list or a table is; None where another value is."""
+    kind = _kind_at(path, model)
+    if get_origin(kind) in {Union, UnionType}:
+        kind = next((one for one in get_args(kind) if one is not type(None)), None)
+    if get_origin(kind) is list:
+        [one] = get_args(kind)
+        if (inside := _model_of(one)) is not None:
+            return [_required(inside)]
+        return ["care@example.com"] if path[-1] == "to" else _default(path, model)
+    if (inside := _model_of(kind)) is not None:
+        name, field = next(iter(inside.model_fields.items()))
+        return {name: field.get_default(call_default_factory=True, validated_data={})}
+    return None
+
+
+def _required(model: type[BaseModel]) -> dict[str, Any]:
+    """Return an example with the fields that must be there: texts, and lists of addresses."""
+    return {
+        name: ["care@example.com"] if get_origin(field.annotation) is list else name
+        for name, field in model.model_fields.items()
+        if field.is_required()
+    }
+
+
+def _default(path: Sequence[str], model: type[BaseModel]) -> Any:
+    table = _model_of(_kind_at(path[:-1], model)) or model
+    return table.model_fields[path[-1]].get_default(call_default_factory=True, validated_data={})
