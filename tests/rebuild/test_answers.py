@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 from flow.carrying import Partition, numbered
 from flow.records import DAY, HERE, NOW, POLICY, SECRET, TOPIC, Record, value
-from flow.test_road import counted, is_claim
+from flow.test_moved import CUSTOMERS, carried
+from flow.test_road import World, counted, is_claim
 
 from worker.flow import outbox
 from worker.flow.outbox import Output
@@ -106,3 +107,13 @@ def test_rows_of_silent_customers_go_in_a_rebuild_too_and_it_knows_how_far_time_
 
     assert set(worker.rows) == set(rebuilt.rows[0]) == {B}
     assert [worker.latest_time] == rebuilt.latest_times == [late]
+
+
+def test_a_response_that_moved_to_and_fro_is_held_as_the_worker_had_it() -> None:
+    """The claims lie on the topic. A rebuild reads them, and makes none."""
+    world = carried([(n, (CUSTOMERS[n % 3], n % 2 == 0, n % 3)) for n in range(30)], 7, 0, crashes=False)
+    rebuilt = Answers(3, POLICY, TOPIC, HERE, SECRET, World.owner)
+    outputs = [output for partition, log in enumerate(world.logs) for output in rebuilt.take(partition, log)]
+
+    assert [partition.rows for partition in world.partitions] == rebuilt.rows
+    assert sum(counted(outputs)) == 1

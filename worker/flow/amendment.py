@@ -13,6 +13,7 @@ from worker.flow.bursts import Burst
 from worker.flow.contact import DOUBLE_CLICK, MOVED, SCANNER, Answer
 from worker.flow.facts import Ruling
 from worker.flow.moment import DAY
+from worker.flow.moved import Claim
 from worker.flow.policy import Policy
 from worker.flow.rules.detractor_alert import opening, withdrawal
 from worker.nps.histogram import PASSIVE_FROM
@@ -22,12 +23,16 @@ OUTCOMES = {0: Outcome.ACCEPTED, DOUBLE_CLICK: Outcome.DOUBLE_CLICK, SCANNER: Ou
 
 
 class Amendment(NamedTuple):
-    """An answer before and after, the step of its alert if it has one, and what its decision says."""
+    """An answer before and after, the step of its alert if it has one, and what its decision says.
+
+    `revision`: the one that the decision is about.
+    """
 
     before: Answer
     after: Answer
     ruling: Ruling | None
     outcome: Outcome
+    revision: int
 
 
 def of_burst(burst: Burst, customer_id: str, now: int, policy: Policy) -> list[Amendment]:
@@ -42,15 +47,21 @@ def of_burst(burst: Burst, customer_id: str, now: int, policy: Policy) -> list[A
             ruling = opening(answer, customer_id, now)
             after = replace(after, alerted=True)
         if held != answer.held or ruling is not None:
-            found.append(Amendment(answer, after, ruling, OUTCOMES[held]))
+            found.append(Amendment(answer, after, ruling, OUTCOMES[held], answer.revision))
     return found
 
 
-def of_move(answer: Answer, revision: int, customer_id: str, now: int) -> Amendment:
-    """Return what it means for an answer that another customer has its `revision` now."""
+def of_move(answer: Answer, claim: Claim, customer_id: str, now: int) -> Amendment:
+    """Return what it means for an answer of a customer that another one claims it.
+
+    The row keeps the highest revision that would not win the response back: the claim's own, or the one below it if the
+    customer's claim to the same revision would outrank this one.
+    """
+    own = Claim(claim.survey_id, customer_id, claim.revision)
+    revision = claim.revision - own.outranks(claim)
     ruling = withdrawal(answer, customer_id, AlertReason.MOVED, now) if answer.has_alert else None
     after = replace(answer, revision=revision, counted=False, alerted=False, held=MOVED)
-    return Amendment(answer, after, ruling, Outcome.MOVED)
+    return Amendment(answer, after, ruling, Outcome.MOVED, claim.revision)
 
 
 def _needs_alert(answer: Answer, now: int, policy: Policy) -> bool:

@@ -3,6 +3,14 @@
 Rows are kept by customer, so nobody knows who has a response. A revision above 0 that comes under a customer who does
 not have it is therefore claimed: every partition of the responses topic gets a record that says who has it now, in
 order with all others, and a customer who had it gives it up. A claim that comes twice finds nothing the second time.
+
+Partitions are read at different speeds, so a claim may come late: to a customer who has a higher revision by then. That
+customer answers it with a claim of their own, and who made the first one gives the response up. Claims that answer each
+other rise in rank (`outranks`), so they come to an end, at the customer who has the highest revision.
+
+A first revision, 0, claims nothing, as nearly all responses have no other. Only if the response was claimed before in
+this partition, because a revision overtook it, it makes a claim of revision 0. Nobody gives anything up for that one;
+who has a higher revision answers it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,6 +39,16 @@ class Claim(msgspec.Struct, array_like=True, frozen=True):
     survey_id: str
     customer_id: str
     revision: int
+
+    def outranks(self, other: "Claim") -> bool:
+        """Say whether the response is this customer's rather than the other's.
+
+        Of equal revisions the greater customer id decides: so it does not matter which claim is read first. Two first
+        revisions are two responses, which happen to have the same id.
+        """
+        if self.revision != other.revision:
+            return self.revision > other.revision
+        return self.revision > 0 and self.customer_id > other.customer_id
 
 
 #: The claims of one batch by the id of their response.
@@ -80,6 +98,8 @@ class _Index(NamedTuple):
 
 #: How many responses may be added before the index is made again from the rows, where most of them may be gone.
 _SPARE = 100_000
+#: How many claimed responses of one partition are remembered for first revisions that come late.
+_REMEMBERED = 100_000
 
 
 class Holders:
@@ -91,6 +111,7 @@ class Holders:
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
         self._rows = rows
         self._index: _Index | None = None
+        self._claimed: dict[int, int] = {}
 
     def of(self, response_id: str, opened: Iterable[tuple[bytes, Contact]]) -> list[bytes]:
         """Return the keys of customers; `opened`: rows that the batch in hand has changed already."""
@@ -113,6 +134,22 @@ class Holders:
         keys = self._index.keys.setdefault(number(response_id), [])
         if key not in keys:
             keys.append(key)
+
+    def note_claimed(self, response_id: str, offset: int) -> None:
+        """Remember that a response is claimed by the record at an offset. The oldest of too many are forgotten.
+
+        This is kept in memory only: to forget it changes no decision, as it only has a first revision make a claim.
+        """
+        self._claimed.setdefault(number(response_id), offset)
+        if len(self._claimed) > _REMEMBERED:
+            del self._claimed[next(iter(self._claimed))]
+
+    def was_claimed(self, response_id: str, offset: int) -> bool:
+        """Say whether a response was claimed by a record that lies before an offset."""
+        if not self._claimed:
+            return False
+        claimed_at = self._claimed.get(number(response_id))
+        return claimed_at is not None and claimed_at < offset
 
     def _add_all(self, key: bytes, contact: Contact) -> None:
         for answer in contact.answers:

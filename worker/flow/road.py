@@ -186,10 +186,12 @@ def travel(record: Record, desk: Desk) -> None:
 
 
 def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
-    """Have customers give up the responses that others have now."""
+    """Have customers give up the responses that others have now; who has a higher revision claims it in turn."""
     desk.pass_time(record)
     place, changed = Place(record.partition, record.offset), set[bytes]()
     for response_id, told in claims.items():
+        if any(claim.revision > 0 for claim in told):
+            desk.holders.note_claimed(response_id, record.offset)
         for key in desk.holders.of(response_id, desk.contacts.opened()):
             contact, customer_id = desk.contacts.get(key), key.decode()
             if contact is None or (record.offset <= contact.mark and key not in changed):
@@ -197,23 +199,27 @@ def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
             if unexpired(contact, desk.latest_time, desk.policy) is not contact:
                 continue
             answer = contact.answer(response_id)
-            revision = None if answer is None else _claimed(answer, customer_id, told)
-            if answer is None or revision is None:
+            highest = None if answer is None else _highest(answer, customer_id, told)
+            if answer is None or highest is None:
+                continue
+            own = Claim(answer.survey_id, customer_id, answer.revision)
+            if own.outranks(highest):
+                desk.claims.setdefault(response_id, []).append(own)
+                continue
+            if not highest.outranks(own):
                 continue
             contact.mark = record.offset
             changed.add(key)
-            amendment = of_move(answer, revision, customer_id, record.timestamp)
+            amendment = of_move(answer, highest, customer_id, record.timestamp)
             _amend(amendment, record, contact, customer_id, place, desk)
 
 
-def _claimed(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> int | None:
-    """Return the revision under which another customer has an answer; None if none has."""
-    revisions = [
-        claim.revision
-        for claim in claims
-        if claim.customer_id != customer_id and claim.survey_id == answer.survey_id and claim.revision > answer.revision
-    ]
-    return None if answer.held == MOVED else max(revisions, default=None)
+def _highest(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> Claim | None:
+    """Return the highest claim of other customers to an answer; None if there is none, or the answer has moved."""
+    others = [claim for claim in claims if claim.customer_id != customer_id and claim.survey_id == answer.survey_id]
+    if answer.held == MOVED or not others:
+        return None
+    return max(others, key=lambda claim: (claim.revision, claim.customer_id))
 
 
 def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, desk: Desk) -> bool:
@@ -290,7 +296,7 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
         for amendment in amendments:
             _amend(amendment, record, facts.contact, response.customer_id, place, desk, answer)
     facts.contact.remember(answer, before, desk.latest_time, desk.policy.history)
-    _claim(response, before, desk)
+    _claim(record, response, before, desk)
     outcome = facts.held
     if outcome is None:
         outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
@@ -316,12 +322,12 @@ def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
     _record_answer(facts, place, desk, Outcome.FORGOTTEN, rulings)
 
 
-def _claim(response: Response, before: Answer | None, desk: Desk) -> None:
+def _claim(record: Record, response: Response, before: Answer | None, desk: Desk) -> None:
     """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
     if before is not None and before.held != MOVED:
         return
     desk.holders.add(response.response_id, response.customer_id.encode())
-    if response.revision > 0:
+    if response.revision > 0 or desk.holders.was_claimed(response.response_id, record.offset):
         claim = Claim(response.survey_id, response.customer_id, response.revision)
         desk.claims.setdefault(response.response_id, []).append(claim)
 
@@ -395,7 +401,7 @@ def _amend(
         outcome=amendment.outcome,
         customer_id=customer_id,
         response_id=before.response_id,
-        revision=after.revision,
+        revision=amendment.revision,
         score=before.score,
         category=classify(before.score),
         segment=before.segment,
@@ -425,6 +431,8 @@ def _repeated(before: Answer, facts: Facts) -> Outcome | None:
     """
     if facts.response.revision != before.revision:
         return Outcome.SUPERSEDED if facts.response.revision < before.revision else None
+    if before.held == MOVED:
+        return Outcome.SUPERSEDED  # another customer has it, under a claim that this revision does not outrank
     if before.content is None or before.content.whole == facts.content.whole:
         return Outcome.DUPLICATE
     known, now = before.content.said, facts.content.said
