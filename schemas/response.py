@@ -8,6 +8,7 @@ from schemas.accepted import (
     OR_EMPTY,
     OR_NULL,
     AcceptedId,
+    AcceptedIdOrEmpty,
     AcceptedLanguage,
     AcceptedName,
     AcceptedRevision,
@@ -71,9 +72,10 @@ class Response(Event):
         default=0, description="0 for the answer, counting up for corrections."
     )
     survey_id: AcceptedId
-    customer_id: Annotated[AcceptedId, OR_NULL] = Field(
+    customer_id: Annotated[AcceptedIdOrEmpty, OR_NULL] = Field(
         default="",
-        description="Pseudonymous id, never an address. Also the record's key. Required unless `anonymous` is true.",
+        description="Pseudonymous id, never an address. Also the record's key. Required unless `anonymous` is true; "
+        "then an empty one counts as absent.",
         json_schema_extra=absent_or_null,
     )
     score: AcceptedScore

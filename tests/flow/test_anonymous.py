@@ -34,7 +34,9 @@ def world(*records: Record) -> World:
 
 
 @pytest.mark.parametrize("key", [None, b"", b"session-7"])
-@pytest.mark.parametrize("customer_id", [{}, {"customer_id": None}, {"customer_id": "c-7"}], ids=str)
+@pytest.mark.parametrize(
+    "customer_id", [{}, {"customer_id": None}, {"customer_id": ""}, {"customer_id": "c-7"}], ids=str
+)
 def test_an_anonymous_answer_counts_and_raises_an_alert_that_names_nobody(
     key: bytes | None, customer_id: dict[str, Any]
 ) -> None:
@@ -74,3 +76,11 @@ def test_without_a_customer_id_it_must_be_said(changes: dict[str, Any]) -> None:
 
     assert letter["reason"] == "missing_field"
     assert letter["detail"] == "customer_id: Field required, unless anonymous is true"
+
+
+@pytest.mark.parametrize("changes", [{"anonymous": False}, {"anonymous": None}], ids=str)
+def test_an_empty_customer_id_is_absent_in_an_anonymous_answer_only(changes: dict[str, Any]) -> None:
+    (letter,) = of(outbox.DEAD_LETTERS, Partition().carry([Record(anonymous(customer_id="", **changes), None)]))
+
+    assert letter["reason"] == "id_empty"
+    assert letter["detail"] == "customer_id: Must not be empty, unless anonymous is true"

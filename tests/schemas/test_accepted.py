@@ -63,6 +63,7 @@ _body = st.fixed_dictionaries(
         "origin": _part(system=_bounded_text, permalink=_bounded_text),
         "solicitation": _part(asked_by=_bounded_text, contact_at=st.one_of(st.none(), st.sampled_from(TIMES))),
         "test": _flag,
+        "anonymous": _flag,
         "raw": _anything,
     },
 )
@@ -83,7 +84,7 @@ def _holds(body: Any) -> bool:
     # To Python's `$` a line end before the end is the end; to JSON Schema's (ECMA-262) it is not.
     ends = any(isinstance(body.get(name), str) and re.search(r"\n\Z", body[name]) for name in _usual)
     # The schema says in words that only an anonymous answer needs no customer.
-    named = body.get("customer_id") is not None or body.get("anonymous") is True
+    named = body.get("customer_id") not in (None, "") or body.get("anonymous") is True
     return _validator.is_valid(body) and not ends and named
 
 

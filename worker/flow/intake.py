@@ -46,6 +46,7 @@ _ESCAPE = re.compile(
 #: So many missing or wrong fields are named; of more, how many there are.
 _MOST_NAMED = 10
 _CUSTOMER_MISSING = "Field required, unless anonymous is true"
+_CUSTOMER_EMPTY = "Must not be empty, unless anonymous is true"
 
 #: How the customer id of an anonymous answer begins.
 ANONYMOUS = "anonymous:"
@@ -58,7 +59,7 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     if len(value) > policy.max_bytes:
         raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {policy.max_bytes} are accepted")
     response = _read(record, value)
-    if response.anonymous or not response.customer_id:
+    if response.anonymous:
         response = _anonymous(response)
     if not 0 <= record.timestamp <= LATEST:
         raise Rejected(Reason.TIME_INVALID, "the record's Kafka time: is no time in milliseconds")
@@ -75,8 +76,6 @@ def _anonymous(response: Response) -> Response:
 
     The id is made of survey and response, so that a copy is recognised, and nobody else's answer is taken for one.
     """
-    if not response.anonymous:
-        raise Rejected(Reason.MISSING_FIELD, f"customer_id: {_CUSTOMER_MISSING}")
     customer_id = ANONYMOUS + make_id("anonymous", response.survey_id, response.response_id)
     return response.model_copy(update={"customer_id": customer_id, "customer": Customer()})
 
@@ -108,9 +107,13 @@ def _read(record: Record, value: bytes) -> Response:
 
 def _parsed(value: bytes, *, structured: bool) -> Response:
     try:
-        return _structured(value) if structured else _parse(value)
+        response = _structured(value) if structured else _parse(value)
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False)
+    else:
+        if response.customer_id or response.anonymous:
+            return response
+        raise _without_customer(value, structured=structured)
     first = errors[0]
     # Other ways of reading that may succeed are looked for here, where they cost few.
     if first["type"] == "json_invalid":
@@ -150,12 +153,20 @@ def _rejected(errors: Sequence[ErrorDetails], value: bytes, *, structured: bool)
     return Rejected(_reason(errors[0], value), "; ".join([*named[:_MOST_NAMED], *more]))
 
 
+def _without_customer(value: bytes, *, structured: bool) -> Rejected:
+    """Say whether the customer's id is absent or empty, as it may be in anonymous answers only."""
+    body = from_json(value)
+    if (body["data"] if structured else body).get("customer_id") == "":
+        return Rejected(Reason.ID_EMPTY, f"customer_id: {_CUSTOMER_EMPTY}")
+    return Rejected(Reason.MISSING_FIELD, f"customer_id: {_CUSTOMER_MISSING}")
+
+
 def _missing_customer(value: bytes, *, structured: bool) -> str:
-    """Return the name of the customer's field if it is missing, as it may be in anonymous answers only."""
+    """Return the name of the customer's field if it is absent or empty, as it may be in anonymous answers only."""
     body = from_json(value)
     if structured and isinstance(body, dict):
         body = body.get("data")
-    if not isinstance(body, dict) or body.get("anonymous") is True or body.get("customer_id") is not None:
+    if not isinstance(body, dict) or body.get("anonymous") is True or body.get("customer_id") not in (None, ""):
         return ""
     return "data.customer_id" if structured else "customer_id"
 
