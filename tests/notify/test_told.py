@@ -5,13 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flow.records import Record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notify.mails import mail, wire
+from notify.mailboxes import KEY, planned
+from notify.mails import mail, subject, wire
 from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.incident import Incident
+from worker.notify import mailbox
 from worker.notify.told import told_in
 
 MakeAlert = Callable[..., Alert]
@@ -97,6 +100,43 @@ def test_a_mail_that_the_version_before_planned_for_such_a_time_is_composed_all_
     assert wire(mail(planned))
 
 
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63), 10**30])
+@pytest.mark.parametrize(("event", "path"), [("alert", "revision"), ("incident", "before.n"), ("incident", "after.n")])
+def test_an_integer_that_fits_no_row_is_refused(
+    make_alert: MakeAlert, make_incident: MakeIncident, event: str, path: str, number: int
+) -> None:
+    body = json.loads((make_alert() if event == "alert" else make_incident()).model_dump_json())
+    outer, _, name = path.rpartition(".")
+    (body[outer] if outer else body)[name] = number
+    with pytest.raises(ValidationError, match="has a number that is too large"):
+        told_in(json.dumps(body).encode())
+
+
+def test_an_alert_whose_revision_fits_no_row_becomes_a_dead_letter(make_alert: MakeAlert) -> None:
+    alert = make_alert().model_copy(update={"revision": 2**64})
+    decided = planned(Record(alert.model_dump_json().encode(), KEY, headers=[("ce_type", ALERT)]))
+
+    assert [output.topic for output in decided.outputs] == ["dead-letters"]
+    assert not decided.rows
+
+
+def test_the_largest_revision_is_planned(make_alert: MakeAlert) -> None:
+    alert = make_alert().model_copy(update={"revision": 2**63 - 1})
+    decided = planned(Record(alert.model_dump_json().encode(), KEY, headers=[("ce_type", ALERT)]))
+
+    assert [found.revision for found in mailbox.decode(decided.rows[KEY] or b"").mails] == [2**63 - 1]
+
+
+@pytest.mark.parametrize("field", ["before.nps", "before.low", "after.nps", "change.points", "expected"])
+@pytest.mark.parametrize("figure", [1e308, -1e308, 1.1e9])
+def test_a_figure_that_fills_a_subject_is_refused(make_incident: MakeIncident, field: str, figure: float) -> None:
+    body = json.loads(make_incident(expected=12.5).model_dump_json())
+    outer, _, name = field.rpartition(".")
+    (body[outer] if outer else body)[name] = figure
+    with pytest.raises(ValidationError, match="has a number that is too large"):
+        told_in(json.dumps(body).encode())
+
+
 _TEXT = st.one_of(
     st.text(max_size=30),
     st.sampled_from(["", " ", "=?utf-8?q?=0D=0AX: y?=", "a\r\nBcc: b", "\u202e", "{", "%s", "https://[", "x" * 2_000]),
@@ -137,16 +177,28 @@ _WORDS = {
 
 @settings(max_examples=300, suppress_health_check=[*HealthCheck], deadline=None)
 @given(st.data())
-def test_whatever_is_let_through_can_be_composed(
+def test_whatever_is_let_through_can_be_planned_and_composed(
     make_alert: MakeAlert, make_incident: MakeIncident, data: st.DataObject
 ) -> None:
     event, event_type = data.draw(st.sampled_from([(make_alert(), ALERT), (make_incident(expected=12.5), INCIDENT)]))
     usual = json.loads(event.model_dump_json())
     odd = data.draw(st.sets(st.sampled_from(sorted(usual)), min_size=1))
     body = usual | {name: data.draw(_WORDS[name] if name in _WORDS else _like(usual[name])) for name in sorted(odd)}
+    value = json.dumps(body).encode()
+    headers = [("ce_id", b"e-1"), ("ce_type", event_type)]
+    decided = planned(
+        Record(value, KEY, timestamp=data.draw(st.integers(-1, 2**63 - 1)), headers=headers),
+        actions=(str(body["action"]),),
+    )
     try:
-        told = told_in(json.dumps(body).encode(), event_type)
+        told = told_in(value, event_type)
     except ValidationError:
+        assert [output.topic for output in decided.outputs] == ["dead-letters"]
         return
+    key = mailbox.box_key(told, KEY)
+    [planned_mail] = mailbox.decode(decided.rows[key] or b"").mails
+    letter = decided.rows[mailbox.letter_key(key, planned_mail.delivery_id)] or b""
     for language in ("en", "fr"):
-        assert wire(mail(told, language=language))
+        composed = mail(mailbox.notice(planned_mail, key, letter), language=language)
+        assert wire(composed)
+        assert len(subject(composed)) < 300

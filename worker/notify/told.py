@@ -1,6 +1,6 @@
 """What a record of the alerts topic is: an alert or an incident. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -21,6 +21,11 @@ Told = Alert | Incident
 _LONGEST_KEY = 4_000
 #: In bytes. It must fit a record of Kafka's default largest size once more, with what a row adds.
 _LARGEST = 1_000_000
+#: A row's integers have 64 bits (msgpack), one of them for the sign.
+_LARGEST_INTEGER = 2**63 - 1
+#: NPS and its changes are at most 200, and no segment has more answers than this to be expected. A mail's subject says
+#: such numbers in full.
+_LARGEST_FIGURE = 1e9
 
 
 def _with_times(told: Told) -> Told:
@@ -30,14 +35,36 @@ def _with_times(told: Told) -> Told:
     return told
 
 
+def _with_numbers(told: Told) -> Told:
+    """Return it; raise ValueError if one of its numbers, at any depth, fits no row or no subject."""
+    for number in _numbers(told.model_dump()):
+        if not abs(number) <= (_LARGEST_INTEGER if isinstance(number, int) else _LARGEST_FIGURE):
+            raise ValueError("has a number that is too large")
+    return told
+
+
+def _numbers(value: object) -> Iterator[int | float]:
+    match value:
+        case int() | float():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from _numbers(inner)
+        case list():
+            for inner in value:
+                yield from _numbers(inner)
+
+
 def _times(told: Told) -> list[datetime]:
     if isinstance(told, Incident):
         return [told.occurred_at, told.since]
     return [told.occurred_at, told.responded_at, *(answer.responded_at for answer in told.last_answers)]
 
 
-_ALERT: TypeAdapter[Told] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times)])
-_INCIDENT: TypeAdapter[Told] = TypeAdapter(Annotated[Incident, AfterValidator(_with_times)])
+_ALERT: TypeAdapter[Told] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times), AfterValidator(_with_numbers)])
+_INCIDENT: TypeAdapter[Told] = TypeAdapter(
+    Annotated[Incident, AfterValidator(_with_times), AfterValidator(_with_numbers)]
+)
 _BY_TYPE = {cloudevents.ALERT.encode(): _ALERT, cloudevents.INCIDENT.encode(): _INCIDENT}
 _BY_KIND: Mapping[str, TypeAdapter[Told]] = dict.fromkeys(IncidentKind, _INCIDENT)
 
