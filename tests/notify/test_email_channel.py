@@ -600,18 +600,40 @@ async def test_a_connection_that_idled_too_long_is_replaced(script: Script, monk
     assert len(script.connections) == 2
 
 
-async def test_as_many_mails_at_a_time_as_connections(script: Script) -> None:
+async def test_it_is_said_when_the_server_has_accepted_mail(script: Script) -> None:
+    begun = asyncio.Event()
+    script.gate.clear()
+    async with smtpd(script) as port, channel_to(port) as channel:
+        sending = asyncio.create_task(channel.send(a_mail(), begun=begun.set))
+        await script.at_gate.get()
+        assert begun.is_set()
+        script.gate.set()
+        await sending
+
+    assert begun.is_set()
+
+
+async def test_it_is_not_said_when_the_server_turns_the_worker_away(script: Script) -> None:
+    begun = asyncio.Event()
+    script.mail = ["421 4.3.2 Not now"]
+    async with smtpd(script) as port, channel_to(port) as channel:
+        await failure(channel.send(a_mail(), begun=begun.set))
+
+    assert not begun.is_set()
+
+
+async def test_half_as_many_mails_again_at_a_time_as_connections(script: Script) -> None:
     script.gate.clear()
     async with smtpd(script) as port, channel_to(port, connections=2) as channel:
         sending = [asyncio.create_task(channel.send(a_mail())) for _ in range(6)]
-        for _ in range(2):
+        for _ in range(3):
             await script.at_gate.get()
-        assert script.seen.count("MAIL") == 2
+        assert script.seen.count("MAIL") == 3
         script.gate.set()
         await asyncio.gather(*sending)
 
     assert len(script.mails) == 6
-    assert len(script.connections) == 2
+    assert len(script.connections) == 3
 
 
 async def test_a_cancelled_mail_leaves_no_half_used_connection(script: Script) -> None:

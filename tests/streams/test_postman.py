@@ -44,11 +44,17 @@ class Channel:
         self.answer: Callable[[str], DeliveryError | None] = lambda _: None
         self.gate = asyncio.Event()
         self.gate.set()
+        #: Mails whose content the server has got, and does not answer.
+        self.hanging: set[str] = set()
+        self.let_go = asyncio.Event()
         self.closed = False
 
-    async def send(self, message: EmailMessage, to: list[str]) -> None:
+    async def send(self, message: EmailMessage, to: list[str], begun: Callable[[], None] = lambda: None) -> None:
         alert = str(message["X-NPS-Alert-Id"])
         self.tried.append(alert)
+        if alert in self.hanging:
+            begun()
+            await self.let_go.wait()
         await self.gate.wait()
         if (error := self.answer(alert)) is not None:
             raise error
@@ -131,7 +137,7 @@ class Office:
     async def pass_on(self, milliseconds: int) -> None:
         """Let time pass, and everything happen that is then due."""
         end = self.clock.now() + milliseconds
-        while (until := self.postman.resting_until) is not None and until <= end:
+        while (until := self.postman._next_round()) is not None and until <= end:
             self.clock.move_to(until)
             await self.settle()
         self.clock.move_to(end)
@@ -159,6 +165,7 @@ async def at_work(**changes: Any) -> AsyncIterator[Office]:
         yield office
     finally:
         office.channel.gate.set()
+        office.channel.let_go.set()
         await office.postman.stop()
         assert office.channel.closed or office.wire is not office.channel
         assert not office.failed
@@ -267,6 +274,100 @@ async def test_receivers_who_do_not_exist_cost_the_others_nothing(make_alert: Ma
             await office.pass_on(30_000)
         assert office.channel.accepted == [f"a-{number}" for number in range(30, 40)]
         assert office.statuses("smtp_550").count("failed") == 30
+
+
+async def test_a_mail_that_hangs_does_not_stop_the_probes_of_an_outage(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.hanging = {"a-0"}
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        office.channel.answer = lambda _: AWAY
+        office.plan(opened(make_alert, 1))
+        await office.settle()
+        assert office.channel.tried == ["a-0", "a-1"]
+
+        office.channel.answer = lambda _: None
+        office.plan(*(opened(make_alert, number) for number in range(2, 20)))
+        await office.pass_on(2_000)
+        assert sorted(office.channel.accepted) == sorted(f"a-{number}" for number in range(1, 20))
+
+
+async def test_a_probe_that_hangs_after_mail_has_ended_the_outage(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: AWAY
+        office.plan(*(opened(make_alert, number) for number in range(20)))
+        await office.settle()
+        office.channel.answer = lambda _: None
+        office.channel.hanging = {office.channel.tried[0], "a-0", "a-8"}
+        await office.pass_on(2_000)
+
+        assert len(office.channel.accepted) == 20 - len(office.channel.hanging)
+
+
+async def test_in_an_outage_one_probe_at_a_time_is_under_way(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.answer = lambda _: AWAY
+        office.plan(*(opened(make_alert, number) for number in range(31)))
+        await office.settle()
+        tried = len(office.channel.tried)
+        office.channel.gate.clear()
+        await office.pass_on(20_000)
+
+        assert len(office.channel.tried) == tried + 1
+
+
+async def test_an_outage_goes_on_when_a_mail_that_was_begun_before_it_is_never_answered(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_work() as office:
+        office.channel.hanging = {"a-0"}
+        never_answered = DeliveryError("timeout", retry=True, unsure=True)
+        office.channel.answer = lambda alert: never_answered if alert == "a-0" else AWAY
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        office.plan(opened(make_alert, 1))
+        await office.settle()
+        with caplog.at_level(logging.INFO):
+            office.channel.let_go.set()
+            await office.settle()
+
+        assert office.statuses("timeout") == ["deferred"]
+        assert "can be used again" not in caplog.text
+
+
+async def test_mails_that_hang_leave_others_some_hands(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.hanging = {f"a-{number}" for number in range(8)}
+        office.plan(*(opened(make_alert, number) for number in range(8)))
+        await office.settle()
+        office.plan(*(opened(make_alert, number) for number in range(8, 100)))
+        await office.pass_on(29_000)
+        assert office.channel.accepted == []
+
+        await office.pass_on(1_000)
+        assert len(office.channel.accepted) == 92
+
+
+async def test_no_more_mails_hang_at_a_time_than_half_as_many_again(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        office.channel.hanging = {f"a-{number}" for number in range(40)}
+        office.plan(*(opened(make_alert, number) for number in range(40)))
+        await office.pass_on(10 * MINUTES)
+
+        assert len(office.channel.tried) == 12
+
+
+async def test_mails_that_hang_are_said_once_a_minute(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
+    async with at_work() as office:
+        office.channel.hanging = {f"a-{number}" for number in range(2)}
+        office.plan(*(opened(make_alert, number) for number in range(2)))
+        await office.pass_on(29_999)
+        assert caplog.messages == []
+
+        await office.pass_on(100_000)
+        text = "mails wait for the mail server's answer: 2, the longest for {} s (smtp.accept_timeout_seconds)"
+        assert caplog.messages == [text.format(30), text.format(90)]
+        assert {logging.WARNING} == {record.levelno for record in caplog.records}
 
 
 async def test_the_newest_content_goes_out(make_alert: MakeAlert) -> None:
@@ -423,3 +524,32 @@ async def test_a_real_server_that_turns_one_mail_away_gets_the_other_thirty(
 
         assert sorted(office.statuses()) == ["deferred"] + ["sent"] * 30
         assert {mail.recipients for mail in inbox.mails} == {("desk@example.org",)}
+
+
+async def test_a_real_server_that_leaves_one_mail_unanswered_and_turns_another_away_gets_the_others(
+    make_alert: MakeAlert, inbox: Inbox
+) -> None:
+    has_first, answer_first = asyncio.Event(), asyncio.Event()
+    to_turn_away = ["421 4.3.2 Not now"]
+
+    async def behaviour(now: Step, _mail: Mail) -> str | None:
+        if now is Step.DATA and not has_first.is_set():
+            has_first.set()
+            await answer_first.wait()
+        if now is Step.MAIL and has_first.is_set() and to_turn_away:
+            return to_turn_away.pop()
+        return None
+
+    inbox.behaviour = behaviour
+    channel = EmailChannel(SmtpSettings(host=inbox.host, port=inbox.port, tls="none", connections=1))
+    async with asyncio.timeout(30), at_work(channel=channel) as office:
+        office.plan(opened(make_alert, 0))
+        await has_first.wait()
+        office.plan(opened(make_alert, 1))
+        while office.postman._outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
+            await asyncio.sleep(0.01)
+        office.plan(*(opened(make_alert, number) for number in range(2, 9)))
+        office.clock.move_to(office.clock.now() + 2_000)
+        await inbox.wait_for(8)
+        answer_first.set()
+        await inbox.wait_for(9)

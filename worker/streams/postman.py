@@ -43,6 +43,11 @@ _FINISH_SECONDS = 20.0
 #: And how long stopping may.
 _STOP_SECONDS = 3.0
 
+#: From when on a mail that the server does not answer for is slow, in ms: it does not keep others from being sent.
+_SLOW_MS = 30_000
+#: The least time between two warnings about slow mails, in ms.
+_QUIET_MS = 60_000
+
 #: What is said when a server can be talked to, but refuses everything.
 _REFUSES_ALL = "the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)"
 
@@ -61,6 +66,11 @@ class Postman:
         self._refusals = Refusals()
         self._schedule = Schedule()
         self._in_hand: dict[Errand, asyncio.Task[None]] = {}
+        # Those in hand that were taken up in an outage, to see whether the server is back.
+        self._probes: set[Errand] = set()
+        # Since when mails in hand have waited for the server to accept them, once it had accepted MAIL.
+        self._begun: dict[Errand, int] = {}
+        self._quiet_until = 0
         # What came of mails, by partition, until it is written down.
         self._outcomes: dict[int, dict[Errand, Outcome]] = defaultdict(dict)
         # Those that were accepted, also if the partition was lost before that was written down.
@@ -136,12 +146,19 @@ class Postman:
     async def _rounds(self) -> None:
         while True:
             self._something_new.clear()
+            self._warn_of_slow()
             self._set_out()
             await self._clock.wait(self._something_new, self._next_round())
 
     def _next_round(self) -> int | None:
         """Return when to look again if nothing new happens; None if only something new can change anything."""
-        next_at = None if self._giving_up else self._schedule.next_at()
+        if self._giving_up:
+            return None
+        return min((at for at in (self._next_mail(), self._next_slow()) if at is not None), default=None)
+
+    def _next_mail(self) -> int | None:
+        """Return when the next mail can be taken up, as far as that is a question of time."""
+        next_at = self._schedule.next_at()
         if next_at is None:
             return None
         until = self._outage.until
@@ -149,10 +166,37 @@ class Postman:
             return max(until, next_at)
         return next_at if self._free_hands > 0 else None
 
+    def _next_slow(self) -> int | None:
+        """Return when the next mail in hand becomes slow, or when to warn of those that are."""
+        now = self._clock.steady()
+        slow_at = [since + _SLOW_MS for since in self._begun.values()]
+        warn_at = [self._quiet_until] if any(at <= now for at in slow_at) else []
+        return min([*(at for at in slow_at if at > now), *warn_at], default=None)
+
+    @property
+    def _slow(self) -> list[Errand]:
+        """The mails in hand that have waited for long for the server to accept them."""
+        now = self._clock.steady()
+        return [errand for errand, since in self._begun.items() if since + _SLOW_MS <= now]
+
     @property
     def _free_hands(self) -> int:
-        hands = self._outage.hands(self._shell.settings.smtp.connections, self._clock.steady())
-        return hands - len(self._in_hand)
+        """How many mails may be taken up. Slow ones do not count, except that there may not be too many in all.
+
+        In an outage only the probes count: a mail that was begun earlier may hang for longer than the outage lasts.
+        """
+        smtp, slow = self._shell.settings.smtp, self._slow
+        counted = self._in_hand if self._outage.until is None else self._probes
+        hands = self._outage.hands(smtp.connections, self._clock.steady())
+        return min(hands - len(set(counted).difference(slow)), smtp.most_connections - len(self._in_hand))
+
+    def _warn_of_slow(self) -> None:
+        now, slow = self._clock.steady(), self._slow
+        if slow and now >= self._quiet_until:
+            self._quiet_until = now + _QUIET_MS
+            longest = (now - min(self._begun[errand] for errand in slow)) / 1_000
+            text = "mails wait for the mail server's answer: %d, the longest for %.0f s (smtp.accept_timeout_seconds)"
+            log.warning(text, len(slow), longest)
 
     def _set_out(self) -> None:
         """Take up what is due, as far as hands are free; in an outage, each time another mail."""
@@ -161,11 +205,14 @@ class Postman:
             errand = self._schedule.take(now) if self._outage.until is None else self._schedule.probe(now)
             if errand is None:
                 return
+            if self._outage.until is not None:
+                self._probes.add(errand)
             task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
             task.add_done_callback(partial(self._delivered, errand))
 
     def _delivered(self, errand: Errand, task: asyncio.Task[None]) -> None:
         del self._in_hand[errand]
+        self._probes.discard(errand)
         self._schedule.put_back(errand)
         self._something_new.set()
         self._stopped(task)
@@ -211,7 +258,7 @@ class Postman:
         if address.route.name != mail.route:
             text = "mail %s waited for the route %r, which the settings do not have any more: it goes to %r"
             log.warning(text, mail.delivery_id, mail.route, address.route.name)
-        error = await self._send_mail(mail, told, address)
+        error = await self._send_mail(errand, told, address)
         outcome = Outcome(error, address.route.name, mail.merged)
         if error is None or error.partly:
             self._accepted[errand] = outcome  # noted first: whatever comes next, it is not sent again from here
@@ -219,17 +266,25 @@ class Postman:
             return outcome
         return self._judged(errand, outcome, error)
 
-    async def _send_mail(self, mail: Mail, told: Told, address: Address) -> DeliveryError | None:
+    async def _send_mail(self, errand: Errand, told: Told, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted, None if it was."""
-        message = compose(told, address.route, delivery_id=mail.delivery_id, letterhead=self._email.letterhead)
+        message = compose(told, address.route, delivery_id=errand.delivery_id, letterhead=self._email.letterhead)
         try:
-            await self._channel.send(message, address.receivers)
+            await self._channel.send(message, address.receivers, partial(self._note_begun, errand))
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING
-                log.log(level, "mail %s was not accepted: %s", mail.delivery_id, _reason(error))
+                log.log(level, "mail %s was not accepted: %s", errand.delivery_id, _reason(error))
             return error
+        finally:
+            self._begun.pop(errand, None)
         return None
+
+    def _note_begun(self, errand: Errand) -> None:
+        """Take note that the server has accepted MAIL, so it can be used, whatever becomes of the mail."""
+        self._begun[errand] = self._clock.steady()
+        self._note_end(accepted=False)
+        self._something_new.set()
 
     def _judged(self, errand: Errand, outcome: Outcome, error: DeliveryError) -> Outcome | None:
         """Return what a failure means for the mail; None if it means nothing for it, but for the server."""
@@ -243,7 +298,8 @@ class Postman:
                 return None
             if refusal is Refusal.IN_DOUBT:
                 outcome = outcome._replace(error=DeliveryError(error.reason, retry=True, alarm=True))
-        self._note_end(accepted=False)
+        if not error.unsure:  # else nothing was heard of the server for a while: it may be away by now
+            self._note_end(accepted=False)
         return outcome
 
     def _note_success(self, errand: Errand) -> None:

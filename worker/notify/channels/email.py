@@ -17,7 +17,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email import policy
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage
@@ -120,8 +120,17 @@ class SmtpSettings(Section):
         "slow (RFC 5321, 4.5.3.2.6).",
     )
     connections: int = Field(
-        default=8, ge=1, le=64, description="Largest number of mails that are sent at the same time."
+        default=8,
+        ge=1,
+        le=64,
+        description="Largest number of mails that are sent at the same time. While mails wait for more than 30 seconds "
+        "for the server to accept them, up to half as many again are sent beside them.",
     )
+
+    @property
+    def most_connections(self) -> int:
+        """How many connections there may be, those included that go beyond `connections` for slow mails."""
+        return self.connections + (self.connections + 1) // 2
 
     @model_validator(mode="after")
     def _credentials(self) -> "SmtpSettings":
@@ -151,17 +160,21 @@ class EmailChannel:
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
         self._tls = None if settings.tls == "none" else _tls_context(settings.cafile)
-        self._free = asyncio.Semaphore(settings.connections)
+        self._free = asyncio.Semaphore(settings.most_connections)
         self._kept: list[_Kept] = []
         self._closed = False
 
-    async def send(self, message: EmailMessage, to: Sequence[str] | None = None) -> None:
+    async def send(
+        self, message: EmailMessage, to: Sequence[str] | None = None, begun: Callable[[], None] = lambda: None
+    ) -> None:
         """Hand the mail over to the server for the receivers in `to`, by default those of its To header.
 
         Return when the server has accepted it for every receiver. Raise DeliveryError otherwise; when only some
         receivers were refused, `retry_to` names those worth another attempt (4xx), and the others have it or will never
         get it. After a time-out or a disconnect the server may have accepted the mail: a retry can repeat it, with the
         same Message-ID.
+
+        `begun` is called when the server has accepted MAIL: what comes after that says nothing about the server.
         """
         sender = _addresses(message, "From")[0]
         receivers = without_repeats(_addresses(message, "To") if to is None else to)
@@ -169,7 +182,7 @@ class EmailChannel:
             raise ValueError("a mail needs a receiver")
         data = message.as_bytes(policy=_WIRE)
         async with self._free:
-            refused = await self._hand_over(sender, receivers, data)
+            refused = await self._hand_over(sender, receivers, data, begun)
         if refused:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
@@ -192,7 +205,9 @@ class EmailChannel:
         kept, self._kept = self._kept, []
         await asyncio.gather(*(_quit(each.client) for each in kept))
 
-    async def _hand_over(self, sender: str, receivers: list[str], data: bytes) -> dict[str, int]:
+    async def _hand_over(
+        self, sender: str, receivers: list[str], data: bytes, begun: Callable[[], None]
+    ) -> dict[str, int]:
         """Have the server accept the mail. Return the receivers it refused, each with its reply's code.
 
         A server may end the connection when it refuses a receiver (421): the other ones are offered on a new one.
@@ -204,6 +219,7 @@ class EmailChannel:
                 client = await self._begin(sender, len(data))
             except (SMTPException, OSError) as error:
                 raise self._failure(error, begun=bool(refused)) from None
+            begun()
             try:
                 if await self._transact(client, left, data, refused):
                     break
