@@ -231,9 +231,10 @@ async def leave_a_failed_task() -> None:
 def test_what_ends_a_task_that_nobody_awaits_is_a_line_without_its_text(
     capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
-    """Kafka's clients run event loops of their own in threads. What earlier tests left behind is collected before."""
-    gc.collect()
+    """Kafka's clients run event loops of their own in threads. What earlier tests left is collected before."""
     configured()
+    gc.collect()
+    capsys.readouterr()
     thread = threading.Thread(target=asyncio.run, args=(leave_a_failed_task(),))
     (thread.run if where == "here" else thread.start)()
     if where == "in a thread":
