@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from flow.carrying import Partition, numbered
-from flow.records import DAY, NOW, Record, earlier, of, value
+from flow.records import DAY, HOUR, NOW, Record, earlier, of, value
 from flow.test_road import counted
 
 from worker.flow import outbox
@@ -226,6 +226,19 @@ def test_so_many_ids_are_kept_and_the_oldest_forgotten_first(kept: int) -> None:
     assert {n: revision for n, revision in found.items() if revision is not None} == {
         n: n for n in range(70 - kept, 70)
     }
+
+
+@pytest.mark.parametrize("revision", [2**31, 2**32 - 1, 2**32, NOW, 2**53 - 1])
+def test_of_an_older_answer_any_revision_that_is_accepted_is_kept(revision: int) -> None:
+    """Some publishers count revisions in milliseconds since 1970."""
+    partition, hour_later = Partition(), min(revision + 2 * HOUR, 2**53 - 1)
+    log = [Record(value(response_id=f"r-{n}", revision=revision, segment=[f"{n}"])) for n in range(100)]
+    log += [Record(value(response_id="r-3", revision=again, score=0)) for again in (revision, 7, hour_later)]
+    outputs = partition.carry(numbered(log))
+    outcomes = [d["outcome"] for d in of(outbox.DECISIONS, outputs) if d["response_id"] == "r-3"]
+
+    corrected = "forgotten" if hour_later > revision else "duplicate"
+    assert outcomes == ["accepted", "duplicate", "superseded", corrected]
 
 
 def test_the_largest_row_is_below_kafkas_limit() -> None:

@@ -25,13 +25,20 @@ SCANNER = 2
 MOVED = 3
 
 
-#: An id as a 63-bit number, and the revision.
+#: An id as a 63-bit number, and the revision in 32 bits (`short_revision`).
 _OLDER = Struct(">QI")
+#: From here on revisions are kept in steps; of milliseconds since 1970, a step is 70 minutes.
+_LARGE, _STEP_BITS = 2**31, 22
 #: So many answers fit a row, however long their ids and segments are. More may weigh so many bytes: with the ids of
 #: further ones, a row is below Kafka's default limit of 1 MiB.
 _LIGHT, _HEAVIEST = 64, 400_000
 #: What an answer takes in a row besides its texts, in bytes, at most.
 _AROUND_TEXTS = 100
+
+
+def short_revision(revision: int) -> int:
+    """Return a revision in 32 bits, in the same order: as it is, or of a large one the step that it lies in."""
+    return revision if revision < _LARGE else _LARGE + (revision >> _STEP_BITS)
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
@@ -105,7 +112,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         del self.answers[:surplus]
 
     def older_revision(self, response_id: str) -> int | None:
-        """Return the revision of an answer of which only the id is kept; None if it is not known."""
+        """Return the short revision of an answer of which only the id is kept; None if it is not known."""
         place = self._older_place(response_id) if self.older else None
         return None if place is None else _OLDER.unpack_from(self.older, place)[1]
 
@@ -113,7 +120,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         """Keep an answer's id and revision, as the newest of those; drop the oldest beyond the number kept."""
         place = self._older_place(response_id)
         kept = self.older if place is None else self.older[:place] + self.older[place + _OLDER.size :]
-        kept += _OLDER.pack(number(response_id), revision)
+        kept += _OLDER.pack(number(response_id), short_revision(revision))
         self.older = kept[-policy.known_ids * _OLDER.size :] if policy.known_ids else b""
 
     def _older_place(self, response_id: str) -> int | None:

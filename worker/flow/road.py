@@ -18,7 +18,7 @@ from worker.errors import Rejected
 from worker.flow import moved, outbox
 from worker.flow.amendment import OUTCOMES, Amendment, of_burst, of_move
 from worker.flow.bursts import Burst, burst_of
-from worker.flow.contact import MOVED, Answer, Contact, Contacts
+from worker.flow.contact import MOVED, Answer, Contact, Contacts, short_revision
 from worker.flow.content import COMMENT, content_of
 from worker.flow.dead_letter import dead_letter
 from worker.flow.expiry import Sweep, unexpired
@@ -310,8 +310,9 @@ def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
     out of them.
     """
     response = facts.response
-    if response.revision <= known:
-        outcome = Outcome.DUPLICATE if response.revision == known else Outcome.SUPERSEDED
+    revision = short_revision(response.revision)
+    if revision <= known:
+        outcome = Outcome.DUPLICATE if revision == known else Outcome.SUPERSEDED
         _record_answer(facts, place, desk, outcome)
         return
     rulings = [rule(facts) for rule in RULES]
