@@ -39,7 +39,9 @@ _Delivery = emitted(Delivery)
 #: Settled mails kept per customer, newest last: how far back a repeated alert is recognised.
 _SETTLED_KEPT = 64
 #: Open mails kept per customer. So many unhappy answers of one customer, with the mail server away, are no customer's.
-_OPEN_KEPT = 2_000
+OPEN_KEPT = 2_000
+#: The delivery log's reason for a mail beyond that.
+TOO_MANY_WAITING = "too_many_waiting"
 #: Between a customer's id and a mail's, in the key of an alert's row.
 _NUL = b"\x00"
 #: Before the key of an incident's rows: a customer may be called what an incident's key is, but with no such character.
@@ -263,8 +265,8 @@ def _plan(told: Told, record: Record, event_id: str, earlier: Sequence[Mail], de
         if isinstance(told, Alert):
             mail.action, mail.reason, mail.revision = told.action, told.reason, told.revision
         box.mails.append(mail)
-        if sum(known.is_open for known in box.mails) > _OPEN_KEPT:
-            desk.outputs.append(_settle(mail, DeliveryStatus.FAILED, "too_many_waiting", now))
+        if sum(known.is_open for known in box.mails) > OPEN_KEPT:
+            desk.outputs.append(_settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             continue
         desk.letters[letter_key(key, delivery_id)] = record.value
         desk.outputs.append(logged(mail, "planned", now))

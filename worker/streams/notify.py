@@ -2,11 +2,15 @@
 
 from worker.clock import Clock
 from worker.flow import outbox
+from worker.flow.record import Record
+from worker.flow.road import Decided
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
 from worker.settings import Settings
 from worker.streams import topics
+from worker.streams.overfull import Overfull
 from worker.streams.postman import Postman
+from worker.streams.rows import Partition
 from worker.streams.shell import Shell
 
 ROLE = "notify"
@@ -17,10 +21,13 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
     shell = Shell(settings, ROLE, kafka)
     planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)
-    shell.agent(
-        outbox.ALERTS,
-        table,
-        lambda records, _, partition: mailbox.plan(records, planner, partition.rows.get),
-    )
+    overfull = Overfull()
+
+    def decide(records: list[Record], _: int, partition: Partition) -> Decided:
+        decided = mailbox.plan(records, planner, partition.rows.get)
+        overfull.note(decided.outputs)
+        return decided
+
+    shell.agent(outbox.ALERTS, table, decide)
     postman = Postman(shell, table, EmailChannel(settings.smtp), clock)
     return shell, postman

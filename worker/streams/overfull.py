@@ -1,0 +1,59 @@
+"""Lines of the log about alerts that get no mail, because too many mails of one customer wait: one a minute at most."""
+
+import logging
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+import msgspec
+
+from worker.flow import outbox
+from worker.flow.outbox import Output
+from worker.notify.mailbox import OPEN_KEPT, TOO_MANY_WAITING
+
+log = logging.getLogger(__name__)
+
+#: The least time between two lines, in seconds.
+_QUIET_SECONDS = 60.0
+
+
+class _Line(msgspec.Struct):
+    """What is read of a line of the delivery log; nothing of it is personal."""
+
+    alert_id: str
+    reason: str
+
+
+_read = msgspec.json.Decoder(_Line).decode
+
+
+class Overfull:
+    """Counts the mails that are not sent for this reason."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._count = 0
+        self._quiet_until = clock()
+
+    def note(self, outputs: Iterable[Output]) -> None:
+        """Count such mails among a batch's outputs; say how many there were, and name the last, if it is time to."""
+        lost = [line for output in outputs if (line := _line(output)) is not None]
+        if not lost:
+            return
+        self._count += len(lost)
+        now = self._clock()
+        if now < self._quiet_until:
+            return
+        self._quiet_until = now + _QUIET_SECONDS
+        log.error(
+            "alert %s gets no mail (too_many_waiting): %d mails about its customer or segment wait already, which is "
+            "the limit; mails not sent for this reason since the start: %d",
+            *(lost[-1].alert_id, OPEN_KEPT, self._count),
+        )
+
+
+def _line(output: Output) -> _Line | None:
+    # Most lines have another reason, and need not be decoded to see that.
+    if output.topic != outbox.DELIVERIES or TOO_MANY_WAITING.encode() not in (output.value or b""):
+        return None
+    line = _read(output.value or b"")
+    return line if line.reason == TOO_MANY_WAITING else None
