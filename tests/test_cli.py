@@ -48,9 +48,18 @@ def test_check_config_says_what_the_settings_come_to(capsys: pytest.CaptureFixtu
         "topics   nps.*",
         "mail     localhost:25 (tls: starttls), from nps-worker@localhost",
         "route    default: every segment, warning and up, 1 receiver",
-        "settings are fine",
+        "settings are fine; nobody will be invited, since invitations.platform.url is not set",
     ]
     assert err == ""
+
+
+def test_check_config_does_not_warn_of_invitations_that_can_be_sent(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPS_INVITATIONS__PLATFORM__URL", "https://reviews.example.com/shop")
+
+    assert main(["check-config"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "settings are fine"
 
 
 def test_check_config_names_the_file_that_it_read(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +83,7 @@ def test_check_config_connects_only_when_it_is_asked_to_and_says_what_is_in_the_
 
     assert main(["check-config", "--connect"]) == 1
     kafka, mail = capsys.readouterr().out.splitlines()[-2:]
-    assert kafka == f"kafka    failed: Kafka at 127.0.0.1:{port}: not reachable"
+    assert kafka == f"kafka    failed: Kafka at 127.0.0.1:{port}: not reachable (kafka.bootstrap_servers)"
     assert mail.startswith(f"mail     failed: refused: 127.0.0.1:{port}: ")
     assert "smtp.port" in mail
 
@@ -508,7 +517,7 @@ def test_people_are_shown_where_they_were_counted(
         ("elsewhere", tree(fr__shop=(1, 2, 3)), "see them all with --tree"),
         ("", {}, "nps.scores has no scores of any segment; has the worker run?"),
         ("", Unreachable("Kafka at localhost:9092: not reachable"), "Kafka at localhost:9092: not reachable"),
-        ("", KafkaConnectionError(), "localhost:9092: KafkaConnectionError; is Kafka there?"),
+        ("", KafkaConnectionError(), "localhost:9092 (kafka.bootstrap_servers): KafkaConnectionError; is Kafka there?"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_line(

@@ -70,8 +70,8 @@ async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka,
 async def test_a_kafka_that_is_not_there_is_said_and_waited_for(inbox: Inbox, tmp_path: Path) -> None:
     env = {"NPS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}", "NPS_STATUS_FILE": str(tmp_path / "s")}
     async with worker_process("run", env=env) as process:
-        await process.said("not reachable; trying again in 1 s")
-        await process.said("not reachable; trying again in 2 s")
+        await process.said("not reachable (kafka.bootstrap_servers); trying again in 1 s")
+        await process.said("not reachable (kafka.bootstrap_servers); trying again in 2 s")
         assert await process.end() == 0
     assert "Traceback" not in "\n".join(process.lines)
     assert len(process.lines) <= 6, process.lines

@@ -195,7 +195,8 @@ async def test_one_server_that_lets_in_is_enough(door: Door) -> None:
 
 async def test_of_several_servers_each_is_named_and_a_refusal_counts(door: Door) -> None:
     there = door.kafka.secured_servers("SASL_SSL")
-    with pytest.raises(Unreachable, match=r"^Kafka at 127.0.0.1:1: not reachable, at 127.0.0.1:2: not reachable$"):
+    each = "at 127.0.0.1:1: not reachable, at 127.0.0.1:2: not reachable"
+    with pytest.raises(Unreachable, match=rf"^Kafka {each} \(kafka.bootstrap_servers\)$"):
         await reach(door.settings("SASL_SSL", bootstrap_servers="127.0.0.1:1,127.0.0.1:2"))
     with pytest.raises(Refused, match=f"^Kafka at {re.escape(there)}: the login is refused"):
         await reach(door.settings("SASL_SSL", bootstrap_servers=f"127.0.0.1:1,{there}", sasl_password=WRONG))

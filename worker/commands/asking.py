@@ -78,7 +78,8 @@ def with_kafka(
         try:
             return asyncio.run(work(asked, settings))
         except KafkaError as error:
-            print(f"\n{settings.kafka.bootstrap_servers}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
+            server = f"{settings.kafka.bootstrap_servers} (kafka.bootstrap_servers)"
+            print(f"\n{server}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
         except (Unreachable, Fatal, StillRunning) as error:
             print(error, file=sys.stderr)
         return Exit.FAILED

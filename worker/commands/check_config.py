@@ -66,9 +66,15 @@ def _summary(settings: Settings) -> str:
                 f"{len(route.to)} receiver{'s' if len(route.to) > 1 else ''}"
                 for route in settings.email.all_routes()
             ),
-            "settings are fine",
+            f"settings are fine{_left_out(settings)}",
         ]
     )
+
+
+def _left_out(settings: Settings) -> str:
+    """Say what the worker will not do with these settings, although somebody may expect it."""
+    has_no_url = settings.invitations.platform.url is None
+    return "; nobody will be invited, since invitations.platform.url is not set" if has_no_url else ""
 
 
 async def _kafka(settings: Settings) -> bool:

@@ -53,7 +53,7 @@ async def reach(kafka: KafkaSettings) -> None:
                 failures.append(f"at {server}: {_failure(error)}")
     if refusals:
         raise Refused(f"Kafka {', '.join(refusals)}")
-    raise Unreachable(f"Kafka {', '.join(failures)}")
+    raise Unreachable(f"Kafka {', '.join(failures)} (kafka.bootstrap_servers)")
 
 
 async def _ask(connection: AIOKafkaConnection) -> None:

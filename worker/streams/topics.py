@@ -378,5 +378,11 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
         if error.retriable or error is TopicAuthorizationFailedError or no_brokers:
             raise error(name)
         if code and error is not TopicAlreadyExistsError:
-            raise TopicsUnfit(f"{name} could not be created: {error.__name__} {rest[0] if rest else ''}".rstrip())
+            hint = (
+                f": kafka.replication_factor is {kafka.replication_factor}, and Kafka has fewer brokers than that"
+                if error is InvalidReplicationFactorError
+                else ""
+            )
+            said = f"{error.__name__} {rest[0] if rest and rest[0] else ''}".rstrip()
+            raise TopicsUnfit(f"{name} could not be created: {said}{hint}")
     log.info("created topics: %s", ", ".join(plan.name for plan in missing))

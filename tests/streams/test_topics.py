@@ -1,0 +1,39 @@
+"""What is said of a topic that Kafka does not create."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.errors import InvalidReplicationFactorError, TopicAuthorizationFailedError
+
+from worker.errors import TopicsUnfit
+from worker.settings import KafkaSettings
+from worker.streams.topics import TopicPlan, _create
+
+
+class Admin:
+    """Refuses each topic with an error; one broker is there."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    async def create_topics(self, new: list[Any]) -> Any:
+        return SimpleNamespace(topic_errors=[(topic.name, self._code, None) for topic in new])
+
+    async def describe_cluster(self) -> Any:
+        return {"brokers": [{"node_id": 1}]}
+
+
+async def create(code: int) -> None:
+    plan = TopicPlan("nps.alerts", {}, {})
+    await _create(Admin(code), [plan], 4, KafkaSettings(replication_factor=3))
+
+
+async def test_too_few_brokers_for_the_copies_are_said_with_the_setting() -> None:
+    with pytest.raises(TopicsUnfit, match=r"^nps.alerts could not be created: .*: kafka.replication_factor is 3, and"):
+        await create(InvalidReplicationFactorError.errno)
+
+
+async def test_a_missing_permission_stays_what_it_is() -> None:
+    with pytest.raises(TopicAuthorizationFailedError):
+        await create(TopicAuthorizationFailedError.errno)
