@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flow.records import NOW, Record, answer, value
 
+from schemas import examples
 from schemas.dead_letter import Reason
 from schemas.response import Consent, Customer, Origin, Response, Solicitation
 from worker.errors import Rejected
@@ -589,6 +590,50 @@ def test_bare_data_under_the_structured_content_type_lacks_its_envelope() -> Non
     assert refused(Record(value(), headers=[STRUCTURED])).reason == Reason.ENVELOPE_INVALID
 
 
+@pytest.mark.parametrize("structured", [False, True])
+@pytest.mark.parametrize(
+    ("field", "wrong", "detail"),
+    [
+        ("score", 11, "expected a whole number from 0 to 10"),
+        ("score", -1, "expected a whole number from 0 to 10"),
+        ("score", "9", "expected a whole number from 0 to 10"),
+        ("score", None, "expected a whole number from 0 to 10"),
+        ("score", 3.5, "expected a whole number from 0 to 10"),
+        ("score", True, "expected a whole number from 0 to 10"),
+        ("score", [], "expected a whole number from 0 to 10"),
+        ("response_id", "", "must not be empty"),
+        ("customer_id", "c" * 201, "must have at most 200 characters"),
+        ("survey_id", "s\n", "must have no control characters"),
+        ("response_id", [], "expected a text or a whole number"),
+        (
+            "responded_at",
+            "2026-03-02T09:14:05",
+            "has no time zone; expected one as in 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z",
+        ),
+    ],
+)
+def test_a_wrong_field_is_said_in_plain_words(field: str, wrong: object, detail: str, *, structured: bool) -> None:
+    given = answer() | {field: wrong}
+    record = Record(envelope(data=given), headers=[STRUCTURED]) if structured else Record(json.dumps(given).encode())
+
+    assert refused(record).detail == f"{'data.' if structured else ''}{field}: {detail}"
+
+
+def test_a_time_that_lies_too_far_ahead_is_answered_by_the_limit() -> None:
+    record = Record(value(responded_at="2200-01-01T00:00:00Z"))
+
+    assert refused(record).detail == (
+        f"responded_at: lies more than {IntakePolicy().max_ahead_hours:g} hours (intake.max_ahead_hours) ahead of the "
+        "record's Kafka time"
+    )
+
+
+def test_the_example_of_a_dead_letter_says_what_the_worker_says() -> None:
+    rejected = refused(Record(value(score=11)))
+
+    assert (examples.DEAD_LETTER["reason"], examples.DEAD_LETTER["detail"]) == (rejected.reason, rejected.detail)
+
+
 # What people wrote stays out of the detail.
 
 
@@ -658,10 +703,10 @@ def test_whoever_can_answer_can_be_erased(key: str) -> None:
     [
         (None, Reason.NO_KEY, "a null value needs the key of the customer to erase"),
         (b"", Reason.NO_KEY, "a null value needs the key of the customer to erase"),
-        (b"kk" * 100 + b"k", Reason.ID_TOO_LONG, "key: String should have at most 200 characters"),
-        (b"\x00head", Reason.ID_CONTROL_CHARACTER, "key: String should match pattern"),
-        (b"a\nb", Reason.ID_CONTROL_CHARACTER, "key: String should match pattern"),
-        ("a\x85".encode(), Reason.ID_CONTROL_CHARACTER, "key: String should match pattern"),
+        (b"kk" * 100 + b"k", Reason.ID_TOO_LONG, "key: must have at most 200 characters"),
+        (b"\x00head", Reason.ID_CONTROL_CHARACTER, "key: must have no control characters"),
+        (b"a\nb", Reason.ID_CONTROL_CHARACTER, "key: must have no control characters"),
+        ("a\x85".encode(), Reason.ID_CONTROL_CHARACTER, "key: must have no control characters"),
         (b"c-1\xff", Reason.INVALID_UTF8, "key: is not UTF-8"),
         (b"\xed\xa0\x80", Reason.INVALID_UTF8, "key: is not UTF-8"),
     ],

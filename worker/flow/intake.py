@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from schemas.base import Identifier
+from schemas.base import LONGEST_ID, Identifier
 from schemas.cloudevents import SPEC_VERSION, STRUCTURED_CONTENT_TYPE, StructuredResponse
 from schemas.dead_letter import Reason
 from schemas.response import Customer, Response
@@ -32,6 +32,15 @@ _ID_REASONS = {
     "string_too_long": Reason.ID_TOO_LONG,
     "string_pattern_mismatch": Reason.ID_CONTROL_CHARACTER,
 }
+#: What is said instead of pydantic's own words, which name types of Python.
+_WORDS = {
+    "string_too_short": "must not be empty",
+    "string_too_long": f"must have at most {LONGEST_ID} characters",
+    "string_pattern_mismatch": "must have no control characters",
+    "timezone_aware": "has no time zone; expected one as in 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z",
+}
+_SCORE_WORDS = "expected a whole number from 0 to 10"
+_ID_WORDS = "expected a text or a whole number"
 _NO_WHOLE_NUMBER = {"float_type", "finite_number", "int_from_float"}
 _RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_parsing_size"}
 
@@ -67,7 +76,11 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     if given < 0:
         raise Rejected(Reason.TIME_INVALID, "responded_at: is before 1970")
     if given > record.timestamp + policy.max_ahead_hours * HOUR:
-        raise Rejected(Reason.TIME_FUTURE, "responded_at: lies too far ahead of the record's Kafka time")
+        raise Rejected(
+            Reason.TIME_FUTURE,
+            f"responded_at: lies more than {policy.max_ahead_hours:g} hours (intake.max_ahead_hours) ahead of the "
+            "record's Kafka time",
+        )
     return response, given
 
 
@@ -91,7 +104,7 @@ def erased_key(record: Record) -> bytes:
         raise Rejected(Reason.INVALID_UTF8, "key: is not UTF-8") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise Rejected(_ID_REASONS[first["type"]], f"key: {first['msg']}") from None
+        raise Rejected(_ID_REASONS[first["type"]], f"key: {_words(first)}") from None
     return key
 
 
@@ -143,7 +156,7 @@ def _rejected(errors: Sequence[ErrorDetails], value: bytes, *, structured: bool)
     for error in errors:
         # A field of several types has nameless parts, one for each: what the first one says is enough.
         path = ".".join(str(part) for part in error["loc"] if part != "") or "value"
-        found.setdefault(path, error["msg"])
+        found.setdefault(path, _words(error))
     if errors[0]["type"] != "json_invalid" and (field := _missing_customer(value, structured=structured)):
         found.setdefault(field, _CUSTOMER_MISSING)
     # An object with a wrong field is also no empty list, which is accepted in its place: that says nothing.
@@ -159,6 +172,16 @@ def _without_customer(value: bytes, *, structured: bool) -> Rejected:
     if (body["data"] if structured else body).get("customer_id") == "":
         return Rejected(Reason.ID_EMPTY, f"customer_id: {_CUSTOMER_EMPTY}")
     return Rejected(Reason.MISSING_FIELD, f"customer_id: {_CUSTOMER_MISSING}")
+
+
+def _words(error: ErrorDetails) -> str:
+    """Say what was expected, in plain words where there are some."""
+    kind, fields = error["type"], [part for part in error["loc"] if part not in {"", "data"}]
+    if fields == ["score"] and kind != "missing":
+        return _SCORE_WORDS
+    if len(fields) == 1 and fields[0] in _IDS and kind == "string_type":
+        return _ID_WORDS
+    return _WORDS.get(kind, error["msg"])
 
 
 def _missing_customer(value: bytes, *, structured: bool) -> str:
