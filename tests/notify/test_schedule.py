@@ -136,3 +136,27 @@ def test_a_mail_can_be_hastened() -> None:
     assert schedule.take(5) == errand(1)
     schedule.hasten(errand(2), 5)
     assert schedule.next_at() is None
+
+
+def test_a_customers_flood_does_not_hold_the_others_up() -> None:
+    schedule = Schedule()
+    schedule.put(0, b"flood", [a_mail(number) for number in range(2_000)], due)
+    before = [schedule.take(0) for _ in range(100)]
+    schedule.put(0, b"other", [a_mail(5_000), a_mail(5_001)], due)
+    after = [schedule.take(0) for _ in range(5)]
+
+    assert before == [errand(number, b"flood") for number in range(100)]
+    assert {errand(5_000, b"other"), errand(5_001, b"other")} < set(after)
+
+
+def test_mails_of_a_customer_keep_their_order_and_none_waits_for_ever_behind_new_customers() -> None:
+    schedule = Schedule()
+    schedule.put(0, b"flood", [a_mail(number) for number in range(10)], due)
+    taken: list[Errand | None] = []
+    for number in range(30):
+        schedule.put(0, f"other-{number}".encode(), [a_mail(1_000 + number)], due)
+        if number == 5:
+            schedule.put(0, b"flood", [a_mail(number) for number in range(12)], due)
+        taken += [schedule.take(0), schedule.take(0)]
+
+    assert [found for found in taken if found and found.key == b"flood"] == [errand(n, b"flood") for n in range(12)]

@@ -23,9 +23,13 @@ class Errand(NamedTuple):
 
 
 class _Due(NamedTuple):
-    """From when on a mail may go out; of those that may, the one planned first goes first."""
+    """From when on a mail may go out; of those that may, customers' (or segments') mails take turns.
+
+    So the many mails of one customer do not hold up the others'. Those of one turn go in the order of planning.
+    """
 
     at: int
+    turn: int
     planned: int
     errand: Errand
 
@@ -38,6 +42,10 @@ class _Open(NamedTuple):
     entry: _Due
 
 
+def _planned(mail: Mail) -> int:
+    return mail.planned
+
+
 class Schedule:
     """The open mails of the partitions held, but for those in hand in the order of their time."""
 
@@ -45,6 +53,8 @@ class Schedule:
         self._open: dict[tuple[int, bytes], dict[str, _Open]] = {}
         self._queue: list[_Due] = []
         self._size = 0
+        #: The turn that is being served: a customer's first mail joins it, and each further one the turn after.
+        self._turn = 0
         self._in_hand: set[Errand] = set()
         #: When each mail, and each route, was last tried while an outage lasts: a count, not a time.
         self._probed: dict[Errand | str, int] = {}
@@ -59,13 +69,16 @@ class Schedule:
         """Take note of a row's open mails; `at` says from when on one may go out."""
         known = self._open.pop((partition, key), {})
         found: dict[str, _Open] = {}
-        for mail in mails:
+        turn = self._turn
+        for mail in sorted(mails, key=_planned):
             same = known.get(mail.delivery_id)
             if same is not None and same.due == mail.due:
                 found[mail.delivery_id] = same
+                turn = max(turn, same.entry.turn + 1)
                 continue
             errand = Errand(partition, key, mail.delivery_id)
-            found[mail.delivery_id] = _Open(mail.due, mail.route, _Due(at(mail), mail.planned, errand))
+            found[mail.delivery_id] = _Open(mail.due, mail.route, _Due(at(mail), turn, mail.planned, errand))
+            turn += 1
             if errand not in self._in_hand:
                 heappush(self._queue, found[mail.delivery_id].entry)
         if found:
@@ -102,7 +115,9 @@ class Schedule:
         self._skip()
         if not self._queue or self._queue[0].at > now:
             return None
-        errand = heappop(self._queue).errand
+        entry = heappop(self._queue)
+        errand = entry.errand
+        self._turn = max(self._turn, entry.turn)
         self._in_hand.add(errand)
         return errand
 
@@ -111,7 +126,7 @@ class Schedule:
         due = [mail for mails in self._open.values() for mail in mails.values() if self._may_go(mail, now)]
         if not due:
             return None
-        chosen = min(due, key=self._turn)
+        chosen = min(due, key=self._rank)
         errand = chosen.entry.errand
         self._queue.remove(chosen.entry)
         heapify(self._queue)
@@ -153,7 +168,7 @@ class Schedule:
     def _may_go(self, mail: _Open, now: int) -> bool:
         return mail.entry.at <= now and mail.entry.errand not in self._in_hand
 
-    def _turn(self, mail: _Open) -> tuple[int, int, _Due]:
+    def _rank(self, mail: _Open) -> tuple[int, int, _Due]:
         return self._probed.get(mail.route, 0), self._probed.get(mail.entry.errand, 0), mail.entry
 
     def _counts(self, entry: _Due) -> bool:
