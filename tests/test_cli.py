@@ -445,6 +445,7 @@ def test_dead_letters_are_shown_as_they_are_asked_for(
     [
         (["--since", "yesterday"], "yesterday is no age: write 30m, 12h or 7d"),
         (["--limit", "0"], "0 is no number from 1"),
+        (["--reason", "bad_score"], "bad_score is no reason: write one of too_large, no_key, invalid_utf8, not_json"),
     ],
 )
 def test_dead_letters_say_how_to_ask(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
@@ -487,6 +488,13 @@ def test_the_scores_of_a_segment_are_shown_with_its_children(
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["segment", "fr", "shop", "sales"]
     assert main(["scores", "--tree"]) == 0
     assert "delivery" in capsys.readouterr().out
+
+
+def test_surveys_belong_to_no_segment(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    scores_found(monkeypatch, tree(fr__shop=(1, 2, 3)))
+
+    assert main(["scores", "fr", "--surveys"]) == 2
+    assert capsys.readouterr() == ("", "--surveys shows the surveys of all segments: name no segment with it\n")
 
 
 def test_people_are_shown_where_they_were_counted(

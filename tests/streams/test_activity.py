@@ -47,10 +47,17 @@ def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogC
     activity.say()
     activity.say()
 
-    decided = "3 answers decided (2 accepted, 1 duplicate), 1 alerts (1 opened), 2 invitations"
+    decided = "3 answers decided (2 accepted, 1 duplicate), 1 alert (1 opened), 2 invitations"
     assert caplog.messages == [
-        f"in the last minute: {decided}, 1 dead letters (1 score_out_of_range), 2 mails (1 sent, 1 failed)",
+        f"in the last minute: {decided}, 1 dead letter (1 score_out_of_range), 2 mails (1 sent, 1 failed)",
     ]
+
+
+def test_a_planned_mail_that_is_sent_is_one_mail(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
+    send(activity, outbox.DELIVERIES, b'{"status":"pending"}', b'{"status":"pending"}', b'{"status":"sent"}')
+    activity.say()
+
+    assert caplog.messages == ["in the last minute: 2 mails planned, 1 mail (1 sent)"]
 
 
 def test_an_event_that_is_cut_or_of_another_version_is_counted_all_the_same(

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 
+from schemas.dead_letter import Reason
 from worker import dead_letters
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import outbox
@@ -25,7 +26,9 @@ def add(commands: Commands) -> None:
         "refused, and how it begins. What is shown may be personal.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("--reason", metavar="WORD", help="show only those with this reason, such as not_json")
+    parser.add_argument(
+        "--reason", type=_reason, metavar="WORD", help="show only those with this reason, such as not_json"
+    )
     parser.add_argument("--since", type=_age, metavar="AGE", help="show only those that are not older: 30m, 12h, 7d")
     parser.add_argument(
         "--limit",
@@ -39,6 +42,12 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print each as the event that it is, one per line")
     parser.set_defaults(run=with_kafka(_show))
+
+
+def _reason(text: str) -> str:
+    if text not in set(Reason):
+        raise argparse.ArgumentTypeError(f"{text} is no reason: write one of {', '.join(Reason)}")
+    return text
 
 
 def _age(text: str) -> int:

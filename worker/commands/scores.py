@@ -49,6 +49,9 @@ def add(commands: Commands) -> None:
 
 
 async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
+    if asked.surveys and asked.path:
+        print("--surveys shows the surveys of all segments: name no segment with it", file=sys.stderr)
+        return Exit.WRONG
     topic = topic_name(settings.topic_prefix, outbox.SCORES)
     found = await latest(settings.kafka, topic)
     if asked.people:

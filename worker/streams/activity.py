@@ -9,20 +9,25 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from schemas.delivery import DeliveryStatus
 from worker.flow import outbox
+from worker.logs import counted
 from worker.streams.sending import Sendable
 
 log = logging.getLogger(__name__)
 
+#: The delivery log has a line when a mail is planned, and further ones of what becomes of it: it is one mail.
+_PLANNED = DeliveryStatus.PENDING.value
+
 _EVERY_SECONDS = 60.0
-#: What is counted of each topic, and after what its records have the word that tells the kinds apart. Nothing from
-#: outside stands before that word.
+#: What is counted of each topic, as one and as many, and after what its records have the word that tells the kinds
+#: apart. Nothing from outside stands before that word.
 _COUNTED = {
-    outbox.DECISIONS: ("answers decided", b'"outcome":"'),
-    outbox.ALERTS: ("alerts", b'"action":"'),
-    outbox.INVITATIONS: ("invitations", b""),
-    outbox.DEAD_LETTERS: ("dead letters", b'"reason":"'),
-    outbox.DELIVERIES: ("mails", b'"status":"'),
+    outbox.DECISIONS: (("answer decided", "answers decided"), b'"outcome":"'),
+    outbox.ALERTS: (("alert", "alerts"), b'"action":"'),
+    outbox.INVITATIONS: (("invitation", "invitations"), b""),
+    outbox.DEAD_LETTERS: (("dead letter", "dead letters"), b'"reason":"'),
+    outbox.DELIVERIES: (("mail", "mails"), b'"status":"'),
 }
 
 
@@ -41,7 +46,7 @@ class Activity:
 
     def say(self) -> None:
         """Say what was done since it was last said, if anything was."""
-        done = [_listed(what, self._kinds[topic]) for topic, (what, _) in self._counted.items() if self._kinds[topic]]
+        done = [line for topic, (what, _) in self._counted.items() for line in _listed(what, self._kinds[topic])]
         if done:
             log.info("in the last minute: %s", ", ".join(done))
         for kinds in self._kinds.values():
@@ -61,7 +66,12 @@ def _word(value: bytes, before: bytes) -> str:
     return "" if found < 0 else value[begin : value.find(b'"', begin)].decode(errors="replace")
 
 
-def _listed(what: str, counted: Counter[str]) -> str:
-    """Return how many there were, and of which kinds where there are kinds."""
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in counted.most_common() if kind)
-    return f"{counted.total():,} {what}" + (f" ({kinds})" if kinds else "")
+def _listed(what: tuple[str, str], found: Counter[str]) -> list[str]:
+    """Return how many there were, and of which kinds where there are kinds; what is only planned stands apart."""
+    lines, others = [], +Counter({kind: count for kind, count in found.items() if kind != _PLANNED})
+    if found[_PLANNED]:
+        lines.append(f"{counted(found[_PLANNED], *what)} planned")
+    if others:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common() if kind)
+        lines.append(counted(others.total(), *what) + (f" ({kinds})" if kinds else ""))
+    return lines
