@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -21,7 +22,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
 from worker import __version__, dead_letters
 from worker.cli import main
-from worker.commands import scores
+from worker.commands import publish, scores
 from worker.errors import Unreachable
 from worker.rebuild import command
 from worker.settings import Settings, load
@@ -176,6 +177,7 @@ def test_a_certificate_authority_that_is_none_is_found_by_check_config(
         (["publish", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
         (["publish", "."], ". is not a file"),
         (["demo", "--input", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
+        (["demo", "--json"], "--json needs --once"),
         (["demo", "--rate", "fast"], "fast is no number above 0"),
         (["demo", "--rate", "0"], "0 is no number above 0"),
         (["demo", "--rate", "nan"], "nan is no number above 0"),
@@ -388,6 +390,39 @@ def test_publish_check_says_which_lines_the_worker_would_refuse_and_why(capsys: 
 def test_a_sample_is_a_response_with_this_score(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", "--sample", "2", "--check"]) == 0
     assert capsys.readouterr().out == "1 of 1 line is a response\n"
+
+
+def test_a_published_sample_says_who_answered_what(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever published it finds its alert and its mail among the others."""
+    published: list[dict[str, Any]] = []
+
+    class Reader:
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        async def partitions(self, _topic: str) -> set[int]:
+            return {0}
+
+    async def reach(_: object) -> None:
+        pass
+
+    async def publish_all(_kafka: object, _topic: str, values: list[bytes], _progress: object) -> int:
+        published.extend(map(json.loads, values))
+        return len(values)
+
+    monkeypatch.setattr(publish, "reach", reach)
+    monkeypatch.setattr(publish.reading, "reader", lambda *_: Reader())
+    monkeypatch.setattr(publish, "publish", publish_all)
+
+    assert main(["publish", "--sample", "2"]) == 0
+    (answer,) = published
+    said = f"published: {answer['customer']['name']}, score 2, {'/'.join(answer['segment'])}"
+    assert said == capsys.readouterr().out.strip()
 
 
 def test_publish_check_is_content_with_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:

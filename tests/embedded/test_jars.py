@@ -1,4 +1,7 @@
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,6 +54,49 @@ def test_a_jar_that_is_not_the_locked_one_is_refused(jar: Jar, home: Path, tmp_p
     with pytest.raises(EmbeddedError, match=r"org\.example:a:1\.0 .* SHA-256 is not the locked one"):
         jars._fetch(maven, jar, home)
     assert list(home.iterdir()) == []
+
+
+def test_a_download_that_fails_for_good_says_in_a_short_line_what_to_check(
+    jar: Jar, home: Path, tmp_path: Path
+) -> None:
+    raw = ConnectionError("HTTPSConnectionPool(host='repo', port=443): Max retries (Caused by <object at 0x7f>)")
+    with pytest.raises(EmbeddedError) as caught:
+        jars._fetch(FakeMaven(tmp_path, *[raw] * DOWNLOAD_ATTEMPTS), jar, home)
+
+    assert str(caught.value) == (
+        "cannot download org.example:a:1.0 from Maven Central: ConnectionError; check the network or HTTPS_PROXY"
+    )
+
+
+def test_an_interrupted_download_does_not_keep_the_process(tmp_path: Path) -> None:
+    """A server that accepts and then says nothing would be waited for until its time-out."""
+    script = """
+import asyncio, threading
+from worker.embedded import jars
+from worker.embedded.kafka import EmbeddedKafka
+
+under_way = threading.Event()
+
+def hang(*_):
+    under_way.set()
+    threading.Event().wait(20)
+
+async def interrupted():
+    starting = asyncio.create_task(EmbeddedKafka().start())
+    await asyncio.to_thread(under_way.wait)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    print("stopped", starting.cancelled())
+
+jars._fetch = hang
+asyncio.run(interrupted())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=15, check=True,
+    )  # fmt: skip
+    assert ended.stdout == "stopped True\n"
+    assert ended.stderr == ""
 
 
 def test_the_lock_names_this_kafka() -> None:

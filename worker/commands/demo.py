@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from worker.commands.asking import Commands, Exit, file
@@ -31,7 +32,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--rate", type=_rate, default=4.0, metavar="N", help="responses per second (default: 4)")
     parser.add_argument("--mails", type=_folder, metavar="DIR", help="write each mail that arrives to a file in DIR")
-    parser.set_defaults(run=_demo)
+    parser.set_defaults(run=partial(_demo, parser))
 
 
 def _server(text: str) -> str:
@@ -63,7 +64,9 @@ def _folder(text: str) -> Path:
     return folder
 
 
-def _demo(asked: argparse.Namespace) -> int:
+def _demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
+    if asked.json and not asked.once:
+        parser.error("--json needs --once: the live view has no result to print")
     try:
         from worker.demo import show  # noqa: PLC0415 - the demo's packages are an extra
     except ModuleNotFoundError as error:

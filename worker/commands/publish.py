@@ -85,7 +85,8 @@ def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return Exit.WRONG
-    return with_kafka(lambda _, settings: _publish([line for _number, line in numbered], settings))(asked)
+    done = "" if asked.sample is None else f"published: {samples.described(content)}"
+    return with_kafka(lambda _, settings: _publish([line for _number, line in numbered], settings, done))(asked)
 
 
 def _content(asked: argparse.Namespace) -> bytes:
@@ -117,7 +118,9 @@ def _check(numbered: list[tuple[int, bytes]], settings: Settings) -> int:
     return Exit.FAILED if refused else Exit.FINE
 
 
-async def _publish(values: list[bytes], settings: Settings) -> int:
+async def _publish(values: list[bytes], settings: Settings, done: str) -> int:
+    """Publish; `done` is what is printed at the end instead of the number of records."""
+
     def progress(count: int) -> None:
         if sys.stderr.isatty():
             print(f"\r{count:,} of {len(values):,} published", end="", file=sys.stderr, flush=True)
@@ -135,5 +138,5 @@ async def _publish(values: list[bytes], settings: Settings) -> int:
     count = await publish(settings.kafka, topic, values, progress)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(f"{count:,} published to {topic}")
+    print(done or f"{count:,} published to {topic}")
     return Exit.FINE

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from worker.flow.lineage import SEPARATOR
 from worker.publishing import lines
 
 #: What `make demo ARGS=--once` publishes: 300 lines, duplicates, corrections and broken lines among them.
@@ -18,6 +19,11 @@ _DESKS = ["delivery", "checkout", "support"]
 _NAMES = {
     "fr": ["Camille Garnier", "Nadia Lefort", "Hugo Marchal", "Inès Fontaine", "Lucas Perrot", "Zoé Vasseur"],
     "en": ["Alex Morgan", "Priya Nair", "Tom Hadley", "Grace Osei", "Ruth Calder", "Ben Whitlock"],
+}
+#: Names that no other sample has, so that whoever publishes one answer finds it among the others.
+_OWN_NAMES = {
+    "fr": ["Maëlle Tessier", "Bastien Rouvier", "Solène Guyot"],
+    "en": ["Imogen Hale", "Callum Reyes", "Tessa Whitfield"],
 }
 _COMMENTS = {
     ("fr", "low", "delivery"): ["Livraison en retard de dix jours, personne ne répond.", "Colis arrivé abîmé."],
@@ -47,8 +53,7 @@ def response(rng: random.Random, number: int, when: datetime) -> dict[str, Any]:
     desk = (country, rng.choice(_SHOPS[country]), rng.choice(_DESKS))
     language = "fr" if country == "fr" else "en"
     score = rng.choices(range(11), _WEAK if desk == _WEAK_DESK else _USUAL)[0]
-    mood = "low" if score <= 6 else "high" if score >= 9 else "mid"
-    comment = rng.choice(_COMMENTS[language, mood, desk[2] if mood == "low" else ""])
+    comment = _comment(rng, language, score, desk[2])
     customer = rng.randrange(400)
     return {
         "response_id": f"r-{number:05d}",
@@ -73,14 +78,29 @@ def response(rng: random.Random, number: int, when: datetime) -> dict[str, Any]:
     }
 
 
-def one(rng: random.Random, score: int, when: datetime) -> bytes:
-    """Return one answer with this score, of a customer who has not answered before."""
+def _comment(rng: random.Random, language: str, score: int, desk: str) -> str:
     mood = "low" if score <= 6 else "high" if score >= 9 else "mid"
-    comments = [text for (_, of, _), texts in _COMMENTS.items() if of == mood for text in texts]
+    return rng.choice(_COMMENTS[language, mood, desk if mood == "low" else ""])
+
+
+def one(rng: random.Random, score: int, when: datetime) -> bytes:
+    """Return one answer with this score, of a customer who has not answered before and whose name nobody else has."""
     made = response(rng, rng.randrange(10**6, 10**9), when)
+    language = made["language"]
     named = {"response_id": f"sample-{rng.randrange(10**12)}", "customer_id": f"sample-{rng.randrange(10**12)}"}
-    said = {"score": score, "comment": rng.choice(comments) or None, "survey_id": "sample"}
+    said = {
+        "score": score,
+        "comment": _comment(rng, language, score, made["segment"][2]) or None,
+        "survey_id": "sample",
+        "customer": made["customer"] | {"name": rng.choice(_OWN_NAMES[language])},
+    }
     return json.dumps({**made, **named, **said}, ensure_ascii=False).encode()
+
+
+def described(value: bytes) -> str:
+    """Return who gave a sample answer, which one, and where: what its alert and its mail will name."""
+    made = json.loads(value)
+    return f"{made['customer']['name']}, score {made['score']}, {SEPARATOR.join(made['segment'])}"
 
 
 def shipped(now: datetime) -> list[bytes]:

@@ -13,13 +13,16 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from worker.embedded import EmbeddedError
+from worker.embedded.background import in_background
 
 KAFKA_VERSION = "4.1.2"
 ARTIFACTS = (
@@ -122,19 +125,25 @@ def _fetch_all(jars: list[Jar], home: Path, say: Say) -> None:
     maven = _maven(room / "repository")
     staged = room / "jars"
     staged.mkdir(parents=True)
-    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
-        downloads = {pool.submit(_fetch, maven, jar, staged): jar for jar in jars}
-        try:
-            fetched = said = 0.0
-            for number, done in enumerate(as_completed(downloads), 1):
-                done.result()
-                fetched += downloads[done].size / 1e6
-                if fetched - said >= PROGRESS_STEP_MB or number == len(jars):
-                    said = fetched
-                    say(f"downloading Apache Kafka: {number} of {len(jars)} jars, {fetched:.0f} MB")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    turns, given_up = threading.Semaphore(PARALLEL_DOWNLOADS), threading.Event()
+
+    def fetch(jar: Jar) -> None:
+        with turns:
+            if not given_up.is_set():
+                _fetch(maven, jar, staged)
+
+    # Ctrl-C, or one failure, ends all at once: nobody waits for a download that is under way.
+    downloads = {in_background(partial(fetch, jar)): jar for jar in jars}
+    try:
+        fetched = said = 0.0
+        for number, done in enumerate(as_completed(downloads), 1):
+            done.result()
+            fetched += downloads[done].size / 1e6
+            if fetched - said >= PROGRESS_STEP_MB or number == len(jars):
+                said = fetched
+                say(f"downloading Apache Kafka: {number} of {len(jars)} jars, {fetched:.0f} MB")
+    finally:
+        given_up.set()
     shutil.rmtree(home, ignore_errors=True)
     staged.rename(home)
     shutil.rmtree(room)
@@ -148,7 +157,8 @@ def _fetch(maven: Any, jar: Jar, folder: Path) -> None:
         try:
             path = remote.resolve()
         except (OSError, RuntimeError) as error:  # what requests and jgo raise
-            problem = str(error)
+            # The text of what requests raises is a chain of objects and addresses; its kind says as much to people.
+            problem = f"{type(error).__name__}; check the network or HTTPS_PROXY"
         else:
             if hashlib.sha256(path.read_bytes()).hexdigest() == jar.sha256:
                 path.rename(folder / jar.name)

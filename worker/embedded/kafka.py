@@ -12,6 +12,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from worker.embedded import EmbeddedError
+from worker.embedded.background import in_background
 from worker.embedded.jars import KAFKA_VERSION, class_path
 from worker.embedded.java import find_java
 from worker.embedded.secured import PROTOCOLS, Secured
@@ -202,12 +204,13 @@ class EmbeddedKafka:
         cancelled = threading.Event()
 
         def relay(line: str) -> None:
-            if cancelled.is_set():  # a thread is not cancelled with its awaiter; the next line ends it
+            # A thread is not cancelled with its awaiter: the next line ends it, or else the end of the process.
+            if cancelled.is_set():
                 raise EmbeddedError("the download was cancelled")
             loop.call_soon_threadsafe(self._say, line)
 
         try:
-            return await asyncio.to_thread(class_path, relay)
+            return await asyncio.wrap_future(in_background(partial(class_path, relay)))
         finally:
             cancelled.set()
 
