@@ -2,15 +2,18 @@
 
 import io
 import json
+import socket
 from email.message import EmailMessage
 
 import pytest
 from rich.console import Console
 
 from schemas import examples
+from worker.demo import show
 from worker.demo.spectator import Seen
 from worker.demo.view import Happened, dashboard
 from worker.flow import outbox
+from worker.settings import KafkaSettings, Settings
 
 HINTS = ["In another terminal, in this directory:", "  export NPS_KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:1", "  publish"]
 
@@ -77,3 +80,54 @@ def test_before_the_first_answer_that_is_said() -> None:
 
     assert "waiting for the first answers" in text
     assert "nobody is unhappy yet" in text
+
+
+def test_figures_at_the_ends_of_the_scale_keep_their_n() -> None:
+    found = seen()
+    for nps in (-100.0, 100.0):
+        window = examples.SCORES["windows"]["90d"] | {
+            "nps": nps, "low": -100.0, "high": 100.0, "n": 123, "indicative": True
+        }  # fmt: skip
+        scores = examples.SCORES | {"segment": f"a/{nps}/a-long-name/of-a-segment", "windows": {"all": window}}
+        found.take(outbox.SCORES, json.dumps(scores).encode())
+
+    assert "n=123" in "\n".join(shown(80, 23, found))
+
+
+def test_what_was_accepted_and_is_not_counted_yet_is_said() -> None:
+    found = Seen()
+    for number in range(3):
+        decision = {"decision_id": f"d-{number}", "response_id": f"r-{number}", "outcome": "accepted"}
+        found.take(outbox.DECISIONS, json.dumps(examples.DECISION | decision).encode())
+
+    assert "0 answers counted, 3 being counted" in shown(80, 23, found)[1]
+
+
+@pytest.mark.parametrize("prefix", ["nps", "nps-demo-12345678"])
+def test_no_line_of_the_invitation_is_cut_at_80_columns(prefix: str) -> None:
+    kafka = KafkaSettings(bootstrap_servers="kafka.example.com:25821")
+    hints = show._hints(Settings.model_construct(topic_prefix=prefix, kafka=kafka))
+
+    assert max(map(len, hints)) <= 78
+    assert f"  {show._call()} publish --sample 2" in "\n".join(hints)
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [
+        ([], "stopped"),
+        (["Kafka"], "stopped; Kafka is gone"),
+        (["the inbox", "the worker"], "stopped; the inbox and the worker are gone"),
+        (["Kafka", "the inbox", "the worker"], "stopped; Kafka, the inbox and the worker are gone"),
+    ],
+)
+def test_the_last_line_names_only_what_was_started(started: list[str], said: str) -> None:
+    assert said == show._ending(started)
+
+
+def test_a_kafka_that_is_not_there_is_said_within_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    assert show.main(show.Asked(kafka=f"127.0.0.1:{port}"), once=True) == 1
+    assert capsys.readouterr().err == f"the demo failed: Kafka at 127.0.0.1:{port}: not reachable\n"

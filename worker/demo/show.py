@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import json
 import random
+import shlex
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from worker.streams.topics import topic_name
 _FRAMES_PER_SECOND = 4
 _POLL_SECONDS = 0.05
 _SILENT_SECONDS = 2.0
+#: A line to type is at most this long, where what it names lets it.
+_HINT_COLUMNS = 78
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Asked:
     kafka: str | None = None
     mails: Path | None = None
     as_json: bool = False
+    started: list[str] = field(default_factory=list)  # what the demo started by itself, in that order
 
 
 def main(asked: Asked, *, once: bool) -> int:
@@ -56,11 +60,20 @@ def main(asked: Asked, *, once: bool) -> int:
     try:
         asyncio.run(_until_asked(play))
     except asyncio.CancelledError:
-        screen.print("stopped: Kafka, the inbox and the worker are gone")
+        screen.print(_ending(asked.started))
     except (EmbeddedError, WorkerError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _ending(started: list[str]) -> str:
+    """Return the last line after Ctrl-C: it names only what the demo had started."""
+    if not started:
+        return "stopped"
+    *others, last = started
+    names, verb = (f"{', '.join(others)} and {last}", "are") if others else (last, "is")
+    return f"stopped; {names} {verb} gone"
 
 
 async def _until_asked(play: Coroutine[Any, Any, None]) -> None:
@@ -90,7 +103,7 @@ async def _set(screen: Console, asked: Asked) -> AsyncIterator[tuple[Stage, Spec
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
-        async with stage(say, asked.kafka, asked.mails) as set_stage:
+        async with stage(say, asked.started, asked.kafka, asked.mails) as set_stage:
             spectator = Spectator(set_stage.settings)
             await spectator.start()
             showing.close()
@@ -193,15 +206,22 @@ class Published(AsyncIterator[bytes]):
         return value
 
 
-def _hints(settings: Settings) -> list[str]:
-    """Return what to type in another terminal, to take part."""
+def _call() -> str:
+    """Return how the user calls the worker in this directory."""
     python = Path(sys.executable)
     named = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
-    prefix = "" if settings.topic_prefix == "nps" else f" NPS_TOPIC_PREFIX={settings.topic_prefix}"
+    return f"{shlex.quote(str(named))} -m worker"
+
+
+def _hints(settings: Settings) -> list[str]:
+    """Return what to type in another terminal, to take part."""
+    prefix = [] if settings.topic_prefix == "nps" else [f"  export NPS_TOPIC_PREFIX={settings.topic_prefix}"]
+    publishing, also = f"  {_call()} publish --sample 2", "  (or: scores, dead-letters)"
     return [
         "In another terminal, in this directory (Ctrl-C stops everything here):",
-        f"  export NPS_KAFKA__BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}{prefix}",
-        f"  {named} -m worker publish --sample 2    (also: publish FILE, scores --tree, dead-letters)",
+        f"  export NPS_KAFKA__BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}",
+        *prefix,
+        *([publishing + also] if len(publishing + also) <= _HINT_COLUMNS else [publishing, also]),
     ]
 
 
@@ -220,5 +240,5 @@ async def _show(screen: Console, set_stage: Stage, spectator: Spectator, publish
     with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
         while True:
             happened = _happened(set_stage, spectator, published.count)
-            live.update(dashboard(happened, hints, width=screen.width, height=screen.height - 1))
+            live.update(dashboard(happened, hints, call=_call(), width=screen.width, height=screen.height - 1))
             await asyncio.sleep(1 / _FRAMES_PER_SECOND)

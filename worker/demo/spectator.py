@@ -21,6 +21,8 @@ _LATEST_ALERTS = 8
 _ANSWERS = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
 #: Beside the outcomes of decisions.
 DEAD_LETTER = "dead_letter"
+#: Outcomes after which fewer answers count than were accepted.
+_TAKEN_AWAY = {Outcome.FORGOTTEN, Outcome.MOVED, Outcome.ERASED, Outcome.DOUBLE_CLICK, Outcome.SUSPECT_SCANNER}
 _DROPPED = {Outcome.DUPLICATE, Outcome.SUPERSEDED}
 
 
@@ -66,6 +68,11 @@ class Seen:
     def records(self) -> Counter[str]:
         """What became of the records that were published: outcomes, and dead letters. It adds up to their number."""
         return Counter(self.outcomes.values()) + Counter({DEAD_LETTER: len(self.dead_letters)})
+
+    @property
+    def taken_away(self) -> bool:
+        """Whether answers that were accepted may count no longer, for good."""
+        return not _TAKEN_AWAY.isdisjoint(self.outcomes.values())
 
     @property
     def tests(self) -> int:

@@ -14,6 +14,7 @@ from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
 from worker.notify.channels.email import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
+from worker.streams.reach import reach
 
 
 @dataclass
@@ -28,18 +29,24 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(
-    progress: Callable[[str], None], kafka: str | None = None, mails: Path | None = None
+    progress: Callable[[str], None], started: list[str], kafka: str | None = None, mails: Path | None = None
 ) -> AsyncIterator[Stage]:
     """Set the stage and clear it at the end.
 
     `kafka` (host:port) replaces the embedded one; its topics are new ones. `mails` is a folder where each mail that
-    arrives becomes a file.
+    arrives becomes a file. What was started is added to `started`, by its name.
+
+    Raise Unreachable or Refused if the Kafka that was named is not there or does not let anybody in.
     """
     async with contextlib.AsyncExitStack() as stack:
         prefix = "nps" if kafka is None else f"nps-demo-{secrets.token_hex(4)}"
         if kafka is None:
             kafka = (await stack.enter_async_context(EmbeddedKafka(progress=progress))).bootstrap_servers
+            started.append("Kafka")
+        else:
+            await reach(KafkaSettings(bootstrap_servers=kafka))
         inbox = await stack.enter_async_context(Inbox(on_mail=None if mails is None else MailFolder(mails).add))
+        started.append("the inbox")
         settings = Settings.model_construct(
             topic_prefix=prefix,
             kafka=KafkaSettings(bootstrap_servers=kafka, group=f"{prefix}-worker"),
@@ -49,4 +56,5 @@ async def stage(
         )
         progress("starting the worker")
         worker = await stack.enter_async_context(running(settings))
+        started.append("the worker")
         yield Stage(settings, worker, inbox, await stack.enter_async_context(Progress(settings, worker)))

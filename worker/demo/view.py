@@ -26,6 +26,8 @@ _GOOD, _FAIR = 30, 0
 _LATEST_ALERTS, LATEST_MAILS = 8, 4
 #: The lines of a panel's border.
 _BORDER = 2
+#: The columns of its border, with the blanks beside.
+_FRAME = 4
 #: The fewest lines of alerts, mails and segments that are worth a panel, and the share of alerts in what there is.
 _FEWEST = 2
 #: A terminal that is narrower has no room for bars.
@@ -51,21 +53,30 @@ class _Lines(NamedTuple):
 
 
 def dashboard(
-    happened: Happened, hints: Sequence[str] = (), *, width: int = 100, height: int | None = None
+    happened: Happened,
+    hints: Sequence[str] = (),
+    *,
+    call: str = "python -m worker",
+    width: int = 100,
+    height: int | None = None,
 ) -> RenderableType:
-    """Return the whole picture; `hints` are lines below it, and without a `height` everything is shown."""
+    """Return the whole picture; without a `height` everything is shown.
+
+    `hints` are lines below it, which are never cut; `call` is how this user calls the worker.
+    """
     counts = _counts(happened)
     used = sum(_height(line, width) for line in counts)
-    if height is not None and height - used - len(hints) < 3 * (_BORDER + _FEWEST):
-        hints = ()
-    lines = _shares(height, used + len(hints))
+    hinted = sum(_height(Text(hint), width) for hint in hints)
+    if height is not None and height - used - hinted < 3 * (_BORDER + _FEWEST):
+        hints, hinted = (), 0
+    lines = _shares(height, used + hinted)
     parts = [
         (_alerts(happened.seen.latest, lines.alerts), "latest alerts"),
         (_mails(happened.mails, lines.mails), "inbox of support@example.com"),
-        (_tree(happened.seen, lines.segments, with_bars=width >= _NARROW), "NPS by segment, all time"),
+        (_tree(happened.seen, lines.segments, call, width), "NPS by segment, all time"),
     ]
     panels = (Panel(part, title=title, title_align="left", border_style="dim") for part, title in parts)
-    below = (Text(hint, style="dim", no_wrap=True, overflow="ellipsis") for hint in hints)
+    below = (Text(hint, style="dim") for hint in hints)
     return Group(*counts, *panels, *below)
 
 
@@ -88,10 +99,12 @@ def _counts(happened: Happened) -> list[Text]:
     became = {outcome.replace("_", " "): count for outcome, count in seen.records.most_common()}
     caused = {"alerts": len(seen.alerts), "invitations": len(seen.invitations), "mails": happened.emails}
     total = seen.scores.get("", {"windows": {"all": {"n": 0}}})["windows"]["all"]["n"]
+    counting = max(0, sum(seen.answers.values()) - total)
+    follows = f", {counting:,} being counted" if counting and not seen.taken_away else ""
     left_out = f", {seen.tests:,} test left out" if seen.tests else ""
     return [
         _numbers(f"{happened.published:,} published: ", became),
-        _numbers("", caused) + Text(f"   {total:,} answers counted{left_out}", style="dim"),
+        _numbers("", caused) + Text(f"   {total:,} answers counted{follows}{left_out}", style="dim"),
     ]
 
 
@@ -104,15 +117,17 @@ def _numbers(title: str, numbers: dict[str, int]) -> Text:
     return Text.assemble(*pieces)
 
 
-def _tree(seen: Seen, lines: int, *, with_bars: bool) -> RenderableType:
+def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
     """Return the tree in its order; where it has more lines than there are, the worst of it by their full paths."""
     windows = {path: scores["windows"]["all"] for path, scores in seen.scores.items() if survey_of(path) is None}
     known = {path: window for path, window in windows.items() if window["nps"] is not None}
     if not known:
         return Text("waiting for the first answers", style="dim")
+    with_bars = width >= _NARROW
     table = Table.grid(padding=(0, 2))
     for column in ("name", "nps", *(["bar"] if with_bars else []), "interval", "n"):
-        table.add_column(justify="right" if column in {"nps", "n"} else "left", no_wrap=True)
+        # Where there is too little room, rich shortens the columns that may wrap first: names, but no figures.
+        table.add_column(justify="right" if column in {"nps", "n"} else "left", no_wrap=column != "name")
     if len(known) <= lines:
         for path in sorted(known, key=lambda path: path.split(SEPARATOR) if path else []):
             depth = path.count(SEPARATOR) + 1 if path else 0
@@ -125,13 +140,15 @@ def _tree(seen: Seen, lines: int, *, with_bars: bool) -> RenderableType:
     for path in shown:
         _add(table, path, known[path], with_bars=with_bars)
     more = len(known) - len(shown) - ("" in known)
-    rest = f"the lowest first, and {more:,} more: python -m worker scores --tree"
+    rest = f"the lowest first, and {more:,} more: {call} scores --tree"
+    if len(rest) > width - _FRAME:
+        rest = f"and {more:,} more: scores --tree"
     return Group(table, Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
 
 
 def _add(table: Table, name: str, window: dict[str, Any], *, with_bars: bool) -> None:
     table.add_row(
-        Text(clean(name), style="bold" if name == "all" else "", overflow="ellipsis"),
+        Text(clean(name), style="bold" if name == "all" else "", no_wrap=True, overflow="ellipsis"),
         Text(f"{window['nps']:+z.0f}", style=_colour(window["nps"])),
         *([_bar(window["nps"])] if with_bars else []),
         Text(_interval(window), style="dim"),
