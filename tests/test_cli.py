@@ -26,6 +26,7 @@ from worker.commands import publish, scores
 from worker.errors import Unreachable
 from worker.rebuild import command
 from worker.settings import Settings, load
+from worker.streams import reading
 
 SECRET = "kanarienvogel"
 
@@ -416,7 +417,7 @@ def test_a_published_sample_says_who_answered_what(
         return len(values)
 
     monkeypatch.setattr(publish, "reach", reach)
-    monkeypatch.setattr(publish.reading, "reader", lambda *_: Reader())
+    monkeypatch.setattr(reading, "reader", lambda *_: Reader())
     monkeypatch.setattr(publish, "publish", publish_all)
 
     assert main(["publish", "--sample", "2"]) == 0
