@@ -276,3 +276,13 @@ def test_an_error_that_python_ignores_is_a_line_without_its_text(capsys: pytest.
     assert (line["message"], line["error"]) == ("Python has ignored an error", "ValueError")
     assert line["where"].startswith("fail_with:")
     assert CANARY not in str(line)
+
+
+def test_what_is_counted_is_one_or_many() -> None:
+    assert [logs.counted(number, "mail") for number in (0, 1, 2, 1_000)] == [
+        "0 mails",
+        "1 mail",
+        "2 mails",
+        "1,000 mails",
+    ]
+    assert [logs.counted(number, "answer is", "answers are") for number in (1, 2)] == ["1 answer is", "2 answers are"]

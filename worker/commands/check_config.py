@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from worker.address import check_address
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
+from worker.logs import counted
 from worker.notify.channels.email import EmailChannel
 from worker.settings import Settings, source
 from worker.streams import topics
@@ -85,7 +86,11 @@ async def _kafka(settings: Settings) -> bool:
         return _said("kafka", f"failed: {error}", fine=False)
     except KafkaError as error:
         return _said("kafka", f"failed: {type(error).__name__} (kafka.bootstrap_servers)", fine=False)
-    still = f"; the worker makes {len(absent)} topics when it starts" if absent else "; all topics are there and fit"
+    still = (
+        f"; the worker makes {counted(len(absent), 'topic')} when it starts"
+        if absent
+        else "; all topics are there and fit"
+    )
     return _said("kafka", f"ok: it lets the worker in{still}", fine=True)
 
 

@@ -129,7 +129,7 @@ async def _once(screen: Console, asked: Asked) -> None:
         if not asked.as_json:
             screen.print(dashboard(_happened(set_stage, spectator, len(values)), width=screen.width))
             for reason, number in sorted(spectator.seen.reasons.items()):
-                screen.print(f"  {number:>5} dead letters: {reason}")
+                screen.print(f"  {number:>5} dead letter{'' if number == 1 else 's'}: {reason}")
             if spectator.seen.too_old:
                 screen.print(
                     f"  {spectator.seen.too_old:,} unhappy answers raised no alert: they are older than "
