@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from rich.status import Status
 
 from worker import logs
 from worker.demo import samples
-from worker.demo.spectator import Spectator
+from worker.demo.spectator import Seen, Spectator
 from worker.demo.stage import Stage, stage
 from worker.demo.view import LATEST_MAILS, Happened, dashboard
 from worker.embedded import EmbeddedError
@@ -33,6 +33,8 @@ from worker.streams.topics import topic_name
 _FRAMES_PER_SECOND = 4
 _POLL_SECONDS = 0.05
 _SILENT_SECONDS = 2.0
+#: How long the last picture is waited for, after Ctrl-C.
+_LAST_SECONDS = 2.0
 #: A line to type is at most this long, where what it names lets it.
 _HINT_COLUMNS = 78
 
@@ -165,10 +167,11 @@ async def _live(screen: Console, asked: Asked) -> None:
         published = Published(asked.path, asked.rate)
         settings = set_stage.settings
         topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+        publishing = asyncio.create_task(publish(settings.kafka, topic, published))
         tasks = [
             asyncio.create_task(set_stage.worker.failure()),
             asyncio.create_task(spectator.follow()),
-            asyncio.create_task(publish(settings.kafka, topic, published)),
+            publishing,
             asyncio.create_task(_show(screen, set_stage, spectator, published)),
         ]
         try:
@@ -177,10 +180,26 @@ async def _live(screen: Console, asked: Asked) -> None:
                 for task in done:
                     task.result()
                     tasks.remove(task)  # a file that was published to its end: the picture stays
+        except asyncio.CancelledError:
+            publishing.cancel()
+            await asyncio.wait([publishing])
+            await _until_complete(set_stage, spectator.seen, published)
+            raise
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_complete(set_stage: Stage, seen: Seen, published: "Published") -> None:
+    """Wait until everything published is decided, counted and mailed, but not for long: the picture says what lacks."""
+    until = time.monotonic() + _LAST_SECONDS
+    while time.monotonic() < until:
+        decided = seen.records.total() >= published.count
+        assert set_stage.worker.postman is not None
+        if decided and not seen.being_counted and not set_stage.worker.postman.pending:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 class Published(AsyncIterator[bytes]):
@@ -238,7 +257,14 @@ async def _show(screen: Console, set_stage: Stage, spectator: Spectator, publish
                 shown, alert = len(seen.alerts), seen.latest[0]
                 screen.print(f"{published.count} published, {inbox.accepted} mails; {alert.severity}: {alert.summary}")
     with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
-        while True:
+
+        def draw(below: Sequence[str]) -> None:
             happened = _happened(set_stage, spectator, published.count)
-            live.update(dashboard(happened, hints, call=_call(), width=screen.width, height=screen.height - 1))
-            await asyncio.sleep(1 / _FRAMES_PER_SECOND)
+            live.update(dashboard(happened, below, call=_call(), width=screen.width, height=screen.height - 1))
+
+        try:
+            while True:
+                draw(hints)
+                await asyncio.sleep(1 / _FRAMES_PER_SECOND)
+        finally:
+            draw(())  # the last picture is complete, and nobody can take part any more

@@ -70,9 +70,17 @@ class Seen:
         return Counter(self.outcomes.values()) + Counter({DEAD_LETTER: len(self.dead_letters)})
 
     @property
-    def taken_away(self) -> bool:
-        """Whether answers that were accepted may count no longer, for good."""
-        return not _TAKEN_AWAY.isdisjoint(self.outcomes.values())
+    def counted(self) -> int:
+        """How many answers the scores of everything together count."""
+        total: int = self.scores[""]["windows"]["all"]["n"] if "" in self.scores else 0
+        return total
+
+    @property
+    def being_counted(self) -> int:
+        """How many accepted answers the scores do not count yet; 0 where some may have been taken away for good."""
+        if not _TAKEN_AWAY.isdisjoint(self.outcomes.values()):
+            return 0
+        return max(0, sum(self.answers.values()) - self.counted)
 
     @property
     def tests(self) -> int:

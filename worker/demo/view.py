@@ -98,9 +98,8 @@ def _counts(happened: Happened) -> list[Text]:
     seen = happened.seen
     became = {outcome.replace("_", " "): count for outcome, count in seen.records.most_common()}
     caused = {"alerts": len(seen.alerts), "invitations": len(seen.invitations), "mails": happened.emails}
-    total = seen.scores.get("", {"windows": {"all": {"n": 0}}})["windows"]["all"]["n"]
-    counting = max(0, sum(seen.answers.values()) - total)
-    follows = f", {counting:,} being counted" if counting and not seen.taken_away else ""
+    total = seen.counted
+    follows = f", {seen.being_counted:,} being counted" if seen.being_counted else ""
     left_out = f", {seen.tests:,} test left out" if seen.tests else ""
     return [
         _numbers(f"{happened.published:,} published: ", became),
