@@ -27,7 +27,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from worker.errors import GroupTaken, PrefixTaken, Refused, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
 from worker.flow import outbox
 from worker.settings import KafkaSettings, Settings
-from worker.streams import ownership
+from worker.streams import groups, ownership
 from worker.streams import topic_checks as checks
 from worker.streams.connection import client_options
 from worker.streams.reach import reach
@@ -239,9 +239,10 @@ async def missing(settings: Settings) -> list[str]:
 
 async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[TopicPlan], int]:
     """Return the topics that are missing, and how many partitions the keyed ones have; raise TopicsUnfit."""
-    await _check_group(admin, settings)
     planned = plans(settings)
     counts = await _counts(admin, planned)
+    if ownership_topic(settings) not in counts:
+        await _check_group(admin, settings)
     responses = planned[0].name
     partitions = counts.get(responses, settings.kafka.partitions)
     keyed = {plan.name for plan in planned if plan.partitions is None}
@@ -260,9 +261,8 @@ async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     own, prefix = {plan.name for plan in plans(settings)}, topic_name(settings.topic_prefix, "")
     for role in TABLES:
         group = group_id(settings.kafka.group, role)
-        committed = await admin.list_consumer_group_offsets(group)
-        read = {place.topic for place, said in committed.items() if said.offset >= 0} - own
-        others = sorted(topic for topic in read if not topic.startswith(prefix))
+        read = await groups.topics_read(admin, group)
+        others = sorted(topic for topic in read - own if not topic.startswith(prefix))
         if others:
             raise GroupTaken(group, others[0], settings.topic_prefix)
 
