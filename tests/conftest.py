@@ -4,6 +4,7 @@ A slow machine fails no test: Hypothesis measures no time, and what ends a test 
 """
 
 import io
+import logging
 import sys
 import threading
 import warnings
@@ -15,6 +16,7 @@ from coverage.exceptions import CoverageWarning
 from hypothesis import settings
 from limits import limit
 
+from worker import logs
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 
@@ -39,11 +41,15 @@ async def inbox() -> AsyncIterator[Inbox]:
 
 
 @pytest.fixture(autouse=True)
-def python_hooks() -> Iterator[None]:
-    """Put back what commands set for the whole process (worker/logs.py): pytest has hooks of its own there."""
-    hooks = threading.excepthook, sys.unraisablehook
+def logging_as_it_was() -> Iterator[None]:
+    """Put back what commands set for the whole process (worker/logs.py): pytest has hooks and handlers of its own."""
+    hooks, root = (threading.excepthook, sys.unraisablehook), logging.getLogger()
+    handlers, levels = root.handlers, {name: logging.getLogger(name).level for name in (None, *logs._QUIET)}
     yield
     threading.excepthook, sys.unraisablehook = hooks
+    root.handlers = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)

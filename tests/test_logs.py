@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,17 +17,6 @@ from worker import logs
 from worker.errors import StateNotDurable
 
 CANARY = "kanarienvogel@example.org"
-
-
-@pytest.fixture(autouse=True)
-def loggers_as_they_were() -> Iterator[None]:
-    root = logging.getLogger()
-    names = [None, *logs._QUIET]
-    before = root.handlers, {name: logging.getLogger(name).level for name in names}
-    yield
-    root.handlers, levels = before
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
 
 
 def configured() -> logging.Logger:
