@@ -101,18 +101,29 @@ def entries_of(output: Output) -> dict[tuple[str, int], list[tuple[int, ...] | M
     for path, told in message.segments.items():
         put = numbers(told)
         plain: list[tuple[int, ...] | Move] = [tuple(put[first : first + 4]) for first in range(0, len(put), 4)]
-        ordered = sorted([*plain, *told.moves], key=lambda e: e.offset if isinstance(e, Move) else e[0])
+        ordered = sorted([*plain, *told.moves], key=_offset_of)
         found[path, message.source] = ordered
     return found
 
 
+def _offset_of(entry: tuple[int, ...] | Move) -> int:
+    return entry.offset if isinstance(entry, Move) else entry[0]
+
+
 def identities(outputs: Sequence[Output]) -> set[Identity]:
-    """Return what receivers tell the outputs by. A tally is told by its entries' source and offset."""
+    """Return what receivers tell the outputs by. A tally is told by its entries' source and offset.
+
+    A segment counts the first entry of an offset only: what a replay says of it again, after a crash that left some of
+    the batch's rows, may be less.
+    """
     found: set[Identity] = set()
+    counted: set[tuple[tuple[str, int], int]] = set()
     for output in outputs:
         if output.topic == outbox.TALLIES:
             for told, entries in entries_of(output).items():
-                found |= {(output.topic, None, (told, entry)) for entry in entries}
+                new = [entry for entry in entries if (told, _offset_of(entry)) not in counted]
+                counted |= {(told, _offset_of(entry)) for entry in new}
+                found |= {(output.topic, None, (told, entry)) for entry in new}
         else:
             name = ORIGIN_HEADER if output.topic == outbox.RESPONSES else "ce_id"
             found.add((output.topic, output.key, header_of(output, name)))
