@@ -9,6 +9,7 @@ import msgspec
 from worker.flow import outbox
 from worker.flow.outbox import Output
 from worker.notify.mailbox import OPEN_KEPT, TOO_MANY_WAITING
+from worker.streams.seldom import Seldom
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,8 @@ class Overfull:
     """Counts the mails that are not sent for this reason."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
+        self._seldom = Seldom(_QUIET_SECONDS, clock)
         self._count = 0
-        self._quiet_until = clock()
 
     def note(self, outputs: Iterable[Output]) -> None:
         """Count such mails among a batch's outputs; say how many there were, and name the last, if it is time to."""
@@ -40,10 +40,8 @@ class Overfull:
         if not lost:
             return
         self._count += len(lost)
-        now = self._clock()
-        if now < self._quiet_until:
+        if not self._seldom.allows():
             return
-        self._quiet_until = now + _QUIET_SECONDS
         log.error(
             "alert %s gets no mail (too_many_waiting): %d mails about its customer or segment wait already, which is "
             "the limit; mails not sent for this reason since the start: %d",

@@ -8,6 +8,7 @@ import msgspec
 
 from worker.flow import outbox
 from worker.flow.outbox import Output
+from worker.streams.seldom import Seldom
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +33,8 @@ class Refusals:
     """Counts the dead letters of one lane."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
+        self._seldom = Seldom(_QUIET_SECONDS, clock)
         self._count = 0
-        self._quiet_until = clock()
 
     def note(self, outputs: Iterable[Output]) -> None:
         """Count the dead letters among a batch's outputs; say where the last of them lies if it is time to."""
@@ -42,10 +42,8 @@ class Refusals:
         if not letters:
             return
         self._count += len(letters)
-        now = self._clock()
-        if now < self._quiet_until:
+        if not self._seldom.allows():
             return
-        self._quiet_until = now + _QUIET_SECONDS
         last = _read(letters[-1].value or b"")
         log.warning(
             "%s, partition %d, offset %d: the record was refused (%s: %s) and became a dead letter (%d since the "

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from worker.clock import Clock
 from worker.flow import outbox
 from worker.settings import Settings
-from worker.streams import reading, topics
+from worker.streams import groups, reading, topics
 from worker.streams.connection import client_options
 
 #: An answer to "where was the end?" is good for so long, in ms; commits follow within a second or two.
@@ -60,7 +60,6 @@ class Watermark:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         await admin.start()
         try:
-            offsets = await admin.list_consumer_group_offsets(self._group)
+            return await groups.committed(admin, self._group, self._topic)
         finally:
             await admin.close()
-        return {place.partition: said.offset for place, said in offsets.items() if place.topic == self._topic}

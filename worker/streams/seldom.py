@@ -1,0 +1,21 @@
+"""How often something may be said that could be said with every record."""
+
+from collections.abc import Callable
+from time import monotonic
+
+
+class Seldom:
+    """Allows the first line at once, and each further one after so many seconds at the earliest."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._quiet_until = clock()
+
+    def allows(self) -> bool:
+        """Say whether a line may be written now; it counts as written then."""
+        now = self._clock()
+        if now < self._quiet_until:
+            return False
+        self._quiet_until = now + self._seconds
+        return True
