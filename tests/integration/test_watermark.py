@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from integration.conftest import StartBench, make_settings
 
@@ -12,7 +12,7 @@ from worker.clock import SystemClock
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.settings import KafkaSettings
-from worker.streams import reading
+from worker.streams import groups, reading
 from worker.streams.topics import group_id
 from worker.streams.watermark import Watermark
 
@@ -43,17 +43,17 @@ async def test_it_has_passed_when_every_partition_was_committed_up_to_where_it_e
         for partition in (0, 0, 1):
             await producer.send_and_wait(topic, b"", partition=partition)
         assert not await watermark.passed()
-        await _commit(kafka, group, {TopicPartition(topic, 0): 2})
+        await groups.commit(own, group, topic, {0: 2})
         assert not await watermark.passed()
-        await _commit(kafka, group, {TopicPartition(topic, 1): 1})
+        await groups.commit(own, group, topic, {1: 1})
         await _passed(watermark)
         await producer.send_and_wait(topic, b"", partition=1)
         assert not await watermark.passed()
         await producer.send_and_wait(topic, b"", partition=1)
         clock.time += 31_000
-        await _commit(kafka, group, {TopicPartition(topic, 1): 2})
+        await groups.commit(own, group, topic, {1: 2})
         assert not await watermark.passed()
-        await _commit(kafka, group, {TopicPartition(topic, 1): 3})
+        await groups.commit(own, group, topic, {1: 3})
         await _passed(watermark)
 
 
@@ -82,9 +82,9 @@ async def test_a_transaction_at_the_end_of_a_partition_does_not_stop_time(
             assert await reader.holds_records(topic, {0: (2, 3)})  # what a marker commits can be read a moment later
     if committing:
         assert not await watermark.passed()
-        await _commit(kafka, group, {TopicPartition(topic, 0): 1})
+        await groups.commit(own, group, topic, {0: 1})
         assert not await watermark.passed()
-        await _commit(kafka, group, {TopicPartition(topic, 0): 3})  # what follows is a marker
+        await groups.commit(own, group, topic, {0: 3})  # what follows is a marker
     await _passed(watermark)
 
 
@@ -120,10 +120,3 @@ async def _passed(watermark: Watermark) -> None:
     """Wait until it has: a broker that is busy may not be able to say at once."""
     while not await watermark.passed():  # noqa: ASYNC110 - Kafka raises no event
         await asyncio.sleep(0.05)
-
-
-async def _commit(kafka: EmbeddedKafka, group: str, offsets: dict[TopicPartition, int]) -> None:
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id=group)
-    async with consumer:
-        consumer.assign(list(offsets))
-        await consumer.commit(offsets)
