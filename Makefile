@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test thorough check prepare format schemas readme chaos clients bench detector lock clean
+.PHONY: help setup demo test thorough check prepare format schemas docs chaos clients bench detector lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -22,7 +22,7 @@ help:
 	@echo "make check   the first half of that: format, lint, types, imports"
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
-	@echo "make readme  write the generated parts of README.md anew"
+	@echo "make docs    write the generated parts of docs/ anew"
 	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
 	@echo "make clients  other Kafka clients publish, in every codec: everything must be exact (ARGS=--help for more)"
 	@echo "make bench   how fast the worker is, and others beside it (ARGS=--help for more)"
@@ -56,8 +56,8 @@ prepare: $(STAMP)/setup $(STAMP)/quix/installed
 schemas: $(STAMP)/setup
 	@$(BIN)/python -m schemas
 
-readme: $(STAMP)/setup
-	@PYTHONPATH=tests $(BIN)/python tests/readme.py
+docs: $(STAMP)/setup
+	@$(BIN)/python -m tools.docs
 
 chaos: $(STAMP)/setup
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)

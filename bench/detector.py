@@ -1,6 +1,6 @@
 """How soon a drop is found, and how seldom one that is not there. Drawn from a seed: the table is the same at each run.
 
-make detector                      the table of README.md, ten minutes
+make detector                      the table of docs/statistics.md, ten minutes
 make detector ARGS="--runs 50"     fewer runs of each figure
 """
 

@@ -131,7 +131,7 @@ def _delays(seconds: list[float]) -> Delays:
 
 @asynccontextmanager
 async def _worker(kafka: str, inbox: Inbox, name: str) -> AsyncIterator[None]:
-    """Run a worker for each role, as README.md recommends."""
+    """Run a worker for each role, as docs/operations.md recommends."""
     settings = {
         "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
         "NPS_KAFKA__GROUP": name,

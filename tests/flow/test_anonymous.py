@@ -12,7 +12,7 @@ from flow.test_road import World, counted
 from worker.flow import outbox
 from worker.flow.ids import make_id
 
-#: What the README says of the id.
+#: What docs/publishing.md says of the id.
 ID = f"anonymous:{make_id('anonymous', 'autumn', 'a')}"
 PERSON = {"name": "Marie", "email": "m@example.org", "phone": "+33 1"}
 

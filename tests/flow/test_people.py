@@ -168,7 +168,7 @@ def test_the_last_answer_of_somebody_who_was_erased_stays_and_who_comes_back_is_
 
 
 def test_who_gave_more_answers_than_are_remembered_counts_again() -> None:
-    """That is the limit which the README tells of."""
+    """docs/limits.md names this limit."""
     world = World(Policy(history=HistoryPolicy(answers=2)))
     for each, names in enumerate((("fr",), ("de",), ("de",), ("fr",))):
         world.answer("c-1", f"r-{each}", one(9, *names), 100 - each)

@@ -1,27 +1,13 @@
-"""README.md says what is so."""
+"""What is said of the settings is so."""
 
-import re
 import tomllib
 from pathlib import Path
 
 import pytest
-import readme
 
 from worker import reference
 from worker.flow.rules.detractor_alert import severity
 from worker.settings import Settings, load
-
-ROOT = Path(__file__).parents[1]
-
-
-def test_its_generated_parts_are_up_to_date() -> None:
-    text = readme.README.read_text()
-    assert readme.filled(text) == text, "run: make readme"
-
-
-def test_every_file_it_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", readme.README.read_text())
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
 def test_the_example_file_holds_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""Generators: each writes a part of the repository that follows from the code."""
