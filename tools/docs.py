@@ -3,11 +3,14 @@
 A generated part of a document stands between two comments: `<!-- NAME: made by `make docs` -->` and `<!-- end -->`.
 """
 
+import ast
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from grimp import ImportGraph, build_graph
 
 from schemas.catalog import CONTRACTS, Contract
 from worker import reference
@@ -50,6 +53,12 @@ def settings() -> str:
     return "\n".join(lines)
 
 
+def producer() -> str:
+    """Return the code of the producer in examples/, without its docstring."""
+    code = (ROOT / "examples/producer.py").read_text().partition('"""\n\n')[2]
+    return f"```python\n{code}```"
+
+
 def decisions() -> str:
     """Return the table of decisions, for the index in docs/decisions/; raise ValueError for a file without a date."""
     lines = ["| decided | decision |", "|---|---|"]
@@ -61,10 +70,63 @@ def decisions() -> str:
     return "\n".join(lines)
 
 
+def rooms() -> str:
+    """Return the packages of the code as a table, and as a Mermaid graph in which an arrow says 'imports'.
+
+    An import that follows from the other arrows is left out of the graph.
+    """
+    graph = build_graph("worker", "schemas", cache_dir=None)
+    packages = ["schemas", *sorted(room for room in graph.find_children("worker") if graph.find_children(room))]
+    shown = [*packages, "worker.app", "worker.cli"]
+    lines = ["| room | what it holds |", "|---|---|"]
+    lines += [f"| `{room.replace('.', '/')}/` | {_purpose(room)} |" for room in packages]
+    lines += ["", "```mermaid", "flowchart TD"]
+    lines += [f"    {_node(importer)} --> {_node(imported)}" for importer, imported in _arrows(graph, shown)]
+    return "\n".join([*lines, "```"])
+
+
+def _purpose(package: str) -> str:
+    """Return the first line of a package's docstring."""
+    source = ROOT / package.replace(".", "/") / "__init__.py"
+    said = ast.get_docstring(ast.parse(source.read_text()))
+    if not said:
+        raise ValueError(f"{source} needs a docstring, whose first line says what the room holds")
+    return said.splitlines()[0]
+
+
+def _node(room: str) -> str:
+    return room.rpartition(".")[2]
+
+
+def _arrows(graph: ImportGraph, shown: list[str]) -> list[tuple[str, str]]:
+    """Return the imports between what is shown, without those that a path of other imports implies."""
+    direct = {
+        importer: {
+            imported
+            for imported in shown
+            if imported != importer
+            and graph.direct_import_exists(importer=importer, imported=imported, as_packages=True)
+        }
+        for importer in shown
+    }
+
+    def below(room: str) -> set[str]:
+        return direct[room].union(*(below(imported) for imported in direct[room]))
+
+    return [
+        (importer, imported)
+        for importer in shown
+        for imported in sorted(direct[importer])
+        if not any(imported in below(other) for other in direct[importer] - {imported})
+    ]
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "topics": topics,
     "examples": examples,
     "settings": settings,
+    "producer": producer,
+    "rooms": rooms,
     "decisions": decisions,
 }
 
