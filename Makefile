@@ -18,7 +18,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
 	@echo "make test    format, lint, types, imports, then every test, on a Kafka of its own"
-	@echo "make thorough  the tests that take too long for make test, beside others that show the same"
+	@echo "make thorough  the tests that take too long for make test, and ten times as many examples for Hypothesis' tests"
 	@echo "make check   the first half of that: format, lint, types, imports"
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make schemas write the JSON Schemas and the AsyncAPI document anew"
@@ -36,12 +36,12 @@ setup: $(STAMP)/setup
 demo: $(STAMP)/setup
 	@$(BIN)/python -m worker demo $(ARGS)
 
-# The checks and all tests, two jobs at a time, as there are two cores; what each said is kept in .stamp/.
+# The checks and all tests, several jobs at a time; what each said is kept in .stamp/.
 test: $(STAMP)/setup
 	@$(BIN)/python tests/suite.py
 
 thorough: $(STAMP)/setup
-	@$(BIN)/python -m pytest -m thorough tests/integration $(ARGS)
+	@EXAMPLES=thorough $(BIN)/python -m pytest -m "thorough or hypothesis" tests $(ARGS)
 
 check: $(STAMP)/setup
 	@echo "== format"; $(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }

@@ -23,7 +23,7 @@ from worker.embedded.kafka import EmbeddedKafka
 PARTS = ("throughput", "latency", "recovery", "growth")
 _LATENCY_SECONDS = 10
 _RATE = 500
-_SMOKE_EVENTS = 20_000
+_SMOKE_EVENTS = 2_000
 #: Quix Streams wants another pydantic than the worker: it has an environment of its own (Makefile).
 _QUIX = Path(sys.prefix).parent / ".stamp" / "quix" / "bin" / "python"
 #: Java compiles it when it starts it. Beside it, the jars it needs more than the broker's.

@@ -23,7 +23,9 @@ from worker.embedded.kafka import EmbeddedKafka
 
 # Where CI is set, each run tries the same examples: a new one is for somebody who can look at it at once.
 settings.register_profile("steady", deadline=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("steady")
+# `make thorough` tries more of them, and each time others.
+settings.register_profile("thorough", deadline=None, max_examples=1_000, derandomize=False)
+settings.load_profile(os.environ.get("EXAMPLES", "steady"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Runs everything that `make test` stands for, two jobs at a time, and says at the end what failed and why.
+"""Runs everything that `make test` stands for, four jobs at a time, and says at the end what failed and why.
 
 Each job's output is kept in .stamp/, as NAME.log; what pytest has counted as NAME.xml (JUnit). Here appear a line for
 each job that begins or ends, each test that fails, what a failed job had to say; then the failures once more in short,
@@ -23,8 +23,8 @@ from worker.embedded.tether import tied
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".stamp"
-#: `make test` is meant for two cores; what has a Kafka mostly waits, so that three jobs keep them busy.
-_LANES = 3
+#: `make test` is meant for two cores; what has a Kafka mostly waits, so that four jobs keep them busy to the end.
+_LANES = 4
 #: How long an interrupted job may take to clean up.
 _PATIENCE_SECONDS = 20.0
 #: What pytest -v says of a test.
@@ -83,15 +83,14 @@ class Job(NamedTuple):
         return [*self.command, *self.tests, "-v", "--durations=25", f"--junitxml={self.counts}"]
 
 
-#: In the order in which they begin, as soon as there is room. The faults mostly wait: they have one beside them that
-#: computes.
+#: In the order in which they begin, as soon as there is room: the longest first.
 JOBS = (
     Job("check", ("make", "--no-print-directory", "check"), first=True),
     Job("prepare", ("make", "--no-print-directory", "prepare"), first=True),
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
     Job("pure", _MEASURED, tuple(f"tests/{room}" for room in _PURE), after=("check",)),
-    Job("integration", _PYTEST, _EVEN, after=("prepare",)),
     Job("integration-2", _PYTEST, (*_ODD, *(f"tests/{room}" for room in _WITH_KAFKA[1:])), after=("prepare",)),
+    Job("integration", _PYTEST, _EVEN, after=("prepare",)),
     Job(
         "others",
         _PYTEST,

@@ -50,9 +50,9 @@ class Fault(NamedTuple):
         return self.quick if quick else self.trials
 
 
-#: The steps that the short form tries as well: before anything is sent, between outputs and rows, between rows and the
-#: offset, and while a mail is accepted. The others lie between them.
-_KILLED_IN_SHORT = {"fetched", "outputs_acked", "rows_sent", "mail_accepted"}
+#: The steps that the short form tries as well: between outputs and rows, between rows and the offset, and while a mail
+#: is accepted. The others lie between them.
+_KILLED_IN_SHORT = {"outputs_acked", "rows_sent", "mail_accepted"}
 
 
 def _kill_at(step: str) -> Fault:
@@ -74,22 +74,22 @@ def _smtp(name: str) -> Fault:
 
 FAULTS: tuple[Fault, ...] = (
     Fault("idle_soak", idle_soak.run, 1, quick=0, light=True),
-    Fault("random_kills", random_kills.run, 30, quick=2),
+    Fault("random_kills", random_kills.run, 30),
     *map(_kill_at, kill_at.ALL),
     Fault("kill_in_judgement", judging.run, 10),
     Fault("joining_and_leaving", joining.run, 20),
     Fault("zombie", zombie.run, 5),
     Fault("hung_broker", hung_broker.run, 20),
     Fault("leader_restarted", partial(leader.run, hard=False), 5, quick=0),
-    Fault("leader_killed", partial(leader.run, hard=True), 5),
+    Fault("leader_killed", partial(leader.run, hard=True), 5, quick=0),
     Fault("broker_away", broker_away.run, 1),
-    Fault("broker_away_at_start", broker_away.at_start, 1),
+    Fault("broker_away_at_start", broker_away.at_start, 1, quick=0),
     Fault("broker_frozen_at_start", broker_away.frozen_at_start, 20),
     *map(_smtp, (*smtp.ONE_MAIL, *smtp.THE_SERVER)),
     Fault("smtp_away", smtp_away.run, 1),
     Fault("state_wiped", state.wiped, 3),
     *([Fault("disk_full", state.disk_full, 3)] if sys.platform == "linux" else []),
-    Fault("changelog_gone", state.changelog_gone, 2, quick=2),
+    Fault("changelog_gone", state.changelog_gone, 2),
     # In make test, tests of their own try these.
     Fault("fetcher_crash", crashed.run, 10, quick=0),
     Fault("topic_made_anew", renewed.run, 4, quick=0),
@@ -98,7 +98,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("poison", poison.run, 200, quick=40),
     Fault("clocks", clocks.run, 8),
     Fault("erasure", erasure.run, 20),
-    Fault("stopping", stopping.run, 6, quick=2),
+    Fault("stopping", stopping.run, 6),
     Fault("soak", soak.run, 1, quick=0, named=True),
     Fault("controls_without_their_bugs", controls.without_bugs, len(controls.CONTROLS), quick=0),
 )

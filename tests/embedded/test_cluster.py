@@ -1,11 +1,13 @@
 """Several brokers as one: what has copies outlives the loss of one of them."""
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from worker.embedded.cluster import EmbeddedCluster
 
 
+@pytest.mark.thorough
 async def test_what_two_brokers_have_outlives_the_third() -> None:
     async with EmbeddedCluster() as cluster:
         admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)

@@ -7,7 +7,7 @@ import pytest
 from flow.carrying import Partition, identities, numbered
 from flow.records import DAY, NOW, POLICY, Record, earlier, happy, of, value
 from flow.test_road import is_claim, others, outcomes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.flow import expiry, outbox
@@ -231,7 +231,6 @@ def told(outputs: list[Output]) -> set[tuple[str, bytes | None, bytes | None]]:
 
 
 @given(Logs, st.data())
-@settings(max_examples=300)
 def test_it_makes_no_difference_when_a_row_is_looked_at(log: list[Record], data: st.DataObject) -> None:
     never = Partition(policy=POLICY_OF_100_DAYS)
     never.sweep = None

@@ -1,5 +1,6 @@
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ def test_an_id_is_a_uuid5_that_never_changes() -> None:
     assert UUID(make_id("a")).version == 5
 
 
+@pytest.mark.unmeasured
 @given(Parts)
 def test_an_id_is_what_the_standard_library_makes_of_it(parts: list[str | int]) -> None:
     name = "k" + "".join(f"|{len(str(part))}:{part}" for part in parts)

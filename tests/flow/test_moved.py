@@ -9,7 +9,7 @@ import pytest
 from flow.carrying import Partition, header_of
 from flow.records import NOW, Record, of, value
 from flow.test_road import World, counted, is_claim, read
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.decision import Outcome
@@ -232,7 +232,6 @@ def carried(moves: Sequence[tuple[int, tuple[str, bool, int]]], seed: int, first
 
 @pytest.mark.unmeasured
 @given(Moves, st.integers(0))
-@settings(max_examples=400)
 def test_whatever_the_order_the_customer_of_the_highest_revision_has_the_response(
     moves: list[tuple[int, tuple[str, bool, int]]], seed: int
 ) -> None:
@@ -244,7 +243,6 @@ def test_whatever_the_order_the_customer_of_the_highest_revision_has_the_respons
 
 @pytest.mark.unmeasured
 @given(Moves, st.integers(0))
-@settings(max_examples=400)
 def test_so_it_is_under_crashes(moves: list[tuple[int, tuple[str, bool, int]]], seed: int) -> None:
     """What is remembered for first revisions that come late is lost in a crash, so there are none here."""
     world = carried(moves, seed, 1, crashes=True)

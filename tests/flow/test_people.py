@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from flow.carrying import Partition
 from flow.records import DAY, HOUR, NOW, Record, arrived, value
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.flow import outbox, road, segments, tally
@@ -116,7 +116,7 @@ def classes(answers: list[Known]) -> tuple[int, int, int]:
     return promoters, len(scores) - promoters - detractors, detractors
 
 
-@settings(max_examples=300)
+@pytest.mark.unmeasured
 @given(Steps)
 def test_a_recount_under_revisions_moves_tests_erasures_replays_and_any_order_of_times(
     steps: list[tuple[int, int, tuple[str, ...], str, int, int, str]],

@@ -7,9 +7,10 @@ import json
 from collections import defaultdict
 from datetime import UTC, datetime
 
+import pytest
 from flow.records import HOUR, NOW, Record, arrived, of, value
 from flow.test_people import PLACES, Known, World
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.flow import outbox
@@ -124,7 +125,7 @@ def scan(customer: str, *scores: int, first: int = 0, ago: int = 0) -> list[Step
 READ: Step = ("c-0", "", (), "", 0, 0, 0, None, "read")
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.unmeasured
 @given(Steps)
 @example([*scan("c-0", 0, 3, 7, 9, 10), READ, *scan("c-0", 9, first=6, ago=24)])
 @example([*scan("c-0", 9, first=6, ago=24), *scan("c-0", 0, 3, 7), READ, *scan("c-0", 9, first=3)])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from flow.carrying import Partition, entries_of, header_of, identities, numbered, spread
 from flow.records import DAY, HERE, HOUR, NOW, Record, arrived, happy, of, value
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalog import CONTRACTS
@@ -744,7 +744,6 @@ def test_on_rows_without_a_head_only_what_leaves_no_row_is_repeated_and_under_th
 
 @pytest.mark.unmeasured
 @given(Mixed, Mixed, st.data())
-@settings(max_examples=300)
 def test_a_replay_on_partly_written_rows_adds_nothing_to_one_clean_run(
     history: list[Record], log: list[Record], data: st.DataObject
 ) -> None:
@@ -904,7 +903,6 @@ Topics = st.tuples(Logs, st.lists(st.integers(0, 2), min_size=14, max_size=14)).
 
 @pytest.mark.unmeasured
 @given(Topics, Steps)
-@settings(max_examples=400)
 def test_whatever_crashes_every_record_is_decided_about_once_and_counted_once(
     given: list[Record], steps: list[tuple[int, int, int | None]]
 ) -> None:

@@ -452,7 +452,7 @@ def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(make_alert: Make
     assert all(len(line) <= 78 for line in received.as_bytes().splitlines() if b"Subject" in line or b"=?utf-8" in line)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(CHANGES)
 def test_whatever_the_alert_says_it_becomes_one_proper_mail(make_alert: MakeAlert, changes: dict[str, Any]) -> None:
     alert = make_alert(**changes)

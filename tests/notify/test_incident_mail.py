@@ -409,7 +409,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(CHANGES, st.sampled_from(sorted(INCIDENT_WORDS)))
 def test_whatever_the_incident_says_it_becomes_one_proper_mail(
     make_incident: MakeIncident, changes: dict[str, Any], language: Language

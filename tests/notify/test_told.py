@@ -175,7 +175,7 @@ _WORDS = {
 }
 
 
-@settings(max_examples=300, suppress_health_check=[*HealthCheck], deadline=None)
+@settings(suppress_health_check=[*HealthCheck])
 @given(st.data())
 def test_whatever_is_let_through_can_be_planned_and_composed(
     make_alert: MakeAlert, make_incident: MakeIncident, data: st.DataObject

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nps.telling import entries
 
@@ -107,7 +107,6 @@ def test_windows_equal_a_recount_under_revisions_replays_and_restarts(
 
 
 @given(Steps, st.data())
-@settings(max_examples=200)
 def test_the_last_answers_are_exact_while_no_more_than_the_spare_moved_away(
     steps: list[tuple[int, int, str | None, int, int]], data: st.DataObject
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from flow.records import NOW, Record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,7 +89,8 @@ def _holds(body: Any) -> bool:
     return _validator.is_valid(body) and not ends and named
 
 
-@settings(max_examples=1_500, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.unmeasured
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(_body)
 def test_the_schema_and_the_worker_agree_on_any_body(body: dict[str, Any]) -> None:
     for made in (body, _usual | body):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import faust
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.cloudevents import Headers
@@ -396,7 +396,6 @@ async def test_a_piece_that_is_gone_is_state_lost(kafka: Kafka) -> None:
 STEPS = st.lists(st.tuples(st.sampled_from(["write", "erase", "late", "hand over", "return"]), st.integers(0, 10**6)))
 
 
-@settings(max_examples=200)
 @given(STEPS, st.integers(0, 10**6), st.booleans())
 def test_whatever_zombies_do_the_owners_rows_are_what_is_read(
     steps: list[tuple[str, int]], seed: int, whole: bool
