@@ -12,7 +12,10 @@ from worker import cli, reference
 
 ROOT = docs.ROOT
 #: CHANGELOG.md also names what is gone; all others describe what is there.
-PRESENT = [*docs.documents(), ROOT / "bench/README.md", ROOT / "examples/README.md"]
+PRESENT = [
+    *docs.documents(),
+    *(ROOT / file for file in ("CONTRIBUTING.md", "SECURITY.md", "bench/README.md", "examples/README.md")),
+]
 ALL = [*PRESENT, ROOT / "CHANGELOG.md"]
 
 _FENCED = re.compile(r"^```[a-z]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
