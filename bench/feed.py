@@ -11,7 +11,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from worker.streams.shell import partition_of
+from worker.kafka.partitioner import partition_of
 
 _DESKS = ("delivery", "support", "sales")
 _COMMENTS = (

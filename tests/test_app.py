@@ -7,8 +7,8 @@ import pytest
 
 from worker import app
 from worker.errors import Fatal, StateNotDurable, StopTimedOut
+from worker.kafka import topics
 from worker.settings import Settings
-from worker.streams import topics
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 import tomllib
@@ -24,9 +25,9 @@ from worker import __version__, dead_letters
 from worker.cli import main
 from worker.commands import publish, scores
 from worker.errors import Unreachable
+from worker.kafka import reading
 from worker.rebuild import command
 from worker.settings import Settings, load
-from worker.streams import reading
 
 SECRET = "kanarienvogel"
 
@@ -604,3 +605,31 @@ def test_a_rebuild_is_of_the_tables_that_are_named(
     assert main(["rebuild", *arguments]) == 0
     assert found == [asked]
     assert capsys.readouterr() == ("done\n", "half way\n")
+
+
+def test_no_command_but_run_and_demo_imports_faust(tmp_path: Path) -> None:
+    """Faust takes a second to import, and a page or a script that reads scores has no use for it."""
+    answers = tmp_path / "answers.jsonl"
+    answers.write_bytes(value())
+    commands = [
+        ["scores"],
+        ["dead-letters"],
+        ["topics"],
+        ["publish", str(answers)],
+        ["health"],
+        ["check-config", "--connect"],
+        ["settings"],
+        ["rebuild"],
+        ["new-epoch", "responses"],
+        ["take-over"],
+    ]
+    code = f"""
+import sys
+from worker.cli import main
+codes = [main(command) for command in {commands}]
+print(*codes, *sorted({{"aiokafka", "faust", "mode"}} & sys.modules.keys()))
+"""
+    environment = {**os.environ, "NPS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "NPS_SMTP__HOST": "127.0.0.1"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+    assert "1 1 0 1 1 1 0 1 1 1 aiokafka" == ended.stdout.splitlines()[-1]

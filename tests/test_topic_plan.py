@@ -5,8 +5,8 @@ import shlex
 import pytest
 
 from worker import topic_plan
+from worker.kafka import topics
 from worker.settings import KafkaSettings, Settings
-from worker.streams import topics
 
 SETTINGS = Settings.model_construct(
     topic_prefix="acme", kafka=KafkaSettings(group="desk", partitions=6, replication_factor=3)

@@ -8,14 +8,16 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
+from worker.kafka import topics
+from worker.roles import Role
 from worker.settings import Settings
 from worker.status import report
-from worker.streams import notify, process, topics
+from worker.streams import notify, process
 from worker.streams.postman import Postman
 from worker.streams.shell import Shell
 from worker.streams.ticker import Ticker
@@ -37,8 +39,6 @@ _BUG = "stopped by a bug in the worker: please report this line; what is not com
 #: Python's thresholds are 700, 10 and 10: every other batch would have all objects looked at. Above 10,000, one look at
 #: the young ones takes longer than several mails.
 _COLLECT_AFTER = (10_000, 20, 10)
-
-Role = Literal["process", "notify", "all"]
 
 
 @dataclass

@@ -8,9 +8,9 @@ from operator import attrgetter
 from pydantic import ValidationError
 
 from schemas.dead_letter import DeadLetter
+from worker.kafka import reading
+from worker.kafka.preflight import reach
 from worker.settings import KafkaSettings
-from worker.streams import reading
-from worker.streams.reach import reach
 
 
 async def newest(

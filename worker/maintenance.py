@@ -10,11 +10,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.errors import StillRunning, TopicsUnfit
+from worker.kafka import groups, ownership, reading, source, topics
+from worker.kafka.connection import client_options
+from worker.kafka.preflight import reach
+from worker.kafka.rows import Fence, Partition
 from worker.settings import Settings
-from worker.streams import groups, ownership, reading, source, topics
-from worker.streams.connection import client_options
-from worker.streams.reach import reach
-from worker.streams.rows import Fence, Partition
 
 
 async def take_over(settings: Settings) -> str:

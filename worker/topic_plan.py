@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from worker.flow import outbox
+from worker.kafka import ownership, topics
+from worker.kafka.topics import TopicPlan
 from worker.settings import Settings
-from worker.streams import ownership, topics
-from worker.streams.topics import TopicPlan
 
 Role = Literal["process", "notify", "all", "publisher"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]

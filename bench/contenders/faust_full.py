@@ -10,8 +10,8 @@ from bench.contenders.task import Meter, Task, given
 from worker.flow import outbox, road, segments
 from worker.flow.outbox import Output
 from worker.flow.road import Batch
+from worker.kafka.partitioner import partition_of
 from worker.settings import Settings
-from worker.streams.shell import partition_of
 
 #: What the full job writes to.
 OUTPUTS = (

@@ -6,8 +6,9 @@ from bench.contenders.task import Meter, Task, given
 from worker.app import calm_collector, running
 from worker.demo.progress import Progress
 from worker.flow import outbox
+from worker.kafka import topics
 from worker.settings import KafkaSettings, Settings
-from worker.streams import process, topics
+from worker.streams import process
 
 LOOK_SECONDS = 0.005
 _ASK_SECONDS = 0.1

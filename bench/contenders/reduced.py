@@ -13,9 +13,9 @@ from worker.flow.lineage import segment_path
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
+from worker.kafka import topics
+from worker.kafka.rows import Partition
 from worker.nps.histogram import PASSIVE_FROM
-from worker.streams import topics
-from worker.streams.rows import Partition
 from worker.streams.shell import Shell
 
 _LAST = 100

@@ -27,10 +27,11 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from worker import cli
 from worker.flow import outbox, road
 from worker.flow.contact import Contact
+from worker.kafka import journal, topics
 from worker.notify import compose
 from worker.notify.channels.email import EmailChannel
 from worker.notify.schedule import Errand
-from worker.streams import faust_app, journal, topics
+from worker.streams import faust_app
 from worker.streams.lane import Lane
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.postman import Postman

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.demo import samples
-from worker.publishing import lines
+from worker.kafka.publishing import lines
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -16,7 +16,8 @@ from aiokafka.consumer.fetcher import Fetcher
 
 from worker import app
 from worker.__main__ import main
-from worker.streams import membership, topics
+from worker.kafka import topics
+from worker.streams import membership
 from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer, OrderedProducer
 from worker.streams.shell import Shell

@@ -8,8 +8,8 @@ from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.kafka import topics
 from worker.settings import KafkaSettings
-from worker.streams import topics
 
 
 async def test_what_works_is_said_and_nothing_is_created(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from integration.conftest import Bench, StartBench
 from integration.exactness import check_exact
 from integration.sampling import Published, workload
 
+from worker.kafka import topics
+from worker.kafka.topics import TopicPlan
 from worker.settings import Settings
-from worker.streams import topics
-from worker.streams.topics import TopicPlan
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 SIZE = 400

@@ -4,7 +4,7 @@ from integration.conftest import StartBench
 
 from worker.dead_letters import newest
 from worker.flow import outbox
-from worker.streams.topics import topic_name
+from worker.kafka.topics import topic_name
 
 
 async def test_the_newest_dead_letters_are_found_by_number_reason_and_time(bench: StartBench) -> None:

@@ -19,7 +19,7 @@ from integration.recount import Recount, recount_lines
 from worker.demo import samples
 from worker.embedded.kafka import EmbeddedKafka
 from worker.embedded.tether import tied
-from worker.publishing import lines
+from worker.kafka.publishing import lines
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ from integration.topics import create
 
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow import outbox, tick
+from worker.kafka import topics
 from worker.settings import KafkaSettings
-from worker.streams import topics
 
 DESKS = ("pay", "send", "help")
 GOOD = [10, 8, 10, 3, 9, 8, 10, 10, 7, 5]

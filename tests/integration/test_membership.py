@@ -15,8 +15,8 @@ from worker.app import Worker, running
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import MembershipLost
+from worker.kafka import topics
 from worker.settings import KafkaSettings, Settings
-from worker.streams import topics
 from worker.streams.membership import MemberThread
 
 

@@ -9,8 +9,8 @@ from integration.processes import environment, worker_process
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.kafka import topics
 from worker.settings import KafkaSettings
-from worker.streams import topics
 
 
 async def test_another_group_is_refused_until_it_takes_over(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from worker.app import running
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import TopicsUnfit
+from worker.kafka import topics
 from worker.settings import KafkaSettings
-from worker.streams import topics
 
 
 @pytest.mark.parametrize(

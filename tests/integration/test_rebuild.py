@@ -21,11 +21,11 @@ from msgspec.structs import replace
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import StateLost, StillRunning
+from worker.kafka.topics import changelog_name
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail
 from worker.rebuild.command import rebuild
 from worker.settings import KafkaSettings, Settings
-from worker.streams.topics import changelog_name
 
 ROLES = {"contacts": "process", "segments": "process", "watches": "process", "outbox": "notify"}
 #: No mail that was not sent is too old.

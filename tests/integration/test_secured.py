@@ -21,8 +21,8 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.embedded.secured import Secured
 from worker.errors import Refused, Unreachable
+from worker.kafka.preflight import reach
 from worker.settings import KafkaSettings
-from worker.streams.reach import reach
 
 USER = "nps"
 PASSWORD = "canary-6150"

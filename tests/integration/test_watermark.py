@@ -11,9 +11,9 @@ from integration.conftest import StartBench, make_settings
 from worker.clock import SystemClock
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.kafka import groups, reading
+from worker.kafka.topics import group_id
 from worker.settings import KafkaSettings
-from worker.streams import groups, reading
-from worker.streams.topics import group_id
 from worker.streams.watermark import Watermark
 
 

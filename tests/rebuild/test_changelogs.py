@@ -5,12 +5,12 @@ from typing import Any, NamedTuple, cast
 
 from schemas.cloudevents import Headers
 from worker.flow.outbox import Output
+from worker.kafka import journal
+from worker.kafka.reading import Reader, Span
+from worker.kafka.rows import Fence, Head, Logged, Partition
 from worker.rebuild import changelogs
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.progress import Progress
-from worker.streams import journal
-from worker.streams.reading import Reader, Span
-from worker.streams.rows import Fence, Head, Logged, Partition
 
 
 class Record(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from worker.kafka.rows import Head, Partition
 from worker.rebuild.lost import Found, lost
-from worker.streams.rows import Head, Partition
 
 
 def found(head: Head, committed: Mapping[int, int], begins: int = 0, table: str = "contacts") -> Found:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import pytest
 from scores.trees import tree
 
+from worker.kafka import reading
 from worker.scores import latest as module
 from worker.scores.latest import latest
 from worker.settings import KafkaSettings
-from worker.streams import reading
 
 
 class Record(NamedTuple):

@@ -11,13 +11,13 @@ from faust.types import TP
 
 from worker.flow.outbox import Output
 from worker.flow.road import Decided
+from worker.kafka import reading
+from worker.kafka.rows import Head, Partition
 from worker.settings import KafkaSettings
 from worker.streams import lane as module
-from worker.streams import reading
 from worker.streams.faust_app import FETCH_BYTES
 from worker.streams.lane import Lane, Pace, View
 from worker.streams.ordered import Fetched
-from worker.streams.rows import Head, Partition
 from worker.streams.sending import Acknowledged
 
 

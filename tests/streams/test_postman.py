@@ -17,13 +17,13 @@ from notify.mailboxes import told
 from schemas.alert import Alert
 from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError
+from worker.kafka.rows import Partition
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel, SmtpSettings
 from worker.notify.mailbox import Planner
 from worker.notify.routing import Route
 from worker.settings import EmailSettings, Settings
 from worker.streams.postman import Postman
-from worker.streams.rows import Partition
 
 MakeAlert = Callable[..., Alert]
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from schemas.cloudevents import Headers
 from worker.errors import StateLost, StateNotDurable
+from worker.kafka import journal, reading
+from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
 from worker.settings import KafkaSettings
-from worker.streams import journal, reading, table
-from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.streams import table
 from worker.streams.sending import Acknowledged
 from worker.streams.table import DurableTable
 

@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 
 from worker import logs
 from worker.errors import Fatal, SettingsError, StillRunning, Unreachable
+from worker.kafka.connection import ssl_context
 from worker.notify.channels.email import EmailChannel
 from worker.settings import CONFIG_VARIABLE, Settings, load
-from worker.streams.connection import ssl_context
 
 SETTINGS_HELP = (
     f"Settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and NPS_ variables, which win."

@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaError
 from worker.address import check_address
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
+from worker.kafka import topics
 from worker.logs import counted
 from worker.notify.channels.email import EmailChannel
 from worker.settings import Settings, source
-from worker.streams import topics
 
 
 def add(commands: Commands) -> None:

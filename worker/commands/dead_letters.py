@@ -10,8 +10,8 @@ from schemas.dead_letter import Reason
 from worker import dead_letters
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import outbox
+from worker.kafka.topics import topic_name
 from worker.settings import Settings
-from worker.streams.topics import topic_name
 
 _LIMIT = 20
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}

@@ -4,8 +4,8 @@ import argparse
 from typing import get_args
 
 from worker import status
-from worker.app import Role
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
+from worker.roles import Role
 from worker.settings import Settings
 
 

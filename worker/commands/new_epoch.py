@@ -4,8 +4,8 @@ import argparse
 
 from worker import maintenance
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.kafka.topics import CONSUMED
 from worker.settings import Settings
-from worker.streams.topics import CONSUMED
 
 
 def add(commands: Commands) -> None:

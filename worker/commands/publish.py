@@ -16,12 +16,12 @@ from worker.errors import Rejected
 from worker.flow import outbox
 from worker.flow.intake import validate
 from worker.flow.moment import DAY
+from worker.kafka import reading
+from worker.kafka.preflight import reach
+from worker.kafka.publishing import document, is_object, publish, split
+from worker.kafka.topics import topic_name
 from worker.logs import counted
-from worker.publishing import document, is_object, publish, split
 from worker.settings import Settings
-from worker.streams import reading
-from worker.streams.reach import reach
-from worker.streams.topics import topic_name
 
 _STANDARD_INPUT = Path("-")
 #: Problems that --check prints, at most; the summary counts all of them.

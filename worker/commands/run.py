@@ -4,8 +4,9 @@ import argparse
 import asyncio
 from typing import get_args
 
-from worker import app, logs
+from worker import logs
 from worker.commands.asking import ROLE_HELP, SETTINGS_HELP, Commands, with_settings
+from worker.roles import Role
 from worker.settings import Settings
 
 
@@ -18,7 +19,7 @@ def add(commands: Commands) -> None:
         "for Kafka if it is not there. If something must stop it, one line of the log says what to do: exit 1.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("--role", choices=get_args(app.Role), default="all", help=ROLE_HELP)
+    parser.add_argument("--role", choices=get_args(Role), default="all", help=ROLE_HELP)
     parser.add_argument(
         "--log-format",
         choices=sorted(logs.FORMATS),
@@ -28,4 +29,6 @@ def add(commands: Commands) -> None:
 
 
 def _run(asked: argparse.Namespace, settings: Settings) -> int:
+    from worker import app  # noqa: PLC0415 - other commands do without Faust, which takes a second to import
+
     return asyncio.run(app.run(settings, asked.role))

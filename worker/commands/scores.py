@@ -7,12 +7,12 @@ import sys
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import outbox
 from worker.flow.lineage import spelled, survey_of
+from worker.kafka.topics import topic_name
 from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
 from worker.scores.latest import by_customer, latest
 from worker.scores.table import table
 from worker.scores.tree import branches
 from worker.settings import Settings
-from worker.streams.topics import topic_name
 
 #: What is shown unless asked: long enough to be sure of, short enough to be about now.
 _WINDOW = "90d"

@@ -5,8 +5,8 @@ from typing import Self
 
 from worker.app import Worker
 from worker.flow import outbox
+from worker.kafka import reading
 from worker.settings import Settings
-from worker.streams import reading
 
 #: In the order in which records travel: what is done upstream can only add to what is behind it.
 _STAGES = (

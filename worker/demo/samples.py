@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.flow.lineage import SEPARATOR
-from worker.publishing import lines
+from worker.kafka.publishing import lines
 
 #: What `make demo ARGS=--once` publishes: 300 lines, duplicates, corrections and broken lines among them.
 FILE = Path(__file__).parent / "samples.jsonl"

@@ -26,9 +26,9 @@ from worker.demo.view import LATEST_MAILS, Happened, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
 from worker.flow import outbox
-from worker.publishing import lines, publish
+from worker.kafka.publishing import lines, publish
+from worker.kafka.topics import topic_name
 from worker.settings import Settings
-from worker.streams.topics import topic_name
 
 _FRAMES_PER_SECOND = 4
 _POLL_SECONDS = 0.05

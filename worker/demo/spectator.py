@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from schemas.alert import Alert
 from schemas.decision import Outcome
 from worker.flow import outbox
+from worker.kafka.connection import client_options
+from worker.kafka.topics import topic_name
 from worker.notify.told import Told, told_in
 from worker.settings import Settings
-from worker.streams.connection import client_options
-from worker.streams.topics import topic_name
 
 _WATCHED = (outbox.DECISIONS, outbox.ALERTS, outbox.INVITATIONS, outbox.DEAD_LETTERS, outbox.SCORES)
 _LATEST_ALERTS = 8

@@ -12,9 +12,9 @@ from worker.demo.progress import Progress
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
+from worker.kafka.preflight import reach
 from worker.notify.channels.email import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
-from worker.streams.reach import reach
 
 
 @dataclass

@@ -8,14 +8,14 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.cloudevents import Headers
 from worker.flow.outbox import Output
+from worker.kafka import journal
+from worker.kafka.connection import client_options
+from worker.kafka.reading import Reader
+from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.kafka.topics import LARGEST_RECORD
 from worker.rebuild.progress import Progress, Say
 from worker.rebuild.records import apply
 from worker.settings import KafkaSettings
-from worker.streams import journal
-from worker.streams.connection import client_options
-from worker.streams.reading import Reader
-from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
-from worker.streams.topics import LARGEST_RECORD
 
 #: A record without its place: key, value, headers.
 _Published = tuple[bytes | None, bytes | None, Headers]

@@ -25,6 +25,13 @@ from worker.errors import SourceLost
 from worker.flow import outbox
 from worker.flow.moment import DAY
 from worker.flow.record import EPOCH, Record
+from worker.kafka import groups, reading, source, topics
+from worker.kafka.connection import client_options
+from worker.kafka.partitioner import partition_of
+from worker.kafka.preflight import reach
+from worker.kafka.reading import Reader, Span
+from worker.kafka.rows import Head
+from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
 from worker.notify.mailbox import Planner
 from worker.rebuild import changelogs, members
 from worker.rebuild.alerted import Alerted
@@ -36,13 +43,6 @@ from worker.rebuild.mails import Mails
 from worker.rebuild.progress import Progress, Say
 from worker.rebuild.tree import Tree, counted_until, learned_until, told_until
 from worker.settings import Settings
-from worker.streams import groups, reading, source, topics
-from worker.streams.connection import client_options
-from worker.streams.reach import reach
-from worker.streams.reading import Reader, Span
-from worker.streams.rows import Head
-from worker.streams.shell import partition_of
-from worker.streams.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
 
 #: The end of a day that never ends, as nobody knows where the next one begins.
 _NO_MORE = 2**62

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from worker.flow import outbox
-from worker.streams.rows import Partition
-from worker.streams.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
+from worker.kafka.rows import Partition
+from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
 
 #: From which topic each table's rows are made, and which role makes them.
 SOURCES: Mapping[str, str] = {

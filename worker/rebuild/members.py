@@ -6,10 +6,10 @@ from collections.abc import Collection
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.errors import StillRunning
+from worker.kafka import groups
+from worker.kafka.connection import client_options
 from worker.rebuild.progress import Say
 from worker.settings import KafkaSettings
-from worker.streams import groups
-from worker.streams.connection import client_options
 
 #: How often the groups are looked at, in seconds; and how long beyond a session's time-out a member may stay.
 _LOOK_SECONDS = 0.5

@@ -8,9 +8,9 @@ from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
 from schemas.scores import Scores
+from worker.kafka import reading
+from worker.kafka.preflight import reach
 from worker.settings import KafkaSettings
-from worker.streams import reading
-from worker.streams.reach import reach
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,12 @@
 """Faust's app as this worker needs it. The reasons for most settings are in ordered.py, table.py and recovery.py."""
 
 import faust
+from faust import SASLCredentials, SSLCredentials
 from yarl import URL
 
-from worker.settings import Settings
-from worker.streams import topics
-from worker.streams.connection import credentials, servers
+from worker.kafka import topics
+from worker.kafka.connection import servers, ssl_context
+from worker.settings import KafkaSettings, Settings
 from worker.streams.ordered import OrderedTransport
 from worker.streams.recovery import DirectTables
 
@@ -71,3 +72,18 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
     )
     app.transport = OrderedTransport(urls, app)
     return app
+
+
+def credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
+    """Return Faust's credentials; None for plain text. Raises SettingsError like `ssl_context`."""
+    context = ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        assert kafka.sasl_password is not None
+        # With a context Faust's SASL credentials mean SASL_SSL, without one SASL_PLAINTEXT.
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(context) if context is not None else None

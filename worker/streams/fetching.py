@@ -7,7 +7,7 @@ from aiokafka.errors import NotLeaderForPartitionError, OffsetOutOfRangeError, U
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 
-from worker.streams import header_names
+from worker.kafka import header_names
 
 #: How long the broker may let a fetch wait for records, in ms; Faust has 1,500. Records that are not taken yet hold
 #: their partition back: the fetch that is under way does not ask for it, and it has to wait for that one's end.

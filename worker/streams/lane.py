@@ -25,13 +25,14 @@ from faust.types import Message
 from worker.flow.outbox import Output
 from worker.flow.record import Record
 from worker.flow.road import Decided
+from worker.kafka import reading
+from worker.kafka.rows import Head, Partition
 from worker.settings import KafkaSettings
-from worker.streams import reading, sending
+from worker.streams import sending
 from worker.streams.faust_app import FETCH_BYTES
 from worker.streams.lease import lease_holds
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.refusals import Refusals
-from worker.streams.rows import Head, Partition
 from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.table import DurableTable
 

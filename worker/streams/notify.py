@@ -4,13 +4,13 @@ from worker.clock import Clock
 from worker.flow import outbox
 from worker.flow.record import Record
 from worker.flow.road import Decided
+from worker.kafka import topics
+from worker.kafka.rows import Partition
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
 from worker.settings import Settings
-from worker.streams import topics
 from worker.streams.overfull import Overfull
 from worker.streams.postman import Postman
-from worker.streams.rows import Partition
 from worker.streams.shell import Shell
 
 ROLE = "notify"

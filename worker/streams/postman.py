@@ -20,6 +20,7 @@ from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import outbox
 from worker.flow.outbox import Output
+from worker.kafka.rows import Head
 from worker.notify import mailbox
 from worker.notify.addressing import Address, NobodyLeft, addressed
 from worker.notify.channels.email import EmailChannel
@@ -31,7 +32,6 @@ from worker.notify.routing import Route
 from worker.notify.schedule import Errand, Schedule
 from worker.notify.told import Told
 from worker.streams.lease import lease_holds
-from worker.streams.rows import Head
 from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
 from worker.streams.table import DurableTable

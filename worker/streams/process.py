@@ -9,12 +9,13 @@ from worker.flow.expiry import Sweep
 from worker.flow.moved import Holders
 from worker.flow.record import Record
 from worker.flow.road import Batch, Decided
+from worker.kafka import topics
+from worker.kafka.partitioner import partition_of
+from worker.kafka.rows import Fence, Partition
 from worker.settings import Settings
-from worker.streams import topics
 from worker.streams.lane import Pace, View
-from worker.streams.rows import Fence, Partition
 from worker.streams.scales import warned_of_scales
-from worker.streams.shell import Shell, partition_of
+from worker.streams.shell import Shell
 from worker.streams.surplus import Surplus
 from worker.streams.ticker import Ticker
 from worker.streams.watermark import Watermark

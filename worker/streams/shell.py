@@ -3,16 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, cast
 
 import faust
-from aiokafka.partitioner import murmur2
 from faust.types import TP, EventT, Message
 
 from worker.errors import Fatal, SourceLost, StateLost
+from worker.kafka import reading, source, topics
+from worker.kafka.rows import Head
 from worker.settings import Settings
-from worker.streams import reading, source, topics
 from worker.streams.activity import Activity
 from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View
@@ -20,7 +19,6 @@ from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.recovery import DirectTables
 from worker.streams.refusals import Refusals
-from worker.streams.rows import Head
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
 
@@ -224,13 +222,3 @@ class _Batches(faust.Schema[bytes, bytes]):
             return cast(EventT[Any], app.create_event(None, message.value, {}, message))
 
         return decode
-
-
-def partition_of(partitions: int) -> Callable[[bytes], int]:
-    """Return Kafka's default partitioner for keys. Hashing in Python is slow, so recent keys are remembered."""
-
-    @lru_cache(maxsize=65_536)
-    def owner(key: bytes) -> int:
-        return int((murmur2(key) & 0x7FFFFFFF) % partitions)
-
-    return owner

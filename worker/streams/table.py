@@ -23,12 +23,12 @@ from faust.stores.memory import Store
 from faust.types import TP
 
 from worker.errors import StateLost, StateNotDurable
+from worker.kafka import journal, reading
+from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
 from worker.settings import KafkaSettings
-from worker.streams import journal, reading
 from worker.streams.lease import lease_confirmed, lease_holds
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.progress import Progress
-from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
 from worker.streams.sending import Sender
 
 log = logging.getLogger(__name__)

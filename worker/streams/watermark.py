@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError
 
 from worker.clock import Clock
 from worker.flow import outbox
+from worker.kafka import groups, reading, topics
+from worker.kafka.connection import client_options
 from worker.settings import Settings
-from worker.streams import groups, reading, topics
-from worker.streams.connection import client_options
 
 #: An answer to "where was the end?" is good for so long, in ms; commits follow within a second or two.
 _FRESH = 30_000

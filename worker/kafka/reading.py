@@ -6,9 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from worker.kafka import header_names
+from worker.kafka.connection import client_options
 from worker.settings import KafkaSettings
-from worker.streams import header_names
-from worker.streams.connection import client_options
 
 _WAIT_MS = 200
 _AT_ONCE = 5_000

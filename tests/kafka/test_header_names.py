@@ -8,7 +8,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 from streams.batches import GZIP, LZ4, NONE, SNAPPY, ZSTD, Raw, batch
 
-from worker.streams.header_names import Batches
+from worker.kafka.header_names import Batches
 
 ODD: list[Raw] = [
     (b"k-0", b"v-0", []),

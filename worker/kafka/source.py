@@ -16,11 +16,11 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 import msgspec
-from faust.types import TP
+from aiokafka import TopicPartition
 
 from worker.flow.record import EPOCH
-from worker.streams import reading
-from worker.streams.rows import Head
+from worker.kafka import reading
+from worker.kafka.rows import Head
 
 
 class Log(NamedTuple):
@@ -72,8 +72,8 @@ class Comparison:
 
     def __init__(self) -> None:
         self.wrong: list[str] = []
-        self.unread: dict[TP, int] = {}
-        self.begins: dict[TP, int] = {}
+        self.unread: dict[TopicPartition, int] = {}
+        self.begins: dict[TopicPartition, int] = {}
 
     def add(
         self, source: Source, heads: Mapping[int, Head], due: Mapping[int, int], logs: Mapping[int, Log] | None
@@ -98,8 +98,8 @@ class Comparison:
                 f"To go on without them: {command}"
             )
         else:
-            self.unread |= {TP(source.name, number): count for number, count in gone.items()}
-            self.begins |= {TP(source.name, number): logs[number].first for number in gone}
+            self.unread |= {TopicPartition(source.name, number): count for number, count in gone.items()}
+            self.begins |= {TopicPartition(source.name, number): logs[number].first for number in gone}
 
 
 def _listed(said: Mapping[int, str]) -> str:

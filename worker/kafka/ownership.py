@@ -18,9 +18,9 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from worker.kafka import reading
+from worker.kafka.connection import client_options
 from worker.settings import KafkaSettings
-from worker.streams import reading
-from worker.streams.connection import client_options
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from worker.errors import SettingsError
+from worker.kafka.connection import client_options, ssl_context
 from worker.settings import KafkaSettings
-from worker.streams.connection import client_options, credentials, ssl_context
+from worker.streams.faust_app import credentials
 
 PASSWORD = "canary-2718"
 LOGIN = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_plain_username": "nps", "sasl_plain_password": PASSWORD}

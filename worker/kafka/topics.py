@@ -26,11 +26,11 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import GroupTaken, PrefixTaken, Refused, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
 from worker.flow import outbox
+from worker.kafka import groups, ownership
+from worker.kafka import topic_checks as checks
+from worker.kafka.connection import client_options
+from worker.kafka.preflight import reach
 from worker.settings import KafkaSettings, Settings
-from worker.streams import groups, ownership
-from worker.streams import topic_checks as checks
-from worker.streams.connection import client_options
-from worker.streams.reach import reach
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flow.records import answer, value
 
-from worker.publishing import customer_key, lines
+from worker.kafka.publishing import customer_key, lines
 
 
 @pytest.mark.parametrize(

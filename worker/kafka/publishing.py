@@ -9,10 +9,10 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from pydantic_core import from_json
 
+from worker.kafka.connection import client_options
+from worker.kafka.preflight import reach
+from worker.kafka.topics import LARGEST_RECORD
 from worker.settings import KafkaSettings
-from worker.streams.connection import client_options
-from worker.streams.reach import reach
-from worker.streams.topics import LARGEST_RECORD
 
 _REPORT_EVERY = 1_000
 

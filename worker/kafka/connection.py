@@ -1,9 +1,7 @@
-"""How a client reaches Kafka: the settings as aiokafka and Faust want them."""
+"""How a client reaches Kafka: the settings as aiokafka wants them."""
 
 import ssl
 from typing import Any
-
-from faust import SASLCredentials, SSLCredentials
 
 from worker.errors import SettingsError
 from worker.settings import KafkaSettings
@@ -56,18 +54,3 @@ def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
 def servers(kafka: KafkaSettings) -> list[str]:
     """Return the servers to begin with, each as host:port."""
     return [server.strip() for server in kafka.bootstrap_servers.split(",")]
-
-
-def credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
-    """Return Faust's credentials; None for plain text. Raises SettingsError like `ssl_context`."""
-    context = ssl_context(kafka)
-    if kafka.security_protocol.startswith("SASL"):
-        assert kafka.sasl_password is not None
-        # With a context Faust's SASL credentials mean SASL_SSL, without one SASL_PLAINTEXT.
-        return SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value(),
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    return SSLCredentials(context) if context is not None else None

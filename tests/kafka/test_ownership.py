@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from worker.streams import ownership
-from worker.streams.ownership import Claim
+from worker.kafka import ownership
+from worker.kafka.ownership import Claim
 
 SECRET, OTHER = b"a" * 32, b"b" * 32
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.streams.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
 
 Log = list[Logged]
 

@@ -13,8 +13,8 @@ from aiokafka.errors import (
     for_code,
 )
 
+from worker.kafka.connection import client_options
 from worker.settings import KafkaSettings
-from worker.streams.connection import client_options
 
 #: What Kafka says while it chooses a group's coordinator, how often it is asked again, and after how many seconds each.
 _NO_COORDINATOR_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)

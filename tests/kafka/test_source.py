@@ -4,9 +4,9 @@ import pytest
 from faust.types import TP
 
 from worker.flow.record import EPOCH, log_offset
-from worker.streams import source
-from worker.streams.rows import Head
-from worker.streams.source import Comparison, Log, Source, difference, new_epoch, unread
+from worker.kafka import source
+from worker.kafka.rows import Head
+from worker.kafka.source import Comparison, Log, Source, difference, new_epoch, unread
 
 READ = Head(mark=9, marked_at=1_000)
 

@@ -17,8 +17,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import Refused, Unreachable
+from worker.kafka.connection import connection_options, servers
 from worker.settings import KafkaSettings
-from worker.streams.connection import connection_options, servers
 
 _ANSWER_SECONDS = 10.0
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.streams import journal
+from worker.kafka import journal
 
 ROWS = st.dictionaries(st.binary(min_size=1, max_size=8), st.none() | st.binary(max_size=200), min_size=1)
 

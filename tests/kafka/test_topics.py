@@ -7,8 +7,8 @@ import pytest
 from aiokafka.errors import InvalidReplicationFactorError, TopicAuthorizationFailedError
 
 from worker.errors import TopicsUnfit
+from worker.kafka.topics import TopicPlan, _create
 from worker.settings import KafkaSettings
-from worker.streams.topics import TopicPlan, _create
 
 
 class Admin:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from worker.kafka import topic_checks, topics
 from worker.settings import KafkaSettings, Settings
-from worker.streams import topic_checks, topics
 
 CHANGELOG, TALLIES, RESPONSES = "nps-worker-process-contacts-changelog", "nps.tallies", "nps.responses"
 DECISIONS, OWNER = "nps.decisions", "nps.worker"
