@@ -14,13 +14,12 @@ from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
 from worker.kafka import topics
-from worker.roles import Role
+from worker.roles import Role, notify, process
+from worker.roles.courier import Courier
+from worker.roles.ticker import Ticker
 from worker.settings import Settings
 from worker.status import report
-from worker.streams import notify, process
-from worker.streams.postman import Postman
 from worker.streams.shell import Shell
-from worker.streams.ticker import Ticker
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +42,13 @@ _COLLECT_AFTER = (10_000, 20, 10)
 
 @dataclass
 class Worker:
-    """A running worker: its shells by role, its postman and its ticker if it has one."""
+    """A running worker: its shells by role, its courier and its ticker if it has one."""
 
     role: Role
     settings: Settings
     partitions: int
     shells: dict[str, Shell] = field(default_factory=dict)
-    postman: Postman | None = None
+    courier: Courier | None = None
     ticker: Ticker | None = None
 
     async def failure(self) -> None:
@@ -88,7 +87,7 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
     if role in {"process", "all"}:
         worker.shells[process.ROLE], worker.ticker = process.build(settings, kafka, clock or SystemClock())
     if role in {"notify", "all"}:
-        worker.shells[notify.ROLE], worker.postman = notify.build(settings, kafka, clock or SystemClock())
+        worker.shells[notify.ROLE], worker.courier = notify.build(settings, kafka, clock or SystemClock())
     seconds, why = _STOP_SECONDS, None
     try:
         await _start(worker)
@@ -107,8 +106,8 @@ async def _start(worker: Worker) -> None:
     """Start every role; raise what must stop the worker, also if it comes before they are ready."""
     starting = asyncio.create_task(_start_roles(worker), name="the start")
     await _first_end([starting, asyncio.create_task(worker.failure()), asyncio.create_task(worker.watch_connection())])
-    if worker.postman is not None:
-        worker.postman.start()
+    if worker.courier is not None:
+        worker.courier.start()
     if worker.ticker is not None:
         worker.ticker.start()
 
@@ -160,8 +159,8 @@ async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
 async def _stop_roles(worker: Worker) -> None:
     if worker.ticker is not None:
         await worker.ticker.stop()
-    if worker.postman is not None:
-        await worker.postman.stop()
+    if worker.courier is not None:
+        await worker.courier.stop()
     for shell in worker.shells.values():
         await shell.app.stop()
 

@@ -7,8 +7,8 @@ from worker.app import calm_collector, running
 from worker.demo.progress import Progress
 from worker.flow import outbox
 from worker.kafka import topics
+from worker.roles import process
 from worker.settings import KafkaSettings, Settings
-from worker.streams import process
 
 LOOK_SECONDS = 0.005
 _ASK_SECONDS = 0.1

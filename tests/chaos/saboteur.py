@@ -31,13 +31,13 @@ from worker.kafka import journal, topics
 from worker.notify import compose
 from worker.notify.channels.email import EmailChannel
 from worker.notify.schedule import Errand
+from worker.roles.courier import Courier
+from worker.roles.ticker import Ticker
 from worker.streams import faust_app
 from worker.streams.lane import Lane
 from worker.streams.ordered import OrderedConsumer
-from worker.streams.postman import Postman
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
-from worker.streams.ticker import Ticker
 
 #: The steps of a batch and of a mail, in their order, at which a worker can be told to end.
 STEPS = (
@@ -224,7 +224,7 @@ def tell_interruptions() -> None:
         return called
 
     def cut_short(original: Any) -> Any:
-        async def called(self: Postman, seconds: float) -> None:
+        async def called(self: Courier, seconds: float) -> None:
             tasks = list(self._in_hand.values())
             await original(self, seconds)
             for task in tasks:
@@ -234,7 +234,7 @@ def tell_interruptions() -> None:
         return called
 
     _around(GroupCoordinator, "reset_generation", put_out)
-    _around(Postman, "_finish", cut_short)
+    _around(Courier, "_finish", cut_short)
 
 
 def _say(line: str) -> None:
@@ -273,11 +273,11 @@ def _exception_swallowed() -> None:
 def _no_delivery_log() -> None:
     """What came of a mail is remembered here and nowhere else."""
 
-    async def forget(self: Postman, _number: int, outcomes: Iterable[Errand], *_: Any) -> None:
+    async def forget(self: Courier, _number: int, outcomes: Iterable[Errand], *_: Any) -> None:
         for errand in outcomes:
             self._schedule.forget(errand)
 
-    _instead(Postman, "_write_down", forget)
+    _instead(Courier, "_write_down", forget)
 
 
 def _autoescape_off() -> None:

@@ -27,7 +27,7 @@ def published() -> show.Published:
 
 
 def on_stage(pending: int = 0) -> Any:
-    return SimpleNamespace(worker=SimpleNamespace(postman=SimpleNamespace(pending=pending)))
+    return SimpleNamespace(worker=SimpleNamespace(courier=SimpleNamespace(pending=pending)))
 
 
 async def test_it_waits_until_the_scores_have_followed() -> None:

@@ -13,8 +13,8 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.kafka import groups, reading
 from worker.kafka.topics import group_id
+from worker.roles.watermark import Watermark
 from worker.settings import KafkaSettings
-from worker.streams.watermark import Watermark
 
 
 class Steady(SystemClock):

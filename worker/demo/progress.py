@@ -42,8 +42,8 @@ class Progress:
         Looked at in the order of travel, so that zero means zero: everything is processed and delivered.
         """
         behind = await self.behind()
-        assert self._worker.postman is not None
-        return self._worker.postman.pending if behind == 0 else behind
+        assert self._worker.courier is not None
+        return self._worker.courier.pending if behind == 0 else behind
 
     async def behind(self) -> int | None:
         """Return how many records of a topic this worker's roles have not processed; None before that is known."""

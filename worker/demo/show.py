@@ -196,8 +196,8 @@ async def _until_complete(set_stage: Stage, seen: Seen, published: "Published") 
     until = time.monotonic() + _LAST_SECONDS
     while time.monotonic() < until:
         decided = seen.records.total() >= published.count
-        assert set_stage.worker.postman is not None
-        if decided and not seen.being_counted and not set_stage.worker.postman.pending:
+        assert set_stage.worker.courier is not None
+        if decided and not seen.being_counted and not set_stage.worker.courier.pending:
             return
         await asyncio.sleep(_POLL_SECONDS)
 

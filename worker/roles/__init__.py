@@ -1,4 +1,4 @@
-"""The roles of a worker: their names, and which of them one process runs."""
+"""The composition roots: one file a role, and what a role has beside the engine of streams/."""
 
 from typing import Literal
 

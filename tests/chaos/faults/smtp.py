@@ -113,7 +113,7 @@ class Seen:
 
 
 class Log(logging.Handler):
-    """Keeps what the postman says."""
+    """Keeps what the courier says."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -155,14 +155,14 @@ class Office:
 
     async def rest(self) -> int | None:
         """Wait until nothing is to be done now; return when something will be, None if nothing is left."""
-        postman = self.worker.postman
-        assert postman is not None
-        async with patience("the postman to rest"):
+        courier = self.worker.courier
+        assert courier is not None
+        async with patience("the courier to rest"):
             while True:
-                until = postman.resting_until
+                until = courier.resting_until
                 if until is not None and until > self.clock.now():
                     return until
-                if until is None and postman.pending == 0:
+                if until is None and courier.pending == 0:
                     return None
                 await asyncio.sleep(_POLL_SECONDS)
 
@@ -188,7 +188,7 @@ async def _office(ground: Ground, smtp: SmtpSettings, mails: int, clock: FakeClo
         alerts=AlertPolicy(max_age_days=36_500),  # the answers are of 2025
         email=EmailSettings(sender="nps@example.com", to=["rest@example.com"], routes=routes),
     )
-    log, logger = Log(), logging.getLogger("worker.streams.postman")
+    log, logger = Log(), logging.getLogger("worker.roles.courier")
     logger.addHandler(log)
     producer = AIOKafkaProducer(bootstrap_servers=ground.kafka)
     try:

@@ -1,4 +1,4 @@
-"""The postman with a clock that stands still and a channel that does what a test says: no Kafka, no SMTP."""
+"""The courier with a clock that stands still and a channel that does what a test says: no Kafka, no SMTP."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel, SmtpSettings
 from worker.notify.mailbox import Planner
 from worker.notify.routing import Route
+from worker.roles.courier import Courier
 from worker.settings import EmailSettings, Settings
-from worker.streams.postman import Postman
 
 MakeAlert = Callable[..., Alert]
 
@@ -69,7 +69,7 @@ class Channel:
 
 
 class Office:
-    """A postman, and what is around it: one partition's rows in memory, the log, the group."""
+    """A courier, and what is around it: one partition's rows in memory, the log, the group."""
 
     def __init__(self, channel: Any = None, **changes: Any) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
@@ -100,7 +100,7 @@ class Office:
         self.table = SimpleNamespace(
             partition=lambda _: self.rows, lock=lambda _: self._lock, write=self._write, watch=None
         )
-        self.postman = Postman(cast(Any, shell), cast(Any, self.table), cast(Any, self.wire), self.clock)
+        self.courier = Courier(cast(Any, shell), cast(Any, self.table), cast(Any, self.wire), self.clock)
 
     async def _log_lines(self, batches: Any) -> None:
         for topic, _, records in batches:
@@ -137,7 +137,7 @@ class Office:
     async def pass_on(self, milliseconds: int) -> None:
         """Let time pass, and everything happen that is then due."""
         end = self.clock.now() + milliseconds
-        while (until := self.postman._next_round()) is not None and until <= end:
+        while (until := self.courier._next_round()) is not None and until <= end:
             self.clock.move_to(until)
             await self.settle()
         self.clock.move_to(end)
@@ -151,7 +151,7 @@ class Office:
         """Take the partition over again."""
         self._app.consumer_generation_id = self.confirmed
         cast(Any, self.table.watch)(PARTITION, self.rows.rows)
-        self.postman.take_over()
+        self.courier.take_over()
 
     def statuses(self, reason: str | None = None) -> list[str]:
         return [line["status"] for line in self.log if reason in {None, line["reason"]}]
@@ -160,13 +160,13 @@ class Office:
 @asynccontextmanager
 async def at_work(**changes: Any) -> AsyncIterator[Office]:
     office = Office(**changes)
-    office.postman.start()
+    office.courier.start()
     try:
         yield office
     finally:
         office.channel.gate.set()
         office.channel.let_go.set()
-        await office.postman.stop()
+        await office.courier.stop()
         assert office.channel.closed or office.wire is not office.channel
         assert not office.failed
 
@@ -183,8 +183,8 @@ async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAler
 
         assert sorted(f"a-{number}" for number in range(20)) == sorted(office.channel.accepted)
         assert ["sent"] * 20 == office.statuses()
-        assert office.postman.pending == 0
-        assert office.postman.resting_until is None
+        assert office.courier.pending == 0
+        assert office.courier.resting_until is None
 
 
 async def test_one_mail_that_is_refused_for_now_holds_nobody_up(make_alert: MakeAlert) -> None:
@@ -418,9 +418,9 @@ async def test_the_queue_grows_with_the_mails_of_a_customer_and_not_with_their_s
         await office.settle()
         office.channel.answer = lambda _: None
         most = 0
-        while office.postman.pending:
+        while office.courier.pending:
             await office.pass_on(1_000)
-            most = max(most, office.postman._schedule.entries)
+            most = max(most, office.courier._schedule.entries)
 
         assert len(office.channel.accepted) == 300
         assert most <= 300
@@ -440,7 +440,7 @@ async def test_a_mail_that_was_accepted_is_not_sent_again_when_the_partition_com
         await office.settle()
         assert office.channel.accepted == ["a-0"]
         assert office.statuses() == ["sent"]
-        assert not office.postman._accepted
+        assert not office.courier._accepted
 
 
 async def test_nothing_is_sent_while_the_partitions_are_given_up(make_alert: MakeAlert) -> None:
@@ -494,7 +494,7 @@ async def test_a_mail_that_was_erased_while_it_was_on_its_way_stays_erased(make_
 
         assert office.log == []
         assert not office.rows.rows
-        assert office.postman.pending == 0
+        assert office.courier.pending == 0
 
 
 @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ async def test_a_real_server_that_turns_one_mail_away_gets_the_other_thirty(
             opened(make_alert, 0, segment="vip"), *(opened(make_alert, number, segment="") for number in range(1, 31))
         )
         await asyncio.wait_for(inbox.wait_for(30), 30)
-        while office.postman.pending:  # noqa: ASYNC110 - a socket's last answer raises no event here
+        while office.courier.pending:  # noqa: ASYNC110 - a socket's last answer raises no event here
             await asyncio.sleep(0.01)
 
         assert sorted(office.statuses()) == ["deferred"] + ["sent"] * 30
@@ -546,7 +546,7 @@ async def test_a_real_server_that_leaves_one_mail_unanswered_and_turns_another_a
         office.plan(opened(make_alert, 0))
         await has_first.wait()
         office.plan(opened(make_alert, 1))
-        while office.postman._outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
+        while office.courier._outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
             await asyncio.sleep(0.01)
         office.plan(*(opened(make_alert, number) for number in range(2, 9)))
         office.clock.move_to(office.clock.now() + 2_000)

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from worker.flow.road import Decided
-from worker.streams import surplus as module
-from worker.streams.surplus import Surplus
+from worker.roles import surplus as module
+from worker.roles.surplus import Surplus
 
 
 def test_a_partitions_surplus_is_warned_of_once_in_ten_minutes(

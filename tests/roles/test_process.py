@@ -1,7 +1,7 @@
 """The process role: what it keeps in memory beside a partition's rows."""
 
 from worker.kafka.rows import Fence, Partition
-from worker.streams.process import _Memories
+from worker.roles.process import _Memories
 
 
 def test_what_is_kept_beside_a_partition_lasts_until_somebody_else_may_have_written_its_rows() -> None:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from worker.flow.road import Decided
-from worker.streams.scales import warned_of_scales
+from worker.roles.scales import warned_of_scales
 
 
 def test_each_survey_is_one_line_also_in_the_rest_of_a_batch(caplog: pytest.LogCaptureFixture) -> None:

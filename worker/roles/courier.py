@@ -1,4 +1,4 @@
-"""The postman: tries every mail that is due, a few at a time, and writes down what came of it.
+"""The courier: tries every mail that is due, a few at a time, and writes down what came of it.
 
 Trying is outside Kafka and takes long, so no lock is held meanwhile: the row is read again before the outcome is
 written, and a mail that was erased in between stays erased. Before partitions are given up, the mails in hand are
@@ -52,7 +52,7 @@ _QUIET_MS = 60_000
 _REFUSES_ALL = "the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)"
 
 
-class Postman:
+class Courier:
     """Knows what is due of the partitions held, and sends it through the channel."""
 
     def __init__(self, shell: Shell, table: DurableTable, channel: EmailChannel, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""The notify role: alerts and incidents become pending mails in durable rows, and a postman sends what is due."""
+"""The notify role: alerts and incidents become pending mails in durable rows, and a courier sends what is due."""
 
 from worker.clock import Clock
 from worker.flow import outbox
@@ -8,16 +8,16 @@ from worker.kafka import topics
 from worker.kafka.rows import Partition
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
+from worker.roles.courier import Courier
 from worker.settings import Settings
 from worker.streams.overfull import Overfull
-from worker.streams.postman import Postman
 from worker.streams.shell import Shell
 
 ROLE = "notify"
 
 
-def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell, Postman]:
-    """Return the role's shell and its postman, who starts when the first partition is taken over."""
+def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell, Courier]:
+    """Return the role's shell and its courier, who starts when the first partition is taken over."""
     shell = Shell(settings, ROLE, kafka)
     planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)
@@ -29,5 +29,5 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
         return decided
 
     shell.agent(outbox.ALERTS, table, decide)
-    postman = Postman(shell, table, EmailChannel(settings.smtp), clock)
-    return shell, postman
+    courier = Courier(shell, table, EmailChannel(settings.smtp), clock)
+    return shell, courier

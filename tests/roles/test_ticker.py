@@ -10,7 +10,7 @@ from faust.types import TP
 
 from worker.errors import StateNotDurable
 from worker.flow import tick
-from worker.streams.ticker import Ticker
+from worker.roles.ticker import Ticker
 
 HOUR = 3_600_000
 #: A minute past a full hour.

@@ -12,13 +12,13 @@ from worker.flow.road import Batch, Decided
 from worker.kafka import topics
 from worker.kafka.partitioner import partition_of
 from worker.kafka.rows import Fence, Partition
+from worker.roles.scales import warned_of_scales
+from worker.roles.surplus import Surplus
+from worker.roles.ticker import Ticker
+from worker.roles.watermark import Watermark
 from worker.settings import Settings
 from worker.streams.lane import Pace, View
-from worker.streams.scales import warned_of_scales
 from worker.streams.shell import Shell
-from worker.streams.surplus import Surplus
-from worker.streams.ticker import Ticker
-from worker.streams.watermark import Watermark
 
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
