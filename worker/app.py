@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.cancelling import cancel_all
 from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
@@ -199,7 +200,7 @@ async def _run(settings: Settings, role: Role) -> int:
     # The stop itself has a shorter bound; this one is for what may come before and after it.
     end_within(_STOP_SECONDS + 2 * _BLOCKED_SECONDS, 1, f"could not stop within {_STOP_SECONDS:.0f} s")
     if not started.is_set():
-        serving.cancel()
+        await cancel_all([serving])
     try:
         await serving
     except asyncio.CancelledError:

@@ -1,6 +1,7 @@
 """The ticker: a tick for each partition held, each hour, and when one is taken over."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -140,3 +141,22 @@ async def test_stopping_one_that_was_never_started_is_nothing() -> None:
     await Ticker(world, world, world.is_caught_up).stop()  # type: ignore[arg-type]
 
     assert world.sent == []
+
+
+async def test_it_stops_although_a_library_swallows_the_cancellation() -> None:
+    world, asked = World(0), asyncio.Event()
+
+    async def caught_up() -> bool:
+        """Do as aiokafka does while a consumer is closed."""
+        asked.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return True
+
+    ticker = Ticker(world, world, caught_up)  # type: ignore[arg-type]
+    ticker.start()
+    await asked.wait()
+
+    await ticker.stop()
+
+    assert [(topic, number) for topic, number, _ in world.sent] == [("nps.tallies", 0)]

@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.status import Status
 
 from worker import logs
+from worker.cancelling import cancel_all
 from worker.demo import samples
 from worker.demo.spectator import Seen, Spectator
 from worker.demo.stage import Stage, stage
@@ -186,9 +187,7 @@ async def _live(screen: Console, asked: Asked) -> None:
             await _until_complete(set_stage, spectator.seen, published)
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_all(tasks)
 
 
 async def _until_complete(set_stage: Stage, seen: Seen, published: "Published") -> None:

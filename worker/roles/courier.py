@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
+from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import outbox
@@ -139,9 +140,7 @@ class Courier:
         tasks = list(self._in_hand.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await cancel_all(late)
 
     async def _rounds(self) -> None:
         while True:

@@ -7,6 +7,7 @@ same: a tick says how late it is, and that everything is decided which had arriv
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.flow import outbox, tick
 from worker.flow.moment import HOUR
@@ -37,8 +38,7 @@ class Ticker:
     async def stop(self) -> None:
         """Stop it; a tick in hand is sent, or not."""
         if self._round is not None:
-            self._round.cancel()
-            await asyncio.gather(self._round, return_exceptions=True)
+            await cancel_all([self._round])
 
     async def _rounds(self) -> None:
         topic = self._shell.topic_name(outbox.TALLIES)

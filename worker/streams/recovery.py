@@ -15,6 +15,7 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from mode import Service
 
+from worker.cancelling import cancel_all
 from worker.errors import StateNotDurable
 from worker.streams.table import DurableTable
 
@@ -37,9 +38,7 @@ class DirectRecovery(Recovery):
             stopped = asyncio.ensure_future(self._stopped.wait())
             waiting = {recovering, overtaken, stopped}
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+            await cancel_all(waiting)
             if not recovering.cancelled():
                 if (error := recovering.exception()) is not None:
                     self.on_failure(error)

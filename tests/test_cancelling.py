@@ -1,0 +1,48 @@
+"""A task that takes no notice of being cancelled, as libraries have it, is cancelled until it ends."""
+
+import asyncio
+
+from worker.cancelling import cancel_all
+
+
+async def swallows(times: int, began: asyncio.Event) -> None:
+    """Go on after so many cancellations; begin to wait, then say so."""
+    for _ in range(times):
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            continue
+    await asyncio.Event().wait()
+
+
+async def test_a_task_is_cancelled_until_it_ends() -> None:
+    began = asyncio.Event()
+    task = asyncio.create_task(swallows(2, began))
+    await began.wait()
+
+    await cancel_all([task])
+
+    assert task.cancelled()
+
+
+async def test_a_task_that_fails_meanwhile_has_ended_and_its_error_is_its_own() -> None:
+    began = asyncio.Event()
+
+    async def fails() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("while it was cancelled")
+
+    task = asyncio.create_task(fails())
+    await began.wait()
+
+    await cancel_all([task])
+
+    assert isinstance(task.exception(), ValueError)
+
+
+async def test_of_no_tasks_nothing_is_waited_for() -> None:
+    await cancel_all([])
