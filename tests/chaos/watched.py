@@ -23,6 +23,8 @@ def replayed(hours: Iterable["ConsumerRecord[bytes, bytes]"], partitions: int) -
     incidents: dict[str, bytes] = {}
     for record in hours:
         decided = watching.watch([cast(Record, record)], rows, partitions, lambda _: 0, IncidentPolicy())
+        while decided.rest is not None:
+            decided = decided.rest()
         for key, row in decided.rows.items():
             if row is None:
                 rows.pop(key, None)

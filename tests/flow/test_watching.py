@@ -23,6 +23,7 @@ from worker.flow.hours import Hours
 from worker.flow.lineage import paths_of
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
+from worker.nps.watch import Watch
 from worker.nps.windows import HOUR
 
 #: The first hour, and the classes' shares there.
@@ -46,6 +47,7 @@ class World:
         self.log: list[Record] = []
         self.outputs: list[Output] = []
         self.hour = BEGAN
+        self.slices = 0
         self._chance = random.Random(seed)
         self._policy = policy or CALM
 
@@ -62,6 +64,11 @@ class World:
     def carry(self, records: Iterable[Record]) -> None:
         """Carry records, one batch."""
         decided = watching.watch(records, self.rows, PARTITIONS, spread, self._policy)
+        while decided.rest is not None:
+            assert (decided.outputs, decided.rows) == ([], {})
+            self.slices += 1
+            decided = decided.rest()
+        self.slices += 1
         for key, row in decided.rows.items():
             if row is None:
                 del self.rows[key]
@@ -298,6 +305,41 @@ def test_neither_cuts_nor_replays_change_what_is_told(size: int) -> None:
     assert [to_json(each.headers[1]) for each in again.outputs if each.headers] == [
         to_json(each.headers[1]) for each in world.outputs if each.headers
     ]
+
+
+def test_a_judgement_in_many_slices_is_the_same_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """World.carry sees to it that no slice but the last causes anything, so that a crash between two leaves nothing."""
+    world, again = _fallen(), World()
+    monkeypatch.setattr(watching, "SLICE", 5)
+    again.carry(world.log)
+
+    assert again.rows == world.rows
+    assert [output.value for output in again.outputs] == [output.value for output in world.outputs]
+    assert again.slices > 10 * world.slices > 0
+
+
+def test_no_slice_of_a_judgement_is_about_many_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done once for each segment is done in slices: a slice reads and changes few rows at most."""
+    looked: list[str] = []
+    watch_of, slices = watching.Watches.get, list[int]()
+
+    def get(watches: watching.Watches, path: str) -> Watch | None:
+        looked.append(path)
+        return watch_of(watches, path)
+
+    monkeypatch.setattr(watching, "SLICE", 5)
+    monkeypatch.setattr(watching.Watches, "get", get)
+    world = settled()
+    told = hours.outputs(Hours(0, {}, (world.hour + 1) * HOUR))
+    records = [Record(output.value, None, 0, timestamp=0) for output in told]
+    decided = watching.watch(records, world.rows, 1, spread, CALM)
+    while decided.rest is not None:
+        slices.append(len(looked))
+        looked.clear()
+        decided = decided.rest()
+
+    assert len(slices) > 8 * len(DESKS) / 5
+    assert max(slices) <= 5
 
 
 def test_hours_that_come_twice_count_once() -> None:

@@ -13,7 +13,7 @@ ROWS = st.dictionaries(st.binary(min_size=1, max_size=8), st.none() | st.binary(
 def test_pieces_make_up_the_write_and_each_fits(rows: dict[bytes, bytes | None], largest: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journal, "LARGEST", largest)
-        pieces = journal.pieces(rows)
+        pieces = dict(journal.pieces(rows))
         joined = journal.joined({b"a": b"row", **pieces}, len(pieces))
 
         assert list(rows.items()) == list(joined.items())
@@ -27,7 +27,7 @@ def only(pieces: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def test_a_piece_that_is_missing_is_an_error() -> None:
-    pieces = journal.pieces({b"a": b"1"})
+    pieces = dict(journal.pieces({b"a": b"1"}))
 
     with pytest.raises(KeyError):
         journal.joined(pieces, 2)
@@ -35,7 +35,7 @@ def test_a_piece_that_is_missing_is_an_error() -> None:
 
 def test_keys_are_those_of_pieces_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "LARGEST", 1)
-    pieces = journal.pieces({b"%d" % number: b"" for number in range(12)})
+    pieces = dict(journal.pieces({b"%d" % number: b"" for number in range(12)}))
 
     assert len(pieces) == 12
     assert list(pieces) == journal.keys([b"\0head", *reversed(pieces), b"piece", b"a"])

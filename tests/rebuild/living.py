@@ -81,6 +81,8 @@ class Living:
                 self._count(record)
             elif output.topic == outbox.HOURS:
                 decided = watching.watch([record], self.watches, PARTITIONS, spread, CALM)
+                while decided.rest is not None:
+                    decided = decided.rest()
                 apply(self.watches, decided.rows)
                 self._publish(decided.outputs)
             else:

@@ -76,7 +76,7 @@ async def test_rows_are_there_in_place_of_those_before_and_a_zombie_of_before_ch
 async def test_a_write_in_pieces_that_a_crash_left_counts_as_it_was_meant_if_it_is_all_there() -> None:
     log = Log()
     rows: dict[bytes, bytes | None] = {b"a": b"x" * 400_000, b"b": b"y" * 400_000, b"c": None}
-    pieces = journal.pieces(rows)
+    pieces = dict(journal.pieces(rows))
     written_by(1, log, Head(5, pieces=len(pieces)), {**pieces, b"c": b"1"})
     assert (await read(log)).rows == {key: row for key, row in rows.items() if row is not None}
 

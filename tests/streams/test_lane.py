@@ -180,11 +180,8 @@ async def test_it_does_not_rest_while_more_waits_than_a_batch_can_take(
     assert len(await rests(monkeypatch, 0.0, *sizes, more=more)) == expected
 
 
-async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_the_last_moves_the_mark(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """After a crash between two parts the batch is read again from its beginning."""
-    seen: list[Any] = []
+async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[Any]) -> None:
+    """Carry a batch for which this is decided; `seen` gets what is written, and that the batch is done."""
     partition = Partition()
     partition.head = Head(latest_time=7)
 
@@ -203,27 +200,50 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
     async def send(_: Any) -> dict[Any, Any]:
         return {}
 
-    def decide(*_: Any) -> Decided:
-        seen.append("decided")
-        return Decided([], {b"a": b"1"}, {}, rest=rest)
-
-    def rest() -> Decided:
-        seen.append("rest")
-        return Decided([], {b"b": b"2"}, {}, latest_time=8)
-
     async def holds(*_: Any) -> bool:
-        return True
+        return "lost" not in seen
 
     monkeypatch.setattr(module, "lease_holds", holds)
     fake: Any = Whole()
     table: Any = SimpleNamespace(partition=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
     sender: Any = SimpleNamespace(send=send)
-    carrier = Lane(lambda: fake, KafkaSettings(), sender, table, decide, str)
+    carrier = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str)
     records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
     await carrier.carry(message)
 
-    assert seen == ["decided", ({b"a": b"1"}, -1, 7), "rest", ({b"b": b"2"}, 5, 8), "done"]
+
+async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_the_last_moves_the_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a crash between two parts the batch is read again from its beginning."""
+    seen: list[Any] = []
+
+    def rest() -> Decided:
+        seen.append("rest")
+        return Decided([], {b"b": b"2"}, {}, latest_time=8)
+
+    await carried(monkeypatch, Decided([], {b"a": b"1"}, {}, rest=rest), seen)
+
+    assert seen == [({b"a": b"1"}, -1, 7), "rest", ({b"b": b"2"}, 5, 8), "done"]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_slice_that_causes_nothing_is_not_written_and_others_have_their_turn_after_it(
+    monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    """A judgement of many segments is such slices; a partition that was lost meanwhile ends it."""
+    seen: list[Any] = []
+
+    def another(n: int) -> Decided:
+        seen.append(n)
+        asyncio.get_running_loop().call_soon(seen.append, "lost" if lost and n == 1 else f"turn {n}")
+        return Decided([], {b"a": b"1"}, {}) if n == 2 else Decided([], {}, {}, rest=lambda: another(n + 1))
+
+    await carried(monkeypatch, Decided([], {}, {}, rest=lambda: another(0)), seen)
+
+    expected = [0, "turn 0", 1, "lost", 2] if lost else [0, "turn 0", 1, "turn 1", 2, ({b"a": b"1"}, 5, 7), "done"]
+    assert seen == expected
 
 
 async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) -> None:

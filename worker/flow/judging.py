@@ -4,9 +4,12 @@ A segment whose detector raised an alarm is not what is told of, but the deepest
 (worker/nps/culprits.py); its ancestors are held back for it as long as it is open. A drop is not told below an open
 incident either, unless it is worse than that one: everything below a country that fell has fallen. When an incident is
 over, the alarms that were held back for it begin anew.
+
+Segments are looked at in slices, since there may be many (watching.py).
 """
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from schemas.alert import Severity
@@ -15,6 +18,7 @@ from worker.flow import hint, incident
 from worker.flow.lineage import SEPARATOR, lineage, parent_of, survey_of
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
+from worker.flow.slices import Slices
 from worker.nps.culprits import Split, deepest, fell_further, is_little, without
 from worker.nps.drops import NO_PRIOR
 from worker.nps.jumps import jump
@@ -23,6 +27,8 @@ from worker.nps.silences import is_silent, missed
 from worker.nps.watch import KEPT, Jump, Told, Watch
 
 _DAY = 24
+#: What follows the separator: paths below a segment are, in their order, from the one to the other.
+_AFTER_SEPARATOR = chr(ord(SEPARATOR) + 1)
 
 
 class Watches(Protocol):
@@ -39,7 +45,7 @@ class Judge:
     """Judges the tree as of an hour, all answers before which are known.
 
     `last`: the hour as of which it was judged before; `now`: the tick's Kafka time, in ms; `owner`: says in which
-    partition a segment is.
+    partition a segment is; `outputs`: what is to be told, once it has judged.
     """
 
     def __init__(
@@ -47,30 +53,27 @@ class Judge:
     ) -> None:
         self._kept = watches
         self._watches = watches.all()
-        self._segments = [path for path in self._watches if survey_of(path) is None]
+        self._segments: list[str] = []
         self._last = last
         self._hour = hour
         self._now = now
         self._owner = owner
         self._policy = policy
-        self._outputs: list[Output] = []
-        self._threshold = policy.answers_per_false_alarm * len(self._segments)
+        self.outputs: list[Output] = []
+        self._threshold = 0
         self._below: dict[str, list[str]] = {}
-        for path in self._segments:
-            if (above := parent_of(path)) is not None:
-                self._below.setdefault(above, []).append(path)
 
-    def judge(self) -> list[Output]:
-        """Return what is to be told; the watches are changed accordingly."""
-        self._end_drops()
-        self._find_drops()
-        self._end_silences()
-        self._find_silences()
+    def judge(self, slices: Slices) -> Iterator[None]:
+        """Find what is to be told, and change the watches accordingly; stop after each full slice."""
+        yield from self._look_round(slices)
+        yield from self._end_drops(slices)
+        yield from self._find_drops(slices)
+        yield from self._end_silences(slices)
+        yield from self._find_silences(slices)
         if self._hour // _DAY > self._last // _DAY:
-            self._hint()
-        self._compare_siblings()
-        self._forget()
-        return self._outputs
+            yield from self._hint(slices)
+        yield from self._compare_siblings(slices)
+        yield from self._forget(slices)
 
     def children(self, path: str) -> Iterable[str]:
         """Return the segments right below one that have a level of their own."""
@@ -80,8 +83,22 @@ class Judge:
         """Return a segment's answers before an hour, and since."""
         return Split(*self._watches[path].split(hour))
 
-    def _end_drops(self) -> None:
+    def _look_round(self, slices: Slices) -> Iterator[None]:
+        """Find out which segments there are, without the surveys, and which lie right below which."""
+        for path in self._watches:
+            if slices.is_full():
+                yield
+            if survey_of(path) is not None:
+                continue
+            self._segments.append(path)
+            if (above := parent_of(path)) is not None:
+                self._below.setdefault(above, []).append(path)
+        self._threshold = self._policy.answers_per_false_alarm * len(self._segments)
+
+    def _end_drops(self, slices: Slices) -> Iterator[None]:
         for path in self._segments:
+            if slices.is_full():
+                yield
             watch = self._watches[path]
             recovered = watch.detector.has_recovered
             if not recovered and not watch.detector.has_settled(self._hour):
@@ -89,22 +106,29 @@ class Judge:
             if watch.drop is not None:
                 reason = IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL
                 self._tell_drop(path, watch.drop, IncidentAction.RESOLVED, reason)
-                self._begin_anew([*watch.drop.explains, *self._all_below(path)], recovered=recovered)
+                held = [*watch.drop.explains, *self._all_below(path)]
+                yield from self._begin_anew(held, slices, recovered=recovered)
                 watch.drop = None
                 watch.rests_until = self._hour + self._policy.rest_hours
             watch.detector.begin_anew(recovered=recovered)
             self._kept.put(path, watch)
 
-    def _begin_anew(self, held: Iterable[str], *, recovered: bool) -> None:
+    def _begin_anew(self, held: Iterable[str], slices: Slices, *, recovered: bool) -> Iterator[None]:
         """Let the segments begin anew whose alarms were held back, or would have been, for an incident that is over."""
         for path in held:
             watch = self._watches.get(path)
             if watch is not None and watch.drop is None:
                 watch.detector.begin_anew(recovered=recovered)
                 self._kept.put(path, watch)
+            if slices.is_full():
+                yield
 
-    def _find_drops(self) -> None:
-        for culprit, alarmed in self._explained().items():
+    def _find_drops(self, slices: Slices) -> Iterator[None]:
+        found: dict[str, list[str]] = {}
+        yield from self._explain(found, slices)
+        for culprit, alarmed in sorted(found.items()):
+            if slices.is_full():
+                yield
             watch, detector = self._watches[culprit], self._watches[culprit].detector
             since = detector.zero or self._watches[alarmed[0]].detector.zero
             if watch.drop is None and watch.rests_until <= self._hour and not self._is_told_above(culprit, since):
@@ -114,15 +138,17 @@ class Judge:
                 self._kept.put(culprit, watch)
                 self._tell_drop(culprit, watch.drop, IncidentAction.OPENED, IncidentReason.NPS_FELL)
 
-    def _explained(self) -> dict[str, list[str]]:
-        """Return the segments that explain alarms, those above first, and whose alarms each explains."""
-        found: dict[str, list[str]] = {}
+    def _explain(self, found: dict[str, list[str]], slices: Slices) -> Iterator[None]:
+        """Enter the segments that explain alarms into `found`, and whose alarms each explains."""
         for path in self._segments:
             detector = self._watches[path].detector
             if detector.has_dropped(self._threshold) and not self._is_told_below(path):
                 for culprit in deepest(path, detector.zero, self):
                     found.setdefault(culprit, []).append(path)
-        return dict(sorted(found.items()))
+                # Looking for it may take as long as a slice of segments that are as usual.
+                yield
+            elif slices.is_full():
+                yield
 
     def _is_told_below(self, path: str) -> bool:
         """Say whether open incidents below a segment explain its alarm."""
@@ -133,7 +159,8 @@ class Judge:
             return False
         since = min(self._watches[path].detector.zero, *(drop.since for _, drop in told))
         whole = self.split(path, since)
-        uppermost = [below for below, _ in told if not any(_is_below(below, other) for other, _ in told)]
+        names = {below for below, _ in told}
+        uppermost = [below for below, _ in told if names.isdisjoint(lineage(below)[1:])]
         if not is_little(without(whole, [self.split(below, since) for below in uppermost]), whole):
             return False
         below, drop = told[0]
@@ -142,7 +169,7 @@ class Judge:
         return True
 
     def _all_below(self, path: str) -> list[str]:
-        return [below for below in self._segments if _is_below(below, path)]
+        return _below(path, self._segments)
 
     def _is_told_above(self, path: str, since: int) -> bool:
         """Say whether the nearest ancestor's open incident says all of it."""
@@ -157,54 +184,67 @@ class Judge:
         split = self.split(path, told.since)
         if reason is IncidentReason.RECOVERED:
             split = Split(split.before, self.split(path, self._watches[path].detector.turn or told.since).after)
-        self._outputs.append(incident.drop(path, told, split, action, reason, self._now))
+        self.outputs.append(incident.drop(path, told, split, action, reason, self._now))
 
-    def _end_silences(self) -> None:
+    def _end_silences(self, slices: Slices) -> Iterator[None]:
         for path, watch in self._watches.items():
+            if slices.is_full():
+                yield
             if watch.silence is None or (watch.last == watch.silence.since and not self._is_forgotten(watch)):
                 continue
             again = watch.last != watch.silence.since
             reason = IncidentReason.ANSWERED_AGAIN if again else IncidentReason.RETIRED
             told = watch.silence
-            self._outputs.append(incident.silence(path, told, None, IncidentAction.RESOLVED, reason, self._now))
+            self.outputs.append(incident.silence(path, told, None, IncidentAction.RESOLVED, reason, self._now))
             watch.silence = None
             self._kept.put(path, watch)
 
-    def _find_silences(self) -> None:
+    def _find_silences(self, slices: Slices) -> Iterator[None]:
         for path, watch in self._watches.items():
+            if slices.is_full():
+                yield
             parent = self._parent(path)
             if watch.silence is None and not self._is_forgotten(watch) and is_silent(watch, parent, self._hour):
                 watch.silence = Told(self._hour, watch.last, Severity.ERROR)
                 expected = missed(watch, parent, self._hour)
                 opened, reason = IncidentAction.OPENED, IncidentReason.SILENT
-                self._outputs.append(incident.silence(path, watch.silence, expected, opened, reason, self._now))
+                self.outputs.append(incident.silence(path, watch.silence, expected, opened, reason, self._now))
                 self._kept.put(path, watch)
 
-    def _hint(self) -> None:
+    def _hint(self, slices: Slices) -> Iterator[None]:
         """Tell the deepest segments of promoters that appeared in them alone, and that they do so no longer."""
         found: dict[str, Jump] = {}
         for path in self._segments:
             parent = self._parent(path)
             if parent is not None and (jumped := jump(self._watches[path], parent, self._hour // _DAY * _DAY)):
                 found[path] = jumped
+            if slices.is_full():
+                yield
+        jumping = list(found)
         for path in self._segments:
+            if slices.is_full():
+                yield
             watch = self._watches[path]
-            hinted = None if any(_is_below(below, path) for below in found) else found.get(path)
+            hinted = None if _below(path, jumping) else found.get(path)
             if hinted != watch.jump:
                 watch.jump = hinted
                 self._kept.put(path, watch)
-                self._outputs.append(hint.output(path, hinted, self._owner(path.encode())))
+                self.outputs.append(hint.output(path, hinted, self._owner(path.encode())))
 
-    def _compare_siblings(self) -> None:
+    def _compare_siblings(self, slices: Slices) -> Iterator[None]:
         for path, children in self._below.items():
             watch = self._watches.get(path)
             alike = likeness([self._watches[child].detector.before for child in children])
             if watch is not None and watch.alike != alike:
                 watch.alike = alike
                 self._kept.put(path, watch)
+            if slices.is_full(1 + len(children)):
+                yield
 
-    def _forget(self) -> None:
+    def _forget(self, slices: Slices) -> Iterator[None]:
         for path, watch in self._watches.items():
+            if slices.is_full():
+                yield
             if self._is_forgotten(watch) and watch.drop is None:
                 self._kept.put(path, None)
 
@@ -216,5 +256,9 @@ class Judge:
         return None if above is None else self._watches.get(above)
 
 
-def _is_below(path: str, above: str) -> bool:
-    return path != above and (not above or path.startswith(above + SEPARATOR))
+def _below(path: str, among: Sequence[str]) -> list[str]:
+    """Return the segments below one, among others that are in order."""
+    if not path:
+        return [other for other in among if other]
+    first = bisect_left(among, path + SEPARATOR)
+    return list(among[first : bisect_left(among, path + _AFTER_SEPARATOR, first)])

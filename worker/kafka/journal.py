@@ -6,7 +6,7 @@ head row that says there are none; then the pieces are erased. What a crash leav
 pieces that nothing asks for, or all that is needed to go on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -27,17 +27,23 @@ def fits(rows: Rows) -> bool:
     return sum(_size(key, row) for key, row in rows.items()) <= LARGEST
 
 
-def pieces(rows: Rows) -> dict[bytes, bytes]:
-    """Return the pieces of a write by their keys."""
-    cut: list[dict[bytes, bytes | None]] = [{}]
+def portions(rows: Rows) -> Iterator[dict[bytes, bytes | None]]:
+    """Return the rows in their order, in portions of which each goes into one produce batch, unless a row is larger."""
+    portion: dict[bytes, bytes | None] = {}
     size = 0
     for key, row in rows.items():
         size += _size(key, row)
-        if size > LARGEST and cut[-1]:
-            cut.append({})
-            size = _size(key, row)
-        cut[-1][key] = row
-    return {_key(number): _encode(piece) for number, piece in enumerate(cut)}
+        if size > LARGEST and portion:
+            yield portion
+            portion, size = {}, _size(key, row)
+        portion[key] = row
+    yield portion
+
+
+def pieces(rows: Rows) -> Iterator[tuple[bytes, bytes]]:
+    """Return the pieces of a write with their keys; each is made when it is asked for."""
+    for number, portion in enumerate(portions(rows)):
+        yield _key(number), _encode(portion)
 
 
 def keys(rows: Iterable[bytes]) -> list[bytes]:

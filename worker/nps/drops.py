@@ -67,7 +67,7 @@ class Prior(NamedTuple):
 NO_PRIOR = Prior(_NOTHING, 0.0)
 
 
-class Detector(msgspec.Struct, array_like=True):
+class Detector(msgspec.Struct, array_like=True, gc=False):
     """What is known of one segment's level.
 
     `before`: the baseline's answers, and `since` those that are none of it; for each of DROPS, `ratios`: R, `cusums`:

@@ -21,7 +21,7 @@ _THIN_OUT = 2 * (_BY_HOUR + KEPT // _DAY)
 NOTHING: Classes = (0, 0, 0)
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True):
+class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An open incident: the hour in which it was told, that since which it has been, how severe, whom it explains."""
 
     hour: int
@@ -30,7 +30,7 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     explains: list[str] = []
 
 
-class Jump(msgspec.Struct, array_like=True, frozen=True):
+class Jump(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """How the share of promoters rose in a segment, and not beside it (jumps.py). `n`: answers since then."""
 
     since: int
@@ -41,8 +41,10 @@ class Jump(msgspec.Struct, array_like=True, frozen=True):
     beside_after: float
 
 
-class Watch(msgspec.Struct, array_like=True):
-    """Hours are counted since 1970.
+class Watch(msgspec.Struct, array_like=True, gc=False):
+    """No cycle can come of one, so that the garbage collector need not look at 100,000 of them in one piece.
+
+    Hours are counted since 1970.
 
     `told`: the last hour that was taken in; `first` and `last`: those with answers; `longest`: the longest gap between
     two of them, in hours, but for silences that were told; `recent`: hours with their promoters, passives and

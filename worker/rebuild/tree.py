@@ -109,6 +109,8 @@ class Tree:
         if not records:
             return
         decided = watching.watch(records, self.watches, len(self.segments), self._owner, self._policy)
+        while decided.rest is not None:
+            decided = decided.rest()
         apply(self.watches, decided.rows)
         for output in decided.outputs:
             if output.topic == outbox.TALLIES:  # a hint about a segment

@@ -130,21 +130,36 @@ class DurableTable(Table[bytes, bytes]):
     ) -> bool:
         if not self._whole or journal.fits(rows):
             return await self._log_rows(number, rows, head, still_held)
-        pieces = journal.pieces(rows)
+        pieces: dict[bytes, bytes] = {}
+        for key, piece in journal.pieces(rows):
+            pieces[key] = piece
+            await asyncio.sleep(0)  # others have their turn: there may be hundreds of megabytes
         written_down = msgspec.structs.replace(head, pieces=len(pieces))
-        if not await self._log_rows(number, pieces, written_down, still_held):
+        if not await self._log_rows(number, pieces, written_down, still_held, in_portions=True):
             return False
-        if not await self._log_rows(number, rows, head, still_held):
+        if not await self._log_rows(number, rows, head, still_held, in_portions=True):
             return False
         await self._erase_pieces(number, pieces)
         return True
 
     async def _log_rows(
-        self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
+        self,
+        number: int,
+        rows: Mapping[bytes, bytes | None],
+        head: Head,
+        still_held: Callable[[], bool],
+        *,
+        in_portions: bool = False,
     ) -> bool:
+        """Write rows, and then the head row; `in_portions`: not as one produce batch, since a journal has them all."""
         partition = self.partition(number)
         before = partition.end
-        kept = [partition.logged(key, row) for key, row in rows.items() if row is not None]
+        if in_portions:
+            for portion in journal.portions(rows):
+                kept = [partition.logged(key, row) for key, row in portion.items() if row is not None]
+                if kept:
+                    await self._append(number, kept)
+        kept = [] if in_portions else [partition.logged(key, row) for key, row in rows.items() if row is not None]
         erased = [partition.logged(key, None) for key, row in rows.items() if row is None and key in partition.rows]
         if erased and kept and not self._whole:
             await self._append(number, kept)

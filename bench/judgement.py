@@ -1,0 +1,97 @@
+"""What judging the tree costs each hour with many segments, without Kafka: python -m bench.judgement [SEGMENTS]."""
+
+import random
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import msgspec
+
+from worker.flow import hours, watching
+from worker.flow.hours import Hours
+from worker.flow.moment import HOUR
+from worker.flow.policy import IncidentPolicy
+from worker.flow.segments import MOST
+from worker.nps.drops import Detector
+from worker.nps.watch import KEPT, Watch
+
+_COUNTRIES, _SHOPS = 20, 50
+_BEGAN = 480_000
+_NOW = _BEGAN + KEPT
+_DAY = 24
+#: Hours with answers of each segment.
+_ANSWERED = 90
+
+
+class _Record(NamedTuple):
+    value: bytes
+    timestamp: int
+    key: bytes | None = None
+    topic: str = "nps.hours"
+    partition: int = 0
+    offset: int = 0
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+def main() -> None:
+    """Judge a tree of so many segments, each with answers of 90 days; print how long the loop would be blocked."""
+    paths = list(_paths(int(sys.argv[1]) if len(sys.argv) > 1 else MOST))
+    rows = dict(_rows(paths))
+    print(f"{len(paths):,} segments, {sum(map(len, rows.values())) / len(rows):,.0f} bytes each")
+    _judge("an hour without answers", _records({}, _NOW + 1), rows)
+    _judge("the first hour of a day", _records({}, _NOW + _DAY), rows)
+    answered = array("q", (_NOW, 1, 1, 0)).tobytes()
+    _judge("an hour with answers everywhere", _records(dict.fromkeys(paths, answered), _NOW + 1), rows)
+
+
+def _paths(count: int) -> Iterator[str]:
+    countries = [f"country-{n}" for n in range(_COUNTRIES)]
+    shops = [f"{country}/shop-{n}" for country in countries for n in range(_SHOPS)]
+    upper = ["", *countries, *shops][:count]
+    yield from upper
+    yield from (f"{shops[n % len(shops)]}/desk-{n}" for n in range(count - len(upper)))
+
+
+def _rows(paths: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
+    chance = random.Random(1)  # noqa: S311 - nothing secret
+    for path in paths:
+        recent = array("I")
+        for hour in sorted(chance.sample(range(_BEGAN, _NOW), _ANSWERED)):
+            recent.extend((hour, chance.randint(0, 2), 1, chance.randint(0, 1)))
+        watch = Watch(
+            detector=Detector(before=(60.0, 40.0, 20.0)),
+            told=_NOW - 1,
+            first=_BEGAN,
+            last=recent[-4],
+            longest=200,
+            recent=recent.tobytes(),
+        )
+        yield path.encode(), msgspec.msgpack.encode(watch)
+    yield watching.CLOCK_KEY, msgspec.msgpack.encode(watching.Clock({0: _NOW * HOUR}, _NOW * HOUR))
+
+
+def _records(segments: Mapping[str, bytes], hour: int) -> list[_Record]:
+    told = hours.outputs(Hours(0, segments, hour * HOUR))
+    return [_Record(output.value or b"", hour * HOUR) for output in told]
+
+
+def _judge(what: str, records: Sequence[_Record], rows: Mapping[bytes, bytes]) -> None:
+    began = perf_counter()
+    decided = watching.watch(records, rows, 1, lambda _: 0, IncidentPolicy())
+    took = longest = perf_counter() - began
+    slices = 1
+    while decided.rest is not None:
+        began = perf_counter()
+        decided = decided.rest()
+        spent = perf_counter() - began
+        took, longest, slices = took + spent, max(longest, spent), slices + 1
+    print(
+        f"{what}: {took:6.2f} s in {slices:,} slices, the loop blocked for {longest * 1e3:6.1f} ms at most, "
+        f"{len(decided.rows):,} rows changed"
+    )
+
+
+if __name__ == "__main__":
+    main()
