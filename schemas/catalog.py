@@ -79,7 +79,8 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=Incident,
         event_type=cloudevents.INCIDENT,
-        summary="One step in the life of an incident: a segment's NPS fell, or its responses stopped coming.",
+        summary="One step in the life of an incident: a segment's NPS fell, its responses stopped coming, or there are "
+        "too many segments.",
         public=True,
         example=examples.INCIDENT,
     ),

@@ -92,6 +92,9 @@ INCIDENT: dict[str, Any] = {
     "change": {"points": -59.6, "low": -84.1, "high": -30.8},
     "explains": ["fr/lyon"],
     "expected": None,
+    "segments": None,
+    "most": None,
+    "example": None,
 }
 
 INVITATION: dict[str, Any] = {

@@ -14,7 +14,7 @@ ROUTES = """\
 [[email.routes]]
 name = "lyon"
 segment = "fr/lyon"             # this segment and all below it; "" is every segment
-kinds = ["detractor"]           # detractor, segment_drop, no_responses; [] is every kind
+kinds = ["detractor"]           # detractor, segment_drop, no_responses, too_many_segments; [] is every kind
 min_severity = "error"          # this severity and above: warning, error, critical
 to = ["lyon@example.com"]
 then_continue = true            # the routes below, and email.to at last, are looked at as well

@@ -2,6 +2,7 @@
 
 from worker.flow import hours, outbox
 from worker.flow.hours import PARTITION, Hours
+from worker.nps.usage import LeftOut, Usage
 
 
 def read(told: Hours) -> list[Hours]:
@@ -18,6 +19,15 @@ def test_what_is_told_is_one_message_for_whoever_watches() -> None:
 
 def test_a_tick_is_told_where_there_is_nothing_else() -> None:
     assert read(Hours(3, {}, 17)) == [Hours(3, {}, 17)]
+
+
+def test_how_many_segments_there_are_is_told_with_the_tick_alone() -> None:
+    usage = Usage(50, 60, LeftOut(480_000, "fr"))
+    segments = {f"shop-{number}": bytes([number]) * 30_000 for number in range(50)}
+    found = read(Hours(3, segments, 17, usage))
+
+    assert [message.usage for message in found] == [None] * (len(found) - 1) + [usage]
+    assert len(found) > 1
 
 
 def test_nothing_is_told_where_there_is_nothing() -> None:

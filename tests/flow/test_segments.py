@@ -3,7 +3,7 @@
 import json
 from array import array
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import pytest
@@ -22,6 +22,7 @@ from worker.nps.interval import adjusted_wald
 from worker.nps.latest import Given
 from worker.nps.segment import Move, Segment
 from worker.nps.untold import Untold
+from worker.nps.usage import LeftOut, Usage
 from worker.nps.watch import Jump
 
 SHOP = b"fr/shop-3"
@@ -304,11 +305,11 @@ def test_a_tick_has_every_hour_told_that_is_over_and_says_that_it_is_all() -> No
     rows = kept(counted(told(put(0, 9), put(1, 2))))
     (message,) = ended(counted(ticked(NOW + HOUR), rows=rows))
 
-    assert message == Hours(0, {"fr/shop-3": array("q", (NOW // HOUR, 1, 0, 1)).tobytes()}, NOW + HOUR)
+    assert message == Hours(0, {"fr/shop-3": array("q", (NOW // HOUR, 1, 0, 1)).tobytes()}, NOW + HOUR, Usage(1, 1_000))
 
 
 def test_a_tick_where_there_is_no_segment_says_so() -> None:
-    assert ended(counted(ticked(NOW))) == [Hours(0, {}, NOW)]
+    assert ended(counted(ticked(NOW))) == [Hours(0, {}, NOW, Usage(0, 1_000))]
 
 
 def test_the_hour_that_is_not_over_is_not_told() -> None:
@@ -438,9 +439,91 @@ def test_beyond_the_most_a_segment_counts_for_its_parents_only() -> None:
         told(put(1, 9), key=b""), told(put(1, 9), key=b"fr"), told(put(1, 9), key=b"fr/a"), rows=rows, most=2
     )
 
-    assert {b"", b"fr"} == further.rows.keys()
+    assert {b"", b"fr"} == kept(further).keys()
     assert further.surplus == 1
-    assert {b""} == counted(told(put(0, 9), key=b"fr"), told(put(0, 9), key=b""), most=0).rows.keys()
+    assert {b""} == kept(counted(told(put(0, 9), key=b"fr"), told(put(0, 9), key=b""), most=0)).keys()
+
+
+def came(hour: int, *paths: str, offset: int = 0) -> Record:
+    """Return a tally that came in an hour, with an answer to each of these."""
+    message = Tally(0, {path: entries([offset, NOW, offset, 9], []) for path in paths})
+    return Record(msgspec.msgpack.encode(message), None, offset, timestamp=hour * HOUR + 7, topic="nps.tallies")
+
+
+def usage(rows: dict[bytes, bytes], hour: int, most: int) -> Usage | None:
+    """Return what the next tick says of how many segments there are."""
+    (message,) = ended(counted(ticked(hour * HOUR), rows=rows, most=most))
+    return message.usage
+
+
+def test_an_answer_that_finds_no_room_is_remembered_and_told_with_the_next_tick() -> None:
+    rows: dict[bytes, bytes] = {}
+    hour = NOW // HOUR
+    write(rows, counted(came(hour, "", "fr"), rows=rows, most=2))
+    assert usage(rows, hour, 2) == Usage(2, 2)
+
+    write(rows, counted(came(hour, "", "fr", "fr/a", "fr/b", offset=1), rows=rows, most=2))
+    write(rows, counted(came(hour, "fr/c", offset=2), rows=rows, most=2))
+    assert usage(rows, hour + 1, 2) == Usage(2, 2, LeftOut(hour, "fr/a"))
+
+    write(rows, counted(ticked((hour + 1) * HOUR), rows=rows, most=2))
+    write(rows, counted(came(hour + 2, "fr/c", offset=3), rows=rows, most=2))
+    assert usage(rows, hour + 3, 2) == Usage(2, 2, LeftOut(hour + 2, "fr/c"))
+    assert segments.encode(windows(rows[segments.CLOCK])).count(b"fr/c") == 1
+
+
+def test_what_was_left_out_does_not_change_when_the_last_tick_was() -> None:
+    rows: dict[bytes, bytes] = {}
+    write(rows, counted(came(NOW // HOUR, ""), ticked(NOW + HOUR), rows=rows, most=1))
+    write(rows, counted(came(NOW // HOUR + 2, "fr", offset=1), rows=rows, most=1))
+
+    assert msgspec.msgpack.decode(rows[segments.CLOCK], type=Segment).ticked == NOW + HOUR
+
+
+def test_the_row_of_the_last_tick_is_no_segment() -> None:
+    rows: dict[bytes, bytes] = {}
+    write(rows, counted(came(NOW // HOUR, ""), ticked(NOW + HOUR), rows=rows, most=2))
+    further = counted(came(NOW // HOUR + 2, "fr", offset=1), rows=rows, most=2)
+
+    assert further.surplus == 0
+    assert b"fr" in further.rows
+
+
+def test_the_version_before_reads_the_row_of_the_last_tick_and_those_of_segments() -> None:
+    """It has the fields that stand before the last one."""
+    before = [
+        (name, kind, msgspec.field(default=None))
+        for name, kind in list(get_type_hints(Segment).items())
+        if name != "left_out"
+    ]
+    version: Any = msgspec.defstruct("SegmentBefore", before, array_like=True)
+    rows: dict[bytes, bytes] = {}
+    write(rows, counted(came(NOW // HOUR, "", "fr"), ticked(NOW + HOUR), rows=rows, most=1))
+
+    assert msgspec.msgpack.decode(rows[segments.CLOCK], type=version).ticked == NOW + HOUR
+    assert msgspec.msgpack.decode(rows[b""], type=version).total[9] == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.lists(st.sampled_from("abcdef"), unique=True)), max_size=6), st.data())
+def test_a_crash_between_two_slices_leaves_out_what_would_have_been_left_out(
+    batches: list[tuple[int, list[str]]], data: st.DataObject
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "SLICE", 2)
+        whole, crashed = dict[bytes, bytes](), dict[bytes, bytes]()
+        hour = NOW // HOUR
+        for n, (later, paths) in enumerate(batches):
+            hour += later
+            batch = [came(hour, *paths, offset=n), *([ticked(hour * HOUR)] if later else [])]
+            write(whole, counted(*batch, rows=whole, most=3))
+            decided = segments.count(batch, crashed, 0, 3)
+            for _ in range(data.draw(st.integers(0, 3))):
+                if decided.rest is not None:
+                    write(crashed, decided)
+                    decided = decided.rest()
+            write(crashed, counted(*batch, rows=crashed, most=3))
+
+    assert {key: windows(row) for key, row in crashed.items()} == {key: windows(row) for key, row in whole.items()}
 
 
 def test_a_tick_that_changes_nothing_of_a_segment_passes_it_over() -> None:

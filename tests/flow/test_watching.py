@@ -377,6 +377,9 @@ STRAYS = [
     msgspec.msgpack.encode([0, {"\0clock": array("q", (1, 0, 0, 1)).tobytes()}]),
     msgspec.msgpack.encode([0, {}, -1]),
     msgspec.msgpack.encode([0, {}, 2**62]),
+    msgspec.msgpack.encode([0, {}, 1, [2**40, 1]]),
+    msgspec.msgpack.encode([0, {}, 1, [1, -1]]),
+    msgspec.msgpack.encode([0, {}, 1, [1, 1, [2**40, "fr"]]]),
 ]
 
 
@@ -403,6 +406,11 @@ _LIKE_HOURS = st.tuples(
     st.integers(-1, 5),
     st.dictionaries(st.text(max_size=3), _COLUMN, max_size=3),
     _TICK,
+    st.one_of(
+        st.none(),
+        st.tuples(st.integers(-1, 2**33), st.integers(-1, 2**33)),
+        st.tuples(st.just(1), st.just(1), st.tuples(st.integers(-1, 2**62), st.text(max_size=3))),
+    ),
 )
 
 

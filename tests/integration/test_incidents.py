@@ -11,6 +11,7 @@ from integration.topics import create
 
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow import outbox, tick
+from worker.flow.policy import SegmentPolicy
 from worker.kafka import topics
 from worker.settings import KafkaSettings
 
@@ -98,6 +99,59 @@ async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_wi
     assert [mail.message["X-NPS-Alert-Id"] for mail in mails] == [opened["alert_id"]] * 2
     assert ["[Critical]", "[Resolved]"] == [str(mail.message["Subject"]).split()[0] for mail in mails]
     assert scores[b""]["windows"]["all"]["n"] == scores[b"/survey/autumn"]["windows"]["all"]["n"] == 2_400
+
+
+async def test_too_many_segments_are_an_incident_with_a_mail_until_there_is_room_for_a_day(
+    bench: StartBench, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "_NEEDS", {**topics._NEEDS, outbox.TALLIES: {}})
+    # Ticks of later are stamped by the test.
+    await create(
+        kafka.bootstrap_servers,
+        "crowd.tallies",
+        1,
+        {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(48 * 3_600_000)},
+    )
+    sections: dict[str, Any] = {
+        "kafka": KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="crowd", partitions=1),
+        "topic_prefix": "crowd",
+    }
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    # The root, "fr" and one more: "fr/pay", "fr/send", "fr/help" and a survey would be.
+    async with bench(**sections, segments=SegmentPolicy.model_construct(most=3)) as running:
+        await ticked(running)
+        await answer(running, now - hour, 3, timedelta(minutes=1))
+        await let_time_pass(running)
+        await answer(running, now - hour, 3, timedelta(minutes=1))
+        await let_time_pass(running)
+        (opened,) = await incidents(running)
+        counted = {record.key for record in await running.read("scores")}
+        (begin,) = [mail for mail in running.inbox.mails if mail.message["X-NPS-Alert-Id"] == opened["alert_id"]]
+
+    async with bench(**sections, segments=SegmentPolicy.model_construct(most=30)) as running:
+        await answer(running, now - hour / 2, 1, hour)
+        await let_time_pass(running, now + hour)
+        await let_time_pass(running, now + 24 * hour)
+        assert await incidents(running) == [opened]
+        await let_time_pass(running, now + 26 * hour)
+        _, resolved = await incidents(running)
+        counted_later = {record.key for record in await running.read("scores")}
+        (_, end) = [mail for mail in running.inbox.mails if mail.message["X-NPS-Alert-Id"] == opened["alert_id"]]
+
+    assert len(counted) == 3
+    assert counted_later == {b"", b"fr", b"fr/pay", b"fr/send", b"fr/help", b"/survey/autumn"}
+    assert ("too_many_segments", "opened", "left_out") == (opened["kind"], opened["action"], opened["reason"])
+    assert (opened["segments"], opened["most"], opened["severity"]) == (3, 3, "error")
+    assert opened["example"].encode() in counted_later - counted
+    assert ("resolved", "room_again", 6, 30) == tuple(
+        resolved[name] for name in ("action", "reason", "segments", "most")
+    )
+    assert resolved["alert_id"] == opened["alert_id"]
+    assert begin.message["Subject"] == "[Error] Too many segments and surveys"
+    plain = begin.message.get_body(("plain",))
+    assert plain is not None
+    assert opened["example"] in plain.get_content()
+    assert end.message["Subject"] == "[Resolved] New segments are counted again"
 
 
 async def test_windows_move_on_when_nothing_arrives(bench: StartBench) -> None:

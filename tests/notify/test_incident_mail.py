@@ -24,7 +24,7 @@ MakeIncident = Callable[..., Incident]
 
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 PLACE = "fr/shop-3/delivery"
-#: A drop that is over, and a segment that fell silent.
+#: A drop that is over, a segment that fell silent, and too many segments.
 RESOLVED: dict[str, Any] = {"action": IncidentAction.RESOLVED, "reason": IncidentReason.RECOVERED}
 SILENCE: dict[str, Any] = {
     "kind": "no_responses",
@@ -35,6 +35,20 @@ SILENCE: dict[str, Any] = {
     "change": None,
     "explains": [],
     "expected": 14.23,
+}
+FULL: dict[str, Any] = {
+    "kind": "too_many_segments",
+    "reason": IncidentReason.LEFT_OUT,
+    "severity": Severity.ERROR,
+    "segment": "",
+    "touchpoint": "",
+    "before": None,
+    "after": None,
+    "change": None,
+    "explains": [],
+    "segments": 99_412,
+    "most": 100_000,
+    "example": "/survey/order-20461",
 }
 #: What must not become part of a header or of a page.
 HOSTILE = [
@@ -154,6 +168,60 @@ def test_a_silence_says_when_the_last_answer_came_and_how_many_were_expected_sin
     assert line in text
     assert last in text
     assert "NPS" not in text
+
+
+@pytest.mark.parametrize(
+    ("language", "expected", "lines"),
+    [
+        (
+            "en",
+            "[Error] Too many segments and surveys",
+            [
+                "Answers to further ones count for the segments above them only",
+                "a survey id or a segment name that is different for each answer",
+                "raise segments.most in the worker's settings",
+                "Since: 24 July 2026 at 06:00 (UTC)",
+                "Segments and surveys counted: 99,412",
+                "At most (segments.most): 100,000",
+                "Not counted, for example: /survey/order-20461",
+            ],
+        ),
+        (
+            "fr",
+            "[Élevée] Trop de périmètres et d’enquêtes",
+            [
+                "Les réponses aux suivants ne comptent que pour les périmètres au-dessus d’eux",
+                "un identifiant d’enquête ou un nom de périmètre différent pour chaque réponse",
+                "augmentez segments.most dans les réglages du worker",
+                f"Périmètres et enquêtes comptés{NBSP}: 99{THIN}412",
+                f"Au plus (segments.most){NBSP}: 100{THIN}000",
+                f"Non compté, par exemple{NBSP}: /survey/order-20461",
+            ],
+        ),
+    ],
+)
+def test_too_many_segments_are_told_with_an_example_the_setting_and_what_to_do(
+    make_incident: MakeIncident, language: Language, expected: str, lines: list[str]
+) -> None:
+    received = mail(make_incident(**FULL), language=language)
+    text, page = part(received, "plain"), Elements(part(received, "html")).text
+
+    assert expected == subject(received)
+    for line in lines:
+        assert line in " ".join(text.split(" ")).replace("\n", " ")
+        assert " ".join(line.split(": ")[-1].split()) in " ".join(page.split())
+    assert "NPS" not in text
+    assert "all segments" not in text
+
+
+def test_when_there_is_room_again_it_is_not_said_what_to_do(make_incident: MakeIncident) -> None:
+    incident = make_incident(**FULL | {"action": "resolved", "reason": "room_again", "example": None})
+    text = sentences(incident)
+
+    assert subject(mail(incident)) == "[Resolved] New segments are counted again"
+    assert "Segments and surveys counted: 99,412" in text
+    assert "usual cause" not in text
+    assert "for example" not in text
 
 
 @pytest.mark.parametrize(
@@ -315,8 +383,10 @@ def test_no_more_ancestors_are_named_than_a_path_can_have(make_incident: MakeInc
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:20]))
 def test_a_hostile_name_adds_no_header_and_no_element(make_incident: MakeIncident, name: str) -> None:
-    for changes in ({}, SILENCE, RESOLVED):
-        received = mail(make_incident(**changes, segment=name, touchpoint=name, summary=name))
+    for changes in ({}, SILENCE, RESOLVED, FULL):
+        received = mail(
+            make_incident(**changes | {"segment": name, "touchpoint": name, "summary": name, "example": name})
+        )
         html = Elements(part(received, "html"))
 
         assert received.keys() == HEADERS

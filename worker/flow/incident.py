@@ -1,4 +1,4 @@
-"""The events of an incident: a segment whose NPS fell, or whose responses stopped coming."""
+"""The events of an incident: a segment's NPS fell, its responses stopped coming, or there are too many segments."""
 
 from typing import Any
 
@@ -45,6 +45,25 @@ def silence(
     return _step(IncidentKind.NO_RESPONSES, path, told, action, reason, now, summary=summary, expected=expected)
 
 
+def too_many(
+    told: Told,
+    segments: int,
+    most: int,
+    example: str | None,
+    action: IncidentAction,
+    reason: IncidentReason,
+    now: int,
+) -> Output:
+    """Return a step of the incident about too many segments, of which `segments` are counted, and at most `most`.
+
+    `example`: the path of an answer that was left out. The summary does not name it: publishers make survey ids of what
+    they like.
+    """
+    summary = f"{_ROOM[reason]}: {segments} of at most {most} segments and surveys are counted"
+    figures = {"segments": segments, "most": most, "example": example}
+    return _step(IncidentKind.TOO_MANY_SEGMENTS, "", told, action, reason, now, summary=summary, **figures)
+
+
 _POINTS = {
     IncidentReason.NPS_FELL: "NPS fell",
     IncidentReason.RECOVERED: "NPS has recovered",
@@ -54,6 +73,12 @@ _ANSWERS = {
     IncidentReason.SILENT: "No responses any more",
     IncidentReason.ANSWERED_AGAIN: "Responses come again",
     IncidentReason.RETIRED: "No responses for a quarter, not watched any more",
+}
+
+
+_ROOM = {
+    IncidentReason.LEFT_OUT: "Answers to further segments count for their parents only",
+    IncidentReason.ROOM_AGAIN: "There is room for further segments again",
 }
 
 

@@ -173,7 +173,7 @@ class SegmentPolicy(Section):
         ge=1_000,
         le=10_000_000,
         description="Largest number of segments and surveys that are counted. Answers to a further one count for its "
-        "parents only, and a warning says so.",
+        "parents only, and an incident says so.",
     )
 
 

@@ -25,14 +25,15 @@ from worker.nps.histogram import counts
 from worker.nps.people import People
 from worker.nps.scales import HIGHEST, LOWEST, answers_on_short_scale
 from worker.nps.segment import Entries, Segment
+from worker.nps.usage import LeftOut, Usage
 from worker.nps.watch import Jump
 from worker.nps.windows import DAY, HOUR
 
 _Scores, _SmoothedScore = emitted(Scores), emitted(SmoothedScore)
 _TrendScore, _SuspectGaming, _SuspectScale = emitted(TrendScore), emitted(SuspectGaming), emitted(SuspectScale)
 
-#: The key of the row that says when the last tick was. No path has a NUL. It has a segment's form, since the version
-#: before takes every row for a segment's.
+#: The key of the row that says when the last tick was, and which answer last found no room. No path has a NUL. It has
+#: a segment's form, since the version before takes every row for a segment's.
 CLOCK = b"\x00clock"
 #: Segments that are decided and written together, so that nothing else waits for a tick that concerns all of them.
 SLICE = 250
@@ -48,12 +49,14 @@ _decode = msgspec.msgpack.Decoder(Segment).decode
 class _News:
     """What a batch brings: entries by path and source, hints by path, and the time of the last tick, in ms.
 
-    `strays`: the dead letters of what somebody else has written there.
+    `came`: when a path's entries came, by Kafka's time in ms; `strays`: the dead letters of what somebody else has
+    written there.
     """
 
     def __init__(self, records: Iterable[Record], intake: IntakePolicy) -> None:
         self.strays: list[Output] = []
         self.told: dict[str, dict[int, list[Entries]]] = {}
+        self.came: dict[str, int] = {}
         self.hints: dict[str, Jump | None] = {}
         self.tick: int | None = None
         self.now = 0
@@ -73,10 +76,11 @@ class _News:
             hinted = hint.read(record.value)
             self.hints[hinted.path] = hinted.jump
         else:
-            self._count(tally.read(record.value))
+            self._count(tally.read(record.value), min(max(record.timestamp, 0), LATEST))
 
-    def _count(self, message: Tally) -> None:
+    def _count(self, message: Tally, came: int) -> None:
         for path, entries in message.segments.items():
+            self.came[path] = came
             by_source = self.told.get(path)
             if by_source is None:
                 by_source = self.told[path] = {}
@@ -128,9 +132,11 @@ class _Slices:
         self._rows = rows
         self._partition = partition
         self._news = news
-        clock = rows.get(CLOCK)
-        self._time = 0 if clock is None else _decode(clock).ticked
-        self._room = most - len(rows)
+        clock = Segment() if CLOCK not in rows else _decode(rows[CLOCK])
+        self._time = clock.ticked
+        self._left_out = self._known_left_out = clock.left_out
+        self._segments = len(rows) - (CLOCK in rows)
+        self._most = most
         self._surplus = 0
         self._on_short_scale: list[str] = []
         self._paths = iter(dict.fromkeys((*self._news.told, *self._news.hints, *self._due())))
@@ -153,8 +159,12 @@ class _Slices:
         is_last, tick_ended = len(paths) < SLICE, None
         if is_last and self._news.tick is not None:
             tick_ended = self._news.tick
-            changed[CLOCK] = encode(Segment(ticked=max(self._time, tick_ended)))
-        outputs += hours_of(Hours(self._partition, ended, tick_ended))
+        if tick_ended is not None or self._left_out != self._known_left_out:
+            # What was left out before the tick's slice is written with its own: another one may be decided upon it.
+            changed[CLOCK] = encode(Segment(ticked=max(self._time, tick_ended or 0), left_out=self._left_out))
+            self._known_left_out = self._left_out
+        usage = None if tick_ended is None else Usage(self._segments, self._most, self._left_out)
+        outputs += hours_of(Hours(self._partition, ended, tick_ended, usage))
         surplus, self._surplus = self._surplus, 0
         surveys, self._on_short_scale = tuple(self._on_short_scale), []
         rest = None if is_last else self.next
@@ -168,8 +178,8 @@ class _Slices:
         if row is None:
             if path not in self._news.told:
                 return
-            if self._room <= 0 and path:
-                self._surplus += 1
+            if self._segments >= self._most and path:
+                self._leave_out(path)
                 return
             segment = Segment(ticked=self._time, people=People())
         else:
@@ -180,14 +190,22 @@ class _Slices:
             ended[path] = hours
         if tick_time is not None and segment.is_over(tick_time):
             changed[key] = None
+            self._segments -= row is not None
             outputs.append(Output(outbox.SCORES, key, None))
         elif is_new or hours:
             self._look_at_scale(path, segment)
             segment.due = segment.next_change
             changed[key] = encode(segment)
-            self._room -= row is None
+            self._segments += row is None
             if is_new:
                 outputs.append(_scores(key, segment))
+
+    def _leave_out(self, path: str) -> None:
+        """Note that there was no room for a segment; of an hour's, the first is remembered."""
+        self._surplus += 1
+        hour = self._news.came[path] // HOUR
+        if hour and (self._left_out is None or hour > self._left_out.hour):
+            self._left_out = LeftOut(hour, path)
 
     def _look_at_scale(self, path: str, segment: Segment) -> None:
         """Note a survey whose answers look as if they were given on another scale, once in its row's life."""

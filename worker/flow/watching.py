@@ -23,7 +23,10 @@ from worker.flow.policy import IncidentPolicy, IntakePolicy
 from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.flow.slices import Slices
+from worker.flow.too_many import TooMany
+from worker.flow.too_many import judge as judge_number
 from worker.nps.drops import NO_PRIOR, Prior
+from worker.nps.usage import Usage
 from worker.nps.watch import Watch
 from worker.nps.windows import HOUR
 
@@ -38,10 +41,15 @@ _decode = msgspec.msgpack.Decoder(Watch).decode
 
 
 class Clock(msgspec.Struct, array_like=True):
-    """`ticks`: the time up to which each partition of segments has told everything; `judged`: the tree's. In ms."""
+    """`ticks`: the time up to which each partition of segments has told everything; `judged`: the tree's. In ms.
+
+    `usages`: how many segments each partition had at its tick; `too_many`: what is known of there being too many.
+    """
 
     ticks: dict[int, int] = {}
     judged: int = 0
+    usages: dict[int, Usage] = {}
+    too_many: TooMany = TooMany()
 
 
 _decode_clock = msgspec.msgpack.Decoder(Clock).decode
@@ -162,7 +170,7 @@ class _Batch:
                 continue
             yield from self._take(told)
             if told.tick is not None:
-                yield from self._pass_time(told.source, told.tick, record.timestamp)
+                yield from self._pass_time(told.source, told.tick, told.usage, record.timestamp)
         yield from self._watches.close(self._slices, self._rows)
 
     def _take(self, told: hours.Hours) -> Iterator[None]:
@@ -171,10 +179,15 @@ class _Batch:
             if self._slices.is_full():
                 yield
 
-    def _pass_time(self, source: int, tick: int, now: int) -> Iterator[None]:
+    def _pass_time(self, source: int, tick: int, usage: Usage | None, now: int) -> Iterator[None]:
         """Note how far a partition has told everything, and judge the tree if all of them are further than before."""
         clock = self._watches.clock
-        clock.ticks[source] = max(clock.ticks.get(source, 0), tick)
+        if tick >= clock.ticks.get(source, 0):
+            clock.ticks[source] = tick
+            if usage is None:
+                clock.usages.pop(source, None)
+            else:
+                clock.usages[source] = usage
         time = min((clock.ticks.get(number, 0) for number in range(self._partitions)), default=0)
         if time <= clock.judged:
             return
@@ -183,6 +196,8 @@ class _Batch:
         judge = Judge(self._watches, last // HOUR, time // HOUR, now, self._owner, self._policy)
         yield from judge.judge(self._slices)
         self._outputs += judge.outputs
+        clock.too_many, steps = judge_number(clock.too_many, clock.usages, self._partitions, time // HOUR, now)
+        self._outputs += steps
 
 
 def _take(path: str, column: bytes, watches: Watches) -> None:

@@ -22,10 +22,13 @@ def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
     over = incident.action == IncidentAction.RESOLVED
     wording, place = _wording(incident, words), _place(incident.segment, shared, words)
     headline = wording.headline.format(**_from_to(incident, words, decimals=0))
+    is_number = incident.kind == IncidentKind.TOO_MANY_SEGMENTS  # of all segments, whose path says nothing
     return Page(
         template="incident",
         language=language,
-        subject=subject(f"[{_tag(incident, shared, words)}] {headline}{shared.colon}{place}"),
+        subject=subject(
+            f"[{_tag(incident, shared, words)}] {headline}" + ("" if is_number else f"{shared.colon}{place}")
+        ),
         headline=headline,
         why=wording.sentence.format(place=place, **_from_to(incident, words, decimals=1)),
         colour=OVER if over else COLOURS[incident.severity],
@@ -36,7 +39,7 @@ def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
         ],
         more={
             "label": words.resolved if over else f"{shared.severity}{shared.colon}{severity}",
-            "explained": "" if over else _explained(incident, shared, words),
+            "explained": "" if over else words.advice if is_number else _explained(incident, shared, words),
             "hint": words.hint if _is_indicative(incident) else "",
         },
     )
@@ -84,10 +87,14 @@ def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
 
 def _facts(incident: Incident, shared: Words, words: IncidentWords, letterhead: Letterhead) -> Section:
     is_silence = incident.kind == IncidentKind.NO_RESPONSES
-    rows = [
-        Row(shared.place, _place(incident.segment, shared, words)),
-        Row(words.last_answer if is_silence else words.since, letterhead.moment(shared)(incident.since)),
-    ]
+    rows = [Row(words.last_answer if is_silence else words.since, letterhead.moment(shared)(incident.since))]
+    if incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
+        rows.insert(0, Row(shared.place, _place(incident.segment, shared, words)))
+    for label, number in ((words.segments, incident.segments), (words.most, incident.most)):
+        if number is not None:
+            rows.append(Row(label, words.numerals.count(number)))
+    if incident.example is not None:
+        rows.append(Row(words.example, field(incident.example) or shared.not_given))
     if incident.expected is not None:
         rows.append(Row(words.expected, words.numerals.amount(incident.expected)))
     if (change := incident.change) is not None:

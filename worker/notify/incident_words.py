@@ -35,6 +35,10 @@ class IncidentWords:
     facts: str
     since: str
     last_answer: str
+    segments: str
+    most: str
+    example: str
+    advice: str  # beside there being too many segments
     expected: str
     change: str
     points: str  # {points}
@@ -75,6 +79,17 @@ _FRENCH = IncidentWords(
         IncidentReason.RETIRED: Wording(
             "Le périmètre n’est plus surveillé", "La surveillance de {place} est arrivée à son terme."
         ),
+        IncidentReason.LEFT_OUT: Wording(
+            "Trop de périmètres et d’enquêtes",
+            "Il y a plus de périmètres et d’enquêtes que le réglage segments.most ne permet d’en compter. Les réponses "
+            "aux suivants ne comptent que pour les périmètres au-dessus d’eux, pas sous leur propre nom, et n’y seront "
+            "pas comptées plus tard. Les alertes sur les réponses individuelles ne sont pas concernées.",
+        ),
+        IncidentReason.ROOM_AGAIN: Wording(
+            "De nouveaux périmètres sont de nouveau comptés",
+            "Depuis un jour, il y a de nouveau de la place pour d’autres périmètres et enquêtes. Les réponses qui "
+            "n’ont pas été comptées sous leur propre nom entre-temps ne le seront pas.",
+        ),
     },
     fell=Wording("Le NPS a chuté", "Le NPS de {place} a chuté."),
     over=Wording("L’incident est clos", "L’incident qui concernait {place} est clos."),
@@ -90,6 +105,16 @@ _FRENCH = IncidentWords(
     facts="En bref",
     since="Depuis",
     last_answer="Dernière réponse",
+    segments="Périmètres et enquêtes comptés",
+    most="Au plus (segments.most)",
+    example="Non compté, par exemple",
+    advice=french(
+        "La cause habituelle est un identifiant d’enquête ou un nom de périmètre différent pour chaque réponse ou "
+        "chaque client : faites envoyer le même identifiant pour toutes les réponses à une enquête. S’il y en a "
+        "vraiment autant, augmentez segments.most dans les réglages du worker et redémarrez-le. Ce qui reste sans "
+        "réponse pendant 365 jours est oublié, ce qui libère aussi de la place. Chaque partition a sa part de "
+        "segments.most : l’une peut être pleine avant les autres."
+    ),
     expected="Réponses attendues depuis",
     change="Évolution",
     points="{points} points",
@@ -128,6 +153,17 @@ _ENGLISH = IncidentWords(
             "Responses are coming again", "Responses from {place} are coming again."
         ),
         IncidentReason.RETIRED: Wording("Segment is no longer watched", "The watch over {place} has ended."),
+        IncidentReason.LEFT_OUT: Wording(
+            "Too many segments and surveys",
+            "There are more segments and surveys than the setting segments.most allows to be counted. Answers to "
+            "further ones count for the segments above them only, not under their own name, and will not be counted "
+            "there later. Alerts about single answers are not affected.",
+        ),
+        IncidentReason.ROOM_AGAIN: Wording(
+            "New segments are counted again",
+            "For a day there has been room for further segments and surveys. Answers that were not counted under their "
+            "own name meanwhile will not be.",
+        ),
     },
     fell=Wording("NPS fell", "The NPS of {place} fell."),
     over=Wording("Incident is over", "The incident that concerned {place} is over."),
@@ -139,6 +175,13 @@ _ENGLISH = IncidentWords(
     facts="In short",
     since="Since",
     last_answer="Last answer",
+    segments="Segments and surveys counted",
+    most="At most (segments.most)",
+    example="Not counted, for example",
+    advice="The usual cause is a survey id or a segment name that is different for each answer or each customer: have "
+    "the same id sent for all answers to a survey. If there really are so many, raise segments.most in the worker's "
+    "settings and restart the worker. What has no answer for 365 days is forgotten, which makes room as well. Each "
+    "partition has its share of segments.most, so one may be full before the others.",
     expected="Answers expected since",
     change="Change",
     points="{points} points",

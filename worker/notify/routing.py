@@ -10,7 +10,7 @@ from worker.address import check_address, without_repeats
 from worker.flow.lineage import spelled
 from worker.flow.policy import Section
 
-Kind = Literal["detractor", "segment_drop", "no_responses"]
+Kind = Literal["detractor", "segment_drop", "no_responses", "too_many_segments"]
 
 _RANK = {Severity.WARNING: 0, Severity.ERROR: 1, Severity.CRITICAL: 2}
 

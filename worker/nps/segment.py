@@ -13,6 +13,7 @@ from worker.nps.people import WIDTH as PEOPLE_WIDTH
 from worker.nps.people import Difference, People
 from worker.nps.spans import Spans
 from worker.nps.untold import LATE, Untold
+from worker.nps.usage import LeftOut
 from worker.nps.watch import Jump
 from worker.nps.windows import ALL, HOUR, LAST, SPANS, WIDEST_HOURS
 
@@ -98,7 +99,8 @@ class Segment(msgspec.Struct, array_like=True):
     first answer. `counted`: the hour in which answers last arrived, by Kafka's time; 0: not known. `first`: per source,
     the first offset counted since the row is here; an answer of before is in no window. A source that only `marks` has
     is older than this field. `people`: each customer's latest answers; None in a row of the version before.
-    `scale_reported`: the log has said that the answers look as if they were given on another scale.
+    `scale_reported`: the log has said that the answers look as if they were given on another scale. `left_out`: only in
+    the row that says when the last tick was: the last answer that found no room in the partition.
     """
 
     marks: dict[int, int] = msgspec.field(default_factory=dict)
@@ -113,6 +115,7 @@ class Segment(msgspec.Struct, array_like=True):
     first: dict[int, int] = msgspec.field(default_factory=dict)
     people: People | None = None
     scale_reported: bool = False
+    left_out: LeftOut | None = None
 
     def count(self, told: Mapping[int, list[Entries]]) -> bool:
         """Count entries, by their source, and each once: one at or below its source's mark is a replay.

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import ValidationError
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
-from worker.flow import incident, watching
+from worker.flow import incident, too_many, watching
 from worker.flow.ids import make_id
 from worker.flow.moment import HOUR, to_ms
 from worker.flow.policy import IncidentPolicy
@@ -19,6 +19,7 @@ _LATEST = 24 * 30
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Watch).decode
+_decode_clock = msgspec.msgpack.Decoder(watching.Clock).decode
 
 
 class _Step(NamedTuple):
@@ -37,6 +38,7 @@ class Incidents:
         self._followed = 0
         self._drops: dict[str, Told] = {}
         self._silences: dict[str, Told] = {}
+        self._too_many: dict[str, Told] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records of the alerts topic; those that are no incident's are left out."""
@@ -60,6 +62,10 @@ class Incidents:
             self._followed += 1
         for key in [key for key in watches if key != watching.CLOCK_KEY]:
             _change(watches, key.decode(), self._hold_open)
+        if (row := watches.get(watching.CLOCK_KEY)) is not None:
+            clock = _decode_clock(row)
+            clock.too_many = too_many.held(clock.too_many, clock.usages, self._too_many.get(""))
+            watches[watching.CLOCK_KEY] = _encode(clock)
 
     def finish(self, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
         """Bring the watches' rows in line with everything that was told."""
@@ -67,7 +73,12 @@ class Incidents:
 
     def _follow(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
         path, event = step.event.segment, step.event
-        open_ones = self._drops if event.kind == IncidentKind.SEGMENT_DROP else self._silences
+        by_kind: dict[str, dict[str, Told]] = {
+            IncidentKind.SEGMENT_DROP: self._drops,
+            IncidentKind.NO_RESPONSES: self._silences,
+            IncidentKind.TOO_MANY_SEGMENTS: self._too_many,
+        }
+        open_ones = by_kind.get(event.kind, {})  # words may be added
         if event.action == IncidentAction.OPENED:
             open_ones[path] = step.told
             return

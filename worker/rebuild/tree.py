@@ -125,8 +125,8 @@ def told_until(rows: Iterable[Mapping[bytes, bytes]]) -> dict[int, int]:
 
 def _told_until(rows: Mapping[bytes, bytes]) -> int:
     clock = rows.get(segments.CLOCK)
-    if clock is not None:
-        return _decode_segment(clock).ticked
+    if clock is not None and (ticked := _decode_segment(clock).ticked):
+        return ticked
     # Rows of a version that kept no such row.
     return (max((_decode_segment(row).untold.told for row in rows.values()), default=-1) + 1) * HOUR
 

@@ -1,0 +1,66 @@
+"""Watches that are made again hold the incident about too many segments open if receivers believe that it is."""
+
+import msgspec
+from flow.records import HOUR
+from flow.test_too_many import NOW, OPENED, Days, usage
+
+from schemas.alert import Severity
+from schemas.incident import IncidentAction, IncidentReason
+from worker.flow import incident, watching
+from worker.flow.outbox import Output
+from worker.flow.policy import IncidentPolicy
+from worker.flow.too_many import TooMany
+from worker.nps.usage import Usage
+from worker.nps.watch import Told, Watch
+from worker.rebuild.incidents import Incidents
+from worker.rebuild.records import passed
+
+TOLD = Told(NOW + 1, NOW, Severity.ERROR)
+USAGES = {0: usage(100, NOW + 5), 1: usage(40)}
+
+
+def step(action: IncidentAction, hour: int) -> Output:
+    reason = IncidentReason.LEFT_OUT if action == IncidentAction.OPENED else IncidentReason.ROOM_AGAIN
+    return incident.too_many(TOLD, 140, 200, None, action, reason, hour * HOUR + 5)
+
+
+def settled(known: TooMany, *steps: Output, usages: dict[int, Usage] = USAGES) -> TooMany:
+    """Return what is known once a rebuild has followed the steps; the root's watch stays what it was."""
+    recorded = Incidents()
+    recorded.take([passed(output) for output in steps])
+    root = msgspec.msgpack.encode(Watch(told=NOW, first=NOW - 5, last=NOW))
+    clock = msgspec.msgpack.encode(watching.Clock({}, 0, usages, known))
+    watches = {b"": root, watching.CLOCK_KEY: clock}
+    recorded.finish(watches, IncidentPolicy())
+
+    assert watches[b""] == root
+    return msgspec.msgpack.decode(watches[watching.CLOCK_KEY], type=watching.Clock).too_many
+
+
+def test_one_that_was_told_is_open_under_its_id_and_its_end_is_told() -> None:
+    days = Days()
+    days.known = settled(TooMany(Told(NOW + 3, NOW + 2, Severity.ERROR)), step(IncidentAction.OPENED, NOW + 1))
+
+    assert days.known.told == TOLD
+    assert days.judge(usage(40, NOW), usage(40), hours=40) == [("resolved", "room_again")]
+
+
+def test_one_that_was_told_and_not_found_is_open() -> None:
+    assert settled(TooMany(), step(IncidentAction.OPENED, NOW + 1)).told == TOLD
+
+
+def test_one_that_is_over_is_not_opened_again_by_what_it_was_about() -> None:
+    days = Days()
+    steps = step(IncidentAction.OPENED, NOW + 1), step(IncidentAction.RESOLVED, NOW + 40)
+    days.known = settled(TooMany(Told(NOW + 3, NOW + 2, Severity.ERROR)), *steps)
+
+    assert days.judge(*USAGES.values()) == []
+    assert days.judge(usage(100, NOW + 6), usage(40)) == [OPENED]
+
+
+def test_one_that_nobody_was_told_of_is_opened_by_the_next_answer_that_is_left_out() -> None:
+    days = Days()
+    days.known = settled(TooMany(TOLD))
+
+    assert days.known.told is None
+    assert days.judge(usage(100, NOW + 6), usage(40)) == [OPENED]
