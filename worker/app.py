@@ -1,4 +1,4 @@
-"""The only file that imports everything: roles, their shells, and how a worker starts, stops and fails."""
+"""How a worker starts, stops and fails, whatever services (worker/service.py) it consists of."""
 
 import asyncio
 import contextlib
@@ -6,8 +6,8 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from worker.cancelling import cancel_all
@@ -15,17 +15,15 @@ from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
 from worker.kafka import topics
-from worker.roles import Role, notify, process
+from worker.roles import Role
+from worker.roles.build import build
 from worker.roles.courier import Courier
-from worker.roles.ticker import Ticker
+from worker.service import Service
 from worker.settings import Settings
 from worker.status import report
 from worker.streams.shell import Shell
 
 log = logging.getLogger(__name__)
-
-#: How often the connection is looked at, in seconds.
-_LOOK_SECONDS = 1.0
 
 #: How long a stop may take, in seconds: less than orchestrators wait before they kill; and after something fatal.
 _STOP_SECONDS = 25.0
@@ -43,52 +41,59 @@ _COLLECT_AFTER = (10_000, 20, 10)
 
 @dataclass
 class Worker:
-    """A running worker: its shells by role, its courier and its ticker if it has one."""
+    """A worker, which runs or is about to."""
 
-    role: Role
-    settings: Settings
-    partitions: int
-    shells: dict[str, Shell] = field(default_factory=dict)
-    courier: Courier | None = None
-    ticker: Ticker | None = None
+    #: Its services, by the role or the purpose that they serve; those of one are in the order in which they start.
+    services: Mapping[str, Sequence[Service]]
 
     async def failure(self) -> None:
         """Wait until something must stop the worker; raise it."""
-        waiting = [asyncio.create_task(shell.failure()) for shell in self.shells.values()]
-        waiting.append(asyncio.create_task(topics.watch_partitions(self.settings, self.partitions)))
-        await _first_end(waiting)
-
-    async def watch_connection(self) -> None:
-        """Log when Kafka falls silent and when it is back; the clients themselves keep trying."""
-        silent = False
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            age = max(shell.consumer.heartbeat_age() for shell in self.shells.values())
-            if (age > self.settings.kafka.session_timeout_seconds) is not silent:
-                silent = not silent
-                if silent:
-                    log.warning(
-                        "Kafka has not confirmed this worker's place in its group for %.0f s; the worker keeps trying",
-                        age,
-                    )
-                else:
-                    log.info("Kafka confirms this worker's place in its group again")
+        waiting = [asyncio.create_task(service.failure()) for service in self]
+        await _first_end(waiting or [asyncio.create_task(_never())])
 
     @property
     def ready(self) -> bool:
-        """Whether every role has its partitions and their state."""
-        return all(shell.ready for shell in self.shells.values())
+        """Whether there are services, and each does its work: a shell has its partitions and their state."""
+        services = list(self)
+        return bool(services) and all(service.ready for service in services)
+
+    @property
+    def shells(self) -> dict[str, Shell]:
+        """The Faust shells, by role; a role may have none."""
+        return {
+            role: service
+            for role, services in self.services.items()
+            for service in services
+            if isinstance(service, Shell)
+        }
+
+    @property
+    def courier(self) -> Courier | None:
+        """The courier; None if no role of this worker sends mail."""
+        return next((service for service in self if isinstance(service, Courier)), None)
+
+    def __iter__(self) -> Iterator[Service]:
+        return (service for services in self.services.values() for service in services)
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
 
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
     """Start a worker, waiting for Kafka if need be; stop it at the end: batch in hand finished, offset committed."""
     kafka = await topics.ensure(settings)
-    worker = Worker(role, settings, kafka.partitions)
-    if role in {"process", "all"}:
-        worker.shells[process.ROLE], worker.ticker = process.build(settings, kafka, clock or SystemClock())
-    if role in {"notify", "all"}:
-        worker.shells[notify.ROLE], worker.courier = notify.build(settings, kafka, clock or SystemClock())
+    async with serving(Worker(build(role, settings, kafka, clock or SystemClock()))) as worker:
+        yield worker
+
+
+@contextlib.asynccontextmanager
+async def serving(worker: Worker) -> AsyncIterator[Worker]:
+    """Start a worker's services; stop them at the end.
+
+    Raise what must stop the worker if it comes during the start, and StopTimedOut if the services do not stop.
+    """
     seconds, why = _STOP_SECONDS, None
     try:
         await _start(worker)
@@ -104,17 +109,19 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
 
 
 async def _start(worker: Worker) -> None:
-    """Start every role; raise what must stop the worker, also if it comes before they are ready."""
-    starting = asyncio.create_task(_start_roles(worker), name="the start")
-    await _first_end([starting, asyncio.create_task(worker.failure()), asyncio.create_task(worker.watch_connection())])
-    if worker.courier is not None:
-        worker.courier.start()
-    if worker.ticker is not None:
-        worker.ticker.start()
+    """Start every service; raise what must stop the worker, also if it comes before they are ready."""
+    starting = asyncio.create_task(_start_all(worker), name="the start")
+    await _first_end([starting, asyncio.create_task(worker.failure())])
 
 
-async def _start_roles(worker: Worker) -> None:
-    await asyncio.gather(*(shell.start() for shell in worker.shells.values()))
+async def _start_all(worker: Worker) -> None:
+    """Start the roles at the same time, and the services of each in turn."""
+    await asyncio.gather(*(_start_in_turn(services) for services in worker.services.values()))
+
+
+async def _start_in_turn(services: Iterable[Service]) -> None:
+    for service in services:
+        await service.start()
 
 
 async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -135,13 +142,13 @@ async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
-    """Stop every role; raise StopTimedOut if that fails, or takes too long, as it may while Kafka is away.
+    """Stop every service; raise StopTimedOut if that fails, or takes too long, as it may while Kafka is away.
 
     `why`: what the worker is stopped for, None if somebody asked for the stop. If stopping fails as well, the error
     says `why`, since that is what matters.
     """
     # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
-    stopping = asyncio.create_task(_stop_roles(worker))
+    stopping = asyncio.create_task(_stop_all(worker))
     late = why or f"could not stop within {seconds:.0f} s: Kafka does not answer"
     guard = end_within(seconds + _BLOCKED_SECONDS, 1, late)
     try:
@@ -157,13 +164,10 @@ async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
         raise StopTimedOut(why or f"could not stop in order: {type(error).__name__}") from error
 
 
-async def _stop_roles(worker: Worker) -> None:
-    if worker.ticker is not None:
-        await worker.ticker.stop()
-    if worker.courier is not None:
-        await worker.courier.stop()
-    for shell in worker.shells.values():
-        await shell.app.stop()
+async def _stop_all(worker: Worker) -> None:
+    """Stop the services in the opposite order of their start."""
+    for service in reversed(list(worker)):
+        await service.stop()
 
 
 def calm_collector() -> None:
@@ -230,9 +234,7 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
             [
                 asyncio.create_task(stop.wait()),
                 asyncio.create_task(worker.failure()),
-                asyncio.create_task(worker.watch_connection()),
                 asyncio.create_task(report(settings.status_path(role), lambda: worker.ready), name="the sign of life"),
-                *(asyncio.create_task(shell.activity.report()) for shell in worker.shells.values()),
             ]
         )
     log.info("stopped: batches finished, offsets committed")

@@ -12,8 +12,10 @@ from typing import Literal, NamedTuple
 from worker.flow import outbox
 from worker.kafka import ownership, topics
 from worker.kafka.topics import TopicPlan
+from worker.roles import names as roles_of
 from worker.settings import Settings
 
+#: Who gets permissions: what `--role` of a worker takes, or `publisher`.
 Role = Literal["process", "notify", "all", "publisher"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
 
@@ -56,7 +58,7 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
     """Return what a role must be allowed to do."""
     if role == "publisher":
         return [Grant("topic", [topics.topic_name(settings.topic_prefix, outbox.RESPONSES)], ("Describe", "Write"))]
-    roles = ("process", "notify") if role == "all" else (role,)
+    roles = roles_of(role)
     reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_changelogs(settings, one))}
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_changelogs(settings, one))}
     both = {topics.topic_name(settings.topic_prefix, ownership.TOPIC)}

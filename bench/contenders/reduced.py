@@ -59,7 +59,7 @@ async def main(task: Task) -> None:
             await asyncio.sleep(LOOK_SECONDS)
         meter.end(done)
     finally:
-        await shell.app.stop()
+        await shell.stop()
 
 
 if __name__ == "__main__":

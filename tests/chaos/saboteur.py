@@ -319,6 +319,10 @@ def break_clock(path: Path) -> None:
     time.time = now
 
 
+async def _never(_: Ticker) -> None:
+    """Never tick."""
+
+
 def main() -> int:
     """Install what is asked for, then be the worker."""
     tell_interruptions()
@@ -330,7 +334,7 @@ def main() -> int:
     if most := os.environ.get("CHAOS_PRODUCE_BYTES"):
         produce_little(int(most))
     if os.environ.get("CHAOS_NO_TICKS"):
-        _instead(Ticker, "start", lambda _: None)
+        _instead(Ticker, "run", _never)
         # Who ticks in its place stamps the ticks, so the broker must not.
         cast(Any, topics._NEEDS)[outbox.TALLIES] = {}
     if clock := os.environ.get("CHAOS_CLOCK"):

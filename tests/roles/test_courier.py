@@ -81,7 +81,6 @@ class Office:
         self.log: list[dict[str, Any]] = []
         self.generation = self.confirmed = 1
         self.writes = self.writable = True
-        self.failed: list[BaseException] = []
         self.revoked: Any = None
         self._lock = asyncio.Lock()
         app = SimpleNamespace(
@@ -93,7 +92,6 @@ class Office:
             consumer=SimpleNamespace(holds=lambda number: number == self.confirmed, heartbeat_age=lambda: 0.0),
             sender=SimpleNamespace(send=self._log_lines),
             topic_name=lambda topic: f"nps.{topic}",
-            fail=self.failed.append,
         )
         self._app = app
         app.consumer_generation_id = self.generation
@@ -160,7 +158,7 @@ class Office:
 @asynccontextmanager
 async def at_work(**changes: Any) -> AsyncIterator[Office]:
     office = Office(**changes)
-    office.courier.start()
+    await office.courier.start()
     try:
         yield office
     finally:
@@ -168,7 +166,7 @@ async def at_work(**changes: Any) -> AsyncIterator[Office]:
         office.channel.let_go.set()
         await office.courier.stop()
         assert office.channel.closed or office.wire is not office.channel
-        assert not office.failed
+        assert office.courier._failure.error is None
 
 
 def opened(make_alert: MakeAlert, number: int, key: bytes | None = None, **changes: Any) -> Record:

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
 from worker.errors import StateNotDurable
 from worker.flow import tick
 from worker.roles.ticker import Ticker
+from worker.service import Background
 
 HOUR = 3_600_000
 #: A minute past a full hour.
@@ -25,7 +27,6 @@ class World:
         self.held = list(held)
         self.ready = ready
         self.sent: list[tuple[str, int, bytes]] = []
-        self.failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.broken = False
         self.caught_up = True
         self.consumer = SimpleNamespace(due=lambda topic: {TP(topic, number): 0 for number in self.held})
@@ -41,9 +42,6 @@ class World:
         if self.broken:
             raise StateNotDurable("nps.tallies: nothing can be sent")
         self.sent += [(topic, number, record[0]) for topic, number, records in batches for record in records]
-
-    def fail(self, error: BaseException) -> None:
-        self.failure.set_result(error)
 
     async def is_caught_up(self) -> bool:
         return self.caught_up
@@ -75,13 +73,13 @@ class World:
         return await self.looked()
 
     @asynccontextmanager
-    async def ticking(self) -> AsyncIterator[None]:
-        ticker = Ticker(self, self, self.is_caught_up)  # type: ignore[arg-type]
-        ticker.start()
+    async def ticking(self) -> AsyncIterator[Background]:
+        ticking = Background(Ticker(self, self, self.is_caught_up).run)  # type: ignore[arg-type]
+        await ticking.start()
         try:
-            yield
+            yield ticking
         finally:
-            await ticker.stop()
+            await ticking.stop()
 
 
 async def test_each_partition_gets_a_tick_at_once_and_after_each_full_hour() -> None:
@@ -132,15 +130,9 @@ async def test_it_waits_until_everything_is_decided_that_has_arrived() -> None:
 async def test_a_tick_that_cannot_be_sent_stops_the_worker() -> None:
     world = World(0)
     world.broken = True
-    async with world.ticking():
-        assert isinstance(await world.failure, StateNotDurable)
-
-
-async def test_stopping_one_that_was_never_started_is_nothing() -> None:
-    world = World()
-    await Ticker(world, world, world.is_caught_up).stop()  # type: ignore[arg-type]
-
-    assert world.sent == []
+    async with world.ticking() as ticking:
+        with pytest.raises(StateNotDurable, match="nothing can be sent"):
+            await ticking.failure()
 
 
 async def test_it_stops_although_a_library_swallows_the_cancellation() -> None:
@@ -153,10 +145,10 @@ async def test_it_stops_although_a_library_swallows_the_cancellation() -> None:
             await asyncio.Event().wait()
         return True
 
-    ticker = Ticker(world, world, caught_up)  # type: ignore[arg-type]
-    ticker.start()
+    ticking = Background(Ticker(world, world, caught_up).run)  # type: ignore[arg-type]
+    await ticking.start()
     await asked.wait()
 
-    await ticker.stop()
+    await ticking.stop()
 
     assert [(topic, number) for topic, number, _ in world.sent] == [("nps.tallies", 0)]

@@ -1,6 +1,15 @@
 """The composition roots: one file a role, and what a role has beside the engine of streams/."""
 
-from typing import Literal
+from typing import Literal, get_args
 
+#: One role. Its name is part of its consumer group's id and of its changelogs' names.
+RoleName = Literal["process", "notify"]
 #: What `--role` takes: one role, or all of them in one process.
 Role = Literal["process", "notify", "all"]
+
+NAMES: tuple[RoleName, ...] = get_args(RoleName)
+
+
+def names(role: Role) -> tuple[RoleName, ...]:
+    """Return the roles that a process runs."""
+    return NAMES if role == "all" else (role,)

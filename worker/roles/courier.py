@@ -32,6 +32,7 @@ from worker.notify.outcomes import Outcome, write_down
 from worker.notify.routing import Route
 from worker.notify.schedule import Errand, Schedule
 from worker.notify.told import Told
+from worker.service import Failure
 from worker.streams.lease import lease_holds
 from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
@@ -79,15 +80,21 @@ class Courier:
         self._something_new = asyncio.Event()
         self._giving_up = False
         self._round: asyncio.Task[None] | None = None
+        self._failure = Failure()
         table.watch = self._rows_changed
         table.superfluous = mailbox.orphans
         table.taken_over = self.take_over
         shell.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
 
-    def start(self) -> None:
+    @property
+    def ready(self) -> bool:
+        """Whether it sends what is due: always, as soon as the shell has partitions."""
+        return True
+
+    async def start(self) -> None:
         """Begin to send."""
         self._round = asyncio.create_task(self._rounds())
-        self._round.add_done_callback(self._stopped)
+        self._round.add_done_callback(self._failure.keep_of)
 
     async def stop(self) -> None:
         """Finish the mails in hand, then close the channel."""
@@ -95,6 +102,10 @@ class Courier:
             self._round.cancel()
         await self._finish(_STOP_SECONDS)
         await self._channel.aclose()
+
+    async def failure(self) -> None:
+        """Wait until something must stop the worker, such as a row that is not acknowledged; raise it."""
+        await self._failure.raised()
 
     @property
     def pending(self) -> int:
@@ -214,11 +225,7 @@ class Courier:
         self._probes.discard(errand)
         self._schedule.put_back(errand)
         self._something_new.set()
-        self._stopped(task)
-
-    def _stopped(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._shell.fail(error)
+        self._failure.keep_of(task)
 
     async def _deliver(self, errand: Errand) -> None:
         """Try one mail and write down what came of it."""

@@ -9,6 +9,7 @@ from worker.kafka.rows import Partition
 from worker.notify import mailbox
 from worker.notify.channels.email import EmailChannel
 from worker.roles.courier import Courier
+from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.overfull import Overfull
 from worker.streams.shell import Shell
@@ -16,8 +17,8 @@ from worker.streams.shell import Shell
 ROLE = "notify"
 
 
-def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell, Courier]:
-    """Return the role's shell and its courier, who starts when the first partition is taken over."""
+def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service]:
+    """Return the role's services: its shell, the log's line a minute, and the courier."""
     shell = Shell(settings, ROLE, kafka)
     planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)
@@ -30,4 +31,4 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
 
     shell.agent(outbox.ALERTS, table, decide)
     courier = Courier(shell, table, EmailChannel(settings.smtp), clock)
-    return shell, courier
+    return [shell, Background(shell.activity.report), courier]

@@ -16,6 +16,7 @@ from worker.roles.scales import warned_of_scales
 from worker.roles.surplus import Surplus
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
+from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import Pace, View
 from worker.streams.shell import Shell
@@ -27,8 +28,8 @@ _SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
 _WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
 
 
-def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell, Ticker]:
-    """Return the role's shell, and what makes its ticks.
+def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service]:
+    """Return the role's services: its shell, the log's line a minute, and what makes its ticks.
 
     There are three stages: the first keyed by customer, the second by segment, and the third over all segments, in one
     partition.
@@ -80,7 +81,8 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> tuple[Shell,
         pace=_WATCHES,
     )
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
-    return shell, Ticker(shell, clock, watermark.passed)
+    ticker = Ticker(shell, clock, watermark.passed)
+    return [shell, Background(shell.activity.report), Background(ticker.run)]
 
 
 class _Memory(NamedTuple):

@@ -7,7 +7,6 @@ same: a tick says how late it is, and that everything is decided which had arriv
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.flow import outbox, tick
 from worker.flow.moment import HOUR
@@ -27,20 +26,10 @@ class Ticker:
         self._clock = clock
         self._caught_up = caught_up
         self._ticked: dict[int, int] = {}
-        self._round: asyncio.Task[None] | None = None
         self._never = asyncio.Event()
 
-    def start(self) -> None:
-        """Begin to tick."""
-        self._round = asyncio.create_task(self._rounds())
-        self._round.add_done_callback(self._stopped)
-
-    async def stop(self) -> None:
-        """Stop it; a tick in hand is sent, or not."""
-        if self._round is not None:
-            await cancel_all([self._round])
-
-    async def _rounds(self) -> None:
+    async def run(self) -> None:
+        """Tick until cancelled; a tick in hand is sent then, or not. Raise StateNotDurable if one cannot be sent."""
         topic = self._shell.topic_name(outbox.TALLIES)
         while True:
             if self._shell.ready:
@@ -52,7 +41,3 @@ class Ticker:
                     self._ticked = {**self._ticked, **dict.fromkeys(due, hour)}
                 self._ticked = {number: ticked for number, ticked in self._ticked.items() if number in held}
             await self._clock.wait(self._never, self._clock.steady() + _LOOK)
-
-    def _stopped(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._shell.fail(error)

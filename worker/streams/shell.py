@@ -11,6 +11,7 @@ from faust.types import TP, EventT, Message
 from worker.errors import Fatal, SourceLost, StateLost
 from worker.kafka import reading, source, topics
 from worker.kafka.rows import Head
+from worker.service import Failure
 from worker.settings import Settings
 from worker.streams.activity import Activity
 from worker.streams.faust_app import make
@@ -31,14 +32,14 @@ _LOOK_AGAIN_SECONDS = 2.0
 class Shell:
     """One role's Faust app, with its tables, lanes and batches in hand.
 
-    `failed` gets the first error that must stop the worker.
+    It is a service (worker/service.py).
     """
 
     def __init__(self, settings: Settings, role: str, kafka: topics.Found) -> None:
         self.settings = settings
         self.partitions = kafka.partitions
         self.role = role
-        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._failure = Failure()
         self.app = make(settings, role, kafka.partitions)
         cast(DirectTables, self.app.tables).recovery.on_failure = self.fail
         self.activity = Activity(self.topic_name)
@@ -122,6 +123,10 @@ class Shell:
         self.consumer.on_failure = self.fail
         await self.app.start()
 
+    async def stop(self) -> None:
+        """Finish the batches in hand, commit, and leave the group."""
+        await self.app.stop()
+
     def _head(self, tp: TP) -> Head:
         return self._table_of[tp.topic].partition(tp.partition).head
 
@@ -177,19 +182,19 @@ class Shell:
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker, loudly, for this error."""
-        if not self.failed.done():
-            self.failed.set_result(error)
+        self._failure.keep(error)
 
     async def failure(self) -> None:
         """Wait until something must stop the worker; raise it."""
         # Faust has no public way to wait for a crash.
-        crashed: asyncio.Future[Any] = asyncio.ensure_future(self.app._crashed.wait())
+        waiting = [asyncio.ensure_future(self.app._crashed.wait()), asyncio.ensure_future(self._failure.wait())]
         try:
-            await asyncio.wait([self.failed, crashed], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            crashed.cancel()
-        if self.failed.done():
-            raise self.failed.result()
+            for one in waiting:
+                one.cancel()
+        if self._failure.error is not None:
+            raise self._failure.error
         if isinstance(self.app.crash_reason, Fatal):
             raise self.app.crash_reason
         raise Fatal(f"Faust stopped: {type(self.app.crash_reason).__name__}") from self.app.crash_reason
@@ -200,7 +205,7 @@ class Shell:
         return bool(self.app.tables.actives_ready) and not self.app.rebalancing
 
     def _carry(self, lane: Lane, message: Message) -> None:
-        if self.failed.done():
+        if self._failure.error is not None:
             self.consumer.release(message)
             return
         task = asyncio.create_task(lane.carry(message))
@@ -209,8 +214,7 @@ class Shell:
 
     def _carried(self, task: asyncio.Task[None]) -> None:
         self._carrying.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.fail(error)
+        self._failure.keep_of(task)
 
 
 class _Batches(faust.Schema[bytes, bytes]):

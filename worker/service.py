@@ -1,0 +1,83 @@
+"""Services: the parts of a worker, which start, become ready, may fail, and stop."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from worker.cancelling import cancel_all
+
+
+class Service(Protocol):
+    """A part of a worker. Each is asked for its failure from before its start until its stop."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the service does its work now."""
+
+    async def start(self) -> None:
+        """Start. The service need not be ready when this returns."""
+
+    async def stop(self) -> None:
+        """Finish what is in hand and stop; do nothing if the service was never started."""
+
+    async def failure(self) -> None:
+        """Wait until something must stop the worker, and raise it. This may be called any number of times."""
+
+
+class Failure:
+    """The first error that must stop the worker, which is kept for whoever waits for it."""
+
+    def __init__(self) -> None:
+        self._first: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error; None if nothing has failed."""
+        return self._first.result() if self._first.done() else None
+
+    def keep(self, error: BaseException) -> None:
+        """Keep an error if it is the first."""
+        if not self._first.done():
+            self._first.set_result(error)
+
+    def keep_of(self, task: "asyncio.Task[Any]") -> None:
+        """Keep the error of a task that has ended, if it ended with one. A task that was cancelled has none."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.keep(error)
+
+    async def wait(self) -> None:
+        """Wait until there is an error."""
+        await asyncio.wait([self._first])
+
+    async def raised(self) -> None:
+        """Wait until there is an error, and raise it."""
+        await self.wait()
+        raise self._first.result()
+
+
+class Background:
+    """A service that runs a coroutine from its start to its stop; an error of the coroutine is its failure."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+        self._failure = Failure()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it does its work: always, since nobody waits for it."""
+        return True
+
+    async def start(self) -> None:
+        """Begin to run the coroutine."""
+        self._task = asyncio.create_task(self._work())
+        self._task.add_done_callback(self._failure.keep_of)
+
+    async def stop(self) -> None:
+        """Cancel the coroutine, and wait until it has ended."""
+        if self._task is not None:
+            await cancel_all([self._task])
+
+    async def failure(self) -> None:
+        """Wait until the coroutine has raised an error, and raise it."""
+        await self._failure.raised()
