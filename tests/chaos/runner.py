@@ -140,8 +140,16 @@ async def _within(
                 place = place.tb_next
             where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
             said = f"{name}, seed {ground.seed}: {type(error).__name__}: {error}{where}"
-            report.broken.append("\n    ".join([said, *ground.last_words()]))
+            within = [f"in it: {type(part).__name__}: {part}" for part in _parts(error)]
+            report.broken.append("\n    ".join([said, *within, *ground.last_words()]))
             ground.say(f"BROKEN  {report.broken[-1]}")
+
+
+def _parts(error: BaseException) -> list[BaseException]:
+    """Return what a group of errors consists of; Hypothesis raises groups, whose own text says nothing of the cause."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error.__cause__] if error.__cause__ is not None else []
+    return [leaf for part in error.exceptions for leaf in (_parts(part) or [part])]
 
 
 def quiet() -> None:
