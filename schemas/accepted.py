@@ -6,16 +6,13 @@ the rest of the field. What is emitted has the plain types, also where a model i
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticUseDefault, core_schema
 
 from schemas.base import LONGEST_ID, NO_CONTROLS
-
-M = TypeVar("M", bound=BaseModel)
 
 #: What a number must be within to be an id or a name: nobody counts further, and it bounds the text that it becomes.
 _LEAST_NUMBER, _LARGEST_NUMBER = -(2**63), 2**64 - 1
@@ -41,23 +38,35 @@ class _Wire:
 
 
 class _OrNull:
-    """Accepts null; `absent_for_null` puts the field's default in its place."""
+    """Accepts null, which leaves the field's default in place."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.nullable_schema(handler(source))
+        # The first choice is what nearly all answers have; Python is called for the second one only.
+        absent = core_schema.chain_schema(
+            [self._absent(), core_schema.no_info_plain_validator_function(_leave_default)]
+        )
+        return core_schema.union_schema([(handler(source), ""), (absent, "")], mode="left_to_right")
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        either = handler(core)
-        return either if handler.mode == "validation" else dict(either["anyOf"][0])
+        (given, _), _ = core["choices"]
+        return handler(core_schema.union_schema([given, self._absent()]) if handler.mode == "validation" else given)
+
+    def _absent(self) -> CoreSchema:
+        """Return the validator of what counts as absent."""
+        return core_schema.none_schema()
 
 
 class _OrEmpty(_OrNull):
     """Accepts null and an empty list as well, which is how PHP writes an object without members."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def _absent(self) -> CoreSchema:
         empty = core_schema.list_schema(max_length=0)
-        either = core_schema.union_schema([(handler(source), ""), (empty, "")], mode="left_to_right")
-        return core_schema.nullable_schema(either)
+        return core_schema.union_schema([(empty, ""), (core_schema.none_schema(), "")], mode="left_to_right")
+
+
+def _leave_default(_: None) -> NoReturn:
+    """Have a field keep its default."""
+    raise PydanticUseDefault
 
 
 _STRING: JsonSchemaValue = {"type": "string"}
@@ -166,28 +175,6 @@ AcceptedRevision = Annotated[int, _Wire(_whole(0, 2**53 - 1), _REVISION, _REVISI
 
 OR_NULL = _OrNull()
 OR_EMPTY = _OrEmpty()
-
-
-@cache
-def _optional(model: type[BaseModel]) -> tuple[tuple[str, Any], ...]:
-    """Return the fields of a model that may be null without being None then, with what they are instead."""
-    return tuple(
-        (name, field.default)
-        for name, field in model.model_fields.items()
-        if any(isinstance(one, _OrNull) for one in field.metadata)
-    )
-
-
-def absent_for_null(model: M) -> M:
-    """Put the default in place of each null: many serializers write null for what is absent.
-
-    A default is the only value that counts as false.
-    """
-    given = model.__dict__
-    for name, default in _optional(type(model)):
-        if not given[name]:
-            given[name] = default
-    return model
 
 
 def absent_or_null(schema: dict[str, Any]) -> None:

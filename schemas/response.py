@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import FailFast, Field, model_validator
+from pydantic import FailFast, Field
 
 from schemas.accepted import (
     OR_EMPTY,
@@ -16,7 +16,6 @@ from schemas.accepted import (
     AcceptedText,
     AcceptedTime,
     AcceptedTimeIfAny,
-    absent_for_null,
     absent_or_null,
 )
 from schemas.base import Event
@@ -40,8 +39,6 @@ class Consent(Event):
         default=False, description="May be invited to review, refer or testify in public."
     )
     marketing: Annotated[bool, OR_NULL] = Field(default=False, description="May receive marketing.")
-
-    _absent = model_validator(mode="after")(absent_for_null)
 
 
 class Origin(Event):
@@ -101,5 +98,3 @@ class Response(Event):
         default=False,
         description="Nobody is to know who answered: counted and alerted about without `customer_id` and `customer`.",
     )
-
-    _absent = model_validator(mode="after")(absent_for_null)
