@@ -3,7 +3,6 @@
 They are checksums and flags, no texts: a row stays small, and holds no comment and no address.
 """
 
-from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -20,7 +19,7 @@ NAME, EMAIL, PHONE = 16, 32, 64
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Content(NamedTuple):
+class Content(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one response says."""
 
     #: Which of the bits above it says.
@@ -35,24 +34,25 @@ class Content(NamedTuple):
 
 def content_of(response: Response, at: int) -> Content:
     """Return what a response says; `at`: when it was given, in ms."""
-    person, consent = response.customer, response.consent
-    said = (
-        (CALLBACK if consent.callback else 0)
-        | (PUBLIC_REVIEW if consent.public_review else 0)
-        | (MARKETING if consent.marketing else 0)
-        | (NAME if person.name else 0)
-        | (EMAIL if person.email else 0)
-        | (PHONE if person.phone else 0)
-    )
-    comment = who = 0
-    if response.comment is not None and is_visible(response.comment):
+    # Reading a field of a pydantic model is slow: each is read once.
+    person, consent, comment = response.customer, response.consent, response.comment
+    name, email, phone = person.name, person.email, person.phone
+    said = checksum = who = 0
+    if consent.callback:
+        said = CALLBACK
+    if consent.public_review:
+        said |= PUBLIC_REVIEW
+    if consent.marketing:
+        said |= MARKETING
+    if comment is not None and is_visible(comment):
         said |= COMMENT
-        comment = crc32(response.comment.encode())
-    if said & (NAME | EMAIL | PHONE):
-        who = crc32(f"{person.name}\n{person.email}\n{person.phone}".encode())
+        checksum = crc32(comment.encode())
+    if name or email or phone:
+        said |= (NAME if name else 0) | (EMAIL if email else 0) | (PHONE if phone else 0)
+        who = crc32(f"{name}\n{email}\n{phone}".encode())
     whole = (
         said,
-        comment,
+        checksum,
         who,
         response.score,
         at,
@@ -64,7 +64,7 @@ def content_of(response: Response, at: int) -> Content:
         person.owner,
         response.origin.permalink,
     )
-    return Content(said, comment, who, crc32(_encode(whole)))
+    return Content(said, checksum, who, crc32(_encode(whole)))
 
 
 def is_visible(text: str) -> bool:
