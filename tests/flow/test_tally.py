@@ -1,5 +1,7 @@
 """One event is one entry per segment, with what it takes out and what it puts in."""
 
+from array import array
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from nps.telling import entries, numbers
 from worker.flow import outbox, tally
 from worker.flow.lineage import lineage
 from worker.flow.tally import Tallies, Where
+from worker.nps import columns
 from worker.nps.latest import Given
 from worker.nps.segment import Entries, Move
 
@@ -147,6 +150,19 @@ def test_a_correction_moves_an_answer_from_one_survey_to_another() -> None:
         "/survey/a": moved(BEFORE, None),
         "/survey/b": moved(None, AFTER),
     }
+
+
+def test_what_several_changes_of_one_event_come_to_is_told_once_and_in_order() -> None:
+    first, second = (5, 1_000, 3, 2), (5, 2_000, 9, 5)
+    tallies = Tallies()
+    tallies.put(5, Where("fr", ""), AFTER)
+    tallies.differ(5, {"fr": [(first, -1)], "": [(first, -1)]})
+    tallies.differ(5, {"fr": [(first, 1), (second, 1)]})
+    tallies.differ(6, {"fr": [((6, 1_000, 3, 2), -1)]})
+    found = read(tallies)
+
+    assert columns.write(array(columns.SIGNED, (*second, 6, 1_000, -4, 2))) == found["fr"].people
+    assert columns.write(array(columns.SIGNED, (5, 1_000, -4, 2))) == found[""].people
 
 
 def test_a_batch_without_answers_sends_nothing() -> None:

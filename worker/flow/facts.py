@@ -8,7 +8,7 @@ from schemas.base import Event
 from schemas.decision import Category, Outcome, RuleDecision
 from schemas.emitted import emitted
 from schemas.response import Response
-from worker.flow.contact import CUSTOMER_AND_RESPONSE, Answer, Contact
+from worker.flow.contact import Answer, Contact
 from worker.flow.content import Content
 from worker.flow.moment import DAY
 from worker.flow.outbox import Kind
@@ -32,11 +32,6 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     content: Content
     held: Outcome | None = None  # why the answer does not count, though it is no trial
     is_followed: bool = False  # an alert is open about an answer that the same customer gave a moment ago
-
-    @property
-    def scheme(self) -> int:
-        """The scheme of the ids of the response's alert and invitation: that of its earlier revision."""
-        return CUSTOMER_AND_RESPONSE if self.before is None else self.before.scheme
 
     @property
     def identity(self) -> tuple[str, ...]:

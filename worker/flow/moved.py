@@ -124,6 +124,11 @@ class Holders:
             self._index = _Index(self._index.keys, 2 * len(self._index.keys) + _SPARE)
         return sorted(self._index.keys.get(number(response_id), ()))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no response was ever asked for or claimed: then there is nothing to add to, and nothing to see."""
+        return self._index is None and not self._claimed
+
     def add(self, response_id: str, key: bytes) -> None:
         """Note that a customer has a response."""
         if self._index is None:

@@ -36,11 +36,15 @@ def differences(known: Iterable[Answer], previous: Answer | None, answer: Answer
 
 def _added(others: list[Answer], answer: Answer) -> dict[str, Differences]:
     """Return the differences of a new answer: of it and the latest until then, the older one does not count."""
-    order, offset, found = _order(answer), answer.offset, dict[str, Differences]()
+    order, offset = _order(answer), answer.offset
     segment, survey_id = answer.segment, answer.survey_id
+    if len(others) == 1:
+        other = others[0]
+        told = [_difference(other if _order(other) < order else answer, offset, -1)]
+        return dict.fromkeys(_shared(segment, survey_id, other.segment, other.survey_id), told)
+    found = dict[str, Differences]()
     paths = len(paths_of(segment, survey_id))
-    if len(others) > 1:
-        others.sort(key=_order, reverse=True)
+    others.sort(key=_order, reverse=True)
     for other in others:
         difference: Differences = []
         for path in _shared(segment, survey_id, other.segment, other.survey_id):

@@ -18,7 +18,7 @@ from worker.errors import Rejected
 from worker.flow import moved, outbox
 from worker.flow.amendment import OUTCOMES, Amendment, of_burst, of_move
 from worker.flow.bursts import Burst, burst_of
-from worker.flow.contact import MOVED, Answer, Contact, Contacts, short_revision
+from worker.flow.contact import CUSTOMER_AND_RESPONSE, MOVED, Answer, Contact, Contacts, short_revision
 from worker.flow.content import COMMENT, content_of
 from worker.flow.dead_letter import dead_letter
 from worker.flow.expiry import Sweep, unexpired
@@ -327,6 +327,8 @@ def _claim(record: Record, response: Response, before: Answer | None, desk: Desk
     """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
     if before is not None and before.held != MOVED:
         return
+    if response.revision == 0 and desk.holders.is_idle:
+        return  # so it is with nearly all responses
     desk.holders.add(response.response_id, response.customer_id.encode())
     if response.revision > 0 or desk.holders.was_claimed(response.response_id, record.offset):
         claim = Claim(response.survey_id, response.customer_id, response.revision)
@@ -348,7 +350,7 @@ def _kept(facts: Facts, time: int) -> Answer:
         not response.test,
         time if before is None else before.seen,
         response.survey_id,
-        facts.scheme,
+        CUSTOMER_AND_RESPONSE if before is None else before.scheme,
         None,
         facts.content,
         held,
@@ -394,7 +396,8 @@ def _amend(
     if before.counted != after.counted:
         after.offset = record.offset
         desk.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
-        desk.tallies.differ(differences(contact.answers if new is None else [*contact.answers, new], before, after))
+        known = contact.answers if new is None else [*contact.answers, new]
+        desk.tallies.differ(record.offset, differences(known, before, after))
     contact.replace(before, after)
     decision_id = make_id("decision", *place, customer_id, before.response_id)
     decision = _Decision(
@@ -458,12 +461,14 @@ def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:
 
 def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact: Contact, desk: Desk) -> None:
     """One event is one entry per segment, with what it takes out and what it puts in."""
-    entry = _entry(answer, contact)
     if before is not None and before.counted:
-        desk.tallies.move(record.offset, _entry(before, contact), entry, before.offset)
-    elif entry is not None:
-        desk.tallies.put(record.offset, *entry)
-    desk.tallies.differ(differences(contact.answers, before, answer))
+        desk.tallies.move(record.offset, _entry(before, contact), _entry(answer, contact), before.offset)
+    elif answer.counted:
+        known_as = number(answer.response_id, contact.salt)
+        given = answer.at, known_as, answer.score
+        desk.tallies.put(record.offset, (answer.segment, answer.survey_id), given)
+    if contact.answers:
+        desk.tallies.differ(record.offset, differences(contact.answers, before, answer))
 
 
 def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:

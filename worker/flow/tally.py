@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from worker.flow.parts import parts
 from worker.flow.people import AnswerKey, Differences
 from worker.nps import columns
 from worker.nps.histogram import BINS
-from worker.nps.latest import Given
+from worker.nps.latest import Given, Plain
 from worker.nps.segment import Entries, Move
 
 
@@ -86,12 +86,19 @@ class Tallies:
     """The entries of one batch: answers by the segment they were given in, corrections by each that they touch."""
 
     def __init__(self) -> None:
-        self._put: dict[Where, array[int]] = {}
+        self._put: dict[tuple[str, str], array[int]] = {}
         self._moves: dict[str, list[Move]] = {}
-        self._people: dict[str, dict[AnswerKey, int]] = {}
+        self._people: dict[str, array[int]] = {}
+        #: The offset of the event in hand, and the differences that it was entered with so far.
+        self._event: int | None = None
+        self._differences: list[Mapping[str, Differences]] = []
 
-    def put(self, offset: int, where: Where, given: Given) -> None:
-        """Enter an answer to a segment, and so to each of its ancestors, and to its survey."""
+    def put(self, offset: int, where: tuple[str, str], given: Plain) -> None:
+        """Enter an answer to a segment, and so to each of its ancestors, and to its survey.
+
+        `where` and `given`: with the fields of Where and Given. This is done for nearly every response, and making the
+        two named tuples would take longer than all of the rest.
+        """
         put = self._put.get(where)
         if put is None:
             put = self._put[where] = array(columns.SIGNED)
@@ -115,27 +122,45 @@ class Tallies:
             else:
                 moves.append(Move(offset, gone, come, taken_offset))
 
-    def differ(self, differences: Mapping[str, Differences]) -> None:
+    def differ(self, offset: int, differences: Mapping[str, Differences]) -> None:
         """Enter what an event changes in which answers are their customers' latest, by segment.
 
-        Where an event changes several answers, one after the other, only what it comes to is kept.
+        `offset`: of the event. Where it changes several answers, one after the other, only what it comes to is kept.
         """
-        for path, each in differences.items():
-            people = self._people.setdefault(path, {})
-            for answer, sign in each:
-                people[answer] = people.get(answer, 0) + sign
+        if offset != self._event:
+            self._end_event()
+            self._event = offset
+        self._differences.append(differences)
 
     def outputs(self, source: int, owner: Callable[[bytes], int]) -> list[Output]:
         """Return one message to each partition that owns a segment, as `owner` says; several if it gets that much."""
+        self._end_event()
         segments: dict[int, dict[str, Entries]] = defaultdict(dict)
         put = self._rolled_up()
-        people = {path: _column(differences) for path, differences in self._people.items()}
+        people = {path: columns.write(numbers) for path, numbers in self._people.items()}
         for path, numbers in put.items():
             entries = Entries(columns.write(numbers), self._moves.get(path, []), people.get(path, b""))
             segments[owner(path.encode())][path] = entries
         for path in self._moves.keys() - put.keys():
             segments[owner(path.encode())][path] = Entries(moves=self._moves[path], people=people.get(path, b""))
         return [output for partition, told in segments.items() for output in _messages(source, told, partition)]
+
+    def _end_event(self) -> None:
+        """Append the differences of one event to the columns of the segments."""
+        told = self._differences
+        if not told:
+            return
+        packed: Differences = []
+        numbers = array(columns.SIGNED)
+        for path, each in (told[0] if len(told) == 1 else _sum(told)).items():
+            if each is not packed:  # mostly, all segments are told the same
+                packed, numbers = each, _column(each)
+            people = self._people.get(path)
+            if people is None:
+                self._people[path] = numbers[:]
+            else:
+                people.extend(numbers)
+        told.clear()
 
     def _rolled_up(self) -> "dict[str, array[int]]":
         put: dict[str, array[int]] = {}
@@ -149,12 +174,22 @@ class Tallies:
         return put
 
 
-def _column(differences: Mapping[AnswerKey, int]) -> bytes:
+def _sum(told: Iterable[Mapping[str, Differences]]) -> dict[str, Differences]:
+    """Return what several changes of one event come to."""
+    sums: dict[str, dict[AnswerKey, int]] = {}
+    for differences in told:
+        for path, each in differences.items():
+            signs = sums.setdefault(path, {})
+            for answer, sign in each:
+                signs[answer] = signs.get(answer, 0) + sign
+    return {path: [(answer, sign) for answer, sign in signs.items() if sign] for path, signs in sums.items()}
+
+
+def _column(differences: Differences) -> "array[int]":
     numbers = array(columns.SIGNED)
-    for (offset, at, score, counted), sign in differences.items():
-        if sign:
-            numbers.extend((offset, at, score if sign > 0 else -1 - score, counted))
-    return columns.write(numbers)
+    for (offset, at, score, counted), sign in differences:
+        numbers.extend((offset, at, score if sign > 0 else -1 - score, counted))
+    return numbers
 
 
 def _messages(source: int, segments: Mapping[str, Entries], partition: int) -> list[Output]:
