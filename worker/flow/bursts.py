@@ -41,8 +41,10 @@ class Burst(NamedTuple):
         }
 
 
-def burst_of(known: Iterable[Answer], new: Answer, policy: BurstPolicy) -> Burst | None:
+def burst_of(known: Sequence[Answer], new: Answer, policy: BurstPolicy) -> Burst | None:
     """Return the burst that an answer belongs to; None if it stands alone."""
+    if not known:
+        return None  # so it is with a customer's first answer, and to read the policy takes longer
     longest = max(policy.scanner_seconds, policy.double_click_seconds) * _SECOND
     near = [answer for answer in known if abs(answer.at - new.at) < longest and _is_alike(answer, new)]
     if not near:

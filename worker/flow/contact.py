@@ -104,12 +104,8 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         oldest = now - policy.days * DAY
         self.answers = [known for known in self.answers if known.seen >= oldest]
         self.answers.append(answer)
-        surplus = max(len(self.answers) - policy.answers, 0)
-        while len(self.answers) - surplus > _LIGHT and _weight(self.answers[surplus:]) > _HEAVIEST:
-            surplus += 1
-        for known in self.answers[:surplus]:
-            self.note_older(known.response_id, known.revision, policy)
-        del self.answers[:surplus]
+        if len(self.answers) > _LIGHT or len(self.answers) > policy.answers:
+            self._make_room(policy)
 
     def older_revision(self, response_id: str) -> int | None:
         """Return the short revision of an answer of which only the id is kept; None if it is not known."""
@@ -122,6 +118,15 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         kept = self.older if place is None else self.older[:place] + self.older[place + _OLDER.size :]
         kept += _OLDER.pack(number(response_id), short_revision(revision))
         self.older = kept[-policy.known_ids * _OLDER.size :] if policy.known_ids else b""
+
+    def _make_room(self, policy: HistoryPolicy) -> None:
+        """Forget the oldest answers that are too many or too heavy; their ids are kept."""
+        surplus = max(len(self.answers) - policy.answers, 0)
+        while len(self.answers) - surplus > _LIGHT and _weight(self.answers[surplus:]) > _HEAVIEST:
+            surplus += 1
+        for known in self.answers[:surplus]:
+            self.note_older(known.response_id, known.revision, policy)
+        del self.answers[:surplus]
 
     def _older_place(self, response_id: str) -> int | None:
         wanted = number(response_id).to_bytes(8)

@@ -53,7 +53,10 @@ def unexpired(contact: Contact, time: int, policy: Policy) -> Contact | None:
 
 def _are_old(answers: Iterable[Answer | _AnswerPeek], time: int, policy: Policy) -> bool:
     oldest = time - policy.history.days * DAY
-    return all(answer.seen < oldest for answer in answers)
+    for answer in answers:  # noqa: SIM110 - `all` takes twice as long for the one or two answers of most customers
+        if answer.seen >= oldest:
+            return False
+    return True
 
 
 class Sweep:

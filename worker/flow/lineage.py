@@ -42,9 +42,17 @@ def segment_name(text: str) -> str:
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1].rstrip() + _CUT
 
 
+#: There are few names, and each is seen often. Only texts that are no longer than a name are kept, to bound the memory.
+_known_name = lru_cache(maxsize=65_536)(segment_name)
+
+
 def segment_path(names: Iterable[str | None]) -> str:
     """Return the path of the names from the root on. A level without a name that can be seen is left out."""
-    found = [name for text in names if text and (name := segment_name(text))]
+    found = [
+        name
+        for text in names
+        if text and (name := _known_name(text) if len(text) <= _LONGEST_NAME else segment_name(text))
+    ]
     return SEPARATOR.join(found[:_DEEPEST])
 
 

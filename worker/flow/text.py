@@ -18,7 +18,9 @@ def field(text: str | None) -> str | None:
 
 def language(text: str | None) -> str | None:
     """Return what a response says of its language, without what cannot be seen; None if that is nothing."""
-    return ("".join(letter for letter in text if letter.isprintable()).strip() or None) if text else None
+    if text and not text.isprintable():  # most are: a look at each letter is dear
+        text = "".join(letter for letter in text if letter.isprintable())
+    return (text.strip() or None) if text else None
 
 
 def https_link(text: str | None) -> str | None:
