@@ -12,8 +12,8 @@ from concurrent.futures import ProcessPoolExecutor
 from math import exp
 from typing import NamedTuple
 
+from worker.detect.drops import DROPS, NO_PRIOR, Classes, Detector, Group, dropped, log_ratios
 from worker.flow.policy import IncidentPolicy
-from worker.nps.drops import DROPS, NO_PRIOR, Classes, Detector, Group, dropped, log_ratios
 
 _MIX: Classes = (0.5, 0.3, 0.2)
 _SEED = 1

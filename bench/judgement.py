@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from worker.detect.drops import Detector
+from worker.detect.watch import KEPT, Watch
 from worker.flow import hours, watching
 from worker.flow.hours import Hours
 from worker.flow.moment import HOUR
 from worker.flow.policy import IncidentPolicy
 from worker.flow.segments import MOST
-from worker.nps.drops import Detector
-from worker.nps.watch import KEPT, Watch
 
 _COUNTRIES, _SHOPS = 20, 50
 _BEGAN = 480_000

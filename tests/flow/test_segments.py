@@ -19,11 +19,11 @@ from worker.flow.outbox import Output
 from worker.flow.road import Decided
 from worker.flow.tally import Tally
 from worker.nps.interval import adjusted_wald
+from worker.nps.jump import Jump
 from worker.nps.latest import Given
 from worker.nps.segment import Move, Segment
 from worker.nps.untold import Untold
 from worker.nps.usage import LeftOut, Usage
-from worker.nps.watch import Jump
 
 SHOP = b"fr/shop-3"
 

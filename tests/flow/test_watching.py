@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from schemas.emitted import to_json
 from schemas.incident import Incident
+from worker.detect.watch import Watch
 from worker.flow import hint, hours, outbox, watching
 from worker.flow.hours import Hours
 from worker.flow.lineage import paths_of
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
-from worker.nps.watch import Watch
 from worker.nps.windows import HOUR
 
 #: The first hour, and the classes' shares there.

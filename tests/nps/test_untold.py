@@ -4,9 +4,9 @@ from collections import Counter
 
 import msgspec
 import pytest
+from detect.hourly import Hour, hours
 from hypothesis import example, given
 from hypothesis import strategies as st
-from nps.hourly import Hour, hours
 
 from worker.nps.buckets import Cells
 from worker.nps.untold import Untold

@@ -10,6 +10,8 @@ from notify.mailboxes import DEFAULT, line
 from schemas.alert import Severity
 from schemas.delivery import DeliveryStatus
 from schemas.incident import IncidentAction, IncidentReason
+from worker.detect.culprits import Split
+from worker.detect.watch import Told
 from worker.errors import DeliveryError
 from worker.flow import incident, outbox
 from worker.flow.outbox import Output
@@ -18,8 +20,6 @@ from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Planner
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
-from worker.nps.culprits import Split
-from worker.nps.watch import Told
 from worker.rebuild.mails import TOO_OLD, Mails
 from worker.rebuild.records import apply
 

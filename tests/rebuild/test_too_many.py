@@ -6,12 +6,12 @@ from flow.test_too_many import NOW, OPENED, Days, usage
 
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
+from worker.detect.watch import Told, Watch
 from worker.flow import incident, watching
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.flow.too_many import TooMany
 from worker.nps.usage import Usage
-from worker.nps.watch import Told, Watch
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.records import passed
 

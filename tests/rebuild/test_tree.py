@@ -9,9 +9,10 @@ from flow.carrying import PARTITIONS, spread
 from flow.records import DAY, HOUR
 from rebuild.living import CALM, DESKS, Living, incidents
 
+from worker.detect.watch import Watch
 from worker.flow import hint, outbox, segments, watching
+from worker.nps.jump import Jump
 from worker.nps.segment import Segment
-from worker.nps.watch import Jump, Watch
 from worker.rebuild.records import passed
 from worker.rebuild.tree import Tree, counted_until, learned_until, told_until
 

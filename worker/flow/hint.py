@@ -4,7 +4,7 @@ import msgspec
 
 from worker.flow.dead_letter import no_message
 from worker.flow.outbox import TALLIES, Output
-from worker.nps.watch import Jump
+from worker.nps.jump import Jump
 
 #: A hint's key; tallies have none.
 KEY = b"hint"

@@ -6,15 +6,15 @@ from schemas.alert import Severity
 from schemas.emitted import emitted
 from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
+from worker.detect.culprits import Split
+from worker.detect.watch import Told
 from worker.flow import outbox
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
 from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.window_score import window_score
-from worker.nps.culprits import Split
 from worker.nps.interval import difference
-from worker.nps.watch import Told
 from worker.nps.windows import HOUR
 
 _Incident, _Change = emitted(Incident), emitted(Change)

@@ -1,7 +1,7 @@
 """What a tick's judgement of the tree comes to: incidents that open and are resolved, and hints about segments.
 
 A segment whose detector raised an alarm is not what is told of, but the deepest one that explains its drop
-(worker/nps/culprits.py); its ancestors are held back for it as long as it is open. A drop is not told below an open
+(worker/detect/culprits.py); its ancestors are held back for it as long as it is open. A drop is not told below an open
 incident either, unless it is worse than that one: everything below a country that fell has fallen. When an incident is
 over, the alarms that were held back for it begin anew.
 
@@ -14,17 +14,18 @@ from typing import Protocol
 
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
+from worker.detect.culprits import Split, deepest, fell_further, is_little, without
+from worker.detect.drops import NO_PRIOR
+from worker.detect.jumps import jump
+from worker.detect.likeness import likeness
+from worker.detect.silences import is_silent, missed
+from worker.detect.watch import KEPT, Told, Watch
 from worker.flow import hint, incident
 from worker.flow.lineage import SEPARATOR, lineage, parent_of, survey_of
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.flow.slices import Slices
-from worker.nps.culprits import Split, deepest, fell_further, is_little, without
-from worker.nps.drops import NO_PRIOR
-from worker.nps.jumps import jump
-from worker.nps.likeness import likeness
-from worker.nps.silences import is_silent, missed
-from worker.nps.watch import KEPT, Jump, Told, Watch
+from worker.nps.jump import Jump
 
 _DAY = 24
 #: What follows the separator: paths below a segment are, in their order, from the one to the other.

@@ -7,6 +7,7 @@ import msgspec
 
 from schemas.emitted import emitted
 from schemas.scores import Scores, SmoothedScore, SuspectGaming, SuspectScale, TrendScore
+from worker.detect.scales import HIGHEST, LOWEST, answers_on_short_scale
 from worker.errors import Rejected
 from worker.flow import hint, outbox, tally, tick
 from worker.flow.dead_letter import no_message, stray
@@ -22,11 +23,10 @@ from worker.flow.road import Decided
 from worker.flow.tally import Tally
 from worker.flow.window_score import window_score
 from worker.nps.histogram import counts
+from worker.nps.jump import Jump
 from worker.nps.people import People
-from worker.nps.scales import HIGHEST, LOWEST, answers_on_short_scale
 from worker.nps.segment import Entries, Segment
 from worker.nps.usage import LeftOut, Usage
-from worker.nps.watch import Jump
 from worker.nps.windows import DAY, HOUR
 
 _Scores, _SmoothedScore = emitted(Scores), emitted(SmoothedScore)

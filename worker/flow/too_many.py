@@ -12,10 +12,10 @@ import msgspec
 
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
+from worker.detect.watch import Told
 from worker.flow import incident
 from worker.flow.outbox import Output
 from worker.nps.usage import LeftOut, Usage
-from worker.nps.watch import Told
 
 #: In hours: for so long there must be room, and so old may an answer that was left out be to open an incident.
 _DAY = 24

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
+from worker.detect.drops import NO_PRIOR, Prior
+from worker.detect.watch import Watch
 from worker.errors import Rejected
 from worker.flow import hours
 from worker.flow.dead_letter import stray
@@ -25,9 +27,7 @@ from worker.flow.road import Decided
 from worker.flow.slices import Slices
 from worker.flow.too_many import TooMany
 from worker.flow.too_many import judge as judge_number
-from worker.nps.drops import NO_PRIOR, Prior
 from worker.nps.usage import Usage
-from worker.nps.watch import Watch
 from worker.nps.windows import HOUR
 
 #: The key of the row that says how far the tree has been judged. No path has a NUL.

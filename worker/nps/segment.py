@@ -8,13 +8,13 @@ import msgspec
 
 from worker.nps import columns, histogram
 from worker.nps.histogram import Histogram
+from worker.nps.jump import Jump
 from worker.nps.latest import Given, Latest, Plain
 from worker.nps.people import WIDTH as PEOPLE_WIDTH
 from worker.nps.people import Difference, People
 from worker.nps.spans import Spans
 from worker.nps.untold import LATE, Untold
 from worker.nps.usage import LeftOut
-from worker.nps.watch import Jump
 from worker.nps.windows import ALL, HOUR, LAST, SPANS, WIDEST_HOURS
 
 #: How many numbers of `Entries.put` are one answer.

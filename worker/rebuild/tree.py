@@ -9,6 +9,7 @@ from functools import partial
 
 import msgspec
 
+from worker.detect.watch import Watch
 from worker.flow import hint, outbox, segments, tick, watching
 from worker.flow.moment import HOUR
 from worker.flow.outbox import Output
@@ -16,7 +17,6 @@ from worker.flow.policy import IncidentPolicy
 from worker.flow.record import Record
 from worker.flow.road import Decided
 from worker.nps.segment import Segment
-from worker.nps.watch import Watch
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.records import Passed, apply, passed
 

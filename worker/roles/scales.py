@@ -2,8 +2,8 @@
 
 import logging
 
+from worker.detect.scales import HIGHEST, LOWEST
 from worker.flow.road import Decided
-from worker.nps.scales import HIGHEST, LOWEST
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Answers that the person who is judged asked for, right after a contact: they come out better than the others.
 
 They are marked, with the reason and the figures, and count like all others: it is a question to ask, and no accusation.
-What a whole segment's answers look like is judged elsewhere (worker/nps/jumps.py).
+What a whole segment's answers look like is judged elsewhere (worker/detect/jumps.py).
 """
 
 from schemas.decision import RuleDecision

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.nps.culprits import Split, benjamini_hochberg, deepest, fell_further, is_little, without
-from worker.nps.drops import Classes
+from worker.detect.culprits import Split, benjamini_hochberg, deepest, fell_further, is_little, without
+from worker.detect.drops import Classes
 from worker.nps.interval import chance_of_drop
 
 Counts = st.tuples(*[st.integers(0, 500)] * 3)

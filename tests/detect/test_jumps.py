@@ -1,13 +1,14 @@
 """Promoters that appear in one segment alone are a question to ask, and those that appear beside it too are none."""
 
 import pytest
+from detect.hourly import watching
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from nps.hourly import watching
 
-from worker.nps.drops import Classes
-from worker.nps.jumps import jump
-from worker.nps.watch import Jump, Watch
+from worker.detect.drops import Classes
+from worker.detect.jumps import jump
+from worker.detect.watch import Watch
+from worker.nps.jump import Jump
 
 DAY = 24
 NOW = 100 * DAY

@@ -4,13 +4,14 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from detect.hourly import Hour, column, hours, watching
 from hypothesis import given
 from hypothesis import strategies as st
-from nps.hourly import Hour, column, hours, watching
 
 from schemas.alert import Severity
-from worker.nps.drops import NO_PRIOR, Detector, Group, Prior
-from worker.nps.watch import KEPT, Jump, Told, Watch
+from worker.detect.drops import NO_PRIOR, Detector, Group, Prior
+from worker.detect.watch import KEPT, Told, Watch
+from worker.nps.jump import Jump
 
 DAY = 24
 Counts = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))

@@ -3,9 +3,9 @@
 from array import array
 from collections.abc import Iterable
 
+from worker.detect.drops import NO_PRIOR
+from worker.detect.watch import Watch
 from worker.nps import columns
-from worker.nps.drops import NO_PRIOR
-from worker.nps.watch import Watch
 
 #: Which hour since 1970, and its promoters, passives and detractors.
 Hour = tuple[int, int, int, int]

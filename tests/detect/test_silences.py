@@ -4,13 +4,13 @@ from collections.abc import Callable
 from math import log
 
 import pytest
+from detect.hourly import column, watching
 from hypothesis import given
 from hypothesis import strategies as st
-from nps.hourly import column, watching
 
-from worker.nps.drops import NO_PRIOR
-from worker.nps.silences import is_silent, missed
-from worker.nps.watch import Watch
+from worker.detect.drops import NO_PRIOR
+from worker.detect.silences import is_silent, missed
+from worker.detect.watch import Watch
 
 DAY = 24
 #: 1970-01-05 was a Monday.

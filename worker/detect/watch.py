@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 import msgspec
 
 from schemas.alert import Severity
+from worker.detect.drops import Classes, Detector, Group, Prior
 from worker.nps import columns
-from worker.nps.drops import Classes, Detector, Group, Prior
+from worker.nps.jump import Jump
 from worker.nps.untold import WIDTH
 
 _DAY = 24
@@ -28,17 +29,6 @@ class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
     since: int
     severity: Severity
     explains: list[str] = []
-
-
-class Jump(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How the share of promoters rose in a segment, and not beside it (jumps.py). `n`: answers since then."""
-
-    since: int
-    before: float
-    after: float
-    n: int
-    beside_before: float
-    beside_after: float
 
 
 class Watch(msgspec.Struct, array_like=True, gc=False):

@@ -6,9 +6,10 @@ two-sample test of proportions; z must be 4 or more, since every segment is look
 
 from math import sqrt
 
-from worker.nps.culprits import Split, without
-from worker.nps.drops import Classes
-from worker.nps.watch import Jump, Watch
+from worker.detect.culprits import Split, without
+from worker.detect.drops import Classes
+from worker.detect.watch import Watch
+from worker.nps.jump import Jump
 
 _DAY = 24
 #: The last two weeks are held against what was before.

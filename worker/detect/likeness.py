@@ -7,7 +7,7 @@ they weigh as much as its parent's.
 
 from collections.abc import Sequence
 
-from worker.nps.drops import Classes
+from worker.detect.drops import Classes
 from worker.nps.interval import adjusted_variance
 
 #: Fewer siblings say nothing about how they differ, and one of fewer answers says little.

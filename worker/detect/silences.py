@@ -7,7 +7,7 @@ has no neighbours: it has its own mean rhythm. And in any case the gap must be m
 
 from math import log1p
 
-from worker.nps.watch import KEPT, Watch
+from worker.detect.watch import KEPT, Watch
 
 _DAY = 24
 #: So many answers that should have come: chance leaves out as many in a row once in 160,000 times.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.nps.drops import Classes
-from worker.nps.likeness import likeness
+from worker.detect.drops import Classes
+from worker.detect.likeness import likeness
 
 Siblings = st.lists(st.tuples(*[st.integers(0, 1_000)] * 3), max_size=12)
 

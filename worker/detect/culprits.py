@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from math import hypot
 from typing import NamedTuple, Protocol
 
-from worker.nps.drops import Classes
+from worker.detect.drops import Classes
 from worker.nps.interval import chance_of_drop, fall_of
 
 _FALSE_FINDS = 0.10

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from worker.nps.drops import DROPS, NO_PRIOR, Classes, Detector, Group, Prior, dropped, log_ratios, lowered
+from worker.detect.drops import DROPS, NO_PRIOR, Classes, Detector, Group, Prior, dropped, log_ratios, lowered
 
 #: Half promoters, 30 % passives, 20 % detractors: a baseline of a thousand.
 BASELINE = (500.0, 300.0, 200.0)
