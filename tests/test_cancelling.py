@@ -1,8 +1,12 @@
 """A task that takes no notice of being cancelled, as libraries have it, is cancelled until it ends."""
 
 import asyncio
+import contextlib
 
-from worker.cancelling import cancel_all
+import pytest
+
+from worker import cancelling
+from worker.cancelling import cancel_all, raise_if_cancelled
 
 
 async def swallows(times: int, began: asyncio.Event) -> None:
@@ -16,7 +20,8 @@ async def swallows(times: int, began: asyncio.Event) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_task_is_cancelled_until_it_ends() -> None:
+async def test_a_task_is_cancelled_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancelling, "_AGAIN_SECONDS", 0.01)
     began = asyncio.Event()
     task = asyncio.create_task(swallows(2, began))
     await began.wait()
@@ -46,3 +51,22 @@ async def test_a_task_that_fails_meanwhile_has_ended_and_its_error_is_its_own() 
 
 async def test_of_no_tasks_nothing_is_waited_for() -> None:
     await cancel_all([])
+
+
+async def test_a_task_learns_that_it_was_cancelled_although_that_was_swallowed() -> None:
+    began = asyncio.Event()
+
+    async def goes_on() -> None:
+        raise_if_cancelled()  # nobody has asked for it yet
+        began.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        raise_if_cancelled()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(goes_on())
+    await began.wait()
+
+    await cancel_all([task])
+
+    assert task.cancelled()

@@ -8,8 +8,16 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-#: A task that goes on in spite of it is cancelled again after so long, in seconds.
-_AGAIN_SECONDS = 0.5
+#: A task that goes on in spite of it is cancelled again after so long, in seconds. Not sooner: it may be at work closing
+#: its connections, which a second cancellation would cut short.
+_AGAIN_SECONDS = 5.0
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if the present task was cancelled, and a library that it called has swallowed that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def cancel_all(tasks: Iterable["asyncio.Future[Any]"]) -> None:

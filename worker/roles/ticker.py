@@ -7,6 +7,7 @@ same: a tick says how late it is, and that everything is decided which had arriv
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
 from worker.flow import outbox, tick
 from worker.flow.moment import HOUR
@@ -36,7 +37,9 @@ class Ticker:
                 hour = (self._clock.now() - _AFTER) // HOUR
                 held = sorted(tp.partition for tp in self._shell.consumer.due(topic))
                 due = [number for number in held if self._ticked.get(number) != hour]
-                if due and await self._caught_up():
+                passed = bool(due) and await self._caught_up()
+                raise_if_cancelled()
+                if passed:
                     await self._shell.sender.send((topic, number, [(tick.KEY, b"", [], None)]) for number in due)
                     self._ticked = {**self._ticked, **dict.fromkeys(due, hour)}
                 self._ticked = {number: ticked for number, ticked in self._ticked.items() if number in held}
