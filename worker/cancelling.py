@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-#: A task that goes on in spite of it is cancelled again after so long, in seconds. Not sooner: it may be at work closing
-#: its connections, which a second cancellation would cut short.
+#: A task that goes on in spite of it is cancelled again after so long, in seconds. Not sooner: it may be at work
+#: closing its connections, which a second cancellation would cut short.
 _AGAIN_SECONDS = 5.0
 
 
