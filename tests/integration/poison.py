@@ -110,14 +110,16 @@ _SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), _TE
 GENERATED: st.SearchStrategy[tuple[bytes, str]] = st.one_of(
     _with("score", "score_not_integer", _NO_INTEGER),
     _with("score", "score_out_of_range", st.one_of(st.integers(11, 10**18), st.integers(-(10**18), -1))),
-    st.tuples(_IDS, _NO_TEXT).map(lambda pair: (but(**{pair[0]: pair[1]}), "wrong_type")),
+    st.tuples(_IDS, _NO_TEXT)
+    .filter(lambda pair: pair != ("customer_id", None))
+    .map(lambda pair: (but(**{pair[0]: pair[1]}), "wrong_type")),
     st.tuples(_IDS, _TEXT, _CONTROL, _TEXT).map(
         lambda parts: (but(**{parts[0]: parts[1] + parts[2] + parts[3]}), "id_control_character")
     ),
     st.tuples(_IDS, st.integers(201, 900)).map(lambda pair: (but(**{pair[0]: "x" * pair[1]}), "id_too_long")),
     st.sampled_from(sorted(GOOD.keys() - {"segment"})).map(lambda field: (without(field), "missing_field")),
     _with("comment", "wrong_type", st.one_of(st.booleans(), st.lists(_TEXT, max_size=3))),
-    _with("customer", "wrong_type", st.one_of(_TEXT, st.integers(), st.lists(_TEXT, max_size=3))),
+    _with("customer", "wrong_type", st.one_of(_TEXT, st.integers(), st.lists(_TEXT, min_size=1, max_size=3))),
     _with("segment", "segment_invalid", st.one_of(_TEXT, st.integers(), st.booleans())),
     _with("segment", "segment_invalid", st.lists(st.one_of(st.booleans(), _FRACTION), min_size=1, max_size=8)),
     _with("responded_at", "time_naive", st.datetimes().map(lambda when: when.replace(year=2020).isoformat())),

@@ -13,7 +13,7 @@ from integration.poison import REFUSED, STRAYS, but, generated
 from integration.sampling import Published
 from streams.batches import GZIP, send
 
-from worker.flow import road
+from worker.flow import outbox, road
 from worker.flow.policy import Policy
 from worker.flow.road import Batch
 
@@ -63,18 +63,28 @@ async def _publish_oddities(world: World) -> None:
     try:
         for topic in ("tallies", "hours"):
             for stray in STRAYS:
-                await producer.send_and_wait(f"{world.name}.{topic}", stray, key=b"x", partition=0)
-                world.published.append(Published(b"x", b"", [], None, "wrong_type"))
-        (answer,) = world.feed.take(1)
-        odd: list[tuple[bytes, bytes | None]] = [(name.encode(), text) for name, text in answer.headers]
-        odd.append((b"n\xff\xfe", b"1"))
-        await send(producer, responses, 0, [(answer.key, answer.value, odd)])
-        world.published.append(answer)
+                await publish_stray(world, producer, topic, stray)
+        await publish_odd_name(world, producer)
         await send(producer, responses, 0, [(b"somebody else", but(), [(b"x", bytes(25_000_000))])], GZIP)
         world.published.append(Published(b"somebody else", but(), [], None, "too_large"))
     finally:
         await producer.stop()
     await world.caught_up()
+
+
+async def publish_odd_name(world: World, producer: AIOKafkaProducer) -> None:
+    """Publish an answer with a header whose name is no UTF-8."""
+    (answer,) = world.feed.take(1)
+    odd: list[tuple[bytes, bytes | None]] = [(name.encode(), text) for name, text in answer.headers]
+    odd.append((b"n\xff\xfe", b"1"))
+    await send(producer, f"{world.name}.responses", 0, [(answer.key, answer.value, odd)])
+    world.published.append(answer)
+
+
+async def publish_stray(world: World, producer: AIOKafkaProducer, topic: str, stray: bytes | None) -> None:
+    """Publish what is no message of the worker's among them."""
+    await producer.send_and_wait(f"{world.name}.{topic}", stray, key=b"x", partition=0)
+    world.published.append(Published(b"x", b"", [], None, "wrong_type"))
 
 
 async def _publish(world: World, values: list[tuple[bytes, str]]) -> None:
@@ -102,5 +112,8 @@ def _decide(value: bytes, reason: str) -> str | None:
         decided = road.decide(batch, Policy(), lambda _: None, lambda _: 0)
     except Exception as error:  # noqa: BLE001 - what no value may cause
         return f"{type(error).__name__} for {value[:80]!r}"
-    reasons = [json.loads(output.value or b"")["reason"] for output in decided.outputs]
-    return None if reasons == [reason] else f"{reasons}, expected {reason}, for {value[:80]!r}"
+    found = [
+        json.loads(output.value or b"")["reason"] if output.topic == outbox.DEAD_LETTERS else output.topic
+        for output in decided.outputs
+    ]
+    return None if found == [reason] else f"{found}, expected {reason}, for {value[:80]!r}"
