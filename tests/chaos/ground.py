@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,13 +50,13 @@ class Trial:
         yield
         self.seconds = time.monotonic() - began
 
-    async def heal(self, world: World, worker: Worker, bound: float) -> None:
-        """Start a worker again, measure how long it takes until all is done, and check it."""
+    async def heal(self, world: World, worker: Worker, bound: float, *, unwatched: Collection[bytes] = ()) -> None:
+        """Start a worker again, measure how long it takes until all is done, and check it as `World.check` does."""
         with self.healing(bound):
             await worker.start()
             await worker.ready()
             await world.caught_up()
-        self.take(await world.check())
+        self.take(await world.check(unwatched=unwatched))
 
     def account(self, seed: int) -> str:
         """Return what is wrong, in which trial and with which seed, and what the workers said last."""

@@ -12,8 +12,8 @@ from aiokafka import ConsumerRecord
 from msgspec import msgpack
 
 _HEAD = b"\x00head"
-#: When the last tick was.
-_CLOCK = b"\x00clock"
+#: The row that says when the last tick was.
+CLOCK = b"\x00clock"
 Log = Iterable["ConsumerRecord[bytes, bytes]"]
 
 
@@ -63,12 +63,12 @@ def responses(contacts: Table) -> list[str]:
 
 def windows(segments: Table) -> dict[str, dict[str, list[int]]]:
     """Return each segment's histogram of each window."""
-    return {key.decode(): _windows(msgpack.decode(row)) for key, row in segments.rows.items() if key != _CLOCK}
+    return {key.decode(): _windows(msgpack.decode(row)) for key, row in segments.rows.items() if key != CLOCK}
 
 
 def ends(segments: Table) -> dict[str, float]:
     """Return where each segment's windows end, in seconds."""
-    return {key.decode(): msgpack.decode(row)[3][0] / 1_000 for key, row in segments.rows.items() if key != _CLOCK}
+    return {key.decode(): msgpack.decode(row)[3][0] / 1_000 for key, row in segments.rows.items() if key != CLOCK}
 
 
 def _windows(row: list[Any]) -> dict[str, list[int]]:

@@ -5,7 +5,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -200,9 +200,10 @@ class World:
         letters = await asyncio.to_thread(self.letters.all)
         return await invariants.find(self.kafka, self.name, self.name, letters, self.partitions)
 
-    async def check(self) -> Verdict:
-        """Hold everything that came of it so far against the recount."""
-        return await asyncio.to_thread(invariants.check, self.published, await self.find(), self.allowed())
+    async def check(self, *, unwatched: Collection[bytes] = ()) -> Verdict:
+        """Hold everything that came of it so far against the recount; `unwatched` as in `invariants.check`."""
+        found = await self.find()
+        return await asyncio.to_thread(invariants.check, self.published, found, self.allowed(), unwatched)
 
     async def check_incidents(self) -> Verdict:
         """Hold the incidents against what the hours' topic says."""
