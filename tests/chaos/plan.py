@@ -69,7 +69,7 @@ def _smtp(name: str) -> Fault:
         else:
             await smtp.the_server(ground, trials, smtp.THE_SERVER[name])
 
-    return Fault(f"smtp_{name}", run, 20)
+    return Fault(f"smtp_{name}", run, 20, quick=int(name not in smtp.NOT_IN_SHORT))
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -1,4 +1,4 @@
-"""Twelve ways in which a mail server fails, on a real one, with the worker's waits on a clock that the harness moves.
+"""Fourteen ways in which a mail server fails, on a real one, with the worker's waits on a clock that the harness moves.
 
 With some of them the server says something about a mail, or leaves open what became of it: each mail has its own
 backoff. With the others no mail can be sent at all: then mails wait for the server, tried one at a time.
@@ -39,16 +39,21 @@ _BACKOFF = (300_000, 600_000, 1_200_000)
 _PROBES = (1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000)
 _PASSWORD = "canary-5150"
 _POLL_SECONDS = 0.01
+_OTHERS = 20
 
 
 class OneMail(NamedTuple):
-    """A fault that strikes each mail by itself, so many times as it has answers. `kept`: how often it is kept."""
+    """A fault that strikes each mail by itself, so many times as it has answers.
+
+    `others`: how many more mails come while those wait, and go out at once.
+    """
 
     step: Step
     answers: Callable[[random.Random], list[Answer]]
     reason: str
     accepted: bool = True
     alarm: bool = False
+    others: int = 0
 
 
 def _some(answer: Answer, *others: Answer) -> Callable[[random.Random], list[Answer]]:
@@ -62,8 +67,12 @@ ONE_MAIL = {
     "554": OneMail(Step.DATA, lambda _: ["554 5.7.1 spam"] * 1_000, "smtp_554", accepted=False, alarm=True),
     "drop_after_data": OneMail(Step.DATA, _some(Cut.LOST, Cut.KEPT), "disconnected"),
     "drop_inside_data": OneMail(Step.CONTENT, _some(Cut.LOST), "disconnected"),
+    "530_for_one": OneMail(Step.RCPT, _some("530 5.7.0 not to him"), "smtp_530", alarm=True, others=_OTHERS),
+    "421_at_data": OneMail(Step.DATA, _some("421 4.3.2 not this one"), "smtp_421", others=_OTHERS),
     "slow_drip": OneMail(Step.DATA, _some(Drip(b"250 2.0.0 OK\r\n", 0.5)), "timeout"),
 }
+#: In make test, tests of the postman try these.
+NOT_IN_SHORT = frozenset({"530_for_one", "421_at_data"})
 
 
 class TheServer(NamedTuple):
@@ -212,15 +221,21 @@ async def one_mail(ground: Ground, trials: int, kind: OneMail) -> None:
         )
         async with _office(ground, smtp, trials, clock) as office:
             await office.publish(range(trials))
-            extra = trials
-            while (until := await office.rest()) is not None:
+            await office.rest()
+            extra = trials + kind.others
+            await office.publish(range(trials, extra))
+            until = await office.rest()
+            others = sum(mail.recipients == ("rest@example.com",) for mail in inbox.mails)
+            while until is not None:
                 if not kind.accepted and office.clock.now() > began + _BACKOFF[0]:
                     # A refusal for good is believed once the server has accepted another mail since.
                     await office.publish([extra])
                     extra += 1
                 clock.move_to(until)
+                until = await office.rest()
         for number in range(trials):
             async with ground.trial(number) as trial:
+                trial.expect("other mails accepted while these wait", others, kind.others)
                 _check_one(trial, receiver(number), planned[receiver(number)], seen, inbox, kind)
                 expected = {logging.ERROR if kind.alarm else logging.WARNING}
                 trial.expect(f"log levels of {kind.reason}", office.log.levels(kind.reason), expected)
