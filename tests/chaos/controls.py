@@ -1,41 +1,47 @@
-"""Negative controls: six bugs, put in on purpose. A harness that does not find one of them proves nothing."""
+"""Negative controls: bugs, put in on purpose. A harness that does not find one of them proves nothing."""
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
-from chaos.faults import judging
+from aiokafka import AIOKafkaProducer
+from chaos.faults import crashed, judging, poison, rebuilt, renewed, smtp, transactions
 from chaos.faults.judging import BETWEEN_ROWS, Shop
 from chaos.ground import Ground
 from chaos.saboteur import PAUSE, RAISE, WATCHES_SENT
-from chaos.world import PATIENCE_SECONDS, NotHealed, Worker, World, patience
+from chaos.world import PATIENCE_SECONDS, PATIENCE_WITH_BUG_SECONDS, NotHealed, Worker, World, in_vain, patience
 
 _PORTION = 120
 _TRIES = 3
 _ENOUGH_SECONDS = 15.0
 _PAUSE_SECONDS = 8.0
+#: Mails that the server refuses for a while.
+_REFUSED = 4
 
 
 class Control(NamedTuple):
-    """A bug, what has to happen for it to do harm, which invariants it breaks, and in what kind of world."""
+    """A bug that the harness must find.
+
+    `tried` lets it do harm, in a ground whose workers have the bug or not, and returns what is wrong. `breaks` says how
+    the lines begin that find the bug.
+    """
 
     bug: str
-    provoke: Callable[[World, Worker], Awaitable[None]]
+    tried: Callable[[Ground], Awaitable[list[str]]]
     breaks: tuple[str, ...]
-    world: Callable[[Ground, str], contextlib.AbstractAsyncContextManager[World]] = Ground.world
 
 
 async def missed(ground: Ground, control: Control) -> str | None:
-    """Return None if the harness finds the bug, by one of the invariants that it breaks; else what was seen instead."""
-    async with control.world(ground, "") as world:
-        wrong: list[str] = []
-        for _ in range(_TRIES):
-            wrong += await _wrong(world, control, CHAOS_BUG=control.bug)
-            hit = [line for line in wrong if line.startswith(control.breaks)]
-            if hit:
-                ground.say(f"control {control.bug}: red ({hit[0]})")
-                return None
+    """Return None if the harness finds the bug, by one of the things that it breaks; else what was seen instead."""
+    wrong: list[str] = []
+    for number in range(_TRIES):
+        wrong += await control.tried(ground.part(f"{number}", control.bug))
+        hit = [line for line in wrong if line.startswith(control.breaks)]
+        if hit:
+            ground.say(f"control {control.bug}: red ({hit[0]})")
+            return None
     missed = f"control {control.bug}, seed {ground.seed}: GREEN, the harness has not found it; it saw {wrong}"
     ground.say(missed)
     return missed
@@ -44,17 +50,33 @@ async def missed(ground: Ground, control: Control) -> str | None:
 async def without_bugs(ground: Ground, trials: int) -> None:
     """Do the same with a worker that has none of the bugs: nothing may be wrong then."""
     for number, control in enumerate(CONTROLS[:trials]):
-        async with control.world(ground, f"{number}") as world, ground.trial(number) as trial:
-            trial.wrong += await _wrong(world, control)
+        async with ground.trial(number) as trial:
+            trial.wrong += await control.tried(ground.part(f"{number}"))
 
 
-async def _wrong(world: World, control: Control, **env: str) -> list[str]:
+async def _fault(run: Callable[[Ground, int], Awaitable[None]], ground: Ground, trials: int = 1) -> list[str]:
+    """Try a fault; return what its trials say, and what is wrong afterwards if they say anything."""
+    await run(ground, trials)
+    return await ground.found()
+
+
+async def _provoked(
+    provoke: Callable[[World, Worker], Awaitable[None]],
+    ground: Ground,
+    world: Callable[[Ground], contextlib.AbstractAsyncContextManager[World]] = Ground.world,
+) -> list[str]:
+    """Do in a world what lets a bug do harm; return what is wrong then."""
+    async with world(ground) as made:
+        return await _wrong(made, provoke)
+
+
+async def _wrong(world: World, provoke: Callable[[World, Worker], Awaitable[None]]) -> list[str]:
     """Return what is wrong after the bug was provoked."""
-    worker = world.worker(**env)
+    worker = world.worker()
     await worker.start()
     try:
         await worker.ready()
-        await control.provoke(world, worker)
+        await provoke(world, worker)
         # A worker that stops by itself is started again, once: it may have found its state lost.
         caught_up, ended = (asyncio.create_task(work) for work in (world.caught_up(), worker.died()))
         await asyncio.wait([caught_up, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -121,13 +143,44 @@ async def _crash_in_a_judgement(world: World, worker: Worker) -> None:
     await worker.start()
 
 
+async def _odd_header_name(world: World, worker: Worker) -> None:
+    del worker
+    async with AIOKafkaProducer(bootstrap_servers=world.kafka) as producer:
+        await poison.publish_odd_name(world, producer)
+    await world.feed_some(_PORTION)
+
+
+async def _stray_tally(world: World, worker: Worker) -> None:
+    del worker
+    async with AIOKafkaProducer(bootstrap_servers=world.kafka) as producer:
+        await poison.publish_stray(world, producer, "tallies", b"hello")
+    await world.feed_some(_PORTION)
+
+
+async def _refused_for_a_while(ground: Ground, trials: int) -> None:
+    await smtp.one_mail(ground, trials, smtp.ONE_MAIL["421_at_data"])
+
+
+def _not_seen(what: str) -> str:
+    return in_vain(what, PATIENCE_WITH_BUG_SECONDS)
+
+
 CONTROLS = (
-    Control("dedup_off", _work, ("I1",)),
-    Control("commit_before_flush", _crash_with_a_batch_in_hand, ("I5", "I1")),
-    Control("exception_swallowed", _raise_once, ("I1", "I2")),
-    Control("no_delivery_log", _restart_when_all_is_mailed, ("I3",)),
-    Control("autoescape_off", _work, ("I3",)),
-    Control("rows_torn", _crash_in_a_judgement, ("I6",), judging.world),
+    Control("dedup_off", partial(_provoked, _work), ("I1",)),
+    Control("commit_before_flush", partial(_provoked, _crash_with_a_batch_in_hand), ("I5", "I1")),
+    Control("exception_swallowed", partial(_provoked, _raise_once), ("I1", "I2")),
+    Control("no_delivery_log", partial(_provoked, _restart_when_all_is_mailed), ("I3",)),
+    Control("autoescape_off", partial(_provoked, _work), ("I3",)),
+    Control("rows_torn", partial(_provoked, _crash_in_a_judgement, world=judging.world), ("I6",)),
+    Control("crash_unheard", partial(_fault, crashed.run), (_not_seen("a worker to end"),)),
+    Control("header_names_unguarded", partial(_provoked, _odd_header_name), ("I1",)),
+    Control("strays_unguarded", partial(_provoked, _stray_tally), ("I1", "I4")),
+    Control(
+        "refusal_is_outage", partial(_fault, _refused_for_a_while, trials=_REFUSED), ("other mails accepted while",)
+    ),
+    Control("logs_unchecked", partial(_fault, renewed.run), ("I1",)),
+    Control("rebuild_mails_again", partial(_fault, rebuilt.outbox), ("I3",)),
+    Control("markers_awaited", partial(_fault, transactions.run), (_not_seen("a tick behind the marker"),)),
 )
 #: Those of the short form.
 QUICK = ("dedup_off", "no_delivery_log")

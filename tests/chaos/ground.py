@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,10 @@ class Trial:
 
 @dataclass
 class Ground:
-    """For one fault. `quick`: the short form, for `make test`; `idle_minutes`: how long a worker is left idle."""
+    """For one fault. `quick`: the short form, for `make test`; `idle_minutes`: how long a worker is left idle.
+
+    `bug`: what its workers have wrong with them, on purpose (saboteur.BUGS).
+    """
 
     fault: str
     kafka: str
@@ -81,17 +84,28 @@ class Ground:
     say: Callable[[str], None]
     quick: bool = False
     idle_minutes: float = IDLE_MINUTES
+    bug: str | None = None
     trials: list[Trial] = field(default_factory=list)
     _world: World | None = None
+    _part: "Ground | None" = None
 
     def rng(self, number: int) -> random.Random:
         """Return the chance of one trial, the same at each run with this seed."""
         return random.Random(f"{self.seed}-{self.fault}-{number}")
 
+    def part(self, name: str, bug: str | None = None) -> "Ground":
+        """Return a ground of its own for a part of what is tried here, with a bug or without. It prints nothing."""
+        fault = f"{self.fault}-{name}"
+        part = replace(self, fault=fault, bug=bug, say=lambda _: None, trials=[], _world=None, _part=None)
+        self._part = part
+        return part
+
     @asynccontextmanager
     async def world(self, name: str = "", *, kafka: str | None = None, **options: Any) -> AsyncIterator[World]:
         """Make a world under a name of its own."""
         full = "-".join(filter(None, (self.fault.replace("_", "-"), name)))
+        if self.bug is not None:
+            options["CHAOS_BUG"] = self.bug
         async with world(full, kafka or self.kafka, self.folder, seed=f"{self.seed}-{full}", **options) as self._world:
             yield self._world
 
@@ -111,6 +125,13 @@ class Ground:
             for line in trial.last_words:
                 self.say(f"    {line}")
 
+    async def found(self) -> list[str]:
+        """Return what was wrong in the trials, and then what is wrong with the last world, if anything was."""
+        wrong = [line for trial in self.trials for line in trial.wrong]
+        return [*wrong, *(await self._world.check()).wrong] if wrong and self._world is not None else wrong
+
     def last_words(self) -> list[str]:
         """Return what the workers said last."""
+        if self._part is not None:
+            return self._part.last_words()
         return [] if self._world is None else self._world.last_words()

@@ -1,7 +1,7 @@
 """A worker with something wrong with it: `python -m chaos.saboteur run …` is `python -m worker run …`, but
 
 - when it reaches a named step it signals itself, raises, or pauses, if the file CHAOS_ORDER asks for it;
-- with CHAOS_BUG it has one of the six bugs that the harness must find;
+- with CHAOS_BUG it has one of the bugs that the harness must find;
 - its wall clock is wrong by the seconds in the file CHAOS_CLOCK;
 - its produce batches are no larger than CHAOS_PRODUCE_BYTES;
 - with CHAOS_NO_TICKS it leaves it to others to say what time it is;
@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -25,18 +25,23 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
-from worker.flow import outbox, road
+from worker.flow import outbox, road, tally
 from worker.flow.contact import Contact
-from worker.kafka import journal, topics
+from worker.kafka import header_names, journal, topics
+from worker.kafka.reading import Span
 from worker.notify import compose
 from worker.notify.channels.email import EmailChannel
 from worker.notify.schedule import Errand
+from worker.rebuild.mails import Mails
 from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
+from worker.roles.watermark import Watermark
 from worker.streams import faust_app
 from worker.streams.lane import Lane
+from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.sending import Sender
+from worker.streams.shell import Shell
 from worker.streams.table import DurableTable
 
 #: The steps of a batch and of a mail, in their order, at which a worker can be told to end.
@@ -56,7 +61,21 @@ STEPS = (
 FETCHING = "fetching"
 #: A produce batch of the table of what is watched over: one judgement may need several.
 WATCHES_SENT = "watches_sent"
-BUGS = ("dedup_off", "commit_before_flush", "exception_swallowed", "no_delivery_log", "autoescape_off", "rows_torn")
+BUGS = (
+    "dedup_off",
+    "commit_before_flush",
+    "exception_swallowed",
+    "no_delivery_log",
+    "autoescape_off",
+    "rows_torn",
+    "crash_unheard",
+    "header_names_unguarded",
+    "strays_unguarded",
+    "refusal_is_outage",
+    "logs_unchecked",
+    "rebuild_mails_again",
+    "markers_awaited",
+)
 #: In place of a signal: the handler raises.
 RAISE = "raise"
 #: In place of a signal, where the worker waits anyway: it goes on after the delay.
@@ -296,6 +315,62 @@ def _rows_torn() -> None:
         return called
 
     _around(DurableTable, "__init__", wrapper)
+
+
+def _crash_unheard() -> None:
+    """That the fetcher has crashed goes unheard: the worker stays in its group, and reads no more."""
+    _instead(MemberThread, "_on_fetching_end", lambda *_: None)
+
+
+def _header_names_unguarded() -> None:
+    """A header's name that is no UTF-8 is left to aiokafka, which raises."""
+    _instead(header_names, "accept_any", lambda: None)
+
+
+def _strays_unguarded() -> None:
+    """What is no tally raises where tallies are read, and is no dead letter."""
+    _instead(tally, "read", tally.decode)
+
+
+def _refusal_is_outage(channel: Any = EmailChannel) -> None:
+    """Whatever the server replies to one mail, the server counts as unavailable; `channel`: the only one, or all."""
+
+    def wrapper(original: Any) -> Any:
+        def called(*args: Any, **options: Any) -> Any:
+            return original(*args, **{**options, "begun": False})
+
+        return called
+
+    _around(channel, "_failure", wrapper)
+
+
+def _logs_unchecked() -> None:
+    """Nobody compares a topic with the state that was made from it: one that was made anew is read on."""
+
+    async def nothing_else(*_: Any) -> dict[Any, int]:
+        return {}
+
+    _instead(Shell, "_check_logs", nothing_else)
+
+
+def _rebuild_mails_again() -> None:
+    """A rebuild plans every mail, and does not look which of them the delivery log has."""
+    _instead(Mails, "_settle", lambda *_: None)
+
+
+def _markers_awaited() -> None:
+    """What is committed is held against where a partition ends, though no commit reaches beyond a marker."""
+
+    async def are_apart(_: Watermark, spans: Mapping[int, Span]) -> bool:
+        return bool(spans)
+
+    _instead(Watermark, "_undecided", are_apart)
+
+
+def spoil_channel(bug: str, courier: Courier) -> None:
+    """Give a bug of the channel to one courier alone, where others work in the same process."""
+    assert bug == "refusal_is_outage"
+    _refusal_is_outage(courier._channel)
 
 
 def produce_little(most: int) -> None:

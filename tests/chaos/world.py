@@ -37,6 +37,8 @@ _POLL_SECONDS = 0.05
 _LAST_WORDS = 8
 #: What has not come after this time does not come: it is far more than a machine takes that is busy with others.
 PATIENCE_SECONDS = 300.0
+#: And after this time, if a bug was put in on purpose that keeps it from coming: without the bug it comes sooner.
+PATIENCE_WITH_BUG_SECONDS = 20.0
 
 
 class NotHealed(Exception):
@@ -96,9 +98,9 @@ class World:
         """Publish the next responses of the feed."""
         await self.publish(self.feed.take(count), seconds=seconds)
 
-    async def feed_to_death(self, worker: "Worker", portion: int) -> None:
+    async def feed_to_death(self, worker: "Worker", portion: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Publish on until a worker has died of what it was told."""
-        await _until_dead(worker, partial(self.feed_some, portion), every=0.3)
+        await _until_dead(worker, partial(self.feed_some, portion), every=0.3, seconds=seconds)
 
     async def tick(self, when: datetime) -> None:
         """Say to every partition of segments what time it is, as workers do each hour."""
@@ -283,6 +285,11 @@ class Worker:
         """Whether a bug was put in on purpose."""
         return "CHAOS_BUG" in self.env
 
+    @property
+    def patience(self) -> float:
+        """For how many seconds to wait for what a bug may keep from coming; not for what comes all the same."""
+        return PATIENCE_WITH_BUG_SECONDS if self.has_bug else PATIENCE_SECONDS
+
     def last_words(self) -> list[str]:
         """Return the last lines that are more than information."""
         lines = self.process.lines if self.lives else []
@@ -306,9 +313,9 @@ class Worker:
         """Take back what it was told and has not done."""
         self._order.unlink(missing_ok=True)
 
-    async def died(self) -> int:
+    async def died(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Wait until it has ended; return its exit code."""
-        async with patience("a worker to end"):
+        async with patience("a worker to end", seconds):
             return await self.process.exited()
 
     async def kill(self) -> None:
@@ -347,9 +354,11 @@ class Worker:
             await self.process.exited()
 
 
-async def _until_dead(worker: Worker, provoke: Callable[[], Awaitable[None]], *, every: float) -> None:
+async def _until_dead(
+    worker: Worker, provoke: Callable[[], Awaitable[None]], *, every: float, seconds: float = PATIENCE_SECONDS
+) -> None:
     """Do it again and again, so many seconds apart, until a worker has died of it."""
-    dying = asyncio.create_task(worker.died())
+    dying = asyncio.create_task(worker.died(seconds))
     while not dying.done():
         await provoke()
         await asyncio.wait([dying], timeout=every)
@@ -369,7 +378,12 @@ async def patience(what: str, seconds: float = PATIENCE_SECONDS) -> AsyncIterato
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise NotHealed(f"waited {seconds:.0f} s in vain for {what}") from None
+        raise NotHealed(in_vain(what, seconds)) from None
+
+
+def in_vain(what: str, seconds: float) -> str:
+    """Say that something did not come."""
+    return f"waited {seconds:.0f} s in vain for {what}"
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ async def run(ground: Ground, trials: int) -> None:
             async with ground.trial(number) as trial:
                 worker.told(FETCHING, ground.rng(number).randrange(1, 30), RAISE)
                 with trial.healing(_ENDED_SECONDS):
-                    await world.feed_to_death(worker, _PORTION)
+                    await world.feed_to_death(worker, _PORTION, worker.patience)
                 trial.expect("exit code", worker.process.code, 1)
                 critical = [line for line in worker.process.lines if '"critical"' in line]
                 trial.expect("lines that say why it stopped", len(critical), 1)

@@ -27,7 +27,7 @@ async def run(ground: Ground, trials: int) -> None:
                 await world.feed_some(_PORTION)
                 if number % 2:
                     await worker.start()
-                trial.expect("exit code", await worker.died(), 1)
+                trial.expect("exit code", await worker.died(worker.patience), 1)
                 told = [line for line in worker.process.lines if "python -m worker new-epoch responses" in line]
                 trial.expect("lines that say what to do", len(told), 1)
                 command = await start_worker("new-epoch", "responses", env=worker.env)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import trustme
 from aiokafka import AIOKafkaProducer
+from chaos import saboteur
 from chaos.clock import FakeClock
 from chaos.ground import Ground, Trial
 from chaos.world import patience
@@ -71,7 +72,7 @@ ONE_MAIL = {
     "421_at_data": OneMail(Step.DATA, _some("421 4.3.2 not this one"), "smtp_421", others=_OTHERS),
     "slow_drip": OneMail(Step.DATA, _some(Drip(b"250 2.0.0 OK\r\n", 0.5)), "timeout"),
 }
-#: In make test, tests of the postman try these.
+#: In make test, tests of the courier try these.
 NOT_IN_SHORT = frozenset({"530_for_one", "421_at_data"})
 
 
@@ -202,6 +203,9 @@ async def _office(ground: Ground, smtp: SmtpSettings, mails: int, clock: FakeClo
     producer = AIOKafkaProducer(bootstrap_servers=ground.kafka)
     try:
         async with producer, running(settings, clock=clock) as worker, Progress(settings, worker) as progress:
+            if ground.bug is not None:
+                assert worker.courier is not None
+                saboteur.spoil_channel(ground.bug, worker.courier)
             yield Office(settings, worker, progress, producer, clock, log)
     finally:
         logger.removeHandler(log)

@@ -28,7 +28,7 @@ async def run(ground: Ground, trials: int) -> None:
                 await worker.start()
                 await worker.ready()
                 with trial.healing(_TICKED_SECONDS):
-                    async with patience("a tick behind the marker"):
+                    async with patience("a tick behind the marker", worker.patience):
                         while await _ticks(world) == before:  # noqa: ASYNC110 - Kafka raises no event
                             await asyncio.sleep(0.2)
                 # A record behind each marker: with it, the committed offsets reach the end.
