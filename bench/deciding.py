@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from bench.feed import Feed
 from worker.app import calm_collector
-from worker.flow import outbox, road
-from worker.flow.expiry import Sweep
-from worker.flow.moved import Holders
+from worker.flow import outbox
 from worker.flow.policy import Policy
-from worker.flow.road import Batch
+from worker.flow.responses import road
+from worker.flow.responses.expiry import Sweep
+from worker.flow.responses.moved import Holders
+from worker.flow.responses.road import Batch
 
 _RESPONSES = 20_000
 #: Responses to a batch.

@@ -3,7 +3,7 @@
 import random
 from array import array
 
-from worker.flow.segments import encode
+from worker.flow.segments.road import encode
 from worker.nps import columns
 from worker.nps.segment import Entries, Segment
 from worker.nps.windows import DAY

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from worker.flow import segments, tick
-from worker.flow.tally import Tally
+from worker.flow.messages import tick
+from worker.flow.messages.tally import Tally
+from worker.flow.segments import road as segments
 from worker.nps import columns
 from worker.nps.segment import Entries
 from worker.nps.windows import DAY, HOUR

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker import reference
-from worker.flow.rules.detractor_alert import severity
+from worker.flow.responses.rules.detractor_alert import severity
 from worker.settings import Settings, load
 
 

@@ -7,9 +7,11 @@ import faust
 
 from bench.contenders.faust_reduced import make, start
 from bench.contenders.task import Meter, Task, given
-from worker.flow import outbox, road, segments
+from worker.flow import outbox
 from worker.flow.outbox import Output
-from worker.flow.road import Batch
+from worker.flow.responses import road
+from worker.flow.responses.road import Batch
+from worker.flow.segments import road as segments
 from worker.kafka.partitioner import partition_of
 from worker.settings import Settings
 

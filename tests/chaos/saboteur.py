@@ -25,8 +25,10 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
-from worker.flow import outbox, road, tally
-from worker.flow.contact import Contact
+from worker.flow import outbox
+from worker.flow.messages import tally
+from worker.flow.responses import road
+from worker.flow.responses.customer import Contact
 from worker.kafka import header_names, journal, topics
 from worker.kafka.reading import Span
 from worker.notify import compose

@@ -5,7 +5,8 @@ from typing import NamedTuple, cast
 
 from aiokafka import ConsumerRecord
 
-from worker.flow import outbox, watching
+from worker.flow import outbox
+from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
 from worker.flow.record import Record
 

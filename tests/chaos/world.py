@@ -26,7 +26,7 @@ from integration.reading import LARGEST, read_topic
 from integration.sampling import Published
 
 from worker.embedded.inbox import Inbox
-from worker.flow import tick
+from worker.flow.messages import tick
 
 PARTITIONS = 4
 #: In the order of travel: once a topic is done, only those after it can still grow.

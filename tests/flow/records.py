@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from worker.flow.contact import Answer, Contact
-from worker.flow.content import content_of
-from worker.flow.facts import Facts
-from worker.flow.intake import validate
 from worker.flow.lineage import segment_path
 from worker.flow.outbox import Output
 from worker.flow.policy import InvitationPolicy, Platform, Policy
+from worker.flow.responses.content import content_of
+from worker.flow.responses.customer import Answer, Contact
+from worker.flow.responses.facts import Facts
+from worker.flow.responses.intake import validate
 from worker.nps.histogram import classify
 
 #: 2023-11-14T22:13:20Z, in ms.

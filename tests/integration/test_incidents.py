@@ -10,7 +10,8 @@ from integration.conftest import Bench, StartBench
 from integration.topics import create
 
 from worker.embedded.kafka import EmbeddedKafka
-from worker.flow import outbox, tick
+from worker.flow import outbox
+from worker.flow.messages import tick
 from worker.flow.policy import SegmentPolicy
 from worker.kafka import topics
 from worker.settings import KafkaSettings

@@ -11,7 +11,7 @@ from worker.flow import outbox
 from worker.flow.ids import make_id
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.road import Decided
+from worker.flow.responses.road import Decided
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Planner
 from worker.notify.routing import Route

@@ -8,8 +8,8 @@ from flow.carrying import Partition, numbered
 from flow.records import Record, arrived, value
 
 from worker.flow import outbox
-from worker.flow.contact import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
 from worker.flow.ids import make_id
+from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
 from worker.rebuild.alerted import Alerted
 
 KEY = b"c-1"

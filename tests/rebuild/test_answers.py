@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 from flow.carrying import Partition, numbered
 from flow.records import DAY, HERE, NOW, POLICY, SECRET, TOPIC, Record, value
-from flow.test_moved import CUSTOMERS, carried
-from flow.test_road import World, counted, is_claim
+from flow.responses.test_moved import CUSTOMERS, carried
+from flow.responses.test_road import World, counted, is_claim
 
 from worker.flow import outbox
 from worker.flow.outbox import Output

@@ -13,7 +13,8 @@ from schemas.incident import IncidentAction, IncidentReason
 from worker.detect.culprits import Split
 from worker.detect.watch import Told
 from worker.errors import DeliveryError
-from worker.flow import incident, outbox
+from worker.flow import outbox
+from worker.flow.incidents import incident
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox

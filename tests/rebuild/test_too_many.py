@@ -1,16 +1,17 @@
 """Watches that are made again hold the incident about too many segments open if receivers believe that it is."""
 
 import msgspec
+from flow.incidents.test_too_many import NOW, OPENED, Days, usage
 from flow.records import HOUR
-from flow.test_too_many import NOW, OPENED, Days, usage
 
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
 from worker.detect.watch import Told, Watch
-from worker.flow import incident, watching
+from worker.flow.incidents import incident
+from worker.flow.incidents import road as watching
+from worker.flow.incidents.too_many import TooMany
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
-from worker.flow.too_many import TooMany
 from worker.nps.usage import Usage
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.records import passed

@@ -10,7 +10,10 @@ from flow.records import DAY, HOUR
 from rebuild.living import CALM, DESKS, Living, incidents
 
 from worker.detect.watch import Watch
-from worker.flow import hint, outbox, segments, watching
+from worker.flow import outbox
+from worker.flow.incidents import road as watching
+from worker.flow.messages import gaming_flag
+from worker.flow.segments import road as segments
 from worker.nps.jump import Jump
 from worker.nps.segment import Segment
 from worker.rebuild.records import passed
@@ -182,9 +185,9 @@ def test_watches_take_over_the_jumps_that_intact_segments_show() -> None:
 
 def test_a_hint_that_the_rebuilt_watches_give_reaches_the_segment() -> None:
     tree = calm().rebuilt(watches=False)[1]
-    tree.take([hint.output("fr/help", JUMP, spread(b"fr/help"))])
+    tree.take([gaming_flag.output("fr/help", JUMP, spread(b"fr/help"))])
     tree.tick({})
 
     assert segment(tree.segments[spread(b"fr/help")][b"fr/help"]).jump == JUMP
     assert watching.CLOCK_KEY not in tree.watches
-    assert passed(hint.output("fr/help", JUMP, 2)).partition == 2
+    assert passed(gaming_flag.output("fr/help", JUMP, 2)).partition == 2

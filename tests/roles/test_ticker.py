@@ -12,7 +12,7 @@ from faust.types import TP
 
 from worker import cancelling
 from worker.errors import StateNotDurable
-from worker.flow import tick
+from worker.flow.messages import tick
 from worker.roles.ticker import Ticker
 from worker.service import Background
 

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from schemas.catalog import CONTRACTS
 from schemas.export import json_schema
 from worker.errors import Rejected
-from worker.flow.intake import validate
 from worker.flow.policy import IntakePolicy
+from worker.flow.responses.intake import validate
 
 SCHEMA = json_schema(next(contract for contract in CONTRACTS if contract.name == "response"))
 #: RFC 3339 as the schema's format demands it; jsonschema itself does not look at formats of times.

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from worker.flow.outbox import Output
-from worker.flow.road import Decided
+from worker.flow.responses.road import Decided
 from worker.kafka import reading
 from worker.kafka.rows import Head, Partition
 from worker.settings import KafkaSettings

@@ -14,8 +14,8 @@ from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, with_kaf
 from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import outbox
-from worker.flow.intake import validate
-from worker.flow.moment import DAY
+from worker.flow.responses.intake import validate
+from worker.flow.timestamps import DAY
 from worker.kafka import reading
 from worker.kafka.preflight import reach
 from worker.kafka.publishing import document, is_object, publish, split

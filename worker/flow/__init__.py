@@ -1,1 +1,1 @@
-"""The road of a response, without Faust, clock or I/O. `road.py` is the page to read first."""
+"""What is decided about records, without Faust, clock or I/O: a folder each road, from its topic to its table."""

@@ -42,15 +42,15 @@ class Fence(NamedTuple):
 class Head(msgspec.Struct, array_like=True, frozen=True):
     """The head row.
 
-    `sent_on`: as in worker.flow.road.Batch; `view_end`: where the table's view ends (lane.py); `pieces`: of how many
-    the write consists that is to be finished (journal.py); `rebuilding`: whether a rebuild of the rows was begun and is
-    not finished, so that nobody may go on from them.
+    `sent_on`: as in worker.flow.responses.road.Batch; `view_end`: where the table's view ends (lane.py); `pieces`: of
+    how many the write consists that is to be finished (journal.py); `rebuilding`: whether a rebuild of the rows was
+    begun and is not finished, so that nobody may go on from them.
 
     `base`: how much higher the core's offsets are than those of the topic that is consumed now, which was made anew or
     cut back since (source.py); the mark and `sent_on` are the core's. `marked_at`: the Kafka timestamp of the record at
     the mark, in ms, which tells it from another record at the same offset; negative if it is not known.
 
-    `latest_time`: as in worker.flow.road.Batch; 0 if it is not known.
+    `latest_time`: as in worker.flow.responses.road.Batch; 0 if it is not known.
     """
 
     mark: int = -1

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from schemas.alert import Alert
 from worker.flow.ids import make_id
-from worker.flow.moment import from_ms, to_ms
+from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.alert_page import alert_page
 from worker.notify.headers import POLICY
 from worker.notify.incident_page import incident_page

@@ -24,11 +24,11 @@ from worker.errors import DeliveryError, Rejected
 from worker.flow import outbox
 from worker.flow.dead_letter import stray
 from worker.flow.ids import make_id
-from worker.flow.moment import from_ms, rfc3339
 from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import Record, header
-from worker.flow.road import Decided
+from worker.flow.responses.road import Decided
+from worker.flow.timestamps import from_ms, rfc3339
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
 from worker.notify.told import Told, check_record, told_in

@@ -12,8 +12,8 @@ from schemas.alert import Alert
 from schemas.dead_letter import Reason
 from schemas.incident import Incident, IncidentKind
 from worker.errors import Rejected
-from worker.flow.moment import DAY, LATEST, to_ms
 from worker.flow.record import Record
+from worker.flow.timestamps import DAY, LATEST, to_ms
 
 Told = Alert | Incident
 

@@ -1,8 +1,8 @@
 """Each customer counted once, by their latest answer: promoters, passives and detractors by the day of that answer.
 
 A segment's answers and corrections are counted here like everywhere, as if each were a customer's only one. Where that
-is not so, a message brings the differences (worker/flow/people.py): it takes out the answer that is no longer the
-latest.
+is not so, a message brings the differences (worker/flow/responses/people.py): it takes out the answer that is no
+longer the latest.
 """
 
 from collections.abc import Iterable

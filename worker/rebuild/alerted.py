@@ -11,10 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import AlertAction
-from worker.flow.contact import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
 from worker.flow.ids import make_id
 from worker.flow.record import Record
-from worker.flow.rules.detractor_alert import RULE
+from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
+from worker.flow.responses.rules.detractor_alert import RULE
 
 
 class _Alert(msgspec.Struct):

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from worker.flow import outbox, road
-from worker.flow.contact import decode_contact
-from worker.flow.expiry import Sweep
-from worker.flow.moved import Holders
+from worker.flow import outbox
 from worker.flow.outbox import Output
 from worker.flow.policy import Policy
 from worker.flow.record import Record
-from worker.flow.road import Batch
+from worker.flow.responses import road
+from worker.flow.responses.customer import decode_contact
+from worker.flow.responses.expiry import Sweep
+from worker.flow.responses.moved import Holders
+from worker.flow.responses.road import Batch
 from worker.rebuild.records import apply
 
 

@@ -10,12 +10,15 @@ from functools import partial
 import msgspec
 
 from worker.detect.watch import Watch
-from worker.flow import hint, outbox, segments, tick, watching
-from worker.flow.moment import HOUR
+from worker.flow import outbox
+from worker.flow.incidents import road as watching
+from worker.flow.messages import gaming_flag, tick
 from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.flow.record import Record
-from worker.flow.road import Decided
+from worker.flow.responses.road import Decided
+from worker.flow.segments import road as segments
+from worker.flow.timestamps import HOUR
 from worker.nps.segment import Segment
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.records import Passed, apply, passed
@@ -77,7 +80,7 @@ class Tree:
         """Take over which segments are marked by jumps, from the rows of an intact table of watches."""
         for path, watch in _paths(watches):
             if watch.jump is not None:
-                self.take([hint.output(path, watch.jump, self._owner(path.encode()))])
+                self.take([gaming_flag.output(path, watch.jump, self._owner(path.encode()))])
         self.tick({})
 
     def match_hints(self, rows: Iterable[Mapping[bytes, bytes]]) -> None:

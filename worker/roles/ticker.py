@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
-from worker.flow import outbox, tick
-from worker.flow.moment import HOUR
+from worker.flow import outbox
+from worker.flow.messages import tick
+from worker.flow.timestamps import HOUR
 from worker.streams.shell import Shell
 
 #: So long after the full hour, the broker's clock has passed it as well; and what was just answered is there.

@@ -25,7 +25,7 @@ from faust.types import Message
 
 from worker.flow.outbox import Output
 from worker.flow.record import Record
-from worker.flow.road import Decided
+from worker.flow.responses.road import Decided
 from worker.kafka import reading
 from worker.kafka.rows import Head, Partition
 from worker.settings import KafkaSettings

@@ -13,9 +13,10 @@ from integration.poison import REFUSED, STRAYS, but, generated
 from integration.sampling import Published
 from streams.batches import GZIP, send
 
-from worker.flow import outbox, road
+from worker.flow import outbox
 from worker.flow.policy import Policy
-from worker.flow.road import Batch
+from worker.flow.responses import road
+from worker.flow.responses.road import Batch
 
 _DECIDED = 2_000
 _DECIDED_QUICK = 300

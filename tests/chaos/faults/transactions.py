@@ -7,7 +7,7 @@ from chaos.ground import Ground
 from chaos.world import World, patience
 from integration.reading import read_topic
 
-from worker.flow import tick
+from worker.flow.messages import tick
 
 #: From the worker's being ready: it asks each second whether everything is decided, and commits each 0.4 seconds. The
 #: longest seen was 8.2 seconds, on two cores with a load of 17. How long a start takes is measured by other faults, and

@@ -1,0 +1,216 @@
+"""The third stage: it takes in the hours of all segments, and judges the tree at each tick (judging.py).
+
+All of it is in one partition, since a drop is reported of the deepest segment that explains it, and a silence is found
+by a segment's neighbours. The tree is judged once every partition of segments has reported everything up to the tick.
+So the result does not depend on how far each partition was, and a history that is imported opens no incident of last
+year.
+
+With 100,000 segments that takes seconds, so it is done in slices. What a batch causes is returned with the last one, as
+a whole: a crash between two slices leaves nothing behind.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import msgspec
+
+from worker.detect.drops import NO_PRIOR, Prior
+from worker.detect.watch import Watch
+from worker.errors import Rejected
+from worker.flow.dead_letter import stray
+from worker.flow.incidents.judging import Judge
+from worker.flow.incidents.slices import Slices
+from worker.flow.incidents.too_many import TooMany
+from worker.flow.incidents.too_many import judge as judge_number
+from worker.flow.lineage import parent_of
+from worker.flow.messages import hourly_report
+from worker.flow.outbox import Output
+from worker.flow.policy import IncidentPolicy, IntakePolicy
+from worker.flow.record import Record
+from worker.flow.responses.road import Decided
+from worker.nps.usage import Usage
+from worker.nps.windows import HOUR
+
+#: The key of the row that says how far the tree has been judged. No path has a NUL.
+CLOCK_KEY = b"\x00clock"
+#: Segments that are looked at in one slice. Nothing else is done meanwhile; a look takes some 10 microseconds.
+SLICE = 1_000
+_INTAKE = IntakePolicy()
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Watch).decode
+
+
+class Clock(msgspec.Struct, array_like=True):
+    """`ticks`: the time up to which each partition of segments has told everything; `judged`: the tree's. In ms.
+
+    `usages`: how many segments each partition had at its tick; `too_many`: what is known of there being too many.
+    """
+
+    ticks: dict[int, int] = {}
+    judged: int = 0
+    usages: dict[int, Usage] = {}
+    too_many: TooMany = TooMany()
+
+
+_decode_clock = msgspec.msgpack.Decoder(Clock).decode
+
+
+class Watches:
+    """The rows, with what a batch has changed of them."""
+
+    def __init__(self, rows: Mapping[bytes, bytes]) -> None:
+        self._rows = rows
+        self._found: dict[str, Watch | None] = {}
+        self._changed: set[str] = set()
+        clock = rows.get(CLOCK_KEY)
+        self.clock = Clock() if clock is None else _decode_clock(clock)
+
+    def get(self, path: str) -> Watch | None:
+        """Return what is kept of a segment."""
+        if path not in self._found:
+            row = self._rows.get(path.encode())
+            self._found[path] = None if row is None else _decode(row)
+        return self._found[path]
+
+    def put(self, path: str, watch: Watch | None) -> None:
+        """Note that it has changed; None: that it is not watched any more."""
+        self._found[path] = watch
+        self._changed.add(path)
+
+    def load(self, slices: Slices) -> Iterator[None]:
+        """Read all rows that have not been read, and bring the segments in their order, in slices."""
+        for key in list(self._rows):
+            if key != CLOCK_KEY:
+                self.get(key.decode())
+                if slices.is_full():
+                    yield
+        paths = list(self._found)
+        # Runs that are in order are put in order together in a third of the time.
+        for first in range(0, len(paths), SLICE):
+            paths[first : first + SLICE] = sorted(paths[first : first + SLICE])
+            if slices.is_full(len(paths[first : first + SLICE])):
+                yield
+        paths.sort()
+        if slices.is_full(len(paths)):
+            yield
+        found, self._found = self._found, {}
+        for path in paths:
+            self._found[path] = found.pop(path)
+            if slices.is_full():
+                yield
+
+    def all(self) -> dict[str, Watch]:
+        """Return every segment's, by path and in its order, once all rows are loaded."""
+        return {path: watch for path, watch in self._found.items() if watch is not None}
+
+    def close(self, slices: Slices, rows: dict[bytes, bytes | None]) -> Iterator[None]:
+        """Enter the rows to write into `rows`, in slices. Nothing else may be asked from then on."""
+        # Each is let go here, since to free 100,000 of them at once takes a while.
+        for path in list(self._found):
+            watch = self._found.pop(path)
+            if path in self._changed:
+                rows[path.encode()] = None if watch is None else _encode(watch)
+            if slices.is_full():
+                yield
+        rows[CLOCK_KEY] = _encode(self.clock)
+
+
+def watch(
+    records: Iterable[Record],
+    rows: Mapping[bytes, bytes],
+    partitions: int,
+    owner: Callable[[bytes], int],
+    policy: IncidentPolicy,
+    intake: IntakePolicy = _INTAKE,
+) -> Decided:
+    """Take in a batch of what `partitions` of segments tell; `owner` says which of them a segment is in.
+
+    What is none of the worker's own messages becomes a dead letter, as `intake` says. All but the last slice cause
+    nothing.
+    """
+    return _Batch(records, rows, partitions, owner, policy, intake).next()
+
+
+class _Batch:
+    """The work that a batch is, and its slices."""
+
+    def __init__(
+        self,
+        records: Iterable[Record],
+        rows: Mapping[bytes, bytes],
+        partitions: int,
+        owner: Callable[[bytes], int],
+        policy: IncidentPolicy,
+        intake: IntakePolicy,
+    ) -> None:
+        self._watches = Watches(rows)
+        self._partitions = partitions
+        self._owner = owner
+        self._policy = policy
+        self._intake = intake
+        self._slices = Slices(SLICE)
+        self._outputs: list[Output] = []
+        self._rows: dict[bytes, bytes | None] = {}
+        self._work = self._carry_out(records)
+
+    def next(self) -> Decided:
+        """Do the next slice; with the last one return what all of them cause."""
+        try:
+            next(self._work)
+        except StopIteration:
+            return Decided(self._outputs, self._rows, {})
+        return Decided([], {}, {}, rest=self.next)
+
+    def _carry_out(self, records: Iterable[Record]) -> Iterator[None]:
+        for record in records:
+            try:
+                told = hourly_report.read(record.value)
+            except Rejected as rejected:
+                self._outputs.append(stray(record, rejected, self._intake))
+                continue
+            yield from self._take(told)
+            if told.tick is not None:
+                yield from self._pass_time(told.source, told.tick, told.usage, record.timestamp)
+        yield from self._watches.close(self._slices, self._rows)
+
+    def _take(self, told: hourly_report.Hours) -> Iterator[None]:
+        for path, column in told.segments.items():
+            _take(path, column, self._watches)
+            if self._slices.is_full():
+                yield
+
+    def _pass_time(self, source: int, tick: int, usage: Usage | None, now: int) -> Iterator[None]:
+        """Note how far a partition has told everything, and judge the tree if all of them are further than before."""
+        clock = self._watches.clock
+        if tick >= clock.ticks.get(source, 0):
+            clock.ticks[source] = tick
+            if usage is None:
+                clock.usages.pop(source, None)
+            else:
+                clock.usages[source] = usage
+        time = min((clock.ticks.get(number, 0) for number in range(self._partitions)), default=0)
+        if time <= clock.judged:
+            return
+        last, clock.judged = clock.judged, time
+        yield from self._watches.load(self._slices)
+        judge = Judge(self._watches, last // HOUR, time // HOUR, now, self._owner, self._policy)
+        yield from judge.judge(self._slices)
+        self._outputs += judge.outputs
+        clock.too_many, steps = judge_number(clock.too_many, clock.usages, self._partitions, time // HOUR, now)
+        self._outputs += steps
+
+
+def _take(path: str, column: bytes, watches: Watches) -> None:
+    watch = watches.get(path) or Watch()
+    above = parent_of(path)
+    parent = None if above is None else watches.get(above)
+    if watch.take(column, NO_PRIOR if parent is None else _prior(parent)):
+        watches.put(path, watch)
+
+
+def _prior(parent: Watch) -> Prior:
+    promoters, passives, detractors = parent.detector.before
+    n = promoters + passives + detractors
+    if not n or not parent.alike:
+        return NO_PRIOR
+    return Prior((promoters / n, passives / n, detractors / n), min(parent.alike, n))

@@ -1,0 +1,1 @@
+"""What the roads tell each other, as records of internal topics."""

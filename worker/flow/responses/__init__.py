@@ -1,0 +1,1 @@
+"""The road of a response: validated, compared with the customer's history, decided. Read road.py."""

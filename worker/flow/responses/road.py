@@ -1,0 +1,492 @@
+"""The road of a response, from the record to everything it causes. Read `travel`; each stage is a file beside this one.
+
+Nothing here waits, reads a clock or knows Faust: a batch is decided in memory, and the same batch on the same rows
+gives the same outputs, ids included. That is what lets a crash anywhere be answered by a replay.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from schemas.alert import AlertAction
+from schemas.dead_letter import Reason
+from schemas.decision import Decision, Outcome, RuleDecision
+from schemas.emitted import emitted
+from schemas.response import Response
+from worker.errors import Rejected
+from worker.flow import outbox
+from worker.flow.dead_letter import dead_letter
+from worker.flow.ids import make_id, make_salt, number
+from worker.flow.lineage import segment_path
+from worker.flow.messages.tally import Tallies, Where
+from worker.flow.outbox import Kind, Output
+from worker.flow.policy import Policy
+from worker.flow.record import (
+    ORIGIN_HEADER,
+    PROOF_HEADER,
+    Place,
+    Record,
+    log_offset,
+    origin_headers,
+    sent_on,
+    size_of,
+)
+from worker.flow.responses import moved
+from worker.flow.responses.amendment import OUTCOMES, Amendment, of_burst, of_move
+from worker.flow.responses.bursts import Burst, burst_of
+from worker.flow.responses.content import COMMENT, content_of
+from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, MOVED, Answer, Contact, Contacts, short_revision
+from worker.flow.responses.expiry import Sweep, unexpired
+from worker.flow.responses.facts import Facts, Ruling
+from worker.flow.responses.intake import erased_key, validate
+from worker.flow.responses.moved import Claim, Claims, Holders, claims_in
+from worker.flow.responses.people import differences
+from worker.flow.responses.rules import RULES
+from worker.flow.timestamps import from_ms, rfc3339
+from worker.nps.histogram import classify
+from worker.nps.latest import Given
+
+_Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
+#: The verdict that ends an alert.
+_WITHDRAWN = f"alert_{AlertAction.WITHDRAWN}"
+
+#: Kafka takes 1 MiB by default, with what frames a record. What came may have been let in because it was compressed.
+_LARGEST_SENT_ON = 1_040_000
+
+
+class Batch(NamedTuple):
+    """Records of one partition of the responses topic, in order.
+
+    `topic`: its full name; `home`: cluster and topic in one word; `sent_on`: per partition that records were sent on
+    from, the highest offset that has arrived here: they come in order, so what is not above it came twice;
+    `secret`: what only the workers of these topics know. They prove by it that they sent a record on (without one
+    nothing is proven), and make customers' salts of it. `partitions`: of the topic; `holders`: of this partition.
+    `sweep`: finds customers who have been silent for long; without one, only those who answer again are noticed.
+    `latest_time`: the latest Kafka time of any record before these, in ms.
+    """
+
+    records: Iterable[Record]
+    partition: int
+    topic: str
+    home: str
+    sent_on: Mapping[int, int]
+    secret: bytes = b""
+    partitions: int = 1
+    holders: Holders | None = None
+    sweep: Sweep | None = None
+    latest_time: int = 0
+
+
+class Decided(NamedTuple):
+    """What a batch causes: outputs first, then the rows that stand for them (None erases a row).
+
+    `sent_on`: as in Batch, after it. `rest`: decides the next part of the batch, once these rows are written; None:
+    there is no further part. `surplus`: segments that were not counted, because there are too many. `latest_time`: as
+    in Batch, after it. `on_short_scale`: surveys whose answers are found for the first time to look as if they were
+    given on another scale.
+    """
+
+    outputs: list[Output]
+    rows: dict[bytes, bytes | None]
+    sent_on: Mapping[int, int]
+    rest: Callable[[], "Decided"] | None = None
+    surplus: int = 0
+    latest_time: int = 0
+    on_short_scale: Sequence[str] = ()
+
+
+#: Returns a customer's row.
+Read = Callable[[bytes], bytes | None]
+#: Returns the partition that a key belongs to.
+Owner = Callable[[bytes], int]
+
+
+class Desk:
+    """What lies on the desk while one batch is decided."""
+
+    def __init__(self, batch: Batch, policy: Policy, read: Read, owner: Owner) -> None:
+        self.batch = batch
+        self.policy = policy
+        self.owner = owner
+        self.contacts = Contacts(read)
+        self.tallies = Tallies()
+        self.outputs: list[Output] = []
+        self.claims: dict[str, list[Claim]] = {}
+        self.holders = batch.holders or Holders({})
+        self.sent_on = dict(batch.sent_on)
+        self.latest_time = batch.latest_time
+
+    def pass_time(self, record: Record) -> None:
+        """Take note of the time of a record that is decided. Time never goes back, whatever records say."""
+        self.latest_time = max(self.latest_time, record.timestamp)
+
+
+def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
+    """Decide a batch."""
+    desk = Desk(batch, policy, read, owner)
+    for record in batch.records:
+        travel(record, desk)
+    outputs = desk.outputs + moved.outputs(desk.claims, batch.partitions, batch.home, batch.secret)
+    outputs += desk.tallies.outputs(batch.partition, owner)
+    rows = desk.contacts.rows()
+    if batch.sweep is not None:
+        # Last, so that the batch is decided on the same rows however far the sweep has come.
+        rows = batch.sweep.changes(desk.latest_time, policy) | rows
+    return Decided(outputs, rows, desk.sent_on, latest_time=desk.latest_time)
+
+
+def travel(record: Record, desk: Desk) -> None:
+    """Take one record down the road."""
+    if record.headers and (claims := claims_in(record, desk.batch.home, desk.batch.secret)) is not None:
+        _give_up(record, claims, desk)
+        return
+    before = sent_on(record, desk.batch.home, desk.batch.secret) if record.headers else None
+    place = before or Place(record.partition, record.offset)
+    try:
+        if record.value is None:
+            response, at, key = None, 0, erased_key(record)
+        else:
+            response, at = validate(record, desk.policy.intake)
+            key = response.customer_id.encode()
+    except Rejected as rejected:
+        desk.outputs.append(dead_letter(record, place, rejected, desk.batch.topic, desk.policy.intake))
+        return
+    desk.pass_time(record)
+    contact = desk.contacts.get(key)
+    if _lives_elsewhere(record, key, contact, desk):
+        desk.outputs.append(_sent_on(record, key, place, desk))
+        return
+    if before is not None:
+        if before.offset <= desk.sent_on.get(before.partition, -1):
+            return  # sent on twice, because a crash repeated the sending
+        desk.sent_on[before.partition] = before.offset
+    if contact is None:
+        contact = Contact()
+    elif record.offset <= contact.mark:
+        return  # a replay: its outputs were acknowledged before this row was written
+    else:
+        contact = unexpired(contact, desk.latest_time, desk.policy) or Contact()
+    if response is None:
+        _erase(record, key, place, desk)
+        return
+    contact.mark = record.offset
+    desk.contacts.put(key, contact)
+    facts = Facts(
+        response=response,
+        segment=segment_path(response.segment),
+        category=classify(response.score),
+        at=at,
+        before=contact.answer(response.response_id),
+        contact=contact,
+        now=record.timestamp,
+        policy=desk.policy,
+        content=content_of(response, at),
+    )
+    _answer(record, facts, place, desk)
+
+
+def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
+    """Have customers give up the responses that others have now; who has a higher revision claims it in turn."""
+    desk.pass_time(record)
+    place, changed = Place(record.partition, record.offset), set[bytes]()
+    for response_id, told in claims.items():
+        if any(claim.revision > 0 for claim in told):
+            desk.holders.note_claimed(response_id, record.offset)
+        for key in desk.holders.of(response_id, desk.contacts.opened()):
+            contact, customer_id = desk.contacts.get(key), key.decode()
+            if contact is None or (record.offset <= contact.mark and key not in changed):
+                continue  # erased, or a replay
+            if unexpired(contact, desk.latest_time, desk.policy) is not contact:
+                continue
+            answer = contact.answer(response_id)
+            highest = None if answer is None else _highest(answer, customer_id, told)
+            if answer is None or highest is None:
+                continue
+            own = Claim(answer.survey_id, customer_id, answer.revision)
+            if own.outranks(highest):
+                desk.claims.setdefault(response_id, []).append(own)
+                continue
+            if not highest.outranks(own):
+                continue
+            contact.mark = record.offset
+            changed.add(key)
+            amendment = of_move(answer, highest, customer_id, record.timestamp)
+            _amend(amendment, record, contact, customer_id, place, desk)
+
+
+def _highest(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> Claim | None:
+    """Return the highest claim of other customers to an answer; None if there is none, or the answer has moved."""
+    others = [claim for claim in claims if claim.customer_id != customer_id and claim.survey_id == answer.survey_id]
+    if answer.held == MOVED or not others:
+        return None
+    return max(others, key=lambda claim: (claim.revision, claim.customer_id))
+
+
+def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, desk: Desk) -> bool:
+    """Say whether the customer's history is in another partition than this record.
+
+    Hashing a key is dear, and a customer with a row here is at home, so it is done for unknown customers only.
+    """
+    if record.key != key:
+        return True
+    return contact is None and desk.owner(key) != desk.batch.partition
+
+
+def _sent_on(record: Record, key: bytes, place: Place, desk: Desk) -> Output:
+    """Send the record on to its customer's partition, with its own time and the place it came from.
+
+    It goes into the same topic: were it a topic of its own, a crash could let the two be read in another order than
+    before, and a batch be decided twice, on different rows.
+    """
+    batch, partition = desk.batch, desk.owner(key)
+    headers = [header for header in record.headers if header[0] not in (ORIGIN_HEADER, PROOF_HEADER)]
+    headers += origin_headers(record, batch.home, batch.secret, key, partition)
+    size = size_of(key, record.value, headers)
+    if size > _LARGEST_SENT_ON:
+        said = (
+            f"{size} bytes with its key and headers, at most {_LARGEST_SENT_ON} can be sent on to the right partition"
+        )
+        return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, desk.policy.intake)
+    return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, partition)
+
+
+def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:
+    """Forget the customer, and tell those who hold personal data to do the same; anonymous counts stay."""
+    desk.contacts.erase(key)
+    desk.outputs += [Output(outbox.ALERTS, key, None), Output(outbox.INVITATIONS, key, None)]
+    decision_id = make_id("decision", *place)
+    erased = _Decision(
+        decision_id=decision_id,
+        outcome=Outcome.ERASED,
+        customer_id=key.decode(),
+        decided_at=from_ms(record.timestamp),
+        source_partition=place.partition,
+        source_offset=log_offset(place.offset),
+    )
+    desk.outputs.append(outbox.event(outbox.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
+
+
+def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
+    response, before = facts.response, facts.before
+    if before is not None and (outcome := _repeated(before, facts)) is not None:
+        _record_answer(facts, place, desk, outcome)
+        return
+    known = facts.contact.older_revision(response.response_id) if before is None else None
+    if known is not None:
+        _answer_of_old(facts, known, place, desk)
+        return
+    answer = _kept(facts, desk.latest_time)
+    answer.offset = record.offset
+    facts.contact.salt = facts.contact.salt or make_salt(desk.batch.secret, *place)
+    burst = burst_of(facts.contact.answers, answer, desk.policy.bursts) if before is None and answer.counted else None
+    if burst is not None:
+        answer.held = burst.held[-1]
+    if answer.held or burst is not None:
+        answer.counted = answer.counted and not answer.held
+        facts = replace(facts, held=OUTCOMES[answer.held] if answer.held else None, is_followed=_is_followed(burst))
+    rulings = [rule(facts) for rule in RULES]
+    for ruling in rulings:
+        if ruling.kind is not None:
+            _send(ruling, ruling.kind, facts, desk)
+    _enter_tally(record, answer, before, facts.contact, desk)
+    answer.alerted = _has_alert(rulings, before)
+    if burst is not None:
+        amendments = of_burst(burst, response.customer_id, facts.now, desk.policy)
+        rulings += _on_burst(burst, amended=bool(amendments))
+        for amendment in amendments:
+            _amend(amendment, record, facts.contact, response.customer_id, place, desk, answer)
+    facts.contact.remember(answer, before, desk.latest_time, desk.policy.history)
+    _claim(record, response, before, desk)
+    outcome = facts.held
+    if outcome is None:
+        outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
+    _record_answer(facts, place, desk, outcome, rulings)
+
+
+def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
+    """Decide about an answer of which only the id and the revision are kept.
+
+    A correction of it is decided by the rules, but the counts keep what they have: nobody knows any more what to take
+    out of them.
+    """
+    response = facts.response
+    revision = short_revision(response.revision)
+    if revision <= known:
+        outcome = Outcome.DUPLICATE if revision == known else Outcome.SUPERSEDED
+        _record_answer(facts, place, desk, outcome)
+        return
+    rulings = [rule(facts) for rule in RULES]
+    for ruling in rulings:
+        if ruling.kind is not None:
+            _send(ruling, ruling.kind, facts, desk)
+    facts.contact.note_older(response.response_id, response.revision, desk.policy.history)
+    _record_answer(facts, place, desk, Outcome.FORGOTTEN, rulings)
+
+
+def _claim(record: Record, response: Response, before: Answer | None, desk: Desk) -> None:
+    """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
+    if before is not None and before.held != MOVED:
+        return
+    if response.revision == 0 and desk.holders.is_idle:
+        return  # so it is with nearly all responses
+    desk.holders.add(response.response_id, response.customer_id.encode())
+    if response.revision > 0 or desk.holders.was_claimed(response.response_id, record.offset):
+        claim = Claim(response.survey_id, response.customer_id, response.revision)
+        desk.claims.setdefault(response.response_id, []).append(claim)
+
+
+def _kept(facts: Facts, time: int) -> Answer:
+    """Return what the customer's row keeps of a response that comes at a time, in ms."""
+    response, before = facts.response, facts.before
+    held = 0
+    if before is not None and before.is_held and not facts.content.said & COMMENT:
+        held = before.held  # whoever writes a comment is a person, and counts from then on
+    return Answer(
+        response.response_id,
+        response.revision,
+        response.score,
+        facts.segment,
+        facts.at,
+        not response.test,
+        time if before is None else before.seen,
+        response.survey_id,
+        CUSTOMER_AND_RESPONSE if before is None else before.scheme,
+        None,
+        facts.content,
+        held,
+    )
+
+
+def _is_followed(burst: Burst | None) -> bool:
+    """Say whether somebody is called about another answer of the burst already."""
+    return burst is not None and not burst.is_shared and any(answer.has_alert for answer in burst.answers[:-1])
+
+
+def _on_burst(burst: Burst, *, amended: bool) -> list[Ruling]:
+    """Return what the decision says of a burst, where it changes anything."""
+    held = burst.held[-1]
+    if held:
+        verdict, reason = "not_counted", str(OUTCOMES[held])
+    elif amended:
+        verdict, reason = "counted", "shared_id" if burst.is_shared else "suspect_scanner"
+    else:
+        return []
+    return [Ruling(_RuleDecision(rule="burst", verdict=verdict, reason=reason, figures=burst.figures))]
+
+
+def _amend(
+    amendment: Amendment,
+    record: Record,
+    contact: Contact,
+    customer_id: str,
+    place: Place,
+    desk: Desk,
+    new: Answer | None = None,
+) -> None:
+    """Change what was decided about an earlier answer: in the counts, its alert, the row, and with a decision.
+
+    `new`: the customer's answer that is the reason, if one is, which the row does not have yet.
+    """
+    before, after, ruling = amendment.before, amendment.after, amendment.ruling
+    key, now = customer_id.encode(), rfc3339(record.timestamp)
+    if ruling is not None:
+        assert ruling.kind is not None
+        assert ruling.event is not None
+        desk.outputs.append(outbox.event(ruling.kind, key, ruling.event, ruling.event_id, now))
+    if before.counted != after.counted:
+        after.offset = record.offset
+        desk.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
+        known = contact.answers if new is None else [*contact.answers, new]
+        desk.tallies.differ(record.offset, differences(known, before, after))
+    contact.replace(before, after)
+    decision_id = make_id("decision", *place, customer_id, before.response_id)
+    decision = _Decision(
+        decision_id=decision_id,
+        outcome=amendment.outcome,
+        customer_id=customer_id,
+        response_id=before.response_id,
+        revision=amendment.revision,
+        score=before.score,
+        category=classify(before.score),
+        segment=before.segment,
+        decided_at=from_ms(record.timestamp),
+        source_partition=place.partition,
+        source_offset=log_offset(place.offset),
+        rules=[] if ruling is None else [ruling.said],
+    )
+    desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
+
+
+def _entry(answer: Answer, contact: Contact) -> tuple[Where, Given] | None:
+    """Return what an answer of a customer is in the counts; None if it does not count."""
+    if not answer.counted:
+        return None
+    # What the version before has counted is in segments' rows under a number without salt.
+    known_as = number(answer.response_id, contact.salt if answer.offset >= 0 else b"")
+    return Where(answer.segment, answer.survey_id), Given(answer.at, known_as, answer.score)
+
+
+def _repeated(before: Answer, facts: Facts) -> Outcome | None:
+    """Say why a response changes nothing: it is known, or an earlier revision. None if it is news.
+
+    Survey tools repeat a submission under the same revision while the customer goes on filling the form in. The later
+    copy is taken if it says everything that the one before did, and more: a comment, a consent, a name, an address.
+    Otherwise nobody can tell which of two copies is the right one, and the first stays.
+    """
+    if facts.response.revision != before.revision:
+        return Outcome.SUPERSEDED if facts.response.revision < before.revision else None
+    if before.held == MOVED:
+        return Outcome.SUPERSEDED  # another customer has it, under a claim that this revision does not outrank
+    if before.content is None or before.content.whole == facts.content.whole:
+        return Outcome.DUPLICATE
+    known, now = before.content.said, facts.content.said
+    return None if known != now and known & now == known else Outcome.DIFFERS
+
+
+def _has_alert(rulings: Iterable[Ruling], before: Answer | None) -> bool:
+    """Say whether the response's alert is open after these rulings."""
+    for ruling in rulings:
+        if ruling.kind is outbox.ALERT:
+            return ruling.said.verdict != _WITHDRAWN
+    return before is not None and before.has_alert
+
+
+def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:
+    assert ruling.event is not None
+    key, time = facts.response.customer_id.encode(), rfc3339(facts.now)
+    desk.outputs.append(outbox.event(kind, key, ruling.event, ruling.event_id, time))
+    if kind is outbox.INVITATION:
+        facts.contact.invited_at = facts.now
+
+
+def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact: Contact, desk: Desk) -> None:
+    """One event is one entry per segment, with what it takes out and what it puts in."""
+    if before is not None and before.counted:
+        desk.tallies.move(record.offset, _entry(before, contact), _entry(answer, contact), before.offset)
+    elif answer.counted:
+        known_as = number(answer.response_id, contact.salt)
+        given = answer.at, known_as, answer.score
+        desk.tallies.put(record.offset, (answer.segment, answer.survey_id), given)
+    if contact.answers:
+        desk.tallies.differ(record.offset, differences(contact.answers, before, answer))
+
+
+def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:
+    response, decision_id = facts.response, make_id("decision", *place)
+    decision = _Decision(
+        decision_id=decision_id,
+        outcome=outcome,
+        customer_id=response.customer_id,
+        response_id=response.response_id,
+        revision=response.revision,
+        score=response.score,
+        category=facts.category,
+        segment=facts.segment,
+        decided_at=from_ms(facts.now),
+        source_partition=place.partition,
+        source_offset=log_offset(place.offset),
+        rules=[ruling.said for ruling in rulings],
+    )
+    key = response.customer_id.encode()
+    desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, rfc3339(facts.now)))

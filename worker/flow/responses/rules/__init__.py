@@ -1,0 +1,7 @@
+"""The rules. Each is one file and one function from facts to a ruling; adding one is a file and a line here."""
+
+from worker.flow.responses.rules.detractor_alert import detractor_alert
+from worker.flow.responses.rules.review_invitation import review_invitation
+from worker.flow.responses.rules.suspect_gaming import suspect_gaming
+
+RULES = (detractor_alert, review_invitation, suspect_gaming)

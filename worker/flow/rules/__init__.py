@@ -1,7 +1,0 @@
-"""The rules. Each is one file and one function from facts to a ruling; adding one is a file and a line here."""
-
-from worker.flow.rules.detractor_alert import detractor_alert
-from worker.flow.rules.review_invitation import review_invitation
-from worker.flow.rules.suspect_gaming import suspect_gaming
-
-RULES = (detractor_alert, review_invitation, suspect_gaming)
