@@ -8,7 +8,7 @@ import faust
 from bench.contenders.faust_reduced import make, start
 from bench.contenders.task import Meter, Task, given
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Decided, Output
 from worker.flow.responses import road
 from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
@@ -76,7 +76,7 @@ class _Job:
                 self._meter.end(self._decided)
                 os._exit(0)
 
-    async def _keep(self, decided: road.Decided, table: Any) -> None:
+    async def _keep(self, decided: Decided, table: Any) -> None:
         for output in decided.outputs:
             await self._send(output)
         for key, row in decided.rows.items():

@@ -8,11 +8,9 @@ from bench.contenders.full import LOOK_SECONDS, settings_for
 from bench.contenders.task import Meter, Task, given
 from worker.errors import Rejected
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output, Record
 from worker.flow.lineage import segment_path
-from worker.flow.outbox import Output
-from worker.flow.record import Record
 from worker.flow.responses.intake import validate
-from worker.flow.responses.road import Decided
 from worker.kafka import topics
 from worker.kafka.rows import Partition
 from worker.nps.histogram import PASSIVE_FROM

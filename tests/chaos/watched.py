@@ -6,9 +6,9 @@ from typing import NamedTuple, cast
 from aiokafka import ConsumerRecord
 
 from worker.flow import outbox
+from worker.flow.batch import Record
 from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
-from worker.flow.record import Record
 
 
 class Watched(NamedTuple):

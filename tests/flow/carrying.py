@@ -7,15 +7,14 @@ from flow.records import HERE, POLICY, SECRET, TOPIC, Record
 from nps.telling import numbers
 
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output
+from worker.flow.batch import Record as AnyRecord
 from worker.flow.messages import tally
-from worker.flow.outbox import Output
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER
-from worker.flow.record import Record as AnyRecord
 from worker.flow.responses import road
 from worker.flow.responses.expiry import Sweep
 from worker.flow.responses.moved import Holders
-from worker.flow.responses.road import Decided
 from worker.nps.segment import Move
 
 #: What tells an output from all others: its topic, its key and its id.

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from worker.flow.batch import Output
 from worker.flow.lineage import segment_path
-from worker.flow.outbox import Output
 from worker.flow.policy import InvitationPolicy, Platform, Policy
 from worker.flow.responses.content import content_of
 from worker.flow.responses.customer import Answer, Contact

@@ -10,10 +10,9 @@ from flow.records import NOW, TOPIC, Record
 from schemas.dead_letter import DeadLetter, Reason
 from worker.errors import Rejected
 from worker.flow import outbox
+from worker.flow.batch import Output, Place
 from worker.flow.dead_letter import dead_letter
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Place
 from worker.flow.timestamps import LATEST
 
 WHY = Rejected(Reason.NOT_JSON, "value: Invalid JSON")

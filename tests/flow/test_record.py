@@ -5,16 +5,8 @@ from typing import Any
 import pytest
 from flow.records import HERE, SECRET, Record, value
 
-from worker.flow.record import (
-    ORIGIN_HEADER,
-    PROOF_HEADER,
-    Place,
-    header,
-    origin_headers,
-    proof_of,
-    sent_on,
-    size_of,
-)
+from worker.flow.batch import Place
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, header, origin_headers, proof_of, sent_on, size_of
 
 
 def onward(home: str = HERE, secret: bytes = SECRET, **changes: Any) -> Record:

@@ -8,10 +8,9 @@ from flow.records import NOW, Record
 from schemas.alert import Alert
 from schemas.delivery import Delivery, DeliveryStatus
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output
 from worker.flow.ids import make_id
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.responses.road import Decided
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Planner
 from worker.notify.routing import Route

@@ -28,7 +28,7 @@ from schemas.alert import Alert
 from schemas.delivery import DeliveryStatus
 from worker.errors import DeliveryError
 from worker.flow import outbox
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox, letter_key
 from worker.notify.outcomes import Outcome, write_down

@@ -11,12 +11,12 @@ from flow.records import HERE, HOUR, TOPIC, Record, answer
 
 from schemas.incident import Incident
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output
 from worker.flow.incidents import road as watching
 from worker.flow.messages import tick
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy, Policy
 from worker.flow.responses import road
-from worker.flow.responses.road import Batch, Decided
+from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
 from worker.rebuild.answers import Answers
 from worker.rebuild.incidents import Incidents

@@ -9,7 +9,7 @@ from flow.responses.test_moved import CUSTOMERS, carried
 from flow.responses.test_road import World, counted, is_claim
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.flow.record import origin_headers
 from worker.rebuild.answers import Answers, applied_until
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any, NamedTuple, cast
 
 from schemas.cloudevents import Headers
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.kafka import journal
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Fence, Head, Logged, Partition

@@ -14,8 +14,8 @@ from worker.detect.culprits import Split
 from worker.detect.watch import Told
 from worker.errors import DeliveryError
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.incidents import incident
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Planner

@@ -7,10 +7,10 @@ from flow.records import HOUR
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
 from worker.detect.watch import Told, Watch
+from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.incidents import road as watching
 from worker.flow.incidents.too_many import TooMany
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.nps.usage import Usage
 from worker.rebuild.incidents import Incidents

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided
 from worker.roles.scales import warned_of_scales
 
 

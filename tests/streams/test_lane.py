@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from worker.flow.outbox import Output
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided, Output
 from worker.kafka import reading
 from worker.kafka.rows import Head, Partition
 from worker.settings import KafkaSettings

@@ -6,7 +6,7 @@ import pytest
 from notify.mailboxes import DEFAULT, KEY, pending, planned, told
 
 from schemas.alert import Alert
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.notify import mailbox
 from worker.notify.mailbox import Mailbox
 from worker.notify.routing import Route

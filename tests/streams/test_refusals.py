@@ -5,10 +5,9 @@ from flow.records import Record
 
 from schemas.dead_letter import Reason
 from worker.errors import Rejected
+from worker.flow.batch import Output, Place
 from worker.flow.dead_letter import dead_letter
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Place
 from worker.streams.refusals import Refusals
 
 

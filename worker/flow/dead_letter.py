@@ -6,10 +6,10 @@ from schemas.dead_letter import DeadLetter, Reason
 from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import outbox
+from worker.flow.batch import Output, Place, Record
 from worker.flow.ids import make_id
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Place, Record, log_offset
+from worker.flow.record import log_offset
 from worker.flow.timestamps import from_ms, rfc3339
 
 #: A key longer than any identifier is a mistake of its own; its beginning is enough to find it.

@@ -1,13 +1,11 @@
-"""What a batch sends: records for topics, in the order they were decided."""
+"""The topics, by their names without the prefix, and the kinds of events that are sent to them."""
 
 from typing import NamedTuple
 
-import msgspec
-
 from schemas import cloudevents
 from schemas.base import Event
-from schemas.cloudevents import Headers
 from schemas.emitted import to_json
+from worker.flow.batch import Output
 
 RESPONSES = "responses"
 ALERTS = "alerts"
@@ -18,20 +16,6 @@ TALLIES = "tallies"
 HOURS = "hours"
 SCORES = "scores"
 DELIVERIES = "deliveries"
-
-
-class Output(msgspec.Struct, frozen=True, gc=False):
-    """One record to send: the topic without its prefix, and the Kafka timestamp in ms (None: the time of sending).
-
-    `partition`: None for that of the batch which causes it, since what is about a customer stays together.
-    """
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = []  # aiokafka takes lists only
-    timestamp: int | None = None
-    partition: int | None = None
 
 
 class Kind(NamedTuple):

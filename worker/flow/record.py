@@ -1,11 +1,10 @@
-"""What arrives: a Kafka record, and where it came from."""
+"""What a record says of itself beyond its value: its offset in the log, its headers, and where it came from."""
 
-from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import NamedTuple, Protocol
 
 from schemas.cloudevents import Headers
+from worker.flow.batch import Place, Record
 
 #: The header of a record that the worker itself sent on from a wrong partition: where it was first.
 ORIGIN_HEADER = "nps-origin"
@@ -22,32 +21,6 @@ EPOCH = 10**13
 _LONGEST_NUMBER = 19
 #: What the two lengths of a header take in a record, at most.
 _HEADER_FRAME = 10
-
-
-class Place(NamedTuple):
-    """Where a record lies, or first lay, on the responses topic."""
-
-    partition: int
-    offset: int
-
-
-class Record(Protocol):
-    """A Kafka record; aiokafka's ConsumerRecord is one. `timestamp` is in ms since the epoch."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 def log_offset(offset: int) -> int:

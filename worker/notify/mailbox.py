@@ -22,12 +22,11 @@ from schemas.emitted import emitted
 from schemas.incident import Incident, IncidentAction
 from worker.errors import DeliveryError, Rejected
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output, Overlay, Record
 from worker.flow.dead_letter import stray
 from worker.flow.ids import make_id
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Record, header
-from worker.flow.responses.road import Decided
+from worker.flow.record import header
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
@@ -174,29 +173,25 @@ class _Desk:
         self.planner = planner
         self.outputs: list[Output] = []
         self.letters: dict[bytes, bytes | None] = {}
-        self._read = read
-        self._boxes: dict[bytes, Mailbox | None] = {}
+        self._boxes = Overlay(read, decode, encode)
 
     def box(self, key: bytes) -> Mailbox:
         """Return a mailbox; what happens to it is kept."""
-        if key not in self._boxes:
-            row = self._read(key)
-            self._boxes[key] = None if row is None else decode(row)
-        box = self._boxes[key]
+        box = self._boxes.get(key)
         if box is None:
-            box = self._boxes[key] = Mailbox()
+            box = Mailbox()
+            self._boxes.put(key, box)
         return box
 
     def erase(self, key: bytes) -> None:
         """Forget a customer's mails, open ones included."""
         for mail in self.box(key).mails:
             self.letters[letter_key(key, mail.delivery_id)] = None
-        self._boxes[key] = None
+        self._boxes.erase(key)
 
     def decided(self) -> Decided:
         """Return outputs and rows: alerts before the mailboxes that list them, in case only some get written."""
-        boxes = {key: None if box is None else encode(box) for key, box in self._boxes.items()}
-        return Decided(self.outputs, {**self.letters, **boxes}, {})
+        return Decided(self.outputs, {**self.letters, **self._boxes.rows()}, {})
 
 
 def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from worker.errors import DeliveryError
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox, letter_key
 from worker.notify.retry import RetryPolicy

@@ -12,7 +12,7 @@ from schemas.alert import Alert
 from schemas.dead_letter import Reason
 from schemas.incident import Incident, IncidentKind
 from worker.errors import Rejected
-from worker.flow.record import Record
+from worker.flow.batch import Record
 from worker.flow.timestamps import DAY, LATEST, to_ms
 
 Told = Alert | Incident

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.alert import AlertAction
+from worker.flow.batch import Record
 from worker.flow.ids import make_id
-from worker.flow.record import Record
 from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
 from worker.flow.responses.rules.detractor_alert import RULE
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output, Record
 from worker.flow.policy import Policy
-from worker.flow.record import Record
 from worker.flow.responses import road
 from worker.flow.responses.customer import decode_contact
 from worker.flow.responses.expiry import Sweep

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from aiokafka import AIOKafkaProducer
 
 from schemas.cloudevents import Headers
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.kafka import journal
 from worker.kafka.connection import client_options
 from worker.kafka.reading import Reader

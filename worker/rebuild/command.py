@@ -23,7 +23,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from worker.clock import SystemClock
 from worker.errors import SourceLost
 from worker.flow import outbox
-from worker.flow.record import EPOCH, Record
+from worker.flow.batch import Record
+from worker.flow.record import EPOCH
 from worker.flow.timestamps import DAY
 from worker.kafka import groups, reading, source, topics
 from worker.kafka.connection import client_options

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
 from worker.detect.watch import Told, Watch
+from worker.flow.batch import Record
 from worker.flow.ids import make_id
 from worker.flow.incidents import incident, too_many
 from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
-from worker.flow.record import Record
 from worker.flow.timestamps import HOUR, to_ms
 
 #: So many hours may lie between the hour in which an incident was found and the record that told of it.

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from schemas.delivery import Delivery, DeliveryStatus
 from worker.flow import outbox
-from worker.flow.outbox import Output
-from worker.flow.record import Record
+from worker.flow.batch import Output, Record
 from worker.flow.timestamps import to_ms
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox, Planner

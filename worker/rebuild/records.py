@@ -3,7 +3,7 @@
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 
 
 class Passed(NamedTuple):

@@ -11,12 +11,10 @@ import msgspec
 
 from worker.detect.watch import Watch
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output, Record
 from worker.flow.incidents import road as watching
 from worker.flow.messages import gaming_flag, tick
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
-from worker.flow.record import Record
-from worker.flow.responses.road import Decided
 from worker.flow.segments import road as segments
 from worker.flow.timestamps import HOUR
 from worker.nps.segment import Segment

@@ -20,7 +20,7 @@ from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.kafka.rows import Head
 from worker.notify import mailbox
 from worker.notify.addressing import Address, NobodyLeft, addressed

@@ -2,8 +2,7 @@
 
 from worker.clock import Clock
 from worker.flow import outbox
-from worker.flow.record import Record
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided, Record
 from worker.kafka import topics
 from worker.kafka.rows import Partition
 from worker.notify import mailbox

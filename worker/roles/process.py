@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from worker.clock import Clock
 from worker.flow import outbox
+from worker.flow.batch import Decided, Record
 from worker.flow.incidents import road as watching
-from worker.flow.record import Record
 from worker.flow.responses import road
 from worker.flow.responses.expiry import Sweep
 from worker.flow.responses.moved import Holders
-from worker.flow.responses.road import Batch, Decided
+from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
 from worker.kafka import topics
 from worker.kafka.partitioner import partition_of

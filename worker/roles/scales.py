@@ -3,7 +3,7 @@
 import logging
 
 from worker.detect.scales import HIGHEST, LOWEST
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided
 
 log = logging.getLogger(__name__)
 

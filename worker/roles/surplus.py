@@ -3,7 +3,7 @@
 import logging
 from time import monotonic
 
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided
 
 log = logging.getLogger(__name__)
 

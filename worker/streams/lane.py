@@ -23,9 +23,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 from faust.types import Message
 
-from worker.flow.outbox import Output
-from worker.flow.record import Record
-from worker.flow.responses.road import Decided
+from worker.flow.batch import Decided, Output, Record
 from worker.kafka import reading
 from worker.kafka.rows import Head, Partition
 from worker.settings import KafkaSettings

@@ -26,7 +26,7 @@ from faust.types.tuples import ConsumerMessage
 from mode import Service
 from mode.utils.futures import notify
 
-from worker.flow.record import Record
+from worker.flow.batch import Record
 from worker.streams.membership import MemberThread
 
 log = logging.getLogger(__name__)

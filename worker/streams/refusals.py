@@ -7,7 +7,7 @@ from time import monotonic
 import msgspec
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.streams.seldom import Seldom
 
 log = logging.getLogger(__name__)

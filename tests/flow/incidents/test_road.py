@@ -20,11 +20,11 @@ from schemas.emitted import to_json
 from schemas.incident import Incident
 from worker.detect.watch import Watch
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
 from worker.flow.lineage import paths_of
 from worker.flow.messages import gaming_flag, hourly_report
 from worker.flow.messages.hourly_report import Hours
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.nps.windows import HOUR
 

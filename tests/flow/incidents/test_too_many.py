@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from schemas.incident import Incident
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
 from worker.flow.incidents.too_many import TooMany, judge
 from worker.flow.messages import hourly_report
 from worker.flow.messages.hourly_report import Hours
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.flow.timestamps import HOUR
 from worker.nps.usage import LeftOut, Usage

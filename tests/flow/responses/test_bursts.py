@@ -8,7 +8,7 @@ from flow.records import DAY, NOW, POLICY, Record, of, value
 from flow.responses.test_road import counted
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.flow.policy import BurstPolicy, Policy
 from worker.flow.timestamps import from_ms
 

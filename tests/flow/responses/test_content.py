@@ -8,7 +8,7 @@ from flow.carrying import Partition, identities, numbered
 from flow.records import NOW, Record, of, value
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.flow.responses.customer import Answer, Contact
 
 UNHAPPY: dict[str, Any] = {"score": 2, "customer": {"name": "Marie"}}

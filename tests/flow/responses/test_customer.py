@@ -10,9 +10,10 @@ from flow.records import DAY, HOUR, NOW, Record, earlier, of, value
 from flow.responses.test_road import counted
 
 from worker.flow import outbox
+from worker.flow.batch import Overlay
 from worker.flow.lineage import segment_path
 from worker.flow.policy import HistoryPolicy, IntakePolicy
-from worker.flow.responses.customer import Answer, Contact, Contacts
+from worker.flow.responses.customer import Answer, Contact, customers
 from worker.flow.responses.intake import validate
 from worker.flow.timestamps import from_ms
 
@@ -135,23 +136,23 @@ class Rows(dict[bytes, bytes]):
         return self.get(key)
 
 
-def written(contacts: Contacts) -> Rows:
+def written(contacts: Overlay[Contact]) -> Rows:
     return Rows({key: row for key, row in contacts.rows().items() if row is not None})
 
 
 def test_a_row_survives_being_written_and_read() -> None:
     contact = Contact(mark=2**40, answers=[earlier(), earlier(response_id="é😀")], invited_at=NOW)
-    contacts = Contacts(Rows().read)
+    contacts = customers(Rows().read)
     contacts.put(b"c-1", contact)
 
-    assert contact == Contacts(written(contacts).read).get(b"c-1")
+    assert contact == customers(written(contacts).read).get(b"c-1")
 
 
 def test_a_row_is_read_once_and_its_changes_are_kept() -> None:
-    first = Contacts(Rows().read)
+    first = customers(Rows().read)
     first.put(b"c-1", Contact())
     rows = written(first)
-    contacts = Contacts(rows.read)
+    contacts = customers(rows.read)
     for score in count():
         contact = contacts.get(b"c-1")
         assert contact is not None
@@ -160,17 +161,17 @@ def test_a_row_is_read_once_and_its_changes_are_kept() -> None:
             break
 
     assert rows.reads == 1
-    again = Contacts(written(contacts).read).get(b"c-1")
+    again = customers(written(contacts).read).get(b"c-1")
     assert again is not None
     assert again.invited_at == 3
 
 
 def test_an_unknown_customer_has_no_row() -> None:
-    assert Contacts(Rows().read).get(b"c-1") is None
+    assert customers(Rows().read).get(b"c-1") is None
 
 
 def test_an_erased_customer_is_gone_at_once_and_its_row_with_the_batch() -> None:
-    contacts = Contacts(Rows().read)
+    contacts = customers(Rows().read)
     contacts.put(b"c-1", Contact())
     contacts.erase(b"c-1")
 
@@ -179,12 +180,12 @@ def test_an_erased_customer_is_gone_at_once_and_its_row_with_the_batch() -> None
 
 
 def test_one_who_answers_after_being_erased_has_a_new_row() -> None:
-    contacts = Contacts(Rows().read)
+    contacts = customers(Rows().read)
     contacts.put(b"c-1", Contact(invited_at=NOW))
     contacts.erase(b"c-1")
     contacts.put(b"c-1", Contact())
 
-    assert Contact() == Contacts(written(contacts).read).get(b"c-1")
+    assert Contact() == customers(written(contacts).read).get(b"c-1")
 
 
 # Ids beyond the answers

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.flow.responses import expiry
 from worker.flow.responses.customer import Contact, decode_contact, encode_contact
 from worker.flow.responses.expiry import Sweep, unexpired

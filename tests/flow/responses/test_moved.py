@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.decision import Outcome
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 from worker.flow.record import PROOF_HEADER
 from worker.flow.responses.customer import MOVED, Answer
 from worker.flow.responses.moved import Holders

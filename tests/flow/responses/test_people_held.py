@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.flow import outbox
-from worker.flow.outbox import Output
+from worker.flow.batch import Output
 
 CUSTOMERS = ("c-0", "c-1", "c-2")
 COUNTED, KNOWN = {"accepted", "revised"}, {"duplicate", "superseded", "differs"}

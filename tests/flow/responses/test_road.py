@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from schemas.catalog import CONTRACTS
 from schemas.decision import Outcome
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.ids import make_id
-from worker.flow.outbox import Output
 from worker.flow.policy import HistoryPolicy, IntakePolicy, Policy
 from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER
 from worker.flow.responses.customer import Contact

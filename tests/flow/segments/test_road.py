@@ -14,11 +14,10 @@ from nps.telling import entries
 
 from schemas.scores import Scores
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output
 from worker.flow.messages import gaming_flag, hourly_report, tick
 from worker.flow.messages.hourly_report import Hours
 from worker.flow.messages.tally import Tally
-from worker.flow.outbox import Output
-from worker.flow.responses.road import Decided
 from worker.flow.segments import road as segments
 from worker.nps.interval import adjusted_wald
 from worker.nps.jump import Jump

@@ -9,9 +9,9 @@ from schemas.scores import WindowScore
 from worker.detect.culprits import Split
 from worker.detect.watch import Told
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
-from worker.flow.outbox import Output
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.flow.window_score import window_score
 from worker.nps.interval import difference

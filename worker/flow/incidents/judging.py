@@ -20,11 +20,11 @@ from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
 from worker.detect.silences import is_silent, missed
 from worker.detect.watch import KEPT, Told, Watch
+from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.incidents.slices import Slices
 from worker.flow.lineage import SEPARATOR, lineage, parent_of, survey_of
 from worker.flow.messages import gaming_flag
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy
 from worker.nps.jump import Jump
 

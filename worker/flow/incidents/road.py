@@ -16,6 +16,7 @@ import msgspec
 from worker.detect.drops import NO_PRIOR, Prior
 from worker.detect.watch import Watch
 from worker.errors import Rejected
+from worker.flow.batch import Decided, Output, Record
 from worker.flow.dead_letter import stray
 from worker.flow.incidents.judging import Judge
 from worker.flow.incidents.slices import Slices
@@ -23,10 +24,7 @@ from worker.flow.incidents.too_many import TooMany
 from worker.flow.incidents.too_many import judge as judge_number
 from worker.flow.lineage import parent_of
 from worker.flow.messages import hourly_report
-from worker.flow.outbox import Output
 from worker.flow.policy import IncidentPolicy, IntakePolicy
-from worker.flow.record import Record
-from worker.flow.responses.road import Decided
 from worker.nps.usage import Usage
 from worker.nps.windows import HOUR
 

@@ -13,8 +13,8 @@ import msgspec
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
 from worker.detect.watch import Told
+from worker.flow.batch import Output
 from worker.flow.incidents import incident
-from worker.flow.outbox import Output
 from worker.nps.usage import LeftOut, Usage
 
 #: In hours: for so long there must be room, and so old may an answer that was left out be to open an incident.

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
-from worker.flow.outbox import TALLIES, Output
+from worker.flow.outbox import TALLIES
 from worker.nps.jump import Jump
 
 #: A hint's key; tallies have none.

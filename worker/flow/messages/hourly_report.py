@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
 from worker.flow.messages.chunks import parts
-from worker.flow.outbox import Output
 from worker.flow.timestamps import HOUR, LATEST
 from worker.nps import columns
 from worker.nps.untold import WIDTH

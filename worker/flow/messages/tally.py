@@ -9,10 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from worker.flow import outbox
+from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
 from worker.flow.lineage import paths_of
 from worker.flow.messages.chunks import parts
-from worker.flow.outbox import Output
 from worker.flow.timestamps import LATEST
 from worker.nps import columns
 from worker.nps.histogram import BINS

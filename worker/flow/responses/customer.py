@@ -3,11 +3,12 @@
 The answers are also how far back a duplicate is recognised: HistoryPolicy bounds them by number and age.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from struct import Struct
 
 import msgspec
 
+from worker.flow.batch import Overlay, Read
 from worker.flow.ids import number
 from worker.flow.policy import HistoryPolicy
 from worker.flow.responses.content import Content
@@ -149,33 +150,6 @@ encode_contact = msgspec.msgpack.Encoder().encode
 decode_contact = msgspec.msgpack.Decoder(Contact).decode
 
 
-class Contacts:
-    """The customers of one partition while a batch is decided: rows as they are read, with the changes on top."""
-
-    def __init__(self, read: Callable[[bytes], bytes | None]) -> None:
-        self._read = read
-        self._open: dict[bytes, Contact | None] = {}
-
-    def get(self, key: bytes) -> Contact | None:
-        """Return the customer's row, None if there is none (or it was erased in this batch)."""
-        if key in self._open:
-            return self._open[key]
-        row = self._read(key)
-        contact = self._open[key] = None if row is None else decode_contact(row)
-        return contact
-
-    def put(self, key: bytes, contact: Contact) -> None:
-        """Keep a row; later changes to it are kept as well."""
-        self._open[key] = contact
-
-    def opened(self) -> list[tuple[bytes, Contact]]:
-        """Return the rows that were read or changed, without those that are erased."""
-        return [(key, contact) for key, contact in self._open.items() if contact is not None]
-
-    def erase(self, key: bytes) -> None:
-        """Forget the customer."""
-        self._open[key] = None
-
-    def rows(self) -> dict[bytes, bytes | None]:
-        """Return every row that was opened, encoded; None erases."""
-        return {key: None if contact is None else encode_contact(contact) for key, contact in self._open.items()}
+def customers(read: Read) -> Overlay[Contact]:
+    """Return the customers of one partition while a batch is decided."""
+    return Overlay(read, decode_contact, encode_contact)

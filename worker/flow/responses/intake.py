@@ -16,9 +16,10 @@ from schemas.cloudevents import SPEC_VERSION, STRUCTURED_CONTENT_TYPE, Structure
 from schemas.dead_letter import Reason
 from schemas.response import Customer, Response
 from worker.errors import Rejected
+from worker.flow.batch import Record
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import Record, header
+from worker.flow.record import header
 from worker.flow.timestamps import HOUR, LATEST, to_ms
 
 _parse: Callable[[bytes], Response] = Response.__pydantic_validator__.validate_json

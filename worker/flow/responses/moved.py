@@ -21,10 +21,10 @@ import msgspec
 
 from schemas.cloudevents import Headers
 from worker.flow import outbox
+from worker.flow.batch import Output, Record
 from worker.flow.ids import number
 from worker.flow.messages.chunks import parts
-from worker.flow.outbox import Output
-from worker.flow.record import PROOF_HEADER, Record, proof_of
+from worker.flow.record import PROOF_HEADER, proof_of
 from worker.flow.responses.customer import Contact, decode_contact
 
 #: The header of a record that holds claims; its value names cluster and topic, as that of a rerouted record does.

@@ -4,7 +4,7 @@ Nothing here waits, reads a clock or knows Faust: a batch is decided in memory, 
 gives the same outputs, ids included. That is what lets a crash anywhere be answered by a replay.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -16,27 +16,19 @@ from schemas.emitted import emitted
 from schemas.response import Response
 from worker.errors import Rejected
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output, Place, Read, Record
 from worker.flow.dead_letter import dead_letter
 from worker.flow.ids import make_id, make_salt, number
 from worker.flow.lineage import segment_path
 from worker.flow.messages.tally import Tallies, Where
-from worker.flow.outbox import Kind, Output
+from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
-from worker.flow.record import (
-    ORIGIN_HEADER,
-    PROOF_HEADER,
-    Place,
-    Record,
-    log_offset,
-    origin_headers,
-    sent_on,
-    size_of,
-)
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, sent_on, size_of
 from worker.flow.responses import moved
 from worker.flow.responses.amendment import OUTCOMES, Amendment, of_burst, of_move
 from worker.flow.responses.bursts import Burst, burst_of
 from worker.flow.responses.content import COMMENT, content_of
-from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, MOVED, Answer, Contact, Contacts, short_revision
+from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, MOVED, Answer, Contact, customers, short_revision
 from worker.flow.responses.expiry import Sweep, unexpired
 from worker.flow.responses.facts import Facts, Ruling
 from worker.flow.responses.intake import erased_key, validate
@@ -78,26 +70,6 @@ class Batch(NamedTuple):
     latest_time: int = 0
 
 
-class Decided(NamedTuple):
-    """What a batch causes: outputs first, then the rows that stand for them (None erases a row).
-
-    `sent_on`: as in Batch, after it. `rest`: decides the next part of the batch, once these rows are written; None:
-    there is no further part. `surplus`: segments that were not counted, because there are too many. `latest_time`: as
-    in Batch, after it. `on_short_scale`: surveys whose answers are found for the first time to look as if they were
-    given on another scale.
-    """
-
-    outputs: list[Output]
-    rows: dict[bytes, bytes | None]
-    sent_on: Mapping[int, int]
-    rest: Callable[[], "Decided"] | None = None
-    surplus: int = 0
-    latest_time: int = 0
-    on_short_scale: Sequence[str] = ()
-
-
-#: Returns a customer's row.
-Read = Callable[[bytes], bytes | None]
 #: Returns the partition that a key belongs to.
 Owner = Callable[[bytes], int]
 
@@ -109,7 +81,7 @@ class Desk:
         self.batch = batch
         self.policy = policy
         self.owner = owner
-        self.contacts = Contacts(read)
+        self.contacts = customers(read)
         self.tallies = Tallies()
         self.outputs: list[Output] = []
         self.claims: dict[str, list[Claim]] = {}

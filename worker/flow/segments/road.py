@@ -10,6 +10,7 @@ from schemas.scores import Scores, SmoothedScore, SuspectGaming, SuspectScale, T
 from worker.detect.scales import HIGHEST, LOWEST, answers_on_short_scale
 from worker.errors import Rejected
 from worker.flow import outbox
+from worker.flow.batch import Decided, Output, Record
 from worker.flow.dead_letter import no_message, stray
 from worker.flow.ids import make_id
 from worker.flow.lineage import survey_of
@@ -17,10 +18,7 @@ from worker.flow.messages import gaming_flag, tally, tick
 from worker.flow.messages.hourly_report import Hours
 from worker.flow.messages.hourly_report import outputs as hours_of
 from worker.flow.messages.tally import Tally
-from worker.flow.outbox import Output
 from worker.flow.policy import IntakePolicy, SegmentPolicy
-from worker.flow.record import Record
-from worker.flow.responses.road import Decided
 from worker.flow.timestamps import LATEST, from_ms, rfc3339
 from worker.flow.window_score import window_score
 from worker.nps.histogram import counts
