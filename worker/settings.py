@@ -33,9 +33,9 @@ from worker.flow.policy import (
     SegmentPolicy,
     SolicitationPolicy,
 )
-from worker.notify.channels.email import SmtpSettings
-from worker.notify.letterhead import Letterhead
-from worker.notify.plain_text import header_line
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.plain_text import header_line
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key

@@ -31,8 +31,8 @@ from worker.flow.responses import road
 from worker.flow.responses.customer import Contact
 from worker.kafka import header_names, journal, topics
 from worker.kafka.reading import Span
-from worker.notify import compose
-from worker.notify.channels.email import EmailChannel
+from worker.notify.channels.email import compose
+from worker.notify.channels.email.smtp import EmailChannel
 from worker.notify.schedule import Errand
 from worker.rebuild.mails import Mails
 from worker.roles.courier import Courier

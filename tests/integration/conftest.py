@@ -17,7 +17,7 @@ from worker.demo.stage import Stage
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import AlertPolicy, BurstPolicy, InvitationPolicy, Platform
-from worker.notify.channels.email import SmtpSettings
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 from worker.streams.table import PartitionedStore
 

@@ -13,15 +13,15 @@ from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Planner
+from worker.notify.notice import Notice
 from worker.notify.routing import Route
-from worker.notify.told import Told
 
 KEY = b"c-42"
 DEFAULT = Route(name="default", to=["support@example.org"])
 BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
 
 
-def told(alert: Told, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
+def told(alert: Notice, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
     """Return a step of an alert or an incident as the notifier reads it."""
     kind = outbox.ALERT if isinstance(alert, Alert) else outbox.INCIDENT
     headers = [("ce_id", event_id.encode()), ("ce_type", kind.type)]

@@ -19,7 +19,7 @@ from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError
 from worker.kafka.rows import Partition
 from worker.notify import mailbox
-from worker.notify.channels.email import EmailChannel, SmtpSettings
+from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
 from worker.notify.mailbox import Planner
 from worker.notify.routing import Route
 from worker.roles.courier import Courier

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from worker import logs
 from worker.errors import Fatal, SettingsError, StillRunning, Unreachable
 from worker.kafka.connection import ssl_context
-from worker.notify.channels.email import EmailChannel
+from worker.notify.channels.email.smtp import EmailChannel
 from worker.settings import CONFIG_VARIABLE, Settings, load
 
 SETTINGS_HELP = (

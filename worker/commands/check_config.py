@@ -14,7 +14,7 @@ from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
 from worker.kafka import topics
 from worker.logs import counted
-from worker.notify.channels.email import EmailChannel
+from worker.notify.channels.email.smtp import EmailChannel
 from worker.settings import Settings, source
 
 

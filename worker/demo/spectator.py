@@ -13,7 +13,7 @@ from schemas.decision import Outcome
 from worker.flow import outbox
 from worker.kafka.connection import client_options
 from worker.kafka.topics import topic_name
-from worker.notify.told import Told, told_in
+from worker.notify.notice import Notice, notice_in
 from worker.settings import Settings
 
 _WATCHED = (outbox.DECISIONS, outbox.ALERTS, outbox.INVITATIONS, outbox.DEAD_LETTERS, outbox.SCORES)
@@ -40,7 +40,7 @@ class Seen:
     alerts: set[str] = field(default_factory=set)
     invitations: set[str] = field(default_factory=set)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
-    latest: deque[Told] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))
+    latest: deque[Notice] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))
 
     def take(self, topic: str, value: bytes | None) -> None:
         """Take in one record's value; a null erases and is not counted."""
@@ -53,7 +53,7 @@ class Seen:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
         elif topic == outbox.ALERTS:
-            told = told_in(value)
+            told = notice_in(value)
             self.latest.appendleft(told)
             if isinstance(told, Alert):
                 self.alerts.add(told.alert_id)

@@ -13,7 +13,7 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
 from worker.kafka.preflight import reach
-from worker.notify.channels.email import SmtpSettings
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
 

@@ -18,7 +18,7 @@ from schemas.alert import Alert
 from worker.demo.spectator import DEAD_LETTER, Seen
 from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
-from worker.notify.told import Told
+from worker.notify.notice import Notice
 
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
 _BAR = 20
@@ -173,7 +173,7 @@ def _bar(nps: float) -> Text:
     return Text.assemble((left.rjust(half), "red"), ("│", "dim"), (right.ljust(half), _colour(nps)))
 
 
-def _alerts(latest: Sequence[Told], lines: int) -> RenderableType:
+def _alerts(latest: Sequence[Notice], lines: int) -> RenderableType:
     table = Table.grid(padding=(0, 1), expand=True)
     for column in ("severity", "action", "score", "who", "segment", "said"):
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if column == "said" else None)

@@ -1,1 +1,1 @@
-"""From an alert to a mail: routing, composing, retrying (pure), and the channels that send."""
+"""From an alert or an incident to who hears of it, and when: planning, which is pure, and the channels that send."""

@@ -28,9 +28,9 @@ from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
 from worker.flow.timestamps import from_ms, rfc3339
+from worker.notify.notice import Notice, check_record, notice_in
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route, routes_for
-from worker.notify.told import Told, check_record, told_in
 
 CHANNEL = "email"
 
@@ -123,7 +123,7 @@ def has_open(row: bytes) -> bool:
     return row.startswith(_HAS_OPEN)
 
 
-def box_key(told: Told, key: bytes) -> bytes:
+def box_key(told: Notice, key: bytes) -> bytes:
     """Return the key of the row for what a record with this key tells."""
     return _INCIDENT + key if isinstance(told, Incident) else key
 
@@ -133,12 +133,12 @@ def letter_key(key: bytes, delivery_id: str) -> bytes:
     return key + _NUL + delivery_id.encode()
 
 
-def read_letter(key: bytes, letter: bytes) -> Told:
+def read_letter(key: bytes, letter: bytes) -> Notice:
     """Return what an open mail is about; `key` is its mailbox's."""
     return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(letter)
 
 
-def notice(mail: Mail, key: bytes, letter: bytes) -> Told:
+def notice(mail: Mail, key: bytes, letter: bytes) -> Notice:
     """Return what an open mail is to say: the newest that is known, as the step its receivers have not heard of."""
     told = read_letter(key, letter)
     if not mail.action:
@@ -204,7 +204,7 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
             if record.value is None:
                 desk.erase(key)
                 continue
-            told = told_in(record.value, header(record, "ce_type"))
+            told = notice_in(record.value, header(record, "ce_type"))
         except (Rejected, ValidationError) as error:
             none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
             desk.outputs.append(stray(record, error if isinstance(error, Rejected) else none, planner.intake))
@@ -213,7 +213,7 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
     return desk.decided()
 
 
-def _step(told: Told, record: Record, key: bytes, desk: _Desk) -> None:
+def _step(told: Notice, record: Record, key: bytes, desk: _Desk) -> None:
     """Take one step of an alert or an incident: mails to plan, mails to say it instead, mails that lost their point."""
     box, now = desk.box(key), record.timestamp
     event_id = (header(record, "ce_id") or told.alert_id.encode()).decode(errors="replace")
@@ -227,7 +227,7 @@ def _step(told: Told, record: Record, key: bytes, desk: _Desk) -> None:
         _plan(told, record, event_id, earlier, desk)
 
 
-def _cancel(earlier: Iterable[Mail], told: Told, key: bytes, now: int, desk: _Desk) -> None:
+def _cancel(earlier: Iterable[Mail], told: Notice, key: bytes, now: int, desk: _Desk) -> None:
     for mail in earlier:
         if mail.is_open:
             desk.outputs.append(_settle(mail, DeliveryStatus.CANCELLED, told.action, now))
@@ -249,7 +249,7 @@ def _merge(earlier: Iterable[Mail], told: Alert, record: Record, event_id: str |
                 mail.reason = told.reason
 
 
-def _plan(told: Told, record: Record, event_id: str, earlier: Sequence[Mail], desk: _Desk) -> None:
+def _plan(told: Notice, record: Record, event_id: str, earlier: Sequence[Mail], desk: _Desk) -> None:
     key, now = box_key(told, record.key or b""), record.timestamp
     box = desk.box(key)
     for route in _routes(told, earlier, desk.planner):
@@ -267,7 +267,7 @@ def _plan(told: Told, record: Record, event_id: str, earlier: Sequence[Mail], de
         desk.outputs.append(logged(mail, "planned", now))
 
 
-def _is_always_mailed(told: Told) -> bool:
+def _is_always_mailed(told: Notice) -> bool:
     return told.action == AlertAction.UPDATED and told.reason in _ALWAYS_MAILED
 
 
@@ -275,7 +275,7 @@ def _is_merged(delivery_id: str, earlier: Iterable[Mail]) -> bool:
     return any(delivery_id in mail.merged for mail in earlier)
 
 
-def _routes(told: Told, earlier: Iterable[Mail], planner: Planner) -> list[Route]:
+def _routes(told: Notice, earlier: Iterable[Mail], planner: Planner) -> list[Route]:
     """Return the routes of a step: today's; of an update that is always mailed, those that have the alert already."""
     todays = routes_for(told, planner.routes)
     if not _is_always_mailed(told):
@@ -290,7 +290,7 @@ def _delivery_id(event_id: str, route: str) -> str:
     return make_id("delivery", CHANNEL, event_id, route)
 
 
-def _earlier(box: Mailbox, told: Told, event_id: str) -> list[Mail]:
+def _earlier(box: Mailbox, told: Notice, event_id: str) -> list[Mail]:
     """Return the mails about earlier steps of the same alert or incident; not those of this step, if it is a repeat."""
     return [
         mail
@@ -299,7 +299,7 @@ def _earlier(box: Mailbox, told: Told, event_id: str) -> list[Mail]:
     ]
 
 
-def _is_no_news(told: Told, route: Route, earlier: Iterable[Mail]) -> bool:
+def _is_no_news(told: Notice, route: Route, earlier: Iterable[Mail]) -> bool:
     """Say whether this is the end of something whose beginning the route's receivers were never told of."""
     statuses = {mail.status for mail in earlier if mail.route == route.name}
     return told.action in _ENDS and statuses == {DeliveryStatus.CANCELLED}

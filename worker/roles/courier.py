@@ -23,15 +23,15 @@ from worker.flow import outbox
 from worker.flow.batch import Output
 from worker.kafka.rows import Head
 from worker.notify import mailbox
-from worker.notify.addressing import Address, NobodyLeft, addressed
-from worker.notify.channels.email import EmailChannel
-from worker.notify.compose import compose
+from worker.notify.channels.email.compose import compose
+from worker.notify.channels.email.smtp import EmailChannel
 from worker.notify.mailbox import Mail, Mailbox
+from worker.notify.notice import Notice
 from worker.notify.outage import Outage, Refusal, Refusals
 from worker.notify.outcomes import Outcome, write_down
+from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.routing import Route
 from worker.notify.schedule import Errand, Schedule
-from worker.notify.told import Told
 from worker.service import Failure
 from worker.streams.lease import lease_holds
 from worker.streams.sending import Sendable
@@ -272,7 +272,7 @@ class Courier:
             return outcome
         return self._judged(errand, outcome, error)
 
-    async def _send_mail(self, errand: Errand, told: Told, address: Address) -> DeliveryError | None:
+    async def _send_mail(self, errand: Errand, told: Notice, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted, None if it was."""
         message = compose(told, address.route, delivery_id=errand.delivery_id, letterhead=self._email.letterhead)
         try:

@@ -6,7 +6,7 @@ from worker.flow.batch import Decided, Record
 from worker.kafka import topics
 from worker.kafka.rows import Partition
 from worker.notify import mailbox
-from worker.notify.channels.email import EmailChannel
+from worker.notify.channels.email.smtp import EmailChannel
 from worker.roles.courier import Courier
 from worker.service import Background, Service
 from worker.settings import Settings

@@ -28,7 +28,7 @@ from worker.app import Worker, running
 from worker.demo.progress import Progress
 from worker.embedded.inbox import HOST, Answer, Cut, Drip, Inbox, Mail, Step
 from worker.flow.policy import AlertPolicy
-from worker.notify.channels.email import SmtpSettings
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.routing import Route
 from worker.settings import EmailSettings, KafkaSettings, Settings
 

@@ -17,8 +17,8 @@ from aiosmtpd.smtp import AuthResult, Envelope, Session
 from pydantic import SecretStr, ValidationError
 
 from worker.errors import DeliveryError, SettingsError
-from worker.notify.channels import email
-from worker.notify.channels.email import EmailChannel, SmtpSettings
+from worker.notify.channels.email import smtp as email
+from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
 
 # aiosmtpd names its hooks handle_MAIL and passes them more than is needed here.
 # ruff: noqa: ARG002, N802

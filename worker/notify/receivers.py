@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from worker.address import without_repeats
 from worker.notify.mailbox import Mail
+from worker.notify.notice import Notice
 from worker.notify.routing import Route, routes_for
-from worker.notify.told import Told
 
 
 class Address(NamedTuple):
@@ -24,7 +24,7 @@ class NobodyLeft(Exception):
         self.reason = reason
 
 
-def addressed(mail: Mail, told: Told, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
+def addressed(mail: Mail, told: Notice, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
     """Return where a mail goes; `mails`: all of its mailbox.
 
     If its route is gone, or was renamed, it goes to the first of today's routes that has no mail about the same step.

@@ -15,15 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from schemas.alert import Alert
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, to_ms
-from worker.notify.alert_page import alert_page
-from worker.notify.headers import POLICY
-from worker.notify.incident_page import incident_page
-from worker.notify.language import WORDS
-from worker.notify.letterhead import Letterhead
-from worker.notify.page import FIELD, field
-from worker.notify.plain_text import header_line, quoted, wrapped
+from worker.notify.channels.email.alert_page import alert_page
+from worker.notify.channels.email.headers import POLICY
+from worker.notify.channels.email.incident_page import incident_page
+from worker.notify.channels.email.language import WORDS
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.page import FIELD, field
+from worker.notify.channels.email.plain_text import header_line, quoted, wrapped
+from worker.notify.notice import Notice
 from worker.notify.routing import Route
-from worker.notify.told import Told
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -36,7 +36,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(wrapped=wrapped, quoted=quoted)
 
 
-def compose(told: Told, route: Route, *, delivery_id: str, letterhead: Letterhead) -> EmailMessage:
+def compose(told: Notice, route: Route, *, delivery_id: str, letterhead: Letterhead) -> EmailMessage:
     """Return the mail that tells the route's receivers of this step of the alert or the incident.
 
     `delivery_id` becomes the Message-ID. All steps of an alert are one thread: each refers to the same message, which

@@ -1,11 +1,11 @@
 """What an alert's mail says: who is unhappy, why, and whether they may be called. Pure."""
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer
-from worker.notify.language import WORDS, Words, language_of
-from worker.notify.letterhead import Letterhead
-from worker.notify.links import Link, call, openable, write_to
-from worker.notify.page import COLOURS, FIELD, OVER, Page, Row, Section, field, subject
-from worker.notify.plain_text import lines, one_line, shortened
+from worker.notify.channels.email.language import WORDS, Words, language_of
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.links import Link, call, openable, write_to
+from worker.notify.channels.email.page import COLOURS, FIELD, OVER, Page, Row, Section, field, subject
+from worker.notify.channels.email.plain_text import lines, one_line, shortened
 
 _COMMENT = 5_000
 _SUBJECT_NAME = 60

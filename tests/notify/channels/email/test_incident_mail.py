@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notify.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject, wire
+from notify.channels.email.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject, wire
 
 from schemas.alert import Alert, Severity
 from schemas.incident import Change, Incident, IncidentAction, IncidentReason
 from schemas.scores import WindowScore
-from worker.notify.compose import compose
-from worker.notify.incident_words import INCIDENT_WORDS
-from worker.notify.language import Language
-from worker.notify.letterhead import Letterhead
+from worker.notify.channels.email.compose import compose
+from worker.notify.channels.email.incident_words import INCIDENT_WORDS
+from worker.notify.channels.email.language import Language
+from worker.notify.channels.email.letterhead import Letterhead
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.notify.plain_text import header_line, lines, one_line, quoted, shortened, wrapped
+from worker.notify.channels.email.plain_text import header_line, lines, one_line, quoted, shortened, wrapped
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from notify.mailboxes import DEFAULT, pending
 
 from schemas.alert import Alert
-from worker.notify.addressing import NobodyLeft, addressed
+from worker.notify.receivers import NobodyLeft, addressed
 from worker.notify.routing import Route
 
 MakeAlert = Callable[..., Alert]

@@ -8,14 +8,14 @@ import pytest
 from flow.records import Record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from notify.channels.email.mails import mail, subject, wire
 from notify.mailboxes import KEY, planned
-from notify.mails import mail, subject, wire
 from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.incident import Incident
 from worker.notify import mailbox
-from worker.notify.told import told_in
+from worker.notify.notice import notice_in
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]
@@ -29,31 +29,31 @@ def test_an_incident_is_known_by_its_type_or_else_by_its_kind(
 ) -> None:
     incident = make_incident()
 
-    assert incident == told_in(incident.model_dump_json().encode(), event_type)
+    assert incident == notice_in(incident.model_dump_json().encode(), event_type)
 
 
 @pytest.mark.parametrize("event_type", [ALERT, None, b"", b"nps.alert.v2", b"\xff"])
 def test_an_alert_is_known_by_its_type_or_else_by_its_kind(make_alert: MakeAlert, event_type: bytes | None) -> None:
     alert = make_alert()
 
-    assert alert == told_in(alert.model_dump_json().encode(), event_type)
+    assert alert == notice_in(alert.model_dump_json().encode(), event_type)
 
 
 @pytest.mark.parametrize("kind", ["segment_drop", "no_responses"])
 def test_each_kind_of_incident_is_known_without_a_type(make_incident: MakeIncident, kind: str) -> None:
-    assert isinstance(told_in(make_incident(kind=kind).model_dump_json().encode()), Incident)
+    assert isinstance(notice_in(make_incident(kind=kind).model_dump_json().encode()), Incident)
 
 
 def test_a_kind_added_later_is_known_by_its_type(make_incident: MakeIncident) -> None:
     incident = make_incident(kind="too_good_to_be_true")
 
-    assert incident == told_in(incident.model_dump_json().encode(), INCIDENT)
+    assert incident == notice_in(incident.model_dump_json().encode(), INCIDENT)
 
 
 def test_the_type_counts_for_more_than_the_kind(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
     for event, other in ((make_alert(), INCIDENT), (make_incident(), ALERT)):
         with pytest.raises(ValidationError):
-            told_in(event.model_dump_json().encode(), other)
+            notice_in(event.model_dump_json().encode(), other)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_type_counts_for_more_than_the_kind(make_alert: MakeAlert, make_inci
 @pytest.mark.parametrize("event_type", [ALERT, INCIDENT, None])
 def test_what_is_neither_is_refused(value: bytes, event_type: bytes | None) -> None:
     with pytest.raises(ValidationError):
-        told_in(value, event_type)
+        notice_in(value, event_type)
 
 
 #: Without a time zone it is out of range; it is written by nobody, and was found by a fuzzer.
@@ -86,7 +86,7 @@ def test_a_time_that_no_mail_can_say_is_refused(
     else:
         body[field] = time
     with pytest.raises(ValidationError):
-        told_in(json.dumps(body).encode())
+        notice_in(json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("time", NO_TIMES)
@@ -109,7 +109,7 @@ def test_an_integer_that_fits_no_row_is_refused(
     outer, _, name = path.rpartition(".")
     (body[outer] if outer else body)[name] = number
     with pytest.raises(ValidationError, match="has a number that is too large"):
-        told_in(json.dumps(body).encode())
+        notice_in(json.dumps(body).encode())
 
 
 def test_an_alert_whose_revision_fits_no_row_becomes_a_dead_letter(make_alert: MakeAlert) -> None:
@@ -134,7 +134,7 @@ def test_a_figure_that_fills_a_subject_is_refused(make_incident: MakeIncident, f
     outer, _, name = field.rpartition(".")
     (body[outer] if outer else body)[name] = figure
     with pytest.raises(ValidationError, match="has a number that is too large"):
-        told_in(json.dumps(body).encode())
+        notice_in(json.dumps(body).encode())
 
 
 _TEXT = st.one_of(
@@ -191,7 +191,7 @@ def test_whatever_is_let_through_can_be_planned_and_composed(
         actions=(str(body["action"]),),
     )
     try:
-        told = told_in(value, event_type)
+        told = notice_in(value, event_type)
     except ValidationError:
         assert [output.topic for output in decided.outputs] == ["dead-letters"]
         return

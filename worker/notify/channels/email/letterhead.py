@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from worker.notify.language import Language, Words
+from worker.notify.channels.email.language import Language, Words
 
 
 @dataclass(frozen=True)

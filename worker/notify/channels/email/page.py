@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.alert import Severity
-from worker.notify.language import Language
-from worker.notify.plain_text import header_line, one_line
+from worker.notify.channels.email.language import Language
+from worker.notify.channels.email.plain_text import header_line, one_line
 
 #: The longest text of a field.
 FIELD = 300

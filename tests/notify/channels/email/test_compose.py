@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notify.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject, wire
+from notify.channels.email.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject, wire
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
 from schemas.response import Consent, Customer
-from worker.notify.compose import compose
-from worker.notify.language import WORDS, language_of
-from worker.notify.letterhead import Letterhead
+from worker.notify.channels.email.compose import compose
+from worker.notify.channels.email.language import WORDS, language_of
+from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.routing import Route
 
 MakeAlert = Callable[..., Alert]

@@ -4,11 +4,11 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
-from worker.notify.compose import compose
-from worker.notify.language import Language
-from worker.notify.letterhead import Letterhead
+from worker.notify.channels.email.compose import compose
+from worker.notify.channels.email.language import Language
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.notice import Notice
 from worker.notify.routing import Route
-from worker.notify.told import Told
 
 ROUTE = Route(name="default", to=["support@example.org", "boss@example.org"])
 DELIVERY = "7b8d1a3e-1111-5222-8333-444455556667"
@@ -29,7 +29,9 @@ HEADERS = [
 NBSP = "\N{NO-BREAK SPACE}"
 
 
-def mail(told: Told, route: Route = ROUTE, sender: str = "nps@example.org", language: Language = "en") -> EmailMessage:
+def mail(
+    told: Notice, route: Route = ROUTE, sender: str = "nps@example.org", language: Language = "en"
+) -> EmailMessage:
     """Return the mail as a receiver gets it: through bytes."""
     sent = compose(told, route, delivery_id=DELIVERY, letterhead=Letterhead(sender, language))
     received = message_from_bytes(wire(sent), policy=policy.default)

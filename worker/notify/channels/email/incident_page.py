@@ -5,10 +5,10 @@ Segments are named by whoever publishes responses, so their names are as foreign
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
-from worker.notify.incident_words import INCIDENT_WORDS, IncidentWords, Wording
-from worker.notify.language import WORDS, Words
-from worker.notify.letterhead import Letterhead
-from worker.notify.page import COLOURS, OVER, Page, Row, Section, field, subject
+from worker.notify.channels.email.incident_words import INCIDENT_WORDS, IncidentWords, Wording
+from worker.notify.channels.email.language import WORDS, Words
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.page import COLOURS, OVER, Page, Row, Section, field, subject
 
 #: As many as a path of eight names has, the root among them.
 _ANCESTORS = 8

@@ -15,7 +15,7 @@ from worker.errors import Rejected
 from worker.flow.batch import Record
 from worker.flow.timestamps import DAY, LATEST, to_ms
 
-Told = Alert | Incident
+Notice = Alert | Incident
 
 #: In bytes; a path of eight names takes less.
 _LONGEST_KEY = 4_000
@@ -28,14 +28,14 @@ _LARGEST_INTEGER = 2**63 - 1
 _LARGEST_FIGURE = 1e9
 
 
-def _with_times(told: Told) -> Told:
+def _with_times(told: Notice) -> Notice:
     """Return it; raise ValueError if a mail cannot say one of its times in every time zone."""
     if not all(0 <= to_ms(when) <= LATEST - DAY for when in _times(told)):
         raise ValueError("has a time before 1970, or at the end of all time")
     return told
 
 
-def _with_numbers(told: Told) -> Told:
+def _with_numbers(told: Notice) -> Notice:
     """Return it; raise ValueError if one of its numbers, at any depth, fits no row or no subject."""
     for number in _numbers(told.model_dump()):
         if not abs(number) <= (_LARGEST_INTEGER if isinstance(number, int) else _LARGEST_FIGURE):
@@ -55,18 +55,18 @@ def _numbers(value: object) -> Iterator[int | float]:
                 yield from _numbers(inner)
 
 
-def _times(told: Told) -> list[datetime]:
+def _times(told: Notice) -> list[datetime]:
     if isinstance(told, Incident):
         return [told.occurred_at, told.since]
     return [told.occurred_at, told.responded_at, *(answer.responded_at for answer in told.last_answers)]
 
 
-_ALERT: TypeAdapter[Told] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times), AfterValidator(_with_numbers)])
-_INCIDENT: TypeAdapter[Told] = TypeAdapter(
+_ALERT: TypeAdapter[Notice] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times), AfterValidator(_with_numbers)])
+_INCIDENT: TypeAdapter[Notice] = TypeAdapter(
     Annotated[Incident, AfterValidator(_with_times), AfterValidator(_with_numbers)]
 )
 _BY_TYPE = {cloudevents.ALERT.encode(): _ALERT, cloudevents.INCIDENT.encode(): _INCIDENT}
-_BY_KIND: Mapping[str, TypeAdapter[Told]] = dict.fromkeys(IncidentKind, _INCIDENT)
+_BY_KIND: Mapping[str, TypeAdapter[Notice]] = dict.fromkeys(IncidentKind, _INCIDENT)
 
 
 class _Kind(BaseModel):
@@ -83,7 +83,7 @@ def check_record(record: Record) -> None:
         raise Rejected(Reason.TOO_LARGE, f"{size} bytes, at most {_LARGEST} can be kept")
 
 
-def told_in(value: bytes, event_type: bytes | None = None) -> Told:
+def notice_in(value: bytes, event_type: bytes | None = None) -> Notice:
     """Return the event that a value is, by its type, which is in the header `ce_type`; without one, by its kind.
 
     Raise ValidationError if it is neither an alert nor an incident, or one that no mail could tell of.
@@ -91,7 +91,7 @@ def told_in(value: bytes, event_type: bytes | None = None) -> Told:
     return (_BY_TYPE.get(event_type or b"") or _by_kind(value)).validate_json(value)
 
 
-def _by_kind(value: bytes) -> TypeAdapter[Told]:
+def _by_kind(value: bytes) -> TypeAdapter[Notice]:
     try:
         return _BY_KIND.get(_Kind.model_validate_json(value).kind, _ALERT)
     except ValidationError:
