@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from worker import cancelling
-from worker.cancelling import cancel_all, raise_if_cancelled
+from worker.cancelling import cancel_all, finish, raise_if_cancelled
 
 
 async def swallows(times: int, began: asyncio.Event) -> None:
@@ -70,3 +70,31 @@ async def test_a_task_learns_that_it_was_cancelled_although_that_was_swallowed()
     await cancel_all([task])
 
     assert task.cancelled()
+
+
+async def test_closing_is_finished_although_whoever_waits_for_it_is_cancelled() -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+    steps = []
+
+    async def closing() -> None:
+        began.set()
+        await go_on.wait()
+        steps.append("closed")
+
+    task = asyncio.create_task(finish(closing()))
+    await began.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert steps == ["closed"]
+
+
+async def test_an_error_of_closing_is_raised() -> None:
+    async def closing() -> None:
+        raise ValueError("it does not close")
+
+    with pytest.raises(ValueError, match="does not close"):
+        await finish(closing())

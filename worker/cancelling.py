@@ -5,7 +5,7 @@ closed. Whoever then waits for the task waits for ever, and asyncio asks a task 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 #: A task that goes on in spite of it is cancelled again after so long, in seconds. Not sooner: it may be at work
@@ -33,3 +33,22 @@ async def cancel_all(tasks: Iterable["asyncio.Future[Any]"]) -> None:
         for task in done:
             if not task.cancelled():
                 task.exception()  # or asyncio would say that nobody asked for it
+
+
+async def finish(closing: Coroutine[Any, Any, None]) -> None:
+    """Run what closes something to its end, also if the task that waits for it is cancelled meanwhile.
+
+    Raise CancelledError afterwards in that case; else the error of `closing`, if it has one. Without this, aiokafka
+    would leave connections open, or swallow the cancellation.
+    """
+    task, was_cancelled = asyncio.ensure_future(closing), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            was_cancelled = True
+    if was_cancelled:
+        if not task.cancelled():
+            task.exception()  # the cancellation is what matters
+        raise asyncio.CancelledError
+    task.result()

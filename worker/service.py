@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 from worker.cancelling import cancel_all
 
+#: How long a coroutine may take to finish what it has in hand when it is asked to end.
+_FINISH_SECONDS = 5.0
+
 
 class Service(Protocol):
     """A part of a worker. Each is asked for its failure from before its start until its stop."""
@@ -58,8 +61,10 @@ class Failure:
 class Background:
     """A service that runs a coroutine from its start to its stop; an error of the coroutine is its failure."""
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], end: Callable[[], None] | None = None) -> None:
+        """`end`: asks the coroutine to end by itself, before it is cancelled."""
         self._work = work
+        self._end = end
         self._task: asyncio.Task[None] | None = None
         self._failure = Failure()
 
@@ -74,9 +79,13 @@ class Background:
         self._task.add_done_callback(self._failure.keep_of)
 
     async def stop(self) -> None:
-        """Cancel the coroutine, and wait until it has ended."""
-        if self._task is not None:
-            await cancel_all([self._task])
+        """Have the coroutine finish what it has in hand, if it can; cancel it; and wait until it has ended."""
+        if self._task is None:
+            return
+        if self._end is not None:
+            self._end()
+            await asyncio.wait([self._task], timeout=_FINISH_SECONDS)
+        await cancel_all([self._task])
 
     async def failure(self) -> None:
         """Wait until the coroutine has raised an error, and raise it."""

@@ -54,9 +54,11 @@ class World:
         return self._now
 
     async def wait(self, event: asyncio.Event, until: int | None) -> None:
-        del event, until
+        del until
         self._looked.set()
-        await self._go_on.wait()
+        waiting = [asyncio.create_task(each.wait()) for each in (self._go_on, event)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await cancelling.cancel_all(waiting)
         self._go_on.clear()
 
     async def looked(self) -> list[int]:
@@ -75,7 +77,8 @@ class World:
 
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[Background]:
-        ticking = Background(Ticker(self, self, self.is_caught_up).run)  # type: ignore[arg-type]
+        ticker = Ticker(self, self, self.is_caught_up)  # type: ignore[arg-type]
+        ticking = Background(ticker.run, ticker.end)
         await ticking.start()
         try:
             yield ticking
@@ -153,4 +156,27 @@ async def test_it_stops_although_a_library_swallows_the_cancellation(monkeypatch
 
     await ticking.stop()
 
+    assert world.sent == []
+
+
+async def test_a_question_in_hand_has_its_answer_before_the_ticker_ends() -> None:
+    world, asked, answer = World(0), asyncio.Event(), asyncio.Event()
+    answered = []
+
+    async def caught_up() -> bool:
+        asked.set()
+        await answer.wait()
+        answered.append(True)
+        return True
+
+    ticker = Ticker(world, world, caught_up)  # type: ignore[arg-type]
+    ticking = Background(ticker.run, ticker.end)
+    await ticking.start()
+    await asked.wait()
+    stopping = asyncio.create_task(ticking.stop())
+    await ticker._ending.wait()
+    answer.set()
+    await stopping
+
+    assert answered == [True]
     assert world.sent == []

@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from worker.cancelling import finish
 from worker.kafka import header_names
 from worker.kafka.connection import client_options
 from worker.settings import KafkaSettings
@@ -102,4 +103,4 @@ async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> Async
         await asyncio.sleep(0)  # its tasks begin: stopped before that, they would cancel whoever stops it
         yield Reader(consumer)
     finally:
-        await consumer.stop()
+        await finish(consumer.stop())

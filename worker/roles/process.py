@@ -85,7 +85,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     )
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
     ticker = Ticker(shell, clock, watermark.passed)
-    return [shell, Background(shell.activity.report), Background(ticker.run)]
+    return [shell, Background(shell.activity.report), Background(ticker.run, ticker.end)]
 
 
 class _Memory(NamedTuple):

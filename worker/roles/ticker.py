@@ -28,20 +28,27 @@ class Ticker:
         self._clock = clock
         self._caught_up = caught_up
         self._ticked: dict[int, int] = {}
-        self._never = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Ask it to end, once the question to Kafka that is in hand has its answer."""
+        self._ending.set()
 
     async def run(self) -> None:
-        """Tick until cancelled; a tick in hand is sent then, or not. Raise StateNotDurable if one cannot be sent."""
+        """Tick until the ticker is to end, or is cancelled. Raise StateNotDurable if a tick cannot be sent.
+
+        A cancellation may cut off a tick, or a question to Kafka with its connections.
+        """
         topic = self._shell.topic_name(outbox.TALLIES)
-        while True:
+        while not self._ending.is_set():
             if self._shell.ready:
                 hour = (self._clock.now() - _AFTER) // HOUR
                 held = sorted(tp.partition for tp in self._shell.consumer.due(topic))
                 due = [number for number in held if self._ticked.get(number) != hour]
                 passed = bool(due) and await self._caught_up()
                 raise_if_cancelled()
-                if passed:
+                if passed and not self._ending.is_set():
                     await self._shell.sender.send((topic, number, [(tick.KEY, b"", [], None)]) for number in due)
                     self._ticked = {**self._ticked, **dict.fromkeys(due, hour)}
                 self._ticked = {number: ticked for number, ticked in self._ticked.items() if number in held}
-            await self._clock.wait(self._never, self._clock.steady() + _LOOK)
+            await self._clock.wait(self._ending, self._clock.steady() + _LOOK)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from worker.cancelling import finish
 from worker.clock import Clock
 from worker.flow import outbox
 from worker.kafka import groups, reading, topics
@@ -62,4 +63,4 @@ class Watermark:
         try:
             return await groups.committed(admin, self._group, self._topic)
         finally:
-            await admin.close()
+            await finish(admin.close())
