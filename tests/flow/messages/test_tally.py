@@ -173,3 +173,13 @@ def test_a_batch_without_answers_sends_nothing() -> None:
 def test_a_tally_that_is_none_is_noticed() -> None:
     with pytest.raises(msgspec.DecodeError):
         tally.decode(msgspec.msgpack.encode({"source": 1}))
+
+
+def test_segments_stand_in_the_order_in_which_they_came_so_that_a_replay_gives_the_same_bytes() -> None:
+    tallies, names = Tallies(), [f"shop-{number}" for number in range(40)]
+    for offset, name in enumerate(names):
+        tallies.move(offset, (Where(name, ""), BEFORE), (Where(name, ""), AFTER))
+
+    (output,) = tallies.outputs(0, lambda _: 0)
+
+    assert [path for path in tally.decode(output.value or b"").segments if path] == names

@@ -145,8 +145,9 @@ class Tallies:
         for path, numbers in put.items():
             entries = Entries(columns.write(numbers), self._moves.get(path, []), people.get(path, b""))
             segments[owner(path.encode())][path] = entries
-        for path in self._moves.keys() - put.keys():
-            segments[owner(path.encode())][path] = Entries(moves=self._moves[path], people=people.get(path, b""))
+        for path, moves in self._moves.items():
+            if path not in put:
+                segments[owner(path.encode())][path] = Entries(moves=moves, people=people.get(path, b""))
         return [output for partition, told in segments.items() for output in _messages(source, told, partition)]
 
     def _end_event(self) -> None:
