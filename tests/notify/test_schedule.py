@@ -160,3 +160,50 @@ def test_mails_of_a_customer_keep_their_order_and_none_waits_for_ever_behind_new
         taken += [schedule.take(0), schedule.take(0)]
 
     assert [found for found in taken if found and found.key == b"flood"] == [errand(n, b"flood") for n in range(12)]
+
+
+def test_a_mail_that_is_forgotten_is_not_taken_and_the_others_of_its_row_stay() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1), a_mail(2)], due)
+    schedule.forget(errand(1))
+    schedule.forget(errand(3))
+
+    assert not schedule.is_open(errand(1))
+    assert schedule.is_open(errand(2))
+    assert [errand(2), None] == [schedule.take(0) for _ in range(2)]
+    schedule.forget(errand(2))
+    assert not schedule
+
+
+def test_mails_that_are_given_up_are_forgotten_but_those_in_hand_are_still_counted() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1), a_mail(2)], due)
+    schedule.take(0)
+    schedule.clear()
+
+    assert not schedule
+    assert (schedule.take(0), schedule.entries, schedule.count(0)) == (None, 0, 1)
+    schedule.put_back(errand(1))
+    assert (schedule.take(0), schedule.count(0)) == (None, 0)
+
+
+def test_a_mail_that_waits_can_be_hastened_and_one_that_may_go_already_stays_as_it_is() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1, due=900), a_mail(2)], due)
+    for number in (1, 2, 3):
+        schedule.hasten(errand(number), 100)
+
+    assert schedule.next_at() == 0
+    assert [errand(2), errand(1), None] == [schedule.take(100) for _ in range(3)]
+
+
+def test_a_mail_in_hand_that_is_hastened_goes_out_again_at_that_time() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1)], due)
+    schedule.take(0)
+    schedule.put(0, KEY, [a_mail(1, due=900)], due)
+    schedule.hasten(errand(1), 100)
+
+    assert schedule.take(100) is None
+    schedule.put_back(errand(1))
+    assert schedule.take(100) == errand(1)

@@ -5,7 +5,6 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,8 +18,13 @@ from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError
 from worker.kafka.rows import Partition
 from worker.notify import mailbox
-from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
+from worker.notify.channel import Channel
+from worker.notify.channels.email.channel import Email
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.mailbox import Planner
+from worker.notify.notice import Notice
+from worker.notify.receivers import Address
 from worker.notify.routing import Route
 from worker.roles.courier import Courier
 from worker.settings import EmailSettings, Settings
@@ -28,6 +32,7 @@ from worker.settings import EmailSettings, Settings
 MakeAlert = Callable[..., Alert]
 
 PARTITION = 0
+LETTERHEAD = Letterhead("nps@example.org", "en")
 AWAY = DeliveryError("refused", retry=True, unavailable=True)
 LATER = DeliveryError("smtp_451", retry=True)
 RELAY_DENIED = DeliveryError("smtp_554", retry=False, alarm=True)
@@ -35,8 +40,11 @@ NOBODY = DeliveryError("smtp_550", retry=False, alarm=True)
 MINUTES = 60_000
 
 
-class Channel:
-    """Takes mails; `answer` says what becomes of each, by its subject's alert."""
+class Double:
+    """A channel that is no e-mail: it takes notices, and `answer` says what becomes of each, by its alert."""
+
+    connections, most_connections = SmtpSettings().connections, SmtpSettings().most_connections
+    refuses_all, slow_setting = Email.refuses_all, Email.slow_setting
 
     def __init__(self) -> None:
         self.tried: list[str] = []
@@ -49,8 +57,9 @@ class Channel:
         self.let_go = asyncio.Event()
         self.closed = False
 
-    async def send(self, message: EmailMessage, to: list[str], begun: Callable[[], None] = lambda: None) -> None:
-        alert = str(message["X-NPS-Alert-Id"])
+    async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+        assert delivery_id
+        alert = notice.alert_id
         self.tried.append(alert)
         if alert in self.hanging:
             begun()
@@ -58,7 +67,7 @@ class Channel:
         await self.gate.wait()
         if (error := self.answer(alert)) is not None:
             raise error
-        self.sent.append((alert, tuple(to)))
+        self.sent.append((alert, tuple(address.receivers)))
 
     async def aclose(self) -> None:
         self.closed = True
@@ -71,12 +80,12 @@ class Channel:
 class Office:
     """A courier, and what is around it: one partition's rows in memory, the log, the group."""
 
-    def __init__(self, channel: Any = None, **changes: Any) -> None:
+    def __init__(self, channel: Channel | None = None, **changes: Any) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
         self.settings = Settings.model_construct(email=email)
         self.clock = FakeClock()
-        self.channel = Channel()
-        self.wire: Any = channel or self.channel
+        self.channel = Double()
+        self.wire: Channel = channel or self.channel
         self.rows = Partition()
         self.log: list[dict[str, Any]] = []
         self.generation = self.confirmed = 1
@@ -98,7 +107,14 @@ class Office:
         self.table = SimpleNamespace(
             partition=lambda _: self.rows, lock=lambda _: self._lock, write=self._write, watch=None
         )
-        self.courier = Courier(cast(Any, shell), cast(Any, self.table), cast(Any, self.wire), self.clock)
+        self.courier = Courier(
+            cast(Any, shell),
+            cast(Any, self.table),
+            self.wire,
+            self.clock,
+            routes=email.all_routes(),
+            retry=email.retry,
+        )
 
     async def _log_lines(self, batches: Any) -> None:
         for topic, _, records in batches:
@@ -511,7 +527,7 @@ async def test_a_real_server_that_turns_one_mail_away_gets_the_other_thirty(
         return answer if now is step and "vip@example.org" in mail.recipients else None
 
     inbox.behaviour = behaviour
-    channel = EmailChannel(SmtpSettings(host=inbox.host, port=inbox.port, tls="none"))
+    channel = Email(SmtpSettings(host=inbox.host, port=inbox.port, tls="none"), LETTERHEAD)
     async with at_work(channel=channel, routes=[Route(name="vip", segment="vip", to=["vip@example.org"])]) as office:
         office.plan(
             opened(make_alert, 0, segment="vip"), *(opened(make_alert, number, segment="") for number in range(1, 31))
@@ -539,7 +555,7 @@ async def test_a_real_server_that_leaves_one_mail_unanswered_and_turns_another_a
         return None
 
     inbox.behaviour = behaviour
-    channel = EmailChannel(SmtpSettings(host=inbox.host, port=inbox.port, tls="none", connections=1))
+    channel = Email(SmtpSettings(host=inbox.host, port=inbox.port, tls="none", connections=2), LETTERHEAD)
     async with asyncio.timeout(30), at_work(channel=channel) as office:
         office.plan(opened(make_alert, 0))
         await has_first.wait()

@@ -12,7 +12,7 @@ Waiting goes by the steady clock: a wall clock that jumps neither holds a mail b
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -23,13 +23,13 @@ from worker.flow import outbox
 from worker.flow.batch import Output
 from worker.kafka.rows import Head
 from worker.notify import mailbox
-from worker.notify.channels.email.compose import compose
-from worker.notify.channels.email.smtp import EmailChannel
+from worker.notify.channel import Channel
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.notice import Notice
 from worker.notify.outage import Outage, Refusal, Refusals
 from worker.notify.outcomes import Outcome, write_down
 from worker.notify.receivers import Address, NobodyLeft, addressed
+from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 from worker.notify.schedule import Errand, Schedule
 from worker.service import Failure
@@ -50,20 +50,26 @@ _SLOW_MS = 30_000
 #: The least time between two warnings about slow mails, in ms.
 _QUIET_MS = 60_000
 
-#: What is said when a server can be talked to, but refuses everything.
-_REFUSES_ALL = "the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)"
-
 
 class Courier:
     """Knows what is due of the partitions held, and sends it through the channel."""
 
-    def __init__(self, shell: Shell, table: DurableTable, channel: EmailChannel, clock: Clock) -> None:
+    def __init__(
+        self,
+        shell: Shell,
+        table: DurableTable,
+        channel: Channel,
+        clock: Clock,
+        *,
+        routes: Sequence[Route],
+        retry: RetryPolicy,
+    ) -> None:
         self._shell = shell
         self._table = table
         self._channel = channel
         self._clock = clock
-        self._email = shell.settings.email
-        self._routes: list[Route] = self._email.all_routes()
+        self._routes = routes
+        self._retry = retry
         self._outage = Outage()
         self._refusals = Refusals()
         self._schedule = Schedule()
@@ -130,7 +136,7 @@ class Courier:
 
     def _at(self, mail: Mail) -> int:
         """Return when a mail is due, by the steady clock: after the longest wait at most, whatever its row says."""
-        longest = int(self._email.retry.longest_seconds * 1_000)
+        longest = int(self._retry.longest_seconds * 1_000)
         return self._clock.steady() + min(mail.due - self._clock.now(), longest) if mail.due else 0
 
     async def _give_up(self, _app: Any, revoked: Any, **_: Any) -> None:
@@ -195,18 +201,18 @@ class Courier:
 
         In an outage only the probes count: a mail that was begun earlier may hang for longer than the outage lasts.
         """
-        smtp, slow = self._shell.settings.smtp, self._slow
+        channel, slow = self._channel, self._slow
         counted = self._in_hand if self._outage.until is None else self._probes
-        hands = self._outage.hands(smtp.connections, self._clock.steady())
-        return min(hands - len(set(counted).difference(slow)), smtp.most_connections - len(self._in_hand))
+        hands = self._outage.hands(channel.connections, self._clock.steady())
+        return min(hands - len(set(counted).difference(slow)), channel.most_connections - len(self._in_hand))
 
     def _warn_of_slow(self) -> None:
         now, slow = self._clock.steady(), self._slow
         if slow and now >= self._quiet_until:
             self._quiet_until = now + _QUIET_MS
             longest = (now - min(self._begun[errand] for errand in slow)) / 1_000
-            text = "mails wait for the mail server's answer: %d, the longest for %.0f s (smtp.accept_timeout_seconds)"
-            log.warning(text, len(slow), longest)
+            text = "mails wait for the mail server's answer: %d, the longest for %.0f s (%s)"
+            log.warning(text, len(slow), longest, self._channel.slow_setting)
 
     def _set_out(self) -> None:
         """Take up what is due, as far as hands are free; in an outage, each time another mail."""
@@ -274,9 +280,8 @@ class Courier:
 
     async def _send_mail(self, errand: Errand, told: Notice, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted, None if it was."""
-        message = compose(told, address.route, delivery_id=errand.delivery_id, letterhead=self._email.letterhead)
         try:
-            await self._channel.send(message, address.receivers, partial(self._note_begun, errand))
+            await self._channel.send(told, address, errand.delivery_id, partial(self._note_begun, errand))
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING
@@ -300,7 +305,8 @@ class Courier:
         if not error.retry:
             refusal = self._refusals.refused(errand, error.reason)
             if refusal is Refusal.EVERYBODY:
-                self._note_outage(DeliveryError(error.reason, retry=True, alarm=True, hint=_REFUSES_ALL), refusing=True)
+                hint = self._channel.refuses_all
+                self._note_outage(DeliveryError(error.reason, retry=True, alarm=True, hint=hint), refusing=True)
                 return None
             if refusal is Refusal.IN_DOUBT:
                 outcome = outcome._replace(error=DeliveryError(error.reason, retry=True, alarm=True))
@@ -334,7 +340,7 @@ class Courier:
         if not await self._lease_holds(generation):
             return
         partition = self._table.partition(number)
-        lines, rows = write_down(outcomes, partition.rows.get, self._clock.now(), self._email.retry)
+        lines, rows = write_down(outcomes, partition.rows.get, self._clock.now(), self._retry)
         await self._send(lines, number)
         if lines and not await self._is_written(number, rows, partition.head, generation):
             return

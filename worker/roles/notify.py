@@ -6,7 +6,7 @@ from worker.flow.batch import Decided, Record
 from worker.kafka import topics
 from worker.kafka.rows import Partition
 from worker.notify import mailbox
-from worker.notify.channels.email.smtp import EmailChannel
+from worker.notify.channels.email.channel import Email
 from worker.roles.courier import Courier
 from worker.service import Background, Service
 from worker.settings import Settings
@@ -19,7 +19,8 @@ ROLE = "notify"
 def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service]:
     """Return the role's services: its shell, the log's line a minute, and the courier."""
     shell = Shell(settings, ROLE, kafka)
-    planner = mailbox.Planner(settings.email.all_routes(), settings.email.actions, settings.intake)
+    email, routes = settings.email, settings.email.all_routes()
+    planner = mailbox.Planner(routes, email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)
     overfull = Overfull()
 
@@ -29,5 +30,6 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
         return decided
 
     shell.agent(outbox.ALERTS, table, decide)
-    courier = Courier(shell, table, EmailChannel(settings.smtp), clock)
+    channel = Email(settings.smtp, email.letterhead)
+    courier = Courier(shell, table, channel, clock, routes=routes, retry=email.retry)
     return [shell, Background(shell.activity.report), courier]

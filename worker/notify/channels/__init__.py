@@ -1,1 +1,1 @@
-"""One channel per file: its settings, its sending, its errors."""
+"""One channel per folder: its settings, its layout, its sending, its errors."""

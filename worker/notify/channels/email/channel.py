@@ -1,0 +1,31 @@
+"""The channel e-mail: a notice becomes a mail, and the mail server gets it."""
+
+from collections.abc import Callable
+
+from worker.notify.channels.email.compose import compose
+from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
+from worker.notify.notice import Notice
+from worker.notify.receivers import Address
+
+
+class Email:
+    """E-mail as a channel (worker/notify/channel.py). Raise SettingsError like EmailChannel."""
+
+    refuses_all = "the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)"
+    slow_setting = "smtp.accept_timeout_seconds"
+
+    def __init__(self, settings: SmtpSettings, letterhead: Letterhead) -> None:
+        self._server = EmailChannel(settings)
+        self._letterhead = letterhead
+        self.connections = settings.connections
+        self.most_connections = settings.most_connections
+
+    async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+        """Send a mail, whose Message-ID follows from `delivery_id`. Raise DeliveryError if it is not accepted."""
+        message = compose(notice, address.route, delivery_id=delivery_id, letterhead=self._letterhead)
+        await self._server.send(message, address.receivers, begun)
+
+    async def aclose(self) -> None:
+        """Close the connections to the mail server."""
+        await self._server.aclose()
