@@ -8,9 +8,9 @@ from worker.kafka.rows import Partition
 from worker.notify import mailbox
 from worker.notify.channels.email.channel import Email
 from worker.roles.courier import Courier
+from worker.roles.overfull import Overfull
 from worker.service import Background, Service
 from worker.settings import Settings
-from worker.streams.overfull import Overfull
 from worker.streams.shell import Shell
 
 ROLE = "notify"

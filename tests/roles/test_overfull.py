@@ -10,7 +10,7 @@ from worker.flow.batch import Output
 from worker.notify import mailbox
 from worker.notify.mailbox import Mailbox
 from worker.notify.routing import Route
-from worker.streams.overfull import Overfull
+from worker.roles.overfull import Overfull
 
 MakeAlert = Callable[..., Alert]
 
