@@ -57,8 +57,10 @@ class World:
         del until
         self._looked.set()
         waiting = [asyncio.create_task(each.wait()) for each in (self._go_on, event)]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        await cancelling.cancel_all(waiting)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancelling.cancel_all(waiting)
         self._go_on.clear()
 
     async def looked(self) -> list[int]:
