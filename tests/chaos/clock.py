@@ -1,7 +1,8 @@
 """A clock that stands still until it is told to move on."""
 
 import asyncio
-import contextlib
+
+from worker.cancelling import cancel_all
 
 
 class FakeClock:
@@ -30,10 +31,10 @@ class FakeClock:
         try:
             while not happening.done() and (until is None or self._now < until):
                 moving = asyncio.ensure_future(self._moved.wait())
-                await asyncio.wait([happening, moving], return_when=asyncio.FIRST_COMPLETED)
-                moving.cancel()
+                try:
+                    await asyncio.wait([happening, moving], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    await cancel_all([moving])
                 self._moved.clear()
         finally:
-            happening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await happening
+            await cancel_all([happening])
