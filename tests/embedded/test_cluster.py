@@ -3,8 +3,7 @@
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
-from worker.embedded.cluster import EmbeddedCluster
+from embedded.cluster import EmbeddedCluster
 
 
 @pytest.mark.thorough

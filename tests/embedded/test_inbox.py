@@ -6,8 +6,9 @@ from typing import Any
 import aiosmtplib
 import pytest
 import trustme
+from embedded.script import Script
 
-from worker.embedded.inbox import Answer, Cut, Drip, Inbox, Mail, Script, Step
+from worker.embedded.inbox import Answer, Cut, Drip, Inbox, Mail, Step
 
 
 def _letter(subject: str = "hello") -> EmailMessage:

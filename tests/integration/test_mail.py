@@ -4,10 +4,11 @@ import asyncio
 import json
 from typing import Any
 
+from embedded.script import Script
 from integration.conftest import Bench, StartBench
 
 from schemas.alert import Severity
-from worker.embedded.inbox import Script, Step
+from worker.embedded.inbox import Step
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 from worker.settings import EmailSettings

@@ -4,7 +4,6 @@ import asyncio
 import email
 import hmac
 import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -65,18 +64,6 @@ class Mail:
 # A full reply line such as "450 4.2.0 later", a cut, a drip, or None for "go on"; it may await an event before that.
 Answer = str | Cut | Drip | None
 Behaviour = Callable[[Step, Mail], Awaitable[Answer]]
-
-
-class Script:
-    """A behaviour that gives `answers` at `step`, one per time it is reached, and goes on from then on."""
-
-    def __init__(self, step: Step, *answers: Answer) -> None:
-        self._step = step
-        self._answers = deque(answers)
-
-    async def __call__(self, step: Step, mail: Mail) -> Answer:  # noqa: ARG002 (the shape of a behaviour)
-        """Give the next answer, if this is the step."""
-        return self._answers.popleft() if step is self._step and self._answers else None
 
 
 class Inbox:

@@ -7,9 +7,10 @@ from typing import Any
 
 from chaos.ground import Ground
 from chaos.world import World
+from embedded.script import Script
 from integration.sampling import Published
 
-from worker.embedded.inbox import Script, Step
+from worker.embedded.inbox import Step
 
 _HEALED_SECONDS = 15.0
 _PORTION = 60

@@ -3,8 +3,7 @@
 from aiokafka.admin import AIOKafkaAdminClient
 from chaos.ground import Ground
 from chaos.world import PARTITIONS, World
-
-from worker.embedded.cluster import EmbeddedCluster
+from embedded.cluster import EmbeddedCluster
 
 _CAUGHT_UP_SECONDS = 30.0
 _PER_SECOND = 40

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from schemas.__main__ import HERE
 from schemas.catalog import CONTRACTS, Contract
-from schemas.compatibility import breaking_changes
 from schemas.export import json_schema
+from tools.compatibility import breaking_changes
 
 Schema = dict[str, Any]
 
