@@ -12,6 +12,7 @@ from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
 from worker.service import Background
 from worker.settings import Settings
+from worker.streams.lane import RestatesView
 from worker.streams.shell import Shell
 
 
@@ -36,3 +37,16 @@ async def test_what_a_worker_of_all_roles_consists_of() -> None:
         "notify": [Shell, Background, Courier],
         "watches": [Background, Background],
     }
+
+
+async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_it_shows() -> None:
+    built = build("all", Settings.model_construct(), topics.Found("cluster", 1), SystemClock())
+    tables = {
+        name: [type(observer) for observer in table._observers]
+        for services in built.values()
+        for service in services
+        if isinstance(service, Shell)
+        for name, table in service.tables.items()
+    }
+
+    assert tables == {"contacts": [], "segments": [RestatesView], "watches": [], "outbox": [Courier]}

@@ -104,9 +104,7 @@ class Office:
         )
         self._app = app
         app.consumer_generation_id = self.generation
-        self.table = SimpleNamespace(
-            partition=lambda _: self.rows, lock=lambda _: self._lock, write=self._write, watch=None
-        )
+        self.table = SimpleNamespace(partition=lambda _: self.rows, lock=lambda _: self._lock, write=self._write)
         self.courier = Courier(
             cast(Any, shell),
             cast(Any, self.table),
@@ -125,7 +123,7 @@ class Office:
         if not (self.writable and held()):
             return False
         self._apply(rows)
-        cast(Any, self.table.watch)(number, rows)
+        self.courier.on_rows(number, rows)
         return True
 
     def _apply(self, rows: Mapping[bytes, bytes | None]) -> None:
@@ -141,7 +139,7 @@ class Office:
         planner = Planner(routes or email.all_routes(), email.actions, self.settings.intake)
         decided = mailbox.plan(records, planner, self.rows.rows.get)
         self._apply(decided.rows)
-        cast(Any, self.table.watch)(PARTITION, decided.rows)
+        self.courier.on_rows(PARTITION, decided.rows)
 
     async def settle(self) -> None:
         """Let everything happen that can happen now."""
@@ -164,8 +162,8 @@ class Office:
     def regain(self) -> None:
         """Take the partition over again."""
         self._app.consumer_generation_id = self.confirmed
-        cast(Any, self.table.watch)(PARTITION, self.rows.rows)
-        self.courier.take_over()
+        self.courier.on_rows(PARTITION, self.rows.rows)
+        self.courier.on_taken_over()
 
     def statuses(self, reason: str | None = None) -> list[str]:
         return [line["status"] for line in self.log if reason in {None, line["reason"]}]

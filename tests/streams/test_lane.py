@@ -78,7 +78,7 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
 
 async def test_what_lies_beyond_is_stated_anew_once_a_key(topic: Topic) -> None:
     partition = owned(2, a="1", b="2", c="3")
-    await lane(topic, partition).state_anew({0})
+    await lane(topic, partition).restate_view({0})
 
     assert [(b"a", b"score of 1"), (b"c", b"score of 3")] == topic.stated
     assert Head(7, {1: 2}, 7) == partition.head
@@ -87,14 +87,14 @@ async def test_what_lies_beyond_is_stated_anew_once_a_key(topic: Topic) -> None:
 async def test_what_has_no_row_is_stated_as_a_null(topic: Topic) -> None:
     """A zombie may write the scores of a segment that has been forgotten."""
     partition = owned(2, a="1")
-    await lane(topic, partition).state_anew({0})
+    await lane(topic, partition).restate_view({0})
 
     assert [(b"a", b"score of 1"), (b"c", None)] == topic.stated
 
 
 async def test_where_nobody_else_wrote_nothing_is_stated(topic: Topic) -> None:
     partition = owned(5, a="1")
-    await lane(topic, partition).state_anew({0})
+    await lane(topic, partition).restate_view({0})
 
     assert [] == topic.stated
     assert Head(7, {1: 2}, 5) == partition.head
@@ -102,9 +102,9 @@ async def test_where_nobody_else_wrote_nothing_is_stated(topic: Topic) -> None:
 
 async def test_a_second_take_over_has_nothing_to_do(topic: Topic) -> None:
     partition = owned(2, a="1", b="2", c="3")
-    await lane(topic, partition).state_anew({0})
+    await lane(topic, partition).restate_view({0})
     topic.stated.clear()
-    await lane(topic, partition).state_anew({0})
+    await lane(topic, partition).restate_view({0})
 
     assert [] == topic.stated
 
@@ -247,6 +247,6 @@ async def test_a_slice_that_causes_nothing_is_not_written_and_others_have_their_
 
 async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) -> None:
     """It will stop and ask for a rebuild; until then receivers keep the scores that there are."""
-    await lane(topic, Partition()).state_anew({0})
+    await lane(topic, Partition()).restate_view({0})
 
     assert [] == topic.stated

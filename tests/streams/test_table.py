@@ -19,6 +19,7 @@ from worker.kafka import journal, reading
 from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
 from worker.settings import KafkaSettings
 from worker.streams import table
+from worker.streams.observer import TableObserver
 from worker.streams.sending import Acknowledged
 from worker.streams.table import DurableTable
 
@@ -86,6 +87,26 @@ class Kafka:
     async def read(self, _: str, spans: Mapping[int, reading.Span]) -> AsyncGenerator[list[Record], None]:
         for number, (first, end) in spans.items():
             yield [Record(number, offset, *self.log[offset]) for offset in range(first, end)]
+
+
+class Noting(TableObserver):
+    """An observer that notes what it hears; `superfluous`: the key of a row that is to be erased."""
+
+    def __init__(self, superfluous: bytes | None = None) -> None:
+        self.heard: list[Any] = []
+        self._superfluous = superfluous
+
+    def on_rows(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
+        self.heard.append((number, dict(rows)))
+
+    def on_taken_over(self) -> None:
+        self.heard.append("taken over")
+
+    def superfluous(self, rows: Mapping[bytes, bytes]) -> list[bytes]:
+        return [key for key in rows if key == self._superfluous]
+
+    async def restate(self, numbers: Collection[int]) -> None:
+        self.heard.append(f"restate {sorted(numbers)}")
 
 
 class Worker:
@@ -301,7 +322,7 @@ async def test_superfluous_rows_are_erased_at_a_take_over(kafka: Kafka) -> None:
     first, second = Worker(kafka), Worker(kafka)
     await first.take_over(1)
     await first.write(5, a="1", b="2")
-    second.table.superfluous = lambda rows: [key for key in rows if key == b"b"]
+    second.table.observe(Noting(superfluous=b"b"))
     await second.take_over(2)
 
     assert {b"a": b"1"} == second.mine.rows == (await recovered(kafka)).rows
@@ -311,13 +332,14 @@ async def test_those_who_watch_see_every_row_and_hear_of_the_end(kafka: Kafka) -
     first, second = Worker(kafka), Worker(kafka)
     await first.take_over(1)
     await first.write(5, a="1", b="2")
-    seen: list[Any] = []
-    second.table.watch = lambda number, rows: seen.append((number, dict(rows)))
-    second.table.taken_over = lambda: seen.append("taken over")
+    first_observer, second_observer = Noting(), Noting()
+    second.table.observe(first_observer)
+    second.table.observe(second_observer)
     await second.take_over(2)
     await second.write(6, a=None)
 
-    assert [(0, {b"a": b"1", b"b": b"2"}), "taken over", (0, {b"a": None})] == seen
+    expected = ["restate [0]", (0, {b"a": b"1", b"b": b"2"}), "taken over", (0, {b"a": None})]
+    assert expected == first_observer.heard == second_observer.heard
 
 
 async def test_a_kafka_that_is_away_is_waited_for(kafka: Kafka) -> None:
@@ -443,9 +465,8 @@ async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Rando
 
 
 async def test_a_take_over_that_the_next_rebalance_overtakes_is_told_to_nobody(kafka: Kafka) -> None:
-    worker, heard = Worker(kafka), list[str]()
-    worker.table.watch = lambda *_: heard.append("rows")
-    worker.table.taken_over = lambda: heard.append("taken over")
+    worker, observer = Worker(kafka), Noting()
+    worker.table.observe(observer)
     original = kafka.ends
 
     async def ends(*asked: Any) -> dict[int, int]:
@@ -454,8 +475,8 @@ async def test_a_take_over_that_the_next_rebalance_overtakes_is_told_to_nobody(k
 
     kafka.ends = ends  # type: ignore[assignment, method-assign]
     assert not await worker.take_over(1)
-    assert heard == []
+    assert observer.heard == ["restate [0]"]
 
     kafka.ends = original  # type: ignore[method-assign]
     assert await worker.take_over(2)
-    assert heard == ["rows", "taken over"]
+    assert observer.heard[1:] == ["restate [0]", (0, {}), "taken over"]

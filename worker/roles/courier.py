@@ -34,6 +34,7 @@ from worker.notify.routing import Route
 from worker.notify.schedule import Errand, Schedule
 from worker.service import Failure
 from worker.streams.lease import lease_holds
+from worker.streams.observer import TableObserver
 from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
 from worker.streams.table import DurableTable
@@ -51,7 +52,7 @@ _SLOW_MS = 30_000
 _QUIET_MS = 60_000
 
 
-class Courier:
+class Courier(TableObserver):
     """Knows what is due of the partitions held, and sends it through the channel."""
 
     def __init__(
@@ -87,9 +88,6 @@ class Courier:
         self._giving_up = False
         self._round: asyncio.Task[None] | None = None
         self._failure = Failure()
-        table.watch = self._rows_changed
-        table.superfluous = mailbox.orphans
-        table.taken_over = self.take_over
         shell.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
 
     @property
@@ -124,7 +122,12 @@ class Courier:
         resting = not self._in_hand and self._schedule
         return self._next_round() if resting else None
 
-    def _rows_changed(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
+    def superfluous(self, rows: Mapping[bytes, bytes]) -> list[bytes]:
+        """Return the keys of notices whose mails are settled."""
+        return mailbox.orphans(rows)
+
+    def on_rows(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
+        """Take note of which mails are open now, and when each may go out."""
         for key, row in rows.items():
             is_open = row is not None and mailbox.has_open(row)
             mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
@@ -148,7 +151,7 @@ class Courier:
         self._refusals.clear()
         self._outcomes.clear()
 
-    def take_over(self) -> None:
+    def on_taken_over(self) -> None:
         """Begin again, after a rebalance."""
         self._giving_up = False
         self._something_new.set()

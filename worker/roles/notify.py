@@ -32,4 +32,5 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     shell.agent(outbox.ALERTS, table, decide)
     channel = Email(settings.smtp, email.letterhead)
     courier = Courier(shell, table, channel, clock, routes=routes, retry=email.retry)
+    table.observe(courier)
     return [shell, Background(shell.activity.report), courier]

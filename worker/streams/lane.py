@@ -30,6 +30,7 @@ from worker.settings import KafkaSettings
 from worker.streams import sending
 from worker.streams.faust_app import FETCH_BYTES
 from worker.streams.lease import lease_holds
+from worker.streams.observer import TableObserver
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
@@ -136,7 +137,7 @@ class Lane(NamedTuple):
                 return
             decided = decided.rest()
 
-    async def state_anew(self, numbers: Collection[int]) -> None:
+    async def restate_view(self, numbers: Collection[int]) -> None:
         """Put right what somebody else may have written into the view of partitions that were just taken over."""
         assert self.view is not None
         topic = self.topic_name(self.view.topic)
@@ -177,6 +178,17 @@ class Lane(NamedTuple):
         return await self.sender.send(
             (self.topic_name(topic), partition, records) for (topic, partition), records in by_place.items()
         )
+
+
+class RestatesView(TableObserver):
+    """Has a lane restate its view of the partitions that are taken over."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    async def restate(self, numbers: Collection[int]) -> None:
+        """Put the view right."""
+        await self._lane.restate_view(numbers)
 
 
 def _rebased(records: list[Record], base: int) -> list[Record]:

@@ -15,7 +15,7 @@ from worker.service import Failure
 from worker.settings import Settings
 from worker.streams.activity import Activity
 from worker.streams.faust_app import make
-from worker.streams.lane import Decide, Lane, Pace, View
+from worker.streams.lane import Decide, Lane, Pace, RestatesView, View
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.recovery import DirectTables
@@ -99,7 +99,7 @@ class Shell:
             refusals=Refusals(),
         )
         if view is not None:
-            table.state_anew = lane.state_anew
+            table.observe(RestatesView(lane))
         self._table_of[self.topic_name(topic)] = table
         self._topics[self.topic_name(topic)] = topic
         channel = self.app.topic(

@@ -11,7 +11,7 @@ the changelog was deleted or cut back, and the worker stops.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, cast
@@ -27,6 +27,7 @@ from worker.kafka import journal, reading
 from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
 from worker.settings import KafkaSettings
 from worker.streams.lease import lease_confirmed, lease_holds
+from worker.streams.observer import TableObserver
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.progress import Progress
 from worker.streams.sending import Sender
@@ -69,17 +70,7 @@ class _OvertakenError(Exception):
 
 
 class DurableTable(Table[bytes, bytes]):
-    """A table of encoded rows; with `whole`, each write to a partition is there as a whole or not at all.
-
-    `watch`, if set, is called with a partition's number and the rows that became part of it: those of each write, and
-    all of them at a take-over; `taken_over` is called at its end. `superfluous` names rows that are to be erased then,
-    and `state_anew` is awaited, with the partitions' numbers.
-    """
-
-    watch: Callable[[int, Mapping[bytes, bytes | None]], None] | None = None
-    taken_over: Callable[[], None] | None = None
-    superfluous: Callable[[Mapping[bytes, bytes]], Iterable[bytes]] | None = None
-    state_anew: Callable[[Collection[int]], Awaitable[None]] | None = None
+    """A table of encoded rows; with `whole`, each write to a partition is there as a whole or not at all."""
 
     def __init__(
         self,
@@ -94,6 +85,11 @@ class DurableTable(Table[bytes, bytes]):
         self._whole = whole
         self._sender = sender
         self._locks: dict[int, asyncio.Lock] = {}
+        self._observers: list[TableObserver] = []
+
+    def observe(self, observer: TableObserver) -> None:
+        """Let an observer hear of the rows. It is passed before the worker starts."""
+        self._observers.append(observer)
 
     def _new_store(self) -> PartitionedStore:
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
@@ -121,8 +117,8 @@ class DurableTable(Table[bytes, bytes]):
                 return False
         except _OvertakenError:
             return False
-        if self.watch is not None:
-            self.watch(number, rows)
+        for observer in self._observers:
+            observer.on_rows(number, rows)
         return True
 
     async def _log(
@@ -210,15 +206,14 @@ class DurableTable(Table[bytes, bytes]):
             for number in sorted(numbers):
                 if not await self._take_over(number, generation):
                     return False
-            if self.state_anew is not None:
-                await self._patiently(partial(self.state_anew, numbers))
+            for observer in self._observers:
+                await self._patiently(partial(observer.restate, numbers))
         if self.app.rebalancing_count != rebalance:
             return False
-        if self.watch is not None:
+        for observer in self._observers:
             for number in sorted(numbers):
-                self.watch(number, self.partition(number).rows)
-        if self.taken_over is not None:
-            self.taken_over()
+                observer.on_rows(number, self.partition(number).rows)
+            observer.on_taken_over()
         return True
 
     async def _patiently(self, reading: Callable[[], Awaitable[None]]) -> None:
@@ -274,8 +269,8 @@ class DurableTable(Table[bytes, bytes]):
                 return False
             if self._whole:
                 await self._finish(number)
-            if self.superfluous is not None:
-                for key in self.superfluous(partition.rows):
+            for observer in self._observers:
+                for key in list(observer.superfluous(partition.rows)):
                     del partition.rows[key]
                     partition.stale.add(key)
             await self._write_anew(number)
