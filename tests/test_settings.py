@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from worker.errors import SettingsError
+from worker.flow.policy import Policy
 from worker.settings import Settings, load
 
 SECRET = "kanarienvogel"
@@ -544,3 +545,11 @@ def test_the_policy_is_the_part_that_decisions_rest_on(monkeypatch: pytest.Monke
     policy = load().policy
 
     assert (policy.history.answers, policy.alerts.priority_tiers, policy.intake.max_bytes) == (7, ["gold"], 2_000)
+
+
+def test_every_part_of_the_policy_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPS_SEGMENTS__MOST", "2000")
+    settings = load()
+
+    assert settings.policy.segments.most == 2_000
+    assert {name: getattr(settings, name) for name in Policy.model_fields} == dict(settings.policy)

@@ -22,16 +22,8 @@ from pydantic_settings import (
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.policy import (
-    AlertPolicy,
-    BurstPolicy,
-    HistoryPolicy,
-    IncidentPolicy,
-    IntakePolicy,
-    InvitationPolicy,
     Policy,
     Section,
-    SegmentPolicy,
-    SolicitationPolicy,
 )
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.plain_text import header_line
@@ -226,23 +218,31 @@ class EmailSettings(Section):
         return [*self.routes, Route(name="default", to=self.to)]
 
 
-class Settings(BaseSettings):
-    """Every setting of the worker."""
+class Location(Section):
+    """Where the worker works: which Kafka, and how the topics are called there."""
+
+    topic_prefix: str = Field(default="nps", description="Topics are called <topic_prefix>.responses and so on.")
+    kafka: KafkaSettings = KafkaSettings()
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _prefix(cls, prefix: str) -> str:
+        prefix = prefix.rstrip(".")
+        if not prefix or len(prefix) > 80 or not all(c.isascii() and (c.isalnum() or c in "._-") for c in prefix):
+            raise ValueError("must be 1 to 80 letters, digits, dots, dashes or underscores")
+        return prefix
+
+
+class Settings(BaseSettings, Policy, Location):
+    """Every setting of the worker: where it works, what decisions rest on (`Policy`), and how it sends and speaks.
+
+    Fields are listed in the order of the bases from right to left, then these.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
     )
 
-    topic_prefix: str = Field(default="nps", description="Topics are called <topic_prefix>.responses and so on.")
-    kafka: KafkaSettings = KafkaSettings()
-    intake: IntakePolicy = IntakePolicy()
-    history: HistoryPolicy = HistoryPolicy()
-    bursts: BurstPolicy = BurstPolicy()
-    alerts: AlertPolicy = AlertPolicy()
-    invitations: InvitationPolicy = InvitationPolicy()
-    incidents: IncidentPolicy = IncidentPolicy()
-    solicitation: SolicitationPolicy = SolicitationPolicy()
-    segments: SegmentPolicy = SegmentPolicy()
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -257,27 +257,10 @@ class Settings(BaseSettings):
         "id are added to the name. By default it lies in a directory of the user's own among the temporary files.",
     )
 
-    @field_validator("topic_prefix")
-    @classmethod
-    def _prefix(cls, prefix: str) -> str:
-        prefix = prefix.rstrip(".")
-        if not prefix or len(prefix) > 80 or not all(c.isascii() and (c.isalnum() or c in "._-") for c in prefix):
-            raise ValueError("must be 1 to 80 letters, digits, dots, dashes or underscores")
-        return prefix
-
     @property
     def policy(self) -> Policy:
         """The part the pure core decides by."""
-        return Policy(
-            intake=self.intake,
-            history=self.history,
-            bursts=self.bursts,
-            alerts=self.alerts,
-            invitations=self.invitations,
-            incidents=self.incidents,
-            solicitation=self.solicitation,
-            segments=self.segments,
-        )
+        return Policy(**{name: getattr(self, name) for name in Policy.model_fields})
 
     def status_path(self, role: str) -> Path:
         """Return where a role says that it is alive; each process adds its id to the name (status.py)."""
