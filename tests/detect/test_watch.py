@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.alert import Severity
 from worker.detect.drops import NO_PRIOR, Detector, Group, Prior
-from worker.detect.watch import KEPT, Told, Watch
+from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.nps.jump import Jump
 
 DAY = 24
@@ -93,7 +93,10 @@ def test_a_row_that_is_written_and_read_goes_on_as_it_was(told: list[Hour], data
 def test_everything_that_was_found_is_in_the_row() -> None:
     watch = watching([(100, 60, 20, 30), (101, 0, 0, 4)])
     watch.alike, watch.rests_until = 120.5, 130
-    watch.drop, watch.silence = Told(102, 101, Severity.ERROR, ["fr", "fr/shop-3"]), Told(110, 101, Severity.WARNING)
+    watch.drop, watch.silence = (
+        OpenIncident(102, 101, Severity.ERROR, ["fr", "fr/shop-3"]),
+        OpenIncident(110, 101, Severity.WARNING),
+    )
     watch.jump = Jump(90, 0.25, 0.75, 40, 0.5, 0.55)
     watch.detector = Detector(
         (1.0, 2.0, 3.0), (0.0, 0.0, 4.0), (1.5, 2.5, 3.5), (0.5, 0.0, 0.25), (101, 0, 7), 1, 0.25, 0.125, 102
@@ -192,7 +195,7 @@ def test_first_last_and_the_longest_gap_are_those_of_the_hours_with_answers(told
 
 def test_a_gap_that_was_told_as_a_silence_is_no_rhythm() -> None:
     watch = watching([(10, 1, 0, 0), (15, 1, 0, 0)])
-    watch.silence = Told(100, 15, Severity.ERROR)
+    watch.silence = OpenIncident(100, 15, Severity.ERROR)
     take(watch, [(200, 1, 0, 0)])
 
     assert (4, 200) == (watch.longest, watch.last)

@@ -11,7 +11,7 @@ from schemas.alert import Severity
 from schemas.delivery import DeliveryStatus
 from schemas.incident import IncidentAction, IncidentReason
 from worker.detect.culprits import Split
-from worker.detect.watch import Told
+from worker.detect.watch import OpenIncident
 from worker.errors import DeliveryError
 from worker.flow import outbox
 from worker.flow.batch import Output
@@ -74,7 +74,7 @@ def alerts(*values: bytes | None) -> list[Output]:
 
 def drop(action: IncidentAction, reason: IncidentReason) -> Output:
     split = Split((50.0, 30.0, 20.0), (10.0, 10.0, 20.0))
-    return incident.drop("fr", Told(5, 3, Severity.ERROR), split, action, reason, NOW)
+    return incident.drop("fr", OpenIncident(5, 3, Severity.ERROR), split, action, reason, NOW)
 
 
 OPENED = drop(IncidentAction.OPENED, IncidentReason.NPS_FELL)

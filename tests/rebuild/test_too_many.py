@@ -6,7 +6,7 @@ from flow.records import HOUR
 
 from schemas.alert import Severity
 from schemas.incident import IncidentAction, IncidentReason
-from worker.detect.watch import Told, Watch
+from worker.detect.watch import OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.incidents import road as watching
@@ -16,7 +16,7 @@ from worker.nps.usage import Usage
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.records import passed
 
-TOLD = Told(NOW + 1, NOW, Severity.ERROR)
+TOLD = OpenIncident(NOW + 1, NOW, Severity.ERROR)
 USAGES = {0: usage(100, NOW + 5), 1: usage(40)}
 
 
@@ -40,20 +40,20 @@ def settled(known: TooMany, *steps: Output, usages: dict[int, Usage] = USAGES) -
 
 def test_one_that_was_told_is_open_under_its_id_and_its_end_is_told() -> None:
     days = Days()
-    days.known = settled(TooMany(Told(NOW + 3, NOW + 2, Severity.ERROR)), step(IncidentAction.OPENED, NOW + 1))
+    days.known = settled(TooMany(OpenIncident(NOW + 3, NOW + 2, Severity.ERROR)), step(IncidentAction.OPENED, NOW + 1))
 
-    assert days.known.told == TOLD
+    assert days.known.open_incident == TOLD
     assert days.judge(usage(40, NOW), usage(40), hours=40) == [("resolved", "room_again")]
 
 
 def test_one_that_was_told_and_not_found_is_open() -> None:
-    assert settled(TooMany(), step(IncidentAction.OPENED, NOW + 1)).told == TOLD
+    assert settled(TooMany(), step(IncidentAction.OPENED, NOW + 1)).open_incident == TOLD
 
 
 def test_one_that_is_over_is_not_opened_again_by_what_it_was_about() -> None:
     days = Days()
     steps = step(IncidentAction.OPENED, NOW + 1), step(IncidentAction.RESOLVED, NOW + 40)
-    days.known = settled(TooMany(Told(NOW + 3, NOW + 2, Severity.ERROR)), *steps)
+    days.known = settled(TooMany(OpenIncident(NOW + 3, NOW + 2, Severity.ERROR)), *steps)
 
     assert days.judge(*USAGES.values()) == []
     assert days.judge(usage(100, NOW + 6), usage(40)) == [OPENED]
@@ -63,5 +63,5 @@ def test_one_that_nobody_was_told_of_is_opened_by_the_next_answer_that_is_left_o
     days = Days()
     days.known = settled(TooMany(TOLD))
 
-    assert days.known.told is None
+    assert days.known.open_incident is None
     assert days.judge(usage(100, NOW + 6), usage(40)) == [OPENED]

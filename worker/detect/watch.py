@@ -22,12 +22,15 @@ _THIN_OUT = 2 * (_BY_HOUR + KEPT // _DAY)
 NOTHING: Classes = (0, 0, 0)
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An open incident: the hour in which it was told, that since which it has been, how severe, whom it explains."""
+class OpenIncident(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An incident that has been reported as opened, and not yet as resolved. Hours are counted since 1970."""
 
+    #: The hour in which it was reported.
     hour: int
+    #: The hour in which it began.
     since: int
     severity: Severity
+    #: The paths of the segments whose alarms it explains.
     explains: list[str] = []
 
 
@@ -49,8 +52,8 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     longest: int = 0
     recent: bytes = b""
     alike: float = 0.0
-    drop: Told | None = None
-    silence: Told | None = None
+    drop: OpenIncident | None = None
+    silence: OpenIncident | None = None
     rests_until: int = 0
     jump: Jump | None = None
 

@@ -1,4 +1,4 @@
-"""The incidents that receivers were told of, as the alerts topic has them: they decide what the watches hold open."""
+"""The incidents that receivers were notified of, as recorded on the alerts topic: they decide which are open."""
 
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import msgspec
 from pydantic import ValidationError
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
-from worker.detect.watch import Told, Watch
+from worker.detect.watch import OpenIncident, Watch
 from worker.flow.batch import Record
 from worker.flow.ids import make_id
 from worker.flow.incidents import incident, too_many
@@ -15,7 +15,7 @@ from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
 from worker.flow.timestamps import HOUR, to_ms
 
-#: So many hours may lie between the hour in which an incident was found and the record that told of it.
+#: So many hours may lie between the hour in which an incident was found and the record that reports it.
 _LATEST = 24 * 30
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -28,7 +28,7 @@ class _Step(NamedTuple):
 
     at: int
     event: Incident
-    told: Told
+    opened: OpenIncident
 
 
 class Incidents:
@@ -37,9 +37,9 @@ class Incidents:
     def __init__(self) -> None:
         self._steps: list[_Step] = []
         self._followed = 0
-        self._drops: dict[str, Told] = {}
-        self._silences: dict[str, Told] = {}
-        self._too_many: dict[str, Told] = {}
+        self._drops: dict[str, OpenIncident] = {}
+        self._silences: dict[str, OpenIncident] = {}
+        self._too_many: dict[str, OpenIncident] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records of the alerts topic; those that are no incident's are left out."""
@@ -51,11 +51,11 @@ class Incidents:
             except ValidationError:
                 continue  # a customer's alert, whose id looks like an incident's key
             at = to_ms(event.occurred_at)
-            told = Told(_hour(event, at), to_ms(event.since) // HOUR, event.severity, list(event.explains))
-            self._steps.append(_Step(at, event, told))
+            opened = OpenIncident(_hour(event, at), to_ms(event.since) // HOUR, event.severity, list(event.explains))
+            self._steps.append(_Step(at, event, opened))
 
     def settle(self, watches: MutableMapping[bytes, bytes], now: int, policy: IncidentPolicy) -> None:
-        """Bring the watches' rows in line with the steps that were told up to a time, in ms."""
+        """Bring the watches' rows in line with the steps that were reported up to a time, in ms."""
         if not self._followed:
             self._steps.sort(key=lambda step: step.at)
         while self._followed < len(self._steps) and self._steps[self._followed].at <= now:
@@ -69,19 +69,19 @@ class Incidents:
             watches[watching.CLOCK_KEY] = _encode(clock)
 
     def finish(self, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
-        """Bring the watches' rows in line with everything that was told."""
+        """Bring the watches' rows in line with everything that was reported."""
         self.settle(watches, max((step.at for step in self._steps), default=0), policy)
 
     def _follow(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
         path, event = step.event.segment, step.event
-        by_kind: dict[str, dict[str, Told]] = {
+        by_kind: dict[str, dict[str, OpenIncident]] = {
             IncidentKind.SEGMENT_DROP: self._drops,
             IncidentKind.NO_RESPONSES: self._silences,
             IncidentKind.TOO_MANY_SEGMENTS: self._too_many,
         }
         open_ones = by_kind.get(event.kind, {})  # words may be added
         if event.action == IncidentAction.OPENED:
-            open_ones[path] = step.told
+            open_ones[path] = step.opened
             return
         open_ones.pop(path, None)
         if event.kind == IncidentKind.SEGMENT_DROP:
@@ -100,12 +100,12 @@ class Incidents:
     def _hold_open(self, path: str, watch: Watch) -> None:
         """Let a watch have the incidents open that receivers believe to be, and no other."""
         watch.silence = self._silences.get(path)
-        told = self._drops.get(path)
-        if told is not None and watch.detector.low is None:
+        opened = self._drops.get(path)
+        if opened is not None and watch.detector.low is None:
             watch.detector.open()
-        elif told is None and watch.drop is not None:
+        elif opened is None and watch.drop is not None:
             watch.detector.begin_anew(recovered=False)
-        watch.drop = told
+        watch.drop = opened
 
 
 def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str, Watch], None]) -> None:

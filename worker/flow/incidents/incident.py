@@ -7,7 +7,7 @@ from schemas.emitted import emitted
 from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
 from worker.detect.culprits import Split
-from worker.detect.watch import Told
+from worker.detect.watch import OpenIncident
 from worker.flow import outbox
 from worker.flow.batch import Output
 from worker.flow.ids import make_id
@@ -25,7 +25,9 @@ KEY_PREFIX = "incident:"
 _CRITICAL, _ERROR = 30.0, 20.0
 
 
-def drop(path: str, told: Told, split: Split, action: IncidentAction, reason: IncidentReason, now: int) -> Output:
+def drop(
+    path: str, opened: OpenIncident, split: Split, action: IncidentAction, reason: IncidentReason, now: int
+) -> Output:
     """Return a step of a drop; `split`: the answers before it began and since, `now`: the tick's time in ms."""
     before, after = _scores(split)
     change = None
@@ -34,19 +36,19 @@ def drop(path: str, told: Told, split: Split, action: IncidentAction, reason: In
         change = _Change(points=after.nps - before.nps, low=low, high=high)
     summary = f"{_POINTS[reason]} at {_name(path)}: from {_points(before.nps)} to {_points(after.nps)}"
     figures = {"before": before, "after": after, "change": change}
-    return _step(IncidentKind.SEGMENT_DROP, path, told, action, reason, now, summary=summary, **figures)
+    return _step(IncidentKind.SEGMENT_DROP, path, opened, action, reason, now, summary=summary, **figures)
 
 
 def silence(
-    path: str, told: Told, expected: float | None, action: IncidentAction, reason: IncidentReason, now: int
+    path: str, opened: OpenIncident, expected: float | None, action: IncidentAction, reason: IncidentReason, now: int
 ) -> Output:
     """Return a step of a silence; `expected`: how many answers would have come since the last one."""
     summary = f"{_ANSWERS[reason]} at {_name(path)}"
-    return _step(IncidentKind.NO_RESPONSES, path, told, action, reason, now, summary=summary, expected=expected)
+    return _step(IncidentKind.NO_RESPONSES, path, opened, action, reason, now, summary=summary, expected=expected)
 
 
 def too_many(
-    told: Told,
+    opened: OpenIncident,
     segments: int,
     most: int,
     example: str | None,
@@ -61,7 +63,7 @@ def too_many(
     """
     summary = f"{_ROOM[reason]}: {segments} of at most {most} segments and surveys are counted"
     figures = {"segments": segments, "most": most, "example": example}
-    return _step(IncidentKind.TOO_MANY_SEGMENTS, "", told, action, reason, now, summary=summary, **figures)
+    return _step(IncidentKind.TOO_MANY_SEGMENTS, "", opened, action, reason, now, summary=summary, **figures)
 
 
 _POINTS = {
@@ -85,25 +87,25 @@ _ROOM = {
 def _step(
     kind: IncidentKind,
     path: str,
-    told: Told,
+    opened: OpenIncident,
     action: IncidentAction,
     reason: IncidentReason,
     now: int,
     **known: Any,
 ) -> Output:
     """Return a step; `known`: the summary, and what this kind has of figures."""
-    alert_id = make_id(kind, path, told.hour)
+    alert_id = make_id(kind, path, opened.hour)
     body = _Incident(
         alert_id=alert_id,
         kind=kind,
         action=action,
         reason=reason,
-        severity=told.severity,
+        severity=opened.severity,
         occurred_at=from_ms(now),
         segment=path,
         touchpoint=path.rpartition(SEPARATOR)[2],
-        since=from_ms(told.since * HOUR),
-        explains=told.explains,
+        since=from_ms(opened.since * HOUR),
+        explains=opened.explains,
         **known,
     )
     key, event_id = f"{KEY_PREFIX}{path}".encode(), make_id("incident", alert_id, action)

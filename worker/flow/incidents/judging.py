@@ -1,9 +1,9 @@
 """What a tick's judgement of the tree comes to: incidents that open and are resolved, and hints about segments.
 
-A segment whose detector raised an alarm is not what is told of, but the deepest one that explains its drop
-(worker/detect/culprits.py); its ancestors are held back for it as long as it is open. A drop is not told below an open
-incident either, unless it is worse than that one: everything below a country that fell has fallen. When an incident is
-over, the alarms that were held back for it begin anew.
+When a segment's detector raises an alarm, the incident is about the deepest segment that explains the drop
+(worker/detect/culprits.py). As long as this incident is open, the alarms of that segment's ancestors are held back. A
+drop below an open incident is not reported either, unless it is worse: when a country has fallen, so has everything
+below it. When an incident is over, the detectors whose alarms were held back for it start again.
 
 Segments are looked at in slices, since there may be many (watching.py).
 """
@@ -19,7 +19,7 @@ from worker.detect.drops import NO_PRIOR
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
 from worker.detect.silences import is_silent, missed
-from worker.detect.watch import KEPT, Told, Watch
+from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.incidents.slices import Slices
@@ -47,7 +47,7 @@ class Judge:
     """Judges the tree as of an hour, all answers before which are known.
 
     `last`: the hour as of which it was judged before; `now`: the tick's Kafka time, in ms; `owner`: says in which
-    partition a segment is; `outputs`: what is to be told, once it has judged.
+    partition a segment is; `outputs`: the incidents to report, once it has judged.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Judge:
         self._below: dict[str, list[str]] = {}
 
     def judge(self, slices: Slices) -> Iterator[None]:
-        """Find what is to be told, and change the watches accordingly; stop after each full slice."""
+        """Find what is to be reported, and change the watches accordingly; stop after each full slice."""
         yield from self._look_round(slices)
         yield from self._end_drops(slices)
         yield from self._find_drops(slices)
@@ -107,7 +107,7 @@ class Judge:
                 continue
             if watch.drop is not None:
                 reason = IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL
-                self._tell_drop(path, watch.drop, IncidentAction.RESOLVED, reason)
+                self._report_drop(path, watch.drop, IncidentAction.RESOLVED, reason)
                 held = [*watch.drop.explains, *self._all_below(path)]
                 yield from self._begin_anew(held, slices, recovered=recovered)
                 watch.drop = None
@@ -133,18 +133,18 @@ class Judge:
                 yield
             watch, detector = self._watches[culprit], self._watches[culprit].detector
             since = detector.zero or self._watches[alarmed[0]].detector.zero
-            if watch.drop is None and watch.rests_until <= self._hour and not self._is_told_above(culprit, since):
+            if watch.drop is None and watch.rests_until <= self._hour and not self._is_reported_above(culprit, since):
                 severity = incident.severity_of(self.split(culprit, since))
-                watch.drop = Told(self._hour, since, severity, [path for path in alarmed if path != culprit])
+                watch.drop = OpenIncident(self._hour, since, severity, [path for path in alarmed if path != culprit])
                 detector.open()
                 self._kept.put(culprit, watch)
-                self._tell_drop(culprit, watch.drop, IncidentAction.OPENED, IncidentReason.NPS_FELL)
+                self._report_drop(culprit, watch.drop, IncidentAction.OPENED, IncidentReason.NPS_FELL)
 
     def _explain(self, found: dict[str, list[str]], slices: Slices) -> Iterator[None]:
         """Enter the segments that explain alarms into `found`, and whose alarms each explains."""
         for path in self._segments:
             detector = self._watches[path].detector
-            if detector.has_dropped(self._threshold) and not self._is_told_below(path):
+            if detector.has_dropped(self._threshold) and not self._is_explained_below(path):
                 for culprit in deepest(path, detector.zero, self):
                     found.setdefault(culprit, []).append(path)
                 # Looking for it may take as long as a slice of segments that are as usual.
@@ -152,28 +152,28 @@ class Judge:
             elif slices.is_full():
                 yield
 
-    def _is_told_below(self, path: str) -> bool:
+    def _is_explained_below(self, path: str) -> bool:
         """Say whether open incidents below a segment explain its alarm."""
-        told = [(below, drop) for below in self._all_below(path) if (drop := self._watches[below].drop) is not None]
-        if any(path in drop.explains for _, drop in told):
+        drops = [(below, drop) for below in self._all_below(path) if (drop := self._watches[below].drop) is not None]
+        if any(path in drop.explains for _, drop in drops):
             return True
-        if not told:
+        if not drops:
             return False
-        since = min(self._watches[path].detector.zero, *(drop.since for _, drop in told))
+        since = min(self._watches[path].detector.zero, *(drop.since for _, drop in drops))
         whole = self.split(path, since)
-        names = {below for below, _ in told}
-        uppermost = [below for below, _ in told if names.isdisjoint(lineage(below)[1:])]
+        names = {below for below, _ in drops}
+        uppermost = [below for below, _ in drops if names.isdisjoint(lineage(below)[1:])]
         if not is_little(without(whole, [self.split(below, since) for below in uppermost]), whole):
             return False
-        below, drop = told[0]
-        self._watches[below].drop = Told(drop.hour, drop.since, drop.severity, [*drop.explains, path])
+        below, drop = drops[0]
+        self._watches[below].drop = OpenIncident(drop.hour, drop.since, drop.severity, [*drop.explains, path])
         self._kept.put(below, self._watches[below])
         return True
 
     def _all_below(self, path: str) -> list[str]:
         return _below(path, self._segments)
 
-    def _is_told_above(self, path: str, since: int) -> bool:
+    def _is_reported_above(self, path: str, since: int) -> bool:
         """Say whether the nearest ancestor's open incident says all of it."""
         for ancestor in lineage(path)[1:]:
             drop = self._watches[ancestor].drop if ancestor in self._watches else None
@@ -182,11 +182,11 @@ class Judge:
                 return not fell_further(self.split(path, since), self.split(ancestor, since))
         return False
 
-    def _tell_drop(self, path: str, told: Told, action: IncidentAction, reason: IncidentReason) -> None:
-        split = self.split(path, told.since)
+    def _report_drop(self, path: str, opened: OpenIncident, action: IncidentAction, reason: IncidentReason) -> None:
+        split = self.split(path, opened.since)
         if reason is IncidentReason.RECOVERED:
-            split = Split(split.before, self.split(path, self._watches[path].detector.turn or told.since).after)
-        self.outputs.append(incident.drop(path, told, split, action, reason, self._now))
+            split = Split(split.before, self.split(path, self._watches[path].detector.turn or opened.since).after)
+        self.outputs.append(incident.drop(path, opened, split, action, reason, self._now))
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
         for path, watch in self._watches.items():
@@ -196,8 +196,8 @@ class Judge:
                 continue
             again = watch.last != watch.silence.since
             reason = IncidentReason.ANSWERED_AGAIN if again else IncidentReason.RETIRED
-            told = watch.silence
-            self.outputs.append(incident.silence(path, told, None, IncidentAction.RESOLVED, reason, self._now))
+            resolved = IncidentAction.RESOLVED
+            self.outputs.append(incident.silence(path, watch.silence, None, resolved, reason, self._now))
             watch.silence = None
             self._kept.put(path, watch)
 
@@ -207,7 +207,7 @@ class Judge:
                 yield
             parent = self._parent(path)
             if watch.silence is None and not self._is_forgotten(watch) and is_silent(watch, parent, self._hour):
-                watch.silence = Told(self._hour, watch.last, Severity.ERROR)
+                watch.silence = OpenIncident(self._hour, watch.last, Severity.ERROR)
                 expected = missed(watch, parent, self._hour)
                 opened, reason = IncidentAction.OPENED, IncidentReason.SILENT
                 self.outputs.append(incident.silence(path, watch.silence, expected, opened, reason, self._now))
