@@ -10,6 +10,8 @@ Headers = list[tuple[str, bytes]]
 #: An element that is part of comments, and never of a page.
 CANARY = "nps-canary"
 
+#: The first of the days that answers are given in, unless a test says otherwise.
+_SINCE = datetime(2025, 6, 1, tzinfo=UTC)
 #: Milliseconds between one answer and the next, so that no customer's two answers are within one burst.
 _APART = 1_009
 
@@ -29,10 +31,12 @@ class Published(NamedTuple):
     reason: str | None = None
 
 
-def response(number: int, rng: random.Random, customers: int = 150, **changes: Any) -> dict[str, Any]:
-    """Return a valid response with a time that no other of the first 3.6 million has."""
+def response(
+    number: int, rng: random.Random, customers: int = 150, since: datetime = _SINCE, **changes: Any
+) -> dict[str, Any]:
+    """Return a valid response, of the 120 days from `since`, with a time that no other of the first 3.6 million has."""
     customer = rng.randrange(customers)
-    when = datetime(2025, 6, 1, tzinfo=UTC) + timedelta(hours=rng.randrange(24 * 120), milliseconds=number * _APART)
+    when = since + timedelta(hours=rng.randrange(24 * 120), milliseconds=number * _APART)
     event = {
         "response_id": f"r-{number}",
         "revision": 0,
@@ -95,7 +99,7 @@ def refused(number: int, rng: random.Random) -> Published:
     return Published(rng.choice([None, b"c-1"]), value, [], None, reason)
 
 
-def workload(size: int, seed: int) -> list[Published]:
+def workload(size: int, seed: int, since: datetime = _SINCE) -> list[Published]:
     """Return about `size` records: 10 % repeats, 5 % corrections, 3 % refused, 5 % of all customers mis-keyed.
 
     A customer's records go the same way, all mis-keyed or all direct: across ways there is no order to rely on.
@@ -114,7 +118,7 @@ def workload(size: int, seed: int) -> list[Published]:
             records.append(refused(number, rng))
             continue
         else:
-            event = response(number, rng)
+            event = response(number, rng, since=since)
             recent.append(event)
         record = published(event, rng)
         if int(event["customer_id"][2:]) % 20 == 0:

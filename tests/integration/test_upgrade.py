@@ -1,0 +1,71 @@
+"""This version goes on from what the version before has left on Kafka, and nothing is lost or doubled."""
+
+import asyncio
+import json
+
+from aiokafka import AIOKafkaProducer
+from integration.conftest import StartBench
+from integration.exactness import check_outputs
+from upgrade.answers import BAD_DESK, CORRECTED, ERASED, WAITING, refuse_who_waits
+from upgrade.older import STATE
+from upgrade.state import State, load, put_back
+
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+from worker.kafka.topics import CONTACTS, OUTBOX
+from worker.notify.retry import RetryPolicy
+from worker.settings import EmailSettings, KafkaSettings
+
+
+def subjects_of(inbox: Inbox) -> list[str]:
+    return [str(mail.message["Subject"]) for mail in inbox.mails]
+
+
+async def publish_to_come(kafka: str, state: State) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, linger_ms=5)
+    await producer.start()
+    try:
+        for record in state.to_come:
+            await producer.send(f"{state.prefix}.responses", record.value, key=record.key, headers=record.headers)
+    finally:
+        await producer.stop()
+
+
+async def test_what_the_version_before_left_is_gone_on_with_exactly(
+    bench: StartBench, kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    state = load(STATE)
+    servers = kafka.bootstrap_servers
+    await put_back(servers, state)
+    await publish_to_come(servers, state)
+    inbox.behaviour = refuse_who_waits
+    # A mail that the server did not take waits at most as long as this, be the state as old as it may.
+    retry = RetryPolicy(first_seconds=0.05, longest_seconds=0.1)
+    async with bench(
+        topic_prefix=state.prefix,
+        kafka=KafkaSettings(bootstrap_servers=servers, group=state.group),
+        email=EmailSettings(sender="nps@example.com", to=["support@example.com"], retry=retry),
+    ) as running:
+        while await running.stage.progress.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+            await asyncio.sleep(0.02)
+        inbox.behaviour = None
+        while not any(WAITING in subject for subject in subjects_of(inbox)):
+            await inbox.wait_for(inbox.accepted + 1)
+        await running.settle()
+        records = [record.published for record in (*state.taken, *state.to_come)]
+        mails = [*(sent.mail for sent in state.mails), *inbox.mails]
+        await check_outputs(running.read, mails, records, with_customers=False)
+        contacts, outbox = running.rows(CONTACTS), running.rows(OUTBOX)
+        alerts = [json.loads(record.value) for record in await running.read("alerts") if record.value is not None]
+
+    subjects = subjects_of(inbox)
+    # What waited has gone out, once, unless it was withdrawn or erased meanwhile.
+    assert [1, 0, 0] == [sum(name in subject for subject in subjects) for name in (WAITING, CORRECTED, ERASED)]
+    erased = [record.key for record in (*state.taken, *state.to_come) if record.value is None and not record.reason]
+    assert len(erased) == 2
+    assert not {*erased} & contacts.keys()
+    assert not any(key in row for key in erased if key is not None for row in outbox)
+    # The incident that was open is the same one.
+    incidents = {alert["alert_id"]: alert["segment"] for alert in alerts if alert["kind"] == "segment_drop"}
+    assert [f"de/{BAD_DESK}"] == [*incidents.values()]
+    assert len(state.to_come) > 200
