@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test thorough check prepare format schemas docs chaos clients bench detector lock clean
+.PHONY: help setup demo test thorough check prepare format schemas docs chaos clients bench detector build lock clean
 
 help:
 	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
@@ -27,6 +27,7 @@ help:
 	@echo "make clients  other Kafka clients publish, in every codec: everything must be exact (ARGS=--help for more)"
 	@echo "make bench   how fast the worker is, and others beside it (ARGS=--help for more)"
 	@echo "make detector  how soon a drop is found, and how often there is a false alarm (ARGS=--help for more)"
+	@echo "make build   write the wheel and the source distribution to dist/"
 	@echo "make setup   only make .venv and install what requirements.lock names"
 	@echo "make lock    resolve all requirements and Kafka's jars anew"
 	@echo "make clean   remove .venv and what the tools left"
@@ -71,6 +72,11 @@ bench: $(STAMP)/setup $(STAMP)/quix/installed
 detector: $(STAMP)/setup
 	@$(BIN)/python -m bench.detector $(ARGS)
 
+# The builder is the one that requirements.lock names, so nothing else is installed.
+build: $(STAMP)/setup
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build
+
 format: $(STAMP)/setup
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -98,7 +104,7 @@ lock:
 	@$(BIN)/python -m worker.embedded.jars --lock
 
 clean:
-	@rm -rf $(VENV) $(STAMP) .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(STAMP) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP)/setup: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
