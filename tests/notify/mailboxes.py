@@ -11,9 +11,10 @@ from worker.flow import outbox
 from worker.flow.batch import Decided, Output
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
-from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Planner
+from worker.notify import mailbox, planning
+from worker.notify.mailbox import Mail
 from worker.notify.notice import Notice
+from worker.notify.planning import Planner
 from worker.notify.routing import Route
 
 KEY = b"c-42"
@@ -34,7 +35,7 @@ def planned(
     routes: tuple[Route, ...] = (DEFAULT,),
     actions: tuple[str, ...] = ("opened", "resolved"),
 ) -> Decided:
-    return mailbox.plan(records, Planner(routes, actions, IntakePolicy()), (rows or {}).get)
+    return planning.plan(records, Planner(routes, actions, IntakePolicy()), (rows or {}).get)
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:

@@ -17,8 +17,9 @@ from worker.flow import outbox
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.policy import IntakePolicy
-from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Planner
+from worker.notify import mailbox, planning
+from worker.notify.mailbox import Mail
+from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 from worker.rebuild.mails import TOO_OLD, Mails
@@ -42,7 +43,7 @@ class Notify:
         """Plan what is on the alerts topic."""
         for record in arrived(outputs, outbox.ALERTS, len(self.alerts)):
             self.alerts.append(record._replace(timestamp=at))
-            decided = mailbox.plan(self.alerts[-1:], PLANNER, self.rows.get)
+            decided = planning.plan(self.alerts[-1:], PLANNER, self.rows.get)
             apply(self.rows, decided.rows)
             self.log += [output for output in decided.outputs if output.topic == outbox.DELIVERIES]
 
@@ -230,5 +231,5 @@ def test_a_step_that_an_earlier_mail_has_told_is_no_news_when_it_is_repeated() -
     [mail] = mailbox.decode(mails.rows[KEY]).mails
     assert len(mail.merged) == 1
 
-    repeated = mailbox.plan(notify.alerts[-1:], always, mails.rows.get)
+    repeated = planning.plan(notify.alerts[-1:], always, mails.rows.get)
     assert repeated.outputs == []

@@ -17,13 +17,13 @@ from schemas.alert import Alert
 from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError
 from worker.kafka.rows import Partition
-from worker.notify import mailbox
+from worker.notify import planning
 from worker.notify.channel import Channel
 from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.smtp import SmtpSettings
-from worker.notify.mailbox import Planner
 from worker.notify.notice import Notice
+from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.notify.routing import Route
 from worker.roles.courier import Courier
@@ -137,7 +137,7 @@ class Office:
         """Have the steps of alerts planned, as the lane does."""
         email = self.settings.email
         planner = Planner(routes or email.all_routes(), email.actions, self.settings.intake)
-        decided = mailbox.plan(records, planner, self.rows.rows.get)
+        decided = planning.plan(records, planner, self.rows.rows.get)
         self._apply(decided.rows)
         self.courier.on_rows(PARTITION, decided.rows)
 

@@ -33,7 +33,7 @@ from worker.kafka.preflight import reach
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
-from worker.notify.mailbox import Planner
+from worker.notify.planning import Planner
 from worker.rebuild import changelogs, members
 from worker.rebuild.alerted import Alerted
 from worker.rebuild.answers import Answers, applied_until

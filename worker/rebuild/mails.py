@@ -14,8 +14,9 @@ from schemas.delivery import Delivery, DeliveryStatus
 from worker.flow import outbox
 from worker.flow.batch import Output, Record
 from worker.flow.timestamps import to_ms
-from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Mailbox, Planner
+from worker.notify import mailbox, planning
+from worker.notify.mailbox import Mail, Mailbox
+from worker.notify.planning import Planner
 from worker.rebuild.records import apply
 
 #: In the delivery log: why a mail that waited is not sent any more.
@@ -80,7 +81,7 @@ class Mails:
             self._take(record)
 
     def _take(self, record: Record) -> None:
-        decided = mailbox.plan([record], self._planner, self.rows.get)
+        decided = planning.plan([record], self._planner, self.rows.get)
         boxes = [key for key, row in decided.rows.items() if row is not None and _NUL not in key]
         earlier = {
             mail.delivery_id for key in boxes if key in self.rows for mail in mailbox.decode(self.rows[key]).mails
@@ -140,7 +141,7 @@ def _merge(step: Mail, box: Mailbox) -> None:
     """Note that an earlier mail about the same alert has said what a step says: a repeat of the step is no news."""
     earlier = [mail for mail in box.mails if (mail.alert_id, mail.route) == (step.alert_id, step.route)]
     if earlier:
-        earlier[-1].merged = [*earlier[-1].merged, step.delivery_id][-mailbox.MERGED_KEPT :]
+        earlier[-1].merged = [*earlier[-1].merged, step.delivery_id][-planning.MERGED_KEPT :]
 
 
 def _identity(line: Delivery) -> tuple[str, int, str]:

@@ -5,7 +5,7 @@ from worker.flow import outbox
 from worker.flow.batch import Decided, Record
 from worker.kafka import topics
 from worker.kafka.rows import Partition
-from worker.notify import mailbox
+from worker.notify import planning
 from worker.notify.channels.email.channel import Email
 from worker.roles.courier import Courier
 from worker.roles.overfull import Overfull
@@ -20,12 +20,12 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     """Return the role's services: its shell, the log's line a minute, and the courier."""
     shell = Shell(settings, ROLE, kafka)
     email, routes = settings.email, settings.email.all_routes()
-    planner = mailbox.Planner(routes, email.actions, settings.intake)
+    planner = planning.Planner(routes, email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)
     overfull = Overfull()
 
     def decide(records: list[Record], _: int, partition: Partition) -> Decided:
-        decided = mailbox.plan(records, planner, partition.rows.get)
+        decided = planning.plan(records, planner, partition.rows.get)
         overfull.note(decided.outputs)
         return decided
 

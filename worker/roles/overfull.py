@@ -8,7 +8,7 @@ import msgspec
 
 from worker.flow import outbox
 from worker.flow.batch import Output
-from worker.notify.mailbox import OPEN_KEPT, TOO_MANY_WAITING
+from worker.notify.planning import OPEN_KEPT, TOO_MANY_WAITING
 from worker.streams.seldom import Seldom
 
 log = logging.getLogger(__name__)
