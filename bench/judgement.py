@@ -63,7 +63,7 @@ def _rows(paths: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
             recent.extend((hour, chance.randint(0, 2), 1, chance.randint(0, 1)))
         watch = Watch(
             detector=Detector(before=(60.0, 40.0, 20.0)),
-            told=_NOW - 1,
+            reported_until=_NOW - 1,
             first=_BEGAN,
             last=recent[-4],
             longest=200,

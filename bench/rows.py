@@ -27,5 +27,5 @@ def _segment(rhythm: int) -> Segment:
             at = _BEGAN + day * DAY + chance.randrange(DAY)
             numbers.extend((number, at, chance.getrandbits(63), chance.randrange(11)))
         segment.count({0: [Entries(columns.write(numbers))]})
-        segment.tell(None)
+        segment.report_hours(None)
     return segment

@@ -11,19 +11,19 @@ from worker.nps import columns
 Hour = tuple[int, int, int, int]
 
 
-def column(told: Iterable[Hour]) -> bytes:
+def column(reported: Iterable[Hour]) -> bytes:
     """Return hours as a message has them."""
-    return columns.write(array("q", [number for hour in told for number in hour]))
+    return columns.write(array("q", [number for hour in reported for number in hour]))
 
 
-def hours(told: bytes, code: str = columns.SIGNED) -> list[Hour]:
+def hours(reported: bytes, code: str = columns.SIGNED) -> list[Hour]:
     """Return the hours of a message, or of a row, whose numbers take what `code` says."""
-    numbers = columns.read(told, code).tolist()
+    numbers = columns.read(reported, code).tolist()
     return list(zip(numbers[::4], numbers[1::4], numbers[2::4], numbers[3::4], strict=True))
 
 
-def watching(told: Iterable[Hour]) -> Watch:
+def watching(reported: Iterable[Hour]) -> Watch:
     """Return the watch over a segment that had these hours."""
     watch = Watch()
-    watch.take(column(told), NO_PRIOR)
+    watch.take(column(reported), NO_PRIOR)
     return watch

@@ -28,18 +28,18 @@ Hours = history(180 * DAY, 60)
 Close = history(400, 60)
 
 
-def cut(told: list[Hour], data: st.DataObject) -> list[list[Hour]]:
+def cut(reported: list[Hour], data: st.DataObject) -> list[list[Hour]]:
     """Return the messages that hours came in."""
-    ends = sorted({*data.draw(st.lists(st.integers(0, len(told)), max_size=8), label="cuts"), len(told)})
-    return [told[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    ends = sorted({*data.draw(st.lists(st.integers(0, len(reported)), max_size=8), label="cuts"), len(reported)})
+    return [reported[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def take(watch: Watch, told: list[Hour]) -> bool:
-    return watch.take(column(told), NO_PRIOR)
+def take(watch: Watch, reported: list[Hour]) -> bool:
+    return watch.take(column(reported), NO_PRIOR)
 
 
-def recount(told: list[Hour]) -> tuple[int, int, int]:
-    return sum(hour[1] for hour in told), sum(hour[2] for hour in told), sum(hour[3] for hour in told)
+def recount(reported: list[Hour]) -> tuple[int, int, int]:
+    return sum(hour[1] for hour in reported), sum(hour[2] for hour in reported), sum(hour[3] for hour in reported)
 
 
 def again(watch: Watch) -> Watch:
@@ -47,9 +47,9 @@ def again(watch: Watch) -> Watch:
 
 
 @given(Close, st.data())
-def test_replays_change_nothing(told: list[Hour], data: st.DataObject) -> None:
+def test_replays_change_nothing(reported: list[Hour], data: st.DataObject) -> None:
     expected, watch = Watch(), Watch()
-    messages = cut(told, data)
+    messages = cut(reported, data)
     for number, message in enumerate(messages):
         take(expected, message)
         take(watch, message)
@@ -61,33 +61,33 @@ def test_replays_change_nothing(told: list[Hour], data: st.DataObject) -> None:
 
 
 @given(Close, st.data())
-def test_hours_that_come_again_with_others_are_passed_over(told: list[Hour], data: st.DataObject) -> None:
+def test_hours_that_come_again_with_others_are_passed_over(reported: list[Hour], data: st.DataObject) -> None:
     watch, end = Watch(), 0
-    while end < len(told):
-        start = data.draw(st.integers(0, end), label="told again from")
-        end = data.draw(st.integers(end + 1, len(told)), label="until")
-        assert take(watch, told[start:end])
+    while end < len(reported):
+        start = data.draw(st.integers(0, end), label="reported again from")
+        end = data.draw(st.integers(end + 1, len(reported)), label="until")
+        assert take(watch, reported[start:end])
 
-    assert watching(told) == watch
+    assert watching(reported) == watch
 
 
 @given(Close, Counts)
-def test_an_hour_stays_as_it_was_told_first(told: list[Hour], counts: tuple[int, int, int]) -> None:
-    watch = watching(told)
+def test_an_hour_stays_as_it_was_reported_first(reported: list[Hour], counts: tuple[int, int, int]) -> None:
+    watch = watching(reported)
 
-    assert not take(watch, [(hour, *counts) for hour, *_ in told])
-    assert watching(told) == watch
+    assert not take(watch, [(hour, *counts) for hour, *_ in reported])
+    assert watching(reported) == watch
 
 
 @given(Close, st.data())
-def test_a_row_that_is_written_and_read_goes_on_as_it_was(told: list[Hour], data: st.DataObject) -> None:
+def test_a_row_that_is_written_and_read_goes_on_as_it_was(reported: list[Hour], data: st.DataObject) -> None:
     watch = Watch()
-    for message in cut(told, data):
+    for message in cut(reported, data):
         take(watch, message)
         assert watch == again(watch)
         watch = again(watch)
 
-    assert watching(told) == watch
+    assert watching(reported) == watch
 
 
 def test_everything_that_was_found_is_in_the_row() -> None:
@@ -113,21 +113,21 @@ def test_nothing_is_new_in_a_message_without_hours() -> None:
 
 
 @given(Hours, st.integers(0, 190 * DAY))
-def test_a_split_equals_a_recount_of_90_days_as_long_as_nothing_is_merged(told: list[Hour], hour: int) -> None:
-    kept = [each for each in told if each[0] > told[-1][0] - 90 * DAY]
+def test_a_split_equals_a_recount_of_90_days_as_long_as_nothing_is_merged(reported: list[Hour], hour: int) -> None:
+    kept = [each for each in reported if each[0] > reported[-1][0] - 90 * DAY]
     expected = recount([each for each in kept if each[0] < hour]), recount([each for each in kept if each[0] >= hour])
 
-    assert expected == watching(told).split(hour)
+    assert expected == watching(reported).split(hour)
 
 
 def test_a_quiet_segments_answers_are_those_of_90_days_too() -> None:
-    told = [(day * DAY, 1, 0, 0) for day in range(1, 301)]
+    reported = [(day * DAY, 1, 0, 0) for day in range(1, 301)]
 
-    assert ((60, 0, 0), (30, 0, 0)) == watching(told).split(271 * DAY)
+    assert ((60, 0, 0), (30, 0, 0)) == watching(reported).split(271 * DAY)
 
 
 def busy(until: int) -> Watch:
-    """Return the watch over a segment with answers in every hour up to one, told hour by hour."""
+    """Return the watch over a segment with answers in every hour up to one, reported hour by hour."""
     watch = Watch()
     for hour in range(1, until + 1):
         take(watch, [every(hour)])
@@ -181,10 +181,10 @@ def test_a_segment_that_had_been_quiet_for_a_year_keeps_nothing_of_before() -> N
 
 
 @given(Hours)
-def test_first_last_and_the_longest_gap_are_those_of_the_hours_with_answers(told: list[Hour]) -> None:
-    answered = [hour for hour, *counts in told if sum(counts)]
+def test_first_last_and_the_longest_gap_are_those_of_the_hours_with_answers(reported: list[Hour]) -> None:
+    answered = [hour for hour, *counts in reported if sum(counts)]
     gaps = [later - earlier - 1 for earlier, later in pairwise(answered)]
-    watch = watching(told)
+    watch = watching(reported)
 
     assert (max(gaps, default=0), max(answered, default=0), min(answered, default=0)) == (
         watch.longest,
@@ -204,14 +204,14 @@ def test_a_gap_that_was_told_as_a_silence_is_no_rhythm() -> None:
 def test_an_hour_that_corrections_emptied_is_told_and_no_answer() -> None:
     watch = watching([(10, 1, 0, 0), (12, 0, 0, 0)])
 
-    assert (12, 10, 10, 0) == (watch.told, watch.first, watch.last, watch.longest)
+    assert (12, 10, 10, 0) == (watch.reported_until, watch.first, watch.last, watch.longest)
 
 
 @given(Close, st.sampled_from([NO_PRIOR, Prior((0.5, 0.3, 0.2), 150.0)]))
-def test_the_detector_takes_each_hour_with_answers_as_a_group(told: list[Hour], prior: Prior) -> None:
+def test_the_detector_takes_each_hour_with_answers_as_a_group(reported: list[Hour], prior: Prior) -> None:
     watch, expected = Watch(), Detector()
-    watch.take(column(told), prior)
-    for hour in told:
+    watch.take(column(reported), prior)
+    for hour in reported:
         if sum(hour[1:]):
             expected.take(Group(*hour), prior)
 

@@ -29,7 +29,7 @@ def settled(known: TooMany, *steps: Output, usages: dict[int, Usage] = USAGES) -
     """Return what is known once a rebuild has followed the steps; the root's watch stays what it was."""
     recorded = Incidents()
     recorded.take([passed(output) for output in steps])
-    root = msgspec.msgpack.encode(Watch(told=NOW, first=NOW - 5, last=NOW))
+    root = msgspec.msgpack.encode(Watch(reported_until=NOW, first=NOW - 5, last=NOW))
     clock = msgspec.msgpack.encode(watching.Clock({}, 0, usages, known))
     watches = {b"": root, watching.CLOCK_KEY: clock}
     recorded.finish(watches, IncidentPolicy())

@@ -17,7 +17,7 @@ from worker.flow.segments import road as segments
 from worker.nps.jump import Jump
 from worker.nps.segment import Segment
 from worker.rebuild.records import passed
-from worker.rebuild.tree import Tree, counted_until, learned_until, told_until
+from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
 
 JUMP = Jump(5, 0.1, 0.9, 40, 0.1, 0.1)
 
@@ -87,7 +87,11 @@ def test_ticks_by_the_day_give_the_same_windows_and_the_same_level() -> None:
     assert read(tree.segments) == read(living.segments)
     for path in ("", "fr", "fr/send"):
         before, after = watch(living.watches, path), watch(tree.watches, path)
-        assert (before.told, before.last, before.split(0)) == (after.told, after.last, after.split(0))
+        assert (before.reported_until, before.last, before.split(0)) == (
+            after.reported_until,
+            after.last,
+            after.split(0),
+        )
         assert sum(before.detector.before) + sum(before.detector.since) == sum(after.detector.before) + sum(
             after.detector.since
         )
@@ -135,12 +139,12 @@ def test_hours_are_told_up_to_where_an_intact_table_has_them() -> None:
     living = calm()
 
     assert counted_until(living.segments) == {number: log[-1].offset for number, log in enumerate(living.log)}
-    assert told_until(living.segments) == dict.fromkeys(range(PARTITIONS), living.now + 5)
+    assert reported_until(living.segments) == dict.fromkeys(range(PARTITIONS), living.now + 5)
     assert learned_until(living.watches) == dict.fromkeys(range(PARTITIONS), living.now + 5)
-    assert told_until([{}, {}]) == {}
+    assert reported_until([{}, {}]) == {}
     for rows in living.segments:
         del rows[segments.CLOCK]  # as the version before had it
-    assert set(told_until(living.segments).values()) == {living.now}
+    assert set(reported_until(living.segments).values()) == {living.now}
     assert learned_until({}) == {}
 
 

@@ -9,7 +9,7 @@ from schemas.alert import Severity
 from worker.detect.drops import Classes, Detector, Group, Prior
 from worker.nps import columns
 from worker.nps.jump import Jump
-from worker.nps.untold import WIDTH
+from worker.nps.unreported import WIDTH
 
 _DAY = 24
 #: Answers are kept by the hour for so many hours, then by the day for so many.
@@ -35,32 +35,36 @@ class OpenIncident(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Watch(msgspec.Struct, array_like=True, gc=False):
-    """No cycle can come of one, so that the garbage collector need not look at 100,000 of them in one piece.
+    """The row of a segment that is watched over. Hours are counted since 1970.
 
-    Hours are counted since 1970.
-
-    `told`: the last hour that was taken in; `first` and `last`: those with answers; `longest`: the longest gap between
-    two of them, in hours, but for silences that were told; `recent`: hours with their promoters, passives and
-    detractors, as a column; `alike`: how many of a child's own answers this segment's shares are worth (likeness.py);
-    `drop` and `silence`: the open incidents, and `rests_until` the hour before which no other drop is told.
+    A watch can be part of no reference cycle, so the garbage collector need not look at 100,000 of them at once
+    (`gc=False`).
     """
 
     detector: Detector = msgspec.field(default_factory=Detector)
-    told: int = -1
+    #: The last reported hour that was taken in; -1 if none was.
+    reported_until: int = -1
+    #: The first and the last hour with answers; 0 if there is none.
     first: int = 0
     last: int = 0
+    #: The longest gap between two hours with answers, in hours; silences that were reported do not count.
     longest: int = 0
+    #: The hours of the last 90 days with their promoters, passives and detractors, as a column.
     recent: bytes = b""
+    #: How many of a child's own answers this segment's shares are worth (likeness.py).
     alike: float = 0.0
+    #: The open incidents of the two kinds.
     drop: OpenIncident | None = None
     silence: OpenIncident | None = None
+    #: The hour before which no other drop is reported.
     rests_until: int = 0
+    #: How promoters rose here and not among the siblings (jumps.py), if they did.
     jump: Jump | None = None
 
     def take(self, hours: bytes, prior: Prior) -> bool:
-        """Take in hours as untold.py tells them, but for those that were told before; say whether there were any."""
+        """Take in a column of reported hours (unreported.py); say whether any of them were new."""
         column = columns.read(hours)
-        first = next((at for at in range(0, len(column), WIDTH) if column[at] > self.told), None)
+        first = next((at for at in range(0, len(column), WIDTH) if column[at] > self.reported_until), None)
         if first is None:
             return False
         new = column[first:]
@@ -69,18 +73,18 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
             if sum(group.classes):
                 self.detector.take(group, prior)
                 self._note(group.hour)
-        self.told = new[-WIDTH]
+        self.reported_until = new[-WIDTH]
         self.recent += columns.write(array(_NARROW, new))
         recent = columns.read(self.recent, _NARROW)
         if len(recent) > _THIN_OUT * WIDTH:
-            self.recent = columns.write(_thinned(recent, self.told))
+            self.recent = columns.write(_thinned(recent, self.reported_until))
         return True
 
     def split(self, hour: int) -> tuple[Classes, Classes]:
-        """Return the answers before an hour, and those since, both of the last 90 days that were told."""
+        """Return the answers before an hour, and those since, both of the last 90 days that were reported."""
         column = columns.read(self.recent, _NARROW)
         hours = column[::WIDTH]
-        oldest = bisect_right(hours, self.told - KEPT)
+        oldest = bisect_right(hours, self.reported_until - KEPT)
         place = max(oldest, bisect_left(hours, hour))
         return _sum(column[oldest * WIDTH : place * WIDTH]), _sum(column[place * WIDTH :])
 

@@ -13,7 +13,7 @@ from worker.nps.latest import Given, Latest, Plain
 from worker.nps.people import WIDTH as PEOPLE_WIDTH
 from worker.nps.people import Difference, People
 from worker.nps.spans import Spans
-from worker.nps.untold import LATE, Untold
+from worker.nps.unreported import LATE, UnreportedHours
 from worker.nps.usage import LeftOut
 from worker.nps.windows import ALL, HOUR, LAST, SPANS, WIDEST_HOURS
 
@@ -107,7 +107,7 @@ class Segment(msgspec.Struct, array_like=True):
     total: Histogram = msgspec.field(default_factory=histogram.empty)
     latest: Latest = msgspec.field(default_factory=Latest)
     spans: Spans = msgspec.field(default_factory=Spans)
-    untold: Untold = msgspec.field(default_factory=Untold)
+    unreported: UnreportedHours = msgspec.field(default_factory=UnreportedHours)
     jump: Jump | None = None
     due: int = 0
     ticked: int = 0
@@ -135,7 +135,7 @@ class Segment(msgspec.Struct, array_like=True):
             self.total[score] = max(0, self.total[score] - 1)
         self.latest.change(put, taken)
         came, went = self.spans.change(put, taken)
-        self.untold.change(came, went)
+        self.unreported.change(came, went)
         if self.people is not None:
             self.people.change(came, went, differences, self.spans.until or 0)
         return True
@@ -172,7 +172,7 @@ class Segment(msgspec.Struct, array_like=True):
         if time > self.ticked:
             self.ticked = time
             self.spans.tick(time)
-            self.untold.told = max(self.untold.told, time // HOUR - 1)
+            self.unreported.reported_until = max(self.unreported.reported_until, time // HOUR - 1)
 
     def tick(self, time: int) -> bool:
         """Let the windows end at a tick's time, in ms; say whether they have moved on."""
@@ -182,23 +182,26 @@ class Segment(msgspec.Struct, array_like=True):
 
     def is_over(self, time: int) -> bool:
         """Say whether neither an answer was given, nor one has arrived, within the widest window before a tick."""
-        return not self.untold.hours and self.spans.is_empty and time // HOUR >= self._forgotten_in
+        return not self.unreported.hours and self.spans.is_empty and time // HOUR >= self._forgotten_in
 
     @property
     def next_change(self) -> int:
         """The first hour since 1970 in which a tick changes anything, or an earlier one."""
-        changes = [*(hour + 1 for hour in self.untold.hours), *self.spans.changes()]
+        changes = [*(hour + 1 for hour in self.unreported.hours), *self.spans.changes()]
         return min(changes) if changes else self._forgotten_in
 
     @property
     def _forgotten_in(self) -> int:
         return self.counted + WIDEST_HOURS
 
-    def tell(self, tick: int | None) -> bytes:
-        """Return hours that are over, as untold.py has them, and note that they were told; `tick`: its time in ms."""
+    def report_hours(self, tick: int | None) -> bytes:
+        """Return hours that are over, as a column (unreported.py), and note that they are reported.
+
+        `tick`: the time of a tick, in ms; None without one.
+        """
         if tick is not None:
-            return self.untold.tell(tick // HOUR, everything=True)
-        return self.untold.tell((self.spans.until or 0) // HOUR - LATE, everything=False)
+            return self.unreported.report(tick // HOUR, everything=True)
+        return self.unreported.report((self.spans.until or 0) // HOUR - LATE, everything=False)
 
     def windows(self) -> dict[str, Histogram]:
         """Return the histogram of each window by its name."""

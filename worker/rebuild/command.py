@@ -42,7 +42,7 @@ from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
 from worker.rebuild.mails import Mails
 from worker.rebuild.progress import Progress, Say
-from worker.rebuild.tree import Tree, counted_until, learned_until, told_until
+from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
 from worker.settings import Settings
 
 #: The end of a day that never ends, as nobody knows where the next one begins.
@@ -223,10 +223,10 @@ class _Work:
     def _time_limits(self, chosen: Collection[str]) -> dict[int, int] | None:
         """Return up to which time, in ms, hours are over by partition of segments; None if nothing intact says so.
 
-        What an intact table has told, or learned, is neither told again nor taken for told.
+        What an intact table has reported or learned is not reported again; nothing else is taken for reported.
         """
         if SEGMENTS not in chosen:
-            return told_until(partition.rows for partition in self._found[SEGMENTS].partitions)
+            return reported_until(partition.rows for partition in self._found[SEGMENTS].partitions)
         if WATCHES not in chosen:
             return learned_until(self._found[WATCHES].partitions[0].rows)
         return None

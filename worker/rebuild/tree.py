@@ -119,17 +119,17 @@ class Tree:
                 self._waiting[record.partition].append(record)
 
 
-def told_until(rows: Iterable[Mapping[bytes, bytes]]) -> dict[int, int]:
-    """Return up to which time, in ms, each partition of segments has told its hours; nothing if none has."""
-    return {partition: time for partition, of in enumerate(rows) if (time := _told_until(of))}
+def reported_until(rows: Iterable[Mapping[bytes, bytes]]) -> dict[int, int]:
+    """Return up to which time, in ms, each partition of segments has reported its hours; nothing if none has."""
+    return {partition: time for partition, of in enumerate(rows) if (time := _reported_until(of))}
 
 
-def _told_until(rows: Mapping[bytes, bytes]) -> int:
+def _reported_until(rows: Mapping[bytes, bytes]) -> int:
     clock = rows.get(segments.CLOCK)
     if clock is not None and (ticked := _decode_segment(clock).ticked):
         return ticked
     # Rows of a version that kept no such row.
-    return (max((_decode_segment(row).untold.told for row in rows.values()), default=-1) + 1) * HOUR
+    return (max((_decode_segment(row).unreported.reported_until for row in rows.values()), default=-1) + 1) * HOUR
 
 
 def counted_until(rows: Iterable[Mapping[bytes, bytes]]) -> dict[int, int]:

@@ -23,7 +23,7 @@ from worker.nps.interval import adjusted_wald
 from worker.nps.jump import Jump
 from worker.nps.latest import Given
 from worker.nps.segment import Move, Segment
-from worker.nps.untold import Untold
+from worker.nps.unreported import UnreportedHours
 from worker.nps.usage import LeftOut, Usage
 
 SHOP = b"fr/shop-3"
@@ -68,7 +68,7 @@ def scores(output: Output) -> dict[str, Any]:
 def windows(row: bytes) -> Segment:
     """Return a segment but for what it has not told of its hours yet, which depends on when it was asked."""
     segment = msgspec.msgpack.decode(row, type=Segment)
-    segment.untold = Untold()
+    segment.unreported = UnreportedHours()
     return segment
 
 

@@ -10,7 +10,7 @@ from worker.flow.dead_letter import no_message
 from worker.flow.messages.chunks import parts
 from worker.flow.timestamps import HOUR, LATEST
 from worker.nps import columns
-from worker.nps.untold import WIDTH
+from worker.nps.unreported import WIDTH
 from worker.nps.usage import Usage
 
 #: Of the topic's partitions only this one is used: a tree is judged as a whole.
@@ -18,15 +18,15 @@ PARTITION = 0
 
 
 class Hours(msgspec.Struct, array_like=True, frozen=True):
-    """`source`: the segments' partition; `segments`: hours by path, as worker/nps/untold.py has them.
+    """Hours of segments of one partition."""
 
-    `tick`: the time in ms before which this partition has told everything; None if it has not been asked. `usage`: how
-    many segments it had then; None without a tick, and by a version that did not say.
-    """
-
+    #: The partition of the segments.
     source: int
+    #: The hours of each segment by its path, as a column (worker/nps/unreported.py).
     segments: Mapping[str, bytes]
+    #: The time of a tick, in ms, before which this partition has reported everything; None if the message has no tick.
     tick: int | None = None
+    #: How many segments the partition had at the tick; None without one, and in messages of versions that did not say.
     usage: Usage | None = None
 
 

@@ -98,8 +98,8 @@ class _News:
 
     def _see_to_people(self, path: str, segment: Segment) -> None:
         """Note since when a segment's customers are known: entries of a version before do not tell of them."""
-        untold = any(entries.people is None for each in self.told[path].values() for entries in each)
-        if segment.people is None or untold:
+        unreported = any(entries.people is None for each in self.told[path].values() for entries in each)
+        if segment.people is None or unreported:
             since = self.now // DAY
             segment.people = (
                 People(since) if segment.people is None else msgspec.structs.replace(segment.people, since=since)
@@ -113,7 +113,7 @@ class _Peek(msgspec.Struct, array_like=True, frozen=True, gc=False):
     total: msgspec.Raw
     latest: msgspec.Raw
     spans: msgspec.Raw
-    untold: msgspec.Raw
+    unreported: msgspec.Raw
     jump: msgspec.Raw = msgspec.Raw()
     due: int = 0
 
@@ -185,7 +185,7 @@ class _Slices:
             segment = _read(row)
             segment.catch_up(self._time)
         is_new = self._news.change(path, segment)
-        if hours := segment.tell(tick_time):
+        if hours := segment.report_hours(tick_time):
             ended[path] = hours
         if tick_time is not None and segment.is_over(tick_time):
             changed[key] = None
