@@ -1,22 +1,23 @@
-"""Messages about many segments, in as few parts as Kafka takes."""
+"""Messages about many segments: as few records of a topic as Kafka takes."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
 
-#: In bytes. Kafka takes 1 MiB; what one batch tells of one segment is at most half of that.
+#: The size of a message, in bytes, beyond which it is divided. Kafka takes 1 MiB, and what one batch says about one
+#: segment is at most half of that.
 LARGEST = 500_000
 
 #: Writes the message about some segments; True if it is the last one.
 Encode = Callable[[Mapping[str, T], bool], bytes]
 
 
-def parts(segments: Mapping[str, T], encode: Encode[T], *, last: bool = True) -> list[bytes]:
+def chunks(segments: Mapping[str, T], encode: Encode[T], *, last: bool = True) -> list[bytes]:
     """Return the messages, in the order of the segments."""
     value = encode(segments, last)
     if len(value) <= LARGEST or len(segments) <= 1:
         return [value]
-    told = list(segments.items())
-    half = len(told) // 2
-    return [*parts(dict(told[:half]), encode, last=False), *parts(dict(told[half:]), encode, last=last)]
+    entries = list(segments.items())
+    half = len(entries) // 2
+    return [*chunks(dict(entries[:half]), encode, last=False), *chunks(dict(entries[half:]), encode, last=last)]

@@ -7,7 +7,7 @@ import msgspec
 from worker.flow import outbox
 from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
-from worker.flow.messages.chunks import parts
+from worker.flow.messages.chunks import chunks
 from worker.flow.timestamps import HOUR, LATEST
 from worker.nps import columns
 from worker.nps.unreported import WIDTH
@@ -77,5 +77,5 @@ def outputs(hours: Hours) -> list[Output]:
     def encode(some: Mapping[str, bytes], last: bool) -> bytes:
         return _encode(Hours(source, some, tick, usage) if last else Hours(source, some))
 
-    values = parts(hours.segments, encode)
+    values = chunks(hours.segments, encode)
     return [Output(outbox.HOURS, None, value, partition=PARTITION) for value in values]

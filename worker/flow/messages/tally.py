@@ -12,7 +12,7 @@ from worker.flow import outbox
 from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
 from worker.flow.lineage import paths_of
-from worker.flow.messages.chunks import parts
+from worker.flow.messages.chunks import chunks
 from worker.flow.timestamps import LATEST
 from worker.nps import columns
 from worker.nps.histogram import BINS
@@ -198,5 +198,5 @@ def _column(differences: Differences) -> "array[int]":
 
 
 def _messages(source: int, segments: Mapping[str, Entries], partition: int) -> list[Output]:
-    values = parts(segments, lambda some, _last: _encode(Tally(source, some)))
+    values = chunks(segments, lambda some, _last: _encode(Tally(source, some)))
     return [Output(outbox.TALLIES, None, value, partition=partition) for value in values]

@@ -23,7 +23,7 @@ from schemas.cloudevents import Headers
 from worker.flow import outbox
 from worker.flow.batch import Output, Record
 from worker.flow.ids import number
-from worker.flow.messages.chunks import parts
+from worker.flow.messages.chunks import chunks
 from worker.flow.record import PROOF_HEADER, proof_of
 from worker.flow.responses.customer import Contact, decode_contact
 
@@ -62,7 +62,7 @@ def outputs(claims: Claims, partitions: int, home: str, secret: bytes) -> list[O
     """Return the records of one batch: one to each partition, several if it gets that much."""
     if not claims or not secret:
         return []
-    values = parts(claims, lambda some, _last: _encode(some))
+    values = chunks(claims, lambda some, _last: _encode(some))
     return [
         Output(outbox.RESPONSES, None, value, _headers(value, partition, home, secret), partition=partition)
         for partition in range(partitions)
