@@ -13,7 +13,7 @@ from worker.detect.drops import Detector
 from worker.detect.watch import KEPT, Watch
 from worker.flow.incidents import road as watching
 from worker.flow.messages import hourly_report
-from worker.flow.messages.hourly_report import Hours
+from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.policy import IncidentPolicy
 from worker.flow.segments.road import MOST
 from worker.flow.timestamps import HOUR
@@ -74,7 +74,7 @@ def _rows(paths: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _records(segments: Mapping[str, bytes], hour: int) -> list[_Record]:
-    told = hourly_report.outputs(Hours(0, segments, hour * HOUR))
+    told = hourly_report.outputs(HourlyReport(0, segments, hour * HOUR))
     return [_Record(output.value or b"", hour * HOUR) for output in told]
 
 

@@ -27,7 +27,7 @@ from worker.streams.shell import Shell
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
 _SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
-#: Hours are told once an hour.
+#: Most hours are reported once, when they have ended.
 _WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
 
 

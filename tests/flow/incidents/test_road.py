@@ -24,7 +24,7 @@ from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
 from worker.flow.lineage import paths_of
 from worker.flow.messages import gaming_flag, hourly_report
-from worker.flow.messages.hourly_report import Hours
+from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.policy import IncidentPolicy
 from worker.nps.windows import HOUR
 
@@ -93,7 +93,7 @@ class World:
         records = [
             Record(output.value, None, len(self.log) + number, timestamp=self.hour * HOUR + 5)
             for number in range(PARTITIONS)
-            for output in hourly_report.outputs(Hours(number, told[number], self.hour * HOUR))
+            for output in hourly_report.outputs(HourlyReport(number, told[number], self.hour * HOUR))
         ]
         self.log += records
         self.carry(records)
@@ -333,7 +333,7 @@ def test_no_slice_of_a_judgement_is_about_many_segments(monkeypatch: pytest.Monk
     monkeypatch.setattr(watching, "SLICE", 5)
     monkeypatch.setattr(watching.Watches, "get", get)
     world = settled()
-    told = hourly_report.outputs(Hours(0, {}, (world.hour + 1) * HOUR))
+    told = hourly_report.outputs(HourlyReport(0, {}, (world.hour + 1) * HOUR))
     records = [Record(output.value, None, 0, timestamp=0) for output in told]
     decided = watching.watch(records, world.rows, 1, spread, CALM)
     while decided.rest is not None:
@@ -388,7 +388,7 @@ STRAYS = [
 
 @pytest.mark.parametrize("stray", STRAYS)
 def test_a_stray_record_is_a_dead_letter_and_its_neighbours_are_taken_in(stray: bytes | None) -> None:
-    message = Hours(0, {"fr": array("q", (BEGAN, 1, 2, 3)).tobytes()}, 0)
+    message = HourlyReport(0, {"fr": array("q", (BEGAN, 1, 2, 3)).tobytes()}, 0)
     told = [Record(output.value, None, 2 * n) for n, output in enumerate(hourly_report.outputs(message))]
     clean, disturbed = World(), World()
     clean.carry(told)

@@ -16,7 +16,7 @@ from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
 from worker.flow.incidents.too_many import TooMany, judge
 from worker.flow.messages import hourly_report
-from worker.flow.messages.hourly_report import Hours
+from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.policy import IncidentPolicy
 from worker.flow.timestamps import HOUR
 from worker.nps.usage import LeftOut, Usage
@@ -158,7 +158,7 @@ def log(partitions: int) -> list[Record]:
     for hour in range(NOW, NOW + 72):
         is_full = hour < NOW + 24
         for number in range(partitions):
-            told = Hours(number, {}, hour * HOUR, usage(100, hour) if is_full and number == 1 else usage(50))
+            told = HourlyReport(number, {}, hour * HOUR, usage(100, hour) if is_full and number == 1 else usage(50))
             records += [
                 Record(output.value, None, len(records), timestamp=hour * HOUR + number)
                 for output in hourly_report.outputs(told)

@@ -16,7 +16,7 @@ from schemas.scores import Scores
 from worker.flow import outbox
 from worker.flow.batch import Decided, Output
 from worker.flow.messages import gaming_flag, hourly_report, tick
-from worker.flow.messages.hourly_report import Hours
+from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.messages.tally import Tally
 from worker.flow.segments import road as segments
 from worker.nps.interval import adjusted_wald
@@ -270,7 +270,7 @@ def hinted(path: str, jump: Jump | None, offset: int = 9) -> Record:
     return Record(output.value, output.key, offset, topic="nps.tallies")
 
 
-def ended(decided: Decided) -> list[Hours]:
+def ended(decided: Decided) -> list[HourlyReport]:
     return [hourly_report.decode(output.value or b"") for output in decided.outputs if output.topic == outbox.HOURS]
 
 
@@ -306,11 +306,13 @@ def test_a_tick_has_every_hour_told_that_is_over_and_says_that_it_is_all() -> No
     rows = kept(counted(told(put(0, 9), put(1, 2))))
     (message,) = ended(counted(ticked(NOW + HOUR), rows=rows))
 
-    assert message == Hours(0, {"fr/shop-3": array("q", (NOW // HOUR, 1, 0, 1)).tobytes()}, NOW + HOUR, Usage(1, 1_000))
+    assert message == HourlyReport(
+        0, {"fr/shop-3": array("q", (NOW // HOUR, 1, 0, 1)).tobytes()}, NOW + HOUR, Usage(1, 1_000)
+    )
 
 
 def test_a_tick_where_there_is_no_segment_says_so() -> None:
-    assert ended(counted(ticked(NOW))) == [Hours(0, {}, NOW, Usage(0, 1_000))]
+    assert ended(counted(ticked(NOW))) == [HourlyReport(0, {}, NOW, Usage(0, 1_000))]
 
 
 def test_the_hour_that_is_not_over_is_not_told() -> None:
@@ -323,7 +325,7 @@ def test_where_ticks_are_behind_an_hour_is_told_when_an_answer_of_a_day_later_co
     answers = [put(n, 9) for n in range(8)]
     (message,) = ended(counted(told(*answers, put(8, 9, NOW + 25 * HOUR))))
 
-    assert message == Hours(0, {"fr/shop-3": array("q", (NOW // HOUR, 8, 0, 0)).tobytes()})
+    assert message == HourlyReport(0, {"fr/shop-3": array("q", (NOW // HOUR, 8, 0, 0)).tobytes()})
 
 
 def test_a_hint_is_shown_in_the_scores_until_it_is_taken_back() -> None:

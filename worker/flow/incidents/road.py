@@ -1,12 +1,12 @@
-"""The third stage: it takes in the hours of all segments, and judges the tree at each tick (judging.py).
+"""The third stage: it takes in the hourly reports of all segments, and judges the tree at each tick (judging.py).
 
 All of it is in one partition, since a drop is reported of the deepest segment that explains it, and a silence is found
 by a segment's neighbours. The tree is judged once every partition of segments has reported everything up to the tick.
-So the result does not depend on how far each partition was, and a history that is imported opens no incident of last
+So the result does not depend on how far each partition was, and the import of a history opens no incident about last
 year.
 
-With 100,000 segments that takes seconds, so it is done in slices. What a batch causes is returned with the last one, as
-a whole: a crash between two slices leaves nothing behind.
+With 100,000 segments that takes seconds, so it is done in slices. Everything that a batch causes is returned with the
+last slice: a crash between two slices leaves nothing behind.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ from worker.nps.windows import HOUR
 
 #: The key of the row that says how far the tree has been judged. No path has a NUL.
 CLOCK_KEY = b"\x00clock"
-#: Segments that are looked at in one slice. Nothing else is done meanwhile; a look takes some 10 microseconds.
+#: How many segments are looked at in one slice. The event loop waits meanwhile; a look takes about 10 microseconds.
 SLICE = 1_000
 _INTAKE = IntakePolicy()
 
@@ -39,14 +39,15 @@ _decode = msgspec.msgpack.Decoder(Watch).decode
 
 
 class Clock(msgspec.Struct, array_like=True):
-    """`ticks`: the time up to which each partition of segments has told everything; `judged`: the tree's. In ms.
+    """How far the tree has been judged, and what is known of its partitions."""
 
-    `usages`: how many segments each partition had at its tick; `too_many`: what is known of there being too many.
-    """
-
+    #: For each partition of segments: the time, in ms, up to which it has reported everything.
     ticks: dict[int, int] = {}
+    #: The time, in ms, up to which the tree has been judged.
     judged: int = 0
+    #: How many segments each partition had at its last tick.
     usages: dict[int, Usage] = {}
+    #: What is known of there being too many segments.
     too_many: TooMany = TooMany()
 
 
@@ -121,10 +122,10 @@ def watch(
     policy: IncidentPolicy,
     intake: IntakePolicy = _INTAKE,
 ) -> Decided:
-    """Take in a batch of what `partitions` of segments tell; `owner` says which of them a segment is in.
+    """Take in a batch of hourly reports of `partitions` partitions; `owner` says in which of them a segment is.
 
-    What is none of the worker's own messages becomes a dead letter, as `intake` says. All but the last slice cause
-    nothing.
+    A record that is not one of the worker's own messages becomes a dead letter, as `intake` says. Only the last slice
+    has outputs and rows.
     """
     return _Batch(records, rows, partitions, owner, policy, intake).next()
 
@@ -162,23 +163,23 @@ class _Batch:
     def _carry_out(self, records: Iterable[Record]) -> Iterator[None]:
         for record in records:
             try:
-                told = hourly_report.read(record.value)
+                report = hourly_report.read(record.value)
             except Rejected as rejected:
                 self._outputs.append(stray(record, rejected, self._intake))
                 continue
-            yield from self._take(told)
-            if told.tick is not None:
-                yield from self._pass_time(told.source, told.tick, told.usage, record.timestamp)
+            yield from self._take(report)
+            if report.tick is not None:
+                yield from self._pass_time(report.source, report.tick, report.usage, record.timestamp)
         yield from self._watches.close(self._slices, self._rows)
 
-    def _take(self, told: hourly_report.Hours) -> Iterator[None]:
-        for path, column in told.segments.items():
+    def _take(self, report: hourly_report.HourlyReport) -> Iterator[None]:
+        for path, column in report.segments.items():
             _take(path, column, self._watches)
             if self._slices.is_full():
                 yield
 
     def _pass_time(self, source: int, tick: int, usage: Usage | None, now: int) -> Iterator[None]:
-        """Note how far a partition has told everything, and judge the tree if all of them are further than before."""
+        """Note up to when a partition has reported everything; judge the tree if all of them have come further."""
         clock = self._watches.clock
         if tick >= clock.ticks.get(source, 0):
             clock.ticks[source] = tick

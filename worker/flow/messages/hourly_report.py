@@ -1,4 +1,4 @@
-"""What the segments tell of their hours: a message of one partition of segments to whoever watches over them all."""
+"""The hourly report: a message from one partition of segments to the stage that watches over all of them."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ from worker.nps import columns
 from worker.nps.unreported import WIDTH
 from worker.nps.usage import Usage
 
-#: Of the topic's partitions only this one is used: a tree is judged as a whole.
+#: The only partition of the topic that is used, since the tree is judged as a whole.
 PARTITION = 0
 
 
-class Hours(msgspec.Struct, array_like=True, frozen=True):
-    """Hours of segments of one partition."""
+class HourlyReport(msgspec.Struct, array_like=True, frozen=True):
+    """The hours of some segments of one partition."""
 
     #: The partition of the segments.
     source: int
@@ -31,14 +31,14 @@ class Hours(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Hours).decode
+decode = msgspec.msgpack.Decoder(HourlyReport).decode
 _HOUR_BYTES = WIDTH * 8
-#: Numbers from here on do not fit a watch's row.
+#: Numbers from this one on do not fit a watch's row.
 _TOO_LARGE = 2**32
 
 
-def read(value: bytes | None) -> Hours:
-    """Return the hours that a value is. Raise Rejected if it is none that can be watched over."""
+def read(value: bytes | None) -> HourlyReport:
+    """Return the report that a value is. Raise Rejected if the value is no report whose hours can be watched over."""
     try:
         message = decode(value or b"")
     except msgspec.DecodeError:
@@ -68,14 +68,14 @@ def _is_column(column: bytes) -> bool:
     return not column or (min(numbers) >= 0 and max(numbers) < _TOO_LARGE)
 
 
-def outputs(hours: Hours) -> list[Output]:
-    """Return the messages: several if it is that much, and the tick with the last."""
-    if not hours.segments and hours.tick is None:
+def outputs(report: HourlyReport) -> list[Output]:
+    """Return the messages of a report: several if one would be too large. Only the last has the tick."""
+    if not report.segments and report.tick is None:
         return []
-    source, tick, usage = hours.source, hours.tick, hours.usage
+    source, tick, usage = report.source, report.tick, report.usage
 
     def encode(some: Mapping[str, bytes], last: bool) -> bytes:
-        return _encode(Hours(source, some, tick, usage) if last else Hours(source, some))
+        return _encode(HourlyReport(source, some, tick, usage) if last else HourlyReport(source, some))
 
-    values = chunks(hours.segments, encode)
+    values = chunks(report.segments, encode)
     return [Output(outbox.HOURS, None, value, partition=PARTITION) for value in values]

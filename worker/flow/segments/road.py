@@ -15,8 +15,8 @@ from worker.flow.dead_letter import no_message, stray
 from worker.flow.ids import make_id
 from worker.flow.lineage import survey_of
 from worker.flow.messages import gaming_flag, tally, tick
-from worker.flow.messages.hourly_report import Hours
-from worker.flow.messages.hourly_report import outputs as hours_of
+from worker.flow.messages.hourly_report import HourlyReport
+from worker.flow.messages.hourly_report import outputs as hourly_reports
 from worker.flow.messages.tally import Tally
 from worker.flow.policy import IntakePolicy, SegmentPolicy
 from worker.flow.timestamps import LATEST, from_ms, rfc3339
@@ -163,7 +163,7 @@ class _Slices:
             changed[CLOCK] = encode(Segment(ticked=max(self._time, tick_ended or 0), left_out=self._left_out))
             self._known_left_out = self._left_out
         usage = None if tick_ended is None else Usage(self._segments, self._most, self._left_out)
-        outputs += hours_of(Hours(self._partition, ended, tick_ended, usage))
+        outputs += hourly_reports(HourlyReport(self._partition, ended, tick_ended, usage))
         surplus, self._surplus = self._surplus, 0
         surveys, self._on_short_scale = tuple(self._on_short_scale), []
         rest = None if is_last else self.next
