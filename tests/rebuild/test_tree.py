@@ -167,7 +167,7 @@ def test_segments_keep_the_jumps_that_intact_watches_have_found() -> None:
     living.watches[b"fr/pay"] = msgspec.msgpack.encode(found)
     tree = Tree(PARTITIONS, spread, CALM, 100, None)
     tree.segments = living.segments
-    tree.hint(living.watches)
+    tree.flag(living.watches)
 
     jumps = {key: segment(row).jump for of in tree.segments for key, row in of.items()}
     assert {key for key, jump in jumps.items() if jump is not None} == {b"fr/pay"}
@@ -181,7 +181,7 @@ def test_watches_take_over_the_jumps_that_intact_segments_show() -> None:
     marked.jump = JUMP
     rows[b"fr/pay"] = msgspec.msgpack.encode(marked)
     _, tree = living.rebuilt(watches=True)
-    tree.match_hints(living.segments)
+    tree.match_flags(living.segments)
 
     assert watch(tree.watches, "fr/pay").jump == JUMP
     assert watch(tree.watches, "fr/send").jump is None

@@ -186,11 +186,11 @@ class _Work:
             await self._take_applied(answers, tree, stops, bases, newest)
         tree.tick(_until(newest, limits, self._partitions))
         if SEGMENTS in chosen and WATCHES not in chosen:
-            tree.hint(self._found[WATCHES].partitions[0].rows)
+            tree.flag(self._found[WATCHES].partitions[0].rows)
         if incidents is not None:
             incidents.finish(tree.watches, self._settings.incidents)
         if WATCHES in chosen and SEGMENTS not in chosen:
-            tree.match_hints(partition.rows for partition in self._found[SEGMENTS].partitions)
+            tree.match_flags(partition.rows for partition in self._found[SEGMENTS].partitions)
 
         heads = [
             Head(

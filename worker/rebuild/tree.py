@@ -70,18 +70,18 @@ class Tree:
         for partition, time in times.items():
             self._waiting[partition].append(Passed(outbox.TALLIES, partition, 0, time, tick.KEY, b"", []))
         self._count_all(now)
-        self._count_all(now)  # the hints that the tick has caused
+        self._count_all(now)  # the gaming flags that the tick has caused
         if self._incidents is not None:
             self._incidents.settle(self.watches, now, self._policy)
 
-    def hint(self, watches: Mapping[bytes, bytes]) -> None:
+    def flag(self, watches: Mapping[bytes, bytes]) -> None:
         """Take over which segments are marked by jumps, from the rows of an intact table of watches."""
         for path, watch in _paths(watches):
             if watch.jump is not None:
                 self.take([gaming_flag.output(path, watch.jump, self._owner(path.encode()))])
         self.tick({})
 
-    def match_hints(self, rows: Iterable[Mapping[bytes, bytes]]) -> None:
+    def match_flags(self, rows: Iterable[Mapping[bytes, bytes]]) -> None:
         """Note of each watch the jump by which its segment, in an intact table, is marked."""
         jumps = {key: _decode_segment(row).jump for of in rows for key, row in of.items() if key != segments.CLOCK}
         for path, watch in _paths(self.watches):
@@ -114,7 +114,7 @@ class Tree:
             decided = decided.rest()
         apply(self.watches, decided.rows)
         for output in decided.outputs:
-            if output.topic == outbox.TALLIES:  # a hint about a segment
+            if output.topic == outbox.TALLIES:  # a gaming flag
                 record = passed(output)
                 self._waiting[record.partition].append(record)
 

@@ -60,7 +60,7 @@ class World:
             self._hour(mix)
         return incidents(self.outputs[first:])
 
-    def hints(self) -> list[gaming_flag.Hint]:
+    def flags(self) -> list[gaming_flag.GamingFlag]:
         return [gaming_flag.decode(output.value or b"") for output in self.outputs if output.topic == outbox.TALLIES]
 
     def carry(self, records: Iterable[Record]) -> None:
@@ -255,13 +255,13 @@ def test_a_segment_that_never_answers_again_is_forgotten() -> None:
 def test_promoters_that_appear_at_one_desk_alone_are_hinted_at_and_the_hint_is_taken_back() -> None:
     world = settled()
     world.live(12, only("fr/a/pay", (1.0, 0.0, 0.0)))
-    hinted = world.hints()
+    flagged = world.flags()
     world.live(20)
-    later = world.hints()
+    later = world.flags()
 
-    assert {each.path for each in hinted} == {"fr/a/pay"}
-    assert hinted[-1].jump is not None
-    assert hinted[-1].jump.after > 0.9
+    assert {each.path for each in flagged} == {"fr/a/pay"}
+    assert flagged[-1].jump is not None
+    assert flagged[-1].jump.after > 0.9
     assert [each.jump for each in later if each.path == "fr/a/pay"][-1] is None
     partitions = {output.partition for output in world.outputs if output.topic == outbox.TALLIES}
     assert partitions == {spread(b"fr/a/pay")}

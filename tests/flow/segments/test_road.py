@@ -265,7 +265,7 @@ def ticked(at: int, offset: int = 9) -> Record:
     return Record(b"", tick.KEY, offset, timestamp=at, topic="nps.tallies")
 
 
-def hinted(path: str, jump: Jump | None, offset: int = 9) -> Record:
+def flagged(path: str, jump: Jump | None, offset: int = 9) -> Record:
     output = gaming_flag.output(path, jump, 0)
     return Record(output.value, output.key, offset, topic="nps.tallies")
 
@@ -331,8 +331,8 @@ def test_where_ticks_are_behind_an_hour_is_told_when_an_answer_of_a_day_later_co
 def test_a_hint_is_shown_in_the_scores_until_it_is_taken_back() -> None:
     rows = kept(counted(told(put(0, 9))))
     jump = Jump(NOW // HOUR - 336, 0.5, 0.9, 40, 0.4, 0.45)
-    shown = counted(hinted("fr/shop-3", jump), rows=rows)
-    gone = counted(hinted("fr/shop-3", None), rows=kept(shown))
+    shown = counted(flagged("fr/shop-3", jump), rows=rows)
+    gone = counted(flagged("fr/shop-3", None), rows=kept(shown))
 
     assert scores(shown.outputs[0])["suspect_gaming"] == {
         "reason": "promoters_jumped_here_alone",
@@ -344,11 +344,11 @@ def test_a_hint_is_shown_in_the_scores_until_it_is_taken_back() -> None:
         "beside_since": 0.45,
     }
     assert scores(gone.outputs[0])["suspect_gaming"] is None
-    assert counted(hinted("fr/shop-3", jump), rows=kept(shown)).outputs == []
+    assert counted(flagged("fr/shop-3", jump), rows=kept(shown)).outputs == []
 
 
 def test_a_hint_about_a_segment_that_is_not_there_is_dropped() -> None:
-    assert Decided([], {}, {}) == counted(hinted("fr/shop-3", Jump(0, 0.5, 0.9, 40, 0.4, 0.45)))
+    assert Decided([], {}, {}) == counted(flagged("fr/shop-3", Jump(0, 0.5, 0.9, 40, 0.4, 0.45)))
 
 
 def test_a_surveys_scores_say_which_it_is() -> None:

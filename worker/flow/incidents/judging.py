@@ -1,4 +1,4 @@
-"""What a tick's judgement of the tree comes to: incidents that open and are resolved, and hints about segments.
+"""What a tick's judgement of the tree comes to: incidents that open and are resolved, and gaming flags.
 
 When a segment's detector raises an alarm, the incident is about the deepest segment that explains the drop
 (worker/detect/culprits.py). As long as this incident is open, the alarms of that segment's ancestors are held back. A
@@ -73,7 +73,7 @@ class Judge:
         yield from self._end_silences(slices)
         yield from self._find_silences(slices)
         if self._hour // _DAY > self._last // _DAY:
-            yield from self._hint(slices)
+            yield from self._flag_jumps(slices)
         yield from self._compare_siblings(slices)
         yield from self._forget(slices)
 
@@ -213,8 +213,8 @@ class Judge:
                 self.outputs.append(incident.silence(path, watch.silence, expected, opened, reason, self._now))
                 self._kept.put(path, watch)
 
-    def _hint(self, slices: Slices) -> Iterator[None]:
-        """Tell the deepest segments of promoters that appeared in them alone, and that they do so no longer."""
+    def _flag_jumps(self, slices: Slices) -> Iterator[None]:
+        """Flag the deepest segments in which alone promoters have risen; take the flag back where this is over."""
         found: dict[str, Jump] = {}
         for path in self._segments:
             parent = self._parent(path)
@@ -227,11 +227,11 @@ class Judge:
             if slices.is_full():
                 yield
             watch = self._watches[path]
-            hinted = None if _below(path, jumping) else found.get(path)
-            if hinted != watch.jump:
-                watch.jump = hinted
+            flagged = None if _below(path, jumping) else found.get(path)
+            if flagged != watch.jump:
+                watch.jump = flagged
                 self._kept.put(path, watch)
-                self.outputs.append(gaming_flag.output(path, hinted, self._owner(path.encode())))
+                self.outputs.append(gaming_flag.output(path, flagged, self._owner(path.encode())))
 
     def _compare_siblings(self, slices: Slices) -> Iterator[None]:
         for path, children in self._below.items():

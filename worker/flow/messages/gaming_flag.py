@@ -1,4 +1,4 @@
-"""A hint about a segment, on its way to where its scores are: what was found beside its neighbours (judging.py)."""
+"""The gaming flag of a segment, sent to where its scores are made: promoters have risen in it alone (judging.py)."""
 
 import msgspec
 
@@ -7,23 +7,24 @@ from worker.flow.dead_letter import no_message
 from worker.flow.outbox import TALLIES
 from worker.nps.jump import Jump
 
-#: A hint's key; tallies have none.
+#: The key of a flag; tallies have none.
 KEY = b"hint"
 
 
-class Hint(msgspec.Struct, array_like=True, frozen=True):
-    """`jump`: None if there is none any more."""
+class GamingFlag(msgspec.Struct, array_like=True, frozen=True):
+    """Whether a segment is suspected of gaming."""
 
     path: str
+    #: What was found; None if the suspicion is over.
     jump: Jump | None
 
 
 _encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Hint).decode
+decode = msgspec.msgpack.Decoder(GamingFlag).decode
 
 
-def read(value: bytes | None) -> Hint:
-    """Return the hint that a value is. Raise Rejected if it is none."""
+def read(value: bytes | None) -> GamingFlag:
+    """Return the flag that a value is. Raise Rejected if it is not one."""
     try:
         return decode(value or b"")
     except msgspec.DecodeError:
@@ -32,4 +33,4 @@ def read(value: bytes | None) -> Hint:
 
 def output(path: str, jump: Jump | None, partition: int) -> Output:
     """Return the message for a segment, in the partition that it is in."""
-    return Output(TALLIES, KEY, _encode(Hint(path, jump)), partition=partition)
+    return Output(TALLIES, KEY, _encode(GamingFlag(path, jump)), partition=partition)

@@ -46,18 +46,20 @@ _decode = msgspec.msgpack.Decoder(Segment).decode
 
 
 class _News:
-    """What a batch brings: entries by path and source, hints by path, and the time of the last tick, in ms.
-
-    `came`: when a path's entries came, by Kafka's time in ms; `strays`: the dead letters of what somebody else has
-    written there.
-    """
+    """What a batch brings."""
 
     def __init__(self, records: Iterable[Record], intake: IntakePolicy) -> None:
+        #: Dead letters of records that somebody else has written to the topic.
         self.strays: list[Output] = []
-        self.told: dict[str, dict[int, list[Entries]]] = {}
+        #: Entries by the segment's path, then by the partition that their events came from.
+        self.entries: dict[str, dict[int, list[Entries]]] = {}
+        #: When a segment's entries last arrived, by Kafka's time in ms.
         self.came: dict[str, int] = {}
-        self.hints: dict[str, Jump | None] = {}
+        #: Gaming flags by the segment's path.
+        self.flags: dict[str, Jump | None] = {}
+        #: The time of the last tick, in ms; None if the batch has none.
         self.tick: int | None = None
+        #: The latest Kafka time of the records, in ms.
         self.now = 0
         for record in records:
             self.now = max(self.now, record.timestamp)
@@ -72,34 +74,34 @@ class _News:
                 raise no_message("tick")
             self.tick = max(self.tick or 0, record.timestamp)
         elif record.key == gaming_flag.KEY:
-            hinted = gaming_flag.read(record.value)
-            self.hints[hinted.path] = hinted.jump
+            flag = gaming_flag.read(record.value)
+            self.flags[flag.path] = flag.jump
         else:
             self._count(tally.read(record.value), min(max(record.timestamp, 0), LATEST))
 
     def _count(self, message: Tally, came: int) -> None:
         for path, entries in message.segments.items():
             self.came[path] = came
-            by_source = self.told.get(path)
+            by_source = self.entries.get(path)
             if by_source is None:
-                by_source = self.told[path] = {}
+                by_source = self.entries[path] = {}
             by_source.setdefault(message.source, []).append(entries)
 
     def change(self, path: str, segment: Segment) -> bool:
-        """Change a segment accordingly; say whether anything is new."""
+        """Change a segment by what the batch brings for it; say whether anything is new."""
         new = False
-        if path in self.told:
+        if path in self.entries:
             self._see_to_people(path, segment)
-            if segment.count(self.told[path]):
+            if segment.count(self.entries[path]):
                 segment.counted, new = self.now // HOUR, True
-        if path in self.hints and self.hints[path] != segment.jump:
-            segment.jump, new = self.hints[path], True
+        if path in self.flags and self.flags[path] != segment.jump:
+            segment.jump, new = self.flags[path], True
         return new if self.tick is None else segment.tick(self.tick) or new
 
     def _see_to_people(self, path: str, segment: Segment) -> None:
-        """Note since when a segment's customers are known: entries of a version before do not tell of them."""
-        unreported = any(entries.people is None for each in self.told[path].values() for entries in each)
-        if segment.people is None or unreported:
+        """Note since when a segment's customers are known: entries of earlier versions do not say anything of them."""
+        uncounted = any(entries.people is None for each in self.entries[path].values() for entries in each)
+        if segment.people is None or uncounted:
             since = self.now // DAY
             segment.people = (
                 People(since) if segment.people is None else msgspec.structs.replace(segment.people, since=since)
@@ -138,7 +140,7 @@ class _Slices:
         self._most = most
         self._surplus = 0
         self._on_short_scale: list[str] = []
-        self._paths = iter(dict.fromkeys((*self._news.told, *self._news.hints, *self._due())))
+        self._paths = iter(dict.fromkeys((*self._news.entries, *self._news.flags, *self._due())))
 
     def _due(self) -> list[str]:
         """Return the segments that the batch's tick changes."""
@@ -175,7 +177,7 @@ class _Slices:
         key, tick_time = path.encode(), self._news.tick
         row = self._rows.get(key)
         if row is None:
-            if path not in self._news.told:
+            if path not in self._news.entries:
                 return
             if self._segments >= self._most and path:
                 self._leave_out(path)
