@@ -9,41 +9,41 @@ from hypothesis import strategies as st
 
 from worker.nps import columns
 from worker.nps import latest as module
-from worker.nps.latest import SPARE, Given, Latest
+from worker.nps.latest import SPARE, CountedAnswer, Latest
 from worker.nps.windows import LAST_N
 
 ROOM = LAST_N + SPARE
 
 
-def put(latest: Latest, answer: Given) -> None:
+def put(latest: Latest, answer: CountedAnswer) -> None:
     latest.change([answer], [])
 
 
-def take(latest: Latest, answer: Given) -> None:
+def take(latest: Latest, answer: CountedAnswer) -> None:
     latest.change([], [answer])
 
 
-def arrive(answers: Iterable[Given]) -> Latest:
+def arrive(answers: Iterable[CountedAnswer]) -> Latest:
     latest = Latest()
     for answer in answers:
         put(latest, answer)
     return latest
 
 
-def held(latest: Latest) -> list[Given]:
-    return list(map(Given, columns.read(latest.at), columns.read(latest.id), latest.score))
+def held(latest: Latest) -> list[CountedAnswer]:
+    return list(map(CountedAnswer, columns.read(latest.at), columns.read(latest.id), latest.score))
 
 
-def bins(answers: Iterable[Given]) -> list[int]:
+def bins(answers: Iterable[CountedAnswer]) -> list[int]:
     """Recount: the scores of the newest LAST_N."""
     newest = sorted(answers, key=lambda answer: (answer.at, answer.id))[-LAST_N:]
     return [sum(answer.score == score for answer in newest) for score in range(11)]
 
 
-def answers(n: int, seed: int = 0) -> list[Given]:
+def answers(n: int, seed: int = 0) -> list[CountedAnswer]:
     """Return n answers, several at the same time, in the order they were given."""
     chance = random.Random(seed)
-    return sorted(Given(chance.randrange(n), number, chance.randrange(11)) for number in range(n))
+    return sorted(CountedAnswer(chance.randrange(n), number, chance.randrange(11)) for number in range(n))
 
 
 @pytest.mark.parametrize("n", [0, 1, LAST_N - 1, LAST_N, LAST_N + 1, ROOM, ROOM + 1, 3 * ROOM])
@@ -57,37 +57,37 @@ def test_the_order_of_arrival_makes_no_difference(n: int, seed: int) -> None:
 
 
 def test_ties_are_broken_by_the_answers_id() -> None:
-    tied = [Given(7, number, number % 11) for number in range(3 * ROOM)]
+    tied = [CountedAnswer(7, number, number % 11) for number in range(3 * ROOM)]
 
     assert tied[-ROOM:] == held(arrive(reversed(tied)))
 
 
 def test_what_is_older_than_what_fell_off_does_not_slip_in_after_a_correction_made_room() -> None:
-    kept = arrive(Given(at, at, 5) for at in range(1, ROOM + 11))
-    take(kept, Given(ROOM + 10, ROOM + 10, 5))
+    kept = arrive(CountedAnswer(at, at, 5) for at in range(1, ROOM + 11))
+    take(kept, CountedAnswer(ROOM + 10, ROOM + 10, 5))
 
-    put(kept, Given(0, 0, 0))
+    put(kept, CountedAnswer(0, 0, 0))
 
     assert kept.floor == (10, 10)
-    assert held(kept)[0] == Given(11, 11, 5)
+    assert held(kept)[0] == CountedAnswer(11, 11, 5)
 
 
 def test_what_fell_off_is_not_there_to_be_taken() -> None:
-    kept = arrive(Given(at, at, 5) for at in range(ROOM + 1))
+    kept = arrive(CountedAnswer(at, at, 5) for at in range(ROOM + 1))
     before = held(kept)
 
-    take(kept, Given(0, 0, 5))
+    take(kept, CountedAnswer(0, 0, 5))
 
     assert before == held(kept)
 
 
 def test_only_the_very_answer_is_taken() -> None:
-    kept = arrive([Given(5, 1, 3), Given(5, 2, 3)])
+    kept = arrive([CountedAnswer(5, 1, 3), CountedAnswer(5, 2, 3)])
 
-    take(kept, Given(5, 1, 4))
-    take(kept, Given(5, 2, 3))
+    take(kept, CountedAnswer(5, 1, 4))
+    take(kept, CountedAnswer(5, 2, 3))
 
-    assert held(kept) == [Given(5, 1, 3)]
+    assert held(kept) == [CountedAnswer(5, 1, 3)]
 
 
 def test_as_many_as_the_spare_may_move_away_and_the_window_stays_full_and_right() -> None:
@@ -114,7 +114,7 @@ def test_one_more_than_the_spare_leaves_the_window_one_short_never_wrong() -> No
 def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int, bool]]) -> None:
     """The same with a window of six and a spare of four, so that a short list of steps reaches every edge."""
     kept = Latest()
-    there: set[Given] = set()
+    there: set[CountedAnswer] = set()
     moved = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LAST_N", 6)
@@ -126,7 +126,7 @@ def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int,
                 take(kept, answer)
                 moved += 1
             else:
-                answer = Given(at, number, score)
+                answer = CountedAnswer(at, number, score)
                 there.add(answer)
                 put(kept, answer)
             newest = sorted(there)[-6:]
@@ -135,7 +135,7 @@ def test_corrections_within_the_spare_are_exact(steps: list[tuple[int, int, int,
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 10)), max_size=300), st.data())
 def test_many_at_once_are_as_one_after_the_other(steps: list[tuple[int, int]], data: st.DataObject) -> None:
-    given_answers = [Given(at, number, score) for number, (at, score) in enumerate(steps)]
+    given_answers = [CountedAnswer(at, number, score) for number, (at, score) in enumerate(steps)]
     kept = Latest()
     rest = given_answers
     while rest:

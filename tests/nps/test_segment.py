@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nps.telling import entries
 
 from worker.nps import latest
-from worker.nps.latest import Given
+from worker.nps.latest import CountedAnswer
 from worker.nps.segment import Entries, Move, Segment
 from worker.nps.windows import ALL, LAST, LAST_N
 
@@ -31,7 +31,7 @@ Steps = st.lists(
 )
 
 
-def entry(offset: int, taken: Given | None, put: Given | None) -> Entries:
+def entry(offset: int, taken: CountedAnswer | None, put: CountedAnswer | None) -> Entries:
     """Return one response's entry."""
     return entries(moves=[Move(offset, taken, put)]) if taken or not put else entries([offset, *put])
 
@@ -44,13 +44,13 @@ class World:
         self.segments: dict[str, Segment] = {path: Segment() for path in ("root", "left", "right")}
         self.log: list[tuple[str, int, Entries]] = []
         self.offsets: dict[int, int] = defaultdict(int)
-        self.answers: dict[int, tuple[str, Given]] = {}
+        self.answers: dict[int, tuple[str, CountedAnswer]] = {}
         self.newest: dict[str, int] = {}
 
     def answer(self, source: int, number: int, place: str | None, at: int, score: int) -> None:
         """Give or revise an answer: one entry for each segment concerned."""
         before = self.answers.pop(number, None)
-        after = None if place is None else (place, Given(at, number, score))
+        after = None if place is None else (place, CountedAnswer(at, number, score))
         offset = self.offsets[source]
         self.offsets[source] += 1 + number % 2  # offsets need not be dense
         for path in self.segments:
@@ -88,7 +88,7 @@ class World:
             assert expected == segment.windows(), path
 
 
-def bins(answers: list[Given]) -> list[int]:
+def bins(answers: list[CountedAnswer]) -> list[int]:
     return [sum(answer.score == score for answer in answers) for score in range(11)]
 
 
@@ -159,16 +159,16 @@ def test_the_order_in_which_sources_interleave_makes_no_difference(order: list[i
     at = data.draw(st.lists(st.integers(0, 100 * DAY), min_size=30, max_size=30))
     one, other = Segment(), Segment()
     for number in range(30):
-        one.count({number: [entry(0, None, Given(at[number], number, number % 11))]})
+        one.count({number: [entry(0, None, CountedAnswer(at[number], number, number % 11))]})
     for number in order:
-        other.count({number: [entry(0, None, Given(at[number], number, number % 11))]})
+        other.count({number: [entry(0, None, CountedAnswer(at[number], number, number % 11))]})
 
     assert one.windows() == other.windows()
 
 
 def test_a_source_knows_nothing_of_the_others_marks() -> None:
     segment = Segment()
-    told = entry(7, None, Given(0, 1, 10))
+    told = entry(7, None, CountedAnswer(0, 1, 10))
 
     assert [True, False, True, False] == [segment.count({source: [told]}) for source in (1, 1, 2, 2)]
     assert segment.marks == {1: 7, 2: 7}
@@ -177,9 +177,9 @@ def test_a_source_knows_nothing_of_the_others_marks() -> None:
 
 def test_an_entry_with_a_lower_offset_than_the_mark_is_a_replay_too() -> None:
     segment = Segment()
-    segment.count({0: [entry(7, None, Given(0, 1, 10))]})
+    segment.count({0: [entry(7, None, CountedAnswer(0, 1, 10))]})
 
-    assert not segment.count({0: [entry(3, None, Given(0, 2, 10))]})
+    assert not segment.count({0: [entry(3, None, CountedAnswer(0, 2, 10))]})
     assert segment.total[10] == 1
 
 

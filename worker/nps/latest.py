@@ -20,15 +20,18 @@ from worker.nps.windows import LAST_N
 #: Answers kept beyond the window: so many corrections to another segment are absorbed exactly.
 SPARE = 28
 
-#: A Given as it comes from a message, by the thousand.
-Plain = tuple[int, int, int]
+#: The fields of a CountedAnswer without its name: messages bring them by the thousand, and named tuples are slow.
+PlainAnswer = tuple[int, int, int]
 
 
-class Given(NamedTuple):
-    """One answer: event time in ms, the id of its response as a 63-bit number, its score."""
+class CountedAnswer(NamedTuple):
+    """An answer as a segment counts it."""
 
+    #: When it was given, in ms.
     at: int
+    #: The id of its response, as a 63-bit number (worker/flow/ids.py).
     id: int
+    #: From 0 to 10.
     score: int
 
 
@@ -40,7 +43,7 @@ class Latest(msgspec.Struct, array_like=True, gc=False):
     score: bytes = b""
     floor: tuple[int, int] | None = None
 
-    def change(self, put: Iterable[Plain], taken: list[Plain]) -> None:
+    def change(self, put: Iterable[PlainAnswer], taken: list[PlainAnswer]) -> None:
         """Insert and remove answers.
 
         One that is to be removed and has fallen off already is not there, and that is right.
@@ -76,7 +79,7 @@ class _Answers:
     def __len__(self) -> int:
         return len(self._at)
 
-    def insert(self, answer: Plain) -> None:
+    def insert(self, answer: PlainAnswer) -> None:
         at, number, score = answer
         if not self._at or at > self._at[-1]:
             self._at.append(at)
@@ -88,7 +91,7 @@ class _Answers:
         self._id.insert(place, number)
         self._score.insert(place, score)
 
-    def remove(self, answer: Plain) -> None:
+    def remove(self, answer: PlainAnswer) -> None:
         at, number, score = answer
         place = self._place(at, number)
         while place < len(self) and (self._at[place], self._id[place]) == (at, number):

@@ -9,7 +9,7 @@ import msgspec
 from worker.nps import columns, histogram
 from worker.nps.histogram import Histogram
 from worker.nps.jump import Jump
-from worker.nps.latest import Given, Latest, Plain
+from worker.nps.latest import CountedAnswer, Latest, PlainAnswer
 from worker.nps.people import WIDTH as PEOPLE_WIDTH
 from worker.nps.people import Difference, People
 from worker.nps.spans import Spans
@@ -29,13 +29,13 @@ class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
 
     offset: int
-    taken: Given | None
-    put: Given | None
+    taken: CountedAnswer | None
+    put: CountedAnswer | None
     taken_offset: int = -1  # at which the answer that is taken out was counted; -1: by a version that did not say
-    more: tuple[tuple[Given | None, Given | None, int], ...] = ()
+    more: tuple[tuple[CountedAnswer | None, CountedAnswer | None, int], ...] = ()
 
     @property
-    def changes(self) -> tuple[tuple[Given | None, Given | None, int], ...]:
+    def changes(self) -> tuple[tuple[CountedAnswer | None, CountedAnswer | None, int], ...]:
         """What is taken out and put in, pair by pair, with the offset of what is taken out."""
         return (self.taken, self.put, self.taken_offset), *self.more
 
@@ -86,8 +86,8 @@ def _differences(told: list[Entries], mark: int) -> Iterable[Difference]:
 class _News(NamedTuple):
     """What entries come to: answers put in, answers taken out, and differences by customer."""
 
-    put: list[Plain]
-    taken: list[Plain]
+    put: list[PlainAnswer]
+    taken: list[PlainAnswer]
     differences: list[Difference]
 
 

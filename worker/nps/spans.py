@@ -8,7 +8,7 @@ import msgspec
 
 from worker.nps.buckets import Buckets, Cells, Opened
 from worker.nps.histogram import BINS, Histogram, empty
-from worker.nps.latest import Plain
+from worker.nps.latest import PlainAnswer
 from worker.nps.smoothed import HALVINGS, LONGEST, RHYTHM_DAYS, Indicator, half_life, indicator
 from worker.nps.windows import DAY, HOUR, SPANS, Span
 
@@ -17,7 +17,7 @@ _SHAPE = ",".join(span.name for span in SPANS)
 _WIDEST = {unit: max(span.length for span in SPANS if span.unit == unit) for unit in {span.unit for span in SPANS}}
 
 
-def _by_hour(answers: list[Plain]) -> Cells:
+def _by_hour(answers: list[PlainAnswer]) -> Cells:
     found: Cells = {}
     for at, _, score in answers:
         cell = at // HOUR * BINS + score
@@ -66,7 +66,7 @@ class Spans(msgspec.Struct, array_like=True):
         self._change({}, {}, time)
         return True
 
-    def change(self, put: list[Plain], taken: list[Plain]) -> tuple[Cells, Cells]:
+    def change(self, put: list[PlainAnswer], taken: list[PlainAnswer]) -> tuple[Cells, Cells]:
         """Count answers, and take others out again; what has left every window is nowhere to be taken from.
 
         Return both by hour.

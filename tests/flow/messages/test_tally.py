@@ -13,10 +13,10 @@ from worker.flow.lineage import lineage
 from worker.flow.messages import tally
 from worker.flow.messages.tally import Tallies, Where
 from worker.nps import columns
-from worker.nps.latest import Given
+from worker.nps.latest import CountedAnswer
 from worker.nps.segment import Entries, Move
 
-BEFORE, AFTER = Given(1_000, 7, 3), Given(2_000, 7, 9)
+BEFORE, AFTER = CountedAnswer(1_000, 7, 3), CountedAnswer(2_000, 7, 9)
 
 Paths = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map("/".join)
 
@@ -30,7 +30,7 @@ def entered(taken: str | None, put: str | None) -> dict[str, Entries]:
     return read(tallies)
 
 
-def moved(taken: Given | None, put: Given | None) -> Entries:
+def moved(taken: CountedAnswer | None, put: CountedAnswer | None) -> Entries:
     return entries(moves=[Move(5, taken, put)])
 
 

@@ -21,7 +21,7 @@ from worker.flow.messages.tally import Tally
 from worker.flow.segments import road as segments
 from worker.nps.interval import adjusted_wald
 from worker.nps.jump import Jump
-from worker.nps.latest import Given
+from worker.nps.latest import CountedAnswer
 from worker.nps.segment import Move, Segment
 from worker.nps.unreported import UnreportedHours
 from worker.nps.usage import LeftOut, Usage
@@ -36,7 +36,7 @@ def told(*moves: Move, source: int = 0, key: bytes = SHOP, offset: int = 0) -> R
 
 
 def put(offset: int, score: int, at: int = NOW) -> Move:
-    return Move(offset, None, Given(at, offset, score))
+    return Move(offset, None, CountedAnswer(at, offset, score))
 
 
 def counted(*records: Record, rows: dict[bytes, bytes] | None = None, most: int = 1_000) -> Decided:
@@ -159,7 +159,7 @@ def test_answers_of_a_survey_that_never_leave_one_to_five_are_shown_in_its_score
 
 def test_another_scale_is_reported_once_whatever_is_corrected_or_counted_again() -> None:
     first, last = answered([4] * 49), answered([5], 49)
-    taken, another = told(Move(50, Given(NOW, 0, 4), None), key=SURVEY), answered([9, 3], 51)
+    taken, another = told(Move(50, CountedAnswer(NOW, 0, 4), None), key=SURVEY), answered([9, 3], 51)
     rows: dict[bytes, bytes] = {}
     reported = []
     for record in (first, last, last, first, ticked(NOW + DAY), taken, answered([2], 53), another):
@@ -187,7 +187,7 @@ def test_below_thirty_answers_a_window_is_indicative(n: int, *, indicative: bool
 
 
 def test_a_window_that_nobody_is_in_any_more_has_no_figures() -> None:
-    gone = Move(1, Given(NOW, 0, 9), None)
+    gone = Move(1, CountedAnswer(NOW, 0, 9), None)
     (output,) = counted(told(put(0, 9), gone)).outputs
 
     assert scores(output)["windows"]["24h"] == {
@@ -220,7 +220,7 @@ def test_a_tally_that_was_counted_before_gives_neither_score_nor_row() -> None:
 def test_a_tally_that_comes_twice_in_a_batch_is_counted_once() -> None:
     """A crash after its acknowledgement has it sent again, and a batch of tallies takes in all that wait."""
     first, again = told(put(0, 9), put(1, 3)), told(put(0, 9), put(1, 3), put(2, 8), offset=1)
-    moved = told(Move(3, Given(NOW, 0, 9), Given(NOW, 0, 2)), offset=2)
+    moved = told(Move(3, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 2)), offset=2)
     (output,) = counted(first, again, moved, moved).outputs
 
     assert scores(output)["histogram"] == [0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0]
@@ -419,7 +419,7 @@ def test_a_correction_of_an_answer_that_was_forgotten_takes_nothing_out() -> Non
     rows = kept(counted(told(put(0, 9))))
     write(rows, counted(ticked(NOW + YEAR), rows=rows))
     write(rows, counted(told(put(1, 9, NOW + YEAR)), rows=rows))
-    late = Move(2, Given(NOW, 0, 9), Given(NOW, 0, 3), 0)
+    late = Move(2, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 3), 0)
     write(rows, counted(told(late), rows=rows))
 
     assert windows(rows[SHOP]).total == [0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]
@@ -427,13 +427,13 @@ def test_a_correction_of_an_answer_that_was_forgotten_takes_nothing_out() -> Non
 
 @pytest.mark.parametrize("offset", [0, -1])
 def test_a_correction_makes_no_count_negative(offset: int) -> None:
-    rows = kept(counted(told(Move(2, Given(NOW, 0, 9), Given(NOW, 0, 3), offset))))
+    rows = kept(counted(told(Move(2, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 3), offset))))
 
     assert windows(rows[SHOP]).total == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_correction_that_only_takes_out_makes_no_row() -> None:
-    assert Decided([], {}, {}) == counted(told(Move(2, Given(NOW, 0, 9), None, 0)))
+    assert Decided([], {}, {}) == counted(told(Move(2, CountedAnswer(NOW, 0, 9), None, 0)))
 
 
 def test_beyond_the_most_a_segment_counts_for_its_parents_only() -> None:
@@ -561,7 +561,7 @@ def test_a_tick_that_passes_segments_over_is_as_good_as_one_that_does_not(
     now = NOW
     for offset, (hours_later, key, shift, score) in enumerate(steps):
         now += hours_later * HOUR if data.draw(st.booleans(), label="days") else hours_later % 30 * HOUR
-        answer = Given(max(0, now + shift * HOUR), offset, score)
+        answer = CountedAnswer(max(0, now + shift * HOUR), offset, score)
         record = ticked(now) if key is None else told(Move(offset, None, answer), key=key)._replace(timestamp=now)
         first, second = counted(record, rows=lazy), counted(record, rows=each_due(eager))
         assert ended(first) == ended(second)

@@ -16,7 +16,7 @@ from worker.flow.messages.chunks import chunks
 from worker.flow.timestamps import LATEST
 from worker.nps import columns
 from worker.nps.histogram import BINS
-from worker.nps.latest import Given, Plain
+from worker.nps.latest import CountedAnswer, PlainAnswer
 from worker.nps.segment import Entries, Move
 
 #: An answer by the offset of the event, its time, its score, and the offset at which it was counted.
@@ -45,12 +45,12 @@ def read(value: bytes | None) -> Tally:
     except msgspec.DecodeError:
         raise no_message("tally") from None
     for path, entries in message.segments.items():
-        moved = (given for move in entries.moves for given in (move.taken, move.put) if given is not None)
+        moved = (answer for move in entries.moves for answer in (move.taken, move.put) if answer is not None)
         if (
             "\x00" in path
             or not _is_column(entries.put)
             or not _is_people(entries.people)
-            or not all(_is_given(at, score) for at, _, score in moved)
+            or not all(_is_answer(at, score) for at, _, score in moved)
         ):
             raise no_message("tally")
     return message
@@ -61,7 +61,7 @@ def _is_column(put: bytes) -> bool:
         return False
     numbers = columns.read(put)
     times, scores = numbers[1::4], numbers[3::4]
-    return not put or (_is_given(min(times), min(scores)) and _is_given(max(times), max(scores)))
+    return not put or (_is_answer(min(times), min(scores)) and _is_answer(max(times), max(scores)))
 
 
 def _is_people(people: bytes | None) -> bool:
@@ -75,7 +75,7 @@ def _is_people(people: bytes | None) -> bool:
     return min(times) >= 0 and max(times) <= LATEST and min(codes) >= -BINS and max(codes) < BINS
 
 
-def _is_given(at: int, score: int) -> bool:
+def _is_answer(at: int, score: int) -> bool:
     return 0 <= at <= LATEST and 0 <= score < BINS
 
 
@@ -97,19 +97,23 @@ class Tallies:
         self._event: int | None = None
         self._differences: list[Mapping[str, Differences]] = []
 
-    def put(self, offset: int, where: tuple[str, str], given: Plain) -> None:
+    def put(self, offset: int, where: tuple[str, str], answer: PlainAnswer) -> None:
         """Enter an answer to a segment, and so to each of its ancestors, and to its survey.
 
-        `where` and `given`: with the fields of Where and Given. This is done for nearly every response, and making the
-        two named tuples would take longer than all of the rest.
+        `where` and `answer`: with the fields of Where and CountedAnswer. This is done for nearly every response, and to
+        make the two named tuples would take longer than everything else.
         """
         put = self._put.get(where)
         if put is None:
             put = self._put[where] = array(columns.SIGNED)
-        put.extend((offset, *given))
+        put.extend((offset, *answer))
 
     def move(
-        self, offset: int, taken: tuple[Where, Given] | None, put: tuple[Where, Given] | None, taken_offset: int = -1
+        self,
+        offset: int,
+        taken: tuple[Where, CountedAnswer] | None,
+        put: tuple[Where, CountedAnswer] | None,
+        taken_offset: int = -1,
     ) -> None:
         """Enter a correction: what it takes out of one segment's line and puts into another's.
 

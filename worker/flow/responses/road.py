@@ -37,7 +37,7 @@ from worker.flow.responses.people import differences
 from worker.flow.responses.rules import RULES
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.nps.histogram import classify
-from worker.nps.latest import Given
+from worker.nps.latest import CountedAnswer
 
 _Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
 #: The verdict that ends an alert.
@@ -390,13 +390,13 @@ def _amend(
     desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
 
 
-def _entry(answer: Answer, contact: Contact) -> tuple[Where, Given] | None:
+def _entry(answer: Answer, contact: Contact) -> tuple[Where, CountedAnswer] | None:
     """Return what an answer of a customer is in the counts; None if it does not count."""
     if not answer.counted:
         return None
     # What the version before has counted is in segments' rows under a number without salt.
     known_as = number(answer.response_id, contact.salt if answer.offset >= 0 else b"")
-    return Where(answer.segment, answer.survey_id), Given(answer.at, known_as, answer.score)
+    return Where(answer.segment, answer.survey_id), CountedAnswer(answer.at, known_as, answer.score)
 
 
 def _repeated(before: Answer, facts: Facts) -> Outcome | None:
@@ -438,8 +438,8 @@ def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact:
         desk.tallies.move(record.offset, _entry(before, contact), _entry(answer, contact), before.offset)
     elif answer.counted:
         known_as = number(answer.response_id, contact.salt)
-        given = answer.at, known_as, answer.score
-        desk.tallies.put(record.offset, (answer.segment, answer.survey_id), given)
+        counted = answer.at, known_as, answer.score
+        desk.tallies.put(record.offset, (answer.segment, answer.survey_id), counted)
     if contact.answers:
         desk.tallies.differ(record.offset, differences(contact.answers, before, answer))
 
