@@ -11,7 +11,7 @@ from nps.telling import entries, numbers
 from worker.flow import outbox
 from worker.flow.lineage import lineage
 from worker.flow.messages import tally
-from worker.flow.messages.tally import Tallies, Where
+from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.nps import columns
 from worker.nps.latest import CountedAnswer
 from worker.nps.segment import Entries, Move
@@ -24,9 +24,9 @@ Paths = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map("/".join)
 def entered(taken: str | None, put: str | None) -> dict[str, Entries]:
     tallies = Tallies()
     if taken is not None:
-        tallies.move(5, (Where(taken, ""), BEFORE), None if put is None else (Where(put, ""), AFTER))
+        tallies.move(5, (CountedUnder(taken, ""), BEFORE), None if put is None else (CountedUnder(put, ""), AFTER))
     elif put is not None:
-        tallies.put(5, Where(put, ""), AFTER)
+        tallies.put(5, CountedUnder(put, ""), AFTER)
     return read(tallies)
 
 
@@ -100,7 +100,7 @@ def test_each_segment_concerned_gets_exactly_one_entry(taken: str, put: str) -> 
 def test_many_events_are_few_messages_with_all_their_entries() -> None:
     tallies = Tallies()
     for offset in range(100):
-        tallies.put(offset, Where(f"shop-{offset % 2}", ""), AFTER)
+        tallies.put(offset, CountedUnder(f"shop-{offset % 2}", ""), AFTER)
     found = read(tallies, source=9)
 
     assert list(range(100)) == sorted(numbers(found[""])[::4])
@@ -111,8 +111,8 @@ def test_many_events_are_few_messages_with_all_their_entries() -> None:
 def test_a_partition_gets_one_message_whatever_the_number_of_its_segments() -> None:
     tallies = Tallies()
     for offset in range(100):
-        tallies.put(offset, Where(f"shop-{offset}", ""), AFTER)
-        desks = Where(f"desk-{offset}", ""), Where(f"desk-{offset + 1}", "")
+        tallies.put(offset, CountedUnder(f"shop-{offset}", ""), AFTER)
+        desks = CountedUnder(f"desk-{offset}", ""), CountedUnder(f"desk-{offset + 1}", "")
         tallies.move(100 + offset, (desks[0], BEFORE), (desks[1], AFTER))
 
     assert {0, 1} == {output.partition for output in tallies.outputs(0, lambda path: len(path) > 4)}
@@ -123,7 +123,7 @@ def test_what_kafka_would_not_take_in_one_message_comes_in_several() -> None:
     tallies = Tallies()
     paths = [f"{number}/{'x' * 5_000}" for number in range(300)]
     for offset, path in enumerate(paths):
-        tallies.put(offset, Where(path, ""), AFTER)
+        tallies.put(offset, CountedUnder(path, ""), AFTER)
     outputs = tallies.outputs(0, lambda _: 0)
 
     assert len(outputs) > 1
@@ -133,8 +133,8 @@ def test_what_kafka_would_not_take_in_one_message_comes_in_several() -> None:
 
 def test_an_answer_is_put_into_its_survey_as_well() -> None:
     tallies = Tallies()
-    tallies.put(5, Where("fr", "after-delivery"), AFTER)
-    tallies.put(6, Where("uk", "after-delivery"), AFTER)
+    tallies.put(5, CountedUnder("fr", "after-delivery"), AFTER)
+    tallies.put(6, CountedUnder("uk", "after-delivery"), AFTER)
     found = read(tallies)
 
     assert {"fr", "uk", "", "/survey/after-delivery"} == found.keys()
@@ -143,7 +143,7 @@ def test_an_answer_is_put_into_its_survey_as_well() -> None:
 
 def test_a_correction_moves_an_answer_from_one_survey_to_another() -> None:
     tallies = Tallies()
-    tallies.move(5, (Where("fr", "a"), BEFORE), (Where("fr", "b"), AFTER))
+    tallies.move(5, (CountedUnder("fr", "a"), BEFORE), (CountedUnder("fr", "b"), AFTER))
 
     assert read(tallies) == {
         "fr": moved(BEFORE, AFTER),
@@ -156,7 +156,7 @@ def test_a_correction_moves_an_answer_from_one_survey_to_another() -> None:
 def test_what_several_changes_of_one_event_come_to_is_told_once_and_in_order() -> None:
     first, second = (5, 1_000, 3, 2), (5, 2_000, 9, 5)
     tallies = Tallies()
-    tallies.put(5, Where("fr", ""), AFTER)
+    tallies.put(5, CountedUnder("fr", ""), AFTER)
     tallies.differ(5, {"fr": [(first, -1)], "": [(first, -1)]})
     tallies.differ(5, {"fr": [(first, 1), (second, 1)]})
     tallies.differ(6, {"fr": [((6, 1_000, 3, 2), -1)]})
@@ -178,7 +178,7 @@ def test_a_tally_that_is_none_is_noticed() -> None:
 def test_segments_stand_in_the_order_in_which_they_came_so_that_a_replay_gives_the_same_bytes() -> None:
     tallies, names = Tallies(), [f"shop-{number}" for number in range(40)]
     for offset, name in enumerate(names):
-        tallies.move(offset, (Where(name, ""), BEFORE), (Where(name, ""), AFTER))
+        tallies.move(offset, (CountedUnder(name, ""), BEFORE), (CountedUnder(name, ""), AFTER))
 
     (output,) = tallies.outputs(0, lambda _: 0)
 

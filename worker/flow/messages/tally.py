@@ -79,10 +79,11 @@ def _is_answer(at: int, score: int) -> bool:
     return 0 <= at <= LATEST and 0 <= score < BINS
 
 
-class Where(NamedTuple):
-    """What an answer was given to."""
+class CountedUnder(NamedTuple):
+    """What an answer counts under, besides the segment's ancestors."""
 
     segment: str
+    #: Empty if the answer belongs to no survey.
     survey_id: str
 
 
@@ -97,22 +98,22 @@ class Tallies:
         self._event: int | None = None
         self._differences: list[Mapping[str, Differences]] = []
 
-    def put(self, offset: int, where: tuple[str, str], answer: PlainAnswer) -> None:
+    def put(self, offset: int, under: tuple[str, str], answer: PlainAnswer) -> None:
         """Enter an answer to a segment, and so to each of its ancestors, and to its survey.
 
-        `where` and `answer`: with the fields of Where and CountedAnswer. This is done for nearly every response, and to
-        make the two named tuples would take longer than everything else.
+        `under` and `answer`: with the fields of CountedUnder and CountedAnswer. This is done for nearly every response,
+        and to make the two named tuples would take longer than everything else.
         """
-        put = self._put.get(where)
+        put = self._put.get(under)
         if put is None:
-            put = self._put[where] = array(columns.SIGNED)
+            put = self._put[under] = array(columns.SIGNED)
         put.extend((offset, *answer))
 
     def move(
         self,
         offset: int,
-        taken: tuple[Where, CountedAnswer] | None,
-        put: tuple[Where, CountedAnswer] | None,
+        taken: tuple[CountedUnder, CountedAnswer] | None,
+        put: tuple[CountedUnder, CountedAnswer] | None,
         taken_offset: int = -1,
     ) -> None:
         """Enter a correction: what it takes out of one segment's line and puts into another's.
@@ -173,8 +174,8 @@ class Tallies:
 
     def _rolled_up(self) -> "dict[str, array[int]]":
         put: dict[str, array[int]] = {}
-        for where, numbers in self._put.items():
-            for path in paths_of(*where):
+        for under, numbers in self._put.items():
+            for path in paths_of(*under):
                 known = put.get(path)
                 if known is None:
                     put[path] = numbers[:]

@@ -20,7 +20,7 @@ from worker.flow.batch import Decided, Output, Place, Read, Record
 from worker.flow.dead_letter import dead_letter
 from worker.flow.ids import make_id, make_salt, number
 from worker.flow.lineage import segment_path
-from worker.flow.messages.tally import Tallies, Where
+from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, sent_on, size_of
@@ -74,8 +74,8 @@ class Batch(NamedTuple):
 Owner = Callable[[bytes], int]
 
 
-class Desk:
-    """What lies on the desk while one batch is decided."""
+class BatchState:
+    """Everything that is known and kept while one batch is decided."""
 
     def __init__(self, batch: Batch, policy: Policy, read: Read, owner: Owner) -> None:
         self.batch = batch
@@ -96,54 +96,54 @@ class Desk:
 
 def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
     """Decide a batch."""
-    desk = Desk(batch, policy, read, owner)
+    state = BatchState(batch, policy, read, owner)
     for record in batch.records:
-        travel(record, desk)
-    outputs = desk.outputs + moved.outputs(desk.claims, batch.partitions, batch.home, batch.secret)
-    outputs += desk.tallies.outputs(batch.partition, owner)
-    rows = desk.contacts.rows()
+        travel(record, state)
+    outputs = state.outputs + moved.outputs(state.claims, batch.partitions, batch.home, batch.secret)
+    outputs += state.tallies.outputs(batch.partition, owner)
+    rows = state.contacts.rows()
     if batch.sweep is not None:
         # Last, so that the batch is decided on the same rows however far the sweep has come.
-        rows = batch.sweep.changes(desk.latest_time, policy) | rows
-    return Decided(outputs, rows, desk.sent_on, latest_time=desk.latest_time)
+        rows = batch.sweep.changes(state.latest_time, policy) | rows
+    return Decided(outputs, rows, state.sent_on, latest_time=state.latest_time)
 
 
-def travel(record: Record, desk: Desk) -> None:
+def travel(record: Record, state: BatchState) -> None:
     """Take one record down the road."""
-    if record.headers and (claims := claims_in(record, desk.batch.home, desk.batch.secret)) is not None:
-        _give_up(record, claims, desk)
+    if record.headers and (claims := claims_in(record, state.batch.home, state.batch.secret)) is not None:
+        _give_up(record, claims, state)
         return
-    before = sent_on(record, desk.batch.home, desk.batch.secret) if record.headers else None
+    before = sent_on(record, state.batch.home, state.batch.secret) if record.headers else None
     place = before or Place(record.partition, record.offset)
     try:
         if record.value is None:
             response, at, key = None, 0, erased_key(record)
         else:
-            response, at = validate(record, desk.policy.intake)
+            response, at = validate(record, state.policy.intake)
             key = response.customer_id.encode()
     except Rejected as rejected:
-        desk.outputs.append(dead_letter(record, place, rejected, desk.batch.topic, desk.policy.intake))
+        state.outputs.append(dead_letter(record, place, rejected, state.batch.topic, state.policy.intake))
         return
-    desk.pass_time(record)
-    contact = desk.contacts.get(key)
-    if _lives_elsewhere(record, key, contact, desk):
-        desk.outputs.append(_sent_on(record, key, place, desk))
+    state.pass_time(record)
+    contact = state.contacts.get(key)
+    if _lives_elsewhere(record, key, contact, state):
+        state.outputs.append(_sent_on(record, key, place, state))
         return
     if before is not None:
-        if before.offset <= desk.sent_on.get(before.partition, -1):
+        if before.offset <= state.sent_on.get(before.partition, -1):
             return  # sent on twice, because a crash repeated the sending
-        desk.sent_on[before.partition] = before.offset
+        state.sent_on[before.partition] = before.offset
     if contact is None:
         contact = Contact()
     elif record.offset <= contact.mark:
         return  # a replay: its outputs were acknowledged before this row was written
     else:
-        contact = unexpired(contact, desk.latest_time, desk.policy) or Contact()
+        contact = unexpired(contact, state.latest_time, state.policy) or Contact()
     if response is None:
-        _erase(record, key, place, desk)
+        _erase(record, key, place, state)
         return
     contact.mark = record.offset
-    desk.contacts.put(key, contact)
+    state.contacts.put(key, contact)
     facts = Facts(
         response=response,
         segment=segment_path(response.segment),
@@ -152,24 +152,24 @@ def travel(record: Record, desk: Desk) -> None:
         before=contact.answer(response.response_id),
         contact=contact,
         now=record.timestamp,
-        policy=desk.policy,
+        policy=state.policy,
         content=content_of(response, at),
     )
-    _answer(record, facts, place, desk)
+    _answer(record, facts, place, state)
 
 
-def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
+def _give_up(record: Record, claims: Claims, state: BatchState) -> None:
     """Have customers give up the responses that others have now; who has a higher revision claims it in turn."""
-    desk.pass_time(record)
+    state.pass_time(record)
     place, changed = Place(record.partition, record.offset), set[bytes]()
     for response_id, told in claims.items():
         if any(claim.revision > 0 for claim in told):
-            desk.holders.note_claimed(response_id, record.offset)
-        for key in desk.holders.of(response_id, desk.contacts.opened()):
-            contact, customer_id = desk.contacts.get(key), key.decode()
+            state.holders.note_claimed(response_id, record.offset)
+        for key in state.holders.of(response_id, state.contacts.opened()):
+            contact, customer_id = state.contacts.get(key), key.decode()
             if contact is None or (record.offset <= contact.mark and key not in changed):
                 continue  # erased, or a replay
-            if unexpired(contact, desk.latest_time, desk.policy) is not contact:
+            if unexpired(contact, state.latest_time, state.policy) is not contact:
                 continue
             answer = contact.answer(response_id)
             highest = None if answer is None else _highest(answer, customer_id, told)
@@ -177,14 +177,14 @@ def _give_up(record: Record, claims: Claims, desk: Desk) -> None:
                 continue
             own = Claim(answer.survey_id, customer_id, answer.revision)
             if own.outranks(highest):
-                desk.claims.setdefault(response_id, []).append(own)
+                state.claims.setdefault(response_id, []).append(own)
                 continue
             if not highest.outranks(own):
                 continue
             contact.mark = record.offset
             changed.add(key)
             amendment = of_move(answer, highest, customer_id, record.timestamp)
-            _amend(amendment, record, contact, customer_id, place, desk)
+            _amend(amendment, record, contact, customer_id, place, state)
 
 
 def _highest(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> Claim | None:
@@ -195,23 +195,23 @@ def _highest(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> Claim
     return max(others, key=lambda claim: (claim.revision, claim.customer_id))
 
 
-def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, desk: Desk) -> bool:
+def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, state: BatchState) -> bool:
     """Say whether the customer's history is in another partition than this record.
 
     Hashing a key is dear, and a customer with a row here is at home, so it is done for unknown customers only.
     """
     if record.key != key:
         return True
-    return contact is None and desk.owner(key) != desk.batch.partition
+    return contact is None and state.owner(key) != state.batch.partition
 
 
-def _sent_on(record: Record, key: bytes, place: Place, desk: Desk) -> Output:
+def _sent_on(record: Record, key: bytes, place: Place, state: BatchState) -> Output:
     """Send the record on to its customer's partition, with its own time and the place it came from.
 
     It goes into the same topic: were it a topic of its own, a crash could let the two be read in another order than
     before, and a batch be decided twice, on different rows.
     """
-    batch, partition = desk.batch, desk.owner(key)
+    batch, partition = state.batch, state.owner(key)
     headers = [header for header in record.headers if header[0] not in (ORIGIN_HEADER, PROOF_HEADER)]
     headers += origin_headers(record, batch.home, batch.secret, key, partition)
     size = size_of(key, record.value, headers)
@@ -219,14 +219,14 @@ def _sent_on(record: Record, key: bytes, place: Place, desk: Desk) -> Output:
         said = (
             f"{size} bytes with its key and headers, at most {_LARGEST_SENT_ON} can be sent on to the right partition"
         )
-        return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, desk.policy.intake)
+        return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, state.policy.intake)
     return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, partition)
 
 
-def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:
+def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
     """Forget the customer, and tell those who hold personal data to do the same; anonymous counts stay."""
-    desk.contacts.erase(key)
-    desk.outputs += [Output(outbox.ALERTS, key, None), Output(outbox.INVITATIONS, key, None)]
+    state.contacts.erase(key)
+    state.outputs += [Output(outbox.ALERTS, key, None), Output(outbox.INVITATIONS, key, None)]
     decision_id = make_id("decision", *place)
     erased = _Decision(
         decision_id=decision_id,
@@ -236,22 +236,22 @@ def _erase(record: Record, key: bytes, place: Place, desk: Desk) -> None:
         source_partition=place.partition,
         source_offset=log_offset(place.offset),
     )
-    desk.outputs.append(outbox.event(outbox.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
+    state.outputs.append(outbox.event(outbox.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
 
 
-def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
+def _answer(record: Record, facts: Facts, place: Place, state: BatchState) -> None:
     response, before = facts.response, facts.before
     if before is not None and (outcome := _repeated(before, facts)) is not None:
-        _record_answer(facts, place, desk, outcome)
+        _record_answer(facts, place, state, outcome)
         return
     known = facts.contact.older_revision(response.response_id) if before is None else None
     if known is not None:
-        _answer_of_old(facts, known, place, desk)
+        _answer_of_old(facts, known, place, state)
         return
-    answer = _kept(facts, desk.latest_time)
+    answer = _kept(facts, state.latest_time)
     answer.offset = record.offset
-    facts.contact.salt = facts.contact.salt or make_salt(desk.batch.secret, *place)
-    burst = burst_of(facts.contact.answers, answer, desk.policy.bursts) if before is None and answer.counted else None
+    facts.contact.salt = facts.contact.salt or make_salt(state.batch.secret, *place)
+    burst = burst_of(facts.contact.answers, answer, state.policy.bursts) if before is None and answer.counted else None
     if burst is not None:
         answer.held = burst.held[-1]
     if answer.held or burst is not None:
@@ -260,23 +260,23 @@ def _answer(record: Record, facts: Facts, place: Place, desk: Desk) -> None:
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
-            _send(ruling, ruling.kind, facts, desk)
-    _enter_tally(record, answer, before, facts.contact, desk)
+            _send(ruling, ruling.kind, facts, state)
+    _enter_tally(record, answer, before, facts.contact, state)
     answer.alerted = _has_alert(rulings, before)
     if burst is not None:
-        amendments = of_burst(burst, response.customer_id, facts.now, desk.policy)
+        amendments = of_burst(burst, response.customer_id, facts.now, state.policy)
         rulings += _on_burst(burst, amended=bool(amendments))
         for amendment in amendments:
-            _amend(amendment, record, facts.contact, response.customer_id, place, desk, answer)
-    facts.contact.remember(answer, before, desk.latest_time, desk.policy.history)
-    _claim(record, response, before, desk)
+            _amend(amendment, record, facts.contact, response.customer_id, place, state, answer)
+    facts.contact.remember(answer, before, state.latest_time, state.policy.history)
+    _claim(record, response, before, state)
     outcome = facts.held
     if outcome is None:
         outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
-    _record_answer(facts, place, desk, outcome, rulings)
+    _record_answer(facts, place, state, outcome, rulings)
 
 
-def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
+def _answer_of_old(facts: Facts, known: int, place: Place, state: BatchState) -> None:
     """Decide about an answer of which only the id and the revision are kept.
 
     A correction of it is decided by the rules, but the counts keep what they have: nobody knows any more what to take
@@ -286,26 +286,26 @@ def _answer_of_old(facts: Facts, known: int, place: Place, desk: Desk) -> None:
     revision = short_revision(response.revision)
     if revision <= known:
         outcome = Outcome.DUPLICATE if revision == known else Outcome.SUPERSEDED
-        _record_answer(facts, place, desk, outcome)
+        _record_answer(facts, place, state, outcome)
         return
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
-            _send(ruling, ruling.kind, facts, desk)
-    facts.contact.note_older(response.response_id, response.revision, desk.policy.history)
-    _record_answer(facts, place, desk, Outcome.FORGOTTEN, rulings)
+            _send(ruling, ruling.kind, facts, state)
+    facts.contact.note_older(response.response_id, response.revision, state.policy.history)
+    _record_answer(facts, place, state, Outcome.FORGOTTEN, rulings)
 
 
-def _claim(record: Record, response: Response, before: Answer | None, desk: Desk) -> None:
+def _claim(record: Record, response: Response, before: Answer | None, state: BatchState) -> None:
     """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
     if before is not None and before.held != MOVED:
         return
-    if response.revision == 0 and desk.holders.is_idle:
+    if response.revision == 0 and state.holders.is_idle:
         return  # so it is with nearly all responses
-    desk.holders.add(response.response_id, response.customer_id.encode())
-    if response.revision > 0 or desk.holders.was_claimed(response.response_id, record.offset):
+    state.holders.add(response.response_id, response.customer_id.encode())
+    if response.revision > 0 or state.holders.was_claimed(response.response_id, record.offset):
         claim = Claim(response.survey_id, response.customer_id, response.revision)
-        desk.claims.setdefault(response.response_id, []).append(claim)
+        state.claims.setdefault(response.response_id, []).append(claim)
 
 
 def _kept(facts: Facts, time: int) -> Answer:
@@ -353,7 +353,7 @@ def _amend(
     contact: Contact,
     customer_id: str,
     place: Place,
-    desk: Desk,
+    state: BatchState,
     new: Answer | None = None,
 ) -> None:
     """Change what was decided about an earlier answer: in the counts, its alert, the row, and with a decision.
@@ -365,12 +365,12 @@ def _amend(
     if ruling is not None:
         assert ruling.kind is not None
         assert ruling.event is not None
-        desk.outputs.append(outbox.event(ruling.kind, key, ruling.event, ruling.event_id, now))
+        state.outputs.append(outbox.event(ruling.kind, key, ruling.event, ruling.event_id, now))
     if before.counted != after.counted:
         after.offset = record.offset
-        desk.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
+        state.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
         known = contact.answers if new is None else [*contact.answers, new]
-        desk.tallies.differ(record.offset, differences(known, before, after))
+        state.tallies.differ(record.offset, differences(known, before, after))
     contact.replace(before, after)
     decision_id = make_id("decision", *place, customer_id, before.response_id)
     decision = _Decision(
@@ -387,16 +387,16 @@ def _amend(
         source_offset=log_offset(place.offset),
         rules=[] if ruling is None else [ruling.said],
     )
-    desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
+    state.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
 
 
-def _entry(answer: Answer, contact: Contact) -> tuple[Where, CountedAnswer] | None:
+def _entry(answer: Answer, contact: Contact) -> tuple[CountedUnder, CountedAnswer] | None:
     """Return what an answer of a customer is in the counts; None if it does not count."""
     if not answer.counted:
         return None
     # What the version before has counted is in segments' rows under a number without salt.
     known_as = number(answer.response_id, contact.salt if answer.offset >= 0 else b"")
-    return Where(answer.segment, answer.survey_id), CountedAnswer(answer.at, known_as, answer.score)
+    return CountedUnder(answer.segment, answer.survey_id), CountedAnswer(answer.at, known_as, answer.score)
 
 
 def _repeated(before: Answer, facts: Facts) -> Outcome | None:
@@ -424,27 +424,29 @@ def _has_alert(rulings: Iterable[Ruling], before: Answer | None) -> bool:
     return before is not None and before.has_alert
 
 
-def _send(ruling: Ruling, kind: Kind, facts: Facts, desk: Desk) -> None:
+def _send(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
     assert ruling.event is not None
     key, time = facts.response.customer_id.encode(), rfc3339(facts.now)
-    desk.outputs.append(outbox.event(kind, key, ruling.event, ruling.event_id, time))
+    state.outputs.append(outbox.event(kind, key, ruling.event, ruling.event_id, time))
     if kind is outbox.INVITATION:
         facts.contact.invited_at = facts.now
 
 
-def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact: Contact, desk: Desk) -> None:
+def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact: Contact, state: BatchState) -> None:
     """One event is one entry per segment, with what it takes out and what it puts in."""
     if before is not None and before.counted:
-        desk.tallies.move(record.offset, _entry(before, contact), _entry(answer, contact), before.offset)
+        state.tallies.move(record.offset, _entry(before, contact), _entry(answer, contact), before.offset)
     elif answer.counted:
         known_as = number(answer.response_id, contact.salt)
         counted = answer.at, known_as, answer.score
-        desk.tallies.put(record.offset, (answer.segment, answer.survey_id), counted)
+        state.tallies.put(record.offset, (answer.segment, answer.survey_id), counted)
     if contact.answers:
-        desk.tallies.differ(record.offset, differences(contact.answers, before, answer))
+        state.tallies.differ(record.offset, differences(contact.answers, before, answer))
 
 
-def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rulings: Iterable[Ruling] = ()) -> None:
+def _record_answer(
+    facts: Facts, place: Place, state: BatchState, outcome: Outcome, rulings: Iterable[Ruling] = ()
+) -> None:
     response, decision_id = facts.response, make_id("decision", *place)
     decision = _Decision(
         decision_id=decision_id,
@@ -461,4 +463,4 @@ def _record_answer(facts: Facts, place: Place, desk: Desk, outcome: Outcome, rul
         rules=[ruling.said for ruling in rulings],
     )
     key = response.customer_id.encode()
-    desk.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, rfc3339(facts.now)))
+    state.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, rfc3339(facts.now)))
