@@ -46,7 +46,7 @@ class Partition:
         self.sweep: Sweep | None = Sweep(self.rows)
         self.partitions = 1
         self.mark = -1
-        self.sent_on: Mapping[int, int] = {}
+        self.rerouted: Mapping[int, int] = {}
         self.latest_time = 0
 
     def decide(self, records: Sequence[AnyRecord]) -> Decided:
@@ -57,7 +57,7 @@ class Partition:
             self.number,
             TOPIC,
             HERE,
-            self.sent_on,
+            self.rerouted,
             SECRET,
             partitions=self.partitions,
             holders=self.holders,
@@ -80,7 +80,7 @@ class Partition:
         self.write(decided.rows)
         if records:
             self.mark = max(self.mark, records[-1].offset)
-        self.sent_on = {**self.sent_on, **decided.sent_on}
+        self.rerouted = {**self.rerouted, **decided.rerouted}
         self.latest_time = decided.latest_time
         return decided.outputs
 

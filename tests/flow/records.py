@@ -75,7 +75,7 @@ def earlier(**changes: Any) -> Answer:
 
 
 def facts(
-    given: bytes, *, before: Answer | None = None, contact: Contact | None = None, policy: Policy | None = None
+    given: bytes, *, previous: Answer | None = None, contact: Contact | None = None, policy: Policy | None = None
 ) -> Facts:
     """Return what a rule sees of a response that arrives NOW."""
     policy = policy or POLICY
@@ -85,8 +85,8 @@ def facts(
         segment=segment_path(response.segment),
         category=classify(response.score),
         at=at,
-        before=before,
-        contact=contact or Contact(answers=[] if before is None else [before]),
+        previous=previous,
+        contact=contact or Contact(answers=[] if previous is None else [previous]),
         now=NOW,
         policy=policy,
         content=content_of(response, at),

@@ -1,4 +1,4 @@
-"""Where a record was before the worker sent it on: what its header says, if it is the worker's own."""
+"""Where a record was before the worker rerouted it: what its header says, if it is the worker's own."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from flow.records import HERE, SECRET, Record, value
 
 from worker.flow.batch import Place
-from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, header, origin_headers, proof_of, sent_on, size_of
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, header, origin_headers, origin_of, proof_of, size_of
 
 
 def onward(home: str = HERE, secret: bytes = SECRET, **changes: Any) -> Record:
@@ -28,13 +28,13 @@ def test_what_is_written_is_what_is_read() -> None:
     headers = origin_headers(record, HERE, SECRET, b"c-1", 0)
 
     assert headers[0] == (ORIGIN_HEADER, b"cluster-1/nps.responses@999:9223372036854775807")
-    assert Place(999, 2**63 - 1) == sent_on(Record(value(), headers=[("x", b"y"), *headers]), HERE, SECRET)
+    assert Place(999, 2**63 - 1) == origin_of(Record(value(), headers=[("x", b"y"), *headers]), HERE, SECRET)
 
 
 @pytest.mark.parametrize("home", [HERE, "a@b/c@1:2", "@", "é/x"])
 def test_any_home_is_read_back(home: str) -> None:
-    assert Place(3, 7) == sent_on(onward(home), home, SECRET)
-    assert sent_on(onward(home), "other", SECRET) is None
+    assert Place(3, 7) == origin_of(onward(home), home, SECRET)
+    assert origin_of(onward(home), "other", SECRET) is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_any_home_is_read_back(home: str) -> None:
     ids=str,
 )
 def test_a_proof_holds_for_its_record_in_its_partition_only(changes: dict[str, Any]) -> None:
-    assert sent_on(onward(**changes), HERE, SECRET) is None
+    assert origin_of(onward(**changes), HERE, SECRET) is None
 
 
 def test_a_place_that_was_changed_is_none() -> None:
@@ -51,20 +51,20 @@ def test_a_place_that_was_changed_is_none() -> None:
     assert text is not None
     forged = onward(headers=[(name, text.replace(b":7", b":9223372036854775807")), proof])
 
-    assert sent_on(forged, HERE, SECRET) is None
+    assert origin_of(forged, HERE, SECRET) is None
 
 
 @pytest.mark.parametrize("proof", [None, b"", b"x", bytes(16), bytes(17)])
 def test_without_the_workers_proof_a_place_is_none(proof: bytes | None) -> None:
     origin = onward().headers[0]
 
-    assert sent_on(onward(headers=[origin]), HERE, SECRET) is None
-    assert sent_on(onward(headers=[origin, (PROOF_HEADER, proof)]), HERE, SECRET) is None
+    assert origin_of(onward(headers=[origin]), HERE, SECRET) is None
+    assert origin_of(onward(headers=[origin, (PROOF_HEADER, proof)]), HERE, SECRET) is None
 
 
 def test_who_does_not_know_the_secret_proves_nothing_and_without_one_nothing_is_proven() -> None:
-    assert sent_on(onward(secret=bytes(32)), HERE, SECRET) is None
-    assert sent_on(onward(secret=b""), HERE, b"") is None
+    assert origin_of(onward(secret=bytes(32)), HERE, SECRET) is None
+    assert origin_of(onward(secret=b""), HERE, b"") is None
 
 
 def test_a_null_value_and_an_empty_one_have_other_proofs() -> None:
@@ -105,22 +105,22 @@ def test_the_size_of_a_record_counts_its_key_and_its_headers() -> None:
     ],
 )
 def test_what_the_worker_did_not_write_here_is_nothing(text: str) -> None:
-    assert sent_on(proven(text.encode()), HERE, SECRET) is None
+    assert origin_of(proven(text.encode()), HERE, SECRET) is None
 
 
 def test_bytes_that_are_no_text_are_nothing_either() -> None:
-    assert sent_on(proven(HERE.encode() + b"\xff@3:7"), HERE, SECRET) is None
+    assert origin_of(proven(HERE.encode() + b"\xff@3:7"), HERE, SECRET) is None
 
 
 def test_a_header_may_be_null() -> None:
     """Kafka allows it, and aiokafka hands it out as None, whatever its types say."""
-    assert sent_on(onward(headers=[(ORIGIN_HEADER, None), (PROOF_HEADER, None)]), HERE, SECRET) is None
+    assert origin_of(onward(headers=[(ORIGIN_HEADER, None), (PROOF_HEADER, None)]), HERE, SECRET) is None
 
 
 def test_only_the_header_of_just_that_name_counts() -> None:
     (name, text), proof = onward().headers
 
-    assert sent_on(onward(headers=[(name.title(), text), (f"x-{name}", text), proof]), HERE, SECRET) is None
+    assert origin_of(onward(headers=[(name.title(), text), (f"x-{name}", text), proof]), HERE, SECRET) is None
 
 
 def test_a_headers_name_is_found_in_any_case() -> None:

@@ -53,9 +53,9 @@ async def test_wrong_keys_are_sent_on_in_order_and_keep_their_place(bench: Start
         assert await outcomes(running) == [*((f"r-{n}", "accepted") for n in range(20)), ("r-3", "duplicate")]
         decisions = await running.read("decisions")
         assert [json.loads(record.value)["source_offset"] for record in decisions] == places
-        sent_on = [r for r in await running.read("responses") if r.key == b"c-1"]
-        assert {record.partition for record in sent_on} == {record.partition for record in decisions}
-        assert len(sent_on) == len(places)
+        rerouted = [r for r in await running.read("responses") if r.key == b"c-1"]
+        assert {record.partition for record in rerouted} == {record.partition for record in decisions}
+        assert len(rerouted) == len(places)
 
 
 async def test_a_right_key_on_a_wrong_partition_is_sent_on(bench: StartBench) -> None:

@@ -62,7 +62,7 @@ def test_the_head_row_keeps_what_it_says_and_is_no_row() -> None:
 def test_a_head_row_of_the_version_before_is_read_and_one_of_this_version_is_read_by_it() -> None:
     class Older(msgspec.Struct, array_like=True):
         mark: int = -1
-        sent_on: dict[int, int] = {}
+        rerouted: dict[int, int] = {}
         view_end: int = 0
         pieces: int = 0
 

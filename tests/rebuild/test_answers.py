@@ -52,7 +52,7 @@ def test_rows_and_what_was_rerouted_are_as_the_worker_had_them_however_the_log_i
         rebuilt.take(0, log()[first : first + 3])
 
     assert [worker.rows] == rebuilt.rows
-    assert [worker.sent_on] == rebuilt.rerouted == [{0: 5}]
+    assert [worker.rerouted] == rebuilt.rerouted == [{0: 5}]
 
 
 def test_only_tallies_come_of_it() -> None:

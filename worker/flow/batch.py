@@ -1,4 +1,4 @@
-"""What all roads share: the records that come in, what a batch of them causes, and rows while it is decided."""
+"""What all roads share: the records of a batch, what the batch causes, and the rows while it is decided."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -40,34 +40,36 @@ class Place(NamedTuple):
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
-    """One record to send: the topic without its prefix, and the Kafka timestamp in ms (None: the time of sending).
+    """One record to send."""
 
-    `partition`: None for that of the batch which causes it, since what is about a customer stays together.
-    """
-
+    #: The topic's name without its prefix.
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Headers = []  # aiokafka takes lists only
+    #: A list, since aiokafka takes nothing else.
+    headers: Headers = []
+    #: The Kafka timestamp in ms; None for the time of sending.
     timestamp: int | None = None
+    #: None for the partition of the batch that causes the record, so that records about one customer stay together.
     partition: int | None = None
 
 
 class Decided(NamedTuple):
-    """What a batch causes: outputs first, then the rows that stand for them (None erases a row).
+    """What a batch causes, or one part of a batch."""
 
-    `sent_on`: as in worker.flow.responses.road.Batch, after it; and so `latest_time`. `rest`: decides the next part of
-    the batch, once these rows are written; None: there is no further part. `surplus`: segments that were not counted,
-    because there are too many. `on_short_scale`: surveys whose answers are found for the first time to look as if they
-    were given on another scale.
-    """
-
+    #: The records to send; they have to be acknowledged before any row is written.
     outputs: list[Output]
+    #: The rows to write, by key; None erases a row.
     rows: dict[bytes, bytes | None]
-    sent_on: Mapping[int, int]
+    #: As in worker.flow.responses.road.Batch, after the batch.
+    rerouted: Mapping[int, int]
+    #: Decides the next part of the batch, once the rows of this one are written; None if this is the last part.
     rest: Callable[[], "Decided"] | None = None
+    #: How many segments were not counted, because there are too many.
     surplus: int = 0
+    #: As in worker.flow.responses.road.Batch, after the batch.
     latest_time: int = 0
+    #: The ids of surveys whose answers were found, for the first time, to look as if given on another scale.
     on_short_scale: Sequence[str] = ()
 
 

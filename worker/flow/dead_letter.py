@@ -19,7 +19,7 @@ _DeadLetter = emitted(DeadLetter)
 
 
 def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
-    """Return the event. `topic` and `place` say where the record was first, also if it was sent on."""
+    """Return the event. `topic` and `place` say where the record was first, also if it was rerouted."""
     partition, offset = place
     value, key = record.value, record.key
     kept = (value or b"")[: policy.dead_letter_payload_bytes]

@@ -6,15 +6,16 @@ from hmac import compare_digest
 from schemas.cloudevents import Headers
 from worker.flow.batch import Place, Record
 
-#: The header of a record that the worker itself sent on from a wrong partition: where it was first.
+#: The header of a record that the worker has rerouted from a wrong partition: its origin, which is where it was first.
 ORIGIN_HEADER = "nps-origin"
-#: The header that proves it: whoever could write the other one could have records dropped as repeats. It has a name of
-#: its own, so that the version before goes on reading the other.
+#: The header that proves the origin: without a proof, anybody could have records dropped as repeats. It is a header of
+#: its own, so that the previous version can still read the origin.
 PROOF_HEADER = "nps-origin-proof"
 _PROOF_BYTES = 16
 
-#: A topic that was made anew begins at offset 0 again. To the core its offsets go on: they are higher by a multiple of
-#: this, one for each time. So an offset stays a record's own, and the rest of the division is where the record lies.
+#: A topic that was deleted and created again begins at offset 0. For the core its offsets go on: each time they are
+#: higher by one more multiple of this number. So no two records have the same offset, and the offset modulo this number
+#: is the one that Kafka knows.
 EPOCH = 10**13
 
 #: Digits of the largest offset.
@@ -36,12 +37,12 @@ def header(record: Record, name: str) -> bytes | None:
     return None
 
 
-def sent_on(record: Record, home: str, secret: bytes) -> Place | None:
-    """Return where a record was before the worker sent it on; None if it has not been, or if that is not proven.
+def origin_of(record: Record, home: str, secret: bytes) -> Place | None:
+    """Return where a record was before the worker rerouted it; None if it was not rerouted, or has no valid proof.
 
-    `home` names cluster and topic, so that a record which a mirror brought from another cluster is one like others. A
-    record that the version before sent on has no proof: it counts as one that was published here. Where that comes
-    twice, its response_id says so.
+    `home` names cluster and topic, so that a record which a mirror has copied from another cluster counts as published
+    here. So does a record that the previous version rerouted, since it has no proof: if it comes twice, it is found to
+    be a duplicate by its response_id.
     """
     headers = dict(record.headers)
     text, proof = headers.get(ORIGIN_HEADER), headers.get(PROOF_HEADER)
@@ -57,15 +58,16 @@ def sent_on(record: Record, home: str, secret: bytes) -> Place | None:
 
 
 def origin_headers(record: Record, home: str, secret: bytes, key: bytes, partition: int) -> Headers:
-    """Return the headers that say where a record lies now, on its way to another partition under this key."""
+    """Return the headers for a record that is rerouted to `partition` under `key`: they say where it lies now."""
     text = f"{home}@{record.partition}:{record.offset}".encode()
     return [(ORIGIN_HEADER, text), (PROOF_HEADER, proof_of(text, partition, key, record.value, secret))]
 
 
 def proof_of(text: bytes, partition: int, key: bytes | None, value: bytes | None, secret: bytes) -> bytes:
-    """Return the code that only who knows the secret can make, for this record and no other.
+    """Return a code for this record alone, which nobody can make without the secret.
 
-    It holds for one partition only: copied to another, the header would have records dropped there.
+    The code is valid in one partition only: in a copy of the record elsewhere it proves nothing. Otherwise such copies
+    could have genuine records dropped there.
     """
     code = blake2b(key=secret, digest_size=_PROOF_BYTES)
     for part in (text, b"%d" % partition, key, value):
@@ -75,7 +77,7 @@ def proof_of(text: bytes, partition: int, key: bytes | None, value: bytes | None
 
 
 def size_of(key: bytes, value: bytes | None, headers: Headers) -> int:
-    """Return how large a record is, in bytes, with its headers; what frames them is a little more."""
+    """Return the size of a record's key, value and headers, in bytes; the frame of the whole record adds a little."""
     size = len(key) + len(value or b"")
     return size + sum(len(name.encode()) + len(text or b"") + _HEADER_FRAME for name, text in headers)
 

@@ -9,7 +9,7 @@ A fence is the consumer group's generation, in which a partition has one owner. 
 generations begin anew: that is another *era*, which counts before the generation.
 
 The head row also holds the *mark*, the highest source offset whose rows are all durable, and what the core notes of
-records that were sent on. It is the last row of every write, so where it is there, the others are: records at or below
+records that were rerouted. It is the last row of every write, so where it is there, the others are: records at or below
 the mark are replays.
 
 Compaction knows nothing of fences: it may drop the good record of a key for a zombie's later one. So whose last record
@@ -40,31 +40,30 @@ class Fence(NamedTuple):
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """The head row.
+    """The head row: how far the rows of a partition have come."""
 
-    `sent_on`: as in worker.flow.responses.road.Batch; `view_end`: where the table's view ends (lane.py); `pieces`: of
-    how many the write consists that is to be finished (journal.py); `rebuilding`: whether a rebuild of the rows was
-    begun and is not finished, so that nobody may go on from them.
-
-    `base`: how much higher the core's offsets are than those of the topic that is consumed now, which was made anew or
-    cut back since (source.py); the mark and `sent_on` are the core's. `marked_at`: the Kafka timestamp of the record at
-    the mark, in ms, which tells it from another record at the same offset; negative if it is not known.
-
-    `latest_time`: as in worker.flow.responses.road.Batch; 0 if it is not known.
-    """
-
+    #: The highest offset of the consumed topic whose effects are in the rows, as the core counts offsets (`base`).
     mark: int = -1
-    sent_on: dict[int, int] = {}
+    #: As in worker.flow.responses.road.Batch; its offsets are the core's as well.
+    rerouted: dict[int, int] = {}
+    #: The offset at which the table's view ends (lane.py).
     view_end: int = 0
+    #: The number of pieces of a large write that is not finished yet (journal.py); 0 if there is none.
     pieces: int = 0
+    #: Whether a rebuild of the rows was begun and is not finished: until then no worker may go on from them.
     rebuilding: bool = False
+    #: How much higher the core's offsets are than those of the topic that is consumed now. It is 0 until the topic is
+    #: deleted and created again, or cut back (source.py).
     base: int = 0
+    #: The Kafka timestamp of the record at the mark, in ms, by which another record at the same offset is recognised;
+    #: negative if it is not known.
     marked_at: int = -1
+    #: As in worker.flow.responses.road.Batch; 0 if it is not known.
     latest_time: int = 0
 
     @property
     def stands_at(self) -> int:
-        """Up to which offset of the consumed topic all effects are durable; it is not part of it."""
+        """The first offset of the consumed topic whose effects are not durable yet."""
         return max(0, self.mark + 1 - self.base)
 
 

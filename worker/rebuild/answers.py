@@ -17,7 +17,7 @@ class Answers:
     """Decides responses as the worker did.
 
     `topic`: the full name of the responses topic; `home` and `secret`: as in Batch; `owner`: the partition of a key.
-    `rows`, `rerouted` and `latest_times`, by partition: the customers' rows, and what Batch has as `sent_on` and as
+    `rows`, `rerouted` and `latest_times`, by partition: the customers' rows, and what Batch has as `rerouted` and as
     `latest_time`.
     """
 
@@ -61,7 +61,7 @@ class Answers:
         )
         decided = road.decide(batch, self._policy, rows.get, self._owner)
         apply(rows, decided.rows)
-        self.rerouted[partition] = {**self.rerouted[partition], **decided.sent_on}
+        self.rerouted[partition] = {**self.rerouted[partition], **decided.rerouted}
         self.latest_times[partition] = decided.latest_time
         return [output for output in decided.outputs if output.topic == outbox.TALLIES]
 

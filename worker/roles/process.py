@@ -52,7 +52,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
             number,
             responses,
             home,
-            partition.head.sent_on,
+            partition.head.rerouted,
             kafka.secret,
             partitions=kafka.partitions,
             holders=holders,

@@ -126,7 +126,7 @@ class Lane(NamedTuple):
             head = msgspec.structs.replace(
                 # With a part of a batch only the rows change: after a crash the batch is read again from its beginning.
                 _marked(head, due[-1]) if decided.rest is None else head,
-                sent_on={**head.sent_on, **decided.sent_on},
+                rerouted={**head.rerouted, **decided.rerouted},
                 view_end=self._view_end(sent, number, head),
                 latest_time=max(head.latest_time, decided.latest_time),
             )

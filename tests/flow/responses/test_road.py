@@ -345,7 +345,7 @@ def test_what_a_foreign_partition_passes_on_leaves_no_row_there() -> None:
     partition = Partition(AWAY, spread)
     partition.carry([Record(value(), partition=AWAY), Record(value(), None, 1, AWAY)])
 
-    assert (partition.rows, partition.sent_on) == ({}, {})
+    assert (partition.rows, partition.rerouted) == ({}, {})
 
 
 def test_where_a_customer_with_a_row_belongs_is_not_asked_again() -> None:
@@ -362,7 +362,7 @@ def test_where_a_customer_with_a_row_belongs_is_not_asked_again() -> None:
     assert [key for key in asked if key.startswith(b"c-")] == [b"c-1"]
 
 
-def sent_on(*records: Record, first: int = 0) -> list[Record]:
+def rerouted(*records: Record, first: int = 0) -> list[Record]:
     """Return the records as they arrive in their customer's partition after a foreign one sent them on."""
     outputs = Partition(AWAY, spread).carry([record._replace(partition=AWAY) for record in records])
     return arrived(outputs, outbox.RESPONSES, first, HOME)
@@ -376,17 +376,17 @@ def again(records: Sequence[Record]) -> list[Record]:
 
 def test_a_response_that_was_sent_on_is_treated_like_any_other_and_keeps_its_place() -> None:
     partition = Partition(HOME, spread)
-    outputs = partition.carry(sent_on(Record(value(score=2), None, 7, timestamp=NOW + 9)))
+    outputs = partition.carry(rerouted(Record(value(score=2), None, 7, timestamp=NOW + 9)))
     decision = of(outbox.DECISIONS, outputs)[0]
 
     assert ("accepted", AWAY, 7) == (decision["outcome"], decision["source_partition"], decision["source_offset"])
     assert decision["decided_at"] == "2023-11-14T22:13:20.009000Z"
     assert {HOME} == {source for _, source in entries(outputs)}
-    assert partition.sent_on == {AWAY: 7}
+    assert partition.rerouted == {AWAY: 7}
 
 
 def test_an_erasure_that_was_sent_on_keeps_its_place_too() -> None:
-    decision = of(outbox.DECISIONS, Partition(HOME, spread).carry(sent_on(Record(None, offset=7))))[0]
+    decision = of(outbox.DECISIONS, Partition(HOME, spread).carry(rerouted(Record(None, offset=7))))[0]
 
     assert ("erased", AWAY, 7) == (decision["outcome"], decision["source_partition"], decision["source_offset"])
 
@@ -400,7 +400,7 @@ def test_what_was_sent_on_is_not_sent_on_again(key: bytes | None, number: int) -
 
 
 def test_what_somebody_copied_elsewhere_with_its_header_is_sent_on_with_one_of_its_own() -> None:
-    (record,) = sent_on(Record(value(), offset=7))
+    (record,) = rerouted(Record(value(), offset=7))
     for copy in (record._replace(partition=AWAY, offset=9), record._replace(key=None, partition=AWAY, offset=9)):
         (output,) = Partition(AWAY, spread).carry([copy])
 
@@ -415,7 +415,7 @@ def test_a_refused_record_is_a_dead_letter_where_it_is_found_and_never_sent_on()
 @pytest.mark.parametrize("batches", [1, 4])
 def test_what_was_sent_on_twice_is_skipped_without_a_word(batches: int) -> None:
     log = again(
-        sent_on(*numbered([Record(value(response_id="a"), None), Record(value(response_id="b", score=7), None)]))
+        rerouted(*numbered([Record(value(response_id="a"), None), Record(value(response_id="b", score=7), None)]))
     )
     partition, outputs = Partition(HOME, spread), list[Output]()
     for n in range(batches):
@@ -439,11 +439,11 @@ def test_every_partition_that_sends_on_is_followed_by_itself() -> None:
     assert [(third, 5), (AWAY, 8), (third, 7), (AWAY, 10)] == [
         (decision["source_partition"], decision["source_offset"]) for decision in decisions
     ]
-    assert partition.sent_on == {AWAY: 10, third: 7}
+    assert partition.rerouted == {AWAY: 10, third: 7}
 
 
 def test_a_duplicate_that_was_sent_on_is_one() -> None:
-    outputs = Partition(HOME, spread).carry(sent_on(*numbered([Record(value()), Record(value())])))
+    outputs = Partition(HOME, spread).carry(rerouted(*numbered([Record(value()), Record(value())])))
 
     assert outcomes(outputs) == ["accepted", "duplicate"]
 
@@ -452,7 +452,7 @@ def test_responses_know_each_other_however_they_came() -> None:
     partition = Partition(HOME, spread)
     log = [
         Record(value(score=2), partition=HOME, offset=40),
-        *sent_on(Record(value(score=9, revision=1), None, 3), first=41),
+        *rerouted(Record(value(score=9, revision=1), None, 3), first=41),
         Record(value(score=9, revision=1), partition=HOME, offset=42),
     ]
     outputs = partition.carry(log)
@@ -471,13 +471,13 @@ def test_a_correction_that_came_the_long_way_is_not_lost() -> None:
 
 
 def test_an_erasure_and_an_answer_that_were_sent_on_twice_are_counted_once() -> None:
-    log = again(sent_on(*numbered([Record(None), Record(value())])))
+    log = again(rerouted(*numbered([Record(None), Record(value())])))
 
     assert sum(counted(Partition(HOME, spread).carry(log))) == 1
 
 
 def test_an_erasure_that_was_sent_on_twice_leaves_what_came_in_between() -> None:
-    (erasure,) = sent_on(Record(None))
+    (erasure,) = rerouted(Record(None))
     log = [erasure, Record(value(), partition=HOME, offset=1), erasure._replace(offset=2)]
     partition = Partition(HOME, spread)
 
@@ -494,14 +494,14 @@ def test_a_mirrored_record_is_one_like_any_other(number: int) -> None:
     header = ORIGIN_HEADER, f"cluster-2/nps.responses@{AWAY}:9999999".encode()
     mirrored = Record(value(), b"c-1" if number == HOME else None, 7, number, headers=[header])
     partition = Partition(HOME, spread)
-    log = [mirrored] if number == HOME else sent_on(mirrored)
-    log += sent_on(Record(value(response_id="r-2", score=7), None, 8), first=9)
+    log = [mirrored] if number == HOME else rerouted(mirrored)
+    log += rerouted(Record(value(response_id="r-2", score=7), None, 8), first=9)
     decisions = of(outbox.DECISIONS, partition.carry(log))
 
     assert [("accepted", number, 7), ("accepted", AWAY, 8)] == [
         (decision["outcome"], decision["source_partition"], decision["source_offset"]) for decision in decisions
     ]
-    assert partition.sent_on == {AWAY: 8}
+    assert partition.rerouted == {AWAY: 8}
 
 
 FORGED = [
@@ -522,17 +522,17 @@ def test_a_forged_place_at_the_end_of_time_silences_nobody() -> None:
     for proof in (None, b"x", bytes(16)):
         headers: Any = [(ORIGIN_HEADER, text), *([] if proof is None else [(PROOF_HEADER, proof)])]
         log.append(Record(value(score=9), partition=HOME, headers=headers))
-    log += sent_on(*(Record(value(response_id=f"g-{n}", score=1, segment=[f"{n}"]), None, n) for n in range(5)))
+    log += rerouted(*(Record(value(response_id=f"g-{n}", score=1, segment=[f"{n}"]), None, n) for n in range(5)))
     outputs = partition.carry(numbered(log, HOME))
 
     assert ["opened"] * 5 == [alert["action"] for alert in of(outbox.ALERTS, outputs)]
     assert [0, 1, 2] == [decision["source_offset"] for decision in of(outbox.DECISIONS, outputs)[:3]]
-    assert partition.sent_on == {AWAY: 4}
+    assert partition.rerouted == {AWAY: 4}
 
 
 def test_what_the_version_before_sent_on_counts_once_though_nothing_proves_its_place() -> None:
     """It wrote no proof. What its crash sent on twice is a duplicate by its response_id."""
-    before = [record._replace(headers=list(record.headers)[:1]) for record in sent_on(Record(value(score=2), None, 7))]
+    before = [record._replace(headers=list(record.headers)[:1]) for record in rerouted(Record(value(score=2), None, 7))]
     outputs = Partition(HOME, spread).carry(again(before))
 
     assert outcomes(outputs) == ["accepted", "duplicate"]
@@ -541,7 +541,7 @@ def test_what_the_version_before_sent_on_counts_once_though_nothing_proves_its_p
 
 
 def test_the_header_that_the_version_before_reads_is_as_it_was() -> None:
-    (record,) = sent_on(Record(value(), None, 7))
+    (record,) = rerouted(Record(value(), None, 7))
 
     assert dict(record.headers)[ORIGIN_HEADER] == f"{HERE}@{AWAY}:7".encode()
 
@@ -572,7 +572,7 @@ def test_a_header_that_is_not_the_workers_does_no_harm(key: bytes | None, forged
     headers: Any = [(ORIGIN_HEADER, forged), ("traceparent", b"x")]
     partition = Partition(HOME, spread)
     given = Record(value(), key, 7, AWAY if key is None else HOME, headers=headers)
-    log = sent_on(given) if key is None else [given]
+    log = rerouted(given) if key is None else [given]
     decision = of(outbox.DECISIONS, partition.carry(log))[0]
 
     assert ("accepted", given.partition, 7) == (
@@ -580,7 +580,7 @@ def test_a_header_that_is_not_the_workers_does_no_harm(key: bytes | None, forged
         decision["source_partition"],
         decision["source_offset"],
     )
-    assert partition.sent_on == ({AWAY: 7} if key is None else {})
+    assert partition.rerouted == ({AWAY: 7} if key is None else {})
 
 
 @pytest.mark.parametrize("forged", FORGED)
@@ -598,7 +598,7 @@ def test_a_crash_before_the_rows_counts_a_response_and_its_correction_once() -> 
     partition = Partition(HOME, spread)
     log = [
         Record(value(score=2), partition=HOME),
-        *sent_on(Record(value(score=9, revision=1), None, 3), first=1),
+        *rerouted(Record(value(score=9, revision=1), None, 3), first=1),
     ]
     sent = partition.decide(log[:1]).outputs
     sent += partition.decide(log).outputs
@@ -612,7 +612,7 @@ def test_a_crash_before_the_rows_invites_a_customer_once() -> None:
     partition = Partition(HOME, spread)
     log = [
         Record(happy(response_id="a"), partition=HOME),
-        *sent_on(Record(happy(response_id="b"), None, 3), first=1),
+        *rerouted(Record(happy(response_id="b"), None, 3), first=1),
     ]
     sent = partition.decide(log[:1]).outputs
     sent += partition.decide(log).outputs
@@ -623,7 +623,7 @@ def test_a_crash_before_the_rows_invites_a_customer_once() -> None:
 
 def test_what_was_sent_on_twice_is_known_as_such_on_partly_written_rows_too() -> None:
     """The erasure and the answer came, and came again; the customer's row is there, the head row is not."""
-    log = again(sent_on(*numbered([Record(None), Record(value())])))
+    log = again(rerouted(*numbered([Record(None), Record(value())])))
     partition = Partition(HOME, spread)
     crashed = partition.decide(log)
     partition.write(crashed.rows)
@@ -715,10 +715,10 @@ def test_a_batch_decided_twice_gives_the_same_outputs_and_rows(history: list[Rec
 @given(Mixed, Mixed)
 def test_deciding_changes_nothing_before_it_is_written(history: list[Record], log: list[Record]) -> None:
     partition = partition_with(history)
-    before = dict(partition.rows), dict(partition.sent_on)
+    before = dict(partition.rows), dict(partition.rerouted)
     partition.decide(after(history, log))
 
-    assert before == (partition.rows, partition.sent_on)
+    assert before == (partition.rows, partition.rerouted)
 
 
 @given(Mixed)
@@ -767,7 +767,7 @@ def test_a_replay_on_partly_written_rows_adds_nothing_to_one_clean_run(
     told = Partition().carry(history)
     assert counted([*told, *expected]) == counted([*told, *crashed.outputs, *replayed])
     assert read(clean.rows) == read(partition.rows)
-    assert clean.sent_on == partition.sent_on
+    assert clean.rerouted == partition.rerouted
 
 
 @given(Mixed, st.data())
@@ -784,7 +784,7 @@ def test_cutting_the_log_into_other_batches_makes_no_difference(log: list[Record
     assert claims(expected) == claims(outputs)
     assert entries(expected) == entries(outputs)
     assert read(whole.rows) == read(partition.rows)
-    assert whole.sent_on == partition.sent_on
+    assert whole.rerouted == partition.rerouted
 
 
 @given(Mixed, st.integers(0, 14), st.integers(0, 14))
@@ -810,7 +810,7 @@ def test_sending_on_that_was_repeated_after_a_crash_makes_no_difference(
     expected, outputs = clean.carry(first), other.carry(numbered([*first, *more]))
 
     assert expected == outputs
-    assert clean.sent_on == other.sent_on
+    assert clean.rerouted == other.rerouted
 
 
 # The whole topic: several partitions, each sending on into others, with crashes in between

@@ -97,10 +97,10 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
                 return answer
         return None
 
-    def remember(self, answer: Answer, before: Answer | None, now: int, policy: HistoryPolicy) -> None:
+    def remember(self, answer: Answer, previous: Answer | None, now: int, policy: HistoryPolicy) -> None:
         """Put an answer in place of its earlier revision, or at the end; forget what is too old or too much."""
-        if before is not None:
-            self.replace(before, answer)
+        if previous is not None:
+            self.replace(previous, answer)
             return
         oldest = now - policy.days * DAY
         self.answers = [known for known in self.answers if known.seen >= oldest]

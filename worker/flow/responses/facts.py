@@ -18,14 +18,14 @@ from worker.flow.timestamps import DAY
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is known of a response. `at`: when it was given, `now`: when it arrived, in ms.
 
-    `before`: this response's earlier revision, if any; `contact`: the customer before this response.
+    `previous`: this response's earlier revision, if any; `contact`: the customer before this response.
     """
 
     response: Response
     segment: str
     category: Category
     at: int
-    before: Answer | None
+    previous: Answer | None
     contact: Contact
     now: int
     policy: Policy
@@ -37,7 +37,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     def identity(self) -> tuple[str, ...]:
         """What the ids of the response's alert and invitation are made of."""
         customer_id, response_id = self.response.customer_id, self.response.response_id
-        return (customer_id, response_id) if self.before is None else self.before.identity(customer_id)
+        return (customer_id, response_id) if self.previous is None else self.previous.identity(customer_id)
 
     @property
     def step(self) -> tuple[str | int, ...]:
@@ -45,8 +45,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
         A revision that came twice, and said more the second time, makes two steps.
         """
-        response, before = self.response, self.before
-        if before is not None and before.revision == response.revision:
+        response, previous = self.response, self.previous
+        if previous is not None and previous.revision == response.revision:
             return *self.identity, response.revision, self.content.whole
         return *self.identity, response.revision
 

@@ -23,7 +23,7 @@ from worker.flow.lineage import segment_path
 from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
-from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, sent_on, size_of
+from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, origin_of, size_of
 from worker.flow.responses import moved
 from worker.flow.responses.amendment import OUTCOMES, Amendment, of_burst, of_move
 from worker.flow.responses.bursts import Burst, burst_of
@@ -44,29 +44,32 @@ _Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
 _WITHDRAWN = f"alert_{AlertAction.WITHDRAWN}"
 
 #: Kafka takes 1 MiB by default, with what frames a record. What came may have been let in because it was compressed.
-_LARGEST_SENT_ON = 1_040_000
+_LARGEST_REROUTED = 1_040_000
 
 
 class Batch(NamedTuple):
-    """Records of one partition of the responses topic, in order.
+    """Records of one partition of the responses topic, with what is needed to decide them."""
 
-    `topic`: its full name; `home`: cluster and topic in one word; `sent_on`: per partition that records were sent on
-    from, the highest offset that has arrived here: they come in order, so what is not above it came twice;
-    `secret`: what only the workers of these topics know. They prove by it that they sent a record on (without one
-    nothing is proven), and make customers' salts of it. `partitions`: of the topic; `holders`: of this partition.
-    `sweep`: finds customers who have been silent for long; without one, only those who answer again are noticed.
-    `latest_time`: the latest Kafka time of any record before these, in ms.
-    """
-
+    #: The records, in the order of their offsets.
     records: Iterable[Record]
     partition: int
+    #: The topic's full name.
     topic: str
+    #: The cluster's id and the topic's name, as one text.
     home: str
-    sent_on: Mapping[int, int]
+    #: For each partition that records were rerouted from: the highest offset there whose record has arrived here. They
+    #: arrive in order, so a record at or below that offset has come twice.
+    rerouted: Mapping[int, int]
+    #: What only the workers of these topics know: by it they prove that they have rerouted a record, and they make
+    #: customers' salts of it. Without a secret nothing can be proven.
     secret: bytes = b""
+    #: How many partitions the topic has.
     partitions: int = 1
+    #: Which customers of this partition have which responses; None if nothing is known of that.
     holders: Holders | None = None
+    #: Finds customers who have been silent for long; without it, only customers who answer again are looked at.
     sweep: Sweep | None = None
+    #: The latest Kafka time of all records before these, in ms.
     latest_time: int = 0
 
 
@@ -86,7 +89,7 @@ class BatchState:
         self.outputs: list[Output] = []
         self.claims: dict[str, list[Claim]] = {}
         self.holders = batch.holders or Holders({})
-        self.sent_on = dict(batch.sent_on)
+        self.rerouted = dict(batch.rerouted)
         self.latest_time = batch.latest_time
 
     def pass_time(self, record: Record) -> None:
@@ -105,7 +108,7 @@ def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
     if batch.sweep is not None:
         # Last, so that the batch is decided on the same rows however far the sweep has come.
         rows = batch.sweep.changes(state.latest_time, policy) | rows
-    return Decided(outputs, rows, state.sent_on, latest_time=state.latest_time)
+    return Decided(outputs, rows, state.rerouted, latest_time=state.latest_time)
 
 
 def travel(record: Record, state: BatchState) -> None:
@@ -113,8 +116,8 @@ def travel(record: Record, state: BatchState) -> None:
     if record.headers and (claims := claims_in(record, state.batch.home, state.batch.secret)) is not None:
         _give_up(record, claims, state)
         return
-    before = sent_on(record, state.batch.home, state.batch.secret) if record.headers else None
-    place = before or Place(record.partition, record.offset)
+    origin = origin_of(record, state.batch.home, state.batch.secret) if record.headers else None
+    place = origin or Place(record.partition, record.offset)
     try:
         if record.value is None:
             response, at, key = None, 0, erased_key(record)
@@ -127,12 +130,12 @@ def travel(record: Record, state: BatchState) -> None:
     state.pass_time(record)
     contact = state.contacts.get(key)
     if _lives_elsewhere(record, key, contact, state):
-        state.outputs.append(_sent_on(record, key, place, state))
+        state.outputs.append(_reroute(record, key, place, state))
         return
-    if before is not None:
-        if before.offset <= state.sent_on.get(before.partition, -1):
-            return  # sent on twice, because a crash repeated the sending
-        state.sent_on[before.partition] = before.offset
+    if origin is not None:
+        if origin.offset <= state.rerouted.get(origin.partition, -1):
+            return  # rerouted twice, because a crash repeated the sending
+        state.rerouted[origin.partition] = origin.offset
     if contact is None:
         contact = Contact()
     elif record.offset <= contact.mark:
@@ -149,7 +152,7 @@ def travel(record: Record, state: BatchState) -> None:
         segment=segment_path(response.segment),
         category=classify(response.score),
         at=at,
-        before=contact.answer(response.response_id),
+        previous=contact.answer(response.response_id),
         contact=contact,
         now=record.timestamp,
         policy=state.policy,
@@ -205,19 +208,19 @@ def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, state:
     return contact is None and state.owner(key) != state.batch.partition
 
 
-def _sent_on(record: Record, key: bytes, place: Place, state: BatchState) -> Output:
-    """Send the record on to its customer's partition, with its own time and the place it came from.
+def _reroute(record: Record, key: bytes, place: Place, state: BatchState) -> Output:
+    """Return the record for its customer's partition, with its own time, and with the place that it came from.
 
-    It goes into the same topic: were it a topic of its own, a crash could let the two be read in another order than
-    before, and a batch be decided twice, on different rows.
+    The record stays in the same topic. With a second topic, the worker could read the two in another order after a
+    crash, and so decide a batch twice on different rows.
     """
     batch, partition = state.batch, state.owner(key)
     headers = [header for header in record.headers if header[0] not in (ORIGIN_HEADER, PROOF_HEADER)]
     headers += origin_headers(record, batch.home, batch.secret, key, partition)
     size = size_of(key, record.value, headers)
-    if size > _LARGEST_SENT_ON:
+    if size > _LARGEST_REROUTED:
         said = (
-            f"{size} bytes with its key and headers, at most {_LARGEST_SENT_ON} can be sent on to the right partition"
+            f"{size} bytes with its key and headers, at most {_LARGEST_REROUTED} can be sent on to the right partition"
         )
         return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, state.policy.intake)
     return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, partition)
@@ -240,18 +243,20 @@ def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
 
 
 def _answer(record: Record, facts: Facts, place: Place, state: BatchState) -> None:
-    response, before = facts.response, facts.before
-    if before is not None and (outcome := _repeated(before, facts)) is not None:
+    response, previous = facts.response, facts.previous
+    if previous is not None and (outcome := _repeated(previous, facts)) is not None:
         _record_answer(facts, place, state, outcome)
         return
-    known = facts.contact.older_revision(response.response_id) if before is None else None
+    known = facts.contact.older_revision(response.response_id) if previous is None else None
     if known is not None:
         _answer_of_old(facts, known, place, state)
         return
     answer = _kept(facts, state.latest_time)
     answer.offset = record.offset
     facts.contact.salt = facts.contact.salt or make_salt(state.batch.secret, *place)
-    burst = burst_of(facts.contact.answers, answer, state.policy.bursts) if before is None and answer.counted else None
+    burst = (
+        burst_of(facts.contact.answers, answer, state.policy.bursts) if previous is None and answer.counted else None
+    )
     if burst is not None:
         answer.held = burst.held[-1]
     if answer.held or burst is not None:
@@ -261,18 +266,18 @@ def _answer(record: Record, facts: Facts, place: Place, state: BatchState) -> No
     for ruling in rulings:
         if ruling.kind is not None:
             _send(ruling, ruling.kind, facts, state)
-    _enter_tally(record, answer, before, facts.contact, state)
-    answer.alerted = _has_alert(rulings, before)
+    _enter_tally(record, answer, previous, facts.contact, state)
+    answer.alerted = _has_alert(rulings, previous)
     if burst is not None:
         amendments = of_burst(burst, response.customer_id, facts.now, state.policy)
         rulings += _on_burst(burst, amended=bool(amendments))
         for amendment in amendments:
             _amend(amendment, record, facts.contact, response.customer_id, place, state, answer)
-    facts.contact.remember(answer, before, state.latest_time, state.policy.history)
-    _claim(record, response, before, state)
+    facts.contact.remember(answer, previous, state.latest_time, state.policy.history)
+    _claim(record, response, previous, state)
     outcome = facts.held
     if outcome is None:
-        outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if before is None else Outcome.REVISED
+        outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if previous is None else Outcome.REVISED
     _record_answer(facts, place, state, outcome, rulings)
 
 
@@ -296,9 +301,9 @@ def _answer_of_old(facts: Facts, known: int, place: Place, state: BatchState) ->
     _record_answer(facts, place, state, Outcome.FORGOTTEN, rulings)
 
 
-def _claim(record: Record, response: Response, before: Answer | None, state: BatchState) -> None:
+def _claim(record: Record, response: Response, previous: Answer | None, state: BatchState) -> None:
     """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
-    if before is not None and before.held != MOVED:
+    if previous is not None and previous.held != MOVED:
         return
     if response.revision == 0 and state.holders.is_idle:
         return  # so it is with nearly all responses
@@ -310,10 +315,10 @@ def _claim(record: Record, response: Response, before: Answer | None, state: Bat
 
 def _kept(facts: Facts, time: int) -> Answer:
     """Return what the customer's row keeps of a response that comes at a time, in ms."""
-    response, before = facts.response, facts.before
+    response, previous = facts.response, facts.previous
     held = 0
-    if before is not None and before.is_held and not facts.content.said & COMMENT:
-        held = before.held  # whoever writes a comment is a person, and counts from then on
+    if previous is not None and previous.is_held and not facts.content.said & COMMENT:
+        held = previous.held  # whoever writes a comment is a person, and counts from then on
     return Answer(
         response.response_id,
         response.revision,
@@ -321,9 +326,9 @@ def _kept(facts: Facts, time: int) -> Answer:
         facts.segment,
         facts.at,
         not response.test,
-        time if before is None else before.seen,
+        time if previous is None else previous.seen,
         response.survey_id,
-        CUSTOMER_AND_RESPONSE if before is None else before.scheme,
+        CUSTOMER_AND_RESPONSE if previous is None else previous.scheme,
         None,
         facts.content,
         held,
@@ -399,29 +404,29 @@ def _entry(answer: Answer, contact: Contact) -> tuple[CountedUnder, CountedAnswe
     return CountedUnder(answer.segment, answer.survey_id), CountedAnswer(answer.at, known_as, answer.score)
 
 
-def _repeated(before: Answer, facts: Facts) -> Outcome | None:
+def _repeated(previous: Answer, facts: Facts) -> Outcome | None:
     """Say why a response changes nothing: it is known, or an earlier revision. None if it is news.
 
     Survey tools repeat a submission under the same revision while the customer goes on filling the form in. The later
     copy is taken if it says everything that the one before did, and more: a comment, a consent, a name, an address.
     Otherwise nobody can tell which of two copies is the right one, and the first stays.
     """
-    if facts.response.revision != before.revision:
-        return Outcome.SUPERSEDED if facts.response.revision < before.revision else None
-    if before.held == MOVED:
+    if facts.response.revision != previous.revision:
+        return Outcome.SUPERSEDED if facts.response.revision < previous.revision else None
+    if previous.held == MOVED:
         return Outcome.SUPERSEDED  # another customer has it, under a claim that this revision does not outrank
-    if before.content is None or before.content.whole == facts.content.whole:
+    if previous.content is None or previous.content.whole == facts.content.whole:
         return Outcome.DUPLICATE
-    known, now = before.content.said, facts.content.said
+    known, now = previous.content.said, facts.content.said
     return None if known != now and known & now == known else Outcome.DIFFERS
 
 
-def _has_alert(rulings: Iterable[Ruling], before: Answer | None) -> bool:
+def _has_alert(rulings: Iterable[Ruling], previous: Answer | None) -> bool:
     """Say whether the response's alert is open after these rulings."""
     for ruling in rulings:
         if ruling.kind is outbox.ALERT:
             return ruling.said.verdict != _WITHDRAWN
-    return before is not None and before.has_alert
+    return previous is not None and previous.has_alert
 
 
 def _send(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
@@ -432,16 +437,16 @@ def _send(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
         facts.contact.invited_at = facts.now
 
 
-def _enter_tally(record: Record, answer: Answer, before: Answer | None, contact: Contact, state: BatchState) -> None:
+def _enter_tally(record: Record, answer: Answer, previous: Answer | None, contact: Contact, state: BatchState) -> None:
     """One event is one entry per segment, with what it takes out and what it puts in."""
-    if before is not None and before.counted:
-        state.tallies.move(record.offset, _entry(before, contact), _entry(answer, contact), before.offset)
+    if previous is not None and previous.counted:
+        state.tallies.move(record.offset, _entry(previous, contact), _entry(answer, contact), previous.offset)
     elif answer.counted:
         known_as = number(answer.response_id, contact.salt)
         counted = answer.at, known_as, answer.score
         state.tallies.put(record.offset, (answer.segment, answer.survey_id), counted)
     if contact.answers:
-        state.tallies.differ(record.offset, differences(contact.answers, before, answer))
+        state.tallies.differ(record.offset, differences(contact.answers, previous, answer))
 
 
 def _record_answer(

@@ -16,12 +16,12 @@ from worker.flow.responses.rules.detractor_alert import detractor_alert, severit
 from worker.flow.timestamps import from_ms
 
 
-def ruling(before: Answer | None = None, contact: Contact | None = None, **changes: Any) -> Ruling:
-    return detractor_alert(facts(value(**changes), before=before, contact=contact))
+def ruling(previous: Answer | None = None, contact: Contact | None = None, **changes: Any) -> Ruling:
+    return detractor_alert(facts(value(**changes), previous=previous, contact=contact))
 
 
-def alert(before: Answer | None = None, contact: Contact | None = None, **changes: Any) -> Alert:
-    event = ruling(before, contact, **({"score": 2} | changes)).event
+def alert(previous: Answer | None = None, contact: Contact | None = None, **changes: Any) -> Alert:
+    event = ruling(previous, contact, **({"score": 2} | changes)).event
     return read(event)
 
 
@@ -62,7 +62,7 @@ DETRACTOR, PROMOTER, TRIAL = earlier(score=3), earlier(score=9), earlier(score=3
 
 
 @pytest.mark.parametrize(
-    ("why", "before", "changes", "verdict", "reason"),
+    ("why", "previous", "changes", "verdict", "reason"),
     [
         ("a detractor opens", None, {"score": 6}, "alert_opened", AlertReason.DETRACTOR),
         ("a passive does not", None, {"score": 7}, NONE, "not_detractor"),
@@ -88,9 +88,9 @@ DETRACTOR, PROMOTER, TRIAL = earlier(score=3), earlier(score=9), earlier(score=3
     ids=lambda given: given if isinstance(given, str) and " " in given else "",
 )
 def test_what_happens_to_an_alert_follows_from_before_and_after(
-    why: str, before: Answer | None, changes: dict[str, Any], verdict: str, reason: str
+    why: str, previous: Answer | None, changes: dict[str, Any], verdict: str, reason: str
 ) -> None:
-    found = ruling(before, revision=1, **changes)
+    found = ruling(previous, revision=1, **changes)
 
     assert (verdict, reason) == (found.said.verdict, found.said.reason), why
     assert (verdict == NONE) == (found.event is None)
@@ -128,10 +128,10 @@ def test_two_customers_may_have_the_same_response_id() -> None:
     assert one.event_id != other.event_id
 
 
-def aged(age: int, before: Answer | None = None, **changes: Any) -> str:
+def aged(age: int, previous: Answer | None = None, **changes: Any) -> str:
     """Return why an answer that was given so long before its record's Kafka time raises an alert, or why not."""
     at = from_ms(NOW - age).isoformat()
-    return ruling(before, None, **({"score": 2, "responded_at": at} | changes)).said.reason
+    return ruling(previous, None, **({"score": 2, "responded_at": at} | changes)).said.reason
 
 
 @pytest.mark.parametrize(("age", "reason"), [(0, "detractor"), (14 * DAY, "detractor"), (14 * DAY + 1, "too_old")])
@@ -148,16 +148,16 @@ def test_the_age_is_a_setting() -> None:
 
 
 def test_an_old_answer_whose_alert_is_open_still_updates_and_withdraws_it() -> None:
-    for before in (earlier(score=3), earlier(score=3, alerted=True)):
-        assert aged(400 * DAY, before) == "corrected"
-        assert aged(400 * DAY, before, score=9) == "no_longer_detractor"
+    for previous in (earlier(score=3), earlier(score=3, alerted=True)):
+        assert aged(400 * DAY, previous) == "corrected"
+        assert aged(400 * DAY, previous, score=9) == "no_longer_detractor"
 
 
 def test_an_old_answer_that_raised_no_alert_has_none_to_update_or_withdraw() -> None:
-    before = earlier(score=3, alerted=False)
+    previous = earlier(score=3, alerted=False)
 
-    assert aged(400 * DAY, before) == "too_old"
-    assert aged(400 * DAY, before, score=9) == "not_detractor"
+    assert aged(400 * DAY, previous) == "too_old"
+    assert aged(400 * DAY, previous, score=9) == "not_detractor"
 
 
 def test_the_ids_depend_on_customer_and_response_and_on_nothing_else() -> None:
@@ -264,8 +264,8 @@ def test_only_an_https_link_is_passed_on(permalink: str | None, *, kept: bool) -
 
 
 def last_answers(*answers: Answer) -> list[tuple[int, str]]:
-    before = next((answer for answer in answers if answer.response_id == "r-1"), None)
-    found = alert(before, Contact(answers=list(answers)), revision=1)
+    previous = next((answer for answer in answers if answer.response_id == "r-1"), None)
+    found = alert(previous, Contact(answers=list(answers)), revision=1)
     return [(answer.score, answer.segment) for answer in found.last_answers]
 
 

@@ -33,12 +33,12 @@ _EARLIER_ANSWERS = 5
 
 def detractor_alert(facts: Facts) -> Ruling:
     """Open, update or withdraw the alert of this response."""
-    before = facts.before
-    was = before is not None and before.has_alert
+    previous = facts.previous
+    was = previous is not None and previous.has_alert
     now = facts.category is Category.DETRACTOR and not facts.response.test
     if now and was:
-        assert before is not None
-        return _ruling(facts, AlertAction.UPDATED, _changed(before.content, facts.content))
+        assert previous is not None
+        return _ruling(facts, AlertAction.UPDATED, _changed(previous.content, facts.content))
     if now and (reason := _why_not(facts)) is not None:
         return nothing(RULE, reason)
     if now:
@@ -93,13 +93,13 @@ def _why_not(facts: Facts) -> str | None:
     return "alert_open" if facts.is_followed else None
 
 
-def _changed(before: Content | None, now: Content) -> AlertReason:
+def _changed(previous: Content | None, now: Content) -> AlertReason:
     """Return the reason of an update that says most to whoever calls the customer back."""
-    if before is None:
+    if previous is None:
         return AlertReason.CORRECTED
-    if before.comment != now.comment:
-        return AlertReason.COMMENT_CHANGED if before.said & COMMENT else AlertReason.COMMENT_ADDED
-    if (before.said ^ now.said) & CONSENT:
+    if previous.comment != now.comment:
+        return AlertReason.COMMENT_CHANGED if previous.said & COMMENT else AlertReason.COMMENT_ADDED
+    if (previous.said ^ now.said) & CONSENT:
         return AlertReason.CONSENT_CHANGED
     return AlertReason.CORRECTED
 
