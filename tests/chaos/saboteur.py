@@ -288,7 +288,7 @@ def _exception_swallowed() -> None:
 
         return called
 
-    _around(Lane, "_carry", wrapper)
+    _around(Lane, "_run", wrapper)
 
 
 def _no_delivery_log() -> None:

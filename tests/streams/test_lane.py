@@ -152,7 +152,7 @@ async def rests(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, more
     )
     records: Any = [SimpleNamespace(offset=n, value=b"x" * size) for n, size in enumerate(sizes)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, more))
-    await carrier.carry(message)
+    await carrier.run(message)
     return consumer.rests
 
 
@@ -209,7 +209,7 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
     carrier = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str)
     records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
-    await carrier.carry(message)
+    await carrier.run(message)
 
 
 async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_the_last_moves_the_mark(

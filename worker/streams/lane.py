@@ -1,12 +1,12 @@
-"""The one principle: outputs, then state, then offset. Every batch of every agent goes down `carry`.
+"""The one principle: outputs, then state, then offset. Every batch of every agent goes down `run`.
 
 A crash anywhere replays the batch, from the old state, with the same decisions and the same ids:
 
-- before the outputs are acknowledged: they may be there, some of them; they are sent again;
-- after, before the rows are: the same again; receivers drop what they have by its id;
-- rows partly there: the row of a customer or segment says up to which offset it stands, and the rest is decided again
-  (those that are decided upon together are there as a whole or not at all: journal.py);
-- rows there, offset not committed: the head row says so, and nothing is done twice.
+- before the outputs are acknowledged: some of them may be on their topics; all are sent again;
+- after that, before the rows are acknowledged: all outputs are sent again; receivers drop what they have by its id;
+- when some of the rows are on the changelog: the row of a customer or segment says up to which offset it stands, and
+  the rest is decided again (rows of an atomic table are all there, or none is: journal.py);
+- when all rows are there and the offset is not committed: the head row says so, and nothing is done twice.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.table import DurableTable
 
-#: How much shorter or longer a rest may be than its pace says.
+#: The share by which a rest may be shorter or longer than its pace says.
 _APART = 0.25
 
 #: Decide records of a partition, given its number and its rows.
@@ -89,17 +89,20 @@ class Lane(NamedTuple):
     pace: Pace | None = None
     refusals: Refusals = Refusals()
 
-    async def carry(self, message: Message) -> None:
-        """Carry one batch all the way. Raise StateNotDurable if the broker does not acknowledge."""
+    async def run(self, message: Message) -> None:
+        """Take one batch all the way: decide it, send its outputs, write its rows, and let its offset be committed.
+
+        Raise StateNotDurable if the broker does not acknowledge.
+        """
         batch: Fetched = message.value  # type: ignore[assignment]
         number, consumer = batch.tp.partition, self.consumer()
         try:
             async with self.table.lock(number):
-                await self._carry(batch, number, consumer)
+                await self._run(batch, number, consumer)
         finally:
             consumer.release(message)
 
-    async def _carry(self, batch: Fetched, number: int, consumer: OrderedConsumer) -> None:
+    async def _run(self, batch: Fetched, number: int, consumer: OrderedConsumer) -> None:
         began = monotonic()
         due = consumer.admit(batch)
         if not due:

@@ -1,4 +1,4 @@
-"""A Faust app as this worker needs it, and the crew that carries its batches."""
+"""A Faust app as this worker needs it, and the tasks that run its batches."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ class Shell:
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
         self._topics: dict[str, str] = {}
-        self._carrying: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
 
     @property
     def consumer(self) -> OrderedConsumer:
@@ -83,7 +83,7 @@ class Shell:
         view: View | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Declare the agent of a topic: it takes batches and has each one carried.
+        """Declare the agent of a topic: it begins a task for each batch.
 
         Partitions do not wait for each other. `view`, if any, is of the table; `pace` as in Lane.
         """
@@ -110,7 +110,7 @@ class Shell:
 
         async def take(stream: faust.Stream[Fetched]) -> None:
             async for event in stream.noack().events():
-                self._carry(lane, event.message)
+                self._begin(lane, event.message)
 
         self.app.agent(channel, name=f"worker.{topic}")(cast(Any, take))
 
@@ -204,16 +204,16 @@ class Shell:
         """Whether the group has settled and the state of this worker's partitions is recovered."""
         return bool(self.app.tables.actives_ready) and not self.app.rebalancing
 
-    def _carry(self, lane: Lane, message: Message) -> None:
+    def _begin(self, lane: Lane, message: Message) -> None:
         if self._failure.error is not None:
             self.consumer.release(message)
             return
-        task = asyncio.create_task(lane.carry(message))
-        self._carrying.add(task)
-        task.add_done_callback(self._carried)
+        task = asyncio.create_task(lane.run(message))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
 
-    def _carried(self, task: asyncio.Task[None]) -> None:
-        self._carrying.discard(task)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
         self._failure.keep_of(task)
 
 
