@@ -312,7 +312,7 @@ def _rows_torn() -> None:
     def wrapper(original: Any) -> Any:
         def called(self: DurableTable, *args: Any, **options: Any) -> None:
             original(self, *args, **options)
-            self._whole = False
+            self._atomic = False
 
         return called
 

@@ -112,7 +112,7 @@ class Noting(TableObserver):
 class Worker:
     """A worker with one table of one partition. `generation`: the one it believes itself to be in."""
 
-    def __init__(self, kafka: Kafka, *, whole: bool = False) -> None:
+    def __init__(self, kafka: Kafka, *, atomic: bool = False) -> None:
         self.generation = 0
         self.held = True
         self._app = cast(Any, faust.App("t", store="memory://", autodiscover=False))
@@ -120,7 +120,7 @@ class Worker:
             holds=lambda generation: self.held and generation == self.generation, heartbeat_age=lambda: 0.0
         )
         sender: Any = kafka
-        self.table = DurableTable(self._app, name="rows", kafka=KafkaSettings(), sender=sender, whole=whole)
+        self.table = DurableTable(self._app, name="rows", kafka=KafkaSettings(), sender=sender, atomic=atomic)
 
     @property
     def mine(self) -> Partition:
@@ -375,8 +375,8 @@ def large(value: str) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("left", range(12))
-async def test_a_whole_write_is_there_or_not_wherever_it_is_cut_off_twice(kafka: Kafka, left: int) -> None:
-    first, second, third = (Worker(kafka, whole=True) for _ in range(3))
+async def test_an_atomic_write_is_there_or_not_wherever_it_is_cut_off_twice(kafka: Kafka, left: int) -> None:
+    first, second, third = (Worker(kafka, atomic=True) for _ in range(3))
     await first.take_over(1)
     await first.write(5, **large("a"))
     kafka.left = left
@@ -394,8 +394,8 @@ async def test_a_whole_write_is_there_or_not_wherever_it_is_cut_off_twice(kafka:
     assert third.mine.head == (await recovered(kafka)).head == Head(third.mine.head.mark)
 
 
-async def test_a_whole_write_that_is_lost_meanwhile_is_finished_by_the_next_owner(kafka: Kafka) -> None:
-    first, second = Worker(kafka, whole=True), Worker(kafka, whole=True)
+async def test_an_atomic_write_that_is_lost_meanwhile_is_finished_by_the_next_owner(kafka: Kafka) -> None:
+    first, second = Worker(kafka, atomic=True), Worker(kafka, atomic=True)
     await first.take_over(1)
     first.held = False
     assert not await first.write(5, **large("a"))
@@ -406,7 +406,7 @@ async def test_a_whole_write_that_is_lost_meanwhile_is_finished_by_the_next_owne
 
 
 async def test_a_piece_that_is_gone_is_state_lost(kafka: Kafka) -> None:
-    first, second = Worker(kafka, whole=True), Worker(kafka, whole=True)
+    first, second = Worker(kafka, atomic=True), Worker(kafka, atomic=True)
     await first.take_over(1)
     first.held = False
     await first.write(5, **large("a"))
@@ -421,18 +421,18 @@ STEPS = st.lists(st.tuples(st.sampled_from(["write", "erase", "late", "hand over
 
 @given(STEPS, st.integers(0, 10**6), st.booleans())
 def test_whatever_zombies_do_the_owners_rows_are_what_is_read(
-    steps: list[tuple[str, int]], seed: int, whole: bool
+    steps: list[tuple[str, int]], seed: int, atomic: bool
 ) -> None:
     """Owners change at any time, former ones write late, and compaction drops all that it may."""
     with pytest.MonkeyPatch.context() as patch:
         found = Kafka()
         patch.setattr(reading, "reader", found.reader)
-        patch.setattr(journal, "LARGEST", 0)  # every write is one in pieces, in a table of whole ones
-        asyncio.run(_play(found, steps, random.Random(seed), whole=whole))
+        patch.setattr(journal, "LARGEST", 0)  # every write is one in pieces, in an atomic table
+        asyncio.run(_play(found, steps, random.Random(seed), atomic=atomic))
 
 
-async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Random, *, whole: bool) -> None:
-    workers = [Worker(kafka, whole=whole) for _ in range(3)]
+async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Random, *, atomic: bool) -> None:
+    workers = [Worker(kafka, atomic=atomic) for _ in range(3)]
     owner, generation = workers[0], 1
     await owner.take_over(generation)
     expected: dict[bytes, bytes] = {}

@@ -77,7 +77,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     )
     shell.agent(
         outbox.HOURS,
-        shell.table(topics.WATCHES, whole=True),
+        shell.table(topics.WATCHES, atomic=True),
         lambda records, _, partition: watching.watch(
             records, partition.rows, kafka.partitions, owner, policy.incidents, policy.intake
         ),

@@ -60,15 +60,15 @@ class Shell:
         """Return a topic's full name."""
         return topics.topic_name(self.settings.topic_prefix, topic)
 
-    def table(self, name: str, *, whole: bool = False) -> DurableTable:
-        """Declare a table; `whole` as DurableTable has it."""
+    def table(self, name: str, *, atomic: bool = False) -> DurableTable:
+        """Declare a table; `atomic` as DurableTable has it."""
         table = DurableTable(
             self.app,
             name=name,
             partitions=self.partitions,
             kafka=self.settings.kafka,
             sender=self.sender,
-            whole=whole,
+            atomic=atomic,
         )
         self.app.tables.add(table)
         self.tables[name] = table

@@ -70,19 +70,19 @@ class _OvertakenError(Exception):
 
 
 class DurableTable(Table[bytes, bytes]):
-    """A table of encoded rows; with `whole`, each write to a partition is there as a whole or not at all."""
+    """A table of encoded rows; with `atomic`, either all rows of a write are there, or none is."""
 
     def __init__(
         self,
         *args: Any,
         kafka: KafkaSettings,
         sender: Sender,
-        whole: bool = False,
+        atomic: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, key_type=bytes, value_type=bytes, **kwargs)
         self._kafka = kafka
-        self._whole = whole
+        self._atomic = atomic
         self._sender = sender
         self._locks: dict[int, asyncio.Lock] = {}
         self._observers: list[TableObserver] = []
@@ -124,7 +124,7 @@ class DurableTable(Table[bytes, bytes]):
     async def _log(
         self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
-        if not self._whole or journal.fits(rows):
+        if not self._atomic or journal.fits(rows):
             return await self._log_rows(number, rows, head, still_held)
         pieces: dict[bytes, bytes] = {}
         for key, piece in journal.pieces(rows):
@@ -157,7 +157,7 @@ class DurableTable(Table[bytes, bytes]):
                     await self._append(number, kept)
         kept = [] if in_portions else [partition.logged(key, row) for key, row in rows.items() if row is not None]
         erased = [partition.logged(key, None) for key, row in rows.items() if row is None and key in partition.rows]
-        if erased and kept and not self._whole:
+        if erased and kept and not self._atomic:
             await self._append(number, kept)
             kept = []
         await self._append(number, [*kept, *erased, partition.logged_head(head)])
@@ -267,7 +267,7 @@ class DurableTable(Table[bytes, bytes]):
         try:
             if not await self._raise_fence(number, generation):
                 return False
-            if self._whole:
+            if self._atomic:
                 await self._finish(number)
             for observer in self._observers:
                 for key in list(observer.superfluous(partition.rows)):
