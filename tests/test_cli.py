@@ -410,14 +410,14 @@ def test_a_published_sample_says_who_answered_what(
         async def partitions(self, _topic: str) -> set[int]:
             return {0}
 
-    async def reach(_: object) -> None:
+    async def preflight(_: object) -> None:
         pass
 
     async def publish_all(_kafka: object, _topic: str, values: list[bytes], _progress: object) -> int:
         published.extend(map(json.loads, values))
         return len(values)
 
-    monkeypatch.setattr(publish, "reach", reach)
+    monkeypatch.setattr(publish, "preflight", preflight)
     monkeypatch.setattr(reading, "reader", lambda *_: Reader())
     monkeypatch.setattr(publish, "publish", publish_all)
 

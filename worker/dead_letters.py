@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.dead_letter import DeadLetter
 from worker.kafka import reading
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.settings import KafkaSettings
 
 
@@ -21,7 +21,7 @@ async def newest(
     `limit` is how many at most, `reason` the only one that is wanted, `since` the earliest time that a record was
     refused, in ms. Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer.
     """
-    await reach(kafka)
+    await preflight(kafka)
     found: list[DeadLetter] = []
     async with reading.reader(kafka) as reader:
         partitions = await reader.partitions(topic)

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from worker.errors import StillRunning, TopicsUnfit
 from worker.kafka import groups, ownership, reading, source, topics
 from worker.kafka.connection import client_options
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.kafka.rows import Fence, Partition
 from worker.settings import Settings
 
@@ -107,7 +107,7 @@ async def _check_stopped(admin: AIOKafkaAdminClient, group: str, roles: Iterable
 
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    await reach(settings.kafka)
+    await preflight(settings.kafka)
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     try:
         await admin.start()

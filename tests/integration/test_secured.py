@@ -21,7 +21,7 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.embedded.secured import Secured
 from worker.errors import Refused, Unreachable
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.settings import KafkaSettings
 
 USER = "nps"
@@ -152,13 +152,13 @@ async def test_a_publisher_is_told_the_same(door: Door, tmp_path: Path, changes:
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 @pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
 async def test_every_login_that_fits_is_let_in(door: Door, protocol: str, mechanism: str) -> None:
-    await reach(door.settings(protocol, sasl_mechanism=mechanism))
+    await preflight(door.settings(protocol, sasl_mechanism=mechanism))
 
 
 async def test_a_name_that_the_certificate_is_not_for_is_refused(door: Door) -> None:
     named = door.kafka.secured_servers("SASL_SSL").replace("127.0.0.1", "localhost")
     with pytest.raises(Refused, match=r"certificate is not valid for 'localhost'.*: check kafka.bootstrap_servers"):
-        await reach(door.settings("SASL_SSL", bootstrap_servers=named))
+        await preflight(door.settings("SASL_SSL", bootstrap_servers=named))
 
 
 @pytest.mark.parametrize(
@@ -175,28 +175,28 @@ async def test_a_name_that_the_certificate_is_not_for_is_refused(door: Door) -> 
 )
 async def test_another_protocol_is_guessed_where_the_server_hangs_up(door: Door, protocol: str, listener: str) -> None:
     with pytest.raises(Unreachable, match=r"hangs up; perhaps it wants another kafka.security_protocol"):
-        await reach(door.settings(protocol, listener))
+        await preflight(door.settings(protocol, listener))
 
 
 async def test_a_client_certificate_that_is_wanted_is_guessed_as_well(door: Door) -> None:
     with pytest.raises(Unreachable, match=r"or a kafka.ssl_certfile"):
-        await reach(door.settings("SSL", ssl_certfile=None))
+        await preflight(door.settings("SSL", ssl_certfile=None))
 
 
 async def test_a_login_where_none_is_taken_is_told_so(door: Door) -> None:
     with pytest.raises(Refused, match=r"takes no logins: check kafka.security_protocol"):
-        await reach(door.settings("SASL_PLAINTEXT", bootstrap_servers=door.kafka.bootstrap_servers))
+        await preflight(door.settings("SASL_PLAINTEXT", bootstrap_servers=door.kafka.bootstrap_servers))
 
 
 async def test_one_server_that_lets_in_is_enough(door: Door) -> None:
     there = door.kafka.secured_servers("SASL_SSL")
-    await reach(door.settings("SASL_SSL", bootstrap_servers=f"127.0.0.1:1, {there}"))
+    await preflight(door.settings("SASL_SSL", bootstrap_servers=f"127.0.0.1:1, {there}"))
 
 
 async def test_of_several_servers_each_is_named_and_a_refusal_counts(door: Door) -> None:
     there = door.kafka.secured_servers("SASL_SSL")
     each = "at 127.0.0.1:1: not reachable, at 127.0.0.1:2: not reachable"
     with pytest.raises(Unreachable, match=rf"^Kafka {each} \(kafka.bootstrap_servers\)$"):
-        await reach(door.settings("SASL_SSL", bootstrap_servers="127.0.0.1:1,127.0.0.1:2"))
+        await preflight(door.settings("SASL_SSL", bootstrap_servers="127.0.0.1:1,127.0.0.1:2"))
     with pytest.raises(Refused, match=f"^Kafka at {re.escape(there)}: the login is refused"):
-        await reach(door.settings("SASL_SSL", bootstrap_servers=f"127.0.0.1:1,{there}", sasl_password=WRONG))
+        await preflight(door.settings("SASL_SSL", bootstrap_servers=f"127.0.0.1:1,{there}", sasl_password=WRONG))

@@ -53,11 +53,11 @@ async def found(monkeypatch: pytest.MonkeyPatch, *records: Record) -> set[str]:
     async def reader(_: KafkaSettings) -> AsyncIterator[Reader]:
         yield Reader(list(records))
 
-    async def reach(_: KafkaSettings) -> None:
+    async def preflight(_: KafkaSettings) -> None:
         pass
 
     monkeypatch.setattr(reading, "reader", reader)
-    monkeypatch.setattr(module, "reach", reach)
+    monkeypatch.setattr(module, "preflight", preflight)
     return set(await latest(KafkaSettings(), "nps.scores"))
 
 

@@ -17,7 +17,7 @@ from worker.flow import outbox
 from worker.flow.responses.intake import validate
 from worker.flow.timestamps import DAY
 from worker.kafka import reading
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.kafka.publishing import document, is_object, publish, split
 from worker.kafka.topics import topic_name
 from worker.logs import counted
@@ -126,7 +126,7 @@ async def _publish(values: list[bytes], settings: Settings, done: str) -> int:
             print(f"\r{count:,} of {len(values):,} published", end="", file=sys.stderr, flush=True)
 
     topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
-    await reach(settings.kafka)
+    await preflight(settings.kafka)
     async with reading.reader(settings.kafka) as reader:
         is_there = bool(await reader.partitions(topic))
     if not is_there:

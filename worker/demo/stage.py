@@ -12,7 +12,7 @@ from worker.demo.progress import Progress
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
@@ -44,7 +44,7 @@ async def stage(
             kafka = (await stack.enter_async_context(EmbeddedKafka(progress=progress))).bootstrap_servers
             started.append("Kafka")
         else:
-            await reach(KafkaSettings(bootstrap_servers=kafka))
+            await preflight(KafkaSettings(bootstrap_servers=kafka))
         inbox = await stack.enter_async_context(Inbox(on_mail=None if mails is None else MailFolder(mails).add))
         started.append("the inbox")
         settings = Settings.model_construct(

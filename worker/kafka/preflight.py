@@ -1,7 +1,7 @@
 """Whether Kafka lets the worker in, and if it does not, why.
 
-aiokafka's clients say the same of a server that is not there, a login that was refused and a certificate that is not
-trusted. So the door is tried before they are started. Texts name settings and never quote a secret.
+aiokafka's clients report a server that is not there, a refused login and an untrusted certificate in the same words. So
+a connection is tried before they are started. The messages name settings and never quote a secret.
 """
 
 import ssl
@@ -31,11 +31,11 @@ _REFUSALS = {
 _MISNAMED = {62, 64}
 
 
-async def reach(kafka: KafkaSettings) -> None:
-    """Return once a server has let the worker in and answered; the servers are tried one after the other.
+async def preflight(kafka: KafkaSettings) -> None:
+    """Return once a server has let the worker in and has answered; the servers are tried one after the other.
 
-    Raises Refused if none did, and one of them for a reason that stays until somebody changes something; Unreachable
-    if it may be otherwise later; SettingsError if a certificate's file is not what it should be.
+    Raise Refused if no server did and a refusal is permanent, Unreachable if all failures may be transient, and
+    SettingsError if the file of a certificate is not usable.
     """
     options = connection_options(kafka) | {
         "client_id": kafka.group,
@@ -57,7 +57,7 @@ async def reach(kafka: KafkaSettings) -> None:
 
 
 async def _ask(connection: AIOKafkaConnection) -> None:
-    """Ask for something: a server that wants a login hangs up only now on somebody who does not log in."""
+    """Ask for something: only now does a server that wants a login close a connection without one."""
     try:
         await connection.send(MetadataRequest([]))
     finally:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from pydantic_core import from_json
 
 from worker.kafka.connection import client_options
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.kafka.topics import LARGEST_RECORD
 from worker.settings import KafkaSettings
 
@@ -77,7 +77,7 @@ async def publish(
 
     Raises Unreachable or Refused if Kafka is not there or does not let us in, KafkaError if it fails later.
     """
-    await reach(kafka)
+    await preflight(kafka)
     producer = AIOKafkaProducer(
         **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=LARGEST_RECORD
     )

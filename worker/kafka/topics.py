@@ -29,7 +29,7 @@ from worker.flow import outbox
 from worker.kafka import groups, ownership
 from worker.kafka import topic_checks as checks
 from worker.kafka.connection import client_options
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.settings import KafkaSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ async def ensure(settings: Settings) -> Found:
     wait = _FIRST_RETRY_SECONDS
     while True:
         try:
-            await reach(settings.kafka)
+            await preflight(settings.kafka)
             async with _admin(settings.kafka) as admin:
                 return await _ensure(admin, settings)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
@@ -226,7 +226,7 @@ async def missing(settings: Settings) -> list[str]:
     Raise Unreachable, Refused or KafkaError if Kafka does not answer, TopicsUnfit if what is there does not fit,
     PrefixTaken if another group owns the prefix.
     """
-    await reach(settings.kafka)
+    await preflight(settings.kafka)
     async with _admin(settings.kafka) as admin:
         absent, _ = await _looked_at(admin, settings)
     claimed_by = ownership_topic(settings)

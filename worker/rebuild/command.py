@@ -29,7 +29,7 @@ from worker.flow.timestamps import DAY
 from worker.kafka import groups, reading, source, topics
 from worker.kafka.connection import client_options
 from worker.kafka.partitioner import partition_of
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
@@ -63,7 +63,7 @@ async def rebuild(settings: Settings, wanted: Collection[str], mail_days: float,
     Mails that were never sent are sent if their alerts are younger than `mail_days`. Raise Fatal, StillRunning or
     Unreachable with a line that says what to do, KafkaError if Kafka fails.
     """
-    await reach(settings.kafka)
+    await preflight(settings.kafka)
     kafka = await topics.ensure(settings)
     async with (
         reading.reader(settings.kafka, committed_only=True) as reader,

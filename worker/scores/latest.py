@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.scores import Scores
 from worker.kafka import reading
-from worker.kafka.preflight import reach
+from worker.kafka.preflight import preflight
 from worker.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
 
     Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer later.
     """
-    await reach(kafka)
+    await preflight(kafka)
     last: dict[bytes, ConsumerRecord] = {}
     async with reading.reader(kafka) as reader:
         ends = await reader.ends(topic, await reader.partitions(topic))
