@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from bench.feed import Feed
 from bench.measure import ROOT, BenchError
 from bench.throughput import Stage
+from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.inbox import Inbox, Mail
-from worker.embedded.tether import tied
 
 RATES = (100, 500, 2_000)
 _WARM_UP_SECONDS = 5
@@ -152,7 +152,7 @@ async def _worker(kafka: str, inbox: Inbox, name: str) -> AsyncIterator[None]:
 async def _role(role: str, settings: Mapping[str, str]) -> AsyncIterator[None]:
     run = (sys.executable, "-m", "worker", "run", "--role", role)
     process = await asyncio.create_subprocess_exec(
-        *tied(*run),
+        *dying_with_parent(*run),
         env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

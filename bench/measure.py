@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.contenders.task import Task
-from worker.embedded.tether import tied
+from worker.embedded.die_with_parent import dying_with_parent
 
 ROOT = Path(__file__).parents[1]
 #: How long a contender may take, in seconds.
@@ -61,7 +61,7 @@ async def started(command: Sequence[str], task: Task, folder: Path, **environmen
     """Start a contender; it is gone at the end."""
     process = await asyncio.create_subprocess_exec(
         # Whatever becomes of the bench, the contender goes with it.
-        *tied(*command),
+        *dying_with_parent(*command),
         env={**os.environ, "PYTHONPATH": str(ROOT), **task.environment(), **environment},
         cwd=folder,  # Faust makes a directory where it is
         stdout=asyncio.subprocess.PIPE,

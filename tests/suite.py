@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from worker.embedded.tether import tied
+from worker.embedded.die_with_parent import dying_with_parent
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".stamp"
@@ -212,7 +212,7 @@ class Suite:
         job.counts.unlink(missing_ok=True)
         # SIGINT of a terminal comes from here, once; what is started ends with this process, however that ends.
         process = await asyncio.create_subprocess_exec(
-            *tied(*job.line()), cwd=ROOT, stdout=PIPE, stderr=STDOUT, limit=2**24, start_new_session=True
+            *dying_with_parent(*job.line()), cwd=ROOT, stdout=PIPE, stderr=STDOUT, limit=2**24, start_new_session=True
         )
         self._processes.add(process)
         try:

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from bench import throughput
-from worker.embedded.tether import tied
+from worker.embedded.die_with_parent import dying_with_parent
 
 ROOT = Path(__file__).parents[2]
 
 
 async def test_every_contender_does_its_work() -> None:
     process = await asyncio.create_subprocess_exec(
-        *tied(sys.executable, "-m", "bench", "--smoke", "--only", "throughput", "--json"),
+        *dying_with_parent(sys.executable, "-m", "bench", "--smoke", "--only", "throughput", "--json"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

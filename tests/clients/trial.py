@@ -12,7 +12,7 @@ from chaos.world import NotHealed, World, patience, world
 from clients.records import records_of, runs_for
 from clients.toolchains import Client
 
-from worker.embedded.tether import tied
+from worker.embedded.die_with_parent import dying_with_parent
 
 _SHOWN = 4
 
@@ -97,7 +97,7 @@ async def _publish(client: Client, command: Sequence[str], row: Row, at: World, 
 async def _run(command: Sequence[str]) -> dict[str, Any]:
     """Run a client's program, and return the last line that it prints."""
     process = await asyncio.create_subprocess_exec(
-        *tied(*command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *dying_with_parent(*command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         async with patience("the client to publish"):

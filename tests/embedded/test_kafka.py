@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from worker.embedded import EmbeddedError
+from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.kafka import HOST, EmbeddedKafka
-from worker.embedded.tether import tied
 
 SIXTEEN_MB = 16 * 1024 * 1024
 
@@ -117,7 +117,7 @@ async def test_a_broker_that_does_not_come_up_says_why(tmp_path: Path, monkeypat
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
 async def test_the_broker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
-        *tied(sys.executable, "-c", PARENT, str(tmp_path)), stdout=asyncio.subprocess.PIPE
+        *dying_with_parent(sys.executable, "-c", PARENT, str(tmp_path)), stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     broker = int(await parent.stdout.readline())
@@ -133,7 +133,9 @@ async def test_a_child_can_be_interrupted_although_its_parent_ignores_that() -> 
     asks = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        child = await asyncio.create_subprocess_exec(*tied(sys.executable, "-c", asks), stdout=asyncio.subprocess.PIPE)
+        child = await asyncio.create_subprocess_exec(
+            *dying_with_parent(sys.executable, "-c", asks), stdout=asyncio.subprocess.PIPE
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     out, _ = await child.communicate()

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.inbox import Inbox
-from worker.embedded.tether import tied
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +116,7 @@ async def start_worker(
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NPS_")}
     started = await asyncio.create_subprocess_exec(
         # Whatever becomes of the tests, the worker goes with them.
-        *tied(*within, sys.executable, "-m", module, *arguments),
+        *dying_with_parent(*within, sys.executable, "-m", module, *arguments),
         env={**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env}, cwd=cwd or ROOT,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip

@@ -17,8 +17,8 @@ from integration.processes import DEAF, ROOT
 from integration.recount import Recount, recount_lines
 
 from worker.demo import samples
+from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.kafka import EmbeddedKafka
-from worker.embedded.tether import tied
 from worker.kafka.publishing import lines
 
 
@@ -26,7 +26,7 @@ from worker.kafka.publishing import lines
 async def demo(*arguments: str, within: tuple[str, ...] = ()) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start the demo; whatever happens, it is gone at the end, and its Kafka with it."""
     process = await asyncio.create_subprocess_exec(
-        *tied(*within, sys.executable, "-m", "worker", "demo", *arguments),
+        *dying_with_parent(*within, sys.executable, "-m", "worker", "demo", *arguments),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "NO_COLOR": "1"},
     )  # fmt: skip
     try:

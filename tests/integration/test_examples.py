@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from integration.conftest import StartBench
 
+from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.jars import class_path
-from worker.embedded.tether import tied
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @asynccontextmanager
 async def example(*command: str) -> AsyncIterator[Process]:
     """Start an example; at the end it is gone."""
-    process = await asyncio.create_subprocess_exec(*tied(*command), stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(*dying_with_parent(*command), stdout=PIPE)
     try:
         yield process
     finally:

@@ -22,10 +22,10 @@ from aiokafka.errors import KafkaError
 
 from worker.embedded import EmbeddedError
 from worker.embedded.background import in_background
+from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.jars import KAFKA_VERSION, class_path
 from worker.embedded.java import find_java
 from worker.embedded.secured import PROTOCOLS, Secured
-from worker.embedded.tether import tied
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 180.0
@@ -257,7 +257,7 @@ class EmbeddedKafka:
         with self._log_file.open("ab") as log:
             self._log_start = log.tell()
             return await asyncio.create_subprocess_exec(
-                *tied(*command),
+                *dying_with_parent(*command),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

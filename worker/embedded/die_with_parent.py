@@ -1,4 +1,4 @@
-"""`python tether.py PARENT COMMAND…`: become COMMAND, and be killed when the process PARENT is gone, however it went.
+"""`python die_with_parent.py PARENT COMMAND…`: become COMMAND, and be killed when the process PARENT has ended.
 
 COMMAND begins with the default reactions to SIGINT and SIGTERM. A parent that was started in the background or by
 `nohup` may ignore SIGINT, and a child would inherit that: nobody could interrupt it.
@@ -16,7 +16,7 @@ import sys
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def tied(*command: str) -> list[str]:
+def dying_with_parent(*command: str) -> list[str]:
     """Return the command that starts `command` as a child of this process that does not outlive it."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
