@@ -372,7 +372,7 @@ def _markers_awaited() -> None:
 def spoil_channel(bug: str, courier: Courier) -> None:
     """Give a bug of the channel to one courier alone, where others work in the same process."""
     assert bug == "refusal_is_outage"
-    _refusal_is_outage(courier._channel)
+    _refusal_is_outage(cast(Any, courier._channel)._server)
 
 
 def produce_little(most: int) -> None:
