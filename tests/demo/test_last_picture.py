@@ -26,13 +26,13 @@ def published() -> show.Published:
     return values
 
 
-def on_stage(pending: int = 0) -> Any:
+def an_environment(pending: int = 0) -> Any:
     return SimpleNamespace(worker=SimpleNamespace(courier=SimpleNamespace(pending=pending)))
 
 
 async def test_it_waits_until_the_scores_have_followed() -> None:
     found = decided()
-    waiting = asyncio.create_task(show._until_complete(on_stage(), found, published()))
+    waiting = asyncio.create_task(show._until_complete(an_environment(), found, published()))
     await asyncio.sleep(0.2)
     assert not waiting.done()
 
@@ -43,6 +43,6 @@ async def test_it_waits_until_the_scores_have_followed() -> None:
 
 async def test_it_gives_up_after_two_seconds() -> None:
     began = time.monotonic()
-    await show._until_complete(on_stage(), decided(), published())
+    await show._until_complete(an_environment(), decided(), published())
 
     assert time.monotonic() - began >= 1.9

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from integration.reading import LARGEST, read_topic
 
 from worker.app import Worker, running
+from worker.demo.environment import Environment
 from worker.demo.progress import Progress
-from worker.demo.stage import Stage
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import AlertPolicy, BurstPolicy, InvitationPolicy, Platform
@@ -31,20 +31,20 @@ _names = itertools.count(1)
 class Bench:
     """A running worker, and the two ends of it that a test holds."""
 
-    stage: Stage
+    environment: Environment
     producer: AIOKafkaProducer
 
     @property
     def settings(self) -> Settings:
-        return self.stage.settings
+        return self.environment.settings
 
     @property
     def inbox(self) -> Inbox:
-        return self.stage.inbox
+        return self.environment.inbox
 
     @property
     def worker(self) -> Worker:
-        return self.stage.worker
+        return self.environment.worker
 
     async def publish(
         self, value: bytes | None, key: bytes | None, headers: list[tuple[str, bytes]] | None = None, **options: Any
@@ -65,7 +65,7 @@ class Bench:
             task.result()
 
     async def _settled(self) -> None:
-        while await self.stage.progress.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+        while await self.environment.progress.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
             await asyncio.sleep(0.02)
 
     def rows(self, table: str) -> dict[bytes, bytes]:
@@ -107,7 +107,7 @@ def bench(kafka: EmbeddedKafka, inbox: Inbox) -> StartBench:
         await producer.start()
         try:
             async with running(settings) as worker, Progress(settings, worker) as progress:
-                yield Bench(Stage(settings, worker, inbox, progress), producer)
+                yield Bench(Environment(settings, worker, inbox, progress), producer)
         finally:
             await producer.stop()
 

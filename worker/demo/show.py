@@ -1,4 +1,4 @@
-"""`make demo`: set the stage, publish, and show; live until Ctrl-C, or once with a result."""
+"""`make demo`: set the environment up, publish, and show; live until Ctrl-C, or once with a result."""
 
 import asyncio
 import contextlib
@@ -21,8 +21,8 @@ from rich.status import Status
 from worker import logs
 from worker.cancelling import cancel_all
 from worker.demo import samples
+from worker.demo.environment import Environment, set_up
 from worker.demo.spectator import Seen, Spectator
-from worker.demo.stage import Stage, stage
 from worker.demo.view import LATEST_MAILS, Happened, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
@@ -99,38 +99,38 @@ async def _until_asked(play: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _set(screen: Console, asked: Asked) -> AsyncIterator[tuple[Stage, Spectator]]:
-    """Set the stage, saying what is done meanwhile: one moving line on a terminal, a line each elsewhere."""
+async def _set_up(screen: Console, asked: Asked) -> AsyncIterator[tuple[Environment, Spectator]]:
+    """Set the environment up and say what is being done: in one moving line on a terminal, elsewhere in a line each."""
     began = time.monotonic()
     with contextlib.ExitStack() as showing:
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
-        async with stage(say, asked.started, asked.kafka, asked.mails) as set_stage:
-            spectator = Spectator(set_stage.settings)
+        async with set_up(say, asked.started, asked.kafka, asked.mails) as environment:
+            spectator = Spectator(environment.settings)
             await spectator.start()
             showing.close()
             screen.print(f"ready after {time.monotonic() - began:.1f} s", style="dim")
             try:
-                yield set_stage, spectator
+                yield environment, spectator
             finally:
                 await spectator.stop()
 
 
 async def _once(screen: Console, asked: Asked) -> None:
     values = samples.shipped(datetime.now().astimezone()) if asked.path is None else lines(asked.path)
-    async with _set(screen, asked) as (set_stage, spectator):
-        failing = asyncio.create_task(set_stage.worker.failure())
-        playing = asyncio.create_task(_publish_and_settle(screen, set_stage, values))
+    async with _set_up(screen, asked) as (environment, spectator):
+        failing = asyncio.create_task(environment.worker.failure())
+        playing = asyncio.create_task(_publish_and_settle(screen, environment, values))
         done, _ = await asyncio.wait([failing, playing], return_when=asyncio.FIRST_COMPLETED)
         for task in (failing, playing):
             task.cancel()
         for task in done:
             task.result()
         await spectator.catch_up()
-        result = spectator.seen.result(len(values), set_stage.inbox.accepted)
+        result = spectator.seen.result(len(values), environment.inbox.accepted)
         if not asked.as_json:
-            screen.print(dashboard(_happened(set_stage, spectator, len(values)), width=screen.width))
+            screen.print(dashboard(_happened(environment, spectator, len(values)), width=screen.width))
             for reason, number in sorted(spectator.seen.reasons.items()):
                 screen.print(f"  {number:>5} dead letter{'' if number == 1 else 's'}: {reason}")
             if spectator.seen.too_old:
@@ -142,38 +142,38 @@ async def _once(screen: Console, asked: Asked) -> None:
         print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
-async def _publish_and_settle(screen: Console, set_stage: Stage, values: list[bytes]) -> None:
+async def _publish_and_settle(screen: Console, environment: Environment, values: list[bytes]) -> None:
     """Publish, and wait until everything that follows has happened, saying now and then how far it is."""
-    settings = set_stage.settings
+    settings = environment.settings
     topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
     published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
     screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
     said = time.monotonic()
-    while (waiting := await set_stage.progress.waiting()) != 0:
+    while (waiting := await environment.progress.waiting()) != 0:
         if waiting is not None and time.monotonic() - said > _SILENT_SECONDS:
-            screen.print(f"{waiting:,} on their way, {set_stage.inbox.accepted:,} mails arrived", style="dim")
+            screen.print(f"{waiting:,} on their way, {environment.inbox.accepted:,} mails arrived", style="dim")
             said = time.monotonic()
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _happened(set_stage: Stage, spectator: Spectator, published: int) -> Happened:
-    inbox, seen = set_stage.inbox, spectator.seen
+def _happened(environment: Environment, spectator: Spectator, published: int) -> Happened:
+    inbox, seen = environment.inbox, spectator.seen
     latest = [mail.message for mail in inbox.mails[-LATEST_MAILS:]]
     # What somebody publishes from another terminal counts as well, as soon as it is decided.
     return Happened(seen, max(published, seen.records.total()), latest, inbox.accepted)
 
 
 async def _live(screen: Console, asked: Asked) -> None:
-    async with _set(screen, asked) as (set_stage, spectator):
+    async with _set_up(screen, asked) as (environment, spectator):
         published = Published(asked.path, asked.rate)
-        settings = set_stage.settings
+        settings = environment.settings
         topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
         publishing = asyncio.create_task(publish(settings.kafka, topic, published))
         tasks = [
-            asyncio.create_task(set_stage.worker.failure()),
+            asyncio.create_task(environment.worker.failure()),
             asyncio.create_task(spectator.follow()),
             publishing,
-            asyncio.create_task(_show(screen, set_stage, spectator, published)),
+            asyncio.create_task(_show(screen, environment, spectator, published)),
         ]
         try:
             while True:
@@ -184,19 +184,19 @@ async def _live(screen: Console, asked: Asked) -> None:
         except asyncio.CancelledError:
             publishing.cancel()
             await asyncio.wait([publishing])
-            await _until_complete(set_stage, spectator.seen, published)
+            await _until_complete(environment, spectator.seen, published)
             raise
         finally:
             await cancel_all(tasks)
 
 
-async def _until_complete(set_stage: Stage, seen: Seen, published: "Published") -> None:
+async def _until_complete(environment: Environment, seen: Seen, published: "Published") -> None:
     """Wait until everything published is decided, counted and mailed, but not for long: the picture says what lacks."""
     until = time.monotonic() + _LAST_SECONDS
     while time.monotonic() < until:
         decided = seen.records.total() >= published.count
-        assert set_stage.worker.courier is not None
-        if decided and not seen.being_counted and not set_stage.worker.courier.pending:
+        assert environment.worker.courier is not None
+        if decided and not seen.being_counted and not environment.worker.courier.pending:
             return
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -243,9 +243,9 @@ def _hints(settings: Settings) -> list[str]:
     ]
 
 
-async def _show(screen: Console, set_stage: Stage, spectator: Spectator, published: Published) -> None:
+async def _show(screen: Console, environment: Environment, spectator: Spectator, published: Published) -> None:
     """Show the picture until cancelled: moving on a terminal, a line per alert elsewhere."""
-    inbox, seen, hints = set_stage.inbox, spectator.seen, _hints(set_stage.settings)
+    inbox, seen, hints = environment.inbox, spectator.seen, _hints(environment.settings)
     if not screen.is_terminal:
         shown = 0
         for hint in hints:
@@ -258,7 +258,7 @@ async def _show(screen: Console, set_stage: Stage, spectator: Spectator, publish
     with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
 
         def draw(below: Sequence[str]) -> None:
-            happened = _happened(set_stage, spectator, published.count)
+            happened = _happened(environment, spectator, published.count)
             live.update(dashboard(happened, below, call=_call(), width=screen.width, height=screen.height - 1))
 
         try:

@@ -1,4 +1,4 @@
-"""The stage: a Kafka, an inbox and a running worker, all on this machine."""
+"""The environment of the demo: a Kafka, an inbox and a running worker, all on this machine."""
 
 import contextlib
 import secrets
@@ -18,7 +18,7 @@ from worker.settings import EmailSettings, KafkaSettings, Settings
 
 
 @dataclass
-class Stage:
+class Environment:
     """What is running, and how far it is."""
 
     settings: Settings
@@ -28,10 +28,10 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(
+async def set_up(
     progress: Callable[[str], None], started: list[str], kafka: str | None = None, mails: Path | None = None
-) -> AsyncIterator[Stage]:
-    """Set the stage and clear it at the end.
+) -> AsyncIterator[Environment]:
+    """Set the environment up, and take it down at the end.
 
     `kafka` (host:port) replaces the embedded one; its topics are new ones. `mails` is a folder where each mail that
     arrives becomes a file. What was started is added to `started`, by its name.
@@ -57,4 +57,4 @@ async def stage(
         progress("starting the worker")
         worker = await stack.enter_async_context(running(settings))
         started.append("the worker")
-        yield Stage(settings, worker, inbox, await stack.enter_async_context(Progress(settings, worker)))
+        yield Environment(settings, worker, inbox, await stack.enter_async_context(Progress(settings, worker)))
