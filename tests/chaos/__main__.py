@@ -13,7 +13,7 @@ import sys
 
 from chaos import controls
 from chaos.controls import CONTROLS
-from chaos.ground import IDLE_MINUTES
+from chaos.fault_context import IDLE_MINUTES
 from chaos.plan import FAULTS
 from chaos.runner import Asked, Report, run, say, summary
 

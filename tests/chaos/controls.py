@@ -7,9 +7,9 @@ from functools import partial
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from chaos.fault_context import FaultContext
 from chaos.faults import crashed, judging, poison, rebuilt, renewed, smtp, transactions
 from chaos.faults.judging import BETWEEN_ROWS, Shop
-from chaos.ground import Ground
 from chaos.saboteur import PAUSE, RAISE, WATCHES_SENT
 from chaos.world import PATIENCE_SECONDS, PATIENCE_WITH_BUG_SECONDS, NotHealed, Worker, World, in_vain, patience
 
@@ -24,49 +24,51 @@ _REFUSED = 4
 class Control(NamedTuple):
     """A bug that the harness must find.
 
-    `tried` lets it do harm, in a ground whose workers have the bug or not, and returns what is wrong. `breaks` says how
-    the lines begin that find the bug.
+    `tried` lets it do harm, in a context whose workers have the bug or not, and returns what is wrong. `breaks` says
+    how the lines begin that find the bug.
     """
 
     bug: str
-    tried: Callable[[Ground], Awaitable[list[str]]]
+    tried: Callable[[FaultContext], Awaitable[list[str]]]
     breaks: tuple[str, ...]
 
 
-async def missed(ground: Ground, control: Control) -> str | None:
+async def missed(context: FaultContext, control: Control) -> str | None:
     """Return None if the harness finds the bug, by one of the things that it breaks; else what was seen instead."""
     wrong: list[str] = []
     for number in range(_TRIES):
-        wrong += await control.tried(ground.part(f"{number}", control.bug))
+        wrong += await control.tried(context.part(f"{number}", control.bug))
         hit = [line for line in wrong if line.startswith(control.breaks)]
         if hit:
-            ground.say(f"control {control.bug}: red ({hit[0]})")
+            context.say(f"control {control.bug}: red ({hit[0]})")
             return None
-    missed = f"control {control.bug}, seed {ground.seed}: GREEN, the harness has not found it; it saw {wrong}"
-    ground.say(missed)
+    missed = f"control {control.bug}, seed {context.seed}: GREEN, the harness has not found it; it saw {wrong}"
+    context.say(missed)
     return missed
 
 
-async def without_bugs(ground: Ground, trials: int) -> None:
+async def without_bugs(context: FaultContext, trials: int) -> None:
     """Do the same with a worker that has none of the bugs: nothing may be wrong then."""
     for number, control in enumerate(CONTROLS[:trials]):
-        async with ground.trial(number) as trial:
-            trial.wrong += await control.tried(ground.part(f"{number}"))
+        async with context.trial(number) as trial:
+            trial.wrong += await control.tried(context.part(f"{number}"))
 
 
-async def _fault(run: Callable[[Ground, int], Awaitable[None]], ground: Ground, trials: int = 1) -> list[str]:
+async def _fault(
+    run: Callable[[FaultContext, int], Awaitable[None]], context: FaultContext, trials: int = 1
+) -> list[str]:
     """Try a fault; return what its trials say, and what is wrong afterwards if they say anything."""
-    await run(ground, trials)
-    return await ground.found()
+    await run(context, trials)
+    return await context.found()
 
 
 async def _provoked(
     provoke: Callable[[World, Worker], Awaitable[None]],
-    ground: Ground,
-    world: Callable[[Ground], contextlib.AbstractAsyncContextManager[World]] = Ground.world,
+    context: FaultContext,
+    world: Callable[[FaultContext], contextlib.AbstractAsyncContextManager[World]] = FaultContext.world,
 ) -> list[str]:
     """Do in a world what lets a bug do harm; return what is wrong then."""
-    async with world(ground) as made:
+    async with world(context) as made:
         return await _wrong(made, provoke)
 
 
@@ -157,8 +159,8 @@ async def _stray_tally(world: World, worker: Worker) -> None:
     await world.feed_some(_PORTION)
 
 
-async def _refused_for_a_while(ground: Ground, trials: int) -> None:
-    await smtp.one_mail(ground, trials, smtp.ONE_MAIL["421_at_data"])
+async def _refused_for_a_while(context: FaultContext, trials: int) -> None:
+    await smtp.one_mail(context, trials, smtp.ONE_MAIL["421_at_data"])
 
 
 def _not_seen(what: str) -> str:

@@ -21,7 +21,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from chaos import tables, watched
 from chaos.feed import recounted
-from chaos.letters import Letter
+from chaos.received_mails import ReceivedMail
 from chaos.tables import Table
 from integration.reading import read_topic
 from integration.recount import Recount
@@ -62,7 +62,7 @@ class Found:
     tables: dict[str, Table]
     compacted: dict[str, Table]
     committed: dict[tuple[str, int], int]
-    letters: list[Letter]
+    received: list[ReceivedMail]
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Verdict:
             self.wrong.append(f"{what}: {found}, expected {expected}")
 
 
-async def find(kafka: str, prefix: str, group: str, letters: list[Letter], partitions: int) -> Found:
+async def find(kafka: str, prefix: str, group: str, received: list[ReceivedMail], partitions: int) -> Found:
     """Read everything there is; the offsets first, as they follow the state, and workers go on meanwhile."""
     offsets = await committed(kafka, prefix, group)
     names = [f"{prefix}.{topic}" for topic in _EVENTS]
@@ -103,7 +103,7 @@ async def find(kafka: str, prefix: str, group: str, letters: list[Letter], parti
     read = await asyncio.gather(*(read_topic(kafka, name) for name in names))
     hours = await read_topic(kafka, f"{prefix}.hours")
     # By the ten thousand: the loop has mails to take and other faults' times to measure meanwhile.
-    return await asyncio.to_thread(_found, partitions, read, hours, offsets, letters)
+    return await asyncio.to_thread(_found, partitions, read, hours, offsets, received)
 
 
 def _found(
@@ -111,7 +111,7 @@ def _found(
     read: list[Records],
     hours: Records,
     offsets: dict[tuple[str, int], int],
-    letters: list[Letter],
+    received: list[ReceivedMail],
 ) -> Found:
     events = {topic: events_of(records) for topic, records in zip(_EVENTS, read, strict=False)}
     logs = dict(zip(TABLES, read[len(_EVENTS) :], strict=True))
@@ -122,7 +122,7 @@ def _found(
         {table: tables.read(log) for table, log in logs.items()},
         {table: tables.read(tables.compacted(log)) for table, log in logs.items()},
         offsets,
-        letters,
+        received,
     )
 
 
@@ -261,16 +261,16 @@ def _check_dead_letters(verdict: Verdict, found: Found, published: list[Publishe
 
 def _check_mails(verdict: Verdict, found: Found, allowed: Allowed) -> None:
     least, most = expected_mails(found.events["alerts"])
-    copies = Counter(letter.id for letter in found.letters)
-    mailed = Counter(letter.alert_id for letter in {letter.id: letter for letter in found.letters}.values())
+    copies = Counter(mail.id for mail in found.received)
+    mailed = Counter(mail.alert_id for mail in {mail.id: mail for mail in found.received}.values())
     verdict.equal("I3 alerts whose mails are too few", dict(least - mailed), {})
     verdict.equal("I3 mails for nobody", dict(mailed - most), {})
     extra = sum(copies.values()) - len(copies)
     if extra > allowed.ambiguous:
         verdict.wrong.append(f"I3 {extra} copies of mails, {allowed.ambiguous} explained")
-    receivers = {letter.receivers for letter in found.letters}
+    receivers = {mail.receivers for mail in found.received}
     verdict.equal("I3 mails to others", receivers - {("support@example.com",)}, set())
-    verdict.equal("I3 mails with a customer's markup", sum(letter.foreign for letter in found.letters), 0)
+    verdict.equal("I3 mails with a customer's markup", sum(mail.foreign for mail in found.received), 0)
     verdict.figures["mails"] = len(copies)
     verdict.figures["extra mails"] = extra
 

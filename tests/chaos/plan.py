@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from chaos import controls
+from chaos.fault_context import FaultContext
 from chaos.faults import (
     broker_away,
     clocks,
@@ -29,7 +30,6 @@ from chaos.faults import (
     transactions,
     zombie,
 )
-from chaos.ground import Ground
 
 
 class Fault(NamedTuple):
@@ -39,7 +39,7 @@ class Fault(NamedTuple):
     """
 
     name: str
-    run: Callable[[Ground, int], Awaitable[None]]
+    run: Callable[[FaultContext, int], Awaitable[None]]
     trials: int
     quick: int = 1
     named: bool = False
@@ -56,18 +56,18 @@ _KILLED_IN_SHORT = {"outputs_acked", "rows_sent", "mail_accepted"}
 
 
 def _kill_at(step: str) -> Fault:
-    async def run(ground: Ground, trials: int) -> None:
-        await kill_at.run(ground, step, trials)
+    async def run(context: FaultContext, trials: int) -> None:
+        await kill_at.run(context, step, trials)
 
     return Fault(f"kill_{step}", run, 10, quick=int(step in _KILLED_IN_SHORT))
 
 
 def _smtp(name: str) -> Fault:
-    async def run(ground: Ground, trials: int) -> None:
+    async def run(context: FaultContext, trials: int) -> None:
         if name in smtp.ONE_MAIL:
-            await smtp.one_mail(ground, trials, smtp.ONE_MAIL[name])
+            await smtp.one_mail(context, trials, smtp.ONE_MAIL[name])
         else:
-            await smtp.the_server(ground, trials, smtp.THE_SERVER[name])
+            await smtp.the_server(context, trials, smtp.THE_SERVER[name])
 
     return Fault(f"smtp_{name}", run, 20, quick=int(name not in smtp.NOT_IN_SHORT))
 

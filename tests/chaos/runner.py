@@ -13,7 +13,7 @@ from typing import Any
 
 from chaos import controls
 from chaos.controls import Control
-from chaos.ground import IDLE_MINUTES, Ground, Trial
+from chaos.fault_context import IDLE_MINUTES, FaultContext, Trial
 from chaos.plan import Fault
 
 from worker.embedded.kafka import EmbeddedKafka
@@ -96,17 +96,17 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
         kafka = await stack.enter_async_context(EmbeddedKafka(progress=say))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="detractor-worker-chaos-")))
 
-        def ground(name: str) -> Ground:
-            return Ground(name, kafka.bootstrap_servers, folder, asked.seed, say, asked.quick, asked.idle_minutes)
+        def context(name: str) -> FaultContext:
+            return FaultContext(name, kafka.bootstrap_servers, folder, asked.seed, say, asked.quick, asked.idle_minutes)
 
         async def one(fault: Fault) -> None:
-            place = ground(fault.name)
+            place = context(fault.name)
             report.trials[fault.name] = place.trials
             room = nullcontext() if fault.light else slots
             await _within(room, report, fault.name, place, lambda: fault.run(place, fault.how_often(quick=asked.quick)))
 
         async def control(wanted: Control) -> None:
-            place = ground(f"control_{wanted.bug}")
+            place = context(f"control_{wanted.bug}")
 
             async def look() -> None:
                 missed = await controls.missed(place, wanted)
@@ -127,7 +127,7 @@ async def _within(
     room: AbstractAsyncContextManager[Any],
     report: Report,
     name: str,
-    ground: Ground,
+    context: FaultContext,
     work: Callable[[], Awaitable[Any]],
 ) -> None:
     """Do it when there is room. What breaks the harness itself is a violation like others, and stops nobody else."""
@@ -139,10 +139,10 @@ async def _within(
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
             where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
-            said = f"{name}, seed {ground.seed}: {type(error).__name__}: {error}{where}"
+            said = f"{name}, seed {context.seed}: {type(error).__name__}: {error}{where}"
             within = [f"in it: {type(part).__name__}: {part}" for part in _parts(error)]
-            report.broken.append("\n    ".join([said, *within, *ground.last_words()]))
-            ground.say(f"BROKEN  {report.broken[-1]}")
+            report.broken.append("\n    ".join([said, *within, *context.last_words()]))
+            context.say(f"BROKEN  {report.broken[-1]}")
 
 
 def _parts(error: BaseException) -> list[BaseException]:

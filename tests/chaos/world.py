@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from chaos import invariants
 from chaos.feed import Feed
 from chaos.invariants import Allowed, Found, Verdict
-from chaos.letters import Letters
+from chaos.received_mails import ReceivedMails
 from chaos.saboteur import CUT_SHORT, PUT_OUT, Order
 from integration.processes import Process, environment, start_worker
 from integration.reading import LARGEST, read_topic
@@ -61,7 +61,7 @@ class World:
     workers: list["Worker"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.letters = Letters(self.inbox.mails)
+        self.received_mails = ReceivedMails(self.inbox.mails)
 
     def worker(self, role: str = "all", **env: str) -> "Worker":
         """Return a worker, not started yet."""
@@ -173,7 +173,7 @@ class World:
         steps = invariants.events_of(await read_topic(self.kafka, f"{self.name}.alerts"))
         expected, _ = invariants.expected_mails(steps)
         async with patience(f"{expected.total()} mails"):
-            while expected - self.letters.distinct():
+            while expected - self.received_mails.distinct():
                 await self.inbox.wait_for(self.inbox.accepted + 1)
 
     def allowed(self) -> Allowed:
@@ -199,8 +199,8 @@ class World:
 
     async def find(self) -> Found:
         """Return everything that came of it so far."""
-        letters = await asyncio.to_thread(self.letters.all)
-        return await invariants.find(self.kafka, self.name, self.name, letters, self.partitions)
+        received_mails = await asyncio.to_thread(self.received_mails.all)
+        return await invariants.find(self.kafka, self.name, self.name, received_mails, self.partitions)
 
     async def check(self, *, unwatched: Collection[bytes] = ()) -> Verdict:
         """Hold everything that came of it so far against the recount; `unwatched` as in `invariants.check`."""

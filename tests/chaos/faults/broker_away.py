@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import NotHealed, Worker, patience
 
 from worker.embedded.kafka import EmbeddedKafka, free_port
@@ -17,18 +17,18 @@ _CAUGHT_UP_SECONDS = 30.0
 _PORTION = 100
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Take the broker away in the middle of work. A worker that ends is started again, as an orchestrator does it."""
-    async with EmbeddedKafka() as kafka, ground.world(kafka=kafka.bootstrap_servers) as world:
+    async with EmbeddedKafka() as kafka, context.world(kafka=kafka.bootstrap_servers) as world:
         worker = world.worker()
         living = asyncio.create_task(worker.live())
         try:
             await worker.begun()
             for number in range(trials):
-                async with ground.trial(number) as trial:
+                async with context.trial(number) as trial:
                     await world.feed_some(_PORTION)
                     await kafka.kill()
-                    await asyncio.sleep(_AWAY_SECONDS_QUICK if ground.quick else _AWAY_SECONDS)
+                    await asyncio.sleep(_AWAY_SECONDS_QUICK if context.quick else _AWAY_SECONDS)
                     await kafka.start()
                     with trial.healing(_CAUGHT_UP_SECONDS):
                         await world.feed_some(_PORTION)
@@ -40,14 +40,14 @@ async def run(ground: Ground, trials: int) -> None:
             await asyncio.gather(living, return_exceptions=True)
 
 
-async def at_start(ground: Ground, trials: int) -> None:
+async def at_start(context: FaultContext, trials: int) -> None:
     """Start the worker first, and the broker when the worker has missed it twice."""
     kafka = EmbeddedKafka(port=free_port())
     try:
-        async with ground.world(kafka=kafka.bootstrap_servers) as world:
+        async with context.world(kafka=kafka.bootstrap_servers) as world:
             worker = world.worker()
             for number in range(trials):
-                async with ground.trial(number) as trial:
+                async with context.trial(number) as trial:
                     await worker.start()
                     async with patience("the worker to miss the broker"):
                         await worker.process.said("trying again in 2 s")
@@ -63,13 +63,13 @@ async def at_start(ground: Ground, trials: int) -> None:
         await kafka.stop()
 
 
-async def frozen_at_start(ground: Ground, trials: int) -> None:
+async def frozen_at_start(context: FaultContext, trials: int) -> None:
     """Freeze the broker at some point of the worker's start."""
-    async with EmbeddedKafka() as kafka, ground.world(kafka=kafka.bootstrap_servers) as world:
+    async with EmbeddedKafka() as kafka, context.world(kafka=kafka.bootstrap_servers) as world:
         worker = world.worker()
         for number in range(trials):
-            async with ground.trial(number) as trial:
-                rng = ground.rng(number)
+            async with context.trial(number) as trial:
+                rng = context.rng(number)
                 await worker.start()
                 await asyncio.sleep(rng.uniform(0.3, 3.0))
                 os.kill(kafka.pid, signal.SIGSTOP)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import World
 from embedded.script import Script
 from integration.sampling import Published
@@ -19,14 +19,14 @@ _DAY = 86_400.0
 _JUMPS = (_DAY, -_DAY, 3_650 * _DAY, -3_650 * _DAY)
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Jump with mails waiting for their second attempt; then answer at strange times."""
     options = {"NPS_EMAIL__RETRY__FIRST_SECONDS": "1", "NPS_EMAIL__RETRY__LONGEST_SECONDS": "2"}
-    async with ground.world(**options) as world:
+    async with context.world(**options) as world:
         clock = world.folder / "clock"
         worker = await world.begin(CHAOS_CLOCK=str(clock))
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 if number < len(_JUMPS):
                     await _jump(world, clock, _JUMPS[number])
                 else:

@@ -1,6 +1,6 @@
 """The worker's fetcher crashes: the process ends by itself, soon and with its exit code, and nothing is lost."""
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.saboteur import FETCHING, RAISE
 from chaos.world import Worker, World
 
@@ -9,13 +9,13 @@ _CAUGHT_UP_SECONDS = 15.0
 _PORTION = 60
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Crash it at one fetch or another, with batches and mails in hand."""
-    async with ground.world() as world:
+    async with context.world() as world:
         worker = await world.begin()
         for number in range(trials):
-            async with ground.trial(number) as trial:
-                worker.told(FETCHING, ground.rng(number).randrange(1, 30), RAISE)
+            async with context.trial(number) as trial:
+                worker.told(FETCHING, context.rng(number).randrange(1, 30), RAISE)
                 with trial.healing(_ENDED_SECONDS):
                     await world.feed_to_death(worker, _PORTION, worker.patience)
                 trial.expect("exit code", worker.process.code, 1)

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from chaos import tables
+from chaos.fault_context import FaultContext, Trial
 from chaos.feed import recounted
-from chaos.ground import Ground, Trial
 from chaos.world import World, patience
 from integration.reading import read_topic
 from integration.sampling import Published
@@ -15,17 +15,17 @@ from worker.embedded.inbox import Answer, Mail, Step
 _DONE_SECONDS = 5.0
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Erase one customer of two; the other one is there to see that nothing else changes."""
     options = {"NPS_EMAIL__RETRY__FIRST_SECONDS": "1", "NPS_EMAIL__RETRY__LONGEST_SECONDS": "1"}
-    async with ground.world(**options) as world:
+    async with context.world(**options) as world:
         world.inbox.behaviour = _later
         await world.begin()
         await world.publish([_unhappy(number) for number in range(2 * trials)])
         await world.caught_up(mails=False)
         await _all_deferred(world, 2 * trials)
         expected = recounted(world.published).windows()
-        erased = [await _erase(ground, world, number) for number in range(trials)]
+        erased = [await _erase(context, world, number) for number in range(trials)]
         counts = {
             event.body["segment"]: event.body["windows"]["all"]["n"] for event in (await world.find()).events["scores"]
         }
@@ -38,8 +38,8 @@ async def run(ground: Ground, trials: int) -> None:
             trial.expect("counts", counts, {path: windows["all"]["n"] for path, windows in expected.items()})
 
 
-async def _erase(ground: Ground, world: World, number: int) -> Trial:
-    async with ground.trial(number) as trial:
+async def _erase(context: FaultContext, world: World, number: int) -> Trial:
+    async with context.trial(number) as trial:
         customer = f"c-{number}".encode()
         with trial.healing(_DONE_SECONDS):
             await world.publish([Published(customer, None, [], None)])

@@ -3,7 +3,7 @@
 import asyncio
 
 from chaos import invariants
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.invariants import Verdict
 from chaos.proxy import HOST, Proxy
 from chaos.world import Worker, World
@@ -15,14 +15,14 @@ _CAUGHT_UP_SECONDS = 15.0
 _PORTION = 40
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """On a broker of its own, which clients reach through a proxy only."""
     async with Proxy() as proxy, EmbeddedKafka(advertised_port=proxy.port) as kafka:
         proxy.target = kafka.port
-        async with ground.world(kafka=f"{HOST}:{proxy.port}") as world:
+        async with context.world(kafka=f"{HOST}:{proxy.port}") as world:
             worker = await world.begin()
             for number in range(trials):
-                async with ground.trial(number) as trial:
+                async with context.trial(number) as trial:
                     await _hang_and_kill(world, worker, proxy, number)
                     verdict = Verdict()
                     invariants.check_offsets(verdict, await world.find())

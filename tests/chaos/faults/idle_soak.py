@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import Worker
 
 _PER_SECOND = 5
@@ -21,12 +21,12 @@ _DEFAULTS = ("NPS_KAFKA__SESSION_TIMEOUT_SECONDS", "NPS_KAFKA__BATCH_RECORDS", "
 _OF_REFUSALS = "worker.streams.refusals"
 
 
-async def run(ground: Ground, trials: int) -> None:
-    """Leave a worker alone for `ground.idle_minutes`, then give it five responses a second for as long."""
-    minutes = ground.idle_minutes
-    async with ground.world() as world:
+async def run(context: FaultContext, trials: int) -> None:
+    """Leave a worker alone for `context.idle_minutes`, then give it five responses a second for as long."""
+    minutes = context.idle_minutes
+    async with context.world() as world:
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 worker = world.worker()
                 for name in _DEFAULTS:
                     worker.env.pop(name, None)
@@ -34,7 +34,7 @@ async def run(ground: Ground, trials: int) -> None:
                 await worker.ready()
                 await _left_alone(worker, minutes * 60)
                 trial.figures["lines while idle"] = len(worker.process.lines)
-                ground.say(f"idle for {minutes:g} minutes, {len(worker.process.lines)} lines")
+                context.say(f"idle for {minutes:g} minutes, {len(worker.process.lines)} lines")
                 async with world.fed(_PER_SECOND):
                     await _left_alone(worker, minutes * 60)
                 await world.caught_up()

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from chaos.ground import Ground, Trial
+from chaos.fault_context import FaultContext, Trial
 from chaos.saboteur import WATCHES_SENT
 from chaos.world import Worker, World
 from integration.sampling import Published
@@ -33,13 +33,13 @@ BETWEEN_ROWS = 6
 
 
 @asynccontextmanager
-async def world(ground: Ground, name: str = "") -> AsyncIterator[World]:
+async def world(context: FaultContext, name: str = "") -> AsyncIterator[World]:
     """Make a world for shops.
 
     Their weeks come at once: with one partition, in their order. The worker's own ticks say what time it is now, so the
     harness makes them, and the broker does not stamp them.
     """
-    async with ground.world(name, partitions=1, **_ENV) as made:
+    async with context.world(name, partitions=1, **_ENV) as made:
         as_sent = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
         await create(made.kafka, f"{made.name}.tallies", made.partitions, as_sent)
         yield made
@@ -93,13 +93,13 @@ def _answer(shop: str, desk: str, when: str, place: int, *, fallen: bool) -> Pub
     return Published(number.encode(), json.dumps(event).encode(), [], event)
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Kill once where two drops are told, and once where they are over."""
-    async with world(ground) as made:
+    async with world(context) as made:
         worker = await made.begin()
         for number in range(trials):
-            async with ground.trial(number) as trial:
-                await _fall_and_rise(made, worker, Shop(made, trials), ground.rng(number), trial)
+            async with context.trial(number) as trial:
+                await _fall_and_rise(made, worker, Shop(made, trials), context.rng(number), trial)
             if trial.wrong:
                 return
 

@@ -3,7 +3,7 @@
 import signal
 from typing import Any
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.saboteur import STEPS
 from chaos.world import Worker, World
 
@@ -16,13 +16,13 @@ _PORTION = 60
 _WORKING_AGAIN_SECONDS = 10.0
 
 
-async def run(ground: Ground, step: str, trials: int) -> None:
+async def run(context: FaultContext, step: str, trials: int) -> None:
     """Kill at the step, heal, compare; again and again in one world."""
-    async with ground.world() as world:
+    async with context.world() as world:
         worker = await world.begin()
         for number in range(trials):
-            async with ground.trial(number) as trial:
-                await _kill(world, worker, step, ground.rng(number))
+            async with context.trial(number) as trial:
+                await _kill(world, worker, step, context.rng(number))
                 await trial.heal(world, worker, _WORKING_AGAIN_SECONDS)
             if trial.wrong:
                 return

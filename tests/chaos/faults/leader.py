@@ -1,7 +1,7 @@
 """Three brokers, three copies, two of them in sync: the leader of a partition is restarted, in order or by SIGKILL."""
 
 from aiokafka.admin import AIOKafkaAdminClient
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import PARTITIONS, World
 from embedded.cluster import EmbeddedCluster
 
@@ -9,14 +9,14 @@ _CAUGHT_UP_SECONDS = 30.0
 _PER_SECOND = 40
 
 
-async def run(ground: Ground, trials: int, *, hard: bool) -> None:
+async def run(context: FaultContext, trials: int, *, hard: bool) -> None:
     """On a cluster of its own."""
     async with EmbeddedCluster() as cluster:
         options = {"NPS_KAFKA__REPLICATION_FACTOR": "3"}
-        async with ground.world(kafka=cluster.bootstrap_servers, **options) as world:
+        async with context.world(kafka=cluster.bootstrap_servers, **options) as world:
             worker = await world.begin()
             for number in range(trials):
-                async with ground.trial(number) as trial:
+                async with context.trial(number) as trial:
                     async with world.fed(_PER_SECOND):
                         broker = cluster.brokers[await _leader(world, number % PARTITIONS)]
                         if hard:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psutil
 from aiokafka import AIOKafkaProducer
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import World
 from integration.poison import REFUSED, STRAYS, but, generated
 from integration.sampling import Published
@@ -36,11 +36,11 @@ class _Record(NamedTuple):
     topic: str = "nps.responses"
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Decide many in memory; then publish `trials` of them, each after a good one, and as many again."""
     corpus = [(value, reason) for _, value, reason in REFUSED]
-    values = [*generated(_DECIDED_QUICK if ground.quick else _DECIDED, ground.seed), *corpus]
-    async with ground.world() as world, ground.trial(trials - 1) as trial:
+    values = [*generated(_DECIDED_QUICK if context.quick else _DECIDED, context.seed), *corpus]
+    async with context.world() as world, context.trial(trials - 1) as trial:
         trial.weight = trials
         trial.wrong += _decided(values)
         worker = await world.begin()

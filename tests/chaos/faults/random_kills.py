@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import Worker
 
 _WORKERS = 3
@@ -12,16 +12,16 @@ _SECONDS_PER_KILL = 10.0
 _CAUGHT_UP_SECONDS = 120.0
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Kill `trials` times, one worker or another, at moments that come as raindrops do; then compare."""
-    rng = ground.rng(0)
+    rng = context.rng(0)
     options = {"NPS_KAFKA__BATCH_RECORDS": "200"}
-    async with ground.world(customers=10 * trials + 150, **options) as world:
+    async with context.world(customers=10 * trials + 150, **options) as world:
         workers = [world.worker() for _ in range(_WORKERS)]
         await asyncio.gather(*(worker.start() for worker in workers))
         await asyncio.gather(*(worker.ready() for worker in workers))
         seconds = trials * _SECONDS_PER_KILL
-        async with ground.trial(trials - 1) as trial:
+        async with context.trial(trials - 1) as trial:
             feeding = asyncio.create_task(world.feed_some(trials * _RESPONSES_PER_KILL, seconds=seconds))
             await _kill_some(workers, trials, rng)
             await feeding

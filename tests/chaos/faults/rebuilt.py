@@ -1,7 +1,7 @@
 """A table's changelog is deleted, each in turn, and the table made again from the topics that it came from."""
 
+from chaos.fault_context import FaultContext, Trial
 from chaos.faults.state import delete
-from chaos.ground import Ground, Trial
 from chaos.tables import CLOCK
 from chaos.world import World, patience
 from integration.processes import start_worker
@@ -13,17 +13,17 @@ _TABLES = {"contacts": "process", "segments": "process", "watches": "process", "
 _ALL_MAIL_DAYS = "10000"
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Kill the worker with work in hand, delete, rebuild: the recount is exact, and no mail goes out twice."""
     for number in range(trials):
-        async with ground.world(f"{number}") as world, ground.trial(number) as trial:
+        async with context.world(f"{number}") as world, context.trial(number) as trial:
             await _lose_and_rebuild(world, trial, list(_TABLES)[number % len(_TABLES)])
 
 
-async def outbox(ground: Ground, trials: int) -> None:
+async def outbox(context: FaultContext, trials: int) -> None:
     """Do it with the outbox alone, which says what was mailed."""
     for number in range(trials):
-        async with ground.world(f"{number}") as world, ground.trial(number) as trial:
+        async with context.world(f"{number}") as world, context.trial(number) as trial:
             await _lose_and_rebuild(world, trial, "outbox")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import World, patience
 from integration.processes import start_worker
 
@@ -12,13 +12,13 @@ _PORTION = 80
 _STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """In turn while the worker runs and while it does not; what was counted before stays, what comes after counts."""
-    async with ground.world() as world:
+    async with context.world() as world:
         worker = await world.begin()
         topic = f"{world.name}.responses"
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 await world.feed_some(_PORTION)
                 await world.caught_up()
                 if number % 2:

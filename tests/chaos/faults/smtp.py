@@ -20,7 +20,7 @@ import trustme
 from aiokafka import AIOKafkaProducer
 from chaos import saboteur
 from chaos.clock import FakeClock
-from chaos.ground import Ground, Trial
+from chaos.fault_context import FaultContext, Trial
 from chaos.world import patience
 from pydantic import SecretStr
 
@@ -188,42 +188,42 @@ def receiver(number: int) -> str:
 
 
 @asynccontextmanager
-async def _office(ground: Ground, smtp: SmtpSettings, mails: int, clock: FakeClock) -> AsyncIterator[Office]:
-    name = ground.fault.replace("_", "-")
+async def _office(context: FaultContext, smtp: SmtpSettings, mails: int, clock: FakeClock) -> AsyncIterator[Office]:
+    name = context.fault.replace("_", "-")
     routes = [Route(name=f"s{number}", segment=f"s{number}", to=[receiver(number)]) for number in range(mails)]
     settings = Settings.model_construct(
         topic_prefix=name,
-        kafka=KafkaSettings(bootstrap_servers=ground.kafka, group=name),
+        kafka=KafkaSettings(bootstrap_servers=context.kafka, group=name),
         smtp=smtp,
         alerts=AlertPolicy(max_age_days=36_500),  # the answers are of 2025
         email=EmailSettings(sender="nps@example.com", to=["rest@example.com"], routes=routes),
     )
     log, logger = Log(), logging.getLogger("worker.roles.courier")
     logger.addHandler(log)
-    producer = AIOKafkaProducer(bootstrap_servers=ground.kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=context.kafka)
     try:
         async with producer, running(settings, clock=clock) as worker, Progress(settings, worker) as progress:
-            if ground.bug is not None:
+            if context.bug is not None:
                 assert worker.courier is not None
-                saboteur.spoil_channel(ground.bug, worker.courier)
+                saboteur.spoil_channel(context.bug, worker.courier)
             yield Office(settings, worker, progress, producer, clock, log)
     finally:
         logger.removeHandler(log)
 
 
-async def one_mail(ground: Ground, trials: int, kind: OneMail) -> None:
+async def one_mail(context: FaultContext, trials: int, kind: OneMail) -> None:
     """Let the fault strike each of `trials` mails; each one is a trial."""
     clock = FakeClock()
     began = clock.now()
     seen = Seen(clock, kind.step)
-    planned = {receiver(number): kind.answers(ground.rng(number)) for number in range(trials)}
+    planned = {receiver(number): kind.answers(context.rng(number)) for number in range(trials)}
     seen.plan = {to: deque(answers) for to, answers in planned.items()}
     async with Inbox(behaviour=seen) as inbox:
         seconds = _patience(kind.reason)
         smtp = SmtpSettings(
             host=HOST, port=inbox.port, tls="none", timeout_seconds=seconds, accept_timeout_seconds=seconds
         )
-        async with _office(ground, smtp, trials, clock) as office:
+        async with _office(context, smtp, trials, clock) as office:
             await office.publish(range(trials))
             await office.rest()
             extra = trials + kind.others
@@ -238,7 +238,7 @@ async def one_mail(ground: Ground, trials: int, kind: OneMail) -> None:
                 clock.move_to(until)
                 until = await office.rest()
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 trial.expect("other mails accepted while these wait", others, kind.others)
                 _check_one(trial, receiver(number), planned[receiver(number)], seen, inbox, kind)
                 expected = {logging.ERROR if kind.alarm else logging.WARNING}
@@ -258,13 +258,13 @@ def _check_one(trial: Trial, to: str, answers: list[Answer], seen: Seen, inbox: 
         trial.expect("attempts enough to be sure", len(times) > 1, expected=True)
 
 
-async def the_server(ground: Ground, trials: int, kind: TheServer) -> None:
+async def the_server(context: FaultContext, trials: int, kind: TheServer) -> None:
     """Let `trials` mails wait for a server that cannot be used, and then can."""
     clock = FakeClock()
     seen = Seen(clock)
-    servers = _Servers(ground.fault.removeprefix("smtp_"), seen, ground.folder)
+    servers = _Servers(context.fault.removeprefix("smtp_"), seen, context.folder)
     async with servers.faulty() as port:
-        async with _office(ground, servers.settings(port), trials, clock) as office:
+        async with _office(context, servers.settings(port), trials, clock) as office:
             await office.publish(range(trials))
             waits = []
             for _ in _PROBES:
@@ -279,7 +279,7 @@ async def the_server(ground: Ground, trials: int, kind: TheServer) -> None:
                     clock.move_to(until)
         copies = Counter(mail.recipients for mail in inbox.mails)
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 trial.expect("waits between probes", waits, list(_PROBES))
                 trial.expect("mails begun with a server that cannot be used", begun, 0)
                 trial.expect(f"copies accepted for {receiver(number)}", copies[receiver(number),], 1)

@@ -2,7 +2,7 @@
 
 import json
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import World
 from integration.sampling import Published
 
@@ -11,13 +11,13 @@ _ALERTS_QUICK = 60
 _ACCEPTED_SECONDS = 60.0
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Counting goes on meanwhile; everything is accepted soon after."""
-    alerts = _ALERTS_QUICK if ground.quick else _ALERTS
-    async with ground.world(NPS_KAFKA__BATCH_RECORDS="500") as world:
+    alerts = _ALERTS_QUICK if context.quick else _ALERTS
+    async with context.world(NPS_KAFKA__BATCH_RECORDS="500") as world:
         await world.begin()
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 before = world.inbox.accepted
                 await world.inbox.stop()
                 await _publish_unhappy(world, alerts, number)

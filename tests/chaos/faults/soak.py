@@ -9,7 +9,7 @@ from statistics import median
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import PARTITIONS, World, patience
 from integration.reading import read_topic
 
@@ -26,24 +26,26 @@ _FLAT = 0.05
 _HOURS = 10.0
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Publish, as fast as the worker goes along; look at its memory at each twentieth of the way."""
-    async with ground.world(NPS_KAFKA__BATCH_RECORDS="2000") as world:
+    async with context.world(NPS_KAFKA__BATCH_RECORDS="2000") as world:
         worker = await world.begin()
         process = psutil.Process(worker.process.pid)
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 began, sizes = time.monotonic(), []
-                async for done in _published(world, ground.rng(number)):
+                async for done in _published(world, context.rng(number)):
                     sizes.append(process.memory_info().rss / 1e6)
-                    ground.say(f"soak: {done:,} responses, {sizes[-1]:.0f} MB")
+                    context.say(f"soak: {done:,} responses, {sizes[-1]:.0f} MB")
                 await world.caught_up()
                 third, last = (median(sizes[quarter * _SAMPLES // 4 :][: _SAMPLES // 4]) for quarter in (2, 3))
                 trial.figures |= {"MB in the third quarter": third, "MB in the last": last, "MB at most": max(sizes)}
                 trial.figures["per second"] = _PER_TRIAL / (time.monotonic() - began)
                 if last > third * (1 + _FLAT):
                     trial.wrong.append(f"memory grew from {third:.0f} to {last:.0f} MB")
-                scores = {record.key: record.value for record in await read_topic(ground.kafka, f"{world.name}.scores")}
+                scores = {
+                    record.key: record.value for record in await read_topic(context.kafka, f"{world.name}.scores")
+                }
                 trial.expect("responses counted", sum(json.loads(scores[b""])["histogram"]), _PER_TRIAL * (number + 1))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from chaos import invariants, tables
-from chaos.ground import Ground, Trial
+from chaos.fault_context import FaultContext, Trial
 from chaos.invariants import Verdict
 from chaos.tables import Table
 from chaos.world import Worker, World, patience
@@ -32,14 +32,14 @@ _UNTOUCHED: dict[str, Callable[[Table], Any]] = {
 }
 
 
-async def wiped(ground: Ground, trials: int) -> None:
+async def wiped(context: FaultContext, trials: int) -> None:
     """Kill a worker and wipe its temporary and working directory, also while it runs."""
-    async with ground.world() as world:
+    async with context.world() as world:
         home = world.folder / "home"
         home.mkdir()
         worker = await world.begin(TMPDIR=str(home), NPS_STATUS_FILE=str(home / "status"))
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 await world.feed_some(_PORTION)
                 await world.caught_up()
                 before = (await world.find()).tables
@@ -65,13 +65,13 @@ def _wipe(world: World) -> None:
     (world.folder / "home").mkdir()
 
 
-async def disk_full(ground: Ground, trials: int) -> None:
+async def disk_full(context: FaultContext, trials: int) -> None:
     """Let no file of the broker's grow while a batch is in hand, as on a full disk: it ends. Then make room."""
     options = {"NPS_KAFKA__PATIENCE_SECONDS": str(_PATIENCE_SECONDS)}
-    async with EmbeddedKafka() as kafka, ground.world(kafka=kafka.bootstrap_servers, **options) as world:
+    async with EmbeddedKafka() as kafka, context.world(kafka=kafka.bootstrap_servers, **options) as world:
         worker = world.worker()
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 await worker.start()
                 await worker.ready()
                 await world.feed_to_a_stop(worker, _STEPS[number % len(_STEPS)], _PORTION)
@@ -101,10 +101,10 @@ async def _nothing_ahead(trial: Trial, world: World) -> None:
     trial.take(verdict)
 
 
-async def changelog_gone(ground: Ground, trials: int) -> None:
+async def changelog_gone(context: FaultContext, trials: int) -> None:
     """Delete a changelog, in turn while the worker runs and while it does not."""
     for number in range(trials):
-        async with ground.world(f"{number}") as world, ground.trial(number) as trial:
+        async with context.world(f"{number}") as world, context.trial(number) as trial:
             changelog = f"{world.name}-process-contacts-changelog"
             worker = await world.begin()
             await world.feed_some(_PORTION)

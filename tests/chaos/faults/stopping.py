@@ -2,7 +2,7 @@
 
 import asyncio
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 
 from worker.embedded.inbox import Mail, Step
 
@@ -10,17 +10,17 @@ _STOPPED_SECONDS = 5.0
 _PORTION = 400
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """In every other trial the mail server has gone quiet, with mails in hand."""
-    async with ground.world() as world:
+    async with context.world() as world:
         worker = await world.begin()
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 quiet = number % 2 == 1
                 if quiet:
                     world.inbox.behaviour = _says_nothing
                 await world.feed_some(_PORTION)
-                await asyncio.sleep(ground.rng(number).uniform(0, 0.5))
+                await asyncio.sleep(context.rng(number).uniform(0, 0.5))
                 with trial.healing(_STOPPED_SECONDS):
                     trial.expect("exit code", await worker.stop(), 0)
                 said = worker.process.lines[-1]

@@ -3,7 +3,7 @@
 import asyncio
 
 from aiokafka import AIOKafkaProducer
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 from chaos.world import World, patience
 from integration.reading import read_topic
 
@@ -16,12 +16,12 @@ _TICKED_SECONDS = 30.0
 _PORTION = 40
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """End every partition in a committed or an aborted transaction, and kill the worker: the next one ticks."""
-    async with ground.world() as world:
+    async with context.world() as world:
         worker = await world.begin()
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 await _transaction(world, number, committed=number % 2 == 0)
                 await worker.kill()
                 before = await _ticks(world)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from chaos.ground import Ground
+from chaos.fault_context import FaultContext
 
 _CAUGHT_UP_SECONDS = 30.0
 #: With a batch or a mail in hand, at the worst of moments: what it is about to send is old when it wakes.
@@ -11,14 +11,14 @@ _STEPS = ("rows_sent", "outputs_sent", "outputs_acked", "validated", "mail_claim
 _PORTION = 60
 
 
-async def run(ground: Ground, trials: int) -> None:
+async def run(context: FaultContext, trials: int) -> None:
     """Each trial stops a worker at another step."""
-    async with ground.world() as world:
+    async with context.world() as world:
         workers = [world.worker(), world.worker()]
         await asyncio.gather(*(worker.start() for worker in workers))
         await asyncio.gather(*(worker.ready() for worker in workers))
         for number in range(trials):
-            async with ground.trial(number) as trial:
+            async with context.trial(number) as trial:
                 step, zombie = _STEPS[number % len(_STEPS)], workers[number % len(workers)]
                 await world.feed_to_a_stop(zombie, step, _PORTION)
                 await world.feed_some(_PORTION)

@@ -16,7 +16,7 @@ _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 
 
-class Letter(NamedTuple):
+class ReceivedMail(NamedTuple):
     """`id`: the Message-ID; `foreign`: whether what a customer wrote has become an element of its page."""
 
     id: str
@@ -25,18 +25,18 @@ class Letter(NamedTuple):
     foreign: bool
 
 
-class Letters:
+class ReceivedMails:
     """What is in a mailbox; each mail is read once."""
 
     def __init__(self, mails: list[Mail]) -> None:
         self._mails = mails
-        self._read: list[Letter] = []
+        self._read: list[ReceivedMail] = []
         self._alerts: dict[bytes, str] = {}
         self._looked_at = 0
 
-    def all(self) -> list[Letter]:
+    def all(self) -> list[ReceivedMail]:
         """Return them; half a millisecond each."""
-        self._read += [_letter(mail) for mail in self._mails[len(self._read) :]]
+        self._read += [_received(mail) for mail in self._mails[len(self._read) :]]
         return list(self._read)
 
     def distinct(self) -> "Counter[str]":
@@ -50,11 +50,11 @@ class Letters:
         return Counter(self._alerts.values())
 
 
-def _letter(mail: Mail) -> Letter:
+def _received(mail: Mail) -> ReceivedMail:
     message = email.message_from_bytes(mail.content)
     page = "".join(_text(part) for part in _parts(message) if part.get_content_type() == "text/html")
     assert page
-    return Letter(message["Message-ID"], message["X-NPS-Alert-Id"], mail.recipients, _has_canary(page))
+    return ReceivedMail(message["Message-ID"], message["X-NPS-Alert-Id"], mail.recipients, _has_canary(page))
 
 
 def _parts(message: Message) -> Iterable[Message]:

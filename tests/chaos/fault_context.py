@@ -71,8 +71,8 @@ class Trial:
 
 
 @dataclass
-class Ground:
-    """For one fault. `quick`: the short form, for `make test`; `idle_minutes`: how long a worker is left idle.
+class FaultContext:
+    """What one fault is tried with. `quick`: the short form, for `make test`; `idle_minutes`: how long a worker idles.
 
     `bug`: what its workers have wrong with them, on purpose (saboteur.BUGS).
     """
@@ -87,14 +87,14 @@ class Ground:
     bug: str | None = None
     trials: list[Trial] = field(default_factory=list)
     _world: World | None = None
-    _part: "Ground | None" = None
+    _part: "FaultContext | None" = None
 
     def rng(self, number: int) -> random.Random:
         """Return the chance of one trial, the same at each run with this seed."""
         return random.Random(f"{self.seed}-{self.fault}-{number}")
 
-    def part(self, name: str, bug: str | None = None) -> "Ground":
-        """Return a ground of its own for a part of what is tried here, with a bug or without. It prints nothing."""
+    def part(self, name: str, bug: str | None = None) -> "FaultContext":
+        """Return a context of its own for a part of what is tried here, with a bug or without. It prints nothing."""
         fault = f"{self.fault}-{name}"
         part = replace(self, fault=fault, bug=bug, say=lambda _: None, trials=[], _world=None, _part=None)
         self._part = part
