@@ -152,7 +152,7 @@ async def test_that_something_was_cancelled_is_an_error_when_nobody_asked_for_a_
         raise asyncio.CancelledError
 
     others = asyncio.create_task(asyncio.sleep(60))
-    with pytest.raises(Fatal, match="the start was cancelled, though nobody asked for a stop"):
+    with pytest.raises(Fatal, match="the start was cancelled, although nobody asked for a stop"):
         await app._first_end([asyncio.create_task(cancelled(), name="the start"), others])
     await asyncio.gather(others, return_exceptions=True)
     assert others.cancelled()

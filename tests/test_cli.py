@@ -180,11 +180,11 @@ def test_a_certificate_authority_that_is_none_is_found_by_check_config(
         (["publish", "."], ". is not a file"),
         (["demo", "--input", "nowhere.jsonl"], "nowhere.jsonl is not a file"),
         (["demo", "--json"], "--json needs --once"),
-        (["demo", "--rate", "fast"], "fast is no number above 0"),
-        (["demo", "--rate", "0"], "0 is no number above 0"),
-        (["demo", "--rate", "nan"], "nan is no number above 0"),
+        (["demo", "--rate", "fast"], "fast is not a number above 0"),
+        (["demo", "--rate", "0"], "0 is not a number above 0"),
+        (["demo", "--rate", "nan"], "nan is not a number above 0"),
         (["demo", "--kafka", "localhost"], "localhost is not host:port, such as localhost:9092"),
-        (["demo", "--mails", "/dev/null"], "/dev/null is no folder that can be written to"),
+        (["demo", "--mails", "/dev/null"], "/dev/null is not a folder that can be written to"),
         (["rebuild", "--table", "scores"], "invalid choice: 'scores'"),
         (["rebuild", "--table", "outbox", "--all"], "not allowed with argument --table"),
         (["rebuild", "--mail-newer-than-days", "-1"], "-1 is not a number of days"),
@@ -238,7 +238,7 @@ def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str], arguments:
         (None, 1, "no worker is running"),
         ({"at": 0.0, "ready": True}, 0, "alive and ready"),
         ({"at": 0.0, "ready": False}, 1, "the worker is starting or its group is rebalancing"),
-        ({"at": -60.0, "ready": True}, 1, "the worker has not shown life for 60 s"),
+        ({"at": -60.0, "ready": True}, 1, "the worker has not renewed its status file for 60 s"),
     ],
 )
 def test_health_reads_the_sign_of_life(
@@ -325,14 +325,14 @@ def test_publish_refuses_a_file_that_is_plainly_no_json(capsys: pytest.CaptureFi
 
     assert main(["publish", "x.csv"]) == 2
     err = capsys.readouterr().err
-    assert "x.csv: line 1 is no JSON object, so nothing was published." in err
+    assert "x.csv: line 1 is not a JSON object, so nothing was published." in err
 
 
 def test_publish_refuses_a_first_line_that_is_no_object_after_blank_ones(capsys: pytest.CaptureFixture[str]) -> None:
     Path("x.jsonl").write_text('\n\n["r-1", 9]\n["r-2", 9]\n')
 
     assert main(["publish", "x.jsonl"]) == 2
-    assert "x.jsonl: line 3 is no JSON object, so nothing was published." in capsys.readouterr().err
+    assert "x.jsonl: line 3 is not a JSON object, so nothing was published." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--check"]])
@@ -369,7 +369,7 @@ def test_publish_check_says_which_answers_are_too_old_for_an_alert(capsys: pytes
     assert main(["publish", "--check", "x.jsonl"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "3 of 3 lines are responses",
-        "2 answers count, but raise no alert: older than alerts.max_age_days (14)",
+        "2 answers count, but raise no alert: older than 14 days (alerts.max_age_days)",
     ]
 
 
@@ -385,7 +385,7 @@ def test_publish_check_says_which_lines_the_worker_would_refuse_and_why(capsys: 
     ]
     assert lines[-2:] == [
         "2 of 5 lines are responses; 2 score_out_of_range; 1 not_json",
-        "2 answers count, but raise no alert: older than alerts.max_age_days (14)",
+        "2 answers count, but raise no alert: older than 14 days (alerts.max_age_days)",
     ]
 
 
@@ -480,9 +480,12 @@ def test_dead_letters_are_shown_as_they_are_asked_for(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--since", "yesterday"], "yesterday is no age: write 30m, 12h or 7d"),
-        (["--limit", "0"], "0 is no number from 1"),
-        (["--reason", "bad_score"], "bad_score is no reason: write one of too_large, no_key, invalid_utf8, not_json"),
+        (["--since", "yesterday"], "yesterday is not an age: write for instance 30m, 12h or 7d"),
+        (["--limit", "0"], "0 is not a number from 1"),
+        (
+            ["--reason", "bad_score"],
+            "bad_score is not a reason: write one of too_large, no_key, invalid_utf8, not_json",
+        ),
     ],
 )
 def test_dead_letters_say_how_to_ask(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
@@ -502,7 +505,7 @@ def test_that_there_are_no_dead_letters_is_said(
     monkeypatch.setattr(dead_letters, "newest", newest)
 
     assert main(["dead-letters", "--since", "7d"]) == 0
-    assert capsys.readouterr() == ("", "nps.dead-letters has no dead letters that fit --reason and --since\n")
+    assert capsys.readouterr() == ("", "nps.dead-letters has no dead letters that match --reason and --since\n")
 
 
 def scores_found(monkeypatch: pytest.MonkeyPatch, found: dict[str, Scores] | Exception) -> None:
@@ -531,7 +534,7 @@ def test_surveys_belong_to_no_segment(capsys: pytest.CaptureFixture[str], monkey
     scores_found(monkeypatch, tree(fr__shop=(1, 2, 3)))
 
     assert main(["scores", "fr", "--surveys"]) == 2
-    assert capsys.readouterr() == ("", "--surveys shows the surveys of all segments: name no segment with it\n")
+    assert capsys.readouterr() == ("", "--surveys shows the surveys of all segments: do not name a segment with it\n")
 
 
 def test_people_are_shown_where_they_were_counted(
@@ -559,10 +562,14 @@ def test_people_are_shown_where_they_were_counted(
     ("path", "found", "hint"),
     [
         ("fr/shpo", tree(fr__shop=(1, 2, 3)), "did you mean fr/shop?"),
-        ("elsewhere", tree(fr__shop=(1, 2, 3)), "see them all with --tree"),
+        ("elsewhere", tree(fr__shop=(1, 2, 3)), "--tree shows all segments"),
         ("", {}, "nps.scores has no scores of any segment; has the worker run?"),
         ("", Unreachable("Kafka at localhost:9092: not reachable"), "Kafka at localhost:9092: not reachable"),
-        ("", KafkaConnectionError(), "localhost:9092 (kafka.bootstrap_servers): KafkaConnectionError; is Kafka there?"),
+        (
+            "",
+            KafkaConnectionError(),
+            "localhost:9092 (kafka.bootstrap_servers): KafkaConnectionError; is Kafka running there?",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_line(

@@ -196,7 +196,7 @@ def test_what_ends_a_thread_is_a_line_of_the_log_without_its_text(capsys: pytest
 
     assert (line["level"], line["message"], line["error"]) == (
         "error",
-        "a thread of the worker ended by an error",
+        "a thread of the worker ended with an error",
         "ValueError",
     )
     assert CANARY not in str(line)
@@ -261,7 +261,7 @@ def test_an_error_that_python_ignores_is_a_line_without_its_text(capsys: pytest.
     gc.collect()
     (line,) = written(capsys)
 
-    assert (line["message"], line["error"]) == ("Python has ignored an error", "ValueError")
+    assert (line["message"], line["error"]) == ("Python ignored an error", "ValueError")
     assert line["where"].startswith("fail_with:")
     assert CANARY not in str(line)
 

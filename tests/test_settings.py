@@ -290,9 +290,9 @@ def test_a_number_that_cannot_work_is_refused(monkeypatch: pytest.MonkeyPatch, n
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("EMAIL__TIME_ZONE", "Europe/Lyon", "email.time_zone: is no time zone of the IANA database"),
-        ("EMAIL__TIME_ZONE", "../../etc/passwd", "email.time_zone: is no time zone of the IANA database"),
-        ("EMAIL__TIME_ZONE", "", "email.time_zone: is no time zone of the IANA database"),
+        ("EMAIL__TIME_ZONE", "Europe/Lyon", "email.time_zone: is not a time zone of the IANA database"),
+        ("EMAIL__TIME_ZONE", "../../etc/passwd", "email.time_zone: is not a time zone of the IANA database"),
+        ("EMAIL__TIME_ZONE", "", "email.time_zone: is not a time zone of the IANA database"),
         ("EMAIL__SENDER_NAME", "Support\r\nBcc: x@evil.example", "email.sender_name: must be plain text on one line"),
         ("EMAIL__SENDER_NAME", "=?utf-8?q?=0D=0ABcc:_x?=", "email.sender_name: must be plain text on one line"),
         ("EMAIL__REPLY_TO", "a@b.c> AUTH=<x@y", "email.reply_to: is not a plain mail address"),
@@ -340,8 +340,8 @@ def test_an_unknown_name_is_answered_by_the_one_that_is_most_like_it(
     [
         ("PLAINTEXT", "SCRAM-SHA-512", "localhost:9092", "are not used with PLAINTEXT"),
         ("SSL", "SCRAM-SHA-512", "localhost:9092", "are not used with SSL"),
-        ("SASL_PLAINTEXT", "PLAIN", "kafka.example.org:9092", "sends the password as it is"),
-        ("SASL_PLAINTEXT", "PLAIN", "localhost:9092,kafka.example.org:9092", "sends the password as it is"),
+        ("SASL_PLAINTEXT", "PLAIN", "kafka.example.org:9092", "sends the password in plain text"),
+        ("SASL_PLAINTEXT", "PLAIN", "localhost:9092,kafka.example.org:9092", "sends the password in plain text"),
         ("SASL_PLAINTEXT", "PLAIN", "localhost:9092, [::1]:9092", None),
         ("SASL_PLAINTEXT", "SCRAM-SHA-512", "kafka.example.org:9092", None),
         ("SASL_SSL", "PLAIN", "kafka.example.org:9092", None),

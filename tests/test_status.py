@@ -75,8 +75,8 @@ async def until(base: Path, expected: str | None) -> None:
         (0, True, None),
         (29, True, None),
         (0, False, "the worker is starting or its group is rebalancing"),
-        (45, True, "the worker has not shown life for 45 s"),
-        (45, False, "the worker has not shown life for 45 s"),
+        (45, True, "the worker has not renewed its status file for 45 s"),
+        (45, False, "the worker has not renewed its status file for 45 s"),
     ],
 )
 def test_a_worker_is_well_while_its_sign_is_fresh_and_says_so(
@@ -97,17 +97,17 @@ def test_without_a_sign_no_worker_is_running(base: Path) -> None:
 def test_a_file_that_is_no_sign_is_a_problem_like_others(base: Path, text: str) -> None:
     sign(base).write_text(text)
 
-    assert problem(base) == "the worker's sign of life cannot be read"
+    assert problem(base) == "the worker's status file cannot be read"
 
 
 def test_a_directory_in_its_place_is_a_problem_like_others(base: Path) -> None:
     sign(base).mkdir()
-    assert problem(base) == "the worker's sign of life cannot be read"
+    assert problem(base) == "the worker's status file cannot be read"
 
 
 def test_a_pipe_in_its_place_is_not_waited_for(base: Path) -> None:
     os.mkfifo(sign(base))
-    assert problem(base) == "the worker's sign of life cannot be read"
+    assert problem(base) == "the worker's status file cannot be read"
 
 
 async def test_a_sign_that_cannot_be_written_is_said_once_and_stops_nobody(
@@ -124,7 +124,7 @@ async def test_a_sign_that_cannot_be_written_is_said_once_and_stops_nobody(
     async with reported(base, ready):
         for _ in range(4):
             await asked.get()
-    assert ["the sign of life cannot be written: check the disk and status_file"] == caplog.messages
+    assert ["the status file cannot be written: check the disk and the setting status_file"] == caplog.messages
 
 
 async def test_the_sign_is_renewed_until_the_worker_stops_and_gone_then(
@@ -169,7 +169,7 @@ async def test_what_a_killed_worker_left_is_cleared_away_and_a_running_ones_is_n
 async def test_two_workers_of_one_role_do_not_speak_for_each_other(base: Path, other: int) -> None:
     write(base, 45, pid=other)
     async with reported(base):
-        stuck = f"role all, process {other}: the worker has not shown life for 45 s"
+        stuck = f"role all, process {other}: the worker has not renewed its status file for 45 s"
         await until(base, stuck)
         assert json.loads(sign(base, other).read_text())["at"] < time.time() - 44
     write(base, 0, pid=other)
@@ -181,7 +181,7 @@ def test_each_role_is_looked_at(tmp_path: Path, other: int) -> None:
     write(bases["process"])
     write(bases["notify"], 45, pid=other)
 
-    assert status.problem(bases) == f"role notify, process {other}: the worker has not shown life for 45 s"
+    assert status.problem(bases) == f"role notify, process {other}: the worker has not renewed its status file for 45 s"
     assert status.problem({"process": bases["process"]}) is None
 
 
@@ -202,7 +202,7 @@ async def test_no_symbolic_link_is_followed(base: Path, tmp_path: Path) -> None:
     for name in (sign(base).name, f"{sign(base).name}.new"):
         base.with_name(name).symlink_to(valuable)
 
-    assert problem(base) == "the worker's sign of life cannot be read"
+    assert problem(base) == "the worker's status file cannot be read"
     async with reported(base):
         await until(base, None)
         assert not sign(base).is_symlink()
@@ -220,7 +220,7 @@ async def test_the_sign_is_this_users_alone(base: Path) -> None:
 def test_a_sign_of_somebody_else_is_not_believed_except_by_root(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = write(base).stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    assert problem(base) == "the worker's sign of life cannot be read"
+    assert problem(base) == "the worker's status file cannot be read"
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert problem(base) is None

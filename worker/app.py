@@ -134,7 +134,7 @@ async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             if task.cancelled():
-                raise Fatal(f"{task.get_name()} was cancelled, though nobody asked for a stop")
+                raise Fatal(f"{task.get_name()} was cancelled, although nobody asked for a stop")
             task.result()
     finally:
         for task in waiting:
@@ -209,7 +209,7 @@ async def _run(settings: Settings, role: Role) -> int:
         await serving
     except asyncio.CancelledError:
         if started.is_set() or not stop.is_set():
-            log.critical("stopped: a task was cancelled, though nobody asked for a stop")
+            log.critical("stopped: a task was cancelled, although nobody asked for a stop")
             return 1
         log.info("stopped before the start was complete")
     except StopTimedOut as error:
@@ -234,13 +234,15 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
             [
                 asyncio.create_task(stop.wait()),
                 asyncio.create_task(worker.failure()),
-                asyncio.create_task(report(settings.status_path(role), lambda: worker.ready), name="the sign of life"),
+                asyncio.create_task(
+                    report(settings.status_path(role), lambda: worker.ready), name="the writing of the status file"
+                ),
             ]
         )
-    log.info("stopped: batches finished, offsets committed")
+    log.info("stopped: all batches are finished, and their offsets are committed")
 
 
 def _on_signal(stop: asyncio.Event) -> None:
     if stop.is_set():
-        end_at_once(1, "the worker was asked a second time")
+        end_at_once(1, "the worker got a second signal")
     stop.set()

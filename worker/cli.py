@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m worker",
         description="Turns NPS responses on Kafka into alerts, e-mails, invitations and rolling scores.",
-        epilog=f"{SETTINGS_HELP} Exit codes: 0 fine, 1 failed, 2 wrong usage or settings, 130 interrupted.",
+        epilog=f"{SETTINGS_HELP} Exit codes: 0: success; 1: failure; 2: wrong usage or settings; 130: interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"detractor-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -5,12 +5,12 @@ WorkerError
 ├── SettingsError       the settings are wrong: every command says so at its start, exit 2
 ├── DeliveryError       a mail was not accepted: retried or not, with a reason
 ├── Unreachable         Kafka does not answer: tried again
-├── StillRunning        a command needs the workers stopped, and some are not
+├── StillRunning        a command needs all workers to be stopped, and some are running
 └── Fatal               going on would break a promise: the worker stops before anything is committed
     ├── Refused         Kafka is there, but does not let the worker in
     ├── MembershipLost  the group does not take the worker
     ├── TopicsUnfit     a topic is not what keyed state needs
-    │   └── TopicsMisconfigured: its configuration would lose something (exit 2)
+    │   └── TopicsMisconfigured: its configuration would lose or repeat something (exit 2)
     ├── PrefixTaken     the topics belong to another consumer group
     ├── GroupTaken      the consumer group reads the topics of another prefix
     ├── StateNotDurable rows or outputs were not acknowledged
@@ -48,7 +48,7 @@ class DeliveryError(WorkerError):
 
     `unavailable`: the server cannot be used now, whatever the mail; nothing was said about this one. `partly`: some
     receivers have got it; `retry_to` then names those that the next attempt goes to (None: all of this attempt's).
-    `unsure`: the mail may have been accepted all the same. `hint` is a sentence for whoever operates the worker: the
+    `unsure`: the mail may have been accepted nevertheless. `hint` is a sentence for the operator of the worker: the
     server, what is wrong, and which settings to look at. The exception's text does not show the receivers.
     """
 
@@ -76,7 +76,7 @@ class DeliveryError(WorkerError):
 
 
 class Unreachable(WorkerError):
-    """Kafka does not answer; it may later."""
+    """Kafka does not answer now; it may answer later."""
 
 
 class StillRunning(WorkerError):
@@ -109,7 +109,7 @@ class PrefixTaken(Fatal):
         super().__init__(
             f"the topics {prefix}.* belong to the group {owner}, and kafka.group is {group}: two groups on the same "
             f"topics would send every alert and every mail twice. Set kafka.group to {owner}, or choose another "
-            f"topic_prefix. If {owner} is to be given up for good, stop its workers and run: python -m worker take-over"
+            f"topic_prefix. If {owner} will never be used again, stop its workers and run: python -m worker take-over"
         )
 
 
@@ -118,9 +118,10 @@ class GroupTaken(Fatal):
 
     def __init__(self, group: str, topic: str, prefix: str) -> None:
         super().__init__(
-            f"the group {group} has read {topic}, and topic_prefix is {prefix}: one kafka.group for the topics of two "
-            f"prefixes would mix their state. Choose another kafka.group for {prefix}.*. If the other topics are given "
-            f"up for good, the offsets of the group can be deleted: kafka-consumer-groups --delete --group {group}"
+            f"the group {group} has read {topic}, and topic_prefix is {prefix}: one kafka.group for the topics of "
+            f"two prefixes would mix their state. Choose another kafka.group for {prefix}.*. If the other topics "
+            "will never be used again, the offsets of the group can be deleted: kafka-consumer-groups --delete "
+            f"--group {group}"
         )
 
 
@@ -143,8 +144,8 @@ class StateNotDurable(Fatal):
 
 
 class StateLost(Fatal):
-    """The changelog does not hold what it must: it was deleted, cut back, or made anew."""
+    """The changelog does not hold what it must: it was deleted, cut back, or created again."""
 
 
 class SourceLost(StateLost):
-    """A consumed topic is not the log that the state was made from: it was deleted, made anew, or cut back."""
+    """A consumed topic is not the log that the state was made from: it was deleted, created again, or cut back."""

@@ -113,12 +113,12 @@ def configure(level: str, form: str = "json") -> None:
 def _log_thread(ended: threading.ExceptHookArgs) -> None:
     """Log what ended a thread; Python would print it with its text, among the lines of the log."""
     if ended.exc_value is not None:
-        log.error("a thread of the worker ended by an error", exc_info=ended.exc_value)
+        log.error("a thread of the worker ended with an error", exc_info=ended.exc_value)
 
 
 def _log_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
     """Log an error that Python ignores, as in the end of an object; it would print it with its text likewise."""
-    log.error("Python has ignored an error", exc_info=ignored.exc_value)
+    log.error("Python ignored an error", exc_info=ignored.exc_value)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -26,7 +26,10 @@ async def take_over(settings: Settings) -> str:
     topic, group = topics.ownership_topic(settings), settings.kafka.group
     async with _admin(settings) as admin:
         if topic not in await admin.list_topics():
-            raise TopicsUnfit(f"{topic} is not there: nobody owns {settings.topic_prefix}.*; just start the worker")
+            raise TopicsUnfit(
+                f"{topic} does not exist, so no group owns {settings.topic_prefix}.*: start the worker, which "
+                "becomes the owner"
+            )
         owner = await ownership.owner_of(settings.kafka, topic)
         if owner is None or owner.claim.group == group:
             await ownership.claim(settings.kafka, topic)
@@ -54,7 +57,7 @@ async def new_epoch(settings: Settings, topic: str) -> str:
         await _check_stopped(admin, settings.kafka.group, [consumed.role])
         numbers = await reader.partitions(name)
         if not numbers or await reader.partitions(changelog) != numbers:
-            raise TopicsUnfit(f"{name} or {changelog} is not there: start the worker, which creates what is missing")
+            raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
         partitions = await _rows(reader, changelog, numbers)
         heads = {number: partition.head for number, partition in partitions.items()}
         logs = await source.look(reader, name, heads)
@@ -67,7 +70,11 @@ async def new_epoch(settings: Settings, topic: str) -> str:
             await groups.commit(settings.kafka, group, name, moved)
             await _begin(settings, changelog, {number: partitions[number] for number in replaced})
     listed = ", ".join(f"{number} from offset {first}" for number, first in moved.items())
-    return f"{name}: goes on with partitions {listed}" if moved else f"{name}: nothing to do, it is as it was read"
+    return (
+        f"{name}: the worker goes on with partitions {listed}"
+        if moved
+        else f"{name}: there is nothing to do, since the topic still holds what the worker read"
+    )
 
 
 async def _rows(reader: reading.Reader, changelog: str, numbers: Collection[int]) -> dict[int, Partition]:
@@ -100,7 +107,7 @@ async def _check_stopped(admin: AIOKafkaAdminClient, group: str, roles: Iterable
     running = await groups.with_members(admin, [topics.group_id(group, role) for role in roles])
     if running:
         raise StillRunning(
-            f"workers are still running in {' and '.join(running)}: stop them first (one that was killed "
+            f"workers are still running in {' and '.join(running)}: stop them first (a worker that was killed "
             "counts until its session has expired, see kafka.session_timeout_seconds)"
         )
 

@@ -17,7 +17,7 @@ segment = "fr/lyon"             # this segment and all below it; "" is every seg
 kinds = ["detractor"]           # detractor, segment_drop, no_responses, too_many_segments; [] is every kind
 min_severity = "error"          # this severity and above: warning, error, critical
 to = ["lyon@example.com"]
-then_continue = true            # the routes below, and email.to at last, are looked at as well
+then_continue = true            # the worker also tries the routes below, and email.to at the end
 
 [[email.routes]]
 name = "france"
@@ -52,9 +52,9 @@ def example() -> str:
         lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
     lines += [
         "",
-        "# An example of routes, in place of the line 'routes' above: the first that matches is taken, and email.to if",
-        "# none is. Scores 0 to 2 are critical, 3 and 4 error, 5 and 6 warning; for a customer whose tier is one of",
-        "# alerts.priority_tiers one step more severe.",
+        "# An example of routes, which replaces the line 'routes' above. The worker takes the first route that",
+        "# matches, and email.to otherwise. The alert of a score of 0 to 2 is critical, of 3 or 4 error, of 5 or 6",
+        "# warning; it is one step more severe for a customer whose tier is one of alerts.priority_tiers.",
         *(f"# {line}".rstrip() for line in ROUTES.splitlines()),
     ]
     return "\n".join(lines) + "\n"

@@ -40,66 +40,77 @@ class KafkaSettings(Section):
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
-        description="Kafka's servers that the worker asks first: host:port, several separated by commas.",
+        description="Addresses of the Kafka servers that the worker contacts first: host:port, several separated by "
+        "commas.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="How the worker talks to the brokers. SSL encrypts, SASL logs in."
+        default="PLAINTEXT",
+        description="How the worker connects to the brokers: with SSL the connection is encrypted, with SASL the "
+        "worker logs in.",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", description="How the worker logs in, if security_protocol has SASL in it."
+        default="SCRAM-SHA-512",
+        description="How the worker logs in. It is used only if security_protocol begins with SASL.",
     )
     sasl_username: str | None = Field(default=None, description="The user name of the login.")
     sasl_password: SecretStr | None = Field(
-        default=None, description="The password of the login. It is best set by the environment."
+        default=None, description="The password of the login. Set it in the environment rather than in the file."
     )
     ssl_cafile: Path | None = Field(
         default=None,
-        description="PEM file of the certificate authorities to trust; by default the system's are trusted.",
+        description="PEM file of the certificate authorities that the worker trusts. Without it, the worker trusts "
+        "those of the operating system.",
     )
     ssl_certfile: Path | None = Field(
         default=None, description="PEM file of the worker's own certificate, for brokers that ask for one."
     )
-    ssl_keyfile: Path | None = Field(default=None, description="PEM file of that certificate's key, not encrypted.")
+    ssl_keyfile: Path | None = Field(
+        default=None, description="PEM file of that certificate's private key, which is not encrypted."
+    )
     group: str = Field(
         default="nps-worker",
         pattern=r"^[A-Za-z0-9._-]{1,80}$",
-        description="The consumer groups are <group>-process and <group>-notify; changelogs are named by them too.",
+        description="The consumer groups are called <group>-process and <group>-notify. The names of the changelogs "
+        "begin with the names of the groups.",
     )
     partitions: int = Field(
         default=4,
         ge=1,
         le=1_000,
-        description="Number of partitions of topics that the worker creates; where the topic of the responses "
-        "exists, its number is taken.",
+        description="Number of partitions of the topics that the worker creates. If the topic of the responses exists "
+        "already, the worker takes its number of partitions instead.",
     )
     replication_factor: int = Field(
         default=1,
         ge=1,
         le=9,
-        description="Number of copies of topics that the worker creates. One copy fewer, but at least one, must be "
-        "in sync (min.insync.replicas).",
+        description="Number of replicas of each partition of the topics that the worker creates. Their "
+        "min.insync.replicas is one less, and at least 1.",
     )
     session_timeout_seconds: float = Field(
-        default=10.0, ge=6.0, le=30.0, description="Seconds after which a worker that fell silent is replaced."
+        default=10.0,
+        ge=6.0,
+        le=30.0,
+        description="Seconds without a heartbeat after which the consumer group gives a worker's partitions to others.",
     )
     patience_seconds: float = Field(
         default=180.0,
         ge=5.0,
         le=86_400.0,
-        description="Seconds that the worker waits for Kafka's acknowledgement in an outage; after that it stops.",
+        description="Seconds that the worker waits for an acknowledgement while Kafka is away. After them it stops.",
     )
     batch_records: int = Field(
         default=2_000,
         ge=1,
         le=10_000,
-        description="Largest number of records of a partition that are decided together.",
+        description="Largest number of records of one partition that are decided together, as one batch.",
     )
     retention_days: int = Field(
         default=730,
         ge=1,
         le=36_500,
-        description="Days for which topics that the worker creates keep their records: all topics but nps.scores, "
-        "nps.worker and the changelogs.",
+        description="Days for which the topics that the worker creates keep their records. This does not concern "
+        "nps.scores, nps.worker and the changelogs.",
     )
 
     @field_validator("bootstrap_servers")
@@ -122,7 +133,7 @@ class KafkaSettings(Section):
             )
         if (self.security_protocol, self.sasl_mechanism) == ("SASL_PLAINTEXT", "PLAIN") and not self._is_local:
             raise ValueError(
-                "SASL_PLAINTEXT with PLAIN sends the password as it is over the network: use SASL_SSL, or a SCRAM "
+                "SASL_PLAINTEXT with PLAIN sends the password in plain text over the network: use SASL_SSL, or a SCRAM "
                 "mechanism"
             )
         for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile"):
@@ -145,27 +156,32 @@ class EmailSettings(Section):
         default="", max_length=100, description="The name that mail programs show in place of the From address."
     )
     reply_to: str | None = Field(
-        default=None, description="The address that replies go to; without it they go to the sender."
+        default=None, description="The address that replies go to. Without it, replies go to the sender."
     )
     time_zone: str | None = Field(
         default=None,
-        description="Time zone in which mails show times, such as 'Europe/Paris'; by default each time is shown in "
-        "its own.",
+        description="Time zone in which mails show times, such as 'Europe/Paris'. Without it, mails show each time "
+        "in the time zone that it came with.",
     )
-    to: list[str] = Field(default=["support@localhost"], min_length=1, description="Receivers of what no route takes.")
+    to: list[str] = Field(
+        default=["support@localhost"],
+        min_length=1,
+        description="Receivers of the alerts and incidents that no route takes.",
+    )
     routes: list[Route] = Field(
-        default=[], description="Routes are tried in order, and the first that matches is taken."
+        default=[], description="The worker tries the routes in this order, and takes the first one that matches."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],
         description=(
-            "Which steps are mailed. Alerts are opened, updated and withdrawn; incidents are opened and resolved. "
-            "A comment that comes or changes later, and a changed consent, are mailed in any case."
+            "The steps that are mailed. Alerts are opened, updated and withdrawn; incidents are opened and resolved. "
+            "A comment that is added or changed later, and a changed consent, are mailed in any case."
         ),
     )
     default_language: Literal["fr", "en"] = Field(
         default="en",
-        description="Language of mails about incidents, and about responses that name no language known here.",
+        description="Language of mails about incidents, and of mails about responses that name no language, or one "
+        "in which the worker has no texts.",
     )
     retry: RetryPolicy = RetryPolicy()
 
@@ -187,7 +203,7 @@ class EmailSettings(Section):
         try:
             return name if name is None else ZoneInfo(name).key
         except (ValueError, OSError, ZoneInfoNotFoundError):
-            raise ValueError("is no time zone of the IANA database, such as 'Europe/Paris'") from None
+            raise ValueError("is not a time zone of the IANA database, such as 'Europe/Paris'") from None
 
     @field_validator("to")
     @classmethod
@@ -199,7 +215,9 @@ class EmailSettings(Section):
     def _names(cls, routes: list[Route]) -> list[Route]:
         names = [route.name for route in routes]
         if len(set(names)) != len(names) or "default" in names:
-            raise ValueError("route names must differ, and 'default' is taken by email.to")
+            raise ValueError(
+                "route names must differ, and no route can be called 'default', which is the name of email.to"
+            )
         return routes
 
     @property
@@ -221,7 +239,7 @@ class EmailSettings(Section):
 class Location(Section):
     """Where the worker works: which Kafka, and how the topics are called there."""
 
-    topic_prefix: str = Field(default="nps", description="Topics are called <topic_prefix>.responses and so on.")
+    topic_prefix: str = Field(default="nps", description="The topics are called <topic_prefix>.responses and so on.")
     kafka: KafkaSettings = KafkaSettings()
 
     @field_validator("topic_prefix")
@@ -246,15 +264,17 @@ class Settings(BaseSettings, Policy, Location):
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Lines of the log below this level are left out."
+        default="INFO", description="The worker writes no log lines below this level."
     )
     log_format: Literal["json", "text"] = Field(
-        default="json", description="How lines of the log are written: as JSON for machines, or as text for people."
+        default="json",
+        description="How the worker writes its log: as lines of JSON for machines, or as text for people.",
     )
     status_file: Path | None = Field(
         default=None,
-        description="File by which the worker shows `python -m worker health` that it is alive; its role and process "
-        "id are added to the name. By default it lies in a directory of the user's own among the temporary files.",
+        description="File by which the worker shows `python -m worker health` that it is alive. The worker adds its "
+        "role and its process id to the name. By default the file is in a directory of the user's own, in the "
+        "directory for temporary files.",
     )
 
     @property

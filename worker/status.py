@@ -34,7 +34,7 @@ async def report(base: Path, ready: Callable[[], bool]) -> None:
             text = json.dumps({"at": time.time(), "ready": ready()})
             was_well, well = well, await asyncio.to_thread(_has_written, path, text)
             if was_well and not well:
-                log.error("the sign of life cannot be written: check the disk and status_file")
+                log.error("the status file cannot be written: check the disk and the setting status_file")
             await asyncio.sleep(_RENEWED_EVERY_SECONDS)
     finally:
         _remove(path)
@@ -77,9 +77,9 @@ def _problem(path: Path) -> str | None:
         age = time.time() - status["at"]
         ready = status["ready"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return "the worker's sign of life cannot be read"
+        return "the worker's status file cannot be read"
     if age > _STALE_AFTER_SECONDS:
-        return f"the worker has not shown life for {age:.0f} s"
+        return f"the worker has not renewed its status file for {age:.0f} s"
     return None if ready else "the worker is starting or its group is rebalancing"
 
 

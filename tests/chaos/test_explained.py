@@ -33,7 +33,7 @@ SHARES = ["w-process has partitions 0, 1 of 4", "w-notify has partitions 0, 1 of
     ("lines", "interruptions", "ambiguous"),
     [
         (SHARES, 0, 0),
-        ([*SHARES, "w-process has partitions 0 of 4", "w-notify stands by: all"], 2, 0),
+        ([*SHARES, "w-process has partitions 0 of 4", "w-notify stands by: other workers have all"], 2, 0),
         ([*SHARES, f"chaos: w-notify {PUT_OUT}"], 1, HANDS),
         ([*SHARES, f"chaos: w-process {PUT_OUT}"], 1, 0),
         ([*SHARES, f"chaos: {CUT_SHORT}", f"chaos: {CUT_SHORT}"], 0, 2),

@@ -17,7 +17,9 @@ async def test_what_works_is_said_and_nothing_is_created(kafka: EmbeddedKafka, i
     for _ in range(2):
         async with worker_process("check-config", "--connect", env=env) as process:
             assert await process.exited() == 0
-        assert any(line.startswith("kafka    ok: it lets the worker in; the worker makes ") for line in process.lines)
+        assert any(
+            line.startswith("kafka    ok: it lets the worker in; the worker will create ") for line in process.lines
+        )
         assert process.lines[-1] == "mail     ok: the server answers"
     assert inbox.accepted == 0
 
@@ -40,7 +42,7 @@ async def test_topics_that_fit_and_a_prefix_of_another_group_are_told_apart(
     env = environment(kafka.bootstrap_servers, inbox, settings.topic_prefix, tmp_path)
     async with worker_process("check-config", "--connect", env=env) as process:
         assert await process.exited() == 0
-    assert "kafka    ok: it lets the worker in; all topics are there and fit" in process.lines
+    assert "kafka    ok: it lets the worker in; all topics exist and are configured correctly" in process.lines
 
     async with worker_process("check-config", "--connect", env=env | {"NPS_KAFKA__GROUP": "another"}) as process:
         assert await process.exited() == 1

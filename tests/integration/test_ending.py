@@ -22,8 +22,8 @@ _FAILURES = {
     "thread_raises": "Faust stopped: RuntimeError",
     "start_raises": "RuntimeError",
     "topics_raise": "stopped by a bug",
-    "start_cancelled": "was cancelled, though nobody asked for a stop",
-    "cancelled": "the sign of life was cancelled, though nobody asked for a stop",
+    "start_cancelled": "was cancelled, although nobody asked for a stop",
+    "cancelled": "the writing of the status file was cancelled, although nobody asked for a stop",
     "stubborn": "the worker has stopped, but a part of its process does not end",
     "thread_stays": "the worker has stopped, but a part of its process does not end",
     "loop_blocked": "stopped at once: a bug (RuntimeError)",
@@ -100,7 +100,7 @@ async def test_a_task_that_takes_no_notice_does_not_keep_a_worker_from_a_clean_e
     finally:
         await process.end(signal.SIGKILL)
     assert time.monotonic() - began < _SOON_SECONDS
-    assert process.count("batches finished, offsets committed") == 1
+    assert process.count("all batches are finished, and their offsets are committed") == 1
 
 
 @pytest.mark.parametrize(("command", "code"), [("run", 0), ("publish", -signal.SIGTERM)])

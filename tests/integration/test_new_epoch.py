@@ -89,7 +89,7 @@ async def test_a_topic_made_anew_stops_the_worker_and_after_a_command_all_of_it_
             await publish(kafka, name, range(PORTION, 2 * PORTION))
     async with worker_process("run", env=env) as process:
         await stopped(process, topic)
-    for said in ("goes on with partitions", "nothing to do"):
+    for said in ("goes on with partitions", "there is nothing to do"):
         async with worker_process("new-epoch", short, env=env) as command:
             assert await command.exited() == 0, command.lines
         assert said in command.lines[-1]

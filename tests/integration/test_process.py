@@ -104,7 +104,7 @@ async def test_topics_with_differing_partitions_are_refused_with_what_to_do(
         assert await process.exited() == 1
     assert len(process.lines) == 1, process.lines
     assert "unfit.responses has 3 partitions, but unfit.alerts has 2" in process.lines[0]
-    assert "Create the differing topics anew" in process.lines[0]
+    assert "Delete the topics that differ and create them" in process.lines[0]
 
 
 async def test_topics_whose_configuration_would_lose_something_are_refused_with_what_it_should_be(
@@ -131,7 +131,10 @@ async def test_tallies_that_an_older_version_made_are_no_reason_to_stop(
         await process.said("started")
         assert await process.end() == 0
     assert (
-        process.count("older.tallies: retention.ms is 604800000: records that wait longer to be counted are lost") == 1
+        process.count(
+            "older.tallies: retention.ms is 604800000: records that wait longer than this to be counted are lost"
+        )
+        == 1
     )
 
 
@@ -144,7 +147,7 @@ async def test_sigint_stops_as_cleanly_as_sigterm(
     async with worker_process("run", "--role", role, env=env, within=DEAF) as process:
         await process.said("started")
         assert await process.end(signal.SIGINT) == 0
-        assert "batches finished, offsets committed" in process.lines[-1]
+        assert "all batches are finished, and their offsets are committed" in process.lines[-1]
 
 
 async def test_wrong_settings_are_one_line_each_and_exit_2() -> None:

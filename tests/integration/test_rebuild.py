@@ -146,7 +146,7 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
     assert done == f"rebuild of {table} is complete; the workers can be started"
     assert any("100 %" in line for line in said)
     assert await rebuild(settings, [], _ALL_MAIL, said.append) == (
-        "no table was lost; name one with --table, or all of them with --all"
+        "no table was lost; --table names a table to make again, and --all means all of them"
     )
     async with bench(**options) as running:
         await running.settle()
@@ -182,7 +182,7 @@ async def test_all_tables_are_made_again_though_a_rebuild_was_killed_half_way(
         await half.end(signal.SIGKILL)
     async with worker_process("run", env=env) as refused:
         assert await refused.exited() == 1
-        assert any("a rebuild was begun and is not finished" in line for line in refused.lines)
+        assert any("a rebuild has begun and is not finished" in line for line in refused.lines)
     async with worker_process("rebuild", "--mail-newer-than-days", "10000", env=env) as again:
         assert await again.exited() == 0
     assert "rebuild of contacts, segments, watches, outbox is complete; the workers can be started" in again.lines

@@ -103,7 +103,7 @@ async def test_whoever_is_let_in_does_the_whole_job(
         assert await working.end() == 0
     assert mail.message["To"] == "support@example.com"
     assert [line.strip() for line in publishing.lines] == [f"1 published to {name}.responses"]
-    assert "batches finished, offsets committed" in working.lines[-1]
+    assert "all batches are finished, and their offsets are committed" in working.lines[-1]
     assert PASSWORD not in "".join(working.lines + publishing.lines)
 
 
@@ -174,7 +174,7 @@ async def test_a_name_that_the_certificate_is_not_for_is_refused(door: Door) -> 
     ],
 )
 async def test_another_protocol_is_guessed_where_the_server_hangs_up(door: Door, protocol: str, listener: str) -> None:
-    with pytest.raises(Unreachable, match=r"hangs up; perhaps it wants another kafka.security_protocol"):
+    with pytest.raises(Unreachable, match=r"closes the connection; perhaps it needs another kafka.security_protocol"):
         await preflight(door.settings(protocol, listener))
 
 
@@ -184,7 +184,7 @@ async def test_a_client_certificate_that_is_wanted_is_guessed_as_well(door: Door
 
 
 async def test_a_login_where_none_is_taken_is_told_so(door: Door) -> None:
-    with pytest.raises(Refused, match=r"takes no logins: check kafka.security_protocol"):
+    with pytest.raises(Refused, match=r"does not accept logins: check kafka.security_protocol"):
         await preflight(door.settings("SASL_PLAINTEXT", bootstrap_servers=door.kafka.bootstrap_servers))
 
 

@@ -80,11 +80,11 @@ def test_records_deleted_unread_are_passed_by_where_they_were_never_here_and_sto
 def test_what_is_wrong_names_topic_partition_offsets_and_command() -> None:
     [line] = compared(counted_on=False, logs={0: Log(0, 4), 1: Log(0, 20, 1_000)}).wrong
     assert line == (
-        "nps.x was deleted and made anew, or cut back (partition 0: everything up to offset 9 was decided, but it "
+        "nps.x was deleted and created again, or cut back (partition 0: everything up to offset 9 was decided, but it "
         "ends at 4). To count what it holds now as new, stop every worker and run: python -m worker new-epoch x"
     )
     [line] = compared(counted_on=False, logs=None).wrong
-    assert line.startswith("nps.x: the topic is gone.")
+    assert line.startswith("nps.x: the topic does not exist any more.")
 
 
 class Reader:

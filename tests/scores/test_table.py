@@ -69,7 +69,7 @@ def test_promoters_that_appeared_in_a_segment_alone_are_a_question_with_its_figu
 
     assert "?" not in lines[1]
     assert lines[2].endswith(
-        "? promoters from 47% to 86% since 2026-03-02, beside it from 50% to 51%: were they asked for?"
+        "? promoters from 47% to 86% since 2026-03-02, elsewhere from 50% to 51%: were they asked for?"
     )
 
 

@@ -142,7 +142,7 @@ async def test_a_topic_that_is_gone_is_called_that() -> None:
     producer = Producer(say_nothing)
     producer.known = False
 
-    with pytest.raises(StateNotDurable, match=r"^a: the topic is gone\. Start the worker again"):
+    with pytest.raises(StateNotDurable, match=r"^a: the topic does not exist any more\. Start the worker again"):
         await sender(producer).send([("a", 0, records(1))])
 
 

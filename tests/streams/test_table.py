@@ -155,7 +155,7 @@ async def test_nobody_goes_on_from_rows_whose_rebuild_is_not_finished(kafka: Kaf
     half = Partition()
     half.own = Fence(1, 0)
     kafka.log += [half.logged_head(Head(rebuilding=True)), half.logged(b"a", b"1")]
-    with pytest.raises(StateLost, match=r"a rebuild was begun and is not finished. .* python -m worker rebuild$"):
+    with pytest.raises(StateLost, match=r"a rebuild has begun and is not finished. .* python -m worker rebuild$"):
         await Worker(kafka).take_over(1)
 
     assert len(kafka.log) == 2  # nothing was written

@@ -17,9 +17,10 @@ from worker.notify.channels.email.smtp import EmailChannel
 from worker.settings import CONFIG_VARIABLE, Settings, load
 
 SETTINGS_HELP = (
-    f"Settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and NPS_ variables, which win."
+    f"The settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and from environment variables "
+    "that begin with NPS_; a variable wins over the file."
 )
-ROLE_HELP = "process: decide and count; notify: send mail; all: both in one process (default)"
+ROLE_HELP = "process decides and counts; notify sends mails; all is both in one process (default)"
 
 
 class Exit(IntEnum):
@@ -79,7 +80,7 @@ def with_kafka(
             return asyncio.run(work(asked, settings))
         except KafkaError as error:
             server = f"{settings.kafka.bootstrap_servers} (kafka.bootstrap_servers)"
-            print(f"\n{server}: {type(error).__name__}; is Kafka there?", file=sys.stderr)
+            print(f"\n{server}: {type(error).__name__}; is Kafka running there?", file=sys.stderr)
         except (Unreachable, Fatal, StillRunning) as error:
             print(error, file=sys.stderr)
         return Exit.FAILED

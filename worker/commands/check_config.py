@@ -22,17 +22,18 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "check-config",
-        help="check the settings and print the main ones",
-        description="Checks the settings and prints the main ones. With --connect it tries Kafka, its topics, and the "
-        "mail server with its login as well. Nothing is created, and no mail is sent without --send-test-mail.",
+        help="check the settings and print the most important ones",
+        description="Checks the settings and prints the most important ones. With --connect, the command also tries to "
+        "use Kafka, its topics, and the mail server with its login. It creates nothing, and sends no mail without "
+        "--send-test-mail.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("--connect", action="store_true", help="try Kafka and the mail server as well")
+    parser.add_argument("--connect", action="store_true", help="also try to use Kafka and the mail server")
     parser.add_argument(
         "--send-test-mail",
         type=_address,
         metavar="ADDRESS",
-        help="send a mail to this address, as alerts are sent, and say whether the server accepts it",
+        help="send a mail to this address, in the way in which alerts are sent, and say whether the server accepts it",
     )
     parser.set_defaults(run=with_settings(_check))
 
@@ -87,9 +88,9 @@ async def _kafka(settings: Settings) -> bool:
     except KafkaError as error:
         return _said("kafka", f"failed: {type(error).__name__} (kafka.bootstrap_servers)", fine=False)
     still = (
-        f"; the worker makes {counted(len(absent), 'topic')} when it starts"
+        f"; the worker will create {counted(len(absent), 'topic')} when it starts"
         if absent
-        else "; all topics are there and fit"
+        else "; all topics exist and are configured correctly"
     )
     return _said("kafka", f"ok: it lets the worker in{still}", fine=True)
 

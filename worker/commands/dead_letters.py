@@ -22,31 +22,33 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "dead-letters",
         help="show the records that were refused, and why",
-        description="Shows the newest dead letters, the newest last: when and where the record came, why it was "
-        "refused, and how it begins. What is shown may be personal.",
+        description="Shows the newest dead letters; the newest one is the last. For each it says when and where the "
+        "record came, why it was refused, and how it begins. This may show personal data.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
-        "--reason", type=_reason, metavar="WORD", help="show only those with this reason, such as not_json"
+        "--reason", type=_reason, metavar="WORD", help="show only dead letters with this reason, such as not_json"
     )
-    parser.add_argument("--since", type=_age, metavar="AGE", help="show only those that are not older: 30m, 12h, 7d")
+    parser.add_argument(
+        "--since", type=_age, metavar="AGE", help="show only dead letters that are younger: 30m, 12h, 7d"
+    )
     parser.add_argument(
         "--limit",
         type=_count,
         default=_LIMIT,
         metavar="N",
-        help=f"show at most so many, the newest (default: {_LIMIT})",
+        help=f"show at most this many of the newest dead letters (default: {_LIMIT})",
     )
     parser.add_argument(
-        "--full", action="store_true", help="show values as far as they were kept, not one line of each"
+        "--full", action="store_true", help="show of each value all that was kept, and not only one line"
     )
-    parser.add_argument("--json", action="store_true", help="print each as the event that it is, one per line")
+    parser.add_argument("--json", action="store_true", help="print each dead letter as its event in JSON, one per line")
     parser.set_defaults(run=with_kafka(_show))
 
 
 def _reason(text: str) -> str:
     if text not in set(Reason):
-        raise argparse.ArgumentTypeError(f"{text} is no reason: write one of {', '.join(Reason)}")
+        raise argparse.ArgumentTypeError(f"{text} is not a reason: write one of {', '.join(Reason)}")
     return text
 
 
@@ -54,13 +56,13 @@ def _age(text: str) -> int:
     """Return an age in seconds."""
     match = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text} is no age: write 30m, 12h or 7d")
+        raise argparse.ArgumentTypeError(f"{text} is not an age: write for instance 30m, 12h or 7d")
     return int(match[1]) * _UNITS[match[2]]
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 1,000,000")
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 1,000,000")
     return int(text)
 
 
@@ -73,7 +75,8 @@ async def _show(asked: argparse.Namespace, settings: Settings) -> int:
         print(letter.model_dump_json() if asked.json else "\n".join(dead_letters.lines(letter, width)))
     if not found:
         print(
-            f"{topic} has no dead letters" + (" that fit --reason and --since" if asked.reason or asked.since else ""),
+            f"{topic} has no dead letters"
+            + (" that match --reason and --since" if asked.reason or asked.since else ""),
             file=sys.stderr,
         )
     return Exit.FINE

@@ -21,16 +21,18 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--once", action="store_true", help="publish everything, wait until it is processed, and exit")
     parser.add_argument(
-        "--input", type=file, metavar="FILE", help="responses to publish, one per line; default: samples"
+        "--input", type=file, metavar="FILE", help="publish the responses of this file, one per line (default: samples)"
     )
     parser.add_argument("--json", action="store_true", help="with --once: print the result as one line of JSON")
     parser.add_argument(
         "--kafka",
         type=_server,
         metavar="HOST:PORT",
-        help="use this Kafka, with new topics, instead of an embedded one",
+        help="use this Kafka, with new topics, instead of starting one",
     )
-    parser.add_argument("--rate", type=_rate, default=4.0, metavar="N", help="responses per second (default: 4)")
+    parser.add_argument(
+        "--rate", type=_rate, default=4.0, metavar="N", help="publish N responses per second (default: 4)"
+    )
     parser.add_argument("--mails", type=_folder, metavar="DIR", help="write each mail that arrives to a file in DIR")
     parser.set_defaults(run=partial(_demo, parser))
 
@@ -48,7 +50,7 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate <= _FASTEST:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0, and at most {_FASTEST:,}")
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0 and at most {_FASTEST:,}")
     return rate
 
 
@@ -60,7 +62,7 @@ def _folder(text: str) -> Path:
         (folder / ".writable").touch()
         (folder / ".writable").unlink()
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no folder that can be written to: {error.strerror}") from None
+        raise argparse.ArgumentTypeError(f"{text} is not a folder that can be written to: {error.strerror}") from None
     return folder
 
 

@@ -13,13 +13,15 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "health",
-        help="exit 0 if the workers on this machine are alive and ready",
+        help="exit with 0 if the workers on this machine are alive and ready",
         description="Looks at the files by which the workers on this machine show that they are alive (status_file). "
         "Exit 0: all are alive and ready. Exit 1: a line says what is wrong, or that no worker runs.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
-        "--role", choices=get_args(Role), help="look only at workers of this role; default: at all that run"
+        "--role",
+        choices=get_args(Role),
+        help="look only at workers of this role (default: at all workers on this machine)",
     )
     parser.set_defaults(run=with_settings(_health))
 

@@ -1,4 +1,4 @@
-"""`new-epoch`: go on with a topic that was deleted and made anew, or cut back."""
+"""`new-epoch`: go on with a topic that was deleted and created again, or cut back."""
 
 import argparse
 
@@ -12,10 +12,11 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "new-epoch",
-        help="go on with a topic that was deleted and made anew, or cut back",
-        description="Has the worker go on with what a topic holds now, after the topic was deleted and made anew, or "
-        "cut back, or after retention deleted what was not read yet. Everything that was counted before stays. The "
-        "workers must be stopped. A topic that is as it was read stays as it is.",
+        help="go on with a topic that was deleted and created again, or cut back",
+        description="Makes the worker go on with the records that a topic holds now, after the topic was deleted and "
+        "created again, or cut back, or after retention deleted records that were not read yet. Everything that was "
+        "counted before stays counted. The workers must be stopped. The command changes nothing if the topic still "
+        "holds the records that the worker read.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument("topic", choices=sorted(CONSUMED), help="the topic, without topic_prefix")

@@ -59,7 +59,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--check", action="store_true", help="publish nothing, and say which lines the worker would refuse, and why"
     )
-    parser.add_argument("--as-is", action="store_true", help="publish even if the first line is no JSON object")
+    parser.add_argument("--as-is", action="store_true", help="publish even if the first line is not a JSON object")
     parser.set_defaults(run=partial(_run, parser))
 
 
@@ -79,9 +79,9 @@ def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
         return with_settings(lambda _, settings: _check(numbered, settings))(asked)
     if numbered and not is_object(numbered[0][1]) and not asked.as_is:
         print(
-            f"{asked.file}: line {numbered[0][0]} is no JSON object, so nothing was published. Each line must be one "
-            "response as a JSON object, see schemas/json/response.schema.json. --check says what is wrong with each "
-            "line, and --as-is publishes them all the same.",
+            f"{asked.file}: line {numbered[0][0]} is not a JSON object, so nothing was published. Each line must be "
+            "one response as a JSON object, see schemas/json/response.schema.json. --check says what is wrong with "
+            "each line, and --as-is publishes them all the same.",
             file=sys.stderr,
         )
         return Exit.WRONG
@@ -114,7 +114,7 @@ def _check(numbered: list[tuple[int, bytes]], settings: Settings) -> int:
     print(f"{len(numbered) - refused.total():,} of {lines}{by_reason}")
     if too_old:
         what = counted(too_old, "answer counts, but raises", "answers count, but raise")
-        print(f"{what} no alert: older than alerts.max_age_days ({settings.alerts.max_age_days:g})")
+        print(f"{what} no alert: older than {settings.alerts.max_age_days:g} days (alerts.max_age_days)")
     return Exit.FAILED if refused else Exit.FINE
 
 
@@ -131,7 +131,7 @@ async def _publish(values: list[bytes], settings: Settings, done: str) -> int:
         is_there = bool(await reader.partitions(topic))
     if not is_there:
         print(
-            f"{topic} is not there yet: start the worker once (python -m worker run), so that it makes its topics",
+            f"{topic} does not exist yet: start the worker once (python -m worker run), so that it creates its topics",
             file=sys.stderr,
         )
         return Exit.FAILED

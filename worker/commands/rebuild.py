@@ -18,11 +18,11 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "rebuild",
         help="make tables again whose changelogs were deleted or cut back",
-        description="Makes the worker's tables again from the topics they came from, while every worker is stopped: "
-        "contacts, segments and watches from the responses, the outbox from alerts and the delivery log. Nothing that "
-        "was published is published again, and no mail that was sent is sent again. It may be interrupted and run "
-        "again. Without --table or --all it makes those tables again that were lost. Responses that retention has "
-        "deleted cannot come back: a table that is not lost should not be made again.",
+        description="Makes the worker's tables again while every worker is stopped: contacts, segments and watches "
+        "from the responses, the outbox from the alerts and the delivery log. The command publishes nothing a "
+        "second time, and no mail that was sent is sent again. It may be interrupted and run again. Without --table "
+        "or --all it makes only the tables that were lost. Responses that retention has deleted cannot come back, "
+        "so do not make a table again that is intact.",
         epilog=SETTINGS_HELP,
     )
     which = parser.add_mutually_exclusive_group()
@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         action="append",
         choices=SOURCES,
         default=[],
-        help="make this table again; may be given several times",
+        help="make this table again; the option may be repeated",
     )
     which.add_argument("--all", action="store_true", help="make all four tables again")
     parser.add_argument(
@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
         type=_days,
         default=_MAIL_DAYS,
         metavar="DAYS",
-        help="mails that were never sent go out if their alerts are younger than this many days; older ones are "
+        help="mails that were never sent are sent if their alerts are younger than this many days; otherwise they are "
         f"cancelled, with a line in the delivery log (default: {_MAIL_DAYS:g})",
     )
     parser.set_defaults(run=with_kafka(_rebuild))

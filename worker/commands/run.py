@@ -15,15 +15,16 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "run",
         help="run the worker until SIGTERM or Ctrl-C",
-        description="Runs the worker until SIGTERM or Ctrl-C: exit 0. It creates topics that are missing, and waits "
-        "for Kafka if it is not there. If something must stop it, one line of the log says what to do: exit 1.",
+        description="Runs the worker until SIGTERM or Ctrl-C; the exit code is then 0. The worker creates topics "
+        "that are missing, and waits for Kafka if it is not reachable. If something stops the worker, one line of "
+        "the log says what to do, and the exit code is 1, or 2 for a wrong configuration.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument("--role", choices=get_args(Role), default="all", help=ROLE_HELP)
     parser.add_argument(
         "--log-format",
         choices=sorted(logs.FORMATS),
-        help="json: for machines; text: for people (default: the setting log_format)",
+        help="json for machines, text for people (default: the setting log_format)",
     )
     parser.set_defaults(run=with_settings(_run))
 

@@ -23,16 +23,16 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "scores",
         help="show a segment's NPS and what drags it down",
-        description="Shows a segment and those below it; the ones that take most from their parent's NPS come "
-        "first. `drag` is how many points of the parent's NPS a segment adds or takes; * marks one that differs from "
-        "the rest of its parent by more than chance explains.",
+        description="Shows a segment and the segments below it. Those that take most from the NPS of their parent, the "
+        "segment above them, come first. `drag` is the number of points that a segment adds to its parent's NPS or "
+        "takes from it; * marks a segment that differs from the rest of its parent by more than chance explains.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
-        "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3; default: all"
+        "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/shop-3 (default: all answers)"
     )
-    parser.add_argument("--tree", action="store_true", help="show all segments below, not only the next level")
-    parser.add_argument("--surveys", action="store_true", help="show the surveys instead of the segments")
+    parser.add_argument("--tree", action="store_true", help="show all levels of segments below, not only the next one")
+    parser.add_argument("--surveys", action="store_true", help="show surveys instead of segments")
     parser.add_argument(
         "--window",
         choices=WINDOWS,
@@ -43,14 +43,14 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--people",
         action="store_true",
-        help=f"count each customer once, by the latest answer; windows: {', '.join(PEOPLE_WINDOWS)}",
+        help=f"count each customer once, by the latest answer; --window is then one of {', '.join(PEOPLE_WINDOWS)}",
     )
     parser.set_defaults(run=with_kafka(_scores))
 
 
 async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.surveys and asked.path:
-        print("--surveys shows the surveys of all segments: name no segment with it", file=sys.stderr)
+        print("--surveys shows the surveys of all segments: do not name a segment with it", file=sys.stderr)
         return Exit.WRONG
     topic = topic_name(settings.topic_prefix, outbox.SCORES)
     found = await latest(settings.kafka, topic)
@@ -68,7 +68,7 @@ async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
     path = "" if asked.surveys else spelled(asked.path)
     if path not in found:
         known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)
-        hint = f"did you mean {known}?" if known else "see them all with --tree" if found else "has the worker run?"
+        hint = f"did you mean {known}?" if known else "--tree shows all segments" if found else "has the worker run?"
         print(f"{topic} has no scores of {path or 'any segment'}; {hint}", file=sys.stderr)
         return Exit.FAILED
     depth = None if asked.tree else 1

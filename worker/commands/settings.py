@@ -11,8 +11,8 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "settings",
         help="print a worker.toml with every setting, its meaning and its default",
-        description="Prints a worker.toml in which every setting is a comment with its meaning and its default. Take a "
-        "# away and change the value to set one.",
+        description="Prints a worker.toml in which every setting is a comment with its meaning and its default. To "
+        "change a setting, remove the # before its name and change the value.",
     )
     parser.set_defaults(run=_print)
 

@@ -13,8 +13,8 @@ def add(commands: Commands) -> None:
         "take-over",
         help="make kafka.group the owner of the topics in place of another group, whose workers are stopped for good",
         description="Makes kafka.group the owner of the topics of topic_prefix, in place of the group that owns them. "
-        "That group's workers must be stopped. Its state and its offsets are not taken over: the new group reads the "
-        "topics from their beginning, so that retained answers are counted, and retained alerts mailed, once more.",
+        "That group's workers must be stopped. The new group does not take over its state and its offsets: it reads "
+        "the topics from their beginning, so it counts retained answers, and mails retained alerts, once more.",
         epilog=SETTINGS_HELP,
     )
     parser.set_defaults(run=with_kafka(_take_over))

@@ -13,8 +13,8 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "topics",
         help="print the topics that the worker needs, as text or as commands of Kafka's own tools",
-        description="Prints every topic that the worker needs, with its configuration. The worker creates what is "
-        "missing. Where it lacks the permission, somebody else can do the same by the commands.",
+        description="Prints every topic that the worker needs, with its configuration. The worker creates the "
+        "topics that are missing. If it lacks the permission, somebody else can create them with the commands.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -27,10 +27,12 @@ def add(commands: Commands) -> None:
         "--role",
         choices=get_args(topic_plan.Role),
         default="all",
-        help="with kafka-acls: whose permissions (default: all)",
+        help="with kafka-acls: the role that gets the permissions (default: all)",
     )
     parser.add_argument(
-        "--principal", default="User:nps-worker", help="with kafka-acls: who gets them (default: User:nps-worker)"
+        "--principal",
+        default="User:nps-worker",
+        help="with kafka-acls: the user that gets the permissions (default: User:nps-worker)",
     )
     parser.set_defaults(run=with_settings(_show))
 

@@ -1,1 +1,1 @@
-"""Inference on streams of answers: drops and whom they come from, silences, jumps of promoters, likeness. Pure."""
+"""Inference on streams of answers: drops and the segments that cause them, silences, jumps of promoters. Pure."""

@@ -1,4 +1,4 @@
-"""A Kafka and a mail inbox of one's own, for the demo and the tests; neither Docker nor Java has to be installed."""
+"""A Kafka and a mail inbox that the demo and the tests start; neither Docker nor Java has to be installed."""
 
 from worker.errors import WorkerError
 

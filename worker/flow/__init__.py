@@ -1,1 +1,1 @@
-"""What is decided about records, without Faust, clock or I/O: a folder each road, from its topic to its table."""
+"""What is decided about records, without Faust, clock or I/O: one folder for each road, from topic to table."""

@@ -19,17 +19,17 @@ class IntakePolicy(Section):
         default=1_000_000,
         ge=1_000,
         le=1_000_000,
-        description="Largest size of a record's value in bytes; a larger one becomes a dead letter.",
+        description="Largest size of a record's value, in bytes. A record with a larger value becomes a dead letter.",
     )
     max_ahead_hours: float = Field(
         default=24.0,
         gt=0,
         le=8_760,
-        description="Hours that an answer's time may lie after its record's Kafka time; beyond them it becomes a "
-        "dead letter.",
+        description="Hours by which an answer's time may be later than its record's Kafka time. If it is later still, "
+        "the record becomes a dead letter.",
     )
     dead_letter_payload_bytes: int = Field(
-        default=16_384, ge=0, le=500_000, description="Number of bytes of a refused value that its dead letter keeps."
+        default=16_384, ge=0, le=500_000, description="Number of bytes of the refused value that a dead letter keeps."
     )
 
 
@@ -40,21 +40,21 @@ class HistoryPolicy(Section):
         default=32,
         ge=1,
         le=240,
-        description="Number of answers that are kept of each customer, so that they can be corrected. Fewer are kept "
-        "if they are larger than 400,000 bytes together.",
+        description="Number of answers that the worker keeps of each customer, so that they can be corrected. It keeps "
+        "fewer if they are larger than 400,000 bytes together.",
     )
     known_ids: int = Field(
         default=2_000,
         ge=0,
         le=20_000,
-        description="Number of earlier answers of each customer whose ids are kept (12 bytes each), so that "
-        "duplicates of them are recognised.",
+        description="Number of earlier answers of each customer of which the worker keeps only the ids (12 bytes "
+        "each), so that it recognises their duplicates.",
     )
     days: int = Field(
         default=730,
         ge=1,
         le=36_500,
-        description="Days after which an answer is forgotten, also if its customer never answers again.",
+        description="Days after which the worker forgets an answer, even if the customer never answers again.",
     )
 
 
@@ -68,8 +68,8 @@ class AlertPolicy(Section):
         default=14.0,
         gt=0,
         le=36_500,
-        description="Days by which an answer's time may lie before its record's Kafka time; an older answer raises "
-        "no alert and no invitation.",
+        description="Days by which an answer's time may be earlier than its record's Kafka time. An older answer "
+        "raises no alert and no invitation.",
     )
 
 
@@ -78,12 +78,12 @@ class Platform(Section):
 
     name: str = Field(default="testimonial", min_length=1, description="The platform's name in the invitation event.")
     url: str | None = Field(
-        default=None, description="The https address that customers are asked to visit. Without it nobody is invited."
+        default=None, description="The https address that customers are asked to visit. Without it, nobody is invited."
     )
     selective: Literal["allowed", "forbidden"] = Field(
         default="allowed",
-        description="Whether the platform allows inviting promoters only. If not, everybody who consents is invited "
-        "alike, in neutral words.",
+        description="Whether the platform allows inviting promoters only. If it is forbidden, everybody who "
+        "consents is invited, in neutral words and whatever the score.",
     )
     incentives: Literal["allowed", "forbidden"] = Field(
         default="forbidden", description="Whether the platform allows offering a reward."
@@ -105,7 +105,10 @@ class InvitationPolicy(Section):
     """Who is invited, how often, and where to."""
 
     quarantine_days: int = Field(
-        default=180, ge=0, le=36_500, description="Days after an invitation in which its customer is not invited again."
+        default=180,
+        ge=0,
+        le=36_500,
+        description="Days after an invitation during which the same customer is not invited again.",
     )
     platform: Platform = Platform()
 
@@ -117,22 +120,22 @@ class BurstPolicy(Section):
         default=2.0,
         ge=0,
         le=60,
-        description="Answers may be a mail scanner's if there are fewer seconds than this between them. 0: scanners "
-        "are not looked for.",
+        description="Answers may come from a mail scanner if fewer seconds than this lie between them. With 0, the "
+        "worker does not look for scanners.",
     )
     scanner_scores: int = Field(
         default=4,
         ge=3,
         le=11,
-        description="Number of different scores, without a comment and within that time, that only a mail scanner "
-        "gives.",
+        description="Number of different scores, all without a comment and within scanner_seconds, that only a mail "
+        "scanner gives.",
     )
     double_click_seconds: float = Field(
         default=1.0,
         ge=0,
         le=60,
-        description="The same score and comment again within fewer seconds than this is one answer sent twice. 0: "
-        "double clicks are not looked for.",
+        description="If the same score and comment come twice within fewer seconds than this, one answer was sent "
+        "twice. With 0, the worker does not look for double clicks.",
     )
 
 
@@ -143,7 +146,8 @@ class SolicitationPolicy(Section):
         default=60,
         ge=1,
         le=10_080,
-        description="An answer at most so many minutes after a contact is marked, if whoever it judges asked for it.",
+        description="An answer is marked if the person or the team that it judges asked for it, and if it was given at "
+        "most this many minutes after the contact.",
     )
 
 
@@ -154,14 +158,15 @@ class IncidentPolicy(Section):
         default=2_000,
         ge=200,
         le=1_000_000,
-        description="Average number of answers per segment between false alarms anywhere in the tree. A higher "
-        "number means fewer false alarms, and that true drops are found later.",
+        description="Average number of answers per segment between false alarms anywhere in the tree. With a higher "
+        "number there are fewer false alarms, and true drops are found later.",
     )
     rest_hours: int = Field(
         default=24,
         ge=0,
         le=8_760,
-        description="Hours after the end of an incident in which another drop of its segment opens none.",
+        description="Hours after the end of an incident during which another drop of the same segment opens no "
+        "incident.",
     )
 
 
@@ -172,8 +177,8 @@ class SegmentPolicy(Section):
         default=100_000,
         ge=1_000,
         le=10_000_000,
-        description="Largest number of segments and surveys that are counted. Answers to a further one count for its "
-        "parents only, and an incident says so.",
+        description="Largest number of segments and surveys, taken together, that are counted. An answer to a further "
+        "one counts only for the segments above it, and an incident reports this.",
     )
 
 

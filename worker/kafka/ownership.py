@@ -62,7 +62,7 @@ def in_force(records: Iterable[ConsumerRecord]) -> Owner | None:
     if strays:
         last = strays[-1]
         log.warning(
-            "%s: %d records claim no ownership and are passed over, the last one at partition %d, offset %d",
+            "%s: %d records are not claims of ownership and are skipped; the last one is at partition %d, offset %d",
             *(last.topic, len(strays), last.partition, last.offset),
         )
     return owner

@@ -24,8 +24,8 @@ _ANSWER_SECONDS = 10.0
 
 _REFUSALS = {
     SaslAuthenticationFailed: "the login is refused: check kafka.sasl_username, sasl_password and sasl_mechanism",
-    UnsupportedSaslMechanismError: "it does not offer this way to log in: check kafka.sasl_mechanism",
-    IllegalSaslStateError: "it takes no logins: check kafka.security_protocol",
+    UnsupportedSaslMechanismError: "it does not offer this login mechanism: check kafka.sasl_mechanism",
+    IllegalSaslStateError: "it does not accept logins: check kafka.security_protocol",
 }
 #: OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _MISNAMED = {62, 64}
@@ -74,5 +74,5 @@ def _refusal(error: Exception) -> str | None:
 
 def _failure(error: Exception) -> str:
     if isinstance(error, (KafkaConnectionError, ConnectionResetError, ssl.SSLError)):
-        return "it hangs up; perhaps it wants another kafka.security_protocol or a kafka.ssl_certfile"
+        return "it closes the connection; perhaps it needs another kafka.security_protocol or a kafka.ssl_certfile"
     return type(error).__name__ if isinstance(error, KafkaError) else "not reachable"

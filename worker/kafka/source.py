@@ -81,13 +81,13 @@ class Comparison:
         """Compare the partitions of a topic; `logs` is None if the topic is gone."""
         command = f"python -m worker new-epoch {source.topic}"
         if logs is None:
-            self.wrong.append(f"{source.name}: the topic is gone. Once it is there again, run: {command}")
+            self.wrong.append(f"{source.name}: the topic does not exist any more. Once it exists again, run: {command}")
             return
         replaced = {number: said for number, head in heads.items() if (said := difference(head, logs[number]))}
         gone = {number: count for number in heads if (count := unread(heads[number], logs[number], due[number]))}
         if replaced:
             self.wrong.append(
-                f"{source.name} was deleted and made anew, or cut back ({_listed(replaced)}). "
+                f"{source.name} was deleted and created again, or cut back ({_listed(replaced)}). "
                 f"To count what it holds now as new, stop every worker and run: {command}"
             )
         elif gone and source.is_counted_on:

@@ -38,7 +38,9 @@ _DAY_MS = 86_400_000
 #: A value of this size still fits a responses record: too large for a response, but a dead letter, not a publisher's
 #: error.
 LARGEST_RECORD = 20 * 1024 * 1024
-_WHAT_TO_DO = "Create the differing topics anew with that number, or start under a new kafka.group and topic_prefix."
+_WHAT_TO_DO = (
+    "Delete the topics that differ and create them with that number, or start with a new kafka.group and topic_prefix."
+)
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
 #: How often a running worker looks whether partitions were added.
@@ -200,7 +202,7 @@ async def ensure(settings: Settings) -> Found:
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
             raise Refused(
                 f"Kafka does not permit what the worker asks for: {type(error).__name__} "
-                f"{' '.join(map(str, error.args))}. The permissions that it needs are printed by: python -m worker "
+                f"{' '.join(map(str, error.args))}. To print the permissions that it needs, run: python -m worker "
                 "topics --format kafka-acls"
             ) from error
         except (Unreachable, KafkaError) as error:
@@ -299,7 +301,7 @@ async def watch_partitions(settings: Settings, partitions: int) -> None:
         changed = [f"{name} has {counts[name]}" for name in sorted(counts) if counts[name] != partitions]
         if changed:
             raise TopicsUnfit(
-                f"this worker started with {partitions} partitions, but now {', '.join(changed)}: what lies in added "
+                f"this worker started with {partitions} partitions, but now {', '.join(changed)}: records in added "
                 f"partitions would not be read, and keyed state cannot move. {_WHAT_TO_DO}"
             )
 
@@ -331,8 +333,8 @@ async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings:
         kept = int(found[name].configs.get(checks.RETENTION_MS, "-1")) if name in found else -1
         if 0 <= kept < wanted:
             log.warning(
-                "%s: retention.ms is %d: records that wait longer to be counted are lost. Set it to %d, as in "
-                "new topics",
+                "%s: retention.ms is %d: records that wait longer than this to be counted are lost. Set it to %d, "
+                "which new topics get",
                 name,
                 kept,
                 wanted,
@@ -385,4 +387,4 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
             )
             said = f"{error.__name__} {rest[0] if rest and rest[0] else ''}".rstrip()
             raise TopicsUnfit(f"{name} could not be created: {said}{hint}")
-    log.info("created topics: %s", ", ".join(plan.name for plan in missing))
+    log.info("the worker created topics: %s", ", ".join(plan.name for plan in missing))

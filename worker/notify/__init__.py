@@ -1,1 +1,1 @@
-"""From an alert or an incident to who hears of it, and when: planning, which is pure, and the channels that send."""
+"""Who gets an alert or an incident, and when: the planning, which is pure, and the channels that send."""

@@ -17,18 +17,21 @@ _DOUBLINGS = 60
 class RetryPolicy(Section):
     """Backoff between attempts, in seconds, and how long to go on."""
 
-    first_seconds: float = Field(default=300.0, gt=0, le=86_400, description="Seconds until the second attempt.")
+    first_seconds: float = Field(
+        default=300.0, gt=0, le=86_400, description="Seconds between the first and the second attempt."
+    )
     longest_seconds: float = Field(
         default=4_000.0,
         gt=0,
         le=86_400,
-        description="Longest wait between two attempts, in seconds; each wait is twice the one before.",
+        description="Longest wait between two attempts, in seconds. Each wait is twice as long as the one before it.",
     )
     give_up_days: float = Field(
         default=5.0,
         gt=0,
         le=365,
-        description="Days after the first attempt beyond which there is none: a mail that was not accepted has failed.",
+        description="Days after the first attempt until the worker gives up. A mail that was not accepted by then has "
+        "failed.",
     )
 
     def delay(self, attempt: int) -> timedelta | None:

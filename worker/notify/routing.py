@@ -34,14 +34,16 @@ class Routable(Protocol):
 class Route(Section):
     """One route: events of this part of the tree, of these kinds and at least this severe, go to these receivers."""
 
-    name: str = Field(min_length=1, max_length=100, description="Its name, which no other route has.")
-    segment: str = Field(default="", description="Path prefix, such as 'fr/shop-3'; empty matches every segment.")
-    kinds: list[Kind] = Field(default=[], description="What it is about; empty matches every kind.")
-    min_severity: Severity = Field(
-        default=Severity.WARNING, description="The least severe that it takes: warning, error or critical."
+    name: str = Field(min_length=1, max_length=100, description="The name of the route, which no other route has.")
+    segment: str = Field(
+        default="", description="The segment, such as 'fr/shop-3', with all below it; empty: every one."
     )
-    to: list[str] = Field(min_length=1, description="Receivers; they share one mail.")
-    then_continue: bool = Field(default=False, description="Look at the following routes as well.")
+    kinds: list[Kind] = Field(default=[], description="Kinds of alerts and incidents; empty: every kind.")
+    min_severity: Severity = Field(
+        default=Severity.WARNING, description="The lowest severity that it takes: warning, error or critical."
+    )
+    to: list[str] = Field(min_length=1, description="The receivers, who share one mail.")
+    then_continue: bool = Field(default=False, description="Whether later routes are tried as well.")
 
     @field_validator("to")
     @classmethod

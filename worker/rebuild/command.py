@@ -92,7 +92,7 @@ class _Work:
         self._found = {found.table: found for found in tables}
         chosen = [table for table in SOURCES if table in (wanted or lost(tables))]
         if not chosen:
-            return "no table was lost; name one with --table, or all of them with --all"
+            return "no table was lost; --table names a table to make again, and --all means all of them"
         at_work = {topics.group_id(self._settings.kafka.group, ROLES[table]) for table in chosen}
         await members.gone(self._settings.kafka, at_work, self._say)
         # Only now, with nobody at work, does what was found stay as it is.
@@ -101,7 +101,7 @@ class _Work:
             await self._check_responses(chosen)
         for table in chosen:
             await self._writer.mark(self._changelog(table), self._found[table].partitions)
-        self._say(f"rebuild of {', '.join(chosen)} has begun; until it has ended no worker goes on from them")
+        self._say(f"rebuild of {', '.join(chosen)} has begun; until it has ended, no worker can use them")
         remade: dict[str, Remade] = {}
         if set(chosen) & set(_FROM_RESPONSES):
             remade |= await self._from_responses(chosen)
@@ -138,16 +138,17 @@ class _Work:
         replaced = [n for n in heads if source.difference(heads[n], logs[n]) is not None]
         if replaced:
             raise SourceLost(
-                f"{topic} was deleted and made anew, or cut back, in partitions {_listed(replaced)}. Before a rebuild, "
-                "run: python -m worker new-epoch responses"
+                f"{topic} was deleted and created again, or cut back, in partitions {_listed(replaced)}. Before a "
+                "rebuild, run: python -m worker new-epoch responses"
             )
         beyond = [n for n, offset in contacts.committed.items() if offset > contacts.ends[n]]
         if beyond:
             group = topics.group_id(self._settings.kafka.group, ROLES[CONTACTS])
             raise SourceLost(
-                f"{topic} ends before what was decided in partitions {_listed(beyond)}: it was deleted and made anew. "
-                "To have everything that it holds now decided as new, reset the group's offsets before a rebuild: "
-                f"kafka-consumer-groups --group {group} --topic {topic} --reset-offsets --to-earliest --execute"
+                f"{topic} ends before what was decided in partitions {_listed(beyond)}: it was deleted and created "
+                "again. To have everything that it holds now decided as new, reset the group's offsets before a "
+                f"rebuild: kafka-consumer-groups --group {group} --topic {topic} --reset-offsets --to-earliest "
+                "--execute"
             )
 
     async def _from_responses(self, chosen: Collection[str]) -> dict[str, Remade]:
@@ -235,9 +236,9 @@ class _Work:
         gone = [n for n in self._partitions if (contacts.begins[n] > 0 and stops[n]) or bases[n]]
         if gone:
             self._say(
-                f"{self._topic(outbox.RESPONSES)}: the first answers are not there any more in partitions "
-                f"{_listed(gone)}: retention has deleted it, or the topic was made anew. So customers' histories and "
-                "all-time windows begin with what is left"
+                f"{self._topic(outbox.RESPONSES)}: the first answers do not exist any more in partitions "
+                f"{_listed(gone)}: retention has deleted them, or the topic was created again. So customers' histories "
+                "and all-time windows begin with the answers that are left"
             )
 
     async def _day_of_next(self, topic: str, position: Mapping[int, int], stops: Mapping[int, int]) -> int:

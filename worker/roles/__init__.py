@@ -1,4 +1,4 @@
-"""The composition roots: one file a role, and what a role has beside the engine of streams/."""
+"""The composition roots: one file for each role, and what a role needs in addition to the engine of streams/."""
 
 from typing import Literal, get_args
 

@@ -262,7 +262,7 @@ class Courier(TableObserver):
         """Send a mail; return what came of it, None if the server cannot be used now."""
         if letter is None:
             lost = DeliveryError("letter_lost", retry=False, alarm=True)
-            log.error("mail %s has no content any more: the outbox was changed from outside", mail.delivery_id)
+            log.error("mail %s has no content any more: another program has changed the outbox", mail.delivery_id)
             return Outcome(lost, mail.route, mail.merged)
         told = mailbox.notice(mail, errand.key, letter)
         try:
@@ -332,7 +332,7 @@ class Courier(TableObserver):
         if self._outage.begins(now, refusing=refusing) and self._outage.until is not None:
             level = logging.ERROR if error.alarm else logging.WARNING
             wait = (self._outage.until - now) / 1_000
-            text = "mails wait, the mail server cannot be used: %s; trying again in %.0f s"
+            text = "mails wait, since the mail server cannot be used: %s; trying again in %.0f s"
             log.log(level, text, _reason(error), wait)
 
     async def _lease_holds(self, generation: int) -> bool:

@@ -28,8 +28,8 @@ class Surplus:
             self._warned[partition] = now
             log.warning(
                 "There are more segments and surveys than segments.most = %d: partition %d has just left out %d new "
-                "ones. Answers to them count for their parents only. Does each customer get a survey or a segment of "
-                "their own?",
+                "ones. Answers to them count only for the segments above them. Does each customer get a survey or a "
+                "segment of their own?",
                 self._most,
                 partition,
                 decided.surplus,

@@ -52,5 +52,8 @@ def _read(record: ConsumerRecord) -> Scores | None:
         return Scores.model_validate_json(record.value)
     except ValidationError:
         place = record.topic, record.partition, record.offset
-        log.warning("%s, partition %d, offset %d: the record is no scores of this version and is left out", *place)
+        log.warning(
+            "%s, partition %d, offset %d: this version cannot read the record's scores, and leaves the record out",
+            *place,
+        )
         return None

@@ -76,7 +76,7 @@ def _note(scores: Scores) -> str:
         return ""
     here = f"{found.promoters_before:.0%} to {found.promoters_since:.0%}"
     beside = f"{found.beside_before:.0%} to {found.beside_since:.0%}"
-    return f"? promoters from {here} since {found.since:%Y-%m-%d}, beside it from {beside}: were they asked for?"
+    return f"? promoters from {here} since {found.since:%Y-%m-%d}, elsewhere from {beside}: were they asked for?"
 
 
 def _aligned(column: int, cell: str, width: int) -> str:

@@ -122,8 +122,8 @@ class Sender:
                 gone = missing & (missing := {topic for topic in topics if not _exists(topic, producer)})
                 if gone:
                     raise StateNotDurable(
-                        f"{', '.join(sorted(gone))}: the topic is gone. Start the worker again: it makes the topic, "
-                        "or says what to do"
+                        f"{', '.join(sorted(gone))}: the topic does not exist any more. Start the worker again: it "
+                        "creates the topic, or says what to do"
                     )
                 waited = loop.time() - began
                 if waited > self._patience:
@@ -135,7 +135,7 @@ class Sender:
     def _given_up(self, *topics: str) -> StateNotDurable:
         return StateNotDurable(
             f"{', '.join(sorted(topics))}: no acknowledgement for {self._patience:.0f} s (kafka.patience_seconds). "
-            "Once Kafka is well, start the worker again: it goes on from what is durable"
+            "Once Kafka works, start the worker again: it goes on from what is durable"
         )
 
 

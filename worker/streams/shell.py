@@ -164,7 +164,7 @@ class Shell:
         if numbers:
             log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, numbers)), self.partitions)
         else:
-            log.info("%s stands by: all %d partitions have their workers", self.app.conf.id, self.partitions)
+            log.info("%s stands by: other workers have all %d partitions", self.app.conf.id, self.partitions)
 
     async def _on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
         if not await lease_confirmed(self.consumer, generation):

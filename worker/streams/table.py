@@ -260,9 +260,8 @@ class DurableTable(Table[bytes, bytes]):
         if partition.head.rebuilding:
             topic = self.changelog_topic.get_topic_name()
             raise StateLost(
-                f"{topic}, partition {number}: a rebuild was begun and is not finished. Stop every worker and run "
-                "again: "
-                "python -m worker rebuild"
+                f"{topic}, partition {number}: a rebuild has begun and is not finished. Stop every worker and run this "
+                "command again: python -m worker rebuild"
             )
         try:
             if not await self._raise_fence(number, generation):
@@ -306,7 +305,8 @@ class DurableTable(Table[bytes, bytes]):
         while stale := sorted(partition.stale):
             partition.stale.clear()
             log.warning(
-                "%s, partition %d: %d rows are written again, since a worker that had lost it wrote over them",
+                "%s, partition %d: %d rows are written again, since a worker that had lost this partition wrote "
+                "over them",
                 self.name,
                 number,
                 len(stale),

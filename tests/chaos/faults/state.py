@@ -117,7 +117,7 @@ async def changelog_gone(context: FaultContext, trials: int) -> None:
             else:
                 await delete(world, changelog)
                 await world.feed_some(_PORTION)
-                await _stopped_loudly(trial, worker, f"{changelog}: the topic is gone")
+                await _stopped_loudly(trial, worker, f"{changelog}: the topic does not exist any more")
 
 
 async def delete(world: World, topic: str) -> None:

@@ -24,7 +24,11 @@ async def run(context: FaultContext, trials: int) -> None:
                 with trial.healing(_STOPPED_SECONDS):
                     trial.expect("exit code", await worker.stop(), 0)
                 said = worker.process.lines[-1]
-                trial.expect("last words", "stopped: batches finished, offsets committed" in said, expected=True)
+                trial.expect(
+                    "last words",
+                    "stopped: all batches are finished, and their offsets are committed" in said,
+                    expected=True,
+                )
                 await world.deserted()
                 world.inbox.behaviour = None
                 await worker.start()

@@ -365,7 +365,7 @@ async def test_an_unknown_host_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
         error = await failure(channel.send(a_mail()))
 
     assert verdict(error) == ("name_not_found", True, False)
-    assert error.hint == "nobody.invalid:25: name not found (smtp.host)"
+    assert error.hint == "nobody.invalid:25: the name was not found (smtp.host)"
 
 
 @pytest.mark.parametrize(
@@ -693,8 +693,8 @@ async def test_the_error_does_not_repeat_what_the_server_said(script: Script) ->
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"username": "nps"}, "go together"),
-        ({"password": "secret-1"}, "go together"),
+        ({"username": "nps"}, "must be set together"),
+        ({"password": "secret-1"}, "must be set together"),
         ({"username": "nps", "password": "secret-1", "tls": "none", "host": "mail.example.org"}, "needs tls"),
         ({"username": "nps", "password": "secret-1", "tls": "none", "host": "10.0.0.1"}, "needs tls"),
         ({"cafile": "does/not/exist.pem"}, "not a file"),
@@ -753,7 +753,9 @@ async def test_but_not_for_ever(script: Script) -> None:
         script.gate.set()
 
     assert (error.reason, error.retry, error.unsure) == ("timeout", True, True)
-    assert error.hint.endswith(": no answer in time (smtp.accept_timeout_seconds, smtp.timeout_seconds)")
+    assert error.hint.endswith(
+        ": the server did not answer in time (smtp.accept_timeout_seconds, smtp.timeout_seconds)"
+    )
 
 
 async def test_lines_of_dots_arrive_as_they_are(script: Script) -> None:
@@ -790,15 +792,15 @@ async def test_a_hint_names_the_server_what_is_wrong_and_the_setting(
     with socket.socket() as bound:
         bound.bind((HOST, 0))
         port = bound.getsockname()[1]
-        assert await hint_of(port) == "127.0.0.1:PORT: connection refused (smtp.host, smtp.port)"
+        assert await hint_of(port) == "127.0.0.1:PORT: the connection was refused (smtp.host, smtp.port)"
     async with greeter(b"") as port:
         hint = await hint_of(port, timeout_seconds=0.2)
-    assert hint == "127.0.0.1:PORT: no answer in time (smtp.host, smtp.port, smtp.timeout_seconds)"
+    assert hint == "127.0.0.1:PORT: the server did not answer in time (smtp.host, smtp.port, smtp.timeout_seconds)"
     async with smtpd(script) as port:
         hints = [await hint_of(port, tls="starttls", cafile=cafile), await hint_of(port, **login)]
     assert hints == [
         "127.0.0.1:PORT: the server offers no STARTTLS (smtp.tls, smtp.port)",
-        "127.0.0.1:PORT: the server offers no login that is known here (smtp.username, smtp.tls)",
+        "127.0.0.1:PORT: the server offers no login mechanism that the worker knows (smtp.username, smtp.tls)",
     ]
     options: dict[str, Any] = {"auth_required": True, "authenticator": only(b"nps", b"another")}
     async with smtpd(script, tls_context=server_tls(), **options) as port:
@@ -807,4 +809,4 @@ async def test_a_hint_names_the_server_what_is_wrong_and_the_setting(
     assert hints[1] == "127.0.0.1:PORT: the login was refused (smtp.username, smtp.password)"
     async with greeter(b"554 Go away, nps@example.org\r\n") as port:
         hint = await hint_of(port)
-    assert hint.startswith("127.0.0.1:PORT: the server turns this worker away (smtp.host")
+    assert hint.startswith("127.0.0.1:PORT: the server refuses this worker (smtp.host")

@@ -73,58 +73,70 @@ _STARTTLS_MISSING = _Trouble("starttls_missing", True, "the server offers no STA
 _TLS_FAILED = _Trouble("tls_failed", True, "TLS failed (smtp.tls, smtp.cafile)")
 _AUTH_REFUSED = _Trouble("auth_refused", True, "the login was refused (smtp.username, smtp.password)")
 _AUTH_MISSING = _Trouble(
-    "auth_refused", True, "the server offers no login that is known here (smtp.username, smtp.tls)"
+    "auth_refused", True, "the server offers no login mechanism that the worker knows (smtp.username, smtp.tls)"
 )
 #: The first kind that fits decides.
 _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
     (ssl.SSLError, _TLS_FAILED),
     (SMTPAuthenticationError, _AUTH_REFUSED),
-    (socket.gaierror, _Trouble("name_not_found", False, "name not found (smtp.host)")),
-    (TimeoutError, _Trouble("timeout", False, "no answer in time (smtp.host, smtp.port, smtp.timeout_seconds)")),
-    (SMTPServerDisconnected, _Trouble("disconnected", False, "the server hung up (smtp.host, smtp.port, smtp.tls)")),
-    (SMTPConnectError, _Trouble("refused", False, "connection refused (smtp.host, smtp.port)")),
+    (socket.gaierror, _Trouble("name_not_found", False, "the name was not found (smtp.host)")),
+    (
+        TimeoutError,
+        _Trouble("timeout", False, "the server did not answer in time (smtp.host, smtp.port, smtp.timeout_seconds)"),
+    ),
+    (
+        SMTPServerDisconnected,
+        _Trouble("disconnected", False, "the server closed the connection (smtp.host, smtp.port, smtp.tls)"),
+    ),
+    (SMTPConnectError, _Trouble("refused", False, "the connection was refused (smtp.host, smtp.port)")),
     (OSError, _Trouble("disconnected", False, "the connection broke (smtp.host, smtp.port)")),
-    (SMTPException, _Trouble("protocol_error", True, "this is no SMTP server (smtp.host, smtp.port, smtp.tls)")),
+    (SMTPException, _Trouble("protocol_error", True, "this is not an SMTP server (smtp.host, smtp.port, smtp.tls)")),
 )
 
 
 class SmtpSettings(Section):
     """How to reach the mail server. Mails go without TLS only if `tls = "none"`."""
 
-    host: str = Field(default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The mail server's name.")
+    host: str = Field(
+        default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The mail server's name or address."
+    )
     port: int = Field(default=25, ge=1, le=65_535, description="The mail server's port.")
     tls: Literal["starttls", "implicit", "none"] = Field(
         default="starttls",
-        description="How mails are encrypted on their way: after STARTTLS, from the first byte on (implicit), or not "
-        "at all. The first two never fall back to plain text.",
+        description="How the connection to the mail server is encrypted: after STARTTLS, from the first byte on "
+        "(implicit), or not at all. With the first two, the worker never falls back to plain text.",
     )
-    username: str | None = Field(default=None, description="The user name of the login; without it there is no login.")
+    username: str | None = Field(
+        default=None, description="The user name of the login. Without it, the worker does not log in."
+    )
     password: SecretStr | None = Field(
-        default=None, description="The password of the login. It is best set by the environment."
+        default=None, description="The password of the login. Set it in the environment rather than in the file."
     )
     cafile: Path | None = Field(
         default=None,
-        description="PEM file of the certificate authorities to trust; by default the system's are trusted.",
+        description="PEM file of the certificate authorities that the worker trusts. Without it, the worker trusts "
+        "those of the operating system.",
     )
     timeout_seconds: float = Field(
         default=30.0,
         gt=0,
         le=600.0,
-        description="Seconds that each step of the conversation with the mail server may take, but for the last one.",
+        description="Seconds that each step of the conversation with the mail server may take, except the last one "
+        "(accept_timeout_seconds).",
     )
     accept_timeout_seconds: float = Field(
         default=600.0,
         gt=0,
         le=3_600.0,
-        description="Seconds that the server may take to answer once it has the whole mail: content filters make it "
-        "slow (RFC 5321, 4.5.3.2.6).",
+        description="Seconds that the server may take to answer once it has the whole mail. Content filters can make "
+        "this slow (RFC 5321, 4.5.3.2.6).",
     )
     connections: int = Field(
         default=8,
         ge=1,
         le=64,
-        description="Largest number of mails that are sent at the same time. While mails wait for more than 30 seconds "
-        "for the server to accept them, up to half as many again are sent beside them.",
+        description="Largest number of mails that are sent at the same time. Mails that the server has not accepted "
+        "after 30 seconds do not count, as long as there are at most half as many of them.",
     )
 
     @property
@@ -135,9 +147,9 @@ class SmtpSettings(Section):
     @model_validator(mode="after")
     def _credentials(self) -> "SmtpSettings":
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password go together")
+            raise ValueError("username and password must be set together")
         if self.password is not None and self.tls == "none" and not is_loopback(self.host):
-            raise ValueError("a password needs tls, unless the host is this machine")
+            raise ValueError("a password needs tls, unless host is this machine")
         if self.cafile is not None and not self.cafile.is_file():
             raise ValueError("cafile is not a file")
         return self
@@ -312,13 +324,13 @@ class EmailChannel:
                 return _verdict(error.code)
             alarm = not _is_reply(error.code) or error.code >= _PERMANENT
             reason = f"smtp_{error.code}" if _is_reply(error.code) else "protocol_error"
-            hint = "the server turns this worker away (smtp.host, smtp.port, smtp.username, email.sender)"
+            hint = "the server refuses this worker (smtp.host, smtp.port, smtp.username, email.sender)"
             return self._unavailable(_Trouble(reason, alarm, hint))
         cause = error.__cause__
         why = cause if isinstance(cause, ssl.SSLError | SMTPServerDisconnected | socket.gaierror) else error
         trouble = next(trouble for kind, trouble in _TROUBLES if isinstance(why, kind))
         if begun:
-            patience = "no answer in time (smtp.accept_timeout_seconds, smtp.timeout_seconds)"
+            patience = "the server did not answer in time (smtp.accept_timeout_seconds, smtp.timeout_seconds)"
             hint = f"{self._where}: {patience if trouble.reason == 'timeout' else trouble.hint}"
             return DeliveryError(trouble.reason, retry=True, alarm=trouble.alarm, unsure=True, hint=hint)
         return self._unavailable(trouble, getattr(why, "verify_message", ""))
