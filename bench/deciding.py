@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bench.feed import Feed
 from worker.app import calm_collector
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.policy import Policy
 from worker.flow.responses import road
 from worker.flow.responses.expiry import Sweep
@@ -29,7 +29,7 @@ class _Record(NamedTuple):
     value: bytes
     offset: int
     timestamp: int
-    topic: str = outbox.RESPONSES
+    topic: str = events.RESPONSES
     partition: int = 0
     headers: Sequence[tuple[str, bytes | None]] = ()
 
@@ -59,8 +59,8 @@ def _decide(records: Sequence[_Record], rows: dict[bytes, bytes]) -> list[float]
         batch = Batch(
             records[first : first + _TOGETHER],
             0,
-            outbox.RESPONSES,
-            f"bench/{outbox.RESPONSES}",
+            events.RESPONSES,
+            f"bench/{events.RESPONSES}",
             {},
             _SECRET,
             holders=holders,

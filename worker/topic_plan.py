@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka import ownership, topics
 from worker.kafka.topics import TopicPlan
 from worker.roles import names as roles_of
@@ -19,19 +19,19 @@ from worker.settings import Settings
 Role = Literal["process", "notify", "all", "publisher"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
 
-_READS = {"process": (outbox.RESPONSES, outbox.TALLIES, outbox.HOURS, outbox.SCORES), "notify": (outbox.ALERTS,)}
+_READS = {"process": (events.RESPONSES, events.TALLIES, events.HOURS, events.SCORES), "notify": (events.ALERTS,)}
 _WRITES = {
     "process": (
-        outbox.RESPONSES,  # those that came under a wrong key go back under the right one
-        outbox.ALERTS,
-        outbox.INVITATIONS,
-        outbox.DECISIONS,
-        outbox.DEAD_LETTERS,
-        outbox.TALLIES,
-        outbox.HOURS,
-        outbox.SCORES,
+        events.RESPONSES,  # those that came under a wrong key go back under the right one
+        events.ALERTS,
+        events.INVITATIONS,
+        events.DECISIONS,
+        events.DEAD_LETTERS,
+        events.TALLIES,
+        events.HOURS,
+        events.SCORES,
     ),
-    "notify": (outbox.DELIVERIES, outbox.DEAD_LETTERS),
+    "notify": (events.DELIVERIES, events.DEAD_LETTERS),
 }
 
 
@@ -57,7 +57,7 @@ def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[st
 def grants(settings: Settings, role: Role) -> list[Grant]:
     """Return what a role must be allowed to do."""
     if role == "publisher":
-        return [Grant("topic", [topics.topic_name(settings.topic_prefix, outbox.RESPONSES)], ("Describe", "Write"))]
+        return [Grant("topic", [topics.topic_name(settings.topic_prefix, events.RESPONSES)], ("Describe", "Write"))]
     roles = roles_of(role)
     reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_changelogs(settings, one))}
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_changelogs(settings, one))}

@@ -7,7 +7,7 @@ import faust
 
 from bench.contenders.faust_reduced import make, start
 from bench.contenders.task import Meter, Task, given
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output
 from worker.flow.responses import road
 from worker.flow.responses.road import Batch
@@ -17,13 +17,13 @@ from worker.settings import Settings
 
 #: What the full job writes to.
 OUTPUTS = (
-    outbox.ALERTS,
-    outbox.INVITATIONS,
-    outbox.DECISIONS,
-    outbox.DEAD_LETTERS,
-    outbox.TALLIES,
-    outbox.HOURS,
-    outbox.SCORES,
+    events.ALERTS,
+    events.INVITATIONS,
+    events.DECISIONS,
+    events.DEAD_LETTERS,
+    events.TALLIES,
+    events.HOURS,
+    events.SCORES,
 )
 _RAW: dict[str, Any] = {
     "key_type": bytes,
@@ -63,7 +63,7 @@ class _Job:
             record = _Record(event.message)
             batch = Batch([record], record.partition, self._task.topic, self._task.topic, {})
             decided = road.decide(batch, self._policy, self._contacts.get, self._owner)
-            self._tallies += sum(output.topic == outbox.TALLIES for output in decided.outputs)
+            self._tallies += sum(output.topic == events.TALLIES for output in decided.outputs)
             await self._keep(decided, self._contacts)
             self._decided += 1
 
@@ -106,7 +106,7 @@ def main(task: Task) -> None:
     app = make(task)
     job = _Job(app, task)
     app.agent(app.topic(task.topic, **_RAW))(job.decide)
-    app.agent(job.topics[outbox.TALLIES])(job.count)
+    app.agent(job.topics[events.TALLIES])(job.count)
     start(app)
 
 

@@ -5,7 +5,7 @@ import asyncio
 from bench.contenders.task import Meter, Task, given
 from worker.app import calm_collector, running
 from worker.demo.progress import Progress
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka import topics
 from worker.roles import process
 from worker.settings import KafkaSettings, Settings
@@ -19,7 +19,7 @@ def settings_for(task: Task) -> Settings:
     own_name = topics.topic_name
 
     def topic_name(prefix: str, topic: str) -> str:
-        return task.topic if topic == outbox.RESPONSES else own_name(prefix, topic)
+        return task.topic if topic == events.RESPONSES else own_name(prefix, topic)
 
     topics.topic_name = topic_name
     kafka = KafkaSettings(bootstrap_servers=task.kafka, group=task.name, partitions=task.partitions)

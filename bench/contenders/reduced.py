@@ -7,7 +7,7 @@ import msgspec
 from bench.contenders.full import LOOK_SECONDS, settings_for
 from bench.contenders.task import Meter, Task, given
 from worker.errors import Rejected
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.lineage import segment_path
 from worker.flow.responses.intake import validate
@@ -43,11 +43,11 @@ async def main(task: Task) -> None:
             last.append(response.score)
             if response.score < PASSIVE_FROM:
                 alert = _encode({"id": response.response_id, "segment": response.segment})
-                outputs.append(Output(outbox.ALERTS, segment, alert))
+                outputs.append(Output(events.ALERTS, segment, alert))
         rows: dict[bytes, bytes | None] = {segment: _pack(last[-_LAST:]) for segment, last in scores.items()}
         return Decided(outputs, rows, {})
 
-    shell.agent(outbox.RESPONSES, shell.table(topics.SEGMENTS), decide)
+    shell.agent(events.RESPONSES, shell.table(topics.SEGMENTS), decide)
     await shell.start()
     try:
         while not shell.ready:  # noqa: ASYNC110 - it raises no event

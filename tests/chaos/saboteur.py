@@ -25,7 +25,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.messages import tally
 from worker.flow.responses import road
 from worker.flow.responses.customer import Contact
@@ -413,7 +413,7 @@ def main() -> int:
     if os.environ.get("CHAOS_NO_TICKS"):
         _instead(Ticker, "run", _never)
         # Who ticks in its place stamps the ticks, so the broker must not.
-        cast(Any, topics._NEEDS)[outbox.TALLIES] = {}
+        cast(Any, topics._NEEDS)[events.TALLIES] = {}
     if clock := os.environ.get("CHAOS_CLOCK"):
         break_clock(Path(clock))
     return cli.main()

@@ -5,7 +5,7 @@ from typing import NamedTuple, cast
 
 from aiokafka import ConsumerRecord
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Record
 from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
@@ -32,7 +32,7 @@ def replayed(hours: Iterable["ConsumerRecord[bytes, bytes]"], partitions: int) -
             else:
                 rows[key] = row
         for output in decided.outputs:
-            if output.topic == outbox.ALERTS:
+            if output.topic == events.ALERTS:
                 event_id = dict(output.headers)["ce_id"]
                 assert output.value is not None
                 assert event_id is not None

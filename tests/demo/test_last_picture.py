@@ -10,13 +10,13 @@ from typing import Any
 from schemas import examples
 from worker.demo import show
 from worker.demo.spectator import Seen
-from worker.flow import outbox
+from worker.flow import events
 
 
 def decided() -> Seen:
     found = Seen()
     decision = {"decision_id": "d-1", "response_id": "r-1", "outcome": "accepted"}
-    found.take(outbox.DECISIONS, json.dumps(examples.DECISION | decision).encode())
+    found.take(events.DECISIONS, json.dumps(examples.DECISION | decision).encode())
     return found
 
 
@@ -37,7 +37,7 @@ async def test_it_waits_until_the_scores_have_followed() -> None:
     assert not waiting.done()
 
     window = examples.SCORES["windows"]["90d"] | {"n": 1}
-    found.take(outbox.SCORES, json.dumps(examples.SCORES | {"segment": "", "windows": {"all": window}}).encode())
+    found.take(events.SCORES, json.dumps(examples.SCORES | {"segment": "", "windows": {"all": window}}).encode())
     await asyncio.wait_for(waiting, 1)
 
 

@@ -10,13 +10,13 @@ from schemas.alert import Alert
 from schemas.incident import Incident
 from worker.demo.spectator import Seen
 from worker.demo.view import Happened, dashboard
-from worker.flow import outbox
+from worker.flow import events
 
 
 def seen() -> Seen:
     found = Seen()
     for event in (examples.ALERT, examples.INCIDENT):
-        found.take(outbox.ALERTS, json.dumps(event).encode())
+        found.take(events.ALERTS, json.dumps(event).encode())
     return found
 
 

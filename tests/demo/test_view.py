@@ -12,7 +12,7 @@ from schemas import examples
 from worker.demo import show
 from worker.demo.spectator import Seen
 from worker.demo.view import Happened, dashboard
-from worker.flow import outbox
+from worker.flow import events
 from worker.settings import KafkaSettings, Settings
 
 HINTS = ["In another terminal, in this directory:", "  export NPS_KAFKA__BOOTSTRAP_SERVERS=127.0.0.1:1", "  publish"]
@@ -21,16 +21,16 @@ HINTS = ["In another terminal, in this directory:", "  export NPS_KAFKA__BOOTSTR
 def seen() -> Seen:
     found = Seen()
     for number in range(12):
-        found.take(outbox.ALERTS, json.dumps(examples.ALERT | {"alert_id": f"a-{number}"}).encode())
+        found.take(events.ALERTS, json.dumps(examples.ALERT | {"alert_id": f"a-{number}"}).encode())
     for number, outcome in enumerate(["accepted"] * 7 + ["duplicate"] * 2 + ["test", "revised", "suspect_scanner"]):
         decision = {"decision_id": f"d-{number}", "response_id": f"r-{number}", "outcome": outcome}
-        found.take(outbox.DECISIONS, json.dumps(examples.DECISION | decision).encode())
-    found.take(outbox.DEAD_LETTERS, json.dumps(examples.DEAD_LETTER).encode())
+        found.take(events.DECISIONS, json.dumps(examples.DECISION | decision).encode())
+    found.take(events.DEAD_LETTERS, json.dumps(examples.DEAD_LETTER).encode())
     window = examples.SCORES["windows"]["90d"]
     for path in ["", "fr", *(f"fr/shop-{number}" for number in range(30))]:
         worst = window | {"nps": -80.0} if path == "fr/shop-29" else window
         scores = examples.SCORES | {"segment": path, "windows": {"all": worst}}
-        found.take(outbox.SCORES, json.dumps(scores).encode())
+        found.take(events.SCORES, json.dumps(scores).encode())
     return found
 
 
@@ -89,7 +89,7 @@ def test_figures_at_the_ends_of_the_scale_keep_their_n() -> None:
             "nps": nps, "low": -100.0, "high": 100.0, "n": 123, "indicative": True
         }  # fmt: skip
         scores = examples.SCORES | {"segment": f"a/{nps}/a-long-name/of-a-segment", "windows": {"all": window}}
-        found.take(outbox.SCORES, json.dumps(scores).encode())
+        found.take(events.SCORES, json.dumps(scores).encode())
 
     assert "n=123" in "\n".join(shown(80, 23, found))
 
@@ -98,7 +98,7 @@ def test_what_was_accepted_and_is_not_counted_yet_is_said() -> None:
     found = Seen()
     for number in range(3):
         decision = {"decision_id": f"d-{number}", "response_id": f"r-{number}", "outcome": "accepted"}
-        found.take(outbox.DECISIONS, json.dumps(examples.DECISION | decision).encode())
+        found.take(events.DECISIONS, json.dumps(examples.DECISION | decision).encode())
 
     assert "0 answers counted, 3 being counted" in shown(80, 23, found)[1]
 

@@ -6,7 +6,7 @@ from zlib import crc32
 from flow.records import HERE, POLICY, SECRET, TOPIC, Record
 from nps.telling import numbers
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output
 from worker.flow.batch import Record as AnyRecord
 from worker.flow.messages import tally
@@ -120,12 +120,12 @@ def identities(outputs: Sequence[Output]) -> set[Identity]:
     found: set[Identity] = set()
     counted: set[tuple[tuple[str, int], int]] = set()
     for output in outputs:
-        if output.topic == outbox.TALLIES:
+        if output.topic == events.TALLIES:
             for told, entries in entries_of(output).items():
                 new = [entry for entry in entries if (told, _offset_of(entry)) not in counted]
                 counted |= {(told, _offset_of(entry)) for entry in new}
                 found |= {(output.topic, None, (told, entry)) for entry in new}
         else:
-            name = ORIGIN_HEADER if output.topic == outbox.RESPONSES else "ce_id"
+            name = ORIGIN_HEADER if output.topic == events.RESPONSES else "ce_id"
             found.add((output.topic, output.key, header_of(output, name)))
     return found

@@ -9,7 +9,7 @@ from flow.records import NOW, TOPIC, Record
 
 from schemas.dead_letter import DeadLetter, Reason
 from worker.errors import Rejected
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output, Place
 from worker.flow.dead_letter import dead_letter
 from worker.flow.policy import IntakePolicy
@@ -46,7 +46,7 @@ def test_it_says_where_the_record_was_and_why_it_was_refused() -> None:
         "payload_bytes": 1,
         "truncated": False,
     }
-    assert (outbox.DEAD_LETTERS, b"c-1") == (output.topic, output.key)
+    assert (events.DEAD_LETTERS, b"c-1") == (output.topic, output.key)
 
 
 @pytest.mark.parametrize(("size", "kept", "truncated"), [(9, 9, False), (10, 10, False), (11, 10, True)])

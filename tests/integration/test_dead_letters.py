@@ -3,13 +3,13 @@
 from integration.conftest import StartBench
 
 from worker.dead_letters import newest
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka.topics import topic_name
 
 
 async def test_the_newest_dead_letters_are_found_by_number_reason_and_time(bench: StartBench) -> None:
     async with bench() as worker:
-        topic = topic_name(worker.settings.topic_prefix, outbox.DEAD_LETTERS)
+        topic = topic_name(worker.settings.topic_prefix, events.DEAD_LETTERS)
         for number in range(6):
             await worker.publish(b"{" if number % 2 else b"[]", b"k%d" % number)
         await worker.settle()

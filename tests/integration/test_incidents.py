@@ -10,7 +10,7 @@ from integration.conftest import Bench, StartBench
 from integration.topics import create
 
 from worker.embedded.kafka import EmbeddedKafka
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.messages import tick
 from worker.flow.policy import SegmentPolicy
 from worker.kafka import topics
@@ -67,7 +67,7 @@ async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_wi
     bench: StartBench, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Three weeks come at once: with one partition, in their order. Ticks of later are stamped by the test.
-    monkeypatch.setattr(topics, "_NEEDS", {**topics._NEEDS, outbox.TALLIES: {}})
+    monkeypatch.setattr(topics, "_NEEDS", {**topics._NEEDS, events.TALLIES: {}})
     in_order = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="incidents", partitions=1)
     await create(
         kafka.bootstrap_servers,
@@ -105,7 +105,7 @@ async def test_a_desk_that_turns_bad_is_told_of_once_with_a_mail_and_resolved_wi
 async def test_too_many_segments_are_an_incident_with_a_mail_until_there_is_room_for_a_day(
     bench: StartBench, kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "_NEEDS", {**topics._NEEDS, outbox.TALLIES: {}})
+    monkeypatch.setattr(topics, "_NEEDS", {**topics._NEEDS, events.TALLIES: {}})
     # Ticks of later are stamped by the test.
     await create(
         kafka.bootstrap_servers,

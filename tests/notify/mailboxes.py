@@ -7,7 +7,7 @@ from flow.records import NOW, Record
 
 from schemas.alert import Alert
 from schemas.delivery import Delivery, DeliveryStatus
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
@@ -24,7 +24,7 @@ BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_co
 
 def told(alert: Notice, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
     """Return a step of an alert or an incident as the notifier reads it."""
-    kind = outbox.ALERT if isinstance(alert, Alert) else outbox.INCIDENT
+    kind = events.ALERT if isinstance(alert, Alert) else events.INCIDENT
     headers = [("ce_id", event_id.encode()), ("ce_type", kind.type)]
     return Record(alert.model_dump_json().encode(), key, timestamp=timestamp, headers=headers, topic="nps.alerts")
 
@@ -57,7 +57,7 @@ def id_of(event_id: str, route: str = "default") -> str:
 
 def line(output: Output) -> dict[str, Any]:
     """Return a line of the delivery log, read and checked by its contract."""
-    assert output.topic == outbox.DELIVERIES
+    assert output.topic == events.DELIVERIES
     Delivery.model_validate_json(output.value or b"", strict=True)
     found: dict[str, Any] = json.loads(output.value or b"")
     return found

@@ -27,7 +27,7 @@ from notify.mailboxes import (
 from schemas.alert import Alert
 from schemas.delivery import DeliveryStatus
 from worker.errors import DeliveryError
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox, letter_key
@@ -268,7 +268,7 @@ def test_garbage_becomes_a_dead_letter_and_holds_nobody_back(make_alert: MakeAle
     decided = planned(Record(value, KEY, 7, 3, topic="nps.alerts"), told(make_alert()))
     letter = json.loads(decided.outputs[0].value or b"")
 
-    assert [outbox.DEAD_LETTERS, outbox.DELIVERIES] == [output.topic for output in decided.outputs]
+    assert [events.DEAD_LETTERS, events.DELIVERIES] == [output.topic for output in decided.outputs]
     assert ("nps.alerts", 3, 7, "wrong_type") == (
         letter["topic"],
         letter["partition"],
@@ -284,7 +284,7 @@ def test_a_key_that_a_mailbox_cannot_have_touches_no_row(make_alert: MakeAlert, 
     record = Record(None, key) if is_null else told(make_alert(), key=key)
     decided = planned(record)
 
-    assert [outbox.DEAD_LETTERS] == [output.topic for output in decided.outputs]
+    assert [events.DEAD_LETTERS] == [output.topic for output in decided.outputs]
     assert decided.rows == {}
 
 
@@ -300,7 +300,7 @@ def test_an_alert_that_no_row_can_keep_is_a_dead_letter(make_alert: MakeAlert) -
 def test_a_severity_nobody_knows_is_garbage_too(make_alert: MakeAlert) -> None:
     value = make_alert().model_dump_json().replace('"critical"', '"apocalyptic"').encode()
 
-    assert [outbox.DEAD_LETTERS] == [output.topic for output in planned(Record(value, KEY)).outputs]
+    assert [events.DEAD_LETTERS] == [output.topic for output in planned(Record(value, KEY)).outputs]
 
 
 # Outcomes

@@ -24,7 +24,7 @@ from schemas.alert import Alert, Severity
 from schemas.delivery import DeliveryStatus
 from schemas.incident import Incident
 from worker.errors import DeliveryError
-from worker.flow import outbox
+from worker.flow import events
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.retry import RetryPolicy
@@ -269,13 +269,13 @@ def test_the_roots_incident_has_a_box_of_its_own(make_incident: MakeIncident) ->
 # Garbage
 
 
-@pytest.mark.parametrize("event_type", [outbox.ALERT.type, outbox.INCIDENT.type, b"nps.other.v1"])
+@pytest.mark.parametrize("event_type", [events.ALERT.type, events.INCIDENT.type, b"nps.other.v1"])
 @pytest.mark.parametrize("value", [b"{}", b'{"kind": "segment_drop"}', b'{"alert_id": "a", "kind": "no_responses"}'])
 def test_what_is_neither_alert_nor_incident_becomes_a_dead_letter(value: bytes, event_type: bytes) -> None:
     decided = planned(Record(value, SEGMENT, headers=[("ce_type", event_type)], topic="nps.alerts"))
     letter = json.loads(decided.outputs[0].value or b"")
 
-    assert [outbox.DEAD_LETTERS] == [output.topic for output in decided.outputs]
+    assert [events.DEAD_LETTERS] == [output.topic for output in decided.outputs]
     assert (letter["reason"], decided.rows) == ("wrong_type", {})
     assert "incident" in letter["detail"]
 
@@ -284,4 +284,4 @@ def test_an_incident_of_a_severity_nobody_knows_is_a_dead_letter(make_incident: 
     text = make_incident(severity=Severity.ERROR).model_dump_json().replace('"error"', '"apocalyptic"')
     record = opened(make_incident)._replace(value=text.encode())
 
-    assert [outbox.DEAD_LETTERS] == [output.topic for output in planned(record).outputs]
+    assert [events.DEAD_LETTERS] == [output.topic for output in planned(record).outputs]

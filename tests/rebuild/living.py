@@ -10,7 +10,7 @@ from flow.carrying import PARTITIONS, spread
 from flow.records import HERE, HOUR, TOPIC, Record, answer
 
 from schemas.incident import Incident
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output
 from worker.flow.incidents import road as watching
 from worker.flow.messages import tick
@@ -81,9 +81,9 @@ class Living:
     def _publish(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
             record = Record(output.value, output.key, 0, output.partition or 0, self.now + 5, topic=output.topic)
-            if output.topic == outbox.TALLIES:
+            if output.topic == events.TALLIES:
                 self._count(record)
-            elif output.topic == outbox.HOURS:
+            elif output.topic == events.HOURS:
                 decided = watching.watch([record], self.watches, PARTITIONS, spread, CALM)
                 while decided.rest is not None:
                     decided = decided.rest()
@@ -106,7 +106,7 @@ class Living:
         recorded: Incidents | None = None
         if watches:
             recorded = Incidents()
-            recorded.take([passed(output) for output in self.published if output.topic == outbox.ALERTS])
+            recorded.take([passed(output) for output in self.published if output.topic == events.ALERTS])
         answers = Answers(PARTITIONS, Policy(), TOPIC, HERE, b"", spread)
         tree = Tree(PARTITIONS, spread, CALM, segments.MOST, recorded)
         for day in range(BEGAN, self.now + every, every):
@@ -124,5 +124,5 @@ def incidents(outputs: Iterable[Output]) -> list[Incident]:
     return [
         Incident.model_validate_json(output.value or b"")
         for output in outputs
-        if output.topic == outbox.ALERTS and (output.key or b"").startswith(b"incident:")
+        if output.topic == events.ALERTS and (output.key or b"").startswith(b"incident:")
     ]

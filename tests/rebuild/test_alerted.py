@@ -7,7 +7,7 @@ import pytest
 from flow.carrying import Partition, numbered
 from flow.records import Record, arrived, value
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.ids import make_id
 from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
 from worker.rebuild.alerted import Alerted
@@ -21,7 +21,7 @@ def told(*values: bytes) -> tuple[dict[bytes, bytes], list[Record]]:
     """Return a worker's rows after a customer's responses, and what it put on the alerts topic."""
     worker = Partition()
     outputs = worker.carry(numbered([Record(given, KEY) for given in values]))
-    return worker.rows, arrived(outputs, outbox.ALERTS)
+    return worker.rows, arrived(outputs, events.ALERTS)
 
 
 def answer(rows: dict[bytes, bytes]) -> Answer:

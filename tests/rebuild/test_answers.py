@@ -8,7 +8,7 @@ from flow.records import DAY, HERE, NOW, POLICY, SECRET, TOPIC, Record, value
 from flow.responses.test_moved import CUSTOMERS, carried
 from flow.responses.test_road import World, counted, is_claim
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.record import origin_headers
 from worker.rebuild.answers import Answers, applied_until
@@ -56,7 +56,7 @@ def test_rows_and_what_was_rerouted_are_as_the_worker_had_them_however_the_log_i
 
 
 def test_only_tallies_come_of_it() -> None:
-    assert {output.topic for output in answers().take(0, log())} == {outbox.TALLIES}
+    assert {output.topic for output in answers().take(0, log())} == {events.TALLIES}
     assert answers().take(0, []) == []
 
 

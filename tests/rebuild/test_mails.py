@@ -13,7 +13,7 @@ from schemas.incident import IncidentAction, IncidentReason
 from worker.detect.culprits import Split
 from worker.detect.watch import OpenIncident
 from worker.errors import DeliveryError
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.policy import IntakePolicy
@@ -41,11 +41,11 @@ class Notify:
 
     def take(self, *outputs: Output, at: int = NOW) -> None:
         """Plan what is on the alerts topic."""
-        for record in arrived(outputs, outbox.ALERTS, len(self.alerts)):
+        for record in arrived(outputs, events.ALERTS, len(self.alerts)):
             self.alerts.append(record._replace(timestamp=at))
             decided = planning.plan(self.alerts[-1:], PLANNER, self.rows.get)
             apply(self.rows, decided.rows)
-            self.log += [output for output in decided.outputs if output.topic == outbox.DELIVERIES]
+            self.log += [output for output in decided.outputs if output.topic == events.DELIVERIES]
 
     def mail(self, key: bytes = KEY, error: DeliveryError | None = None) -> Mail:
         """Try the last mail under a key; return it as it is then."""
@@ -62,7 +62,7 @@ class Notify:
         """Return the outbox made again, at LATER."""
         until = len(self.alerts) if planned_until is None else planned_until
         mails = Mails(planner, until, int(LATER - days * DAY), LATER)
-        mails.learn(arrived(self.log, outbox.DELIVERIES))
+        mails.learn(arrived(self.log, events.DELIVERIES))
         mails.take(self.alerts)
         return mails
 
@@ -206,7 +206,7 @@ def test_what_is_no_alert_is_refused_if_it_was_not_before() -> None:
     notify.alerts += numbered([Record(b"{}", KEY, topic="nps.alerts")] * 2)
     [refused] = notify.again(planned_until=1).outputs
 
-    assert refused.topic == outbox.DEAD_LETTERS
+    assert refused.topic == events.DEAD_LETTERS
     assert json.loads(refused.value or b"")["offset"] == 1
 
 
@@ -215,7 +215,7 @@ def test_a_line_that_came_twice_or_late_takes_nothing_back_and_others_lines_say_
     notify.take(*alerts(value(score=2)))
     notify.mail()
     notify.log.append(notify.log[0])
-    notify.log += [Output(outbox.DELIVERIES, KEY, b"{}"), Output(outbox.DELIVERIES, KEY, None)]
+    notify.log += [Output(events.DELIVERIES, KEY, b"{}"), Output(events.DELIVERIES, KEY, None)]
     mails = notify.again()
 
     assert mails.rows == notify.rows

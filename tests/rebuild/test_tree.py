@@ -10,7 +10,7 @@ from flow.records import DAY, HOUR
 from rebuild.living import CALM, DESKS, Living, incidents
 
 from worker.detect.watch import Watch
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.incidents import road as watching
 from worker.flow.messages import gaming_flag
 from worker.flow.segments import road as segments
@@ -114,7 +114,7 @@ def test_an_open_incident_stays_the_same_one_and_its_end_is_told_under_its_id() 
 
 def test_a_drop_that_nobody_was_told_of_is_opened_by_the_next_tick_of_a_worker_not_by_the_rebuild() -> None:
     living = fallen()
-    living.published = [output for output in living.published if output.topic != outbox.ALERTS]
+    living.published = [output for output in living.published if output.topic != events.ALERTS]
     _, tree = living.rebuilt(watches=True)
     assert watch(tree.watches, "fr/send").drop is None
 

@@ -7,7 +7,7 @@ import pytest
 from schemas import examples
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
-from worker.flow import outbox
+from worker.flow import events
 from worker.streams.activity import Activity
 
 
@@ -30,20 +30,20 @@ def send(activity: Activity, topic: str, *values: bytes | None) -> None:
 
 def test_a_worker_without_work_says_nothing(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
     activity.say()
-    send(activity, outbox.SCORES, b"{}")
-    send(activity, outbox.ALERTS, None)
+    send(activity, events.SCORES, b"{}")
+    send(activity, events.ALERTS, None)
     activity.say()
 
     assert caplog.messages == []
 
 
 def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
-    send(activity, outbox.DECISIONS, decision("accepted"), decision("accepted"))
-    send(activity, outbox.DECISIONS, decision("duplicate"))
-    send(activity, outbox.ALERTS, b'{"alert_id":"a","kind":"detractor","action":"opened"}', None)
-    send(activity, outbox.INVITATIONS, b"{}", b"{}")
-    send(activity, outbox.DEAD_LETTERS, DEAD_LETTER)
-    send(activity, outbox.DELIVERIES, b'{"delivery_id":"x","status":"sent"}', b'{"delivery_id":"y","status":"failed"}')
+    send(activity, events.DECISIONS, decision("accepted"), decision("accepted"))
+    send(activity, events.DECISIONS, decision("duplicate"))
+    send(activity, events.ALERTS, b'{"alert_id":"a","kind":"detractor","action":"opened"}', None)
+    send(activity, events.INVITATIONS, b"{}", b"{}")
+    send(activity, events.DEAD_LETTERS, DEAD_LETTER)
+    send(activity, events.DELIVERIES, b'{"delivery_id":"x","status":"sent"}', b'{"delivery_id":"y","status":"failed"}')
     activity.say()
     activity.say()
 
@@ -54,7 +54,7 @@ def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogC
 
 
 def test_a_planned_mail_that_is_sent_is_one_mail(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
-    send(activity, outbox.DELIVERIES, b'{"status":"pending"}', b'{"status":"pending"}', b'{"status":"sent"}')
+    send(activity, events.DELIVERIES, b'{"status":"pending"}', b'{"status":"pending"}', b'{"status":"sent"}')
     activity.say()
 
     assert caplog.messages == ["in the last minute: 2 mails planned, 1 mail (1 sent)"]
@@ -63,7 +63,7 @@ def test_a_planned_mail_that_is_sent_is_one_mail(activity: Activity, caplog: pyt
 def test_an_event_that_is_cut_or_of_another_version_is_counted_all_the_same(
     activity: Activity, caplog: pytest.LogCaptureFixture
 ) -> None:
-    send(activity, outbox.DECISIONS, b"{}", b'{"outcome":"acc')
+    send(activity, events.DECISIONS, b"{}", b'{"outcome":"acc')
     activity.say()
 
     assert caplog.messages == ["in the last minute: 2 answers decided (1 ac)"]

@@ -9,7 +9,7 @@ import time
 from schemas.dead_letter import Reason
 from worker import dead_letters
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka.topics import topic_name
 from worker.settings import Settings
 
@@ -67,7 +67,7 @@ def _count(text: str) -> int:
 
 
 async def _show(asked: argparse.Namespace, settings: Settings) -> int:
-    topic = topic_name(settings.topic_prefix, outbox.DEAD_LETTERS)
+    topic = topic_name(settings.topic_prefix, events.DEAD_LETTERS)
     since = 0 if asked.since is None else int((time.time() - asked.since) * 1_000)
     found = await dead_letters.newest(settings.kafka, topic, limit=asked.limit, reason=asked.reason, since=since)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not asked.full else None

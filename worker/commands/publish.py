@@ -13,7 +13,7 @@ from typing import NamedTuple
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, with_kafka, with_settings
 from worker.demo import samples
 from worker.errors import Rejected
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.responses.intake import validate
 from worker.flow.timestamps import DAY
 from worker.kafka import reading
@@ -125,7 +125,7 @@ async def _publish(values: list[bytes], settings: Settings, done: str) -> int:
         if sys.stderr.isatty():
             print(f"\r{count:,} of {len(values):,} published", end="", file=sys.stderr, flush=True)
 
-    topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+    topic = topic_name(settings.topic_prefix, events.RESPONSES)
     await preflight(settings.kafka)
     async with reading.reader(settings.kafka) as reader:
         is_there = bool(await reader.partitions(topic))

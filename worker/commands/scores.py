@@ -5,7 +5,7 @@ import difflib
 import sys
 
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.lineage import spelled, survey_of
 from worker.kafka.topics import topic_name
 from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
@@ -52,7 +52,7 @@ async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.surveys and asked.path:
         print("--surveys shows the surveys of all segments: do not name a segment with it", file=sys.stderr)
         return Exit.WRONG
-    topic = topic_name(settings.topic_prefix, outbox.SCORES)
+    topic = topic_name(settings.topic_prefix, events.SCORES)
     found = await latest(settings.kafka, topic)
     if asked.people:
         if asked.window not in PEOPLE_WINDOWS:

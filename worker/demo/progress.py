@@ -4,16 +4,16 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from worker.app import Worker
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka import reading
 from worker.settings import Settings
 
 #: In the order in which records travel: what is done upstream can only add to what is behind it.
 _STAGES = (
-    ("process", outbox.RESPONSES),
-    ("process", outbox.TALLIES),
-    ("process", outbox.HOURS),
-    ("notify", outbox.ALERTS),
+    ("process", events.RESPONSES),
+    ("process", events.TALLIES),
+    ("process", events.HOURS),
+    ("notify", events.ALERTS),
 )
 
 

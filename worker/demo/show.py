@@ -26,7 +26,7 @@ from worker.demo.spectator import Seen, Spectator
 from worker.demo.view import LATEST_MAILS, Happened, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka.publishing import lines, publish
 from worker.kafka.topics import topic_name
 from worker.settings import Settings
@@ -145,7 +145,7 @@ async def _once(screen: Console, asked: Asked) -> None:
 async def _publish_and_settle(screen: Console, environment: Environment, values: list[bytes]) -> None:
     """Publish, and wait until everything that follows has happened, saying now and then how far it is."""
     settings = environment.settings
-    topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+    topic = topic_name(settings.topic_prefix, events.RESPONSES)
     published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
     screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
     said = time.monotonic()
@@ -167,7 +167,7 @@ async def _live(screen: Console, asked: Asked) -> None:
     async with _set_up(screen, asked) as (environment, spectator):
         published = Published(asked.path, asked.rate)
         settings = environment.settings
-        topic = topic_name(settings.topic_prefix, outbox.RESPONSES)
+        topic = topic_name(settings.topic_prefix, events.RESPONSES)
         publishing = asyncio.create_task(publish(settings.kafka, topic, published))
         tasks = [
             asyncio.create_task(environment.worker.failure()),

@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alert import Alert
 from schemas.decision import Outcome
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka.connection import client_options
 from worker.kafka.topics import topic_name
 from worker.notify.notice import Notice, notice_in
 from worker.settings import Settings
 
-_WATCHED = (outbox.DECISIONS, outbox.ALERTS, outbox.INVITATIONS, outbox.DEAD_LETTERS, outbox.SCORES)
+_WATCHED = (events.DECISIONS, events.ALERTS, events.INVITATIONS, events.DEAD_LETTERS, events.SCORES)
 _LATEST_ALERTS = 8
 _ANSWERS = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
 #: Beside the outcomes of decisions.
@@ -47,21 +47,21 @@ class Seen:
         if value is None:
             return
         event = json.loads(value)
-        if topic == outbox.DECISIONS:
+        if topic == events.DECISIONS:
             self.outcomes[event["decision_id"]] = event["outcome"]
             if event["outcome"] in _ANSWERS:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
-        elif topic == outbox.ALERTS:
+        elif topic == events.ALERTS:
             told = notice_in(value)
             self.latest.appendleft(told)
             if isinstance(told, Alert):
                 self.alerts.add(told.alert_id)
-        elif topic == outbox.INVITATIONS:
+        elif topic == events.INVITATIONS:
             self.invitations.add(event["invitation_id"])
-        elif topic == outbox.DEAD_LETTERS:
+        elif topic == events.DEAD_LETTERS:
             self.dead_letters[event["dead_letter_id"]] = event["reason"]
-        elif topic == outbox.SCORES:
+        elif topic == events.SCORES:
             self.scores[event["segment"]] = event
 
     @property

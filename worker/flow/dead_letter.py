@@ -5,7 +5,7 @@ from base64 import b64encode
 from schemas.dead_letter import DeadLetter, Reason
 from schemas.emitted import emitted
 from worker.errors import Rejected
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output, Place, Record
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
@@ -38,7 +38,7 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
         truncated=len(kept) < len(value or b""),
     )
     record_key = (key or b"")[:_KEY_BYTES]
-    return outbox.event(outbox.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))
+    return events.output(events.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))
 
 
 def no_message(what: str) -> Rejected:

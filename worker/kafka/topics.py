@@ -25,7 +25,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import GroupTaken, PrefixTaken, Refused, SettingsError, TopicsMisconfigured, TopicsUnfit, Unreachable
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka import groups, ownership
 from worker.kafka import topic_checks as checks
 from worker.kafka.connection import client_options
@@ -65,13 +65,13 @@ class Consumed(NamedTuple):
 
 
 CONSUMED = {
-    outbox.RESPONSES: Consumed("process", CONTACTS),
-    outbox.TALLIES: Consumed("process", SEGMENTS),
-    outbox.HOURS: Consumed("process", WATCHES),
-    outbox.ALERTS: Consumed("notify", OUTBOX),
+    events.RESPONSES: Consumed("process", CONTACTS),
+    events.TALLIES: Consumed("process", SEGMENTS),
+    events.HOURS: Consumed("process", WATCHES),
+    events.ALERTS: Consumed("notify", OUTBOX),
 }
 #: What is lost of these unread is missing from the scores for good; what is lost of the others was never here.
-COUNTED_ON = frozenset({outbox.TALLIES, outbox.HOURS})
+COUNTED_ON = frozenset({events.TALLIES, events.HOURS})
 
 
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
@@ -79,15 +79,15 @@ _DELETED = {checks.CLEANUP: checks.exactly("delete")}
 _WAITING = {checks.RETENTION_MS: checks.for_at_least(checks.LEAST_WAIT_MS), checks.RETENTION_BYTES: checks.FOR_EVER}
 #: What topics must be like that are there already. Whatever is decided by has the broker's time.
 _NEEDS: Mapping[str, checks.Needs] = {
-    outbox.RESPONSES: {**_DELETED, **_STAMPED},
-    outbox.ALERTS: {**_DELETED, **_STAMPED},
-    outbox.INVITATIONS: _DELETED,
-    outbox.DECISIONS: _DELETED,
-    outbox.DEAD_LETTERS: _DELETED,
-    outbox.TALLIES: {**_DELETED, **_STAMPED, **_WAITING},
-    outbox.HOURS: {**_DELETED, **_STAMPED, **_WAITING},
-    outbox.SCORES: {checks.CLEANUP: checks.exactly("compact")},
-    outbox.DELIVERIES: _DELETED,
+    events.RESPONSES: {**_DELETED, **_STAMPED},
+    events.ALERTS: {**_DELETED, **_STAMPED},
+    events.INVITATIONS: _DELETED,
+    events.DECISIONS: _DELETED,
+    events.DEAD_LETTERS: _DELETED,
+    events.TALLIES: {**_DELETED, **_STAMPED, **_WAITING},
+    events.HOURS: {**_DELETED, **_STAMPED, **_WAITING},
+    events.SCORES: {checks.CLEANUP: checks.exactly("compact")},
+    events.DELIVERIES: _DELETED,
 }
 _NEEDS_OF_CHANGELOGS: checks.Needs = {
     checks.CLEANUP: checks.exactly("compact"),
@@ -150,15 +150,15 @@ def plans(settings: Settings) -> list[TopicPlan]:
     }
     large = {"max.message.bytes": str(LARGEST_RECORD)}
     wanted = {
-        outbox.RESPONSES: {**deleted, **kept, **large},
-        outbox.ALERTS: {**deleted, **kept},
-        outbox.INVITATIONS: {**deleted, **kept},
-        outbox.DECISIONS: {**deleted, **kept},
-        outbox.DEAD_LETTERS: {**deleted, **kept},
-        outbox.TALLIES: {**deleted, **waiting},
-        outbox.HOURS: {**deleted, **waiting},
-        outbox.SCORES: latest,
-        outbox.DELIVERIES: {**deleted, **kept},
+        events.RESPONSES: {**deleted, **kept, **large},
+        events.ALERTS: {**deleted, **kept},
+        events.INVITATIONS: {**deleted, **kept},
+        events.DECISIONS: {**deleted, **kept},
+        events.DEAD_LETTERS: {**deleted, **kept},
+        events.TALLIES: {**deleted, **waiting},
+        events.HOURS: {**deleted, **waiting},
+        events.SCORES: latest,
+        events.DELIVERIES: {**deleted, **kept},
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
@@ -178,7 +178,7 @@ def private(settings: Settings) -> frozenset[str]:
     """Return the names of the topics that nobody but workers reads, so that their batches may be in any codec."""
     group = settings.kafka.group
     changelogs = {changelog_name(group, role, table) for role, tables in TABLES.items() for table in tables}
-    return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in (outbox.TALLIES, outbox.HOURS)})
+    return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in (events.TALLIES, events.HOURS)})
 
 
 def ownership_topic(settings: Settings) -> str:
@@ -328,7 +328,7 @@ async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings:
     problems = [line for plan in planned if plan.name in found for line in checks.unfit(found[plan.name], plan.needs)]
     if problems:
         raise TopicsMisconfigured(problems)
-    for topic in (outbox.TALLIES, outbox.HOURS):
+    for topic in (events.TALLIES, events.HOURS):
         name, wanted = topic_name(settings.topic_prefix, topic), settings.kafka.retention_days * _DAY_MS
         kept = int(found[name].configs.get(checks.RETENTION_MS, "-1")) if name in found else -1
         if 0 <= kept < wanted:

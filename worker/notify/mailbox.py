@@ -16,7 +16,7 @@ from schemas.delivery import Delivery, DeliveryStatus
 from schemas.emitted import emitted
 from schemas.incident import Incident
 from worker.errors import DeliveryError
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, rfc3339
@@ -200,4 +200,4 @@ def logged(mail: Mail, reason: str, now: int) -> Output:
         next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
     )
     event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
-    return outbox.event(outbox.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))
+    return events.output(events.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))

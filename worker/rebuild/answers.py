@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output, Record
 from worker.flow.policy import Policy
 from worker.flow.responses import road
@@ -63,7 +63,7 @@ class Answers:
         apply(rows, decided.rows)
         self.rerouted[partition] = {**self.rerouted[partition], **decided.rerouted}
         self.latest_times[partition] = decided.latest_time
-        return [output for output in decided.outputs if output.topic == outbox.TALLIES]
+        return [output for output in decided.outputs if output.topic == events.TALLIES]
 
 
 def applied_until(rows: Mapping[bytes, bytes]) -> int:

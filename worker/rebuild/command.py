@@ -22,7 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.clock import SystemClock
 from worker.errors import SourceLost
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Record
 from worker.flow.record import EPOCH
 from worker.flow.timestamps import DAY
@@ -132,7 +132,7 @@ class _Work:
 
     async def _check_responses(self, chosen: Collection[str]) -> None:
         """Raise SourceLost if the responses are not those that the worker has decided: nobody knows how far it was."""
-        contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
+        contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         heads = {} if CONTACTS in chosen else {n: part.head for n, part in enumerate(contacts.partitions)}
         logs = await source.look(self._reader, topic, heads) or {}
         replaced = [n for n in heads if source.difference(heads[n], logs[n]) is not None]
@@ -153,7 +153,7 @@ class _Work:
 
     async def _from_responses(self, chosen: Collection[str]) -> dict[str, Remade]:
         """Decide the responses again, up to where the worker had decided them, and count what follows."""
-        contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
+        contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         home = f"{self._kafka.cluster}/{topic}"
         answers = Answers(self._kafka.partitions, self._settings.policy, topic, home, self._kafka.secret, self._owner)
         incidents, alerted = Incidents() if WATCHES in chosen else None, Alerted()
@@ -236,7 +236,7 @@ class _Work:
         gone = [n for n in self._partitions if (contacts.begins[n] > 0 and stops[n]) or bases[n]]
         if gone:
             self._say(
-                f"{self._topic(outbox.RESPONSES)}: the first answers do not exist any more in partitions "
+                f"{self._topic(events.RESPONSES)}: the first answers do not exist any more in partitions "
                 f"{_listed(gone)}: retention has deleted them, or the topic was created again. So customers' histories "
                 "and all-time windows begin with the answers that are left"
             )
@@ -262,7 +262,7 @@ class _Work:
         self, answers: Answers, tree: Tree, stops: Mapping[int, int], bases: Mapping[int, int], newest: int
     ) -> None:
         """Count what lies beyond the stop, but was counted before a crash: see `applied_until`."""
-        contacts, topic = self._found[CONTACTS], self._topic(outbox.RESPONSES)
+        contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         spans: dict[int, Span] = {n: (stops[n], contacts.ends[n]) for n in self._partitions}
         until = {n: applied_until(contacts.partitions[n].rows) for n in self._partitions}
         async with aclosing(self._reader.read(topic, spans)) as pieces:
@@ -273,7 +273,7 @@ class _Work:
                     tree.take(answers.take(number, counted), newest)
 
     async def _learn_of_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
-        topic = self._topic(outbox.ALERTS)
+        topic = self._topic(events.ALERTS)
         ends = await self._reader.ends(topic, self._partitions)
         progress = Progress("alerts", sum(ends.values()), self._say)
         async with aclosing(self._reader.read(topic, {n: (0, end) for n, end in ends.items()})) as pieces:
@@ -284,7 +284,7 @@ class _Work:
 
     async def _from_alerts(self, mail_days: float) -> Remade:
         """Plan the mails again, and take over from the delivery log what came of them."""
-        alerts, deliveries = self._found[OUTBOX], self._topic(outbox.DELIVERIES)
+        alerts, deliveries = self._found[OUTBOX], self._topic(events.DELIVERIES)
         email, now = self._settings.email, SystemClock().now()
         planner = Planner(email.all_routes(), email.actions, self._settings.intake)
         ends = await self._reader.ends(deliveries, self._partitions)
@@ -295,8 +295,8 @@ class _Work:
         for number in self._partitions:
             mails = Mails(planner, alerts.committed.get(number, 0), now - int(mail_days * DAY), now)
             await self._each(deliveries, {number: (0, ends[number])}, mails.learn, progress)
-            await self._each(self._topic(outbox.ALERTS), {number: (0, alerts.ends[number])}, mails.take, progress)
-            for topic in (outbox.DEAD_LETTERS, outbox.DELIVERIES):
+            await self._each(self._topic(events.ALERTS), {number: (0, alerts.ends[number])}, mails.take, progress)
+            for topic in (events.DEAD_LETTERS, events.DELIVERIES):
                 outputs = [output for output in mails.outputs if output.topic == topic]
                 await self._writer.outputs(self._topic(topic), number, outputs)
             rows.append(mails.rows)

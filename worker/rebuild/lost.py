@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka.rows import Partition
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
 
 #: From which topic each table's rows are made, and which role makes them.
 SOURCES: Mapping[str, str] = {
-    CONTACTS: outbox.RESPONSES,
-    SEGMENTS: outbox.TALLIES,
-    WATCHES: outbox.HOURS,
-    OUTBOX: outbox.ALERTS,
+    CONTACTS: events.RESPONSES,
+    SEGMENTS: events.TALLIES,
+    WATCHES: events.HOURS,
+    OUTBOX: events.ALERTS,
 }
 ROLES: Mapping[str, str] = {table: role for role, tables in TABLES.items() for table in tables}
 #: What these tables count is made by the worker itself, and can be made again.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from schemas.delivery import Delivery, DeliveryStatus
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output, Record
 from worker.flow.timestamps import to_ms
 from worker.notify import mailbox, planning
@@ -88,7 +88,7 @@ class Mails:
         }
         apply(self.rows, decided.rows)
         for output in decided.outputs:
-            if output.topic != outbox.DELIVERIES:
+            if output.topic != events.DELIVERIES:
                 if record.offset >= self._planned_until:
                     self.outputs.append(output)  # a dead letter
             elif record.offset >= self._planned_until or self._is_of(output, earlier):

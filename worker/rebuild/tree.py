@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from worker.detect.watch import Watch
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.incidents import road as watching
 from worker.flow.messages import gaming_flag, tick
@@ -68,7 +68,7 @@ class Tree:
         now = max(times.values(), default=0)
         self._count_all(now)
         for partition, time in times.items():
-            self._waiting[partition].append(Passed(outbox.TALLIES, partition, 0, time, tick.KEY, b"", []))
+            self._waiting[partition].append(Passed(events.TALLIES, partition, 0, time, tick.KEY, b"", []))
         self._count_all(now)
         self._count_all(now)  # the gaming flags that the tick has caused
         if self._incidents is not None:
@@ -103,7 +103,7 @@ class Tree:
             decided = rest()
             apply(self.segments[partition], decided.rows)
             if self._incidents is not None:
-                self._watch([passed(output, now) for output in decided.outputs if output.topic == outbox.HOURS])
+                self._watch([passed(output, now) for output in decided.outputs if output.topic == events.HOURS])
             rest = decided.rest
 
     def _watch(self, records: list[Passed]) -> None:
@@ -114,7 +114,7 @@ class Tree:
             decided = decided.rest()
         apply(self.watches, decided.rows)
         for output in decided.outputs:
-            if output.topic == outbox.TALLIES:  # a gaming flag
+            if output.topic == events.TALLIES:  # a gaming flag
                 record = passed(output)
                 self._waiting[record.partition].append(record)
 

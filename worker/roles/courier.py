@@ -19,7 +19,7 @@ from typing import Any, cast
 from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.errors import DeliveryError
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.kafka.rows import Head
 from worker.notify import mailbox
@@ -357,7 +357,7 @@ class Courier(TableObserver):
 
     async def _send(self, lines: list[Output], number: int) -> None:
         records: list[Sendable] = [(line.key, line.value, line.headers, line.timestamp) for line in lines]
-        await self._shell.sender.send([(self._shell.topic_name(outbox.DELIVERIES), number, records)])
+        await self._shell.sender.send([(self._shell.topic_name(events.DELIVERIES), number, records)])
 
 
 def _reason(error: DeliveryError) -> str:

@@ -1,7 +1,7 @@
 """The notify role: alerts and incidents become pending mails in durable rows, and a courier sends what is due."""
 
 from worker.clock import Clock
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.kafka import topics
 from worker.kafka.rows import Partition
@@ -29,7 +29,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
         overfull.note(decided.outputs)
         return decided
 
-    shell.agent(outbox.ALERTS, table, decide)
+    shell.agent(events.ALERTS, table, decide)
     channel = Email(settings.smtp, email.letterhead)
     courier = Courier(shell, table, channel, clock, routes=routes, retry=email.retry)
     table.observe(courier)

@@ -6,7 +6,7 @@ from time import monotonic
 
 import msgspec
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.notify.planning import OPEN_KEPT, TOO_MANY_WAITING
 from worker.streams.seldom import Seldom
@@ -51,7 +51,7 @@ class Overfull:
 
 def _line(output: Output) -> _Line | None:
     # Most lines have another reason, and need not be decoded to see that.
-    if output.topic != outbox.DELIVERIES or TOO_MANY_WAITING.encode() not in (output.value or b""):
+    if output.topic != events.DELIVERIES or TOO_MANY_WAITING.encode() not in (output.value or b""):
         return None
     line = _read(output.value or b"")
     return line if line.reason == TOO_MANY_WAITING else None

@@ -4,7 +4,7 @@ from math import ceil
 from typing import NamedTuple
 
 from worker.clock import Clock
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.flow.incidents import road as watching
 from worker.flow.responses import road
@@ -38,7 +38,7 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     partition.
     """
     shell = Shell(settings, ROLE, kafka)
-    policy, responses = settings.policy, shell.topic_name(outbox.RESPONSES)
+    policy, responses = settings.policy, shell.topic_name(events.RESPONSES)
     owner = partition_of(kafka.partitions)
     home = f"{kafka.cluster}/{responses}"
     most = ceil(policy.segments.most / kafka.partitions)
@@ -67,16 +67,16 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
         decided = segments.count(records, partition.rows, number, most, policy.intake)
         return warned_of_scales(surplus.watched(decided, number))
 
-    shell.agent(outbox.RESPONSES, shell.table(topics.CONTACTS), decide)
+    shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
-        outbox.TALLIES,
+        events.TALLIES,
         shell.table(topics.SEGMENTS),
         count,
-        view=View(outbox.SCORES, segments.scores),
+        view=View(events.SCORES, segments.scores),
         pace=_SEGMENTS,
     )
     shell.agent(
-        outbox.HOURS,
+        events.HOURS,
         shell.table(topics.WATCHES, atomic=True),
         lambda records, _, partition: watching.watch(
             records, partition.rows, kafka.partitions, owner, policy.incidents, policy.intake

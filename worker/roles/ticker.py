@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.messages import tick
 from worker.flow.timestamps import HOUR
 from worker.streams.shell import Shell
@@ -39,7 +39,7 @@ class Ticker:
 
         A cancellation may cut off a tick, or a question to Kafka with its connections.
         """
-        topic = self._shell.topic_name(outbox.TALLIES)
+        topic = self._shell.topic_name(events.TALLIES)
         while not self._ending.is_set():
             if self._shell.ready:
                 hour = (self._clock.now() - _AFTER) // HOUR

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from worker.cancelling import finish
 from worker.clock import Clock
-from worker.flow import outbox
+from worker.flow import events
 from worker.kafka import groups, reading, topics
 from worker.kafka.connection import client_options
 from worker.settings import Settings
@@ -28,7 +28,7 @@ class Watermark:
 
     def __init__(self, settings: Settings, role: str, partitions: int, clock: Clock) -> None:
         self._kafka = settings.kafka
-        self._topic = topics.topic_name(settings.topic_prefix, outbox.RESPONSES)
+        self._topic = topics.topic_name(settings.topic_prefix, events.RESPONSES)
         self._group = topics.group_id(settings.kafka.group, role)
         self._partitions = range(partitions)
         self._clock = clock

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from schemas.delivery import DeliveryStatus
-from worker.flow import outbox
+from worker.flow import events
 from worker.logs import counted
 from worker.streams.sending import Sendable
 
@@ -23,11 +23,11 @@ _EVERY_SECONDS = 60.0
 #: What is counted of each topic, as one and as many, and after what its records have the word that tells the kinds
 #: apart. Nothing from outside stands before that word.
 _COUNTED = {
-    outbox.DECISIONS: (("answer decided", "answers decided"), b'"outcome":"'),
-    outbox.ALERTS: (("alert", "alerts"), b'"action":"'),
-    outbox.INVITATIONS: (("invitation", "invitations"), b""),
-    outbox.DEAD_LETTERS: (("dead letter", "dead letters"), b'"reason":"'),
-    outbox.DELIVERIES: (("mail", "mails"), b'"status":"'),
+    events.DECISIONS: (("answer decided", "answers decided"), b'"outcome":"'),
+    events.ALERTS: (("alert", "alerts"), b'"action":"'),
+    events.INVITATIONS: (("invitation", "invitations"), b""),
+    events.DEAD_LETTERS: (("dead letter", "dead letters"), b'"reason":"'),
+    events.DELIVERIES: (("mail", "mails"), b'"status":"'),
 }
 
 

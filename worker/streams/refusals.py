@@ -6,7 +6,7 @@ from time import monotonic
 
 import msgspec
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.streams.seldom import Seldom
 
@@ -38,7 +38,7 @@ class Refusals:
 
     def note(self, outputs: Iterable[Output]) -> None:
         """Count the dead letters among a batch's outputs; say where the last of them lies if it is time to."""
-        letters = [output for output in outputs if output.topic == outbox.DEAD_LETTERS]
+        letters = [output for output in outputs if output.topic == events.DEAD_LETTERS]
         if not letters:
             return
         self._count += len(letters)

@@ -13,7 +13,7 @@ from integration.poison import REFUSED, STRAYS, but, generated
 from integration.sampling import Published
 from streams.batches import GZIP, send
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.policy import Policy
 from worker.flow.responses import road
 from worker.flow.responses.road import Batch
@@ -114,7 +114,7 @@ def _decide(value: bytes, reason: str) -> str | None:
     except Exception as error:  # noqa: BLE001 - what no value may cause
         return f"{type(error).__name__} for {value[:80]!r}"
     found = [
-        json.loads(output.value or b"")["reason"] if output.topic == outbox.DEAD_LETTERS else output.topic
+        json.loads(output.value or b"")["reason"] if output.topic == events.DEAD_LETTERS else output.topic
         for output in decided.outputs
     ]
     return None if found == [reason] else f"{found}, expected {reason}, for {value[:80]!r}"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from schemas.emitted import to_json
 from schemas.incident import Incident
 from worker.detect.watch import Watch
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
 from worker.flow.lineage import paths_of
@@ -61,7 +61,7 @@ class World:
         return incidents(self.outputs[first:])
 
     def flags(self) -> list[gaming_flag.GamingFlag]:
-        return [gaming_flag.decode(output.value or b"") for output in self.outputs if output.topic == outbox.TALLIES]
+        return [gaming_flag.decode(output.value or b"") for output in self.outputs if output.topic == events.TALLIES]
 
     def carry(self, records: Iterable[Record]) -> None:
         """Carry records, one batch."""
@@ -103,7 +103,7 @@ def incidents(outputs: Iterable[Output]) -> list[Incident]:
     return [
         Incident.model_validate_json(output.value or b"", strict=False)
         for output in outputs
-        if output.topic == outbox.ALERTS
+        if output.topic == events.ALERTS
     ]
 
 
@@ -263,7 +263,7 @@ def test_promoters_that_appear_at_one_desk_alone_are_hinted_at_and_the_hint_is_t
     assert flagged[-1].jump is not None
     assert flagged[-1].jump.after > 0.9
     assert [each.jump for each in later if each.path == "fr/a/pay"][-1] is None
-    partitions = {output.partition for output in world.outputs if output.topic == outbox.TALLIES}
+    partitions = {output.partition for output in world.outputs if output.topic == events.TALLIES}
     assert partitions == {spread(b"fr/a/pay")}
 
 
@@ -357,7 +357,7 @@ def test_hours_that_come_twice_count_once() -> None:
 def test_an_event_says_what_its_contract_says() -> None:
     world = settled()
     world.live(14, only("fr/b/send", BAD))
-    (output,) = [output for output in world.outputs if output.topic == outbox.ALERTS]
+    (output,) = [output for output in world.outputs if output.topic == events.ALERTS]
     body: Any = json.loads(output.value or b"")
 
     assert output.key == b"incident:fr/b/send"
@@ -393,7 +393,7 @@ def test_a_stray_record_is_a_dead_letter_and_its_neighbours_are_taken_in(stray: 
     clean, disturbed = World(), World()
     clean.carry(told)
     disturbed.carry([Record(stray, b"x", 1, topic="nps.hours"), *told])
-    (letter,) = of(outbox.DEAD_LETTERS, disturbed.outputs)
+    (letter,) = of(events.DEAD_LETTERS, disturbed.outputs)
 
     assert (letter["reason"], letter["topic"], letter["offset"]) == ("wrong_type", "nps.hours", 1)
     assert disturbed.rows == clean.rows

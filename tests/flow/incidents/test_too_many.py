@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.incident import Incident
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
 from worker.flow.incidents.too_many import TooMany, judge
@@ -195,7 +195,7 @@ def test_neither_cuts_nor_replays_change_what_is_told(cuts: list[int]) -> None:
 def test_the_event_is_keyed_like_one_of_the_root() -> None:
     opened, resolved = carried(log(3), {})
 
-    assert (opened.topic, opened.key) == (outbox.ALERTS, b"incident:")
+    assert (opened.topic, opened.key) == (events.ALERTS, b"incident:")
     assert dict(opened.headers)["ce_type"] == b"nps.incident.v1"
     assert json.loads(opened.value or b"").keys() == Incident.model_fields.keys()
     assert dict(opened.headers)["ce_id"] != dict(resolved.headers)["ce_id"]

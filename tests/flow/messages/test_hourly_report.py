@@ -1,6 +1,6 @@
 """Hourly reports: messages that Kafka takes, and the tick with the last of them."""
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.messages import hourly_report
 from worker.flow.messages.hourly_report import PARTITION, HourlyReport
 from worker.nps.usage import LeftOut, Usage
@@ -14,7 +14,7 @@ def test_a_report_is_one_message() -> None:
     report = HourlyReport(3, {"fr": b"column", "": b"other"}, 17)
     (output,) = hourly_report.outputs(report)
 
-    assert (outbox.HOURS, None, PARTITION) == (output.topic, output.key, output.partition)
+    assert (events.HOURS, None, PARTITION) == (output.topic, output.key, output.partition)
     assert read(report) == [report]
 
 

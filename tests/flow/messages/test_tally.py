@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nps.telling import entries, numbers
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.lineage import lineage
 from worker.flow.messages import tally
 from worker.flow.messages.tally import CountedUnder, Tallies
@@ -42,7 +42,7 @@ def read(tallies: Tallies, source: int = 0) -> dict[str, Entries]:
     found: dict[str, Entries] = {}
     for output in tallies.outputs(source, spread):
         message = tally.decode(output.value or b"")
-        assert (outbox.TALLIES, None, source) == (output.topic, output.key, message.source)
+        assert (events.TALLIES, None, source) == (output.topic, output.key, message.source)
         assert {output.partition} == {spread(path.encode()) for path in message.segments}
         assert not found.keys() & message.segments.keys()
         found |= message.segments

@@ -9,7 +9,7 @@ from flow.records import Record, answer, of, value
 from flow.responses.test_moved import outcomes, steps
 from flow.responses.test_road import World, counted
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.ids import make_id
 
 #: What docs/publishing.md says of the id.
@@ -41,7 +41,7 @@ def test_an_anonymous_answer_counts_and_raises_an_alert_that_names_nobody(
     key: bytes | None, customer_id: dict[str, Any]
 ) -> None:
     found = world(Record(anonymous(customer=PERSON, **customer_id), key))
-    (alert,) = of(outbox.ALERTS, found.sent)
+    (alert,) = of(events.ALERTS, found.sent)
 
     assert alert["customer_id"] == ID
     assert alert["customer"] == {"name": None, "email": None, "phone": None, "tier": None, "owner": None}
@@ -67,12 +67,12 @@ def test_who_is_identified_later_takes_the_answer_over() -> None:
 def test_nobody_is_invited() -> None:
     given = anonymous(score=10, customer=PERSON, consent={"public_review": True})
 
-    assert of(outbox.INVITATIONS, world(Record(given, None)).sent) == []
+    assert of(events.INVITATIONS, world(Record(given, None)).sent) == []
 
 
 @pytest.mark.parametrize("changes", [{"anonymous": False}, {"anonymous": None}], ids=str)
 def test_without_a_customer_id_it_must_be_said(changes: dict[str, Any]) -> None:
-    (letter,) = of(outbox.DEAD_LETTERS, Partition().carry([Record(anonymous(**changes), None)]))
+    (letter,) = of(events.DEAD_LETTERS, Partition().carry([Record(anonymous(**changes), None)]))
 
     assert letter["reason"] == "missing_field"
     assert letter["detail"] == "customer_id: Field required, unless anonymous is true"
@@ -80,7 +80,7 @@ def test_without_a_customer_id_it_must_be_said(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("changes", [{"anonymous": False}, {"anonymous": None}], ids=str)
 def test_an_empty_customer_id_is_absent_in_an_anonymous_answer_only(changes: dict[str, Any]) -> None:
-    (letter,) = of(outbox.DEAD_LETTERS, Partition().carry([Record(anonymous(customer_id="", **changes), None)]))
+    (letter,) = of(events.DEAD_LETTERS, Partition().carry([Record(anonymous(customer_id="", **changes), None)]))
 
     assert letter["reason"] == "id_empty"
     assert letter["detail"] == "customer_id: Must not be empty, unless anonymous is true"

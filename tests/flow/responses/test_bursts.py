@@ -7,7 +7,7 @@ from flow.carrying import Partition, numbered
 from flow.records import DAY, NOW, POLICY, Record, of, value
 from flow.responses.test_road import counted
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.policy import BurstPolicy, Policy
 from worker.flow.timestamps import from_ms
@@ -24,12 +24,12 @@ def carried(*values: bytes, policy: Policy = POLICY) -> list[Output]:
 
 
 def steps(outputs: list[Output]) -> list[tuple[str, str, str]]:
-    return [(alert["response_id"], alert["action"], alert["reason"]) for alert in of(outbox.ALERTS, outputs)]
+    return [(alert["response_id"], alert["action"], alert["reason"]) for alert in of(events.ALERTS, outputs)]
 
 
 def last_outcomes(outputs: list[Output]) -> dict[str, str]:
     """Return what the last decision about each response says."""
-    return {decision["response_id"]: decision["outcome"] for decision in of(outbox.DECISIONS, outputs)}
+    return {decision["response_id"]: decision["outcome"] for decision in of(events.DECISIONS, outputs)}
 
 
 def test_a_scanner_that_opens_all_eleven_links_is_one_alert_that_is_withdrawn_and_counts_nothing() -> None:
@@ -42,7 +42,7 @@ def test_a_scanner_that_opens_all_eleven_links_is_one_alert_that_is_withdrawn_an
 
 def test_the_decision_has_the_figures() -> None:
     outputs = carried(*(answered(n, n * 90, score=n) for n in range(11)))
-    said = [rule for decision in of(outbox.DECISIONS, outputs) for rule in decision["rules"] if rule["rule"] == "burst"]
+    said = [rule for decision in of(events.DECISIONS, outputs) for rule in decision["rules"] if rule["rule"] == "burst"]
 
     assert said[-1] == {
         "rule": "burst",
@@ -118,7 +118,7 @@ def test_a_mind_changed_in_a_moment_counts_twice_and_calls_once() -> None:
     outputs = carried(answered(1, 0, score=3), answered(2, 900, score=2))
 
     assert steps(outputs) == [("r-1", "opened", "detractor")]
-    assert of(outbox.DECISIONS, outputs)[1]["rules"][0]["reason"] == "alert_open"
+    assert of(events.DECISIONS, outputs)[1]["rules"][0]["reason"] == "alert_open"
     assert sum(counted(outputs)) == 2
 
 
@@ -133,13 +133,13 @@ def test_a_years_import_of_one_customer_is_no_burst() -> None:
 def test_an_id_that_many_people_share_counts_and_calls_in_full(size: int, scores: Any) -> None:
     outputs = carried(*(answered(n, n % 500, score=scores[n % len(scores)]) for n in range(size)))
     unhappy = {f"r-{n}" for n in range(size) if scores[n % len(scores)] <= 6}
-    open_at_the_end = {alert["response_id"]: alert["action"] for alert in of(outbox.ALERTS, outputs)}
+    open_at_the_end = {alert["response_id"]: alert["action"] for alert in of(events.ALERTS, outputs)}
 
     assert sum(counted(outputs)) == size
     assert set(last_outcomes(outputs).values()) == {"accepted"}
     assert open_at_the_end == dict.fromkeys(unhappy, "opened")
-    assert len({dict(o.headers)["ce_id"] for o in outputs if o.topic == outbox.ALERTS}) == len(
-        of(outbox.ALERTS, outputs)
+    assert len({dict(o.headers)["ce_id"] for o in outputs if o.topic == events.ALERTS}) == len(
+        of(events.ALERTS, outputs)
     )
 
 

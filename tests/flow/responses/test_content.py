@@ -7,7 +7,7 @@ import pytest
 from flow.carrying import Partition, identities, numbered
 from flow.records import NOW, Record, of, value
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.responses.customer import Answer, Contact
 
@@ -20,11 +20,11 @@ def carried(*changes: dict[str, Any]) -> list[Output]:
 
 
 def steps(outputs: list[Output]) -> list[tuple[str, str]]:
-    return [(alert["action"], alert["reason"]) for alert in of(outbox.ALERTS, outputs)]
+    return [(alert["action"], alert["reason"]) for alert in of(events.ALERTS, outputs)]
 
 
 def outcomes(outputs: list[Output]) -> list[str]:
-    return [decision["outcome"] for decision in of(outbox.DECISIONS, outputs)]
+    return [decision["outcome"] for decision in of(events.DECISIONS, outputs)]
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_a_copy_that_says_more_is_taken_and_both_are_known_from_then_on(more: di
 
     assert outcomes(outputs) == ["accepted", "revised", "duplicate", "differs"]
     assert [action for action, _ in steps(outputs)] == ["opened", "updated"]
-    assert len(identities([output for output in outputs if output.topic == outbox.ALERTS])) == 2
-    assert len({alert["alert_id"] for alert in of(outbox.ALERTS, outputs)}) == 1
+    assert len(identities([output for output in outputs if output.topic == events.ALERTS])) == 2
+    assert len({alert["alert_id"] for alert in of(events.ALERTS, outputs)}) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from flow.carrying import Partition, numbered
 from flow.records import DAY, HOUR, NOW, Record, earlier, of, value
 from flow.responses.test_road import counted
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Overlay
 from worker.flow.lineage import segment_path
 from worker.flow.policy import HistoryPolicy, IntakePolicy
@@ -201,7 +201,7 @@ def shared(size: int, **changes: Any) -> list[Record]:
 def test_a_batch_of_a_shared_id_that_comes_again_is_a_duplicate_of_each_answer() -> None:
     outputs = Partition().carry(numbered([*shared(100), *shared(100)]))
 
-    assert [d["outcome"] for d in of(outbox.DECISIONS, outputs)] == ["accepted"] * 100 + ["duplicate"] * 100
+    assert [d["outcome"] for d in of(events.DECISIONS, outputs)] == ["accepted"] * 100 + ["duplicate"] * 100
 
 
 def test_a_correction_of_an_answer_whose_id_alone_is_kept_is_decided_and_not_counted() -> None:
@@ -209,11 +209,11 @@ def test_a_correction_of_an_answer_whose_id_alone_is_kept_is_decided_and_not_cou
     later = [Record(value(response_id="r-3", revision=revision, score=9)) for revision in (1, 2, 3)]
     partition = Partition()
     outputs = partition.carry(numbered([*log, *later]))
-    decisions = [d for d in of(outbox.DECISIONS, outputs) if d["response_id"] == "r-3"]
+    decisions = [d for d in of(events.DECISIONS, outputs) if d["response_id"] == "r-3"]
 
     outcomes = ["accepted", "forgotten", "superseded", "superseded", "duplicate", "forgotten"]
     assert [decision["outcome"] for decision in decisions] == outcomes
-    assert [a["revision"] for a in of(outbox.ALERTS, outputs) if a["response_id"] == "r-3"] == [0, 2]
+    assert [a["revision"] for a in of(events.ALERTS, outputs) if a["response_id"] == "r-3"] == [0, 2]
     assert sum(counted(outputs)) == 100
 
 
@@ -236,7 +236,7 @@ def test_of_an_older_answer_any_revision_that_is_accepted_is_kept(revision: int)
     log = [Record(value(response_id=f"r-{n}", revision=revision, segment=[f"{n}"])) for n in range(100)]
     log += [Record(value(response_id="r-3", revision=again, score=0)) for again in (revision, 7, hour_later)]
     outputs = partition.carry(numbered(log))
-    outcomes = [d["outcome"] for d in of(outbox.DECISIONS, outputs) if d["response_id"] == "r-3"]
+    outcomes = [d["outcome"] for d in of(events.DECISIONS, outputs) if d["response_id"] == "r-3"]
 
     corrected = "forgotten" if hour_later > revision else "duplicate"
     assert outcomes == ["accepted", "duplicate", "superseded", corrected]

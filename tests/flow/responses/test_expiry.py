@@ -10,7 +10,7 @@ from flow.responses.test_road import is_claim, others, outcomes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.responses import expiry
 from worker.flow.responses.customer import Contact, decode_contact, encode_contact
@@ -69,7 +69,7 @@ def test_who_answers_again_within_the_quarantine_is_not_invited_again() -> None:
         partition.carry([record])
     outputs = partition.carry([day(102, happy(response_id="r-3"))._replace(offset=2)])
 
-    assert of(outbox.INVITATIONS, outputs) == []
+    assert of(events.INVITATIONS, outputs) == []
     assert decode_contact(partition.rows[b"c-1"]).invited_at == NOW
 
 

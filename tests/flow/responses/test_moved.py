@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.decision import Outcome
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.record import PROOF_HEADER
 from worker.flow.responses.customer import MOVED, Answer
@@ -32,11 +32,11 @@ def published(*changes: dict[str, Any]) -> World:
 
 
 def outcomes(outputs: list[Output]) -> list[tuple[str, str]]:
-    return [(decision["customer_id"], decision["outcome"]) for decision in of(outbox.DECISIONS, outputs)]
+    return [(decision["customer_id"], decision["outcome"]) for decision in of(events.DECISIONS, outputs)]
 
 
 def steps(outputs: list[Output]) -> list[tuple[str, str, str]]:
-    return [(alert["customer_id"], alert["action"], alert["reason"]) for alert in of(outbox.ALERTS, outputs)]
+    return [(alert["customer_id"], alert["action"], alert["reason"]) for alert in of(events.ALERTS, outputs)]
 
 
 ANONYMOUS = {"customer_id": "anon-1", "score": 2}
@@ -55,7 +55,7 @@ def test_who_is_still_unhappy_has_an_alert_of_their_own() -> None:
     world = published(ANONYMOUS, {"customer_id": "c-7", "score": 3, "revision": 1})
 
     assert ("c-7", "opened", "detractor") in steps(world.sent)
-    assert len({alert["alert_id"] for alert in of(outbox.ALERTS, world.sent)}) == 2
+    assert len({alert["alert_id"] for alert in of(events.ALERTS, world.sent)}) == 2
     assert sum(counted(world.sent)) == 1
 
 
@@ -71,7 +71,7 @@ def test_it_may_move_on_and_back() -> None:
     world = published(*({"customer_id": f"c-{n % 3}", "score": n, "revision": n} for n in range(7)))
 
     assert counted(world.sent) == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
-    assert {(a["customer_id"], a["score"]): a["action"] for a in of(outbox.ALERTS, world.sent)} == {
+    assert {(a["customer_id"], a["score"]): a["action"] for a in of(events.ALERTS, world.sent)} == {
         **{(f"c-{n % 3}", n): "withdrawn" for n in range(6)},
         ("c-0", 6): "opened",
     }
@@ -119,7 +119,7 @@ def test_a_claim_that_is_forged_or_copied_elsewhere_is_a_dead_letter() -> None:
         log.append(Record(claim.value, None, n + 1, 0, NOW, headers))
     outputs = partition.carry(log)
 
-    assert len(of(outbox.DEAD_LETTERS, outputs)) == 2
+    assert len(of(events.DEAD_LETTERS, outputs)) == 2
     genuine = Record(claim.value, None, 3, 0, NOW, claim.headers)
     assert outcomes(partition.carry([genuine])) == [("anon-1", "moved")]
     assert outcomes(partition.carry([genuine._replace(offset=4)])) == []
@@ -142,7 +142,7 @@ def held_by(world: World) -> list[tuple[str, Answer]]:
 def check_is_held_once(world: World, customer: str, revision: int) -> None:
     """Assert that the customer has the response, that it counts once, and that no other alert about it is open."""
     actions = defaultdict[str, list[str]](list)
-    for alert in of(outbox.ALERTS, world.sent):
+    for alert in of(events.ALERTS, world.sent):
         actions[alert["customer_id"]].append(alert["action"])
     opened = {alerted for alerted, steps_of in actions.items() if steps_of[-1] != "withdrawn"}
 

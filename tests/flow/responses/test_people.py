@@ -11,7 +11,7 @@ from flow.records import DAY, HOUR, NOW, Record, arrived, value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.ids import make_salt, number
 from worker.flow.messages import tally
 from worker.flow.policy import HistoryPolicy, Policy
@@ -85,7 +85,7 @@ class World:
     def publish(self, body: bytes | None, customer: str) -> None:
         outputs = self.contacts.carry([Record(body, customer.encode(), self.offset)])
         self.offset += 1
-        self.count(arrived(outputs, outbox.TALLIES, self.told))
+        self.count(arrived(outputs, events.TALLIES, self.told))
 
     def count(self, tallies: list[Record]) -> None:
         self.told += len(tallies)
@@ -225,7 +225,7 @@ def test_rows_of_the_version_before_are_read_on_and_their_windows_come_as_they_f
 def test_a_tally_of_the_version_before_is_counted_and_its_customers_are_not_known() -> None:
     world = World()
     outputs = world.contacts.carry([Record(value(score=9), b"c-1", 0)])
-    world.count([Older.tally(record) for record in arrived(outputs, outbox.TALLIES)])
+    world.count([Older.tally(record) for record in arrived(outputs, events.TALLIES)])
     segment = msgspec.msgpack.decode(world.rows[b"fr"], type=Segment)
 
     assert segment.total[9] == 1
@@ -273,6 +273,6 @@ def test_without_the_secret_nobody_makes_the_salt(secret: bytes) -> None:
 
 def test_what_most_events_carry_for_people_is_nothing() -> None:
     partition = Partition()
-    (output,) = [o for o in partition.carry([Record(value(), b"c-1", 0)]) if o.topic == outbox.TALLIES]
+    (output,) = [o for o in partition.carry([Record(value(), b"c-1", 0)]) if o.topic == events.TALLIES]
 
     assert {entries.people for entries in tally.decode(output.value or b"").segments.values()} == {b""}

@@ -13,7 +13,7 @@ from flow.responses.test_people import PLACES, Known, World
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 
 CUSTOMERS = ("c-0", "c-1", "c-2")
@@ -94,14 +94,14 @@ class Shared(World):
         while self.batch:
             batch, self.batch = self.batch, []
             outputs = self.contacts.carry(batch)
-            self.count(arrived(outputs, outbox.TALLIES, self.told))
+            self.count(arrived(outputs, events.TALLIES, self.told))
             self.note(outputs)
-            for record in arrived(outputs, outbox.RESPONSES, self.offset):
+            for record in arrived(outputs, events.RESPONSES, self.offset):
                 self.batch.append(record._replace(topic=batch[0].topic))
                 self.offset += 1
 
     def note(self, outputs: list[Output]) -> None:
-        for decision in of(outbox.DECISIONS, outputs):
+        for decision in of(events.DECISIONS, outputs):
             customer, outcome = decision["customer_id"], decision["outcome"]
             if outcome == "erased":
                 self.people[f"{customer} until {decision['decision_id']}"] = self.people.pop(customer, {})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.catalog import CONTRACTS
 from schemas.decision import Outcome
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.ids import make_id
 from worker.flow.policy import HistoryPolicy, IntakePolicy, Policy
@@ -35,7 +35,7 @@ def carried(*records: Record) -> list[Output]:
 
 
 def outcomes(outputs: Sequence[Output]) -> list[str]:
-    return [decision["outcome"] for decision in of(outbox.DECISIONS, outputs)]
+    return [decision["outcome"] for decision in of(events.DECISIONS, outputs)]
 
 
 def topics(outputs: Sequence[Output]) -> list[str]:
@@ -46,7 +46,7 @@ def entries(outputs: Sequence[Output]) -> dict[tuple[str, int], list[tuple[int, 
     """Return the entries for each segment and source, in order, whatever messages they came in."""
     found: dict[tuple[str, int], list[tuple[int, ...] | Move]] = {}
     for output in outputs:
-        if output.topic == outbox.TALLIES:
+        if output.topic == events.TALLIES:
             for told, more in entries_of(output).items():
                 found.setdefault(told, []).extend(more)
     return found
@@ -54,7 +54,7 @@ def entries(outputs: Sequence[Output]) -> dict[tuple[str, int], list[tuple[int, 
 
 def others(outputs: Sequence[Output]) -> list[Output]:
     """Return the outputs that do not depend on how the log is cut into batches."""
-    return [output for output in outputs if output.topic != outbox.TALLIES and not is_claim(output)]
+    return [output for output in outputs if output.topic != events.TALLIES and not is_claim(output)]
 
 
 def is_claim(output: Output) -> bool:
@@ -74,7 +74,7 @@ def counted(outputs: Sequence[Output], path: bytes = b"") -> Histogram:
     """Return a segment's all-time histogram after the second stage has read these tallies, repeats and all."""
     rows: dict[bytes, bytes] = {}
     found: Histogram = [0] * 11
-    for record in arrived(outputs, outbox.TALLIES):
+    for record in arrived(outputs, events.TALLIES):
         decided = segments.count([record], rows, 0)
         rows |= {key: row for key, row in decided.rows.items() if row is not None}
         for output in decided.outputs:
@@ -94,10 +94,10 @@ def read(rows: dict[bytes, bytes]) -> dict[bytes, Contact]:
 def test_a_detractor_causes_an_alert_a_decision_and_a_tally_of_each_segment() -> None:
     outputs = carried(Record(value(score=2)))
 
-    assert [outbox.ALERTS, outbox.DECISIONS, outbox.TALLIES] == topics(outputs)
+    assert [events.ALERTS, events.DECISIONS, events.TALLIES] == topics(outputs)
     assert [b"c-1", b"c-1", None] == [output.key for output in outputs]
     assert {("fr/shop-3", 0), ("fr", 0), ("", 0), ("/survey/autumn", 0)} == entries(outputs).keys()
-    decision = of(outbox.DECISIONS, outputs)[0]
+    decision = of(events.DECISIONS, outputs)[0]
     assert decision.pop("decision_id")
     assert decision == {
         "outcome": "accepted",
@@ -121,7 +121,7 @@ def test_a_detractor_causes_an_alert_a_decision_and_a_tally_of_each_segment() ->
 def test_a_passive_causes_a_decision_and_is_counted() -> None:
     outputs = carried(Record(value(score=7, segment=[])))
 
-    assert topics(outputs) == [outbox.DECISIONS, outbox.TALLIES]
+    assert topics(outputs) == [events.DECISIONS, events.TALLIES]
 
 
 def test_a_promoter_who_agreed_is_invited_once_in_a_quarantine() -> None:
@@ -132,30 +132,30 @@ def test_a_promoter_who_agreed_is_invited_once_in_a_quarantine() -> None:
     ]
     outputs = carried(*later)
 
-    assert ["r-0", "r-3"] == [invitation["response_id"] for invitation in of(outbox.INVITATIONS, outputs)]
+    assert ["r-0", "r-3"] == [invitation["response_id"] for invitation in of(events.INVITATIONS, outputs)]
 
 
 def test_a_trial_is_decided_about_and_causes_nothing_else() -> None:
     outputs = carried(Record(happy(test=True)), Record(value(response_id="r-2", score=0, test=True)))
 
-    assert [outbox.DECISIONS] * 2 == topics(outputs)
+    assert [events.DECISIONS] * 2 == topics(outputs)
     assert [Outcome.TEST] * 2 == outcomes(outputs)
 
 
 def test_a_refused_record_is_a_dead_letter_and_the_next_one_is_not_held_back() -> None:
     outputs = carried(Record(b"{"), Record(value(score=7)))
 
-    assert [outbox.DEAD_LETTERS, outbox.DECISIONS] == topics(outputs)[:2]
-    assert of(outbox.DEAD_LETTERS, outputs)[0]["reason"] == "not_json"
+    assert [events.DEAD_LETTERS, events.DECISIONS] == topics(outputs)[:2]
+    assert of(events.DEAD_LETTERS, outputs)[0]["reason"] == "not_json"
 
 
 def test_outputs_stand_in_the_order_of_their_records_and_tallies_come_last() -> None:
     outputs = carried(*(Record(value(response_id=f"r-{n}", score=n, segment=[f"{n}"])) for n in range(11)))
-    responses = [event["response_id"] for event in of(outbox.DECISIONS, outputs)]
+    responses = [event["response_id"] for event in of(events.DECISIONS, outputs)]
 
     assert [f"r-{n}" for n in range(11)] == responses
-    assert topics(outputs)[-1] == outbox.TALLIES
-    assert [event["score"] for event in of(outbox.ALERTS, outputs)] == [0, 1, 2, 3, 4, 5, 6]
+    assert topics(outputs)[-1] == events.TALLIES
+    assert [event["score"] for event in of(events.ALERTS, outputs)] == [0, 1, 2, 3, 4, 5, 6]
 
 
 # Duplicates and revisions
@@ -185,7 +185,7 @@ def test_a_duplicate_causes_a_decision_and_nothing_else() -> None:
     partition = Partition()
     partition.carry([Record(value(score=2))])
 
-    assert [outbox.DECISIONS] == topics(partition.carry([Record(value(score=2), offset=1)]))
+    assert [events.DECISIONS] == topics(partition.carry([Record(value(score=2), offset=1)]))
 
 
 def test_one_id_belongs_to_each_customer_anew() -> None:
@@ -223,11 +223,11 @@ def test_a_correction_moves_the_count(first: dict[str, Any], second: dict[str, A
 def test_an_alerts_life_is_opened_updated_withdrawn_and_opened_again() -> None:
     scores = [2, 3, 9, 10, 5]
     outputs = carried(*(Record(value(score=score, revision=n)) for n, score in enumerate(scores)))
-    alerts = of(outbox.ALERTS, outputs)
+    alerts = of(events.ALERTS, outputs)
 
     assert ["opened", "updated", "withdrawn", "opened"] == [alert["action"] for alert in alerts]
     assert len({alert["alert_id"] for alert in alerts}) == 1
-    assert len(identities([output for output in outputs if output.topic == outbox.ALERTS])) == 4
+    assert len(identities([output for output in outputs if output.topic == events.ALERTS])) == 4
 
 
 def test_beyond_the_history_a_duplicate_is_not_known_any_more() -> None:
@@ -241,15 +241,15 @@ def test_beyond_the_history_a_duplicate_is_not_known_any_more() -> None:
 def test_earlier_answers_of_the_same_batch_are_in_the_alert() -> None:
     outputs = carried(Record(value(response_id="a", score=9)), Record(value(response_id="b", score=1)))
 
-    assert [9] == [answer["score"] for answer in of(outbox.ALERTS, outputs)[0]["last_answers"]]
+    assert [9] == [answer["score"] for answer in of(events.ALERTS, outputs)[0]["last_answers"]]
 
 
 def test_now_is_the_records_own_time() -> None:
     outputs = carried(Record(value(score=2), timestamp=NOW + HOUR))
 
     assert {"2023-11-14T23:13:20Z"} == {
-        of(outbox.ALERTS, outputs)[0]["occurred_at"],
-        of(outbox.DECISIONS, outputs)[0]["decided_at"],
+        of(events.ALERTS, outputs)[0]["occurred_at"],
+        of(events.DECISIONS, outputs)[0]["decided_at"],
     }
 
 
@@ -261,7 +261,7 @@ def test_an_erasure_is_passed_on_and_the_row_is_gone_while_the_counts_stay() -> 
     before = partition.carry([Record(value(score=2))])
     outputs = partition.carry([Record(None, offset=1)])
 
-    assert [outbox.ALERTS, outbox.INVITATIONS, outbox.DECISIONS] == topics(outputs)
+    assert [events.ALERTS, events.INVITATIONS, events.DECISIONS] == topics(outputs)
     assert [b"c-1"] * 3 == [output.key for output in outputs]
     assert [None, None] == [output.value for output in outputs[:2]]
     assert outcomes(outputs) == ["erased"]
@@ -273,7 +273,7 @@ def test_after_an_erasure_the_customer_is_a_new_one() -> None:
     outputs = carried(Record(happy()), Record(None), Record(happy(response_id="r-2")), Record(value()))
 
     assert ["accepted", "erased", "accepted", "accepted"] == outcomes(outputs)
-    assert len([event for event in of(outbox.INVITATIONS, outputs) if event]) == 2
+    assert len([event for event in of(events.INVITATIONS, outputs) if event]) == 2
 
 
 def test_an_erasure_of_somebody_unknown_is_passed_on_too() -> None:
@@ -284,19 +284,19 @@ def test_an_erasure_of_somebody_unknown_is_passed_on_too() -> None:
 def test_an_erasure_without_a_key_is_a_dead_letter(key: bytes | None) -> None:
     outputs = carried(Record(None, key))
 
-    assert ["no_key"] == [letter["reason"] for letter in of(outbox.DEAD_LETTERS, outputs)]
+    assert ["no_key"] == [letter["reason"] for letter in of(events.DEAD_LETTERS, outputs)]
     assert len(outputs) == 1
 
 
 @pytest.mark.parametrize("key", [b"k" * 201, b"a\x00b", b"\x00head", b"\xff", b"a\nb"])
 def test_a_key_that_can_be_no_customers_is_a_dead_letter_as_well(key: bytes) -> None:
-    assert topics(carried(Record(None, key))) == [outbox.DEAD_LETTERS]
+    assert topics(carried(Record(None, key))) == [events.DEAD_LETTERS]
 
 
 @pytest.mark.parametrize("timestamp", [-1, NOW * 1_000, NOW * 1_000_000, 2**63 - 1])
 @pytest.mark.parametrize(
     ("given", "outcome"),
-    [(value(score=2), outbox.DEAD_LETTERS), (b"{", outbox.DEAD_LETTERS), (None, outbox.DECISIONS)],
+    [(value(score=2), events.DEAD_LETTERS), (b"{", events.DEAD_LETTERS), (None, events.DECISIONS)],
     ids=["a response", "garbage", "an erasure"],
 )
 def test_a_record_time_that_is_none_stops_nobody(given: bytes | None, outcome: str, timestamp: int) -> None:
@@ -324,7 +324,7 @@ def test_a_record_that_is_not_at_home_is_sent_on_as_it_stands(why: str, key: byt
     record = Record(value(), key, 5, number, NOW + 7, headers=[("traceparent", b"x")])
     (output,) = Partition(number, spread).carry([record])
 
-    assert (outbox.RESPONSES, b"c-1", value(), NOW + 7) == (output.topic, output.key, output.value, output.timestamp), (
+    assert (events.RESPONSES, b"c-1", value(), NOW + 7) == (output.topic, output.key, output.value, output.timestamp), (
         why
     )
     assert output.headers[:2] == [("traceparent", b"x"), (ORIGIN_HEADER, f"{HERE}@{number}:5".encode())]
@@ -332,13 +332,13 @@ def test_a_record_that_is_not_at_home_is_sent_on_as_it_stands(why: str, key: byt
 
 
 def test_a_record_at_home_is_not_sent_on() -> None:
-    assert outbox.RESPONSES not in topics(Partition(HOME, spread).carry([Record(value(), partition=HOME)]))
+    assert events.RESPONSES not in topics(Partition(HOME, spread).carry([Record(value(), partition=HOME)]))
 
 
 def test_an_erasure_in_another_partition_is_sent_on() -> None:
     (output,) = Partition(AWAY, spread).carry([Record(None, partition=AWAY)])
 
-    assert (outbox.RESPONSES, b"c-1", None) == (output.topic, output.key, output.value)
+    assert (events.RESPONSES, b"c-1", None) == (output.topic, output.key, output.value)
 
 
 def test_what_a_foreign_partition_passes_on_leaves_no_row_there() -> None:
@@ -365,7 +365,7 @@ def test_where_a_customer_with_a_row_belongs_is_not_asked_again() -> None:
 def rerouted(*records: Record, first: int = 0) -> list[Record]:
     """Return the records as they arrive in their customer's partition after a foreign one sent them on."""
     outputs = Partition(AWAY, spread).carry([record._replace(partition=AWAY) for record in records])
-    return arrived(outputs, outbox.RESPONSES, first, HOME)
+    return arrived(outputs, events.RESPONSES, first, HOME)
 
 
 def again(records: Sequence[Record]) -> list[Record]:
@@ -377,7 +377,7 @@ def again(records: Sequence[Record]) -> list[Record]:
 def test_a_response_that_was_sent_on_is_treated_like_any_other_and_keeps_its_place() -> None:
     partition = Partition(HOME, spread)
     outputs = partition.carry(rerouted(Record(value(score=2), None, 7, timestamp=NOW + 9)))
-    decision = of(outbox.DECISIONS, outputs)[0]
+    decision = of(events.DECISIONS, outputs)[0]
 
     assert ("accepted", AWAY, 7) == (decision["outcome"], decision["source_partition"], decision["source_offset"])
     assert decision["decided_at"] == "2023-11-14T22:13:20.009000Z"
@@ -386,7 +386,7 @@ def test_a_response_that_was_sent_on_is_treated_like_any_other_and_keeps_its_pla
 
 
 def test_an_erasure_that_was_sent_on_keeps_its_place_too() -> None:
-    decision = of(outbox.DECISIONS, Partition(HOME, spread).carry(rerouted(Record(None, offset=7))))[0]
+    decision = of(events.DECISIONS, Partition(HOME, spread).carry(rerouted(Record(None, offset=7))))[0]
 
     assert ("erased", AWAY, 7) == (decision["outcome"], decision["source_partition"], decision["source_offset"])
 
@@ -394,9 +394,9 @@ def test_an_erasure_that_was_sent_on_keeps_its_place_too() -> None:
 @pytest.mark.parametrize(("key", "number"), [(None, HOME), (b"c-2", HOME), (None, AWAY), (b"c-1", AWAY)])
 def test_what_was_sent_on_is_not_sent_on_again(key: bytes | None, number: int) -> None:
     record = Record(value(), key, 7, number)
-    onward = arrived(Partition(number, spread).carry([record]), outbox.RESPONSES, 8, HOME)
+    onward = arrived(Partition(number, spread).carry([record]), events.RESPONSES, 8, HOME)
 
-    assert outbox.RESPONSES not in topics(Partition(HOME, spread).carry(onward))
+    assert events.RESPONSES not in topics(Partition(HOME, spread).carry(onward))
 
 
 def test_what_somebody_copied_elsewhere_with_its_header_is_sent_on_with_one_of_its_own() -> None:
@@ -409,7 +409,7 @@ def test_what_somebody_copied_elsewhere_with_its_header_is_sent_on_with_one_of_i
 
 
 def test_a_refused_record_is_a_dead_letter_where_it_is_found_and_never_sent_on() -> None:
-    assert topics(Partition(AWAY, spread).carry([Record(b"{", None, partition=AWAY)])) == [outbox.DEAD_LETTERS]
+    assert topics(Partition(AWAY, spread).carry([Record(b"{", None, partition=AWAY)])) == [events.DEAD_LETTERS]
 
 
 @pytest.mark.parametrize("batches", [1, 4])
@@ -431,10 +431,10 @@ def test_every_partition_that_sends_on_is_followed_by_itself() -> None:
     log = [
         record._replace(offset=n)
         for n, given in enumerate(records)
-        for record in arrived(Partition(given.partition, spread).carry([given]), outbox.RESPONSES, 0, HOME)
+        for record in arrived(Partition(given.partition, spread).carry([given]), events.RESPONSES, 0, HOME)
     ]
     partition = Partition(HOME, spread)
-    decisions = of(outbox.DECISIONS, partition.carry(log))
+    decisions = of(events.DECISIONS, partition.carry(log))
 
     assert [(third, 5), (AWAY, 8), (third, 7), (AWAY, 10)] == [
         (decision["source_partition"], decision["source_offset"]) for decision in decisions
@@ -458,14 +458,14 @@ def test_responses_know_each_other_however_they_came() -> None:
     outputs = partition.carry(log)
 
     assert outcomes(outputs) == ["accepted", "revised", "duplicate"]
-    assert ["opened", "withdrawn"] == [alert["action"] for alert in of(outbox.ALERTS, outputs)]
+    assert ["opened", "withdrawn"] == [alert["action"] for alert in of(events.ALERTS, outputs)]
 
 
 def test_a_correction_that_came_the_long_way_is_not_lost() -> None:
     """A correction without a key stood before the answer itself, in the customer's own partition."""
     partition = Partition(HOME, spread)
     first = partition.carry(numbered([Record(value(score=9, revision=1), None), Record(value(score=2))], HOME))
-    outputs = partition.carry(arrived(first, outbox.RESPONSES, 2, HOME))
+    outputs = partition.carry(arrived(first, events.RESPONSES, 2, HOME))
 
     assert outcomes([*first, *outputs]) == ["accepted", "revised"]
 
@@ -496,7 +496,7 @@ def test_a_mirrored_record_is_one_like_any_other(number: int) -> None:
     partition = Partition(HOME, spread)
     log = [mirrored] if number == HOME else rerouted(mirrored)
     log += rerouted(Record(value(response_id="r-2", score=7), None, 8), first=9)
-    decisions = of(outbox.DECISIONS, partition.carry(log))
+    decisions = of(events.DECISIONS, partition.carry(log))
 
     assert [("accepted", number, 7), ("accepted", AWAY, 8)] == [
         (decision["outcome"], decision["source_partition"], decision["source_offset"]) for decision in decisions
@@ -525,8 +525,8 @@ def test_a_forged_place_at_the_end_of_time_silences_nobody() -> None:
     log += rerouted(*(Record(value(response_id=f"g-{n}", score=1, segment=[f"{n}"]), None, n) for n in range(5)))
     outputs = partition.carry(numbered(log, HOME))
 
-    assert ["opened"] * 5 == [alert["action"] for alert in of(outbox.ALERTS, outputs)]
-    assert [0, 1, 2] == [decision["source_offset"] for decision in of(outbox.DECISIONS, outputs)[:3]]
+    assert ["opened"] * 5 == [alert["action"] for alert in of(events.ALERTS, outputs)]
+    assert [0, 1, 2] == [decision["source_offset"] for decision in of(events.DECISIONS, outputs)[:3]]
     assert partition.rerouted == {AWAY: 4}
 
 
@@ -537,7 +537,7 @@ def test_what_the_version_before_sent_on_counts_once_though_nothing_proves_its_p
 
     assert outcomes(outputs) == ["accepted", "duplicate"]
     assert sum(counted(outputs)) == 1
-    assert [HOME, HOME] == [decision["source_partition"] for decision in of(outbox.DECISIONS, outputs)]
+    assert [HOME, HOME] == [decision["source_partition"] for decision in of(events.DECISIONS, outputs)]
 
 
 def test_the_header_that_the_version_before_reads_is_as_it_was() -> None:
@@ -551,9 +551,9 @@ def test_what_is_too_large_to_be_sent_on_with_its_headers_is_a_dead_letter(given
     """A publisher's batch can hold far more than the topic takes of one that is not compressed."""
     headers = [("x", bytes(25_000_000)), ("y", b"")]
     outputs = Partition(AWAY, spread).carry([Record(given, b"c-1", 5, AWAY, headers=headers)])
-    (letter,) = of(outbox.DEAD_LETTERS, outputs)
+    (letter,) = of(events.DEAD_LETTERS, outputs)
 
-    assert topics(outputs) == [outbox.DEAD_LETTERS]
+    assert topics(outputs) == [events.DEAD_LETTERS]
     assert (letter["reason"], letter["partition"], letter["offset"]) == ("too_large", AWAY, 5)
     assert "can be sent on" in letter["detail"]
 
@@ -561,7 +561,7 @@ def test_what_is_too_large_to_be_sent_on_with_its_headers_is_a_dead_letter(given
 def test_headers_that_can_be_sent_on_are_and_at_home_their_size_does_not_matter() -> None:
     large = [("x", bytes(1_000_000))]
 
-    assert topics(Partition(AWAY, spread).carry([Record(value(), None, 5, AWAY, headers=large)])) == [outbox.RESPONSES]
+    assert topics(Partition(AWAY, spread).carry([Record(value(), None, 5, AWAY, headers=large)])) == [events.RESPONSES]
     home = Partition(HOME, spread).carry([Record(value(), b"c-1", 5, HOME, headers=[*large, *large])])
     assert outcomes(home) == ["accepted"]
 
@@ -573,7 +573,7 @@ def test_a_header_that_is_not_the_workers_does_no_harm(key: bytes | None, forged
     partition = Partition(HOME, spread)
     given = Record(value(), key, 7, AWAY if key is None else HOME, headers=headers)
     log = rerouted(given) if key is None else [given]
-    decision = of(outbox.DECISIONS, partition.carry(log))[0]
+    decision = of(events.DECISIONS, partition.carry(log))[0]
 
     assert ("accepted", given.partition, 7) == (
         decision["outcome"],
@@ -586,7 +586,7 @@ def test_a_header_that_is_not_the_workers_does_no_harm(key: bytes | None, forged
 @pytest.mark.parametrize("forged", FORGED)
 def test_nor_does_it_at_a_dead_letter(forged: bytes | None) -> None:
     headers: Any = [(ORIGIN_HEADER, forged)]
-    (letter,) = of(outbox.DEAD_LETTERS, carried(Record(b"{", headers=headers)))
+    (letter,) = of(events.DEAD_LETTERS, carried(Record(b"{", headers=headers)))
 
     assert (0, 0) == (letter["partition"], letter["offset"])
 
@@ -605,7 +605,7 @@ def test_a_crash_before_the_rows_counts_a_response_and_its_correction_once() -> 
     sent += partition.carry(log)
 
     assert counted(sent) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
-    assert len({alert["alert_id"] for alert in of(outbox.ALERTS, sent)}) == 1
+    assert len({alert["alert_id"] for alert in of(events.ALERTS, sent)}) == 1
 
 
 def test_a_crash_before_the_rows_invites_a_customer_once() -> None:
@@ -618,7 +618,7 @@ def test_a_crash_before_the_rows_invites_a_customer_once() -> None:
     sent += partition.decide(log).outputs
     sent += partition.carry(log)
 
-    assert {"a"} == {invitation["response_id"] for invitation in of(outbox.INVITATIONS, sent)}
+    assert {"a"} == {invitation["response_id"] for invitation in of(events.INVITATIONS, sent)}
 
 
 def test_what_was_sent_on_twice_is_known_as_such_on_partly_written_rows_too() -> None:
@@ -674,7 +674,7 @@ Foreign = st.tuples(Logs, st.lists(st.integers(0, 14), max_size=2))
 def sent_by_another(foreign: tuple[list[Record], list[int]], *, repeats: bool = True) -> list[Record]:
     """Return what arrives in partition 0, in its order."""
     log, crashes = foreign
-    onward = arrived(Partition(7).decide([r._replace(partition=7) for r in log]).outputs, outbox.RESPONSES)
+    onward = arrived(Partition(7).decide([r._replace(partition=7) for r in log]).outputs, events.RESPONSES)
     found = list[Record]()
     for crash in crashes if repeats else []:
         found += onward[:crash]
@@ -733,14 +733,14 @@ def test_on_rows_without_a_head_only_what_leaves_no_row_is_repeated_and_under_th
     """That is why the head row has a mark: dead letters, erasures and what is sent on have no row of their own."""
     partition = Partition()
     first = partition.carry(log)
-    answers = {output.key for output in first if output.topic == outbox.TALLIES}
+    answers = {output.key for output in first if output.topic == events.TALLIES}
     partition.mark = -1
     erased = {record.key for record in log if record.value is None}
     repeated = partition.decide([record for record in log if record.key not in erased]).outputs
 
-    assert {outbox.DEAD_LETTERS, outbox.RESPONSES} >= set(topics(repeated))
+    assert {events.DEAD_LETTERS, events.RESPONSES} >= set(topics(repeated))
     assert identities(first) >= identities(repeated)
-    assert answers or outbox.TALLIES not in topics(repeated)
+    assert answers or events.TALLIES not in topics(repeated)
 
 
 @pytest.mark.unmeasured
@@ -841,7 +841,7 @@ class World:
     def send(self, outputs: Sequence[Output]) -> None:
         self.sent += outputs
         for output in outputs:
-            for record in arrived([output], outbox.RESPONSES):
+            for record in arrived([output], events.RESPONSES):
                 self.append(record, output.partition or 0)
 
     def step(self, number: int, size: int, crash: int | None = None) -> None:
@@ -873,7 +873,7 @@ class World:
     def decisions(self) -> Iterator[dict[str, Any]]:
         """Return each decision, once; all that share an id must be the same."""
         found: dict[str, Any] = {}
-        for decision in of(outbox.DECISIONS, self.sent):
+        for decision in of(events.DECISIONS, self.sent):
             if found.setdefault(decision["decision_id"], decision) is decision:
                 yield decision
             assert found[decision["decision_id"]] == decision
@@ -918,7 +918,7 @@ def test_whatever_crashes_every_record_is_decided_about_once_and_counted_once(
     ids = [decision["decision_id"] for decision in own]
     # A record may change other answers, which have decisions of their own then.
     told = [place for place, found in zip(places_of, ids, strict=True) if found == make_id("decision", *place)]
-    letters = {(letter["partition"], letter["offset"]) for letter in of(outbox.DEAD_LETTERS, world.sent)}
+    letters = {(letter["partition"], letter["offset"]) for letter in of(events.DEAD_LETTERS, world.sent)}
 
     assert len(told) == len(set(told))
     assert places == {*told, *letters}
@@ -930,8 +930,8 @@ def test_whatever_crashes_every_record_is_decided_about_once_and_counted_once(
 @given(Logs)
 def test_every_event_holds_by_its_contract(log: list[Record]) -> None:
     for output in Partition().carry(log):
-        if output.value is None or output.topic in {outbox.TALLIES, outbox.RESPONSES}:
-            assert output.topic in {outbox.TALLIES, outbox.RESPONSES, outbox.ALERTS, outbox.INVITATIONS}
+        if output.value is None or output.topic in {events.TALLIES, events.RESPONSES}:
+            assert output.topic in {events.TALLIES, events.RESPONSES, events.ALERTS, events.INVITATIONS}
             continue
         headers = dict(output.headers)
         contract = WRITTEN[headers["ce_type"] or b""]
@@ -956,4 +956,4 @@ def test_the_policy_reaches_the_intake() -> None:
     policy = Policy(intake=IntakePolicy(max_bytes=1_000))
     outputs = Partition(policy=policy).carry([Record(value(comment="x" * 1_000))])
 
-    assert topics(outputs) == [outbox.DEAD_LETTERS]
+    assert topics(outputs) == [events.DEAD_LETTERS]

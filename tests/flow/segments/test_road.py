@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nps.telling import entries
 
 from schemas.scores import Scores
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output
 from worker.flow.messages import gaming_flag, hourly_report, tick
 from worker.flow.messages.hourly_report import HourlyReport
@@ -60,7 +60,7 @@ def write(rows: dict[bytes, bytes], decided: Decided) -> None:
 
 
 def scores(output: Output) -> dict[str, Any]:
-    assert output.topic == outbox.SCORES
+    assert output.topic == events.SCORES
     event: dict[str, Any] = json.loads(output.value or b"")
     return event
 
@@ -271,18 +271,18 @@ def flagged(path: str, jump: Jump | None, offset: int = 9) -> Record:
 
 
 def ended(decided: Decided) -> list[HourlyReport]:
-    return [hourly_report.decode(output.value or b"") for output in decided.outputs if output.topic == outbox.HOURS]
+    return [hourly_report.decode(output.value or b"") for output in decided.outputs if output.topic == events.HOURS]
 
 
 def test_a_tick_moves_the_windows_of_every_segment() -> None:
     rows = kept(counted(told(put(0, 9)), told(put(1, 2), key=b"")))
     moved = counted(ticked(NOW + 30 * HOUR), rows=rows)
-    events = [scores(output) for output in moved.outputs if output.topic == outbox.SCORES]
+    found = [scores(output) for output in moved.outputs if output.topic == events.SCORES]
 
     assert {SHOP, b""} == kept(moved).keys()
-    assert {"fr/shop-3", ""} == {event["segment"] for event in events}
-    assert [(0, 1, 1)] * 2 == [tuple(event["windows"][name]["n"] for name in ("24h", "7d", "all")) for event in events]
-    assert {"2023-11-16T04:13:20Z"} == {event["as_of"] for event in events}
+    assert {"fr/shop-3", ""} == {event["segment"] for event in found}
+    assert [(0, 1, 1)] * 2 == [tuple(event["windows"][name]["n"] for name in ("24h", "7d", "all")) for event in found]
+    assert {"2023-11-16T04:13:20Z"} == {event["as_of"] for event in found}
 
 
 def test_a_tick_of_the_same_hour_gives_neither_score_nor_row() -> None:
@@ -290,7 +290,7 @@ def test_a_tick_of_the_same_hour_gives_neither_score_nor_row() -> None:
     repeated = counted(ticked(NOW + 60_000), rows=rows)
 
     assert kept(repeated) == {}
-    assert [output.topic for output in repeated.outputs] == [outbox.HOURS]
+    assert [output.topic for output in repeated.outputs] == [events.HOURS]
 
 
 def test_a_score_that_a_tick_moved_has_an_id_of_its_own() -> None:
@@ -387,7 +387,7 @@ def test_a_segment_without_an_answer_for_a_year_is_forgotten_and_its_scores_are_
 
     assert SHOP in kept(before)
     assert gone.rows[SHOP] is None
-    assert [(SHOP, None)] == [(o.key, o.value) for o in gone.outputs if o.topic == outbox.SCORES and not o.value]
+    assert [(SHOP, None)] == [(o.key, o.value) for o in gone.outputs if o.topic == events.SCORES and not o.value]
     assert {b""} == kept(gone).keys()
 
 
@@ -537,7 +537,7 @@ def test_a_tick_that_changes_nothing_of_a_segment_passes_it_over() -> None:
     passed = counted(ticked(NOW + 5 * DAY), rows=rows)
 
     assert kept(passed) == {}
-    assert [output.topic for output in passed.outputs] == [outbox.HOURS]
+    assert [output.topic for output in passed.outputs] == [events.HOURS]
     assert SHOP in kept(counted(ticked(NOW + 7 * DAY), rows=rows))
 
 
@@ -651,7 +651,7 @@ def test_a_stray_record_is_a_dead_letter_and_its_neighbours_count(stray: bytes |
     record = Record(stray, key, 1, topic="nps.tallies")
     decided = counted(told(put(0, 3)), record, told(put(2, 9), offset=2))
     clean = counted(told(put(0, 3)), told(put(2, 9), offset=2))
-    (letter,) = of(outbox.DEAD_LETTERS, decided.outputs)
+    (letter,) = of(events.DEAD_LETTERS, decided.outputs)
 
     assert (letter["reason"], letter["topic"], letter["partition"], letter["offset"]) == (
         "wrong_type",
@@ -660,13 +660,13 @@ def test_a_stray_record_is_a_dead_letter_and_its_neighbours_count(stray: bytes |
         1,
     )
     assert decided.rows == clean.rows
-    assert [o for o in decided.outputs if o.topic != outbox.DEAD_LETTERS] == clean.outputs
+    assert [o for o in decided.outputs if o.topic != events.DEAD_LETTERS] == clean.outputs
 
 
 def test_a_tick_without_a_value_is_none() -> None:
     decided = counted(Record(None, tick.KEY, 1, timestamp=NOW, topic="nps.tallies"))
 
-    assert [letter["detail"] for letter in of(outbox.DEAD_LETTERS, decided.outputs)] == [
+    assert [letter["detail"] for letter in of(events.DEAD_LETTERS, decided.outputs)] == [
         "value: is no tick of this version"
     ]
 

@@ -8,7 +8,7 @@ from schemas.incident import Change, Incident, IncidentAction, IncidentKind, Inc
 from schemas.scores import WindowScore
 from worker.detect.culprits import Split
 from worker.detect.watch import OpenIncident
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
@@ -109,7 +109,7 @@ def _step(
         **known,
     )
     key, event_id = f"{KEY_PREFIX}{path}".encode(), make_id("incident", alert_id, action)
-    return outbox.event(outbox.INCIDENT, key, body, event_id, rfc3339(now))
+    return events.output(events.INCIDENT, key, body, event_id, rfc3339(now))
 
 
 def severity_of(split: Split) -> Severity:

@@ -4,7 +4,7 @@ import msgspec
 
 from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
-from worker.flow.outbox import TALLIES
+from worker.flow.events import TALLIES
 from worker.nps.jump import Jump
 
 #: The key of a flag; tallies have none.

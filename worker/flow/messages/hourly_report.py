@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
 from worker.flow.messages.chunks import chunks
@@ -78,4 +78,4 @@ def outputs(report: HourlyReport) -> list[Output]:
         return _encode(HourlyReport(source, some, tick, usage) if last else HourlyReport(source, some))
 
     values = chunks(report.segments, encode)
-    return [Output(outbox.HOURS, None, value, partition=PARTITION) for value in values]
+    return [Output(events.HOURS, None, value, partition=PARTITION) for value in values]

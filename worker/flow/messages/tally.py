@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.dead_letter import no_message
 from worker.flow.lineage import paths_of
@@ -204,4 +204,4 @@ def _column(differences: Differences) -> "array[int]":
 
 def _messages(source: int, segments: Mapping[str, Entries], partition: int) -> list[Output]:
     values = chunks(segments, lambda some, _last: _encode(Tally(source, some)))
-    return [Output(outbox.TALLIES, None, value, partition=partition) for value in values]
+    return [Output(events.TALLIES, None, value, partition=partition) for value in values]

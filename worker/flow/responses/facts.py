@@ -8,7 +8,7 @@ from schemas.base import Event
 from schemas.decision import Category, Outcome, RuleDecision
 from schemas.emitted import emitted
 from schemas.response import Response
-from worker.flow.outbox import Kind
+from worker.flow.events import Kind
 from worker.flow.policy import Policy
 from worker.flow.responses.content import Content
 from worker.flow.responses.customer import Answer, Contact

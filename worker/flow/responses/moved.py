@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.cloudevents import Headers
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Output, Record
 from worker.flow.ids import number
 from worker.flow.messages.chunks import chunks
@@ -64,7 +64,7 @@ def outputs(claims: Claims, partitions: int, home: str, secret: bytes) -> list[O
         return []
     values = chunks(claims, lambda some, _last: _encode(some))
     return [
-        Output(outbox.RESPONSES, None, value, _headers(value, partition, home, secret), partition=partition)
+        Output(events.RESPONSES, None, value, _headers(value, partition, home, secret), partition=partition)
         for partition in range(partitions)
         for value in values
     ]

@@ -15,13 +15,13 @@ from schemas.decision import Decision, Outcome, RuleDecision
 from schemas.emitted import emitted
 from schemas.response import Response
 from worker.errors import Rejected
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output, Place, Read, Record
 from worker.flow.dead_letter import dead_letter
+from worker.flow.events import Kind
 from worker.flow.ids import make_id, make_salt, number
 from worker.flow.lineage import segment_path
 from worker.flow.messages.tally import CountedUnder, Tallies
-from worker.flow.outbox import Kind
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, origin_of, size_of
 from worker.flow.responses import moved
@@ -223,13 +223,13 @@ def _reroute(record: Record, key: bytes, place: Place, state: BatchState) -> Out
             f"{size} bytes with its key and headers, at most {_LARGEST_REROUTED} can be sent on to the right partition"
         )
         return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, state.policy.intake)
-    return Output(outbox.RESPONSES, key, record.value, headers, record.timestamp, partition)
+    return Output(events.RESPONSES, key, record.value, headers, record.timestamp, partition)
 
 
 def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
     """Forget the customer, and tell those who hold personal data to do the same; anonymous counts stay."""
     state.contacts.erase(key)
-    state.outputs += [Output(outbox.ALERTS, key, None), Output(outbox.INVITATIONS, key, None)]
+    state.outputs += [Output(events.ALERTS, key, None), Output(events.INVITATIONS, key, None)]
     decision_id = make_id("decision", *place)
     erased = _Decision(
         decision_id=decision_id,
@@ -239,7 +239,7 @@ def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
         source_partition=place.partition,
         source_offset=log_offset(place.offset),
     )
-    state.outputs.append(outbox.event(outbox.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
+    state.outputs.append(events.output(events.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
 
 
 def _answer(record: Record, facts: Facts, place: Place, state: BatchState) -> None:
@@ -370,7 +370,7 @@ def _amend(
     if ruling is not None:
         assert ruling.kind is not None
         assert ruling.event is not None
-        state.outputs.append(outbox.event(ruling.kind, key, ruling.event, ruling.event_id, now))
+        state.outputs.append(events.output(ruling.kind, key, ruling.event, ruling.event_id, now))
     if before.counted != after.counted:
         after.offset = record.offset
         state.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
@@ -392,7 +392,7 @@ def _amend(
         source_offset=log_offset(place.offset),
         rules=[] if ruling is None else [ruling.said],
     )
-    state.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, now))
+    state.outputs.append(events.output(events.DECISION, key, decision, decision_id, now))
 
 
 def _entry(answer: Answer, contact: Contact) -> tuple[CountedUnder, CountedAnswer] | None:
@@ -424,7 +424,7 @@ def _repeated(previous: Answer, facts: Facts) -> Outcome | None:
 def _has_alert(rulings: Iterable[Ruling], previous: Answer | None) -> bool:
     """Say whether the response's alert is open after these rulings."""
     for ruling in rulings:
-        if ruling.kind is outbox.ALERT:
+        if ruling.kind is events.ALERT:
             return ruling.said.verdict != _WITHDRAWN
     return previous is not None and previous.has_alert
 
@@ -432,8 +432,8 @@ def _has_alert(rulings: Iterable[Ruling], previous: Answer | None) -> bool:
 def _send(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
     assert ruling.event is not None
     key, time = facts.response.customer_id.encode(), rfc3339(facts.now)
-    state.outputs.append(outbox.event(kind, key, ruling.event, ruling.event_id, time))
-    if kind is outbox.INVITATION:
+    state.outputs.append(events.output(kind, key, ruling.event, ruling.event_id, time))
+    if kind is events.INVITATION:
         facts.contact.invited_at = facts.now
 
 
@@ -468,4 +468,4 @@ def _record_answer(
         rules=[ruling.said for ruling in rulings],
     )
     key = response.customer_id.encode()
-    state.outputs.append(outbox.event(outbox.DECISION, key, decision, decision_id, rfc3339(facts.now)))
+    state.outputs.append(events.output(events.DECISION, key, decision, decision_id, rfc3339(facts.now)))

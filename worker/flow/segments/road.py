@@ -9,7 +9,7 @@ from schemas.emitted import emitted
 from schemas.scores import Scores, SmoothedScore, SuspectGaming, SuspectScale, TrendScore
 from worker.detect.scales import HIGHEST, LOWEST, answers_on_short_scale
 from worker.errors import Rejected
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.dead_letter import no_message, stray
 from worker.flow.ids import make_id
@@ -192,7 +192,7 @@ class _Slices:
         if tick_time is not None and segment.is_over(tick_time):
             changed[key] = None
             self._segments -= row is not None
-            outputs.append(Output(outbox.SCORES, key, None))
+            outputs.append(Output(events.SCORES, key, None))
         elif is_new or hours:
             self._look_at_scale(path, segment)
             segment.due = segment.next_change
@@ -236,7 +236,7 @@ def scores(key: bytes, row: bytes | None) -> Output:
 
     Without a row it is a null, as when the segment was forgotten.
     """
-    return Output(outbox.SCORES, key, None) if row is None else _scores(key, _read(row))
+    return Output(events.SCORES, key, None) if row is None else _scores(key, _read(row))
 
 
 def _read(row: bytes) -> Segment:
@@ -291,4 +291,4 @@ def _scores(key: bytes, segment: Segment) -> Output:
     )
     marks = (f"{source}:{mark}" for source, mark in sorted(segment.marks.items()))
     event_id = make_id("scores", path, until, 0 if segment.jump is None else segment.jump.since, *marks)
-    return outbox.event(outbox.SCORE, key, body, event_id, rfc3339(until))
+    return events.output(events.SCORE, key, body, event_id, rfc3339(until))

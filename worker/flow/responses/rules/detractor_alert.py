@@ -6,7 +6,7 @@ from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, 
 from schemas.decision import Category
 from schemas.emitted import emitted
 from schemas.response import Consent, Customer
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
 from worker.flow.responses.content import COMMENT, CONSENT, Content
@@ -81,7 +81,7 @@ def _from_row(answer: Answer, customer_id: str, action: AlertAction, reason: Ale
     )
     # The time tells this step from others of the same revision; it is the record's, so a replay makes the same id.
     event_id = make_id(RULE, *identity, answer.revision, reason, now)
-    return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
+    return Ruling(said(RULE, f"alert_{action}", reason), events.ALERT, event, event_id)
 
 
 def _why_not(facts: Facts) -> str | None:
@@ -138,7 +138,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         links=_links(response.origin.permalink),
     )
     event_id = make_id(RULE, *facts.step)
-    return Ruling(said(RULE, f"alert_{action}", reason), outbox.ALERT, event, event_id)
+    return Ruling(said(RULE, f"alert_{action}", reason), events.ALERT, event, event_id)
 
 
 def _summary(score: int, segment: str) -> str:

@@ -8,7 +8,7 @@ from schemas.decision import Category
 from schemas.emitted import emitted
 from schemas.invitation import Invitation
 from worker.address import is_address
-from worker.flow import outbox
+from worker.flow import events
 from worker.flow.ids import make_id
 from worker.flow.responses.facts import Facts, Ruling, nothing, said
 from worker.flow.text import field, language
@@ -46,7 +46,7 @@ def review_invitation(facts: Facts) -> Ruling:
         invited_at=from_ms(facts.now),
         quarantine_until=from_ms(facts.now + policy.quarantine_days * DAY),
     )
-    return Ruling(said(RULE, "invited", facts.category), outbox.INVITATION, event, invitation_id)
+    return Ruling(said(RULE, "invited", facts.category), events.INVITATION, event, invitation_id)
 
 
 def _why_not(facts: Facts) -> str | None:  # noqa: PLR0911 - one return per reason reads best as a list

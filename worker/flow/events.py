@@ -34,6 +34,6 @@ SCORE = Kind(SCORES, cloudevents.SCORES.encode())
 DELIVERY = Kind(DELIVERIES, cloudevents.DELIVERY.encode())
 
 
-def event(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:
+def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:
     """Return an emitted event (schemas/emitted.py) as a binary-mode CloudEvent; `time` is RFC 3339."""
     return Output(kind.topic, key, to_json(body), cloudevents.binary_headers(kind.type, event_id, time))
