@@ -146,12 +146,27 @@ async def test_a_topic_that_is_gone_is_called_that() -> None:
         await sender(producer).send([("a", 0, records(1))])
 
 
-async def test_a_broker_that_says_nothing_is_waited_for_as_long_as_patience_lasts(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with pytest.raises(StateNotDurable, match=r"^a, b: no acknowledgement for 0 s \(kafka"):
-        await sender(Producer(say_nothing), 0.05).send([("a", 0, records(1)), ("b", 0, records(1))])
-    assert caplog.messages[0] == "no acknowledgement for 0 s from a, b; the worker still waits"
+async def test_a_broker_that_says_nothing_is_waited_for_and_the_log_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, said, futures = list[str](), asyncio.Event(), list[asyncio.Future[Any]]()
+
+    def warn(text: str, *args: Any) -> None:
+        lines.append(text % args)
+        said.set()
+
+    monkeypatch.setattr(sending.log, "warning", warn)
+    producer = Producer(lambda future, _: futures.append(future))
+    waiting = asyncio.create_task(sender(producer).send([("a", 0, records(1)), ("b", 0, records(1))]))
+    await said.wait()
+    for future in futures:
+        accept(future, 0)
+    await waiting
+
+    assert lines[0] == "no acknowledgement for 0 s from a, b; the worker still waits"
+
+
+async def test_a_broker_that_says_nothing_for_longer_than_patience_lasts_stops_the_worker() -> None:
+    with pytest.raises(StateNotDurable, match=r"^a, b: no acknowledgement for -1 s \(kafka"):
+        await sender(Producer(say_nothing), -1.0).send([("a", 0, records(1)), ("b", 0, records(1))])
 
 
 async def test_an_answer_that_comes_late_is_an_answer() -> None:
