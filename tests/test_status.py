@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -148,6 +149,28 @@ async def test_a_stale_sign_under_the_same_process_id_is_replaced(base: Path) ->
     write(base, 1_000)
     async with reported(base):
         await until(base, None)
+
+
+async def test_a_sign_that_is_being_written_when_the_worker_stops_is_gone_as_well(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+    write_it = status._has_written
+
+    def slowly(path: Path, text: str) -> bool:
+        began.set()
+        go_on.wait()
+        try:
+            return write_it(path, text)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(status, "_has_written", slowly)
+    async with reported(base):
+        await asyncio.to_thread(began.wait)
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+    await asyncio.to_thread(ended.wait)
+    assert not sign(base).exists()
 
 
 def test_a_worker_that_was_killed_is_not_running_at_once(base: Path, gone: int) -> None:

@@ -27,16 +27,19 @@ _LONGEST = 1_000
 async def report(base: Path, ready: Callable[[], bool]) -> None:
     """Renew this process's file until cancelled, then remove it. A file that cannot be written stops nobody's work."""
     path = base.with_name(f"{base.name}-{os.getpid()}")
-    well = True
+    well, writing = True, None
     await asyncio.to_thread(_tidy, base)
     try:
         while True:
             text = json.dumps({"at": time.time(), "ready": ready()})
-            was_well, well = well, await asyncio.to_thread(_has_written, path, text)
+            writing = asyncio.create_task(asyncio.to_thread(_has_written, path, text))
+            was_well, well = well, await asyncio.shield(writing)
             if was_well and not well:
                 log.error("the status file cannot be written: check the disk and the setting status_file")
             await asyncio.sleep(_RENEWED_EVERY_SECONDS)
     finally:
+        if writing is not None:
+            await asyncio.wait([writing])  # a thread goes on after a cancellation, and would write the file again
         _remove(path)
 
 
