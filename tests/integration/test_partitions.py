@@ -34,7 +34,7 @@ async def test_partitions_that_are_added_stop_the_worker_and_are_named(
                 async with asyncio.timeout(30):
                     await worker.failure()
 
-        with pytest.raises(TopicsUnfit, match=rf"started with 4 partitions, but now {name} has 6: .*Create the"):
+        with pytest.raises(TopicsUnfit, match=rf"started with 4 partitions, but now {name} has 6: .*create them with"):
             await add()
     with pytest.raises(TopicsUnfit, match="keyed state needs the same number"):
         await topics.ensure(settings)

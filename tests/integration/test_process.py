@@ -104,7 +104,7 @@ async def test_topics_with_differing_partitions_are_refused_with_what_to_do(
         assert await process.exited() == 1
     assert len(process.lines) == 1, process.lines
     assert "unfit.responses has 3 partitions, but unfit.alerts has 2" in process.lines[0]
-    assert "Delete the topics that differ and create them" in process.lines[0]
+    assert "Delete the topics that differ, which loses what they hold, and create them" in process.lines[0]
 
 
 async def test_topics_whose_configuration_would_lose_something_are_refused_with_what_it_should_be(

@@ -39,7 +39,8 @@ _DAY_MS = 86_400_000
 #: error.
 LARGEST_RECORD = 20 * 1024 * 1024
 _WHAT_TO_DO = (
-    "Delete the topics that differ and create them with that number, or start with a new kafka.group and topic_prefix."
+    "Delete the topics that differ, which loses what they hold, and create them with that number; or start with a new "
+    "kafka.group and topic_prefix."
 )
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
