@@ -5,6 +5,7 @@ answers have turned bad, and it has the end of each mail that the mail server ha
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _MORE_HOURS = 8
 DESKS, BAD_DESK = ("pay", "send"), "send"
 _GOOD_SCORES = (10, 8, 10, 3, 9, 8, 10, 10, 7, 5)
 _BAD_SCORES = (3, 0, 8, 5, 6, 2, 10, 4, 1, 7)
+_CORRECTED_SCORES = (9, 2, 7)
 
 #: Customers whose mails the server does not take at first. It is asked again by the second version; by then one of them
 #: has corrected the answer, and another one is erased.
@@ -56,6 +58,23 @@ def answers(now: datetime) -> Answers:
             _erasure(ERASED),
         ],
     )
+
+
+def corrections(records: Sequence[Published], count: int) -> list[Published]:
+    """Return a correction of each of the last `count` responses among records: to any kind of score, from any."""
+    latest = {
+        record.event["response_id"]: record
+        for record in records
+        if record.event is not None and record.event["customer_id"] not in ERASED_CUSTOMERS
+    }
+    chosen = list(latest.values())[-count:]
+    return [_correction(record, _CORRECTED_SCORES[place % 3]) for place, record in enumerate(chosen)]
+
+
+def _correction(record: Published, score: int) -> Published:
+    assert record.event is not None
+    event = {**record.event, "revision": record.event.get("revision", 0) + 10, "score": score}
+    return Published(record.key, json.dumps(event).encode(), [], event)
 
 
 def erasure_of_the_first_part() -> Published:
