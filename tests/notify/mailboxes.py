@@ -46,7 +46,7 @@ def mails(decided: Decided, key: bytes = KEY) -> list[Mail]:
     return mailbox.decode(kept(decided)[key]).mails
 
 
-def letters(decided: Decided) -> dict[bytes, bytes | None]:
+def pending_notices(decided: Decided) -> dict[bytes, bytes | None]:
     """Return the rows that hold alerts, or erase them."""
     return {key: row for key, row in decided.rows.items() if b"\x00" in key}
 

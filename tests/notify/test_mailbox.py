@@ -14,11 +14,11 @@ from notify.mailboxes import (
     KEY,
     id_of,
     kept,
-    letters,
     line,
     lines,
     mails,
     pending,
+    pending_notices,
     planned,
     settled,
     told,
@@ -30,7 +30,7 @@ from worker.errors import DeliveryError
 from worker.flow import events
 from worker.flow.batch import Decided
 from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Mailbox, letter_key
+from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.outcomes import Outcome, write_down
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
@@ -56,7 +56,7 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
     delivery_id = id_of("e-1")
     expected = Mail(delivery_id, alert.alert_id, "default", DeliveryStatus.PENDING, 0, NOW, 0)
     assert msgspec.structs.replace(expected, action="opened", reason="detractor") == mail
-    assert {mailbox.letter_key(KEY, delivery_id): record.value} == letters(decided)
+    assert {mailbox.pending_notice_key(KEY, delivery_id): record.value} == pending_notices(decided)
     assert [alert.alert_id.encode()] == [output.key for output in decided.outputs]
     assert line(decided.outputs[0]) == {
         "delivery_id": delivery_id,
@@ -77,7 +77,9 @@ def test_each_route_that_is_taken_gets_a_mail(make_alert: MakeAlert) -> None:
 
     assert ["boss", "default"] == [mail.route for mail in mails(decided)]
     assert len({mail.delivery_id for mail in mails(decided)}) == 2
-    assert {mailbox.letter_key(KEY, mail.delivery_id) for mail in mails(decided)} == letters(decided).keys()
+    assert {mailbox.pending_notice_key(KEY, mail.delivery_id) for mail in mails(decided)} == pending_notices(
+        decided
+    ).keys()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_only_the_steps_that_are_asked_for_are_mailed(
 ) -> None:
     decided = planned(told(make_alert(action=action)), actions=actions)
 
-    assert count == len(decided.outputs) == len(mails(decided)) == len(letters(decided))
+    assert count == len(decided.outputs) == len(mails(decided)) == len(pending_notices(decided))
 
 
 def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
@@ -106,7 +108,7 @@ def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
 
     assert len(first.outputs) == 1
     again = planned(record._replace(offset=9, timestamp=NOW + 5), rows=kept(first))
-    assert (again.outputs, mails(first), {}) == ([], mails(again), letters(again))
+    assert (again.outputs, mails(first), {}) == ([], mails(again), pending_notices(again))
 
 
 def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: MakeAlert) -> None:
@@ -116,7 +118,7 @@ def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: Mak
 
     again = planned(record, rows={KEY: mailbox.encode(box)})
 
-    assert ([], {}) == (again.outputs, letters(again))
+    assert ([], {}) == (again.outputs, pending_notices(again))
 
 
 def test_another_step_of_the_same_alert_is_another_mail(make_alert: MakeAlert) -> None:
@@ -161,7 +163,7 @@ def test_an_erasure_takes_open_and_settled_mails_alike(make_alert: MakeAlert) ->
     decided = planned(Record(None, KEY), rows=rows | {KEY: mailbox.encode(box)})
 
     assert (decided.outputs, decided.rows[KEY]) == ([], None)
-    assert {KEY, mailbox.letter_key(KEY, id_of("e-1"))} <= decided.rows.keys()
+    assert {KEY, mailbox.pending_notice_key(KEY, id_of("e-1"))} <= decided.rows.keys()
     assert not any(b"c-43" in key for key in decided.rows)
     assert kept(decided) == {}
 
@@ -179,14 +181,14 @@ def test_no_line_of_the_log_names_the_customer_who_may_be_erased(make_alert: Mak
 def test_an_erasure_takes_what_the_same_batch_planned_as_well(make_alert: MakeAlert) -> None:
     decided = planned(told(make_alert(), "e-1"), Record(None, KEY))
 
-    assert {KEY: None, mailbox.letter_key(KEY, id_of("e-1")): None} == decided.rows
+    assert {KEY: None, mailbox.pending_notice_key(KEY, id_of("e-1")): None} == decided.rows
 
 
 def test_the_same_alert_after_an_erasure_is_planned_again_with_its_text(make_alert: MakeAlert) -> None:
     record = told(make_alert())
     rows = kept(planned(record))
     for decided in (planned(record, Record(None, KEY), record), planned(Record(None, KEY), record, rows=rows)):
-        assert {mailbox.letter_key(KEY, id_of("e-1")): record.value} == letters(decided)
+        assert {mailbox.pending_notice_key(KEY, id_of("e-1")): record.value} == pending_notices(decided)
         assert [id_of("e-1")] == [mail.delivery_id for mail in mails(decided)]
 
 
@@ -198,7 +200,7 @@ def test_an_alert_after_an_erasure_is_planned_and_one_before_it_is_gone(make_ale
     decided = planned(told(make_alert(), "e-1"), Record(None, KEY), told(make_alert(), "e-2"))
 
     assert [id_of("e-2")] == [mail.delivery_id for mail in mails(decided)]
-    assert {mailbox.letter_key(KEY, id_of("e-2"))} == kept(decided).keys() - {KEY}
+    assert {mailbox.pending_notice_key(KEY, id_of("e-2"))} == kept(decided).keys() - {KEY}
 
 
 # Withdrawal
@@ -223,7 +225,7 @@ def test_a_withdrawal_cancels_what_waits_for_an_attempt_be_it_the_first(
     assert [expected] == [mail.status for mail in mails(decided)]
     cancelled = expected is DeliveryStatus.CANCELLED
     assert ([("cancelled", "withdrawn")] if cancelled else []) == lines(decided)
-    assert letters(decided) == {mailbox.letter_key(KEY, "d-1"): None}
+    assert pending_notices(decided) == {mailbox.pending_notice_key(KEY, "d-1"): None}
 
 
 def test_a_withdrawal_leaves_other_alerts_alone(make_alert: MakeAlert) -> None:
@@ -266,14 +268,14 @@ def test_an_alert_that_is_opened_again_is_mailed_again(make_alert: MakeAlert) ->
 )
 def test_garbage_becomes_a_dead_letter_and_holds_nobody_back(make_alert: MakeAlert, value: bytes) -> None:
     decided = planned(Record(value, KEY, 7, 3, topic="nps.alerts"), told(make_alert()))
-    letter = json.loads(decided.outputs[0].value or b"")
+    dead_letter = json.loads(decided.outputs[0].value or b"")
 
     assert [events.DEAD_LETTERS, events.DELIVERIES] == [output.topic for output in decided.outputs]
     assert ("nps.alerts", 3, 7, "wrong_type") == (
-        letter["topic"],
-        letter["partition"],
-        letter["offset"],
-        letter["reason"],
+        dead_letter["topic"],
+        dead_letter["partition"],
+        dead_letter["offset"],
+        dead_letter["reason"],
     )
     assert len(mails(decided)) == 1
 
@@ -371,9 +373,11 @@ def test_a_clock_that_jumps_gives_no_mail_up(jump: int) -> None:
 def test_alerts_whose_mails_are_settled_are_orphans() -> None:
     waiting, sent = pending(delivery_id="d-1"), settled(2)
     rows = {KEY: mailbox.encode(Mailbox([waiting, sent])), b"c-7": mailbox.encode(Mailbox([settled(4)]))}
-    letters = {letter_key(key, delivery_id): b"{}" for key, delivery_id in [(KEY, "d-1"), *ORPHANS]}
+    pending_notices = {pending_notice_key(key, delivery_id): b"{}" for key, delivery_id in [(KEY, "d-1"), *ORPHANS]}
 
-    assert {letter_key(key, delivery_id) for key, delivery_id in ORPHANS} == set(mailbox.orphans(rows | letters))
+    assert {pending_notice_key(key, delivery_id) for key, delivery_id in ORPHANS} == set(
+        mailbox.orphans(rows | pending_notices)
+    )
 
 
 def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> None:
@@ -472,11 +476,17 @@ def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(
     found = mailbox.decode(rows.pop(KEY) or b"").find("d-2")
     assert found is not None
     assert (len(lines), found.status) == (1, status)
-    assert ({mailbox.letter_key(KEY, "d-2"): None} if found.status is not DeliveryStatus.DEFERRED else {}) == rows
+    assert (
+        {mailbox.pending_notice_key(KEY, "d-2"): None} if found.status is not DeliveryStatus.DEFERRED else {}
+    ) == rows
 
 
 def test_no_two_mails_share_a_row_whatever_the_customers_are_called() -> None:
-    keys = {mailbox.letter_key(key, mail) for key in (b"c", b"c-1", b"", "é".encode()) for mail in ("d", "1d", "-1d")}
+    keys = {
+        mailbox.pending_notice_key(key, mail)
+        for key in (b"c", b"c-1", b"", "é".encode())
+        for mail in ("d", "1d", "-1d")
+    }
 
     assert len(keys) == 12
 
@@ -489,7 +499,7 @@ def test_a_row_stays_below_kafkas_record_limit_while_the_mail_server_is_away(
     decided = planned(*(told(make_alert(customer=customer), f"e-{n}") for n in range(alerts)))
 
     assert max(len(row) for row in kept(decided).values()) < 1_000_000
-    assert alerts == len(letters(decided))
+    assert alerts == len(pending_notices(decided))
 
 
 def test_of_a_customers_open_mails_2000_wait_and_further_ones_have_failed(make_alert: MakeAlert) -> None:
@@ -502,7 +512,7 @@ def test_of_a_customers_open_mails_2000_wait_and_further_ones_have_failed(make_a
 
     failed, cancelled = ("failed", "too_many_waiting"), ("cancelled", "withdrawn")
     assert [("pending", "planned"), failed, failed, cancelled, ("pending", "planned")] == lines(decided)
-    assert {mailbox.letter_key(KEY, id_of(name)) for name in ("e-0", "e-3")} == kept(decided).keys() - {KEY}
+    assert {mailbox.pending_notice_key(KEY, id_of(name)) for name in ("e-0", "e-3")} == kept(decided).keys() - {KEY}
     found = mails(decided)
     assert sum(mail.is_open for mail in found) == 2_000
     assert {"d-1", id_of("e-1"), id_of("e-2"), "d"} == {mail.delivery_id for mail in found if not mail.is_open}
@@ -537,7 +547,7 @@ def test_a_crash_leaves_no_open_mail_without_its_alert(make_alert: MakeAlert, wr
 def test_a_crash_leaves_no_alert_of_a_mail_that_was_cancelled(make_alert: MakeAlert, written: int) -> None:
     alert = make_alert(action="withdrawn")
     box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
-    rows = {KEY: mailbox.encode(box), mailbox.letter_key(KEY, "d-1"): b"{}"}
+    rows = {KEY: mailbox.encode(box), mailbox.pending_notice_key(KEY, "d-1"): b"{}"}
 
     assert {KEY} == crashed_and_replayed([told(alert)], rows, written).keys()
 

@@ -11,11 +11,11 @@ from notify.mailboxes import (
     KEY,
     id_of,
     kept,
-    letters,
     line,
     lines,
     mails,
     pending,
+    pending_notices,
     planned,
     told,
 )
@@ -58,7 +58,7 @@ def box_of(incident: Incident, status: DeliveryStatus, route: str = "default") -
     mail = pending(delivery_id=id_of("i-1", route), alert_id=incident.alert_id, route=route, status=status)
     rows = {BOX: mailbox.encode(Mailbox([mail]))}
     if mail.is_open:
-        rows[mailbox.letter_key(BOX, mail.delivery_id)] = incident.model_dump_json().encode()
+        rows[mailbox.pending_notice_key(BOX, mail.delivery_id)] = incident.model_dump_json().encode()
     return rows
 
 
@@ -74,7 +74,7 @@ def test_an_incident_becomes_a_pending_mail_and_a_line_in_the_log_under_its_own_
     assert [Mail(id_of("i-1"), make_incident().alert_id, "default", DeliveryStatus.PENDING, 0, NOW, 0)] == mails(
         decided, BOX
     )
-    assert {mailbox.letter_key(BOX, id_of("i-1")): record.value} == letters(decided)
+    assert {mailbox.pending_notice_key(BOX, id_of("i-1")): record.value} == pending_notices(decided)
     assert lines(decided) == [("pending", "planned")]
     assert [make_incident().alert_id.encode()] == [output.key for output in decided.outputs]
     assert line(decided.outputs[0])["alert_id"] == make_incident().alert_id
@@ -101,7 +101,7 @@ def test_only_the_steps_that_are_asked_for_are_mailed(
 ) -> None:
     decided = planned(told(make_incident(action=action), "i-1", SEGMENT), actions=actions)
 
-    assert count == len(decided.outputs) == len(mails(decided, BOX)) == len(letters(decided))
+    assert count == len(decided.outputs) == len(mails(decided, BOX)) == len(pending_notices(decided))
 
 
 def test_each_route_that_is_taken_gets_a_mail_and_a_route_for_alerts_gets_none(make_incident: MakeIncident) -> None:
@@ -116,14 +116,14 @@ def test_the_same_event_again_plans_nothing(make_incident: MakeIncident) -> None
     again = planned(opened(make_incident)._replace(offset=9, timestamp=NOW + 5), rows=kept(first))
 
     assert len(first.outputs) == 1
-    assert (again.outputs, mails(first, BOX), {}) == ([], mails(again, BOX), letters(again))
+    assert (again.outputs, mails(first, BOX), {}) == ([], mails(again, BOX), pending_notices(again))
 
 
 def test_an_open_mail_is_read_as_what_it_is_about(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
     for event, key in ((make_alert(), KEY), (make_incident(), SEGMENT), (make_incident(kind="later"), SEGMENT)):
-        (row, letter) = next(iter(kept(planned(told(event, "e-1", key))).items()))
+        (row, pending_notice) = next(iter(kept(planned(told(event, "e-1", key))).items()))
 
-        assert event == mailbox.read_letter(row.partition(b"\x00")[0], letter)
+        assert event == mailbox.read_pending_notice(row.partition(b"\x00")[0], pending_notice)
 
 
 def test_the_outcomes_of_its_mail_are_logged_under_the_incidents_id(make_incident: MakeIncident) -> None:
@@ -140,7 +140,7 @@ def test_its_letter_is_an_orphan_once_its_mail_is_settled(make_incident: MakeInc
     assert mailbox.orphans(rows) == []
 
     settled = box_of(make_incident(), DeliveryStatus.SENT)
-    assert [mailbox.letter_key(BOX, id_of("i-1"))] == mailbox.orphans(rows | settled)
+    assert [mailbox.pending_notice_key(BOX, id_of("i-1"))] == mailbox.orphans(rows | settled)
 
 
 # Its end
@@ -154,7 +154,7 @@ def test_an_incident_that_ends_before_anybody_was_told_is_not_mailed_at_all(
 
     assert [DeliveryStatus.CANCELLED] == [mail.status for mail in mails(decided, BOX)]
     assert lines(decided) == [("cancelled", "resolved")]
-    assert {mailbox.letter_key(BOX, id_of("i-1")): None} == letters(decided)
+    assert {mailbox.pending_notice_key(BOX, id_of("i-1")): None} == pending_notices(decided)
 
 
 @pytest.mark.parametrize("status", [DeliveryStatus.SENT, DeliveryStatus.FAILED])
@@ -184,7 +184,7 @@ def test_both_steps_in_one_batch_come_to_nothing(make_incident: MakeIncident) ->
 
     assert lines(decided) == [("pending", "planned"), ("cancelled", "resolved")]
     assert not any(mail.is_open for mail in mails(decided, BOX))
-    assert {mailbox.letter_key(BOX, id_of("i-1")): None} == letters(decided)
+    assert {mailbox.pending_notice_key(BOX, id_of("i-1")): None} == pending_notices(decided)
 
 
 def test_an_end_whose_beginning_nobody_knows_is_told(make_incident: MakeIncident) -> None:
@@ -245,7 +245,7 @@ def test_an_erasure_of_a_customer_called_like_an_incident_leaves_the_incident(
     rows = kept(planned(opened(make_incident), told(make_alert(), "e-1", SEGMENT)))
     decided = planned(Record(None, SEGMENT), rows=rows)
 
-    assert {SEGMENT: None, mailbox.letter_key(SEGMENT, id_of("e-1")): None} == decided.rows
+    assert {SEGMENT: None, mailbox.pending_notice_key(SEGMENT, id_of("e-1")): None} == decided.rows
 
 
 def test_the_end_of_an_incident_leaves_the_mails_of_a_customer_called_like_it(
@@ -273,11 +273,11 @@ def test_the_roots_incident_has_a_box_of_its_own(make_incident: MakeIncident) ->
 @pytest.mark.parametrize("value", [b"{}", b'{"kind": "segment_drop"}', b'{"alert_id": "a", "kind": "no_responses"}'])
 def test_what_is_neither_alert_nor_incident_becomes_a_dead_letter(value: bytes, event_type: bytes) -> None:
     decided = planned(Record(value, SEGMENT, headers=[("ce_type", event_type)], topic="nps.alerts"))
-    letter = json.loads(decided.outputs[0].value or b"")
+    dead_letter = json.loads(decided.outputs[0].value or b"")
 
     assert [events.DEAD_LETTERS] == [output.topic for output in decided.outputs]
-    assert (letter["reason"], decided.rows) == ("wrong_type", {})
-    assert "incident" in letter["detail"]
+    assert (dead_letter["reason"], decided.rows) == ("wrong_type", {})
+    assert "incident" in dead_letter["detail"]
 
 
 def test_an_incident_of_a_severity_nobody_knows_is_a_dead_letter(make_incident: MakeIncident) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 from flow.records import NOW, Record
-from notify.mailboxes import BOSS, DEFAULT, KEY, id_of, kept, letters, lines, mails, pending, planned, told
+from notify.mailboxes import BOSS, DEFAULT, KEY, id_of, kept, lines, mails, pending, pending_notices, planned, told
 
 from schemas.alert import Alert
 from schemas.delivery import DeliveryStatus
 from schemas.response import Consent
 from worker.errors import DeliveryError
 from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Mailbox, letter_key
+from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.outcomes import Outcome, write_down
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
@@ -43,7 +43,7 @@ def said(rows: dict[bytes, bytes], delivery_id: str) -> Alert:
     """Return what a mail says if it goes out now."""
     mail = mailbox.decode(rows[KEY]).find_open(delivery_id)
     assert mail is not None
-    found = mailbox.notice(mail, KEY, rows[letter_key(KEY, delivery_id)])
+    found = mailbox.notice(mail, KEY, rows[pending_notice_key(KEY, delivery_id)])
     assert isinstance(found, Alert)
     return found
 
@@ -155,7 +155,10 @@ def test_whoever_may_have_got_the_mail_as_it_was_gets_another_one(
     decided = planned(updated(make_alert), rows=rows)
 
     assert [id_of("e-1"), id_of("e-2")] == [mail.delivery_id for mail in mails(decided)]
-    assert letters(decided)[letter_key(KEY, id_of("e-1"))] == letters(decided)[letter_key(KEY, id_of("e-2"))]
+    assert (
+        pending_notices(decided)[pending_notice_key(KEY, id_of("e-1"))]
+        == pending_notices(decided)[pending_notice_key(KEY, id_of("e-2"))]
+    )
 
 
 def test_an_older_step_that_is_repeated_replaces_nothing(make_alert: MakeAlert) -> None:
@@ -184,11 +187,13 @@ def test_a_withdrawal_while_the_mail_server_is_away_leaves_nothing_to_send(make_
 def test_a_row_of_the_version_before_is_read_and_its_mail_is_sent_as_it_is(make_alert: MakeAlert) -> None:
     old = b"\x01" + msgspec.msgpack.encode([[["d-1", make_alert().alert_id, "default", "pending", 0, NOW, 0, None]]])
     [mail] = mailbox.decode(old).mails
-    letter = make_alert().model_dump_json().encode()
+    pending_notice = make_alert().model_dump_json().encode()
 
     assert Mail("d-1", make_alert().alert_id, "default", DeliveryStatus.PENDING, 0, NOW, 0) == mail
-    assert mailbox.notice(mail, KEY, letter) == make_alert()
+    assert mailbox.notice(mail, KEY, pending_notice) == make_alert()
     assert (
-        rows_after(updated(make_alert), rows={KEY: old, letter_key(KEY, "d-1"): letter})[letter_key(KEY, "d-1")]
+        rows_after(updated(make_alert), rows={KEY: old, pending_notice_key(KEY, "d-1"): pending_notice})[
+            pending_notice_key(KEY, "d-1")
+        ]
         == updated(make_alert).value
     )

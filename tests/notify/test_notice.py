@@ -197,8 +197,8 @@ def test_whatever_is_let_through_can_be_planned_and_composed(
         return
     key = mailbox.box_key(told, KEY)
     [planned_mail] = mailbox.decode(decided.rows[key] or b"").mails
-    letter = decided.rows[mailbox.letter_key(key, planned_mail.delivery_id)] or b""
+    pending_notice = decided.rows[mailbox.pending_notice_key(key, planned_mail.delivery_id)] or b""
     for language in ("en", "fr"):
-        composed = mail(mailbox.notice(planned_mail, key, letter), language=language)
+        composed = mail(mailbox.notice(planned_mail, key, pending_notice), language=language)
         assert wire(composed)
         assert len(subject(composed)) < 300

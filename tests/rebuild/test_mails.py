@@ -54,8 +54,10 @@ class Notify:
         self.log.append(
             mailbox.succeed(mail, NOW + 1) if error is None else mailbox.fail(mail, error, NOW + 1, RetryPolicy())
         )
-        letter = mailbox.letter_key(key, mail.delivery_id)
-        apply(self.rows, {key: mailbox.encode(box)} if mail.is_open else {key: mailbox.encode(box), letter: None})
+        pending_notice = mailbox.pending_notice_key(key, mail.delivery_id)
+        apply(
+            self.rows, {key: mailbox.encode(box)} if mail.is_open else {key: mailbox.encode(box), pending_notice: None}
+        )
         return mail
 
     def again(self, planned_until: int | None = None, planner: Planner = PLANNER, days: float = 20) -> Mails:

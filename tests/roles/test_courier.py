@@ -488,8 +488,8 @@ async def test_an_alert_without_its_content_has_failed(make_alert: MakeAlert) ->
         office.channel.answer = lambda _: AWAY
         office.plan(opened(make_alert, 0))
         await office.settle()
-        [letter] = [key for key in office.rows.rows if b"\x00" in key]
-        del office.rows.rows[letter]
+        [pending_notice] = [key for key in office.rows.rows if b"\x00" in key]
+        del office.rows.rows[pending_notice]
         await office.pass_on(2_000)
 
         assert office.statuses("letter_lost") == ["failed"]

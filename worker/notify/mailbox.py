@@ -1,10 +1,11 @@
 """The mails about a customer or a segment: which are due, which were sent. Pure: rows, and outcomes as values.
 
-The rows are the outbox and the delivery log in one. An alert first becomes a pending mail in durable rows; only then
-it is tried, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A mail is
-tried again under the same Message-ID. A customer's row lists the mails; while one is open, its alert lies in a row of
-its own, so that no row outgrows Kafka's largest record. Once it is settled, the alert is dropped and the mail's id
-kept, to recognise a repeat. Incidents are treated likewise, in rows that no customer's erasure reaches.
+The rows are the outbox and the delivery log in one. An alert first becomes a pending mail in durable rows; only then is
+it sent, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A retry has the
+same Message-ID. A customer's row, the mailbox, lists the mails. While a mail is open, its alert lies in a row of its
+own, the pending notice, so that no row becomes larger than a record of Kafka may be. Once the mail is settled, the
+pending notice is erased, and the mail's id is kept, by which a repeat is recognised. Incidents are treated in the same
+way, in rows that the erasure of a customer does not touch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,32 +31,37 @@ _Delivery = emitted(Delivery)
 _SETTLED_KEPT = 64
 #: Between a customer's id and a mail's, in the key of an alert's row.
 _NUL = b"\x00"
-#: Before the key of an incident's rows: a customer may be called what an incident's key is, but with no such character.
+#: This begins the keys of an incident's rows: a customer's id may equal an incident's key, but has no such character.
 _INCIDENT = b"\x01"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
 class Mail(msgspec.Struct, array_like=True):
-    """One mail. Times in ms; `due` is when to try next, and 0 for a first attempt, which waits for nothing.
-
-    `left` narrows a retry to receivers that have not got it yet. `action` and `reason`: the step that the mail tells
-    of, while the rest of it is of the newest step; empty where the newest step is the only one. `revision`: of the
-    response that the newest step is about. `merged`: the mails that were not planned because this one tells what they
-    would have told. `unsure`: after an attempt it was not clear whether the mail was accepted.
-    """
+    """One mail. Times are in ms."""
 
     delivery_id: str
+    #: The id of the alert or incident that it is about.
     alert_id: str
+    #: The route's name.
     route: str
     status: DeliveryStatus
+    #: How often it was tried.
     attempts: int
+    #: When it was planned.
     planned: int
+    #: When to try it next; 0 for a first attempt, which is due at once.
     due: int
+    #: The receivers that a retry is for; None for all of the route's.
     left: list[str] | None = None
+    #: The step that the mail reports, while its content is that of the newest step; both are empty if the newest step
+    #: is the only one.
     action: str = ""
     reason: str = ""
+    #: The revision of the response that the newest step is about.
     revision: int = 0
+    #: The delivery ids of mails that were not planned, because this one says what they would have said.
     merged: list[str] = []
+    #: Whether it was not clear, after an attempt, if the mail was accepted.
     unsure: bool = False
 
     @property
@@ -82,7 +88,7 @@ class Mailbox(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Mailbox)
 
-#: The first byte of a row: finding the few rows with open mails among many must not decode them all.
+#: The first byte of a row, by which the few rows with open mails are found without decoding all.
 _HAS_OPEN, _ALL_SETTLED = b"\x01", b"\x00"
 
 
@@ -103,37 +109,37 @@ def has_open(row: bytes) -> bool:
     return row.startswith(_HAS_OPEN)
 
 
-def box_key(told: Notice, key: bytes) -> bytes:
-    """Return the key of the row for what a record with this key tells."""
-    return _INCIDENT + key if isinstance(told, Incident) else key
+def box_key(notice: Notice, key: bytes) -> bytes:
+    """Return the key of the mailbox for the notice in a record with this key."""
+    return _INCIDENT + key if isinstance(notice, Incident) else key
 
 
-def letter_key(key: bytes, delivery_id: str) -> bytes:
-    """Return the key of the row that holds an open mail's alert; a customer's id has no NUL."""
+def pending_notice_key(key: bytes, delivery_id: str) -> bytes:
+    """Return the key of the row that holds what an open mail is about; a customer's id has no NUL."""
     return key + _NUL + delivery_id.encode()
 
 
-def read_letter(key: bytes, letter: bytes) -> Notice:
-    """Return what an open mail is about; `key` is its mailbox's."""
-    return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(letter)
+def read_pending_notice(key: bytes, pending_notice: bytes) -> Notice:
+    """Return what an open mail is about; `key`: its mailbox's."""
+    return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(pending_notice)
 
 
-def notice(mail: Mail, key: bytes, letter: bytes) -> Notice:
-    """Return what an open mail is to say: the newest that is known, as the step its receivers have not heard of."""
-    told = read_letter(key, letter)
+def notice(mail: Mail, key: bytes, pending_notice: bytes) -> Notice:
+    """Return what an open mail is to say: the newest content, as the step that its receivers have not been sent."""
+    notice = read_pending_notice(key, pending_notice)
     if not mail.action:
-        return told
-    return told.model_copy(update={"action": mail.action, "reason": mail.reason})
+        return notice
+    return notice.model_copy(update={"action": mail.action, "reason": mail.reason})
 
 
 def orphans(rows: Mapping[bytes, bytes]) -> list[bytes]:
-    """Return the keys of alerts whose mails are settled: a crash can leave some, and they hold personal data."""
-    letters = [key for key in rows if _NUL in key]
-    return [letter for letter in letters if not _is_awaited(letter, rows)]
+    """Return the keys of pending notices whose mails are settled: a crash can leave some of this personal data."""
+    return [key for key in rows if _NUL in key and not _is_awaited(key, rows)]
 
 
-def _is_awaited(letter: bytes, rows: Mapping[bytes, bytes]) -> bool:
-    key, _, delivery_id = letter.partition(_NUL)
+def _is_awaited(pending_notice: bytes, rows: Mapping[bytes, bytes]) -> bool:
+    """Say whether the mail of a pending notice is open; `pending_notice`: its key."""
+    key, _, delivery_id = pending_notice.partition(_NUL)
     row = rows.get(key)
     return row is not None and has_open(row) and decode(row).find_open(delivery_id.decode()) is not None
 

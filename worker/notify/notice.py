@@ -28,19 +28,19 @@ _LARGEST_INTEGER = 2**63 - 1
 _LARGEST_FIGURE = 1e9
 
 
-def _with_times(told: Notice) -> Notice:
+def _with_times(notice: Notice) -> Notice:
     """Return it; raise ValueError if a mail cannot say one of its times in every time zone."""
-    if not all(0 <= to_ms(when) <= LATEST - DAY for when in _times(told)):
+    if not all(0 <= to_ms(when) <= LATEST - DAY for when in _times(notice)):
         raise ValueError("has a time before 1970, or at the end of all time")
-    return told
+    return notice
 
 
-def _with_numbers(told: Notice) -> Notice:
+def _with_numbers(notice: Notice) -> Notice:
     """Return it; raise ValueError if one of its numbers, at any depth, fits no row or no subject."""
-    for number in _numbers(told.model_dump()):
+    for number in _numbers(notice.model_dump()):
         if not abs(number) <= (_LARGEST_INTEGER if isinstance(number, int) else _LARGEST_FIGURE):
             raise ValueError("has a number that is too large")
-    return told
+    return notice
 
 
 def _numbers(value: object) -> Iterator[int | float]:
@@ -55,10 +55,10 @@ def _numbers(value: object) -> Iterator[int | float]:
                 yield from _numbers(inner)
 
 
-def _times(told: Notice) -> list[datetime]:
-    if isinstance(told, Incident):
-        return [told.occurred_at, told.since]
-    return [told.occurred_at, told.responded_at, *(answer.responded_at for answer in told.last_answers)]
+def _times(notice: Notice) -> list[datetime]:
+    if isinstance(notice, Incident):
+        return [notice.occurred_at, notice.since]
+    return [notice.occurred_at, notice.responded_at, *(answer.responded_at for answer in notice.last_answers)]
 
 
 _ALERT: TypeAdapter[Notice] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times), AfterValidator(_with_numbers)])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from worker.errors import DeliveryError
 from worker.flow.batch import Output
 from worker.notify import mailbox
-from worker.notify.mailbox import Mail, Mailbox, letter_key
+from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import Errand
 
@@ -47,7 +47,7 @@ def write_down(
     """Write down what came of mails of one partition. Those erased or cancelled meanwhile stay so."""
     boxes: dict[bytes, Mailbox] = {}
     lines: list[Output] = []
-    letters: dict[bytes, bytes | None] = {}
+    pending_notices: dict[bytes, bytes | None] = {}
     for errand, outcome in outcomes.items():
         row = read(errand.key)
         if row is None:
@@ -58,14 +58,14 @@ def write_down(
             continue
         boxes[errand.key] = box
         lines.append(_applied(outcome, mail, now, policy))
-        letter = letter_key(errand.key, mail.delivery_id)
+        pending_notice = pending_notice_key(errand.key, mail.delivery_id)
         later = mailbox.follow_up(box, mail, outcome.known, now) if outcome.may_be_accepted else None
         if later is not None:
-            letters[letter_key(errand.key, later.delivery_id)] = read(letter)
+            pending_notices[pending_notice_key(errand.key, later.delivery_id)] = read(pending_notice)
             lines.append(mailbox.logged(later, "planned", now))
         if not mail.is_open:
-            letters[letter] = None
-    return Written(lines, letters | {key: mailbox.encode(box) for key, box in boxes.items()})
+            pending_notices[pending_notice] = None
+    return Written(lines, pending_notices | {key: mailbox.encode(box) for key, box in boxes.items()})
 
 
 def _applied(outcome: Outcome, mail: Mail, now: int, policy: RetryPolicy) -> Output:

@@ -24,7 +24,7 @@ class NobodyLeft(Exception):
         self.reason = reason
 
 
-def addressed(mail: Mail, told: Notice, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
+def addressed(mail: Mail, notice: Notice, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
     """Return where a mail goes; `mails`: all of its mailbox.
 
     If its route is gone, or was renamed, it goes to the first of today's routes that has no mail about the same step.
@@ -35,7 +35,7 @@ def addressed(mail: Mail, told: Notice, mails: Iterable[Mail], routes: Sequence[
     if route is not None:
         return Address(route, _still_there(mail, route) or _nobody("receivers_removed"))
     others = {other.route for other in mails if other is not mail and _is_same_step(other, mail)}
-    route = next((route for route in routes_for(told, routes) if route.name not in others), None)
+    route = next((route for route in routes_for(notice, routes) if route.name not in others), None)
     if route is None:
         raise NobodyLeft("route_removed")
     return Address(route, _still_there(mail, route) or list(route.to))

@@ -56,18 +56,18 @@ class Route(Section):
         # As answers are spelled: "fr/shop-3/" or another writing of "Montréal" would match nothing, in silence.
         return spelled(segment)
 
-    def matches(self, told: Routable) -> bool:
+    def matches(self, notice: Routable) -> bool:
         """Say whether it is of one of this route's kinds, severe enough, and its segment lies under this route's."""
-        asked_for = not self.kinds or told.kind in self.kinds
-        under = not self.segment or f"{spelled(told.segment)}/".startswith(f"{self.segment}/")
-        return asked_for and under and _RANK[told.severity] >= _RANK[self.min_severity]
+        asked_for = not self.kinds or notice.kind in self.kinds
+        under = not self.segment or f"{spelled(notice.segment)}/".startswith(f"{self.segment}/")
+        return asked_for and under and _RANK[notice.severity] >= _RANK[self.min_severity]
 
 
-def routes_for(told: Routable, routes: Iterable[Route]) -> list[Route]:
+def routes_for(notice: Routable, routes: Iterable[Route]) -> list[Route]:
     """Return the routes that are taken: the first that matches, and later ones while `then_continue` says so."""
     taken: list[Route] = []
     for route in routes:
-        if route.matches(told):
+        if route.matches(notice):
             taken.append(route)
             if not route.then_continue:
                 break

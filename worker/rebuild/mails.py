@@ -119,7 +119,7 @@ class Mails:
             elif mail.is_open:
                 self._wait(mail, outcome, record)
             if not (mail in box.mails and mail.is_open):
-                self.rows.pop(mailbox.letter_key(key, mail.delivery_id), None)
+                self.rows.pop(mailbox.pending_notice_key(key, mail.delivery_id), None)
         if added:
             self._keep(key, box)
 

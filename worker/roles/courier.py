@@ -243,13 +243,13 @@ class Courier(TableObserver):
             self._giving_up = True  # until the partitions are taken over again
             return
         rows = self._table.partition(errand.partition).rows
-        row, letter = rows.get(errand.key), rows.get(mailbox.letter_key(errand.key, errand.delivery_id))
+        row, pending_notice = rows.get(errand.key), rows.get(mailbox.pending_notice_key(errand.key, errand.delivery_id))
         box = Mailbox() if row is None else mailbox.decode(row)
         mail = box.find_open(errand.delivery_id)
         if mail is None:
             self._schedule.forget(errand)
             return
-        outcome = self._accepted.get(errand) or await self._attempt(errand, mail, box.mails, letter)
+        outcome = self._accepted.get(errand) or await self._attempt(errand, mail, box.mails, pending_notice)
         if outcome is None:
             return
         self._outcomes[errand.partition][errand] = outcome
@@ -258,22 +258,24 @@ class Courier(TableObserver):
             if errand in self._outcomes[errand.partition]:
                 await self._write_down(errand.partition, self._outcomes.pop(errand.partition), generation)
 
-    async def _attempt(self, errand: Errand, mail: Mail, mails: list[Mail], letter: bytes | None) -> Outcome | None:
+    async def _attempt(
+        self, errand: Errand, mail: Mail, mails: list[Mail], pending_notice: bytes | None
+    ) -> Outcome | None:
         """Send a mail; return what came of it, None if the server cannot be used now."""
-        if letter is None:
+        if pending_notice is None:
             lost = DeliveryError("letter_lost", retry=False, alarm=True)
             log.error("mail %s has no content any more: another program has changed the outbox", mail.delivery_id)
             return Outcome(lost, mail.route, mail.merged)
-        told = mailbox.notice(mail, errand.key, letter)
+        notice = mailbox.notice(mail, errand.key, pending_notice)
         try:
-            address = addressed(mail, told, mails, self._routes)
+            address = addressed(mail, notice, mails, self._routes)
         except NobodyLeft as gone:
             log.warning("mail %s is not sent: %s: the settings changed while it waited", mail.delivery_id, gone.reason)
             return Outcome(None, mail.route, mail.merged, gone.reason)
         if address.route.name != mail.route:
             text = "mail %s waited for the route %r, which the settings do not have any more: it goes to %r"
             log.warning(text, mail.delivery_id, mail.route, address.route.name)
-        error = await self._send_mail(errand, told, address)
+        error = await self._send_mail(errand, notice, address)
         outcome = Outcome(error, address.route.name, mail.merged)
         if error is None or error.partly:
             self._accepted[errand] = outcome  # noted first: whatever comes next, it is not sent again from here
@@ -281,10 +283,10 @@ class Courier(TableObserver):
             return outcome
         return self._judged(errand, outcome, error)
 
-    async def _send_mail(self, errand: Errand, told: Notice, address: Address) -> DeliveryError | None:
+    async def _send_mail(self, errand: Errand, notice: Notice, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted, None if it was."""
         try:
-            await self._channel.send(told, address, errand.delivery_id, partial(self._note_begun, errand))
+            await self._channel.send(notice, address, errand.delivery_id, partial(self._note_begun, errand))
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING

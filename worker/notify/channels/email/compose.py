@@ -36,19 +36,19 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(wrapped=wrapped, quoted=quoted)
 
 
-def compose(told: Notice, route: Route, *, delivery_id: str, letterhead: Letterhead) -> EmailMessage:
+def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Letterhead) -> EmailMessage:
     """Return the mail that tells the route's receivers of this step of the alert or the incident.
 
     `delivery_id` becomes the Message-ID. All steps of an alert are one thread: each refers to the same message, which
     is never sent (RFC 5322, 3.6.4), so that a step finds its thread also if the first mail is not known any more.
     """
-    page = alert_page(told, letterhead) if isinstance(told, Alert) else incident_page(told, letterhead)
+    page = alert_page(notice, letterhead) if isinstance(notice, Alert) else incident_page(notice, letterhead)
     words = WORDS[page.language]
     content = {
         "page": page,
         "words": words,
         "route": words.route.format(route=field(route.name)),
-        "alert_id": field(told.alert_id),
+        "alert_id": field(notice.alert_id),
         **page.more,
     }
     message = EmailMessage(POLICY)
@@ -57,13 +57,13 @@ def compose(told: Notice, route: Route, *, delivery_id: str, letterhead: Letterh
         message["Reply-To"] = Address(addr_spec=letterhead.reply_to)
     message["To"] = [Address(addr_spec=address) for address in dict.fromkeys(route.to)]
     message["Subject"] = page.subject
-    message["Date"] = from_ms(to_ms(told.occurred_at))
+    message["Date"] = from_ms(to_ms(notice.occurred_at))
     message["Message-ID"] = f"<{delivery_id}@{letterhead.domain}>"
-    thread = f"<{make_id('thread', told.alert_id)}@{letterhead.domain}>"
+    thread = f"<{make_id('thread', notice.alert_id)}@{letterhead.domain}>"
     message["In-Reply-To"] = message["References"] = thread
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"  # Exchange's own, which does not heed Auto-Submitted
-    message["X-NPS-Alert-Id"] = header_line(told.alert_id, FIELD)
+    message["X-NPS-Alert-Id"] = header_line(notice.alert_id, FIELD)
     text, html = (_TEMPLATES.get_template(f"{page.template}.{kind}.j2") for kind in ("txt", "html"))
     message.set_content(text.render(content), charset="utf-8", cte="quoted-printable")
     message.add_alternative(html.render(content), subtype="html", charset="utf-8", cte="quoted-printable")
