@@ -55,21 +55,21 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     changelog = topics.changelog_name(settings.kafka.group, consumed.role, consumed.table)
     async with _admin(settings) as admin, reading.reader(settings.kafka) as reader:
         await _check_stopped(admin, settings.kafka.group, [consumed.role])
-        numbers = await reader.partitions(name)
-        if not numbers or await reader.partitions(changelog) != numbers:
+        partitions = await reader.partitions(name)
+        if not partitions or await reader.partitions(changelog) != partitions:
             raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
-        partitions = await _rows(reader, changelog, numbers)
-        heads = {number: partition.head for number, partition in partitions.items()}
+        states = await _rows(reader, changelog, partitions)
+        heads = {partition: state.head for partition, state in states.items()}
         logs = await source.look(reader, name, heads)
         assert logs is not None, "its partitions were just listed"
         committed = await groups.committed(admin, group, name)
-        replaced = sorted(number for number in numbers if source.difference(heads[number], logs[number]))
-        passed_by = {n for n in numbers if source.unread(heads[n], logs[n], committed.get(n, 0))}
-        moved = {number: logs[number].first for number in sorted({*replaced, *passed_by})}
+        replaced = sorted(partition for partition in partitions if source.difference(heads[partition], logs[partition]))
+        passed_by = {n for n in partitions if source.unread(heads[n], logs[n], committed.get(n, 0))}
+        moved = {partition: logs[partition].first for partition in sorted({*replaced, *passed_by})}
         if moved:
             await groups.commit(settings.kafka, group, name, moved)
-            await _begin(settings, changelog, {number: partitions[number] for number in replaced})
-    listed = ", ".join(f"{number} from offset {first}" for number, first in moved.items())
+            await _begin(settings, changelog, {partition: states[partition] for partition in replaced})
+    listed = ", ".join(f"{partition} from offset {first}" for partition, first in moved.items())
     return (
         f"{name}: the worker goes on with partitions {listed}"
         if moved
@@ -77,27 +77,27 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     )
 
 
-async def _rows(reader: reading.Reader, changelog: str, numbers: Collection[int]) -> dict[int, Partition]:
+async def _rows(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, Partition]:
     """Read a changelog to its end."""
-    partitions = {number: Partition() for number in numbers}
-    spans = {number: (0, end) for number, end in (await reader.ends(changelog, numbers)).items()}
+    states = {partition: Partition() for partition in partitions}
+    spans = {partition: (0, end) for partition, end in (await reader.ends(changelog, partitions)).items()}
     async with aclosing(reader.read(changelog, spans)) as pieces:
         async for records in pieces:
             for record in records:
                 headers = list(record.headers)
-                partitions[record.partition].apply(record.offset, record.key or b"", record.value, headers)
-    return partitions
+                states[record.partition].apply(record.offset, record.key or b"", record.value, headers)
+    return states
 
 
-async def _begin(settings: Settings, changelog: str, partitions: Mapping[int, Partition]) -> None:
+async def _begin(settings: Settings, changelog: str, states: Mapping[int, Partition]) -> None:
     """Write head rows that begin a new epoch, under a fence above that of everybody who was there before."""
     producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
     try:
         await producer.start()
-        for number, partition in partitions.items():
-            partition.own = Fence(partition.fence.era + 1, 0)
-            key, value, _ = partition.logged_head(source.new_epoch(partition.head))
-            await producer.send_and_wait(changelog, value, key=key, partition=number)
+        for partition, state in states.items():
+            state.own = Fence(state.fence.era + 1, 0)
+            key, value, _ = state.logged_head(source.new_epoch(state.head))
+            await producer.send_and_wait(changelog, value, key=key, partition=partition)
     finally:
         await producer.stop()
 

@@ -34,22 +34,24 @@ class Reader:
         await self._consumer._client._wait_on_metadata(topic)  # before this the client may know nothing of it
         return set(self._consumer.partitions_for_topic(topic) or ())
 
-    async def ends(self, topic: str, numbers: Collection[int]) -> dict[int, int]:
+    async def ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Return the end of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
-        ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in numbers])
+        ends = await self._consumer.end_offsets([TopicPartition(topic, partition) for partition in partitions])
         return {place.partition: end for place, end in ends.items()}
 
-    async def starts(self, topic: str, numbers: Collection[int]) -> dict[int, int]:
+    async def starts(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Return the first offset of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
-        starts = await self._consumer.beginning_offsets([TopicPartition(topic, number) for number in numbers])
+        starts = await self._consumer.beginning_offsets([TopicPartition(topic, partition) for partition in partitions])
         return {place.partition: start for place, start in starts.items()}
 
-    async def from_time(self, topic: str, numbers: Collection[int], time: int) -> dict[int, int]:
+    async def from_time(self, topic: str, partitions: Collection[int], time: int) -> dict[int, int]:
         """Return the first offset of each partition whose record is of a time, in ms, or later.
 
         Partitions without such a record are left out. Raise KafkaError as `ends` does.
         """
-        found = await self._consumer.offsets_for_times({TopicPartition(topic, number): time for number in numbers})
+        found = await self._consumer.offsets_for_times(
+            {TopicPartition(topic, partition): time for partition in partitions}
+        )
         return {place.partition: at.offset for place, at in found.items() if at is not None}
 
     async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
@@ -57,7 +59,7 @@ class Reader:
 
         Some may be compacted away. Waits while Kafka does not answer. Raise KafkaError if fetching has ended for good.
         """
-        ends = {TopicPartition(topic, number): end for number, (first, end) in spans.items() if first < end}
+        ends = {TopicPartition(topic, partition): end for partition, (first, end) in spans.items() if first < end}
         if not ends:
             return
         self._consumer.assign(list(ends))

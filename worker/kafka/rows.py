@@ -86,23 +86,24 @@ def _packed(fence: Fence) -> bytes:
 
 
 class Partition:
-    """Rows by key, without their fence, and the head row.
-
-    `fence`: the highest seen; `own`: that under which this worker writes, from its take-over on. `stale`: the keys
-    whose last record on the log is a zombie's. `end`: up to which offset of the log all of this holds; it is also where
-    this worker's next record will lie, if nobody else writes.
-    """
+    """The state of one partition of a table, as its changelog has it."""
 
     def __init__(self) -> None:
+        #: The rows by key, without their fences.
         self.rows: dict[bytes, bytes] = {}
+        #: The head row.
         self.head = Head()
+        #: The highest fence seen, and the fence under which this worker writes from its take-over on.
         self.fence = self.own = Fence(0, 0)
+        #: The keys whose last record on the changelog is a zombie's.
         self.stale: set[bytes] = set()
+        #: The offset of the changelog that the state has come to. If nobody else writes, this worker's next record will
+        #: lie there.
         self.end = 0
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether somebody of a later ownership has written."""
+        """Whether a worker of a later ownership has written."""
         return self.fence > self.own
 
     def apply(self, offset: int, key: bytes, logged: bytes | None, headers: Headers) -> None:

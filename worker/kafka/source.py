@@ -83,27 +83,31 @@ class Comparison:
         if logs is None:
             self.wrong.append(f"{source.name}: the topic does not exist any more. Once it exists again, run: {command}")
             return
-        replaced = {number: said for number, head in heads.items() if (said := difference(head, logs[number]))}
-        gone = {number: count for number in heads if (count := unread(heads[number], logs[number], due[number]))}
+        replaced = {partition: said for partition, head in heads.items() if (said := difference(head, logs[partition]))}
+        gone = {
+            partition: count
+            for partition in heads
+            if (count := unread(heads[partition], logs[partition], due[partition]))
+        }
         if replaced:
             self.wrong.append(
                 f"{source.name} was deleted and created again, or cut back ({_listed(replaced)}). "
                 f"To count what it holds now as new, stop every worker and run: {command}"
             )
         elif gone and source.is_counted_on:
-            counts = {number: f"{count} offsets" for number, count in gone.items()}
+            counts = {partition: f"{count} offsets" for partition, count in gone.items()}
             self.wrong.append(
                 f"{source.name}: retention deleted records that were not counted yet ({_listed(counts)}). "
                 "To count everything again, stop every worker and run: python -m worker rebuild. "
                 f"To go on without them: {command}"
             )
         else:
-            self.unread |= {TopicPartition(source.name, number): count for number, count in gone.items()}
-            self.begins |= {TopicPartition(source.name, number): logs[number].first for number in gone}
+            self.unread |= {TopicPartition(source.name, partition): count for partition, count in gone.items()}
+            self.begins |= {TopicPartition(source.name, partition): logs[partition].first for partition in gone}
 
 
 def _listed(said: Mapping[int, str]) -> str:
-    return ", ".join(f"partition {number}: {what}" for number, what in sorted(said.items()))
+    return ", ".join(f"partition {partition}: {what}" for partition, what in sorted(said.items()))
 
 
 async def look(reader: reading.Reader, topic: str, heads: Mapping[int, Head]) -> dict[int, Log] | None:
@@ -114,10 +118,12 @@ async def look(reader: reading.Reader, topic: str, heads: Mapping[int, Head]) ->
     if not heads.keys() <= await reader.partitions(topic):
         return None
     starts, ends = await reader.starts(topic, heads.keys()), await reader.ends(topic, heads.keys())
-    marks = {number: head.stands_at - 1 for number, head in heads.items() if head.stands_at}
-    there = {number: (mark, mark + 1) for number, mark in marks.items() if starts[number] <= mark < ends[number]}
+    marks = {partition: head.stands_at - 1 for partition, head in heads.items() if head.stands_at}
+    there = {
+        partition: (mark, mark + 1) for partition, mark in marks.items() if starts[partition] <= mark < ends[partition]
+    }
     timestamps: dict[int, int] = {}
     async with aclosing(reader.read(topic, there)) as pieces:
         async for records in pieces:
             timestamps |= {record.partition: record.timestamp for record in records}
-    return {number: Log(starts[number], ends[number], timestamps.get(number)) for number in heads}
+    return {partition: Log(starts[partition], ends[partition], timestamps.get(partition)) for partition in heads}

@@ -28,27 +28,27 @@ async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) 
     found = [Partition() for _ in partitions]
     ends = await reader.ends(topic, range(len(found)))
     progress = Progress(topic, sum(ends.values()), say)
-    async with aclosing(reader.read(topic, {number: (0, end) for number, end in ends.items()})) as pieces:
+    async with aclosing(reader.read(topic, {partition: (0, end) for partition, end in ends.items()})) as pieces:
         async for records in pieces:
             for record in records:
                 found[record.partition].apply(record.offset, record.key or b"", record.value, list(record.headers))
             progress.count(len(records))
-    for partition in found:
-        if partition.head.pieces:
-            _finish(partition)
+    for state in found:
+        if state.head.pieces:
+            _finish(state)
         # All that is written from now on counts after everything that is there.
-        partition.own = Fence(partition.fence.era + 1, 0)
+        state.own = Fence(state.fence.era + 1, 0)
     return found
 
 
-def _finish(partition: Partition) -> None:
+def _finish(state: Partition) -> None:
     try:
-        rows = journal.joined(partition.rows, partition.head.pieces)
+        rows = journal.joined(state.rows, state.head.pieces)
     except KeyError:
         return  # the changelog was cut back; whoever takes it over says so
-    for key in journal.keys(partition.rows):
-        del partition.rows[key]
-    apply(partition.rows, rows)
+    for key in journal.keys(state.rows):
+        del state.rows[key]
+    apply(state.rows, rows)
 
 
 class Writer:
@@ -59,32 +59,32 @@ class Writer:
 
     async def mark(self, topic: str, partitions: Iterable[Partition]) -> None:
         """Say in each partition of a changelog that it is being rebuilt."""
-        for number, partition in enumerate(partitions):
-            await self._write(topic, number, [partition.logged_head(Head(rebuilding=True))])
+        for partition, state in enumerate(partitions):
+            await self._write(topic, partition, [state.logged_head(Head(rebuilding=True))])
 
     async def rows(
-        self, topic: str, number: int, partition: Partition, rows: Mapping[bytes, bytes], progress: Progress
+        self, topic: str, partition: int, state: Partition, rows: Mapping[bytes, bytes], progress: Progress
     ) -> None:
         """Write the rows of a partition, and erase those that it has no more."""
-        known = partition.rows.keys() | partition.stale
-        gone = [partition.logged(key, None) for key in sorted(known - rows.keys() - {HEAD_KEY})]
-        records = [*gone, *(partition.logged(key, row) for key, row in rows.items())]
+        known = state.rows.keys() | state.stale
+        gone = [state.logged(key, None) for key in sorted(known - rows.keys() - {HEAD_KEY})]
+        records = [*gone, *(state.logged(key, row) for key, row in rows.items())]
         for first in range(0, len(records), _TOGETHER):
             together = records[first : first + _TOGETHER]
-            await self._write(topic, number, together)
+            await self._write(topic, partition, together)
             progress.count(len(together))
 
-    async def head(self, topic: str, number: int, partition: Partition, head: Head) -> None:
+    async def head(self, topic: str, partition: int, state: Partition, head: Head) -> None:
         """Write a partition's head row: what it says holds for all that was written before."""
-        await self._write(topic, number, [partition.logged_head(head)])
+        await self._write(topic, partition, [state.logged_head(head)])
 
-    async def outputs(self, topic: str, number: int, outputs: Iterable[Output]) -> None:
+    async def outputs(self, topic: str, partition: int, outputs: Iterable[Output]) -> None:
         """Publish outputs to a topic's partition."""
-        await self._write(topic, number, [(output.key, output.value, output.headers) for output in outputs])
+        await self._write(topic, partition, [(output.key, output.value, output.headers) for output in outputs])
 
-    async def _write(self, topic: str, number: int, records: Iterable[Logged | _Published]) -> None:
+    async def _write(self, topic: str, partition: int, records: Iterable[Logged | _Published]) -> None:
         waiting = [
-            await self._producer.send(topic, value, key=key, partition=number, headers=headers)
+            await self._producer.send(topic, value, key=key, partition=partition, headers=headers)
             for key, value, headers in records
         ]
         await asyncio.gather(*waiting)

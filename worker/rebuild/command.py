@@ -191,7 +191,7 @@ class _Work:
         if incidents is not None:
             incidents.finish(tree.watches, self._settings.incidents)
         if WATCHES in chosen and SEGMENTS not in chosen:
-            tree.match_flags(partition.rows for partition in self._found[SEGMENTS].partitions)
+            tree.match_flags(state.rows for state in self._found[SEGMENTS].partitions)
 
         heads = [
             Head(
@@ -203,7 +203,7 @@ class _Work:
             for n in self._partitions
         ]
         counted, learned = self._found[SEGMENTS], self._found[WATCHES]
-        watches = [tree.watches if number == 0 else {} for number in self._partitions]
+        watches = [tree.watches if partition == 0 else {} for partition in self._partitions]
         return {
             CONTACTS: Remade(answers.rows, heads),
             SEGMENTS: Remade(tree.segments, [Head(counted.ends[n] - 1) for n in self._partitions]),
@@ -216,7 +216,7 @@ class _Work:
         If the table that says so is lost, an intact one that counts by these offsets says it.
         """
         if CONTACTS not in chosen:
-            return {n: partition.head.base for n, partition in enumerate(self._found[CONTACTS].partitions)}
+            return {n: state.head.base for n, state in enumerate(self._found[CONTACTS].partitions)}
         intact = SEGMENTS not in chosen
         marks = counted_until(part.rows for part in self._found[SEGMENTS].partitions) if intact else {}
         return {n: marks.get(n, 0) // EPOCH * EPOCH for n in self._partitions}
@@ -227,7 +227,7 @@ class _Work:
         What an intact table has reported or learned is not reported again; nothing else is taken for reported.
         """
         if SEGMENTS not in chosen:
-            return reported_until(partition.rows for partition in self._found[SEGMENTS].partitions)
+            return reported_until(state.rows for state in self._found[SEGMENTS].partitions)
         if WATCHES not in chosen:
             return learned_until(self._found[WATCHES].partitions[0].rows)
         return None
@@ -268,9 +268,9 @@ class _Work:
         async with aclosing(self._reader.read(topic, spans)) as pieces:
             async for records in pieces:
                 if records:
-                    number = records[0].partition
-                    counted = [one for one in _rebased(records, bases) if one.offset <= until[number]]
-                    tree.take(answers.take(number, counted), newest)
+                    partition = records[0].partition
+                    counted = [one for one in _rebased(records, bases) if one.offset <= until[partition]]
+                    tree.take(answers.take(partition, counted), newest)
 
     async def _learn_of_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
         topic = self._topic(events.ALERTS)
@@ -292,15 +292,15 @@ class _Work:
         progress = Progress("alerts and the delivery log", total, self._say)
         rows, heads = [], []
         settled = waiting = suppressed = 0
-        for number in self._partitions:
-            mails = Mails(planner, alerts.committed.get(number, 0), now - int(mail_days * DAY), now)
-            await self._each(deliveries, {number: (0, ends[number])}, mails.learn, progress)
-            await self._each(self._topic(events.ALERTS), {number: (0, alerts.ends[number])}, mails.take, progress)
+        for partition in self._partitions:
+            mails = Mails(planner, alerts.committed.get(partition, 0), now - int(mail_days * DAY), now)
+            await self._each(deliveries, {partition: (0, ends[partition])}, mails.learn, progress)
+            await self._each(self._topic(events.ALERTS), {partition: (0, alerts.ends[partition])}, mails.take, progress)
             for topic in (events.DEAD_LETTERS, events.DELIVERIES):
                 outputs = [output for output in mails.outputs if output.topic == topic]
-                await self._writer.outputs(self._topic(topic), number, outputs)
+                await self._writer.outputs(self._topic(topic), partition, outputs)
             rows.append(mails.rows)
-            heads.append(Head(alerts.ends[number] - 1))
+            heads.append(Head(alerts.ends[partition] - 1))
             settled, waiting = settled + mails.settled, waiting + mails.waiting
             suppressed += mails.suppressed
         progress.end()
@@ -321,17 +321,17 @@ class _Work:
     async def _write(self, table: str, remade: Remade) -> None:
         found = self._found[table]
         progress = Progress(f"rows of {table}", sum(map(len, remade.rows)), self._say)
-        for number, partition in enumerate(found.partitions):
-            await self._writer.rows(self._changelog(table), number, partition, remade.rows[number], progress)
+        for partition, state in enumerate(found.partitions):
+            await self._writer.rows(self._changelog(table), partition, state, remade.rows[partition], progress)
         progress.end()
 
     async def _finish(self, table: str, remade: Remade) -> None:
         logs = await source.look(self._reader, self._topic(SOURCES[table]), dict(enumerate(remade.heads)))
         assert logs is not None, "it was read just now"
-        for number, partition in enumerate(self._found[table].partitions):
-            marked_at = logs[number].marked_at
-            head = msgspec.structs.replace(remade.heads[number], marked_at=-1 if marked_at is None else marked_at)
-            await self._writer.head(self._changelog(table), number, partition, head)
+        for partition, state in enumerate(self._found[table].partitions):
+            marked_at = logs[partition].marked_at
+            head = msgspec.structs.replace(remade.heads[partition], marked_at=-1 if marked_at is None else marked_at)
+            await self._writer.head(self._changelog(table), partition, state, head)
 
     def _topic(self, topic: str) -> str:
         return topics.topic_name(self._settings.topic_prefix, topic)
@@ -357,4 +357,4 @@ def _until(time: int, limits: Mapping[int, int] | None, partitions: Iterable[int
     """
     if limits is None:
         return dict.fromkeys(partitions, time) if time else {}
-    return {number: min(time, limit) for number, limit in limits.items()}
+    return {partition: min(time, limit) for partition, limit in limits.items()}

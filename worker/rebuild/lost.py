@@ -38,19 +38,19 @@ class Found(NamedTuple):
 
         Also lost are tallies and hours that retention deleted before they were counted: the responses have them still.
         """
-        return any(self._is_lost(number, partition) for number, partition in enumerate(self.partitions))
+        return any(self._is_lost(partition, state) for partition, state in enumerate(self.partitions))
 
-    def _is_lost(self, number: int, partition: Partition) -> bool:
-        committed = self.committed.get(number, 0)
+    def _is_lost(self, partition: int, state: Partition) -> bool:
+        committed = self.committed.get(partition, 0)
         # Where nothing is left before the committed offset, nothing may have been counted, as the worker has it.
-        ahead = committed > partition.head.stands_at and committed > self.begins.get(number, 0)
-        stands_at = self.stands_at(number)
-        unread = self.table in _COUNTS and 0 < stands_at < self.begins.get(number, 0)
-        return partition.head.rebuilding or ahead or unread
+        ahead = committed > state.head.stands_at and committed > self.begins.get(partition, 0)
+        stands_at = self.stands_at(partition)
+        unread = self.table in _COUNTS and 0 < stands_at < self.begins.get(partition, 0)
+        return state.head.rebuilding or ahead or unread
 
-    def stands_at(self, number: int) -> int:
+    def stands_at(self, partition: int) -> int:
         """Return the offset of the source up to which the worker has decided, if the table is intact."""
-        return max(self.committed.get(number, 0), self.partitions[number].head.stands_at)
+        return max(self.committed.get(partition, 0), self.partitions[partition].head.stands_at)
 
 
 def lost(tables: Iterable[Found]) -> list[str]:

@@ -126,14 +126,14 @@ class Courier(TableObserver):
         """Return the keys of notices whose mails are settled."""
         return mailbox.orphans(rows)
 
-    def on_rows(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
+    def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Take note of which mails are open now, and when each may go out."""
         for key, row in rows.items():
             is_open = row is not None and mailbox.has_open(row)
             mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
-            self._schedule.put(number, key, mails, self._at)
+            self._schedule.put(partition, key, mails, self._at)
         for errand in [errand for errand in self._accepted if not self._schedule.is_open(errand)]:
-            if errand.partition == number and errand.key in rows:
+            if errand.partition == partition and errand.key in rows:
                 del self._accepted[errand]
         self._something_new.set()
 
@@ -340,26 +340,28 @@ class Courier(TableObserver):
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
 
-    async def _write_down(self, number: int, outcomes: Mapping[Errand, Outcome], generation: int) -> None:
+    async def _write_down(self, partition: int, outcomes: Mapping[Errand, Outcome], generation: int) -> None:
         """Write the log's lines, and then the rows. What was accepted stays known here until its row is durable."""
         if not await self._lease_holds(generation):
             return
-        partition = self._table.partition(number)
-        lines, rows = write_down(outcomes, partition.rows.get, self._clock.now(), self._retry)
-        await self._send(lines, number)
-        if lines and not await self._is_written(number, rows, partition.head, generation):
+        state = self._table.partition(partition)
+        lines, rows = write_down(outcomes, state.rows.get, self._clock.now(), self._retry)
+        await self._send(lines, partition)
+        if lines and not await self._is_written(partition, rows, state.head, generation):
             return
         for errand in outcomes:
             self._accepted.pop(errand, None)
 
-    async def _is_written(self, number: int, rows: Mapping[bytes, bytes | None], head: Head, generation: int) -> bool:
+    async def _is_written(
+        self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, generation: int
+    ) -> bool:
         if not await self._lease_holds(generation):
             return False
-        return await self._table.write(number, rows, head, partial(self._shell.consumer.holds, generation))
+        return await self._table.write(partition, rows, head, partial(self._shell.consumer.holds, generation))
 
-    async def _send(self, lines: list[Output], number: int) -> None:
+    async def _send(self, lines: list[Output], partition: int) -> None:
         records: list[Sendable] = [(line.key, line.value, line.headers, line.timestamp) for line in lines]
-        await self._shell.sender.send([(self._shell.topic_name(events.DELIVERIES), number, records)])
+        await self._shell.sender.send([(self._shell.topic_name(events.DELIVERIES), partition, records)])
 
 
 def _reason(error: DeliveryError) -> str:

@@ -24,8 +24,8 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     table = shell.table(topics.OUTBOX)
     overfull = Overfull()
 
-    def decide(records: list[Record], _: int, partition: Partition) -> Decided:
-        decided = planning.plan(records, planner, partition.rows.get)
+    def decide(records: list[Record], _: int, state: Partition) -> Decided:
+        decided = planning.plan(records, planner, state.rows.get)
         overfull.note(decided.outputs)
         return decided
 

@@ -45,27 +45,27 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
 
     memories = _Memories()
 
-    def decide(records: list[Record], number: int, partition: Partition) -> Decided:
-        holders, sweep = memories.of(number, partition)
+    def decide(records: list[Record], partition: int, state: Partition) -> Decided:
+        holders, sweep = memories.of(partition, state)
         batch = Batch(
             records,
-            number,
+            partition,
             responses,
             home,
-            partition.head.rerouted,
+            state.head.rerouted,
             kafka.secret,
             partitions=kafka.partitions,
             holders=holders,
             sweep=sweep,
-            latest_time=partition.head.latest_time,
+            latest_time=state.head.latest_time,
         )
-        return road.decide(batch, policy, partition.rows.get, owner)
+        return road.decide(batch, policy, state.rows.get, owner)
 
     surplus = Surplus(policy.segments.most)
 
-    def count(records: list[Record], number: int, partition: Partition) -> Decided:
-        decided = segments.count(records, partition.rows, number, most, policy.intake)
-        return warned_of_scales(surplus.watched(decided, number))
+    def count(records: list[Record], partition: int, state: Partition) -> Decided:
+        decided = segments.count(records, state.rows, partition, most, policy.intake)
+        return warned_of_scales(surplus.watched(decided, partition))
 
     shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
@@ -78,8 +78,8 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     shell.agent(
         events.HOURS,
         shell.table(topics.WATCHES, atomic=True),
-        lambda records, _, partition: watching.watch(
-            records, partition.rows, kafka.partitions, owner, policy.incidents, policy.intake
+        lambda records, _, state: watching.watch(
+            records, state.rows, kafka.partitions, owner, policy.incidents, policy.intake
         ),
         pace=_WATCHES,
     )
@@ -101,10 +101,10 @@ class _Memories:
     def __init__(self) -> None:
         self._of: dict[int, tuple[Partition, Fence, _Memory]] = {}
 
-    def of(self, number: int, partition: Partition) -> _Memory:
+    def of(self, partition: int, state: Partition) -> _Memory:
         """Return a partition's memory: a new one after each take-over, since others may have written its rows."""
-        known = self._of.get(number)
-        if known is None or known[0] is not partition or known[1] != partition.own:
-            memory = _Memory(Holders(partition.rows), Sweep(partition.rows))
-            known = self._of[number] = partition, partition.own, memory
+        known = self._of.get(partition)
+        if known is None or known[0] is not state or known[1] != state.own:
+            memory = _Memory(Holders(state.rows), Sweep(state.rows))
+            known = self._of[partition] = state, state.own, memory
         return known[2]

@@ -44,11 +44,11 @@ class Ticker:
             if self._shell.ready:
                 hour = (self._clock.now() - _AFTER) // HOUR
                 held = sorted(tp.partition for tp in self._shell.consumer.due(topic))
-                due = [number for number in held if self._ticked.get(number) != hour]
+                due = [partition for partition in held if self._ticked.get(partition) != hour]
                 passed = bool(due) and await self._caught_up()
                 raise_if_cancelled()
                 if passed and not self._ending.is_set():
-                    await self._shell.sender.send((topic, number, [(tick.KEY, b"", [], None)]) for number in due)
+                    await self._shell.sender.send((topic, partition, [(tick.KEY, b"", [], None)]) for partition in due)
                     self._ticked = {**self._ticked, **dict.fromkeys(due, hour)}
-                self._ticked = {number: ticked for number, ticked in self._ticked.items() if number in held}
+                self._ticked = {partition: ticked for partition, ticked in self._ticked.items() if partition in held}
             await self._clock.wait(self._ending, self._clock.steady() + _LOOK)

@@ -43,7 +43,7 @@ class Watermark:
                 async with reading.reader(self._kafka, committed_only=True) as reader:
                     self._ends = await reader.ends(self._topic, self._partitions)
             committed = await self._committed()
-            spans = {number: (committed.get(number, 0), end) for number, end in self._ends.items()}
+            spans = {partition: (committed.get(partition, 0), end) for partition, end in self._ends.items()}
             passed = not await self._undecided({n: (first, end) for n, (first, end) in spans.items() if first < end})
         except KafkaError:
             return False  # whoever works with Kafka says that it is away

@@ -34,7 +34,7 @@ async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
     last: dict[bytes, ConsumerRecord] = {}
     async with reading.reader(kafka) as reader:
         ends = await reader.ends(topic, await reader.partitions(topic))
-        async with aclosing(reader.read(topic, {number: (0, end) for number, end in ends.items()})) as pieces:
+        async with aclosing(reader.read(topic, {partition: (0, end) for partition, end in ends.items()})) as pieces:
             async for records in pieces:
                 for record in records:
                     key = record.key or b""

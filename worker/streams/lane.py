@@ -95,22 +95,22 @@ class Lane(NamedTuple):
         Raise StateNotDurable if the broker does not acknowledge.
         """
         batch: Fetched = message.value  # type: ignore[assignment]
-        number, consumer = batch.tp.partition, self.consumer()
+        partition, consumer = batch.tp.partition, self.consumer()
         try:
-            async with self.table.lock(number):
-                await self._run(batch, number, consumer)
+            async with self.table.lock(partition):
+                await self._run(batch, partition, consumer)
         finally:
             consumer.release(message)
 
-    async def _run(self, batch: Fetched, number: int, consumer: OrderedConsumer) -> None:
+    async def _run(self, batch: Fetched, partition: int, consumer: OrderedConsumer) -> None:
         began = monotonic()
         due = consumer.admit(batch)
         if not due:
             return
-        partition = self.table.partition(number)
-        head = partition.head
+        state = self.table.partition(partition)
+        head = state.head
         records = [record for record in _rebased(due, head.base) if record.offset > head.mark]
-        decided = self.decide(records, number, partition)
+        decided = self.decide(records, partition, state)
         self.refusals.note(decided.outputs)
         if self.pace is not None and not self._is_full(batch):
             # Partitions that came at the same time would go on doing so, and hold the others up together.
@@ -122,47 +122,47 @@ class Lane(NamedTuple):
                 await asyncio.sleep(0)
                 decided = decided.rest()
                 continue
-            sent = await self._send(decided.outputs, number)
+            sent = await self._send(decided.outputs, partition)
             if not await self._is_ours(batch, consumer):
                 return
-            head = partition.head
+            head = state.head
             head = msgspec.structs.replace(
                 # With a part of a batch only the rows change: after a crash the batch is read again from its beginning.
                 _marked(head, due[-1]) if decided.rest is None else head,
                 rerouted={**head.rerouted, **decided.rerouted},
-                view_end=self._view_end(sent, number, head),
+                view_end=self._view_end(sent, partition, head),
                 latest_time=max(head.latest_time, decided.latest_time),
             )
-            if not await self.table.write(number, decided.rows, head, partial(consumer.holds, batch.generation)):
+            if not await self.table.write(partition, decided.rows, head, partial(consumer.holds, batch.generation)):
                 return
             if decided.rest is None:
                 consumer.done(batch)
                 return
             decided = decided.rest()
 
-    async def restate_view(self, numbers: Collection[int]) -> None:
+    async def restate_view(self, partitions: Collection[int]) -> None:
         """Put right what somebody else may have written into the view of partitions that were just taken over."""
         assert self.view is not None
         topic = self.topic_name(self.view.topic)
         async with reading.reader(self.kafka) as reader:
-            ends = await reader.ends(topic, numbers)
-            heads = {number: self.table.partition(number).head for number in numbers}
-            spans = {number: (head.view_end, ends[number]) for number, head in heads.items()}
+            ends = await reader.ends(topic, partitions)
+            heads = {partition: self.table.partition(partition).head for partition in partitions}
+            spans = {partition: (head.view_end, ends[partition]) for partition, head in heads.items()}
             keys: dict[int, set[bytes]] = defaultdict(set)
             async with aclosing(reader.read(topic, spans)) as pieces:
                 async for records in pieces:
                     for record in records:
                         keys[record.partition].add(record.key or b"")
-        for number, written in keys.items():
-            partition, head = self.table.partition(number), heads[number]
+        for partition, written in keys.items():
+            state, head = self.table.partition(partition), heads[partition]
             if head.mark < 0:
                 continue  # nothing was counted here, or the changelog was lost: what is shown is all that there is
-            sent = await self._send([self.view.stated(key, partition.rows.get(key)) for key in sorted(written)], number)
-            end = self._view_end(sent, number, Head(view_end=ends[number]))
-            partition.head = msgspec.structs.replace(head, view_end=end)
+            sent = await self._send([self.view.stated(key, state.rows.get(key)) for key in sorted(written)], partition)
+            end = self._view_end(sent, partition, Head(view_end=ends[partition]))
+            state.head = msgspec.structs.replace(head, view_end=end)
 
-    def _view_end(self, sent: dict[sending.Place, list[Acknowledged]], number: int, head: Head) -> int:
-        acknowledged = sent.get((self.topic_name(self.view.topic), number)) if self.view is not None else None
+    def _view_end(self, sent: dict[sending.Place, list[Acknowledged]], partition: int, head: Head) -> int:
+        acknowledged = sent.get((self.topic_name(self.view.topic), partition)) if self.view is not None else None
         return max(head.view_end, acknowledged[-1].first + acknowledged[-1].records) if acknowledged else head.view_end
 
     def _is_full(self, batch: Fetched) -> bool:
@@ -173,13 +173,13 @@ class Lane(NamedTuple):
     async def _is_ours(self, batch: Fetched, consumer: OrderedConsumer) -> bool:
         return await lease_holds(consumer, batch.generation, self.kafka.session_timeout_seconds)
 
-    async def _send(self, outputs: list[Output], number: int) -> dict[sending.Place, list[Acknowledged]]:
+    async def _send(self, outputs: list[Output], partition: int) -> dict[sending.Place, list[Acknowledged]]:
         by_place: dict[tuple[str, int], list[Sendable]] = defaultdict(list)
         for output in outputs:
-            place = output.topic, number if output.partition is None else output.partition
+            place = output.topic, partition if output.partition is None else output.partition
             by_place[place].append((output.key, output.value, output.headers, output.timestamp))
         return await self.sender.send(
-            (self.topic_name(topic), partition, records) for (topic, partition), records in by_place.items()
+            (self.topic_name(topic), to, records) for (topic, to), records in by_place.items()
         )
 
 
@@ -189,9 +189,9 @@ class RestatesView(TableObserver):
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
 
-    async def restate(self, numbers: Collection[int]) -> None:
+    async def restate(self, partitions: Collection[int]) -> None:
         """Put the view right."""
-        await self._lane.restate_view(numbers)
+        await self._lane.restate_view(partitions)
 
 
 def _rebased(records: list[Record], base: int) -> list[Record]:

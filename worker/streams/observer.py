@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 class TableObserver:
     """Hears of a table's rows. Each method does nothing where an observer has no use for it."""
 
-    def on_rows(self, number: int, rows: Mapping[bytes, bytes | None]) -> None:
+    def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Take note of rows that became part of a partition: those of each write, and all of them at a take-over.
 
         None stands for a row that is gone.
@@ -20,7 +20,7 @@ class TableObserver:
         del rows
         return ()
 
-    async def restate(self, numbers: Collection[int]) -> None:
+    async def restate(self, partitions: Collection[int]) -> None:
         """Put right what others may have written elsewhere about partitions that are being taken over.
 
         Raise KafkaError if Kafka does not answer; it is asked again then.

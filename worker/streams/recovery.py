@@ -49,8 +49,8 @@ class DirectRecovery(Recovery):
         self._set_recovery_started()
         for found in list(self.tables.values()):
             table = cast(DurableTable, found)
-            numbers = {tp.partition for tp in self.actives_for_table[found]}
-            if not await table.recover(numbers, generation):
+            partitions = {tp.partition for tp in self.actives_for_table[found]}
+            if not await table.recover(partitions, generation):
                 return
         try:
             await self.on_recovery_completed(generation)

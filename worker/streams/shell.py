@@ -153,16 +153,16 @@ class Shell:
         async with reading.reader(self.settings.kafka) as reader:
             for name, topic in self._topics.items():
                 due = {tp.partition: offset for tp, offset in starts.items() if tp.topic == name}
-                heads = {number: self._head(TP(name, number)) for number in due}
+                heads = {partition: self._head(TP(name, partition)) for partition in due}
                 if due:
                     logs = await source.look(reader, name, heads)
                     found.add(source.Source(name, topic, topic in topics.COUNTED_ON), heads, due, logs)
         return found
 
     def _on_settled(self, tps: Iterable[TP]) -> None:
-        numbers = sorted({tp.partition for tp in tps})
-        if numbers:
-            log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, numbers)), self.partitions)
+        partitions = sorted({tp.partition for tp in tps})
+        if partitions:
+            log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, partitions)), self.partitions)
         else:
             log.info("%s stands by: other workers have all %d partitions", self.app.conf.id, self.partitions)
 

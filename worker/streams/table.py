@@ -45,16 +45,16 @@ class PartitionedStore(Store[bytes, bytes]):
         super().__post_init__()
         self.partitions: dict[int, Partition] = {}
 
-    def partition(self, number: int) -> Partition:
+    def partition(self, partition: int) -> Partition:
         """Return a partition's rows."""
-        found = self.partitions.get(number)
+        found = self.partitions.get(partition)
         if found is None:
-            found = self.partitions[number] = Partition()
+            found = self.partitions[partition] = Partition()
         return found
 
-    def keep(self, numbers: Collection[int]) -> None:
+    def keep(self, partitions: Collection[int]) -> None:
         """Forget all other partitions."""
-        self.partitions = {number: found for number, found in self.partitions.items() if number in numbers}
+        self.partitions = {partition: found for partition, found in self.partitions.items() if partition in partitions}
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -94,16 +94,16 @@ class DurableTable(Table[bytes, bytes]):
     def _new_store(self) -> PartitionedStore:
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    def partition(self, number: int) -> Partition:
+    def partition(self, partition: int) -> Partition:
         """Return a partition's rows, for reading."""
-        return cast(PartitionedStore, self.data).partition(number)
+        return cast(PartitionedStore, self.data).partition(partition)
 
-    def lock(self, number: int) -> asyncio.Lock:
+    def lock(self, partition: int) -> asyncio.Lock:
         """Return the lock under which a partition's rows are read, decided upon and written."""
-        return self._locks.setdefault(number, asyncio.Lock())
+        return self._locks.setdefault(partition, asyncio.Lock())
 
     async def write(
-        self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
+        self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
         """Make rows durable (None erases) with the head they stand for, then take them over.
 
@@ -113,34 +113,34 @@ class DurableTable(Table[bytes, bytes]):
         StateLost if the changelog is not what it was.
         """
         try:
-            if not await self._log(number, rows, head, still_held):
+            if not await self._log(partition, rows, head, still_held):
                 return False
         except _OvertakenError:
             return False
         for observer in self._observers:
-            observer.on_rows(number, rows)
+            observer.on_rows(partition, rows)
         return True
 
     async def _log(
-        self, number: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
+        self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
         if not self._atomic or journal.fits(rows):
-            return await self._log_rows(number, rows, head, still_held)
+            return await self._log_rows(partition, rows, head, still_held)
         pieces: dict[bytes, bytes] = {}
         for key, piece in journal.pieces(rows):
             pieces[key] = piece
             await asyncio.sleep(0)  # others have their turn: there may be hundreds of megabytes
         written_down = msgspec.structs.replace(head, pieces=len(pieces))
-        if not await self._log_rows(number, pieces, written_down, still_held, in_portions=True):
+        if not await self._log_rows(partition, pieces, written_down, still_held, in_portions=True):
             return False
-        if not await self._log_rows(number, rows, head, still_held, in_portions=True):
+        if not await self._log_rows(partition, rows, head, still_held, in_portions=True):
             return False
-        await self._erase_pieces(number, pieces)
+        await self._erase_pieces(partition, pieces)
         return True
 
     async def _log_rows(
         self,
-        number: int,
+        partition: int,
         rows: Mapping[bytes, bytes | None],
         head: Head,
         still_held: Callable[[], bool],
@@ -148,71 +148,71 @@ class DurableTable(Table[bytes, bytes]):
         in_portions: bool = False,
     ) -> bool:
         """Write rows, and then the head row; `in_portions`: not as one produce batch, since a journal has them all."""
-        partition = self.partition(number)
-        before = partition.end
+        state = self.partition(partition)
+        before = state.end
         if in_portions:
             for portion in journal.portions(rows):
-                kept = [partition.logged(key, row) for key, row in portion.items() if row is not None]
+                kept = [state.logged(key, row) for key, row in portion.items() if row is not None]
                 if kept:
-                    await self._append(number, kept)
-        kept = [] if in_portions else [partition.logged(key, row) for key, row in rows.items() if row is not None]
-        erased = [partition.logged(key, None) for key, row in rows.items() if row is None and key in partition.rows]
+                    await self._append(partition, kept)
+        kept = [] if in_portions else [state.logged(key, row) for key, row in rows.items() if row is not None]
+        erased = [state.logged(key, None) for key, row in rows.items() if row is None and key in state.rows]
         if erased and kept and not self._atomic:
-            await self._append(number, kept)
+            await self._append(partition, kept)
             kept = []
-        await self._append(number, [*kept, *erased, partition.logged_head(head)])
+        await self._append(partition, [*kept, *erased, state.logged_head(head)])
         if not still_held():
-            partition.end = before  # should this worker have it again, what was written here is read like others'
+            state.end = before  # should this worker have it again, what was written here is read like others'
             return False
         for key, row in rows.items():
             if row is None:
-                partition.rows.pop(key, None)
+                state.rows.pop(key, None)
             else:
-                partition.rows[key] = row
-        partition.head = head
-        await self._write_anew(number)
+                state.rows[key] = row
+        state.head = head
+        await self._write_anew(partition)
         return True
 
-    async def _erase_pieces(self, number: int, keys: Collection[bytes]) -> None:
-        partition = self.partition(number)
+    async def _erase_pieces(self, partition: int, keys: Collection[bytes]) -> None:
+        state = self.partition(partition)
         for key in keys:
-            del partition.rows[key]
+            del state.rows[key]
         if keys:
-            await self._append(number, [partition.logged(key, None) for key in keys])
+            await self._append(partition, [state.logged(key, None) for key in keys])
 
-    async def _finish(self, number: int) -> None:
+    async def _finish(self, partition: int) -> None:
         """Go on with a write that the last owner put down in pieces, and erase those that were not all there."""
-        partition = self.partition(number)
-        if count := partition.head.pieces:
+        state = self.partition(partition)
+        if count := state.head.pieces:
             try:
-                rows = journal.joined(partition.rows, count)
+                rows = journal.joined(state.rows, count)
             except KeyError:
-                raise self._lost(number) from None
-            await self._log_rows(number, rows, msgspec.structs.replace(partition.head, pieces=0), lambda: True)
-        await self._erase_pieces(number, journal.keys(partition.rows))
+                raise self._lost(partition) from None
+            await self._log_rows(partition, rows, msgspec.structs.replace(state.head, pieces=0), lambda: True)
+        await self._erase_pieces(partition, journal.keys(state.rows))
 
-    async def recover(self, numbers: Collection[int], generation: int) -> bool:
+    async def recover(self, partitions: Collection[int], generation: int) -> bool:
         """Bring these partitions up to date and take them over; forget all others.
 
         Return False if they are somebody else's by now, or may soon be, since the group settles again. Raise
         StateNotDurable if Kafka cannot be read, StateLost if the changelog is not what it was.
         """
         rebalance = self.app.rebalancing_count
-        cast(PartitionedStore, self.data).keep(numbers)
+        cast(PartitionedStore, self.data).keep(partitions)
         async with AsyncExitStack() as stack:
-            for number in sorted(numbers):
-                await stack.enter_async_context(self.lock(number))
-            await self._patiently(partial(self._read_on, numbers))
-            for number in sorted(numbers):
-                if not await self._take_over(number, generation):
+            for partition in sorted(partitions):
+                await stack.enter_async_context(self.lock(partition))
+            await self._patiently(partial(self._read_on, partitions))
+            for partition in sorted(partitions):
+                if not await self._take_over(partition, generation):
                     return False
             for observer in self._observers:
-                await self._patiently(partial(observer.restate, numbers))
+                await self._patiently(partial(observer.restate, partitions))
         if self.app.rebalancing_count != rebalance:
             return False
         for observer in self._observers:
-            for number in sorted(numbers):
-                observer.on_rows(number, self.partition(number).rows)
+            for partition in sorted(partitions):
+                observer.on_rows(partition, self.partition(partition).rows)
             observer.on_taken_over()
         return True
 
@@ -231,21 +231,21 @@ class DurableTable(Table[bytes, bytes]):
                     raise StateNotDurable(why) from error
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _read_on(self, numbers: Collection[int]) -> None:
+    async def _read_on(self, partitions: Collection[int]) -> None:
         """Read the changelog to its end, from where each partition has been read, or written, before."""
         async with reading.reader(self._kafka) as reader:
-            ends = await reader.ends(self.changelog_topic.get_topic_name(), numbers)
-            for number, end in ends.items():
-                if end < self.partition(number).end:
-                    raise self._lost(number)
+            ends = await reader.ends(self.changelog_topic.get_topic_name(), partitions)
+            for partition, end in ends.items():
+                if end < self.partition(partition).end:
+                    raise self._lost(partition)
             await self._apply(reader, ends)
 
-    async def _read_up_to(self, number: int, end: int) -> None:
+    async def _read_up_to(self, partition: int, end: int) -> None:
         async with reading.reader(self._kafka) as reader:
-            await self._apply(reader, {number: end})
+            await self._apply(reader, {partition: end})
 
     async def _apply(self, reader: reading.Reader, ends: Mapping[int, int]) -> None:
-        spans = {number: (self.partition(number).end, end) for number, end in ends.items()}
+        spans = {partition: (self.partition(partition).end, end) for partition, end in ends.items()}
         progress = Progress(self.name, sum(end - first for first, end in spans.values()))
         async with aclosing(reader.read(self.changelog_topic.get_topic_name(), spans)) as pieces:
             async for records in pieces:
@@ -254,40 +254,40 @@ class DurableTable(Table[bytes, bytes]):
                     self.partition(record.partition).apply(record.offset, record.key or b"", record.value, headers)
                 progress.count(len(records))
 
-    async def _take_over(self, number: int, generation: int) -> bool:
+    async def _take_over(self, partition: int, generation: int) -> bool:
         """Raise the fence, take in what the last owner wrote until then, and put right what a zombie wrote over."""
-        partition = self.partition(number)
-        if partition.head.rebuilding:
+        state = self.partition(partition)
+        if state.head.rebuilding:
             topic = self.changelog_topic.get_topic_name()
             raise StateLost(
-                f"{topic}, partition {number}: a rebuild has begun and is not finished. Stop every worker and run this "
-                "command again: python -m worker rebuild"
+                f"{topic}, partition {partition}: a rebuild has begun and is not finished. Stop every worker and run "
+                "this command again: python -m worker rebuild"
             )
         try:
-            if not await self._raise_fence(number, generation):
+            if not await self._raise_fence(partition, generation):
                 return False
             if self._atomic:
-                await self._finish(number)
+                await self._finish(partition)
             for observer in self._observers:
-                for key in list(observer.superfluous(partition.rows)):
-                    del partition.rows[key]
-                    partition.stale.add(key)
-            await self._write_anew(number)
+                for key in list(observer.superfluous(state.rows)):
+                    del state.rows[key]
+                    state.stale.add(key)
+            await self._write_anew(partition)
         except _OvertakenError:
             return False
         return True
 
-    async def _raise_fence(self, number: int, generation: int) -> bool:
+    async def _raise_fence(self, partition: int, generation: int) -> bool:
         """Write a head row under the new ownership. What lies before it on the log counts as it is read."""
-        partition = self.partition(number)
-        fence = await self._fence_after(partition.fence, generation)
+        state = self.partition(partition)
+        fence = await self._fence_after(state.fence, generation)
         if fence is None:
             return False
-        head, partition.own = partition.head, fence
-        await self._append(number, [partition.logged_head(head)])
-        partition.fence = fence
-        if partition.head != head:
-            partition.stale.add(HEAD_KEY)
+        head, state.own = state.head, fence
+        await self._append(partition, [state.logged_head(head)])
+        state.fence = fence
+        if state.head != head:
+            state.stale.add(HEAD_KEY)
         return True
 
     async def _fence_after(self, last: Fence, generation: int) -> Fence | None:
@@ -299,45 +299,45 @@ class DurableTable(Table[bytes, bytes]):
         # Somebody of a later generation was here: this worker is a zombie, or the group has begun anew.
         return Fence(last.era + 1, generation) if await lease_confirmed(consumer, generation) else None
 
-    async def _write_anew(self, number: int) -> None:
+    async def _write_anew(self, partition: int) -> None:
         """Write what this partition has under the keys whose last record on the log is a zombie's."""
-        partition = self.partition(number)
-        while stale := sorted(partition.stale):
-            partition.stale.clear()
+        state = self.partition(partition)
+        while stale := sorted(state.stale):
+            state.stale.clear()
             log.warning(
                 "%s, partition %d: %d rows are written again, since a worker that had lost this partition wrote "
                 "over them",
                 self.name,
-                number,
+                partition,
                 len(stale),
             )
-            await self._append(number, [partition.logged_again(key) for key in stale])
+            await self._append(partition, [state.logged_again(key) for key in stale])
 
-    async def _append(self, number: int, records: list[Logged]) -> None:
+    async def _append(self, partition: int, records: list[Logged]) -> None:
         """Write to the changelog, and take in what somebody else wrote there since this worker last looked.
 
         Until its fence is there that may be the last owner; from then on it is a zombie, and the keys it wrote are
         stale. Raise _OvertakenError if it is somebody of a later ownership.
         """
-        topic, partition = self.changelog_topic.get_topic_name(), self.partition(number)
-        if partition.is_overtaken:
+        topic, state = self.changelog_topic.get_topic_name(), self.partition(partition)
+        if state.is_overtaken:
             raise _OvertakenError
-        sent = await self._sender.send([(topic, number, [(*record, None) for record in records])])
-        for first, count in sent[topic, number]:
+        sent = await self._sender.send([(topic, partition, [(*record, None) for record in records])])
+        for first, count in sent[topic, partition]:
             if first < 0:
                 continue  # the broker did not say where; the next one tells
-            if first < partition.end:
-                raise self._lost(number)
-            if first > partition.end:
-                await self._patiently(partial(self._read_up_to, number, first))
-            if partition.is_overtaken:
+            if first < state.end:
+                raise self._lost(partition)
+            if first > state.end:
+                await self._patiently(partial(self._read_up_to, partition, first))
+            if state.is_overtaken:
                 raise _OvertakenError  # what was written here is stale, and read as such
-            partition.end = first + count
-        partition.stale -= {key for key, _, _ in records}
+            state.end = first + count
+        state.stale -= {key for key, _, _ in records}
 
-    def _lost(self, number: int) -> StateLost:
-        topic, end = self.changelog_topic.get_topic_name(), self.partition(number).end
+    def _lost(self, partition: int) -> StateLost:
+        topic, end = self.changelog_topic.get_topic_name(), self.partition(partition).end
         return StateLost(
-            f"{topic}, partition {number}: the changelog was deleted or cut back; it ended at offset {end}. Restore "
+            f"{topic}, partition {partition}: the changelog was deleted or cut back; it ended at offset {end}. Restore "
             f"it, or stop every worker and run: python -m worker rebuild --table {self.name}"
         )

@@ -187,7 +187,7 @@ class _Batch:
                 clock.usages.pop(source, None)
             else:
                 clock.usages[source] = usage
-        time = min((clock.ticks.get(number, 0) for number in range(self._partitions)), default=0)
+        time = min((clock.ticks.get(partition, 0) for partition in range(self._partitions)), default=0)
         if time <= clock.judged:
             return
         last, clock.judged = clock.judged, time

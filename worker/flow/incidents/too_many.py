@@ -41,7 +41,7 @@ def judge(
 
     `usages`: by partition. One that has not said how many segments it has may be full.
     """
-    usages = {number: usages[number] for number in range(partitions) if number in usages}
+    usages = {partition: usages[partition] for partition in range(partitions) if partition in usages}
     if known.open_incident is None:
         return _opened(known, usages, hour, now)
     last = _last(usages)
