@@ -66,15 +66,20 @@ class _Job:
             self._tallies += sum(output.topic == events.TALLIES for output in decided.outputs)
             await self._keep(decided, self._contacts)
             self._decided += 1
+            self._end_if_done()
 
     async def count(self, stream: Any) -> None:
         """Count tallies."""
         async for event in stream.events():
             await self._keep(segments.count([_Record(event.message)], self._windows, 0), self._windows)
             self._counted += 1
-            if self._decided >= self._task.events and self._counted >= self._tallies:
-                self._meter.end(self._decided)
-                os._exit(0)
+            self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        """End the process once everything is decided and counted, whichever of the two comes last."""
+        if self._decided >= self._task.events and self._counted >= self._tallies:
+            self._meter.end(self._decided)
+            os._exit(0)
 
     async def _keep(self, decided: Decided, table: Any) -> None:
         for output in decided.outputs:
