@@ -37,7 +37,7 @@ class _Record(NamedTuple):
 
 
 def main() -> None:
-    """Judge a tree of so many segments, each with answers of 90 days; print how long the loop would be blocked."""
+    """Judge a tree of segments, each with answers of 90 days; print how long the loop would be blocked."""
     paths = list(_paths(int(sys.argv[1]) if len(sys.argv) > 1 else MOST))
     rows = dict(_rows(paths))
     print(f"{len(paths):,} segments, {sum(map(len, rows.values())) / len(rows):,.0f} bytes each")

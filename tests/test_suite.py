@@ -104,7 +104,7 @@ finally:
     assert (folder / "cleaned up").exists()
 
 
-async def test_no_more_than_two_run_at_a_time_and_none_before_what_it_waits_for(folder: Path) -> None:
+async def test_no_job_runs_before_the_job_that_it_waits_for(folder: Path) -> None:
     note = "import pathlib; pathlib.Path('{0}').touch(); exit(not pathlib.Path('{1}').exists())"
     lines = await run(
         Job("b", python(note.format("b", "a")), after=("a",)),

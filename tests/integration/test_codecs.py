@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from aiokafka import AIOKafkaProducer
 from integration.conftest import Bench, StartBench
 from integration.exactness import check_exact
 from integration.sampling import Published, workload
+from integration.writing import publish_all
 
 from worker.kafka import topics
 from worker.kafka.topics import TopicPlan
@@ -19,14 +19,7 @@ SIZE = 400
 async def publish(running: Bench, records: Iterable[Published], codec: str) -> None:
     """Publish in batches of one codec."""
     topic = f"{running.settings.topic_prefix}.responses"
-    kafka = running.settings.kafka.bootstrap_servers
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, compression_type=codec, linger_ms=5)
-    await producer.start()
-    try:
-        for record in records:
-            await producer.send(topic, record.value, key=record.key, headers=record.headers)
-    finally:
-        await producer.stop()
+    await publish_all(running.settings.kafka.bootstrap_servers, topic, records, compression_type=codec)
 
 
 @pytest.mark.parametrize(

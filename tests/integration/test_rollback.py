@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from integration.exactness import Read, check_outputs
 from integration.processes import environment, worker_process
 from integration.reading import read_topic
 from integration.recount import Recount, lineage
 from integration.sampling import Published
+from integration.writing import publish_all
 from upgrade.answers import ERASED_CUSTOMERS, WAITING, corrections, refuse_who_waits
 from upgrade.older import COMMIT, STATE, VERSION, Offsets, checked_out, is_in_this_clone, older_worker
 from upgrade.state import load, put_back
@@ -21,16 +22,6 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 
 SOON = {"NPS_EMAIL__RETRY__FIRST_SECONDS": "0.05", "NPS_EMAIL__RETRY__LONGEST_SECONDS": "0.1"}
-
-
-async def publish(kafka: str, topic: str, records: list[Published]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, linger_ms=5)
-    await producer.start()
-    try:
-        for record in records:
-            await producer.send(topic, record.value, key=record.key, headers=record.headers)
-    finally:
-        await producer.stop()
 
 
 async def open_mails(read: Read) -> set[str]:
@@ -96,17 +87,17 @@ async def test_the_version_before_goes_on_exactly_but_for_corrections_of_what_th
         env |= {"NPS_KAFKA__GROUP": state.group, "NPS_EMAIL__SENDER": "nps@example.com", **SOON}
         async with worker_process("run", env=env) as process:
             await process.said("started: role all")
-            await publish(servers, topic, upgraded[: half // 2])
+            await publish_all(servers, topic, upgraded[: half // 2])
             await offsets.settled(process)
             decided = len(await read("decisions"))
-            await publish(servers, topic, upgraded[half // 2 :])
+            await publish_all(servers, topic, upgraded[half // 2 :])
             while len(await read("decisions")) <= decided:
                 assert not process.ended, process.lines
             assert await process.end() == 0, process.lines
         async with older_worker(
             checkout, servers, inbox, prefix=state.prefix, group=state.group, folder=tmp_path, **SOON
         ) as process:
-            await publish(servers, topic, rolled_back)
+            await publish_all(servers, topic, rolled_back)
             await offsets.settled(process)
             inbox.behaviour = None
             while await open_mails(read):

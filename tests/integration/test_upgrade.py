@@ -3,10 +3,9 @@
 import asyncio
 import json
 
-from aiokafka import AIOKafkaProducer
 from integration.conftest import Bench, StartBench
 from integration.exactness import check_outputs
-from integration.sampling import Published
+from integration.writing import publish_all
 from upgrade.answers import BAD_DESK, CORRECTED, ERASED, WAITING, corrections, refuse_who_waits
 from upgrade.older import STATE
 from upgrade.state import load, put_back
@@ -29,16 +28,6 @@ def subjects_of(inbox: Inbox) -> list[str]:
     return [str(mail.message["Subject"]) for mail in inbox.mails]
 
 
-async def publish(kafka: str, topic: str, records: list[Published]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, linger_ms=5)
-    await producer.start()
-    try:
-        for record in records:
-            await producer.send(topic, record.value, key=record.key, headers=record.headers)
-    finally:
-        await producer.stop()
-
-
 async def test_what_the_version_before_left_is_gone_on_with_exactly(
     bench: StartBench, kafka: EmbeddedKafka, inbox: Inbox
 ) -> None:
@@ -47,7 +36,7 @@ async def test_what_the_version_before_left_is_gone_on_with_exactly(
     await put_back(servers, state)
     taken, to_come = [record.published for record in state.taken], [record.published for record in state.to_come]
     to_come += corrections(taken, 60)
-    await publish(servers, f"{state.prefix}.responses", to_come)
+    await publish_all(servers, f"{state.prefix}.responses", to_come)
     inbox.behaviour = refuse_who_waits
     # A mail that the server did not take waits at most as long as this, be the state as old as it may.
     retry = RetryPolicy(first_seconds=0.05, longest_seconds=0.1)
