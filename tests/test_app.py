@@ -10,7 +10,9 @@ import pytest
 from worker import app
 from worker.app import Worker, serving
 from worker.errors import Fatal, StateNotDurable, StopTimedOut
+from worker.kafka import topics
 from worker.service import Failure
+from worker.settings import Settings
 
 GONE = StateNotDurable("the topic is gone")
 
@@ -173,3 +175,27 @@ async def test_a_stop_that_ends_in_a_cancellation_does_not_hide_why_it_stopped(
     with pytest.raises(StopTimedOut, match=said):
         await go(service, error)
     assert service.notes == ["page started"]
+
+
+async def test_a_stop_while_kafka_is_waited_for_is_heeded_although_a_library_swallows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = asyncio.Event()
+
+    async def ensure(_: Settings) -> None:
+        asked.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def start() -> None:
+        async with app.running(Settings.model_construct()):
+            pass
+
+    monkeypatch.setattr(topics, "ensure", ensure)
+    monkeypatch.setattr(app, "build", lambda *_: {})
+    starting = asyncio.create_task(start())
+    await asked.wait()
+    starting.cancel()
+    await asyncio.wait([starting])
+
+    assert starting.cancelled()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker.cancelling import cancel_all
+from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
@@ -82,8 +82,9 @@ async def _never() -> None:
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
-    """Start a worker, waiting for Kafka if need be; stop it at the end: batch in hand finished, offset committed."""
+    """Start a worker, after waiting for Kafka if need be. At the end, finish what is in hand, commit offsets, stop."""
     kafka = await topics.ensure(settings)
+    raise_if_cancelled()
     async with serving(Worker(build(role, settings, kafka, clock or SystemClock()))) as worker:
         yield worker
 
@@ -149,7 +150,7 @@ async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
     """
     # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
     stopping = asyncio.create_task(_stop_all(worker))
-    late = why or f"could not stop within {seconds:.0f} s: Kafka does not answer"
+    late = why or f"could not stop within {seconds:.0f} s; perhaps Kafka does not answer"
     guard = end_within(seconds + _BLOCKED_SECONDS, 1, late)
     try:
         done, _ = await asyncio.wait([stopping], timeout=seconds)
@@ -204,7 +205,7 @@ async def _run(settings: Settings, role: Role) -> int:
     # The stop itself has a shorter bound; this one is for what may come before and after it.
     end_within(_STOP_SECONDS + 2 * _BLOCKED_SECONDS, 1, f"could not stop within {_STOP_SECONDS:.0f} s")
     if not started.is_set():
-        await cancel_all([serving])
+        serving.cancel()
     try:
         await serving
     except asyncio.CancelledError:

@@ -11,7 +11,7 @@ _FINISH_SECONDS = 5.0
 
 
 class Service(Protocol):
-    """A part of a worker. Each is asked for its failure from before its start until its stop."""
+    """A part of a worker. The worker awaits each service's failure from before the start until the stop."""
 
     @property
     def ready(self) -> bool:
@@ -28,7 +28,7 @@ class Service(Protocol):
 
 
 class Failure:
-    """The first error that must stop the worker, which is kept for whoever waits for it."""
+    """The first error that must stop the worker, kept for those who wait for it."""
 
     def __init__(self) -> None:
         self._first: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,7 @@
-"""The ticker: each hour, and when it takes a partition of segments over, it says there that time has passed.
+"""The ticker: it writes a tick to each partition of segments that this worker holds, hourly and after a take-over.
 
-Windows, incidents and silences move by these records alone, never by a clock. That some come twice, or late, is all the
-same: a tick says how late it is, and that everything is decided which had arrived by then (watermark.py).
+A tick carries the time, and means that everything which had arrived by then has been decided (watermark.py). Windows,
+incidents and silences move by ticks alone, never by a clock, so it does no harm if a tick comes twice, or late.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from worker.flow.messages import tick
 from worker.flow.timestamps import HOUR
 from worker.streams.shell import Shell
 
-#: So long after the full hour, the broker's clock has passed it as well; and what was just answered is there.
+#: How long after the full hour the ticks are due, in ms: by then the broker's clock has passed the hour as well, and
+#: the last answers of the hour have arrived.
 _AFTER = 60_000
 #: How often to look which partitions this worker has, in ms.
 _LOOK = 1_000

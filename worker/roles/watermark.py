@@ -4,7 +4,8 @@ A tick may only be given then: to a worker that was down for three days, the hou
 like silence. What counts is the whole group's progress, since answers to a segment come from every partition.
 
 A partition may end in the marker of a transaction, or in records of an aborted one. No commit reaches such an end, as
-nothing of it is ever handed out. So where a commit lies before the end, it is looked whether any record lies between.
+nothing of it is ever handed out. So where a commit lies before the end, the watermark reads whether any record lies
+between the two.
 """
 
 from collections.abc import Mapping
@@ -19,12 +20,12 @@ from worker.kafka import groups, reading, topics
 from worker.kafka.connection import client_options
 from worker.settings import Settings
 
-#: An answer to "where was the end?" is good for so long, in ms; commits follow within a second or two.
+#: How long the ends of the partitions that Kafka has named are used, in ms; commits follow within a second or two.
 _FRESH = 30_000
 
 
 class Watermark:
-    """Looks at the responses topic, of so many partitions, and at the offsets that `role` has committed there."""
+    """Compares the ends of the responses topic's `partitions` with the offsets that `role` has committed there."""
 
     def __init__(self, settings: Settings, role: str, partitions: int, clock: Clock) -> None:
         self._kafka = settings.kafka
