@@ -52,7 +52,7 @@ check: $(STAMP)/setup
 
 # What the tests need beside .venv; it comes from afar, while the checks are at work.
 prepare: $(STAMP)/setup $(STAMP)/quix/installed
-	@echo "== kafka"; $(BIN)/python -m worker.embedded.jars
+	@echo "== kafka"; $(BIN)/python -m worker.embedded.prepare
 
 schemas: $(STAMP)/setup
 	@$(BIN)/python -m schemas

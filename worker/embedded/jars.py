@@ -2,8 +2,7 @@
 
 `jars.lock`, beside this file, names every jar with its SHA-256 and its size, so that the first start downloads in
 parallel, without walking poms, exactly what was tested; later starts touch no network.
-`python -m worker.embedded.jars` downloads them if need be; with `--lock` it resolves the artifacts below anew and
-writes that file.
+`python -m worker.embedded.jars --lock` resolves the artifacts below again and writes that file.
 """
 
 import contextlib
@@ -169,7 +168,6 @@ def _fetch(maven: Any, jar: Jar, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--lock"]:
-        write_lock()
-    else:
-        class_path(lambda line: print(line, flush=True))  # noqa: T201 (a command line prints)
+    if sys.argv[1:] != ["--lock"]:
+        sys.exit("usage: python -m worker.embedded.jars --lock (worker.embedded.prepare downloads the jars)")
+    write_lock()

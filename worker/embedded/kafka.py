@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from worker.embedded import EmbeddedError
+from worker.embedded.aot import cache_options
 from worker.embedded.background import in_background
 from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.jars import KAFKA_VERSION, class_path
@@ -94,7 +95,8 @@ class EmbeddedKafka:
     `progress` gets one line for people per step. `port` is where the broker listens (default: a free one, kept over a
     restart); `advertised_port` is the one it tells its clients, for a proxy in between. With `secured` it listens for
     TLS and logins as well, on ports of their own. A `data_dir` that is given is kept and used again; without one a
-    temporary directory is, until `stop`. The broker dies with the thread that called `start`, on Linux also if that
+    temporary directory is, until `stop`. `java_options` are given to Java for this broker, instead of those that make
+    it use its cache of Kafka's classes. The broker dies with the thread that called `start`, on Linux also if that
     ends by SIGKILL, and does not hear the terminal's Ctrl-C.
     """
 
@@ -107,7 +109,9 @@ class EmbeddedKafka:
         secured: Secured | None = None,
         data_dir: Path | None = None,
         node: Node | None = None,
+        java_options: Sequence[str] | None = None,
     ) -> None:
+        self._java_options = java_options
         self._node = node or Node()
         self._progress = progress
         self._port = port
@@ -176,9 +180,12 @@ class EmbeddedKafka:
         # Native libraries are unpacked where the data is, so that they go with it.
         scratch = self._data_dir / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
-        run = [str(java), *JVM_OPTIONS, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
+        cached = cache_options(java, jars, JVM_OPTIONS)
+        tool = [str(java), *JVM_OPTIONS, *cached, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
+        own = cached if self._java_options is None else self._java_options
+        broker = [str(java), *JVM_OPTIONS, *own, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
         try:
-            await self._come_up(run)
+            await self._come_up(tool, broker)
         except BaseException:
             await self.stop()
             raise
@@ -189,6 +196,12 @@ class EmbeddedKafka:
         if self._data_dir is not None and not self._keep_data:
             await asyncio.to_thread(shutil.rmtree, self._data_dir, ignore_errors=True)
             self._data_dir = None
+
+    async def ended(self) -> None:
+        """Wait until the broker has ended by itself, or by a signal from elsewhere. Raises EmbeddedError like `pid`."""
+        if self._process is None:
+            raise EmbeddedError("the embedded Kafka does not run")
+        await self._process.wait()
 
     async def kill(self) -> None:
         """End the broker as a crash does, with SIGKILL; data and port stay for `restart`."""
@@ -214,7 +227,7 @@ class EmbeddedKafka:
         finally:
             cancelled.set()
 
-    async def _come_up(self, run: list[str]) -> None:
+    async def _come_up(self, tool: list[str], broker: list[str]) -> None:
         wanted = self._port
         for attempt in range(1, PORT_ATTEMPTS + 1):
             port = free_port() if wanted is None else wanted
@@ -224,10 +237,10 @@ class EmbeddedKafka:
             settings = self._write_settings(port, secured_ports)
             if not (self._files / "log" / "meta.properties").exists():
                 self._say("formatting Kafka's data directory")
-                await self._format(run, settings)
+                await self._format(tool, settings)
             self._say(f"starting Apache Kafka {KAFKA_VERSION} on {HOST}:{port}")
             began = time.monotonic()
-            self._process = await self._launch([*run, "kafka.Kafka", str(settings)])
+            self._process = await self._launch([*broker, "kafka.Kafka", str(settings)])
             try:
                 await self._until_ready(self._process, port)
             except PortTakenError:
@@ -239,18 +252,18 @@ class EmbeddedKafka:
             self._say(f"Kafka is ready after {time.monotonic() - began:.1f} s")
             return
 
-    async def _format(self, run: list[str], settings: Path) -> None:
+    async def _format(self, tool: list[str], settings: Path) -> None:
         users = self._secured.format_arguments() if self._secured else []
-        tool = await self._launch(
-            [*run, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings), *users]
+        formatting = await self._launch(
+            [*tool, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings), *users]
         )
         try:
-            await asyncio.wait_for(tool.wait(), START_TIMEOUT_S)
+            await asyncio.wait_for(formatting.wait(), START_TIMEOUT_S)
         finally:
-            if tool.returncode is None:
-                tool.kill()
-                await tool.wait()
-        if tool.returncode != 0:
+            if formatting.returncode is None:
+                formatting.kill()
+                await formatting.wait()
+        if formatting.returncode != 0:
             raise EmbeddedError(f"Kafka's data directory could not be formatted:\n{self._log_tail()}")
 
     async def _launch(self, command: list[str]) -> Process:
