@@ -57,19 +57,6 @@ def logging_as_it_was() -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage in a test that is marked so: it would take three times as long, and others reach as far."""
-    measured = coverage.Coverage.current()
-    if measured is None or item.get_closest_marker("unmeasured") is None:
-        return (yield)
-    measured.stop()
-    try:
-        return (yield)
-    finally:
-        measured.start()
-
-
 # `make test` runs pytest under coverage. Reported from here, the figures stand before pytest's own last line, and too
 # little coverage fails the very run that found it.
 

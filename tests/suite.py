@@ -42,6 +42,7 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
 _PURE = ("flow", "detect", "nps", "notify", "schemas")
+_PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 _WITH_KAFKA = ("integration", "embedded", "bench")
 
 
@@ -88,9 +89,10 @@ JOBS = (
     Job("check", ("make", "--no-print-directory", "check"), first=True),
     Job("prepare", ("make", "--no-print-directory", "prepare"), first=True),
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
-    Job("pure", _MEASURED, tuple(f"tests/{room}" for room in _PURE), after=("check",)),
+    Job("pure", (*_MEASURED, "-m", "not thorough and not unmeasured"), _PURE_TESTS, after=("check",)),
     Job("integration-2", _PYTEST, (*_ODD, *(f"tests/{room}" for room in _WITH_KAFKA[1:])), after=("prepare",)),
     Job("integration", _PYTEST, _EVEN, after=("prepare",)),
+    Job("unmeasured", (*_PYTEST, "-m", "unmeasured and not thorough"), _PURE_TESTS, after=("check",)),
     Job(
         "others",
         _PYTEST,

@@ -491,6 +491,7 @@ def test_no_two_mails_share_a_row_whatever_the_customers_are_called() -> None:
     assert len(keys) == 12
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("alerts", "length"), [(150, 9_000), (2, 600_000), (2_000, 10)])
 def test_a_row_stays_below_kafkas_record_limit_while_the_mail_server_is_away(
     make_alert: MakeAlert, alerts: int, length: int

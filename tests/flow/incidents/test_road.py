@@ -141,6 +141,7 @@ def test_nothing_is_told_of_a_tree_that_stays_as_it_is() -> None:
     assert World().live(40) == []
 
 
+@pytest.mark.unmeasured
 def test_a_drop_at_one_desk_is_told_of_that_desk_alone() -> None:
     world = settled()
     fell = world.hour
@@ -171,6 +172,7 @@ def test_a_drop_everywhere_is_told_of_the_root() -> None:
     assert incident.summary.startswith("NPS fell at the root segment: from +")
 
 
+@pytest.mark.unmeasured
 def test_a_desk_below_an_open_incident_is_told_of_if_it_is_worse() -> None:
     world = settled()
     country = world.live(7, only("uk", (0.4, 0.25, 0.35)))
@@ -252,6 +254,7 @@ def test_a_segment_that_never_answers_again_is_forgotten() -> None:
     assert not [key for key in world.rows if key.startswith(b"uk/a")]
 
 
+@pytest.mark.unmeasured
 def test_promoters_that_appear_at_one_desk_alone_are_hinted_at_and_the_hint_is_taken_back() -> None:
     world = settled()
     world.live(12, only("fr/a/pay", (1.0, 0.0, 0.0)))
@@ -310,6 +313,7 @@ def test_neither_cuts_nor_replays_change_what_is_told(size: int) -> None:
     ]
 
 
+@pytest.mark.unmeasured
 def test_a_judgement_in_many_slices_is_the_same_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
     """World.carry sees to it that no slice but the last causes anything, so that a crash between two leaves nothing."""
     world, again = _fallen(), World()

@@ -172,6 +172,7 @@ def carried(records: list[Record], rows: dict[bytes, bytes]) -> list[Output]:
     return decided.outputs
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.integers(1, 60), max_size=12))
 def test_neither_cuts_nor_replays_change_what_is_told(cuts: list[int]) -> None:
     records, once, again = log(3), dict[bytes, bytes](), dict[bytes, bytes]()

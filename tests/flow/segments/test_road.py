@@ -552,6 +552,7 @@ Steps = st.lists(
 )
 
 
+@pytest.mark.unmeasured
 @given(Steps, st.data())
 def test_a_tick_that_passes_segments_over_is_as_good_as_one_that_does_not(
     steps: list[tuple[int, bytes | None, int, int]], data: st.DataObject
