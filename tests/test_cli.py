@@ -321,11 +321,32 @@ def test_help_reads_well_at_80_columns(
 
 
 def test_publish_refuses_a_file_that_is_plainly_no_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.txt").write_text("r-1 9\n")
+
+    assert main(["publish", "x.txt"]) == 2
+    err = capsys.readouterr().err
+    assert "x.txt: line 1 is not a JSON object, so nothing was published." in err
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+@pytest.mark.parametrize("content", ["id,score\nr-1,9\n", "\ufeffid;score\r\nr-1;9\r\n", "\nid\tscore\nr-1\t9"])
+def test_publish_says_what_makes_responses_out_of_a_csv_file(
+    capsys: pytest.CaptureFixture[str], content: str, options: list[str]
+) -> None:
+    Path("x.csv").write_text(content, encoding="utf-8")
+
+    assert main(["publish", "x.csv", *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("x.csv: this looks like a CSV file, so nothing was published.")
+    assert "examples/csv_to_jsonl.py" in err
+
+
+def test_publish_checks_a_csv_file_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     Path("x.csv").write_text("id,score\nr-1,9\n")
 
-    assert main(["publish", "x.csv"]) == 2
-    err = capsys.readouterr().err
-    assert "x.csv: line 1 is not a JSON object, so nothing was published." in err
+    assert main(["publish", "x.csv", "--check", "--as-is"]) == 1
+    assert "0 of 2 lines are responses; 2 not_json" in capsys.readouterr().out
 
 
 def test_publish_refuses_a_first_line_that_is_no_object_after_blank_ones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from worker.flow.responses.intake import validate
 from worker.flow.timestamps import DAY
 from worker.kafka import reading
 from worker.kafka.preflight import preflight
-from worker.kafka.publishing import document, is_object, publish, split
+from worker.kafka.publishing import document, is_object, is_table, publish, split
 from worker.kafka.topics import topic_name
 from worker.logs import counted
 from worker.settings import Settings
@@ -74,6 +74,13 @@ def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     numbered = [(number, line) for number, line in enumerate(split(content), 1) if line.strip()]
     if not asked.as_is and (whole := document(content)):
         print(f"{asked.file}: {whole}. Nothing was published.", file=sys.stderr)
+        return Exit.WRONG
+    if not asked.as_is and is_table(content):
+        print(
+            f"{asked.file}: this looks like a CSV file, so nothing was published. Each line must be one response as a "
+            "JSON object: examples/csv_to_jsonl.py makes them out of a CSV file.",
+            file=sys.stderr,
+        )
         return Exit.WRONG
     if asked.check:
         return with_settings(lambda _, settings: _check(numbered, settings))(asked)

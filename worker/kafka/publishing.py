@@ -45,6 +45,12 @@ def document(content: bytes) -> str:
     return ""
 
 
+def is_table(content: bytes) -> bool:
+    """Say whether a file looks like CSV: its first line holds names between separators, and no JSON."""
+    first = content.removeprefix(codecs.BOM_UTF8).strip().partition(b"\n")[0]
+    return not set(b"{[") & set(first) and any(first.count(separator) for separator in (b",", b";", b"\t"))
+
+
 def _kind(value: bytes) -> type | None:
     """Return the type of a JSON document; None if it is no JSON. A byte order mark is accepted, as in a response."""
     try:
