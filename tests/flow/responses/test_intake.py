@@ -430,6 +430,20 @@ def test_a_contact_whose_time_is_none_counts_as_not_given(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "text", "expected"),
+    [
+        ("segment", '"fr/lyon"', 'segment: expected a list of names, such as ["fr", "lyon"]'),
+        ("segment", '["fr", true]', "segment.1: expected a text"),
+        ("comment", "[]", "comment: expected a text"),
+        ("consent", '"yes"', "consent: expected an object"),
+        ("consent", '{"callback": "maybe"}', "consent.callback: expected true or false"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_what_is_expected(field: str, text: str, expected: str) -> None:
+    assert expected == refused(Record(with_raw(field, text))).detail
+
+
+@pytest.mark.parametrize(
     ("names", "expected"),
     [
         (["fr", "Support 24/7"], "fr/Support 24-7"),

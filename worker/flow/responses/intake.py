@@ -38,10 +38,14 @@ _WORDS = {
     "string_too_short": "must not be empty",
     "string_too_long": f"must have at most {LONGEST_ID} characters",
     "string_pattern_mismatch": "must have no control characters",
+    "string_type": "expected a text",
+    "bool_type": "expected true or false",
+    "model_type": "expected an object",
     "timezone_aware": "has no time zone; expected one as in 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z",
 }
 _SCORE_WORDS = "expected a whole number from 0 to 10"
 _ID_WORDS = "expected a text or a whole number"
+_SEGMENT_WORDS = 'expected a list of names, such as ["fr", "lyon"]'
 _NO_WHOLE_NUMBER = {"float_type", "finite_number", "int_from_float"}
 _RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_parsing_size"}
 
@@ -182,6 +186,8 @@ def _words(error: ErrorDetails) -> str:
         return _SCORE_WORDS
     if len(fields) == 1 and fields[0] in _IDS and kind == "string_type":
         return _ID_WORDS
+    if fields == ["segment"] and kind == "list_type":
+        return _SEGMENT_WORDS
     return _WORDS.get(kind, error["msg"])
 
 
