@@ -94,6 +94,36 @@ def test_figures_at_the_ends_of_the_scale_keep_their_n() -> None:
     assert "n=123" in "\n".join(shown(80, 23, found))
 
 
+def test_one_alert_is_not_called_alerts() -> None:
+    found = Seen()
+    found.take(events.ALERTS, json.dumps(examples.ALERT).encode())
+
+    assert shown(80, 23, found)[1].startswith("1 alert   0 invitations   9 mails   0 answers counted")
+
+
+def test_a_long_id_or_path_cuts_no_severity_and_no_action() -> None:
+    found = Seen()
+    whose = {
+        "customer_id": "5f0c1c1e-6f6f-4a53-9d5c-0a2b8b1f7f11",
+        "customer": examples.ALERT["customer"] | {"name": None},
+    }
+    where = {"segment": "a-long-name-of-a-country/a-long-name-of-a-city/delivery"}
+    found.take(events.ALERTS, json.dumps(examples.ALERT | whose | where).encode())
+
+    (line,) = (line for line in shown(80, 23, found) if "5f0c1c1e" in line)
+    assert "critical opened 2 " in line
+
+
+def test_an_anonymous_answer_is_called_so() -> None:
+    found = Seen()
+    whose = {"customer_id": "anonymous:e362ffac-d547-5ae7-9dac-7cf5e7e2e8aa", "customer": {}}
+    found.take(events.ALERTS, json.dumps(examples.ALERT | whose).encode())
+
+    text = "\n".join(shown(80, 23, found))
+    assert "anonymous fr/lyon/delivery" in text
+    assert "e362ffac" not in text
+
+
 def test_what_was_accepted_and_is_not_counted_yet_is_said() -> None:
     found = Seen()
     for number in range(3):

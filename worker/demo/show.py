@@ -134,10 +134,8 @@ async def _once(screen: Console, asked: Asked) -> None:
             for reason, number in sorted(spectator.seen.reasons.items()):
                 screen.print(f"  {number:>5} dead letter{'' if number == 1 else 's'}: {reason}")
             if spectator.seen.too_old:
-                screen.print(
-                    f"  {spectator.seen.too_old:,} unhappy answers raised no alert: they are older than "
-                    "alerts.max_age_days"
-                )
+                answers = logs.counted(spectator.seen.too_old, "unhappy answer")
+                screen.print(f"  {answers} raised no alert, being older than alerts.max_age_days")
     if asked.as_json:
         print(json.dumps(result, ensure_ascii=False), flush=True)
 

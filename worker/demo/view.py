@@ -17,7 +17,9 @@ from rich.text import Text
 from schemas.alert import Alert
 from worker.demo.spectator import DEAD_LETTER, Seen
 from worker.flow.lineage import SEPARATOR, survey_of
+from worker.flow.responses.intake import ANONYMOUS
 from worker.flow.text import clean
+from worker.logs import counted
 from worker.notify.notice import Notice
 
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
@@ -28,8 +30,12 @@ _LATEST_ALERTS, LATEST_MAILS = 8, 4
 _BORDER = 2
 #: The columns of its border, with the blanks beside.
 _FRAME = 4
+#: The columns of a severity, an action, a score, and the blanks between all columns: "critical withdrawn 10".
+_SHORT_COLUMNS = 24
 #: The fewest lines of alerts, mails and segments that are worth a panel, and the share of alerts in what there is.
 _FEWEST = 2
+#: What is counted in a plural; the other outcomes are adjectives.
+_NOUNS = {DEAD_LETTER.replace("_", " "), "alert", "invitation", "mail"}
 #: A terminal that is narrower has no room for bars.
 _NARROW = 70
 
@@ -71,7 +77,7 @@ def dashboard(
         hints, hinted = (), 0
     lines = _shares(height, used + hinted)
     parts = [
-        (_alerts(happened.seen.latest, lines.alerts), "latest alerts"),
+        (_alerts(happened.seen.latest, lines.alerts, width), "latest alerts"),
         (_mails(happened.mails, lines.mails), "inbox of support@example.com"),
         (_tree(happened.seen, lines.segments, call, width), "NPS by segment, all time"),
     ]
@@ -97,20 +103,19 @@ def _counts(happened: Happened) -> list[Text]:
     """Return what became of everything that was published, and what came of that."""
     seen = happened.seen
     became = {outcome.replace("_", " "): count for outcome, count in seen.records.most_common()}
-    caused = {"alerts": len(seen.alerts), "invitations": len(seen.invitations), "mails": happened.emails}
-    total = seen.counted
+    caused = {"alert": len(seen.alerts), "invitation": len(seen.invitations), "mail": happened.emails}
     follows = f", {seen.being_counted:,} being counted" if seen.being_counted else ""
     left_out = f", {seen.tests:,} test left out" if seen.tests else ""
     return [
         _numbers(f"{happened.published:,} published: ", became),
-        _numbers("", caused) + Text(f"   {total:,} answers counted{follows}{left_out}", style="dim"),
+        _numbers("", caused) + Text(f"   {counted(seen.counted, 'answer')} counted{follows}{left_out}", style="dim"),
     ]
 
 
 def _numbers(title: str, numbers: dict[str, int]) -> Text:
     pieces: list[tuple[str, str]] = [(title, "bold")] if title else []
     for place, (name, number) in enumerate(numbers.items()):
-        plural = "s" if name == DEAD_LETTER.replace("_", " ") and number != 1 else ""
+        plural = "s" if name in _NOUNS and number != 1 else ""
         pieces += [(" + " if title and place else "   " if place else "", "dim"), (f"{number:,} ", "bold")]
         pieces.append((name + plural, "dim"))
     return Text.assemble(*pieces)
@@ -173,14 +178,23 @@ def _bar(nps: float) -> Text:
     return Text.assemble((left.rjust(half), "red"), ("│", "dim"), (right.ljust(half), _colour(nps)))
 
 
-def _alerts(latest: Sequence[Notice], lines: int) -> RenderableType:
+def _alerts(latest: Sequence[Notice], lines: int, width: int) -> RenderableType:
     table = Table.grid(padding=(0, 1), expand=True)
+    # Where an id or a path is long, rich would also cut the short columns.
+    longest = max(_FEWEST, (width - _FRAME - _SHORT_COLUMNS) // 2)
     for column in ("severity", "action", "score", "who", "segment", "said"):
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1 if column == "said" else None)
+        table.add_column(
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if column == "said" else None,
+            max_width=longest if column in {"who", "segment"} else None,
+        )
     for told in list(latest)[:lines]:
         score, who, said = "", "", told.summary
         if isinstance(told, Alert):
-            score, who, said = str(told.score), told.customer.name or told.customer_id, told.comment or ""
+            # The id of an anonymous answer is long, and names nobody.
+            customer_id = "anonymous" if told.customer_id.startswith(ANONYMOUS) else told.customer_id
+            score, who, said = str(told.score), told.customer.name or customer_id, told.comment or ""
         table.add_row(
             Text(told.severity, style=_SEVERITY_STYLES[told.severity]),
             Text(told.action, style="dim"),

@@ -170,6 +170,19 @@ def test_what_is_not_known_is_said_or_left_out(make_alert: MakeAlert) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", "[Critical] Unhappy customer, score 2/10: anonymous (fr/shop-3/delivery)"),
+        ("fr", f"[Critique] Client mécontent, note 2/10{NBSP}: anonyme (fr/shop-3/delivery)"),
+    ],
+)
+def test_a_subject_calls_an_anonymous_customer_so(make_alert: MakeAlert, language: str, expected: str) -> None:
+    whose = {"customer_id": "anonymous:e362ffac-d547-5ae7-9dac-7cf5e7e2e8aa", "customer": Customer()}
+
+    assert expected == subject(mail(make_alert(language=language, **whose)))
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "A\r\nBcc: thief@example.org",

@@ -1,6 +1,7 @@
 """What an alert's mail says: who is unhappy, why, and whether they may be called. Pure."""
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer
+from worker.flow.responses.intake import ANONYMOUS
 from worker.notify.channels.email.language import WORDS, Words, language_of
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.links import Link, call, openable, write_to
@@ -39,7 +40,8 @@ def alert_page(alert: Alert, letterhead: Letterhead) -> Page:
 
 def _subject(alert: Alert, words: Words) -> str:
     severity = words.tags[alert.severity]
-    who = one_line(alert.customer.name or "", _SUBJECT_NAME) or one_line(alert.customer_id, _SUBJECT_NAME)
+    customer_id = words.anonymous if alert.customer_id.startswith(ANONYMOUS) else alert.customer_id
+    who = one_line(alert.customer.name or "", _SUBJECT_NAME) or one_line(customer_id, _SUBJECT_NAME)
     # A step that this version has no words for is, to its readers, news of an alert they know.
     wording = words.subject.get(alert.action, words.subject[AlertAction.UPDATED])
     if alert.action == AlertAction.WITHDRAWN and alert.reason != AlertReason.NO_LONGER_DETRACTOR:

@@ -28,6 +28,7 @@ class Words:
     updated: str  # what a step is called that is none of these
     steps: Mapping[str, str]  # by reason
     withdrawn: str  # the subject of a withdrawal without a corrected score; {who}
+    anonymous: str  # who has given an anonymous answer, in a subject
     headline: Mapping[str, str]  # by action
     headline_of_step: Mapping[str, str]  # by reason, of updates
     why: Mapping[str, str]  # by reason
@@ -91,6 +92,7 @@ _FRENCH = Words(
         "consent_changed": "Accord modifié",
     },
     withdrawn=french("[Levée] Alerte levée : {who}"),
+    anonymous="anonyme",
     headline={
         AlertAction.OPENED: "Un client mécontent vous est signalé",
         AlertAction.UPDATED: "Alerte mise à jour",
@@ -172,6 +174,7 @@ _ENGLISH = Words(
         "consent_changed": "Consent changed",
     },
     withdrawn="[Withdrawn] Alert withdrawn: {who}",
+    anonymous="anonymous",
     headline={
         AlertAction.OPENED: "A customer is unhappy",
         AlertAction.UPDATED: "Alert updated",
