@@ -23,7 +23,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
 from worker import __version__, dead_letters
 from worker.cli import main
-from worker.commands import publish, scores
+from worker.commands import asking, publish, scores
 from worker.errors import Unreachable
 from worker.kafka import reading
 from worker.rebuild import command
@@ -236,7 +236,7 @@ def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str], arguments:
     ("status", "code", "said"),
     [
         (None, 1, "no worker is running"),
-        ({"at": 0.0, "ready": True}, 0, "alive and ready"),
+        ({"at": 0.0, "ready": True}, 0, "alive and ready: role {role}, process {pid}"),
         ({"at": 0.0, "ready": False}, 1, "the worker is starting or its group is rebalancing"),
         ({"at": -60.0, "ready": True}, 1, "the worker has not renewed its status file for 60 s"),
     ],
@@ -255,7 +255,7 @@ def test_health_reads_the_sign_of_life(
         Path(f"life-{role}-{os.getpid()}").write_text(json.dumps(status | {"at": time.time() + status["at"]}))
 
     assert code == main(["health"])
-    assert said == capsys.readouterr().out.strip()
+    assert said.format(role=role, pid=os.getpid()) == capsys.readouterr().out.strip()
 
 
 def test_health_can_be_asked_for_one_role(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,10 @@ def test_health_can_be_asked_for_one_role(capsys: pytest.CaptureFixture[str], mo
 
     assert main(["health", "--role", "notify"]) == 0
     assert main(["health", "--role", "process"]) == 1
-    assert capsys.readouterr().out.splitlines() == ["alive and ready", "no worker is running"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"alive and ready: role notify, process {os.getpid()}",
+        "no worker is running",
+    ]
 
 
 def test_the_demo_says_which_package_it_lacks(
@@ -415,11 +418,8 @@ def test_a_sample_is_a_response_with_this_score(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "1 of 1 line is a response\n"
 
 
-def test_a_published_sample_says_who_answered_what(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So that whoever published it finds its alert and its mail among the others."""
-    published: list[dict[str, Any]] = []
+def partitions_found(monkeypatch: pytest.MonkeyPatch, partitions: set[int]) -> None:
+    """Let a command find a Kafka on which each topic has these partitions."""
 
     class Reader:
         async def __aenter__(self) -> Self:
@@ -429,17 +429,26 @@ def test_a_published_sample_says_who_answered_what(
             pass
 
         async def partitions(self, _topic: str) -> set[int]:
-            return {0}
+            return partitions
 
     async def preflight(_: object) -> None:
         pass
+
+    monkeypatch.setattr(asking, "preflight", preflight)
+    monkeypatch.setattr(reading, "reader", lambda *_: Reader())
+
+
+def test_a_published_sample_says_who_answered_what(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever published it finds its alert and its mail among the others."""
+    published: list[dict[str, Any]] = []
 
     async def publish_all(_kafka: object, _topic: str, values: list[bytes], _progress: object) -> int:
         published.extend(map(json.loads, values))
         return len(values)
 
-    monkeypatch.setattr(publish, "preflight", preflight)
-    monkeypatch.setattr(reading, "reader", lambda *_: Reader())
+    partitions_found(monkeypatch, {0})
     monkeypatch.setattr(publish, "publish", publish_all)
 
     assert main(["publish", "--sample", "2"]) == 0
@@ -517,6 +526,23 @@ def test_dead_letters_say_how_to_ask(capsys: pytest.CaptureFixture[str], argumen
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "topic"), [(["dead-letters"], "nps.dead-letters"), (["publish", "--sample", "2"], "nps.responses")]
+)
+def test_a_topic_that_is_not_there_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], topic: str
+) -> None:
+    async def newest(*_: object, **__: object) -> list[DeadLetter]:
+        return []
+
+    monkeypatch.setattr(dead_letters, "newest", newest)
+    partitions_found(monkeypatch, set())
+
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.startswith(f"{topic} does not exist yet: start the worker once")) == ("", True)
+
+
 def test_that_there_are_no_dead_letters_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -524,6 +550,7 @@ def test_that_there_are_no_dead_letters_is_said(
         return []
 
     monkeypatch.setattr(dead_letters, "newest", newest)
+    partitions_found(monkeypatch, {0})
 
     assert main(["dead-letters", "--since", "7d"]) == 0
     assert capsys.readouterr() == ("", "nps.dead-letters has no dead letters that match --reason and --since\n")
@@ -585,7 +612,11 @@ def test_people_are_shown_where_they_were_counted(
         ("fr/shpo", tree(fr__shop=(1, 2, 3)), "did you mean fr/shop?"),
         ("elsewhere", tree(fr__shop=(1, 2, 3)), "--tree shows all segments"),
         ("", {}, "nps.scores has no scores of any segment; has the worker run?"),
-        ("", Unreachable("Kafka at localhost:9092: not reachable"), "Kafka at localhost:9092: not reachable"),
+        (
+            "",
+            Unreachable("Kafka at localhost:9092: not reachable"),
+            "not reachable; this is the default address: set kafka.bootstrap_servers or NPS_KAFKA__BOOTSTRAP_SERVERS",
+        ),
         (
             "",
             KafkaConnectionError(),
@@ -657,7 +688,12 @@ from worker.cli import main
 codes = [main(command) for command in {commands}]
 print(*codes, *sorted({{"aiokafka", "faust", "mode"}} & sys.modules.keys()))
 """
-    environment = {**os.environ, "NPS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "NPS_SMTP__HOST": "127.0.0.1"}
+    environment = {
+        **os.environ,
+        "NPS_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "NPS_SMTP__HOST": "127.0.0.1",
+        "NPS_STATUS_FILE": str(tmp_path / "life"),  # otherwise a worker that runs on this machine is found
+    }
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
     assert "1 1 0 1 1 1 0 1 1 1 aiokafka" == ended.stdout.splitlines()[-1]

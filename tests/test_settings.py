@@ -378,6 +378,20 @@ def test_the_expectation_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('email.to = "care@example.com"', 'email.to: must be a list, such as ["care@example.com"]'),
+        ('alerts.priority_tiers = "vip"', 'alerts.priority_tiers: must be a list, such as ["vip"]'),
+        ('email.routes.name = "lyon"', "email.routes: must be a list, such as [[email.routes]]"),
+    ],
+)
+def test_a_value_that_must_be_a_list_is_named_with_an_example(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "worker.toml").write_text(text)
+
+    assert problems() == [problem]
+
+
+@pytest.mark.parametrize(
     ("name", "example"),
     [
         ("EMAIL__TO", '["care@example.com"]'),

@@ -45,12 +45,22 @@ async def report(base: Path, ready: Callable[[], bool]) -> None:
 
 def problem(bases: Mapping[str, Path]) -> str | None:
     """Return what is wrong with the workers of these roles, each with its base; None if all are alive and ready."""
-    signs = [(role, pid, path) for role, base in bases.items() for pid, path in _signs(base) if _is_running(pid)]
+    signs = _running(bases)
     if not signs:
         return "no worker is running"
     several = len(signs) > 1
     found = ((f"role {role}, process {pid}: " if several else "", _problem(path)) for role, pid, path in signs)
     return "; ".join(f"{whose}{what}" for whose, what in found if what is not None) or None
+
+
+def running(bases: Mapping[str, Path]) -> list[str]:
+    """Return the role and the process id of each worker that is running, in words."""
+    return [f"role {role}, process {pid}" for role, pid, _path in _running(bases)]
+
+
+def _running(bases: Mapping[str, Path]) -> list[tuple[str, int, Path]]:
+    """Return role, process id and file of each worker that is running."""
+    return [(role, pid, path) for role, base in bases.items() for pid, path in _signs(base) if _is_running(pid)]
 
 
 def _signs(base: Path) -> Iterator[tuple[int, Path]]:

@@ -87,11 +87,11 @@ def _partitions(plan: TopicPlan, settings: Settings) -> int:
 
 
 def _text(settings: Settings) -> Iterator[str]:
-    planned = topics.plans(settings)
+    planned, replicas = topics.plans(settings), settings.kafka.replication_factor
     yield f"Partitions: as many as {planned[0].name} has; the worker creates {settings.kafka.partitions}."
     for plan in planned:
         yield ""
-        yield f"{plan.name}: partitions {_partitions(plan, settings)}, copies {settings.kafka.replication_factor}"
+        yield f"{plan.name}: partitions {_partitions(plan, settings)}, replication factor {replicas}"
         for key, value in plan.config.items():
             need = plan.needs.get(key)
             words = (

@@ -40,6 +40,8 @@ def wrong_key(problem: Any, model: type[BaseModel]) -> str:
     origin = f" (from the environment: {name})" if name else ""
     if problem["type"] == "extra_forbidden":
         return f"{key}: is not a setting{_meant_key(path, model)}{origin}"
+    if problem["type"] == "list_type":
+        return f"{key}: must be a list, such as {_list_example(path, model)}{origin}"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}{origin}"
 
 
@@ -128,6 +130,12 @@ def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
         name, field = next(iter(inside.model_fields.items()))
         return {name: field.get_default(call_default_factory=True, validated_data={})}
     return None
+
+
+def _list_example(path: Sequence[Any], model: type[BaseModel]) -> str:
+    """Return an example of a list as worker.toml has it."""
+    example = _example([str(part) for part in path], model)
+    return f"[[{'.'.join(map(str, path))}]]" if example and isinstance(example[0], dict) else json.dumps(example)
 
 
 def _required(model: type[BaseModel]) -> dict[str, Any]:

@@ -16,9 +16,7 @@ PROGRAM = Path(__file__).parents[2] / "examples" / "csv_to_jsonl.py"
 
 def converted(path: Path, *options: str) -> tuple[list[dict[str, Any]], str]:
     """Return the objects that the program writes about a file, and its remarks."""
-    done = subprocess.run(
-        [sys.executable, PROGRAM, path, *options], capture_output=True, check=True, encoding="utf-8"
-    )
+    done = subprocess.run([sys.executable, PROGRAM, path, *options], capture_output=True, check=True, encoding="utf-8")
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 

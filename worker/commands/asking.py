@@ -12,9 +12,12 @@ from aiokafka.errors import KafkaError
 
 from worker import logs
 from worker.errors import Fatal, SettingsError, StillRunning, Unreachable
+from worker.kafka import reading
 from worker.kafka.connection import ssl_context
+from worker.kafka.preflight import preflight
 from worker.notify.channels.email.smtp import EmailChannel
-from worker.settings import CONFIG_VARIABLE, Settings, load
+from worker.settings import CONFIG_VARIABLE, KafkaSettings, Settings, load
+from worker.wrong_settings import variable
 
 SETTINGS_HELP = (
     f"The settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and from environment variables "
@@ -81,8 +84,33 @@ def with_kafka(
         except KafkaError as error:
             server = f"{settings.kafka.bootstrap_servers} (kafka.bootstrap_servers)"
             print(f"\n{server}: {type(error).__name__}; is Kafka running there?", file=sys.stderr)
-        except (Unreachable, Fatal, StillRunning) as error:
+        except Unreachable as error:
+            print(f"{error}{_address_hint(settings)}", file=sys.stderr)
+        except (Fatal, StillRunning) as error:
             print(error, file=sys.stderr)
         return Exit.FAILED
 
     return with_settings(run)
+
+
+def _address_hint(settings: Settings) -> str:
+    """Return how the address of Kafka is set, if it was not: in a new terminal the variable is easily forgotten."""
+    if "bootstrap_servers" in settings.kafka.model_fields_set:
+        return ""
+    return f"; this is the default address: set kafka.bootstrap_servers or {variable('kafka.bootstrap_servers')}"
+
+
+async def topic_exists(kafka: KafkaSettings, topic: str) -> bool:
+    """Return whether a topic exists. If it does not, print what to do.
+
+    Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer later.
+    """
+    await preflight(kafka)
+    async with reading.reader(kafka) as reader:
+        if await reader.partitions(topic):
+            return True
+    print(
+        f"{topic} does not exist yet: start the worker once (python -m worker run), so that it creates its topics",
+        file=sys.stderr,
+    )
+    return False

@@ -8,7 +8,7 @@ import time
 
 from schemas.dead_letter import Reason
 from worker import dead_letters
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, topic_exists, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
 from worker.settings import Settings
@@ -74,6 +74,8 @@ async def _show(asked: argparse.Namespace, settings: Settings) -> int:
     for letter in found:
         print(letter.model_dump_json() if asked.json else "\n".join(dead_letters.lines(letter, width)))
     if not found:
+        if not await topic_exists(settings.kafka, topic):
+            return Exit.FAILED
         print(
             f"{topic} has no dead letters"
             + (" that match --reason and --since" if asked.reason or asked.since else ""),

@@ -28,6 +28,7 @@ def add(commands: Commands) -> None:
 
 def _health(asked: argparse.Namespace, settings: Settings) -> int:
     roles = get_args(Role) if asked.role is None else [asked.role]
-    problem = status.problem({name: settings.status_path(name) for name in roles})
-    print(problem or "alive and ready")
+    bases = {name: settings.status_path(name) for name in roles}
+    problem = status.problem(bases)
+    print(problem or f"alive and ready: {'; '.join(status.running(bases))}")
     return Exit.FAILED if problem else Exit.FINE

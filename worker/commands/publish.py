@@ -10,14 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, with_kafka, with_settings
+from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, topic_exists, with_kafka, with_settings
 from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.responses.intake import validate
 from worker.flow.timestamps import DAY
-from worker.kafka import reading
-from worker.kafka.preflight import preflight
 from worker.kafka.publishing import document, is_object, is_table, publish, split
 from worker.kafka.topics import topic_name
 from worker.logs import counted
@@ -133,14 +131,7 @@ async def _publish(values: list[bytes], settings: Settings, done: str) -> int:
             print(f"\r{count:,} of {len(values):,} published", end="", file=sys.stderr, flush=True)
 
     topic = topic_name(settings.topic_prefix, events.RESPONSES)
-    await preflight(settings.kafka)
-    async with reading.reader(settings.kafka) as reader:
-        is_there = bool(await reader.partitions(topic))
-    if not is_there:
-        print(
-            f"{topic} does not exist yet: start the worker once (python -m worker run), so that it creates its topics",
-            file=sys.stderr,
-        )
+    if not await topic_exists(settings.kafka, topic):
         return Exit.FAILED
     count = await publish(settings.kafka, topic, values, progress)
     if sys.stderr.isatty():
