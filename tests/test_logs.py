@@ -1,12 +1,17 @@
 """Logs are JSON lines that never hold what an exception says."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
+import os
 import re
+import select
 import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +21,8 @@ from schemas.response import Response
 from worker import logs
 from worker.errors import StateNotDurable
 
+#: A file that takes nothing, since its disk is full.
+FULL_DISK = Path("/dev/full")
 CANARY = "kanarienvogel@example.org"
 
 
@@ -52,6 +59,94 @@ def test_a_line_for_people_is_one_line_and_shows_no_escapes(capsys: pytest.Captu
         r"\d\d:\d\d:\d\d error    mail d-1 was  \[31mlost \(error: ValueError\) \(where: fail_with:\d+ < test_.*\)",
         line,
     )
+
+
+@pytest.fixture
+def full_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, logging.Logger]]:
+    """Give the reading end of a full pipe, and a logger that writes to it."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"." * select.PIPE_BUF)
+    os.set_blocking(writing, True)
+    monkeypatch.setattr(logs, "_PATIENCE_SECONDS", 0.01)
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as pipe:
+        monkeypatch.setattr(sys, "stderr", stream)
+        yield pipe.fileno(), configured()
+
+
+def read_all(pipe: int) -> list[str]:
+    os.set_blocking(pipe, False)
+    pieces = []
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(pipe, 1 << 20):
+            pieces.append(piece)
+    return b"".join(pieces).decode().lstrip(".").splitlines()
+
+
+def test_a_log_that_nobody_reads_stops_nothing_and_says_later_how_much_is_missing(
+    full_log: tuple[int, logging.Logger],
+) -> None:
+    pipe, log = full_log
+    for number in range(3):
+        log.info("nobody reads %d", number)
+    assert read_all(pipe) == []
+    log.info("somebody reads")
+
+    missing, read = map(json.loads, read_all(pipe))
+    assert (missing["level"], missing["message"]) == (
+        "error",
+        "3 lines could not be written to this log, and are missing here",
+    )
+    assert read["message"] == "somebody reads"
+
+
+def test_a_line_that_was_written_in_part_does_not_spoil_the_next_one(full_log: tuple[int, logging.Logger]) -> None:
+    pipe, log = full_log
+    os.read(pipe, 2 * select.PIPE_BUF)  # room for a part of the next line
+    log.info("long " * select.PIPE_BUF)
+    read_all(pipe)
+    log.info("short")
+
+    *_, missing, short = read_all(pipe)
+    assert json.loads(missing)["message"].startswith("1 line could not be written")
+    assert json.loads(short)["message"] == "short"
+
+
+def test_a_long_line_waits_for_a_slow_reader(
+    full_log: tuple[int, logging.Logger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, log = full_log
+    monkeypatch.setattr(logs, "_PATIENCE_SECONDS", 20.0)
+    text = "é" * 100_000
+    read: list[bytes] = []
+
+    def read_to_the_end_of_the_line() -> None:
+        while not read or not read[-1].endswith(b"\n"):
+            read.append(os.read(pipe, 5_000))
+
+    reader = threading.Thread(target=read_to_the_end_of_the_line)
+    reader.start()
+    log.info(text)
+    reader.join()
+
+    assert json.loads(b"".join(read).lstrip(b"."))["message"] == text
+
+
+@pytest.mark.skipif(not FULL_DISK.exists(), reason="only Linux has this file")
+def test_a_disk_that_is_full_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with FULL_DISK.open("w") as full, (tmp_path / "log").open("w") as good:
+        monkeypatch.setattr(sys, "stderr", full)
+        log = configured()
+        log.info("this line is lost")
+        [handler] = logging.getLogger().handlers
+        handler.setStream(good)  # type: ignore[attr-defined]
+        log.info("the disk has room again")
+
+    missing, line = map(json.loads, (tmp_path / "log").read_text().splitlines())
+    assert missing["message"].startswith("1 line could not be written")
+    assert line["message"] == "the disk has room again"
 
 
 def fail_with(error: Exception) -> None:

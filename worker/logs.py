@@ -4,14 +4,19 @@ An exception is logged by its type and the places in the code it came through, n
 or a failed command may repeat what a customer wrote. The same holds where a library puts an exception into its line.
 """
 
+import contextlib
 import json
 import logging
+import os
 import re
+import select
 import sys
 import threading
+import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +24,9 @@ log = logging.getLogger(__name__)
 _OURS = str(Path(__file__).parent)
 #: The part of an event loop's message in which no value is shown.
 _UP_TO_VALUES = re.compile(r"[^(<\n]*")
+#: How long a line waits until the reader of the log has made room for it, in seconds. It is less than Kafka's sessions
+#: and the deadlines of a stop, because the event loop waits with it.
+_PATIENCE_SECONDS = 1.0
 #: How a task names its coroutine.
 _COROUTINE = re.compile(r"\bcoro=<([\w.]+)")
 #: Libraries that speak of every connection and rebalance; what matters of it the worker says itself.
@@ -66,6 +74,64 @@ class TextLines(logging.Formatter):
 FORMATS = {"json": JsonLines, "text": TextLines}
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes lines to a stream, and does not wait long for its reader: a log that nobody reads stops no work.
+
+    A pipe or a terminal is full when its reader has stopped, as after Ctrl-S or in a log collector that hangs. A line
+    then waits _PATIENCE_SECONDS. This line and the following ones are left out until there is room again; their number
+    is the next line that is written. The same happens to lines that the system does not take (a full disk, a reader
+    that has ended). A stream without a file descriptor is written to as StreamHandler does it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._left_out = 0
+        self._torn = False  # the last line was written in part
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line of a record, or leave it out."""
+        file = _descriptor(self.stream)
+        if file is None:
+            super().emit(record)
+            return
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as StreamHandler does: a wrong call of the log is said, and stops no work
+            self.handleError(record)
+            return
+        if self._left_out and self._has_written(file, self._report(), 0.0):
+            self._left_out = 0
+        if self._left_out or not self._has_written(file, line, _PATIENCE_SECONDS):
+            self._left_out += 1
+
+    def _report(self) -> str:
+        text = f"{counted(self._left_out, 'line')} could not be written to this log, and are missing here"
+        return self.format(logging.LogRecord(log.name, logging.ERROR, __file__, 0, text, (), None))
+
+    def _has_written(self, file: int, line: str, patience: float) -> bool:
+        """Write a line to a file descriptor; say whether it was written within this time, in seconds."""
+        start = "\n" if self._torn else ""
+        whole = left = f"{start}{line}\n".encode(errors="backslashreplace")
+        until = time.monotonic() + patience
+        try:
+            while left and select.select([], [file], [], max(0.0, until - time.monotonic()))[1]:
+                with contextlib.suppress(BlockingIOError):  # another process was faster, and has filled it
+                    left = left[os.write(file, left[: select.PIPE_BUF]) :]
+        except OSError:
+            pass  # the number of lines says it, once a line can be written again
+        if len(left) < len(whole):
+            self._torn = bool(left)
+        return not left
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """Return a stream's file descriptor; None if it has none, or is absent since stderr was closed at the start."""
+    try:
+        return stream.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def _error(record: logging.LogRecord) -> dict[str, str]:
     """Return the type of a record's exception and the functions that it passed; nothing if there is none."""
     if not record.exc_info or record.exc_info[1] is None:
@@ -99,7 +165,7 @@ def _of_event_loop(message: str) -> str:
 
 def configure(level: str, form: str = "json") -> None:
     """Send all logs to stderr, as lines of this form (a key of FORMATS)."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Lines(sys.stderr)
     handler.setFormatter(FORMATS[form]())
     root = logging.getLogger()
     root.handlers = [handler]
