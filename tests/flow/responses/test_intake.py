@@ -486,6 +486,30 @@ def test_half_a_character_is_replaced_and_loses_no_answer(text: str, expected: s
     assert accepted(envelope(data="@@").replace(b'"@@"', with_raw("comment", f'"{text}"'))).comment == expected
 
 
+@pytest.mark.parametrize("field", ["response_id", "survey_id", "customer_id"])
+def test_half_a_character_in_an_id_is_not_replaced(field: str) -> None:
+    """Ids that differ only in that half would become one id, and one customer's answer a copy of another's."""
+    for half in (r"c-\ud83d", r"\ude00", r"\\\ud83d"):
+        given = with_raw(field, f'"{half}"')
+        for record in (Record(given), Record(envelope(data="@@").replace(b'"@@"', given))):
+            error = refused(record)
+            assert (error.reason, error.detail) == (Reason.INVALID_UTF8, f"{field}: has half of a character")
+
+
+def test_an_id_that_is_whole_stays_as_it_is_whatever_is_cut_elsewhere() -> None:
+    given = value(response_id="\ufffd", customer_id="c-\ufffd", survey_id="😀", comment="@@")
+    response = accepted(given.replace(b'"@@"', rb'"cut \ud83d"'))
+
+    assert (response.response_id, response.customer_id, response.survey_id) == ("\ufffd", "c-\ufffd", "😀")
+    assert response.comment == "cut \ufffd"
+
+
+def test_half_a_character_in_the_customers_id_of_an_anonymous_answer_says_nothing() -> None:
+    given = value(anonymous=True, customer_id="@@").replace(b'"@@"', rb'"c-\ud83d"')
+
+    assert accepted(given) == accepted(value(anonymous=True))
+
+
 def test_what_is_wrong_besides_is_still_said() -> None:
     assert refused(Record(with_raw("comment", r'"\ud83d"')[:-1])).reason == Reason.NOT_JSON
     assert refused(Record(with_raw("score", r'"\ud83d"'))).reason == Reason.SCORE_NOT_INTEGER

@@ -6,6 +6,7 @@ JSON) and one in structured mode.
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -27,7 +28,7 @@ _parse_structured: Callable[[bytes], StructuredResponse] = StructuredResponse.__
 
 _check_id: Callable[[str], str] = TypeAdapter(Identifier).validate_python
 
-_IDS = {"response_id", "customer_id", "survey_id"}
+_IDS = ("response_id", "survey_id", "customer_id")
 _ID_REASONS = {
     "string_too_short": Reason.ID_EMPTY,
     "string_too_long": Reason.ID_TOO_LONG,
@@ -55,7 +56,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
-
+#: What half of a character in a text becomes.
+_REPLACEMENT = rb"\ufffd"
 
 #: So many missing or wrong fields are named; of more, how many there are.
 _MOST_NAMED = 10
@@ -137,15 +139,29 @@ def _parsed(value: bytes, *, structured: bool) -> Response:
     if first["type"] == "json_invalid":
         whole = _ESCAPE.sub(_without_half, value)
         if whole != value:
-            return _parsed(whole, structured=structured)
+            return _with_own_ids(_parsed(whole, structured=structured), value, structured=structured)
     elif first["type"] == "missing" and not structured and b'"specversion"' in value:
         return _parsed(value, structured=True)  # a structured event whose publisher set no content type
     raise _rejected(errors, value, structured=structured)
 
 
-def _without_half(escape: re.Match[bytes]) -> bytes:
+def _without_half(escape: re.Match[bytes], instead: bytes = _REPLACEMENT) -> bytes:
     """Replace half of a character, which a tool leaves that cuts comments by UTF-16 units."""
-    return escape[0] if escape[1] is None else rb"\ufffd"
+    return escape[0] if escape[1] is None else instead
+
+
+def _with_own_ids(response: Response, value: bytes, *, structured: bool) -> Response:
+    """Return a response whose halves of characters were replaced. Raise Rejected if one of them was in an id.
+
+    Ids that end in different halves would become one id, and one customer's answer a copy of another's. An id had a
+    half in it if it changes with what halves are replaced by. The customer's id of an anonymous answer is not used.
+    """
+    otherwise = _parsed(_ESCAPE.sub(partial(_without_half, instead=b"?"), value), structured=structured)
+    for field in _IDS:
+        unused = field == "customer_id" and response.anonymous
+        if not unused and getattr(response, field) != getattr(otherwise, field):
+            raise Rejected(Reason.INVALID_UTF8, f"{field}: has half of a character")
+    return response
 
 
 def _structured(value: bytes) -> Response:
