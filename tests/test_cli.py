@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -30,6 +30,8 @@ from worker.rebuild import command
 from worker.settings import Settings, load
 
 SECRET = "kanarienvogel"
+#: A file that takes nothing, since its disk is full.
+FULL_DISK = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)
@@ -462,6 +464,31 @@ def test_publish_check_is_content_with_what_is_right(capsys: pytest.CaptureFixtu
 
     assert main(["publish", "x.jsonl", "--check"]) == 0
     assert capsys.readouterr().out == "1 of 1 line is a response\n"
+
+
+@pytest.mark.skipif(not FULL_DISK.exists(), reason="only Linux has this file")
+@pytest.mark.parametrize("command", [["settings"], ["check-config"], ["topics"]], ids=" ".join)
+def test_an_output_that_the_disk_does_not_take_is_one_line_and_a_failure(command: list[str]) -> None:
+    with FULL_DISK.open("w") as full:
+        ended = run_program(command, stdout=full)
+
+    assert (ended.returncode, ended.stderr) == (1, "the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_command_does_its_work_without_the_streams_of_a_shell(streams: str) -> None:
+    shell = ["sh", "-c", f'exec "$@" {streams}', "sh"]
+    ended = run_program(["check-config"], before=shell)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def run_program(
+    command: list[str], *, before: Sequence[str] = (), stdout: int | IO[str] = subprocess.PIPE
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the worker as a process of its own, perhaps by another program that stands before it."""
+    program = [*before, sys.executable, "-m", "worker", *command]
+    return subprocess.run(program, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)], ids=repr)

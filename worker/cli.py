@@ -1,6 +1,7 @@
 """The command line: `python -m worker …`."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -8,14 +9,17 @@ from collections.abc import Sequence
 
 from worker import __version__
 from worker.commands import COMMANDS
-from worker.commands.asking import SETTINGS_HELP
+from worker.commands.asking import SETTINGS_HELP, Exit
 
 #: What shells give for a program that a signal has ended.
 _BY_SIGNAL = 128
+#: What the system says if a disk takes no more.
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0 fine, 1 failed, 2 wrong usage or settings, 130 interrupted by Ctrl-C."""
+    _replace_closed_streams()
     asked = _parser().parse_args(arguments)
     try:
         code = int(asked.run(asked))
@@ -24,10 +28,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return _BY_SIGNAL + signal.SIGINT
     except BrokenPipeError:
-        # Whoever read the output, `head` for one, has seen enough. Nothing is flushed to it at the end either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output, `head` for one, has seen enough.
+        _drop_output()
         return _BY_SIGNAL + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        print(f"{error.filename or 'the output'}: {os.strerror(error.errno)}", file=sys.stderr)
+        _drop_output()
+        return int(Exit.FAILED)
     return code
+
+
+def _replace_closed_streams() -> None:
+    """Give Python the streams that the process was started without (`>&-`): it has None in their place, which fails."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
+def _drop_output() -> None:
+    """Have Python flush nothing to the output at its end, since that would fail as well."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
