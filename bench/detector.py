@@ -46,7 +46,7 @@ def known(mix: Mix, threshold: float, chance: random.Random, limit: int) -> int:
 def learned(mix: Mix, answers: int, threshold: float, chance: random.Random, limit: int, size: Size) -> int:
     """Return the same of a detector that has learned from so many answers, with groups of such a size."""
     kinds = chance.choices(range(3), _MIX, k=answers)
-    detector = Detector(before=(float(kinds.count(0)), float(kinds.count(1)), float(kinds.count(2))))
+    detector = Detector(baseline=(float(kinds.count(0)), float(kinds.count(1)), float(kinds.count(2))))
     number, coming = 0, _kinds(mix, chance, limit)
     while number < limit:
         counts = [0, 0, 0]

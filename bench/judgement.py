@@ -62,11 +62,11 @@ def _rows(paths: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
         for hour in sorted(chance.sample(range(_BEGAN, _NOW), _ANSWERED)):
             recent.extend((hour, chance.randint(0, 2), 1, chance.randint(0, 1)))
         watch = Watch(
-            detector=Detector(before=(60.0, 40.0, 20.0)),
+            detector=Detector(baseline=(60.0, 40.0, 20.0)),
             reported_until=_NOW - 1,
-            first=_BEGAN,
-            last=recent[-4],
-            longest=200,
+            first_hour=_BEGAN,
+            last_hour=recent[-4],
+            longest_gap=200,
             recent=recent.tobytes(),
         )
         yield path.encode(), msgspec.msgpack.encode(watch)

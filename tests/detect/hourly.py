@@ -1,4 +1,4 @@
-"""Hours as a segment tells them, and a watch that took them in."""
+"""Hours as a segment reports them, and a watch that took them in."""
 
 from array import array
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What is told of is the deepest segment that explains a drop, and the finds among many are few false ones."""
+"""An incident is about the deepest segment that explains a drop, and few of the finds among many tests are false."""
 
 from collections.abc import Iterable
 from itertools import combinations

@@ -46,11 +46,11 @@ def feed(detector: Detector, *groups: tuple[int, int, int], start: int = 1_000) 
 
 
 def opened(before: Classes = BASELINE, n: int = 40) -> Detector:
-    """Return a detector whose drop was told, of so many detractors in the hour 100."""
-    detector = Detector(before=before)
+    """Return a detector with an open drop, made by `n` detractors in the hour 100."""
+    detector = Detector(baseline=before)
     detector.take(Group(100, 0, 0, n), NO_PRIOR)
     assert detector.has_dropped(2_000)
-    detector.open()
+    detector.open_drop()
     return detector
 
 
@@ -124,14 +124,14 @@ def test_where_nearly_all_are_detractors_already_there_are_hardly_more() -> None
 def test_a_baseline_is_of_200_answers_of_which_the_parent_has_no_more_than_150(
     own: int, weight: float, *, learned: bool
 ) -> None:
-    assert learned == Detector(before=(0.0, float(own), 0.0)).is_learned(Prior(MIX, weight))
+    assert learned == Detector(baseline=(0.0, float(own), 0.0)).is_learned(Prior(MIX, weight))
 
 
 def test_until_there_is_a_baseline_answers_make_it_and_raise_no_alarm() -> None:
     detector = Detector()
     feed(detector, (100, 0, 0), (0, 0, 99))
 
-    assert Detector(before=(100, 0, 99)) == detector
+    assert Detector(baseline=(100, 0, 99)) == detector
 
 
 @given(Baselines)
@@ -167,18 +167,18 @@ def test_the_more_answers_the_less_it_is_lowered() -> None:
 
 @given(Groups)
 def test_no_answer_of_a_baseline_or_after_it_is_lost_below_the_bound(groups: list[tuple[int, int, int]]) -> None:
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, *groups)
     expected = [n + sum(counts[kind] for counts in groups) for kind, n in enumerate(BASELINE)]
 
-    assert expected == [own + since for own, since in zip(detector.before, detector.since, strict=True)]
+    assert expected == [own + since for own, since in zip(detector.baseline, detector.pending, strict=True)]
 
 
 def test_a_baseline_holds_5000_answers_in_the_shares_of_all_of_them() -> None:
-    detector = Detector(before=(3_000.0, 1_000.0, 500.0))
+    detector = Detector(baseline=(3_000.0, 1_000.0, 500.0))
     feed(detector, (3_000, 2_000, 500))
 
-    assert pytest.approx((3_000, 1_500, 500)) == detector.before
+    assert pytest.approx((3_000, 1_500, 500)) == detector.baseline
 
 
 # What R is.
@@ -190,9 +190,9 @@ def test_r_less_the_number_of_answers_is_a_martingale(before: Classes, ratios: C
     shares = lowered(before, NO_PRIOR)
     mean = [0.0, 0.0, 0.0]
     for counts in outcomes(n):
-        detector = Detector(before=before, ratios=ratios)
+        detector = Detector(baseline=before, r_values=ratios)
         detector.take(Group(1, *counts), NO_PRIOR)
-        for size, ratio in enumerate(detector.ratios):
+        for size, ratio in enumerate(detector.r_values):
             mean[size] += chance_of(counts, shares) * ratio
 
     assert pytest.approx([ratio + n for ratio in ratios]) == mean
@@ -202,7 +202,7 @@ def test_r_less_the_number_of_answers_is_a_martingale(before: Classes, ratios: C
 def test_a_group_makes_of_r_its_likelihood_ratio_times_r_and_its_answers(
     before: Classes, ratios: Classes, counts: tuple[int, int, int]
 ) -> None:
-    detector, now = Detector(before=before, ratios=ratios), lowered(before, NO_PRIOR)
+    detector, now = Detector(baseline=before, r_values=ratios), lowered(before, NO_PRIOR)
     detector.take(Group(1, *counts), NO_PRIOR)
     expected = []
     for points, ratio in zip((10, 20, 30), ratios, strict=True):
@@ -210,7 +210,7 @@ def test_a_group_makes_of_r_its_likelihood_ratio_times_r_and_its_answers(
         grown = (ratio + sum(counts)) * prod(factor**n for factor, n in zip(factors, counts, strict=True))
         expected.append(min(grown, 1e12))
 
-    assert pytest.approx(expected) == detector.ratios
+    assert pytest.approx(expected) == detector.r_values
 
 
 @given(Shares, st.lists(st.integers(0, 2), min_size=1, max_size=5))
@@ -224,19 +224,19 @@ def test_the_order_within_a_group_is_of_no_consequence(shares: Classes, kinds: l
 @pytest.mark.parametrize("points", DROPS)
 def test_of_a_drop_that_size_is_likeliest_which_it_has(points: int) -> None:
     promoters, passives, detractors = dropped(lowered(BASELINE, NO_PRIOR), points)
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, (round(150 * promoters), round(150 * passives), round(150 * detractors)))
-    detector.open()
+    detector.open_drop()
 
-    assert DROPS.index(points) == detector.low
+    assert DROPS.index(points) == detector.open_size
 
 
 @pytest.mark.parametrize(("ratios", "found"), [((1_000.0, 2_000.0, 2_999.0), False), ((6_000.0, 0.0, 0.0), True)])
 def test_there_is_a_drop_once_the_mean_of_the_three_reaches_the_threshold(ratios: Classes, *, found: bool) -> None:
-    assert found == Detector(before=BASELINE, ratios=ratios).has_dropped(2_000)
+    assert found == Detector(baseline=BASELINE, r_values=ratios).has_dropped(2_000)
 
 
-def test_a_drop_that_was_told_is_not_found_again() -> None:
+def test_a_drop_that_is_open_is_not_found_again() -> None:
     detector = opened()
     feed(detector, (0, 0, 40))
 
@@ -245,47 +245,47 @@ def test_a_drop_that_was_told_is_not_found_again() -> None:
 
 @given(st.lists(st.tuples(*[st.sampled_from([0, 1, 10**6, 10**12])] * 3).filter(any), max_size=8), st.booleans())
 def test_groups_of_any_size_overflow_nothing(groups: list[tuple[int, int, int]], is_open: bool) -> None:
-    detector = opened() if is_open else Detector(before=BASELINE)
+    detector = opened() if is_open else Detector(baseline=BASELINE)
     feed(detector, *groups)
 
-    assert 0 <= min(*detector.ratios, detector.back, detector.rise, *detector.cusums)
-    assert max(detector.ratios) <= 1e12
-    assert detector.back <= 1e12
-    assert max(detector.rise, *detector.cusums) < inf
+    assert 0 <= min(*detector.r_values, detector.recovery_r, detector.recovery_cusum, *detector.cusums)
+    assert max(detector.r_values) <= 1e12
+    assert detector.recovery_r <= 1e12
+    assert max(detector.recovery_cusum, *detector.cusums) < inf
 
 
 # The CUSUM, and what waits for it.
 
 
 def test_at_the_cusums_zero_answers_join_the_baseline() -> None:
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, (3, 1, 0))
 
-    assert ((503, 301, 200), (0, 0, 0), 0) == (detector.before, detector.since, detector.cusums[0])
+    assert ((503, 301, 200), (0, 0, 0), 0) == (detector.baseline, detector.pending, detector.cusums[0])
 
 
 def test_above_its_zero_answers_wait_from_the_hour_of_the_first_on() -> None:
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, (3, 1, 0), (0, 0, 2), (0, 1, 1), start=70)
 
-    assert ((503, 301, 200), (0, 1, 3), 71) == (detector.before, detector.since, detector.zero)
+    assert ((503, 301, 200), (0, 1, 3), 71) == (detector.baseline, detector.pending, detector.likely_start)
 
 
 def test_at_the_next_zero_they_join_it_and_the_next_ones_wait_from_their_own_hour() -> None:
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, (0, 0, 2), (20, 3, 0), (0, 0, 1), start=70)
 
-    assert ((520, 303, 202), (0, 0, 1), 72) == (detector.before, detector.since, detector.zero)
+    assert ((520, 303, 202), (0, 0, 1), 72) == (detector.baseline, detector.pending, detector.likely_start)
 
 
 @given(Groups)
 def test_the_cusum_is_that_of_the_answers_that_wait(groups: list[tuple[int, int, int]]) -> None:
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     for hour, counts in enumerate(groups, start=70):
         detector.take(Group(hour, *counts), NO_PRIOR)
-        own = log_ratios(lowered(detector.before, NO_PRIOR), detector.since)[0]
+        own = log_ratios(lowered(detector.baseline, NO_PRIOR), detector.pending)[0]
         assert pytest.approx(own, abs=1e-9) == detector.cusums[0]
-        assert (detector.cusums[0] > 0) == any(detector.since)
+        assert (detector.cusums[0] > 0) == any(detector.pending)
 
 
 @given(Groups, st.sampled_from([NO_PRIOR, Prior((0.8, 0.1, 0.1), 300.0)]))
@@ -295,25 +295,25 @@ def test_while_a_drop_is_open_its_baseline_is_frozen(groups: list[tuple[int, int
         detector.take(Group(hour, *counts), prior)
     expected = [float(40 * (kind == 2) + sum(counts[kind] for counts in groups)) for kind in range(3)]
 
-    assert BASELINE == detector.before
-    assert expected == list(detector.since)
-    assert 100 == detector.zero
+    assert BASELINE == detector.baseline
+    assert expected == list(detector.pending)
+    assert 100 == detector.likely_start
 
 
 def test_it_is_frozen_even_if_the_parent_says_less_than_it_did_when_the_drop_was_found() -> None:
-    detector, prior = Detector(before=(60.0, 20.0, 20.0)), Prior(MIX, 300.0)
+    detector, prior = Detector(baseline=(60.0, 20.0, 20.0)), Prior(MIX, 300.0)
     detector.take(Group(100, 0, 0, 60), prior)
     assert detector.has_dropped(2_000)
-    detector.open()
+    detector.open_drop()
     detector.take(Group(101, 0, 0, 10), NO_PRIOR)
 
-    assert ((60, 20, 20), (0, 0, 70)) == (detector.before, detector.since)
+    assert ((60, 20, 20), (0, 0, 70)) == (detector.baseline, detector.pending)
 
 
 # How a drop ends.
 
 
-def test_a_drop_that_was_told_is_over_once_answers_are_as_before() -> None:
+def test_an_open_drop_is_over_once_answers_are_as_before() -> None:
     detector = opened()
     found = []
     for hour, counts in enumerate([(0, 1, 5), *[(5, 3, 2)] * 40], start=101):
@@ -321,29 +321,29 @@ def test_a_drop_that_was_told_is_over_once_answers_are_as_before() -> None:
         found.append(detector.has_recovered)
 
     assert [False, True] == [found[1], found[-1]]
-    assert 102 <= detector.turn <= 104
+    assert 102 <= detector.recovering_since <= 104
 
 
 def test_r_for_the_way_back_grows_like_the_other_one() -> None:
     detector, now = opened(), lowered(BASELINE, NO_PRIOR)
-    assert detector.low is not None
-    after = dropped(now, DROPS[detector.low])
+    assert detector.open_size is not None
+    after = dropped(now, DROPS[detector.open_size])
     detector.take(Group(101, 4, 2, 1), NO_PRIOR)
     detector.take(Group(102, 3, 0, 0), NO_PRIOR)
     first = 7 * prod((now[kind] / after[kind]) ** n for kind, n in enumerate((4, 2, 1)))
 
-    assert pytest.approx((first + 3) * (now[0] / after[0]) ** 3) == detector.back
+    assert pytest.approx((first + 3) * (now[0] / after[0]) ** 3) == detector.recovery_r
 
 
-def test_answers_that_are_worse_again_begin_the_turn_anew() -> None:
+def test_answers_that_are_worse_again_end_the_recovery_and_the_next_one_begins_later() -> None:
     detector = opened()
     feed(detector, (5, 0, 0), start=101)
-    assert detector.turn == 101
+    assert detector.recovering_since == 101
     feed(detector, (0, 0, 30), start=102)
-    assert detector.turn == 0
+    assert detector.recovering_since == 0
     feed(detector, (5, 0, 0), (5, 0, 0), start=110)
 
-    assert detector.turn == 110
+    assert detector.recovering_since == 110
 
 
 def test_a_drop_that_lasts_is_not_over_by_itself() -> None:
@@ -360,57 +360,57 @@ def test_a_drop_that_lasts_is_not_over_by_itself() -> None:
 
 
 def test_without_a_drop_nothing_has_recovered() -> None:
-    assert not Detector(before=BASELINE, back=1e9).has_recovered
+    assert not Detector(baseline=BASELINE, recovery_r=1e9).has_recovered
 
 
 def test_after_a_recovery_the_baseline_is_that_from_before_the_drop() -> None:
     detector = opened()
     feed(detector, *[(5, 3, 2)] * 40, start=101)
-    detector.begin_anew(recovered=True)
+    detector.restart(recovered=True)
 
-    assert Detector(before=BASELINE) == detector
+    assert Detector(baseline=BASELINE) == detector
 
 
 @pytest.mark.parametrize("is_open", [True, False])
 @pytest.mark.parametrize(("hours", "settled"), [(60 * 24 - 1, False), (60 * 24, True)])
 def test_what_lasts_for_60_days_is_the_level_now(hours: int, *, is_open: bool, settled: bool) -> None:
-    detector = opened() if is_open else Detector(before=BASELINE)
+    detector = opened() if is_open else Detector(baseline=BASELINE)
     feed(detector, (0, 0, 3), start=100)
 
     assert settled == detector.has_settled(100 + hours)
 
 
 def test_without_a_sign_of_a_drop_nothing_settles() -> None:
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, (5, 0, 0), start=100)
 
     assert not detector.has_settled(1_000_000)
 
 
 @pytest.mark.parametrize("since", [(50, 50, 100), (0, 0, 7)])
-def test_a_level_that_is_new_is_learned_anew(since: tuple[int, int, int]) -> None:
+def test_a_level_that_is_new_is_learned_from_the_answers_since_the_drop(since: tuple[int, int, int]) -> None:
     detector = opened()
     feed(detector, since, start=101)
-    detector.begin_anew(recovered=False)
+    detector.restart(recovered=False)
     own = float(since[0]), float(since[1]), float(since[2] + 40)
 
-    assert Detector(before=own) == detector
+    assert Detector(baseline=own) == detector
 
 
 def test_a_detector_without_answers_since_keeps_its_baseline() -> None:
-    detector = Detector(before=BASELINE)
-    detector.begin_anew(recovered=False)
+    detector = Detector(baseline=BASELINE)
+    detector.restart(recovered=False)
 
-    assert Detector(before=BASELINE) == detector
+    assert Detector(baseline=BASELINE) == detector
 
 
 def test_the_hour_is_that_of_the_likeliest_drop() -> None:
     """A small drop seems to have begun long ago, as chance has it; a large one begins where it begins."""
-    detector = Detector(before=BASELINE)
+    detector = Detector(baseline=BASELINE)
     feed(detector, *[(9, 6, 5)] * 30, *[(0, 2, 3)] * 30, start=100)
 
-    assert 100 == detector.zeros[0]
-    assert 129 <= detector.zero <= 131
+    assert 100 == detector.possible_starts[0]
+    assert 129 <= detector.likely_start <= 131
 
 
 @given(Groups, st.booleans())
@@ -427,7 +427,7 @@ def test_a_row_is_the_same_when_it_is_read_again(groups: list[tuple[int, int, in
 def found_after(mix: Classes, limit: int, chance: random.Random) -> int:
     """Return after how many answers, up to eight an hour, there is an alarm; of a baseline of 2,000 answers."""
     kinds = chance.choices(range(3), MIX, k=2_000)
-    detector = Detector(before=(float(kinds.count(0)), float(kinds.count(1)), float(kinds.count(2))))
+    detector = Detector(baseline=(float(kinds.count(0)), float(kinds.count(1)), float(kinds.count(2))))
     answers = hour = 0
     while answers < limit and not detector.has_dropped(2_000):
         hour += 1
@@ -453,7 +453,7 @@ def test_a_steady_segment_raises_an_alarm_once_in_1500_answers_or_less_often() -
 
 def test_what_is_a_drop_in_a_happy_segment_is_none_in_one_that_was_always_so() -> None:
     low = dropped(MIX, 20)
-    happy, unhappy = Detector(before=BASELINE), Detector(before=(1_000 * low[0], 1_000 * low[1], 1_000 * low[2]))
+    happy, unhappy = Detector(baseline=BASELINE), Detector(baseline=(1_000 * low[0], 1_000 * low[1], 1_000 * low[2]))
     for detector in (happy, unhappy):
         feed(detector, *[(4, 3, 3)] * 20)
 
@@ -463,7 +463,7 @@ def test_what_is_a_drop_in_a_happy_segment_is_none_in_one_that_was_always_so() -
 
 def test_r_forgets_what_was_good_before_a_drop() -> None:
     """Else a segment that has been well for long would have to fall for as long."""
-    detector = Detector(before=(2_500.0, 1_500.0, 1_000.0))
+    detector = Detector(baseline=(2_500.0, 1_500.0, 1_000.0))
     feed(detector, *[(8, 1, 1)] * 100)
 
-    assert max(detector.ratios) < 20
+    assert max(detector.r_values) < 20

@@ -1,4 +1,4 @@
-"""Promoters that appear in one segment alone are a question to ask, and those that appear beside it too are none."""
+"""Promoters that appear in one segment alone are a question to ask, and those that appear elsewhere too are none."""
 
 import pytest
 from detect.hourly import watching
@@ -28,8 +28,8 @@ def watch(*histories: History) -> Watch:
     return watching([(SINCE - 1, before[0], before[1], before[2]), (SINCE, after[0], after[1], after[2])])
 
 
-def look(own: History, *beside: History) -> Jump | None:
-    return jump(watch(own), watch(own, *beside), NOW)
+def look(own: History, *others: History) -> Jump | None:
+    return jump(watch(own), watch(own, *others), NOW)
 
 
 def promoters(n: int, share: float) -> tuple[int, int, int]:
@@ -56,7 +56,7 @@ def test_the_figures_of_the_neighbours_are_without_the_segments_own() -> None:
     found = look(JUMPED, STEADY, ((200, 100, 100), (24, 16, 10)))
 
     assert found is not None
-    assert (700 / 1_400, 74 / 150) == (found.beside_before, found.beside_after)
+    assert (700 / 1_400, 74 / 150) == (found.others_before, found.others_since)
 
 
 def test_what_the_neighbours_share_is_none() -> None:
@@ -65,9 +65,9 @@ def test_what_the_neighbours_share_is_none() -> None:
 
 @pytest.mark.parametrize(("rise", "found"), [(0.0, True), (0.13, True), (0.14, False), (-0.2, True)])
 def test_the_neighbours_may_rise_by_a_third_of_it(rise: float, *, found: bool) -> None:
-    beside = promoters(1_000, 0.5), promoters(1_000, 0.5 + rise)
+    others = promoters(1_000, 0.5), promoters(1_000, 0.5 + rise)
 
-    assert found == (look((promoters(1_000, 0.3), promoters(1_000, 0.7)), beside) is not None)
+    assert found == (look((promoters(1_000, 0.3), promoters(1_000, 0.7)), others) is not None)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_of_few_answers_of_its_own_nothing_is_said(before: int, after: int, *, f
 @pytest.mark.parametrize(
     ("before", "after", "found"), [(99, 40, False), (100, 40, True), (500, 29, False), (500, 30, True)]
 )
-def test_of_few_answers_beside_it_nothing_is_said(before: int, after: int, *, found: bool) -> None:
+def test_with_few_answers_elsewhere_nothing_is_found(before: int, after: int, *, found: bool) -> None:
     assert found == (look(JUMPED, ((0, before, 0), (0, after, 0))) is not None)
 
 
@@ -100,32 +100,32 @@ def test_a_rise_that_chance_may_make_is_none(after: tuple[int, int, int], *, fou
 
 
 @given(Histories, Histories)
-def test_it_is_found_by_the_test_of_two_proportions_and_the_bounds(own: History, beside: History) -> None:
-    enough = min(sum(own[0]), sum(beside[0])) >= 100 and min(sum(own[1]), sum(beside[1])) >= 30
-    found = look(own, beside)
+def test_it_is_found_by_the_test_of_two_proportions_and_the_bounds(own: History, others: History) -> None:
+    enough = min(sum(own[0]), sum(others[0])) >= 100 and min(sum(own[1]), sum(others[1])) >= 30
+    found = look(own, others)
     if not enough:
         assert found is None
         return
-    figures = [share_of(classes) for classes in (*own, *beside)]
-    rise, beside_rise = figures[1] - figures[0], figures[3] - figures[2]
-    assume(min(abs(rise - 0.15), abs(chi_squared(own) - 16), abs(beside_rise - rise / 3)) > 1e-9)
-    is_one = rise > 0.15 and chi_squared(own) > 16 and beside_rise < rise / 3
+    figures = [share_of(classes) for classes in (*own, *others)]
+    rise, others_rise = figures[1] - figures[0], figures[3] - figures[2]
+    assume(min(abs(rise - 0.15), abs(chi_squared(own) - 16), abs(others_rise - rise / 3)) > 1e-9)
+    is_one = rise > 0.15 and chi_squared(own) > 16 and others_rise < rise / 3
 
     assert (Jump(SINCE, figures[0], figures[1], sum(own[1]), *figures[2:]) if is_one else None) == found
 
 
-def test_only_the_last_two_weeks_are_held_against_what_was_before() -> None:
+def test_only_the_last_two_weeks_are_compared_with_what_was_before() -> None:
     watch = watching([(SINCE - 40, 100, 60, 40), (SINCE - 1, 45, 5, 0), (NOW - 1, 20, 12, 8)])
 
     assert jump(watch, watching([(SINCE - 40, 600, 360, 240), (NOW - 1, 70, 42, 28)]), NOW) is None
 
 
-def test_neighbours_of_whom_less_was_told_have_no_promoters_rather_than_fewer_than_none() -> None:
+def test_siblings_that_have_reported_less_have_no_promoters_rather_than_fewer_than_zero() -> None:
     found = jump(watch(JUMPED), watch(((50, 400, 200), (20, 40, 40))), NOW)
 
     assert Jump(SINCE, 0.5, 0.9, 50, 0.0, 0.0) == found
 
 
-def test_a_parent_that_was_told_less_than_its_child_is_no_error() -> None:
+def test_a_parent_that_has_reported_less_than_its_child_is_no_error() -> None:
     assert jump(watch(JUMPED), Watch(), NOW) is None
     assert jump(Watch(), Watch(), NOW) is None

@@ -41,27 +41,27 @@ def office(hour: int) -> int:
     return int((hour - MONDAY) % (7 * DAY) < 5 * DAY and 9 <= hour % DAY < 17)
 
 
-def silent(own: Rhythm, beside: Rhythm | None, hours: range, first: int = MONDAY) -> list[int]:
+def silent(own: Rhythm, siblings: Rhythm | None, hours: range, first: int = MONDAY) -> list[int]:
     """Return as of which of these hours a segment is silent whose neighbours have such a rhythm; None: it has none."""
     found, segment, parent = [], Watch(), Watch()
     for hour in range(first, hours.stop):
-        if hour in hours and is_silent(segment, None if beside is None else parent, hour):
+        if hour in hours and is_silent(segment, None if siblings is None else parent, hour):
             found.append(hour)
-        n, others = own(hour), 0 if beside is None else beside(hour)
+        n, others = own(hour), 0 if siblings is None else siblings(hour)
         segment.take(column([(hour, n, 0, 0)]), NO_PRIOR)
         parent.take(column([(hour, n + others, 0, 0)]), NO_PRIOR)
     return found
 
 
 @given(st.integers(1, 5), st.integers(1, 20), st.integers(0, 200))
-def test_what_is_missed_is_by_the_share_and_the_neighbours_answers_since(own: int, beside: int, gap: int) -> None:
+def test_what_is_missed_is_by_the_share_and_the_neighbours_answers_since(own: int, others: int, gap: int) -> None:
     """Nobody of m is one of a share p with the chance (1-p)^m: as of nobody when so many are expected."""
     rhythm, first, end = until(STOP, every(1, own)), STOP - 100, STOP + gap
     segment = watch(rhythm, until=end, first=first)
-    found = missed(segment, watch(rhythm, every(1, beside), until=end, first=first), end)
-    share = own / (own + beside)
+    found = missed(segment, watch(rhythm, every(1, others), until=end, first=first), end)
+    share = own / (own + others)
 
-    assert pytest.approx(-gap * beside * log(1 - share)) == found
+    assert pytest.approx(-gap * others * log(1 - share)) == found
 
 
 def test_a_segment_is_silent_once_twelve_answers_are_missed() -> None:
@@ -85,7 +85,7 @@ def test_no_segment_is_silent_when_all_are() -> None:
     assert [] == silent(until(STOP, every(1)), until(STOP, every(1, 3)), range(STOP, STOP + 40 * DAY))
 
 
-def test_while_few_come_beside_it_nothing_is_silent() -> None:
+def test_while_few_answers_come_to_its_siblings_nothing_is_silent() -> None:
     assert [] == silent(until(STOP, every(1)), until(STOP + 13, every(1, 3)), range(STOP, STOP + 40 * DAY))
 
 
@@ -153,7 +153,7 @@ def test_what_is_nearly_all_of_its_parent_is_as_95_of_100() -> None:
     assert pytest.approx(10 * -log(0.05)) == found
 
 
-def test_a_parent_that_was_told_less_than_its_child_is_no_error() -> None:
+def test_a_parent_that_has_reported_less_than_its_child_is_no_error() -> None:
     """Its hours may come from another partition, which is not as far."""
     own = watch(until(STOP, every(1)), until=STOP)
 

@@ -92,7 +92,7 @@ def test_a_row_that_is_written_and_read_goes_on_as_it_was(reported: list[Hour], 
 
 def test_everything_that_was_found_is_in_the_row() -> None:
     watch = watching([(100, 60, 20, 30), (101, 0, 0, 4)])
-    watch.alike, watch.rests_until = 120.5, 130
+    watch.likeness, watch.rests_until = 120.5, 130
     watch.drop, watch.silence = (
         OpenIncident(102, 101, Severity.ERROR, ["fr", "fr/shop-3"]),
         OpenIncident(110, 101, Severity.WARNING),
@@ -187,24 +187,24 @@ def test_first_last_and_the_longest_gap_are_those_of_the_hours_with_answers(repo
     watch = watching(reported)
 
     assert (max(gaps, default=0), max(answered, default=0), min(answered, default=0)) == (
-        watch.longest,
-        watch.last,
-        watch.first,
+        watch.longest_gap,
+        watch.last_hour,
+        watch.first_hour,
     )
 
 
-def test_a_gap_that_was_told_as_a_silence_is_no_rhythm() -> None:
+def test_a_gap_that_was_reported_as_a_silence_does_not_count() -> None:
     watch = watching([(10, 1, 0, 0), (15, 1, 0, 0)])
     watch.silence = OpenIncident(100, 15, Severity.ERROR)
     take(watch, [(200, 1, 0, 0)])
 
-    assert (4, 200) == (watch.longest, watch.last)
+    assert (4, 200) == (watch.longest_gap, watch.last_hour)
 
 
-def test_an_hour_that_corrections_emptied_is_told_and_no_answer() -> None:
+def test_an_hour_that_corrections_emptied_is_reported_and_has_no_answer() -> None:
     watch = watching([(10, 1, 0, 0), (12, 0, 0, 0)])
 
-    assert (12, 10, 10, 0) == (watch.reported_until, watch.first, watch.last, watch.longest)
+    assert (12, 10, 10, 0) == (watch.reported_until, watch.first_hour, watch.last_hour, watch.longest_gap)
 
 
 @given(Close, st.sampled_from([NO_PRIOR, Prior((0.5, 0.3, 0.2), 150.0)]))

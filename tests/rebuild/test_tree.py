@@ -75,8 +75,8 @@ def test_what_is_made_again_is_what_there_was() -> None:
     for path in ("", "fr", *(f"fr/{desk}" for desk in DESKS), "/survey/autumn"):
         before, after = watch(living.watches, path), watch(tree.watches, path)
         # In which order a parent and its child learn of the same hour, nothing says; a ratio shows it a little.
-        assert after.detector.ratios == pytest.approx(before.detector.ratios, rel=0.01)
-        after.detector.ratios = before.detector.ratios
+        assert after.detector.r_values == pytest.approx(before.detector.r_values, rel=0.01)
+        after.detector.r_values = before.detector.r_values
         assert after == before
 
 
@@ -92,8 +92,8 @@ def test_ticks_by_the_day_give_the_same_windows_and_the_same_level() -> None:
             after.last,
             after.split(0),
         )
-        assert sum(before.detector.before) + sum(before.detector.since) == sum(after.detector.before) + sum(
-            after.detector.since
+        assert sum(before.detector.baseline) + sum(before.detector.pending) == sum(after.detector.baseline) + sum(
+            after.detector.pending
         )
 
 

@@ -1,17 +1,19 @@
 """Drops of a segment's NPS, found on the stream of its answers.
 
-Shiryaev-Roberts, averaged over drops of 10, 20 and 30 points: R grows with each answer that is likelier after a drop
-than before it, and R less the number of answers is a martingale while nothing has changed. So with a known baseline
-the mean number of answers until a false alarm is at least the threshold, without calibration (Pollak (1985), "Optimal
-detection of a change in distribution", Annals of Statistics 13(1); Tartakovsky, Nikiforov, Basseville (2014),
-"Sequential analysis"). Answers come in groups, an hour's at a time, within which their order says nothing: R becomes
-(R + n) times the group's likelihood ratio, which leaves the martingale what it is.
+The test is Shiryaev-Roberts, averaged over drops of 10, 20 and 30 points. Its statistic R grows with each answer that
+is likelier after a drop than before it. While nothing has changed, R less the number of answers is a martingale. So if
+the baseline is known exactly, the mean number of answers until a false alarm is at least the threshold, and nothing has
+to be calibrated (Pollak (1985), "Optimal detection of a change in distribution", Annals of Statistics 13(1);
+Tartakovsky, Nikiforov, Basseville (2014), "Sequential analysis"). Answers come in groups, one group for each hour, and
+their order within a group says nothing. A group of n answers makes R equal to (R + n) times the group's likelihood
+ratio, which keeps the martingale.
 
-A baseline is an estimate, and one that is too high by luck makes a drop of nothing. So it is drawn towards the
-parent's as far as siblings are alike, and then taken a part of its standard error lower (bench/detector.py has what
-comes of it). Beside R, a CUSUM of the same ratios (Page (1954), "Continuous inspection schemes", Biometrika 41) says
-where a drop of that size may have begun: at its last zero. Answers since the last zero for the smallest drop are none
-of the baseline's; at the next zero they join it.
+The baseline is only an estimate, and an estimate that is too high by chance looks like a drop later. Therefore it is
+first drawn towards the parent's baseline, the more so the more alike the siblings are, and then lowered by a part of
+its standard error (bench/detector.py measures what follows from that). In addition to R there is a CUSUM of the same
+ratios (Page (1954), "Continuous inspection schemes", Biometrika 41). It says when a drop of that size may have begun:
+when the CUSUM was last zero. Answers that came after the last zero of the smallest drop's CUSUM are pending: they are
+not part of the baseline, and join it at the next zero.
 """
 
 from collections.abc import Callable
@@ -27,25 +29,30 @@ Classes = tuple[float, float, float]
 
 _NOTHING: Classes = (0.0, 0.0, 0.0)
 
+#: The sizes of the drops that are looked for, in points.
 DROPS = (10, 20, 30)
+#: The place of the smallest drop in DROPS.
 _SMALLEST = 0
-#: Answers until a drop that lasts is taken to be over by mistake, on average.
+#: The mean number of answers after which a drop that goes on is taken to be over by mistake.
 _FALSE_END = 20_000
-#: A baseline needs so many answers, its own or its parent's, and so many of its own; beyond a bound it forgets.
-_FEWEST, _FEWEST_OWN, _MOST = 200, 50, 5_000
-#: How many standard errors lower than the estimate the baseline is taken.
+#: A baseline needs this many answers, its own and those that its parent's are worth, and this many of its own.
+_FEWEST, _FEWEST_OWN = 200, 50
+#: A baseline of more answers than this is scaled down to this number, so that it forgets old answers.
+_MOST = 5_000
+#: By how many standard errors the baseline is lowered.
 _DOUBT = 0.6
-#: No class's share is taken to be smaller than this after a drop.
+#: The smallest share that a class may have after a drop.
 _LEAST = 0.01
-#: R need not be known beyond any threshold.
+#: R is cut off here: no threshold is higher.
 _LARGEST = 1e12
-#: After so many hours a lower level is the new baseline.
+#: A lower level that has lasted for this many hours is the new baseline.
 _SETTLED = 60 * 24
 
 
 class Group(NamedTuple):
-    """The answers of an hour, or of several up to it: hours since 1970."""
+    """The answers of one hour, or of several hours."""
 
+    #: The last of these hours, counted since 1970.
     hour: int
     promoters: int
     passives: int
@@ -53,109 +60,127 @@ class Group(NamedTuple):
 
     @property
     def classes(self) -> Classes:
-        """How many of each."""
+        """The numbers of promoters, passives and detractors."""
         return self.promoters, self.passives, self.detractors
 
 
 class Prior(NamedTuple):
-    """The parent's shares, and how many of the segment's own answers they are worth."""
+    """What the parent's baseline says about a segment."""
 
+    #: The shares of the parent's promoters, passives and detractors.
     shares: Classes
+    #: How many answers of the segment's own the shares are worth.
     weight: float
 
 
+#: The prior of a segment about which its parent says nothing.
 NO_PRIOR = Prior(_NOTHING, 0.0)
 
 
 class Detector(msgspec.Struct, array_like=True, gc=False):
-    """What is known of one segment's level.
+    """What is known of one segment's level, and of a drop below it."""
 
-    `before`: the baseline's answers, and `since` those that are none of it; for each of DROPS, `ratios`: R, `cusums`:
-    the CUSUM, and `zeros`: the hour of the first answers since its last zero, 0 for none; `low`: which of DROPS the
-    open drop is, None while there is none, and then `back` and `rise`: R and CUSUM of the way back up, and `turn` the
-    hour since which answers are better again.
-    """
-
-    before: Classes = _NOTHING
-    since: Classes = _NOTHING
-    ratios: tuple[float, float, float] = _NOTHING
+    #: The answers of the baseline.
+    baseline: Classes = _NOTHING
+    #: The answers that came later and are not part of the baseline.
+    pending: Classes = _NOTHING
+    #: R for each of DROPS.
+    r_values: tuple[float, float, float] = _NOTHING
+    #: The CUSUM for each of DROPS.
     cusums: tuple[float, float, float] = _NOTHING
-    zeros: tuple[int, int, int] = (0, 0, 0)
-    low: int | None = None
-    back: float = 0.0
-    rise: float = 0.0
-    turn: int = 0
+    #: For each of DROPS: the hour of the first answers after the CUSUM was last zero, counted since 1970. It is 0 while
+    #: the CUSUM is zero.
+    possible_starts: tuple[int, int, int] = (0, 0, 0)
+    #: The place in DROPS of the drop that is open; None while none is open.
+    open_size: int | None = None
+    #: R and CUSUM of the way back up, while a drop is open.
+    recovery_r: float = 0.0
+    recovery_cusum: float = 0.0
+    #: The hour, counted since 1970, since which answers are better again, while a drop is open; 0 if they are not.
+    recovering_since: int = 0
 
     def is_learned(self, prior: Prior) -> bool:
-        """Say whether there is a baseline to detect by."""
-        own = sum(self.before)
+        """Say whether the baseline has enough answers to find drops by."""
+        own = sum(self.baseline)
         return own >= _FEWEST_OWN and own + prior.weight >= _FEWEST
 
     def take(self, group: Group, prior: Prior) -> None:
-        """Take in a group of answers, in the order of their hours."""
-        if self.low is None and not self.is_learned(prior):
-            self.before = _sum(self.before, group.classes)
+        """Take in a group of answers. Groups must come in the order of their hours."""
+        if self.open_size is None and not self.is_learned(prior):
+            self.baseline = _sum(self.baseline, group.classes)
             return
-        logs = log_ratios(lowered(self.before, prior), group.classes)
-        self.since = _sum(self.since, group.classes)
+        logs = log_ratios(lowered(self.baseline, prior), group.classes)
+        self.pending = _sum(self.pending, group.classes)
         n = sum(group.classes)
-        if self.low is not None:
-            self.back = _grown(self.back, n, -logs[self.low])
-            self.rise = max(0.0, self.rise - logs[self.low])
-            self.turn = (self.turn or group.hour) if self.rise else 0
+        if self.open_size is not None:
+            self.recovery_r = _updated_r(self.recovery_r, n, -logs[self.open_size])
+            self.recovery_cusum = max(0.0, self.recovery_cusum - logs[self.open_size])
+            self.recovering_since = (self.recovering_since or group.hour) if self.recovery_cusum else 0
             return
-        self.ratios = _each(lambda size: _grown(self.ratios[size], n, logs[size]))
+        self.r_values = _each(lambda size: _updated_r(self.r_values[size], n, logs[size]))
         self.cusums = _each(lambda size: max(0.0, self.cusums[size] + logs[size]))
-        self.zeros = _each(lambda size: (self.zeros[size] or group.hour) if self.cusums[size] else 0)
+        self.possible_starts = _each(
+            lambda size: (self.possible_starts[size] or group.hour) if self.cusums[size] else 0
+        )
         if not self.cusums[_SMALLEST]:
-            self._absorb(self.before)
+            self._absorb_pending(self.baseline)
 
     def has_dropped(self, threshold: float) -> bool:
-        """Say whether there is a drop to tell, if a false alarm may come after `threshold` answers on average."""
-        return self.low is None and sum(self.ratios) >= len(DROPS) * threshold
+        """Say whether there is a drop that has to be opened.
+
+        `threshold`: the mean number of answers between false alarms.
+        """
+        return self.open_size is None and sum(self.r_values) >= len(DROPS) * threshold
 
     @property
-    def zero(self) -> int:
-        """The hour in which a drop may have begun, of the size that is likeliest; 0 if there is no sign of one."""
-        return self.zeros[self._likeliest]
+    def likely_start(self) -> int:
+        """The hour, counted since 1970, in which the likeliest drop may have begun; 0 if there is no sign of one."""
+        return self.possible_starts[self._likeliest]
 
     @property
     def _likeliest(self) -> int:
-        return max(range(len(DROPS)), key=lambda size: (self.ratios[size], size))
+        return max(range(len(DROPS)), key=lambda size: (self.r_values[size], size))
 
-    def open(self) -> None:
-        """Note that the drop was told: the baseline is frozen until it is over."""
-        self.low, self.back, self.rise, self.turn = self._likeliest, 0.0, 0.0, 0
+    def open_drop(self) -> None:
+        """Note that a drop was reported. The baseline stays as it is until the drop is over."""
+        self.open_size, self.recovery_r, self.recovery_cusum, self.recovering_since = self._likeliest, 0.0, 0.0, 0
 
     @property
     def has_recovered(self) -> bool:
-        """Whether the drop that was told is over."""
-        return self.low is not None and self.back >= _FALSE_END
+        """Whether the open drop is over, since answers are as they were before it."""
+        return self.open_size is not None and self.recovery_r >= _FALSE_END
 
     def has_settled(self, hour: int) -> bool:
-        """Say whether the answers have been lower for so long that this is the level now."""
-        first: int = self.zeros[_SMALLEST]
+        """Say whether the answers have been lower for such a long time that this is now the segment's level."""
+        first: int = self.possible_starts[_SMALLEST]
         return 0 < first <= hour - _SETTLED
 
-    def begin_anew(self, *, recovered: bool) -> None:
-        """Begin anew: with the baseline from before the drop, or, if it lasts, by learning the level there is now."""
-        if not recovered and any(self.since):
-            self._absorb(_NOTHING)
-        self.since, self.ratios, self.cusums, self.zeros = _NOTHING, _NOTHING, _NOTHING, (0, 0, 0)
-        self.low, self.back, self.rise, self.turn = None, 0.0, 0.0, 0
+    def restart(self, *, recovered: bool) -> None:
+        """Look for drops from the beginning again.
 
-    def _absorb(self, before: Classes) -> None:
-        promoters, passives, detractors = _sum(before, self.since)
+        `recovered`: with the baseline from before the drop. Otherwise the baseline is learned from the pending answers.
+        """
+        if not recovered and any(self.pending):
+            self._absorb_pending(_NOTHING)
+        self.pending, self.r_values, self.cusums, self.possible_starts = _NOTHING, _NOTHING, _NOTHING, (0, 0, 0)
+        self.open_size, self.recovery_r, self.recovery_cusum, self.recovering_since = None, 0.0, 0.0, 0
+
+    def _absorb_pending(self, baseline: Classes) -> None:
+        """Make a baseline of another one and the pending answers."""
+        promoters, passives, detractors = _sum(baseline, self.pending)
         kept = min(1.0, _MOST / (promoters + passives + detractors))
-        self.before = promoters * kept, passives * kept, detractors * kept
-        self.since = _NOTHING
+        self.baseline = promoters * kept, passives * kept, detractors * kept
+        self.pending = _NOTHING
 
 
-def lowered(before: Classes, prior: Prior) -> Classes:
-    """Return the shares to detect by, with one answer more of each class, so that nothing is impossible."""
-    n = sum(before) + prior.weight + 3
+def lowered(baseline: Classes, prior: Prior) -> Classes:
+    """Return the shares with which new answers are compared: the baseline's, drawn towards the prior and lowered.
+
+    One answer of each class is added, so that no share is zero.
+    """
+    n = sum(baseline) + prior.weight + 3
     promoters, passives, detractors = (
-        (own + prior.weight * share + 1) / n for own, share in zip(before, prior.shares, strict=True)
+        (own + prior.weight * share + 1) / n for own, share in zip(baseline, prior.shares, strict=True)
     )
     mean = promoters - detractors
     error = sqrt((promoters + detractors - mean * mean) / n)
@@ -163,7 +188,10 @@ def lowered(before: Classes, prior: Prior) -> Classes:
 
 
 def dropped(shares: Classes, points: float) -> Classes:
-    """Return the shares after a drop of so many points: promoters become detractors, and passives if those run out."""
+    """Return the shares after a drop of this many points.
+
+    Promoters become detractors; once there are no more promoters, passives do.
+    """
     promoters = max(shares[0] - points / 200, min(shares[0], _LEAST))
     detractors = shares[2] + points / 100 - (shares[0] - promoters)
     passives = max(1 - promoters - detractors, min(shares[1], _LEAST))
@@ -172,7 +200,10 @@ def dropped(shares: Classes, points: float) -> Classes:
 
 
 def log_ratios(shares: Classes, classes: Classes) -> list[float]:
-    """Return the log of a group's likelihood ratio for each of DROPS."""
+    """Return the natural logarithm of a group's likelihood ratio for each of DROPS.
+
+    `shares`: without a drop; `classes`: the group's numbers of promoters, passives and detractors.
+    """
     return [
         sum(n * log(after / now) for n, after, now in zip(classes, dropped(shares, points), shares, strict=True) if n)
         for points in DROPS
@@ -184,9 +215,10 @@ def _each(value: Callable[[int], T]) -> tuple[T, T, T]:
     return value(0), value(1), value(2)
 
 
-def _grown(ratio: float, n: float, logs: float) -> float:
-    grown = log(ratio + n) + logs
-    return min(exp(grown), _LARGEST) if grown < 50 else _LARGEST
+def _updated_r(r: float, n: float, log_ratio: float) -> float:
+    """Return R after a group of n answers; its logarithm is compared first, since `exp` of a large one overflows."""
+    log_r = log(r + n) + log_ratio
+    return min(exp(log_r), _LARGEST) if log_r < 50 else _LARGEST
 
 
 def _sum(one: Classes, other: Classes) -> Classes:

@@ -1,6 +1,6 @@
-"""How alike segments of one parent are, and so how much the parent says about a small one of them.
+"""How alike the segments of one parent are, and so how much the parent says about a small segment.
 
-Empirical Bayes: the variance between siblings beyond what chance makes (DerSimonian, R., Laird, N. (1986),
+This is empirical Bayes. The variance between siblings that is more than chance (DerSimonian, R., Laird, N. (1986),
 "Meta-analysis in clinical trials", Controlled Clinical Trials 7) says how many answers of its own a segment needs until
 they weigh as much as its parent's.
 """
@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from worker.detect.drops import Classes
 from worker.nps.interval import adjusted_variance
 
-#: Fewer siblings say nothing about how they differ, and one of fewer answers says little.
+#: Fewer siblings than this say nothing about how siblings differ. A sibling with fewer answers than this is left out.
 _FEWEST_SIBLINGS, _FEWEST_ANSWERS = 3, 50
+#: The parent's shares are worth at most this many answers, however alike the siblings are.
 _MOST = 500.0
 
 
 def likeness(siblings: Sequence[Classes]) -> float:
-    """Return how many answers of its own the parent's shares are worth to a segment; 0 where that cannot be told."""
+    """Return how many answers of a segment's own the parent's shares are worth; 0 if that is not known.
+
+    `siblings`: the answers of each segment below the parent.
+    """
     means, variances, errors = [], [], []
     for promoters, passives, detractors in siblings:
         n = promoters + passives + detractors

@@ -12,14 +12,12 @@ from worker.nps.jump import Jump
 from worker.nps.unreported import WIDTH
 
 _DAY = 24
-#: Answers are kept by the hour for so many hours, then by the day for so many.
+#: Answers are kept for KEPT hours: those of the last _BY_HOUR hours by the hour, older ones by the day.
 _BY_HOUR, KEPT = 3 * _DAY, 90 * _DAY
-#: What a number of `recent` takes: a row may have some thousand of them.
+#: The type code of the numbers in `Watch.recent`: 4 bytes each, since a row may have some thousand of them.
 _NARROW = "I"
-#: A column of so many entries is looked through for hours that have grown old.
+#: A column with more entries than this is thinned out.
 _THIN_OUT = 2 * (_BY_HOUR + KEPT // _DAY)
-
-NOTHING: Classes = (0, 0, 0)
 
 
 class OpenIncident(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -45,24 +43,24 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     #: The last reported hour that was taken in; -1 if none was.
     reported_until: int = -1
     #: The first and the last hour with answers; 0 if there is none.
-    first: int = 0
-    last: int = 0
-    #: The longest gap between two hours with answers, in hours; silences that were reported do not count.
-    longest: int = 0
+    first_hour: int = 0
+    last_hour: int = 0
+    #: The longest gap between two hours with answers, in hours. Silences that were reported do not count.
+    longest_gap: int = 0
     #: The hours of the last 90 days with their promoters, passives and detractors, as a column.
     recent: bytes = b""
     #: How many of a child's own answers this segment's shares are worth (likeness.py).
-    alike: float = 0.0
-    #: The open incidents of the two kinds.
+    likeness: float = 0.0
+    #: The incident about a drop, and the one about a silence, while they are open.
     drop: OpenIncident | None = None
     silence: OpenIncident | None = None
     #: The hour before which no other drop is reported.
     rests_until: int = 0
-    #: How promoters rose here and not among the siblings (jumps.py), if they did.
+    #: How promoters rose in this segment and not among its siblings (jumps.py); None if they did not.
     jump: Jump | None = None
 
     def take(self, hours: bytes, prior: Prior) -> bool:
-        """Take in a column of reported hours (unreported.py); say whether any of them were new."""
+        """Take in a column of reported hours (unreported.py); say whether any of them was new."""
         column = columns.read(hours)
         first = next((at for at in range(0, len(column), WIDTH) if column[at] > self.reported_until), None)
         if first is None:
@@ -81,7 +79,7 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         return True
 
     def split(self, hour: int) -> tuple[Classes, Classes]:
-        """Return the answers before an hour, and those since, both of the last 90 days that were reported."""
+        """Return the answers before an hour, and those from that hour on, of the last 90 days that were reported."""
         column = columns.read(self.recent, _NARROW)
         hours = column[::WIDTH]
         oldest = bisect_right(hours, self.reported_until - KEPT)
@@ -89,19 +87,22 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         return _sum(column[oldest * WIDTH : place * WIDTH]), _sum(column[place * WIDTH :])
 
     def _note(self, hour: int) -> None:
-        if not self.last:
-            self.first = self.last = hour
-        gap = hour - self.last - 1
-        if self.silence is None and gap > self.longest:
-            self.longest = gap
-        self.last = max(self.last, hour)
+        """Note that an hour has answers."""
+        if not self.last_hour:
+            self.first_hour = self.last_hour = hour
+        gap = hour - self.last_hour - 1
+        if self.silence is None and gap > self.longest_gap:
+            self.longest_gap = gap
+        self.last_hour = max(self.last_hour, hour)
 
 
 def _sum(column: "array[int]") -> Classes:
+    """Return the promoters, passives and detractors of all hours of a column."""
     return sum(column[1::WIDTH]), sum(column[2::WIDTH]), sum(column[3::WIDTH])
 
 
 def _thinned(column: "array[int]", now: int) -> "array[int]":
+    """Return a column without hours that are too old, and with those of each older day as one entry."""
     thinned = array(column.typecode)
     for at in range(0, len(column), WIDTH):
         hour, *counts = column[at : at + WIDTH]

@@ -89,7 +89,7 @@ class Incidents:
             rest = step.at // HOUR + policy.rest_hours
 
             def end(path: str, watch: Watch) -> None:
-                watch.detector.begin_anew(recovered=recovered)
+                watch.detector.restart(recovered=recovered)
                 if path == event.segment:
                     watch.drop, watch.rests_until = None, max(watch.rests_until, rest)
 
@@ -101,10 +101,10 @@ class Incidents:
         """Let a watch have the incidents open that receivers believe to be, and no other."""
         watch.silence = self._silences.get(path)
         opened = self._drops.get(path)
-        if opened is not None and watch.detector.low is None:
-            watch.detector.open()
+        if opened is not None and watch.detector.open_size is None:
+            watch.detector.open_drop()
         elif opened is None and watch.drop is not None:
-            watch.detector.begin_anew(recovered=False)
+            watch.detector.restart(recovered=False)
         watch.drop = opened
 
 

@@ -264,7 +264,7 @@ def test_promoters_that_appear_at_one_desk_alone_are_hinted_at_and_the_hint_is_t
 
     assert {each.path for each in flagged} == {"fr/a/pay"}
     assert flagged[-1].jump is not None
-    assert flagged[-1].jump.after > 0.9
+    assert flagged[-1].jump.share_since > 0.9
     assert [each.jump for each in later if each.path == "fr/a/pay"][-1] is None
     partitions = {output.partition for output in world.outputs if output.topic == events.TALLIES}
     assert partitions == {spread(b"fr/a/pay")}

@@ -112,7 +112,7 @@ class Judge:
                 yield from self._begin_anew(held, slices, recovered=recovered)
                 watch.drop = None
                 watch.rests_until = self._hour + self._policy.rest_hours
-            watch.detector.begin_anew(recovered=recovered)
+            watch.detector.restart(recovered=recovered)
             self._kept.put(path, watch)
 
     def _begin_anew(self, held: Iterable[str], slices: Slices, *, recovered: bool) -> Iterator[None]:
@@ -120,7 +120,7 @@ class Judge:
         for path in held:
             watch = self._watches.get(path)
             if watch is not None and watch.drop is None:
-                watch.detector.begin_anew(recovered=recovered)
+                watch.detector.restart(recovered=recovered)
                 self._kept.put(path, watch)
             if slices.is_full():
                 yield
@@ -132,11 +132,11 @@ class Judge:
             if slices.is_full():
                 yield
             watch, detector = self._watches[culprit], self._watches[culprit].detector
-            since = detector.zero or self._watches[alarmed[0]].detector.zero
+            since = detector.likely_start or self._watches[alarmed[0]].detector.likely_start
             if watch.drop is None and watch.rests_until <= self._hour and not self._is_reported_above(culprit, since):
                 severity = incident.severity_of(self.split(culprit, since))
                 watch.drop = OpenIncident(self._hour, since, severity, [path for path in alarmed if path != culprit])
-                detector.open()
+                detector.open_drop()
                 self._kept.put(culprit, watch)
                 self._report_drop(culprit, watch.drop, IncidentAction.OPENED, IncidentReason.NPS_FELL)
 
@@ -145,7 +145,7 @@ class Judge:
         for path in self._segments:
             detector = self._watches[path].detector
             if detector.has_dropped(self._threshold) and not self._is_explained_below(path):
-                for culprit in deepest(path, detector.zero, self):
+                for culprit in deepest(path, detector.likely_start, self):
                     found.setdefault(culprit, []).append(path)
                 # Looking for it may take as long as a slice of segments that are as usual.
                 yield
@@ -159,7 +159,7 @@ class Judge:
             return True
         if not drops:
             return False
-        since = min(self._watches[path].detector.zero, *(drop.since for _, drop in drops))
+        since = min(self._watches[path].detector.likely_start, *(drop.since for _, drop in drops))
         whole = self.split(path, since)
         names = {below for below, _ in drops}
         uppermost = [below for below, _ in drops if names.isdisjoint(lineage(below)[1:])]
@@ -185,16 +185,16 @@ class Judge:
     def _report_drop(self, path: str, opened: OpenIncident, action: IncidentAction, reason: IncidentReason) -> None:
         split = self.split(path, opened.since)
         if reason is IncidentReason.RECOVERED:
-            split = Split(split.before, self.split(path, self._watches[path].detector.turn or opened.since).after)
+            split = Split(split.before, self.split(path, self._watches[path].detector.recovering_since or opened.since).after)
         self.outputs.append(incident.drop(path, opened, split, action, reason, self._now))
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
         for path, watch in self._watches.items():
             if slices.is_full():
                 yield
-            if watch.silence is None or (watch.last == watch.silence.since and not self._is_forgotten(watch)):
+            if watch.silence is None or (watch.last_hour == watch.silence.since and not self._is_forgotten(watch)):
                 continue
-            again = watch.last != watch.silence.since
+            again = watch.last_hour != watch.silence.since
             reason = IncidentReason.ANSWERED_AGAIN if again else IncidentReason.RETIRED
             resolved = IncidentAction.RESOLVED
             self.outputs.append(incident.silence(path, watch.silence, None, resolved, reason, self._now))
@@ -207,7 +207,7 @@ class Judge:
                 yield
             parent = self._parent(path)
             if watch.silence is None and not self._is_forgotten(watch) and is_silent(watch, parent, self._hour):
-                watch.silence = OpenIncident(self._hour, watch.last, Severity.ERROR)
+                watch.silence = OpenIncident(self._hour, watch.last_hour, Severity.ERROR)
                 expected = missed(watch, parent, self._hour)
                 opened, reason = IncidentAction.OPENED, IncidentReason.SILENT
                 self.outputs.append(incident.silence(path, watch.silence, expected, opened, reason, self._now))
@@ -236,9 +236,9 @@ class Judge:
     def _compare_siblings(self, slices: Slices) -> Iterator[None]:
         for path, children in self._below.items():
             watch = self._watches.get(path)
-            alike = likeness([self._watches[child].detector.before for child in children])
-            if watch is not None and watch.alike != alike:
-                watch.alike = alike
+            alike = likeness([self._watches[child].detector.baseline for child in children])
+            if watch is not None and watch.likeness != alike:
+                watch.likeness = alike
                 self._kept.put(path, watch)
             if slices.is_full(1 + len(children)):
                 yield
@@ -251,7 +251,7 @@ class Judge:
                 self._kept.put(path, None)
 
     def _is_forgotten(self, watch: Watch) -> bool:
-        return self._hour - watch.last > KEPT
+        return self._hour - watch.last_hour > KEPT
 
     def _parent(self, path: str) -> Watch | None:
         above = parent_of(path)

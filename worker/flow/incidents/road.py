@@ -208,8 +208,8 @@ def _take(path: str, column: bytes, watches: Watches) -> None:
 
 
 def _prior(parent: Watch) -> Prior:
-    promoters, passives, detractors = parent.detector.before
+    promoters, passives, detractors = parent.detector.baseline
     n = promoters + passives + detractors
-    if not n or not parent.alike:
+    if not n or not parent.likeness:
         return NO_PRIOR
-    return Prior((promoters / n, passives / n, detractors / n), min(parent.alike, n))
+    return Prior((promoters / n, passives / n, detractors / n), min(parent.likeness, n))

@@ -279,10 +279,10 @@ def _scores(key: bytes, segment: Segment) -> Output:
             reason="promoters_jumped_here_alone",
             since=from_ms(segment.jump.since * HOUR),
             n=segment.jump.n,
-            promoters_before=segment.jump.before,
-            promoters_since=segment.jump.after,
-            beside_before=segment.jump.beside_before,
-            beside_since=segment.jump.beside_after,
+            promoters_before=segment.jump.share_before,
+            promoters_since=segment.jump.share_since,
+            beside_before=segment.jump.others_before,
+            beside_since=segment.jump.others_since,
         ),
         latest_per_customer=None
         if segment.people is None
