@@ -9,7 +9,7 @@ from notify.mailboxes import DEFAULT, line
 
 from schemas.alert import Severity
 from schemas.delivery import DeliveryStatus
-from schemas.incident import IncidentAction, IncidentReason
+from schemas.incident import IncidentReason
 from worker.detect.culprits import Split
 from worker.detect.watch import OpenIncident
 from worker.errors import DeliveryError
@@ -75,13 +75,13 @@ def alerts(*values: bytes | None) -> list[Output]:
     return Partition().carry(records)
 
 
-def drop(action: IncidentAction, reason: IncidentReason) -> Output:
+def drop(reason: IncidentReason) -> Output:
     split = Split((50.0, 30.0, 20.0), (10.0, 10.0, 20.0))
-    return incident.drop("fr", OpenIncident(5, 3, Severity.ERROR), split, action, reason, NOW)
+    return incident.drop(incident.Step("fr", OpenIncident(5, 3, Severity.ERROR), reason, NOW), split)
 
 
-OPENED = drop(IncidentAction.OPENED, IncidentReason.NPS_FELL)
-RESOLVED = drop(IncidentAction.RESOLVED, IncidentReason.RECOVERED)
+OPENED = drop(IncidentReason.NPS_FELL)
+RESOLVED = drop(IncidentReason.RECOVERED)
 BUSY = DeliveryError("smtp_450", retry=True)
 
 

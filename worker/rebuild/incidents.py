@@ -65,7 +65,7 @@ class Incidents:
             _change(watches, key.decode(), self._hold_open)
         if (row := watches.get(watching.CLOCK_KEY)) is not None:
             clock = _decode_clock(row)
-            clock.too_many = too_many.held(clock.too_many, clock.usages, self._too_many.get(""))
+            clock.too_many = too_many.as_reported(clock.too_many, clock.usages, self._too_many.get(""))
             watches[watching.CLOCK_KEY] = _encode(clock)
 
     def finish(self, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:

@@ -1,6 +1,6 @@
 """The events of an incident: a segment's NPS fell, its responses stopped coming, or there are too many segments."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.alert import Severity
 from schemas.emitted import emitted
@@ -19,101 +19,100 @@ from worker.nps.windows import HOUR
 
 _Incident, _Change = emitted(Incident), emitted(Change)
 
-#: An incident's key begins like this, so that it is not taken for a customer's.
+#: The prefix of an incident's key. It keeps the key apart from the keys of customers.
 KEY_PREFIX = "incident:"
 #: By how many points the NPS fell at least, for each severity above a warning.
 _CRITICAL, _ERROR = 30.0, 20.0
 
 
-def drop(
-    path: str, opened: OpenIncident, split: Split, action: IncidentAction, reason: IncidentReason, now: int
-) -> Output:
-    """Return a step of a drop; `split`: the answers before it began and since, `now`: the tick's time in ms."""
+class Step(NamedTuple):
+    """A step of an incident: the incident opens or is resolved."""
+
+    #: The path of the segment that it is about.
+    path: str
+    incident: OpenIncident
+    #: Why the step is reported. The kind of the incident and the action follow from the reason.
+    reason: IncidentReason
+    #: The Kafka time of the tick that caused the step, in ms.
+    time: int
+
+
+class _Meaning(NamedTuple):
+    """What a reason says about the step: the incident's kind, the action, and how the summary begins."""
+
+    kind: IncidentKind
+    action: IncidentAction
+    words: str
+
+
+_DROP, _SILENCE, _TOO_MANY = IncidentKind.SEGMENT_DROP, IncidentKind.NO_RESPONSES, IncidentKind.TOO_MANY_SEGMENTS
+_OPENED, _RESOLVED = IncidentAction.OPENED, IncidentAction.RESOLVED
+_MEANINGS = {
+    IncidentReason.NPS_FELL: _Meaning(_DROP, _OPENED, "NPS fell"),
+    IncidentReason.RECOVERED: _Meaning(_DROP, _RESOLVED, "NPS has recovered"),
+    IncidentReason.NEW_LEVEL: _Meaning(_DROP, _RESOLVED, "NPS stays at its new level"),
+    IncidentReason.SILENT: _Meaning(_SILENCE, _OPENED, "No responses any more"),
+    IncidentReason.ANSWERED_AGAIN: _Meaning(_SILENCE, _RESOLVED, "Responses come again"),
+    IncidentReason.RETIRED: _Meaning(_SILENCE, _RESOLVED, "No responses for a quarter, not watched any more"),
+    IncidentReason.LEFT_OUT: _Meaning(_TOO_MANY, _OPENED, "Answers to further segments count for their parents only"),
+    IncidentReason.ROOM_AGAIN: _Meaning(_TOO_MANY, _RESOLVED, "There is room for further segments again"),
+}
+
+
+def drop(step: Step, split: Split) -> Output:
+    """Return the event of a step of a drop; `split`: the segment's answers before the drop began, and since then."""
     before, after = _scores(split)
     change = None
     if before.nps is not None and after.nps is not None:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
-    summary = f"{_POINTS[reason]} at {_name(path)}: from {_points(before.nps)} to {_points(after.nps)}"
-    figures = {"before": before, "after": after, "change": change}
-    return _step(IncidentKind.SEGMENT_DROP, path, opened, action, reason, now, summary=summary, **figures)
+    summary = f"{_words(step)} at {_name(step.path)}: from {_points(before.nps)} to {_points(after.nps)}"
+    return _event(step, summary, before=before, after=after, change=change)
 
 
-def silence(
-    path: str, opened: OpenIncident, expected: float | None, action: IncidentAction, reason: IncidentReason, now: int
-) -> Output:
-    """Return a step of a silence; `expected`: how many answers would have come since the last one."""
-    summary = f"{_ANSWERS[reason]} at {_name(path)}"
-    return _step(IncidentKind.NO_RESPONSES, path, opened, action, reason, now, summary=summary, expected=expected)
+def silence(step: Step, expected: float | None = None) -> Output:
+    """Return the event of a step of a silence.
 
-
-def too_many(
-    opened: OpenIncident,
-    segments: int,
-    most: int,
-    example: str | None,
-    action: IncidentAction,
-    reason: IncidentReason,
-    now: int,
-) -> Output:
-    """Return a step of the incident about too many segments, of which `segments` are counted, and at most `most`.
-
-    `example`: the path of an answer that was left out. The summary does not name it: publishers make survey ids of what
-    they like.
+    `expected`: how many answers the segment should have had since its last one, when the silence is found.
     """
-    summary = f"{_ROOM[reason]}: {segments} of at most {most} segments and surveys are counted"
-    figures = {"segments": segments, "most": most, "example": example}
-    return _step(IncidentKind.TOO_MANY_SEGMENTS, "", opened, action, reason, now, summary=summary, **figures)
+    return _event(step, f"{_words(step)} at {_name(step.path)}", expected=expected)
 
 
-_POINTS = {
-    IncidentReason.NPS_FELL: "NPS fell",
-    IncidentReason.RECOVERED: "NPS has recovered",
-    IncidentReason.NEW_LEVEL: "NPS stays at its new level",
-}
-_ANSWERS = {
-    IncidentReason.SILENT: "No responses any more",
-    IncidentReason.ANSWERED_AGAIN: "Responses come again",
-    IncidentReason.RETIRED: "No responses for a quarter, not watched any more",
-}
+def too_many(step: Step, segments: int, most: int, example: str | None = None) -> Output:
+    """Return the event of a step of the incident about too many segments.
+
+    `segments`: how many are counted; `most`: how many may be counted; `example`: the path of an answer that was left
+    out. The summary does not name this path, since publishers choose survey ids freely.
+    """
+    summary = f"{_words(step)}: {segments} of at most {most} segments and surveys are counted"
+    return _event(step, summary, segments=segments, most=most, example=example)
 
 
-_ROOM = {
-    IncidentReason.LEFT_OUT: "Answers to further segments count for their parents only",
-    IncidentReason.ROOM_AGAIN: "There is room for further segments again",
-}
-
-
-def _step(
-    kind: IncidentKind,
-    path: str,
-    opened: OpenIncident,
-    action: IncidentAction,
-    reason: IncidentReason,
-    now: int,
-    **known: Any,
-) -> Output:
-    """Return a step; `known`: the summary, and what this kind has of figures."""
-    alert_id = make_id(kind, path, opened.hour)
+def _event(step: Step, summary: str, **figures: Any) -> Output:
+    """Return the event of a step; `figures`: the fields that only incidents of its kind have."""
+    path, incident, reason, time = step
+    kind, action, _ = _MEANINGS[reason]
+    alert_id = make_id(kind, path, incident.hour)
     body = _Incident(
         alert_id=alert_id,
         kind=kind,
         action=action,
         reason=reason,
-        severity=opened.severity,
-        occurred_at=from_ms(now),
+        severity=incident.severity,
+        summary=summary,
+        occurred_at=from_ms(time),
         segment=path,
         touchpoint=path.rpartition(SEPARATOR)[2],
-        since=from_ms(opened.since * HOUR),
-        explains=opened.explains,
-        **known,
+        since=from_ms(incident.since * HOUR),
+        explains=incident.explains,
+        **figures,
     )
     key, event_id = f"{KEY_PREFIX}{path}".encode(), make_id("incident", alert_id, action)
-    return events.output(events.INCIDENT, key, body, event_id, rfc3339(now))
+    return events.output(events.INCIDENT, key, body, event_id, rfc3339(time))
 
 
 def severity_of(split: Split) -> Severity:
-    """Return how severe a drop is."""
+    """Return how severe a drop is; `split`: the segment's answers before the drop began, and since then."""
     before, after = _scores(split)
     points = 0.0 if before.nps is None or after.nps is None else before.nps - after.nps
     if points >= _CRITICAL:
@@ -124,6 +123,10 @@ def severity_of(split: Split) -> Severity:
 def _scores(split: Split) -> tuple[WindowScore, WindowScore]:
     before, after = (window_score(*map(int, classes)) for classes in split)
     return before, after
+
+
+def _words(step: Step) -> str:
+    return _MEANINGS[step.reason].words
 
 
 def _name(path: str) -> str:

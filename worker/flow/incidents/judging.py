@@ -1,11 +1,11 @@
-"""What a tick's judgement of the tree comes to: incidents that open and are resolved, and gaming flags.
+"""The tree is judged at each tick: incidents open and are resolved, and gaming flags are set and taken back.
 
 When a segment's detector raises an alarm, the incident is about the deepest segment that explains the drop
-(worker/detect/culprits.py). As long as this incident is open, the alarms of that segment's ancestors are held back. A
-drop below an open incident is not reported either, unless it is worse: when a country has fallen, so has everything
-below it. When an incident is over, the detectors whose alarms were held back for it start again.
+(worker/detect/culprits.py). While this incident is open, the alarms of that segment's ancestors are suppressed. A drop
+below an open incident is not reported either, unless it is worse: when a country has fallen, so has everything below
+it. When an incident is over, the detectors whose alarms were suppressed restart.
 
-Segments are looked at in slices, since there may be many (watching.py).
+Segments are judged in slices, since there may be many (road.py).
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from schemas.alert import Severity
-from schemas.incident import IncidentAction, IncidentReason
+from schemas.incident import IncidentReason
 from worker.detect.culprits import Split, deepest, fell_further, is_little, without
 from worker.detect.drops import NO_PRIOR
 from worker.detect.jumps import jump
@@ -29,64 +29,75 @@ from worker.flow.policy import IncidentPolicy
 from worker.nps.jump import Jump
 
 _DAY = 24
-#: What follows the separator: paths below a segment are, in their order, from the one to the other.
+#: The character after the separator. In sorted order, the paths below a segment lie between the segment's path followed
+#: by the separator, and the path followed by this character.
 _AFTER_SEPARATOR = chr(ord(SEPARATOR) + 1)
 
 
 class Watches(Protocol):
-    """What is judged."""
+    """The watches that are judged, and the table that keeps them."""
 
     def all(self) -> dict[str, Watch]:
-        """Return every segment's watch, by path and in its order."""
+        """Return every segment's watch by its path, in the order of the paths."""
 
     def put(self, path: str, watch: Watch | None) -> None:
-        """Note that one has changed; None: that it is not watched any more."""
+        """Note that a watch has changed; None: that the segment is not watched any more."""
 
 
 class Judge:
-    """Judges the tree as of an hour, all answers before which are known.
+    """Judges the tree as of an hour. All answers before that hour must be known.
 
-    `last`: the hour as of which it was judged before; `now`: the tick's Kafka time, in ms; `owner`: says in which
-    partition a segment is; `outputs`: the incidents to report, once it has judged.
+    `previous_hour`: as of which the tree was last judged; `hour`: as of which it is judged now, both counted since
+    1970; `now`: the tick's Kafka time, in ms; `owner`: returns the partition of a segment by its key; `outputs`: the
+    events to send, once the tree is judged.
     """
 
     def __init__(
-        self, watches: Watches, last: int, hour: int, now: int, owner: Callable[[bytes], int], policy: IncidentPolicy
+        self,
+        watches: Watches,
+        previous_hour: int,
+        hour: int,
+        now: int,
+        owner: Callable[[bytes], int],
+        policy: IncidentPolicy,
     ) -> None:
-        self._kept = watches
+        self._table = watches
         self._watches = watches.all()
+        #: The paths of all segments, in their order, without the surveys.
         self._segments: list[str] = []
-        self._last = last
+        self._previous_hour = previous_hour
         self._hour = hour
         self._now = now
         self._owner = owner
         self._policy = policy
         self.outputs: list[Output] = []
+        #: The mean number of answers between false alarms, in the whole tree.
         self._threshold = 0
-        self._below: dict[str, list[str]] = {}
+        #: The segments directly below each segment.
+        self._children: dict[str, list[str]] = {}
 
     def judge(self, slices: Slices) -> Iterator[None]:
-        """Find what is to be reported, and change the watches accordingly; stop after each full slice."""
-        yield from self._look_round(slices)
+        """Judge the tree: make the events, and change the watches accordingly. Yield after each full slice."""
+        yield from self._list_segments(slices)
         yield from self._end_drops(slices)
         yield from self._find_drops(slices)
         yield from self._end_silences(slices)
         yield from self._find_silences(slices)
-        if self._hour // _DAY > self._last // _DAY:
+        if self._hour // _DAY > self._previous_hour // _DAY:
             yield from self._flag_jumps(slices)
         yield from self._compare_siblings(slices)
         yield from self._forget(slices)
 
     def children(self, path: str) -> Iterable[str]:
-        """Return the segments right below one that have a level of their own."""
-        return [child for child in self._below.get(path, []) if self._watches[child].detector.is_learned(NO_PRIOR)]
+        """Return the segments directly below one that have a baseline of their own."""
+        return [child for child in self._children.get(path, []) if self._watches[child].detector.is_learned(NO_PRIOR)]
 
     def split(self, path: str, hour: int) -> Split:
-        """Return a segment's answers before an hour, and since."""
+        """Return a segment's answers before an hour, counted since 1970, and from that hour on."""
         return Split(*self._watches[path].split(hour))
 
-    def _look_round(self, slices: Slices) -> Iterator[None]:
-        """Find out which segments there are, without the surveys, and which lie right below which."""
+    def _list_segments(self, slices: Slices) -> Iterator[None]:
+        """List the segments without the surveys, and the children of each."""
         for path in self._watches:
             if slices.is_full():
                 yield
@@ -94,10 +105,11 @@ class Judge:
                 continue
             self._segments.append(path)
             if (above := parent_of(path)) is not None:
-                self._below.setdefault(above, []).append(path)
+                self._children.setdefault(above, []).append(path)
         self._threshold = self._policy.answers_per_false_alarm * len(self._segments)
 
     def _end_drops(self, slices: Slices) -> Iterator[None]:
+        """Resolve the drops that are over, and restart the detectors that have a new level."""
         for path in self._segments:
             if slices.is_full():
                 yield
@@ -107,28 +119,29 @@ class Judge:
                 continue
             if watch.drop is not None:
                 reason = IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL
-                self._report_drop(path, watch.drop, IncidentAction.RESOLVED, reason)
-                held = [*watch.drop.explains, *self._all_below(path)]
-                yield from self._begin_anew(held, slices, recovered=recovered)
+                self._report_drop(path, watch.drop, reason)
+                suppressed = [*watch.drop.explains, *self._all_below(path)]
+                yield from self._restart(suppressed, slices, recovered=recovered)
                 watch.drop = None
                 watch.rests_until = self._hour + self._policy.rest_hours
             watch.detector.restart(recovered=recovered)
-            self._kept.put(path, watch)
+            self._table.put(path, watch)
 
-    def _begin_anew(self, held: Iterable[str], slices: Slices, *, recovered: bool) -> Iterator[None]:
-        """Let the segments begin anew whose alarms were held back, or would have been, for an incident that is over."""
-        for path in held:
+    def _restart(self, suppressed: Iterable[str], slices: Slices, *, recovered: bool) -> Iterator[None]:
+        """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed."""
+        for path in suppressed:
             watch = self._watches.get(path)
             if watch is not None and watch.drop is None:
                 watch.detector.restart(recovered=recovered)
-                self._kept.put(path, watch)
+                self._table.put(path, watch)
             if slices.is_full():
                 yield
 
     def _find_drops(self, slices: Slices) -> Iterator[None]:
-        found: dict[str, list[str]] = {}
-        yield from self._explain(found, slices)
-        for culprit, alarmed in sorted(found.items()):
+        """Open incidents about the segments that explain the alarms."""
+        alarms: dict[str, list[str]] = {}
+        yield from self._explain_alarms(alarms, slices)
+        for culprit, alarmed in sorted(alarms.items()):
             if slices.is_full():
                 yield
             watch, detector = self._watches[culprit], self._watches[culprit].detector
@@ -137,44 +150,47 @@ class Judge:
                 severity = incident.severity_of(self.split(culprit, since))
                 watch.drop = OpenIncident(self._hour, since, severity, [path for path in alarmed if path != culprit])
                 detector.open_drop()
-                self._kept.put(culprit, watch)
-                self._report_drop(culprit, watch.drop, IncidentAction.OPENED, IncidentReason.NPS_FELL)
+                self._table.put(culprit, watch)
+                self._report_drop(culprit, watch.drop, IncidentReason.NPS_FELL)
 
-    def _explain(self, found: dict[str, list[str]], slices: Slices) -> Iterator[None]:
-        """Enter the segments that explain alarms into `found`, and whose alarms each explains."""
+    def _explain_alarms(self, alarms: dict[str, list[str]], slices: Slices) -> Iterator[None]:
+        """Enter into `alarms`, for each segment that explains alarms, the segments that raised them."""
         for path in self._segments:
             detector = self._watches[path].detector
             if detector.has_dropped(self._threshold) and not self._is_explained_below(path):
                 for culprit in deepest(path, detector.likely_start, self):
-                    found.setdefault(culprit, []).append(path)
-                # Looking for it may take as long as a slice of segments that are as usual.
+                    alarms.setdefault(culprit, []).append(path)
+                # This search may take as long as a whole slice of segments without an alarm.
                 yield
             elif slices.is_full():
                 yield
 
     def _is_explained_below(self, path: str) -> bool:
-        """Say whether open incidents below a segment explain its alarm."""
+        """Say whether open incidents below a segment explain its alarm. If so, note that in one of them."""
         drops = [(below, drop) for below in self._all_below(path) if (drop := self._watches[below].drop) is not None]
         if any(path in drop.explains for _, drop in drops):
             return True
         if not drops:
             return False
         since = min(self._watches[path].detector.likely_start, *(drop.since for _, drop in drops))
-        whole = self.split(path, since)
-        names = {below for below, _ in drops}
-        uppermost = [below for below, _ in drops if names.isdisjoint(lineage(below)[1:])]
-        if not is_little(without(whole, [self.split(below, since) for below in uppermost]), whole):
+        segment = self.split(path, since)
+        dropped = {below for below, _ in drops}
+        uppermost = [below for below, _ in drops if dropped.isdisjoint(lineage(below)[1:])]
+        if not is_little(without(segment, [self.split(below, since) for below in uppermost]), segment):
             return False
         below, drop = drops[0]
         self._watches[below].drop = OpenIncident(drop.hour, drop.since, drop.severity, [*drop.explains, path])
-        self._kept.put(below, self._watches[below])
+        self._table.put(below, self._watches[below])
         return True
 
     def _all_below(self, path: str) -> list[str]:
         return _below(path, self._segments)
 
     def _is_reported_above(self, path: str, since: int) -> bool:
-        """Say whether the nearest ancestor's open incident says all of it."""
+        """Say whether the open incident of the nearest ancestor that has one also covers this segment's drop.
+
+        `since`: the hour in which the segment's drop began.
+        """
         for ancestor in lineage(path)[1:]:
             drop = self._watches[ancestor].drop if ancestor in self._watches else None
             if drop is not None:
@@ -182,39 +198,40 @@ class Judge:
                 return not fell_further(self.split(path, since), self.split(ancestor, since))
         return False
 
-    def _report_drop(self, path: str, opened: OpenIncident, action: IncidentAction, reason: IncidentReason) -> None:
-        split = self.split(path, opened.since)
+    def _report_drop(self, path: str, drop: OpenIncident, reason: IncidentReason) -> None:
+        split = self.split(path, drop.since)
         if reason is IncidentReason.RECOVERED:
-            split = Split(split.before, self.split(path, self._watches[path].detector.recovering_since or opened.since).after)
-        self.outputs.append(incident.drop(path, opened, split, action, reason, self._now))
+            better_since = self._watches[path].detector.recovering_since or drop.since
+            split = Split(split.before, self.split(path, better_since).after)
+        self.outputs.append(incident.drop(incident.Step(path, drop, reason, self._now), split))
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
+        """Resolve the silences of segments that have answers again, or that are not watched any longer."""
         for path, watch in self._watches.items():
             if slices.is_full():
                 yield
             if watch.silence is None or (watch.last_hour == watch.silence.since and not self._is_forgotten(watch)):
                 continue
-            again = watch.last_hour != watch.silence.since
-            reason = IncidentReason.ANSWERED_AGAIN if again else IncidentReason.RETIRED
-            resolved = IncidentAction.RESOLVED
-            self.outputs.append(incident.silence(path, watch.silence, None, resolved, reason, self._now))
+            is_answered = watch.last_hour != watch.silence.since
+            reason = IncidentReason.ANSWERED_AGAIN if is_answered else IncidentReason.RETIRED
+            self.outputs.append(incident.silence(incident.Step(path, watch.silence, reason, self._now)))
             watch.silence = None
-            self._kept.put(path, watch)
+            self._table.put(path, watch)
 
     def _find_silences(self, slices: Slices) -> Iterator[None]:
+        """Open incidents about the segments that have become silent."""
         for path, watch in self._watches.items():
             if slices.is_full():
                 yield
             parent = self._parent(path)
             if watch.silence is None and not self._is_forgotten(watch) and is_silent(watch, parent, self._hour):
                 watch.silence = OpenIncident(self._hour, watch.last_hour, Severity.ERROR)
-                expected = missed(watch, parent, self._hour)
-                opened, reason = IncidentAction.OPENED, IncidentReason.SILENT
-                self.outputs.append(incident.silence(path, watch.silence, expected, opened, reason, self._now))
-                self._kept.put(path, watch)
+                step = incident.Step(path, watch.silence, IncidentReason.SILENT, self._now)
+                self.outputs.append(incident.silence(step, missed(watch, parent, self._hour)))
+                self._table.put(path, watch)
 
     def _flag_jumps(self, slices: Slices) -> Iterator[None]:
-        """Flag the deepest segments in which alone promoters have risen; take the flag back where this is over."""
+        """Flag the segments whose promoters alone have risen, the deepest ones only; take back flags that are over."""
         found: dict[str, Jump] = {}
         for path in self._segments:
             parent = self._parent(path)
@@ -230,25 +247,27 @@ class Judge:
             flagged = None if _below(path, jumping) else found.get(path)
             if flagged != watch.jump:
                 watch.jump = flagged
-                self._kept.put(path, watch)
+                self._table.put(path, watch)
                 self.outputs.append(gaming_flag.output(path, flagged, self._owner(path.encode())))
 
     def _compare_siblings(self, slices: Slices) -> Iterator[None]:
-        for path, children in self._below.items():
+        """Note in each watch how alike the segments below it are."""
+        for path, children in self._children.items():
             watch = self._watches.get(path)
-            alike = likeness([self._watches[child].detector.baseline for child in children])
-            if watch is not None and watch.likeness != alike:
-                watch.likeness = alike
-                self._kept.put(path, watch)
+            found = likeness([self._watches[child].detector.baseline for child in children])
+            if watch is not None and watch.likeness != found:
+                watch.likeness = found
+                self._table.put(path, watch)
             if slices.is_full(1 + len(children)):
                 yield
 
     def _forget(self, slices: Slices) -> Iterator[None]:
+        """Stop watching the segments that have had no answers for a long time."""
         for path, watch in self._watches.items():
             if slices.is_full():
                 yield
             if self._is_forgotten(watch) and watch.drop is None:
-                self._kept.put(path, None)
+                self._table.put(path, None)
 
     def _is_forgotten(self, watch: Watch) -> bool:
         return self._hour - watch.last_hour > KEPT
@@ -259,7 +278,7 @@ class Judge:
 
 
 def _below(path: str, among: Sequence[str]) -> list[str]:
-    """Return the segments below one, among others that are in order."""
+    """Return the segments below one; `among`: the paths to choose from, in their order."""
     if not path:
         return [other for other in among if other]
     first = bisect_left(among, path + SEPARATOR)

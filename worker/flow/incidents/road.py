@@ -1,12 +1,12 @@
-"""The third stage: it takes in the hourly reports of all segments, and judges the tree at each tick (judging.py).
+"""The road of an hourly report: the third stage takes in the reports of all segments, and judges the tree at each tick.
 
-All of it is in one partition, since a drop is reported of the deepest segment that explains it, and a silence is found
-by a segment's neighbours. The tree is judged once every partition of segments has reported everything up to the tick.
-So the result does not depend on how far each partition was, and the import of a history opens no incident about last
-year.
+All segments are in one partition, since a drop is reported of the deepest segment that explains it, and a silence is
+found by comparison with a segment's siblings. The tree is judged once every partition of segments has reported
+everything up to the tick (judging.py). So the result does not depend on how far each partition was, and the import of a
+history opens no incident about last year.
 
-With 100,000 segments that takes seconds, so it is done in slices. Everything that a batch causes is returned with the
-last slice: a crash between two slices leaves nothing behind.
+With 100,000 segments this takes seconds, so it is done in slices. Everything that a batch causes is returned with the
+last slice. So a crash between two slices leaves nothing behind.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from worker.flow.dead_letter import stray
 from worker.flow.incidents.judging import Judge
 from worker.flow.incidents.slices import Slices
 from worker.flow.incidents.too_many import TooMany
-from worker.flow.incidents.too_many import judge as judge_number
+from worker.flow.incidents.too_many import judge as judge_usages
 from worker.flow.lineage import parent_of
 from worker.flow.messages import hourly_report
 from worker.flow.policy import IncidentPolicy, IntakePolicy
@@ -30,7 +30,7 @@ from worker.nps.windows import HOUR
 
 #: The key of the row that says how far the tree has been judged. No path has a NUL.
 CLOCK_KEY = b"\x00clock"
-#: How many segments are looked at in one slice. The event loop waits meanwhile; a look takes about 10 microseconds.
+#: The number of segments in one slice, during which the event loop waits. Each segment takes about 10 microseconds.
 SLICE = 1_000
 _INTAKE = IntakePolicy()
 
@@ -47,7 +47,7 @@ class Clock(msgspec.Struct, array_like=True):
     judged: int = 0
     #: How many segments each partition had at its last tick.
     usages: dict[int, Usage] = {}
-    #: What is known of there being too many segments.
+    #: Whether there are too many segments, as far as is known.
     too_many: TooMany = TooMany()
 
 
@@ -55,7 +55,7 @@ _decode_clock = msgspec.msgpack.Decoder(Clock).decode
 
 
 class Watches:
-    """The rows, with what a batch has changed of them."""
+    """The rows of all segments, with the changes that a batch has made."""
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
         self._rows = rows
@@ -65,26 +65,26 @@ class Watches:
         self.clock = Clock() if clock is None else _decode_clock(clock)
 
     def get(self, path: str) -> Watch | None:
-        """Return what is kept of a segment."""
+        """Return the watch over a segment; None if it is not watched."""
         if path not in self._found:
             row = self._rows.get(path.encode())
             self._found[path] = None if row is None else _decode(row)
         return self._found[path]
 
     def put(self, path: str, watch: Watch | None) -> None:
-        """Note that it has changed; None: that it is not watched any more."""
+        """Note that a watch has changed; None: that the segment is not watched any more."""
         self._found[path] = watch
         self._changed.add(path)
 
     def load(self, slices: Slices) -> Iterator[None]:
-        """Read all rows that have not been read, and bring the segments in their order, in slices."""
+        """Read all rows that have not been read yet, and sort the watches by their paths, in slices."""
         for key in list(self._rows):
             if key != CLOCK_KEY:
                 self.get(key.decode())
                 if slices.is_full():
                     yield
         paths = list(self._found)
-        # Runs that are in order are put in order together in a third of the time.
+        # Sorting takes a third of the time if it is given runs that are sorted already.
         for first in range(0, len(paths), SLICE):
             paths[first : first + SLICE] = sorted(paths[first : first + SLICE])
             if slices.is_full(len(paths[first : first + SLICE])):
@@ -99,12 +99,12 @@ class Watches:
                 yield
 
     def all(self) -> dict[str, Watch]:
-        """Return every segment's, by path and in its order, once all rows are loaded."""
+        """Return every segment's watch by its path, in the order of the paths; all rows must be loaded."""
         return {path: watch for path, watch in self._found.items() if watch is not None}
 
     def close(self, slices: Slices, rows: dict[bytes, bytes | None]) -> Iterator[None]:
-        """Enter the rows to write into `rows`, in slices. Nothing else may be asked from then on."""
-        # Each is let go here, since to free 100,000 of them at once takes a while.
+        """Enter the rows to write into `rows`, in slices. No other method may be called from then on."""
+        # Each watch is freed here, since to free 100,000 of them at once would take long.
         for path in list(self._found):
             watch = self._found.pop(path)
             if path in self._changed:
@@ -122,16 +122,17 @@ def watch(
     policy: IncidentPolicy,
     intake: IntakePolicy = _INTAKE,
 ) -> Decided:
-    """Take in a batch of hourly reports of `partitions` partitions; `owner` says in which of them a segment is.
+    """Take in a batch of hourly reports, and return what its first slice causes. Only the last slice has outputs.
 
-    A record that is not one of the worker's own messages becomes a dead letter, as `intake` says. Only the last slice
-    has outputs and rows.
+    `rows`: of the one partition of watches; `partitions`: how many partitions of segments there are; `owner`: returns
+    the partition of a segment by its key. A record that is not one of the worker's own messages becomes a dead letter,
+    as `intake` says.
     """
     return _Batch(records, rows, partitions, owner, policy, intake).next()
 
 
 class _Batch:
-    """The work that a batch is, and its slices."""
+    """A batch of hourly reports that is decided in slices."""
 
     def __init__(
         self,
@@ -150,17 +151,18 @@ class _Batch:
         self._slices = Slices(SLICE)
         self._outputs: list[Output] = []
         self._rows: dict[bytes, bytes | None] = {}
-        self._work = self._carry_out(records)
+        self._work = self._decide(records)
 
     def next(self) -> Decided:
-        """Do the next slice; with the last one return what all of them cause."""
+        """Decide the next slice. With the last slice, return what all of them cause."""
         try:
             next(self._work)
         except StopIteration:
             return Decided(self._outputs, self._rows, {})
         return Decided([], {}, {}, rest=self.next)
 
-    def _carry_out(self, records: Iterable[Record]) -> Iterator[None]:
+    def _decide(self, records: Iterable[Record]) -> Iterator[None]:
+        """Decide the batch. Yield after each full slice."""
         for record in records:
             try:
                 report = hourly_report.read(record.value)
@@ -179,7 +181,10 @@ class _Batch:
                 yield
 
     def _pass_time(self, source: int, tick: int, usage: Usage | None, now: int) -> Iterator[None]:
-        """Note up to when a partition has reported everything; judge the tree if all of them have come further."""
+        """Note up to when a partition has reported everything. Judge the tree if all partitions have come further.
+
+        `source`: the partition of segments; `tick`: up to when, in ms; `now`: the record's Kafka time, in ms.
+        """
         clock = self._watches.clock
         if tick >= clock.ticks.get(source, 0):
             clock.ticks[source] = tick
@@ -190,16 +195,17 @@ class _Batch:
         time = min((clock.ticks.get(partition, 0) for partition in range(self._partitions)), default=0)
         if time <= clock.judged:
             return
-        last, clock.judged = clock.judged, time
+        previous, clock.judged = clock.judged, time
         yield from self._watches.load(self._slices)
-        judge = Judge(self._watches, last // HOUR, time // HOUR, now, self._owner, self._policy)
+        judge = Judge(self._watches, previous // HOUR, time // HOUR, now, self._owner, self._policy)
         yield from judge.judge(self._slices)
         self._outputs += judge.outputs
-        clock.too_many, steps = judge_number(clock.too_many, clock.usages, self._partitions, time // HOUR, now)
-        self._outputs += steps
+        clock.too_many, outputs = judge_usages(clock.too_many, clock.usages, self._partitions, time // HOUR, now)
+        self._outputs += outputs
 
 
 def _take(path: str, column: bytes, watches: Watches) -> None:
+    """Take in the reported hours of one segment."""
     watch = watches.get(path) or Watch()
     above = parent_of(path)
     parent = None if above is None else watches.get(above)
@@ -208,6 +214,7 @@ def _take(path: str, column: bytes, watches: Watches) -> None:
 
 
 def _prior(parent: Watch) -> Prior:
+    """Return what a parent's baseline says about its children."""
     promoters, passives, detractors = parent.detector.baseline
     n = promoters + passives + detractors
     if not n or not parent.likeness:

@@ -1,15 +1,15 @@
-"""Long work in slices: pure code cannot wait, so it says where whoever carries it out may do something else first."""
+"""Long work in slices. Pure code cannot wait, so it says where its caller may do something else before it goes on."""
 
 
 class Slices:
-    """Counts the steps of some work; after each `steps` of them a slice of it is full."""
+    """Counts the steps of some work, and says when a slice of it is full, which is after `steps` of them."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._done = 0
 
     def is_full(self, steps: int = 1) -> bool:
-        """Count further steps, and say whether a slice is full with them; the next one then begins."""
+        """Count further steps. Say whether they have filled the slice; if so, the next slice begins."""
         self._done += steps
         if self._done < self._steps:
             return False
