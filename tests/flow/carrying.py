@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from zlib import crc32
 
 from flow.records import HERE, POLICY, SECRET, TOPIC, Record
-from nps.telling import numbers
+from nps.making import numbers
 
 from worker.flow import events
 from worker.flow.batch import Decided, Output

@@ -31,12 +31,12 @@ def arrive(answers: Iterable[CountedAnswer]) -> Latest:
 
 
 def held(latest: Latest) -> list[CountedAnswer]:
-    return list(map(CountedAnswer, columns.read(latest.at), columns.read(latest.id), latest.score))
+    return list(map(CountedAnswer, columns.read(latest.at), columns.read(latest.id_hash), latest.score))
 
 
 def bins(answers: Iterable[CountedAnswer]) -> list[int]:
     """Recount: the scores of the newest LAST_N."""
-    newest = sorted(answers, key=lambda answer: (answer.at, answer.id))[-LAST_N:]
+    newest = sorted(answers, key=lambda answer: (answer.at, answer.id_hash))[-LAST_N:]
     return [sum(answer.score == score for answer in newest) for score in range(11)]
 
 

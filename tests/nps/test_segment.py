@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nps.telling import entries
+from nps.making import entries
 
 from worker.nps import latest
 from worker.nps.latest import CountedAnswer
@@ -57,9 +57,9 @@ class World:
             taken = before[1] if before and path in {"root", before[0]} else None
             put = after[1] if after and path in {"root", after[0]} else None
             if taken or put:
-                told = entry(offset, taken, put)
-                self.log.append((path, source, told))
-                assert self.segments[path].count({source: [told]})
+                message = entry(offset, taken, put)
+                self.log.append((path, source, message))
+                assert self.segments[path].count({source: [message]})
             if put:
                 self.newest[path] = max(self.newest.get(path, 0), put.at)
         if after:
@@ -67,8 +67,8 @@ class World:
 
     def replay(self, since: int) -> None:
         """Deliver entries again, as after a crash."""
-        for path, source, told in self.log[since:]:
-            assert not self.segments[path].count({source: [told]})
+        for path, source, message in self.log[since:]:
+            assert not self.segments[path].count({source: [message]})
 
     def restart(self) -> None:
         """Write the rows and read them back."""
@@ -168,9 +168,9 @@ def test_the_order_in_which_sources_interleave_makes_no_difference(order: list[i
 
 def test_a_source_knows_nothing_of_the_others_marks() -> None:
     segment = Segment()
-    told = entry(7, None, CountedAnswer(0, 1, 10))
+    message = entry(7, None, CountedAnswer(0, 1, 10))
 
-    assert [True, False, True, False] == [segment.count({source: [told]}) for source in (1, 1, 2, 2)]
+    assert [True, False, True, False] == [segment.count({source: [message]}) for source in (1, 1, 2, 2)]
     assert segment.marks == {1: 7, 2: 7}
     assert segment.total[10] == 2
 
@@ -199,15 +199,15 @@ def test_entries_in_any_batches_repeated_or_not_give_the_same_windows(
     world = World()
     for step in steps:
         world.answer(0, *step[1:])
-    log = [told for path, _, told in world.log if path == "root"]
+    log = [message for path, _, message in world.log if path == "root"]
     segment, done = Segment(), 0
     while done < len(log):
         first = data.draw(st.integers(0, done), label="first")
         end = data.draw(st.integers(done + 1, len(log)), label="end")
         batch = log[first:end]
-        put = [told for told in batch if told.put]
+        put = [message for message in batch if message.put]
         data.draw(st.randoms(), label="order").shuffle(put)
-        together = [*put, *(told for told in batch if told.moves)]
+        together = [*put, *(message for message in batch if message.moves)]
         together += together[: data.draw(st.integers(0, len(together)), label="again")]
         assert segment.count({0: together})
         assert not segment.count({0: together})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.nps.buckets import Buckets, Opened
+from worker.nps.buckets import Buckets, MutableBuckets
 from worker.nps.histogram import BINS
 from worker.nps.interval import adjusted_wald
 from worker.nps.smoothed import Direction, Indicator, Smoothed, Trend
@@ -22,11 +22,11 @@ Histories = st.dictionaries(st.integers(0, 364), Counts, min_size=1, max_size=40
 
 def ask(history: dict[int, tuple[int, int, int]]) -> Indicator | None:
     """Ask a segment that had so many promoters, passives and detractors on days of these ages."""
-    opened = Opened(Buckets())
+    opened = MutableBuckets(Buckets())
     for age, (promoters, passives, detractors) in history.items():
         first = (_TODAY - age) * BINS
         opened.add({first + 10: promoters, first + 7: passives, first: detractors})
-    return Spans(until=_TODAY * DAY, buckets={DAY: opened.closed()}).indicator()
+    return Spans(until=_TODAY * DAY, buckets={DAY: opened.frozen()}).indicator()
 
 
 def found(history: dict[int, tuple[int, int, int]]) -> Indicator:
@@ -35,7 +35,7 @@ def found(history: dict[int, tuple[int, int, int]]) -> Indicator:
     return result
 
 
-def told(history: dict[int, tuple[int, int, int]]) -> Trend:
+def trend_of(history: dict[int, tuple[int, int, int]]) -> Trend:
     trend = found(history).trend
     assert trend is not None
     return trend
@@ -129,14 +129,14 @@ def test_where_nothing_can_be_said_there_is_no_trend(history: dict[int, tuple[in
 )
 def test_many_answers_say_where_it_goes(change: float, direction: Direction) -> None:
     history = {age: (round(5_000 - change * 20 * age), 3_000, round(2_000 + change * 20 * age)) for age in range(90)}
-    trend = told(history)
+    trend = trend_of(history)
 
     assert direction == trend.direction
     assert (trend.low > 0, trend.high < 0) == (direction is Direction.RISING, direction is Direction.FALLING)
 
 
 def test_few_answers_do_not_say_steady() -> None:
-    assert told(dict.fromkeys(range(60), (1, 1, 1))).direction is Direction.UNCLEAR
+    assert trend_of(dict.fromkeys(range(60), (1, 1, 1))).direction is Direction.UNCLEAR
 
 
 def poisson(rate: float, chance: random.Random) -> int:

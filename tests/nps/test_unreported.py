@@ -52,7 +52,7 @@ def reported_once(hour: int = 10) -> UnreportedHours:
 
 
 @pytest.mark.parametrize("score", range(11))
-def test_an_answer_is_told_as_promoter_passive_or_detractor(score: int) -> None:
+def test_an_answer_is_reported_as_promoter_passive_or_detractor(score: int) -> None:
     unreported = UnreportedHours()
     put(unreported, (5, score))
 
@@ -61,7 +61,7 @@ def test_an_answer_is_told_as_promoter_passive_or_detractor(score: int) -> None:
 
 @given(Batches)
 @example([([(10, 9)], True), ([(40, 9), (90, 9)], False), ([(41, 9), (70, 9), (15, 9)], True)])
-def test_each_answer_is_told_once_or_waits_or_came_a_day_after_its_hour_was_told(
+def test_each_answer_is_reported_once_or_waits_or_came_a_day_after_its_hour_was_reported(
     batches: list[tuple[list[Answer], bool]],
 ) -> None:
     unreported, reported = UnreportedHours(), list[Hour]()
@@ -83,7 +83,9 @@ def test_each_answer_is_told_once_or_waits_or_came_a_day_after_its_hour_was_told
 
 
 @given(Batches)
-def test_no_hour_is_told_twice_or_out_of_order_or_before_it_is_over(batches: list[tuple[list[Answer], bool]]) -> None:
+def test_no_hour_is_reported_twice_or_out_of_order_or_before_it_is_over(
+    batches: list[tuple[list[Answer], bool]],
+) -> None:
     unreported, until, reported = UnreportedHours(), 0, [-1]
     for answers, everything in batches:
         until = max([until, *(hour for hour, _ in answers)])
@@ -95,7 +97,7 @@ def test_no_hour_is_told_twice_or_out_of_order_or_before_it_is_over(batches: lis
 
 
 @given(Answers.flatmap(lambda answers: st.tuples(st.just(answers), st.permutations(answers))), st.data())
-def test_what_has_not_been_told_is_told_by_the_hour_whatever_the_order_and_the_cuts(
+def test_what_has_not_been_reported_is_reported_by_the_hour_whatever_the_order_and_the_cuts(
     orders: tuple[list[Answer], list[Answer]], data: st.DataObject
 ) -> None:
     answers, shuffled = orders
@@ -109,7 +111,7 @@ def test_what_has_not_been_told_is_told_by_the_hour_whatever_the_order_and_the_c
 
 
 @given(Answers, st.data())
-def test_a_history_in_order_is_told_as_it_was_whatever_the_cuts(answers: list[Answer], data: st.DataObject) -> None:
+def test_a_history_in_order_is_reported_as_it_was_whatever_the_cuts(answers: list[Answer], data: st.DataObject) -> None:
     history = sorted(answers)
     unreported, reported, start = UnreportedHours(), list[Hour](), 0
     while start < len(history):
@@ -123,14 +125,14 @@ def test_a_history_in_order_is_told_as_it_was_whatever_the_cuts(answers: list[An
 
 
 @pytest.mark.parametrize(("late", "expected"), [(1, [(100, 0, 0, 1)]), (24, [(100, 0, 0, 1)]), (25, []), (90, [])])
-def test_a_late_answer_is_told_with_the_next_hour_unless_it_is_a_day_late(late: int, expected: list[Hour]) -> None:
+def test_a_late_answer_is_reported_with_the_next_hour_unless_it_is_a_day_late(late: int, expected: list[Hour]) -> None:
     unreported = reported_once(99)
     put(unreported, (100 - late, 0))
 
     assert expected == report(unreported, 101, everything=True)
 
 
-def test_an_answer_whose_hour_was_not_told_is_never_too_late() -> None:
+def test_an_answer_whose_hour_was_not_reported_is_never_too_late() -> None:
     unreported = reported_once(10)
     put(unreported, (100, 9))
     put(unreported, (50, 0))
@@ -149,14 +151,14 @@ def test_few_answers_of_today_wait_and_those_of_yesterday_do_not(n: int, until: 
     assert expected == report(unreported, until)
 
 
-def test_few_of_today_are_told_with_those_of_yesterday() -> None:
+def test_few_of_today_are_reported_with_those_of_yesterday() -> None:
     unreported = UnreportedHours()
     put(unreported, (20, 10), (30, 10))
 
     assert [(20, 1, 0, 0), (30, 1, 0, 0)] == report(unreported, 31)
 
 
-def test_everything_is_told_when_asked_but_for_the_hour_that_is_not_over() -> None:
+def test_everything_is_reported_when_asked_but_for_the_hour_that_is_not_over() -> None:
     unreported = UnreportedHours()
     put(unreported, (30, 10), (31, 0))
 
@@ -164,7 +166,7 @@ def test_everything_is_told_when_asked_but_for_the_hour_that_is_not_over() -> No
     assert [(31, 0, 0, 1)] == report(unreported, 32, everything=True)
 
 
-def test_an_hour_without_answers_is_over_too_once_everything_was_told() -> None:
+def test_an_hour_without_answers_is_over_too_once_everything_was_reported() -> None:
     unreported = reported_once(10)
 
     assert b"" == unreported.report(50, everything=True)
@@ -180,7 +182,7 @@ def test_without_a_word_of_everything_an_hour_without_answers_is_not_over() -> N
     assert [(48, 0, 0, 1)] == report(unreported, 51, everything=True)
 
 
-def test_a_row_of_none_has_nothing_to_tell() -> None:
+def test_a_row_of_none_has_nothing_to_report() -> None:
     assert b"" == UnreportedHours().report(0, everything=True)
     assert b"" == UnreportedHours().report(100, everything=False)
 
@@ -193,7 +195,7 @@ def test_a_correction_of_an_answer_that_waits_leaves_only_the_corrected_one() ->
     assert [(30, 1, 0, 1)] == report(unreported, 32, everything=True)
 
 
-def test_a_correction_of_an_answer_that_was_told_changes_the_next_hour() -> None:
+def test_a_correction_of_an_answer_that_was_reported_changes_the_next_hour() -> None:
     unreported = reported_once(10)
     put(unreported, (11, 9), (11, 9))
     unreported.change(cells([(10, 7)]), cells([(10, 9)]))

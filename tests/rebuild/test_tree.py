@@ -56,7 +56,7 @@ def read(rows: list[dict[bytes, bytes]]) -> list[dict[bytes, Segment]]:
 
 def caught_up(row: bytes, clock: bytes) -> Segment:
     found = segment(row)
-    found.catch_up(segment(clock).ticked)
+    found.catch_up(segment(clock).last_tick)
     found.due = 0
     return found
 

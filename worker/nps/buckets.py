@@ -1,4 +1,4 @@
-"""Histograms of hours or of days: in a row as columns, and opened to be changed."""
+"""Histograms of hours or of days: a row keeps them as columns, and a mutable copy of them can be changed."""
 
 from array import array
 from bisect import bisect_left
@@ -10,7 +10,8 @@ from worker.nps import columns
 from worker.nps.histogram import BINS, PASSIVE_FROM, PROMOTER_FROM, Histogram, empty
 from worker.nps.smoothed import Days
 
-#: How many answers, by bucket and score in one number: the bucket's index times BINS, plus the score.
+#: The number of answers by cell. A cell is a bucket and a score in one number: the bucket's index times BINS, plus the
+#: score.
 Cells = dict[int, int]
 
 _INDEX = "I"
@@ -18,42 +19,46 @@ _NONE = empty()
 
 
 class Buckets(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`indexes`: which hours or days since 1970, in order; `counts`: the bins of each, as wide as `code` says."""
+    """A row's histograms of hours or of days. Hours and days without answers have none."""
 
+    #: The hours or days, counted since 1970, as a column in their order.
     indexes: bytes = b""
+    #: The bins of each histogram, as a column.
     counts: bytes = b""
+    #: The type code of the column `counts`.
     code: str = columns.WIDTHS[0]
 
 
-class Opened:
-    """Buckets that can be changed; each has a bin for each score, or fewer."""
+class MutableBuckets:
+    """Buckets that can be changed."""
 
     def __init__(self, buckets: Buckets, bins: int = BINS) -> None:
+        """Copy a row's buckets; `bins`: the number of bins of each."""
         self._bins = bins
         self._indexes = columns.read(buckets.indexes, _INDEX)
         self._counts = columns.read(buckets.counts, buckets.code)
 
-    def closed(self) -> Buckets:
-        """Return them for the row."""
+    def frozen(self) -> Buckets:
+        """Return the buckets as a row keeps them."""
         return Buckets(columns.write(self._indexes), columns.write(self._counts), self._counts.typecode)
 
     def add(self, cells: Cells) -> None:
         """Add answers."""
-        known, first, bins = -1, 0, self._bins
+        last_index, first, bins = -1, 0, self._bins
         for cell, n in cells.items():
             index = cell // bins
-            if index != known:
-                known, first = index, self._made(index) * bins
+            if index != last_index:
+                last_index, first = index, self._place_of(index) * bins
             spot = first + cell % bins
-            most = self._counts[spot] + n
+            count = self._counts[spot] + n
             try:
-                self._counts[spot] = most
+                self._counts[spot] = count
             except OverflowError:
-                self._counts = columns.wider(self._counts, most)
-                self._counts[spot] = most
+                self._counts = columns.wider(self._counts, count)
+                self._counts[spot] = count
 
     def take(self, cells: Cells) -> Cells:
-        """Take answers out, as far as they are there; return those."""
+        """Take answers out, as far as they are there. Return the answers that were taken out."""
         taken: Cells = {}
         for cell, n in cells.items():
             index, score = divmod(cell, self._bins)
@@ -65,24 +70,27 @@ class Opened:
         return taken
 
     def between(self, first: int, end: int) -> Histogram:
-        """Return the sum of the buckets from `first` on, before `end`."""
+        """Return the sum of the buckets whose indexes are `first` or later, but before `end`."""
         bins = self._bins
         low, high = bisect_left(self._indexes, first) * bins, bisect_left(self._indexes, end) * bins
         return [sum(self._counts[spot:high:bins]) for spot in range(low, low + bins)] if low < high else [0] * bins
 
     def first(self, oldest: int) -> int | None:
-        """Return the index of the first bucket from `oldest` on; None if there is none."""
+        """Return the index of the first bucket that is not before `oldest`; None if there is none."""
         place = bisect_left(self._indexes, oldest)
         return self._indexes[place] if place < len(self._indexes) else None
 
     def rhythm(self, newest: int, length: int) -> tuple[int, int]:
-        """Return how many answers the last `length` buckets have, and how many buckets ago the first of them was."""
+        """Return the number of answers in the last `length` buckets, and how many buckets ago the first of them was.
+
+        `newest`: the index of the last bucket, which counts as one bucket ago.
+        """
         place = bisect_left(self._indexes, newest - length + 1)
         n = sum(self._counts[place * BINS :])
         return n, newest - self._indexes[place] + 1 if n else 0
 
     def days(self, newest: int, length: int) -> Days:
-        """Return the last `length` buckets, which are days, as seen from the newest."""
+        """Return the last `length` buckets, which must be days; `newest`: the index of the last one."""
         place = bisect_left(self._indexes, newest - length + 1)
         bins = [self._counts[place * BINS + score :: BINS] for score in range(BINS)]
         return Days(
@@ -93,12 +101,12 @@ class Opened:
         )
 
     def drop(self, before: int) -> None:
-        """Drop the buckets before an index."""
+        """Drop the buckets whose indexes are before `before`."""
         count = bisect_left(self._indexes, before)
         del self._indexes[:count], self._counts[: count * self._bins]
 
-    def _made(self, index: int) -> int:
-        """Return where a bucket is, after making it if it was not there."""
+    def _place_of(self, index: int) -> int:
+        """Return the place of a bucket; it is made if it is not there."""
         indexes = self._indexes
         place = bisect_left(indexes, index)
         if place == len(indexes):

@@ -1,14 +1,15 @@
-"""Columns: whole numbers side by side, as a row or a message holds them.
+"""Columns: whole numbers one after the other, as rows and messages hold them.
 
-Numbers that are packed one by one are most of what reading and writing a segment's row costs.
+If numbers were packed one by one, that would be most of the cost of reading and writing a segment's row.
 """
 
 import sys
 from array import array
 from collections.abc import Iterable
 
-#: What a number takes, by type code: 8 bytes with a sign; 1, 2, 4 or 8 bytes, from 0 on.
+#: The type code of numbers of 8 bytes with a sign.
 SIGNED = "q"
+#: The type codes of numbers of 1, 2, 4 and 8 bytes without a sign.
 WIDTHS = "BHIQ"
 
 
@@ -18,12 +19,12 @@ def read(column: bytes, code: str = SIGNED) -> "array[int]":
 
 
 def write(numbers: "array[int]") -> bytes:
-    """Return numbers as a column: little-endian, on every machine."""
+    """Return numbers as a column, which is little-endian on every machine."""
     return numbers.tobytes() if sys.byteorder == "little" else _ordered(numbers[:]).tobytes()
 
 
 def wider(numbers: "Iterable[int]", most: int) -> "array[int]":
-    """Return the numbers as wide as the largest of them must be."""
+    """Return the numbers in the narrowest type that can hold `most`, which is the largest of them."""
     return array(next(code for code in WIDTHS if most >> 8 * array(code).itemsize == 0), numbers)
 
 

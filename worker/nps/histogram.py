@@ -1,8 +1,8 @@
-"""The 11-bin histogram of scores 0 to 10. It adds, subtracts and merges exactly, so a tree of segments rolls up."""
+"""The histogram of the scores 0 to 10. Histograms add and subtract exactly, so a parent is the sum of its children."""
 
 from schemas.decision import Category
 
-#: Answers per score, index = score.
+#: The number of answers of each score; the index is the score.
 Histogram = list[int]
 
 BINS = 11
@@ -24,7 +24,7 @@ def classify(score: int) -> Category:
 
 
 def counts(histogram: Histogram) -> tuple[int, int, int]:
-    """Return how many promoters, passives and detractors there are."""
+    """Return the numbers of promoters, passives and detractors."""
     return (
         sum(histogram[PROMOTER_FROM:]),
         sum(histogram[PASSIVE_FROM:PROMOTER_FROM]),
@@ -33,6 +33,6 @@ def counts(histogram: Histogram) -> tuple[int, int, int]:
 
 
 def nps(promoters: int, passives: int, detractors: int) -> float | None:
-    """Return the Net Promoter Score in points, -100 to 100; None when nobody answered."""
+    """Return the Net Promoter Score in points, from -100 to 100; None if nobody answered."""
     n = promoters + passives + detractors
     return 100.0 * (promoters - detractors) / n if n else None

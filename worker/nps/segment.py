@@ -1,4 +1,4 @@
-"""A segment: everything its NPS is computed from, and what has been counted already."""
+"""A segment: everything that its NPS is computed from, and up to which offsets answers have been counted."""
 
 from array import array
 from collections.abc import Iterable, Mapping
@@ -22,55 +22,56 @@ _WIDTH = 4
 
 
 class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record's effect on one segment: the answer it takes out (of the revision before) and the one it puts in.
+    """How one record corrects one segment: it takes an answer out, or puts one in, or both."""
 
-    `more`: further answers that the same record takes out or puts in, such as those of a burst, each pair with the
-    offset at which the one that is taken out was counted.
-    """
-
+    #: The offset of the record.
     offset: int
+    #: The answer that is taken out, which is that of the previous revision.
     taken: CountedAnswer | None
+    #: The answer that is put in.
     put: CountedAnswer | None
-    taken_offset: int = -1  # at which the answer that is taken out was counted; -1: by a version that did not say
+    #: The offset at which the answer that is taken out was counted; -1 in messages of versions that did not say.
+    taken_offset: int = -1
+    #: Further answers that the same record takes out or puts in, such as those of a burst. Their fields are `taken`,
+    #: `put` and `taken_offset`.
     more: tuple[tuple[CountedAnswer | None, CountedAnswer | None, int], ...] = ()
 
     @property
     def changes(self) -> tuple[tuple[CountedAnswer | None, CountedAnswer | None, int], ...]:
-        """What is taken out and put in, pair by pair, with the offset of what is taken out."""
+        """All answers that are taken out and put in; the fields are `taken`, `put` and `taken_offset`."""
         return (self.taken, self.put, self.taken_offset), *self.more
 
 
 class Entries(msgspec.Struct, array_like=True, gc=False):
-    """What responses of one source add to one segment, in any order.
+    """What responses of one partition change in one segment, in any order."""
 
-    `put`: a column of offset, time, id and score of each answer, one after the other; `moves`: the corrections;
-    `people`: a column of the differences where a customer has given other answers (people.py), None: by a version that
-    did not count by customer.
-    """
-
+    #: The new answers: a column of the offset, the time in ms, the id's hash and the score of each.
     put: bytes = b""
+    #: The corrections.
     moves: list[Move] = []
+    #: A column of the differences, where a customer has given other answers (people.py); None in messages of versions
+    #: that did not count by customer.
     people: bytes | None = None
 
 
-def _new(told: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
-    """Return the numbers of `put`, and the moves, beyond an offset. Messages may come twice: an offset counts once."""
-    put = columns.read(told[0].put if len(told) == 1 else b"".join([entries.put for entries in told]))
+def _new(messages: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
+    """Return the numbers of `put`, and the moves, beyond an offset. Messages may repeat an offset: it counts once."""
+    put = columns.read(messages[0].put if len(messages) == 1 else b"".join([entries.put for entries in messages]))
     offsets = put[::_WIDTH]
-    if put and (min(offsets) <= mark or (len(told) > 1 and len(set(offsets)) < len(offsets))):
+    if put and (min(offsets) <= mark or (len(messages) > 1 and len(set(offsets)) < len(offsets))):
         firsts = {offset: first for first, offset in zip(range(0, len(put), _WIDTH), offsets, strict=True)}
         kept = array(put.typecode)
         for offset, first in firsts.items():
             if offset > mark:
                 kept += put[first : first + _WIDTH]
         put = kept
-    moves = {move.offset: move for entries in told for move in entries.moves if move.offset > mark}
+    moves = {move.offset: move for entries in messages for move in entries.moves if move.offset > mark}
     return put, list(moves.values())
 
 
-def _differences(told: list[Entries], mark: int) -> Iterable[Difference]:
-    """Return the differences beyond an offset, each once: an event has at most three of a segment, none alike."""
-    numbers = columns.read(b"".join([entries.people for entries in told if entries.people]))
+def _differences(messages: list[Entries], mark: int) -> Iterable[Difference]:
+    """Return the differences beyond an offset, each once. One response causes at most three, and no two are equal."""
+    numbers = columns.read(b"".join([entries.people for entries in messages if entries.people]))
     if not numbers:
         return ()
     each = zip(
@@ -83,8 +84,8 @@ def _differences(told: list[Entries], mark: int) -> Iterable[Difference]:
     return [difference for difference in dict.fromkeys(each) if difference[0] > mark]
 
 
-class _News(NamedTuple):
-    """What entries come to: answers put in, answers taken out, and differences by customer."""
+class _Changes(NamedTuple):
+    """What new entries change in all: the answers put in, the answers taken out, and the differences by customer."""
 
     put: list[PlainAnswer]
     taken: list[PlainAnswer]
@@ -92,41 +93,51 @@ class _News(NamedTuple):
 
 
 class Segment(msgspec.Struct, array_like=True):
-    """`marks`: per source, the highest offset counted. One event is one entry, so an offset tells all of it.
+    """The row of a segment or a survey. Hours are counted since 1970.
 
-    `jump`: what was found beside its neighbours, if anything was. `due`: the first hour since 1970 in which a tick
-    changes anything here. `ticked`: the time in ms of the last tick that this row took part in, or that was before its
-    first answer. `counted`: the hour in which answers last arrived, by Kafka's time; 0: not known. `first`: per source,
-    the first offset counted since the row is here; an answer of before is in no window. A source that only `marks` has
-    is older than this field. `people`: each customer's latest answers; None in a row of the version before.
-    `scale_reported`: the log has said that the answers look as if they were given on another scale. `left_out`: only in
-    the row that says when the last tick was: the last answer that found no room in the partition.
+    A source is a partition of the responses topic.
     """
 
+    #: For each source: the highest offset that was counted. A response makes one entry, so an offset stands for all of
+    #: it.
     marks: dict[int, int] = msgspec.field(default_factory=dict)
+    #: All answers.
     total: Histogram = msgspec.field(default_factory=histogram.empty)
+    #: The latest answers.
     latest: Latest = msgspec.field(default_factory=Latest)
+    #: The windows over time.
     spans: Spans = msgspec.field(default_factory=Spans)
+    #: The hours that have not been reported to the stage that watches over all segments.
     unreported: UnreportedHours = msgspec.field(default_factory=UnreportedHours)
+    #: How promoters rose in this segment and not among its siblings; None if they did not.
     jump: Jump | None = None
+    #: The first hour in which a tick changes anything here.
     due: int = 0
-    ticked: int = 0
-    counted: int = 0
-    first: dict[int, int] = msgspec.field(default_factory=dict)
+    #: The time, in ms, of the last tick that this row took part in, or that came before its first answer.
+    last_tick: int = 0
+    #: The hour in which answers last arrived, by Kafka's time; 0 if it is not known.
+    last_arrival: int = 0
+    #: For each source: the first offset that was counted after this row was made. Earlier answers are in no window. A
+    #: source that only `marks` has was counted before rows had this field.
+    first_offsets: dict[int, int] = msgspec.field(default_factory=dict)
+    #: Each customer's latest answer; None in rows of versions that did not count by customer.
     people: People | None = None
+    #: Whether the log has said that the answers look as if they were given on another scale.
     scale_reported: bool = False
+    #: Only in the row that says when the last tick was: the last answer for whose segment there was no room in the
+    #: partition.
     left_out: LeftOut | None = None
 
-    def count(self, told: Mapping[int, list[Entries]]) -> bool:
-        """Count entries, by their source, and each once: one at or below its source's mark is a replay.
+    def count(self, by_source: Mapping[int, list[Entries]]) -> bool:
+        """Count entries, each once. An entry at or below its source's mark is a replay.
 
-        Say whether any was counted. A correction takes out only what has been counted here: the row of a segment that
-        was forgotten, or for which there was no room, knows nothing of answers of before.
+        Say whether any entry was counted. A correction takes out only what has been counted here. A segment that was
+        forgotten, or for which there was no room, does not know the answers that came before its row was made.
         """
-        news = _News([], [], [])
-        for source, entries in told.items():
-            self._take_in(source, entries, news)
-        put, taken, differences = news
+        changes = _Changes([], [], [])
+        for source, entries in by_source.items():
+            self._take_in(source, entries, changes)
+        put, taken, differences = changes
         if not put and not taken:
             return False
         for _, _, score in put:
@@ -134,68 +145,71 @@ class Segment(msgspec.Struct, array_like=True):
         for _, _, score in taken:
             self.total[score] = max(0, self.total[score] - 1)
         self.latest.change(put, taken)
-        came, went = self.spans.change(put, taken)
-        self.unreported.change(came, went)
+        put_cells, taken_cells = self.spans.change(put, taken)
+        self.unreported.change(put_cells, taken_cells)
         if self.people is not None:
-            self.people.change(came, went, differences, self.spans.until or 0)
+            self.people.change(put_cells, taken_cells, differences, self.spans.until or 0)
         return True
 
-    def _take_in(self, source: int, entries: list[Entries], news: _News) -> None:
-        """Add to the news what is new of a source's entries, and note how far they go."""
+    def _take_in(self, source: int, entries: list[Entries], changes: _Changes) -> None:
+        """Add what is new in a source's entries to the changes, and note how far the entries go."""
         last = self.marks.get(source, -1)
         numbers, moves = _new(entries, last)
         if not numbers and not moves:
             return
         offsets = [*numbers[::_WIDTH], *(move.offset for move in moves)]
         if source not in self.marks:
-            self.first[source] = min(offsets)
+            self.first_offsets[source] = min(offsets)
         self.marks[source] = max(offsets)
-        news.put.extend(zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True))
+        changes.put.extend(zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True))
         for taken, put, taken_offset in (change for move in moves for change in move.changes):
             if put is not None:
-                news.put.append(put)
+                changes.put.append(put)
             if taken is not None and self._has(source, taken_offset):
-                news.taken.append(taken)
-        first = self.first.get(source, -1)
-        news.differences.extend(
+                changes.taken.append(taken)
+        first = self.first_offsets.get(source, -1)
+        changes.differences.extend(
             (offset, at, code, counted)
             for offset, at, code, counted in _differences(entries, last)
             if counted < 0 or counted >= first
         )
 
     def _has(self, source: int, offset: int) -> bool:
-        """Say whether an answer has been counted here, as far as is known."""
-        return offset < 0 or offset >= self.first.get(source, -1)
+        """Say whether the answer at a source's offset has been counted here; if that is not known, say yes."""
+        return offset < 0 or offset >= self.first_offsets.get(source, -1)
 
     def catch_up(self, time: int) -> None:
-        """Take part in the ticks up to a time, in ms, that have passed the row over because they changed nothing."""
-        if time > self.ticked:
-            self.ticked = time
+        """Take part in the ticks up to a time, in ms, which left this row out because they changed nothing in it."""
+        if time > self.last_tick:
+            self.last_tick = time
             self.spans.tick(time)
             self.unreported.reported_until = max(self.unreported.reported_until, time // HOUR - 1)
 
     def tick(self, time: int) -> bool:
-        """Let the windows end at a tick's time, in ms; say whether they have moved on."""
-        self.ticked = max(self.ticked, time)
-        self.counted = self.counted or time // HOUR
+        """Let the windows end at a tick's time, in ms. Say whether that has moved them."""
+        self.last_tick = max(self.last_tick, time)
+        self.last_arrival = self.last_arrival or time // HOUR
         return self.spans.tick(time)
 
-    def is_over(self, time: int) -> bool:
-        """Say whether neither an answer was given, nor one has arrived, within the widest window before a tick."""
-        return not self.unreported.hours and self.spans.is_empty and time // HOUR >= self._forgotten_in
+    def can_be_forgotten(self, time: int) -> bool:
+        """Say whether the segment can be forgotten: in the widest window before a tick no answer was given or arrived.
+
+        `time`: of the tick, in ms.
+        """
+        return not self.unreported.hours and self.spans.is_empty and time // HOUR >= self._forgotten_from
 
     @property
     def next_change(self) -> int:
-        """The first hour since 1970 in which a tick changes anything, or an earlier one."""
+        """The first hour, counted since 1970, in which a tick changes anything here, or an earlier hour."""
         changes = [*(hour + 1 for hour in self.unreported.hours), *self.spans.changes()]
-        return min(changes) if changes else self._forgotten_in
+        return min(changes) if changes else self._forgotten_from
 
     @property
-    def _forgotten_in(self) -> int:
-        return self.counted + WIDEST_HOURS
+    def _forgotten_from(self) -> int:
+        return self.last_arrival + WIDEST_HOURS
 
     def report_hours(self, tick: int | None) -> bytes:
-        """Return hours that are over, as a column (unreported.py), and note that they are reported.
+        """Return hours that have ended, as a column (unreported.py), and note that they are reported.
 
         `tick`: the time of a tick, in ms; None without one.
         """

@@ -1,9 +1,9 @@
-"""The smoothed NPS and its trend: what a medium-term indicator is about, and how sure one can be of it.
+"""The smoothed NPS and its trend: an indicator over the medium term, with its uncertainty.
 
-Each answer weighs half as much for every half-life of its age (Cormode, Shkapenyuk, Srivastava,
-Xu (2009), "Forward decay: a practical time decay model for streaming systems", ICDE). The half-life follows the
-segment's rhythm: as many answers carry a quiet one's figure as a busy one's. Everything is computed from the exact
-days, so neither the order of arrival nor a correction leaves a trace.
+An answer's weight halves with every half-life of its age (Cormode, Shkapenyuk, Srivastava, Xu (2009), "Forward decay: a
+practical time decay model for streaming systems", ICDE). The half-life depends on how often the segment has answers, so
+that the indicator of a quiet segment rests on as many answers as that of a busy one. Everything is computed from the
+exact numbers of each day. So the result does not depend on the order in which answers and corrections arrive.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,26 @@ from typing import NamedTuple
 
 from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_variance, adjusted_wald
 
-#: Responses that one half-life should have, and its bounds in days.
+#: The number of responses that one half-life should have, and the bounds of a half-life in days.
 _RESPONSES = 81.0
 _SHORTEST, LONGEST = 7, 90
-#: Over so many days the rhythm of a segment is measured.
+#: The number of days over which the rhythm of a segment is measured.
 RHYTHM_DAYS = 90
-#: A trend is told per so many days; below so many days there is none.
+#: A trend is given in points per this number of days.
 TREND_DAYS = 30
+#: If the answers were given within fewer days than this, there is no trend.
 _FEWEST_DAYS = 14
-#: A change of less than so many points in TREND_DAYS is none that anybody would act upon.
+#: Nobody would act upon a change of fewer points than this in TREND_DAYS.
 _NEGLIGIBLE = 5.0
 _POINTS = 100.0
-#: After so many half-lives an answer weighs less than a thousandth, and is left out.
+#: An answer that is older than this number of half-lives weighs less than a thousandth, and is left out.
 HALVINGS = 10
 
 
 class Days(NamedTuple):
-    """Promoters, passives and detractors by day, the oldest first; `ages`: how many days ago."""
+    """The numbers of promoters, passives and detractors by day, the oldest day first."""
 
+    #: How many days ago each day was.
     ages: Sequence[int]
     promoters: Sequence[int]
     passives: Sequence[int]
@@ -40,17 +42,19 @@ class Days(NamedTuple):
 
 
 class Smoothed(NamedTuple):
-    """In points. `n_eff`: so many equally weighted answers would be as sure; `half_life` in days."""
+    """The smoothed NPS, with the ends of its 95 % interval, in points."""
 
     nps: float
     low: float
     high: float
+    #: The effective number of answers: as many answers of equal weight would have the same uncertainty.
     n_eff: float
+    #: In days.
     half_life: int
 
 
 class Direction(StrEnum):
-    """What the trend's interval says."""
+    """Where the trend goes, as far as its interval shows."""
 
     RISING = "rising"
     FALLING = "falling"
@@ -59,7 +63,7 @@ class Direction(StrEnum):
 
 
 class Trend(NamedTuple):
-    """Points per TREND_DAYS, with the interval's ends."""
+    """How the NPS changes, in points per TREND_DAYS, with the ends of the 95 % interval."""
 
     direction: Direction
     change: float
@@ -68,24 +72,26 @@ class Trend(NamedTuple):
 
 
 class Indicator(NamedTuple):
-    """Trend is None below two weeks, or below 30 answers' worth."""
+    """The smoothed NPS and its trend."""
 
     smoothed: Smoothed
+    #: None if the answers were given within less than two weeks, or if n_eff is below 30.
     trend: Trend | None
 
 
 def half_life(n: int, days: int) -> int:
-    """Return the half-life in whole days, of n answers within RHYTHM_DAYS: time for 81, from a week to a quarter.
+    """Return the half-life in whole days: the time in which 81 answers come, from a week to a quarter.
 
-    `days`: how long ago the first of them was given, today included.
+    `n`: the number of answers within RHYTHM_DAYS; `days`: how many days ago the first of them was given, today
+    included.
     """
     return round(min(max(_RESPONSES * days / n, _SHORTEST), LONGEST)) if n else LONGEST
 
 
 def indicator(days: Days, life: int) -> Indicator | None:
-    """Return the smoothed NPS, with its adjusted-Wald interval at n_eff, and the trend; None without any answer.
+    """Return the smoothed NPS and its trend; None if there is no answer. The interval is the adjusted-Wald of n_eff.
 
-    No day may be older than HALVINGS half-lives.
+    `life`: the half-life in days. No day may be older than HALVINGS half-lives.
     """
     n = list(map(sum, zip(days.promoters, days.passives, days.detractors, strict=True)))
     if not any(n):
@@ -106,9 +112,9 @@ def indicator(days: Days, life: int) -> Indicator | None:
 
 
 def _trend(days: Days, n: list[int], weights: Sequence[float], since: list[float], variance: float) -> Trend:
-    """Return the slope of a weighted least-squares line through the answers; `since` is each day's t - t̄.
+    """Return the slope of a weighted least-squares line through the answers; `since`: t - t̄ of each day, in days.
 
-    Its variance is that of weighted answers which all have the same: s² Σ w² (t - t̄)² / (Σ w (t - t̄)²)².
+    All answers have the same variance s², so that of the slope is s² Σ w² (t - t̄)² / (Σ w (t - t̄)²)².
     """
     moments = list(map(mul, weights, since))
     each = list(map(mul, n, moments))

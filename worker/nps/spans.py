@@ -1,23 +1,25 @@
-"""Windows over event time: a histogram per hour and per day, and a running total per window.
+"""Windows over event time: a histogram for each hour and each day, and a running total for each window.
 
-The totals follow the newest answer's time, or a tick's where that is later: when it moves on, the buckets that leave
-are subtracted. A late answer goes to its own bucket and to the windows that reach back so far.
+The windows end at the time of the newest answer, or of a tick if that is later. When the end moves, the buckets that
+leave a window are subtracted from its total. A late answer is added to its own bucket, and to the windows that have it.
 """
 
 import msgspec
 
-from worker.nps.buckets import Buckets, Cells, Opened
+from worker.nps.buckets import Buckets, Cells, MutableBuckets
 from worker.nps.histogram import BINS, Histogram, empty
 from worker.nps.latest import PlainAnswer
 from worker.nps.smoothed import HALVINGS, LONGEST, RHYTHM_DAYS, Indicator, half_life, indicator
 from worker.nps.windows import DAY, HOUR, SPANS, Span
 
-#: What a row's totals stand for.
+#: The windows that a row's totals belong to.
 _SHAPE = ",".join(span.name for span in SPANS)
+#: The number of buckets to keep, by their unit.
 _WIDEST = {unit: max(span.length for span in SPANS if span.unit == unit) for unit in {span.unit for span in SPANS}}
 
 
 def _by_hour(answers: list[PlainAnswer]) -> Cells:
+    """Return how many answers there are by hour and score."""
     found: Cells = {}
     for at, _, score in answers:
         cell = at // HOUR * BINS + score
@@ -26,7 +28,7 @@ def _by_hour(answers: list[PlainAnswer]) -> Cells:
 
 
 def _by(unit: int, hours: Cells, oldest: int) -> Cells:
-    """Return hours' cells added up by a longer unit, from its bucket `oldest` on."""
+    """Return the cells of hours, added up by another unit in ms, from the bucket with the index `oldest` on."""
     first, width = oldest * BINS, unit // HOUR * BINS
     if unit == HOUR:
         return {cell: n for cell, n in hours.items() if cell >= first}
@@ -39,15 +41,19 @@ def _by(unit: int, hours: Cells, oldest: int) -> Cells:
 
 
 class Spans(msgspec.Struct, array_like=True):
-    """`until`: where the windows end, in ms, None before any answer; `buckets`: by unit; `totals`: as `shape` says."""
+    """The windows over time of one segment."""
 
+    #: The time at which the windows end, in ms; None before the first answer.
     until: int | None = None
+    #: The histograms of hours and of days, by their unit in ms.
     buckets: dict[int, Buckets] = msgspec.field(default_factory=lambda: {unit: Buckets() for unit in _WIDEST})
+    #: The total of each window, in the order of `shape`.
     totals: list[Histogram] = msgspec.field(default_factory=lambda: [empty() for _ in SPANS])
+    #: The names of the windows that the totals belong to.
     shape: str = _SHAPE
 
     def refit(self) -> None:
-        """Make a row that was written for other windows one for these."""
+        """Adapt a row that was written by a version with other windows."""
         if self.shape == _SHAPE:
             return
         self.shape = _SHAPE
@@ -55,45 +61,45 @@ class Spans(msgspec.Struct, array_like=True):
             self.buckets.setdefault(unit, Buckets())
         self.totals = [empty() for _ in SPANS]
         if self.until is not None:
-            for number, span in enumerate(SPANS):
-                opened = Opened(self.buckets[span.unit])
-                self.totals[number] = opened.between(span.oldest(self.until), self.until // span.unit + 1)
+            for place, span in enumerate(SPANS):
+                buckets = MutableBuckets(self.buckets[span.unit])
+                self.totals[place] = buckets.between(span.oldest(self.until), self.until // span.unit + 1)
 
     def tick(self, time: int) -> bool:
-        """Let the windows end at a time, in ms, if they end in an hour before; say whether they did."""
+        """Let the windows end at a time, in ms, if they end in an earlier hour. Say whether they did."""
         if self.until is None or self.until // HOUR >= time // HOUR:
             return False
         self._change({}, {}, time)
         return True
 
     def change(self, put: list[PlainAnswer], taken: list[PlainAnswer]) -> tuple[Cells, Cells]:
-        """Count answers, and take others out again; what has left every window is nowhere to be taken from.
+        """Put answers in and take others out. Answers that have left every window need not be taken out.
 
-        Return both by hour.
+        Return the numbers of both by hour and score.
         """
-        came, went = _by_hour(put), _by_hour(taken)
+        put_cells, taken_cells = _by_hour(put), _by_hour(taken)
         until = max(put)[0] if put else self.until
         if until is not None:
-            self._change(came, went, until)
-        return came, went
+            self._change(put_cells, taken_cells, until)
+        return put_cells, taken_cells
 
-    def _change(self, came: Cells, went: Cells, until: int) -> None:
+    def _change(self, put: Cells, taken: Cells, until: int) -> None:
         before = self.until
         self.until = until if before is None else max(before, until)
         for unit, widest in _WIDEST.items():
             now = self.until // unit
-            buckets = Opened(self.buckets[unit])
+            buckets = MutableBuckets(self.buckets[unit])
             if before is not None and before // unit < now:
-                self._leave(unit, before, buckets)
+                self._subtract_leaving(unit, before, buckets)
                 buckets.drop(now - widest + 1)
-            if came:
-                added = _by(unit, came, now - widest + 1)
+            if put:
+                added = _by(unit, put, now - widest + 1)
                 buckets.add(added)
-                self._total(unit, added, 1)
-            if went:
-                # What is not there had left every window there was, before a longer one was added.
-                self._total(unit, buckets.take(_by(unit, went, now - widest + 1)), -1)
-            self.buckets[unit] = buckets.closed()
+                self._add_to_totals(unit, added, 1)
+            if taken:
+                # An answer that is not there had left all windows of an earlier version, before a longer one was added.
+                self._add_to_totals(unit, buckets.take(_by(unit, taken, now - widest + 1)), -1)
+            self.buckets[unit] = buckets.frozen()
 
     @property
     def is_empty(self) -> bool:
@@ -101,46 +107,46 @@ class Spans(msgspec.Struct, array_like=True):
         return not self.buckets[DAY].indexes
 
     def changes(self) -> list[int]:
-        """Return hours since 1970: no tick before the first of them changes a window, the smoothed score or the trend.
+        """Return hours, counted since 1970. No tick before the first of them changes a window, the score or the trend.
 
-        That is when the oldest answer of some window leaves it. The smoothed score and the trend stay the same as days
-        pass, since all weights shrink alike, except that the half-life follows the rhythm until it is at its longest.
+        A window changes when its oldest answer leaves it. The smoothed score and the trend stay the same as days pass,
+        since all weights shrink by the same factor. Only the half-life still changes, until it is at its longest.
         """
         if self.until is None:
             return []
-        leave = []
+        hours = []
         for unit in _WIDEST:
-            opened, spans = Opened(self.buckets[unit]), [span for span in SPANS if span.unit == unit]
+            buckets, spans = MutableBuckets(self.buckets[unit]), [span for span in SPANS if span.unit == unit]
             for span in spans:
-                oldest = opened.first(span.oldest(self.until))
+                oldest = buckets.first(span.oldest(self.until))
                 if oldest is not None:
-                    leave.append((oldest + span.length) * unit // HOUR)
+                    hours.append((oldest + span.length) * unit // HOUR)
         today = self.until // DAY
-        days = Opened(self.buckets[DAY])
+        days = MutableBuckets(self.buckets[DAY])
         oldest = days.first(today - RHYTHM_DAYS + 1)
         if oldest is not None:
-            leave.append((oldest + RHYTHM_DAYS) * DAY // HOUR)
+            hours.append((oldest + RHYTHM_DAYS) * DAY // HOUR)
         if half_life(*days.rhythm(today, RHYTHM_DAYS)) < LONGEST:
-            leave.append((today + 1) * DAY // HOUR)
-        return leave
+            hours.append((today + 1) * DAY // HOUR)
+        return hours
 
     def indicator(self) -> Indicator | None:
-        """Return the smoothed score and the trend as of where the windows end; None without recent answers."""
+        """Return the smoothed score and the trend as of the end of the windows; None without recent answers."""
         if self.until is None:
             return None
-        opened, today = Opened(self.buckets[DAY]), self.until // DAY
-        life = half_life(*opened.rhythm(today, RHYTHM_DAYS))
-        return indicator(opened.days(today, HALVINGS * life + 1), life)
+        days, today = MutableBuckets(self.buckets[DAY]), self.until // DAY
+        life = half_life(*days.rhythm(today, RHYTHM_DAYS))
+        return indicator(days.days(today, HALVINGS * life + 1), life)
 
-    def _leave(self, unit: int, before: int, buckets: Opened) -> None:
-        """Take out of the totals what has left the windows since they ended at `before`."""
+    def _subtract_leaving(self, unit: int, before: int, buckets: MutableBuckets) -> None:
+        """Subtract from the totals the answers that have left the windows since they ended at `before`, in ms."""
         assert self.until is not None
         for span, total in self._by_span(unit):
             for score, n in enumerate(buckets.between(span.oldest(before), span.oldest(self.until))):
                 total[score] -= n
 
-    def _total(self, unit: int, cells: Cells, sign: int) -> None:
-        """Add cells to the totals of the windows they are in, or subtract them."""
+    def _add_to_totals(self, unit: int, cells: Cells, sign: int) -> None:
+        """Add cells to the totals of the windows that they are in, or subtract them if the sign is -1."""
         assert self.until is not None
         for span, total in self._by_span(unit):
             first = span.oldest(self.until) * BINS

@@ -1,9 +1,9 @@
 """The hours of a segment that have not yet been reported to the stage that watches over all segments.
 
-An hour is reported once: when a tick has ended it, or a day later where ticks are behind, as they are while a history
-is imported. So answers that arrive out of order still find their hour. A reported hour does not change: an answer or a
-correction that comes later is reported with the next hour, unless it is a day late; then it is left out. While ticks
-are behind, a quiet segment is reported about once a day.
+An hour is reported once: when a tick has ended it, or a day later if ticks are behind, as they are while a history is
+imported. So answers that arrive out of order are still counted in their hour. A reported hour does not change: an
+answer or a correction that comes later is reported with the next hour, or left out if it is a day late. While ticks are
+behind, a quiet segment is reported about once a day.
 """
 
 from array import array
@@ -21,25 +21,25 @@ WIDTH = 4
 _PLACES = tuple(
     [Category.PROMOTER, Category.PASSIVE, Category.DETRACTOR].index(classify(score)) for score in range(BINS)
 )
-#: In hours. An answer that comes later than this after its hour was reported says nothing about the present. And where
+#: In hours. An answer that comes later than this after its hour was reported says nothing about the present. And if
 #: ticks are behind, no more answers are expected to an hour that is older than this.
 LATE = 24
-#: Fewer answers than this wait for the end of their day.
-_WORTH_IT = 8
+#: If there are fewer answers than this, they are not reported before the end of their day.
+_WORTH_REPORTING = 8
 _DAY = 24
 
 
 class UnreportedHours(msgspec.Struct, array_like=True):
-    """What has not been reported. Hours are counted since 1970."""
+    """The hours that have not been reported. Hours are counted since 1970."""
 
     #: The last hour that has been reported; -1 if none has.
     reported_until: int = -1
-    #: The promoters, passives and detractors of each hour that has not.
+    #: The promoters, passives and detractors of each later hour.
     hours: dict[int, list[int]] = {}
 
-    def change(self, came: Cells, went: Cells) -> None:
-        """Take in the answers that were put in (`came`) and taken out (`went`)."""
-        for sign, cells in ((1, came), (-1, went)):
+    def change(self, put: Cells, taken: Cells) -> None:
+        """Take in the answers that were put in and taken out, by hour and score."""
+        for sign, cells in ((1, put), (-1, taken)):
             for cell, n in cells.items():
                 hour, score = divmod(cell, BINS)
                 if hour <= self.reported_until:
@@ -55,14 +55,13 @@ class UnreportedHours(msgspec.Struct, array_like=True):
     def report(self, until: int, *, everything: bool) -> bytes:
         """Return the hours before `until` as a column, and note that they are reported.
 
-        The column is empty as long as the hours are all of today and hold few answers, unless `everything` is asked
-        for.
+        Unless `everything` is asked for, the column is empty while the hours are all of one day and have few answers.
         """
         ended = [hour for hour in self.hours if hour < until]
         if not ended and not everything:
             return b""
         answers = sum(sum(self.hours[hour]) for hour in ended)
-        if not everything and answers < _WORTH_IT and min(ended) // _DAY == until // _DAY:
+        if not everything and answers < _WORTH_REPORTING and min(ended) // _DAY == until // _DAY:
             return b""
         reported = array(columns.SIGNED)
         for hour in sorted(ended):

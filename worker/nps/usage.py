@@ -1,21 +1,23 @@
-"""How many segments and surveys a partition of them counts, of its share of `segments.most`."""
+"""How many segments and surveys a partition counts, compared with its share of `segments.most`."""
 
 import msgspec
 
 
 class LeftOut(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An answer that was not counted under a path of its own, as there were too many: its hour since 1970, its path."""
+    """An answer that was not counted under its own path, since there were too many segments."""
 
+    #: The hour in which it arrived, counted since 1970.
     hour: int
+    #: The path of its segment or survey.
     path: str
 
 
 class Usage(msgspec.Struct, array_like=True, frozen=True):
-    """`segments`: how many there are, surveys included; `most`: how many there may be; `left_out`: the last answer.
+    """How much of its share a partition uses."""
 
-    None if no answer has ever been left out, as far as is known.
-    """
-
+    #: How many segments and surveys it counts.
     segments: int
+    #: How many it may count.
     most: int
+    #: The last answer that was left out; None if none is known.
     left_out: LeftOut | None = None

@@ -1,7 +1,7 @@
-"""The windows a segment's NPS is kept over.
+"""The windows over which a segment's NPS is kept.
 
-Adding one is a line in SPANS. Rows written before are refitted when they are read, from the buckets they kept: a window
-longer than any before fills up from then on.
+Another window is a line in SPANS. Rows that were written without it are adapted when they are read, from the buckets
+that they have. A window that is longer than all earlier ones begins with those buckets, and fills up from then on.
 """
 
 from typing import NamedTuple
@@ -11,20 +11,22 @@ DAY = 86_400_000
 
 
 class Span(NamedTuple):
-    """A window over the last `length` buckets of `unit` milliseconds, the one in which it ends included."""
+    """A window over time. It ends within its last bucket, which is included."""
 
     name: str
+    #: The length of a bucket, in ms.
     unit: int
+    #: The number of buckets.
     length: int
 
     def oldest(self, until: int) -> int:
-        """Return the index of the oldest bucket inside the window that ends at `until`, in ms."""
+        """Return the index of the oldest bucket of the window that ends at `until`, in ms."""
         return until // self.unit - self.length + 1
 
 
 ALL = "all"
 LAST = "last_100"
-#: How many answers the last-answers window holds.
+#: The number of answers in the window LAST.
 LAST_N = 100
 SPANS = (
     Span("24h", HOUR, 24),
@@ -37,7 +39,7 @@ SPANS = (
 PEOPLE = tuple(span for span in SPANS if span.unit == DAY and span.length >= 30)
 #: Promoters, passives and detractors.
 Classes = tuple[int, int, int]
-#: The widest window in time.
+#: The length of the widest window over time, in hours.
 WIDEST_HOURS = max(span.length * span.unit for span in SPANS) // HOUR
 #: The windows in which each customer counts once, by their names.
 PEOPLE_WINDOWS = (ALL, *(span.name for span in PEOPLE))

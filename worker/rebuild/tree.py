@@ -126,7 +126,7 @@ def reported_until(rows: Iterable[Mapping[bytes, bytes]]) -> dict[int, int]:
 
 def _reported_until(rows: Mapping[bytes, bytes]) -> int:
     clock = rows.get(segments.CLOCK)
-    if clock is not None and (ticked := _decode_segment(clock).ticked):
+    if clock is not None and (ticked := _decode_segment(clock).last_tick):
         return ticked
     # Rows of a version that kept no such row.
     return (max((_decode_segment(row).unreported.reported_until for row in rows.values()), default=-1) + 1) * HOUR

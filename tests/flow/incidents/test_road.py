@@ -1,4 +1,4 @@
-"""The third stage: a tree of segments over weeks, and what is told of it at each tick."""
+"""The third stage: a tree of segments over weeks, and what is reported of it at each tick."""
 
 import json
 import random
@@ -42,7 +42,7 @@ Mix = Callable[[str], tuple[float, float, float] | None]
 
 
 class World:
-    """Answers by the hour, each hour told and followed by a tick of every partition. All of it from a seed."""
+    """Answers by the hour, each hour reported and followed by a tick of every partition. All of it from a seed."""
 
     def __init__(self, seed: int = 2, policy: IncidentPolicy | None = None) -> None:
         self.rows: dict[bytes, bytes] = {}
@@ -86,14 +86,14 @@ class World:
                 kind = self._chance.choices(range(3), shares)[0]
                 for path in paths_of(desk, "autumn"):
                     counts[path][kind] += 1
-        told: dict[int, dict[str, bytes]] = defaultdict(dict)
+        reported: dict[int, dict[str, bytes]] = defaultdict(dict)
         for path, found in counts.items():
-            told[spread(path.encode())][path] = array("q", (self.hour, *found)).tobytes()
+            reported[spread(path.encode())][path] = array("q", (self.hour, *found)).tobytes()
         self.hour += 1
         records = [
             Record(output.value, None, len(self.log) + number, timestamp=self.hour * HOUR + 5)
             for number in range(PARTITIONS)
-            for output in hourly_report.outputs(HourlyReport(number, told[number], self.hour * HOUR))
+            for output in hourly_report.outputs(HourlyReport(number, reported[number], self.hour * HOUR))
         ]
         self.log += records
         self.carry(records)
@@ -124,7 +124,7 @@ def only(path: str, shares: tuple[float, float, float] | None) -> Mix:
     return lambda desk: shares if desk == path or desk.startswith(path + "/") else USUAL
 
 
-def told(found: Iterable[Incident]) -> list[tuple[str, str, str]]:
+def steps_of(found: Iterable[Incident]) -> list[tuple[str, str, str]]:
     return [(step.segment, step.action, step.reason) for step in found]
 
 
@@ -137,12 +137,12 @@ BAD = (0.15, 0.25, 0.6)
 
 
 @pytest.mark.unmeasured
-def test_nothing_is_told_of_a_tree_that_stays_as_it_is() -> None:
+def test_nothing_is_reported_for_a_tree_that_stays_as_it_is() -> None:
     assert World().live(40) == []
 
 
 @pytest.mark.unmeasured
-def test_a_drop_at_one_desk_is_told_of_that_desk_alone() -> None:
+def test_a_drop_at_one_desk_is_reported_for_that_desk_alone() -> None:
     world = settled()
     fell = world.hour
     (incident,) = world.live(14, only("fr/b/send", BAD))
@@ -158,13 +158,13 @@ def test_a_drop_at_one_desk_is_told_of_that_desk_alone() -> None:
     assert incident.change.low < incident.change.points < incident.change.high < 0
 
 
-def test_a_drop_of_a_whole_country_is_told_of_the_country_and_of_nothing_below_or_above() -> None:
+def test_a_drop_of_a_whole_country_is_reported_for_the_country_and_of_nothing_below_or_above() -> None:
     world = settled()
 
-    assert told(world.live(7, only("uk", BAD))) == [("uk", "opened", "nps_fell")]
+    assert steps_of(world.live(7, only("uk", BAD))) == [("uk", "opened", "nps_fell")]
 
 
-def test_a_drop_everywhere_is_told_of_the_root() -> None:
+def test_a_drop_everywhere_is_reported_for_the_root() -> None:
     world = settled()
     (incident,) = world.live(5, lambda _: BAD)
 
@@ -173,13 +173,13 @@ def test_a_drop_everywhere_is_told_of_the_root() -> None:
 
 
 @pytest.mark.unmeasured
-def test_a_desk_below_an_open_incident_is_told_of_if_it_is_worse() -> None:
+def test_a_desk_below_an_open_incident_is_reported_if_it_is_worse() -> None:
     world = settled()
     country = world.live(7, only("uk", (0.4, 0.25, 0.35)))
     found = world.live(14, lambda desk: (0, 0, 1.0) if desk == "uk/c/pay" else only("uk", (0.4, 0.25, 0.35))(desk))
 
-    assert told(country) == [("uk", "opened", "nps_fell")]
-    assert ("uk/c/pay", "opened", "nps_fell") in told(found)
+    assert steps_of(country) == [("uk", "opened", "nps_fell")]
+    assert ("uk/c/pay", "opened", "nps_fell") in steps_of(found)
 
 
 def test_an_incident_is_resolved_when_the_answers_are_as_before_and_the_next_one_is_another() -> None:
@@ -201,7 +201,7 @@ def test_a_level_that_stays_becomes_the_new_one() -> None:
     world = settled()
     found = at("fr/b", world.live(75, only("fr/b", BAD)))
 
-    assert told(found)[:2] == [("fr/b", "opened", "nps_fell"), ("fr/b", "resolved", "new_level")]
+    assert steps_of(found)[:2] == [("fr/b", "opened", "nps_fell"), ("fr/b", "resolved", "new_level")]
     assert len(found) == 2
 
 
@@ -222,7 +222,7 @@ def test_how_many_false_alarms_there_may_be_is_a_setting() -> None:
     assert len(found[0]) > len(found[1]) == 0
 
 
-def test_a_shop_that_falls_silent_is_told_of_once_and_so_are_its_answers() -> None:
+def test_a_shop_that_falls_silent_is_reported_once_and_so_are_its_answers() -> None:
     world = settled()
     last = world.hour
     (silent,) = world.live(5, only("uk/a", None))
@@ -237,11 +237,11 @@ def test_a_shop_that_falls_silent_is_told_of_once_and_so_are_its_answers() -> No
     assert silent.alert_id == again.alert_id
 
 
-def test_a_survey_that_falls_silent_with_everything_else_is_told_of_as_the_root() -> None:
+def test_a_survey_that_falls_silent_with_everything_else_is_reported_for_as_the_root() -> None:
     world = settled()
     found = world.live(3, lambda _: None)
 
-    assert told(found) == [("", "opened", "silent")]
+    assert steps_of(found) == [("", "opened", "silent")]
 
 
 @pytest.mark.unmeasured
@@ -249,7 +249,7 @@ def test_a_segment_that_never_answers_again_is_forgotten() -> None:
     world = settled()
     found = world.live(95, only("uk/a", None))
 
-    at_the_shop = [step for step in told(found) if step[0] == "uk/a"]
+    at_the_shop = [step for step in steps_of(found) if step[0] == "uk/a"]
     assert at_the_shop == [("uk/a", "opened", "silent"), ("uk/a", "resolved", "retired")]
     assert not [key for key in world.rows if key.startswith(b"uk/a")]
 
@@ -276,8 +276,8 @@ def test_without_every_partition_s_tick_nothing_is_judged() -> None:
     late = [
         record
         for record in world.log
-        if not (told := hourly_report.decode(record.value or b"")).source
-        or (told.tick or 0) < (BEGAN + 30 * DAY) * HOUR
+        if not (reported := hourly_report.decode(record.value or b"")).source
+        or (reported.tick or 0) < (BEGAN + 30 * DAY) * HOUR
     ]
     other = World()
     other.carry(late)
@@ -295,8 +295,8 @@ def _fallen() -> World:
 
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("size", [1, 3, 7, 1_000_000])
-def test_neither_cuts_nor_replays_change_what_is_told(size: int) -> None:
-    """A batch is as many records as there are; after a crash before its rows are durable it comes again, cut anew."""
+def test_neither_cuts_nor_replays_change_what_is_reported(size: int) -> None:
+    """A batch is cut anywhere. After a crash before its rows are durable it comes again, cut in another way."""
     world, again = _fallen(), World()
     for first in range(0, len(world.log), size):
         batch = world.log[first : first + size]
@@ -337,8 +337,8 @@ def test_no_slice_of_a_judgement_is_about_many_segments(monkeypatch: pytest.Monk
     monkeypatch.setattr(watching, "SLICE", 5)
     monkeypatch.setattr(watching.Watches, "get", get)
     world = settled()
-    told = hourly_report.outputs(HourlyReport(0, {}, (world.hour + 1) * HOUR))
-    records = [Record(output.value, None, 0, timestamp=0) for output in told]
+    reported = hourly_report.outputs(HourlyReport(0, {}, (world.hour + 1) * HOUR))
+    records = [Record(output.value, None, 0, timestamp=0) for output in reported]
     decided = watching.watch(records, world.rows, 1, spread, CALM)
     while decided.rest is not None:
         slices.append(len(looked))
@@ -393,10 +393,10 @@ STRAYS = [
 @pytest.mark.parametrize("stray", STRAYS)
 def test_a_stray_record_is_a_dead_letter_and_its_neighbours_are_taken_in(stray: bytes | None) -> None:
     message = HourlyReport(0, {"fr": array("q", (BEGAN, 1, 2, 3)).tobytes()}, 0)
-    told = [Record(output.value, None, 2 * n) for n, output in enumerate(hourly_report.outputs(message))]
+    reported = [Record(output.value, None, 2 * n) for n, output in enumerate(hourly_report.outputs(message))]
     clean, disturbed = World(), World()
-    clean.carry(told)
-    disturbed.carry([Record(stray, b"x", 1, topic="nps.hours"), *told])
+    clean.carry(reported)
+    disturbed.carry([Record(stray, b"x", 1, topic="nps.hours"), *reported])
     (letter,) = of(events.DEAD_LETTERS, disturbed.outputs)
 
     assert (letter["reason"], letter["topic"], letter["offset"]) == ("wrong_type", "nps.hours", 1)

@@ -41,12 +41,12 @@ class Days:
         self.steps: list[Incident] = []
 
     def judge(self, *usages: Usage | None, hours: int = 1) -> list[tuple[str, str]]:
-        """Let hours pass in each of which the partitions say this; return the steps that are told."""
+        """Let hours pass in each of which the partitions say this; return the steps that are reported."""
         first = len(self.steps)
         for _ in range(hours):
             self.hour += 1
-            said = {number: each for number, each in enumerate(usages) if each is not None}
-            self.known, outputs = judge(self.known, said, 2, self.hour, self.hour * HOUR + 5)
+            found = {number: each for number, each in enumerate(usages) if each is not None}
+            self.known, outputs = judge(self.known, found, 2, self.hour, self.hour * HOUR + 5)
             self.steps += map(incident, outputs)
         return [(step.action, step.reason) for step in self.steps[first:]]
 
@@ -138,10 +138,10 @@ def test_steps_alternate_and_a_day_without_an_answer_that_is_left_out_lies_befor
     for first, segments, is_left_out, count in steps:
         for _ in range(count):
             last = days.hour if is_left_out else last
-            told = days.judge(first, usage(segments, last))
-            assert not told or told == ([RESOLVED] if len(days.steps) % 2 == 0 else [OPENED])
-            assert OPENED not in told or is_left_out
-            assert RESOLVED not in told or days.hour - last > 24
+            reported = days.judge(first, usage(segments, last))
+            assert not reported or reported == ([RESOLVED] if len(days.steps) % 2 == 0 else [OPENED])
+            assert OPENED not in reported or is_left_out
+            assert RESOLVED not in reported or days.hour - last > 24
     days.judge(usage(10), usage(10, last), hours=26)
 
     assert days.known.open_incident is None
@@ -153,15 +153,15 @@ def test_steps_alternate_and_a_day_without_an_answer_that_is_left_out_lies_befor
 
 
 def log(partitions: int) -> list[Record]:
-    """Return what so many partitions tell over three days, in the first of which one of them is full."""
+    """Return what a number of partitions report over three days, in the first of which one of them is full."""
     records: list[Record] = []
     for hour in range(NOW, NOW + 72):
         is_full = hour < NOW + 24
         for number in range(partitions):
-            told = HourlyReport(number, {}, hour * HOUR, usage(100, hour) if is_full and number == 1 else usage(50))
+            reported = HourlyReport(number, {}, hour * HOUR, usage(100, hour) if is_full and number == 1 else usage(50))
             records += [
                 Record(output.value, None, len(records), timestamp=hour * HOUR + number)
-                for output in hourly_report.outputs(told)
+                for output in hourly_report.outputs(reported)
             ]
     return records
 
@@ -174,7 +174,7 @@ def carried(records: list[Record], rows: dict[bytes, bytes]) -> list[Output]:
 
 @pytest.mark.unmeasured
 @given(st.lists(st.integers(1, 60), max_size=12))
-def test_neither_cuts_nor_replays_change_what_is_told(cuts: list[int]) -> None:
+def test_neither_cuts_nor_replays_change_what_is_reported(cuts: list[int]) -> None:
     records, once, again = log(3), dict[bytes, bytes](), dict[bytes, bytes]()
     expected = carried(records, once)
     found: list[Output] = []
@@ -186,7 +186,7 @@ def test_neither_cuts_nor_replays_change_what_is_told(cuts: list[int]) -> None:
         assert crashed == repeated
         found += repeated
         first += size
-    found += carried(records[-30:-6], again)  # partitions of segments tell again what they had told
+    found += carried(records[-30:-6], again)  # partitions of segments report again what they had reported
 
     assert [step.action for step in map(incident, expected)] == ["opened", "resolved"]
     assert found == expected
@@ -222,7 +222,7 @@ def test_the_version_before_reads_the_message_and_the_row_and_leaves_out_what_it
     assert (message.source, message.tick) == (1, NOW * HOUR)
 
 
-def test_what_the_version_before_tells_leaves_the_incident_open() -> None:
+def test_what_an_earlier_version_reports_leaves_the_incident_open() -> None:
     """Its partition may be full, and does not say so."""
     rows: dict[bytes, bytes] = {}
     records = log(3)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nps.telling import entries, numbers
+from nps.making import entries, numbers
 
 from worker.flow import events
 from worker.flow.lineage import lineage

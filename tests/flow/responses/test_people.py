@@ -245,7 +245,9 @@ def test_the_version_before_reads_what_is_written_now() -> None:
 
 def numbers_of(world: World) -> set[int]:
     segment = msgspec.msgpack.decode(world.rows[b"fr"], type=Segment)
-    return {int.from_bytes(segment.latest.id[at : at + 8], "little") for at in range(0, len(segment.latest.id), 8)}
+    return {
+        int.from_bytes(segment.latest.id_hash[at : at + 8], "little") for at in range(0, len(segment.latest.id_hash), 8)
+    }
 
 
 def test_the_numbers_of_answers_in_segments_say_nothing_without_the_customers_row() -> None:

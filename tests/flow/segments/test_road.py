@@ -10,7 +10,7 @@ import pytest
 from flow.records import DAY, HOUR, NOW, Record, of
 from hypothesis import given
 from hypothesis import strategies as st
-from nps.telling import entries
+from nps.making import entries
 
 from schemas.scores import Scores
 from worker.flow import events
@@ -480,7 +480,7 @@ def test_what_was_left_out_does_not_change_when_the_last_tick_was() -> None:
     write(rows, counted(came(NOW // HOUR, ""), ticked(NOW + HOUR), rows=rows, most=1))
     write(rows, counted(came(NOW // HOUR + 2, "fr", offset=1), rows=rows, most=1))
 
-    assert msgspec.msgpack.decode(rows[segments.CLOCK], type=Segment).ticked == NOW + HOUR
+    assert msgspec.msgpack.decode(rows[segments.CLOCK], type=Segment).last_tick == NOW + HOUR
 
 
 def test_the_row_of_the_last_tick_is_no_segment() -> None:
@@ -503,7 +503,7 @@ def test_the_version_before_reads_the_row_of_the_last_tick_and_those_of_segments
     rows: dict[bytes, bytes] = {}
     write(rows, counted(came(NOW // HOUR, "", "fr"), ticked(NOW + HOUR), rows=rows, most=1))
 
-    assert msgspec.msgpack.decode(rows[segments.CLOCK], type=version).ticked == NOW + HOUR
+    assert msgspec.msgpack.decode(rows[segments.CLOCK], type=version).last_tick == NOW + HOUR
     assert msgspec.msgpack.decode(rows[b""], type=version).total[9] == 1
 
 

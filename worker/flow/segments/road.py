@@ -93,7 +93,7 @@ class _News:
         if path in self.entries:
             self._see_to_people(path, segment)
             if segment.count(self.entries[path]):
-                segment.counted, new = self.now // HOUR, True
+                segment.last_arrival, new = self.now // HOUR, True
         if path in self.flags and self.flags[path] != segment.jump:
             segment.jump, new = self.flags[path], True
         return new if self.tick is None else segment.tick(self.tick) or new
@@ -134,7 +134,7 @@ class _Slices:
         self._partition = partition
         self._news = news
         clock = Segment() if CLOCK not in rows else _decode(rows[CLOCK])
-        self._time = clock.ticked
+        self._time = clock.last_tick
         self._left_out = self._known_left_out = clock.left_out
         self._segments = len(rows) - (CLOCK in rows)
         self._most = most
@@ -162,7 +162,7 @@ class _Slices:
             tick_ended = self._news.tick
         if tick_ended is not None or self._left_out != self._known_left_out:
             # What was left out before the tick's slice is written with its own: another one may be decided upon it.
-            changed[CLOCK] = encode(Segment(ticked=max(self._time, tick_ended or 0), left_out=self._left_out))
+            changed[CLOCK] = encode(Segment(last_tick=max(self._time, tick_ended or 0), left_out=self._left_out))
             self._known_left_out = self._left_out
         usage = None if tick_ended is None else Usage(self._segments, self._most, self._left_out)
         outputs += hourly_reports(HourlyReport(self._partition, ended, tick_ended, usage))
@@ -182,14 +182,14 @@ class _Slices:
             if self._segments >= self._most and path:
                 self._leave_out(path)
                 return
-            segment = Segment(ticked=self._time, people=People())
+            segment = Segment(last_tick=self._time, people=People())
         else:
             segment = _read(row)
             segment.catch_up(self._time)
         is_new = self._news.change(path, segment)
         if hours := segment.report_hours(tick_time):
             ended[path] = hours
-        if tick_time is not None and segment.is_over(tick_time):
+        if tick_time is not None and segment.can_be_forgotten(tick_time):
             changed[key] = None
             self._segments -= row is not None
             outputs.append(Output(events.SCORES, key, None))

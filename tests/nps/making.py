@@ -12,6 +12,6 @@ def entries(put: Iterable[int] = (), moves: Iterable[Move] = ()) -> Entries:
     return Entries(columns.write(array("q", put)), list(moves), b"")
 
 
-def numbers(told: Entries) -> list[int]:
-    """Return what is put in."""
-    return columns.read(told.put).tolist()
+def numbers(of: Entries) -> list[int]:
+    """Return the numbers of the answers that are put in."""
+    return columns.read(of.put).tolist()
