@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow.ids import make_id, number
+from worker.flow.ids import id_hash, make_id
 
 Parts = st.lists(st.one_of(st.text(max_size=8), st.integers(-9, 99)), max_size=4)
 
@@ -41,9 +41,9 @@ def test_neighbouring_parts_do_not_run_into_each_other() -> None:
 
 @given(st.text(max_size=30))
 def test_a_number_fits_63_bits(response_id: str) -> None:
-    assert 0 <= number(response_id) < 2**63
+    assert 0 <= id_hash(response_id) < 2**63
 
 
 def test_numbers_differ_and_never_change() -> None:
-    assert len({number(f"r-{n}") for n in range(10_000)}) == 10_000
-    assert number("r-1") == number("r-1")
+    assert len({id_hash(f"r-{n}") for n in range(10_000)}) == 10_000
+    assert id_hash("r-1") == id_hash("r-1")

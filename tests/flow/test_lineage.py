@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow.lineage import lineage, parent_of, paths_of, segment_name, segment_path, spelled, survey_of
+from worker.flow.lineage import canonical_path, lineage, parent_of, paths_of, segment_name, segment_path, survey_of
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_case_and_letters_that_only_look_alike_are_kept_apart(one: str, other: s
 def test_a_name_once_spelled_stays_as_it_is_and_is_part_of_a_path(text: str) -> None:
     name = segment_name(text)
 
-    assert name == segment_name(name) == spelled(name) == segment_path([name])
+    assert name == segment_name(name) == canonical_path(name) == segment_path([name])
     assert name == segment_name(unicodedata.normalize("NFD", text))
     assert name == segment_name(f" \u200b{text}\u2060\n")
     assert len(name) <= 100
@@ -107,4 +107,4 @@ def test_a_name_once_spelled_stays_as_it_is_and_is_part_of_a_path(text: str) -> 
     ],
 )
 def test_a_path_that_somebody_wrote_is_spelled_as_answers_are(path: str, expected: str) -> None:
-    assert expected == spelled(path)
+    assert expected == canonical_path(path)

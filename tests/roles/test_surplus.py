@@ -17,16 +17,16 @@ def test_a_partitions_surplus_is_warned_of_once_in_ten_minutes(
     surplus = Surplus(1_000)
     for seconds, partition, count in [(0.0, 0, 3), (1.0, 0, 4), (2.0, 1, 5), (3.0, 2, 0), (599.0, 0, 6), (600.0, 0, 7)]:
         now[0] = seconds
-        surplus.watched(Decided([], {}, {}, surplus=count), partition)
+        surplus.watched(Decided([], {}, {}, segments_left_out=count), partition)
 
     assert [record.args for record in caplog.records] == [(1_000, 0, 3), (1_000, 1, 5), (1_000, 0, 7)]
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
 def test_the_rest_of_a_batch_is_looked_at_too(caplog: pytest.LogCaptureFixture) -> None:
-    decided = Surplus(10).watched(Decided([], {}, {}, rest=lambda: Decided([], {}, {}, surplus=2)), 0)
+    decided = Surplus(10).watched(Decided([], {}, {}, rest=lambda: Decided([], {}, {}, segments_left_out=2)), 0)
     assert not caplog.records
 
     assert decided.rest is not None
-    assert decided.rest().surplus == 2
+    assert decided.rest().segments_left_out == 2
     assert len(caplog.records) == 1

@@ -6,7 +6,7 @@ import sys
 
 from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import events
-from worker.flow.lineage import spelled, survey_of
+from worker.flow.lineage import canonical_path, survey_of
 from worker.kafka.topics import topic_name
 from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
 from worker.scores.latest import by_customer, latest
@@ -65,7 +65,7 @@ async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
                 file=sys.stderr,
             )
             return Exit.FAILED
-    path = "" if asked.surveys else spelled(asked.path)
+    path = "" if asked.surveys else canonical_path(asked.path)
     if path not in found:
         known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)
         hint = f"did you mean {known}?" if known else "--tree shows all segments" if found else "has the worker run?"

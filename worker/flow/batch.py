@@ -1,4 +1,4 @@
-"""What all roads share: the records of a batch, what the batch causes, and the rows while it is decided."""
+"""What all roads share: the records of a batch, what the batch causes, and the rows while the batch is decided."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -9,7 +9,7 @@ from schemas.cloudevents import Headers
 
 T = TypeVar("T")
 
-#: Returns a row of the partition in hand by its key; None if there is none.
+#: Returns the row with a key, of the partition that is being decided; None if there is none.
 Read = Callable[[bytes], bytes | None]
 
 
@@ -33,7 +33,7 @@ class Record(Protocol):
 
 
 class Place(NamedTuple):
-    """Where a record lies, or first lay, on the responses topic."""
+    """Where a record lies, or lay before it was rerouted, on the responses topic."""
 
     partition: int
     offset: int
@@ -46,11 +46,12 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     topic: str
     key: bytes | None
     value: bytes | None
-    #: A list, since aiokafka takes nothing else.
+    #: A list, since aiokafka accepts nothing else.
     headers: Headers = []
     #: The Kafka timestamp in ms; None for the time of sending.
     timestamp: int | None = None
-    #: None for the partition of the batch that causes the record, so that records about one customer stay together.
+    #: The partition to send to. None means the partition of the batch that causes the record, so that records about one
+    #: customer stay together.
     partition: int | None = None
 
 
@@ -61,20 +62,20 @@ class Decided(NamedTuple):
     outputs: list[Output]
     #: The rows to write, by key; None erases a row.
     rows: dict[bytes, bytes | None]
-    #: As in worker.flow.responses.road.Batch, after the batch.
+    #: `rerouted` of worker.flow.responses.road.Batch, as it is after this batch.
     rerouted: Mapping[int, int]
-    #: Decides the next part of the batch, once the rows of this one are written; None if this is the last part.
+    #: Decides the next part of the batch, once the rows of this part are written; None if this is the last part.
     rest: Callable[[], "Decided"] | None = None
-    #: How many segments were not counted, because there are too many.
-    surplus: int = 0
-    #: As in worker.flow.responses.road.Batch, after the batch.
+    #: How many segments and surveys were left out, because there are too many.
+    segments_left_out: int = 0
+    #: `latest_time` of worker.flow.responses.road.Batch, as it is after this batch.
     latest_time: int = 0
-    #: The ids of surveys whose answers were found, for the first time, to look as if given on another scale.
+    #: The ids of surveys whose answers now look, for the first time, as if they were given on another scale.
     on_short_scale: Sequence[str] = ()
 
 
 class Overlay(Generic[T]):
-    """The rows of one partition while a batch is decided: decoded as they are first read, with all changes on top."""
+    """The rows of one partition while a batch is decided. A row is decoded when it is first read, and keeps changes."""
 
     def __init__(self, read: Read, decode: Callable[[bytes], T], encode: Callable[[T], bytes]) -> None:
         self._read = read
@@ -83,7 +84,7 @@ class Overlay(Generic[T]):
         self._open: dict[bytes, T | None] = {}
 
     def get(self, key: bytes) -> T | None:
-        """Return a row, whose changes are kept; None if there is none, or if it was erased in this batch."""
+        """Return a row; None if there is none, or if this batch has erased it. Changes of the row are kept."""
         if key in self._open:
             return self._open[key]
         row = self._read(key)
@@ -91,17 +92,17 @@ class Overlay(Generic[T]):
         return found
 
     def put(self, key: bytes, row: T) -> None:
-        """Keep a row; later changes of it are kept as well."""
+        """Add or replace a row. Later changes of it are kept as well."""
         self._open[key] = row
 
     def erase(self, key: bytes) -> None:
-        """Erase a row, whether it is there or not."""
+        """Erase a row, if there is one."""
         self._open[key] = None
 
     def opened(self) -> list[tuple[bytes, T]]:
-        """Return the rows that were read or put, without those that are erased."""
+        """Return the keys and rows that were read or put, without those that were erased."""
         return [(key, row) for key, row in self._open.items() if row is not None]
 
     def rows(self) -> dict[bytes, bytes | None]:
-        """Return every row that was read, put or erased, encoded; None erases."""
+        """Return every row that was read, put or erased, encoded; None stands for an erased row."""
         return {key: None if row is None else self._encode(row) for key, row in self._open.items()}

@@ -1,4 +1,4 @@
-"""The dead letter of a refused record: where it was, why it was refused, and how it began."""
+"""The dead letter of a refused record: where the record lay, why it was refused, and the beginning of its value."""
 
 from base64 import b64encode
 
@@ -12,14 +12,17 @@ from worker.flow.policy import IntakePolicy
 from worker.flow.record import log_offset
 from worker.flow.timestamps import from_ms, rfc3339
 
-#: A key longer than any identifier is a mistake of its own; its beginning is enough to find it.
+#: The number of bytes of a key that are kept. No identifier is longer, and the beginning is enough to find the record.
 _KEY_BYTES = 1_000
 
 _DeadLetter = emitted(DeadLetter)
 
 
 def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
-    """Return the event. `topic` and `place` say where the record was first, also if it was rerouted."""
+    """Return the event about a refused record.
+
+    `place`, `topic`: where the record lay before it was rerouted, if it was; the topic has its full name.
+    """
     partition, offset = place
     value, key = record.value, record.key
     kept = (value or b"")[: policy.dead_letter_payload_bytes]
@@ -41,11 +44,11 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
     return events.output(events.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))
 
 
-def no_message(what: str) -> Rejected:
-    """Return why a record of one of the worker's own topics is refused: somebody else wrote it."""
+def not_a_message(what: str) -> Rejected:
+    """Return why a record of one of the worker's own topics is refused: it is not a message that the worker writes."""
     return Rejected(Reason.WRONG_TYPE, f"value: is no {what} of this version")
 
 
-def stray(record: Record, rejected: Rejected, policy: IntakePolicy) -> Output:
-    """Return the event for a record of one of the worker's own topics, where it lies."""
+def dead_letter_in_place(record: Record, rejected: Rejected, policy: IntakePolicy) -> Output:
+    """Return the event about a refused record of one of the worker's own topics, which are never rerouted."""
     return dead_letter(record, Place(record.partition, record.offset), rejected, record.topic, policy)

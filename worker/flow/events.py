@@ -1,4 +1,4 @@
-"""The topics, by their names without the prefix, and the kinds of events that are sent to them."""
+"""The names of the topics, without the prefix, and the kinds of events that are sent to them."""
 
 from typing import NamedTuple
 
@@ -19,9 +19,11 @@ DELIVERIES = "deliveries"
 
 
 class Kind(NamedTuple):
-    """A kind of event: its topic, and its type as CloudEvents has it, as a header."""
+    """A kind of event."""
 
+    #: The name of its topic, without the prefix.
     topic: str
+    #: The value of the CloudEvents header `ce_type`.
     type: bytes
 
 
@@ -35,5 +37,8 @@ DELIVERY = Kind(DELIVERIES, cloudevents.DELIVERY.encode())
 
 
 def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:
-    """Return an emitted event (schemas/emitted.py) as a binary-mode CloudEvent; `time` is RFC 3339."""
+    """Return an event as a binary-mode CloudEvent.
+
+    `body`: an emitted event (schemas/emitted.py); `time`: when it happened, as RFC 3339.
+    """
     return Output(kind.topic, key, to_json(body), cloudevents.binary_headers(kind.type, event_id, time))

@@ -1,6 +1,7 @@
-"""The tree of segments: names and paths in the one spelling that is counted under, ancestors, and the surveys beside.
+"""The tree of segments: the one way to write names and paths, the ancestors of a segment, and the paths of surveys.
 
-Answers, routes and queries are all spelled by `segment_name`, so that a name which looks the same is the same segment.
+The names in answers, routes and queries are all normalised by `segment_name`. So names that look the same are the same
+segment.
 """
 
 import re
@@ -9,45 +10,46 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 SEPARATOR = "/"
-#: What stands in a name for a slash, which would make two of it: "Support 24/7" is counted as "Support 24-7".
-_FOR_SLASH = "-"
-#: Of a longer name, the beginning is counted under; of a deeper path, the levels next to the root.
+#: What replaces a slash in a name, since a slash separates names: "Support 24/7" is counted as "Support 24-7".
+_SLASH_REPLACEMENT = "-"
+#: The largest number of characters of a name; a longer name is cut, and ends with an ellipsis.
 _LONGEST_NAME = 100
+_ELLIPSIS = "…"
+#: The largest number of names in a path; of a deeper path, the names next to the root are kept.
 _DEEPEST = 8
-_CUT = "…"
-#: Characters without any look that Unicode does not put among the format characters (Cf): fillers, variation selectors
-#: and what else it lists as Default_Ignorable_Code_Point.
+#: Invisible characters that Unicode does not list as format characters (Cf): fillers, variation selectors and others
+#: that are Default_Ignorable_Code_Point.
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-#: An empty Braille cell is a blank that does not count as one.
+#: An empty Braille cell looks like a blank, but Unicode does not list it as one.
 _BLANK_CELL = "\u2800"
-#: A survey is counted like a segment. No segment's path begins like this, since no name is empty.
+#: How the path of a survey begins, which is counted like a segment. No segment's path begins so, as no name is empty.
 _SURVEYS = "/survey/"
 
 
 def segment_name(text: str) -> str:
-    """Return a name as it is counted under; empty if nothing of it can be seen.
+    """Return a name in the form under which it is counted; empty if nothing of it can be seen.
 
-    Composed (Unicode NFC), without control, format and other invisible characters, without blanks around it and with
-    single ones inside, with a dash for each slash, and at most 100 characters long. Upper and lower case stay as they
-    are, and so do letters of other scripts and widths that only look alike: they may be meant.
+    The name is composed (Unicode NFC). Control, format and other invisible characters are removed, and so are blanks
+    around it; several blanks inside become one, and a slash becomes a dash. It has at most 100 characters. Upper and
+    lower case stay as they are. So do letters of other scripts and widths that look alike: they may be intended.
     """
     if text.isascii() and text.isprintable() and len(text) <= _LONGEST_NAME and SEPARATOR not in text:
         return text if "  " not in text and text == text.strip() else " ".join(text.split())
-    # A blank is one before it is a control character: a line end keeps words apart.
+    # Blanks are joined before control characters are removed: a line end is both, and separates words.
     words = " ".join(text.replace(_BLANK_CELL, " ").split())
-    seen = "".join(c for c in _INVISIBLE.sub("", words) if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    name = " ".join(unicodedata.normalize("NFC", seen).replace(SEPARATOR, _FOR_SLASH).split())
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1].rstrip() + _CUT
+    visible = "".join(c for c in _INVISIBLE.sub("", words) if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    name = " ".join(unicodedata.normalize("NFC", visible).replace(SEPARATOR, _SLASH_REPLACEMENT).split())
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1].rstrip() + _ELLIPSIS
 
 
-#: There are few names, and each is seen often. Only texts that are no longer than a name are kept, to bound the memory.
+#: There are few names, and each comes often. Longer texts than a name are not cached, so that the memory is bounded.
 _known_name = lru_cache(maxsize=65_536)(segment_name)
 
 
 def segment_path(names: Iterable[str | None]) -> str:
-    """Return the path of the names from the root on. A level without a name that can be seen is left out."""
+    """Return the path of some names, which begin next to the root. A name that cannot be seen is left out."""
     found = [
         name
         for text in names
@@ -56,14 +58,17 @@ def segment_path(names: Iterable[str | None]) -> str:
     return SEPARATOR.join(found[:_DEEPEST])
 
 
-def spelled(path: str) -> str:
-    """Return a path that somebody wrote, or that was counted before names were spelled alike; a survey's stays."""
+def canonical_path(path: str) -> str:
+    """Return a path in the form under which it is counted; the path of a survey stays as it is.
+
+    `path`: as somebody has written it, or as a version counted it that did not normalise names.
+    """
     return path if survey_of(path) is not None else segment_path(path.split(SEPARATOR))
 
 
 @lru_cache(maxsize=65_536)
 def lineage(segment: str) -> tuple[str, ...]:
-    """Return a segment's path and its ancestors', the root ("") last."""
+    """Return the paths of a segment and its ancestors. The root, which is "", is the last one."""
     paths = [segment]
     while segment:
         segment = segment.rpartition(SEPARATOR)[0]
@@ -73,17 +78,17 @@ def lineage(segment: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65_536)
 def paths_of(segment: str, survey_id: str) -> tuple[str, ...]:
-    """Return everything that an answer counts for: its segment's line, and its survey if that is known."""
+    """Return every path that an answer counts for: its segment, the ancestors, and its survey if that is known."""
     return (*lineage(segment), _SURVEYS + survey_id) if survey_id else lineage(segment)
 
 
 def survey_of(path: str) -> str | None:
-    """Return the survey that is called so; None if it is a segment."""
+    """Return the id of the survey that a path stands for; None if it is a segment's path."""
     return path.removeprefix(_SURVEYS) if path.startswith(_SURVEYS) else None
 
 
 def parent_of(path: str) -> str | None:
-    """Return the segment above; a survey's is the root, and the root has none."""
+    """Return the path of the parent; None for the root. The parent of a survey is the root."""
     if not path:
         return None
     return "" if survey_of(path) is not None else path.rpartition(SEPARATOR)[0]

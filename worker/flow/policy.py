@@ -1,4 +1,4 @@
-"""The thresholds that decisions rest on. Settings fill them; only values, no behaviour."""
+"""The thresholds that decisions depend on. They are values without behaviour, and come from the settings."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
-    """A section of the settings: unknown keys are mistakes."""
+    """A section of the settings. A key that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,7 +34,7 @@ class IntakePolicy(Section):
 
 
 class HistoryPolicy(Section):
-    """How much of a customer is remembered: also how far back duplicates are recognised."""
+    """How much is kept of each customer, and so how far back duplicates are recognised."""
 
     answers: int = Field(
         default=32,
@@ -74,7 +74,7 @@ class AlertPolicy(Section):
 
 
 class Platform(Section):
-    """Where customers are invited to, and what its rules allow (facts: Google, Trustpilot and G2 forbid selection)."""
+    """Where customers are invited to, and what its rules allow. Google, Trustpilot and G2 forbid selection."""
 
     name: str = Field(default="testimonial", min_length=1, description="The platform's name in the invitation event.")
     url: str | None = Field(
@@ -114,7 +114,7 @@ class InvitationPolicy(Section):
 
 
 class BurstPolicy(Section):
-    """Which answers no person gave: judged by their own times, within one customer, survey and segment."""
+    """Which answers no person gave. Answers of one customer to one survey and segment are compared by their times."""
 
     scanner_seconds: float = Field(
         default=2.0,
@@ -183,7 +183,7 @@ class SegmentPolicy(Section):
 
 
 class Policy(Section):
-    """All of them."""
+    """All thresholds."""
 
     intake: IntakePolicy = IntakePolicy()
     history: HistoryPolicy = HistoryPolicy()

@@ -1,4 +1,4 @@
-"""What a record says of itself beyond its value: its offset in the log, its headers, and where it came from."""
+"""What is known of a record besides its value: its offset in the log, its headers, and where it came from."""
 
 from hashlib import blake2b
 from hmac import compare_digest
@@ -13,14 +13,14 @@ ORIGIN_HEADER = "nps-origin"
 PROOF_HEADER = "nps-origin-proof"
 _PROOF_BYTES = 16
 
-#: A topic that was deleted and created again begins at offset 0. For the core its offsets go on: each time they are
-#: higher by one more multiple of this number. So no two records have the same offset, and the offset modulo this number
-#: is the one that Kafka knows.
+#: A topic that was deleted and created again begins at offset 0. The core sees offsets that go on: this number is added
+#: once for each time that the topic was created again. So no two records have the same offset, and the offset modulo
+#: this number is the one that Kafka knows.
 EPOCH = 10**13
 
-#: Digits of the largest offset.
+#: The number of digits of the largest offset.
 _LONGEST_NUMBER = 19
-#: What the two lengths of a header take in a record, at most.
+#: The number of bytes that the two lengths of a header take in a record, at most.
 _HEADER_FRAME = 10
 
 

@@ -2,23 +2,24 @@
 
 import re
 
-# C0 and C1 controls but for tab and line ends: databases refuse NUL, terminals obey escapes.
+# The C0 and C1 controls without tab and line ends. Databases refuse NUL, and terminals obey escape sequences.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-#: Names, phone numbers and the like: longer ones are no such thing, and would make events too large.
-_FIELD = 300
+#: The largest number of characters of a name, a phone number and the like. A longer text is something else, and would
+#: make events too large.
+_LONGEST_FIELD = 300
 _LONGEST_LINK = 2_000
 
 
 def field(text: str | None) -> str | None:
-    """Return a customer's name, phone number or the like, without control characters and not too long."""
-    return None if text is None else clean(text)[:_FIELD]
+    """Return a customer's name, phone number or the like without control characters, cut if it is too long."""
+    return None if text is None else clean(text)[:_LONGEST_FIELD]
 
 
 def language(text: str | None) -> str | None:
-    """Return what a response says of its language, without what cannot be seen; None if that is nothing."""
-    if text and not text.isprintable():  # most are: a look at each letter is dear
+    """Return the language that a response names, without invisible characters; None if nothing is left."""
+    if text and not text.isprintable():  # most texts are printable, and to look at each letter would take long
         text = "".join(letter for letter in text if letter.isprintable())
     return (text.strip() or None) if text else None
 
@@ -26,8 +27,8 @@ def language(text: str | None) -> str | None:
 def https_link(text: str | None) -> str | None:
     """Return an https address; None if there is none, or if it is too long or has characters that no address has.
 
-    Such characters are blanks, controls and those that only change how others look. An address without them would lead
-    somewhere else, so it is not cleaned.
+    Such characters are blanks, controls and those that only change how others look. They are not removed, since the
+    address would then lead somewhere else.
     """
     if text is None or not text.startswith("https://") or len(text) > _LONGEST_LINK:
         return None
@@ -35,5 +36,5 @@ def https_link(text: str | None) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Return the text without control characters; line ends and tabs stay."""
+    """Return a text without control characters; line ends and tabs stay."""
     return _CONTROLS.sub("", text)

@@ -1,4 +1,4 @@
-"""Time as the core keeps it: milliseconds since the epoch. On the wire it is RFC 3339."""
+"""Times. The core keeps them as milliseconds since 1970, and the wire has RFC 3339."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,18 +14,18 @@ DAY = 24 * HOUR
 
 
 def to_ms(when: datetime) -> int:
-    """Return an aware time in ms since the epoch."""
+    """Return a time that has a time zone in ms since 1970."""
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
 
 
 @lru_cache(maxsize=1024)  # records of one produce batch share their time
 def from_ms(ms: int) -> datetime:
-    """Return the time, in UTC; what lies outside the years 1970 to 9999 is the nearest moment inside."""
+    """Return a time in UTC. A time outside the years 1970 to 9999 becomes the nearest one inside."""
     return _EPOCH + min(max(ms, 0), LATEST) * _MILLISECOND
 
 
 @lru_cache(maxsize=1024)
 def rfc3339(ms: int) -> bytes:
-    """Return the time as headers have it."""
+    """Return a time as CloudEvents headers have it."""
     return from_ms(ms).isoformat().encode()

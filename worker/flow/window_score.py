@@ -1,4 +1,4 @@
-"""A window's figures as events have them."""
+"""The figures of a window, as events have them."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ _WindowScore = emitted(WindowScore)
 
 @lru_cache(maxsize=1_024)  # most windows of a small segment are alike
 def window_score(promoters: int, passives: int, detractors: int) -> WindowScore:
-    """Return the NPS of so many answers, with its interval."""
+    """Return the NPS of these numbers of answers, with its interval."""
     n = promoters + passives + detractors
     low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
     return _WindowScore(

@@ -15,7 +15,7 @@ from schemas.delivery import DeliveryStatus
 from schemas.incident import IncidentAction
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Overlay, Record
-from worker.flow.dead_letter import stray
+from worker.flow.dead_letter import dead_letter_in_place
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
@@ -85,7 +85,9 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
             notice = notice_in(record.value, header(record, "ce_type"))
         except (Rejected, ValidationError) as error:
             none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
-            state.outputs.append(stray(record, error if isinstance(error, Rejected) else none, planner.intake))
+            state.outputs.append(
+                dead_letter_in_place(record, error if isinstance(error, Rejected) else none, planner.intake)
+            )
             continue
         _step(notice, record, box_key(notice, key), state)
     return state.decided()

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from schemas.alert import Severity
 from worker.address import check_address, without_repeats
-from worker.flow.lineage import spelled
+from worker.flow.lineage import canonical_path
 from worker.flow.policy import Section
 
 Kind = Literal["detractor", "segment_drop", "no_responses", "too_many_segments"]
@@ -54,12 +54,12 @@ class Route(Section):
     @classmethod
     def _path(cls, segment: str) -> str:
         # As answers are spelled: "fr/shop-3/" or another writing of "Montréal" would match nothing, in silence.
-        return spelled(segment)
+        return canonical_path(segment)
 
     def matches(self, notice: Routable) -> bool:
         """Say whether it is of one of this route's kinds, severe enough, and its segment lies under this route's."""
         asked_for = not self.kinds or notice.kind in self.kinds
-        under = not self.segment or f"{spelled(notice.segment)}/".startswith(f"{self.segment}/")
+        under = not self.segment or f"{canonical_path(notice.segment)}/".startswith(f"{self.segment}/")
         return asked_for and under and _RANK[notice.severity] >= _RANK[self.min_severity]
 
 

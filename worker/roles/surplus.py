@@ -24,7 +24,7 @@ class Surplus:
     def watched(self, decided: Decided, partition: int) -> Decided:
         """Return what was decided, after a warning if it leaves segments out; likewise for the rest of the batch."""
         now = monotonic()
-        if decided.surplus and now - self._warned.get(partition, -_QUIET_SECONDS) >= _QUIET_SECONDS:
+        if decided.segments_left_out and now - self._warned.get(partition, -_QUIET_SECONDS) >= _QUIET_SECONDS:
             self._warned[partition] = now
             log.warning(
                 "There are more segments and surveys than segments.most = %d: partition %d has just left out %d new "
@@ -32,7 +32,7 @@ class Surplus:
                 "segment of their own?",
                 self._most,
                 partition,
-                decided.surplus,
+                decided.segments_left_out,
             )
         rest = decided.rest
         return decided if rest is None else decided._replace(rest=lambda: self.watched(rest(), partition))

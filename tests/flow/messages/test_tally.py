@@ -157,9 +157,9 @@ def test_what_several_changes_of_one_event_come_to_is_told_once_and_in_order() -
     first, second = (5, 1_000, 3, 2), (5, 2_000, 9, 5)
     tallies = Tallies()
     tallies.put(5, CountedUnder("fr", ""), AFTER)
-    tallies.differ(5, {"fr": [(first, -1)], "": [(first, -1)]})
-    tallies.differ(5, {"fr": [(first, 1), (second, 1)]})
-    tallies.differ(6, {"fr": [((6, 1_000, 3, 2), -1)]})
+    tallies.add_differences(5, {"fr": [(first, -1)], "": [(first, -1)]})
+    tallies.add_differences(5, {"fr": [(first, 1), (second, 1)]})
+    tallies.add_differences(6, {"fr": [((6, 1_000, 3, 2), -1)]})
     found = read(tallies)
 
     assert columns.write(array(columns.SIGNED, (*second, 6, 1_000, -4, 2))) == found["fr"].people

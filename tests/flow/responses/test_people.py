@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.flow import events
-from worker.flow.ids import make_salt, number
+from worker.flow.ids import id_hash, make_salt
 from worker.flow.messages import tally
 from worker.flow.policy import HistoryPolicy, Policy
 from worker.flow.responses import road
@@ -205,7 +205,7 @@ def test_rows_of_the_version_before_are_read_on_and_their_windows_come_as_they_f
 ) -> None:
     world = World()
     with monkeypatch.context() as patch:
-        patch.setattr(road, "number", lambda response_id, _: number(response_id))
+        patch.setattr(road, "id_hash", lambda response_id, _: id_hash(response_id))
         world.answer("c-1", "r-1", one(2, "fr"), 48)
     Older.contacts(world)
     Older.segments(world)
@@ -243,7 +243,7 @@ def test_the_version_before_reads_what_is_written_now() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(entries), type=Before).put == entries.put
 
 
-def numbers_of(world: World) -> set[int]:
+def hashes_of(world: World) -> set[int]:
     segment = msgspec.msgpack.decode(world.rows[b"fr"], type=Segment)
     return {
         int.from_bytes(segment.latest.id_hash[at : at + 8], "little") for at in range(0, len(segment.latest.id_hash), 8)
@@ -258,13 +258,13 @@ def test_the_numbers_of_answers_in_segments_say_nothing_without_the_customers_ro
         each.answer(customer, "r-1", one(9, "fr"), 24)
     contact = msgspec.msgpack.decode(world.contacts.rows[b"c-1"], type=Contact)
 
-    assert numbers_of(world) == numbers_of(same) == {number("r-1", contact.salt)}
-    assert numbers_of(world) != numbers_of(other)
-    assert numbers_of(world) != {number("r-1")}
+    assert hashes_of(world) == hashes_of(same) == {id_hash("r-1", contact.salt)}
+    assert hashes_of(world) != hashes_of(other)
+    assert hashes_of(world) != {id_hash("r-1")}
 
     world.erase("c-1")
     world.answer("c-1", "r-1", one(9, "fr"), 24)
-    assert len(numbers_of(world)) == 2
+    assert len(hashes_of(world)) == 2
 
 
 @pytest.mark.parametrize("secret", [b"", b"a" * 32])

@@ -43,12 +43,13 @@ def counted(*records: Record, rows: dict[bytes, bytes] | None = None, most: int 
     """Decide a batch, all slices of it, each upon the rows that those before it have written."""
     there = dict(rows or {})
     decided = segments.count(records, there, 0, most)
-    outputs, changed, surplus = list(decided.outputs), dict(decided.rows), decided.surplus
+    outputs, changed, left_out = list(decided.outputs), dict(decided.rows), decided.segments_left_out
     while decided.rest is not None:
         write(there, decided)
         decided = decided.rest()
-        outputs, changed, surplus = outputs + decided.outputs, {**changed, **decided.rows}, surplus + decided.surplus
-    return Decided(outputs, changed, {}, surplus=surplus)
+        outputs, changed = outputs + decided.outputs, {**changed, **decided.rows}
+        left_out += decided.segments_left_out
+    return Decided(outputs, changed, {}, segments_left_out=left_out)
 
 
 def write(rows: dict[bytes, bytes], decided: Decided) -> None:
@@ -66,7 +67,7 @@ def scores(output: Output) -> dict[str, Any]:
 
 
 def windows(row: bytes) -> Segment:
-    """Return a segment but for what it has not told of its hours yet, which depends on when it was asked."""
+    """Return a segment without its unreported hours, which depend on when it was last asked for them."""
     segment = msgspec.msgpack.decode(row, type=Segment)
     segment.unreported = UnreportedHours()
     return segment
@@ -443,7 +444,7 @@ def test_beyond_the_most_a_segment_counts_for_its_parents_only() -> None:
     )
 
     assert {b"", b"fr"} == kept(further).keys()
-    assert further.surplus == 1
+    assert further.segments_left_out == 1
     assert {b""} == kept(counted(told(put(0, 9), key=b"fr"), told(put(0, 9), key=b""), most=0)).keys()
 
 
@@ -488,7 +489,7 @@ def test_the_row_of_the_last_tick_is_no_segment() -> None:
     write(rows, counted(came(NOW // HOUR, ""), ticked(NOW + HOUR), rows=rows, most=2))
     further = counted(came(NOW // HOUR + 2, "fr", offset=1), rows=rows, most=2)
 
-    assert further.surplus == 0
+    assert further.segments_left_out == 0
     assert b"fr" in further.rows
 
 

@@ -17,7 +17,7 @@ from worker.detect.drops import NO_PRIOR, Prior
 from worker.detect.watch import Watch
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Record
-from worker.flow.dead_letter import stray
+from worker.flow.dead_letter import dead_letter_in_place
 from worker.flow.incidents.judging import Judge
 from worker.flow.incidents.slices import Slices
 from worker.flow.incidents.too_many import TooMany
@@ -167,7 +167,7 @@ class _Batch:
             try:
                 report = hourly_report.read(record.value)
             except Rejected as rejected:
-                self._outputs.append(stray(record, rejected, self._intake))
+                self._outputs.append(dead_letter_in_place(record, rejected, self._intake))
                 continue
             yield from self._take(report)
             if report.tick is not None:

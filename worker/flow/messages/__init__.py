@@ -1,1 +1,1 @@
-"""What the roads tell each other, as records of internal topics."""
+"""The messages that the roads send each other, as records of internal topics."""

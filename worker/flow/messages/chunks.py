@@ -1,20 +1,23 @@
-"""Messages about many segments: as few records of a topic as Kafka takes."""
+"""Messages about many segments: they are divided into as few records as Kafka's limit allows."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
 
-#: The size of a message, in bytes, beyond which it is divided. Kafka takes 1 MiB, and what one batch says about one
-#: segment is at most half of that.
+#: The size in bytes above which a message is divided. Kafka accepts 1 MiB, and what one batch says about one segment
+#: takes at most half of that.
 LARGEST = 500_000
 
-#: Writes the message about some segments; True if it is the last one.
+#: Encodes the message about some segments, given them and whether it is the last message.
 Encode = Callable[[Mapping[str, T], bool], bytes]
 
 
 def chunks(segments: Mapping[str, T], encode: Encode[T], *, last: bool = True) -> list[bytes]:
-    """Return the messages, in the order of the segments."""
+    """Return the messages about some segments, in the order of the segments.
+
+    `last`: whether the last of them is the last message of all.
+    """
     value = encode(segments, last)
     if len(value) <= LARGEST or len(segments) <= 1:
         return [value]

@@ -1,4 +1,4 @@
-"""The hourly report: a message from one partition of segments to the stage that watches over all of them."""
+"""The hourly report: a message from one partition of segments to the stage that watches over all segments."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import msgspec
 
 from worker.flow import events
 from worker.flow.batch import Output
-from worker.flow.dead_letter import no_message
+from worker.flow.dead_letter import not_a_message
 from worker.flow.messages.chunks import chunks
 from worker.flow.timestamps import HOUR, LATEST
 from worker.nps import columns
@@ -26,30 +26,30 @@ class HourlyReport(msgspec.Struct, array_like=True, frozen=True):
     segments: Mapping[str, bytes]
     #: The time of a tick, in ms, before which this partition has reported everything; None if the message has no tick.
     tick: int | None = None
-    #: How many segments the partition had at the tick; None without one, and in messages of versions that did not say.
+    #: How many segments the partition had at the tick; None without a tick, and in messages of versions without it.
     usage: Usage | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(HourlyReport).decode
 _HOUR_BYTES = WIDTH * 8
-#: Numbers from this one on do not fit a watch's row.
+#: Numbers from this one on do not fit in the row of a watch.
 _TOO_LARGE = 2**32
 
 
 def read(value: bytes | None) -> HourlyReport:
-    """Return the report that a value is. Raise Rejected if the value is no report whose hours can be watched over."""
+    """Decode a report. Raise Rejected if the value is not a report, or if its numbers are out of range."""
     try:
         message = decode(value or b"")
     except msgspec.DecodeError:
-        raise no_message("hours") from None
+        raise not_a_message("hours") from None
     is_time = message.tick is None or 0 <= message.tick <= LATEST
     if (
         not is_time
         or not _is_usage(message.usage)
         or not all("\x00" not in path and _is_column(column) for path, column in message.segments.items())
     ):
-        raise no_message("hours")
+        raise not_a_message("hours")
     return message
 
 
@@ -69,7 +69,7 @@ def _is_column(column: bytes) -> bool:
 
 
 def outputs(report: HourlyReport) -> list[Output]:
-    """Return the messages of a report: several if one would be too large. Only the last has the tick."""
+    """Return the messages of a report: several if one would be too large. Only the last message has the tick."""
     if not report.segments and report.tick is None:
         return []
     source, tick, usage = report.source, report.tick, report.usage

@@ -1,4 +1,4 @@
-"""Tallies: what a batch of responses adds to each segment and each of its ancestors. Many events, few messages."""
+"""Tallies: what a batch of responses changes in each segment and each of its ancestors, in few messages."""
 
 from array import array
 from collections import defaultdict
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from worker.flow import events
 from worker.flow.batch import Output
-from worker.flow.dead_letter import no_message
+from worker.flow.dead_letter import not_a_message
 from worker.flow.lineage import paths_of
 from worker.flow.messages.chunks import chunks
 from worker.flow.timestamps import LATEST
@@ -19,31 +19,34 @@ from worker.nps.histogram import BINS
 from worker.nps.latest import CountedAnswer, PlainAnswer
 from worker.nps.segment import Entries, Move
 
-#: An answer by the offset of the event, its time, its score, and the offset at which it was counted.
+#: An answer: the offset of the response that is decided, the answer's time in ms, its score, and the offset at which it
+#: was counted.
 AnswerKey = tuple[int, int, int, int]
-#: Answers that count for their customer beyond what the event says (1), or do not (-1).
+#: Answers that now count for their customer because of another answer (1), or no longer count (-1).
 Differences = list[tuple[AnswerKey, int]]
 
 
 class Tally(msgspec.Struct, array_like=True, frozen=True):
-    """A message to one partition of segments: where the events came from, and their entries by the segment's path."""
+    """A message to one partition of segments."""
 
+    #: The partition of the responses.
     source: int
+    #: What they change, by the segment's path.
     segments: Mapping[str, Entries]
 
 
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Tally).decode
-#: Bytes of one answer in a column: offset, time, id and score.
+#: The number of bytes of one answer in a column: its offset, time, id's hash and score.
 _ANSWER_BYTES = 4 * 8
 
 
 def read(value: bytes | None) -> Tally:
-    """Return the tally that a value is. Raise Rejected if it is none that can be counted."""
+    """Decode a tally. Raise Rejected if the value is not a tally, or if its numbers are out of range."""
     try:
         message = decode(value or b"")
     except msgspec.DecodeError:
-        raise no_message("tally") from None
+        raise not_a_message("tally") from None
     for path, entries in message.segments.items():
         moved = (answer for move in entries.moves for answer in (move.taken, move.put) if answer is not None)
         if (
@@ -52,7 +55,7 @@ def read(value: bytes | None) -> Tally:
             or not _is_people(entries.people)
             or not all(_is_answer(at, score) for at, _, score in moved)
         ):
-            raise no_message("tally")
+            raise not_a_message("tally")
     return message
 
 
@@ -80,29 +83,33 @@ def _is_answer(at: int, score: int) -> bool:
 
 
 class CountedUnder(NamedTuple):
-    """What an answer counts under, besides the segment's ancestors."""
+    """What an answer counts for, besides the segment's ancestors."""
 
+    #: The path of the segment.
     segment: str
-    #: Empty if the answer belongs to no survey.
+    #: Empty if the survey is not known.
     survey_id: str
 
 
 class Tallies:
-    """The entries of one batch: answers by the segment they were given in, corrections by each that they touch."""
+    """Collects what one batch of responses changes in the segments."""
 
     def __init__(self) -> None:
+        #: The columns of new answers, by the fields of CountedUnder.
         self._put: dict[tuple[str, str], array[int]] = {}
+        #: The corrections, by the path of each segment that they change.
         self._moves: dict[str, list[Move]] = {}
+        #: The columns of differences (worker/nps/people.py), by the path of the segment.
         self._people: dict[str, array[int]] = {}
-        #: The offset of the event in hand, and the differences that it was entered with so far.
-        self._event: int | None = None
+        #: The offset of the response that is being decided, and its differences so far.
+        self._offset: int | None = None
         self._differences: list[Mapping[str, Differences]] = []
 
     def put(self, offset: int, under: tuple[str, str], answer: PlainAnswer) -> None:
-        """Enter an answer to a segment, and so to each of its ancestors, and to its survey.
+        """Add a new answer: to its segment, the segment's ancestors, and its survey.
 
-        `under` and `answer`: with the fields of CountedUnder and CountedAnswer. This is done for nearly every response,
-        and to make the two named tuples would take longer than everything else.
+        `offset`: of the response; `under`, `answer`: the fields of CountedUnder and of CountedAnswer, as plain tuples.
+        This is called for nearly every response, and to make the two named tuples would take longer than all the rest.
         """
         put = self._put.get(under)
         if put is None:
@@ -116,36 +123,40 @@ class Tallies:
         put: tuple[CountedUnder, CountedAnswer] | None,
         taken_offset: int = -1,
     ) -> None:
-        """Enter a correction: what it takes out of one segment's line and puts into another's.
+        """Add a correction, which takes an answer out, or puts one in, or both.
 
-        A segment has one move for each offset, as it tells a replay by that. `taken_offset`: as Move has it.
+        `offset`: of the response that causes it; `taken_offset`: at which the answer that is taken out was counted. A
+        segment gets one move for each offset, since it recognises a replay by the offset.
         """
-        left = paths_of(*taken[0]) if taken else ()
-        joined = paths_of(*put[0]) if put else ()
-        for path in dict.fromkeys((*left, *joined)):
-            gone = taken[1] if taken and path in left else None
-            come = put[1] if put and path in joined else None
+        taken_from = paths_of(*taken[0]) if taken else ()
+        put_to = paths_of(*put[0]) if put else ()
+        for path in dict.fromkeys((*taken_from, *put_to)):
+            taken_here = taken[1] if taken and path in taken_from else None
+            put_here = put[1] if put and path in put_to else None
             moves = self._moves.setdefault(path, [])
             if moves and moves[-1].offset == offset:
-                moves[-1] = replace(moves[-1], more=(*moves[-1].more, (gone, come, taken_offset)))
+                moves[-1] = replace(moves[-1], more=(*moves[-1].more, (taken_here, put_here, taken_offset)))
             else:
-                moves.append(Move(offset, gone, come, taken_offset))
+                moves.append(Move(offset, taken_here, put_here, taken_offset))
 
-    def differ(self, offset: int, differences: Mapping[str, Differences]) -> None:
-        """Enter what an event changes in which answers are their customers' latest, by segment.
+    def add_differences(self, offset: int, differences: Mapping[str, Differences]) -> None:
+        """Add the differences that a response makes, by the segment's path: which answers are their customers' latest.
 
-        `offset`: of the event. Where it changes several answers, one after the other, only what it comes to is kept.
+        `offset`: of the response. If it changes several answers, one after the other, their differences are added up.
         """
-        if offset != self._event:
-            self._end_event()
-            self._event = offset
+        if offset != self._offset:
+            self._end_response()
+            self._offset = offset
         self._differences.append(differences)
 
     def outputs(self, source: int, owner: Callable[[bytes], int]) -> list[Output]:
-        """Return one message to each partition that owns a segment, as `owner` says; several if it gets that much."""
-        self._end_event()
+        """Return the messages: one to each partition of segments that is concerned, or several if one is too large.
+
+        `source`: the partition of the responses; `owner`: returns the partition of a segment by its key.
+        """
+        self._end_response()
         segments: dict[int, dict[str, Entries]] = defaultdict(dict)
-        put = self._rolled_up()
+        put = self._put_by_path()
         people = {path: columns.write(numbers) for path, numbers in self._people.items()}
         for path, numbers in put.items():
             entries = Entries(columns.write(numbers), self._moves.get(path, []), people.get(path, b""))
@@ -153,26 +164,27 @@ class Tallies:
         for path, moves in self._moves.items():
             if path not in put:
                 segments[owner(path.encode())][path] = Entries(moves=moves, people=people.get(path, b""))
-        return [output for partition, told in segments.items() for output in _messages(source, told, partition)]
+        return [output for partition, some in segments.items() for output in _messages(source, some, partition)]
 
-    def _end_event(self) -> None:
-        """Append the differences of one event to the columns of the segments."""
-        told = self._differences
-        if not told:
+    def _end_response(self) -> None:
+        """Append the differences of one response to the columns of the segments."""
+        collected = self._differences
+        if not collected:
             return
-        packed: Differences = []
+        last: Differences = []
         numbers = array(columns.SIGNED)
-        for path, each in (told[0] if len(told) == 1 else _sum(told)).items():
-            if each is not packed:  # mostly, all segments are told the same
-                packed, numbers = each, _column(each)
+        for path, differences in (collected[0] if len(collected) == 1 else _sum(collected)).items():
+            if differences is not last:  # mostly, all segments share one list
+                last, numbers = differences, _column(differences)
             people = self._people.get(path)
             if people is None:
                 self._people[path] = numbers[:]
             else:
                 people.extend(numbers)
-        told.clear()
+        collected.clear()
 
-    def _rolled_up(self) -> "dict[str, array[int]]":
+    def _put_by_path(self) -> "dict[str, array[int]]":
+        """Return the columns of new answers by the path of each segment and survey that they count for."""
         put: dict[str, array[int]] = {}
         for under, numbers in self._put.items():
             for path in paths_of(*under):
@@ -184,18 +196,19 @@ class Tallies:
         return put
 
 
-def _sum(told: Iterable[Mapping[str, Differences]]) -> dict[str, Differences]:
-    """Return what several changes of one event come to."""
+def _sum(collected: Iterable[Mapping[str, Differences]]) -> dict[str, Differences]:
+    """Return the sum of several differences, by path. An answer whose differences cancel each other is left out."""
     sums: dict[str, dict[AnswerKey, int]] = {}
-    for differences in told:
-        for path, each in differences.items():
+    for by_path in collected:
+        for path, differences in by_path.items():
             signs = sums.setdefault(path, {})
-            for answer, sign in each:
+            for answer, sign in differences:
                 signs[answer] = signs.get(answer, 0) + sign
     return {path: [(answer, sign) for answer, sign in signs.items() if sign] for path, signs in sums.items()}
 
 
 def _column(differences: Differences) -> "array[int]":
+    """Return differences as the numbers of a column (worker/nps/people.py)."""
     numbers = array(columns.SIGNED)
     for (offset, at, score, counted), sign in differences:
         numbers.extend((offset, at, score if sign > 0 else -1 - score, counted))

@@ -1,7 +1,7 @@
-"""A tick: time passes, also where nothing arrives. It is a record like others, so a replay meets it at the same place.
+"""A tick: the message that time has passed, even if nothing arrives. A replay reads it at the same place of the log.
 
-Its time is the broker's, as the record's timestamp has it: a worker's clock that goes wrong moves no window.
+The time is the record's timestamp, which the broker sets. So a worker whose clock is wrong moves no window.
 """
 
-#: The key of a tick among the tallies, which have none.
+#: The key of a tick. Tallies, which are on the same topic, have no key.
 KEY = b"tick"

@@ -9,7 +9,7 @@ from struct import Struct
 import msgspec
 
 from worker.flow.batch import Overlay, Read
-from worker.flow.ids import number
+from worker.flow.ids import id_hash
 from worker.flow.policy import HistoryPolicy
 from worker.flow.responses.content import Content
 from worker.flow.timestamps import DAY
@@ -117,7 +117,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         """Keep an answer's id and revision, as the newest of those; drop the oldest beyond the number kept."""
         place = self._older_place(response_id)
         kept = self.older if place is None else self.older[:place] + self.older[place + _OLDER.size :]
-        kept += _OLDER.pack(number(response_id), short_revision(revision))
+        kept += _OLDER.pack(id_hash(response_id), short_revision(revision))
         self.older = kept[-policy.known_ids * _OLDER.size :] if policy.known_ids else b""
 
     def _make_room(self, policy: HistoryPolicy) -> None:
@@ -130,7 +130,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False):
         del self.answers[:surplus]
 
     def _older_place(self, response_id: str) -> int | None:
-        wanted = number(response_id).to_bytes(8)
+        wanted = id_hash(response_id).to_bytes(8)
         place = self.older.find(wanted)
         while place >= 0 and place % _OLDER.size:
             place = self.older.find(wanted, place + 1)

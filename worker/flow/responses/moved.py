@@ -22,7 +22,7 @@ import msgspec
 from schemas.cloudevents import Headers
 from worker.flow import events
 from worker.flow.batch import Output, Record
-from worker.flow.ids import number
+from worker.flow.ids import id_hash
 from worker.flow.messages.chunks import chunks
 from worker.flow.record import PROOF_HEADER, proof_of
 from worker.flow.responses.customer import Contact, decode_contact
@@ -122,7 +122,7 @@ class Holders:
             for key, contact in opened:
                 self._add_all(key, contact)
             self._index = _Index(self._index.keys, 2 * len(self._index.keys) + _SPARE)
-        return sorted(self._index.keys.get(number(response_id), ()))
+        return sorted(self._index.keys.get(id_hash(response_id), ()))
 
     @property
     def is_idle(self) -> bool:
@@ -136,7 +136,7 @@ class Holders:
         if len(self._index.keys) >= self._index.most > 0:
             self._index = None
             return
-        keys = self._index.keys.setdefault(number(response_id), [])
+        keys = self._index.keys.setdefault(id_hash(response_id), [])
         if key not in keys:
             keys.append(key)
 
@@ -145,7 +145,7 @@ class Holders:
 
         This is kept in memory only: to forget it changes no decision, as it only has a first revision make a claim.
         """
-        self._claimed.setdefault(number(response_id), offset)
+        self._claimed.setdefault(id_hash(response_id), offset)
         if len(self._claimed) > _REMEMBERED:
             del self._claimed[next(iter(self._claimed))]
 
@@ -153,7 +153,7 @@ class Holders:
         """Say whether a response was claimed by a record that lies before an offset."""
         if not self._claimed:
             return False
-        claimed_at = self._claimed.get(number(response_id))
+        claimed_at = self._claimed.get(id_hash(response_id))
         return claimed_at is not None and claimed_at < offset
 
     def _add_all(self, key: bytes, contact: Contact) -> None:

@@ -19,7 +19,7 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output, Place, Read, Record
 from worker.flow.dead_letter import dead_letter
 from worker.flow.events import Kind
-from worker.flow.ids import make_id, make_salt, number
+from worker.flow.ids import id_hash, make_id, make_salt
 from worker.flow.lineage import segment_path
 from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.flow.policy import Policy
@@ -375,7 +375,7 @@ def _amend(
         after.offset = record.offset
         state.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
         known = contact.answers if new is None else [*contact.answers, new]
-        state.tallies.differ(record.offset, differences(known, before, after))
+        state.tallies.add_differences(record.offset, differences(known, before, after))
     contact.replace(before, after)
     decision_id = make_id("decision", *place, customer_id, before.response_id)
     decision = _Decision(
@@ -400,7 +400,7 @@ def _entry(answer: Answer, contact: Contact) -> tuple[CountedUnder, CountedAnswe
     if not answer.counted:
         return None
     # What the version before has counted is in segments' rows under a number without salt.
-    known_as = number(answer.response_id, contact.salt if answer.offset >= 0 else b"")
+    known_as = id_hash(answer.response_id, contact.salt if answer.offset >= 0 else b"")
     return CountedUnder(answer.segment, answer.survey_id), CountedAnswer(answer.at, known_as, answer.score)
 
 
@@ -442,11 +442,11 @@ def _enter_tally(record: Record, answer: Answer, previous: Answer | None, contac
     if previous is not None and previous.counted:
         state.tallies.move(record.offset, _entry(previous, contact), _entry(answer, contact), previous.offset)
     elif answer.counted:
-        known_as = number(answer.response_id, contact.salt)
+        known_as = id_hash(answer.response_id, contact.salt)
         counted = answer.at, known_as, answer.score
         state.tallies.put(record.offset, (answer.segment, answer.survey_id), counted)
     if contact.answers:
-        state.tallies.differ(record.offset, differences(contact.answers, previous, answer))
+        state.tallies.add_differences(record.offset, differences(contact.answers, previous, answer))
 
 
 def _record_answer(
