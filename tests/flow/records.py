@@ -69,7 +69,7 @@ def earlier(**changes: Any) -> Answer:
         "segment": "fr/shop-3",
         "at": NOW - HOUR,
         "counted": True,
-        "seen": NOW - HOUR,
+        "arrived_at": NOW - HOUR,
     }
     return Answer(**(usual | changes))
 

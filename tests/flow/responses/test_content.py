@@ -76,7 +76,7 @@ def test_a_row_of_this_version_is_read_by_the_one_before() -> None:
         segment: str
         at: int
         counted: bool
-        seen: int
+        arrived_at: int
         survey_id: str = ""
 
     class OldContact(msgspec.Struct, array_like=True):

@@ -28,7 +28,7 @@ def remember(contact: Contact, *, policy: HistoryPolicy | None = None, now: int 
         segment_path(response.segment),
         at,
         counted=not response.test,
-        seen=before.seen if before else now,
+        arrived_at=before.arrived_at if before else now,
         survey_id=response.survey_id,
     )
     contact.remember(answer, before, now, policy or HistoryPolicy())
@@ -42,7 +42,7 @@ def test_an_answer_is_remembered_with_what_a_correction_will_need() -> None:
     contact = Contact()
     remember(contact, revision=2, score=4, responded_at="2023-11-14T23:00:00.5+01:00")
 
-    expected = Answer("r-1", 2, 4, "fr/shop-3", NOW - 800_000 + 500, counted=True, seen=NOW, survey_id="autumn")
+    expected = Answer("r-1", 2, 4, "fr/shop-3", NOW - 800_000 + 500, counted=True, arrived_at=NOW, survey_id="autumn")
     assert expected == contact.answer("r-1")
     assert contact.answer("r-2") is None
 
@@ -92,21 +92,23 @@ def test_an_answer_is_forgotten_when_it_is_older_than_the_horizon(age: int, *, k
 
 def test_what_lies_exactly_on_the_horizon_is_kept_when_older_answers_go() -> None:
     horizon = NOW - 730 * DAY
-    contact = Contact(answers=[earlier(response_id="old", seen=horizon - 1), earlier(response_id="edge", seen=horizon)])
+    contact = Contact(
+        answers=[earlier(response_id="old", arrived_at=horizon - 1), earlier(response_id="edge", arrived_at=horizon)]
+    )
     remember(contact)
 
     assert ids(contact) == ["edge", "r-1"]
 
 
 def test_a_revision_alone_makes_nothing_be_forgotten() -> None:
-    contact = Contact(answers=[earlier(response_id="old", seen=0), earlier()])
+    contact = Contact(answers=[earlier(response_id="old", arrived_at=0), earlier()])
     remember(contact, revision=1)
 
     assert ids(contact) == ["old", "r-1"]
 
 
 def test_an_old_answer_behind_a_young_one_is_forgotten_as_well() -> None:
-    contact = Contact(answers=[earlier(response_id="young"), earlier(response_id="old", seen=0)])
+    contact = Contact(answers=[earlier(response_id="young"), earlier(response_id="old", arrived_at=0)])
     remember(contact)
 
     assert ids(contact) == ["young", "r-1"]
@@ -244,7 +246,7 @@ def test_of_an_older_answer_any_revision_that_is_accepted_is_kept(revision: int)
 
 def test_the_largest_row_is_below_kafkas_limit() -> None:
     contact, policy = Contact(), HistoryPolicy(answers=240, known_ids=20_000)
-    contact.older = bytes(12 * 20_000)
+    contact.older_ids = bytes(12 * 20_000)
     for n in range(300):
         longest: dict[str, Any] = {"survey_id": "😀" * 200, "segment": ["😀" * 100] * 8}
         remember(contact, policy=policy, response_id=f"{n:😀>200}", **longest)

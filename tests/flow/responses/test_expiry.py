@@ -106,7 +106,7 @@ def test_a_copy_of_what_came_late_is_a_duplicate_though_its_record_has_an_old_ti
 
 
 def rows(count: int, *, seen: int = NOW) -> dict[bytes, bytes]:
-    contact = Contact(0, [earlier(seen=seen)])
+    contact = Contact(0, [earlier(arrived_at=seen)])
     return {b"c-%d" % n: encode_contact(contact) for n in range(count)}
 
 
@@ -181,7 +181,7 @@ def test_who_has_been_silent_for_long_gives_nothing_up() -> None:
     assert outcomes(partition.decide([taken]).outputs) == ["moved"]
 
     assert outcomes(partition.carry([taken._replace(timestamp=taken.timestamp + 1)])) == []
-    assert [answer.held for answer in decode_contact(partition.rows[b"c-1"]).answers] == [0]
+    assert [answer.exclusion for answer in decode_contact(partition.rows[b"c-1"]).answers] == [0]
 
 
 CUSTOMERS = ("c-1", "c-2", "c-3", "c-4")

@@ -135,7 +135,7 @@ def held_by(world: World) -> list[tuple[str, Answer]]:
         for partition in world.partitions
         for key, contact in read(partition.rows).items()
         for answer in contact.answers
-        if answer.response_id == "a" and answer.held != MOVED
+        if answer.response_id == "a" and answer.exclusion != MOVED
     ]
 
 

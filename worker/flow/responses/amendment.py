@@ -1,6 +1,6 @@
-"""What a record changes about answers that were decided before: those of a burst, or one that another customer has now.
+"""How a record changes answers that were decided earlier: those of a burst, or one that another customer now has.
 
-Of them only the customer's row is known, so an alert that is withdrawn or opened here names nobody.
+Only the customer's row is known of these answers. So an alert that is withdrawn or opened here has no names.
 """
 
 from typing import NamedTuple
@@ -18,19 +18,18 @@ from worker.flow.responses.rules.detractor_alert import opening, withdrawal
 from worker.flow.timestamps import DAY
 from worker.nps.histogram import PASSIVE_FROM
 
-#: What the decision says, by why an answer does not count.
+#: The outcome of a decision, by why the answer does not count; 0 if it counts.
 OUTCOMES = {0: Outcome.ACCEPTED, DOUBLE_CLICK: Outcome.DOUBLE_CLICK, SCANNER: Outcome.SUSPECT_SCANNER}
 
 
 class Amendment(NamedTuple):
-    """An answer before and after, the step of its alert if it has one, and what its decision says.
-
-    `revision`: the one that the decision is about.
-    """
+    """A change of an answer that was decided earlier."""
 
     before: Answer
     after: Answer
+    #: The step of the answer's alert; None if its alert stays as it is.
     ruling: Ruling | None
+    #: The outcome of the new decision, and the revision that this decision is about.
     outcome: Outcome
     revision: int
 
@@ -38,29 +37,30 @@ class Amendment(NamedTuple):
 def of_burst(burst: Burst, customer_id: str, now: int, policy: Policy) -> list[Amendment]:
     """Return what the newest answer of a burst changes about the others; `now`: its record's Kafka time in ms."""
     found = []
-    for answer, held in zip(burst.answers[:-1], burst.held[:-1], strict=True):
-        ruling, after = None, replace(answer, held=held, counted=not held)
-        if held and answer.has_alert:
+    for answer, exclusion in zip(burst.answers[:-1], burst.exclusions[:-1], strict=True):
+        ruling, after = None, replace(answer, exclusion=exclusion, counted=not exclusion)
+        if exclusion and answer.has_alert:
             ruling = withdrawal(answer, customer_id, AlertReason.SUSPECT_SCANNER, now)
             after = replace(after, alerted=False)
         elif burst.is_shared and _needs_alert(answer, now, policy):
             ruling = opening(answer, customer_id, now)
             after = replace(after, alerted=True)
-        if held != answer.held or ruling is not None:
-            found.append(Amendment(answer, after, ruling, OUTCOMES[held], answer.revision))
+        if exclusion != answer.exclusion or ruling is not None:
+            found.append(Amendment(answer, after, ruling, OUTCOMES[exclusion], answer.revision))
     return found
 
 
 def of_move(answer: Answer, claim: Claim, customer_id: str, now: int) -> Amendment:
-    """Return what it means for an answer of a customer that another one claims it.
+    """Return how a customer's answer changes because another customer claims its response.
 
-    The row keeps the highest revision that would not win the response back: the claim's own, or the one below it if the
-    customer's claim to the same revision would outrank this one.
+    `now`: the Kafka time of the record with the claim, in ms. The row keeps the highest revision that would not win the
+    response back. This is the claim's revision, or the one below it if this customer's claim to the same revision would
+    outrank the other one.
     """
     own = Claim(claim.survey_id, customer_id, claim.revision)
     revision = claim.revision - own.outranks(claim)
     ruling = withdrawal(answer, customer_id, AlertReason.MOVED, now) if answer.has_alert else None
-    after = replace(answer, revision=revision, counted=False, alerted=False, held=MOVED)
+    after = replace(answer, revision=revision, counted=False, alerted=False, exclusion=MOVED)
     return Amendment(answer, after, ruling, Outcome.MOVED, claim.revision)
 
 

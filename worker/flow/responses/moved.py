@@ -1,16 +1,17 @@
-"""A response that moves to another customer: who answered becomes known later, and a revision names somebody else.
+"""A response that moves to another customer: it becomes known later who answered, and a revision names somebody else.
 
-Rows are kept by customer, so nobody knows who has a response. A revision above 0 that comes under a customer who does
-not have it is therefore claimed: every partition of the responses topic gets a record that says who has it now, in
-order with all others, and a customer who had it gives it up. A claim that comes twice finds nothing the second time.
+Rows are kept by customer, so a response alone does not say which customer has it. Therefore a customer who gets a
+revision above 0, but does not have the response, claims it: every partition of the responses topic gets a record that
+says who has the response now. This record is in order with all others, and a customer who had the response gives it up.
+If a claim comes twice, the second one changes nothing.
 
-Partitions are read at different speeds, so a claim may come late: to a customer who has a higher revision by then. That
-customer answers it with a claim of their own, and who made the first one gives the response up. Claims that answer each
-other rise in rank (`outranks`), so they come to an end, at the customer who has the highest revision.
+Partitions are read at different speeds, so a claim may come late, to a customer who has a higher revision by then. That
+customer answers with a claim of their own, and the customer of the first claim gives the response up. Each claim that
+answers another has a higher rank (`outranks`). So the claims end at the customer who has the highest revision.
 
-A first revision, 0, claims nothing, as nearly all responses have no other. Only if the response was claimed before in
-this partition, because a revision overtook it, it makes a claim of revision 0. Nobody gives anything up for that one;
-who has a higher revision answers it.
+A first revision, which is 0, makes no claim, since nearly all responses have no other. There is one exception: if a
+later revision has overtaken it and was claimed in this partition already, the first revision makes a claim of revision
+0. Nobody gives anything up for this claim, and the customer who has a higher revision answers it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,31 +28,32 @@ from worker.flow.messages.chunks import chunks
 from worker.flow.record import PROOF_HEADER, proof_of
 from worker.flow.responses.customer import Contact, decode_contact
 
-#: The header of a record that holds claims; its value names cluster and topic, as that of a rerouted record does.
+#: The header of a record that has claims. Its value names cluster and topic, as the header of a rerouted record does.
 CLAIMS_HEADER = "nps-claims"
-#: What the proof is about, so that one of another header proves nothing here.
+#: The proof is about this text as well, so that the proof of another header is not valid here.
 _PROVEN = b"claims of "
 
 
 class Claim(msgspec.Struct, array_like=True, frozen=True):
-    """Who has a response now. Another tool's response with the same id is one to another survey."""
+    """The statement that a customer has a response."""
 
+    #: Two survey tools may use the same response id for different responses; they differ in the survey.
     survey_id: str
     customer_id: str
     revision: int
 
     def outranks(self, other: "Claim") -> bool:
-        """Say whether the response is this customer's rather than the other's.
+        """Say whether this customer gets the response rather than the other one.
 
-        Of equal revisions the greater customer id decides: so it does not matter which claim is read first. Two first
-        revisions are two responses, which happen to have the same id.
+        If the revisions are equal, the greater customer id decides, so it does not matter which claim is read first.
+        Neither gets it if both revisions are 0: these are two responses that happen to have the same id.
         """
         if self.revision != other.revision:
             return self.revision > other.revision
         return self.revision > 0 and self.customer_id > other.customer_id
 
 
-#: The claims of one batch by the id of their response.
+#: The claims of one batch, by the id of the response.
 Claims = Mapping[str, list[Claim]]
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -59,7 +61,10 @@ _decode = msgspec.msgpack.Decoder(dict[str, list[Claim]]).decode
 
 
 def outputs(claims: Claims, partitions: int, home: str, secret: bytes) -> list[Output]:
-    """Return the records of one batch: one to each partition, several if it gets that much."""
+    """Return the records with a batch's claims: one to each partition of the responses, or several if it is too large.
+
+    `home`, `secret`: as in worker.flow.responses.road.Batch.
+    """
     if not claims or not secret:
         return []
     values = chunks(claims, lambda some, _last: _encode(some))
@@ -71,7 +76,7 @@ def outputs(claims: Claims, partitions: int, home: str, secret: bytes) -> list[O
 
 
 def claims_in(record: Record, home: str, secret: bytes) -> dict[str, list[Claim]] | None:
-    """Return the claims that a record holds; None if it holds none, as all but the worker's own do."""
+    """Return the claims of a record; None if it has none, or no valid proof that the worker wrote them."""
     headers = dict(record.headers)
     text, proof = headers.get(CLAIMS_HEADER), headers.get(PROOF_HEADER)
     if record.value is None or text != home.encode() or proof is None or not secret:
@@ -90,22 +95,25 @@ def _headers(value: bytes, partition: int, home: str, secret: bytes) -> Headers:
 
 
 class _Index(NamedTuple):
-    """The customers' keys by their responses, and how many responses it may come to hold."""
+    """The keys of customers, by the hashes of the responses that they have."""
 
     keys: dict[int, list[bytes]]
-    most: int
+    #: The index is made again from the rows when it has this number of responses.
+    limit: int
 
 
-#: How many responses may be added before the index is made again from the rows, where most of them may be gone.
+#: The number of responses that may be added to the index before it is made again from the rows. Many of those in the
+#: index may not be in any row by then.
 _SPARE = 100_000
-#: How many claimed responses of one partition are remembered for first revisions that come late.
+#: The number of claimed responses of one partition that are remembered, for first revisions that come late.
 _REMEMBERED = 100_000
 
 
 class Holders:
-    """Which customers of one partition may have a response, by its id.
+    """Which customers of one partition may have a response, by the response's id.
 
-    Made from the rows when it is first asked for, as most publishers never need it. It may name too many, not too few.
+    The index is made from the rows when it is first needed; with most publishers it never is. It may name customers who
+    do not have the response, but it names all who have it.
     """
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
@@ -114,7 +122,10 @@ class Holders:
         self._claimed: dict[int, int] = {}
 
     def of(self, response_id: str, opened: Iterable[tuple[bytes, Contact]]) -> list[bytes]:
-        """Return the keys of customers; `opened`: rows that the batch in hand has changed already."""
+        """Return the keys of the customers who may have a response.
+
+        `opened`: the rows that the batch which is being decided has read or changed.
+        """
         if self._index is None:
             self._index = _Index({}, 0)
             for key, row in self._rows.items():
@@ -126,14 +137,14 @@ class Holders:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no response was ever asked for or claimed: then there is nothing to add to, and nothing to see."""
+        """Whether there is no index and nothing was claimed; then `add` and `was_claimed` do nothing."""
         return self._index is None and not self._claimed
 
     def add(self, response_id: str, key: bytes) -> None:
         """Note that a customer has a response."""
         if self._index is None:
             return
-        if len(self._index.keys) >= self._index.most > 0:
+        if len(self._index.keys) >= self._index.limit > 0:
             self._index = None
             return
         keys = self._index.keys.setdefault(id_hash(response_id), [])
@@ -141,16 +152,16 @@ class Holders:
             keys.append(key)
 
     def note_claimed(self, response_id: str, offset: int) -> None:
-        """Remember that a response is claimed by the record at an offset. The oldest of too many are forgotten.
+        """Remember that the record at an offset claims a response. If there are too many, the oldest are forgotten.
 
-        This is kept in memory only: to forget it changes no decision, as it only has a first revision make a claim.
+        This is kept in memory only. It decides only whether a first revision makes a claim, so it may be forgotten.
         """
         self._claimed.setdefault(id_hash(response_id), offset)
         if len(self._claimed) > _REMEMBERED:
             del self._claimed[next(iter(self._claimed))]
 
     def was_claimed(self, response_id: str, offset: int) -> bool:
-        """Say whether a response was claimed by a record that lies before an offset."""
+        """Say whether a record before an offset claimed a response."""
         if not self._claimed:
             return False
         claimed_at = self._claimed.get(id_hash(response_id))

@@ -1,8 +1,9 @@
-"""Which answer is each customer's latest, by segment: what an event changes there beyond adding and taking out answers.
+"""Which answer is each customer's latest, by segment: the differences that a response makes for the customer's others.
 
-To most segments a customer answers once: then there is nothing to say. Order is by the answers' own times, ties by the
-response's id, so that it does not depend on the order of arrival. An answer that the version before has counted is left
-out: it did not count by customer.
+A segment counts an answer as if it were its customer's only one. Most customers answer once to a segment; then there is
+no difference. Answers are in the order of their own times, or of the response's ids if the times are equal. So the
+order does not depend on when they arrive. Answers that were counted by version 0.1.0, which did not count by customer,
+are left out.
 """
 
 from collections.abc import Iterable
@@ -18,11 +19,10 @@ _NONE: dict[str, Differences] = {}
 
 
 def differences(known: Iterable[Answer], previous: Answer | None, answer: Answer) -> dict[str, Differences]:
-    """Return the differences by segment and survey.
+    """Return the differences that an answer makes, by the path of each segment and survey.
 
-    `known`: the customer's answers before the event; `previous`: the earlier revision among them, if there is one;
-    `answer`: what the event makes of it. A segment counts the event as one that takes `previous` out and puts `answer`
-    in.
+    `known`: the customer's answers until now; `previous`: the previous revision of the answer, which is one of them, or
+    None; `answer`: the new answer. In any case a segment takes `previous` out and puts `answer` in.
     """
     others = [one for one in known if one.counted and one is not previous and one.offset >= 0]
     if previous is not None and previous.counted:
@@ -31,13 +31,13 @@ def differences(known: Iterable[Answer], previous: Answer | None, answer: Answer
 
 
 def _added(others: list[Answer], answer: Answer) -> dict[str, Differences]:
-    """Return the differences of a new answer: of it and the latest until then, the older one does not count."""
+    """Return the differences of a new answer: either it or the latest answer so far does not count, the older one."""
     order, offset = _order(answer), answer.offset
     segment, survey_id = answer.segment, answer.survey_id
     if len(others) == 1:
         other = others[0]
-        told = [_difference(other if _order(other) < order else answer, offset, -1)]
-        return dict.fromkeys(_shared(segment, survey_id, other.segment, other.survey_id), told)
+        older = [_difference(other if _order(other) < order else answer, offset, -1)]
+        return dict.fromkeys(_shared(segment, survey_id, other.segment, other.survey_id), older)
     found = dict[str, Differences]()
     paths = len(paths_of(segment, survey_id))
     others.sort(key=_order, reverse=True)
@@ -55,36 +55,36 @@ def _added(others: list[Answer], answer: Answer) -> dict[str, Differences]:
 
 @lru_cache(maxsize=65_536)
 def _shared(segment: str, survey_id: str, other_segment: str, other_survey_id: str) -> tuple[str, ...]:
-    """Return everything that two answers both count for."""
+    """Return the paths that two answers both count for."""
     others = paths_of(other_segment, other_survey_id)
     return tuple(path for path in paths_of(segment, survey_id) if path in others)
 
 
 def _corrected(others: list[Answer], previous: Answer, answer: Answer) -> dict[str, Differences]:
-    """Return the differences of a correction, of which any answer may be the latest before or after."""
-    gone = paths_of(previous.segment, previous.survey_id)
-    come = paths_of(answer.segment, answer.survey_id) if answer.counted else ()
-    touched = dict.fromkeys((*gone, *come))
+    """Return the differences of a correction. Before it and after it, any of the answers may be the latest."""
+    taken_from = paths_of(previous.segment, previous.survey_id)
+    put_to = paths_of(answer.segment, answer.survey_id) if answer.counted else ()
+    touched = dict.fromkeys((*taken_from, *put_to))
     latest, found = _latest(others, touched), dict[str, Differences]()
     for path in touched:
         other = latest.get(path)
-        taken = previous if path in gone else None
-        put = answer if path in come else None
+        taken = previous if path in taken_from else None
+        put = answer if path in put_to else None
         before = _later(other, taken if taken is not None and taken.offset >= 0 else None)
         after = _later(other, put)
-        # What is so by customer, less what the segment does anyway.
+        # How the latest answer changes, less what the segment does anyway.
         signs = {
             id(one): (one, (one is after) - (one is before) + (one is taken) - (one is put))
             for one in (other, taken, put)
             if one is not None
         }
-        if told := [_difference(one, answer.offset, sign) for one, sign in signs.values() if sign]:
-            found[path] = told
+        if changed := [_difference(one, answer.offset, sign) for one, sign in signs.values() if sign]:
+            found[path] = changed
     return found
 
 
 def _latest(answers: list[Answer], paths: Iterable[str]) -> dict[str, Answer]:
-    """Return the latest answer to each of some paths, of those that have one."""
+    """Return the latest of the answers by path, for those of the paths that have one."""
     missing = set(paths)
     found: dict[str, Answer] = {}
     if len(answers) > 1:

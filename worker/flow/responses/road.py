@@ -1,7 +1,7 @@
-"""The road of a response, from the record to everything it causes. Read `travel`; each stage is a file beside this one.
+"""The road of a response, from the record to everything that it causes. Begin with `decide_record`.
 
-Nothing here waits, reads a clock or knows Faust: a batch is decided in memory, and the same batch on the same rows
-gives the same outputs, ids included. That is what lets a crash anywhere be answered by a replay.
+Nothing here waits, reads a clock or knows Faust. A batch is decided in memory. The same batch on the same rows gives
+the same outputs, with the same ids. Therefore a replay is all that is needed after a crash.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -43,12 +43,13 @@ _Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
 #: The verdict that ends an alert.
 _WITHDRAWN = f"alert_{AlertAction.WITHDRAWN}"
 
-#: Kafka takes 1 MiB by default, with what frames a record. What came may have been let in because it was compressed.
+#: The largest size of a record that is rerouted, in bytes. By default Kafka accepts 1 MiB with the record's frame. A
+#: larger record can arrive if it was compressed.
 _LARGEST_REROUTED = 1_040_000
 
 
 class Batch(NamedTuple):
-    """Records of one partition of the responses topic, with what is needed to decide them."""
+    """Records of one partition of the responses topic, and what is needed to decide them."""
 
     #: The records, in the order of their offsets.
     records: Iterable[Record]
@@ -57,19 +58,19 @@ class Batch(NamedTuple):
     topic: str
     #: The cluster's id and the topic's name, as one text.
     home: str
-    #: For each partition that records were rerouted from: the highest offset there whose record has arrived here. They
+    #: For each partition from which records were rerouted: the highest offset there whose record has arrived here. They
     #: arrive in order, so a record at or below that offset has come twice.
     rerouted: Mapping[int, int]
-    #: What only the workers of these topics know: by it they prove that they have rerouted a record, and they make
-    #: customers' salts of it. Without a secret nothing can be proven.
+    #: The secret of the workers of these topics. With it they prove that they have rerouted a record, and make the
+    #: customers' salts. Without a secret nothing can be proven.
     secret: bytes = b""
-    #: How many partitions the topic has.
+    #: The number of partitions of the topic.
     partitions: int = 1
-    #: Which customers of this partition have which responses; None if nothing is known of that.
+    #: Which customers of this partition have which responses; None if that is not known.
     holders: Holders | None = None
-    #: Finds customers who have been silent for long; without it, only customers who answer again are looked at.
+    #: Finds customers who have been silent for long. Without it, only the rows of customers who answer are checked.
     sweep: Sweep | None = None
-    #: The latest Kafka time of all records before these, in ms.
+    #: The latest Kafka time of all earlier records of the partition, in ms.
     latest_time: int = 0
 
 
@@ -78,7 +79,7 @@ Owner = Callable[[bytes], int]
 
 
 class BatchState:
-    """Everything that is known and kept while one batch is decided."""
+    """What is known of one batch while it is decided, and what it has caused so far."""
 
     def __init__(self, batch: Batch, policy: Policy, read: Read, owner: Owner) -> None:
         self.batch = batch
@@ -93,7 +94,7 @@ class BatchState:
         self.latest_time = batch.latest_time
 
     def pass_time(self, record: Record) -> None:
-        """Take note of the time of a record that is decided. Time never goes back, whatever records say."""
+        """Note the time of a record that is decided. The latest time never goes back, whatever records say."""
         self.latest_time = max(self.latest_time, record.timestamp)
 
 
@@ -101,20 +102,20 @@ def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
     """Decide a batch."""
     state = BatchState(batch, policy, read, owner)
     for record in batch.records:
-        travel(record, state)
+        decide_record(record, state)
     outputs = state.outputs + moved.outputs(state.claims, batch.partitions, batch.home, batch.secret)
     outputs += state.tallies.outputs(batch.partition, owner)
     rows = state.contacts.rows()
     if batch.sweep is not None:
-        # Last, so that the batch is decided on the same rows however far the sweep has come.
+        # The sweep comes last. So what is decided does not depend on how far the sweep has come.
         rows = batch.sweep.changes(state.latest_time, policy) | rows
     return Decided(outputs, rows, state.rerouted, latest_time=state.latest_time)
 
 
-def travel(record: Record, state: BatchState) -> None:
-    """Take one record down the road."""
+def decide_record(record: Record, state: BatchState) -> None:
+    """Decide one record, and add what it causes to the state of the batch."""
     if record.headers and (claims := claims_in(record, state.batch.home, state.batch.secret)) is not None:
-        _give_up(record, claims, state)
+        _give_up_claimed(record, claims, state)
         return
     origin = origin_of(record, state.batch.home, state.batch.secret) if record.headers else None
     place = origin or Place(record.partition, record.offset)
@@ -129,17 +130,17 @@ def travel(record: Record, state: BatchState) -> None:
         return
     state.pass_time(record)
     contact = state.contacts.get(key)
-    if _lives_elsewhere(record, key, contact, state):
+    if _belongs_elsewhere(record, key, contact, state):
         state.outputs.append(_reroute(record, key, place, state))
         return
     if origin is not None:
         if origin.offset <= state.rerouted.get(origin.partition, -1):
-            return  # rerouted twice, because a crash repeated the sending
+            return  # the record was rerouted twice, because of a crash
         state.rerouted[origin.partition] = origin.offset
     if contact is None:
         contact = Contact()
     elif record.offset <= contact.mark:
-        return  # a replay: its outputs were acknowledged before this row was written
+        return  # this is a replay: the record's outputs were acknowledged before this row was written
     else:
         contact = unexpired(contact, state.latest_time, state.policy) or Contact()
     if response is None:
@@ -158,24 +159,24 @@ def travel(record: Record, state: BatchState) -> None:
         policy=state.policy,
         content=content_of(response, at),
     )
-    _answer(record, facts, place, state)
+    _decide_response(record, facts, place, state)
 
 
-def _give_up(record: Record, claims: Claims, state: BatchState) -> None:
-    """Have customers give up the responses that others have now; who has a higher revision claims it in turn."""
+def _give_up_claimed(record: Record, claims: Claims, state: BatchState) -> None:
+    """Let customers give up the responses that others claim. A customer with a higher revision claims it in turn."""
     state.pass_time(record)
     place, changed = Place(record.partition, record.offset), set[bytes]()
-    for response_id, told in claims.items():
-        if any(claim.revision > 0 for claim in told):
+    for response_id, of_response in claims.items():
+        if any(claim.revision > 0 for claim in of_response):
             state.holders.note_claimed(response_id, record.offset)
         for key in state.holders.of(response_id, state.contacts.opened()):
             contact, customer_id = state.contacts.get(key), key.decode()
             if contact is None or (record.offset <= contact.mark and key not in changed):
-                continue  # erased, or a replay
+                continue  # the customer was erased, or this is a replay
             if unexpired(contact, state.latest_time, state.policy) is not contact:
                 continue
             answer = contact.answer(response_id)
-            highest = None if answer is None else _highest(answer, customer_id, told)
+            highest = None if answer is None else _highest(answer, customer_id, of_response)
             if answer is None or highest is None:
                 continue
             own = Claim(answer.survey_id, customer_id, answer.revision)
@@ -191,17 +192,17 @@ def _give_up(record: Record, claims: Claims, state: BatchState) -> None:
 
 
 def _highest(answer: Answer, customer_id: str, claims: Iterable[Claim]) -> Claim | None:
-    """Return the highest claim of other customers to an answer; None if there is none, or the answer has moved."""
+    """Return the highest claim of another customer to an answer; None if there is none, or if the answer has moved."""
     others = [claim for claim in claims if claim.customer_id != customer_id and claim.survey_id == answer.survey_id]
-    if answer.held == MOVED or not others:
+    if answer.exclusion == MOVED or not others:
         return None
     return max(others, key=lambda claim: (claim.revision, claim.customer_id))
 
 
-def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, state: BatchState) -> bool:
-    """Say whether the customer's history is in another partition than this record.
+def _belongs_elsewhere(record: Record, key: bytes, contact: Contact | None, state: BatchState) -> bool:
+    """Say whether the customer's row belongs to another partition than this record, or the record has a wrong key.
 
-    Hashing a key is dear, and a customer with a row here is at home, so it is done for unknown customers only.
+    A customer who has a row here belongs here. So the key is hashed, which takes long, for unknown customers only.
     """
     if record.key != key:
         return True
@@ -209,25 +210,25 @@ def _lives_elsewhere(record: Record, key: bytes, contact: Contact | None, state:
 
 
 def _reroute(record: Record, key: bytes, place: Place, state: BatchState) -> Output:
-    """Return the record for its customer's partition, with its own time, and with the place that it came from.
+    """Return the record for its customer's partition, with its own time and a header that says where it lay.
 
-    The record stays in the same topic. With a second topic, the worker could read the two in another order after a
-    crash, and so decide a batch twice on different rows.
+    The record stays in the same topic. With a second topic, the worker could read the two topics in another order after
+    a crash, and so decide a batch twice on different rows. A record that is too large becomes a dead letter.
     """
     batch, partition = state.batch, state.owner(key)
     headers = [header for header in record.headers if header[0] not in (ORIGIN_HEADER, PROOF_HEADER)]
     headers += origin_headers(record, batch.home, batch.secret, key, partition)
     size = size_of(key, record.value, headers)
     if size > _LARGEST_REROUTED:
-        said = (
+        why = (
             f"{size} bytes with its key and headers, at most {_LARGEST_REROUTED} can be sent on to the right partition"
         )
-        return dead_letter(record, place, Rejected(Reason.TOO_LARGE, said), batch.topic, state.policy.intake)
+        return dead_letter(record, place, Rejected(Reason.TOO_LARGE, why), batch.topic, state.policy.intake)
     return Output(events.RESPONSES, key, record.value, headers, record.timestamp, partition)
 
 
 def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
-    """Forget the customer, and tell those who hold personal data to do the same; anonymous counts stay."""
+    """Erase the customer's row, and send null values to the topics that have personal data. The counts stay."""
     state.contacts.erase(key)
     state.outputs += [Output(events.ALERTS, key, None), Output(events.INVITATIONS, key, None)]
     decision_id = make_id("decision", *place)
@@ -242,83 +243,88 @@ def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
     state.outputs.append(events.output(events.DECISION, key, erased, decision_id, rfc3339(record.timestamp)))
 
 
-def _answer(record: Record, facts: Facts, place: Place, state: BatchState) -> None:
+def _decide_response(record: Record, facts: Facts, place: Place, state: BatchState) -> None:
+    """Decide about a response: its counts, its alert, its invitation, and the customer's row."""
     response, previous = facts.response, facts.previous
-    if previous is not None and (outcome := _repeated(previous, facts)) is not None:
-        _record_answer(facts, place, state, outcome)
+    if previous is not None and (outcome := _why_ignored(previous, facts)) is not None:
+        _add_decision(facts, place, state, outcome)
         return
-    known = facts.contact.older_revision(response.response_id) if previous is None else None
-    if known is not None:
-        _answer_of_old(facts, known, place, state)
+    older_revision = facts.contact.older_revision(response.response_id) if previous is None else None
+    if older_revision is not None:
+        _decide_older(facts, older_revision, place, state)
         return
-    answer = _kept(facts, state.latest_time)
+    answer = _new_answer(facts, state.latest_time)
     answer.offset = record.offset
     facts.contact.salt = facts.contact.salt or make_salt(state.batch.secret, *place)
     burst = (
         burst_of(facts.contact.answers, answer, state.policy.bursts) if previous is None and answer.counted else None
     )
     if burst is not None:
-        answer.held = burst.held[-1]
-    if answer.held or burst is not None:
-        answer.counted = answer.counted and not answer.held
-        facts = replace(facts, held=OUTCOMES[answer.held] if answer.held else None, is_followed=_is_followed(burst))
+        answer.exclusion = burst.exclusions[-1]
+    if answer.exclusion or burst is not None:
+        answer.counted = answer.counted and not answer.exclusion
+        facts = replace(
+            facts,
+            exclusion=OUTCOMES[answer.exclusion] if answer.exclusion else None,
+            has_alert_in_burst=_has_alert_in_burst(burst),
+        )
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
             _send(ruling, ruling.kind, facts, state)
-    _enter_tally(record, answer, previous, facts.contact, state)
+    _count(record, answer, previous, facts.contact, state)
     answer.alerted = _has_alert(rulings, previous)
     if burst is not None:
         amendments = of_burst(burst, response.customer_id, facts.now, state.policy)
-        rulings += _on_burst(burst, amended=bool(amendments))
+        rulings += _burst_rulings(burst, amended=bool(amendments))
         for amendment in amendments:
             _amend(amendment, record, facts.contact, response.customer_id, place, state, answer)
     facts.contact.remember(answer, previous, state.latest_time, state.policy.history)
     _claim(record, response, previous, state)
-    outcome = facts.held
+    outcome = facts.exclusion
     if outcome is None:
         outcome = Outcome.TEST if response.test else Outcome.ACCEPTED if previous is None else Outcome.REVISED
-    _record_answer(facts, place, state, outcome, rulings)
+    _add_decision(facts, place, state, outcome, rulings)
 
 
-def _answer_of_old(facts: Facts, known: int, place: Place, state: BatchState) -> None:
-    """Decide about an answer of which only the id and the revision are kept.
+def _decide_older(facts: Facts, older_revision: int, place: Place, state: BatchState) -> None:
+    """Decide about a response of which the row has only the id and the revision.
 
-    A correction of it is decided by the rules, but the counts keep what they have: nobody knows any more what to take
-    out of them.
+    The rules decide about a correction of it, but the counts stay as they are: it is not known any more what has to be
+    taken out of them.
     """
     response = facts.response
     revision = short_revision(response.revision)
-    if revision <= known:
-        outcome = Outcome.DUPLICATE if revision == known else Outcome.SUPERSEDED
-        _record_answer(facts, place, state, outcome)
+    if revision <= older_revision:
+        outcome = Outcome.DUPLICATE if revision == older_revision else Outcome.SUPERSEDED
+        _add_decision(facts, place, state, outcome)
         return
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
             _send(ruling, ruling.kind, facts, state)
-    facts.contact.note_older(response.response_id, response.revision, state.policy.history)
-    _record_answer(facts, place, state, Outcome.FORGOTTEN, rulings)
+    facts.contact.keep_id(response.response_id, response.revision, state.policy.history)
+    _add_decision(facts, place, state, Outcome.FORGOTTEN, rulings)
 
 
 def _claim(record: Record, response: Response, previous: Answer | None, state: BatchState) -> None:
-    """Claim a revision that its customer had no answer of: another customer may have it (moved.py)."""
-    if previous is not None and previous.held != MOVED:
+    """Claim a response that its customer did not have until now: another customer may have it (moved.py)."""
+    if previous is not None and previous.exclusion != MOVED:
         return
     if response.revision == 0 and state.holders.is_idle:
-        return  # so it is with nearly all responses
+        return  # this is so for nearly all responses
     state.holders.add(response.response_id, response.customer_id.encode())
     if response.revision > 0 or state.holders.was_claimed(response.response_id, record.offset):
         claim = Claim(response.survey_id, response.customer_id, response.revision)
         state.claims.setdefault(response.response_id, []).append(claim)
 
 
-def _kept(facts: Facts, time: int) -> Answer:
-    """Return what the customer's row keeps of a response that comes at a time, in ms."""
+def _new_answer(facts: Facts, time: int) -> Answer:
+    """Return what the customer's row keeps of a response; `time`: the latest Kafka time, in ms."""
     response, previous = facts.response, facts.previous
-    held = 0
-    if previous is not None and previous.is_held and not facts.content.said & COMMENT:
-        held = previous.held  # whoever writes a comment is a person, and counts from then on
+    exclusion = 0
+    if previous is not None and previous.is_excluded_in_burst and not facts.content.flags & COMMENT:
+        exclusion = previous.exclusion  # an answer that gets a comment is a person's, and counts from then on
     return Answer(
         response.response_id,
         response.revision,
@@ -326,25 +332,28 @@ def _kept(facts: Facts, time: int) -> Answer:
         facts.segment,
         facts.at,
         not response.test,
-        time if previous is None else previous.seen,
+        time if previous is None else previous.arrived_at,
         response.survey_id,
         CUSTOMER_AND_RESPONSE if previous is None else previous.scheme,
         None,
         facts.content,
-        held,
+        exclusion,
     )
 
 
-def _is_followed(burst: Burst | None) -> bool:
-    """Say whether somebody is called about another answer of the burst already."""
+def _has_alert_in_burst(burst: Burst | None) -> bool:
+    """Say whether an alert is open about another answer of the burst, which one person gave."""
     return burst is not None and not burst.is_shared and any(answer.has_alert for answer in burst.answers[:-1])
 
 
-def _on_burst(burst: Burst, *, amended: bool) -> list[Ruling]:
-    """Return what the decision says of a burst, where it changes anything."""
-    held = burst.held[-1]
-    if held:
-        verdict, reason = "not_counted", str(OUTCOMES[held])
+def _burst_rulings(burst: Burst, *, amended: bool) -> list[Ruling]:
+    """Return what the decision says about a burst; nothing if the burst changes nothing.
+
+    `amended`: whether the burst changes other answers.
+    """
+    exclusion = burst.exclusions[-1]
+    if exclusion:
+        verdict, reason = "not_counted", str(OUTCOMES[exclusion])
     elif amended:
         verdict, reason = "counted", "shared_id" if burst.is_shared else "suspect_scanner"
     else:
@@ -361,9 +370,9 @@ def _amend(
     state: BatchState,
     new: Answer | None = None,
 ) -> None:
-    """Change what was decided about an earlier answer: in the counts, its alert, the row, and with a decision.
+    """Change what was decided about an earlier answer: its counts, its alert and the row, with a decision of its own.
 
-    `new`: the customer's answer that is the reason, if one is, which the row does not have yet.
+    `new`: the customer's answer that is the reason, which the row does not have yet; None if there is none.
     """
     before, after, ruling = amendment.before, amendment.after, amendment.ruling
     key, now = customer_id.encode(), rfc3339(record.timestamp)
@@ -373,7 +382,7 @@ def _amend(
         state.outputs.append(events.output(ruling.kind, key, ruling.event, ruling.event_id, now))
     if before.counted != after.counted:
         after.offset = record.offset
-        state.tallies.move(record.offset, _entry(before, contact), _entry(after, contact), before.offset)
+        state.tallies.move(record.offset, _counted(before, contact), _counted(after, contact), before.offset)
         known = contact.answers if new is None else [*contact.answers, new]
         state.tallies.add_differences(record.offset, differences(known, before, after))
     contact.replace(before, after)
@@ -390,42 +399,42 @@ def _amend(
         decided_at=from_ms(record.timestamp),
         source_partition=place.partition,
         source_offset=log_offset(place.offset),
-        rules=[] if ruling is None else [ruling.said],
+        rules=[] if ruling is None else [ruling.decision],
     )
     state.outputs.append(events.output(events.DECISION, key, decision, decision_id, now))
 
 
-def _entry(answer: Answer, contact: Contact) -> tuple[CountedUnder, CountedAnswer] | None:
-    """Return what an answer of a customer is in the counts; None if it does not count."""
+def _counted(answer: Answer, contact: Contact) -> tuple[CountedUnder, CountedAnswer] | None:
+    """Return what an answer counts for, and how segments know it; None if it does not count."""
     if not answer.counted:
         return None
-    # What the version before has counted is in segments' rows under a number without salt.
-    known_as = id_hash(answer.response_id, contact.salt if answer.offset >= 0 else b"")
-    return CountedUnder(answer.segment, answer.survey_id), CountedAnswer(answer.at, known_as, answer.score)
+    # Version 0.1.0 made the hashes that are in the segments' rows without a salt.
+    hashed = id_hash(answer.response_id, contact.salt if answer.offset >= 0 else b"")
+    return CountedUnder(answer.segment, answer.survey_id), CountedAnswer(answer.at, hashed, answer.score)
 
 
-def _repeated(previous: Answer, facts: Facts) -> Outcome | None:
-    """Say why a response changes nothing: it is known, or an earlier revision. None if it is news.
+def _why_ignored(previous: Answer, facts: Facts) -> Outcome | None:
+    """Return the outcome of a response that changes nothing, since it is a copy or an earlier revision; otherwise None.
 
-    Survey tools repeat a submission under the same revision while the customer goes on filling the form in. The later
-    copy is taken if it says everything that the one before did, and more: a comment, a consent, a name, an address.
-    Otherwise nobody can tell which of two copies is the right one, and the first stays.
+    Some survey tools send a response again under the same revision while the customer is still filling in the form. The
+    later copy is taken if it says everything that the first one did, and more: a comment, a consent, a name, an
+    address. Otherwise it is not known which of the copies is right, and the first one stays.
     """
     if facts.response.revision != previous.revision:
         return Outcome.SUPERSEDED if facts.response.revision < previous.revision else None
-    if previous.held == MOVED:
-        return Outcome.SUPERSEDED  # another customer has it, under a claim that this revision does not outrank
-    if previous.content is None or previous.content.whole == facts.content.whole:
+    if previous.exclusion == MOVED:
+        return Outcome.SUPERSEDED  # another customer has claimed it, and this revision does not outrank the claim
+    if previous.content is None or previous.content.checksum == facts.content.checksum:
         return Outcome.DUPLICATE
-    known, now = previous.content.said, facts.content.said
+    known, now = previous.content.flags, facts.content.flags  # the later copy must have all flags of the first
     return None if known != now and known & now == known else Outcome.DIFFERS
 
 
 def _has_alert(rulings: Iterable[Ruling], previous: Answer | None) -> bool:
-    """Say whether the response's alert is open after these rulings."""
+    """Say whether the response's alert is open after some rulings."""
     for ruling in rulings:
         if ruling.kind is events.ALERT:
-            return ruling.said.verdict != _WITHDRAWN
+            return ruling.decision.verdict != _WITHDRAWN
     return previous is not None and previous.has_alert
 
 
@@ -437,21 +446,21 @@ def _send(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
         facts.contact.invited_at = facts.now
 
 
-def _enter_tally(record: Record, answer: Answer, previous: Answer | None, contact: Contact, state: BatchState) -> None:
-    """One event is one entry per segment, with what it takes out and what it puts in."""
+def _count(record: Record, answer: Answer, previous: Answer | None, contact: Contact, state: BatchState) -> None:
+    """Add an answer to the tallies: take the previous revision out, and put the answer in."""
     if previous is not None and previous.counted:
-        state.tallies.move(record.offset, _entry(previous, contact), _entry(answer, contact), previous.offset)
+        state.tallies.move(record.offset, _counted(previous, contact), _counted(answer, contact), previous.offset)
     elif answer.counted:
-        known_as = id_hash(answer.response_id, contact.salt)
-        counted = answer.at, known_as, answer.score
-        state.tallies.put(record.offset, (answer.segment, answer.survey_id), counted)
+        plain = answer.at, id_hash(answer.response_id, contact.salt), answer.score
+        state.tallies.put(record.offset, (answer.segment, answer.survey_id), plain)
     if contact.answers:
         state.tallies.add_differences(record.offset, differences(contact.answers, previous, answer))
 
 
-def _record_answer(
+def _add_decision(
     facts: Facts, place: Place, state: BatchState, outcome: Outcome, rulings: Iterable[Ruling] = ()
 ) -> None:
+    """Add the event that says what was decided about a response."""
     response, decision_id = facts.response, make_id("decision", *place)
     decision = _Decision(
         decision_id=decision_id,
@@ -465,7 +474,7 @@ def _record_answer(
         decided_at=from_ms(facts.now),
         source_partition=place.partition,
         source_offset=log_offset(place.offset),
-        rules=[ruling.said for ruling in rulings],
+        rules=[ruling.decision for ruling in rulings],
     )
     key = response.customer_id.encode()
     state.outputs.append(events.output(events.DECISION, key, decision, decision_id, rfc3339(facts.now)))

@@ -92,7 +92,7 @@ def test_what_happens_to_an_alert_follows_from_before_and_after(
 ) -> None:
     found = ruling(previous, revision=1, **changes)
 
-    assert (verdict, reason) == (found.said.verdict, found.said.reason), why
+    assert (verdict, reason) == (found.decision.verdict, found.decision.reason), why
     assert (verdict == NONE) == (found.event is None)
     if found.event is not None:
         event = read(found.event)
@@ -131,7 +131,7 @@ def test_two_customers_may_have_the_same_response_id() -> None:
 def aged(age: int, previous: Answer | None = None, **changes: Any) -> str:
     """Return why an answer that was given so long before its record's Kafka time raises an alert, or why not."""
     at = from_ms(NOW - age).isoformat()
-    return ruling(previous, None, **({"score": 2, "responded_at": at} | changes)).said.reason
+    return ruling(previous, None, **({"score": 2, "responded_at": at} | changes)).decision.reason
 
 
 @pytest.mark.parametrize(("age", "reason"), [(0, "detractor"), (14 * DAY, "detractor"), (14 * DAY + 1, "too_old")])
@@ -142,7 +142,7 @@ def test_an_old_answer_alarms_nobody(age: int, reason: str) -> None:
 def test_the_age_is_a_setting() -> None:
     policy = Policy(alerts=AlertPolicy(max_age_days=0.5))
     times = [from_ms(NOW - DAY // 2 - late).isoformat() for late in (0, 1)]
-    reasons = [detractor_alert(facts(value(score=2, responded_at=at), policy=policy)).said.reason for at in times]
+    reasons = [detractor_alert(facts(value(score=2, responded_at=at), policy=policy)).decision.reason for at in times]
 
     assert reasons == ["detractor", "too_old"]
 

@@ -52,14 +52,14 @@ def invitation(policy: InvitationPolicy | None = None, **changes: Any) -> Invita
 def test_who_is_not_invited_is_told_why(changes: dict[str, Any], reason: str) -> None:
     found = ruling(**changes)
 
-    assert (NONE, reason, None) == (found.said.verdict, found.said.reason, found.event)
+    assert (NONE, reason, None) == (found.decision.verdict, found.decision.reason, found.event)
 
 
 @pytest.mark.parametrize("score", [9, 10])
 def test_a_promoter_who_agreed_is_invited(score: int) -> None:
     found = ruling(score=score)
 
-    assert ("invited", Category.PROMOTER) == (found.said.verdict, found.said.reason)
+    assert ("invited", Category.PROMOTER) == (found.decision.verdict, found.decision.reason)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_a_promoter_who_agreed_is_invited(score: int) -> None:
 def test_the_quarantine_ends_to_the_millisecond(since: int, *, invited: bool) -> None:
     found = ruling(InvitationPolicy(quarantine_days=30, platform=HERE), invited_at=NOW - since)
 
-    assert ("promoter" if invited else "quarantine") == found.said.reason
+    assert ("promoter" if invited else "quarantine") == found.decision.reason
 
 
 def test_without_quarantine_everyone_is_invited_each_time() -> None:
-    assert ruling(InvitationPolicy(quarantine_days=0, platform=HERE), invited_at=NOW).said.verdict == "invited"
+    assert ruling(InvitationPolicy(quarantine_days=0, platform=HERE), invited_at=NOW).decision.verdict == "invited"
 
 
 def test_the_quarantine_is_180_days_unless_told_otherwise() -> None:
@@ -115,11 +115,11 @@ def test_a_platform_that_forbids_selection_is_neutral_and_for_every_consenting_r
     [({"test": True}, "test"), ({"consent": {}}, "no_consent"), ({"customer": {}}, "no_address")],
 )
 def test_such_a_platform_too_invites_nobody_who_did_not_agree(changes: dict[str, Any], reason: str) -> None:
-    assert reason == ruling(InvitationPolicy(platform=NEUTRAL), **({"score": 2} | changes)).said.reason
+    assert reason == ruling(InvitationPolicy(platform=NEUTRAL), **({"score": 2} | changes)).decision.reason
 
 
 def test_such_a_platform_too_keeps_the_quarantine() -> None:
-    assert ruling(InvitationPolicy(platform=NEUTRAL), invited_at=NOW, score=2).said.reason == "quarantine"
+    assert ruling(InvitationPolicy(platform=NEUTRAL), invited_at=NOW, score=2).decision.reason == "quarantine"
 
 
 @pytest.mark.parametrize(("incentives", "allowed"), [("allowed", True), ("forbidden", False)])
@@ -135,13 +135,13 @@ def test_a_reward_is_allowed_where_the_platform_allows_it(
 def test_without_anywhere_to_go_nobody_is_invited(selective: Literal["allowed", "forbidden"]) -> None:
     found = ruling(InvitationPolicy(platform=Platform(selective=selective)))
 
-    assert (NONE, "no_url") == (found.said.verdict, found.said.reason)
-    assert ruling(InvitationPolicy(), score=0).said.reason == "not_promoter"
+    assert (NONE, "no_url") == (found.decision.verdict, found.decision.reason)
+    assert ruling(InvitationPolicy(), score=0).decision.reason == "not_promoter"
 
 
 @pytest.mark.parametrize(("age", "reason"), [(14 * DAY, "promoter"), (14 * DAY + 1, "too_old")])
 def test_who_answered_long_ago_is_not_invited(age: int, reason: str) -> None:
-    assert ruling(responded_at=from_ms(NOW - age).isoformat()).said.reason == reason
+    assert ruling(responded_at=from_ms(NOW - age).isoformat()).decision.reason == reason
 
 
 def test_an_invitation_of_the_version_before_keeps_its_id() -> None:

@@ -23,7 +23,7 @@ def ruling(policy: Policy | None = None, *, asked_by: str | None, contact_at: st
 
 @pytest.mark.parametrize("asked_by", ["jo", "lyon", "delivery"])
 def test_an_answer_that_its_owner_or_its_desk_asked_for_right_after_a_contact_is_marked(asked_by: str) -> None:
-    found = ruling(asked_by=asked_by, contact_at=JUST_BEFORE, customer={"owner": "jo"}).said
+    found = ruling(asked_by=asked_by, contact_at=JUST_BEFORE, customer={"owner": "jo"}).decision
 
     assert RuleDecision.model_validate_json(to_json(found)) == RuleDecision(
         rule="suspect_gaming",
@@ -47,14 +47,19 @@ def test_an_answer_that_its_owner_or_its_desk_asked_for_right_after_a_contact_is
 def test_others_are_not_and_it_says_why(asked_by: str | None, contact_at: str | None, reason: str) -> None:
     found = ruling(asked_by=asked_by, contact_at=contact_at, customer={"owner": "jo"})
 
-    assert (NONE, reason, None, None) == (found.said.verdict, found.said.reason, found.said.figures, found.event)
+    assert (NONE, reason, None, None) == (
+        found.decision.verdict,
+        found.decision.reason,
+        found.decision.figures,
+        found.event,
+    )
 
 
 def test_how_soon_is_a_setting() -> None:
     policy = Policy(solicitation=SolicitationPolicy(right_after_minutes=10))
 
-    assert ruling(policy, asked_by="lyon", contact_at=JUST_BEFORE).said.reason == "not_right_after"
+    assert ruling(policy, asked_by="lyon", contact_at=JUST_BEFORE).decision.reason == "not_right_after"
 
 
 def test_a_customer_without_an_owner_matches_nobody() -> None:
-    assert ruling(asked_by="jo", contact_at=JUST_BEFORE, customer={}).said.reason == "another_asked"
+    assert ruling(asked_by="jo", contact_at=JUST_BEFORE, customer={}).decision.reason == "another_asked"

@@ -1,4 +1,4 @@
-"""The rules. Each is one file and one function from facts to a ruling; adding one is a file and a line here."""
+"""The rules. Each rule is one file with one function from facts to a ruling. Another rule is a file and a line here."""
 
 from worker.flow.responses.rules.detractor_alert import detractor_alert
 from worker.flow.responses.rules.review_invitation import review_invitation

@@ -1,4 +1,4 @@
-"""Every detractor gives exactly one alert. A correction updates it, or withdraws it when nobody is unhappy any more."""
+"""Each detractor's response opens one alert. A correction updates it, or withdraws it if the score is no longer low."""
 
 from operator import attrgetter
 
@@ -11,7 +11,7 @@ from worker.flow.ids import make_id
 from worker.flow.lineage import SEPARATOR
 from worker.flow.responses.content import COMMENT, CONSENT, Content
 from worker.flow.responses.customer import Answer
-from worker.flow.responses.facts import Facts, Ruling, nothing, said
+from worker.flow.responses.facts import Facts, Ruling, nothing, rule_decision
 from worker.flow.text import clean, field, https_link, language
 from worker.flow.timestamps import from_ms
 
@@ -21,9 +21,9 @@ _Alert, _Customer, _Consent = emitted(Alert), emitted(Customer), emitted(Consent
 _EarlierAnswer, _Link = emitted(EarlierAnswer), emitted(Link)
 
 _LADDER = (Severity.WARNING, Severity.ERROR, Severity.CRITICAL)
-#: By score: 0-2 critical, 3-4 error, 5-6 warning.
+#: The severity by score: 0-2 critical, 3-4 error, 5-6 warning.
 _BY_SCORE = (*[Severity.CRITICAL] * 3, *[Severity.ERROR] * 2, *[Severity.WARNING] * 6)
-#: What an alert says of a survey that is not known: a row of a version that did not keep it.
+#: The survey of an alert that is made of a row without one; earlier versions did not keep it.
 UNKNOWN_SURVEY = "unknown"
 _NOBODY = _Customer()
 _NO_CONSENT = _Consent()
@@ -34,27 +34,27 @@ _EARLIER_ANSWERS = 5
 def detractor_alert(facts: Facts) -> Ruling:
     """Open, update or withdraw the alert of this response."""
     previous = facts.previous
-    was = previous is not None and previous.has_alert
-    now = facts.category is Category.DETRACTOR and not facts.response.test
-    if now and was:
+    is_open = previous is not None and previous.has_alert
+    is_unhappy = facts.category is Category.DETRACTOR and not facts.response.test
+    if is_unhappy and is_open:
         assert previous is not None
         return _ruling(facts, AlertAction.UPDATED, _changed(previous.content, facts.content))
-    if now and (reason := _why_not(facts)) is not None:
+    if is_unhappy and (reason := _why_not(facts)) is not None:
         return nothing(RULE, reason)
-    if now:
+    if is_unhappy:
         return _ruling(facts, AlertAction.OPENED, AlertReason.DETRACTOR)
-    if was:
+    if is_open:
         return _ruling(facts, AlertAction.WITHDRAWN, AlertReason.NO_LONGER_DETRACTOR)
     return nothing(RULE, "test" if facts.response.test else "not_detractor")
 
 
 def withdrawal(answer: Answer, customer_id: str, reason: AlertReason, now: int) -> Ruling:
-    """Withdraw an alert about an answer of which only the customer's row is known."""
+    """Withdraw the alert about an answer of which only the customer's row is known; `now`: in ms."""
     return _from_row(answer, customer_id, AlertAction.WITHDRAWN, reason, now)
 
 
 def opening(answer: Answer, customer_id: str, now: int) -> Ruling:
-    """Open an alert about an answer of which only the customer's row is known."""
+    """Open an alert about an answer of which only the customer's row is known; `now`: in ms."""
     return _from_row(answer, customer_id, AlertAction.OPENED, AlertReason.DETRACTOR, now)
 
 
@@ -79,33 +79,33 @@ def _from_row(answer: Answer, customer_id: str, action: AlertAction, reason: Ale
         customer=_NOBODY,
         consent=_NO_CONSENT,
     )
-    # The time tells this step from others of the same revision; it is the record's, so a replay makes the same id.
+    # Other steps of the same revision have another time. It is the record's, so a replay makes the same id.
     event_id = make_id(RULE, *identity, answer.revision, reason, now)
-    return Ruling(said(RULE, f"alert_{action}", reason), events.ALERT, event, event_id)
+    return Ruling(rule_decision(RULE, f"alert_{action}", reason), events.ALERT, event, event_id)
 
 
 def _why_not(facts: Facts) -> str | None:
-    """Say why a detractor raises no alert."""
-    if facts.held is not None:
-        return facts.held
+    """Return why a detractor's response opens no alert; None if it does."""
+    if facts.exclusion is not None:
+        return facts.exclusion
     if facts.is_old:
         return "too_old"
-    return "alert_open" if facts.is_followed else None
+    return "alert_open" if facts.has_alert_in_burst else None
 
 
 def _changed(previous: Content | None, now: Content) -> AlertReason:
-    """Return the reason of an update that says most to whoever calls the customer back."""
+    """Return the reason of an update. If several are true, the one that matters most to a person who calls is taken."""
     if previous is None:
         return AlertReason.CORRECTED
-    if previous.comment != now.comment:
-        return AlertReason.COMMENT_CHANGED if previous.said & COMMENT else AlertReason.COMMENT_ADDED
-    if (previous.said ^ now.said) & CONSENT:
+    if previous.comment_checksum != now.comment_checksum:
+        return AlertReason.COMMENT_CHANGED if previous.flags & COMMENT else AlertReason.COMMENT_ADDED
+    if (previous.flags ^ now.flags) & CONSENT:
         return AlertReason.CONSENT_CHANGED
     return AlertReason.CORRECTED
 
 
 def severity(score: int, tier: str | None, priority_tiers: list[str]) -> Severity:
-    """Return the severity of a score, one step higher for a customer of a priority tier."""
+    """Return the severity of a score. It is one step higher for a customer of a priority tier."""
     step = _BY_SCORE[score]
     if tier is not None and tier in priority_tiers:
         step = _LADDER[min(_LADDER.index(step) + 1, len(_LADDER) - 1)]
@@ -138,7 +138,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         links=_links(response.origin.permalink),
     )
     event_id = make_id(RULE, *facts.step)
-    return Ruling(said(RULE, f"alert_{action}", reason), events.ALERT, event, event_id)
+    return Ruling(rule_decision(RULE, f"alert_{action}", reason), events.ALERT, event, event_id)
 
 
 def _summary(score: int, segment: str) -> str:

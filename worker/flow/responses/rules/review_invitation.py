@@ -10,7 +10,7 @@ from schemas.invitation import Invitation
 from worker.address import is_address
 from worker.flow import events
 from worker.flow.ids import make_id
-from worker.flow.responses.facts import Facts, Ruling, nothing, said
+from worker.flow.responses.facts import Facts, Ruling, nothing, rule_decision
 from worker.flow.text import field, language
 from worker.flow.timestamps import DAY, from_ms
 
@@ -20,7 +20,7 @@ _Invitation = emitted(Invitation)
 
 
 def review_invitation(facts: Facts) -> Ruling:
-    """Invite, or say why not."""
+    """Invite the customer, or give the reason why not."""
     reason = _why_not(facts)
     if reason is not None:
         return nothing(RULE, reason)
@@ -46,15 +46,15 @@ def review_invitation(facts: Facts) -> Ruling:
         invited_at=from_ms(facts.now),
         quarantine_until=from_ms(facts.now + policy.quarantine_days * DAY),
     )
-    return Ruling(said(RULE, "invited", facts.category), events.INVITATION, event, invitation_id)
+    return Ruling(rule_decision(RULE, "invited", facts.category), events.INVITATION, event, invitation_id)
 
 
 def _why_not(facts: Facts) -> str | None:  # noqa: PLR0911 - one return per reason reads best as a list
     response, policy = facts.response, facts.policy.invitations
     if response.test:
         return "test"
-    if facts.held is not None:
-        return facts.held
+    if facts.exclusion is not None:
+        return facts.exclusion
     if policy.platform.selective == "allowed" and facts.category is not Category.PROMOTER:
         return "not_promoter"
     if not response.consent.public_review:

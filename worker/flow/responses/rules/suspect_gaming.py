@@ -1,7 +1,7 @@
-"""Answers that the person who is judged asked for, right after a contact: they come out better than the others.
+"""Answers that the person who is judged asked for, soon after a contact. Such answers are better than others.
 
-They are marked, with the reason and the figures, and count like all others: it is a question to ask, and no accusation.
-What a whole segment's answers look like is judged elsewhere (worker/detect/jumps.py).
+They are marked with the reason and the figures, and count like all others: this is a question to ask, and no
+accusation. Another test looks at all answers of a segment together (worker/detect/jumps.py).
 """
 
 from schemas.decision import RuleDecision
@@ -18,7 +18,7 @@ _RuleDecision = emitted(RuleDecision)
 
 
 def suspect_gaming(facts: Facts) -> Ruling:
-    """Mark the answer, or say why not."""
+    """Mark the answer, or give the reason why not."""
     solicitation = facts.response.solicitation
     if solicitation.asked_by is None:
         return nothing(RULE, "nobody_asked")
