@@ -20,7 +20,7 @@ from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
 from worker.rebuild.answers import Answers
 from worker.rebuild.incidents import Incidents
-from worker.rebuild.records import apply, passed
+from worker.rebuild.records import apply, as_record
 from worker.rebuild.tree import Tree
 
 #: 2026-01-01, in ms.
@@ -106,7 +106,7 @@ class Living:
         recorded: Incidents | None = None
         if watches:
             recorded = Incidents()
-            recorded.take([passed(output) for output in self.published if output.topic == events.ALERTS])
+            recorded.take([as_record(output) for output in self.published if output.topic == events.ALERTS])
         answers = Answers(PARTITIONS, Policy(), TOPIC, HERE, b"", spread)
         tree = Tree(PARTITIONS, spread, CALM, segments.MOST, recorded)
         for day in range(BEGAN, self.now + every, every):

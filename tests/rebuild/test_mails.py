@@ -168,7 +168,7 @@ def test_a_mail_of_which_the_log_knows_more_than_the_offset_does_is_not_sent_twi
     assert mails.outputs == []
 
 
-def test_the_end_of_an_incident_is_told_to_those_who_heard_of_its_beginning_and_to_nobody_else() -> None:
+def test_the_end_of_an_incident_is_mailed_to_those_who_got_its_beginning_and_to_nobody_else() -> None:
     notify = Notify()
     notify.take(OPENED)
     notify.mail(SEGMENT)
@@ -183,7 +183,7 @@ def test_the_end_of_an_incident_is_told_to_those_who_heard_of_its_beginning_and_
     assert mails.outputs == []
 
 
-def test_a_mail_that_a_later_step_cancelled_is_said_to_be_if_the_log_does_not_say_so() -> None:
+def test_a_mail_that_a_later_step_cancelled_gets_its_line_if_the_log_does_not_have_it() -> None:
     notify = Notify()
     notify.take(OPENED)
     notify.take(RESOLVED)
@@ -224,7 +224,7 @@ def test_a_line_that_came_twice_or_late_takes_nothing_back_and_others_lines_say_
     assert mails.outputs == []
 
 
-def test_a_step_that_an_earlier_mail_has_told_is_no_news_when_it_is_repeated() -> None:
+def test_a_step_that_an_earlier_mail_has_reported_plans_no_mail_when_it_is_repeated() -> None:
     notify = Notify()
     always = Planner([DEFAULT], ["opened", "updated"], IntakePolicy())
     notify.take(*alerts(value(score=2), value(score=1, revision=1)))  # by a planner that mails no such update

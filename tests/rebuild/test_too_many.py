@@ -14,7 +14,7 @@ from worker.flow.incidents.too_many import TooMany
 from worker.flow.policy import IncidentPolicy
 from worker.nps.usage import Usage
 from worker.rebuild.incidents import Incidents
-from worker.rebuild.records import passed
+from worker.rebuild.records import as_record
 
 REPORTED = OpenIncident(NOW + 1, NOW, Severity.ERROR)
 USAGES = {0: usage(100, NOW + 5), 1: usage(40)}
@@ -27,7 +27,7 @@ def step(reason: IncidentReason, hour: int) -> Output:
 def settled(known: TooMany, *steps: Output, usages: dict[int, Usage] = USAGES) -> TooMany:
     """Return what is known once a rebuild has followed the steps; the root's watch stays what it was."""
     recorded = Incidents()
-    recorded.take([passed(output) for output in steps])
+    recorded.take([as_record(output) for output in steps])
     root = msgspec.msgpack.encode(Watch(reported_until=NOW, first_hour=NOW - 5, last_hour=NOW))
     clock = msgspec.msgpack.encode(watching.Clock({}, 0, usages, known))
     watches = {b"": root, watching.CLOCK_KEY: clock}

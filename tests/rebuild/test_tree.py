@@ -16,7 +16,7 @@ from worker.flow.messages import gaming_flag
 from worker.flow.segments import road as segments
 from worker.nps.jump import Jump
 from worker.nps.segment import Segment
-from worker.rebuild.records import passed
+from worker.rebuild.records import as_record
 from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
 
 JUMP = Jump(5, 0.1, 0.9, 40, 0.1, 0.1)
@@ -97,7 +97,7 @@ def test_ticks_by_the_day_give_the_same_windows_and_the_same_level() -> None:
         )
 
 
-def test_an_open_incident_stays_the_same_one_and_its_end_is_told_under_its_id() -> None:
+def test_an_open_incident_stays_the_same_one_and_its_end_is_reported_under_its_id() -> None:
     living = fallen()
     [opened] = incidents(living.published)
     _, tree = living.rebuilt(watches=True)
@@ -112,7 +112,7 @@ def test_an_open_incident_stays_the_same_one_and_its_end_is_told_under_its_id() 
     assert (opened.alert_id, "resolved") == (resolved.alert_id, resolved.action)
 
 
-def test_a_drop_that_nobody_was_told_of_is_opened_by_the_next_tick_of_a_worker_not_by_the_rebuild() -> None:
+def test_a_drop_that_was_not_reported_is_opened_by_the_next_tick_of_a_worker_not_by_the_rebuild() -> None:
     living = fallen()
     living.published = [output for output in living.published if output.topic != events.ALERTS]
     _, tree = living.rebuilt(watches=True)
@@ -135,7 +135,7 @@ def test_an_incident_that_is_over_is_not_opened_again() -> None:
     assert living.live(5) == []
 
 
-def test_hours_are_told_up_to_where_an_intact_table_has_them() -> None:
+def test_hours_are_reported_up_to_where_an_intact_table_has_them() -> None:
     living = calm()
 
     assert counted_until(living.segments) == {number: log[-1].offset for number, log in enumerate(living.log)}
@@ -148,7 +148,7 @@ def test_hours_are_told_up_to_where_an_intact_table_has_them() -> None:
     assert learned_until({}) == {}
 
 
-def test_segments_made_again_tell_watches_that_are_intact_nothing_twice() -> None:
+def test_segments_made_again_report_nothing_twice_to_watches_that_are_intact() -> None:
     living = calm()
     expected = deepcopy(living)
     expected.live(3)
@@ -194,4 +194,4 @@ def test_a_hint_that_the_rebuilt_watches_give_reaches_the_segment() -> None:
 
     assert segment(tree.segments[spread(b"fr/help")][b"fr/help"]).jump == JUMP
     assert watching.CLOCK_KEY not in tree.watches
-    assert passed(gaming_flag.output("fr/help", JUMP, 2)).partition == 2
+    assert as_record(gaming_flag.output("fr/help", JUMP, 2)).partition == 2

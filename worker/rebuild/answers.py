@@ -1,4 +1,4 @@
-"""The first stage again: responses become the customers' histories and tallies. Nothing of it is published again."""
+"""The first stage again: responses become customers' rows and tallies. Nothing is published again."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -16,9 +16,8 @@ from worker.rebuild.records import apply
 class Answers:
     """Decides responses as the worker did.
 
-    `topic`: the full name of the responses topic; `home` and `secret`: as in Batch; `owner`: the partition of a key.
-    `rows`, `rerouted` and `latest_times`, by partition: the customers' rows, and what Batch has as `rerouted` and as
-    `latest_time`.
+    `topic`: the full name of the responses topic; `home`, `secret`: as in Batch; `owner`: returns the partition of a
+    key. By partition there are the customers' rows, and `rerouted` and `latest_time` as in Batch.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class Answers:
         self.latest_times = [0] * partitions
 
     def take(self, partition: int, records: Iterable[Record]) -> list[Output]:
-        """Decide records of a partition, in their order; return the tallies that they cause.
+        """Decide records of a partition, in their order. Return the tallies that they cause.
 
         Alerts, invitations, decisions and dead letters were published when the records were decided the first time.
-        Records under a wrong key were sent on then; they lie on the topic a second time, under the right key.
+        Records under a wrong key were rerouted then, so they are on the topic a second time, under the right key.
         """
         rows = self.rows[partition]
         batch = Batch(
@@ -67,10 +66,10 @@ class Answers:
 
 
 def applied_until(rows: Mapping[bytes, bytes]) -> int:
-    """Return the highest offset that any durable row of a partition stands for; -1 without rows.
+    """Return the highest offset whose record is part of any row of a partition; -1 if there are no rows.
 
-    A crash can leave some rows of a batch on the changelog, and others not. By then all tallies of the batch were on
-    the topic, and counted. Of the records up to this offset, the worker will decide again those that are in no row; a
-    segment that has counted the offset takes their tallies for repeats, as it did when they came the first time.
+    After a crash, some rows of a batch may be on the changelog, and others not. All tallies of this batch were on their
+    topic by then, and were counted. Up to this offset, the worker will decide those records again that are part of no
+    row. A segment that has counted the offset takes their tallies as replays.
     """
     return max((decode_contact(row).mark for row in rows.values()), default=-1)

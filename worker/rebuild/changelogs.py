@@ -1,4 +1,4 @@
-"""Changelogs as a rebuild reads and writes them: as a later owner than all who wrote before, so that its rows count."""
+"""Changelogs as a rebuild reads and writes them. It writes as a later owner than all others, so that its rows count."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -17,14 +17,14 @@ from worker.rebuild.progress import Progress, Say
 from worker.rebuild.records import apply
 from worker.settings import KafkaSettings
 
-#: A record without its place: key, value, headers.
+#: A record to publish: its key, value and headers.
 _Published = tuple[bytes | None, bytes | None, Headers]
-#: So many records wait for their acknowledgement at once.
+#: The number of records that wait for their acknowledgement at the same time.
 _TOGETHER = 2_000
 
 
 async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) -> list[Partition]:
-    """Return what each partition of a changelog holds; a write that a crash left in pieces counts as it was meant."""
+    """Return the state of each partition of a changelog. A write that a crash has left in pieces is completed."""
     found = [Partition() for _ in partitions]
     ends = await reader.ends(topic, range(len(found)))
     progress = Progress(topic, sum(ends.values()), say)
@@ -36,36 +36,37 @@ async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) 
     for state in found:
         if state.head.pieces:
             _finish(state)
-        # All that is written from now on counts after everything that is there.
+        # What is written from now on replaces everything that is there.
         state.own = Fence(state.fence.era + 1, 0)
     return found
 
 
 def _finish(state: Partition) -> None:
+    """Complete a write that a crash has left in pieces."""
     try:
         rows = journal.joined(state.rows, state.head.pieces)
     except KeyError:
-        return  # the changelog was cut back; whoever takes it over says so
+        return  # a piece is missing, since the changelog was cut back: the worker that takes it over reports that
     for key in journal.keys(state.rows):
         del state.rows[key]
     apply(state.rows, rows)
 
 
 class Writer:
-    """Writes records, and returns once all of them are acknowledged. Raise KafkaError if one is not."""
+    """Writes records. Each method returns once all of them are acknowledged, and raises KafkaError if one is not."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
 
     async def mark(self, topic: str, partitions: Iterable[Partition]) -> None:
-        """Say in each partition of a changelog that it is being rebuilt."""
+        """Write a head row to each partition of a changelog which says that the partition is being rebuilt."""
         for partition, state in enumerate(partitions):
             await self._write(topic, partition, [state.logged_head(Head(rebuilding=True))])
 
     async def rows(
         self, topic: str, partition: int, state: Partition, rows: Mapping[bytes, bytes], progress: Progress
     ) -> None:
-        """Write the rows of a partition, and erase those that it has no more."""
+        """Write the rows of a partition, and erase its other rows."""
         known = state.rows.keys() | state.stale
         gone = [state.logged(key, None) for key in sorted(known - rows.keys() - {HEAD_KEY})]
         records = [*gone, *(state.logged(key, row) for key, row in rows.items())]
@@ -75,7 +76,7 @@ class Writer:
             progress.count(len(together))
 
     async def head(self, topic: str, partition: int, state: Partition, head: Head) -> None:
-        """Write a partition's head row: what it says holds for all that was written before."""
+        """Write a partition's head row, after the rows that it is about."""
         await self._write(topic, partition, [state.logged_head(head)])
 
     async def outputs(self, topic: str, partition: int, outputs: Iterable[Output]) -> None:
@@ -92,7 +93,7 @@ class Writer:
 
 @asynccontextmanager
 async def writer(kafka: KafkaSettings) -> AsyncIterator[Writer]:
-    """Connect. Raise KafkaError if Kafka cannot be reached."""
+    """Connect to Kafka. Raise KafkaError if it cannot be reached."""
     producer = AIOKafkaProducer(
         **client_options(kafka), acks="all", enable_idempotence=True, linger_ms=5, max_request_size=LARGEST_RECORD
     )

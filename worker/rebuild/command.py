@@ -1,13 +1,14 @@
 """`python -m worker rebuild`: tables that were lost are made again, while the workers are stopped.
 
-The same pure core decides the same records again, in memory. Nothing that was published is published again: alerts,
-invitations, decisions and dead letters are on their topics. What is written are rows, as those of a later owner:
+The same pure core decides the same records again, in memory. Nothing is published again: alerts, invitations, decisions
+and dead letters are on their topics. Only rows are written, as those of a later owner:
 
-1. a head row in each partition says that a rebuild was begun, so that no worker goes on from what comes next;
-2. the rows are made, and written; rows that are no more are erased;
-3. a head row says that they are complete, and up to which offset of the source.
+1. A head row in each partition says that a rebuild has begun, so that no worker goes on from unfinished rows.
+2. The rows are made and written. Other rows are erased.
+3. A head row says that the rows are complete, and up to which offset of the source.
 
-So it may be interrupted anywhere, and run again. What a worker has not decided yet it decides afterwards, as always.
+So the command may be interrupted anywhere, and run again. Records that no worker has decided yet are decided by the
+workers afterwards, as always.
 """
 
 import dataclasses
@@ -35,33 +36,37 @@ from worker.kafka.rows import Head
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
 from worker.notify.planning import Planner
 from worker.rebuild import changelogs, members
-from worker.rebuild.alerted import Alerted
 from worker.rebuild.answers import Answers, applied_until
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
 from worker.rebuild.mails import Mails
 from worker.rebuild.progress import Progress, Say
+from worker.rebuild.reported_alerts import ReportedAlerts
 from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
 from worker.settings import Settings
 
-#: The end of a day that never ends, as nobody knows where the next one begins.
+#: A time in ms after all records. It is the end of the day if it is not known when the next day begins.
 _NO_MORE = 2**62
+#: The tables that are made from the responses.
 _FROM_RESPONSES = (CONTACTS, SEGMENTS, WATCHES)
 
 
-class Remade(NamedTuple):
-    """The rows of a table by partition, and the head row that each gets."""
+class Rebuilt(NamedTuple):
+    """A table that was made again."""
 
+    #: The rows, by partition.
     rows: list[dict[bytes, bytes]]
+    #: The head row of each partition.
     heads: list[Head]
 
 
 async def rebuild(settings: Settings, wanted: Collection[str], mail_days: float, say: Say) -> str:
-    """Make tables again: those wanted, or else those that were lost; return what was done, in one line.
+    """Make tables again, and return in one line what was done.
 
-    Mails that were never sent are sent if their alerts are younger than `mail_days`. Raise Fatal, StillRunning or
-    Unreachable with a line that says what to do, KafkaError if Kafka fails.
+    `wanted`: the names of the tables; if it is empty, the tables that were lost are made again. Mails that were never
+    sent will be sent if their alerts are younger than `mail_days`. Raise Fatal, StillRunning or Unreachable with a line
+    that says what to do, KafkaError if Kafka fails.
     """
     await preflight(settings.kafka)
     kafka = await topics.ensure(settings)
@@ -69,11 +74,10 @@ async def rebuild(settings: Settings, wanted: Collection[str], mail_days: float,
         reading.reader(settings.kafka, committed_only=True) as reader,
         changelogs.writer(settings.kafka) as writer,
     ):
-        work = _Work(settings, kafka, reader, writer, say)
-        return await work.run(wanted, mail_days)
+        return await _Rebuild(settings, kafka, reader, writer, say).run(wanted, mail_days)
 
 
-class _Work:
+class _Rebuild:
     """One run of the command."""
 
     def __init__(self, settings: Settings, kafka: topics.Found, reader: Reader, writer: Writer, say: Say) -> None:
@@ -87,34 +91,35 @@ class _Work:
         self._found: dict[str, Found] = {}
 
     async def run(self, wanted: Collection[str], mail_days: float) -> str:
-        """Do all of it; as `rebuild`."""
+        """Make tables again; the arguments and the result are those of `rebuild`."""
         tables = [await self._find(table) for table in SOURCES]
         self._found = {found.table: found for found in tables}
         chosen = [table for table in SOURCES if table in (wanted or lost(tables))]
         if not chosen:
             return "no table was lost; --table names a table to make again, and --all means all of them"
-        at_work = {topics.group_id(self._settings.kafka.group, ROLES[table]) for table in chosen}
-        await members.gone(self._settings.kafka, at_work, self._say)
-        # Only now, with nobody at work, does what was found stay as it is.
+        groups_of_tables = {topics.group_id(self._settings.kafka.group, ROLES[table]) for table in chosen}
+        await members.wait_until_none(self._settings.kafka, groups_of_tables, self._say)
+        # The tables are read again, since the workers may have changed them until now.
         self._found = {table: await self._find(table) for table in SOURCES}
         if set(chosen) & set(_FROM_RESPONSES):
             await self._check_responses(chosen)
         for table in chosen:
             await self._writer.mark(self._changelog(table), self._found[table].partitions)
         self._say(f"rebuild of {', '.join(chosen)} has begun; until it has ended, no worker can use them")
-        remade: dict[str, Remade] = {}
+        rebuilt: dict[str, Rebuilt] = {}
         if set(chosen) & set(_FROM_RESPONSES):
-            remade |= await self._from_responses(chosen)
+            rebuilt |= await self._from_responses(chosen)
         if OUTBOX in chosen:
-            remade[OUTBOX] = await self._from_alerts(mail_days)
+            rebuilt[OUTBOX] = await self._from_alerts(mail_days)
         for table in chosen:
-            await self._write(table, remade[table])
-        await members.gone(self._settings.kafka, at_work, self._say)
+            await self._write(table, rebuilt[table])
+        await members.wait_until_none(self._settings.kafka, groups_of_tables, self._say)
         for table in chosen:
-            await self._finish(table, remade[table])
+            await self._finish(table, rebuilt[table])
         return f"rebuild of {', '.join(chosen)} is complete; the workers can be started"
 
     async def _find(self, table: str) -> Found:
+        """Return what Kafka has of a table."""
         topic = self._topic(SOURCES[table])
         partitions = await changelogs.read(self._reader, self._changelog(table), self._partitions, self._say)
         begins = await self._reader.starts(topic, self._partitions)
@@ -131,7 +136,7 @@ class _Work:
             await admin.close()
 
     async def _check_responses(self, chosen: Collection[str]) -> None:
-        """Raise SourceLost if the responses are not those that the worker has decided: nobody knows how far it was."""
+        """Raise SourceLost if the responses topic was replaced: then it is not known which responses were decided."""
         contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         heads = {} if CONTACTS in chosen else {n: part.head for n, part in enumerate(contacts.partitions)}
         logs = await source.look(self._reader, topic, heads) or {}
@@ -151,41 +156,45 @@ class _Work:
                 "--execute"
             )
 
-    async def _from_responses(self, chosen: Collection[str]) -> dict[str, Remade]:
-        """Decide the responses again, up to where the worker had decided them, and count what follows."""
+    async def _from_responses(self, chosen: Collection[str]) -> dict[str, Rebuilt]:
+        """Decide the responses again, up to where the worker had decided them, and count the tallies they cause.
+
+        Time passes a day at a time: the responses of a day are counted, then there is a tick. Return all tables that
+        can be made from the responses.
+        """
         contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         home = f"{self._kafka.cluster}/{topic}"
         answers = Answers(self._kafka.partitions, self._settings.policy, topic, home, self._kafka.secret, self._owner)
-        incidents, alerted = Incidents() if WATCHES in chosen else None, Alerted()
+        incidents, alerts = Incidents() if WATCHES in chosen else None, ReportedAlerts()
         if CONTACTS in chosen or incidents is not None:
-            await self._learn_of_alerts([alerted.take, *([] if incidents is None else [incidents.take])])
+            await self._read_alerts([alerts.take, *([] if incidents is None else [incidents.take])])
         most = ceil(self._settings.segments.most / self._kafka.partitions)
         tree = Tree(self._kafka.partitions, self._owner, self._settings.incidents, most, incidents)
         intact = CONTACTS not in chosen
         stops = {n: contacts.stands_at(n) if intact else contacts.committed.get(n, 0) for n in self._partitions}
         counts = SEGMENTS in chosen or WATCHES in chosen
         limits, bases = self._time_limits(chosen), self._bases(chosen)
-        self._say_what_is_gone(contacts, stops, bases)
+        self._report_deleted_answers(contacts, stops, bases)
 
         progress = Progress("responses", sum(max(0, stops[n] - contacts.begins[n]) for n in stops), self._say)
         position, newest = dict(contacts.begins), 0
         while any(position[n] < stops[n] for n in self._partitions):
             day = await self._day_of_next(topic, position, stops) if counts else None
-            upto = stops if day is None else await self._upto(topic, day, position, stops)
-            spans = {n: (position[n], upto[n]) for n in self._partitions}
+            ends = stops if day is None else await self._ends_of_day(topic, day, position, stops)
+            spans = {n: (position[n], ends[n]) for n in self._partitions}
             async with aclosing(self._reader.read(topic, spans)) as pieces:
                 async for records in pieces:
                     if records:
                         newest = max(newest, *(record.timestamp for record in records))
                         tree.take(answers.take(records[0].partition, _rebased(records, bases)), records[-1].timestamp)
                         progress.count(len(records))
-            position = {n: max(position[n], upto[n]) for n in self._partitions}
+            position = {n: max(position[n], ends[n]) for n in self._partitions}
             if day is not None:
-                tree.tick(_until(min(day, newest), limits, self._partitions))
+                tree.tick(_tick_times(min(day, newest), limits, self._partitions))
         progress.end()
         if intact:
-            await self._take_applied(answers, tree, stops, bases, newest)
-        tree.tick(_until(newest, limits, self._partitions))
+            await self._count_applied(answers, tree, stops, bases, newest)
+        tree.tick(_tick_times(newest, limits, self._partitions))
         if SEGMENTS in chosen and WATCHES not in chosen:
             tree.flag(self._found[WATCHES].partitions[0].rows)
         if incidents is not None:
@@ -205,15 +214,15 @@ class _Work:
         counted, learned = self._found[SEGMENTS], self._found[WATCHES]
         watches = [tree.watches if partition == 0 else {} for partition in self._partitions]
         return {
-            CONTACTS: Remade(answers.rows, heads),
-            SEGMENTS: Remade(tree.segments, [Head(counted.ends[n] - 1) for n in self._partitions]),
-            WATCHES: Remade(watches, [Head(learned.ends[n] - 1) for n in self._partitions]),
+            CONTACTS: Rebuilt(answers.rows, heads),
+            SEGMENTS: Rebuilt(tree.segments, [Head(counted.ends[n] - 1) for n in self._partitions]),
+            WATCHES: Rebuilt(watches, [Head(learned.ends[n] - 1) for n in self._partitions]),
         }
 
     def _bases(self, chosen: Collection[str]) -> dict[int, int]:
-        """Return how much higher the core's offsets of the responses are than the topic's (Head.base).
+        """Return by how much the core's offsets of the responses are higher than Kafka's (Head.base), by partition.
 
-        If the table that says so is lost, an intact one that counts by these offsets says it.
+        If the table of the customers is lost, that follows from the offsets in an intact table of the segments.
         """
         if CONTACTS not in chosen:
             return {n: state.head.base for n, state in enumerate(self._found[CONTACTS].partitions)}
@@ -222,9 +231,10 @@ class _Work:
         return {n: marks.get(n, 0) // EPOCH * EPOCH for n in self._partitions}
 
     def _time_limits(self, chosen: Collection[str]) -> dict[int, int] | None:
-        """Return up to which time, in ms, hours are over by partition of segments; None if nothing intact says so.
+        """Return the time, in ms, up to which hours were reported, by partition of segments; None if that is not known.
 
-        What an intact table has reported or learned is not reported again; nothing else is taken for reported.
+        It comes from an intact table. Hours that it has reported or learned are not reported again, and no other hours
+        count as reported.
         """
         if SEGMENTS not in chosen:
             return reported_until(state.rows for state in self._found[SEGMENTS].partitions)
@@ -232,7 +242,8 @@ class _Work:
             return learned_until(self._found[WATCHES].partitions[0].rows)
         return None
 
-    def _say_what_is_gone(self, contacts: Found, stops: Mapping[int, int], bases: Mapping[int, int]) -> None:
+    def _report_deleted_answers(self, contacts: Found, stops: Mapping[int, int], bases: Mapping[int, int]) -> None:
+        """Say a line if some responses were deleted."""
         gone = [n for n in self._partitions if (contacts.begins[n] > 0 and stops[n]) or bases[n]]
         if gone:
             self._say(
@@ -242,26 +253,29 @@ class _Work:
             )
 
     async def _day_of_next(self, topic: str, position: Mapping[int, int], stops: Mapping[int, int]) -> int:
-        """Return the end, in ms, of the day of the earliest record that comes next in any partition."""
+        """Return the end of the day, in ms, of the earliest record that comes next in any partition.
+
+        `position`: by partition, the offset of the next record; `stops`: the offset at which the rebuild ends.
+        """
         spans = {n: (position[n], position[n] + 1) for n in self._partitions if position[n] < stops[n]}
         times: list[int] = []
         async with aclosing(self._reader.read(topic, spans)) as pieces:
             async for records in pieces:
                 times += [record.timestamp for record in records]
-        # Where an offset is missing, as around transactions, the other partitions say which day it is.
+        # A partition in which this offset is missing, as around transactions, has no part in this.
         return (min(times) // DAY + 1) * DAY if times else _NO_MORE
 
-    async def _upto(
+    async def _ends_of_day(
         self, topic: str, time: int, position: Mapping[int, int], stops: Mapping[int, int]
     ) -> dict[int, int]:
-        """Return where each partition's records of a time or later begin, between its position and its stop."""
+        """Return the offset of each partition's first record of a time or later, between its position and its stop."""
         later = await self._reader.from_time(topic, self._partitions, time)
         return {n: max(position[n], min(stops[n], later.get(n, stops[n]))) for n in self._partitions}
 
-    async def _take_applied(
+    async def _count_applied(
         self, answers: Answers, tree: Tree, stops: Mapping[int, int], bases: Mapping[int, int], newest: int
     ) -> None:
-        """Count what lies beyond the stop, but was counted before a crash: see `applied_until`."""
+        """Count the responses beyond the stops that were counted before a crash: see `applied_until`."""
         contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         spans: dict[int, Span] = {n: (stops[n], contacts.ends[n]) for n in self._partitions}
         until = {n: applied_until(contacts.partitions[n].rows) for n in self._partitions}
@@ -272,7 +286,8 @@ class _Work:
                     counted = [one for one in _rebased(records, bases) if one.offset <= until[partition]]
                     tree.take(answers.take(partition, counted), newest)
 
-    async def _learn_of_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
+    async def _read_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
+        """Read the alerts topic, and give its records to each of the takers."""
         topic = self._topic(events.ALERTS)
         ends = await self._reader.ends(topic, self._partitions)
         progress = Progress("alerts", sum(ends.values()), self._say)
@@ -282,8 +297,8 @@ class _Work:
                     take(records)
                 progress.count(len(records))
 
-    async def _from_alerts(self, mail_days: float) -> Remade:
-        """Plan the mails again, and take over from the delivery log what came of them."""
+    async def _from_alerts(self, mail_days: float) -> Rebuilt:
+        """Plan the mails again, and take over from the delivery log what became of them."""
         alerts, deliveries = self._found[OUTBOX], self._topic(events.DELIVERIES)
         email, now = self._settings.email, SystemClock().now()
         planner = Planner(email.all_routes(), email.actions, self._settings.intake)
@@ -308,7 +323,7 @@ class _Work:
             f"mails: {settled:,} are settled, {waiting:,} wait to be sent, {suppressed:,} were cancelled because their "
             f"alerts are older than {mail_days:g} days"
         )
-        return Remade(rows, heads)
+        return Rebuilt(rows, heads)
 
     async def _each(
         self, topic: str, spans: Mapping[int, Span], take: Callable[[Iterable[Record]], None], progress: Progress
@@ -318,19 +333,21 @@ class _Work:
                 take(records)
                 progress.count(len(records))
 
-    async def _write(self, table: str, remade: Remade) -> None:
+    async def _write(self, table: str, rebuilt: Rebuilt) -> None:
+        """Write the rows of a table."""
         found = self._found[table]
-        progress = Progress(f"rows of {table}", sum(map(len, remade.rows)), self._say)
+        progress = Progress(f"rows of {table}", sum(map(len, rebuilt.rows)), self._say)
         for partition, state in enumerate(found.partitions):
-            await self._writer.rows(self._changelog(table), partition, state, remade.rows[partition], progress)
+            await self._writer.rows(self._changelog(table), partition, state, rebuilt.rows[partition], progress)
         progress.end()
 
-    async def _finish(self, table: str, remade: Remade) -> None:
-        logs = await source.look(self._reader, self._topic(SOURCES[table]), dict(enumerate(remade.heads)))
+    async def _finish(self, table: str, rebuilt: Rebuilt) -> None:
+        """Write the head rows of a table, which say that it is complete."""
+        logs = await source.look(self._reader, self._topic(SOURCES[table]), dict(enumerate(rebuilt.heads)))
         assert logs is not None, "it was read just now"
         for partition, state in enumerate(self._found[table].partitions):
             marked_at = logs[partition].marked_at
-            head = msgspec.structs.replace(remade.heads[partition], marked_at=-1 if marked_at is None else marked_at)
+            head = msgspec.structs.replace(rebuilt.heads[partition], marked_at=-1 if marked_at is None else marked_at)
             await self._writer.head(self._changelog(table), partition, state, head)
 
     def _topic(self, topic: str) -> str:
@@ -341,7 +358,7 @@ class _Work:
 
 
 def _rebased(records: list[ConsumerRecord], bases: Mapping[int, int]) -> list[ConsumerRecord]:
-    """Return records of one partition with the offsets that the core knows them by (Head.base)."""
+    """Return records of one partition with the offsets that the core has for them (Head.base)."""
     base = bases[records[0].partition] if records else 0
     return [dataclasses.replace(record, offset=record.offset + base) for record in records] if base else records
 
@@ -350,10 +367,10 @@ def _listed(partitions: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(partitions)))
 
 
-def _until(time: int, limits: Mapping[int, int] | None, partitions: Iterable[int]) -> dict[int, int]:
-    """Return up to which time each partition of segments is ticked: to `time`, but not beyond its limit.
+def _tick_times(time: int, limits: Mapping[int, int] | None, partitions: Iterable[int]) -> dict[int, int]:
+    """Return the time of the tick that each partition of segments gets: `time`, but not beyond the partition's limit.
 
-    Without a limit of its own, a partition that others limit is not ticked at all.
+    `limits`: None if there are none. A partition that is not among the limits gets no tick.
     """
     if limits is None:
         return dict.fromkeys(partitions, time) if time else {}

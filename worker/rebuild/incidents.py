@@ -1,4 +1,4 @@
-"""The incidents that receivers were notified of, as recorded on the alerts topic: they decide which are open."""
+"""The incidents that were reported to receivers, as the alerts topic has them: they say which incidents are open."""
 
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
 from worker.flow.timestamps import HOUR, to_ms
 
-#: So many hours may lie between the hour in which an incident was found and the record that reports it.
-_LATEST = 24 * 30
+#: The largest number of hours between the hour in which an incident is found and the record that reports it.
+_LONGEST_DELAY = 24 * 30
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Watch).decode
@@ -24,62 +24,66 @@ _decode_clock = msgspec.msgpack.Decoder(watching.Clock).decode
 
 
 class _Step(NamedTuple):
-    """A step of an incident. `at`: its Kafka time in ms."""
+    """A step of an incident."""
 
+    #: When it was reported, by Kafka's time in ms.
     at: int
     event: Incident
+    #: The incident, as a watch has it while it is open.
     opened: OpenIncident
 
 
 class Incidents:
-    """The recorded steps of all incidents, and how far a rebuild has followed them."""
+    """The reported steps of all incidents, and how many of them a rebuild has applied."""
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
-        self._followed = 0
+        self._applied = 0
+        #: The incidents of each kind that are open after these steps, by the segment's path.
         self._drops: dict[str, OpenIncident] = {}
         self._silences: dict[str, OpenIncident] = {}
         self._too_many: dict[str, OpenIncident] = {}
 
     def take(self, records: Iterable[Record]) -> None:
-        """Take in records of the alerts topic; those that are no incident's are left out."""
+        """Take in records of the alerts topic. Those that are not about incidents are left out."""
         for record in records:
             if record.value is None or not (record.key or b"").startswith(incident.KEY_PREFIX.encode()):
                 continue
             try:
                 event = Incident.model_validate_json(record.value)
             except ValidationError:
-                continue  # a customer's alert, whose id looks like an incident's key
+                continue  # this is an alert, and the customer's id looks like the key of an incident
             at = to_ms(event.occurred_at)
             opened = OpenIncident(_hour(event, at), to_ms(event.since) // HOUR, event.severity, list(event.explains))
             self._steps.append(_Step(at, event, opened))
 
     def settle(self, watches: MutableMapping[bytes, bytes], now: int, policy: IncidentPolicy) -> None:
-        """Bring the watches' rows in line with the steps that were reported up to a time, in ms."""
-        if not self._followed:
+        """Bring the rows of watches in line with the steps that were reported up to a time, in ms."""
+        if not self._applied:
             self._steps.sort(key=lambda step: step.at)
-        while self._followed < len(self._steps) and self._steps[self._followed].at <= now:
-            self._follow(self._steps[self._followed], watches, policy)
-            self._followed += 1
+        while self._applied < len(self._steps) and self._steps[self._applied].at <= now:
+            self._apply(self._steps[self._applied], watches, policy)
+            self._applied += 1
         for key in [key for key in watches if key != watching.CLOCK_KEY]:
-            _change(watches, key.decode(), self._hold_open)
+            _change(watches, key.decode(), self._set_open_incidents)
         if (row := watches.get(watching.CLOCK_KEY)) is not None:
             clock = _decode_clock(row)
             clock.too_many = too_many.as_reported(clock.too_many, clock.usages, self._too_many.get(""))
             watches[watching.CLOCK_KEY] = _encode(clock)
 
     def finish(self, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
-        """Bring the watches' rows in line with everything that was reported."""
+        """Bring the rows of watches in line with all steps that were reported."""
         self.settle(watches, max((step.at for step in self._steps), default=0), policy)
 
-    def _follow(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
+    def _apply(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
+        """Note whether a step opens or resolves its incident, and restart the detectors if a drop is over."""
         path, event = step.event.segment, step.event
         by_kind: dict[str, dict[str, OpenIncident]] = {
             IncidentKind.SEGMENT_DROP: self._drops,
             IncidentKind.NO_RESPONSES: self._silences,
             IncidentKind.TOO_MANY_SEGMENTS: self._too_many,
         }
-        open_ones = by_kind.get(event.kind, {})  # words may be added
+        open_ones = by_kind.get(event.kind, {})  # a later version may have other kinds
         if event.action == IncidentAction.OPENED:
             open_ones[path] = step.opened
             return
@@ -97,8 +101,8 @@ class Incidents:
                 if ended not in self._drops:
                     _change(watches, ended, end)
 
-    def _hold_open(self, path: str, watch: Watch) -> None:
-        """Let a watch have the incidents open that receivers believe to be, and no other."""
+    def _set_open_incidents(self, path: str, watch: Watch) -> None:
+        """Let a watch have those incidents open that receivers believe to be open, and no others."""
         watch.silence = self._silences.get(path)
         opened = self._drops.get(path)
         if opened is not None and watch.detector.open_size is None:
@@ -117,7 +121,10 @@ def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str
 
 
 def _hour(event: Incident, at: int) -> int:
-    """Return the hour in which an incident was found: its id is made of it."""
+    """Return the hour in which an incident was found, counted since 1970. The incident's id is made of this hour.
+
+    `at`: when the incident was reported, in ms.
+    """
     latest = at // HOUR
-    hours = range(latest, latest - _LATEST, -1)
+    hours = range(latest, latest - _LONGEST_DELAY, -1)
     return next((hour for hour in hours if make_id(event.kind, event.segment, hour) == event.alert_id), latest)

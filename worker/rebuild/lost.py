@@ -1,4 +1,4 @@
-"""What there is of each table, and whether it was lost: offsets are committed after the state that stands for them."""
+"""What Kafka has of each table, and whether it was lost. An offset is only committed after its state is written."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from worker.flow import events
 from worker.kafka.rows import Partition
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
 
-#: From which topic each table's rows are made, and which role makes them.
+#: The topic that each table's rows are made from, and the role that makes them.
 SOURCES: Mapping[str, str] = {
     CONTACTS: events.RESPONSES,
     SEGMENTS: events.TALLIES,
@@ -15,41 +15,43 @@ SOURCES: Mapping[str, str] = {
     OUTBOX: events.ALERTS,
 }
 ROLES: Mapping[str, str] = {table: role for role, tables in TABLES.items() for table in tables}
-#: What these tables count is made by the worker itself, and can be made again.
+#: The tables whose source topics the worker writes itself; what they count can be made again from the responses.
 _COUNTS = frozenset({SEGMENTS, WATCHES})
 
 
 class Found(NamedTuple):
-    """What Kafka has of a table.
+    """What Kafka has of a table."""
 
-    `partitions`: its rows; `committed`: up to where its source is committed, per partition; `begins` and `ends`: the
-    first offset and the end of each of the source's partitions.
-    """
-
+    #: The table's name.
     table: str
+    #: The rows of each partition.
     partitions: list[Partition]
+    #: The committed offset of each partition of the source topic.
     committed: Mapping[int, int]
+    #: The first offset of each partition of the source topic, and the end of it.
     begins: Mapping[int, int]
     ends: Mapping[int, int]
 
     @property
     def is_lost(self) -> bool:
-        """Whether an offset is committed whose state is not there, or a rebuild of it was not finished.
+        """Whether an offset is committed whose state is missing, or a rebuild of the table was not finished.
 
-        Also lost are tallies and hours that retention deleted before they were counted: the responses have them still.
+        A table is also lost if retention has deleted tallies or hourly reports before they were counted. They can still
+        be made from the responses.
         """
         return any(self._is_lost(partition, state) for partition, state in enumerate(self.partitions))
 
     def _is_lost(self, partition: int, state: Partition) -> bool:
         committed = self.committed.get(partition, 0)
-        # Where nothing is left before the committed offset, nothing may have been counted, as the worker has it.
+        # If no records are left before the committed offset, it may be that none was ever counted; the worker starts in
+        # this case too.
         ahead = committed > state.head.stands_at and committed > self.begins.get(partition, 0)
         stands_at = self.stands_at(partition)
         unread = self.table in _COUNTS and 0 < stands_at < self.begins.get(partition, 0)
         return state.head.rebuilding or ahead or unread
 
     def stands_at(self, partition: int) -> int:
-        """Return the offset of the source up to which the worker has decided, if the table is intact."""
+        """Return the offset of the source up to which the worker has decided, if the table is not lost."""
         return max(self.committed.get(partition, 0), self.partitions[partition].head.stands_at)
 
 

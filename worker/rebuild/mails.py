@@ -1,8 +1,8 @@
-"""The outbox again: alerts say which mails there were to send, and the delivery log says what came of each.
+"""The outbox again: alerts say which mails had to be sent, and the delivery log says what became of each mail.
 
-A mail that was sent, failed or was cancelled is settled, and never sent again. One that still waits goes on waiting if
-it is young enough; an older one is cancelled, with a line in the delivery log, since a late mail does more harm than
-good. An alert that the worker had planned already, without this mail (routes have changed since), gets none now.
+A mail that was sent, failed or was cancelled is settled, and never sent again. A mail that still waits goes on waiting
+if it is young enough. An older one is cancelled, with a line in the delivery log, since a late mail does more harm than
+good. If the worker had already planned an alert without a mail that the routes ask for now, this mail is not sent.
 """
 
 from collections.abc import Iterable
@@ -21,16 +21,18 @@ from worker.rebuild.records import apply
 
 #: In the delivery log: why a mail that waited is not sent any more.
 TOO_OLD = "too_old_at_rebuild"
-#: A row whose key has one holds an alert, and no mails.
+#: A row whose key has a NUL holds a pending notice, and no mails.
 _NUL = b"\x00"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
 class _Outcome(NamedTuple):
-    """What came of a mail, so far. `due`: when it is tried next, in ms; 0 if it has not been tried, or is settled."""
+    """What has become of a mail so far."""
 
     status: DeliveryStatus
+    #: The number of attempts to send it.
     attempts: int
+    #: When it is tried next, in ms; 0 if it has not been tried, or if it is settled.
     due: int
 
 
@@ -38,8 +40,8 @@ class Mails:
     """The outbox of one partition, planned from its alerts.
 
     `planned_until`: the offset up to which the worker had planned the alerts; `oldest`: the time, in ms, before which
-    an alert is too old for its mails to be sent `now`, which is in ms as well. `rows` are the outbox's; `outputs` what
-    is to be published, which the delivery log does not have yet. `settled` and `suppressed` are numbers of mails.
+    an alert is too old for its mails to be sent; `now`: in ms. `rows` are those of the outbox, and `outputs` are the
+    records to publish, which are not on their topics yet. `settled` and `suppressed` are numbers of mails.
     """
 
     def __init__(self, planner: Planner, planned_until: int, oldest: int, now: int) -> None:
@@ -55,22 +57,22 @@ class Mails:
 
     @property
     def waiting(self) -> int:
-        """How many mails are to be sent."""
+        """The number of mails that wait to be sent."""
         open_boxes = [row for row in self.rows.values() if mailbox.has_open(row)]
         return sum(mail.is_open for row in open_boxes for mail in mailbox.decode(row).mails)
 
     def learn(self, records: Iterable[Record]) -> None:
-        """Take in lines of the delivery log; all of them must be known before alerts are taken in."""
+        """Take in lines of the delivery log. All lines must be taken in before the alerts are."""
         for record in records:
             if record.value is None:
                 continue
             try:
                 line = Delivery.model_validate_json(record.value)
             except ValidationError:
-                continue  # somebody else's; it says nothing about a mail of this worker's
+                continue  # somebody else has written it, so it says nothing about a mail of the worker
             self._known.add(_identity(line))
             last = self._outcomes.get(line.delivery_id)
-            # A line that a crash repeated, or a zombie wrote late, takes nothing back: what is settled stays so.
+            # A mail that is settled stays so, since a later line may be a replay, or one that a zombie has written.
             if last is None or last.status in _OPEN:
                 due = 0 if line.next_attempt_at is None else to_ms(line.next_attempt_at)
                 self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due)
@@ -100,12 +102,12 @@ class Mails:
         return Delivery.model_validate_json(output.value or b"").delivery_id in mails
 
     def _publish(self, output: Output) -> None:
-        """Publish a line unless the delivery log has it: one that is missing was never written, because of a crash."""
+        """Publish a line of the delivery log unless it is there. A line is missing if a crash came before it."""
         if _identity(Delivery.model_validate_json(output.value or b"")) not in self._known:
             self.outputs.append(output)
 
     def _settle(self, key: bytes, earlier: set[str], record: Record) -> None:
-        """Bring the mails that a record has added in line with what came of them."""
+        """Bring the mails that a record has added in line with the delivery log."""
         box = mailbox.decode(self.rows[key])
         added = [mail for mail in box.mails if mail.delivery_id not in earlier]
         for mail in added:
@@ -138,7 +140,7 @@ class Mails:
 
 
 def _merge(step: Mail, box: Mailbox) -> None:
-    """Note that an earlier mail about the same alert has said what a step says: a repeat of the step is no news."""
+    """Note that an earlier mail about the same alert has reported this step, so that a replay of it plans no mail."""
     earlier = [mail for mail in box.mails if (mail.alert_id, mail.route) == (step.alert_id, step.route)]
     if earlier:
         earlier[-1].merged = [*earlier[-1].merged, step.delivery_id][-planning.MERGED_KEPT :]

@@ -1,16 +1,16 @@
-"""How far a rebuild is: a line now and then."""
+"""The progress of a rebuild: a line every two seconds."""
 
 from collections.abc import Callable
 from time import monotonic
 
-#: Says a line to whoever runs the command.
+#: Shows a line to the person who runs the command.
 Say = Callable[[str], None]
 
 _EVERY_SECONDS = 2.0
 
 
 class Progress:
-    """The progress of one part of the work; `total`: its number of records."""
+    """The progress of one part of the work; `what`: its name; `total`: its number of records."""
 
     def __init__(self, what: str, total: int, say: Say) -> None:
         self._what = what
@@ -20,14 +20,14 @@ class Progress:
         self._began = self._said_at = monotonic()
 
     def count(self, records: int) -> None:
-        """Take note of records that are done."""
+        """Note that a number of records is done."""
         self._done += records
         if monotonic() - self._said_at >= _EVERY_SECONDS:
             self._said_at = monotonic()
             self._say(self._line())
 
     def end(self) -> None:
-        """Say the last line."""
+        """Show the last line."""
         self._say(self._line())
 
     def _line(self) -> str:

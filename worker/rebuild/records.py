@@ -1,4 +1,4 @@
-"""Records that lie on no topic: what a stage sends is given to the next stage in memory."""
+"""Records that are on no topic: what one stage sends is given to the next stage in memory."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 from worker.flow.batch import Output
 
 
-class Passed(NamedTuple):
-    """An output as the record that the next stage reads. `timestamp` in ms."""
+class MemoryRecord(NamedTuple):
+    """An output of one stage, as the record that the next stage reads. `timestamp` is in ms."""
 
     topic: str
     partition: int
@@ -18,14 +18,14 @@ class Passed(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
 
 
-def passed(output: Output, timestamp: int = 0) -> Passed:
-    """Return an output as a record. Its offset means nothing: the stages after the first do not look at it."""
+def as_record(output: Output, timestamp: int = 0) -> MemoryRecord:
+    """Return an output as a record. Its offset is 0, since only the first stage reads offsets."""
     partition = 0 if output.partition is None else output.partition
-    return Passed(output.topic, partition, 0, timestamp, output.key, output.value, output.headers)
+    return MemoryRecord(output.topic, partition, 0, timestamp, output.key, output.value, output.headers)
 
 
 def apply(rows: MutableMapping[bytes, bytes], changed: Mapping[bytes, bytes | None]) -> None:
-    """Take changed rows over; None erases a row."""
+    """Apply changes to rows; None erases a row."""
     for key, row in changed.items():
         if row is None:
             rows.pop(key, None)

@@ -1,1 +1,1 @@
-"""The scores as a person reads them: the latest of each segment, as a tree in the terminal."""
+"""The scores as a person reads them: the latest scores of each segment, as a tree in the terminal."""

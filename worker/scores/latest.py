@@ -1,4 +1,4 @@
-"""The latest scores of each segment, as nps.scores has them."""
+"""The latest scores of each segment, read from nps.scores."""
 
 import logging
 from collections.abc import Mapping
@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def by_customer(scores: Mapping[str, Scores], window: str) -> dict[str, Scores]:
-    """Return scores whose windows count each customer once; only those of segments that have the one named."""
+    """Return the scores in whose windows each customer counts once.
+
+    `scores`: by path. A segment that does not have the window `window` is left out.
+    """
     found = {path: each.latest_per_customer or {} for path, each in scores.items()}
     return {
         path: scores[path].model_copy(update={"windows": windows})
@@ -26,9 +29,10 @@ def by_customer(scores: Mapping[str, Scores], window: str) -> dict[str, Scores]:
 
 
 async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
-    """Return the scores by path; none if the topic is not there yet.
+    """Return the scores by path; an empty dictionary if the topic does not exist yet.
 
-    Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer later.
+    `topic`: its full name. Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not
+    answer later.
     """
     await preflight(kafka)
     last: dict[bytes, ConsumerRecord] = {}
@@ -38,7 +42,7 @@ async def latest(kafka: KafkaSettings, topic: str) -> dict[str, Scores]:
             async for records in pieces:
                 for record in records:
                     key = record.key or b""
-                    # Somebody else's record may lie in another partition, which has no order with this one.
+                    # A record that somebody else has written may be in another partition, so the time decides.
                     if key not in last or record.timestamp >= last[key].timestamp:
                         last[key] = record
     found = [scores for record in last.values() if (scores := _read(record)) is not None]

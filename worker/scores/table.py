@@ -1,4 +1,4 @@
-"""The tree as text."""
+"""The tree as text for a terminal."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,9 @@ from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
 from worker.scores.tree import Branch
 
+#: The number of characters of a bar on each side of its middle.
 _HALF = 10
+#: The NPS from which on it is shown in green, and in yellow.
 _GOOD, _FAIR = 30, 0
 _RED, _YELLOW, _GREEN, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _ARROWS = {"rising": "↗", "falling": "↘", "steady": "→"}
@@ -15,7 +17,7 @@ _HEAD = ("segment", "", "NPS", "95 % interval", "n", "drag ", "trend, points per
 
 
 def table(branches: Sequence[Branch], *, colours: bool) -> str:
-    """Return a line for each branch, under a head; `colours`: for a terminal."""
+    """Return a header and a line for each branch; `colours`: whether to use the colours of a terminal."""
     rows = [_HEAD, *map(_cells, branches)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = []
@@ -54,7 +56,7 @@ def _name(branch: Branch) -> str:
 
 
 def _bar(nps: float | None) -> str:
-    """Return a bar from the middle: to the right above zero, to the left below."""
+    """Return a bar that begins in the middle and goes to the right if the NPS is above zero, to the left if below."""
     length = 0 if nps is None else max(1, round(abs(nps) / 100 * _HALF))
     left, right = (length, 0) if nps is not None and nps < 0 else (0, length)
     return f"{'━' * left:>{_HALF}}│{'━' * right:<{_HALF}}"
@@ -68,15 +70,15 @@ def _trend(trend: TrendScore | None) -> str:
 
 
 def _note(scores: Scores) -> str:
-    """Return the question to ask, with its figures."""
+    """Return the question to ask about a segment, with its figures; empty if there is none."""
     scale, found = scores.suspect_scale, scores.suspect_gaming
     if scale is not None:
         return f"? all {scale.n:,} answers from {scale.lowest} to {scale.highest}: does the survey ask on that scale?"
     if found is None:
         return ""
     here = f"{found.promoters_before:.0%} to {found.promoters_since:.0%}"
-    beside = f"{found.beside_before:.0%} to {found.beside_since:.0%}"
-    return f"? promoters from {here} since {found.since:%Y-%m-%d}, elsewhere from {beside}: were they asked for?"
+    elsewhere = f"{found.beside_before:.0%} to {found.beside_since:.0%}"
+    return f"? promoters from {here} since {found.since:%Y-%m-%d}, elsewhere from {elsewhere}: were they asked for?"
 
 
 def _aligned(column: int, cell: str, width: int) -> str:
@@ -87,14 +89,14 @@ def _coloured(cells: list[str], branch: Branch) -> list[str]:
     nps = branch.window.nps
     colour = _DIM if nps is None else _GREEN if nps >= _GOOD else _YELLOW if nps >= _FAIR else _RED
     name, bar, figure, interval, n, drag, trend, note = cells
-    pulls = _RED if branch.differs and (branch.drag or 0) < 0 else _DIM
+    drag_colour = _RED if branch.differs and (branch.drag or 0) < 0 else _DIM
     return [
         (_BOLD if branch.depth == 0 else "") + name + _PLAIN,
         colour + bar + _PLAIN,
         colour + figure + _PLAIN,
         _DIM + interval + _PLAIN,
         _DIM + n + _PLAIN,
-        pulls + drag + _PLAIN,
+        drag_colour + drag + _PLAIN,
         trend,
         _YELLOW + note + _PLAIN if note.strip() else "",
     ]

@@ -1,4 +1,4 @@
-"""The tree of segments, or the surveys, and what each takes from its parent's NPS."""
+"""The tree of segments, or the surveys, and how each of them changes its parent's NPS."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -9,28 +9,30 @@ from worker.nps.interval import difference
 
 
 class Branch(NamedTuple):
-    """A segment in one window, beside its parent.
-
-    `drag`: points of the parent's NPS that it adds, below zero if it takes them: its share of the answers times how far
-    it lies from the parent. The drags of all children, and of what belongs to none, add up to zero. `differs`: whether
-    it differs from the rest of the parent by more than chance. Both are None without a parent.
-    """
+    """A segment in one window, compared with its parent."""
 
     path: str
     scores: Scores
+    #: The figures of the window.
     window: WindowScore
+    #: How far below the first branch it lies; 0 for the first branch.
     depth: int
+    #: The points that the segment adds to the parent's NPS, or takes from it if they are below zero: its share of the
+    #: answers, times the difference between its NPS and the parent's. The drags of all children, and of the answers
+    #: that belong to no child, add up to zero. None for the first branch.
     drag: float | None
+    #: Whether the segment differs from the rest of its parent by more than chance. None for the first branch.
     differs: bool | None
 
 
 def branches(
     scores: Mapping[str, Scores], path: str, window: str, *, depth: int | None, surveys: bool = False
 ) -> list[Branch]:
-    """Return a segment and what is below it, each parent's heaviest drag first, down to a depth if one is given.
+    """Return a segment and the segments below it. Of the children of one parent, the one with the lowest drag is first.
 
-    With `surveys` they are what is below the root, and nothing else is. Segments without an answer in the window are
-    left out. Raise KeyError for a segment that is not there.
+    `scores`: by path; `path`: of the first segment; `window`: the name of the window; `depth`: how many levels below
+    the first segment are returned, None for all; `surveys`: whether the surveys are returned below the root instead of
+    the segments. Segments without an answer in the window are left out. Raise KeyError if there is no such segment.
     """
     children: dict[str, list[str]] = {}
     for known in scores:
@@ -58,7 +60,10 @@ def _drag(own: WindowScore, parent: WindowScore) -> float:
 
 
 def _differs(own: WindowScore, parent: WindowScore) -> bool:
-    """Compare with the parent's other answers: with the parent itself, a segment would be compared with itself."""
+    """Say whether a segment differs from its parent's other answers by more than chance.
+
+    The parent's own answers would not do, since those of the segment are among them.
+    """
     rest = [max(0, there - here) for there, here in zip(_counts(parent), _counts(own), strict=True)]
     if not own.n or not sum(rest):
         return False

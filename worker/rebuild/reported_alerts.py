@@ -1,7 +1,7 @@
-"""What receivers were told of customers' answers, as the alerts topic has it: later steps have to go on from there.
+"""The alerts that receivers have got about customers' answers, as the alerts topic has them.
 
-The rules, and what ids are made of, may be others now than they were when an alert was raised. So the histories that
-are made again take over the id and the state of each alert that there is.
+An alert goes on from its last step. But the rules, and what ids are made of, may have changed after the alert was
+opened. So the customers' rows that are made again take over the id and the state of each alert that was sent.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from worker.flow.responses.rules.detractor_alert import RULE
 
 
 class _Alert(msgspec.Struct):
-    """The part of an alert that matters here. An incident has no response."""
+    """The fields of an alert that are needed here. An incident has no response, and so cannot be decoded as one."""
 
     alert_id: str
     action: str
@@ -37,8 +37,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Contact).decode
 
 
-class Alerted:
-    """The steps of the alerts about each customer's answers."""
+class ReportedAlerts:
+    """The steps of the alerts that were sent about each customer's answers."""
 
     def __init__(self) -> None:
         self._steps: dict[bytes, dict[str, list[_Step]]] = {}
@@ -53,14 +53,14 @@ class Alerted:
             try:
                 alert = _decode_alert(record.value)
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue  # an incident, or somebody else's
+                continue  # this is an incident, or somebody else has written it
             steps = self._steps.setdefault(key, defaultdict(list))
             steps[alert.response_id].append(
                 _Step(alert.revision, alert.alert_id, alert.action != AlertAction.WITHDRAWN)
             )
 
     def correct(self, rows: MutableMapping[bytes, bytes]) -> None:
-        """Have customers' rows say of each answer's alert what was told of it."""
+        """Bring the alerts of the answers in customers' rows in line with the steps that were sent."""
         for key in self._steps.keys() & rows.keys():
             contact = _decode(rows[key])
             for answer in contact.answers:
@@ -68,7 +68,7 @@ class Alerted:
             rows[key] = _encode(contact)
 
     def _correct(self, answer: Answer, key: bytes) -> None:
-        # Steps of a later revision than the row stands for are decided, and told, once more.
+        # Steps of a later revision than the row has are left out: the worker will decide and send them once more.
         steps = [step for step in self._steps[key].get(answer.response_id, ()) if step.revision <= answer.revision]
         if steps:
             alone = steps[-1].alert_id == make_id(RULE, answer.response_id)

@@ -10,14 +10,14 @@ from flow.records import Record, arrived, value
 from worker.flow import events
 from worker.flow.ids import make_id
 from worker.flow.responses.customer import CUSTOMER_AND_RESPONSE, RESPONSE_ALONE, Answer, Contact
-from worker.rebuild.alerted import Alerted
+from worker.rebuild.reported_alerts import ReportedAlerts
 
 KEY = b"c-1"
-#: An alert's id as the version before made it.
+#: The id of an alert as version 0.1.0 made it.
 OLD_ID = make_id("detractor_alert", "r-1")
 
 
-def told(*values: bytes) -> tuple[dict[bytes, bytes], list[Record]]:
+def decided(*values: bytes) -> tuple[dict[bytes, bytes], list[Record]]:
     """Return a worker's rows after a customer's responses, and what it put on the alerts topic."""
     worker = Partition()
     outputs = worker.carry(numbered([Record(given, KEY) for given in values]))
@@ -30,20 +30,20 @@ def answer(rows: dict[bytes, bytes]) -> Answer:
 
 
 def corrected(rows: dict[bytes, bytes], records: list[Record]) -> Answer:
-    alerted = Alerted()
-    alerted.take(records)
-    alerted.correct(rows)
+    alerts = ReportedAlerts()
+    alerts.take(records)
+    alerts.correct(rows)
     return answer(rows)
 
 
 def renamed(record: Record) -> Record:
-    """Return an alert as the version before told of it."""
+    """Return an alert as version 0.1.0 reported it."""
     return record._replace(value=json.dumps({**json.loads(record.value or b""), "alert_id": OLD_ID}).encode())
 
 
 @pytest.mark.parametrize("values", [[value(score=2)], [value(score=2), value(score=9, revision=1)], [value(score=9)]])
-def test_a_history_that_says_what_was_told_stays_as_it_is(values: list[bytes]) -> None:
-    rows, records = told(*values)
+def test_a_history_that_says_what_was_reported_stays_as_it_is(values: list[bytes]) -> None:
+    rows, records = decided(*values)
     before = dict(rows)
     corrected(rows, records)
 
@@ -51,27 +51,27 @@ def test_a_history_that_says_what_was_told_stays_as_it_is(values: list[bytes]) -
 
 
 def test_an_alert_of_the_version_before_keeps_its_id() -> None:
-    rows, [opened] = told(value(score=2))
+    rows, [opened] = decided(value(score=2))
     assert answer(rows).scheme == CUSTOMER_AND_RESPONSE
 
     assert corrected(rows, [renamed(opened)]).scheme == RESPONSE_ALONE
 
 
 def test_an_alert_that_todays_rules_would_not_raise_is_open_until_it_is_withdrawn() -> None:
-    silent, _ = told(value(score=9))
-    _, [opened] = told(value(score=2))
+    silent, _ = decided(value(score=9))
+    _, [opened] = decided(value(score=2))
     assert answer(silent).has_alert is False
     assert corrected(silent, [opened]).has_alert
 
-    _, steps = told(value(score=2), value(score=9, revision=1))
+    _, steps = decided(value(score=2), value(score=9, revision=1))
     assert [json.loads(step.value or b"")["action"] for step in steps] == ["opened", "withdrawn"]
     assert corrected(silent, steps).has_alert  # the second step is of a revision that is not decided yet
-    revised, _ = told(value(score=2), value(score=8, revision=1))
+    revised, _ = decided(value(score=2), value(score=8, revision=1))
     assert not corrected(revised, steps).has_alert
 
 
 def test_erased_customers_and_what_is_no_alert_change_nothing() -> None:
-    rows, [opened] = told(value(score=2))
+    rows, [opened] = decided(value(score=2))
     before = dict(rows)
     others = [opened._replace(key=b"c-9"), opened._replace(value=b"{}"), opened._replace(value=b"\xff")]
     corrected(rows, [renamed(opened), opened._replace(value=None), *others])
