@@ -18,7 +18,7 @@ from worker.flow.policy import IncidentPolicy
 _MIX: Classes = (0.5, 0.3, 0.2)
 _SEED = 1
 _ANSWERS: int = IncidentPolicy().answers_per_false_alarm
-#: A run is given up after so many times the answers a false alarm should take: it then counts for less than it is.
+#: A run ends after this many times the answers that a false alarm should take. It then counts for less than it is.
 _GIVEN_UP = 10
 #: Runs without a drop take the longer the more segments there are.
 _FEWEST_RUNS = 60
@@ -44,7 +44,7 @@ def known(mix: Mix, threshold: float, chance: random.Random, limit: int) -> int:
 
 
 def learned(mix: Mix, answers: int, threshold: float, chance: random.Random, limit: int, size: Size) -> int:
-    """Return the same of a detector that has learned from so many answers, with groups of such a size."""
+    """Return the same of a detector that has learned from `answers` answers, with groups whose sizes `size` draws."""
     kinds = chance.choices(range(3), _MIX, k=answers)
     detector = Detector(baseline=(float(kinds.count(0)), float(kinds.count(1)), float(kinds.count(2))))
     number, coming = 0, _kinds(mix, chance, limit)
@@ -73,7 +73,7 @@ def _kinds(mix: Mix, chance: random.Random, limit: int) -> Iterator[int]:
 
 
 def steady(points: float) -> Mix:
-    """Return the mix after a drop of so many points; zero for none."""
+    """Return the mix after a drop of this many points; zero for no drop."""
     mix = dropped(_MIX, points) if points else _MIX
     return lambda _: mix
 

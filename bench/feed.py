@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 class Feed(NamedTuple):
     """`segments`: how many leaves the tree has; with 60 leaves in 20 shops it has 82 nodes.
 
-    `known`: so many customers answer once each before the others' turn comes.
+    `known`: the number of customers who answer once each before the others answer.
     """
 
     events: int

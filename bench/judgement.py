@@ -74,8 +74,8 @@ def _rows(paths: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _records(segments: Mapping[str, bytes], hour: int) -> list[_Record]:
-    told = hourly_report.outputs(HourlyReport(0, segments, hour * HOUR))
-    return [_Record(output.value or b"", hour * HOUR) for output in told]
+    outputs = hourly_report.outputs(HourlyReport(0, segments, hour * HOUR))
+    return [_Record(output.value or b"", hour * HOUR) for output in outputs]
 
 
 def _judge(what: str, records: Sequence[_Record], rows: Mapping[bytes, bytes]) -> None:

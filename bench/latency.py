@@ -29,7 +29,7 @@ _ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECAS
 
 
 class Delays(NamedTuple):
-    """In ms, of so many."""
+    """The delays of `n` alerts or mails, in ms."""
 
     n: int
     p50: float

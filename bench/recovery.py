@@ -39,7 +39,7 @@ async def run(stage: Stage, customers: int) -> dict[str, Ready]:
 
 
 async def stores(stage: Stage, customers: int) -> dict[str, float]:
-    """Return the MB that so many rows take in a dictionary and in RocksDB; empty where RocksDB is not there."""
+    """Return the MB that this many rows take in a dictionary and in RocksDB; empty if RocksDB is not installed."""
     found: dict[str, float] = {}
     if QUIX.key in stage.others:
         python, *_ = stage.others[QUIX.key]

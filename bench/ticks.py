@@ -39,11 +39,11 @@ def main() -> None:
     rows: dict[bytes, bytes] = {}
     offset = 0
     for first in range(0, surveys, _TOGETHER):
-        told = {}
+        entries = {}
         for survey in range(first, min(first + _TOGETHER, surveys)):
             put = array(columns.SIGNED, (survey, _BEGAN + survey % HOUR, survey, survey % 11))
-            told[f"/survey/{survey}"] = Entries(columns.write(put))
-        value = msgspec.msgpack.encode(Tally(0, told))
+            entries[f"/survey/{survey}"] = Entries(columns.write(put))
+        value = msgspec.msgpack.encode(Tally(0, entries))
         _carry(_Record(value, None, (offset := offset + 1), _BEGAN + HOUR), rows)
     print(f"{len(rows):,} rows, {sum(map(len, rows.values())) / max(1, len(rows)):,.0f} bytes each")
     for hours in _AFTER:

@@ -7,7 +7,7 @@ import time
 import psutil
 
 from bench.contenders.full import LOOK_SECONDS, settings_for
-from bench.contenders.task import Task, given, tell
+from bench.contenders.task import Task, given, report
 from worker.app import calm_collector, running
 
 #: Set, it stays until it is killed.
@@ -22,7 +22,7 @@ async def main(task: Task) -> None:
         while not worker.ready:  # noqa: ASYNC110 - it raises no event
             await asyncio.sleep(LOOK_SECONDS)
         ready = time.time() - process.create_time()
-        tell(ready_seconds=ready, memory_mb=process.memory_info().rss / 2**20)
+        report(ready_seconds=ready, memory_mb=process.memory_info().rss / 2**20)
         if STAYS in os.environ:
             await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""Rows of so many customers in a dictionary, or in RocksDB: what they weigh, and what reading and writing one takes.
+"""The rows of customers in a dictionary, or in RocksDB: how large they are, and how long it takes to change one.
 
 Needs nothing but Python, and rocksdict, which comes with Quix Streams.
 """
@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.contenders.task import Task, given, tell
+from bench.contenders.task import Task, given, report
 
 #: Which store, in the environment: "memory" or "rocksdb".
 WHICH = "BENCH_STORE"
-#: Below where it is started; whoever starts it removes that.
+#: A folder below the working directory; the process that starts this program removes it.
 _FOLDER = "store"
 _ROW_BYTES = 70
 _CHANGES = 200_000
@@ -21,7 +21,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def main(task: Task) -> None:
-    """Fill a store with rows like the worker's, change some at random, and open it anew."""
+    """Fill a store with rows like the worker's, change some at random, and open it again."""
     chance = random.Random(1)  # noqa: S311 - the same at each run
     empty_mb = _resident_mb()
     store = _opened()
@@ -40,7 +40,7 @@ def main(task: Task) -> None:
         assert store[_key(0)]
         reopened = time.perf_counter() - began
         store.close()
-    tell(change_us=change_us, mb=weighs, reopen_seconds=reopened, disk_mb=_disk_mb())
+    report(change_us=change_us, mb=weighs, reopen_seconds=reopened, disk_mb=_disk_mb())
 
 
 def _key(number: int) -> bytes:

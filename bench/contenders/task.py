@@ -1,4 +1,4 @@
-"""What a contender is told, and how it measures itself. Needs nothing but Python, whatever the contender needs."""
+"""What a contender has to do, and how it measures itself. This needs nothing but Python, whatever contenders need."""
 
 import json
 import os
@@ -48,9 +48,9 @@ class Meter:
         """Say what it took, on stdout."""
         seconds, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        tell(events=events, seconds=seconds, cpu_seconds=cpu, peak_mb=peak_mb)
+        report(events=events, seconds=seconds, cpu_seconds=cpu, peak_mb=peak_mb)
 
 
-def tell(**figures: float) -> None:
-    """Say it to whoever measures."""
+def report(**figures: float) -> None:
+    """Print figures for the process that measures."""
     print(json.dumps(figures), file=sys.__stdout__, flush=True)  # Faust takes sys.stdout for its log

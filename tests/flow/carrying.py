@@ -17,7 +17,7 @@ from worker.flow.responses.expiry import Sweep
 from worker.flow.responses.moved import Holders
 from worker.nps.segment import Move
 
-#: What tells an output from all others: its topic, its key and its id.
+#: What distinguishes an output from all others: its topic, its key and its id.
 Identity = tuple[str, bytes | None, object]
 
 PARTITIONS = 4
@@ -35,7 +35,7 @@ def spread(key: bytes) -> int:
 
 
 class Partition:
-    """One partition's rows and head row. What survives a crash is said by the caller."""
+    """One partition's rows and head row. The caller decides what survives a crash."""
 
     def __init__(self, number: int = 0, owner: Callable[[bytes], int] = at_home, policy: Policy | None = None) -> None:
         self.number = number
@@ -99,10 +99,10 @@ def entries_of(output: Output) -> dict[tuple[str, int], list[tuple[int, ...] | M
     """Return a tally's entries by segment and source, in their order."""
     message = tally.decode(output.value or b"")
     found = {}
-    for path, told in message.segments.items():
-        put = numbers(told)
+    for path, entries in message.segments.items():
+        put = numbers(entries)
         plain: list[tuple[int, ...] | Move] = [tuple(put[first : first + 4]) for first in range(0, len(put), 4)]
-        ordered = sorted([*plain, *told.moves], key=_offset_of)
+        ordered = sorted([*plain, *entries.moves], key=_offset_of)
         found[path, message.source] = ordered
     return found
 
@@ -112,7 +112,7 @@ def _offset_of(entry: tuple[int, ...] | Move) -> int:
 
 
 def identities(outputs: Sequence[Output]) -> set[Identity]:
-    """Return what receivers tell the outputs by. A tally is told by its entries' source and offset.
+    """Return what receivers recognise the outputs by. Of a tally, these are the sources and offsets of its entries.
 
     A segment counts the first entry of an offset only: what a replay says of it again, after a crash that left some of
     the batch's rows, may be less.
@@ -121,10 +121,10 @@ def identities(outputs: Sequence[Output]) -> set[Identity]:
     counted: set[tuple[tuple[str, int], int]] = set()
     for output in outputs:
         if output.topic == events.TALLIES:
-            for told, entries in entries_of(output).items():
-                new = [entry for entry in entries if (told, _offset_of(entry)) not in counted]
-                counted |= {(told, _offset_of(entry)) for entry in new}
-                found |= {(output.topic, None, (told, entry)) for entry in new}
+            for place, entries in entries_of(output).items():
+                new = [entry for entry in entries if (place, _offset_of(entry)) not in counted]
+                counted |= {(place, _offset_of(entry)) for entry in new}
+                found |= {(output.topic, None, (place, entry)) for entry in new}
         else:
             name = ORIGIN_HEADER if output.topic == events.RESPONSES else "ce_id"
             found.add((output.topic, output.key, header_of(output, name)))

@@ -50,7 +50,7 @@ def test_a_history_that_says_what_was_reported_stays_as_it_is(values: list[bytes
     assert rows == before
 
 
-def test_an_alert_of_the_version_before_keeps_its_id() -> None:
+def test_an_alert_of_version_0_1_0_keeps_its_id() -> None:
     rows, [opened] = decided(value(score=2))
     assert answer(rows).scheme == CUSTOMER_AND_RESPONSE
 

@@ -143,7 +143,7 @@ def test_hours_are_reported_up_to_where_an_intact_table_has_them() -> None:
     assert learned_until(living.watches) == dict.fromkeys(range(PARTITIONS), living.now + 5)
     assert reported_until([{}, {}]) == {}
     for rows in living.segments:
-        del rows[segments.CLOCK]  # as the version before had it
+        del rows[segments.CLOCK]  # as version 0.1.0 had it
     assert set(reported_until(living.segments).values()) == {living.now}
     assert learned_until({}) == {}
 

@@ -120,7 +120,7 @@ def test_what_an_incident_was_about_opens_no_other_but_a_later_answer_does() -> 
 
 
 def test_an_answer_of_long_ago_opens_none() -> None:
-    """What is known of incidents is lost by the version before, and what is known of the answer is not."""
+    """What is known of incidents is lost by version 0.1.0, and what is known of the answer is not."""
     assert Days().judge(usage(100, NOW - 24), usage(40), hours=3) == []
 
 
@@ -202,7 +202,7 @@ def test_the_event_is_keyed_like_one_of_the_root() -> None:
     assert dict(opened.headers)["ce_id"] != dict(resolved.headers)["ce_id"]
 
 
-def test_the_version_before_reads_the_message_and_the_row_and_leaves_out_what_it_does_not_know() -> None:
+def test_version_0_1_0_reads_the_message_and_the_row_and_leaves_out_what_it_does_not_know() -> None:
     class HoursBefore(msgspec.Struct, array_like=True):
         source: int
         segments: dict[str, bytes]

@@ -91,9 +91,9 @@ def test_each_segment_concerned_gets_exactly_one_entry(taken: str, put: str) -> 
     found = entered(taken, put)
 
     assert set(lineage(taken)) | set(lineage(put)) == found.keys()
-    for path, told in found.items():
-        (move,) = told.moves
-        assert not told.put
+    for path, changes in found.items():
+        (move,) = changes.moves
+        assert not changes.put
         assert (path in lineage(taken), path in lineage(put)) == (move.taken is not None, move.put is not None)
 
 
@@ -153,7 +153,7 @@ def test_a_correction_moves_an_answer_from_one_survey_to_another() -> None:
     }
 
 
-def test_what_several_changes_of_one_event_come_to_is_told_once_and_in_order() -> None:
+def test_what_several_changes_of_one_event_come_to_is_added_once_and_in_order() -> None:
     first, second = (5, 1_000, 3, 2), (5, 2_000, 9, 5)
     tallies = Tallies()
     tallies.put(5, CountedUnder("fr", ""), AFTER)

@@ -55,7 +55,7 @@ def test_an_update_says_what_a_caller_most_needs_to_know(
     assert steps(outputs) == [("opened", "detractor"), ("updated", reason)]
 
 
-def test_of_an_answer_that_the_version_before_decided_nobody_knows_what_it_said() -> None:
+def test_of_an_answer_that_version_0_1_0_decided_nobody_knows_what_it_said() -> None:
     partition = Partition()
     old = ["r-1", 0, 2, "fr/shop-3", NOW, True, NOW, "autumn"]
     partition.rows[b"c-1"] = msgspec.msgpack.encode([0, [old], None])

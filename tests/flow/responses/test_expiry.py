@@ -39,7 +39,7 @@ def test_the_row_of_a_silent_customer_goes_with_the_records_of_others(days: int,
     assert kept(partition) == ({b"c-2"} if goes else {b"c-1", b"c-2"})
 
 
-def test_a_row_that_the_version_before_wrote_goes_as_well() -> None:
+def test_a_row_that_version_0_1_0_wrote_goes_as_well() -> None:
     partition = Partition()
     partition.rows[b"old"] = msgspec.msgpack.encode([0, [["r-1", 0, 2, "fr", NOW, True, NOW, "autumn"]], None])
     partition.rows[b"older"] = msgspec.msgpack.encode([0, [["r-1", 0, 2, "fr", NOW, True, NOW]], NOW])
@@ -227,7 +227,7 @@ def rest_of(partition: Partition) -> dict[bytes, Any]:
     return {key: contact for key, contact in contacts.items() if contact is not None}
 
 
-def told(outputs: list[Output]) -> set[tuple[str, bytes | None, bytes | None]]:
+def sent_by(outputs: list[Output]) -> set[tuple[str, bytes | None, bytes | None]]:
     return {(output.topic, output.key, output.value) for output in others(outputs)}
 
 
@@ -253,6 +253,6 @@ def test_it_makes_no_difference_when_a_row_is_looked_at(log: list[Record], data:
             start = end
 
     assert identities(expected) == identities(outputs)
-    assert told(expected) == told(outputs)
+    assert sent_by(expected) == sent_by(outputs)
     assert rest_of(never) == rest_of(partition)
     assert never.latest_time == partition.latest_time

@@ -52,7 +52,7 @@ class World:
         self.contacts = Partition(policy=policy)
         self.rows: dict[bytes, bytes] = {}
         self.offset = 0
-        self.told = 0
+        self.tally_count = 0
         self.revisions: dict[tuple[str, str], int] = defaultdict(int)
         #: The current answers of each person; somebody who was erased and answers again is another person.
         self.people: dict[str, dict[str, Known]] = defaultdict(dict)
@@ -85,10 +85,10 @@ class World:
     def publish(self, body: bytes | None, customer: str) -> None:
         outputs = self.contacts.carry([Record(body, customer.encode(), self.offset)])
         self.offset += 1
-        self.count(arrived(outputs, events.TALLIES, self.told))
+        self.count(arrived(outputs, events.TALLIES, self.tally_count))
 
     def count(self, tallies: list[Record]) -> None:
-        self.told += len(tallies)
+        self.tally_count += len(tallies)
         for records in (tallies, tallies):  # the second time it is a replay
             for key, row in segments.count(records, self.rows, 0).rows.items():
                 assert row is not None
@@ -180,7 +180,7 @@ def test_who_gave_more_answers_than_are_remembered_counts_again() -> None:
 
 
 class Older:
-    """What the version before leaves: rows without what was added since, and tallies that say nothing of people."""
+    """What version 0.1.0 leaves: rows without what was added since, and tallies that say nothing of people."""
 
     @staticmethod
     def contacts(world: World) -> None:
@@ -195,12 +195,12 @@ class Older:
 
     @staticmethod
     def tally(record: Record) -> Record:
-        source, told = msgspec.msgpack.decode(record.value or b"")
-        older = {path: [entries[0], [move[:3] for move in entries[1]]] for path, entries in told.items()}
+        source, segments = msgspec.msgpack.decode(record.value or b"")
+        older = {path: [entries[0], [move[:3] for move in entries[1]]] for path, entries in segments.items()}
         return record._replace(value=msgspec.msgpack.encode([source, older]))
 
 
-def test_rows_of_the_version_before_are_read_on_and_their_windows_come_as_they_fill(
+def test_rows_of_version_0_1_0_are_read_on_and_their_windows_come_as_they_fill(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World()
@@ -222,7 +222,7 @@ def test_rows_of_the_version_before_are_read_on_and_their_windows_come_as_they_f
     assert segment.people.total == [1, 0, 0]
 
 
-def test_a_tally_of_the_version_before_is_counted_and_its_customers_are_not_known() -> None:
+def test_a_tally_of_version_0_1_0_is_counted_and_its_customers_are_not_known() -> None:
     world = World()
     outputs = world.contacts.carry([Record(value(score=9), b"c-1", 0)])
     world.count([Older.tally(record) for record in arrived(outputs, events.TALLIES)])
@@ -233,7 +233,7 @@ def test_a_tally_of_the_version_before_is_counted_and_its_customers_are_not_know
     assert segment.people.windows(NOW) == {}
 
 
-def test_the_version_before_reads_what_is_written_now() -> None:
+def test_version_0_1_0_reads_what_is_written_now() -> None:
     class Before(msgspec.Struct, array_like=True):
         put: bytes
         moves: list[tuple[int, Any, Any]]

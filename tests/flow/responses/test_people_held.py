@@ -94,7 +94,7 @@ class Shared(World):
         while self.batch:
             batch, self.batch = self.batch, []
             outputs = self.contacts.carry(batch)
-            self.count(arrived(outputs, events.TALLIES, self.told))
+            self.count(arrived(outputs, events.TALLIES, self.tally_count))
             self.note(outputs)
             for record in arrived(outputs, events.RESPONSES, self.offset):
                 self.batch.append(record._replace(topic=batch[0].topic))

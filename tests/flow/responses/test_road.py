@@ -47,8 +47,8 @@ def entries(outputs: Sequence[Output]) -> dict[tuple[str, int], list[tuple[int, 
     found: dict[tuple[str, int], list[tuple[int, ...] | Move]] = {}
     for output in outputs:
         if output.topic == events.TALLIES:
-            for told, more in entries_of(output).items():
-                found.setdefault(told, []).extend(more)
+            for place, more in entries_of(output).items():
+                found.setdefault(place, []).extend(more)
     return found
 
 
@@ -65,8 +65,10 @@ def claims(outputs: Sequence[Output]) -> dict[str, list[Claim]]:
     """Return what is claimed of each response, in order, whatever records it came in."""
     found: dict[str, list[Claim]] = {}
     for output in filter(is_claim, outputs):
-        for response_id, told in msgspec.msgpack.decode(output.value or b"", type=dict[str, list[Claim]]).items():
-            found.setdefault(response_id, []).extend(told)
+        for response_id, found_claims in msgspec.msgpack.decode(
+            output.value or b"", type=dict[str, list[Claim]]
+        ).items():
+            found.setdefault(response_id, []).extend(found_claims)
     return found
 
 
@@ -174,7 +176,9 @@ def test_outputs_stand_in_the_order_of_their_records_and_tallies_come_last() -> 
         ),
     ],
 )
-def test_a_response_is_told_by_its_id_and_its_revision(why: str, revisions: list[int], expected: list[str]) -> None:
+def test_a_response_is_recognised_by_its_id_and_its_revision(
+    why: str, revisions: list[int], expected: list[str]
+) -> None:
     outputs = carried(*(Record(value(revision=revision)) for revision in revisions))
 
     assert expected == outcomes(outputs), why
@@ -530,7 +534,7 @@ def test_a_forged_place_at_the_end_of_time_silences_nobody() -> None:
     assert partition.rerouted == {AWAY: 4}
 
 
-def test_what_the_version_before_sent_on_counts_once_though_nothing_proves_its_place() -> None:
+def test_what_version_0_1_0_rerouted_counts_once_though_nothing_proves_its_place() -> None:
     """It wrote no proof. What its crash sent on twice is a duplicate by its response_id."""
     before = [record._replace(headers=list(record.headers)[:1]) for record in rerouted(Record(value(score=2), None, 7))]
     outputs = Partition(HOME, spread).carry(again(before))
@@ -540,7 +544,7 @@ def test_what_the_version_before_sent_on_counts_once_though_nothing_proves_its_p
     assert [HOME, HOME] == [decision["source_partition"] for decision in of(events.DECISIONS, outputs)]
 
 
-def test_the_header_that_the_version_before_reads_is_as_it_was() -> None:
+def test_the_header_that_version_0_1_0_reads_is_as_it_was() -> None:
     (record,) = rerouted(Record(value(), None, 7))
 
     assert dict(record.headers)[ORIGIN_HEADER] == f"{HERE}@{AWAY}:7".encode()
@@ -667,7 +671,7 @@ Logs = st.lists(
 ).map(lambda log: [record._replace(timestamp=NOW + n * HOUR) for n, record in enumerate(numbered(log))])
 
 
-#: What another partition, 7, was given and sent on; some of it twice, because it crashed: where it began anew.
+#: What another partition, 7, was given and sent on; some of it twice, because it crashed and began again there.
 Foreign = st.tuples(Logs, st.lists(st.integers(0, 14), max_size=2))
 
 
@@ -764,8 +768,8 @@ def test_a_replay_on_partly_written_rows_adds_nothing_to_one_clean_run(
     assert {(o.topic, o.key, o.value) for o in others(expected)} >= {
         (o.topic, o.key, o.value) for o in others(replayed)
     }
-    told = Partition().carry(history)
-    assert counted([*told, *expected]) == counted([*told, *crashed.outputs, *replayed])
+    sent = Partition().carry(history)
+    assert counted([*sent, *expected]) == counted([*sent, *crashed.outputs, *replayed])
     assert read(clean.rows) == read(partition.rows)
     assert clean.rerouted == partition.rerouted
 
@@ -917,13 +921,13 @@ def test_whatever_crashes_every_record_is_decided_about_once_and_counted_once(
     places_of = [(decision["source_partition"], decision["source_offset"]) for decision in own]
     ids = [decision["decision_id"] for decision in own]
     # A record may change other answers, which have decisions of their own then.
-    told = [place for place, found in zip(places_of, ids, strict=True) if found == make_id("decision", *place)]
+    decided = [place for place, found in zip(places_of, ids, strict=True) if found == make_id("decision", *place)]
     letters = {(letter["partition"], letter["offset"]) for letter in of(events.DEAD_LETTERS, world.sent)}
 
-    assert len(told) == len(set(told))
-    assert places == {*told, *letters}
+    assert len(decided) == len(set(decided))
+    assert places == {*decided, *letters}
     assert not letters & set(places_of)
-    assert set(places_of) == set(told)
+    assert set(places_of) == set(decided)
     assert recount(iter(decisions)) == counted(world.sent)
 
 

@@ -29,7 +29,7 @@ from worker.nps.usage import LeftOut, Usage
 SHOP = b"fr/shop-3"
 
 
-def told(*moves: Move, source: int = 0, key: bytes = SHOP, offset: int = 0) -> Record:
+def tally_of(*moves: Move, source: int = 0, key: bytes = SHOP, offset: int = 0) -> Record:
     put = [number for move in moves if move.put and not move.taken for number in (move.offset, *move.put)]
     message = Tally(source, {key.decode(): entries(put, [move for move in moves if move.taken])})
     return Record(msgspec.msgpack.encode(message), None, offset, topic="nps.tallies")
@@ -79,7 +79,7 @@ def kept(decided: Decided) -> dict[bytes, bytes]:
 
 
 def test_a_batch_gives_one_score_per_segment_that_moved_whatever_the_number_of_tallies() -> None:
-    records = [told(put(n, 9), key=key, offset=n) for n in range(5) for key in (SHOP, b"")]
+    records = [tally_of(put(n, 9), key=key, offset=n) for n in range(5) for key in (SHOP, b"")]
     decided = counted(*records)
 
     assert [SHOP, b""] == [output.key for output in decided.outputs]
@@ -89,7 +89,7 @@ def test_a_batch_gives_one_score_per_segment_that_moved_whatever_the_number_of_t
 
 def test_the_scores_say_what_is_promised() -> None:
     moves = [put(n, score) for n, score in enumerate([10] * 20 + [8] * 15 + [3] * 5)]
-    (output,) = counted(told(*moves)).outputs
+    (output,) = counted(tally_of(*moves)).outputs
     event = scores(output)
     low, high = adjusted_wald(20, 15, 5)
 
@@ -120,7 +120,7 @@ def test_the_scores_say_what_is_promised() -> None:
 
 def test_a_segment_that_is_known_for_weeks_has_a_trend() -> None:
     moves = [put(day, 10 if day % 3 else 0, NOW + day * DAY) for day in range(100)]
-    output, _ = counted(told(*moves)).outputs
+    output, _ = counted(tally_of(*moves)).outputs
     trend = scores(output)["trend"]
 
     assert trend["direction"] == "unclear"
@@ -133,7 +133,7 @@ SURVEY = b"/survey/autumn"
 
 def answered(scores: Iterable[int], first: int = 0, key: bytes = SURVEY) -> Record:
     """Return a tally of answers with these scores."""
-    return told(*(put(first + n, score) for n, score in enumerate(scores)), key=key)
+    return tally_of(*(put(first + n, score) for n, score in enumerate(scores)), key=key)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_answers_of_a_survey_that_never_leave_one_to_five_are_shown_in_its_score
 
 def test_another_scale_is_reported_once_whatever_is_corrected_or_counted_again() -> None:
     first, last = answered([4] * 49), answered([5], 49)
-    taken, another = told(Move(50, CountedAnswer(NOW, 0, 4), None), key=SURVEY), answered([9, 3], 51)
+    taken, another = tally_of(Move(50, CountedAnswer(NOW, 0, 4), None), key=SURVEY), answered([9, 3], 51)
     rows: dict[bytes, bytes] = {}
     reported = []
     for record in (first, last, last, first, ticked(NOW + DAY), taken, answered([2], 53), another):
@@ -171,7 +171,7 @@ def test_another_scale_is_reported_once_whatever_is_corrected_or_counted_again()
     assert reported == [[], ["autumn"], *[[]] * 6]
 
 
-def test_a_survey_on_another_scale_that_the_version_before_counted_is_reported_with_the_next_answer() -> None:
+def test_a_survey_on_another_scale_that_version_0_1_0_counted_is_reported_with_the_next_answer() -> None:
     row = kept(counted(answered([4] * 60)))[SURVEY]
     rows = {SURVEY: msgspec.msgpack.encode(msgspec.msgpack.decode(row)[:11])}
     decided = segments.count([answered([5], 60)], rows, 0)
@@ -182,14 +182,14 @@ def test_a_survey_on_another_scale_that_the_version_before_counted_is_reported_w
 
 @pytest.mark.parametrize(("n", "indicative"), [(29, True), (30, False)])
 def test_below_thirty_answers_a_window_is_indicative(n: int, *, indicative: bool) -> None:
-    (output,) = counted(told(*(put(offset, 9) for offset in range(n)))).outputs
+    (output,) = counted(tally_of(*(put(offset, 9) for offset in range(n)))).outputs
 
     assert indicative == scores(output)["windows"]["all"]["indicative"]
 
 
 def test_a_window_that_nobody_is_in_any_more_has_no_figures() -> None:
     gone = Move(1, CountedAnswer(NOW, 0, 9), None)
-    (output,) = counted(told(put(0, 9), gone)).outputs
+    (output,) = counted(tally_of(put(0, 9), gone)).outputs
 
     assert scores(output)["windows"]["24h"] == {
         "n": 0,
@@ -204,7 +204,7 @@ def test_a_window_that_nobody_is_in_any_more_has_no_figures() -> None:
 
 
 def test_an_answer_that_comes_late_moves_no_clock() -> None:
-    output = counted(told(put(0, 9), put(1, 2, NOW - 30 * HOUR))).outputs[0]
+    output = counted(tally_of(put(0, 9), put(1, 2, NOW - 30 * HOUR))).outputs[0]
     event = scores(output)
 
     assert event["as_of"] == "2023-11-14T22:13:20Z"
@@ -212,7 +212,7 @@ def test_an_answer_that_comes_late_moves_no_clock() -> None:
 
 
 def test_a_tally_that_was_counted_before_gives_neither_score_nor_row() -> None:
-    record = told(put(0, 9), put(1, 3))
+    record = tally_of(put(0, 9), put(1, 3))
     rows = kept(counted(record))
 
     assert Decided([], {}, {}) == counted(record, record, rows=rows)
@@ -220,35 +220,35 @@ def test_a_tally_that_was_counted_before_gives_neither_score_nor_row() -> None:
 
 def test_a_tally_that_comes_twice_in_a_batch_is_counted_once() -> None:
     """A crash after its acknowledgement has it sent again, and a batch of tallies takes in all that wait."""
-    first, again = told(put(0, 9), put(1, 3)), told(put(0, 9), put(1, 3), put(2, 8), offset=1)
-    moved = told(Move(3, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 2)), offset=2)
+    first, again = tally_of(put(0, 9), put(1, 3)), tally_of(put(0, 9), put(1, 3), put(2, 8), offset=1)
+    moved = tally_of(Move(3, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 2)), offset=2)
     (output,) = counted(first, again, moved, moved).outputs
 
     assert scores(output)["histogram"] == [0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0]
 
 
 def test_of_a_tally_that_overlaps_only_what_is_new_is_counted() -> None:
-    rows = kept(counted(told(put(0, 9), put(1, 3))))
-    (output,) = counted(told(put(0, 9), put(1, 3), put(2, 8)), rows=rows).outputs
+    rows = kept(counted(tally_of(put(0, 9), put(1, 3))))
+    (output,) = counted(tally_of(put(0, 9), put(1, 3), put(2, 8)), rows=rows).outputs
 
     assert scores(output)["windows"]["all"]["n"] == 3
 
 
 def test_the_roots_path_is_empty() -> None:
-    assert [b""] == [output.key for output in counted(told(put(0, 9), key=b"")).outputs]
-    assert scores(counted(told(put(0, 9), key=b"")).outputs[0])["segment"] == ""
+    assert [b""] == [output.key for output in counted(tally_of(put(0, 9), key=b"")).outputs]
+    assert scores(counted(tally_of(put(0, 9), key=b"")).outputs[0])["segment"] == ""
 
 
 def test_the_id_follows_from_the_segment_and_how_far_each_source_was_counted() -> None:
     ids = [
         dict(output.headers)["ce_id"]
         for record in (
-            told(put(0, 9)),
-            told(put(0, 9))._replace(offset=1),
-            told(put(0, 9))._replace(partition=1),
-            told(put(1, 9)),
-            told(put(0, 9), source=1),
-            told(put(0, 9), key=b"fr"),
+            tally_of(put(0, 9)),
+            tally_of(put(0, 9))._replace(offset=1),
+            tally_of(put(0, 9))._replace(partition=1),
+            tally_of(put(1, 9)),
+            tally_of(put(0, 9), source=1),
+            tally_of(put(0, 9), key=b"fr"),
         )
         for output in counted(record).outputs
     ]
@@ -257,7 +257,7 @@ def test_the_id_follows_from_the_segment_and_how_far_each_source_was_counted() -
 
 
 def test_a_row_gives_the_same_event_as_when_it_was_written() -> None:
-    decided = counted(told(put(0, 9), put(3, 2)), told(put(0, 8), source=1))
+    decided = counted(tally_of(put(0, 9), put(3, 2)), tally_of(put(0, 8), source=1))
 
     assert decided.outputs == [segments.scores(key, row) for key, row in kept(decided).items()]
 
@@ -276,7 +276,7 @@ def ended(decided: Decided) -> list[HourlyReport]:
 
 
 def test_a_tick_moves_the_windows_of_every_segment() -> None:
-    rows = kept(counted(told(put(0, 9)), told(put(1, 2), key=b"")))
+    rows = kept(counted(tally_of(put(0, 9)), tally_of(put(1, 2), key=b"")))
     moved = counted(ticked(NOW + 30 * HOUR), rows=rows)
     found = [scores(output) for output in moved.outputs if output.topic == events.SCORES]
 
@@ -287,7 +287,7 @@ def test_a_tick_moves_the_windows_of_every_segment() -> None:
 
 
 def test_a_tick_of_the_same_hour_gives_neither_score_nor_row() -> None:
-    rows = kept(counted(told(put(0, 9))))
+    rows = kept(counted(tally_of(put(0, 9))))
     repeated = counted(ticked(NOW + 60_000), rows=rows)
 
     assert kept(repeated) == {}
@@ -295,7 +295,7 @@ def test_a_tick_of_the_same_hour_gives_neither_score_nor_row() -> None:
 
 
 def test_a_score_that_a_tick_moved_has_an_id_of_its_own() -> None:
-    first = counted(told(put(0, 9)))
+    first = counted(tally_of(put(0, 9)))
     rows = kept(first)
     moved = counted(ticked(NOW + 2 * HOUR), rows=rows)
     ids = [dict(output.headers)["ce_id"] for output in (*first.outputs, *moved.outputs) if output.key == SHOP]
@@ -303,8 +303,8 @@ def test_a_score_that_a_tick_moved_has_an_id_of_its_own() -> None:
     assert len(set(ids)) == 2
 
 
-def test_a_tick_has_every_hour_told_that_is_over_and_says_that_it_is_all() -> None:
-    rows = kept(counted(told(put(0, 9), put(1, 2))))
+def test_a_tick_has_every_hour_reported_that_is_over_and_says_that_it_is_all() -> None:
+    rows = kept(counted(tally_of(put(0, 9), put(1, 2))))
     (message,) = ended(counted(ticked(NOW + HOUR), rows=rows))
 
     assert message == HourlyReport(
@@ -316,21 +316,21 @@ def test_a_tick_where_there_is_no_segment_says_so() -> None:
     assert ended(counted(ticked(NOW))) == [HourlyReport(0, {}, NOW, Usage(0, 1_000))]
 
 
-def test_the_hour_that_is_not_over_is_not_told() -> None:
-    (message,) = ended(counted(told(put(0, 9)), ticked(NOW)))
+def test_the_hour_that_is_not_over_is_not_reported() -> None:
+    (message,) = ended(counted(tally_of(put(0, 9)), ticked(NOW)))
 
     assert message.segments == {}
 
 
-def test_where_ticks_are_behind_an_hour_is_told_when_an_answer_of_a_day_later_comes() -> None:
+def test_where_ticks_are_behind_an_hour_is_reported_when_an_answer_of_a_day_later_comes() -> None:
     answers = [put(n, 9) for n in range(8)]
-    (message,) = ended(counted(told(*answers, put(8, 9, NOW + 25 * HOUR))))
+    (message,) = ended(counted(tally_of(*answers, put(8, 9, NOW + 25 * HOUR))))
 
     assert message == HourlyReport(0, {"fr/shop-3": array("q", (NOW // HOUR, 8, 0, 0)).tobytes()})
 
 
 def test_a_hint_is_shown_in_the_scores_until_it_is_taken_back() -> None:
-    rows = kept(counted(told(put(0, 9))))
+    rows = kept(counted(tally_of(put(0, 9))))
     jump = Jump(NOW // HOUR - 336, 0.5, 0.9, 40, 0.4, 0.45)
     shown = counted(flagged("fr/shop-3", jump), rows=rows)
     gone = counted(flagged("fr/shop-3", None), rows=kept(shown))
@@ -353,7 +353,7 @@ def test_a_hint_about_a_segment_that_is_not_there_is_dropped() -> None:
 
 
 def test_a_surveys_scores_say_which_it_is() -> None:
-    (output,) = counted(told(put(0, 9), key=b"/survey/autumn")).outputs
+    (output,) = counted(tally_of(put(0, 9), key=b"/survey/autumn")).outputs
     event = scores(output)
 
     assert ("/survey/autumn", "autumn") == (event["segment"], event["survey_id"])
@@ -363,7 +363,7 @@ def test_a_surveys_scores_say_which_it_is() -> None:
 def test_neither_cuts_nor_replays_nor_restarts_change_what_is_counted(
     log: list[tuple[int, bytes]], data: st.DataObject
 ) -> None:
-    records = [told(put(n, n % 11, NOW + n * HOUR), source=source, key=key) for n, (source, key) in enumerate(log)]
+    records = [tally_of(put(n, n % 11, NOW + n * HOUR), source=source, key=key) for n, (source, key) in enumerate(log)]
     expected = kept(counted(*records))
     rows: dict[bytes, bytes] = {}
     start = 0
@@ -383,7 +383,7 @@ YEAR = 365 * DAY
 
 
 def test_a_segment_without_an_answer_for_a_year_is_forgotten_and_its_scores_are_a_null() -> None:
-    rows = kept(counted(told(put(0, 9)), told(put(1, 2, NOW + 300 * DAY), key=b"")))
+    rows = kept(counted(tally_of(put(0, 9)), tally_of(put(1, 2, NOW + 300 * DAY), key=b"")))
     before, gone = counted(ticked(NOW + YEAR - DAY), rows=rows), counted(ticked(NOW + YEAR), rows=rows)
 
     assert SHOP in kept(before)
@@ -394,7 +394,7 @@ def test_a_segment_without_an_answer_for_a_year_is_forgotten_and_its_scores_are_
 
 def test_old_answers_that_were_loaded_today_stay_for_a_year() -> None:
     """A file of last years' answers would be gone within the hour otherwise."""
-    rows = kept(counted(told(put(0, 9, NOW - 5 * YEAR))))
+    rows = kept(counted(tally_of(put(0, 9, NOW - 5 * YEAR))))
     write(rows, counted(ticked(NOW + HOUR), rows=rows))
 
     assert SHOP in rows
@@ -405,7 +405,7 @@ def test_old_answers_that_were_loaded_today_stay_for_a_year() -> None:
 
 
 def test_a_row_of_before_stays_for_a_year_from_the_first_tick_on() -> None:
-    rows = kept(counted(told(put(0, 9, NOW - 5 * YEAR))))
+    rows = kept(counted(tally_of(put(0, 9, NOW - 5 * YEAR))))
     old = msgspec.msgpack.decode(rows[SHOP])[:6]
     rows = {SHOP: msgspec.msgpack.encode(old)}
     write(rows, counted(ticked(NOW), rows=rows))
@@ -417,35 +417,39 @@ def test_a_row_of_before_stays_for_a_year_from_the_first_tick_on() -> None:
 
 
 def test_a_correction_of_an_answer_that_was_forgotten_takes_nothing_out() -> None:
-    rows = kept(counted(told(put(0, 9))))
+    rows = kept(counted(tally_of(put(0, 9))))
     write(rows, counted(ticked(NOW + YEAR), rows=rows))
-    write(rows, counted(told(put(1, 9, NOW + YEAR)), rows=rows))
+    write(rows, counted(tally_of(put(1, 9, NOW + YEAR)), rows=rows))
     late = Move(2, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 3), 0)
-    write(rows, counted(told(late), rows=rows))
+    write(rows, counted(tally_of(late), rows=rows))
 
     assert windows(rows[SHOP]).total == [0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("offset", [0, -1])
 def test_a_correction_makes_no_count_negative(offset: int) -> None:
-    rows = kept(counted(told(Move(2, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 3), offset))))
+    rows = kept(counted(tally_of(Move(2, CountedAnswer(NOW, 0, 9), CountedAnswer(NOW, 0, 3), offset))))
 
     assert windows(rows[SHOP]).total == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_correction_that_only_takes_out_makes_no_row() -> None:
-    assert Decided([], {}, {}) == counted(told(Move(2, CountedAnswer(NOW, 0, 9), None, 0)))
+    assert Decided([], {}, {}) == counted(tally_of(Move(2, CountedAnswer(NOW, 0, 9), None, 0)))
 
 
 def test_beyond_the_most_a_segment_counts_for_its_parents_only() -> None:
-    rows = kept(counted(told(put(0, 9), key=b""), told(put(0, 9), key=b"fr"), most=2))
+    rows = kept(counted(tally_of(put(0, 9), key=b""), tally_of(put(0, 9), key=b"fr"), most=2))
     further = counted(
-        told(put(1, 9), key=b""), told(put(1, 9), key=b"fr"), told(put(1, 9), key=b"fr/a"), rows=rows, most=2
+        tally_of(put(1, 9), key=b""),
+        tally_of(put(1, 9), key=b"fr"),
+        tally_of(put(1, 9), key=b"fr/a"),
+        rows=rows,
+        most=2,
     )
 
     assert {b"", b"fr"} == kept(further).keys()
     assert further.segments_left_out == 1
-    assert {b""} == kept(counted(told(put(0, 9), key=b"fr"), told(put(0, 9), key=b""), most=0)).keys()
+    assert {b""} == kept(counted(tally_of(put(0, 9), key=b"fr"), tally_of(put(0, 9), key=b""), most=0)).keys()
 
 
 def came(hour: int, *paths: str, offset: int = 0) -> Record:
@@ -460,7 +464,7 @@ def usage(rows: dict[bytes, bytes], hour: int, most: int) -> Usage | None:
     return message.usage
 
 
-def test_an_answer_that_finds_no_room_is_remembered_and_told_with_the_next_tick() -> None:
+def test_an_answer_that_finds_no_room_is_remembered_and_reported_with_the_next_tick() -> None:
     rows: dict[bytes, bytes] = {}
     hour = NOW // HOUR
     write(rows, counted(came(hour, "", "fr"), rows=rows, most=2))
@@ -493,7 +497,7 @@ def test_the_row_of_the_last_tick_is_no_segment() -> None:
     assert b"fr" in further.rows
 
 
-def test_the_version_before_reads_the_row_of_the_last_tick_and_those_of_segments() -> None:
+def test_version_0_1_0_reads_the_row_of_the_last_tick_and_those_of_segments() -> None:
     """It has the fields that stand before the last one."""
     before = [
         (name, kind, msgspec.field(default=None))
@@ -531,7 +535,7 @@ def test_a_crash_between_two_slices_leaves_out_what_would_have_been_left_out(
 
 
 def test_a_tick_that_changes_nothing_of_a_segment_passes_it_over() -> None:
-    rows = kept(counted(told(put(0, 9))))
+    rows = kept(counted(tally_of(put(0, 9))))
     write(rows, counted(ticked(NOW + 2 * HOUR), rows=rows))
     write(rows, counted(ticked(NOW + 25 * HOUR), rows=rows))
     write(rows, counted(ticked(NOW + 3 * DAY), rows=rows))
@@ -564,7 +568,7 @@ def test_a_tick_that_passes_segments_over_is_as_good_as_one_that_does_not(
     for offset, (hours_later, key, shift, score) in enumerate(steps):
         now += hours_later * HOUR if data.draw(st.booleans(), label="days") else hours_later % 30 * HOUR
         answer = CountedAnswer(max(0, now + shift * HOUR), offset, score)
-        record = ticked(now) if key is None else told(Move(offset, None, answer), key=key)._replace(timestamp=now)
+        record = ticked(now) if key is None else tally_of(Move(offset, None, answer), key=key)._replace(timestamp=now)
         first, second = counted(record, rows=lazy), counted(record, rows=each_due(eager))
         assert ended(first) == ended(second)
         write(lazy, first)
@@ -594,7 +598,7 @@ def shown(output: Output) -> dict[str, Any]:
 
 
 def test_a_tick_is_decided_in_slices_and_says_with_the_last_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = kept(counted(*(told(put(n, 9), key=b"s%d" % n) for n in range(25))))
+    rows = kept(counted(*(tally_of(put(n, 9), key=b"s%d" % n) for n in range(25))))
     monkeypatch.setattr(segments, "SLICE", 10)
     decided, slices = segments.count([ticked(NOW + HOUR)], rows, 0), []
     while True:
@@ -611,21 +615,21 @@ def test_a_tick_is_decided_in_slices_and_says_with_the_last_that_it_is_over(monk
 def test_a_tick_that_is_read_again_after_some_slices_goes_on_with_the_others(
     slices: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = kept(counted(*(told(put(n, 9), key=b"s%d" % n) for n in range(25))))
-    whole = counted(ticked(NOW + HOUR), told(put(30, 2), key=b"s1"), rows=rows)
+    rows = kept(counted(*(tally_of(put(n, 9), key=b"s%d" % n) for n in range(25))))
+    at_once = counted(ticked(NOW + HOUR), tally_of(put(30, 2), key=b"s1"), rows=rows)
     monkeypatch.setattr(segments, "SLICE", 10)
-    decided, outputs = segments.count([ticked(NOW + HOUR), told(put(30, 2), key=b"s1")], rows, 0), []
+    decided, outputs = segments.count([ticked(NOW + HOUR), tally_of(put(30, 2), key=b"s1")], rows, 0), []
     for _ in range(slices):
         write(rows, decided)
         outputs += ended(decided)
         assert decided.rest is not None
         decided = decided.rest()
-    again = counted(ticked(NOW + HOUR), told(put(30, 2), key=b"s1"), rows=rows)
+    again = counted(ticked(NOW + HOUR), tally_of(put(30, 2), key=b"s1"), rows=rows)
     outputs += ended(again)
     write(rows, again)
 
-    assert {path: told for hour in outputs for path, told in hour.segments.items()} == ended(whole)[0].segments
-    assert {key: windows(row) for key, row in whole.rows.items() if row} == {
+    assert {path: column for hour in outputs for path, column in hour.segments.items()} == ended(at_once)[0].segments
+    assert {key: windows(row) for key, row in at_once.rows.items() if row} == {
         key: windows(row) for key, row in rows.items()
     }
 
@@ -651,8 +655,8 @@ STRAYS = [
 @pytest.mark.parametrize("key", [None, b"c-1", gaming_flag.KEY])
 def test_a_stray_record_is_a_dead_letter_and_its_neighbours_count(stray: bytes | None, key: bytes | None) -> None:
     record = Record(stray, key, 1, topic="nps.tallies")
-    decided = counted(told(put(0, 3)), record, told(put(2, 9), offset=2))
-    clean = counted(told(put(0, 3)), told(put(2, 9), offset=2))
+    decided = counted(tally_of(put(0, 3)), record, tally_of(put(2, 9), offset=2))
+    clean = counted(tally_of(put(0, 3)), tally_of(put(2, 9), offset=2))
     (letter,) = of(events.DEAD_LETTERS, decided.outputs)
 
     assert (letter["reason"], letter["topic"], letter["partition"], letter["offset"]) == (

@@ -115,7 +115,7 @@ def test_all_steps_share_the_alerts_id_and_each_has_its_own() -> None:
     assert len({step.event_id for step in steps}) == 4
 
 
-def test_an_alert_of_the_version_before_keeps_its_id_and_one_that_is_opened_again_too() -> None:
+def test_an_alert_of_version_0_1_0_keeps_its_id_and_one_that_is_opened_again_too() -> None:
     steps = [ruling(DETRACTOR, score=3), ruling(DETRACTOR, score=9), ruling(PROMOTER, score=3)]
 
     assert {make_id("detractor_alert", "r-1")} == {read(step.event).alert_id for step in steps}

@@ -144,7 +144,7 @@ def test_who_answered_long_ago_is_not_invited(age: int, reason: str) -> None:
     assert ruling(responded_at=from_ms(NOW - age).isoformat()).decision.reason == reason
 
 
-def test_an_invitation_of_the_version_before_keeps_its_id() -> None:
+def test_an_invitation_of_version_0_1_0_keeps_its_id() -> None:
     ids = [
         review_invitation(facts(happy(revision=1), previous=earlier(scheme=scheme))).event_id
         for scheme in (RESPONSE_ALONE, CUSTOMER_AND_RESPONSE)
