@@ -87,9 +87,9 @@ def test_ticks_by_the_day_give_the_same_windows_and_the_same_level() -> None:
     assert read(tree.segments) == read(living.segments)
     for path in ("", "fr", "fr/send"):
         before, after = watch(living.watches, path), watch(tree.watches, path)
-        assert (before.reported_until, before.last, before.split(0)) == (
+        assert (before.reported_until, before.last_hour, before.split(0)) == (
             after.reported_until,
-            after.last,
+            after.last_hour,
             after.split(0),
         )
         assert sum(before.detector.baseline) + sum(before.detector.pending) == sum(after.detector.baseline) + sum(
