@@ -120,8 +120,8 @@ class GroupTaken(Fatal):
         super().__init__(
             f"the group {group} has read {topic}, and topic_prefix is {prefix}: one kafka.group for the topics of "
             f"two prefixes would mix their state. Choose another kafka.group for {prefix}.*. If the other topics "
-            "will never be used again, the offsets of the group can be deleted: kafka-consumer-groups --delete "
-            f"--group {group}"
+            f"will never be used again, you can instead delete the topics {group}-*-changelog, and then the offsets: "
+            f"kafka-consumer-groups.sh --delete --group {group}"
         )
 
 

@@ -152,7 +152,7 @@ class _Rebuild:
             raise SourceLost(
                 f"{topic} ends before what was decided in partitions {_listed(beyond)}: it was deleted and created "
                 "again. To have everything that it holds now decided as new, reset the group's offsets before a "
-                f"rebuild: kafka-consumer-groups --group {group} --topic {topic} --reset-offsets --to-earliest "
+                f"rebuild: kafka-consumer-groups.sh --group {group} --topic {topic} --reset-offsets --to-earliest "
                 "--execute"
             )
 
