@@ -38,7 +38,7 @@ def test_the_severities_that_are_said_are_those_of_the_alerts() -> None:
     for word, scores in said.items():
         assert [word] * len(scores) == [severity(score, None, []) for score in scores]
     assert [severity(score, "vip", ["vip"]) for score in (2, 3, 5)] == ["critical", "critical", "error"]
-    assert "The alert of a score of 0 to 2 is critical, of 3 or 4 error, of 5 or 6" in reference.example()
+    assert "severity of an alert is critical for the scores 0 to 2, error for 3 and 4" in reference.example()
 
 
 def test_every_setting_says_what_it_means() -> None:

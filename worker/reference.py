@@ -41,7 +41,7 @@ def settings() -> list[Setting]:
 
 def example() -> str:
     """Return a worker.toml with every default, as comments: taking one away from the '#' sets it."""
-    lines = ["# Every setting with its default. Environment variables win: NPS_SMTP__HOST is smtp.host."]
+    lines = ["# Every setting with its default. A variable such as NPS_SMTP__HOST (for smtp.host) wins over this file."]
     table = ""
     # In TOML, keys of no table come before all tables.
     for setting in sorted(settings(), key=lambda setting: "." in setting.key):
@@ -52,9 +52,9 @@ def example() -> str:
         lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
     lines += [
         "",
-        "# An example of routes, which replaces the line 'routes' above. The worker takes the first route that",
-        "# matches, and email.to otherwise. The alert of a score of 0 to 2 is critical, of 3 or 4 error, of 5 or 6",
-        "# warning; it is one step more severe for a customer whose tier is one of alerts.priority_tiers.",
+        "# An example of routes, which replaces the line 'routes' above. The worker uses the first route that matches,",
+        "# or email.to if none does. The severity of an alert is critical for the scores 0 to 2, error for 3 and 4,",
+        "# and warning for 5 and 6. It is one step higher if the customer's tier is one of alerts.priority_tiers.",
         *(f"# {line}".rstrip() for line in ROUTES.splitlines()),
     ]
     return "\n".join(lines) + "\n"

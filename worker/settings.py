@@ -40,7 +40,7 @@ class KafkaSettings(Section):
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
-        description="Addresses of the Kafka servers that the worker contacts first: host:port, several separated by "
+        description="Addresses of the Kafka brokers that the worker contacts first: host:port, several separated by "
         "commas.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -71,7 +71,7 @@ class KafkaSettings(Section):
         default="nps-worker",
         pattern=r"^[A-Za-z0-9._-]{1,80}$",
         description="The consumer groups are called <group>-process and <group>-notify. The names of the changelogs "
-        "begin with the names of the groups.",
+        "begin with the names of the groups. Each topic_prefix needs a group of its own.",
     )
     partitions: int = Field(
         default=4,
@@ -97,7 +97,7 @@ class KafkaSettings(Section):
         default=180.0,
         ge=5.0,
         le=86_400.0,
-        description="Seconds that the worker waits for an acknowledgement while Kafka is away. After them it stops.",
+        description="Seconds that the worker waits until Kafka acknowledges a record. After that it stops.",
     )
     batch_records: int = Field(
         default=2_000,
@@ -156,7 +156,9 @@ class EmailSettings(Section):
         default="", max_length=100, description="The name that mail programs show in place of the From address."
     )
     reply_to: str | None = Field(
-        default=None, description="The address that replies go to. Without it, replies go to the sender."
+        default=None,
+        description="The address that replies go to. Without it, they go to the sender, and mails say that replies are "
+        "not read.",
     )
     time_zone: str | None = Field(
         default=None,
@@ -169,19 +171,19 @@ class EmailSettings(Section):
         description="Receivers of the alerts and incidents that no route takes.",
     )
     routes: list[Route] = Field(
-        default=[], description="The worker tries the routes in this order, and takes the first one that matches."
+        default=[], description="The worker tries the routes in this order, and uses the first one that matches."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],
         description=(
-            "The steps that are mailed. Alerts are opened, updated and withdrawn; incidents are opened and resolved. "
-            "A comment that is added or changed later, and a changed consent, are mailed in any case."
+            "The steps that are mailed. Alerts can be opened, updated and withdrawn; incidents can be opened and "
+            "resolved. A comment that is added or changed later, and a changed consent, are mailed in any case."
         ),
     )
     default_language: Literal["fr", "en"] = Field(
         default="en",
-        description="Language of mails about incidents, and of mails about responses that name no language, or one "
-        "in which the worker has no texts.",
+        description="Language of mails about incidents, and of mails about responses that name no language, or a "
+        "language that mails cannot be in.",
     )
     retry: RetryPolicy = RetryPolicy()
 
@@ -272,9 +274,9 @@ class Settings(BaseSettings, Policy, Location):
     )
     status_file: Path | None = Field(
         default=None,
-        description="File by which the worker shows `python -m worker health` that it is alive. The worker adds its "
-        "role and its process id to the name. By default the file is in a directory of the user's own, in the "
-        "directory for temporary files.",
+        description="File that the worker renews while it is alive; `python -m worker health` reads it. The worker "
+        "adds its role and its process id to the name. By default the file is in a directory that belongs to the user, "
+        "in the directory for temporary files.",
     )
 
     @property

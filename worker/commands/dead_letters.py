@@ -30,7 +30,10 @@ def add(commands: Commands) -> None:
         "--reason", type=_reason, metavar="WORD", help="show only dead letters with this reason, such as not_json"
     )
     parser.add_argument(
-        "--since", type=_age, metavar="AGE", help="show only dead letters that are younger: 30m, 12h, 7d"
+        "--since",
+        type=_age,
+        metavar="AGE",
+        help="show only dead letters that are younger than this, such as 30m, 12h or 7d",
     )
     parser.add_argument(
         "--limit",
@@ -40,7 +43,7 @@ def add(commands: Commands) -> None:
         help=f"show at most this many of the newest dead letters (default: {_LIMIT})",
     )
     parser.add_argument(
-        "--full", action="store_true", help="show of each value all that was kept, and not only one line"
+        "--full", action="store_true", help="show everything that was kept of each value, and not only one line"
     )
     parser.add_argument("--json", action="store_true", help="print each dead letter as its event in JSON, one per line")
     parser.set_defaults(run=with_kafka(_show))

@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
         "health",
         help="exit with 0 if the workers on this machine are alive and ready",
         description="Looks at the files by which the workers on this machine show that they are alive (status_file). "
-        "Exit 0: all are alive and ready. Exit 1: a line says what is wrong, or that no worker runs.",
+        "The exit code is 0 if all are alive and ready. It is 1 if not, or if no worker runs; a line says which.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(

@@ -44,8 +44,8 @@ def add(commands: Commands) -> None:
         "publish",
         help="publish a file's lines as responses, each as one record's value",
         description="Publishes each line of a file as one response (JSON Lines). The key of a record is the customer's "
-        "id in it. A line that is no response becomes a dead letter, as if another publisher had sent it. Blank lines "
-        "are skipped.",
+        "id in it. A line that is not a valid response becomes a dead letter, as it would if another program had "
+        "published it. Blank lines are skipped.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(

@@ -11,10 +11,10 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "take-over",
-        help="make kafka.group the owner of the topics in place of another group, whose workers are stopped for good",
+        help="make kafka.group the owner of the topics, in place of another group that is no longer used",
         description="Makes kafka.group the owner of the topics of topic_prefix, in place of the group that owns them. "
-        "That group's workers must be stopped. The new group does not take over its state and its offsets: it reads "
-        "the topics from their beginning, so it counts retained answers, and mails retained alerts, once more.",
+        "Stop that group's workers first. The new group does not take over its state and its offsets: it reads the "
+        "topics from their beginning, so it counts retained answers, and mails retained alerts, once more.",
         epilog=SETTINGS_HELP,
     )
     parser.set_defaults(run=with_kafka(_take_over))

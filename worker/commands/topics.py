@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
         "topics",
         help="print the topics that the worker needs, as text or as commands of Kafka's own tools",
         description="Prints every topic that the worker needs, with its configuration. The worker creates the "
-        "topics that are missing. If it lacks the permission, somebody else can create them with the commands.",
+        "topics that are missing. If it has no permission to do so, somebody else can create them with the commands.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(

@@ -29,7 +29,10 @@ class IntakePolicy(Section):
         "the record becomes a dead letter.",
     )
     dead_letter_payload_bytes: int = Field(
-        default=16_384, ge=0, le=500_000, description="Number of bytes of the refused value that a dead letter keeps."
+        default=16_384,
+        ge=0,
+        le=500_000,
+        description="Largest number of bytes that a dead letter keeps of the refused value.",
     )
 
 
@@ -41,7 +44,7 @@ class HistoryPolicy(Section):
         ge=1,
         le=240,
         description="Number of answers that the worker keeps of each customer, so that they can be corrected. It keeps "
-        "fewer if they are larger than 400,000 bytes together.",
+        "fewer if together they are larger than 400,000 bytes.",
     )
     known_ids: int = Field(
         default=2_000,
@@ -83,7 +86,7 @@ class Platform(Section):
     selective: Literal["allowed", "forbidden"] = Field(
         default="allowed",
         description="Whether the platform allows inviting promoters only. If it is forbidden, everybody who "
-        "consents is invited, in neutral words and whatever the score.",
+        "consents is invited, in neutral words and with any score.",
     )
     incentives: Literal["allowed", "forbidden"] = Field(
         default="forbidden", description="Whether the platform allows offering a reward."
@@ -120,22 +123,22 @@ class BurstPolicy(Section):
         default=2.0,
         ge=0,
         le=60,
-        description="Answers may come from a mail scanner if fewer seconds than this lie between them. With 0, the "
-        "worker does not look for scanners.",
+        description="Answers may come from a mail scanner if there are fewer seconds than this between them. With 0, "
+        "the worker does not look for mail scanners.",
     )
     scanner_scores: int = Field(
         default=4,
         ge=3,
         le=11,
-        description="Number of different scores, all without a comment and within scanner_seconds, that only a mail "
-        "scanner gives.",
+        description="With at least this number of different scores, all without a comment and within scanner_seconds, "
+        "the answers come from a mail scanner.",
     )
     double_click_seconds: float = Field(
         default=1.0,
         ge=0,
         le=60,
-        description="If the same score and comment come twice within fewer seconds than this, one answer was sent "
-        "twice. With 0, the worker does not look for double clicks.",
+        description="If the same score and the same comment were given twice within fewer seconds than this, they are "
+        "one answer that was sent twice. With 0, the worker does not look for double clicks.",
     )
 
 
@@ -158,8 +161,8 @@ class IncidentPolicy(Section):
         default=2_000,
         ge=200,
         le=1_000_000,
-        description="Average number of answers per segment between false alarms anywhere in the tree. With a higher "
-        "number there are fewer false alarms, and true drops are found later.",
+        description="Average number of answers per segment between two false alarms anywhere in the tree. With a "
+        "higher number there are fewer false alarms, and true drops are found later.",
     )
     rest_hours: int = Field(
         default=24,
@@ -177,8 +180,8 @@ class SegmentPolicy(Section):
         default=100_000,
         ge=1_000,
         le=10_000_000,
-        description="Largest number of segments and surveys, taken together, that are counted. An answer to a further "
-        "one counts only for the segments above it, and an incident reports this.",
+        description="Largest number of segments and surveys together that are counted. An answer to a further one "
+        "counts only for the segments above it, and the worker opens an incident.",
     )
 
 

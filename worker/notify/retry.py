@@ -30,8 +30,8 @@ class RetryPolicy(Section):
         default=5.0,
         gt=0,
         le=365,
-        description="Days after the first attempt until the worker gives up. A mail that was not accepted by then has "
-        "failed.",
+        description="Days after the first attempt until the worker gives up a mail. A mail that was not accepted by "
+        "then has failed.",
     )
 
     def delay(self, attempt: int) -> timedelta | None:

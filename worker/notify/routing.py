@@ -36,14 +36,18 @@ class Route(Section):
 
     name: str = Field(min_length=1, max_length=100, description="The name of the route, which no other route has.")
     segment: str = Field(
-        default="", description="The segment, such as 'fr/shop-3', with all below it; empty: every one."
+        default="",
+        description="The route matches this segment, such as 'fr/shop-3', and all segments below it. Empty: every "
+        "segment.",
     )
-    kinds: list[Kind] = Field(default=[], description="Kinds of alerts and incidents; empty: every kind.")
+    kinds: list[Kind] = Field(
+        default=[], description="The kinds of alerts and incidents that the route matches. Empty: every kind."
+    )
     min_severity: Severity = Field(
-        default=Severity.WARNING, description="The lowest severity that it takes: warning, error or critical."
+        default=Severity.WARNING, description="The lowest severity that the route matches: warning, error or critical."
     )
     to: list[str] = Field(min_length=1, description="The receivers, who share one mail.")
-    then_continue: bool = Field(default=False, description="Whether later routes are tried as well.")
+    then_continue: bool = Field(default=False, description="Whether the worker also tries the routes after this one.")
 
     @field_validator("to")
     @classmethod

@@ -135,8 +135,8 @@ class SmtpSettings(Section):
         default=8,
         ge=1,
         le=64,
-        description="Largest number of mails that are sent at the same time. Mails that the server has not accepted "
-        "after 30 seconds do not count, as long as there are at most half as many of them.",
+        description="Largest number of mails that are sent at the same time. In addition, up to half this number of "
+        "mails may wait for more than 30 seconds until the server accepts them.",
     )
 
     @property
