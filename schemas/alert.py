@@ -9,7 +9,7 @@ from schemas.response import Consent, Customer
 
 
 class Severity(StrEnum):
-    """PagerDuty's names, so that alerts fit incident tools unchanged."""
+    """How urgent it is. These are PagerDuty's words, so incident tools can use them without a change."""
 
     WARNING = "warning"
     ERROR = "error"
@@ -38,7 +38,7 @@ class AlertReason(StrEnum):
 
 
 class EarlierAnswer(Event):
-    """One of the customer's answers before this one."""
+    """An answer that the customer gave before this one."""
 
     score: Score
     responded_at: AwareDatetime
@@ -46,21 +46,23 @@ class EarlierAnswer(Event):
 
 
 class Link(Event):
-    """A link a person may open; https only."""
+    """An https link that a person may open."""
 
     href: str
     text: str
 
 
 class Alert(Event):
-    """One step in an alert's life. All steps share alert_id, which receivers use to deduplicate."""
+    """One step of an alert. All steps of an alert have the same alert_id."""
 
-    alert_id: Identifier = Field(description="uuid5 of rule, customer_id and response_id.")
-    kind: str = Field(description="'detractor'.")
-    action: str = Field(description="What happened: 'opened', 'updated' or 'withdrawn'; words may be added.")
-    reason: str = Field(description="Why this event was sent, as a stable word; words may be added.")
+    alert_id: Identifier = Field(description="A UUIDv5 of the rule, customer_id and response_id.")
+    kind: str = Field(description="What the alert is about: 'detractor'.")
+    action: str = Field(
+        description="What happened to the alert: 'opened', 'updated' or 'withdrawn'; words may be added."
+    )
+    reason: str = Field(description="Why this event was published, as a stable word; words may be added.")
     severity: Severity
-    summary: str = Field(description="One line without personal data.")
+    summary: str = Field(description="What happened, in one line without personal data.")
     occurred_at: AwareDatetime = Field(description="The Kafka time of the response that caused this step.")
     response_id: Identifier
     revision: int
@@ -69,12 +71,12 @@ class Alert(Event):
     responded_at: AwareDatetime
     comment: str | None = None
     language: str | None = None
-    segment: str = Field(description="The path, joined by slashes; empty is the root.")
-    touchpoint: str = Field(description="The leaf of the segment.")
+    segment: str = Field(description="The segment's path, joined by slashes; empty for the root segment.")
+    touchpoint: str = Field(description="The last name of the segment's path.")
     customer_id: Identifier
     customer: Customer = Customer()
     consent: Consent = Consent()
     last_answers: list[EarlierAnswer] = Field(
-        default=[], description="The customer's earlier answers, newest first, at most five."
+        default=[], description="At most five earlier answers of the customer, the newest first."
     )
-    links: list[Link] = Field(default=[], description="Where to read more.")
+    links: list[Link] = Field(default=[], description="Where a person can read more.")

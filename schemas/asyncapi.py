@@ -14,15 +14,15 @@ from schemas.cloudevents import SOURCE, SPEC_VERSION, STRUCTURED_CONTENT_TYPE
 PREFIX = "nps"
 _BINDING = "0.5.0"
 _ABOUT = (
-    "Events of the NPS worker on Kafka. Emitted records are CloudEvents 1.0 in binary mode: the value is the data, the "
-    "attributes are headers. Responses are accepted in binary mode, in structured mode and as bare data. Within a "
-    "version, fields are only added: ignore those that you do not know. Where a channel has events of several types, "
-    "`ce_type` tells them apart, and so does the body's `kind`."
+    "The events of the NPS worker on Kafka. The worker publishes CloudEvents 1.0 in binary mode: the record's value is "
+    "the data, and its headers are the attributes. It accepts responses in binary mode, in structured mode and as "
+    "plain JSON. Within a version, fields are only added, so ignore fields that you do not know. If a channel has "
+    "events of several types, the header `ce_type` and the field `kind` say which type an event has."
 )
 
 
 def document() -> dict[str, Any]:
-    """Return the document; it refers to `json/` beside it for the payloads."""
+    """Return the document; for the payloads it refers to the files in `json/`, which is in the same folder."""
     public = [contract for contract in CONTRACTS if contract.public]
     topics = [list(sharing) for _, sharing in groupby(public, attrgetter("topic"))]
     return {
@@ -75,7 +75,7 @@ def _messages_of(contract: Contract) -> dict[str, Any]:
     data = {"$ref": f"./json/{contract.name}.schema.json"}
     found = {contract.name: _message(contract, contract.summary, data, headers=_headers(contract))}
     if contract.consumed:
-        summary = "The same inside a structured-mode CloudEvent."
+        summary = "The same in a CloudEvent in structured mode."
         structured = _message(contract, summary, _envelope(data), content_type=STRUCTURED_CONTENT_TYPE.decode())
         found[f"{contract.name}-structured"] = structured
     if contract.tombstone is not None:
@@ -106,10 +106,12 @@ def _headers(contract: Contract) -> dict[str, Any]:
     fixed = {"ce_specversion": SPEC_VERSION, "ce_type": contract.event_type, "content-type": "application/json"}
     if contract.consumed:
         known = {"ce_specversion": {"type": "string", "const": SPEC_VERSION}}
-        return {"type": "object", "description": "Binary mode's attributes; bare data has none.", "properties": known}
+        about = "The attributes of a CloudEvent in binary mode. A response without them is accepted, too."
+        return {"type": "object", "description": about, "properties": known}
     properties: dict[str, Any] = {name: {"type": "string", "const": value} for name, value in fixed.items()}
     properties["ce_source"] = {"type": "string", "const": SOURCE}
-    properties["ce_id"] = {"type": "string", "description": "The same for a repeat of this event: drop what you have."}
+    about = "If the event is published again, it has the same id. Ignore an event whose id you have handled."
+    properties["ce_id"] = {"type": "string", "description": about}
     properties["ce_time"] = {"type": "string", "format": "date-time"}
     return {"type": "object", "required": sorted(properties), "properties": dict(sorted(properties.items()))}
 

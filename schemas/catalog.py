@@ -1,7 +1,7 @@
 """Every event: its topic, its key, its model, and one complete example.
 
-Topics are called `<prefix>.<topic>`; the prefix is a setting, `nps` unless told otherwise. Events that share a topic
-are told apart by the header `ce_type`, and without it by the body's `kind`.
+Topics are called `<prefix>.<topic>`; the prefix is a setting, whose default is `nps`. If events share a topic,
+the header `ce_type` says which one a record has, and without this header the field `kind` does.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from schemas.invitation import Invitation
 from schemas.response import Response
 from schemas.scores import Scores
 
-_ERASED = "The customer was erased: receivers erase what they keep of the person."
+_ERASED = "The customer was erased. Receivers erase what they keep about this customer."
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ CONTRACTS: tuple[Contract, ...] = (
         summary="An NPS answer, or a correction of one, as an upstream system publishes it.",
         public=True,
         example=examples.RESPONSE,
-        tombstone="Erase this customer: what is remembered of the person is forgotten.",
+        tombstone="The customer is to be erased. The worker erases what it keeps about this customer.",
     ),
     Contract(
         name="alert",
@@ -67,7 +67,7 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=Alert,
         event_type=cloudevents.ALERT,
-        summary="One step in the life of an alert about an unhappy customer.",
+        summary="One step of an alert about an unhappy customer: it was opened, updated or withdrawn.",
         public=True,
         example=examples.ALERT,
         tombstone=_ERASED,
@@ -79,8 +79,8 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=Incident,
         event_type=cloudevents.INCIDENT,
-        summary="One step in the life of an incident: a segment's NPS fell, its responses stopped coming, or there are "
-        "too many segments.",
+        summary="One step of an incident: it was opened or resolved. A segment's NPS fell, its responses stopped "
+        "coming, or there are too many segments.",
         public=True,
         example=examples.INCIDENT,
     ),
@@ -103,21 +103,21 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=Decision,
         event_type=cloudevents.DECISION,
-        summary="What was decided for a response, and why; every 'no' is here with its reason.",
+        summary="What was decided about a response, and the reason that each rule gave, also for a 'no'.",
         public=True,
         example=examples.DECISION,
     ),
     Contract(
         name="scores",
         topic="scores",
-        key="The segment's path, names joined by slashes; empty for the root.",
+        key="The segment's path: its names, joined by slashes; empty for the root segment.",
         compacted=True,
         model=Scores,
         event_type=cloudevents.SCORES,
-        summary="A segment's NPS over each window, each with its size and its uncertainty.",
+        summary="A segment's NPS over each window, with its number of answers and its interval.",
         public=True,
         example=examples.SCORES,
-        tombstone="The segment or survey is forgotten: it had no answer for as long as the widest window reaches.",
+        tombstone="The worker has forgotten the segment or survey, since it had no answer for 365 days.",
     ),
     Contract(
         name="dead-letter",
@@ -126,14 +126,14 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=DeadLetter,
         event_type=cloudevents.DEAD_LETTER,
-        summary="A record that was refused, where it was, and why.",
+        summary="A record that the worker refused, with its place and the reason.",
         public=True,
         example=examples.DEAD_LETTER,
     ),
     Contract(
         name="delivery",
         topic="deliveries",
-        key="The id of the alert or the incident, so that no customer's outlives an erasure.",
+        key="The id of the alert or the incident, so that no customer's id stays after an erasure.",
         compacted=False,
         model=Delivery,
         event_type=cloudevents.DELIVERY,

@@ -8,7 +8,7 @@ from schemas.base import AwareDatetime, Event
 
 
 class Reason(StrEnum):
-    """Why a record was refused. The code is stable; the detail is for people."""
+    """Why a record was refused. These words are stable; `detail` is for people."""
 
     TOO_LARGE = "too_large"
     NO_KEY = "no_key"
@@ -34,16 +34,16 @@ class Reason(StrEnum):
 class DeadLetter(Event):
     """One refused record."""
 
-    dead_letter_id: str = Field(description="uuid5 of topic, partition and offset.")
-    reason: str = Field(description="Why it was refused, as a stable word; words may be added.")
+    dead_letter_id: str = Field(description="A UUIDv5 of topic, partition and offset.")
+    reason: str = Field(description="Why the record was refused, as a stable word; words may be added.")
     detail: str = Field(
-        description="Which fields are missing or wrong, at most ten, and what was expected of each; never a value."
+        description="Which fields are missing or wrong, at most ten, and what was expected of each. It has no values."
     )
     topic: str
     partition: int
     offset: int
     timestamp: AwareDatetime = Field(description="The record's Kafka time.")
-    key: str | None = Field(default=None, description="The record's key, base64.")
-    payload: str | None = Field(default=None, description="The beginning of the record's value, base64.")
-    payload_bytes: int = Field(description="The value's full size.")
-    truncated: bool
+    key: str | None = Field(default=None, description="The record's key, in base64.")
+    payload: str | None = Field(default=None, description="The beginning of the record's value, in base64.")
+    payload_bytes: int = Field(description="The size of the whole value, in bytes.")
+    truncated: bool = Field(description="Whether `payload` is only a part of the value.")

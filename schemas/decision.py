@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 
 class Category(StrEnum):
-    """Reichheld's three classes."""
+    """The class of a score: promoter (9, 10), passive (7, 8) or detractor (0 to 6)."""
 
     PROMOTER = "promoter"
     PASSIVE = "passive"
@@ -32,19 +32,21 @@ class Category(StrEnum):
 
 
 class RuleDecision(Event):
-    """What one rule said."""
+    """What one rule decided, and why."""
 
     rule: str
     verdict: str = Field(description="What the rule did, such as 'alert_opened', or 'none'.")
     reason: str = Field(description="Why, as a stable word, such as 'quarantine' or 'no_consent'.")
-    figures: dict[str, float] | None = Field(default=None, description="What it rests on, where that is figures.")
+    figures: dict[str, float] | None = Field(
+        default=None, description="The figures that it rests on, if there are any."
+    )
 
 
 class Decision(Event):
     """What was decided for one record."""
 
     decision_id: Identifier
-    outcome: str = Field(description="What became of the record, such as 'accepted'; words may be added.")
+    outcome: str = Field(description="What became of the response, such as 'accepted'; words may be added.")
     customer_id: Identifier
     response_id: Identifier | None = None
     revision: int | None = None
@@ -54,4 +56,4 @@ class Decision(Event):
     decided_at: AwareDatetime = Field(description="The record's Kafka time.")
     source_partition: int
     source_offset: int
-    rules: list[RuleDecision] = Field(default=[], description="What each rule said; empty if none was asked.")
+    rules: list[RuleDecision] = Field(default=[], description="What each rule decided; empty if no rule was asked.")

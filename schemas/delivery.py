@@ -8,7 +8,7 @@ from schemas.base import AwareDatetime, Event, Identifier
 
 
 class DeliveryStatus(StrEnum):
-    """A delivery is pending until it is one of the others; deferred is pending again, with a time."""
+    """What became of a delivery. It is pending at first; deferred means that it is pending until the next attempt."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -18,14 +18,18 @@ class DeliveryStatus(StrEnum):
 
 
 class Delivery(Event):
-    """One line of the delivery log. No personal data: ids and counts only."""
+    """One record of the delivery log. It has no personal data, only ids and counts."""
 
-    delivery_id: Identifier = Field(description="uuid5 of channel, event id and route; also in the mail's Message-ID.")
+    delivery_id: Identifier = Field(
+        description="A UUIDv5 of channel, event id and route. It is also in the mail's Message-ID."
+    )
     alert_id: Identifier
     channel: str
     route: str = Field(description="The route's name in the settings.")
     status: DeliveryStatus
-    attempt: int = Field(description="How many attempts were made.")
-    reason: str = Field(description="Why, as a stable word, such as 'accepted', 'smtp_450' or 'timeout'.")
+    attempt: int = Field(description="The number of attempts that were made.")
+    reason: str = Field(
+        description="The reason of the status, as a stable word, such as 'accepted', 'smtp_450' or 'timeout'."
+    )
     at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None

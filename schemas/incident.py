@@ -46,43 +46,58 @@ class Change(Event):
 
 
 class Incident(Event):
-    """One step in an incident's life. All steps share alert_id, which receivers use to deduplicate."""
+    """One step of an incident. All steps of an incident have the same alert_id."""
 
-    alert_id: Identifier = Field(description="uuid5 of kind, segment and the hour in which it was found.")
-    kind: str = Field(description="'segment_drop', 'no_responses' or 'too_many_segments'; words may be added.")
-    action: str = Field(description="What happened: 'opened' or 'resolved'; words may be added.")
-    reason: str = Field(description="Why this event was sent, as a stable word; words may be added.")
+    alert_id: Identifier = Field(description="A UUIDv5 of kind, segment and the hour in which the incident was found.")
+    kind: str = Field(
+        description="What the incident is about: 'segment_drop', 'no_responses' or 'too_many_segments'; words may be "
+        "added."
+    )
+    action: str = Field(description="What happened to the incident: 'opened' or 'resolved'; words may be added.")
+    reason: str = Field(description="Why this event was published, as a stable word; words may be added.")
     severity: Severity
-    summary: str = Field(description="One line without personal data.")
+    summary: str = Field(description="What happened, in one line without personal data.")
     occurred_at: AwareDatetime = Field(description="The Kafka time of the tick that caused this step.")
     segment: str = Field(
-        description="The path, joined by slashes; empty is the root, which 'too_many_segments' is always about."
+        description="The segment's path, joined by slashes; empty for the root segment, which 'too_many_segments' is "
+        "always about."
     )
-    touchpoint: str = Field(description="The leaf of the segment.")
+    touchpoint: str = Field(description="The last name of the segment's path.")
     since: AwareDatetime = Field(
-        description="When the drop began, the last answer's hour, or that of the first answer which was left out, as "
-        "far as one can tell."
+        description="The hour in which the drop began, the last answer was given, or the first answer was left out. It "
+        "may be an estimate."
     )
-    before: WindowScore | None = Field(default=None, description="The answers of at most 90 days before `since`.")
+    before: WindowScore | None = Field(
+        default=None, description="The scores of the answers of at most 90 days before `since`."
+    )
     after: WindowScore | None = Field(
-        default=None, description="The answers since then; of 'recovered', those since they are better again."
+        default=None,
+        description="The scores of the answers since then. For the reason 'recovered': of the answers since they "
+        "became better.",
     )
-    change: Change | None = Field(default=None, description="From before to after; null when there are none of either.")
+    change: Change | None = Field(
+        default=None, description="The change from `before` to `after`. It is null if one of the two has no answers."
+    )
     explains: list[str] = Field(
-        default=[], description="Ancestors whose own drop is explained by this segment, and which are held back for it."
+        default=[],
+        description="The segments above this one whose drop this segment explains. They have no incidents of their "
+        "own.",
     )
     expected: float | None = Field(
-        default=None, description="Of 'no_responses': so many answers would have come by the segment's rhythm."
+        default=None,
+        description="For 'no_responses': the number of answers that should have come since the last one, by the "
+        "segment's rhythm.",
     )
     segments: int | None = Field(
-        default=None, description="Of 'too_many_segments': how many segments and surveys are counted."
+        default=None, description="For 'too_many_segments': the number of segments and surveys that are counted."
     )
     most: int | None = Field(
         default=None,
-        description="Of 'too_many_segments': how many may be counted, which is the setting segments.most; each "
-        "partition has its share, rounded up.",
+        description="For 'too_many_segments': the number of segments and surveys that may be counted. It is the "
+        "setting segments.most; each partition has its share, rounded up.",
     )
     example: str | None = Field(
         default=None,
-        description="Of 'too_many_segments': the path of an answer that was left out. A survey's is '/survey/<id>'.",
+        description="For 'too_many_segments': the path of a segment or survey that was left out. The path of a survey "
+        "is '/survey/<id>'.",
     )

@@ -6,9 +6,9 @@ from schemas.base import AwareDatetime, Event, Identifier, Score
 
 
 class Invitation(Event):
-    """One invitation. At most one per customer and quarantine period."""
+    """One invitation. A customer gets no other one until the quarantine has ended."""
 
-    invitation_id: Identifier = Field(description="uuid5 of rule, customer_id and response_id.")
+    invitation_id: Identifier = Field(description="A UUIDv5 of the rule, customer_id and response_id.")
     response_id: Identifier
     revision: int
     survey_id: Identifier
@@ -21,8 +21,9 @@ class Invitation(Event):
     platform: str = Field(description="The platform's name in the settings.")
     url: str | None = Field(default=None, description="Where the customer is asked to go.")
     tone: str = Field(
-        description="'promoter' addresses a happy customer; 'neutral' is sent to every consenting respondent."
+        description="'promoter' for an invitation that addresses a happy customer, 'neutral' for one that suits every "
+        "score."
     )
-    incentive_allowed: bool = Field(description="Whether the platform's policy lets a reward be offered.")
-    invited_at: AwareDatetime = Field(description="The Kafka time of the response; the quarantine starts here.")
+    incentive_allowed: bool = Field(description="Whether the platform allows offering a reward.")
+    invited_at: AwareDatetime = Field(description="The Kafka time of the response. The quarantine begins at this time.")
     quarantine_until: AwareDatetime

@@ -22,79 +22,88 @@ from schemas.base import Event
 
 
 class Customer(Event):
-    """The person who answered, as far as a call-back needs it. The id stands outside: it is the key."""
+    """What a call-back needs to know of the customer who answered."""
 
     name: AcceptedText = Field(default=None, description="How to address the customer.")
     email: AcceptedText = None
     phone: AcceptedText = None
-    tier: AcceptedText = Field(default=None, description="Commercial tier, such as 'vip'.")
+    tier: AcceptedText = Field(default=None, description="The customer's commercial tier, such as 'vip'.")
     owner: AcceptedText = Field(default=None, description="Who looks after this customer.")
 
 
 class Consent(Event):
-    """What the customer agreed to. Absent means no."""
+    """What the customer has agreed to. A part that is absent means no."""
 
-    callback: Annotated[bool, OR_NULL] = Field(default=False, description="May be called back about this answer.")
-    public_review: Annotated[bool, OR_NULL] = Field(
-        default=False, description="May be invited to review, refer or testify in public."
+    callback: Annotated[bool, OR_NULL] = Field(
+        default=False, description="The customer may be called back about this answer."
     )
-    marketing: Annotated[bool, OR_NULL] = Field(default=False, description="May receive marketing.")
+    public_review: Annotated[bool, OR_NULL] = Field(
+        default=False, description="The customer may be invited to a public review, a referral or a testimonial."
+    )
+    marketing: Annotated[bool, OR_NULL] = Field(default=False, description="The customer may be sent marketing.")
 
 
 class Origin(Event):
     """Where the answer was given."""
 
-    system: AcceptedText = Field(default=None, description="The survey tool.")
-    permalink: AcceptedText = Field(default=None, description="The answer in the survey tool; https.")
+    system: AcceptedText = Field(default=None, description="The name of the survey tool.")
+    permalink: AcceptedText = Field(default=None, description="An https link to the answer in the survey tool.")
 
 
 class Solicitation(Event):
-    """How the customer came to answer, where a person asked for it."""
+    """Who asked the customer for the answer, if a person did."""
 
-    asked_by: AcceptedText = Field(default=None, description="Who asked, as `customer.owner` or the segment has it.")
+    asked_by: AcceptedText = Field(
+        default=None, description="The person or the team that asked, spelled as in `customer.owner` or in `segment`."
+    )
     contact_at: AcceptedTimeIfAny = Field(
         default=None,
-        description="When the customer was last in contact with whom the answer is about; what is no time is ignored.",
+        description="When the customer last had contact with the person or the team that the answer is about. A value "
+        "that is not a time is ignored.",
     )
 
 
 class Response(Event):
     """One NPS answer. A higher revision of the same response_id replaces the lower one.
 
-    Null for a part that may be absent counts as absent, and so does an empty list for an object.
+    If a part may be absent, null counts as absent. In place of an object, an empty list counts as absent, too.
     """
 
     response_id: AcceptedId
     revision: Annotated[AcceptedRevision, OR_NULL] = Field(
-        default=0, description="0 for the answer, counting up for corrections."
+        default=0, description="0 for the answer as it was given first; each correction has a higher number."
     )
     survey_id: AcceptedId
     customer_id: Annotated[AcceptedIdOrEmpty, OR_NULL] = Field(
         default="",
-        description="Pseudonymous id, never an address. Also the record's key. Required unless `anonymous` is true; "
-        "then an empty one counts as absent.",
+        description="A pseudonymous id, never an address. It is also the record's key. It is required unless "
+        "`anonymous` is true. Then an empty id counts as absent.",
         json_schema_extra=absent_or_null,
     )
     score: AcceptedScore
     comment: AcceptedText = None
     language: AcceptedLanguage = Field(
-        default=None, description="BCP 47, such as 'fr' or 'en-GB'; longer than 35 characters it is ignored."
+        default=None,
+        description="The language as a BCP 47 tag, such as 'fr' or 'en-GB'. A tag of more than 35 characters is "
+        "ignored.",
     )
     responded_at: AcceptedTime = Field(description="When the customer answered, with its UTC offset.")
     # One wrong name says enough; a megabyte of them would take a gigabyte to be listed.
     segment: Annotated[list[AcceptedName], FailFast(), OR_NULL] = Field(
         default=[],
-        description="Path in the tree of segments, root first; the leaf is the touchpoint. At most eight names of at "
-        "most 100 characters, without slashes, are counted under; others are made to be such.",
+        description="The path in the tree of segments, root first; the last name is the touchpoint. A path has at most "
+        "eight names of at most 100 characters, without slashes. The worker changes other paths so that they fit.",
     )
     customer: Annotated[Customer, OR_EMPTY] = Customer()
     consent: Annotated[Consent, OR_EMPTY] = Consent()
     origin: Annotated[Origin, OR_EMPTY] = Origin()
     solicitation: Annotated[Solicitation, OR_EMPTY] = Solicitation()
     test: Annotated[bool, OR_NULL] = Field(
-        default=False, description="A trial answer: decided about, but in no score, alert or invitation."
+        default=False,
+        description="A trial answer. It gets a decision, but it counts in no score and causes no alert or invitation.",
     )
     anonymous: Annotated[bool, OR_NULL] = Field(
         default=False,
-        description="Nobody is to know who answered: counted and alerted about without `customer_id` and `customer`.",
+        description="Nobody may know who answered. The answer counts, and may open an alert, without `customer_id` and "
+        "`customer`.",
     )
