@@ -128,6 +128,8 @@ def test_french_typography_has_no_plain_space_before_high_punctuation() -> None:
             "[Withdrawn] Alert withdrawn, score corrected to 2/10: ",
             "no longer a detractor’s",
         ),
+        ("withdrawn", "suspect_scanner", "[Withdrawn] Alert withdrawn: ", "given by a mail scanner and not by the"),
+        ("withdrawn", "moved", "[Withdrawn] Alert withdrawn: ", "Another customer gave the answer."),
     ],
 )
 def test_the_mail_says_why_it_came(make_alert: MakeAlert, action: str, reason: str, start: str, why: str) -> None:

@@ -34,6 +34,7 @@ def alert_page(alert: Alert, letterhead: Letterhead) -> Page:
             "comment_is_cut": len(comment) > _COMMENT,
             "earlier": [_earlier(answer, words, letterhead) for answer in alert.last_answers],
             "links": _links(alert, words),
+            "replies": letterhead.replies(words),
         },
     )
 

@@ -41,6 +41,7 @@ def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
             "label": words.resolved if over else f"{shared.severity}{shared.colon}{severity}",
             "explained": "" if over else words.advice if is_number else _explained(incident, shared, words),
             "hint": words.hint if _is_indicative(incident) else "",
+            "replies": letterhead.replies(shared),
         },
     )
 

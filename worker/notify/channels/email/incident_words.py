@@ -65,7 +65,7 @@ _FRENCH = IncidentWords(
         ),
         IncidentReason.SILENT: Wording(
             "Plus aucune réponse",
-            "Il n’arrive plus de réponses de {place}, depuis plus longtemps que le rythme habituel ne l’explique.",
+            "Il n’arrive plus de réponses de {place}. Leur rythme habituel n’explique pas une absence aussi longue.",
         ),
         IncidentReason.RECOVERED: Wording("Le NPS s’est rétabli", "Le NPS de {place} s’est rétabli."),
         IncidentReason.NEW_LEVEL: Wording(
@@ -77,28 +77,30 @@ _FRENCH = IncidentWords(
             "Les réponses arrivent de nouveau", "Les réponses de {place} arrivent de nouveau."
         ),
         IncidentReason.RETIRED: Wording(
-            "Le périmètre n’est plus surveillé", "La surveillance de {place} est arrivée à son terme."
+            "Le périmètre n’est plus surveillé",
+            "Depuis 90 jours, il n’y a pas eu de réponse de {place}, qui n’est donc plus surveillé.",
         ),
         IncidentReason.LEFT_OUT: Wording(
             "Trop de périmètres et d’enquêtes",
             "Il y a plus de périmètres et d’enquêtes que le réglage segments.most ne permet d’en compter. Les réponses "
-            "aux suivants ne comptent que pour les périmètres au-dessus d’eux, pas sous leur propre nom, et n’y seront "
-            "pas comptées plus tard. Les alertes sur les réponses individuelles ne sont pas concernées.",
+            "aux suivants ne comptent que pour les périmètres au-dessus d’eux. Elles ne comptent pas pour leur propre "
+            "périmètre ou enquête, et ne le feront pas plus tard. Les alertes sur les réponses individuelles ne sont "
+            "pas concernées.",
         ),
         IncidentReason.ROOM_AGAIN: Wording(
             "De nouveaux périmètres sont de nouveau comptés",
-            "Depuis un jour, il y a de nouveau de la place pour d’autres périmètres et enquêtes. Les réponses qui "
-            "n’ont pas été comptées sous leur propre nom entre-temps ne le seront pas.",
+            "Depuis un jour, il y a de nouveau de la place pour d’autres périmètres et enquêtes. Les réponses qui, "
+            "entre-temps, n’ont compté que pour les périmètres au-dessus des leurs ne seront pas recomptées.",
         ),
     },
     fell=Wording("Le NPS a chuté", "Le NPS de {place} a chuté."),
     over=Wording("L’incident est clos", "L’incident qui concernait {place} est clos."),
     something=Wording("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
     explains_one=french(
-        "La baisse de {ancestors} s’explique par ce périmètre ; aucune alerte n’est envoyée à ce sujet."
+        "Ce périmètre explique aussi la baisse de {ancestors} ; aucun autre message n’est envoyé à ce sujet."
     ),
     explains_several=french(
-        "Les baisses de {ancestors} s’expliquent par ce périmètre ; aucune alerte n’est envoyée à leur sujet."
+        "Ce périmètre explique aussi les baisses de {ancestors} ; aucun autre message n’est envoyé à leur sujet."
     ),
     comma=", de ",
     and_=" et de ",
@@ -110,10 +112,10 @@ _FRENCH = IncidentWords(
     example="Non compté, par exemple",
     advice=french(
         "La cause habituelle est un identifiant d’enquête ou un nom de périmètre différent pour chaque réponse ou "
-        "chaque client : faites envoyer le même identifiant pour toutes les réponses à une enquête. S’il y en a "
-        "vraiment autant, augmentez segments.most dans les réglages du worker et redémarrez-le. Ce qui reste sans "
-        "réponse pendant 365 jours est oublié, ce qui libère aussi de la place. Chaque partition a sa part de "
-        "segments.most : l’une peut être pleine avant les autres."
+        "chaque client : l’outil d’enquête doit envoyer le même identifiant pour toutes les réponses à une enquête. "
+        "S’il y a vraiment autant de périmètres et d’enquêtes, augmentez segments.most dans les réglages du worker et "
+        "redémarrez-le. Un périmètre ou une enquête sans réponse pendant 365 jours est oublié, ce qui libère aussi de "
+        "la place. Chaque partition a sa part de segments.most : l’une peut être pleine avant les autres."
     ),
     expected="Réponses attendues depuis",
     change="Évolution",
@@ -123,7 +125,9 @@ _FRENCH = IncidentWords(
     after="Depuis lors",
     nps="NPS",
     indicative="{nps}, indicatif",
-    hint=french("« Indicatif » : moins de 30 réponses. Sans son intervalle, un tel NPS n’est qu’un indice."),
+    hint=french(
+        "« Indicatif » signifie moins de 30 réponses. Un tel NPS n’est qu’un indice : regardez son intervalle."
+    ),
     answers="Réponses",
     promoters="Promoteurs",
     passives="Passifs",
@@ -141,7 +145,7 @@ _ENGLISH = IncidentWords(
         ),
         IncidentReason.SILENT: Wording(
             "No responses any more",
-            "Responses from {place} have stopped coming, for longer than the usual rhythm explains.",
+            "No responses come from {place} any more. Their usual rhythm does not explain such a long gap.",
         ),
         IncidentReason.RECOVERED: Wording("NPS has recovered", "The NPS of {place} has recovered."),
         IncidentReason.NEW_LEVEL: Wording(
@@ -152,24 +156,27 @@ _ENGLISH = IncidentWords(
         IncidentReason.ANSWERED_AGAIN: Wording(
             "Responses are coming again", "Responses from {place} are coming again."
         ),
-        IncidentReason.RETIRED: Wording("Segment is no longer watched", "The watch over {place} has ended."),
+        IncidentReason.RETIRED: Wording(
+            "Segment is no longer watched",
+            "For 90 days there was no response from {place}, so the worker no longer watches it.",
+        ),
         IncidentReason.LEFT_OUT: Wording(
             "Too many segments and surveys",
             "There are more segments and surveys than the setting segments.most allows to be counted. Answers to "
-            "further ones count for the segments above them only, not under their own name, and will not be counted "
-            "there later. Alerts about single answers are not affected.",
+            "further ones count for the segments above them only. They do not count for their own segment or survey, "
+            "and will not do so later. Alerts about single answers are not affected.",
         ),
         IncidentReason.ROOM_AGAIN: Wording(
             "New segments are counted again",
-            "For a day there has been room for further segments and surveys. Answers that were not counted under their "
-            "own name meanwhile will not be.",
+            "For one day there has been room for further segments and surveys. Answers that meanwhile counted only for "
+            "the segments above theirs will not be counted again.",
         ),
     },
     fell=Wording("NPS fell", "The NPS of {place} fell."),
     over=Wording("Incident is over", "The incident that concerned {place} is over."),
     something=Wording("There is an incident", "There is an incident that concerns {place}."),
-    explains_one="The drop of {ancestors} is explained by this segment; no alert is sent for it.",
-    explains_several="The drop of {ancestors} is explained by this segment; no alert is sent for them.",
+    explains_one="This segment also explains the drop of {ancestors}; no other message is sent about it.",
+    explains_several="This segment also explains the drops of {ancestors}; no other message is sent about them.",
     comma=", ",
     and_=" and ",
     facts="In short",
@@ -178,10 +185,11 @@ _ENGLISH = IncidentWords(
     segments="Segments and surveys counted",
     most="At most (segments.most)",
     example="Not counted, for example",
-    advice="The usual cause is a survey id or a segment name that is different for each answer or each customer: have "
-    "the same id sent for all answers to a survey. If there really are so many, raise segments.most in the worker's "
-    "settings and restart the worker. What has no answer for 365 days is forgotten, which makes room as well. Each "
-    "partition has its share of segments.most, so one may be full before the others.",
+    advice="The usual cause is a survey id or a segment name that is different for each answer or each customer. The "
+    "survey tool must send the same id for all answers to a survey. If you really have this many segments and surveys, "
+    "raise segments.most in the worker's settings and restart the worker. A segment or survey without an answer for "
+    "365 days is forgotten, which makes room as well. Each partition has its share of segments.most, so one may be "
+    "full before the others.",
     expected="Answers expected since",
     change="Change",
     points="{points} points",
@@ -190,7 +198,7 @@ _ENGLISH = IncidentWords(
     after="Since then",
     nps="NPS",
     indicative="{nps}, indicative",
-    hint="“Indicative”: fewer than 30 answers. Without its interval, such an NPS is no more than a hint.",
+    hint="“Indicative” means fewer than 30 answers. Such an NPS is no more than a hint: look at its interval.",
     answers="Answers",
     promoters="Promoters",
     passives="Passives",

@@ -58,7 +58,8 @@ class Words:
     links: str
     link_names: Mapping[str, str]  # by the link's text, where it is one of the worker's own
     route: str  # {route}
-    automatic: str
+    unread: str  # without an address for replies
+    answerable: str  # with one; {address}
     alert_id: str
     moment: Callable[[datetime], str]
 
@@ -109,13 +110,19 @@ _FRENCH = Words(
             "La réponse du client a été corrigée ou complétée : ce message remplace le précédent."
         ),
         "comment_added": "Le commentaire est arrivé après la note. Ce message remplace le précédent.",
-        "comment_changed": "Le commentaire n’est plus le même. Ce message remplace le précédent.",
+        "comment_changed": "Le commentaire a changé. Ce message remplace le précédent.",
         "consent_changed": french(
-            "Ce à quoi le client consent n’est plus la même chose. Avant d’appeler, lisez ce message : il remplace le "
-            "précédent."
+            "L’accord du client a changé. Avant d’appeler, lisez ce message : il remplace le précédent."
         ),
         AlertReason.NO_LONGER_DETRACTOR: french(
             "La réponse a été corrigée : ce n’est plus celle d’un détracteur. Il n’y a plus lieu de rappeler ce client."
+        ),
+        AlertReason.SUSPECT_SCANNER: (
+            "Les réponses viennent d’un logiciel qui analyse les e-mails, et non du client. Il n’y a pas lieu de "
+            "rappeler ce client."
+        ),
+        AlertReason.MOVED: (
+            "La réponse est celle d’un autre client. Il n’y a pas lieu de rappeler ce client à ce sujet."
         ),
     },
     # In brackets what events and settings call it, where that is another word.
@@ -151,7 +158,8 @@ _FRENCH = Words(
     links="Pour en savoir plus",
     link_names={"answer": "La réponse dans l’outil d’enquête"},
     route=french("Vous recevez ce message au titre de la règle d’envoi « {route} »."),
-    automatic=french("Message automatique : les réponses ne sont pas lues."),
+    unread="Ce message a été envoyé automatiquement. Les réponses à ce message ne sont pas lues.",
+    answerable="Ce message a été envoyé automatiquement. Les réponses à ce message sont adressées à {address}.",
     alert_id="Alerte",
     moment=moment_fr,
 )
@@ -189,14 +197,18 @@ _ENGLISH = Words(
         AlertReason.DETRACTOR: "This customer gave a detractor’s score (0 to 6).",
         AlertReason.CORRECTED: "The customer’s answer was corrected or completed: this message replaces the last one.",
         "comment_added": "The comment came after the score. This message replaces the last one.",
-        "comment_changed": "The comment is not the same any more. This message replaces the last one.",
+        "comment_changed": "The comment has changed. This message replaces the last one.",
         "consent_changed": (
-            "What the customer agrees to is not the same any more. Read this before you call: it replaces the last "
-            "message."
+            "The customer’s consent has changed. Before you call, read this message: it replaces the last one."
         ),
         AlertReason.NO_LONGER_DETRACTOR: (
             "The answer was corrected and is no longer a detractor’s. There is no need to call this customer back."
         ),
+        AlertReason.SUSPECT_SCANNER: (
+            "The answers were given by a mail scanner and not by the customer. There is no need to call this customer "
+            "back."
+        ),
+        AlertReason.MOVED: "Another customer gave the answer. There is no need to call this customer back about it.",
     },
     severities={severity: severity.value for severity in Severity},
     tags={severity: severity.capitalize() for severity in Severity},
@@ -224,7 +236,8 @@ _ENGLISH = Words(
     links="Read more",
     link_names={"answer": "The answer in the survey tool"},
     route="You receive this message because of the route “{route}”.",
-    automatic="Automatic message: replies are not read.",
+    unread="This message was sent automatically. Replies to it are not read.",
+    answerable="This message was sent automatically. Replies to it go to {address}.",
     alert_id="Alert",
     moment=moment_en,
 )

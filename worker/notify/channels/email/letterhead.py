@@ -22,6 +22,10 @@ class Letterhead:
         """The sender's domain, for Message-IDs."""
         return self.sender.rpartition("@")[2]
 
+    def replies(self, words: Words) -> str:
+        """Say that the mail was sent by a program, and whether anybody reads the replies to it."""
+        return words.unread if self.reply_to is None else words.answerable.format(address=self.reply_to)
+
     def moment(self, words: Words) -> Callable[[datetime], str]:
         """Return what writes a moment, in the words' language and in the readers' time zone."""
         return lambda moment: words.moment(self._local(moment))
