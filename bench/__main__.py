@@ -1,7 +1,7 @@
-"""How fast the worker is, beside others, on a Kafka of its own.
+"""How fast the worker is, compared with other programs, on a Kafka of its own.
 
-make bench                                 all of it, about ten minutes on two cores
-make bench ARGS="--only latency"           one part: throughput, latency, recovery, growth
+make bench                                 all parts: about ten minutes on two cores
+make bench ARGS="--only latency"           one part: throughput, latency, recovery or growth
 make bench ARGS="--json"                   the last line is one JSON object
 """
 
@@ -35,13 +35,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=PARTS, help="one part")
-    parser.add_argument("--events", type=int, default=500_000, help="of the throughput's topic (default: 500000)")
-    parser.add_argument("--runs", type=int, default=3, help="of each contender; medians are shown (default: 3)")
-    parser.add_argument("--customers", type=int, default=1_000_000, help="in the tables for recovery")
-    parser.add_argument("--java", metavar="PATH", help="run Kafka Streams as well, by this JDK's java, 17 or later")
-    parser.add_argument("--smoke", action="store_true", help=f"see that it works: {_SMOKE_EVENTS:,} events, one run")
-    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+    parser.add_argument("--only", choices=PARTS, help="measure only this part")
+    parser.add_argument("--events", type=int, default=500_000, help="responses for the throughput (default: 500000)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each program; medians are shown (default: 3)")
+    parser.add_argument("--customers", type=int, default=1_000_000, help="customers in the tables for recovery")
+    parser.add_argument("--java", metavar="PATH", help="also run Kafka Streams, with this java of a JDK, 17 or later")
+    parser.add_argument(
+        "--smoke", action="store_true", help=f"only see that it works: {_SMOKE_EVENTS:,} responses, one run"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     asked = parser.parse_args()
     if asked.smoke:
         asked.events, asked.runs, asked.customers = _SMOKE_EVENTS, 1, _SMOKE_EVENTS

@@ -1,7 +1,7 @@
-"""How soon a drop is found, and how seldom one that is not there. Drawn from a seed: the table is the same at each run.
+"""How soon a drop is found, and how seldom there is a false alarm. The seed is fixed, so each run gives the same table.
 
-make detector                      the table of docs/statistics.md, ten minutes
-make detector ARGS="--runs 50"     fewer runs of each figure
+make detector                      the table of docs/statistics.md, in about ten minutes
+make detector ARGS="--runs 50"     the same with fewer runs for each figure
 """
 
 import argparse
@@ -155,7 +155,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make detector", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=400, help="of each figure (default: 400)")
+    parser.add_argument("--runs", type=int, default=400, help="runs for each figure (default: 400)")
     runs = parser.parse_args().runs
     head = [
         "baseline",

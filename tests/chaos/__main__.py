@@ -1,9 +1,9 @@
-"""Nothing lost, nothing doubled: faults of every kind on a real Kafka, and bugs put in on purpose.
+"""Faults of every kind on a real Kafka, and bugs that are put in on purpose: nothing may be lost or happen twice.
 
-make chaos                                   all of it, about half an hour on two cores
-make chaos ARGS="--quick"                    one trial of each kind, which is what make test runs
-make chaos ARGS="--only zombie --seed 7"     one kind; its schedule depends on nothing but the seed
-make chaos ARGS="--only soak"                four million responses, which is no part of the rest
+make chaos                                   all faults and bugs: about half an hour on two cores
+make chaos ARGS="--quick"                    one trial of most faults, which is what make test runs
+make chaos ARGS="--only zombie --seed 7"     one fault; its schedule depends only on the seed
+make chaos ARGS="--only soak"                four million responses; this is not a part of the other forms
 """
 
 import argparse
@@ -24,15 +24,18 @@ def main() -> int:
         prog="make chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [fault.name for fault in FAULTS]
-    parser.add_argument("--quick", action="store_true", help="the short form")
-    parser.add_argument("--only", metavar="FAULT,…", help=f"some of: {', '.join(names)}, controls")
-    parser.add_argument("--seed", type=int, default=1, help="of the schedule (default: 1)")
+    parser.add_argument("--quick", action="store_true", help="run one trial of most faults")
+    parser.add_argument(
+        "--only", metavar="FAULT,…", help=f"only these faults, of: {', '.join(names)}; controls are the bugs"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the schedule (default: 1)")
     parser.add_argument(
         "--idle-minutes",
         type=float,
         default=IDLE_MINUTES,
         metavar="N",
-        help=f"idle_soak: minutes with nothing to do, and again with little (default: {IDLE_MINUTES:g})",
+        help="idle_soak: the minutes with nothing to do, and the minutes with little to do after that "
+        f"(default: {IDLE_MINUTES:g})",
     )
     asked = parser.parse_args()
     usual = {fault.name for fault in FAULTS if not fault.named}

@@ -1,12 +1,13 @@
-"""Other Kafka clients publish, in every codec that they have, and everything that comes of it must be exact.
+"""Other Kafka clients publish, in every codec that they have, and everything that the worker makes of it must be exact.
 
-make clients                                 all of them, some ten minutes on two cores
-make clients ARGS="--only librdkafka"        some of them
+make clients                                 all clients: about ten minutes on two cores
+make clients ARGS="--only librdkafka"        some clients
 make clients ARGS="--codec lz4 --json"       one codec; the last line is one JSON object
 
-Each client publishes answers, repeats, corrections, broken records and erasures (null values): keyed by murmur2 and by
-its own default partitioner, with odd headers and times, in small and in large batches, and in transactions, committed
-and aborted, if it has them. A client is not tried where its tools are missing; the table says so.
+Each client publishes answers, repeats, corrections, broken records and erasures (null values). They are distributed by
+murmur2 and by the client's own default partitioner. They have unusual headers and times, and come in small batches, in
+large batches and in transactions, committed and aborted, if the client has transactions. If this machine lacks the
+tools of a client, the table says that the client was not tried.
 """
 
 import argparse
@@ -43,11 +44,13 @@ def main() -> int:
         prog="make clients", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [client.name for client in CLIENTS]
-    parser.add_argument("--only", metavar="CLIENT,…", help=f"some of: {', '.join(names)}")
-    parser.add_argument("--codec", choices=CODECS, help="one codec (default: all)")
-    parser.add_argument("--size", type=int, default=60, help="records of each run, of which a client has three to six")
-    parser.add_argument("--seed", type=int, default=1, help="of the records (default: 1)")
-    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+    parser.add_argument("--only", metavar="CLIENT,…", help=f"only these clients, of: {', '.join(names)}")
+    parser.add_argument("--codec", choices=CODECS, help="only this codec (default: all codecs)")
+    parser.add_argument(
+        "--size", type=int, default=60, help="records of each run; a client has three to six runs (default: 60)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the seed that the records are made from (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     asked = parser.parse_args()
     wanted = asked.only.split(",") if asked.only else names
     if unknown := set(wanted) - {*names}:
