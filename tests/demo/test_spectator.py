@@ -34,4 +34,4 @@ def test_both_are_shown() -> None:
     shown = screen.file.getvalue()
 
     assert "Camille Moreau" in shown
-    assert "NPS fell from +38 to -21 at fr/lyon/delivery" in shown
+    assert "NPS fell at fr/lyon/delivery: from +38 to -21" in shown
