@@ -483,12 +483,23 @@ def test_a_command_does_its_work_without_the_streams_of_a_shell(streams: str) ->
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_terminal_without_a_character_shows_its_escape(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setenv("NPS_CONFIG", "r\u00e9glages-\u2713.toml")
+    Path("r\u00e9glages-\u2713.toml").write_text("")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    ended = run_program(["check-config"])
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "glages-\\u2713.toml" in ended.stdout
+
+
 def run_program(
     command: list[str], *, before: Sequence[str] = (), stdout: int | IO[str] = subprocess.PIPE
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command of the worker as a process of its own, perhaps by another program that stands before it."""
     program = [*before, sys.executable, "-m", "worker", *command]
-    return subprocess.run(program, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    return subprocess.run(program, stdout=stdout, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)], ids=repr)

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0 fine, 1 failed, 2 wrong usage or settings, 130 interrupted by Ctrl-C."""
-    _replace_closed_streams()
+    _prepare_streams()
     asked = _parser().parse_args(arguments)
     try:
         code = int(asked.run(asked))
@@ -40,11 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _replace_closed_streams() -> None:
-    """Give Python the streams that the process was started without (`>&-`): it has None in their place, which fails."""
+def _prepare_streams() -> None:
+    """Let every output be written, whatever the streams are that the process was started with.
+
+    Python has None in place of one that is closed (`>&-`), which fails. A terminal whose encoding lacks a character
+    gets its escape (Latin-1 has no emoji).
+    """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
