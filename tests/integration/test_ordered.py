@@ -1,12 +1,16 @@
 """Records in order and without holes, where offsets have gaps, keys are wrong, and workers come and go."""
 
+import asyncio
 import json
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer
+from faust.types import TP
 from integration.conftest import Bench, StartBench
 
 from worker.app import running as running_worker
+from worker.streams.transactions import Known, OpenTransactions
 
 
 def response(number: int, **changes: Any) -> bytes:
@@ -44,6 +48,43 @@ async def test_a_publishers_transactions_leave_gaps_and_aborted_answers_never_ha
         await running.publish(response(9, score=1), b"c-1")
         await running.settle()
         assert await outcomes(running) == [(f"r-{n}", "accepted") for n in (0, 2, 4, 9)]
+
+
+async def test_a_publishers_transaction_that_stays_open_is_said_and_what_waits_behind_it_is_decided_in_the_end(
+    bench: StartBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with bench() as running:
+        topic = f"{running.settings.topic_prefix}.responses"
+        consumer = running.worker.shells["process"].consumer
+        transactions = OpenTransactions(consumer.known)
+        publisher = AIOKafkaProducer(
+            bootstrap_servers=running.settings.kafka.bootstrap_servers, transactional_id=f"{topic}-slow"
+        )
+        await publisher.start()
+        try:
+            await publisher.begin_transaction()
+            open_one = await publisher.send_and_wait(topic, response(0), key=b"c-1")
+            await running.publish(response(1), b"c-1")
+            tp = TP(topic, open_one.partition)
+            last = 0
+            for _ in range(2):
+                while not is_open(consumer.known().get(tp), open_one.offset, last):  # noqa: ASYNC110 - Kafka's answers raise no event
+                    await asyncio.sleep(0.05)
+                transactions.look()
+                last = consumer.known()[tp].at
+            assert [f"{topic}, partition {tp.partition}: a publisher's transaction"] == [
+                message.partition(" has been open")[0] for message in caplog.messages if "transaction" in message
+            ]
+            await publisher.commit_transaction()
+        finally:
+            await publisher.stop()
+        await running.settle()
+        assert await outcomes(running) == [("r-0", "accepted"), ("r-1", "accepted")]
+
+
+def is_open(known: Known | None, begin: int, later_than: int) -> bool:
+    """Say whether a transaction from an offset on was open in an answer of Kafka later than a time in ms."""
+    return known is not None and known.stable == begin and known.end == begin + 2 and known.at > later_than
 
 
 async def test_wrong_keys_are_sent_on_in_order_and_keep_their_place(bench: StartBench) -> None:

@@ -33,7 +33,7 @@ async def test_what_a_worker_of_all_roles_consists_of() -> None:
     built = build("all", Settings.model_construct(), topics.Found("cluster", 1), SystemClock())
 
     assert {role: [type(service) for service in services] for role, services in built.items()} == {
-        "process": [Shell, Background, Background],
+        "process": [Shell, Background, Background, Background],
         "notify": [Shell, Background, Courier],
         "watches": [Background, Background],
     }

@@ -29,7 +29,14 @@ ROOT = Path(__file__).parents[2]
 
 #: By class: attributes that are read, set or replaced, and methods that a subclass of ours overrides.
 USED: dict[type[Any], tuple[str, ...]] = {
-    AIOKafkaConsumer: ("_client", "_coordinator", "_fetch_max_wait_ms", "_fetcher", "_isolation_level"),
+    AIOKafkaConsumer: (
+        "_client",
+        "_coordinator",
+        "_fetch_max_wait_ms",
+        "_fetcher",
+        "_isolation_level",
+        "_subscription",
+    ),
     AIOKafkaProducer: ("_message_accumulator",),
     AIOKafkaAdminClient: ("_send_request",),
     AIOKafkaClient: ("_conns", "_wait_on_metadata"),

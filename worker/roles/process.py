@@ -23,6 +23,7 @@ from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import Pace, View
 from worker.streams.shell import Shell
+from worker.streams.transactions import OpenTransactions
 
 ROLE = "process"
 #: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
@@ -85,7 +86,13 @@ def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service
     )
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
     ticker = Ticker(shell, clock, watermark.passed)
-    return [shell, Background(shell.activity.report), Background(ticker.run, ticker.end)]
+    transactions = OpenTransactions(lambda: shell.consumer.known())  # noqa: PLW0108 - the start makes it
+    return [
+        shell,
+        Background(shell.activity.report),
+        Background(transactions.report),
+        Background(ticker.run, ticker.end),
+    ]
 
 
 class _Memory(NamedTuple):

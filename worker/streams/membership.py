@@ -19,6 +19,7 @@ from faust.types import TP
 
 from worker.errors import MembershipLost
 from worker.streams.fetching import FETCH_MS, prepare
+from worker.streams.transactions import Known
 
 log = logging.getLogger(__name__)
 
@@ -144,3 +145,14 @@ class MemberThread(driver.AIOKafkaConsumerThread):
     def generation(self) -> int:
         """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""
         return int(self._ensure_consumer()._coordinator.generation)
+
+    def known(self) -> dict[TP, Known]:
+        """Return what Kafka said last of each partition that is read, once it has said something. Asks nobody."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        states = [] if assignment is None else [(tp, assignment.state_value(tp)) for tp in assignment.tps]
+        return {
+            TP(tp.topic, tp.partition): Known(state.lso, state.highwater, state.timestamp)
+            for tp, state in states
+            if state is not None and None not in (state.lso, state.highwater, state.timestamp)
+        }

@@ -28,6 +28,7 @@ from mode.utils.futures import notify
 
 from worker.flow.batch import Record
 from worker.streams.membership import MemberThread
+from worker.streams.transactions import Known
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +131,10 @@ class OrderedConsumer(driver.Consumer):
     def heartbeat_age(self) -> float:
         """Return the seconds since the coordinator last confirmed this worker's place."""
         return monotonic() - self._thread.heartbeat_at
+
+    def known(self) -> dict[TP, Known]:
+        """Return what Kafka said last of each partition that this worker reads, once it has said something."""
+        return self._thread.known()
 
     def due(self, topic: str) -> dict[TP, int]:
         """Return the offset due of each of a topic's partitions that this worker has."""
