@@ -483,6 +483,21 @@ def test_a_command_does_its_work_without_the_streams_of_a_shell(streams: str) ->
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
+def test_what_is_published_may_come_from_a_pipe() -> None:
+    """As in `publish <(jq …)`."""
+    answers = value(responded_at=datetime.now(UTC).isoformat()).decode()
+    shell = ["bash", "-c", f"printf '%s\\n' '{answers}' | exec \"$@\" /dev/stdin", "bash"]
+    ended = run_program(["publish", "--check"], before=shell)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1 of 1 line is a response\n", "")
+
+
+def test_a_standard_input_that_is_closed_is_empty() -> None:
+    ended = run_program(["publish", "--check", "-"], before=["sh", "-c", 'exec "$@" <&-', "sh"])
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "0 of 0 lines are responses\n", "")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_a_terminal_without_a_character_shows_its_escape(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     monkeypatch.setenv("NPS_CONFIG", "r\u00e9glages-\u2713.toml")

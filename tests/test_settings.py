@@ -472,6 +472,12 @@ def test_a_broken_file_is_named_with_the_place(text: str | bytes, where: str) ->
     assert any(place in problem for place in where.split("|"))
 
 
+def test_a_file_of_a_windows_editor_is_read() -> None:
+    toml(b'\xef\xbb\xbftopic_prefix = "shop"\r\n[smtp]\r\nport = 2525\r\n')
+
+    assert (load().topic_prefix, load().smtp.port) == ("shop", 2525)
+
+
 @pytest.mark.parametrize(
     "text", ["smtp = 5", "smtp = [5]", '[smtp]\nport = "x"', "[smtp]\npassword = 5\nusername = 'x'"]
 )
@@ -483,11 +489,18 @@ def test_a_value_of_the_wrong_kind_in_the_file_is_named_by_its_key(text: str) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("/nowhere/nps.toml", "No such file or directory"), (".", "Is a directory")]
+    ("name", "reason"),
+    [
+        ("/nowhere/nps.toml", "No such file or directory"),
+        (".", "Is a directory"),
+        (os.devnull, "it is not an ordinary file"),
+        ("itself.toml", "Too many levels of symbolic links"),
+    ],
 )
 def test_a_named_file_that_cannot_be_read_is_named_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
+    Path("itself.toml").symlink_to("itself.toml")
     monkeypatch.setenv("NPS_CONFIG", name)
 
     assert problems() == [f"{name} (NPS_CONFIG): cannot be read: {reason}"]

@@ -2,9 +2,10 @@
 
 import errno
 import os
+import stat
 import tempfile
+import tomllib
 from pathlib import Path
-from tomllib import TOMLDecodeError
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -301,7 +302,14 @@ class Settings(BaseSettings, Policy, Location):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then the file; nothing else is read."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file())
+        return init_settings, env_settings, _File(settings_cls, _config_file())
+
+
+class _File(TomlConfigSettingsSource):
+    """The settings' file. Editors of Windows begin it with a byte order mark, which TOML does not know."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
 
 
 def load(**overrides: Any) -> Settings:
@@ -313,7 +321,7 @@ def load(**overrides: Any) -> Settings:
         problems += [wrong_key(problem, Settings) for problem in error.errors(include_input=False)]
     except SourceError:
         problems += no_json(Settings) or ["environment: a variable's value is not valid JSON"]
-    except TOMLDecodeError as error:
+    except tomllib.TOMLDecodeError as error:
         problems.append(f"{_file_name()}: is not TOML: {error}")
     except UnicodeDecodeError:
         problems.append(f"{_file_name()}: cannot be read: it is not UTF-8")
@@ -341,9 +349,11 @@ def _config_file() -> Path | None:
     """Return the file to read: the one named must be there; without a name, worker.toml if it is there."""
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
-        if not Path(named).is_file():
-            missing = errno.EISDIR if Path(named).is_dir() else errno.ENOENT
-            raise OSError(missing, os.strerror(missing))
+        mode = Path(named).stat().st_mode  # raises the reason if the file cannot be found
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):  # pydantic would read nothing from a pipe, and take every default
+            raise OSError(errno.EINVAL, "it is not an ordinary file")
         return Path(named)
     return Path("worker.toml") if Path("worker.toml").is_file() else None
 

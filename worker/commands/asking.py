@@ -42,9 +42,9 @@ class Commands(Protocol):
 
 
 def file(text: str) -> Path:
-    """Return the path of a file that is there."""
+    """Return the path of a file that is there; it may be a pipe, as shells make of `<(…)`."""
     path = Path(text)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not a file")
     return path
 
