@@ -151,7 +151,7 @@ def test_it_is_six_tenths_of_a_standard_error_lower_where_there_are_promoters_en
 
 
 @given(Baselines, Shares, st.floats(0, 500))
-def test_with_a_parent_it_is_as_if_so_many_answers_had_been_the_parents(
+def test_with_a_parent_it_is_as_if_this_number_of_answers_had_been_the_parents(
     before: Classes, shares: Classes, weight: float
 ) -> None:
     together = before[0] + weight * shares[0], before[1] + weight * shares[1], before[2] + weight * shares[2]

@@ -37,7 +37,7 @@ def entry(offset: int, taken: CountedAnswer | None, put: CountedAnswer | None) -
 
 
 class World:
-    """Segments as the worker keeps them, beside the plain list of what was answered."""
+    """Segments as the worker keeps them, and the plain list of what was answered."""
 
     def __init__(self, last_n: int = LAST_N) -> None:
         self.last_n = last_n

@@ -40,7 +40,7 @@ def test_what_has_no_answer_in_the_window_is_left_out_and_so_is_what_is_elsewher
     assert paths(branches(known, "b", "90d", depth=None)) == ["b"]
 
 
-def test_surveys_are_beside_the_segments_and_shown_when_asked_for() -> None:
+def test_surveys_are_next_to_the_segments_and_shown_when_asked_for() -> None:
     known = {**SHOP, "/survey/a": scored("/survey/a", 9, 0, 0), "/survey/b/c": scored("/survey/b/c", 0, 0, 9)}
 
     assert paths(branches(known, "", "90d", depth=1)) == ["", "be", "fr"]

@@ -69,7 +69,7 @@ def test_a_revision_takes_the_place_of_the_one_before() -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 2, 32])
-def test_the_history_holds_so_many_answers_and_forgets_the_first_to_come(kept: int) -> None:
+def test_the_row_has_this_number_of_answers_and_forgets_the_oldest(kept: int) -> None:
     contact, policy = Contact(), HistoryPolicy(answers=kept)
     for number in range(40):
         remember(contact, response_id=f"r-{number}", policy=policy)
@@ -220,7 +220,7 @@ def test_a_correction_of_an_answer_whose_id_alone_is_kept_is_decided_and_not_cou
 
 
 @pytest.mark.parametrize("kept", [0, 1, 50])
-def test_so_many_ids_are_kept_and_the_oldest_forgotten_first(kept: int) -> None:
+def test_this_number_of_ids_is_kept_and_the_oldest_is_forgotten_first(kept: int) -> None:
     contact, policy = Contact(), HistoryPolicy(answers=10, known_ids=kept)
     for n in range(80):
         remember(contact, response_id=f"r-{n}", revision=n, policy=policy)

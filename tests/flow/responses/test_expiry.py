@@ -163,7 +163,7 @@ def test_a_row_that_its_own_batch_has_changed_is_as_the_batch_has_it() -> None:
 
 
 def claim() -> Record:
-    """Return the record by which c-9 takes the response `x` from whoever has it."""
+    """Return the record by which c-9 takes the response `x` from the customer who has it."""
     (found,) = filter(
         is_claim, Partition().carry([Record(value(response_id="x", revision=1, customer_id="c-9"), b"c-9")])
     )

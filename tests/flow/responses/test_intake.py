@@ -731,7 +731,7 @@ def test_the_last_kafka_time_there_is_is_one() -> None:
 
 
 @pytest.mark.parametrize("key", ["c-1", "é😀", "k" * 200, " ", '"c-1"', "a/b"])
-def test_whoever_can_answer_can_be_erased(key: str) -> None:
+def test_every_customer_who_can_answer_can_be_erased(key: str) -> None:
     assert accepted(value(customer_id=key)).customer_id == key
     assert erased_key(Record(None, key.encode())) == key.encode()
 

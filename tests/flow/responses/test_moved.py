@@ -191,7 +191,7 @@ def test_a_first_revision_that_its_successor_overtook_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("first", [A, B])
-def test_of_the_same_revision_the_greater_id_has_it_whoever_comes_first(first: str) -> None:
+def test_of_the_same_revision_the_greater_id_has_it_in_any_order(first: str) -> None:
     world = World([])
     for customer in (first, A if first == B else B):
         publish(world, customer, 1)

@@ -46,7 +46,7 @@ class Known(NamedTuple):
 
 
 class World:
-    """A partition of customers and one of segments, beside the plain list of answers."""
+    """A partition of customers and one of segments, and the plain list of answers."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.contacts = Partition(policy=policy)

@@ -192,7 +192,7 @@ def test_a_duplicate_causes_a_decision_and_nothing_else() -> None:
     assert [events.DECISIONS] == topics(partition.carry([Record(value(score=2), offset=1)]))
 
 
-def test_one_id_belongs_to_each_customer_anew() -> None:
+def test_one_id_may_belong_to_each_of_two_customers() -> None:
     outputs = carried(Record(value()), Record(value(customer_id="c-2"), b"c-2"))
 
     assert outcomes(outputs) == ["accepted", "accepted"]
@@ -947,7 +947,7 @@ def test_every_event_holds_by_its_contract(log: list[Record]) -> None:
 
 @given(Logs)
 def test_no_two_different_events_share_an_id(log: list[Record]) -> None:
-    """But for a customer erased in between, whose answers are new ones to whoever was told to forget."""
+    """This is not so for a customer who is erased in between: after that, the same answers are new."""
     log = numbered([record for record in log if record.value is not None])
     found = [
         (o.topic, o.key, header_of(o, "ce_id")) for o in Partition().carry(log) if header_of(o, "ce_type") in WRITTEN
