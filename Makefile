@@ -16,21 +16,21 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 .PHONY: help setup demo test thorough check prepare format schemas docs chaos clients bench detector build lock clean
 
 help:
-	@echo "make demo    start Kafka, an inbox and the worker, and watch responses become alerts (ARGS=--help for more)"
-	@echo "make test    format, lint, types, imports, then every test, on a Kafka of its own"
-	@echo "make thorough  the tests that take too long for make test, and ten times as many examples for Hypothesis' tests"
-	@echo "make check   the first half of that: format, lint, types, imports"
-	@echo "make format  let ruff format and fix what it can"
-	@echo "make schemas write the JSON Schemas and the AsyncAPI document again"
-	@echo "make docs    write the generated parts of docs/ again"
-	@echo "make chaos   faults of every kind, and bugs on purpose: nothing lost, nothing doubled (ARGS=--help for more)"
-	@echo "make clients  other Kafka clients publish, in every codec: everything must be exact (ARGS=--help for more)"
-	@echo "make bench   how fast the worker is, compared with other programs (ARGS=--help for more)"
-	@echo "make detector  how soon a drop is found, and how often there is a false alarm (ARGS=--help for more)"
-	@echo "make build   write the wheel and the source distribution to dist/"
-	@echo "make setup   only make .venv and install what requirements.lock names"
-	@echo "make lock    resolve all requirements and Kafka's jars again"
-	@echo "make clean   remove .venv and what the tools left"
+	@echo "make demo      starts Kafka, an inbox and the worker, and shows how responses become alerts (ARGS=--help for more)"
+	@echo "make test      checks format, lint, types and imports, and then runs every test, on a Kafka of its own"
+	@echo "make thorough  runs the tests that take too long for make test, and Hypothesis' tests with ten times as many examples"
+	@echo "make check     checks format, lint, types and imports, and runs no test"
+	@echo "make format    lets ruff format the code and correct what it can"
+	@echo "make schemas   writes the JSON Schemas and the AsyncAPI document again"
+	@echo "make docs      writes the generated parts of the documents again"
+	@echo "make chaos     causes faults and bugs on purpose: nothing may be lost or counted twice (ARGS=--help for more)"
+	@echo "make clients   tests the worker with other Kafka clients, in every codec (ARGS=--help for more)"
+	@echo "make bench     measures how fast the worker is, compared with other programs (ARGS=--help for more)"
+	@echo "make detector  measures how soon a drop is found, and how often there is a false alarm (ARGS=--help for more)"
+	@echo "make build     writes the wheel and the source distribution to dist/"
+	@echo "make setup     only makes .venv and installs what requirements.lock names"
+	@echo "make lock      resolves all requirements and Kafka's jars again"
+	@echo "make clean     removes .venv and what the tools left"
 
 setup: $(STAMP)/setup
 
