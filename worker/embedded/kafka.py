@@ -58,7 +58,7 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,
 log.dirs={data_dir}
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
-auto.create.topics.enable=false
+auto.create.topics.enable={creates_topics}
 replica.fetch.max.bytes=33554432
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor={replicas}
@@ -96,8 +96,9 @@ class EmbeddedKafka:
     restart); `advertised_port` is the one it tells its clients, for a proxy in between. With `secured` it listens for
     TLS and logins as well, on ports of their own. A `data_dir` that is given is kept and used again; without one a
     temporary directory is, until `stop`. `java_options` are given to Java for this broker, instead of those that make
-    it use its cache of Kafka's classes. The broker dies with the thread that called `start`, on Linux also if that
-    ends by SIGKILL, and does not hear the terminal's Ctrl-C.
+    it use its cache of Kafka's classes. With `creates_topics`, which is Kafka's default, a question about a missing
+    topic creates it. The broker dies with the thread that called `start`, on Linux also if that ends by SIGKILL, and
+    does not hear the terminal's Ctrl-C.
     """
 
     def __init__(
@@ -110,8 +111,10 @@ class EmbeddedKafka:
         data_dir: Path | None = None,
         node: Node | None = None,
         java_options: Sequence[str] | None = None,
+        creates_topics: bool = False,
     ) -> None:
         self._java_options = java_options
+        self._creates_topics = creates_topics
         self._node = node or Node()
         self._progress = progress
         self._port = port
@@ -329,6 +332,7 @@ class EmbeddedKafka:
             advertised_port=self._advertised_port or port,
             secured="".join(f",{protocol}://{HOST}:{number}" for protocol, number in secured_ports.items()),
             data_dir=self._files / "log",
+            creates_topics=str(self._creates_topics).lower(),
         )
         if self._secured:
             text += self._secured.properties()

@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 from worker.errors import SettingsError
+from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings
 
 
@@ -31,6 +32,7 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     """Return the options of a plain aiokafka client. Raises SettingsError like `ssl_context`."""
+    create_no_topics()
     return {
         "bootstrap_servers": servers(kafka),
         "client_id": kafka.group,

@@ -6,6 +6,7 @@ from yarl import URL
 
 from worker.kafka import topics
 from worker.kafka.connection import servers, ssl_context
+from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings, Settings
 from worker.streams.ordered import OrderedTransport
 from worker.streams.recovery import DirectTables
@@ -39,6 +40,7 @@ class _App(faust.App):
 
 def make(settings: Settings, role: str, partitions: int) -> faust.App:
     """Return the app of a role; it is not started."""
+    create_no_topics()
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
     urls = [URL(f"kafka://{server}") for server in servers(kafka)]
