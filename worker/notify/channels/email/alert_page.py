@@ -70,7 +70,7 @@ def _customer(alert: Alert, words: Words) -> Section:
             Row(words.phone, phone or words.not_given, call(phone)),
             Row(words.email, email or words.not_given, write_to(email)),
             Row(words.customer_id, field(alert.customer_id)),
-            *(Row(label, field(value)) for label, value in if_known if field(value)),
+            *(Row(label, shown) for label, value in if_known if (shown := field(value))),
         ],
     )
 
@@ -82,7 +82,7 @@ def _answer(alert: Alert, words: Words, letterhead: Letterhead) -> Section:
         (words.touchpoint, alert.touchpoint),
         (words.survey, alert.survey_id),
     ]
-    return Section(words.answer, [Row(label, field(value)) for label, value in known if field(value)])
+    return Section(words.answer, [Row(label, shown) for label, value in known if (shown := field(value))])
 
 
 def _earlier(answer: EarlierAnswer, words: Words, letterhead: Letterhead) -> str:

@@ -21,7 +21,7 @@ from worker.notify.channels.email.incident_page import incident_page
 from worker.notify.channels.email.language import WORDS
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.page import FIELD, field
-from worker.notify.channels.email.plain_text import header_line, quoted, wrapped
+from worker.notify.channels.email.plain_text import header_line, quoted, titled, wrapped
 from worker.notify.notice import Notice
 from worker.notify.routing import Route
 
@@ -33,7 +33,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-_TEMPLATES.filters.update(wrapped=wrapped, quoted=quoted)
+_TEMPLATES.filters.update(quoted=quoted, titled=titled, wrapped=wrapped)
 
 
 def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Letterhead) -> EmailMessage:

@@ -1,16 +1,16 @@
 """Text from outside, made fit for a mail: no control characters, no invisible direction changes, bounded."""
 
 import re
-import textwrap
 import unicodedata
 
 #: RFC 5322 allows 78; 72 leaves room for a few levels of quoting in replies.
 COLUMNS = 72
 ELLIPSIS = "…"
 
-_LINE_ENDS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-# Embeddings, overrides and isolates of writing direction can make a text read as another one.
-_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Controls (Cc), halves of surrogate pairs (Cs), and embeddings, overrides and isolates of writing direction, which can
+# make a text read as another one. Unicode guarantees that no version adds to Cc and Cs.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_SPACES = re.compile(" {2,}")
 #: Categories of Unicode that show nothing: controls, format characters, halves of pairs, what is not assigned, spaces.
 _UNSEEN = frozenset(["Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"])
 #: Letters and marks that show nothing by themselves either: fillers, the blank of Braille, variation selectors.
@@ -19,7 +19,7 @@ _FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | set(m
 
 def one_line(text: str, limit: int) -> str:
     """Return the text on one line, with single spaces, at most `limit` characters long; empty if it shows nothing."""
-    return shortened(_visible(_printable(_LINE_ENDS.sub(" ", text))), limit)
+    return shortened(_visible(_printable(" ".join(text.splitlines()))), limit)
 
 
 def header_line(text: str, limit: int) -> str:
@@ -36,7 +36,7 @@ def lines(text: str) -> str:
 
     A line that shows nothing is an empty one.
     """
-    rows = [_visible(_printable(row)) for row in _LINE_ENDS.split(text)]
+    rows = [_visible(_printable(row)) for row in text.splitlines()]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(rows)).strip("\n")
 
 
@@ -45,23 +45,17 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
+def titled(text: str) -> str:
+    """Return a title of one line, underlined."""
+    return f"{text}\n{'-' * len(text)}"
+
+
 def wrapped(text: str, first: str = "", then: str = "") -> str:
     """Return each line folded at 72 columns, its first row prefixed by `first`, the others by `then`.
 
-    Words are never broken: an address must stay whole.
+    Words are never broken: an address must stay whole. The text has no controls but newlines, as `lines` leaves it.
     """
-    return "\n".join(
-        textwrap.fill(
-            line,
-            COLUMNS,
-            initial_indent=first,
-            subsequent_indent=then,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        or first.rstrip()
-        for line in text.split("\n")
-    )
+    return "\n".join([_filled(line, first, then) for line in text.split("\n")])
 
 
 def quoted(text: str) -> str:
@@ -69,12 +63,33 @@ def quoted(text: str) -> str:
     return wrapped(text, "> ", "> ")
 
 
+def _filled(line: str, first: str, then: str) -> str:
+    """Return one line folded, as textwrap does it, which takes ten times as long."""
+    if not line:
+        return first.rstrip()
+    rows: list[str] = []
+    begin, indent, width = 0, first, COLUMNS - len(first)
+    while len(line) - begin > width:
+        end = line.rfind(" ", begin, begin + width + 1)
+        if end < 0:  # a word that is wider than the row stands alone in it
+            end = line.find(" ", begin + width)
+        if end < 0:
+            break
+        rows.append(indent + line[begin:end])
+        begin, indent, width = end + 1, then, COLUMNS - len(then)
+    return "\n".join([*rows, indent + line[begin:]])
+
+
 def _visible(text: str) -> str:
     """Return the text, or nothing if all of its characters are invisible ones."""
+    if "!" <= text[:1] <= "~":  # all of ASCII between these shows something
+        return text
     seen = any(c not in _FILLERS and unicodedata.category(c) not in _UNSEEN for c in text)
     return text if seen else ""
 
 
 def _printable(text: str) -> str:
-    kept = (" " if c == "\t" else c for c in text if c not in _DIRECTIONS)
-    return re.sub(" {2,}", " ", "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cs"))).strip()
+    """Return the text without what cannot be printed, without blank ends, and with single spaces."""
+    if not text.isprintable():
+        text = _UNPRINTABLE.sub("", text.replace("\t", " "))
+    return (_SPACES.sub(" ", text) if "  " in text else text).strip()
