@@ -4,8 +4,7 @@ import argparse
 import asyncio
 import uuid
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
+from email.utils import format_datetime
 
 from aiokafka.errors import KafkaError
 
@@ -14,6 +13,8 @@ from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
 from worker.kafka import topics
 from worker.logs import counted
+from worker.notify.channels.email import headers
+from worker.notify.channels.email.mail import Mail, text_part
 from worker.notify.channels.email.smtp import EmailChannel
 from worker.settings import Settings, source
 
@@ -108,17 +109,20 @@ async def _mail_server(settings: Settings) -> bool:
 
 async def _test_mail(settings: Settings, receiver: str) -> bool:
     letterhead = settings.email.letterhead
-    message = EmailMessage()
-    message["From"] = Address(letterhead.sender_name, addr_spec=letterhead.sender)
-    message["To"] = receiver
-    message["Subject"] = "Test mail of the detractor alerting worker"
-    message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = f"<{uuid.uuid4()}@{letterhead.domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content("This mail shows that alerts can be sent. No customer is unhappy.\n")
+    head = [
+        headers.addresses("From", [(letterhead.sender_name, letterhead.sender)]),
+        headers.addresses("To", [("", receiver)]),
+        headers.text("Subject", "Test mail of the detractor alerting worker"),
+        headers.plain("Date", format_datetime(datetime.now(UTC))),
+        headers.plain("Message-ID", f"<{uuid.uuid4()}@{letterhead.domain}>"),
+        headers.plain("Auto-Submitted", "auto-generated"),
+        headers.plain("MIME-Version", "1.0"),
+    ]
+    body = text_part("This mail shows that alerts can be sent. No customer is unhappy.")
+    mail = Mail(letterhead.sender, [receiver], "".join(head).encode("ascii") + body)
     channel = EmailChannel(settings.smtp)
     try:
-        await channel.send(message)
+        await channel.send(mail)
     except DeliveryError as error:
         return _said("mail", f"failed: {error.reason}{': ' if error.hint else ''}{error.hint}", fine=False)
     finally:

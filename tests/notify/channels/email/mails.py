@@ -34,13 +34,13 @@ def mail(
 ) -> EmailMessage:
     """Return the mail as a receiver gets it: through bytes."""
     sent = compose(told, route, delivery_id=DELIVERY, letterhead=Letterhead(sender, language))
-    received = message_from_bytes(wire(sent), policy=policy.default)
-    assert isinstance(received, EmailMessage)
-    return received
+    return received(sent.data)
 
 
-def wire(message: EmailMessage) -> bytes:
-    return message.as_bytes(policy=policy.SMTP.clone(cte_type="7bit"))
+def received(data: bytes) -> EmailMessage:
+    message = message_from_bytes(data, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
 
 
 def part(message: EmailMessage, kind: str) -> str:
@@ -52,8 +52,7 @@ def part(message: EmailMessage, kind: str) -> str:
 
 
 def subject(message: EmailMessage) -> str:
-    """Return the subject; Python may fold it before its first word, and then leaves that space in."""
-    return str(message["Subject"]).lstrip()
+    return str(message["Subject"])
 
 
 class Elements(HTMLParser):

@@ -6,7 +6,6 @@ import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydantic import SecretStr, ValidationError
 
 from worker.errors import DeliveryError, SettingsError
 from worker.notify.channels.email import smtp as email
+from worker.notify.channels.email.mail import Mail
 from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
 
 # aiosmtpd names its hooks handle_MAIL and passes them more than is needed here.
@@ -143,13 +143,10 @@ async def channel_to(port: int, **changes: Any) -> AsyncIterator[EmailChannel]:
         await channel.aclose()
 
 
-def a_mail(*to: str) -> EmailMessage:
-    message = EmailMessage()
-    message["From"] = "nps@example.org"
-    message["To"] = ", ".join(to or ("support@example.org",))
-    message["Message-ID"] = "<1@example.org>"
-    message.set_content("Réponse\n.\nfin", cte="quoted-printable")
-    return message
+def a_mail(*to: str, text: str = "R=C3=A9ponse\n.\nfin") -> Mail:
+    head = "From: nps@example.org\nMessage-ID: <1@example.org>\nContent-Transfer-Encoding: quoted-printable\n"
+    data = f"{head}\n{text}\n".replace("\n", "\r\n").encode()
+    return Mail("nps@example.org", to or ("support@example.org",), data)
 
 
 async def failure(sending: Awaitable[None]) -> DeliveryError:
@@ -759,10 +756,8 @@ async def test_but_not_for_ever(script: Script) -> None:
 
 
 async def test_lines_of_dots_arrive_as_they_are(script: Script) -> None:
-    message = a_mail()
-    message.set_content(".\n..\n.a", cte="7bit")
     async with smtpd(script) as port, channel_to(port) as channel:
-        await channel.send(message)
+        await channel.send(a_mail(text=".\n..\n.a"))
 
     content = script.mails[0].content
     assert isinstance(content, bytes)

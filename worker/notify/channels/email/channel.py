@@ -23,8 +23,8 @@ class Email:
 
     async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a mail, whose Message-ID follows from `delivery_id`. Raise DeliveryError if it is not accepted."""
-        message = compose(notice, address.route, delivery_id=delivery_id, letterhead=self._letterhead)
-        await self._server.send(message, address.receivers, begun)
+        mail = compose(notice, address.route, delivery_id=delivery_id, letterhead=self._letterhead)
+        await self._server.send(mail, address.receivers, begun)
 
     async def aclose(self) -> None:
         """Close the connections to the mail server."""

@@ -18,11 +18,8 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from email import policy
-from email.headerregistry import AddressHeader
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from aiosmtplib import (
     SMTP,
@@ -41,9 +38,7 @@ from pydantic import Field, SecretStr, model_validator
 from worker.address import is_loopback, without_repeats
 from worker.errors import DeliveryError, SettingsError
 from worker.flow.policy import Section
-
-#: 7-bit passes every server, so nothing has to be negotiated before the bytes are known.
-_WIRE = policy.SMTP.clone(cte_type="7bit")
+from worker.notify.channels.email.mail import Mail
 
 #: RFC 5321, 4.2: "start mail input", "completed", and from where on a refusal is for good.
 _GO_AHEAD, _DONE, _PERMANENT = 354, 250, 500
@@ -176,10 +171,8 @@ class EmailChannel:
         self._kept: list[_Kept] = []
         self._closed = False
 
-    async def send(
-        self, message: EmailMessage, to: Sequence[str] | None = None, begun: Callable[[], None] = lambda: None
-    ) -> None:
-        """Hand the mail over to the server for the receivers in `to`, by default those of its To header.
+    async def send(self, mail: Mail, to: Sequence[str] | None = None, begun: Callable[[], None] = lambda: None) -> None:
+        """Hand the mail over to the server for the receivers in `to`, by default all of its own.
 
         Return when the server has accepted it for every receiver. Raise DeliveryError otherwise; when only some
         receivers were refused, `retry_to` names those worth another attempt (4xx), and the others have it or will never
@@ -188,13 +181,11 @@ class EmailChannel:
 
         `begun` is called when the server has accepted MAIL: what comes after that says nothing about the server.
         """
-        sender = _addresses(message, "From")[0]
-        receivers = without_repeats(_addresses(message, "To") if to is None else to)
+        receivers = without_repeats(mail.receivers if to is None else to)
         if not receivers:
             raise ValueError("a mail needs a receiver")
-        data = message.as_bytes(policy=_WIRE)
         async with self._free:
-            refused = await self._hand_over(sender, receivers, data, begun)
+            refused = await self._hand_over(mail.sender, receivers, mail.data, begun)
         if refused:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
@@ -446,10 +437,6 @@ def _verdict(code: int) -> DeliveryError:
 def _is_reply(code: int) -> bool:
     """Say whether this is a refusal that SMTP knows; aiosmtplib's -1, for one, is not."""
     return 400 <= code < 600
-
-
-def _addresses(message: EmailMessage, header: str) -> list[str]:
-    return [address.addr_spec for address in cast(AddressHeader, message[header]).addresses]
 
 
 def _own_name() -> str:
