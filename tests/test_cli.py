@@ -281,7 +281,7 @@ def test_the_demo_says_which_package_it_lacks(
         monkeypatch.delitem(sys.modules, name)
 
     assert main(["demo", "--once"]) == 1
-    assert "detractor-worker[embedded]" in capsys.readouterr().err
+    assert "pip install '.[embedded]' in the project" in capsys.readouterr().err
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:

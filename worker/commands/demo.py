@@ -72,7 +72,11 @@ def _demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     try:
         from worker.demo import show  # noqa: PLC0415 - the demo's packages are an extra
     except ModuleNotFoundError as error:
-        print(f"the demo needs the package {error.name}: pip install 'detractor-worker[embedded]'", file=sys.stderr)
+        print(
+            f"the demo needs the package {error.name}: use make demo, or pip install '.[embedded]' in the project's "
+            "directory",
+            file=sys.stderr,
+        )
         return Exit.FAILED
     wanted = show.Asked(asked.input, asked.rate, asked.kafka, asked.mails, asked.json)
     return show.main(wanted, once=asked.once)
