@@ -517,6 +517,25 @@ def run_program(
     return subprocess.run(program, stdout=stdout, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
 
 
+def test_ctrl_c_while_a_command_is_being_loaded_ends_it_without_a_traceback() -> None:
+    code = """
+import os, signal, sys
+from worker.__main__ import main
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "worker.commands":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.argv = ["worker", "settings"]
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (BrokenPipeError(), 141)], ids=repr)
 def test_an_interrupted_command_ends_without_a_traceback(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int

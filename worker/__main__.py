@@ -15,13 +15,23 @@ def main() -> int:
     if sys.argv[1:2] == ["run"]:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
+    elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as it is in the background
+        signal.signal(signal.SIGINT, _interrupt)
     from worker import cli  # noqa: PLC0415 - after the signals
 
+    if signal.getsignal(signal.SIGINT) is _interrupt:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return cli.main()
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
     os._exit(0)  # an exception could be swallowed by whatever is being imported
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End as a command that Ctrl-C interrupts later ends, without the traceback of an import."""
+    os.write(sys.stderr.fileno(), b"interrupted\n")
+    os._exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":
