@@ -169,9 +169,9 @@ AcceptedTimeIfAny = Annotated[
 _SCORE: JsonSchemaValue = {"type": "integer", "minimum": 0, "maximum": 10}
 AcceptedScore = Annotated[int, _Wire(_whole(0, 10), _SCORE, _SCORE)]
 
-# Some count revisions in milliseconds since 1970.
+# Some count revisions in milliseconds since 1970. An absent revision may be null, which a field with OR_NULL accepts.
 _REVISION: JsonSchemaValue = {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**53}
-AcceptedRevision = Annotated[int, _Wire(_whole(0, 2**53 - 1), _REVISION, _REVISION)]
+AcceptedRevision = Annotated[int, _Wire(_whole(0, 2**53 - 1), _any_of(_REVISION, _NULL), _REVISION)]
 
 OR_NULL = _OrNull()
 OR_EMPTY = _OrEmpty()

@@ -25,8 +25,8 @@ class Customer(Event):
     """What a call-back needs to know of the customer who answered."""
 
     name: AcceptedText = Field(default=None, description="How to address the customer.")
-    email: AcceptedText = None
-    phone: AcceptedText = None
+    email: AcceptedText = Field(default=None, description="The customer's e-mail address.")
+    phone: AcceptedText = Field(default=None, description="The customer's phone number.")
     tier: AcceptedText = Field(default=None, description="The customer's commercial tier, such as 'vip'.")
     owner: AcceptedText = Field(default=None, description="Who looks after this customer.")
 
@@ -69,19 +69,19 @@ class Response(Event):
     If a part may be absent, null counts as absent. In place of an object, an empty list counts as absent, too.
     """
 
-    response_id: AcceptedId
+    response_id: AcceptedId = Field(description="The id of the answer. No other answer of the customer has it.")
     revision: Annotated[AcceptedRevision, OR_NULL] = Field(
         default=0, description="0 for the answer as it was given first; each correction has a higher number."
     )
-    survey_id: AcceptedId
+    survey_id: AcceptedId = Field(description="The id of the survey. Surveys are counted like segments.")
     customer_id: Annotated[AcceptedIdOrEmpty, OR_NULL] = Field(
         default="",
         description="A pseudonymous id, never an address. It is also the record's key. It is required unless "
         "`anonymous` is true. Then an empty id counts as absent.",
         json_schema_extra=absent_or_null,
     )
-    score: AcceptedScore
-    comment: AcceptedText = None
+    score: AcceptedScore = Field(description="The score that the customer gave, a whole number from 0 to 10.")
+    comment: AcceptedText = Field(default=None, description="What the customer wrote.")
     language: AcceptedLanguage = Field(
         default=None,
         description="The language as a BCP 47 tag, such as 'fr' or 'en-GB'. A tag of more than 35 characters is "

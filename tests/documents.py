@@ -87,16 +87,21 @@ def _anchors(text: str) -> set[str]:
 def wrong_names(text: str) -> list[str]:
     """Return what a document names that is not there: targets of make, commands, options, settings, files."""
     options = _Options()
-    settings = _settings()
+    settings, fields = _settings(), _fields_of_a_response()
     wrong: list[str] = []
     for code in _code(text):
         wrong += options.wrong(code)
-        if _DOTTED.fullmatch(code) and code not in settings and not _NO_SETTING.fullmatch(code):
+        if _DOTTED.fullmatch(code) and code not in settings | fields and not _NO_SETTING.fullmatch(code):
             wrong.append(f"setting {code}")
         wrong += [f"variable {found}" for found in _VARIABLE.findall(code) if not _is_variable(found, settings)]
         if _FILE.fullmatch(code) and not (ROOT / code).exists():
             wrong.append(f"file {code}")
     return wrong
+
+
+def _fields_of_a_response() -> set[str]:
+    """Return the names of fields, which are written like settings where they are in an object."""
+    return {line.split("`")[1] for line in docs.fields().splitlines() if line.startswith("| `")}
 
 
 def _code(text: str) -> Iterator[str]:

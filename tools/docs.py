@@ -7,12 +7,16 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from grimp import ImportGraph, build_graph
+from pydantic import BaseModel
 
+from schemas import examples as examples_of_events
 from schemas.catalog import CONTRACTS, Contract
+from schemas.response import Response
 from worker import reference
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +55,25 @@ def settings() -> str:
         default = f"`{setting.default}`" if setting.default is not None else ""
         lines.append(f"| `{setting.key}` | {default} | {setting.meaning.replace('|', '/')} |")
     return "\n".join(lines)
+
+
+def fields() -> str:
+    """Return the table of the fields of a response, those of the objects in it included."""
+    lines = ["| field | example | meaning |", "|---|---|---|"]
+    return "\n".join([*lines, *_fields(Response, examples_of_events.RESPONSE, "")])
+
+
+def _fields(model: type[BaseModel], example: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        value = example.get(name, field.default)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, value, f"{prefix}{name}.")
+            continue
+        if not field.description:
+            raise ValueError(f"{prefix}{name} needs a description")
+        needed = " **It must be there.**" if field.is_required() else ""
+        shown = json.dumps(value, ensure_ascii=False)
+        yield f"| `{prefix}{name}` | `{shown}` | {field.description.replace('|', '/')}{needed} |"
 
 
 def producer() -> str:
@@ -125,6 +148,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "topics": topics,
     "examples": examples,
     "settings": settings,
+    "fields": fields,
     "producer": producer,
     "rooms": rooms,
     "decisions": decisions,

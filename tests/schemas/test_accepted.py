@@ -95,3 +95,11 @@ def _holds(body: Any) -> bool:
 def test_the_schema_and_the_worker_agree_on_any_body(body: dict[str, Any]) -> None:
     for made in (body, _usual | body):
         assert _holds(made) == _is_accepted(made)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in SCHEMA["properties"] if name not in SCHEMA["required"]))
+def test_null_for_any_part_that_may_be_absent_is_in_the_schema(name: str) -> None:
+    body = _usual | {"score": 0, "responded_at": TIMES[0], "anonymous": name == "customer_id", name: None}
+
+    assert _validator.is_valid(body)
+    assert _is_accepted(body)
