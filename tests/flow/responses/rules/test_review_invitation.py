@@ -1,11 +1,13 @@
 """Who is invited to a review, and each reason why others are not."""
 
+import re
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from flow.records import DAY, NOW, POLICY, earlier, facts, happy
 
-from schemas.decision import Category
+from schemas.decision import Category, Outcome
 from schemas.emitted import to_json
 from schemas.invitation import Invitation
 from worker.flow.ids import make_id
@@ -165,3 +167,15 @@ def test_the_id_depends_on_customer_and_response_alone() -> None:
 def test_the_language_of_an_invitation_has_nothing_that_cannot_be_seen() -> None:
     assert invitation(language="\u202efr\x00").language == "fr"
     assert invitation(language="\x00").language is None
+
+
+def test_the_document_names_each_reason() -> None:
+    root = Path(__file__).parents[4]
+    text = (root / "docs/invitations.md").read_text()
+    reasons = set(
+        re.findall(r'return "(\w+)"', (root / "worker/flow/responses/rules/review_invitation.py").read_text())
+    )
+    held = {Outcome.SUSPECT_SCANNER, Outcome.DOUBLE_CLICK}
+
+    assert {"quarantine", "no_url"} <= reasons
+    assert [reason for reason in sorted(reasons | held) if f"`{reason}`" not in text] == []
