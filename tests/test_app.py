@@ -11,8 +11,11 @@ from worker import app
 from worker.app import Worker, serving
 from worker.errors import Fatal, StateNotDurable, StopTimedOut
 from worker.kafka import topics
-from worker.service import Failure
+from worker.roles import build
+from worker.roles.surroundings import Surroundings
+from worker.service import Failure, Service
 from worker.settings import Settings
+from worker.streams.shell import Shell
 
 GONE = StateNotDurable("the topic is gone")
 
@@ -88,8 +91,8 @@ async def test_a_worker_without_faust_is_ready_when_its_services_are() -> None:
             service.ready = True
             ready.append(worker.ready)
         assert [False, False, True] == ready
-        assert worker.shells == {}
-        assert worker.courier is None
+        assert worker.of(Double) == {"page": services[-1]}
+        assert worker.of(Shell) == {}
 
 
 async def test_a_worker_without_services_is_not_ready_and_does_not_fail() -> None:
@@ -181,18 +184,23 @@ async def test_a_stop_while_kafka_is_waited_for_is_heeded_although_a_library_swa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = asyncio.Event()
+    role: Any = "page"
 
     async def ensure(_: Settings) -> None:
         asked.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
 
+    async def needs_kafka(surroundings: Surroundings) -> list[Service]:
+        await surroundings.kafka()
+        pytest.fail("the stop was not heeded")
+
     async def start() -> None:
-        async with app.running(Settings.model_construct()):
+        async with app.running(Settings.model_construct(), role):
             pass
 
     monkeypatch.setattr(topics, "ensure", ensure)
-    monkeypatch.setattr(app, "build", lambda *_: {})
+    monkeypatch.setattr(build, "ROLES", {role: needs_kafka})
     starting = asyncio.create_task(start())
     await asked.wait()
     starting.cancel()

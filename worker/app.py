@@ -8,22 +8,21 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
-from worker.kafka import topics
 from worker.roles import Role
 from worker.roles.build import build
-from worker.roles.courier import Courier
+from worker.roles.surroundings import Surroundings
 from worker.service import Service
 from worker.settings import Settings
 from worker.status import report
-from worker.streams.shell import Shell
 
 log = logging.getLogger(__name__)
+
+S = TypeVar("S")
 
 #: How long a stop may take, in seconds: less than orchestrators wait before they kill; and after something fatal.
 _STOP_SECONDS = 25.0
@@ -57,20 +56,14 @@ class Worker:
         services = list(self)
         return bool(services) and all(service.ready for service in services)
 
-    @property
-    def shells(self) -> dict[str, Shell]:
-        """The Faust shells, by role; a role may have none."""
+    def of(self, kind: type[S]) -> dict[str, S]:
+        """Return the service of this kind of each role that has one, by role. No role has two."""
         return {
             role: service
             for role, services in self.services.items()
             for service in services
-            if isinstance(service, Shell)
+            if isinstance(service, kind)
         }
-
-    @property
-    def courier(self) -> Courier | None:
-        """The courier; None if no role of this worker sends mail."""
-        return next((service for service in self if isinstance(service, Courier)), None)
 
     def __iter__(self) -> Iterator[Service]:
         return (service for services in self.services.values() for service in services)
@@ -82,10 +75,12 @@ async def _never() -> None:
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
-    """Start a worker, after waiting for Kafka if need be. At the end, finish what is in hand, commit offsets, stop."""
-    kafka = await topics.ensure(settings)
-    raise_if_cancelled()
-    async with serving(Worker(build(role, settings, kafka, clock or SystemClock()))) as worker:
+    """Start a worker, after waiting for Kafka if its roles need it.
+
+    At the end, finish what is in hand, commit offsets, stop.
+    """
+    services = await build(role, Surroundings(settings, clock or SystemClock()))
+    async with serving(Worker(services)) as worker:
         yield worker
 
 

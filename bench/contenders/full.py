@@ -9,6 +9,7 @@ from worker.flow import events
 from worker.kafka import topics
 from worker.roles import process
 from worker.settings import KafkaSettings, Settings
+from worker.streams.shell import Shell
 
 LOOK_SECONDS = 0.005
 _ASK_SECONDS = 0.1
@@ -32,7 +33,7 @@ async def main(task: Task) -> None:
     meter = Meter()
     settings = settings_for(task)
     async with running(settings, "process") as worker, Progress(settings, worker) as progress:
-        consumer = worker.shells[process.ROLE].consumer
+        consumer = worker.of(Shell)[process.ROLE].consumer
         while not worker.ready or sum(consumer.due(task.topic).values()) < task.before:  # noqa: ASYNC110 - no event
             await asyncio.sleep(LOOK_SECONDS)
         meter.begin()

@@ -19,6 +19,7 @@ from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import AlertPolicy, BurstPolicy, InvitationPolicy, Platform
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
+from worker.streams.shell import Shell
 from worker.streams.table import PartitionedStore
 
 #: Most tests have several answers of one customer at the same time.
@@ -70,7 +71,7 @@ class Bench:
 
     def rows(self, table: str) -> dict[bytes, bytes]:
         """Return the rows that the worker holds of a table."""
-        shells = self.worker.shells.values()
+        shells = self.worker.of(Shell).values()
         found = next(shell.tables[table] for shell in shells if table in shell.tables)
         partitions = cast(PartitionedStore, found.data).partitions
         return {key: row for partition in partitions.values() for key, row in partition.rows.items()}

@@ -11,6 +11,7 @@ from integration.conftest import StartBench
 
 from worker import logs
 from worker.streams.membership import MemberThread
+from worker.streams.shell import Shell
 
 #: What Faust waits for before it takes a partition for stuck: five minutes.
 _TIMEOUTS = (
@@ -68,7 +69,7 @@ async def test_an_idle_worker_logs_nothing_above_info(bench: StartBench, caplog:
 async def test_a_pause_of_some_seconds_is_no_error(bench: StartBench, caplog: pytest.LogCaptureFixture) -> None:
     """As a busy machine or a frozen container makes one."""
     async with bench() as worker:
-        for shell in worker.worker.shells.values():
+        for shell in worker.worker.of(Shell).values():
             shell.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 4.0)
         await asyncio.sleep(_IDLE_SECONDS + 3)
     assert alarms(caplog) == []

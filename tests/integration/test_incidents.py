@@ -15,6 +15,7 @@ from worker.flow.messages import tick
 from worker.flow.policy import SegmentPolicy
 from worker.kafka import topics
 from worker.settings import KafkaSettings
+from worker.streams.shell import Shell
 
 DESKS = ("pay", "send", "help")
 GOOD = [10, 8, 10, 3, 9, 8, 10, 10, 7, 5]
@@ -46,14 +47,14 @@ async def let_time_pass(bench: Bench, until: datetime | None = None) -> None:
     """Publish a tick to each partition of segments, as workers do: of now, or of another time."""
     stamp = None if until is None else int(until.timestamp() * 1_000)
     topic = f"{bench.settings.topic_prefix}.tallies"
-    for partition in range(bench.worker.shells["process"].partitions):
+    for partition in range(bench.worker.of(Shell)["process"].partitions):
         await bench.producer.send_and_wait(topic, b"", key=tick.KEY, partition=partition, timestamp_ms=stamp)
     await bench.settle()
 
 
 async def ticked(bench: Bench) -> None:
     """Wait for the worker's own ticks, which come when it has started; the next ones come in an hour."""
-    while len(await bench.read("tallies")) < bench.worker.shells["process"].partitions:  # noqa: ASYNC110 - Kafka raises no event
+    while len(await bench.read("tallies")) < bench.worker.of(Shell)["process"].partitions:  # noqa: ASYNC110 - Kafka raises no event
         await asyncio.sleep(0.05)
 
 

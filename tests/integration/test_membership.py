@@ -18,6 +18,7 @@ from worker.errors import MembershipLost
 from worker.kafka import topics
 from worker.settings import KafkaSettings, Settings
 from worker.streams.membership import MemberThread
+from worker.streams.shell import Shell
 
 
 def settings_of(kafka: EmbeddedKafka, inbox: Inbox, name: str, **changes: Any) -> Settings:
@@ -34,7 +35,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def partitions(worker: Worker) -> dict[str, int]:
     """Return how many partitions of the responses and of the alerts a worker has."""
-    process, notify = worker.shells["process"], worker.shells["notify"]
+    process, notify = worker.of(Shell)["process"], worker.of(Shell)["notify"]
     return {
         "responses": len(process.consumer.due(process.topic_name("responses"))),
         "alerts": len(notify.consumer.due(notify.topic_name("alerts"))),
@@ -109,8 +110,8 @@ async def test_who_has_stood_by_for_an_hour_takes_over(kafka: EmbeddedKafka, inb
     settings = settings_of(kafka, inbox, "standing-by", partitions=1)
     async with AsyncExitStack() as one, AsyncExitStack() as other:
         stacks = {stack: await stack.enter_async_context(running(settings, "process")) for stack in (one, other)}
-        shares = {stack: worker.shells["process"].consumer for stack, worker in stacks.items()}
-        topic = stacks[one].shells["process"].topic_name("responses")
+        shares = {stack: worker.of(Shell)["process"].consumer for stack, worker in stacks.items()}
+        topic = stacks[one].of(Shell)["process"].topic_name("responses")
         async with asyncio.timeout(300):
             await until(lambda: all(worker.ready for worker in stacks.values()))
             await until(lambda: sorted(len(share.due(topic)) for share in shares.values()) == [0, 1])

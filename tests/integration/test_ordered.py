@@ -10,6 +10,7 @@ from faust.types import TP
 from integration.conftest import Bench, StartBench
 
 from worker.app import running as running_worker
+from worker.streams.shell import Shell
 from worker.streams.transactions import Known, OpenTransactions
 
 
@@ -55,7 +56,7 @@ async def test_a_publishers_transaction_that_stays_open_is_said_and_what_waits_b
 ) -> None:
     async with bench() as running:
         topic = f"{running.settings.topic_prefix}.responses"
-        consumer = running.worker.shells["process"].consumer
+        consumer = running.worker.of(Shell)["process"].consumer
         transactions = OpenTransactions(consumer.known)
         publisher = AIOKafkaProducer(
             bootstrap_servers=running.settings.kafka.bootstrap_servers, transactional_id=f"{topic}-slow"
@@ -124,7 +125,7 @@ async def test_a_second_worker_takes_its_share_and_gives_it_back(bench: StartBen
 
         await publish(50)
         async with running_worker(running.settings, "process") as second:
-            shells = running.worker.shells["process"], second.shells["process"]
+            shells = running.worker.of(Shell)["process"], second.of(Shell)["process"]
             await publish(50)
             topic = shells[0].topic_name("responses")
             while sorted(len(shell.consumer.due(topic)) for shell in shells) != [2, 2]:

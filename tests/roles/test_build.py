@@ -1,6 +1,6 @@
 """The list of roles: every place that knows the roles knows the same ones, and each is built of its services."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -10,7 +10,8 @@ from worker.kafka import topics
 from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
-from worker.service import Background
+from worker.roles.surroundings import Surroundings
+from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import RestatesView
 from worker.streams.shell import Shell
@@ -29,8 +30,17 @@ def test_a_process_runs_the_role_that_is_asked_for_or_all(role: Role) -> None:
     assert names("all") == NAMES
 
 
-async def test_what_a_worker_of_all_roles_consists_of() -> None:
-    built = build("all", Settings.model_construct(), topics.Found("cluster", 1), SystemClock())
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
+    async def ensure(_: Settings) -> topics.Found:
+        return topics.Found("cluster", 1)
+
+    monkeypatch.setattr(topics, "ensure", ensure)
+    return Surroundings(Settings.model_construct(), SystemClock())
+
+
+async def test_what_a_worker_of_all_roles_consists_of(surroundings: Surroundings) -> None:
+    built = await build("all", surroundings)
 
     assert {role: [type(service) for service in services] for role, services in built.items()} == {
         "process": [Shell, Background, Background, Background],
@@ -39,8 +49,30 @@ async def test_what_a_worker_of_all_roles_consists_of() -> None:
     }
 
 
-async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_it_shows() -> None:
-    built = build("all", Settings.model_construct(), topics.Found("cluster", 1), SystemClock())
+async def test_kafka_is_waited_for_once_and_by_roles_only_that_need_it(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """integration/test_page.py runs such a role."""
+
+    async def page(_: Surroundings) -> list[Service]:
+        return []
+
+    role: Any = "page"
+    monkeypatch.setattr("worker.roles.build.ROLES", {role: page})
+    assert await build(role, surroundings) == {"page": [], "watches": []}
+    unasked = surroundings.kafka_found
+    assert unasked is None
+
+    found = await surroundings.kafka()
+    assert found is await surroundings.kafka() is surroundings.kafka_found
+    [watch] = (await build(role, surroundings))["watches"]
+    assert isinstance(watch, Background)
+
+
+async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_it_shows(
+    surroundings: Surroundings,
+) -> None:
+    built = await build("all", surroundings)
     tables = {
         name: [type(observer) for observer in table._observers]
         for services in built.values()

@@ -6,7 +6,9 @@ from typing import Self
 from worker.app import Worker
 from worker.flow import events
 from worker.kafka import reading
+from worker.roles.courier import Courier
 from worker.settings import Settings
+from worker.streams.shell import Shell
 
 #: In the order in which records travel: what is done upstream can only add to what is behind it.
 _STAGES = (
@@ -42,13 +44,12 @@ class Progress:
         Looked at in the order of travel, so that zero means zero: everything is processed and delivered.
         """
         behind = await self.behind()
-        assert self._worker.courier is not None
-        return self._worker.courier.pending if behind == 0 else behind
+        return self._worker.of(Courier)["notify"].pending if behind == 0 else behind
 
     async def behind(self) -> int | None:
         """Return how many records of a topic this worker's roles have not processed; None before that is known."""
         for role, topic in _STAGES:
-            shell = self._worker.shells.get(role)
+            shell = self._worker.of(Shell).get(role)
             if shell is None:
                 continue
             name = shell.topic_name(topic)

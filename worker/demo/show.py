@@ -29,6 +29,7 @@ from worker.errors import WorkerError
 from worker.flow import events
 from worker.kafka.publishing import lines, publish
 from worker.kafka.topics import topic_name
+from worker.roles.courier import Courier
 from worker.settings import Settings
 
 _FRAMES_PER_SECOND = 4
@@ -193,8 +194,7 @@ async def _until_complete(environment: Environment, seen: Seen, published: "Publ
     until = time.monotonic() + _LAST_SECONDS
     while time.monotonic() < until:
         decided = seen.records.total() >= published.count
-        assert environment.worker.courier is not None
-        if decided and not seen.being_counted and not environment.worker.courier.pending:
+        if decided and not seen.being_counted and not environment.worker.of(Courier)["notify"].pending:
             return
         await asyncio.sleep(_POLL_SECONDS)
 

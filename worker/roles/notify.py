@@ -1,6 +1,5 @@
 """The notify role: alerts and incidents become pending mails in durable rows, and a courier sends what is due."""
 
-from worker.clock import Clock
 from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.kafka import topics
@@ -9,16 +8,17 @@ from worker.notify import planning
 from worker.notify.channels.email.channel import Email
 from worker.roles.courier import Courier
 from worker.roles.overfull import Overfull
+from worker.roles.surroundings import Surroundings
 from worker.service import Background, Service
-from worker.settings import Settings
 from worker.streams.shell import Shell
 
 ROLE = "notify"
 
 
-def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service]:
+async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services: its shell, the log's line a minute, and the courier."""
-    shell = Shell(settings, ROLE, kafka)
+    settings, clock = surroundings.settings, surroundings.clock
+    shell = Shell(settings, ROLE, await surroundings.kafka())
     email, routes = settings.email, settings.email.all_routes()
     planner = planning.Planner(routes, email.actions, settings.intake)
     table = shell.table(topics.OUTBOX)

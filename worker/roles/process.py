@@ -3,7 +3,6 @@
 from math import ceil
 from typing import NamedTuple
 
-from worker.clock import Clock
 from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.flow.incidents import road as watching
@@ -17,10 +16,10 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.rows import Fence, Partition
 from worker.roles.scales import warned_of_scales
 from worker.roles.surplus import Surplus
+from worker.roles.surroundings import Surroundings
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
 from worker.service import Background, Service
-from worker.settings import Settings
 from worker.streams.lane import Pace, View
 from worker.streams.shell import Shell
 from worker.streams.transactions import OpenTransactions
@@ -32,12 +31,13 @@ _SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
 _WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
 
 
-def build(settings: Settings, kafka: topics.Found, clock: Clock) -> list[Service]:
+async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services: its shell, the log's line a minute, and what makes its ticks.
 
     There are three stages: the first keyed by customer, the second by segment, and the third over all segments, in one
     partition.
     """
+    settings, clock, kafka = surroundings.settings, surroundings.clock, await surroundings.kafka()
     shell = Shell(settings, ROLE, kafka)
     policy, responses = settings.policy, shell.topic_name(events.RESPONSES)
     owner = partition_of(kafka.partitions)

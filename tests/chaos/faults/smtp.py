@@ -30,6 +30,7 @@ from worker.embedded.inbox import HOST, Answer, Cut, Drip, Inbox, Mail, Step
 from worker.flow.policy import AlertPolicy
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.routing import Route
+from worker.roles.courier import Courier
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
 #: How long a server may say nothing: where that is the fault; and elsewhere, where a busy machine must not be one.
@@ -165,8 +166,7 @@ class Office:
 
     async def rest(self) -> int | None:
         """Wait until nothing is to be done now; return when something will be, None if nothing is left."""
-        courier = self.worker.courier
-        assert courier is not None
+        courier = self.worker.of(Courier)["notify"]
         async with patience("the courier to rest"):
             while True:
                 until = courier.resting_until
@@ -204,8 +204,7 @@ async def _office(context: FaultContext, smtp: SmtpSettings, mails: int, clock: 
     try:
         async with producer, running(settings, clock=clock) as worker, Progress(settings, worker) as progress:
             if context.bug is not None:
-                assert worker.courier is not None
-                saboteur.spoil_channel(context.bug, worker.courier)
+                saboteur.spoil_channel(context.bug, worker.of(Courier)["notify"])
             yield Office(settings, worker, progress, producer, clock, log)
     finally:
         logger.removeHandler(log)
