@@ -352,7 +352,7 @@ def _logs_unchecked() -> None:
     async def nothing_else(*_: Any) -> dict[Any, int]:
         return {}
 
-    _instead(Shell, "_check_logs", nothing_else)
+    _instead(Shell, "check_logs", nothing_else)
 
 
 def _rebuild_mails_again() -> None:

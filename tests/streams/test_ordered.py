@@ -46,14 +46,17 @@ class Consumer(OrderedConsumer):
         self.chunk = 3
         self.earliest: dict[TP, int] = {}
         self.lost: list[tuple[TP, int]] = []
-        self.stands_at = lambda tp: self.committed[tp]
-        self.on_settled = lambda _: None
-        self.on_state_ahead = self.note
+        self.observer: Any = SimpleNamespace(
+            stands_at=lambda tp: self.committed[tp],
+            on_settled=lambda _: None,
+            on_state_ahead=self.note,
+            check_logs=self.compare,
+        )
+        self._observer = self.observer
         self.meanwhile: Callable[[], None] = lambda: None
         self._suspects, self._checking = set(), None
         self.others: list[Mapping[TP, int]] = []
         self.begins: dict[TP, int] = {}
-        self.check_logs = self.compare
         self.seeking: Callable[[], Any] = lambda: asyncio.sleep(0)
 
     def _is_changelog_tp(self, tp: TP) -> bool:
@@ -133,7 +136,7 @@ async def test_who_has_no_partition_any_more_stands_by(consumer: Consumer) -> No
     consumer.committed = {RESPONSES: 10}
     await consumer.perform_seek()
     settled: list[list[TP]] = []
-    consumer.on_settled = lambda tps: settled.append(list(tps))
+    consumer.observer.on_settled = lambda tps: settled.append(list(tps))
     consumer.committed = {}
     await consumer.perform_seek()
     assert (consumer.due("responses"), settled) == ({}, [[]])
@@ -179,7 +182,7 @@ async def test_a_committed_offset_ahead_of_its_state_is_found(
     consumer: Consumer, committed: int, stands_at: int, earliest: int, *, lost: bool
 ) -> None:
     consumer.committed, consumer.earliest = {RESPONSES: committed}, {RESPONSES: earliest}
-    consumer.stands_at = lambda _: stands_at
+    consumer.observer.stands_at = lambda _: stands_at
     await consumer.perform_seek()
     assert consumer.lost == ([(RESPONSES, committed)] if lost else [])
 
@@ -223,7 +226,7 @@ async def test_a_comparison_that_fails_is_not_kept_quiet(consumer: Consumer) -> 
         raise OSError
 
     failures: list[BaseException] = []
-    consumer.check_logs, consumer.on_failure = broken, failures.append
+    consumer.observer.check_logs, consumer.observer.on_failure = broken, failures.append
     consumer.suspect(RESPONSES)
     await poll(consumer)
     assert consumer._checking is not None

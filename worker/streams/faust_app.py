@@ -1,5 +1,8 @@
 """Faust's app as this worker needs it. The reasons for most settings are in ordered.py, table.py and recovery.py."""
 
+from functools import partial
+from typing import Any, cast
+
 import faust
 from faust import SASLCredentials, SSLCredentials
 from yarl import URL
@@ -8,6 +11,7 @@ from worker.kafka import topics
 from worker.kafka.connection import servers, ssl_context
 from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings, Settings
+from worker.streams.observer import ConsumerObserver
 from worker.streams.ordered import OrderedTransport
 from worker.streams.recovery import DirectTables
 
@@ -38,8 +42,8 @@ class _App(faust.App):
             super()._crash(reason)
 
 
-def make(settings: Settings, role: str, partitions: int) -> faust.App:
-    """Return the app of a role; it is not started."""
+def make(settings: Settings, role: str, partitions: int, observer: ConsumerObserver) -> faust.App:
+    """Return the app of a role; it is not started. `observer`: of its consumer, and of the recovery's failures."""
     create_no_topics()
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
@@ -63,7 +67,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         stream_wait_empty=True,
         stream_buffer_maxsize=64,
         store="memory://",
-        TableManager=DirectTables,
+        TableManager=cast(Any, partial(DirectTables, on_failure=observer.on_failure)),
         table_standby_replicas=0,
         # topics.py makes them. Faust would ask for each at every start, and end if Kafka did not answer at once.
         topic_allow_declare=False,
@@ -72,7 +76,7 @@ def make(settings: Settings, role: str, partitions: int) -> faust.App:
         topic_disable_leader=True,
         web_enabled=False,
     )
-    app.transport = OrderedTransport(urls, app)
+    app.transport = OrderedTransport(urls, app, observer)
     return app
 
 

@@ -14,20 +14,23 @@ A gap in the offsets themselves (compaction, transaction markers) is no hole: a 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from aiokafka.errors import IllegalStateError, KafkaError
+from faust import App
 from faust.transport.consumer import RecordMap, ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 from mode import Service
 from mode.utils.futures import notify
+from yarl import URL
 
 from worker.flow.batch import Record
 from worker.streams.membership import MemberThread
+from worker.streams.observer import ConsumerObserver
 from worker.streams.transactions import Known
 
 log = logging.getLogger(__name__)
@@ -64,20 +67,9 @@ class OrderedConsumer(driver.Consumer):
 
     _thread: MemberThread
 
-    #: Says up to which offset a partition's effects are durable; what is committed may not lie beyond.
-    stands_at: Callable[[TP], int]
-    #: Hears of a partition whose committed offset does, and in which generation that was found.
-    on_state_ahead: Callable[[TP, int, int], Awaitable[None]]
-    #: Compares the logs of partitions that are to be read from an offset each with the state that was made from them,
-    #: and stops the worker if they differ. Returns where to go on in those whose log begins later. Raises KafkaError.
-    check_logs: Callable[[Mapping[TP, int], int], Awaitable[Mapping[TP, int]]]
-    #: Hears what goes wrong meanwhile.
-    on_failure: Callable[[BaseException], None]
-    #: Hears which partitions this worker has, when it is about to read them.
-    on_settled: Callable[[Iterable[TP]], None]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, observer: ConsumerObserver, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._observer = observer
         self._due: dict[TP, int] = {}
         self._cursor: dict[TP, int] = {}
         self._lost: set[TP] = set()
@@ -173,23 +165,23 @@ class OrderedConsumer(driver.Consumer):
         self._rests.clear()
         self._sought_in = self.app.consumer_generation_id
         self._epoch += 1
-        self.on_settled(ordered)
+        self._observer.on_settled(ordered)
 
     async def _check_state(self, committed: Mapping[TP, int], generation: int) -> None:
         """Compare offsets with their state: if one is ahead of it, the state is lost, or this worker is late."""
-        ahead = [tp for tp, offset in committed.items() if offset > self.stands_at(tp)]
+        ahead = [tp for tp, offset in committed.items() if offset > self._observer.stands_at(tp)]
         if ahead:
             earliest = await self.earliest_offsets(*ahead)
             for tp in ahead:
                 # At the beginning of what there still is, nothing has been counted yet.
                 if committed[tp] > (earliest.get(tp) or 0):
-                    await self.on_state_ahead(tp, committed[tp], generation)
+                    await self._observer.on_state_ahead(tp, committed[tp], generation)
 
     async def _checked(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
         """Compare logs with their state, however long Kafka does not answer."""
         while True:
             try:
-                return await self.check_logs(starts, generation) if starts else {}
+                return await self._observer.check_logs(starts, generation) if starts else {}
             except KafkaError as error:
                 log.debug("logs cannot be compared yet: %s", type(error).__name__)
             await asyncio.sleep(_CHECK_AGAIN_SECONDS)
@@ -211,7 +203,7 @@ class OrderedConsumer(driver.Consumer):
 
     def _checking_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.on_failure(error)
+            self._observer.on_failure(error)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """Yield a message per partition, which is a batch.
@@ -328,7 +320,15 @@ class OrderedProducer(driver.Producer):
 
 
 class OrderedTransport(driver.Transport):
-    """What `App.transport` is set to."""
+    """What `App.transport` is set to; `observer`: the consumer's."""
 
     Consumer = OrderedConsumer
     Producer = OrderedProducer
+
+    def __init__(self, urls: list[URL], app: App, observer: ConsumerObserver) -> None:
+        super().__init__(urls, app)
+        self._observer = observer
+
+    def create_consumer(self, callback: Any, **kwargs: Any) -> Any:
+        """Return the app's consumer, which has the observer."""
+        return super().create_consumer(callback, observer=self._observer, **kwargs)

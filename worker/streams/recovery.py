@@ -26,7 +26,9 @@ class DirectRecovery(Recovery):
     `on_failure` hears what goes wrong.
     """
 
-    on_failure: Callable[[BaseException], None]
+    def __init__(self, *args: Any, on_failure: Callable[[BaseException], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_failure = on_failure
 
     @Service.task
     async def _restart_recovery(self) -> None:
@@ -41,9 +43,9 @@ class DirectRecovery(Recovery):
             await cancel_all(waiting)
             if not recovering.cancelled():
                 if (error := recovering.exception()) is not None:
-                    self.on_failure(error)
+                    self._on_failure(error)
             elif recovering in done:
-                self.on_failure(StateNotDurable("the tables could not be recovered: reading was cancelled"))
+                self._on_failure(StateNotDurable("the tables could not be recovered: reading was cancelled"))
 
     async def _recover(self, generation: int) -> None:
         self._set_recovery_started()
@@ -82,16 +84,22 @@ class DirectRecovery(Recovery):
 class DirectTables(TableManager):
     """Faust's manager of tables, with this recovery.
 
-    It starts at once: Faust waits for a second, in case somebody declares tables late.
+    It starts at once: Faust waits for a second, in case somebody declares tables late. `on_failure` is the recovery's.
     """
 
     _recovery: DirectRecovery | None = None
+
+    def __init__(self, *args: Any, on_failure: Callable[[BaseException], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_failure = on_failure
 
     @property
     def recovery(self) -> DirectRecovery:
         """How the tables are recovered."""
         if self._recovery is None:
-            self._recovery = DirectRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = DirectRecovery(
+                self.app, self, beacon=self.beacon, loop=self.loop, on_failure=self._on_failure
+            )
         return self._recovery
 
     async def on_start(self) -> None:

@@ -18,7 +18,6 @@ from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, RestatesView, View
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
-from worker.streams.recovery import DirectTables
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
@@ -32,7 +31,7 @@ _LOOK_AGAIN_SECONDS = 2.0
 class Shell:
     """One role's Faust app, with its tables, lanes and batches in hand.
 
-    It is a service (worker/service.py).
+    It is a service (worker/service.py), and observes its own consumer (ConsumerObserver).
     """
 
     def __init__(self, settings: Settings, role: str, kafka: topics.Found) -> None:
@@ -40,8 +39,7 @@ class Shell:
         self.partitions = kafka.partitions
         self.role = role
         self._failure = Failure()
-        self.app = make(settings, role, kafka.partitions)
-        cast(DirectTables, self.app.tables).recovery.on_failure = self.fail
+        self.app = make(settings, role, kafka.partitions, observer=self)
         self.activity = Activity(self.topic_name)
         self.sender = Sender(
             self.app, settings.kafka.patience_seconds, topics.private(settings), on_sent=self.activity.sent
@@ -116,11 +114,6 @@ class Shell:
 
     async def start(self) -> None:
         """Join the group and begin to work."""
-        self.consumer.stands_at = self._stands_at
-        self.consumer.on_state_ahead = self._on_state_ahead
-        self.consumer.on_settled = self._on_settled
-        self.consumer.check_logs = self._check_logs
-        self.consumer.on_failure = self.fail
         await self.app.start()
 
     async def stop(self) -> None:
@@ -130,10 +123,11 @@ class Shell:
     def _head(self, tp: TP) -> Head:
         return self._table_of[tp.topic].partition(tp.partition).head
 
-    def _stands_at(self, tp: TP) -> int:
+    def stands_at(self, tp: TP) -> int:
+        """Return up to which offset a partition's effects are durable."""
         return self._head(tp).stands_at
 
-    async def _check_logs(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
+    async def check_logs(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
         """Compare the logs of what is to be read with its state (source.py). Raise KafkaError if Kafka does not say."""
         found = await self._compare(starts)
         if found.wrong:
@@ -141,7 +135,7 @@ class Shell:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             found = await self._compare(starts)
             if found.wrong and await lease_confirmed(self.consumer, generation):
-                self.fail(SourceLost("; ".join(found.wrong)))
+                self.on_failure(SourceLost("; ".join(found.wrong)))
         for tp, gone in found.unread.items():
             log.warning(
                 "%s, partition %d: retention deleted %d offsets before they were read", tp.topic, tp.partition, gone
@@ -159,28 +153,30 @@ class Shell:
                     found.add(source.Source(name, topic, topic in topics.COUNTED_ON), heads, due, logs)
         return found
 
-    def _on_settled(self, tps: Iterable[TP]) -> None:
+    def on_settled(self, tps: Iterable[TP]) -> None:
+        """Log which partitions this worker has."""
         partitions = sorted({tp.partition for tp in tps})
         if partitions:
             log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, partitions)), self.partitions)
         else:
             log.info("%s stands by: other workers have all %d partitions", self.app.conf.id, self.partitions)
 
-    async def _on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
+    async def on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
+        """Stop the worker, since state is lost; but not if somebody else has the partition by now."""
         if not await lease_confirmed(self.consumer, generation):
             return  # somebody else has gone on meanwhile
         table = self._table_of[tp.topic]
         changelog = table.changelog_topic.get_topic_name()
-        self.fail(
+        self.on_failure(
             StateLost(
                 f"{tp.topic}, partition {tp.partition}: offset {committed} is committed, but its state on {changelog} "
-                f"ends at {self._stands_at(tp)}: that changelog was deleted or cut back. Restore it, or stop every "
+                f"ends at {self.stands_at(tp)}: that changelog was deleted or cut back. Restore it, or stop every "
                 "worker and run: "
                 f"python -m worker rebuild --table {table.name}"
             )
         )
 
-    def fail(self, error: BaseException) -> None:
+    def on_failure(self, error: BaseException) -> None:
         """Stop the worker, loudly, for this error."""
         self._failure.keep(error)
 
