@@ -22,15 +22,14 @@ from pydantic_settings import (
 
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
-from worker.flow.policy import (
-    Policy,
-    Section,
-)
+from worker.flow.policy import IntakePolicy, Policy, Section
+from worker.notify.channels.email import NAME as EMAIL
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.plain_text import header_line
+from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
+from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
 CONFIG_VARIABLE = "NPS_CONFIG"
@@ -171,7 +170,7 @@ class EmailSettings(Section):
         min_length=1,
         description="Receivers of the alerts and incidents that no route takes.",
     )
-    routes: list[Route] = Field(
+    routes: list[EmailRoute] = Field(
         default=[], description="The worker tries the routes in this order, and uses the first one that matches."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
@@ -215,7 +214,7 @@ class EmailSettings(Section):
 
     @field_validator("routes")
     @classmethod
-    def _names(cls, routes: list[Route]) -> list[Route]:
+    def _names(cls, routes: list[EmailRoute]) -> list[EmailRoute]:
         names = [route.name for route in routes]
         if len(set(names)) != len(names) or "default" in names:
             raise ValueError(
@@ -234,9 +233,13 @@ class EmailSettings(Section):
             time_zone=None if self.time_zone is None else ZoneInfo(self.time_zone),
         )
 
-    def all_routes(self) -> list[Route]:
+    def all_routes(self) -> list[EmailRoute]:
         """Return the routes in order, the catch-all last."""
-        return [*self.routes, Route(name="default", to=self.to)]
+        return [*self.routes, EmailRoute(name="default", to=self.to)]
+
+    def planner(self, intake: IntakePolicy) -> Planner:
+        """Return what the planning of mails rests on."""
+        return Planner(EMAIL, self.all_routes(), self.actions, intake)
 
 
 class Location(Section):

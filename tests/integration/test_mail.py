@@ -9,8 +9,8 @@ from integration.conftest import Bench, StartBench
 
 from schemas.alert import Severity
 from worker.embedded.inbox import Step
+from worker.notify.channels.email.route import EmailRoute
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
 from worker.settings import EmailSettings
 
 SOON = RetryPolicy(first_seconds=0.05, longest_seconds=0.1)
@@ -62,7 +62,7 @@ async def test_a_temporary_refusal_is_tried_again_under_the_same_message_id(benc
 
 
 async def test_a_permanent_refusal_ends_a_mail_once_the_server_has_accepted_another(bench: StartBench) -> None:
-    gone = Route(name="gone", segment="gone", to=["gone@example.com"])
+    gone = EmailRoute(name="gone", segment="gone", to=["gone@example.com"])
     settings = EmailSettings(sender="nps@example.com", to=["support@example.com"], routes=[gone])
 
     async def behaviour(step: Step, mail: Any) -> Any:
@@ -105,8 +105,8 @@ async def test_one_receiver_who_is_refused_stops_neither_the_other_one_nor_the_o
 
 async def test_language_and_route_follow_the_alert(bench: StartBench) -> None:
     routes = [
-        Route(name="lyon", segment="fr/lyon", to=["lyon@example.com"]),
-        Route(name="night", min_severity=Severity.CRITICAL, to=["night@example.com"]),
+        EmailRoute(name="lyon", segment="fr/lyon", to=["lyon@example.com"]),
+        EmailRoute(name="night", min_severity=Severity.CRITICAL, to=["night@example.com"]),
     ]
     settings = EmailSettings(sender="nps@example.com", to=["rest@example.com"], routes=routes)
     async with bench(email=settings) as running:

@@ -12,12 +12,14 @@ from worker.flow.batch import Decided, Output
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox, planning
+from worker.notify.deliveries import Deliveries
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Notice
 from worker.notify.planning import Planner
 from worker.notify.routing import Route
 
 KEY = b"c-42"
+EMAIL = Deliveries("email")
 DEFAULT = Route(name="default", to=["support@example.org"])
 BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
 
@@ -35,7 +37,7 @@ def planned(
     routes: tuple[Route, ...] = (DEFAULT,),
     actions: tuple[str, ...] = ("opened", "resolved"),
 ) -> Decided:
-    return planning.plan(records, Planner(routes, actions, IntakePolicy()), (rows or {}).get)
+    return planning.plan(records, Planner(EMAIL.channel, routes, actions, IntakePolicy()), (rows or {}).get)
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:
@@ -52,7 +54,7 @@ def pending_notices(decided: Decided) -> dict[bytes, bytes | None]:
 
 
 def id_of(event_id: str, route: str = "default") -> str:
-    return make_id("delivery", "email", event_id, route)
+    return make_id("delivery", EMAIL.channel, event_id, route)
 
 
 def line(output: Output) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from flow.records import DAY, NOW, Record
 from notify.mailboxes import (
     BOSS,
     DEFAULT,
+    EMAIL,
     KEY,
     id_of,
     kept,
@@ -114,7 +115,7 @@ def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
 def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: MakeAlert) -> None:
     record = told(make_alert())
     box = mailbox.decode(kept(planned(record))[KEY])
-    mailbox.succeed(box.mails[0], NOW)
+    EMAIL.succeed(box.mails[0], NOW)
 
     again = planned(record, rows={KEY: mailbox.encode(box)})
 
@@ -171,7 +172,7 @@ def test_an_erasure_takes_open_and_settled_mails_alike(make_alert: MakeAlert) ->
 def test_no_line_of_the_log_names_the_customer_who_may_be_erased(make_alert: MakeAlert) -> None:
     alert = make_alert()
     mail = pending(alert_id=alert.alert_id)
-    outputs = [*planned(told(alert)).outputs, mailbox.fail(mail, TEMPORARY, NOW, POLICY), mailbox.succeed(mail, NOW)]
+    outputs = [*planned(told(alert)).outputs, EMAIL.fail(mail, TEMPORARY, NOW, POLICY), EMAIL.succeed(mail, NOW)]
 
     for output in outputs:
         assert output.key == alert.alert_id.encode()
@@ -310,7 +311,7 @@ def test_a_severity_nobody_knows_is_garbage_too(make_alert: MakeAlert) -> None:
 
 def test_a_mail_that_was_accepted_is_settled() -> None:
     mail = pending(left=["a@example.org"])
-    found = line(mailbox.succeed(mail, NOW + 5))
+    found = line(EMAIL.succeed(mail, NOW + 5))
 
     assert pending(status=DeliveryStatus.SENT, attempts=1) == mail
     assert not mail.is_open
@@ -326,7 +327,7 @@ def test_a_mail_that_was_accepted_is_settled() -> None:
 def test_each_further_attempt_waits_longer_up_to_the_longest() -> None:
     mail, waits, now = pending(), [], NOW
     for _ in range(5):
-        mailbox.fail(mail, TEMPORARY, now, POLICY)
+        EMAIL.fail(mail, TEMPORARY, now, POLICY)
         waits.append((mail.due - now) / 1_000)
         now = mail.due
 
@@ -336,7 +337,7 @@ def test_each_further_attempt_waits_longer_up_to_the_longest() -> None:
 
 
 def test_a_deferral_says_when_the_next_attempt_is() -> None:
-    found = line(mailbox.fail(pending(), TEMPORARY, NOW, POLICY))
+    found = line(EMAIL.fail(pending(), TEMPORARY, NOW, POLICY))
 
     assert ("deferred", "smtp_450", 1) == (found["status"], found["reason"], found["attempt"])
     assert datetime.fromisoformat(found["next_attempt_at"]) == datetime(2023, 11, 14, 22, 13, 30, tzinfo=UTC)
@@ -345,7 +346,7 @@ def test_a_deferral_says_when_the_next_attempt_is() -> None:
 @pytest.mark.parametrize("alarm", [False, True])
 def test_a_permanent_failure_is_not_tried_again(*, alarm: bool) -> None:
     mail = pending(left=["a@example.org"])
-    found = line(mailbox.fail(mail, DeliveryError("smtp_550", retry=False, alarm=alarm), NOW, POLICY))
+    found = line(EMAIL.fail(mail, DeliveryError("smtp_550", retry=False, alarm=alarm), NOW, POLICY))
 
     assert pending(status=DeliveryStatus.FAILED, attempts=1) == mail
     assert ("failed", "smtp_550") == (found["status"], found["reason"])
@@ -354,7 +355,7 @@ def test_a_permanent_failure_is_not_tried_again(*, alarm: bool) -> None:
 def test_a_mail_is_given_up_after_as_many_attempts_as_fit_its_days() -> None:
     mail, now, waited = pending(), NOW, 0
     while mail.is_open:
-        found = line(mailbox.fail(mail, TEMPORARY, now, POLICY))
+        found = line(EMAIL.fail(mail, TEMPORARY, now, POLICY))
         waited, now = now - NOW, mail.due
 
     assert (DeliveryStatus.FAILED, "gave_up_smtp_450") == (mail.status, found["reason"])
@@ -364,8 +365,8 @@ def test_a_mail_is_given_up_after_as_many_attempts_as_fit_its_days() -> None:
 @pytest.mark.parametrize("jump", [-3_650 * DAY, 3_650 * DAY])
 def test_a_clock_that_jumps_gives_no_mail_up(jump: int) -> None:
     mail = pending()
-    mailbox.fail(mail, TEMPORARY, NOW, POLICY)
-    mailbox.fail(mail, TEMPORARY, NOW + jump, POLICY)
+    EMAIL.fail(mail, TEMPORARY, NOW, POLICY)
+    EMAIL.fail(mail, TEMPORARY, NOW + jump, POLICY)
 
     assert DeliveryStatus.DEFERRED == mail.status
 
@@ -385,7 +386,7 @@ def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> N
     errors = [DeliveryError("partly", retry=True, retry_to=again) for again in (None, both, None, one)]
     mail, left = pending(), []
     for error in errors:
-        mailbox.fail(mail, error, NOW, POLICY)
+        EMAIL.fail(mail, error, NOW, POLICY)
         left.append(mail.left)
 
     assert left == [None, list(both), list(both), list(one)]
@@ -393,7 +394,7 @@ def test_a_partial_refusal_narrows_the_retry_to_those_who_have_not_got_it() -> N
 
 def test_the_log_names_nobody() -> None:
     error = DeliveryError("partly", retry=True, retry_to=("a@x.example",))
-    output = mailbox.fail(pending(), error, NOW, POLICY)
+    output = EMAIL.fail(pending(), error, NOW, POLICY)
 
     assert b"@" not in (output.value or b"")
 
@@ -401,9 +402,9 @@ def test_the_log_names_nobody() -> None:
 def test_every_line_of_a_mails_life_has_an_id_of_its_own_which_a_repeat_shares() -> None:
     def life() -> list[bytes | None]:
         mail, outputs = pending(), []
-        outputs.append(mailbox.logged(mail, "planned", NOW))
-        outputs += [mailbox.fail(mail, TEMPORARY, NOW, POLICY) for _ in range(3)]
-        outputs.append(mailbox.succeed(mail, NOW))
+        outputs.append(EMAIL.line(mail, "planned", NOW))
+        outputs += [EMAIL.fail(mail, TEMPORARY, NOW, POLICY) for _ in range(3)]
+        outputs.append(EMAIL.succeed(mail, NOW))
         return [dict(output.headers)["ce_id"] for output in outputs]
 
     assert len(set(life())) == 5
@@ -452,7 +453,7 @@ def test_a_mail_settled_after_long_is_remembered_as_the_newest() -> None:
     box = mailbox.decode(mailbox.encode(Mailbox([pending(delivery_id="late"), *(settled(n) for n in range(64))])))
     late = box.find("late")
     assert late is not None
-    mailbox.succeed(late, NOW)
+    EMAIL.succeed(late, NOW)
     ids = [mail.delivery_id for mail in mailbox.decode(mailbox.encode(box)).mails]
 
     assert (len(ids), ids[-1], ids[0]) == (64, "late", "d-1")
@@ -471,7 +472,7 @@ def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(
     outcome: Outcome, status: DeliveryStatus
 ) -> None:
     row = mailbox.encode(Mailbox([settled(1), pending(delivery_id="d-2"), pending(delivery_id="d-3")]))
-    lines, rows = write_down({Errand(0, KEY, "d-2"): outcome}, {KEY: row}.get, NOW, POLICY)
+    lines, rows = write_down({Errand(0, KEY, "d-2"): outcome}, {KEY: row}.get, NOW, EMAIL, POLICY)
 
     found = mailbox.decode(rows.pop(KEY) or b"").find("d-2")
     assert found is not None
@@ -555,6 +556,6 @@ def test_a_crash_leaves_no_alert_of_a_mail_that_was_cancelled(make_alert: MakeAl
 
 def test_the_retry_policy_of_the_settings_is_what_counts() -> None:
     mail = pending()
-    mailbox.fail(mail, TEMPORARY, NOW, RetryPolicy())
+    EMAIL.fail(mail, TEMPORARY, NOW, RetryPolicy())
 
     assert timedelta(milliseconds=mail.due - NOW) == timedelta(minutes=5)

@@ -8,6 +8,7 @@ from flow.records import NOW, Record
 from notify.mailboxes import (
     BOSS,
     DEFAULT,
+    EMAIL,
     KEY,
     id_of,
     kept,
@@ -128,8 +129,8 @@ def test_an_open_mail_is_read_as_what_it_is_about(make_alert: MakeAlert, make_in
 
 def test_the_outcomes_of_its_mail_are_logged_under_the_incidents_id(make_incident: MakeIncident) -> None:
     mail = mails(planned(opened(make_incident)), BOX)[0]
-    deferred = mailbox.fail(mail, DeliveryError("smtp_450", retry=True), NOW, RetryPolicy())
-    sent = mailbox.succeed(mail, NOW)
+    deferred = EMAIL.fail(mail, DeliveryError("smtp_450", retry=True), NOW, RetryPolicy())
+    sent = EMAIL.succeed(mail, NOW)
 
     incident = make_incident().alert_id.encode()
     assert [incident, incident] == [deferred.key, sent.key]

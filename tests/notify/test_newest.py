@@ -6,7 +6,20 @@ from typing import Any
 import msgspec
 import pytest
 from flow.records import NOW, Record
-from notify.mailboxes import BOSS, DEFAULT, KEY, id_of, kept, lines, mails, pending, pending_notices, planned, told
+from notify.mailboxes import (
+    BOSS,
+    DEFAULT,
+    EMAIL,
+    KEY,
+    id_of,
+    kept,
+    lines,
+    mails,
+    pending,
+    pending_notices,
+    planned,
+    told,
+)
 
 from schemas.alert import Alert
 from schemas.delivery import DeliveryStatus
@@ -94,7 +107,7 @@ def test_what_is_merged_into_a_mail_that_waits_is_no_mail_of_its_own_also_if_it_
     rows = rows_after(later, rows=open_rows(make_alert), actions=actions)
     assert len(mailbox.decode(rows[KEY]).mails) == 1
 
-    sent = write_down({Errand(0, KEY, id_of("e-1")): outcome_of(rows)}, rows.get, NOW, POLICY)
+    sent = write_down({Errand(0, KEY, id_of("e-1")): outcome_of(rows)}, rows.get, NOW, EMAIL, POLICY)
     assert len(sent.lines) == 1
     rows = {key: row for key, row in (rows | sent.rows).items() if row is not None}
     assert lines(planned(later, rows=rows, actions=actions)) == []
@@ -127,7 +140,7 @@ def test_what_comes_while_a_mail_is_on_its_way_follows_it(make_alert: MakeAlert,
     outcome = outcome_of(rows, error)
     rows = rows_after(updated(make_alert), rows=rows)
 
-    written = write_down({Errand(0, KEY, id_of("e-1")): outcome}, rows.get, NOW, POLICY)
+    written = write_down({Errand(0, KEY, id_of("e-1")): outcome}, rows.get, NOW, EMAIL, POLICY)
 
     rows = {key: row for key, row in (rows | written.rows).items() if row is not None}
     found = said(rows, id_of("e-2"))
@@ -140,7 +153,7 @@ def test_what_comes_while_a_mail_is_refused_is_in_its_next_attempt(make_alert: M
     outcome = outcome_of(rows, DeliveryError("smtp_451", retry=True))
     rows = rows_after(updated(make_alert), rows=rows)
 
-    written = write_down({Errand(0, KEY, id_of("e-1")): outcome}, rows.get, NOW, POLICY)
+    written = write_down({Errand(0, KEY, id_of("e-1")): outcome}, rows.get, NOW, EMAIL, POLICY)
 
     rows = {key: row for key, row in (rows | written.rows).items() if row is not None}
     assert said(rows, id_of("e-1")).comment == "Nobody answers."

@@ -6,12 +6,13 @@ import pytest
 from notify.mailboxes import DEFAULT, pending
 
 from schemas.alert import Alert
+from worker.notify.channels.email.route import EmailRoute
 from worker.notify.receivers import NobodyLeft, addressed
 from worker.notify.routing import Route
 
 MakeAlert = Callable[..., Alert]
 
-DESK = Route(name="desk", segment="fr", to=["a@x.org", "B@x.org"])
+DESK = EmailRoute(name="desk", segment="fr", to=["a@x.org", "B@x.org"])
 
 
 def test_a_mail_goes_to_the_receivers_its_route_has_today(make_alert: MakeAlert) -> None:
@@ -22,6 +23,13 @@ def test_a_retry_goes_to_those_who_have_not_got_it_and_still_are_receivers(make_
     mail = pending(route="desk", left=["b@x.org", "gone@x.org"])
 
     assert addressed(mail, make_alert(), [mail], [DESK, DEFAULT]) == (DESK, ["b@x.org"])
+
+
+def test_how_receivers_are_spelled_is_the_channels_affair(make_alert: MakeAlert) -> None:
+    hook = Route(name="hook", to=["https://chat.example/Room", "https://chat.example/room"])
+    mail = pending(route="hook", left=["https://chat.example/Room", "https://chat.example/ROOM"])
+
+    assert addressed(mail, make_alert(), [mail], [hook]) == (hook, ["https://chat.example/Room"])
 
 
 def test_who_was_taken_out_of_the_settings_gets_nothing(make_alert: MakeAlert) -> None:
@@ -40,7 +48,7 @@ def test_and_of_its_receivers_those_who_have_not_got_it(make_alert: MakeAlert) -
 
 
 def test_but_no_route_that_has_a_mail_about_the_same_step(make_alert: MakeAlert) -> None:
-    on = Route(name="desk", segment="fr", to=["a@x.org"], then_continue=True)
+    on = EmailRoute(name="desk", segment="fr", to=["a@x.org"], then_continue=True)
     mail, other = pending(route="old"), pending(delivery_id="d-2", route="desk")
 
     assert addressed(mail, make_alert(), [mail, other], [on, DEFAULT]).route == DEFAULT

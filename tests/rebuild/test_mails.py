@@ -5,7 +5,7 @@ import json
 import pytest
 from flow.carrying import Partition, numbered
 from flow.records import DAY, NOW, Record, arrived, value
-from notify.mailboxes import DEFAULT, line
+from notify.mailboxes import DEFAULT, EMAIL, line
 
 from schemas.alert import Severity
 from schemas.delivery import DeliveryStatus
@@ -28,7 +28,7 @@ from worker.rebuild.records import apply
 KEY = b"c-1"
 SEGMENT = b"\x01incident:fr"
 LATER = NOW + 10 * DAY
-PLANNER = Planner([DEFAULT], ["opened", "resolved"], IntakePolicy())
+PLANNER = Planner(EMAIL.channel, [DEFAULT], ["opened", "resolved"], IntakePolicy())
 
 
 class Notify:
@@ -52,7 +52,7 @@ class Notify:
         box = mailbox.decode(self.rows[key])
         mail = box.mails[-1]
         self.log.append(
-            mailbox.succeed(mail, NOW + 1) if error is None else mailbox.fail(mail, error, NOW + 1, RetryPolicy())
+            EMAIL.succeed(mail, NOW + 1) if error is None else EMAIL.fail(mail, error, NOW + 1, RetryPolicy())
         )
         pending_notice = mailbox.pending_notice_key(key, mail.delivery_id)
         apply(
@@ -149,7 +149,7 @@ def test_alerts_that_were_planned_without_a_mail_get_none_now_and_later_ones_are
     notify.take(*alerts(value(score=2)))
     notify.mail()
     notify.take(*alerts(value(score=3, response_id="r-2")))
-    renamed = Planner([Route(name="desk", to=["desk@example.org"])], ["opened"], IntakePolicy())
+    renamed = Planner(EMAIL.channel, [Route(name="desk", to=["desk@example.org"])], ["opened"], IntakePolicy())
     mails = notify.again(1, renamed)
 
     assert statuses(mails) == [DeliveryStatus.PENDING]
@@ -226,7 +226,7 @@ def test_a_line_that_came_twice_or_late_takes_nothing_back_and_others_lines_say_
 
 def test_a_step_that_an_earlier_mail_has_reported_plans_no_mail_when_it_is_repeated() -> None:
     notify = Notify()
-    always = Planner([DEFAULT], ["opened", "updated"], IntakePolicy())
+    always = Planner(EMAIL.channel, [DEFAULT], ["opened", "updated"], IntakePolicy())
     notify.take(*alerts(value(score=2), value(score=1, revision=1)))  # by a planner that mails no such update
     notify.mail()
     mails = notify.again(planner=always)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from chaos.clock import FakeClock
 from flow.records import Record
@@ -21,11 +22,11 @@ from worker.notify import planning
 from worker.notify.channel import Channel
 from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.notice import Notice
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
-from worker.notify.routing import Route
 from worker.roles.courier import Courier
 from worker.settings import EmailSettings, Settings
 
@@ -44,7 +45,7 @@ class Double:
     """A channel that is no e-mail: it takes notices, and `answer` says what becomes of each, by its alert."""
 
     connections, most_connections = SmtpSettings().connections, SmtpSettings().most_connections
-    refuses_all, slow_setting = Email.refuses_all, Email.slow_setting
+    wording = Email.wording
 
     def __init__(self) -> None:
         self.tried: list[str] = []
@@ -80,9 +81,10 @@ class Double:
 class Office:
     """A courier, and what is around it: one partition's rows in memory, the log, the group."""
 
-    def __init__(self, channel: Channel | None = None, **changes: Any) -> None:
+    def __init__(self, channel: Channel | None = None, planner: Planner | None = None, **changes: Any) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
         self.settings = Settings.model_construct(email=email)
+        self.planner = planner or email.planner(self.settings.intake)
         self.clock = FakeClock()
         self.channel = Double()
         self.wire: Channel = channel or self.channel
@@ -110,7 +112,7 @@ class Office:
             cast(Any, self.table),
             self.wire,
             self.clock,
-            routes=email.all_routes(),
+            planner=self.planner,
             retry=email.retry,
         )
 
@@ -133,10 +135,9 @@ class Office:
             else:
                 self.rows.rows[key] = row
 
-    def plan(self, *records: Record, routes: list[Route] | None = None) -> None:
+    def plan(self, *records: Record, routes: list[EmailRoute] | None = None) -> None:
         """Have the steps of alerts planned, as the lane does."""
-        email = self.settings.email
-        planner = Planner(routes or email.all_routes(), email.actions, self.settings.intake)
+        planner = msgspec.structs.replace(self.planner, routes=routes or self.planner.routes)
         decided = planning.plan(records, planner, self.rows.rows.get)
         self._apply(decided.rows)
         self.courier.on_rows(PARTITION, decided.rows)
@@ -272,7 +273,7 @@ async def test_a_lone_mail_that_is_refused_for_good_is_tried_again_until_the_ser
 
 
 async def test_receivers_who_do_not_exist_cost_the_others_nothing(make_alert: MakeAlert) -> None:
-    routes = [Route(name="gone", segment="gone", to=["gone@example.org"])]
+    routes = [EmailRoute(name="gone", segment="gone", to=["gone@example.org"])]
     async with at_work(routes=routes) as office:
         office.channel.answer = lambda alert: NOBODY if int(alert[2:]) < 30 else None
         office.plan(*(opened(make_alert, number, segment="gone") for number in range(30)))
@@ -414,8 +415,8 @@ async def test_a_comment_that_comes_while_its_alerts_mail_is_on_its_way_follows(
 async def test_mails_whose_route_was_renamed_go_by_todays_routes(
     make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with at_work(routes=[Route(name="new", segment="fr", to=["new@example.org"])]) as office:
-        office.plan(opened(make_alert, 0), routes=[Route(name="old", to=["old@example.org"])])
+    async with at_work(routes=[EmailRoute(name="new", segment="fr", to=["new@example.org"])]) as office:
+        office.plan(opened(make_alert, 0), routes=[EmailRoute(name="old", to=["old@example.org"])])
         await office.settle()
 
         assert office.channel.sent == [("a-0", ("new@example.org",))]
@@ -526,7 +527,9 @@ async def test_a_real_server_that_turns_one_mail_away_gets_the_other_thirty(
 
     inbox.behaviour = behaviour
     channel = Email(SmtpSettings(host=inbox.host, port=inbox.port, tls="none"), LETTERHEAD)
-    async with at_work(channel=channel, routes=[Route(name="vip", segment="vip", to=["vip@example.org"])]) as office:
+    async with at_work(
+        channel=channel, routes=[EmailRoute(name="vip", segment="vip", to=["vip@example.org"])]
+    ) as office:
         office.plan(
             opened(make_alert, 0, segment="vip"), *(opened(make_alert, number, segment="") for number in range(1, 31))
         )

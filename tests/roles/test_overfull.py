@@ -8,6 +8,7 @@ from notify.mailboxes import DEFAULT, KEY, pending, planned, told
 from schemas.alert import Alert
 from worker.flow.batch import Output
 from worker.notify import mailbox
+from worker.notify.channels.email.channel import Email
 from worker.notify.mailbox import Mailbox
 from worker.notify.routing import Route
 from worker.roles.overfull import Overfull
@@ -25,7 +26,7 @@ def beyond_the_limit(make_alert: MakeAlert, *numbers: int, route: Route = DEFAUL
 def test_the_first_is_said_at_once_with_the_limit_and_the_reason(
     make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Overfull().note(beyond_the_limit(make_alert, 7))
+    Overfull(Email.wording).note(beyond_the_limit(make_alert, 7))
 
     said = (
         "alert a-7 gets no mail (too_many_waiting): 2000 mails about its customer or segment wait already, which is "
@@ -38,7 +39,7 @@ def test_the_first_is_said_at_once_with_the_limit_and_the_reason(
 
 def test_many_are_counted_and_said_once_in_a_while(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
-    overfull = Overfull(lambda: now)
+    overfull = Overfull(Email.wording, lambda: now)
     overfull.note(beyond_the_limit(make_alert, 0))
     now = 59.0
     overfull.note(beyond_the_limit(make_alert, *range(1, 100)))
@@ -55,7 +56,7 @@ def test_many_are_counted_and_said_once_in_a_while(make_alert: MakeAlert, caplog
 def test_mails_that_are_planned_say_nothing(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
     route = Route(name="too_many_waiting", to=["support@example.org"])
     outputs = planned(told(make_alert()), routes=(route,)).outputs
-    Overfull().note([*outputs, Output("alerts", None, b"too_many_waiting")])
+    Overfull(Email.wording).note([*outputs, Output("alerts", None, b"too_many_waiting")])
 
     assert len(outputs) == 1
     assert caplog.messages == []

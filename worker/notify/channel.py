@@ -1,10 +1,24 @@
 """What a channel is to whoever sends by it: e-mail is one, and a webhook or a chat would be others."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worker.notify.notice import Notice
 from worker.notify.receivers import Address
+
+
+class Wording(NamedTuple):
+    """How the log speaks of a channel."""
+
+    #: What is sent, as one and as many, such as "mail" and "mails".
+    one: str
+    many: str
+    #: What accepts it, such as "the mail server".
+    server: str
+    #: A sentence that follows when the server answers but refuses everything, with the settings to check.
+    refuses_all: str
+    #: The setting that says how long the server may take to accept what it has got.
+    slow_setting: str
 
 
 class Channel(Protocol):
@@ -19,12 +33,8 @@ class Channel(Protocol):
         """The same, with those that go beyond it while some are slow to be accepted."""
 
     @property
-    def refuses_all(self) -> str:
-        """A sentence for the log when the server answers but refuses everything, with the settings to check."""
-
-    @property
-    def slow_setting(self) -> str:
-        """The setting that says how long the server may take to accept what it has got."""
+    def wording(self) -> Wording:
+        """How the log speaks of it."""
 
     async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a notice to the receivers of an address; return when it is accepted for every one of them.

@@ -1,4 +1,7 @@
-"""The mails about a customer or a segment: which are due, which were sent. Pure: rows, and outcomes as values.
+"""The mails about a customer or a segment: which are due, which were sent. Pure: rows.
+
+A mail is one delivery of one channel, whatever that channel sends. Each channel has an outbox of its own, so no row
+says which channel it is.
 
 The rows are the outbox and the delivery log in one. An alert first becomes a pending mail in durable rows; only then is
 it sent, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A retry has the
@@ -13,20 +16,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from schemas.alert import Alert
-from schemas.delivery import Delivery, DeliveryStatus
-from schemas.emitted import emitted
+from schemas.delivery import DeliveryStatus
 from schemas.incident import Incident
-from worker.errors import DeliveryError
-from worker.flow import events
-from worker.flow.batch import Output
-from worker.flow.ids import make_id
-from worker.flow.timestamps import from_ms, rfc3339
 from worker.notify.notice import Notice
-from worker.notify.retry import RetryPolicy
 
-CHANNEL = "email"
-
-_Delivery = emitted(Delivery)
 #: Settled mails kept per customer, newest last: how far back a repeated alert is recognised.
 _SETTLED_KEPT = 64
 #: Between a customer's id and a mail's, in the key of an alert's row.
@@ -144,33 +137,6 @@ def _is_awaited(pending_notice: bytes, rows: Mapping[bytes, bytes]) -> bool:
     return row is not None and has_open(row) and decode(row).find_open(delivery_id.decode()) is not None
 
 
-def succeed(mail: Mail, now: int) -> Output:
-    """Settle a mail that was accepted; return the log's line. `now` in ms."""
-    mail.attempts += 1
-    return settle(mail, DeliveryStatus.SENT, "accepted", now)
-
-
-def fail(mail: Mail, error: DeliveryError, now: int, policy: RetryPolicy) -> Output:
-    """Defer or settle a mail that was not accepted; return the log's line. `now` in ms."""
-    mail.attempts += 1
-    mail.unsure = mail.unsure or error.unsure
-    if not error.retry:
-        return settle(mail, DeliveryStatus.FAILED, error.reason, now)
-    delay = policy.delay(mail.attempts)
-    if delay is None:
-        return settle(mail, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
-    mail.status = DeliveryStatus.DEFERRED
-    if error.retry_to is not None:
-        mail.left = list(error.retry_to)
-    mail.due = now + int(delay.total_seconds() * 1_000)
-    return logged(mail, error.reason, now)
-
-
-def cancel(mail: Mail, reason: str, now: int) -> Output:
-    """Settle a mail that nobody is to get any more; return the log's line. `now` in ms."""
-    return settle(mail, DeliveryStatus.CANCELLED, reason, now)
-
-
 def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail | None:
     """Plan a mail for what was merged into one while that was on its way, and so is not in it.
 
@@ -184,26 +150,3 @@ def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail 
     mail.merged = [delivery_id for delivery_id in mail.merged if delivery_id not in missed]
     box.mails.append(later)
     return later
-
-
-def settle(mail: Mail, status: DeliveryStatus, reason: str, now: int) -> Output:
-    """Note what became of a mail that is not open any more; return the log's line. `now` in ms."""
-    mail.status, mail.left = status, None
-    return logged(mail, reason, now)
-
-
-def logged(mail: Mail, reason: str, now: int) -> Output:
-    """Return a line of the delivery log. Its key is the alert's id: a customer's would outlive the erasure."""
-    body = _Delivery(
-        delivery_id=mail.delivery_id,
-        alert_id=mail.alert_id,
-        channel=CHANNEL,
-        route=mail.route,
-        status=mail.status,
-        attempt=mail.attempts,
-        reason=reason,
-        at=from_ms(now),
-        next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
-    )
-    event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
-    return events.output(events.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))

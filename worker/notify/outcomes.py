@@ -6,6 +6,7 @@ from typing import NamedTuple
 from worker.errors import DeliveryError
 from worker.flow.batch import Output
 from worker.notify import mailbox
+from worker.notify.deliveries import Deliveries
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import Errand
@@ -42,9 +43,13 @@ class Written(NamedTuple):
 
 
 def write_down(
-    outcomes: Mapping[Errand, Outcome], read: Callable[[bytes], bytes | None], now: int, policy: RetryPolicy
+    outcomes: Mapping[Errand, Outcome],
+    read: Callable[[bytes], bytes | None],
+    now: int,
+    deliveries: Deliveries,
+    policy: RetryPolicy,
 ) -> Written:
-    """Write down what came of mails of one partition. Those erased or cancelled meanwhile stay so."""
+    """Write down what came of a channel's mails of one partition. Those erased or cancelled meanwhile stay so."""
     boxes: dict[bytes, Mailbox] = {}
     lines: list[Output] = []
     pending_notices: dict[bytes, bytes | None] = {}
@@ -57,21 +62,21 @@ def write_down(
         if mail is None:
             continue
         boxes[errand.key] = box
-        lines.append(_applied(outcome, mail, now, policy))
+        lines.append(_applied(outcome, mail, now, deliveries, policy))
         pending_notice = pending_notice_key(errand.key, mail.delivery_id)
         later = mailbox.follow_up(box, mail, outcome.known, now) if outcome.may_be_accepted else None
         if later is not None:
             pending_notices[pending_notice_key(errand.key, later.delivery_id)] = read(pending_notice)
-            lines.append(mailbox.logged(later, "planned", now))
+            lines.append(deliveries.line(later, "planned", now))
         if not mail.is_open:
             pending_notices[pending_notice] = None
     return Written(lines, pending_notices | {key: mailbox.encode(box) for key, box in boxes.items()})
 
 
-def _applied(outcome: Outcome, mail: Mail, now: int, policy: RetryPolicy) -> Output:
+def _applied(outcome: Outcome, mail: Mail, now: int, deliveries: Deliveries, policy: RetryPolicy) -> Output:
     mail.route = outcome.route
     if outcome.nobody_left is not None:
-        return mailbox.cancel(mail, outcome.nobody_left, now)
+        return deliveries.cancel(mail, outcome.nobody_left, now)
     if outcome.error is None:
-        return mailbox.succeed(mail, now)
-    return mailbox.fail(mail, outcome.error, now, policy)
+        return deliveries.succeed(mail, now)
+    return deliveries.fail(mail, outcome.error, now, policy)

@@ -16,10 +16,10 @@ from schemas.incident import IncidentAction
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Overlay, Record
 from worker.flow.dead_letter import dead_letter_in_place
-from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
-from worker.notify.mailbox import CHANNEL, Mail, Mailbox, box_key, decode, encode, logged, pending_notice_key, settle
+from worker.notify.deliveries import Deliveries
+from worker.notify.mailbox import Mail, Mailbox, box_key, decode, encode, pending_notice_key
 from worker.notify.notice import Notice, check_record, notice_in
 from worker.notify.routing import Route, routes_for
 
@@ -37,11 +37,21 @@ MERGED_KEPT = 4
 
 
 class Planner(msgspec.Struct, frozen=True):
-    """What planning rests on: the routes in order, the steps of an alert or an incident that are mailed."""
+    """What the planning of one channel's mails rests on.
 
+    `channel` is its name, as in Deliveries; `routes` are in order; `actions` are the steps of an alert or an incident
+    that are mailed.
+    """
+
+    channel: str
     routes: Sequence[Route]
     actions: Sequence[str]
     intake: IntakePolicy
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The channel's deliveries."""
+        return Deliveries(self.channel)
 
 
 class _PlanState:
@@ -49,6 +59,7 @@ class _PlanState:
 
     def __init__(self, planner: Planner, read: Callable[[bytes], bytes | None]) -> None:
         self.planner = planner
+        self.deliveries = planner.deliveries
         self.outputs: list[Output] = []
         self.pending_notices: dict[bytes, bytes | None] = {}
         self._boxes = Overlay(read, decode, encode)
@@ -97,7 +108,7 @@ def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None
     """Take one step of an alert or an incident: plan mails, merge it into open ones, or cancel those it makes wrong."""
     box, now = state.box(key), record.timestamp
     event_id = (header(record, "ce_id") or notice.alert_id.encode()).decode(errors="replace")
-    earlier = _earlier(box, notice, event_id)
+    earlier = _earlier(box, notice, event_id, state.deliveries)
     is_mailed = notice.action in state.planner.actions or _is_always_mailed(notice)
     if notice.action in _ENDS:
         _cancel(earlier, notice, key, now, state)
@@ -110,7 +121,7 @@ def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None
 def _cancel(earlier: Iterable[Mail], notice: Notice, key: bytes, now: int, state: _PlanState) -> None:
     for mail in earlier:
         if mail.is_open:
-            state.outputs.append(settle(mail, DeliveryStatus.CANCELLED, notice.action, now))
+            state.outputs.append(state.deliveries.cancel(mail, notice.action, now))
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = None
 
 
@@ -124,7 +135,7 @@ def _merge(earlier: Iterable[Mail], notice: Alert, record: Record, event_id: str
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = record.value
         # Receivers who may have got the mail as it was get another one.
         if event_id is not None and mail.left is None and not mail.unsure:
-            mail.merged = [*mail.merged, _delivery_id(event_id, mail.route)][-MERGED_KEPT:]
+            mail.merged = [*mail.merged, state.deliveries.id_of(event_id, mail.route)][-MERGED_KEPT:]
             if mail.action == AlertAction.UPDATED:
                 mail.reason = notice.reason
 
@@ -133,7 +144,7 @@ def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail]
     key, now = box_key(notice, record.key or b""), record.timestamp
     box = state.box(key)
     for route in _routes(notice, earlier, state.planner):
-        delivery_id = _delivery_id(event_id, route.name)
+        delivery_id = state.deliveries.id_of(event_id, route.name)
         if box.find(delivery_id) is not None or _is_no_news(notice, route, earlier) or _is_merged(delivery_id, earlier):
             continue
         mail = Mail(delivery_id, notice.alert_id, route.name, DeliveryStatus.PENDING, 0, now, 0)
@@ -141,10 +152,10 @@ def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail]
             mail.action, mail.reason, mail.revision = notice.action, notice.reason, notice.revision
         box.mails.append(mail)
         if sum(known.is_open for known in box.mails) > OPEN_KEPT:
-            state.outputs.append(settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
+            state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             continue
         state.pending_notices[pending_notice_key(key, delivery_id)] = record.value
-        state.outputs.append(logged(mail, "planned", now))
+        state.outputs.append(state.deliveries.line(mail, "planned", now))
 
 
 def _is_always_mailed(notice: Notice) -> bool:
@@ -166,16 +177,12 @@ def _routes(notice: Notice, earlier: Iterable[Mail], planner: Planner) -> list[R
     return [route for route in planner.routes if route.name in names] or todays
 
 
-def _delivery_id(event_id: str, route: str) -> str:
-    return make_id("delivery", CHANNEL, event_id, route)
-
-
-def _earlier(box: Mailbox, notice: Notice, event_id: str) -> list[Mail]:
+def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries) -> list[Mail]:
     """Return the mails about earlier steps of the same alert or incident; not those of this step, if it is a repeat."""
     return [
         mail
         for mail in box.mails
-        if mail.alert_id == notice.alert_id and mail.delivery_id != _delivery_id(event_id, mail.route)
+        if mail.alert_id == notice.alert_id and mail.delivery_id != deliveries.id_of(event_id, mail.route)
     ]
 
 

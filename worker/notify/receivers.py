@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from worker.address import without_repeats
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Notice
 from worker.notify.routing import Route, routes_for
@@ -43,8 +42,12 @@ def addressed(mail: Mail, notice: Notice, mails: Iterable[Mail], routes: Sequenc
 
 def _still_there(mail: Mail, route: Route) -> list[str]:
     left = route.to if mail.left is None else mail.left
-    receivers = {address.casefold() for address in route.to}
-    return without_repeats(address for address in left if address.casefold() in receivers)
+    receivers = {route.identity(receiver) for receiver in route.to}
+    first: dict[str, str] = {}
+    for receiver in left:
+        if route.identity(receiver) in receivers:
+            first.setdefault(route.identity(receiver), receiver)
+    return list(first.values())
 
 
 def _is_same_step(other: Mail, mail: Mail) -> bool:

@@ -6,7 +6,6 @@ from typing import Literal, Protocol
 from pydantic import Field, field_validator
 
 from schemas.alert import Severity
-from worker.address import check_address, without_repeats
 from worker.flow.lineage import canonical_path
 from worker.flow.policy import Section
 
@@ -32,7 +31,10 @@ class Routable(Protocol):
 
 
 class Route(Section):
-    """One route: events of this part of the tree, of these kinds and at least this severe, go to these receivers."""
+    """One route: events of this part of the tree, of these kinds and at least this severe, go to these receivers.
+
+    What a receiver is, the channel says: it may derive its routes from this class, to check them.
+    """
 
     name: str = Field(min_length=1, max_length=100, description="The name of the route, which no other route has.")
     segment: str = Field(
@@ -49,16 +51,15 @@ class Route(Section):
     to: list[str] = Field(min_length=1, description="The receivers, who share one mail.")
     then_continue: bool = Field(default=False, description="Whether the worker also tries the routes after this one.")
 
-    @field_validator("to")
-    @classmethod
-    def _addresses(cls, to: list[str]) -> list[str]:
-        return without_repeats(check_address(address) for address in to)
-
     @field_validator("segment")
     @classmethod
     def _path(cls, segment: str) -> str:
         # As answers are spelled: "fr/shop-3/" or another writing of "Montréal" would match nothing, in silence.
         return canonical_path(segment)
+
+    def identity(self, receiver: str) -> str:
+        """Return a text that two spellings have in common if they name the same receiver: by default each its own."""
+        return receiver
 
     def matches(self, notice: Routable) -> bool:
         """Say whether it is of one of this route's kinds, severe enough, and its segment lies under this route's."""

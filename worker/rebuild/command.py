@@ -34,7 +34,6 @@ from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
-from worker.notify.planning import Planner
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
 from worker.rebuild.changelogs import Writer
@@ -301,7 +300,7 @@ class _Rebuild:
         """Plan the mails again, and take over from the delivery log what became of them."""
         alerts, deliveries = self._found[OUTBOX], self._topic(events.DELIVERIES)
         email, now = self._settings.email, SystemClock().now()
-        planner = Planner(email.all_routes(), email.actions, self._settings.intake)
+        planner = email.planner(self._settings.intake)
         ends = await self._reader.ends(deliveries, self._partitions)
         total = sum(ends.values()) + sum(alerts.ends[n] - alerts.begins[n] for n in self._partitions)
         progress = Progress("alerts and the delivery log", total, self._say)

@@ -130,7 +130,7 @@ class Mails:
             mail.status, mail.attempts, mail.due = outcome
         if record.timestamp < self._oldest:
             self.suppressed += 1
-            self.outputs.append(mailbox.cancel(mail, TOO_OLD, self._now))
+            self.outputs.append(self._planner.deliveries.cancel(mail, TOO_OLD, self._now))
 
     def _keep(self, key: bytes, box: Mailbox) -> None:
         if box.mails:

@@ -12,7 +12,7 @@ Waiting goes by the steady clock: a wall clock that jumps neither holds a mail b
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -28,9 +28,9 @@ from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.notice import Notice
 from worker.notify.outage import Outage, Refusal, Refusals
 from worker.notify.outcomes import Outcome, write_down
+from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
 from worker.notify.schedule import Errand, Schedule
 from worker.service import Failure
 from worker.streams.lease import lease_holds
@@ -62,14 +62,15 @@ class Courier(TableObserver):
         channel: Channel,
         clock: Clock,
         *,
-        routes: Sequence[Route],
+        planner: Planner,
         retry: RetryPolicy,
     ) -> None:
         self._shell = shell
         self._table = table
         self._channel = channel
         self._clock = clock
-        self._routes = routes
+        self._planner = planner
+        self._words = channel.wording
         self._retry = retry
         self._outage = Outage()
         self._refusals = Refusals()
@@ -214,8 +215,8 @@ class Courier(TableObserver):
         if slow and now >= self._quiet_until:
             self._quiet_until = now + _QUIET_MS
             longest = (now - min(self._begun[errand] for errand in slow)) / 1_000
-            text = "mails wait for the mail server's answer: %d, the longest for %.0f s (%s)"
-            log.warning(text, len(slow), longest, self._channel.slow_setting)
+            text = "%s wait for %s's answer: %d, the longest for %.0f s (%s)"
+            log.warning(text, self._words.many, self._words.server, len(slow), longest, self._words.slow_setting)
 
     def _set_out(self) -> None:
         """Take up what is due, as far as hands are free; in an outage, each time another mail."""
@@ -264,17 +265,19 @@ class Courier(TableObserver):
         """Send a mail; return what came of it, None if the server cannot be used now."""
         if pending_notice is None:
             lost = DeliveryError("letter_lost", retry=False, alarm=True)
-            log.error("mail %s has no content any more: another program has changed the outbox", mail.delivery_id)
+            text = "%s %s has no content any more: another program has changed the outbox"
+            log.error(text, self._words.one, mail.delivery_id)
             return Outcome(lost, mail.route, mail.merged)
         notice = mailbox.notice(mail, errand.key, pending_notice)
         try:
-            address = addressed(mail, notice, mails, self._routes)
+            address = addressed(mail, notice, mails, self._planner.routes)
         except NobodyLeft as gone:
-            log.warning("mail %s is not sent: %s: the settings changed while it waited", mail.delivery_id, gone.reason)
+            text = "%s %s is not sent: %s: the settings changed while it waited"
+            log.warning(text, self._words.one, mail.delivery_id, gone.reason)
             return Outcome(None, mail.route, mail.merged, gone.reason)
         if address.route.name != mail.route:
-            text = "mail %s waited for the route %r, which the settings do not have any more: it goes to %r"
-            log.warning(text, mail.delivery_id, mail.route, address.route.name)
+            text = "%s %s waited for the route %r, which the settings do not have any more: it goes to %r"
+            log.warning(text, self._words.one, mail.delivery_id, mail.route, address.route.name)
         error = await self._send_mail(errand, notice, address)
         outcome = Outcome(error, address.route.name, mail.merged)
         if error is None or error.partly:
@@ -290,7 +293,7 @@ class Courier(TableObserver):
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING
-                log.log(level, "mail %s was not accepted: %s", errand.delivery_id, _reason(error))
+                log.log(level, "%s %s was not accepted: %s", self._words.one, errand.delivery_id, _reason(error))
             return error
         finally:
             self._begun.pop(errand, None)
@@ -310,7 +313,7 @@ class Courier(TableObserver):
         if not error.retry:
             refusal = self._refusals.refused(errand, error.reason)
             if refusal is Refusal.EVERYBODY:
-                hint = self._channel.refuses_all
+                hint = self._words.refuses_all
                 self._note_outage(DeliveryError(error.reason, retry=True, alarm=True, hint=hint), refusing=True)
                 return None
             if refusal is Refusal.IN_DOUBT:
@@ -327,15 +330,15 @@ class Courier(TableObserver):
     def _note_end(self, *, accepted: bool) -> None:
         if self._outage.ends(accepted=accepted):
             self._schedule.outage_ended()
-            log.info("the mail server can be used again")
+            log.info("%s can be used again", self._words.server)
 
     def _note_outage(self, error: DeliveryError, *, refusing: bool = False) -> None:
         now = self._clock.steady()
         if self._outage.begins(now, refusing=refusing) and self._outage.until is not None:
             level = logging.ERROR if error.alarm else logging.WARNING
             wait = (self._outage.until - now) / 1_000
-            text = "mails wait, since the mail server cannot be used: %s; trying again in %.0f s"
-            log.log(level, text, _reason(error), wait)
+            text = "%s wait, since %s cannot be used: %s; trying again in %.0f s"
+            log.log(level, text, self._words.many, self._words.server, _reason(error), wait)
 
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
@@ -345,7 +348,7 @@ class Courier(TableObserver):
         if not await self._lease_holds(generation):
             return
         state = self._table.partition(partition)
-        lines, rows = write_down(outcomes, state.rows.get, self._clock.now(), self._retry)
+        lines, rows = write_down(outcomes, state.rows.get, self._clock.now(), self._planner.deliveries, self._retry)
         await self._send(lines, partition)
         if lines and not await self._is_written(partition, rows, state.head, generation):
             return

@@ -8,6 +8,7 @@ import msgspec
 
 from worker.flow import events
 from worker.flow.batch import Output
+from worker.notify.channel import Wording
 from worker.notify.planning import OPEN_KEPT, TOO_MANY_WAITING
 from worker.streams.seldom import Seldom
 
@@ -28,9 +29,10 @@ _read = msgspec.json.Decoder(_Line).decode
 
 
 class Overfull:
-    """Counts the mails that are not sent for this reason."""
+    """Counts the mails of a channel that are not sent for this reason."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, words: Wording, clock: Callable[[], float] = monotonic) -> None:
+        self._words = words
         self._seldom = Seldom(_QUIET_SECONDS, clock)
         self._count = 0
 
@@ -43,9 +45,9 @@ class Overfull:
         if not self._seldom.allows():
             return
         log.error(
-            "alert %s gets no mail (too_many_waiting): %d mails about its customer or segment wait already, which is "
-            "the limit; mails not sent for this reason since the start: %d",
-            *(lost[-1].alert_id, OPEN_KEPT, self._count),
+            "alert %s gets no %s (too_many_waiting): %d %s about its customer or segment wait already, which is "
+            "the limit; %s not sent for this reason since the start: %d",
+            *(lost[-1].alert_id, self._words.one, OPEN_KEPT, self._words.many, self._words.many, self._count),
         )
 
 

@@ -28,8 +28,8 @@ from worker.app import Worker, running
 from worker.demo.progress import Progress
 from worker.embedded.inbox import HOST, Answer, Cut, Drip, Inbox, Mail, Step
 from worker.flow.policy import AlertPolicy
+from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
-from worker.notify.routing import Route
 from worker.roles.courier import Courier
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
@@ -190,7 +190,7 @@ def receiver(number: int) -> str:
 @asynccontextmanager
 async def _office(context: FaultContext, smtp: SmtpSettings, mails: int, clock: FakeClock) -> AsyncIterator[Office]:
     name = context.fault.replace("_", "-")
-    routes = [Route(name=f"s{number}", segment=f"s{number}", to=[receiver(number)]) for number in range(mails)]
+    routes = [EmailRoute(name=f"s{number}", segment=f"s{number}", to=[receiver(number)]) for number in range(mails)]
     settings = Settings.model_construct(
         topic_prefix=name,
         kafka=KafkaSettings(bootstrap_servers=context.kafka, group=name),

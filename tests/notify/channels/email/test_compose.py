@@ -13,7 +13,7 @@ from worker.notify.channels.email.alert_page import alert_page
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.language import WORDS, language_of
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.routing import Route
+from worker.notify.channels.email.route import EmailRoute
 
 MakeAlert = Callable[..., Alert]
 
@@ -279,7 +279,7 @@ def test_the_plain_text_fits_72_columns(make_alert: MakeAlert) -> None:
 
 def test_receivers_are_named_once_and_unchanged(make_alert: MakeAlert) -> None:
     odd = "!#$%&'*+/=?^_`{|}~-." + "x" * 40 + "@" + "d" * 60 + "." + "e" * 60 + ".example.org"
-    received = mail(make_alert(), Route(name="r", to=[odd, "a@example.org", odd]), sender=odd)
+    received = mail(make_alert(), EmailRoute(name="r", to=[odd, "a@example.org", odd]), sender=odd)
 
     assert [address.addr_spec for address in received["To"].addresses] == [odd, "a@example.org"]
     assert [address.addr_spec for address in received["From"].addresses] == [odd]

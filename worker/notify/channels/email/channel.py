@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from worker.notify.channel import Wording
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
@@ -12,8 +13,13 @@ from worker.notify.receivers import Address
 class Email:
     """E-mail as a channel (worker/notify/channel.py). Raise SettingsError like EmailChannel."""
 
-    refuses_all = "the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)"
-    slow_setting = "smtp.accept_timeout_seconds"
+    wording = Wording(
+        one="mail",
+        many="mails",
+        server="the mail server",
+        refuses_all="the server refuses every mail (smtp.host, smtp.username, email.sender, and the receivers)",
+        slow_setting="smtp.accept_timeout_seconds",
+    )
 
     def __init__(self, settings: SmtpSettings, letterhead: Letterhead) -> None:
         self._server = EmailChannel(settings)

@@ -1,0 +1,71 @@
+"""What becomes of a channel's mails: their ids, how they change, and the lines of the delivery log. Pure."""
+
+from typing import NamedTuple
+
+from schemas.delivery import Delivery, DeliveryStatus
+from schemas.emitted import emitted
+from worker.errors import DeliveryError
+from worker.flow import events
+from worker.flow.batch import Output
+from worker.flow.ids import make_id
+from worker.flow.timestamps import from_ms, rfc3339
+from worker.notify.mailbox import Mail
+from worker.notify.retry import RetryPolicy
+
+_Delivery = emitted(Delivery)
+
+
+class Deliveries(NamedTuple):
+    """The deliveries of one channel. Each method that changes a mail returns the log's line about it; `now` in ms."""
+
+    #: The channel's name, as the delivery log has it. The ids of deliveries depend on it.
+    channel: str
+
+    def id_of(self, event_id: str, route: str) -> str:
+        """Return the id of the delivery of an event to a route's receivers, the same at each attempt and replay."""
+        return make_id("delivery", self.channel, event_id, route)
+
+    def succeed(self, mail: Mail, now: int) -> Output:
+        """Settle a mail that was accepted."""
+        mail.attempts += 1
+        return self.settle(mail, DeliveryStatus.SENT, "accepted", now)
+
+    def fail(self, mail: Mail, error: DeliveryError, now: int, policy: RetryPolicy) -> Output:
+        """Defer or settle a mail that was not accepted."""
+        mail.attempts += 1
+        mail.unsure = mail.unsure or error.unsure
+        if not error.retry:
+            return self.settle(mail, DeliveryStatus.FAILED, error.reason, now)
+        delay = policy.delay(mail.attempts)
+        if delay is None:
+            return self.settle(mail, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
+        mail.status = DeliveryStatus.DEFERRED
+        if error.retry_to is not None:
+            mail.left = list(error.retry_to)
+        mail.due = now + int(delay.total_seconds() * 1_000)
+        return self.line(mail, error.reason, now)
+
+    def cancel(self, mail: Mail, reason: str, now: int) -> Output:
+        """Settle a mail that nobody is to get any more."""
+        return self.settle(mail, DeliveryStatus.CANCELLED, reason, now)
+
+    def settle(self, mail: Mail, status: DeliveryStatus, reason: str, now: int) -> Output:
+        """Note what became of a mail that is not open any more."""
+        mail.status, mail.left = status, None
+        return self.line(mail, reason, now)
+
+    def line(self, mail: Mail, reason: str, now: int) -> Output:
+        """Return a line about a mail as it is. Its key is the alert's id: a customer's would outlive the erasure."""
+        body = _Delivery(
+            delivery_id=mail.delivery_id,
+            alert_id=mail.alert_id,
+            channel=self.channel,
+            route=mail.route,
+            status=mail.status,
+            attempt=mail.attempts,
+            reason=reason,
+            at=from_ms(now),
+            next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
+        )
+        event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
+        return events.output(events.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))
