@@ -296,7 +296,7 @@ def _no_delivery_log() -> None:
 
     async def forget(self: Courier, _number: int, outcomes: Iterable[Errand], *_: Any) -> None:
         for errand in outcomes:
-            self._schedule.forget(errand)
+            self._rounds.schedule.forget(errand)
 
     _instead(Courier, "_write_down", forget)
 

@@ -14,7 +14,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
 
 from worker.cancelling import cancel_all
 from worker.clock import Clock
@@ -26,12 +25,12 @@ from worker.notify import mailbox
 from worker.notify.channel import Channel
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.notice import Notice
-from worker.notify.outage import Outage, Refusal, Refusals
 from worker.notify.outcomes import Outcome, write_down
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
-from worker.notify.schedule import Errand, Schedule
+from worker.notify.rounds import Hands, Moment, Rounds
+from worker.notify.schedule import Errand
 from worker.service import Failure
 from worker.streams.lease import lease_holds
 from worker.streams.observer import TableObserver
@@ -46,14 +45,9 @@ _FINISH_SECONDS = 20.0
 #: And how long stopping may.
 _STOP_SECONDS = 3.0
 
-#: From when on a mail that the server does not answer for is slow, in ms: it does not keep others from being sent.
-_SLOW_MS = 30_000
-#: The least time between two warnings about slow mails, in ms.
-_QUIET_MS = 60_000
-
 
 class Courier(TableObserver):
-    """Knows what is due of the partitions held, and sends it through the channel."""
+    """Sends what is due of the partitions held, through the channel. What is due, its rounds say (notify/rounds.py)."""
 
     def __init__(
         self,
@@ -72,24 +66,16 @@ class Courier(TableObserver):
         self._planner = planner
         self._words = channel.wording
         self._retry = retry
-        self._outage = Outage()
-        self._refusals = Refusals()
-        self._schedule = Schedule()
+        hands = Hands(channel.connections, channel.most_connections)
+        self._rounds = Rounds(hands, int(retry.longest_seconds * 1_000))
         self._in_hand: dict[Errand, asyncio.Task[None]] = {}
-        # Those in hand that were taken up in an outage, to see whether the server is back.
-        self._probes: set[Errand] = set()
-        # Since when mails in hand have waited for the server to accept them, once it had accepted MAIL.
-        self._begun: dict[Errand, int] = {}
-        self._quiet_until = 0
         # What came of mails, by partition, until it is written down.
         self._outcomes: dict[int, dict[Errand, Outcome]] = defaultdict(dict)
         # Those that were accepted, also if the partition was lost before that was written down.
         self._accepted: dict[Errand, Outcome] = {}
         self._something_new = asyncio.Event()
-        self._giving_up = False
-        self._round: asyncio.Task[None] | None = None
+        self._going: asyncio.Task[None] | None = None
         self._failure = Failure()
-        shell.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
 
     @property
     def ready(self) -> bool:
@@ -98,13 +84,13 @@ class Courier(TableObserver):
 
     async def start(self) -> None:
         """Begin to send."""
-        self._round = asyncio.create_task(self._rounds())
-        self._round.add_done_callback(self._failure.keep_of)
+        self._going = asyncio.create_task(self._go())
+        self._going.add_done_callback(self._failure.keep_of)
 
     async def stop(self) -> None:
         """Finish the mails in hand, then close the channel."""
-        if self._round is not None:
-            self._round.cancel()
+        if self._going is not None:
+            self._going.cancel()
         await self._finish(_STOP_SECONDS)
         await self._channel.aclose()
 
@@ -115,13 +101,12 @@ class Courier(TableObserver):
     @property
     def pending(self) -> int:
         """How many mails are due or in hand; deferred ones have their time."""
-        return self._schedule.count(self._clock.steady())
+        return self._rounds.pending(self._clock.steady())
 
     @property
     def resting_until(self) -> int | None:
         """When the next mail is tried, by the steady clock; None while one is in hand, and if there is none to try."""
-        resting = not self._in_hand and self._schedule
-        return self._next_round() if resting else None
+        return self._rounds.resting_until(self._clock.steady())
 
     def superfluous(self, rows: Mapping[bytes, bytes]) -> list[bytes]:
         """Return the keys of notices whose mails are settled."""
@@ -129,32 +114,22 @@ class Courier(TableObserver):
 
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Take note of which mails are open now, and when each may go out."""
-        for key, row in rows.items():
-            is_open = row is not None and mailbox.has_open(row)
-            mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
-            self._schedule.put(partition, key, mails, self._at)
-        for errand in [errand for errand in self._accepted if not self._schedule.is_open(errand)]:
+        self._rounds.note_rows(partition, rows, Moment(self._clock.now(), self._clock.steady()))
+        for errand in [errand for errand in self._accepted if not self._rounds.schedule.is_open(errand)]:
             if errand.partition == partition and errand.key in rows:
                 del self._accepted[errand]
         self._something_new.set()
 
-    def _at(self, mail: Mail) -> int:
-        """Return when a mail is due, by the steady clock: after the longest wait at most, whatever its row says."""
-        longest = int(self._retry.longest_seconds * 1_000)
-        return self._clock.steady() + min(mail.due - self._clock.now(), longest) if mail.due else 0
-
-    async def _give_up(self, _app: Any, revoked: Any, **_: Any) -> None:
+    async def on_giving_up(self) -> None:
         """Finish before partitions go; what is still due is found again by whoever holds them next."""
-        del revoked
-        self._giving_up = True
+        self._rounds.give_up()
         await self._finish(_FINISH_SECONDS)
-        self._schedule.clear()
-        self._refusals.clear()
+        self._rounds.forget_all()
         self._outcomes.clear()
 
     def on_taken_over(self) -> None:
         """Begin again, after a rebalance."""
-        self._giving_up = False
+        self._rounds.begin_again()
         self._something_new.set()
 
     async def _finish(self, seconds: float) -> None:
@@ -163,77 +138,22 @@ class Courier(TableObserver):
             _, late = await asyncio.wait(tasks, timeout=seconds)
             await cancel_all(late)
 
-    async def _rounds(self) -> None:
+    async def _go(self) -> None:
         while True:
             self._something_new.clear()
-            self._warn_of_slow()
-            self._set_out()
-            await self._clock.wait(self._something_new, self._next_round())
-
-    def _next_round(self) -> int | None:
-        """Return when to look again if nothing new happens; None if only something new can change anything."""
-        if self._giving_up:
-            return None
-        return min((at for at in (self._next_mail(), self._next_slow()) if at is not None), default=None)
-
-    def _next_mail(self) -> int | None:
-        """Return when the next mail can be taken up, as far as that is a question of time."""
-        next_at = self._schedule.next_at()
-        if next_at is None:
-            return None
-        until = self._outage.until
-        if until is not None and until > self._clock.steady():
-            return max(until, next_at)
-        return next_at if self._free_hands > 0 else None
-
-    def _next_slow(self) -> int | None:
-        """Return when the next mail in hand becomes slow, or when to warn of those that are."""
-        now = self._clock.steady()
-        slow_at = [since + _SLOW_MS for since in self._begun.values()]
-        warn_at = [self._quiet_until] if any(at <= now for at in slow_at) else []
-        return min([*(at for at in slow_at if at > now), *warn_at], default=None)
-
-    @property
-    def _slow(self) -> list[Errand]:
-        """The mails in hand that have waited for long for the server to accept them."""
-        now = self._clock.steady()
-        return [errand for errand, since in self._begun.items() if since + _SLOW_MS <= now]
-
-    @property
-    def _free_hands(self) -> int:
-        """How many mails may be taken up. Slow ones do not count, except that there may not be too many in all.
-
-        In an outage only the probes count: a mail that was begun earlier may hang for longer than the outage lasts.
-        """
-        channel, slow = self._channel, self._slow
-        counted = self._in_hand if self._outage.until is None else self._probes
-        hands = self._outage.hands(channel.connections, self._clock.steady())
-        return min(hands - len(set(counted).difference(slow)), channel.most_connections - len(self._in_hand))
-
-    def _warn_of_slow(self) -> None:
-        now, slow = self._clock.steady(), self._slow
-        if slow and now >= self._quiet_until:
-            self._quiet_until = now + _QUIET_MS
-            longest = (now - min(self._begun[errand] for errand in slow)) / 1_000
-            text = "%s wait for %s's answer: %d, the longest for %.0f s (%s)"
-            log.warning(text, self._words.many, self._words.server, len(slow), longest, self._words.slow_setting)
-
-    def _set_out(self) -> None:
-        """Take up what is due, as far as hands are free; in an outage, each time another mail."""
-        while not self._giving_up and self._free_hands > 0:
             now = self._clock.steady()
-            errand = self._schedule.take(now) if self._outage.until is None else self._schedule.probe(now)
-            if errand is None:
-                return
-            if self._outage.until is not None:
-                self._probes.add(errand)
-            task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
-            task.add_done_callback(partial(self._delivered, errand))
+            if (slow := self._rounds.slow_to_tell(now)) is not None:
+                text = "%s wait for %s's answer: %d, the longest for %.0f s (%s)"
+                words = self._words
+                log.warning(text, words.many, words.server, slow.mails, slow.longest / 1_000, words.slow_setting)
+            for errand in self._rounds.set_out(now):
+                task = self._in_hand[errand] = asyncio.create_task(self._deliver(errand))
+                task.add_done_callback(partial(self._delivered, errand))
+            await self._clock.wait(self._something_new, self._rounds.next_at(self._clock.steady()))
 
     def _delivered(self, errand: Errand, task: asyncio.Task[None]) -> None:
         del self._in_hand[errand]
-        self._probes.discard(errand)
-        self._schedule.put_back(errand)
+        self._rounds.note_end(errand)
         self._something_new.set()
         self._failure.keep_of(task)
 
@@ -241,14 +161,14 @@ class Courier(TableObserver):
         """Try one mail and write down what came of it."""
         generation = self._shell.app.consumer_generation_id
         if not await self._lease_holds(generation):
-            self._giving_up = True  # until the partitions are taken over again
+            self._rounds.give_up()  # until the partitions are taken over again
             return
         rows = self._table.partition(errand.partition).rows
         row, pending_notice = rows.get(errand.key), rows.get(mailbox.pending_notice_key(errand.key, errand.delivery_id))
         box = Mailbox() if row is None else mailbox.decode(row)
         mail = box.find_open(errand.delivery_id)
         if mail is None:
-            self._schedule.forget(errand)
+            self._rounds.schedule.forget(errand)
             return
         outcome = self._accepted.get(errand) or await self._attempt(errand, mail, box.mails, pending_notice)
         if outcome is None:
@@ -282,7 +202,7 @@ class Courier(TableObserver):
         outcome = Outcome(error, address.route.name, mail.merged)
         if error is None or error.partly:
             self._accepted[errand] = outcome  # noted first: whatever comes next, it is not sent again from here
-            self._note_success(errand)
+            self._note_end(self._rounds.note_accepted(errand, self._clock.steady()))
             return outcome
         return self._judged(errand, outcome, error)
 
@@ -296,49 +216,28 @@ class Courier(TableObserver):
                 log.log(level, "%s %s was not accepted: %s", self._words.one, errand.delivery_id, _reason(error))
             return error
         finally:
-            self._begun.pop(errand, None)
+            self._rounds.note_answered(errand)
         return None
 
     def _note_begun(self, errand: Errand) -> None:
         """Take note that the server has accepted MAIL, so it can be used, whatever becomes of the mail."""
-        self._begun[errand] = self._clock.steady()
-        self._note_end(accepted=False)
+        self._note_end(self._rounds.note_begun(errand, self._clock.steady()))
         self._something_new.set()
 
     def _judged(self, errand: Errand, outcome: Outcome, error: DeliveryError) -> Outcome | None:
         """Return what a failure means for the mail; None if it means nothing for it, but for the server."""
-        if error.unavailable:
-            self._note_outage(error)
-            return None
-        if not error.retry:
-            refusal = self._refusals.refused(errand, error.reason)
-            if refusal is Refusal.EVERYBODY:
-                hint = self._words.refuses_all
-                self._note_outage(DeliveryError(error.reason, retry=True, alarm=True, hint=hint), refusing=True)
-                return None
-            if refusal is Refusal.IN_DOUBT:
-                outcome = outcome._replace(error=DeliveryError(error.reason, retry=True, alarm=True))
-        if not error.unsure:  # else nothing was heard of the server for a while: it may be away by now
-            self._note_end(accepted=False)
-        return outcome
-
-    def _note_success(self, errand: Errand) -> None:
-        self._note_end(accepted=True)
-        for other in self._refusals.accepted(errand):
-            self._schedule.hasten(cast(Errand, other), self._clock.steady())
-
-    def _note_end(self, *, accepted: bool) -> None:
-        if self._outage.ends(accepted=accepted):
-            self._schedule.outage_ended()
-            log.info("%s can be used again", self._words.server)
-
-    def _note_outage(self, error: DeliveryError, *, refusing: bool = False) -> None:
-        now = self._clock.steady()
-        if self._outage.begins(now, refusing=refusing) and self._outage.until is not None:
-            level = logging.ERROR if error.alarm else logging.WARNING
-            wait = (self._outage.until - now) / 1_000
+        verdict = self._rounds.judge(errand, error, self._clock.steady())
+        self._note_end(verdict.outage_ended)
+        if verdict.pause is not None:
+            why = f"{error.reason}; {self._words.refuses_all}" if verdict.refuses_all else _reason(error)
+            level = logging.ERROR if error.alarm or verdict.refuses_all else logging.WARNING
             text = "%s wait, since %s cannot be used: %s; trying again in %.0f s"
-            log.log(level, text, self._words.many, self._words.server, _reason(error), wait)
+            log.log(level, text, self._words.many, self._words.server, why, verdict.pause / 1_000)
+        return None if verdict.error is None else outcome._replace(error=verdict.error)
+
+    def _note_end(self, outage_ended: bool) -> None:
+        if outage_ended:
+            log.info("%s can be used again", self._words.server)
 
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)

@@ -38,6 +38,9 @@ class TableObserver:
         None stands for a row that is gone.
         """
 
+    async def on_giving_up(self) -> None:
+        """Finish what is in hand: partitions are about to go to other workers."""
+
     def on_taken_over(self) -> None:
         """Take note that a take-over is complete: the rows of all partitions held were reported."""
 

@@ -91,6 +91,11 @@ class DurableTable(Table[bytes, bytes]):
         """Let an observer hear of the rows. It is passed before the worker starts."""
         self._observers.append(observer)
 
+    async def give_up(self) -> None:
+        """Have the observers finish what they have in hand, before partitions go to other workers."""
+        for observer in self._observers:
+            await observer.on_giving_up()
+
     def _new_store(self) -> PartitionedStore:
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
