@@ -1,0 +1,185 @@
+"""What the formats in JSON share: reading a text by a schema, and saying why it holds no response."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from schemas.base import LONGEST_ID
+from schemas.dead_letter import Reason
+from schemas.response import Response
+from worker.errors import Rejected
+
+Read = Callable[[bytes], Response]
+
+_IDS = ("response_id", "survey_id", "customer_id")
+ID_REASONS = {
+    "string_too_short": Reason.ID_EMPTY,
+    "string_too_long": Reason.ID_TOO_LONG,
+    "string_pattern_mismatch": Reason.ID_CONTROL_CHARACTER,
+}
+#: What is said instead of pydantic's own words, which name types of Python.
+_WORDS = {
+    "string_too_short": "must not be empty",
+    "string_too_long": f"must have at most {LONGEST_ID} characters",
+    "string_pattern_mismatch": "must have no control characters",
+    "string_type": "expected a text",
+    "bool_type": "expected true or false",
+    "model_type": "expected an object",
+    "timezone_aware": "has no time zone; expected one as in 2026-03-02T09:14:05+01:00 or 2026-03-02T08:14:05Z",
+}
+_SCORE_WORDS = "expected a whole number from 0 to 10"
+_ID_WORDS = "expected a text or a whole number"
+_SEGMENT_WORDS = 'expected a list of names, such as ["fr", "lyon"]'
+_NO_WHOLE_NUMBER = {"float_type", "finite_number", "int_from_float"}
+_RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_parsing_size"}
+
+#: .NET writes it before what it calls UTF-8.
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: An escape in a JSON text; in its group, half of a pair that has no other half.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+#: What half of a character in a text becomes.
+_REPLACEMENT = rb"\ufffd"
+
+#: So many missing or wrong fields are named; of more, how many there are.
+_MOST_NAMED = 10
+_CUSTOMER_MISSING = "Field required, unless anonymous is true"
+_CUSTOMER_EMPTY = "Must not be empty, unless anonymous is true"
+
+
+def _nothing(_: bytes) -> None:
+    """Return that a payload is nothing else."""
+
+
+def read_json(
+    value: bytes, parse: Read, *, inside: str = "", instead: Callable[[bytes], Response | None] = _nothing
+) -> Response:
+    """Return the response that `parse` finds in a JSON text. Raise Rejected with the reason if it holds none.
+
+    `parse` raises ValidationError or Rejected; `inside` is the field of the payload that holds the response, empty if
+    the payload is the response. `instead` says what a payload is in which a field is missing, None if nothing else.
+    """
+    try:
+        response = parse(value)
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False)
+    else:
+        if response.customer_id or response.anonymous:
+            return response
+        raise _without_customer(value, inside)
+    # Other ways of reading that may succeed are looked for here, where they cost few.
+    if errors[0]["type"] == "json_invalid":
+        whole = _ESCAPE.sub(_without_half, value)
+        if whole != value:
+            response = read_json(whole, parse, inside=inside, instead=instead)
+            other = _ESCAPE.sub(partial(_without_half, by=b"?"), value)
+            return _with_own_ids(response, read_json(other, parse, inside=inside, instead=instead))
+    elif errors[0]["type"] == "missing" and (found := instead(value)) is not None:
+        return found
+    raise _rejected(errors, value, inside)
+
+
+def _without_half(escape: re.Match[bytes], by: bytes = _REPLACEMENT) -> bytes:
+    """Replace half of a character, which a tool leaves that cuts comments by UTF-16 units."""
+    return escape[0] if escape[1] is None else by
+
+
+def _with_own_ids(response: Response, otherwise: Response) -> Response:
+    """Return a response whose halves of characters were replaced. Raise Rejected if one of them was in an id.
+
+    Ids that end in different halves would become one id, and one customer's answer a copy of another's. An id had a
+    half in it if it is another one in `otherwise`, where halves are replaced by something else. The customer's id of an
+    anonymous answer is not used.
+    """
+    for field in _IDS:
+        unused = field == "customer_id" and response.anonymous
+        if not unused and getattr(response, field) != getattr(otherwise, field):
+            raise Rejected(Reason.INVALID_UTF8, f"{field}: has half of a character")
+    return response
+
+
+def _rejected(errors: Sequence[ErrorDetails], value: bytes, inside: str) -> Rejected:
+    """Turn pydantic's first error into a reason, and all of them into the detail; no message repeats the input."""
+    found: dict[str, str] = {}
+    for error in errors:
+        # A field of several types has nameless parts, one for each: what the first one says is enough.
+        path = ".".join(str(part) for part in error["loc"] if part != "") or "value"
+        found.setdefault(path, words_of(error))
+    if errors[0]["type"] != "json_invalid" and (field := _missing_customer(value, inside)):
+        found.setdefault(field, _CUSTOMER_MISSING)
+    # An object with a wrong field is also no empty list, which is accepted in its place: that says nothing.
+    inner = {path.rpartition(".")[0] for path in found}
+    named = [f"{path}: {message}" for path, message in found.items() if path not in inner]
+    more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
+    return Rejected(_reason(errors[0], value), "; ".join([*named[:_MOST_NAMED], *more]))
+
+
+def _without_customer(value: bytes, inside: str) -> Rejected:
+    """Say whether the customer's id is absent or empty, as it may be in anonymous answers only."""
+    body = from_json(value)
+    if (body[inside] if inside else body).get("customer_id") == "":
+        return Rejected(Reason.ID_EMPTY, f"customer_id: {_CUSTOMER_EMPTY}")
+    return Rejected(Reason.MISSING_FIELD, f"customer_id: {_CUSTOMER_MISSING}")
+
+
+def words_of(error: ErrorDetails) -> str:
+    """Say what was expected, in plain words where there are some."""
+    kind, fields = error["type"], [part for part in error["loc"] if part not in {"", "data"}]
+    if fields == ["score"] and kind != "missing":
+        return _SCORE_WORDS
+    if len(fields) == 1 and fields[0] in _IDS and kind == "string_type":
+        return _ID_WORDS
+    if fields == ["segment"] and kind == "list_type":
+        return _SEGMENT_WORDS
+    return _WORDS.get(kind, error["msg"])
+
+
+def _missing_customer(value: bytes, inside: str) -> str:
+    """Return the name of the customer's field if it is absent or empty, as it may be in anonymous answers only."""
+    body = from_json(value)
+    if inside and isinstance(body, dict):
+        body = body.get(inside)
+    if not isinstance(body, dict) or body.get("anonymous") is True or body.get("customer_id") not in (None, ""):
+        return ""
+    return f"{inside}.customer_id" if inside else "customer_id"
+
+
+def _reason(error: Any, value: bytes) -> Reason:  # noqa: PLR0911 - one return per reason reads best as a list
+    kind, loc = error["type"], list(error["loc"])
+    if kind == "json_invalid":
+        return _json_reason(error["ctx"]["error"], value)
+    if kind == "model_type" and not loc:
+        return Reason.NOT_AN_OBJECT
+    if loc and loc[0] == "data":
+        loc = loc[1:]
+    elif loc and loc[0] in {"specversion", "source", "type", "id"}:
+        return Reason.ENVELOPE_INVALID
+    if kind == "missing":
+        return Reason.MISSING_FIELD
+    field = loc[0] if loc else None
+    if field == "score":
+        return Reason.SCORE_NOT_INTEGER if kind in _NO_WHOLE_NUMBER else Reason.SCORE_OUT_OF_RANGE
+    if field in _IDS and kind in ID_REASONS:
+        return ID_REASONS[kind]
+    if field == "responded_at":
+        return Reason.TIME_NAIVE if kind == "timezone_aware" else Reason.TIME_INVALID
+    if field == "segment":
+        return Reason.SEGMENT_INVALID
+    return Reason.OUT_OF_RANGE if kind in _RANGE_ERRORS else Reason.WRONG_TYPE
+
+
+def _json_reason(message: str, value: bytes) -> Reason:
+    if message.startswith("recursion limit"):
+        return Reason.TOO_DEEP
+    if message.startswith("number out of range"):
+        return Reason.OUT_OF_RANGE
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return Reason.INVALID_UTF8
+    return Reason.NOT_JSON
