@@ -4,7 +4,10 @@ aiokafka's clients report a server that is not there, a refused login and an unt
 a connection is tried before they are started. The messages name settings and never quote a secret.
 """
 
+import asyncio
+import contextlib
 import ssl
+from collections.abc import Sequence
 
 from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
 from aiokafka.errors import (
@@ -32,10 +35,10 @@ _MISNAMED = {62, 64}
 
 
 async def preflight(kafka: KafkaSettings) -> None:
-    """Return once a server has let the worker in and has answered; the servers are tried one after the other.
+    """Return once a server has let the worker in, has answered, and has named a broker that can be reached.
 
-    Raise Refused if no server did and a refusal is permanent, Unreachable if all failures may be transient, and
-    SettingsError if the file of a certificate is not usable.
+    The servers are tried one after the other. Raise Refused if no server let the worker in and a refusal is permanent,
+    Unreachable if all failures may be transient, and SettingsError if the file of a certificate is not usable.
     """
     options = connection_options(kafka) | {
         "client_id": kafka.group,
@@ -45,23 +48,60 @@ async def preflight(kafka: KafkaSettings) -> None:
     for server in servers(kafka):
         host, port, _ = collect_hosts(server)[0]
         try:
-            return await _ask(await create_conn(host, port, **options))
+            brokers = await _ask(await create_conn(host, port, **options))
         except (KafkaError, OSError) as error:
             if (refusal := _refusal(error)) is not None:
                 refusals.append(f"at {server}: {refusal}")
             else:
                 failures.append(f"at {server}: {_failure(error)}")
+        else:
+            await _reach_one(server, brokers)
+            return
     if refusals:
         raise Refused(f"Kafka {', '.join(refusals)}")
     raise Unreachable(f"Kafka {', '.join(failures)} (kafka.bootstrap_servers)")
 
 
-async def _ask(connection: AIOKafkaConnection) -> None:
-    """Ask for something: only now does a server that wants a login close a connection without one."""
+async def _ask(connection: AIOKafkaConnection) -> list[tuple[str, int]]:
+    """Ask for the brokers: only now does a server that wants a login close a connection without one."""
     try:
-        await connection.send(MetadataRequest([]))
+        answer = await connection.send(MetadataRequest([]))
+        return [(host, port) for _node, host, port, *_ in answer.brokers]
     finally:
         connection.close()
+
+
+async def _reach_one(server: str, brokers: Sequence[tuple[str, int]]) -> None:
+    """Return once one of the brokers that a server has named accepts a connection. Raise Unreachable if none does.
+
+    Clients use the addresses that Kafka names, not those of the settings; aiokafka does not say which they are.
+    """
+    connecting = [asyncio.create_task(_connects(host, port)) for host, port in brokers]
+    try:
+        for connects in asyncio.as_completed(connecting):
+            if await connects:
+                return
+    finally:
+        for task in connecting:
+            task.cancel()
+    if brokers:
+        named = ", ".join(f"{host}:{port}" for host, port in brokers)
+        raise Unreachable(
+            f"Kafka at {server} answers, but the brokers that it names cannot be reached from here: {named} (the "
+            "setting advertised.listeners of Kafka)"
+        )
+
+
+async def _connects(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):  # a broker that has ended in the meantime
+        await writer.wait_closed()
+    return True
 
 
 def _refusal(error: Exception) -> str | None:
