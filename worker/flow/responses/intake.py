@@ -1,6 +1,6 @@
-"""Validation: from a record's raw bytes to a response, or to the reason why not.
+"""Validation: a record's raw bytes become a response, or the reason why the record is refused.
 
-The forms in which a response may come are in formats/. What holds for all of them is checked here.
+The formats of responses are in formats/. What is true of all formats is checked here.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ANONYMOUS = "anonymous:"
 
 
 def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
-    """Return the record's response, and when it was given, in ms. Raise Rejected with the reason if it holds none."""
+    """Return a record's response, and when it was given, in ms. Raise Rejected with the reason if it is refused."""
     value = record.value
     assert value is not None
     if len(value) > policy.max_bytes:
@@ -50,16 +50,17 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
 
 
 def _anonymous(response: Response) -> Response:
-    """Return an anonymous answer under an id of its own, without whatever it says of the customer.
+    """Return an anonymous answer with a customer id of its own, and without anything that it says about the customer.
 
-    The id is made of survey and response, so that a copy is recognised, and nobody else's answer is taken for one.
+    The id is made of the survey and the response. So a copy of the answer is recognised, and no other answer is taken
+    for a copy.
     """
     customer_id = ANONYMOUS + make_id("anonymous", response.survey_id, response.response_id)
     return response.model_copy(update={"customer_id": customer_id, "customer": Customer()})
 
 
 def erased_key(record: Record) -> bytes:
-    """Return the key of the customer whom a null value erases. Raise Rejected if it can be no customer's id."""
+    """Return the key of the customer whom a null value erases. Raise Rejected if the key cannot be a customer's id."""
     key = record.key
     if not key:
         raise Rejected(Reason.NO_KEY, "a null value needs the key of the customer to erase")

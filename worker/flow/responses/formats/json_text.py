@@ -1,4 +1,4 @@
-"""What the formats in JSON share: reading a text by a schema, and saying why it holds no response."""
+"""What the formats in JSON share: a text is read by a schema, or the reason is found why it has no response."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ ID_REASONS = {
     "string_too_long": Reason.ID_TOO_LONG,
     "string_pattern_mismatch": Reason.ID_CONTROL_CHARACTER,
 }
-#: What is said instead of pydantic's own words, which name types of Python.
+#: The messages that replace those of pydantic, which name types of Python.
 _WORDS = {
     "string_too_short": "must not be empty",
     "string_too_long": f"must have at most {LONGEST_ID} characters",
@@ -37,32 +37,33 @@ _SEGMENT_WORDS = 'expected a list of names, such as ["fr", "lyon"]'
 _NO_WHOLE_NUMBER = {"float_type", "finite_number", "int_from_float"}
 _RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_parsing_size"}
 
-#: .NET writes it before what it calls UTF-8.
+#: Programs in .NET write it at the beginning of a UTF-8 text.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-#: An escape in a JSON text; in its group, half of a pair that has no other half.
+#: An escape in a JSON text. Its group is half of a surrogate pair whose other half is missing.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
-#: What half of a character in a text becomes.
+#: What replaces half of a character.
 _REPLACEMENT = rb"\ufffd"
 
-#: So many missing or wrong fields are named; of more, how many there are.
+#: The largest number of missing or wrong fields that are named. If there are more, their number is given.
 _MOST_NAMED = 10
 _CUSTOMER_MISSING = "Field required, unless anonymous is true"
 _CUSTOMER_EMPTY = "Must not be empty, unless anonymous is true"
 
 
 def _nothing(_: bytes) -> None:
-    """Return that a payload is nothing else."""
+    """Say that there is no other format that the payload may have."""
 
 
 def read_json(
     value: bytes, parse: Read, *, inside: str = "", instead: Callable[[bytes], Response | None] = _nothing
 ) -> Response:
-    """Return the response that `parse` finds in a JSON text. Raise Rejected with the reason if it holds none.
+    """Return the response that `parse` finds in a JSON text. Raise Rejected with the reason if there is none.
 
-    `parse` raises ValidationError or Rejected; `inside` is the field of the payload that holds the response, empty if
-    the payload is the response. `instead` says what a payload is in which a field is missing, None if nothing else.
+    `parse`: raises ValidationError or Rejected; `inside`: the field of the payload that has the response, empty if the
+    payload is the response itself; `instead`: reads a payload in which a field is missing in another format, and
+    returns None if it does not have this format.
     """
     try:
         response = parse(value)
@@ -72,47 +73,47 @@ def read_json(
         if response.customer_id or response.anonymous:
             return response
         raise _without_customer(value, inside)
-    # Other ways of reading that may succeed are looked for here, where they cost few.
+    # Other ways to read the value are tried only now, so that they cost nothing for valid records.
     if errors[0]["type"] == "json_invalid":
-        whole = _ESCAPE.sub(_without_half, value)
-        if whole != value:
-            response = read_json(whole, parse, inside=inside, instead=instead)
+        repaired = _ESCAPE.sub(_without_half, value)
+        if repaired != value:
+            response = read_json(repaired, parse, inside=inside, instead=instead)
             other = _ESCAPE.sub(partial(_without_half, by=b"?"), value)
-            return _with_own_ids(response, read_json(other, parse, inside=inside, instead=instead))
+            return _with_complete_ids(response, read_json(other, parse, inside=inside, instead=instead))
     elif errors[0]["type"] == "missing" and (found := instead(value)) is not None:
         return found
     raise _rejected(errors, value, inside)
 
 
 def _without_half(escape: re.Match[bytes], by: bytes = _REPLACEMENT) -> bytes:
-    """Replace half of a character, which a tool leaves that cuts comments by UTF-16 units."""
+    """Replace half of a surrogate pair. It is left by tools that cut comments by UTF-16 units."""
     return escape[0] if escape[1] is None else by
 
 
-def _with_own_ids(response: Response, otherwise: Response) -> Response:
-    """Return a response whose halves of characters were replaced. Raise Rejected if one of them was in an id.
+def _with_complete_ids(response: Response, compared: Response) -> Response:
+    """Return a response in which halves of characters were replaced. Raise Rejected if an id had such a half.
 
-    Ids that end in different halves would become one id, and one customer's answer a copy of another's. An id had a
-    half in it if it is another one in `otherwise`, where halves are replaced by something else. The customer's id of an
-    anonymous answer is not used.
+    Otherwise ids that end in different halves would become the same id, and one customer's answer a copy of another's.
+    `compared` is the same response with another replacement. An id that had a half differs there. The customer's id of
+    an anonymous answer is not used, and not compared.
     """
     for field in _IDS:
         unused = field == "customer_id" and response.anonymous
-        if not unused and getattr(response, field) != getattr(otherwise, field):
+        if not unused and getattr(response, field) != getattr(compared, field):
             raise Rejected(Reason.INVALID_UTF8, f"{field}: has half of a character")
     return response
 
 
 def _rejected(errors: Sequence[ErrorDetails], value: bytes, inside: str) -> Rejected:
-    """Turn pydantic's first error into a reason, and all of them into the detail; no message repeats the input."""
+    """Turn pydantic's first error into the reason, and all errors into the detail. No message repeats the input."""
     found: dict[str, str] = {}
     for error in errors:
-        # A field of several types has nameless parts, one for each: what the first one says is enough.
+        # A field that may have several types has an error for each type; the first one is enough.
         path = ".".join(str(part) for part in error["loc"] if part != "") or "value"
         found.setdefault(path, words_of(error))
     if errors[0]["type"] != "json_invalid" and (field := _missing_customer(value, inside)):
         found.setdefault(field, _CUSTOMER_MISSING)
-    # An object with a wrong field is also no empty list, which is accepted in its place: that says nothing.
+    # Some objects may also be an empty list. So an object with a wrong field has a second error, which says nothing.
     inner = {path.rpartition(".")[0] for path in found}
     named = [f"{path}: {message}" for path, message in found.items() if path not in inner]
     more = [f"and {len(named) - _MOST_NAMED} more"] if len(named) > _MOST_NAMED else []
@@ -120,7 +121,7 @@ def _rejected(errors: Sequence[ErrorDetails], value: bytes, inside: str) -> Reje
 
 
 def _without_customer(value: bytes, inside: str) -> Rejected:
-    """Say whether the customer's id is absent or empty, as it may be in anonymous answers only."""
+    """Return why a response is refused whose customer's id is absent or empty, although it is not anonymous."""
     body = from_json(value)
     if (body[inside] if inside else body).get("customer_id") == "":
         return Rejected(Reason.ID_EMPTY, f"customer_id: {_CUSTOMER_EMPTY}")
@@ -128,7 +129,7 @@ def _without_customer(value: bytes, inside: str) -> Rejected:
 
 
 def words_of(error: ErrorDetails) -> str:
-    """Say what was expected, in plain words where there are some."""
+    """Return what was expected, in plain words if there are some for this error."""
     kind, fields = error["type"], [part for part in error["loc"] if part not in {"", "data"}]
     if fields == ["score"] and kind != "missing":
         return _SCORE_WORDS
@@ -140,7 +141,7 @@ def words_of(error: ErrorDetails) -> str:
 
 
 def _missing_customer(value: bytes, inside: str) -> str:
-    """Return the name of the customer's field if it is absent or empty, as it may be in anonymous answers only."""
+    """Return the name of the customer id's field if it is absent or empty and the answer is not anonymous; else ""."""
     body = from_json(value)
     if inside and isinstance(body, dict):
         body = body.get(inside)

@@ -12,7 +12,7 @@ _parse: Callable[[bytes], StructuredResponse] = StructuredResponse.__pydantic_va
 
 
 def read(value: bytes) -> Response:
-    """Return the response in it. Raise Rejected if there is none."""
+    """Return the response of an event. Raise Rejected with the reason if there is none."""
     return read_json(value.removeprefix(BYTE_ORDER_MARK), _data, inside="data")
 
 
