@@ -13,7 +13,7 @@ from worker.roles.courier import Courier
 from worker.roles.surroundings import Surroundings
 from worker.service import Background, Service
 from worker.settings import Settings
-from worker.streams.lane import RestatesView
+from worker.streams.lane import ViewRestater
 from worker.streams.shell import Shell
 
 
@@ -81,4 +81,4 @@ async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_i
         for name, table in service.tables.items()
     }
 
-    assert tables == {"contacts": [], "segments": [RestatesView], "watches": [], "outbox": [Courier]}
+    assert tables == {"contacts": [], "segments": [ViewRestater], "watches": [], "outbox": [Courier]}

@@ -29,10 +29,10 @@ def send(activity: Activity, topic: str, *values: bytes | None) -> None:
 
 
 def test_a_worker_without_work_says_nothing(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
-    activity.say()
+    activity.write_line()
     send(activity, events.SCORES, b"{}")
     send(activity, events.ALERTS, None)
-    activity.say()
+    activity.write_line()
 
     assert caplog.messages == []
 
@@ -44,8 +44,8 @@ def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogC
     send(activity, events.INVITATIONS, b"{}", b"{}")
     send(activity, events.DEAD_LETTERS, DEAD_LETTER)
     send(activity, events.DELIVERIES, b'{"delivery_id":"x","status":"sent"}', b'{"delivery_id":"y","status":"failed"}')
-    activity.say()
-    activity.say()
+    activity.write_line()
+    activity.write_line()
 
     decided = "3 answers decided (2 accepted, 1 duplicate), 1 alert (1 opened), 2 invitations"
     assert caplog.messages == [
@@ -55,7 +55,7 @@ def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogC
 
 def test_a_planned_mail_that_is_sent_is_one_mail(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
     send(activity, events.DELIVERIES, b'{"status":"pending"}', b'{"status":"pending"}', b'{"status":"sent"}')
-    activity.say()
+    activity.write_line()
 
     assert caplog.messages == ["in the last minute: 2 mails planned, 1 mail (1 sent)"]
 
@@ -64,6 +64,6 @@ def test_an_event_that_is_cut_or_of_another_version_is_counted_all_the_same(
     activity: Activity, caplog: pytest.LogCaptureFixture
 ) -> None:
     send(activity, events.DECISIONS, b"{}", b'{"outcome":"acc')
-    activity.say()
+    activity.write_line()
 
     assert caplog.messages == ["in the last minute: 2 answers decided (1 ac)"]

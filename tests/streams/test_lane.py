@@ -1,4 +1,4 @@
-"""A lane: what somebody else may have written into its view is stated anew, and batches come at its pace."""
+"""A lane: it restates what another worker may have written to its view, and delays batches by its pace."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
@@ -25,7 +25,7 @@ class Topic:
 
     def __init__(self, *keys: str) -> None:
         self.keys = [key.encode() for key in keys]
-        self.stated: list[tuple[bytes, bytes | None]] = []
+        self.restated: list[tuple[bytes, bytes | None]] = []
 
     @asynccontextmanager
     async def reader(self, _: KafkaSettings) -> AsyncIterator["Topic"]:
@@ -43,7 +43,7 @@ class Topic:
         for topic, number, records in batches:
             found[topic, number] = [Acknowledged(len(self.keys), len(records))]
             self.keys += [key for key, *_ in records]
-            self.stated += [(key, value) for key, value, *_ in records]
+            self.restated += [(key, value) for key, value, *_ in records]
         return found
 
 
@@ -76,50 +76,50 @@ def topic(monkeypatch: pytest.MonkeyPatch) -> Topic:
     return found
 
 
-async def test_what_lies_beyond_is_stated_anew_once_a_key(topic: Topic) -> None:
+async def test_what_lies_beyond_the_end_of_the_view_is_restated_once_a_key(topic: Topic) -> None:
     partition = owned(2, a="1", b="2", c="3")
     await lane(topic, partition).restate_view({0})
 
-    assert [(b"a", b"score of 1"), (b"c", b"score of 3")] == topic.stated
+    assert [(b"a", b"score of 1"), (b"c", b"score of 3")] == topic.restated
     assert Head(7, {1: 2}, 7) == partition.head
 
 
-async def test_what_has_no_row_is_stated_as_a_null(topic: Topic) -> None:
+async def test_a_key_without_a_row_is_restated_as_a_null(topic: Topic) -> None:
     """A zombie may write the scores of a segment that has been forgotten."""
     partition = owned(2, a="1")
     await lane(topic, partition).restate_view({0})
 
-    assert [(b"a", b"score of 1"), (b"c", None)] == topic.stated
+    assert [(b"a", b"score of 1"), (b"c", None)] == topic.restated
 
 
-async def test_where_nobody_else_wrote_nothing_is_stated(topic: Topic) -> None:
+async def test_where_nobody_else_wrote_nothing_is_restated(topic: Topic) -> None:
     partition = owned(5, a="1")
     await lane(topic, partition).restate_view({0})
 
-    assert [] == topic.stated
+    assert [] == topic.restated
     assert Head(7, {1: 2}, 5) == partition.head
 
 
 async def test_a_second_take_over_has_nothing_to_do(topic: Topic) -> None:
     partition = owned(2, a="1", b="2", c="3")
     await lane(topic, partition).restate_view({0})
-    topic.stated.clear()
+    topic.restated.clear()
     await lane(topic, partition).restate_view({0})
 
-    assert [] == topic.stated
+    assert [] == topic.restated
 
 
 class Consumer:
-    """What a lane asks of the consumer, and how long it lets a partition rest."""
+    """The calls of a lane to the consumer; keeps how long it delays a partition."""
 
     def __init__(self) -> None:
-        self.rests: list[tuple[float, float]] = []
+        self.delays: list[tuple[float, float]] = []
 
     def admit(self, batch: Fetched) -> list[Any]:
         return batch.records
 
-    def rest(self, _: TP, seconds: float, busy_seconds: float) -> None:
-        self.rests.append((seconds, round(busy_seconds, 3)))
+    def delay(self, _: TP, seconds: float, busy_seconds: float) -> None:
+        self.delays.append((seconds, round(busy_seconds, 3)))
 
     def holds(self, _: int) -> bool:
         return False  # enough is known once the batch is decided
@@ -128,8 +128,8 @@ class Consumer:
         pass
 
 
-async def rests(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, more: bool = False) -> Any:
-    """Carry a batch whose deciding takes so many seconds; return how long its partition rests."""
+async def delays(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, more: bool = False) -> Any:
+    """Run a batch whose decision takes `spent` seconds; return how long its partition is delayed."""
     now, consumer = [100.0], Consumer()
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(module, "uniform", lambda least, most: (least + most) / 2)
@@ -141,7 +141,7 @@ async def rests(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, more
     table = SimpleNamespace(partition=lambda _: Partition(), lock=lambda _: asyncio.Lock())
     anything: Any = table
     fake: Any = consumer
-    carrier = Lane(
+    busy_lane = Lane(
         consumer=lambda: fake,
         kafka=KafkaSettings(batch_records=3),
         sender=anything,
@@ -152,15 +152,15 @@ async def rests(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, more
     )
     records: Any = [SimpleNamespace(offset=n, value=b"x" * size) for n, size in enumerate(sizes)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, more))
-    await carrier.run(message)
-    return consumer.rests
+    await busy_lane.run(message)
+    return consumer.delays
 
 
 @pytest.mark.parametrize(("spent", "busy"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0), (3.0, 10.0)])
-async def test_a_partition_rests_so_that_deciding_takes_its_share_of_the_time(
+async def test_a_partition_is_delayed_so_that_deciding_takes_its_share_of_the_time(
     monkeypatch: pytest.MonkeyPatch, spent: float, busy: float
 ) -> None:
-    assert await rests(monkeypatch, spent, 10) == [(1.0, busy)]
+    assert await delays(monkeypatch, spent, 10) == [(1.0, busy)]
 
 
 @pytest.mark.parametrize(
@@ -173,14 +173,14 @@ async def test_a_partition_rests_so_that_deciding_takes_its_share_of_the_time(
         ((FETCH_BYTES,), False, 1),
     ],
 )
-async def test_it_does_not_rest_while_more_waits_than_a_batch_can_take(
+async def test_it_is_not_delayed_while_more_waits_than_a_batch_can_take(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], *, more: bool, expected: int
 ) -> None:
-    assert len(await rests(monkeypatch, 0.0, *sizes, more=more)) == expected
+    assert len(await delays(monkeypatch, 0.0, *sizes, more=more)) == expected
 
 
 async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[Any]) -> None:
-    """Carry a batch for which this is decided; `seen` gets what is written, and that the batch is done."""
+    """Run a batch for which this is decided; `seen` gets what is written, and that the batch is done."""
     partition = Partition()
     partition.head = Head(latest_time=7)
 
@@ -206,10 +206,10 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
     fake: Any = Whole()
     table: Any = SimpleNamespace(partition=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
     sender: Any = SimpleNamespace(send=send)
-    carrier = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str)
+    busy_lane = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str)
     records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
-    await carrier.run(message)
+    await busy_lane.run(message)
 
 
 async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_the_last_moves_the_mark(
@@ -249,4 +249,4 @@ async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) ->
     """It will stop and ask for a rebuild; until then receivers keep the scores that there are."""
     await lane(topic, Partition()).restate_view({0})
 
-    assert [] == topic.stated
+    assert [] == topic.restated

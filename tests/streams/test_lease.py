@@ -32,7 +32,7 @@ def ask(question: Any, consumer: Consumer, *more: float) -> "asyncio.Task[bool]"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_POLL", 0.001)
+    monkeypatch.setattr(lease, "_POLL_SECONDS", 0.001)
 
 
 async def test_with_a_fresh_heartbeat_it_holds() -> None:

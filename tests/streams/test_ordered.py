@@ -34,12 +34,12 @@ class Consumer(OrderedConsumer):
             consumer_generation_id=1, monitor=SimpleNamespace(track_tp_end_offset=lambda *_: None)
         )
         self._thread: Any = SimpleNamespace(generation=1, assignment=lambda: set(self.committed))
-        self._due, self._cursor, self._in_flight, self._rests = {}, {}, {}, {}
+        self._due, self._cursor, self._in_flight, self._delays = {}, {}, {}, {}
         self._read_offset: Any = {}
         self._committed_offset: Any = {}
         self._buffered_partitions = set()
-        self._lost = set()
-        self._epoch, self._sought_in, self._n_acked = 0, -1, 0
+        self._to_rewind = set()
+        self._epoch, self._sought_generation, self._n_acked = 0, -1, 0
         self.flow_active = True
         self.place: dict[TP, int] = {}
         self.committed: dict[TP, int] = {}
@@ -262,11 +262,11 @@ class Asked:
 TALLIES = TP("tallies", 0)
 
 
-async def test_a_partition_that_rests_is_not_asked_for_until_then(
+async def test_a_delayed_partition_is_not_asked_for_until_then(
     consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(monkeypatch, consumer)
-    consumer.rest(TALLIES, 1.0, 4.0)
+    consumer.delay(TALLIES, 1.0, 4.0)
 
     assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES}, 1.0)
     assert await asked.of(TALLIES) == (set(), 1.0)
@@ -274,12 +274,14 @@ async def test_a_partition_that_rests_is_not_asked_for_until_then(
     assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, 5.0)
 
 
-async def test_it_rests_for_longer_while_another_is_busy(consumer: Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_delay_is_longer_while_another_partition_is_busy(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     consumer.committed = {RESPONSES: 10}
     await consumer.perform_seek()
     (message,) = await poll(consumer)
     asked = Asked(monkeypatch, consumer)
-    consumer.rest(TALLIES, 1.0, 4.0)
+    consumer.delay(TALLIES, 1.0, 4.0)
     asked.now += 2.0
 
     assert await asked.of(RESPONSES, TALLIES) == (set(), 2.0)
@@ -287,11 +289,11 @@ async def test_it_rests_for_longer_while_another_is_busy(consumer: Consumer, mon
     assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, 5.0)
 
 
-async def test_whoever_gets_a_partition_anew_lets_it_not_rest(
+async def test_a_partition_is_not_delayed_after_a_new_assignment(
     consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(monkeypatch, consumer)
-    consumer.rest(TALLIES, 1.0, 4.0)
+    consumer.delay(TALLIES, 1.0, 4.0)
     await consumer.perform_seek()
 
     assert await asked.of(TALLIES) == ({TALLIES}, 5.0)

@@ -10,7 +10,7 @@ from worker.flow import events
 from worker.flow.batch import Output
 from worker.notify.channel import Wording
 from worker.notify.planning import OPEN_KEPT, TOO_MANY_WAITING
-from worker.streams.seldom import Seldom
+from worker.streams.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Overfull:
 
     def __init__(self, words: Wording, clock: Callable[[], float] = monotonic) -> None:
         self._words = words
-        self._seldom = Seldom(_QUIET_SECONDS, clock)
+        self._throttle = Throttle(_QUIET_SECONDS, clock)
         self._count = 0
 
     def note(self, outputs: Iterable[Output]) -> None:
@@ -42,7 +42,7 @@ class Overfull:
         if not lost:
             return
         self._count += len(lost)
-        if not self._seldom.allows():
+        if not self._throttle.allows():
             return
         log.error(
             "alert %s gets no %s (too_many_waiting): %d %s about its customer or segment wait already, which is "

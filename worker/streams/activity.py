@@ -1,7 +1,7 @@
-"""A line of the log once a minute that says what a role has done, if it did something.
+"""A log line once a minute that says what a role has done, if it has done something.
 
-The records that were acknowledged are counted, so a replay counts again what it repeats. The line has numbers and kinds
-of events only, nothing that a customer wrote.
+It counts the records that were acknowledged, so a replay counts again what it repeats. The line holds only numbers and
+kinds of events, and nothing that a customer wrote.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from worker.streams.sending import Sendable
 
 log = logging.getLogger(__name__)
 
-#: The delivery log has a line when a mail is planned, and further ones of what becomes of it: it is one mail.
+#: The delivery log has one line when a mail is planned, and further lines about the same mail when it is tried.
 _PLANNED = DeliveryStatus.PENDING.value
 
 _EVERY_SECONDS = 60.0
-#: What is counted of each topic, as one and as many, and after what its records have the word that tells the kinds
-#: apart. Nothing from outside stands before that word.
+#: For each topic: what its records are called, in the singular and in the plural, and the text in a record's value that
+#: stands directly before its kind. In front of that text, the value has nothing that comes from outside.
 _COUNTED = {
     events.DECISIONS: (("answer decided", "answers decided"), b'"outcome":"'),
     events.ALERTS: (("alert", "alerts"), b'"action":"'),
@@ -32,46 +32,52 @@ _COUNTED = {
 
 
 class Activity:
-    """Counts what is sent to the topics of a role; `topic_name` gives a topic's full name."""
+    """Counts what is sent to the topics of a role. `topic_name` returns a topic's full name."""
 
     def __init__(self, topic_name: Callable[[str], str]) -> None:
         self._counted = {topic_name(topic): counted for topic, counted in _COUNTED.items()}
         self._kinds: dict[str, Counter[str]] = {topic: Counter() for topic in self._counted}
 
     def sent(self, topic: str, records: Iterable[Sendable]) -> None:
-        """Take note of records that the broker has acknowledged; a null value erases, and is not counted."""
+        """Count records that the broker has acknowledged. A null value erases something, and is not counted."""
         if topic in self._counted:
-            _, before = self._counted[topic]
-            self._kinds[topic].update(_word(value, before) for _, value, *_ in records if value is not None)
+            _, prefix = self._counted[topic]
+            self._kinds[topic].update(_kind(value, prefix) for _, value, *_ in records if value is not None)
 
-    def say(self) -> None:
-        """Say what was done since it was last said, if anything was."""
-        done = [line for topic, (what, _) in self._counted.items() for line in _listed(what, self._kinds[topic])]
+    def write_line(self) -> None:
+        """Log what was counted since the last line, if anything was."""
+        done = [part for topic, (nouns, _) in self._counted.items() for part in _described(nouns, self._kinds[topic])]
         if done:
             log.info("in the last minute: %s", ", ".join(done))
         for kinds in self._kinds.values():
             kinds.clear()
 
     async def report(self) -> None:
-        """Say it every minute, until cancelled."""
+        """Write a line every minute, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
-            self.say()
+            self.write_line()
 
 
-def _word(value: bytes, before: bytes) -> str:
-    """Return the word that follows in an event that the worker made; nothing if the event has no such word."""
-    found = value.find(before) if before else -1
-    begin = found + len(before)
+def _kind(value: bytes, prefix: bytes) -> str:
+    """Return the kind of an event that the worker made: the text between `prefix` and the next quotation mark.
+
+    It is empty if `prefix` is empty, or is not in the value.
+    """
+    found = value.find(prefix) if prefix else -1
+    begin = found + len(prefix)
     return "" if found < 0 else value[begin : value.find(b'"', begin)].decode(errors="replace")
 
 
-def _listed(what: tuple[str, str], found: Counter[str]) -> list[str]:
-    """Return how many there were, and of which kinds where there are kinds; what is only planned stands apart."""
-    lines, others = [], +Counter({kind: count for kind, count in found.items() if kind != _PLANNED})
-    if found[_PLANNED]:
-        lines.append(f"{counted(found[_PLANNED], *what)} planned")
+def _described(nouns: tuple[str, str], count_by_kind: Counter[str]) -> list[str]:
+    """Return the parts of the line about one topic: how many records of each kind there were.
+
+    Planned mails are a part of their own. `nouns`: the singular and the plural.
+    """
+    parts, others = [], +Counter({kind: count for kind, count in count_by_kind.items() if kind != _PLANNED})
+    if count_by_kind[_PLANNED]:
+        parts.append(f"{counted(count_by_kind[_PLANNED], *nouns)} planned")
     if others:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common() if kind)
-        lines.append(counted(others.total(), *what) + (f" ({kinds})" if kinds else ""))
-    return lines
+        parts.append(counted(others.total(), *nouns) + (f" ({kinds})" if kinds else ""))
+    return parts

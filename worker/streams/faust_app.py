@@ -1,4 +1,4 @@
-"""Faust's app as this worker needs it. The reasons for most settings are in ordered.py, table.py and recovery.py."""
+"""Faust's app with the settings that this worker needs; ordered.py, table.py and recovery.py give most reasons."""
 
 from functools import partial
 from typing import Any, cast
@@ -17,27 +17,29 @@ from worker.streams.recovery import DirectTables
 
 _HEARTBEAT_SECONDS = 3.0
 _REBALANCE_SECONDS = 30.0
-#: aiokafka takes a member that has fetched nothing for so long out of its group, for good: also one without partitions,
-#: which stands by for others. Whether this worker is alive, its heartbeats say.
+#: The time after which aiokafka removes a member that has fetched nothing from its group, for good. It would also
+#: remove a member without partitions, which is on standby. Heartbeats already show whether this worker is alive.
 _IDLE_SECONDS = 1e9
-#: How often the offsets due are committed: a replay has so much more to pass over at most, and a commit costs little.
+#: How often the due offsets are committed. A commit costs little, and a replay has to skip only what was processed
+#: since the last one.
 _COMMIT_SECONDS = 0.4
-#: How long a broker may take over a produce request before it is tried anew.
+#: How long a broker may take to answer a produce request before the request is sent again.
 _PRODUCE_SECONDS = 30.0
-#: What a fetch brings of one partition, at most.
+#: The largest amount of data that a fetch brings from one partition.
 FETCH_BYTES = 4 * 1024 * 1024
-#: A produce batch of this size, and any single record the core makes, is below Kafka's default limit of 1 MiB.
+#: The largest produce batch. It is below Kafka's default limit of 1 MiB, and so is any single record that the core
+#: makes.
 _PRODUCE_BYTES = 900_000
 
 
 class _App(faust.App):
-    """Faust's app without a directory of its own: nothing of this worker is kept on local disk."""
+    """Faust's app without a directory of its own, since this worker keeps nothing on the local disk."""
 
     def _create_directories(self) -> None:
         pass
 
     def _crash(self, reason: BaseException) -> None:
-        """Keep the first reason: what crashes after it, a cancelled task for instance, crashes because of it."""
+        """Keep the first reason. Later crashes, such as that of a cancelled task, are consequences of it."""
         if not self._crashed.is_set():
             super()._crash(reason)
 
@@ -69,7 +71,8 @@ def make(settings: Settings, role: str, partitions: int, observer: ConsumerObser
         store="memory://",
         TableManager=cast(Any, partial(DirectTables, on_failure=observer.on_failure)),
         table_standby_replicas=0,
-        # topics.py makes them. Faust would ask for each at every start, and end if Kafka did not answer at once.
+        # topics.py creates them. Faust would ask Kafka for each of them at every start, and would end if Kafka did not
+        # answer at once.
         topic_allow_declare=False,
         topic_partitions=partitions,
         topic_replication_factor=kafka.replication_factor,
@@ -81,11 +84,11 @@ def make(settings: Settings, role: str, partitions: int, observer: ConsumerObser
 
 
 def credentials(kafka: KafkaSettings) -> SASLCredentials | SSLCredentials | None:
-    """Return Faust's credentials; None for plain text. Raises SettingsError like `ssl_context`."""
+    """Return Faust's credentials; None for plain text. Raise SettingsError like `ssl_context`."""
     context = ssl_context(kafka)
     if kafka.security_protocol.startswith("SASL"):
         assert kafka.sasl_password is not None
-        # With a context Faust's SASL credentials mean SASL_SSL, without one SASL_PLAINTEXT.
+        # To Faust, SASL credentials with a context mean SASL_SSL, and those without one SASL_PLAINTEXT.
         return SASLCredentials(
             username=kafka.sasl_username,
             password=kafka.sasl_password.get_secret_value(),

@@ -1,12 +1,15 @@
-"""The one principle: outputs, then state, then offset. Every batch of every agent goes down `run`.
+"""The one principle: outputs, then state, then offset. `Lane.run` processes every batch of every agent in this order.
 
-A crash anywhere replays the batch, from the old state, with the same decisions and the same ids:
+After a crash at any point, the batch is replayed from the old state, with the same decisions and the same ids:
 
-- before the outputs are acknowledged: some of them may be on their topics; all are sent again;
-- after that, before the rows are acknowledged: all outputs are sent again; receivers drop what they have by its id;
-- when some of the rows are on the changelog: the row of a customer or segment says up to which offset it stands, and
-  the rest is decided again (rows of an atomic table are all there, or none is: journal.py);
-- when all rows are there and the offset is not committed: the head row says so, and nothing is done twice.
+- Before the outputs are acknowledged, some of them may be on their topics. All of them are sent again.
+- After that, and before the rows are acknowledged, all outputs are sent again as well. Receivers recognise by the id
+  what they have already.
+- If some of the rows are on the changelog, the row of each customer or segment says up to which offset its records are
+  decided, and only later records are decided again. (Of an atomic table either all rows of a batch are there, or no
+  row: journal.py.)
+- If all rows are there, and the offset is not committed, the head row says that the batch is done, and nothing is done
+  twice.
 """
 
 import asyncio
@@ -36,61 +39,65 @@ from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.table import DurableTable
 
-#: The share by which a rest may be shorter or longer than its pace says.
-_APART = 0.25
+#: A pause is longer or shorter than its pace says, by up to this share.
+_JITTER = 0.25
 
-#: Decide records of a partition, given its number and its rows.
+#: Decides about records of a partition, given the number of the partition and its state.
 Decide = Callable[[list[Record], int, Partition], Decided]
 
 
 class View(NamedTuple):
-    """A compacted topic that shows a table's rows to the world, partition by partition.
+    """A compacted topic that publishes the rows of a table; each partition of the table has its partition there.
 
-    `stated` makes the output for a key and its row, or None where there is no row. Its latest record of a key is what
-    receivers go by; a zombie's late one would stay until the next. So the head row says where the view should end, and
-    whoever takes the partition over states anew what lies beyond.
+    The latest record of a key is the one that receivers read. If a zombie wrote it, it would stay until the row changes
+    again. So the head row says where the view should end. When a worker takes a partition over, it publishes the
+    current row of every key that has a record beyond that offset.
     """
 
     topic: str
-    stated: Callable[[bytes, bytes | None], Output]
+    #: Returns the output for a key and its row; the row is None if there is no row with this key.
+    output_of: Callable[[bytes, bytes | None], Output]
 
 
 class Pace(NamedTuple):
-    """How soon a partition's next batch comes: after `seconds`; while there is other work, after `longest` at most.
+    """How long a partition's next batch is delayed, so that a row which many records change is written once for them.
 
-    That is so long that deciding takes no more than a `share` of the time. A row that many records change is then
-    written once for them. Where more wait than one batch can take, it goes on at once.
+    There is no delay while more records wait than one batch can take.
     """
 
+    #: The delay while no other partition has a batch in flight, in seconds. It is also the shortest one.
     seconds: float
+    #: The largest share of the time that deciding may take while there is other work.
     share: float
+    #: The longest delay while there is other work, in seconds.
     longest: float
 
-    def while_busy(self, spent: float) -> float:
-        """Return how long to rest, while there is other work, after a batch whose deciding took so many seconds."""
-        return min(max(self.seconds, spent / self.share), self.longest)
+    def while_busy(self, deciding_seconds: float) -> float:
+        """Return the delay in seconds while there is other work, after a batch whose decision took this time."""
+        return min(max(self.seconds, deciding_seconds / self.share), self.longest)
 
 
 class Lane(NamedTuple):
-    """Where the batches of one topic go: how they are decided, and which table their state is in.
+    """The way of one topic's batches: how they are decided, and which table holds their state.
 
-    `consumer` is looked up at use, since Faust makes it after the agents are declared; `topic_name` gives an output's
-    full topic. A table belongs to one lane: were there two, a crash could let them be read in another order than
-    before, and a batch be decided twice, on different rows.
+    A table belongs to one lane. If two lanes wrote to it, their topics could be read in another order after a crash,
+    and a batch would be decided a second time on different rows.
     """
 
+    #: Returns the consumer, which Faust makes only after the agents are declared.
     consumer: Callable[[], OrderedConsumer]
     kafka: KafkaSettings
     sender: Sender
     table: DurableTable
     decide: Decide
+    #: Returns the full name of an output's topic.
     topic_name: Callable[[str], str]
     view: View | None = None
     pace: Pace | None = None
     refusals: Refusals = Refusals()
 
     async def run(self, message: Message) -> None:
-        """Take one batch all the way: decide it, send its outputs, write its rows, and let its offset be committed.
+        """Process one batch: decide it, send its outputs, write its rows, and let its offset be committed.
 
         Raise StateNotDurable if the broker does not acknowledge.
         """
@@ -112,13 +119,13 @@ class Lane(NamedTuple):
         records = [record for record in _rebased(due, head.base) if record.offset > head.mark]
         decided = self.decide(records, partition, state)
         self.refusals.note(decided.outputs)
-        if self.pace is not None and not self._is_full(batch):
-            # Partitions that came at the same time would go on doing so, and hold the others up together.
-            apart = uniform(1 - _APART, 1 + _APART)  # noqa: S311 - nothing secret
-            consumer.rest(batch.tp, apart * self.pace.seconds, apart * self.pace.while_busy(monotonic() - began))
+        if self.pace is not None and not self._has_backlog(batch):
+            # Without jitter, partitions whose batches came at the same time would keep doing so, and delay other work.
+            factor = uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - nothing secret
+            consumer.delay(batch.tp, factor * self.pace.seconds, factor * self.pace.while_busy(monotonic() - began))
         while await self._is_ours(batch, consumer):
             if decided.rest is not None and not decided.outputs and not decided.rows:
-                # A slice of the work that causes nothing yet: others have their turn before the next one.
+                # This slice of the work has no effect yet. Other tasks have their turn before the next slice.
                 await asyncio.sleep(0)
                 decided = decided.rest()
                 continue
@@ -127,8 +134,8 @@ class Lane(NamedTuple):
                 return
             head = state.head
             head = msgspec.structs.replace(
-                # With a part of a batch only the rows change: after a crash the batch is read again from its beginning.
-                _marked(head, due[-1]) if decided.rest is None else head,
+                # The mark moves only with the last part of a batch: after a crash the whole batch is read again.
+                _head_after(head, due[-1]) if decided.rest is None else head,
                 rerouted={**head.rerouted, **decided.rerouted},
                 view_end=self._view_end(sent, partition, head),
                 latest_time=max(head.latest_time, decided.latest_time),
@@ -141,7 +148,10 @@ class Lane(NamedTuple):
             decided = decided.rest()
 
     async def restate_view(self, partitions: Collection[int]) -> None:
-        """Put right what somebody else may have written into the view of partitions that were just taken over."""
+        """Publish the current rows of keys that another worker may have written to the view of these partitions.
+
+        This worker has just taken the partitions over.
+        """
         assert self.view is not None
         topic = self.topic_name(self.view.topic)
         async with reading.reader(self.kafka) as reader:
@@ -149,15 +159,17 @@ class Lane(NamedTuple):
             heads = {partition: self.table.partition(partition).head for partition in partitions}
             spans = {partition: (head.view_end, ends[partition]) for partition, head in heads.items()}
             keys: dict[int, set[bytes]] = defaultdict(set)
-            async with aclosing(reader.read(topic, spans)) as pieces:
-                async for records in pieces:
+            async with aclosing(reader.read(topic, spans)) as chunks:
+                async for records in chunks:
                     for record in records:
                         keys[record.partition].add(record.key or b"")
         for partition, written in keys.items():
             state, head = self.table.partition(partition), heads[partition]
             if head.mark < 0:
-                continue  # nothing was counted here, or the changelog was lost: what is shown is all that there is
-            sent = await self._send([self.view.stated(key, state.rows.get(key)) for key in sorted(written)], partition)
+                # Nothing was ever decided here, or the changelog was lost. Then the view is all that is left.
+                continue
+            outputs = [self.view.output_of(key, state.rows.get(key)) for key in sorted(written)]
+            sent = await self._send(outputs, partition)
             end = self._view_end(sent, partition, Head(view_end=ends[partition]))
             state.head = msgspec.structs.replace(head, view_end=end)
 
@@ -165,8 +177,12 @@ class Lane(NamedTuple):
         acknowledged = sent.get((self.topic_name(self.view.topic), partition)) if self.view is not None else None
         return max(head.view_end, acknowledged[-1].first + acknowledged[-1].records) if acknowledged else head.view_end
 
-    def _is_full(self, batch: Fetched) -> bool:
-        """Say whether more waited than a batch can take. A fetch brings whole produce batches, as many as fit."""
+    def _has_backlog(self, batch: Fetched) -> bool:
+        """Say whether more records waited than a batch can take.
+
+        A fetch brings whole produce batches, as many as fit. So a batch that holds more than half of a fetch's largest
+        size counts as full.
+        """
         size = sum(len(record.value or b"") for record in batch.records)
         return batch.more and (size > FETCH_BYTES / 2 or len(batch.records) >= self.kafka.batch_records)
 
@@ -183,25 +199,25 @@ class Lane(NamedTuple):
         )
 
 
-class RestatesView(TableObserver):
-    """Has a lane restate its view of the partitions that are taken over."""
+class ViewRestater(TableObserver):
+    """Lets a lane restate its view of the partitions that are taken over."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
 
     async def restate(self, partitions: Collection[int]) -> None:
-        """Put the view right."""
+        """Let the lane restate its view of these partitions."""
         await self._lane.restate_view(partitions)
 
 
 def _rebased(records: list[Record], base: int) -> list[Record]:
-    """Return records with the offsets that the core knows them by (Head.base)."""
+    """Return the records with the offsets by which the core knows them (Head.base)."""
     if not base:
         return records
     return [dataclasses.replace(cast(ConsumerRecord, record), offset=record.offset + base) for record in records]
 
 
-def _marked(head: Head, last: Record) -> Head:
-    """Return the head after a batch whose last record this is."""
+def _head_after(head: Head, last: Record) -> Head:
+    """Return the head row after a batch. `last` is the batch's last record."""
     mark = last.offset + head.base
     return head if mark <= head.mark else msgspec.structs.replace(head, mark=mark, marked_at=last.timestamp)

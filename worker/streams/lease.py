@@ -1,7 +1,7 @@
-"""Whether a partition is still this worker's, asked before anything is sent.
+"""The lease: whether this worker still owns its partitions. It is checked before anything is sent.
 
-A worker that was stopped past its session time-out may still hold a batch. Its outputs are repeats with known ids, but
-its scores are old ones, and its rows could overwrite newer ones on the changelog.
+A worker that was suspended for longer than its session time-out may still have a batch in memory. The outputs of that
+batch are repeats with known ids. But its scores are outdated, and its rows could overwrite newer rows on the changelog.
 """
 
 import asyncio
@@ -9,27 +9,28 @@ from time import monotonic
 
 from worker.streams.ordered import OrderedConsumer
 
-#: How often a stale lease is looked at again, in seconds.
-_POLL = 0.05
+#: How long to wait before an unconfirmed lease is checked again, in seconds.
+_POLL_SECONDS = 0.05
 
 
 async def lease_holds(consumer: OrderedConsumer, generation: int, session_seconds: float) -> bool:
-    """Say whether the lease holds: the same generation, and a heartbeat younger than the session.
+    """Say whether the lease holds: the generation is the same, and the last heartbeat is younger than the session.
 
-    An older heartbeat is waited for: the next one either confirms this worker's place or ends its generation.
+    If the last heartbeat is older, wait for the next one: it either confirms that this worker is a member, or ends its
+    generation.
     """
     while consumer.holds(generation):
         if consumer.heartbeat_age() < session_seconds:
             return True
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(_POLL_SECONDS)
     return False
 
 
 async def lease_confirmed(consumer: OrderedConsumer, generation: int) -> bool:
-    """Say whether the group confirms the lease from now: by a heartbeat that is asked for after this was called."""
+    """Say whether the group confirms the lease by a heartbeat that is sent after the beginning of this call."""
     called = monotonic()
     while consumer.holds(generation):
         if consumer.heartbeat_age() < monotonic() - called:
             return True
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(_POLL_SECONDS)
     return False

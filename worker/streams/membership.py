@@ -1,7 +1,7 @@
-"""A worker's place in its group: the consumer's thread, which joins, stays by its heartbeats, and says if that fails.
+"""A worker's membership in its consumer group: the thread that joins the group, sends heartbeats, and reports failures.
 
-If joining a group fails, aiokafka keeps the error, and pauses, until somebody calls its `getmany`. Faust never does:
-the worker would wait for ever, and nothing would say so.
+If joining a group fails, aiokafka keeps the error and pauses until `getmany` is called. Faust never calls it, so the
+worker would wait for ever without a message.
 """
 
 import asyncio
@@ -23,45 +23,46 @@ from worker.streams.transactions import Known
 
 log = logging.getLogger(__name__)
 
-#: Where aiokafka keeps the connection it began with, until it knows a broker.
+#: The key under which aiokafka keeps its first connection, until it knows a broker.
 _BOOTSTRAP = ("bootstrap", ConnectionGroup.DEFAULT)
-#: Before the group is joined again after an error that may pass, in seconds.
+#: How long to wait before joining the group again after a transient error, in seconds.
 _RETRY_SECONDS = 0.5
 
 Call = Callable[..., Awaitable[Any]]
 
 
 class MemberThread(driver.AIOKafkaConsumerThread):
-    """The consumer's thread, which also keeps the time of the last good heartbeat."""
+    """The thread of the consumer. It also keeps the time of the last successful heartbeat."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        #: time.monotonic() of the last heartbeat that the coordinator accepted; before the first, when this was made.
+        #: The time.monotonic() at which the last heartbeat was sent that the coordinator accepted. Before the first one
+        #: it is the time at which this object was made.
         self.heartbeat_at = monotonic()
 
     async def on_start(self) -> None:
-        """Start, and attend to the coordinator."""
+        """Start the thread, and patch aiokafka's fetcher and coordinator."""
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
         prepare(fetcher, cast(Any, self.consumer).suspect)
         fetcher._fetch_task.add_done_callback(self._on_fetching_end)
-        self._attend(self._ensure_consumer()._coordinator)
+        self._patch(self._ensure_consumer()._coordinator)
 
-    def _attend(self, coordinator: Any) -> None:
-        """Have aiokafka's coordinator do its errands by way of this."""
+    def _patch(self, coordinator: Any) -> None:
+        """Replace functions of aiokafka's coordinator by methods of this class, which call them."""
         client = coordinator._client
         client.coordinator_lookup = partial(self._look_up, client, client.coordinator_lookup)
         coordinator._perform_assignment = partial(self._assign, client, coordinator._perform_assignment)
-        coordinator._do_heartbeat = partial(self._beat, coordinator._do_heartbeat)
+        coordinator._do_heartbeat = partial(self._heartbeat, coordinator._do_heartbeat)
         coordinator._push_error_to_user = partial(self._on_error, coordinator)
-        coordinator._coordination_task.add_done_callback(self._on_end)
+        coordinator._coordination_task.add_done_callback(self._on_coordination_end)
 
     @staticmethod
     async def _look_up(client: Any, look_up: Call, *what: Any) -> Any:
-        """Ask who coordinates the group, if there is anybody to ask.
+        """Ask which broker coordinates the group; raise StaleMetadata if no broker is known.
 
-        A broker that the controller does not count as alive, for a moment, names no broker, not even itself. aiokafka
-        asserts that it knows one, and would never coordinate again.
+        While the controller does not count a broker as alive, that broker's metadata name no broker, not even itself.
+        aiokafka asserts that it knows a broker, and its coordination would end for good.
         """
         if client.get_random_node() is None:
             if _BOOTSTRAP not in client._conns:
@@ -70,22 +71,22 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         return await look_up(*what)
 
     async def _assign(self, client: Any, assign: Call, *joined: Any) -> Any:
-        """Share the partitions out, once all topics are known.
+        """Assign the partitions to the members, once the metadata of all topics are known.
 
-        A topic that was made just now may be unknown to the broker that is asked. It would be left out, and this worker
-        would be ready with nothing to do.
+        A broker may not know a topic yet that was just created. Without the wait, that topic would be left out, and
+        this worker would be ready without having any partition of it.
         """
         for topic in self._ensure_consumer().subscription():
             await client._wait_on_metadata(topic)
         return await assign(*joined)
 
-    async def _beat(self, beat: Call) -> bool:
-        # The answer may have waited here while this process was stopped: what it says was so when it was asked.
-        asked = monotonic()
-        good = bool(await beat())
-        if good:
-            self.heartbeat_at = asked
-        return good
+    async def _heartbeat(self, send: Call) -> bool:
+        # The answer may have waited while this process was suspended. It only confirms the time of the request.
+        sent_at = monotonic()
+        accepted = bool(await send())
+        if accepted:
+            self.heartbeat_at = sent_at
+        return accepted
 
     async def _on_error(self, coordinator: Any, error: KafkaError) -> None:
         if error.retriable:
@@ -94,56 +95,59 @@ class MemberThread(driver.AIOKafkaConsumerThread):
             )
             await asyncio.sleep(_RETRY_SECONDS)
         else:
-            await self._lost(error)
+            await self._crash_as_lost(error)
             await asyncio.wait([coordinator._closing])
 
-    def _on_end(self, coordination: asyncio.Task[None]) -> None:
+    def _on_coordination_end(self, coordination: asyncio.Task[None]) -> None:
         if not coordination.cancelled() and (error := coordination.exception()) is not None:
-            self.add_future(self._lost(error))
+            self.add_future(self._crash_as_lost(error))
 
     def _on_fetching_end(self, fetching: asyncio.Task[None]) -> None:
-        """Crash: without its fetching the worker would wait for ever, in its group and well by its heartbeats."""
+        """Crash if fetching has failed. Otherwise the worker would stay a healthy member, and wait for ever."""
         if not fetching.cancelled() and (error := fetching.exception()) is not None:
             self.add_future(self.crash(error))
 
-    async def _lost(self, error: BaseException) -> None:
+    async def _crash_as_lost(self, error: BaseException) -> None:
         reason = MembershipLost(f"{self.app.conf.id} cannot be joined: {error}")
         reason.__cause__ = error
         await self.crash(reason)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Take the partitions over, or crash."""
+        """Take the partitions over; crash if that fails."""
         self.heartbeat_at = monotonic()
         try:
-            # Assigned so that they go with their sources, and read elsewhere (recovery.py).
+            # Changelogs are assigned so that a worker gets them together with their source partitions. The consumer
+            # does not read them (recovery.py does).
             changelogs = [TopicPartition(*tp) for tp in assigned if self.consumer._is_changelog_tp(tp)]
             self._ensure_consumer().pause(*changelogs)
             await super().on_partitions_assigned(assigned, generation_id)
         except Exception as error:
-            # aiokafka would only log it, and the worker wait for ever.
+            # aiokafka would only log the error, and the worker would wait for ever.
             await self.crash(error)
             raise
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # A publisher's aborted transaction never happened. Faust sets this only for its own exactly-once mode.
+        # The records of a publisher's aborted transaction are skipped. Faust sets this only for its own exactly-once
+        # mode.
         consumer._isolation_level = "read_committed"
-        # Questions wait behind a fetch that waits for records, and one is asked each time the group has settled.
+        # A request waits behind a fetch on the same connection that waits for records, and there is a request each time
+        # the group has settled.
         consumer._fetch_max_wait_ms = FETCH_MS
         return consumer
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
-        """Nothing: Faust would print the error's text. The log has its type, and the reason for the stop."""
+        """Do nothing: Faust would print the error's text. The log has its type, and the reason for the stop."""
 
     async def _keepalive2(self) -> None:
-        """Nothing: Faust would log an error whenever this process was paused or the machine busy for some seconds.
+        """Do nothing: Faust would log an error whenever this process was suspended or slow for some seconds.
 
-        If that matters, the heartbeat's age says so (`heartbeat_at`), and the group does.
+        If that matters, it shows in the age of the last heartbeat (`heartbeat_at`), and in the group.
         """
 
     @property
     def generation(self) -> int:
-        """The group's generation as the coordinator knows it now; -1 once the group has put this worker out."""
+        """The group's generation as the coordinator knows it now; -1 once the group has removed this worker."""
         return int(self._ensure_consumer()._coordinator.generation)
 
     def known(self) -> dict[TP, Known]:

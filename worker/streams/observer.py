@@ -1,4 +1,4 @@
-"""Who wants to know what becomes of records and rows: observers, which are passed in before anything starts."""
+"""Observers of a consumer and of tables: objects that are called when records are read and when rows change."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
@@ -7,50 +7,50 @@ from faust.types import TP
 
 
 class ConsumerObserver(Protocol):
-    """Knows the state that a consumer's records are made into, and hears what the consumer finds."""
+    """The methods by which a consumer asks about the state that its records are made into, and reports what it finds."""
 
     def stands_at(self, tp: TP) -> int:
-        """Return up to which offset a partition's effects are durable; what is committed may not lie beyond."""
+        """Return the offset up to which a partition's effects are durable. No higher offset may be committed."""
 
     async def on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
-        """Take note of a partition whose committed offset lies beyond, and in which generation that was found."""
+        """Note that a partition's committed offset is higher than its state, as found in this generation."""
 
     async def check_logs(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
-        """Compare the logs of partitions, each to be read from an offset, with the state that was made from them.
+        """Compare the logs of partitions with the state that was made from them; stop the worker if they differ.
 
-        Stop the worker if they differ. Return where to go on in those whose log begins later. Raise KafkaError if
-        Kafka does not answer.
+        `starts`: the offsets from which the partitions are to be read. Return the first offset of those whose log
+        begins after that. Raise KafkaError if Kafka does not answer.
         """
 
     def on_settled(self, tps: Iterable[TP]) -> None:
-        """Take note of the partitions that this worker has and is about to read."""
+        """Note the partitions that this worker has, and is about to read."""
 
     def on_failure(self, error: BaseException) -> None:
-        """Take note of what goes wrong meanwhile."""
+        """Note an error in the consumer, or in the recovery of the tables."""
 
 
 class TableObserver:
-    """Hears of a table's rows (DurableTable.observe). Each method does nothing where an observer has no use for it."""
+    """The methods by which an observer learns of a table's rows (DurableTable.observe). By default each does nothing."""
 
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
-        """Take note of rows that became part of a partition: those of each write, and all of them at a take-over.
+        """Note rows of a partition: after each write the rows written, and after a take-over all rows.
 
-        None stands for a row that is gone.
+        None stands for a row that was erased.
         """
 
     async def on_giving_up(self) -> None:
-        """Finish what is in hand: partitions are about to go to other workers."""
+        """Finish what is under way, since partitions are about to go to other workers."""
 
     def on_taken_over(self) -> None:
-        """Take note that a take-over is complete: the rows of all partitions held were reported."""
+        """Note that a take-over is complete: `on_rows` was called for every partition that this worker owns."""
 
     def superfluous(self, rows: Mapping[bytes, bytes]) -> Iterable[bytes]:
-        """Return the keys of rows that are to be erased while their partition is taken over."""
+        """Return the keys of those rows that are to be erased while their partition is taken over."""
         del rows
         return ()
 
     async def restate(self, partitions: Collection[int]) -> None:
-        """Put right what others may have written elsewhere about partitions that are being taken over.
+        """Correct what other workers may have published about partitions that are being taken over.
 
-        Raise KafkaError if Kafka does not answer; it is asked again then.
+        Raise KafkaError if Kafka does not answer; the method is then called again.
         """

@@ -1,4 +1,4 @@
-"""How far a long piece of work is, said now and then."""
+"""Log lines that say how far a long recovery is."""
 
 import logging
 from time import monotonic
@@ -9,18 +9,18 @@ _EVERY_SECONDS = 5.0
 
 
 class Progress:
-    """Of a table's recovery: `total` is how many records of its changelog there are to read."""
+    """The progress of a table's recovery. `total` is the number of records of its changelog that have to be read."""
 
     def __init__(self, table: str, total: int) -> None:
         self._table = table
         self._total = total
         self._done = 0
-        self._said_at = monotonic()
+        self._logged_at = monotonic()
 
     def count(self, records: int) -> None:
-        """Take note of records that were read."""
+        """Add a number of records that were read; log a line if the last one is old enough."""
         self._done += records
-        if monotonic() - self._said_at >= _EVERY_SECONDS:
-            self._said_at = monotonic()
+        if monotonic() - self._logged_at >= _EVERY_SECONDS:
+            self._logged_at = monotonic()
             percent = 100 * self._done / max(self._total, 1)
             log.info("recovering %s: %.0f %% of %d records", self._table, percent, self._total)

@@ -1,4 +1,4 @@
-"""Lines of the log about refused records: one for the first, and then at most one a minute, with a count."""
+"""Log lines about refused records: one for the first, and then at most one a minute, with a count."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -8,16 +8,17 @@ import msgspec
 
 from worker.flow import events
 from worker.flow.batch import Output
-from worker.streams.seldom import Seldom
+from worker.streams.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
-#: The least time between two lines about one topic, in seconds: a publisher's mistake is made with every record.
+#: The shortest time between two lines about one topic, in seconds. A publisher often makes the same mistake in every
+#: record.
 _QUIET_SECONDS = 60.0
 
 
-class _Letter(msgspec.Struct):
-    """What a line says of a dead letter; nothing of it is personal."""
+class _DeadLetter(msgspec.Struct):
+    """The fields of a dead letter that a line names; no field is personal data."""
 
     topic: str
     partition: int
@@ -26,23 +27,23 @@ class _Letter(msgspec.Struct):
     detail: str
 
 
-_read = msgspec.json.Decoder(_Letter).decode
+_read = msgspec.json.Decoder(_DeadLetter).decode
 
 
 class Refusals:
     """Counts the dead letters of one lane."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._seldom = Seldom(_QUIET_SECONDS, clock)
+        self._throttle = Throttle(_QUIET_SECONDS, clock)
         self._count = 0
 
     def note(self, outputs: Iterable[Output]) -> None:
-        """Count the dead letters among a batch's outputs; say where the last of them lies if it is time to."""
+        """Count the dead letters among a batch's outputs; log the place of the last one if a line is allowed now."""
         letters = [output for output in outputs if output.topic == events.DEAD_LETTERS]
         if not letters:
             return
         self._count += len(letters)
-        if not self._seldom.allows():
+        if not self._throttle.allows():
             return
         last = _read(letters[-1].value or b"")
         log.warning(

@@ -1,7 +1,7 @@
-"""Sending many records as few: produce batches per topic and partition, and one acknowledgement for each to wait for.
+"""Sending records in few produce batches: there is one acknowledgement to wait for per batch, and not per record.
 
-The producer itself never gives up, since it is idempotent: an ordinary outage of Kafka is waited out. What does not
-pass is found here, so that a worker which cannot make anything durable stops, and says why.
+The idempotent producer tries again without end, so the worker waits while Kafka is away. An error that does not pass is
+recognised here, so that a worker which cannot make anything durable stops, and says why.
 """
 
 import asyncio
@@ -18,24 +18,25 @@ from worker.errors import StateNotDurable
 
 log = logging.getLogger(__name__)
 
-#: How long an acknowledgement may take before somebody looks why, in seconds; and how often from then on.
+#: How long the sender waits for an acknowledgement before it looks for a reason, in seconds, and how often it does so
+#: from then on.
 _LOOK_SECONDS = 10.0
-#: Before something is handed over again after an error that may pass, in seconds.
+#: How long to wait before a batch is given to the producer again after a transient error, in seconds.
 _RETRY_SECONDS = 0.1
-#: What is smaller, in bytes, is not compressed: that would cost more time than it saves space. At an ordinary rate most
-#: batches hold one record (bench/README.md).
+#: The least size of values that are compressed, in bytes. To compress less costs more time than is worth the space. At
+#: an ordinary rate most batches hold one record (bench/README.md).
 _WORTH_COMPRESSING = 4_000
 
 #: Key, value, headers, timestamp in ms (None: now).
 Sendable = tuple[bytes | None, bytes | None, Headers, int | None]
-#: Hears of records that were acknowledged, by their topic.
+#: Is called with a topic and its records once they are acknowledged.
 OnSent = Callable[[str, Iterable[Sendable]], None]
 #: A topic and a partition.
 Place = tuple[str, int]
 
 
 class Acknowledged(NamedTuple):
-    """Where a produce batch lies: its first offset (negative if the broker did not say) and its number of records."""
+    """The place of a produce batch: its first offset, negative if the broker did not say it, and its record count."""
 
     first: int
     records: int
@@ -44,8 +45,8 @@ class Acknowledged(NamedTuple):
 class Sender:
     """Sends through the app's producer. Every call returns once the broker has acknowledged.
 
-    Without an acknowledgement for `patience` seconds it gives up. Large batches to topics in `compressed` are, by zstd.
-    `on_sent` hears of a topic's records that were acknowledged.
+    If there is no acknowledgement for `patience` seconds, the sender gives up. It compresses large batches to the
+    topics in `compressed`, by zstd. `on_sent` is called with the records of a topic that were acknowledged.
     """
 
     def __init__(
@@ -57,37 +58,37 @@ class Sender:
         self._on_sent = on_sent
 
     async def send(self, batches: Iterable[tuple[str, int, list[Sendable]]]) -> dict[Place, list[Acknowledged]]:
-        """Send records for (topic, partition), in order within each. Return where they lie.
+        """Send records, each list to its topic and partition, and in order. Return the places of the produce batches.
 
-        What does not fit one produce batch goes as several, each when the one before is acknowledged, so that there is
-        never a hole. Raise StateNotDurable if any is not acknowledged.
+        Records that do not fit one produce batch are sent as several, each after the acknowledgement of the previous
+        one, so that there is never a hole. Raise StateNotDurable if a batch is not acknowledged.
         """
         faust_producer: Any = self._app.producer
         producer = faust_producer._ensure_producer()
-        handed = list(batches)
-        waiting = {
-            (topic, partition): _built(producer, records, compress=topic in self._compressed and _is_large(records))
-            for topic, partition, records in handed
+        given = list(batches)
+        unsent = {
+            (topic, partition): _packed(producer, records, compress=topic in self._compressed and _is_large(records))
+            for topic, partition, records in given
         }
-        found: dict[Place, list[Acknowledged]] = {place: [] for place in waiting}
-        while waiting:
-            under_way = {}
-            for place, built in list(waiting.items()):
-                batch = next(built, None)
+        acknowledged: dict[Place, list[Acknowledged]] = {place: [] for place in unsent}
+        while unsent:
+            in_flight = {}
+            for place, packed in list(unsent.items()):
+                batch = next(packed, None)
                 if batch is None:
-                    del waiting[place]
+                    del unsent[place]
                 else:
-                    under_way[place] = batch, await self._hand_over(producer, batch, place)
-            await self._acknowledged({future: place for place, (_, future) in under_way.items()}, producer)
-            for place, (batch, future) in under_way.items():
-                found[place].append(Acknowledged(future.result().offset, batch.record_count()))
+                    in_flight[place] = batch, await self._enqueue(producer, batch, place)
+            await self._wait_for({future: place for place, (_, future) in in_flight.items()}, producer)
+            for place, (batch, future) in in_flight.items():
+                acknowledged[place].append(Acknowledged(future.result().offset, batch.record_count()))
         if self._on_sent is not None:
-            for topic, _, records in handed:
+            for topic, _, records in given:
                 self._on_sent(topic, records)
-        return found
+        return acknowledged
 
-    async def _hand_over(self, producer: Any, batch: Any, place: Place) -> "asyncio.Future[Any]":
-        """Give a batch to the producer, which takes one at a time for each place."""
+    async def _enqueue(self, producer: Any, batch: Any, place: Place) -> "asyncio.Future[Any]":
+        """Give a batch to the producer. Return the future of its acknowledgement."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         topic, partition = place
@@ -95,30 +96,32 @@ class Sender:
             try:
                 future: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
             except KafkaError as error:
-                # A broker that is in trouble may say for a while that it does not know the topic.
+                # During an outage a broker may answer for a while that it does not know the topic.
                 if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                     raise StateNotDurable(f"{topic}: records cannot be sent: {type(error).__name__}") from error
                 if loop.time() > deadline:
-                    raise self._given_up(topic) from error
+                    raise self._not_acknowledged(topic) from error
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return future
 
-    async def _acknowledged(self, under_way: Mapping["asyncio.Future[Any]", Place], producer: Any) -> None:
+    async def _wait_for(self, in_flight: Mapping["asyncio.Future[Any]", Place], producer: Any) -> None:
+        """Wait until all batches are acknowledged. Raise StateNotDurable as soon as one cannot be."""
         loop = asyncio.get_running_loop()
         began, missing = loop.time(), set[str]()
-        pending = set(under_way)
+        pending = set(in_flight)
         while pending:
             done, pending = await asyncio.wait(pending, timeout=_LOOK_SECONDS)
             for future in done:
                 if (error := future.exception()) is not None:
-                    topic, _ = under_way[future]
+                    topic, _ = in_flight[future]
                     raise StateNotDurable(
                         f"{topic}: Kafka did not acknowledge a record: {type(error).__name__}"
                     ) from error
             if pending:
-                topics = {under_way[future][0] for future in pending}
-                # Twice in a row: a topic can be missing for a moment while its leader is being elected.
+                topics = {in_flight[future][0] for future in pending}
+                # A topic counts as deleted if it is missing twice in a row: it can be missing for a moment while its
+                # leader is being elected.
                 gone = missing & (missing := {topic for topic in topics if not _exists(topic, producer)})
                 if gone:
                     raise StateNotDurable(
@@ -127,12 +130,12 @@ class Sender:
                     )
                 waited = loop.time() - began
                 if waited > self._patience:
-                    raise self._given_up(*topics)
+                    raise self._not_acknowledged(*topics)
                 log.warning(
                     "no acknowledgement for %.0f s from %s; the worker still waits", waited, ", ".join(sorted(topics))
                 )
 
-    def _given_up(self, *topics: str) -> StateNotDurable:
+    def _not_acknowledged(self, *topics: str) -> StateNotDurable:
         return StateNotDurable(
             f"{', '.join(sorted(topics))}: no acknowledgement for {self._patience:.0f} s (kafka.patience_seconds). "
             "Once Kafka works, start the worker again: it goes on from what is durable"
@@ -140,7 +143,7 @@ class Sender:
 
 
 def _exists(topic: str, producer: Any) -> bool:
-    """Say whether a topic is known; the producer asks anew while it has something for one that is not."""
+    """Say whether the producer knows a topic; it asks for metadata again while it has records for an unknown one."""
     return producer.client.cluster.partitions_for_topic(topic) is not None
 
 
@@ -148,10 +151,13 @@ def _is_large(records: Iterable[Sendable]) -> bool:
     return sum(len(value or b"") for _, value, _, _ in records) >= _WORTH_COMPRESSING
 
 
-def _built(producer: Any, records: Iterable[Sendable], *, compress: bool) -> Iterator[Any]:
-    """Pack records into as few produce batches as fit. A batch always takes its first record, however large."""
+def _packed(producer: Any, records: Iterable[Sendable], *, compress: bool) -> Iterator[Any]:
+    """Yield the records packed into as few produce batches as possible.
+
+    A batch always takes its first record, whatever its size.
+    """
     batch = _empty(producer, compress=compress)
-    append = batch._builder.append  # batch.append spends as much again on serializers that nobody has set
+    append = batch._builder.append  # batch.append takes twice the time, for serializers that are not set here
     count = 0
     for key, value, headers, timestamp in records:
         while append(count, timestamp, key=key, value=value, headers=headers) is None:
@@ -166,7 +172,7 @@ def _built(producer: Any, records: Iterable[Sendable], *, compress: bool) -> Ite
 def _empty(producer: Any, *, compress: bool) -> Any:
     batch = producer.create_batch()
     if compress:
-        # The codec is otherwise the producer's, for all of its batches.
+        # By default all batches have the producer's codec.
         batch._builder = DefaultRecordBatchBuilder(
             magic=2,
             compression_type=DefaultRecordBatch.CODEC_ZSTD,

@@ -15,7 +15,7 @@ from worker.service import Failure
 from worker.settings import Settings
 from worker.streams.activity import Activity
 from worker.streams.faust_app import make
-from worker.streams.lane import Decide, Lane, Pace, RestatesView, View
+from worker.streams.lane import Decide, Lane, Pace, View, ViewRestater
 from worker.streams.lease import lease_confirmed
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.refusals import Refusals
@@ -98,7 +98,7 @@ class Shell:
             refusals=Refusals(),
         )
         if view is not None:
-            table.observe(RestatesView(lane))
+            table.observe(ViewRestater(lane))
         self._table_of[self.topic_name(topic)] = table
         self._topics[self.topic_name(topic)] = topic
         channel = self.app.topic(

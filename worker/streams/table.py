@@ -1,12 +1,13 @@
-"""Durable tables: a Faust table whose rows are acknowledged by the changelog before anything rests on them.
+"""Durable tables: Faust tables whose rows are acknowledged on the changelog before anything depends on them.
 
-`Table.__setitem__` queues the changelog record, and the commit's flush gives up after 0.1 s without progress, so an
-offset can be committed before its state is durable. Here the only way to write is `write()`, which returns once the
-broker has acknowledged. Faust declares the changelog and assigns its partitions; recovery.py has it read.
+Faust's `Table.__setitem__` only queues the changelog record, and the flush before a commit gives up after 0.1 s without
+progress. So an offset could be committed before its state is durable. Here `write()` is the only way to write, and it
+returns once the broker has acknowledged. Faust declares the changelog and assigns its partitions; recovery.py starts
+the reading.
 
-A changelog partition has one writer, who therefore knows at which offset the next record will lie. If it lies
-elsewhere, somebody else has written (a zombie, see rows.py): what it wrote over is written again. If it lies *before*,
-the changelog was deleted or cut back, and the worker stops.
+A changelog partition has one writer, so the writer knows the offset of its next record. If the record gets a higher
+offset, another worker has written too (a zombie, see rows.py), and the rows that it overwrote are written again. If the
+record gets a *lower* offset, the changelog was deleted or cut back, and the worker stops.
 """
 
 import asyncio
@@ -34,43 +35,43 @@ from worker.streams.sending import Sender
 
 log = logging.getLogger(__name__)
 
-#: Between attempts to read the changelog from a Kafka that is away, in seconds.
+#: How long to wait before the changelog is read again, if Kafka did not answer, in seconds.
 _RETRY_SECONDS = 1.0
 
 
 class PartitionedStore(Store[bytes, bytes]):
-    """Rows in memory, by partition: a partition that moves away takes all of its rows with it."""
+    """The state of each partition in memory. When a partition moves to another worker, its state is dropped."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.partitions: dict[int, Partition] = {}
 
     def partition(self, partition: int) -> Partition:
-        """Return a partition's rows."""
+        """Return a partition's state."""
         found = self.partitions.get(partition)
         if found is None:
             found = self.partitions[partition] = Partition()
         return found
 
     def keep(self, partitions: Collection[int]) -> None:
-        """Forget all other partitions."""
+        """Drop the state of all other partitions."""
         self.partitions = {partition: found for partition, found in self.partitions.items() if partition in partitions}
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Nothing: `DurableTable.recover` does it."""
+        """Do nothing: `DurableTable.recover` does it."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Nothing, likewise."""
+        """Do nothing: `DurableTable.recover` does it."""
 
 
 class _OvertakenError(Exception):
-    """The partition has an owner later than this worker."""
+    """A worker of a later ownership has written to the partition."""
 
 
 class DurableTable(Table[bytes, bytes]):
-    """A table of encoded rows; with `atomic`, either all rows of a write are there, or none is."""
+    """A table of encoded rows. With `atomic`, after a crash either all rows of a write are there, or no row."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class DurableTable(Table[bytes, bytes]):
         self._observers: list[TableObserver] = []
 
     def observe(self, observer: TableObserver) -> None:
-        """Let an observer hear of the rows. It is passed before the worker starts."""
+        """Add an observer, which is called when rows change. Call this before the worker starts."""
         self._observers.append(observer)
 
     async def give_up(self) -> None:
@@ -100,25 +101,25 @@ class DurableTable(Table[bytes, bytes]):
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
     def partition(self, partition: int) -> Partition:
-        """Return a partition's rows, for reading."""
+        """Return a partition's state. Callers only read it."""
         return cast(PartitionedStore, self.data).partition(partition)
 
     def lock(self, partition: int) -> asyncio.Lock:
-        """Return the lock under which a partition's rows are read, decided upon and written."""
+        """Return the lock of a partition. It is held while rows are read, decided upon and written."""
         return self._locks.setdefault(partition, asyncio.Lock())
 
     async def write(
         self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
-        """Make rows durable (None erases) with the head they stand for, then take them over.
+        """Make rows durable together with their head row, then change the state in memory. None erases a row.
 
-        Erasures go last, with the head row, once the other rows are acknowledged: if they are there, the mark is, and
-        if it is not, the rows still are. Return False, without taking over, if the partition was lost meanwhile: the
-        batch will be read again from the committed offset. Raise StateNotDurable if the broker does not acknowledge,
-        StateLost if the changelog is not what it was.
+        Erasures are written last, in one produce batch with the head row, after the other rows are acknowledged. So a
+        row is erased only if the mark has moved. Return False, with the state in memory unchanged, if the partition was
+        lost meanwhile (`still_held` returns False): its new owner reads the batch again from the committed offset.
+        Raise StateNotDurable if the broker does not acknowledge, StateLost if the changelog was deleted or cut back.
         """
         try:
-            if not await self._log(partition, rows, head, still_held):
+            if not await self._write(partition, rows, head, still_held):
                 return False
         except _OvertakenError:
             return False
@@ -126,24 +127,25 @@ class DurableTable(Table[bytes, bytes]):
             observer.on_rows(partition, rows)
         return True
 
-    async def _log(
+    async def _write(
         self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
     ) -> bool:
+        """Write rows as `write` does; with a journal, if the table is atomic and one produce batch is too small."""
         if not self._atomic or journal.fits(rows):
-            return await self._log_rows(partition, rows, head, still_held)
+            return await self._write_rows(partition, rows, head, still_held)
         pieces: dict[bytes, bytes] = {}
         for key, piece in journal.pieces(rows):
             pieces[key] = piece
-            await asyncio.sleep(0)  # others have their turn: there may be hundreds of megabytes
-        written_down = msgspec.structs.replace(head, pieces=len(pieces))
-        if not await self._log_rows(partition, pieces, written_down, still_held, in_portions=True):
+            await asyncio.sleep(0)  # other tasks have their turn, since there may be hundreds of megabytes
+        journal_head = msgspec.structs.replace(head, pieces=len(pieces))
+        if not await self._write_rows(partition, pieces, journal_head, still_held, in_portions=True):
             return False
-        if not await self._log_rows(partition, rows, head, still_held, in_portions=True):
+        if not await self._write_rows(partition, rows, head, still_held, in_portions=True):
             return False
         await self._erase_pieces(partition, pieces)
         return True
 
-    async def _log_rows(
+    async def _write_rows(
         self,
         partition: int,
         rows: Mapping[bytes, bytes | None],
@@ -152,9 +154,13 @@ class DurableTable(Table[bytes, bytes]):
         *,
         in_portions: bool = False,
     ) -> bool:
-        """Write rows, and then the head row; `in_portions`: not as one produce batch, since a journal has them all."""
+        """Write rows, and then the head row.
+
+        `in_portions`: in several produce batches. That is allowed if a journal has all rows, or if these are its
+        pieces.
+        """
         state = self.partition(partition)
-        before = state.end
+        end_before = state.end
         if in_portions:
             for portion in journal.portions(rows):
                 kept = [state.logged(key, row) for key, row in portion.items() if row is not None]
@@ -167,7 +173,8 @@ class DurableTable(Table[bytes, bytes]):
             kept = []
         await self._append(partition, [*kept, *erased, state.logged_head(head)])
         if not still_held():
-            state.end = before  # should this worker have it again, what was written here is read like others'
+            # If this worker gets the partition back, it reads what was written here as it reads other workers' records.
+            state.end = end_before
             return False
         for key, row in rows.items():
             if row is None:
@@ -175,7 +182,7 @@ class DurableTable(Table[bytes, bytes]):
             else:
                 state.rows[key] = row
         state.head = head
-        await self._write_anew(partition)
+        await self._rewrite_stale(partition)
         return True
 
     async def _erase_pieces(self, partition: int, keys: Collection[bytes]) -> None:
@@ -185,34 +192,34 @@ class DurableTable(Table[bytes, bytes]):
         if keys:
             await self._append(partition, [state.logged(key, None) for key in keys])
 
-    async def _finish(self, partition: int) -> None:
-        """Go on with a write that the last owner put down in pieces, and erase those that were not all there."""
+    async def _finish_large_write(self, partition: int) -> None:
+        """Complete a large write of the last owner if its journal is complete; erase all pieces."""
         state = self.partition(partition)
         if count := state.head.pieces:
             try:
                 rows = journal.joined(state.rows, count)
             except KeyError:
-                raise self._lost(partition) from None
-            await self._log_rows(partition, rows, msgspec.structs.replace(state.head, pieces=0), lambda: True)
+                raise self._state_lost(partition) from None
+            await self._write_rows(partition, rows, msgspec.structs.replace(state.head, pieces=0), lambda: True)
         await self._erase_pieces(partition, journal.keys(state.rows))
 
     async def recover(self, partitions: Collection[int], generation: int) -> bool:
-        """Bring these partitions up to date and take them over; forget all others.
+        """Read the changelog of these partitions to its end, and take them over; drop the state of all others.
 
-        Return False if they are somebody else's by now, or may soon be, since the group settles again. Raise
-        StateNotDurable if Kafka cannot be read, StateLost if the changelog is not what it was.
+        Return False if another worker owns one of them by now, or the group is rebalancing again. Raise StateNotDurable
+        if Kafka cannot be read, StateLost if the changelog was deleted or cut back.
         """
         rebalance = self.app.rebalancing_count
         cast(PartitionedStore, self.data).keep(partitions)
         async with AsyncExitStack() as stack:
             for partition in sorted(partitions):
                 await stack.enter_async_context(self.lock(partition))
-            await self._patiently(partial(self._read_on, partitions))
+            await self._until_read(partial(self._catch_up, partitions))
             for partition in sorted(partitions):
                 if not await self._take_over(partition, generation):
                     return False
             for observer in self._observers:
-                await self._patiently(partial(observer.restate, partitions))
+                await self._until_read(partial(observer.restate, partitions))
         if self.app.rebalancing_count != rebalance:
             return False
         for observer in self._observers:
@@ -221,8 +228,11 @@ class DurableTable(Table[bytes, bytes]):
             observer.on_taken_over()
         return True
 
-    async def _patiently(self, reading: Callable[[], Awaitable[None]]) -> None:
-        """Read, and read on when Kafka is back; each partition knows how far it is."""
+    async def _until_read(self, reading: Callable[[], Awaitable[None]]) -> None:
+        """Call `reading`, and call it again after a KafkaError, for at most `patience_seconds`.
+
+        Each partition's state knows how far it has been read. Raise StateNotDurable after that time.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._kafka.patience_seconds
         while True:
@@ -236,13 +246,13 @@ class DurableTable(Table[bytes, bytes]):
                     raise StateNotDurable(why) from error
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _read_on(self, partitions: Collection[int]) -> None:
-        """Read the changelog to its end, from where each partition has been read, or written, before."""
+    async def _catch_up(self, partitions: Collection[int]) -> None:
+        """Read the changelog to its end, from the offset up to which each partition was read or written."""
         async with reading.reader(self._kafka) as reader:
             ends = await reader.ends(self.changelog_topic.get_topic_name(), partitions)
             for partition, end in ends.items():
                 if end < self.partition(partition).end:
-                    raise self._lost(partition)
+                    raise self._state_lost(partition)
             await self._apply(reader, ends)
 
     async def _read_up_to(self, partition: int, end: int) -> None:
@@ -252,15 +262,18 @@ class DurableTable(Table[bytes, bytes]):
     async def _apply(self, reader: reading.Reader, ends: Mapping[int, int]) -> None:
         spans = {partition: (self.partition(partition).end, end) for partition, end in ends.items()}
         progress = Progress(self.name, sum(end - first for first, end in spans.values()))
-        async with aclosing(reader.read(self.changelog_topic.get_topic_name(), spans)) as pieces:
-            async for records in pieces:
+        async with aclosing(reader.read(self.changelog_topic.get_topic_name(), spans)) as chunks:
+            async for records in chunks:
                 for record in records:
                     headers = list(record.headers)
                     self.partition(record.partition).apply(record.offset, record.key or b"", record.value, headers)
                 progress.count(len(records))
 
     async def _take_over(self, partition: int, generation: int) -> bool:
-        """Raise the fence, take in what the last owner wrote until then, and put right what a zombie wrote over."""
+        """Raise the fence, apply what the last owner wrote until then, and rewrite the rows that a zombie overwrote.
+
+        Return False if a worker of a later ownership has written.
+        """
         state = self.partition(partition)
         if state.head.rebuilding:
             topic = self.changelog_topic.get_topic_name()
@@ -272,18 +285,18 @@ class DurableTable(Table[bytes, bytes]):
             if not await self._raise_fence(partition, generation):
                 return False
             if self._atomic:
-                await self._finish(partition)
+                await self._finish_large_write(partition)
             for observer in self._observers:
                 for key in list(observer.superfluous(state.rows)):
                     del state.rows[key]
                     state.stale.add(key)
-            await self._write_anew(partition)
+            await self._rewrite_stale(partition)
         except _OvertakenError:
             return False
         return True
 
     async def _raise_fence(self, partition: int, generation: int) -> bool:
-        """Write a head row under the new ownership. What lies before it on the log counts as it is read."""
+        """Write a head row with the fence of the new ownership. Records before it on the changelog still count."""
         state = self.partition(partition)
         fence = await self._fence_after(state.fence, generation)
         if fence is None:
@@ -296,16 +309,18 @@ class DurableTable(Table[bytes, bytes]):
         return True
 
     async def _fence_after(self, last: Fence, generation: int) -> Fence | None:
+        """Return the fence of this ownership, which is not lower than `last`; None if this worker is a zombie."""
         consumer = cast(OrderedConsumer, self.app.consumer)
         if not await lease_holds(consumer, generation, self._kafka.session_timeout_seconds):
             return None
         if generation >= last.generation:
             return Fence(last.era, generation)
-        # Somebody of a later generation was here: this worker is a zombie, or the group has begun anew.
+        # A worker of a later generation has written: this worker is a zombie, or the group was deleted, and its
+        # generations have started from the beginning.
         return Fence(last.era + 1, generation) if await lease_confirmed(consumer, generation) else None
 
-    async def _write_anew(self, partition: int) -> None:
-        """Write what this partition has under the keys whose last record on the log is a zombie's."""
+    async def _rewrite_stale(self, partition: int) -> None:
+        """Write the current row of every stale key: its last record on the changelog is a zombie's."""
         state = self.partition(partition)
         while stale := sorted(state.stale):
             state.stale.clear()
@@ -319,10 +334,10 @@ class DurableTable(Table[bytes, bytes]):
             await self._append(partition, [state.logged_again(key) for key in stale])
 
     async def _append(self, partition: int, records: list[Logged]) -> None:
-        """Write to the changelog, and take in what somebody else wrote there since this worker last looked.
+        """Append records to the changelog, and apply what other workers have appended since this worker last read it.
 
-        Until its fence is there that may be the last owner; from then on it is a zombie, and the keys it wrote are
-        stale. Raise _OvertakenError if it is somebody of a later ownership.
+        Before this worker's fence, that may be the last owner's. After it, it is a zombie's, and its keys are stale.
+        Raise _OvertakenError if a worker of a later ownership has written.
         """
         topic, state = self.changelog_topic.get_topic_name(), self.partition(partition)
         if state.is_overtaken:
@@ -330,17 +345,17 @@ class DurableTable(Table[bytes, bytes]):
         sent = await self._sender.send([(topic, partition, [(*record, None) for record in records])])
         for first, count in sent[topic, partition]:
             if first < 0:
-                continue  # the broker did not say where; the next one tells
+                continue  # the broker did not say the offset; the acknowledgement of the next batch will show it
             if first < state.end:
-                raise self._lost(partition)
+                raise self._state_lost(partition)
             if first > state.end:
-                await self._patiently(partial(self._read_up_to, partition, first))
+                await self._until_read(partial(self._read_up_to, partition, first))
             if state.is_overtaken:
-                raise _OvertakenError  # what was written here is stale, and read as such
+                raise _OvertakenError  # the new owner treats the records written here as stale
             state.end = first + count
         state.stale -= {key for key, _, _ in records}
 
-    def _lost(self, partition: int) -> StateLost:
+    def _state_lost(self, partition: int) -> StateLost:
         topic, end = self.changelog_topic.get_topic_name(), self.partition(partition).end
         return StateLost(
             f"{topic}, partition {partition}: the changelog was deleted or cut back; it ended at offset {end}. Restore "
