@@ -13,7 +13,7 @@ from worker.errors import StillRunning, TopicsUnfit
 from worker.kafka import groups, ownership, reading, source, topics
 from worker.kafka.connection import client_options
 from worker.kafka.preflight import preflight
-from worker.kafka.rows import Fence, Partition
+from worker.kafka.rows import Fence, PartitionState
 from worker.settings import Settings
 
 
@@ -60,11 +60,11 @@ async def new_epoch(settings: Settings, topic: str) -> str:
             raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
         states = await _rows(reader, changelog, partitions)
         heads = {partition: state.head for partition, state in states.items()}
-        logs = await source.look(reader, name, heads)
+        logs = await source.read_logs(reader, name, heads)
         assert logs is not None, "its partitions were just listed"
         committed = await groups.committed(admin, group, name)
         replaced = sorted(partition for partition in partitions if source.difference(heads[partition], logs[partition]))
-        passed_by = {n for n in partitions if source.unread(heads[n], logs[n], committed.get(n, 0))}
+        passed_by = {n for n in partitions if source.deleted_unread(heads[n], logs[n], committed.get(n, 0))}
         moved = {partition: logs[partition].first for partition in sorted({*replaced, *passed_by})}
         if moved:
             await groups.commit(settings.kafka, group, name, moved)
@@ -77,9 +77,9 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     )
 
 
-async def _rows(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, Partition]:
+async def _rows(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, PartitionState]:
     """Read a changelog to its end."""
-    states = {partition: Partition() for partition in partitions}
+    states = {partition: PartitionState() for partition in partitions}
     spans = {partition: (0, end) for partition, end in (await reader.ends(changelog, partitions)).items()}
     async with aclosing(reader.read(changelog, spans)) as pieces:
         async for records in pieces:
@@ -89,14 +89,14 @@ async def _rows(reader: reading.Reader, changelog: str, partitions: Collection[i
     return states
 
 
-async def _begin(settings: Settings, changelog: str, states: Mapping[int, Partition]) -> None:
+async def _begin(settings: Settings, changelog: str, states: Mapping[int, PartitionState]) -> None:
     """Write head rows that begin a new epoch, under a fence above that of everybody who was there before."""
     producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
     try:
         await producer.start()
         for partition, state in states.items():
             state.own = Fence(state.fence.era + 1, 0)
-            key, value, _ = state.logged_head(source.new_epoch(state.head))
+            key, value, _ = state.head_record(source.new_epoch(state.head))
             await producer.send_and_wait(changelog, value, key=key, partition=partition)
     finally:
         await producer.stop()

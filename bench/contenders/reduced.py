@@ -12,7 +12,7 @@ from worker.flow.batch import Decided, Output, Record
 from worker.flow.lineage import segment_path
 from worker.flow.responses.intake import validate
 from worker.kafka import topics
-from worker.kafka.rows import Partition
+from worker.kafka.rows import PartitionState
 from worker.nps.histogram import PASSIVE_FROM
 from worker.streams.shell import Shell
 
@@ -27,7 +27,7 @@ async def main(task: Task) -> None:
     meter, settings = Meter(), settings_for(task)
     shell = Shell(settings, "process", await topics.ensure(settings))
 
-    def decide(records: list[Record], _number: int, partition: Partition) -> Decided:
+    def decide(records: list[Record], _number: int, partition: PartitionState) -> Decided:
         outputs: list[Output] = []
         scores: dict[bytes, list[int]] = {}
         for record in records:

@@ -47,7 +47,7 @@ async def test_two_that_start_at_once_agree_and_a_restart_finds_the_same_secret(
     again = await topics.ensure(settings)
     assert {one.secret for one in found} == {again.secret}
     assert len(again.secret) == 32
-    assert again.secret != topics.Found("cluster", 1).secret
+    assert again.secret != topics.KafkaInfo("cluster", 1).secret
 
 
 async def test_a_group_that_reads_other_topics_is_refused_and_its_worker_is_left_alone(

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 
-Log = list[Logged]
+Log = list[ChangelogRecord]
 
 
-def owner(log: Log, generation: int) -> Partition:
+def owner(log: Log, generation: int) -> PartitionState:
     """Return a worker's partition after it took over: recovered from the log, its fence raised and written down."""
     partition = recovered(log)
     partition.own = Fence(partition.fence.era, generation)
-    log.append(partition.logged_head(partition.head))
+    log.append(partition.head_record(partition.head))
     return partition
 
 
-def recovered(log: Log) -> Partition:
-    partition = Partition()
+def recovered(log: Log) -> PartitionState:
+    partition = PartitionState()
     for offset, record in enumerate(log):
         partition.apply(offset, *record)
     return partition
@@ -36,7 +36,7 @@ def test_an_empty_log_is_an_empty_partition() -> None:
 def test_the_last_row_of_a_key_counts_and_comes_back_without_its_fence() -> None:
     log: Log = []
     worker = owner(log, 1)
-    log += [worker.logged(b"a", b"1"), worker.logged(b"b", b""), worker.logged(b"a", b"2")]
+    log += [worker.record(b"a", b"1"), worker.record(b"b", b""), worker.record(b"a", b"2")]
 
     assert recovered(log).rows == {b"a": b"2", b"b": b""}
 
@@ -44,7 +44,7 @@ def test_the_last_row_of_a_key_counts_and_comes_back_without_its_fence() -> None
 def test_a_tombstone_erases_and_one_for_nobody_does_nothing() -> None:
     log: Log = []
     worker = owner(log, 1)
-    log += [worker.logged(b"a", b"1"), worker.logged(b"a", None), worker.logged(b"b", None)]
+    log += [worker.record(b"a", b"1"), worker.record(b"a", None), worker.record(b"b", None)]
 
     assert recovered(log).rows == {}
 
@@ -53,7 +53,7 @@ def test_the_head_row_keeps_what_it_says_and_is_no_row() -> None:
     log: Log = []
     worker = owner(log, 1)
     head = Head(2**40, {0: 5, 999: 2**62})
-    log.append(worker.logged_head(head))
+    log.append(worker.head_record(head))
     partition = recovered(log)
 
     assert (head, {}) == (partition.head, partition.rows)
@@ -76,10 +76,10 @@ def test_a_head_row_of_the_version_before_is_read_and_one_of_this_version_is_rea
 def test_a_later_era_counts_before_a_higher_generation() -> None:
     log: Log = []
     worker = owner(log, 90)
-    log.append(worker.logged(b"a", b"1"))
+    log.append(worker.record(b"a", b"1"))
     again = recovered(log)
     again.own = Fence(1, 2)
-    log += [again.logged(b"a", b"2"), worker.logged(b"a", b"late")]
+    log += [again.record(b"a", b"2"), worker.record(b"a", b"late")]
 
     assert recovered(log).rows == {b"a": b"2"}
 
@@ -87,7 +87,7 @@ def test_a_later_era_counts_before_a_higher_generation() -> None:
 def test_a_take_over_keeps_rows_and_head() -> None:
     log: Log = []
     first = owner(log, 1)
-    log += [first.logged(b"a", b"1"), first.logged_head(Head(7))]
+    log += [first.record(b"a", b"1"), first.head_record(Head(7))]
     owner(log, 2)
     third = owner(log, 3)
 
@@ -97,11 +97,11 @@ def test_a_take_over_keeps_rows_and_head() -> None:
 def test_what_a_zombie_writes_late_is_left_out_and_remembered_as_stale() -> None:
     log: Log = []
     zombie = owner(log, 1)
-    log += [zombie.logged(b"a", b"1"), zombie.logged(b"c", b"1"), zombie.logged_head(Head(1))]
+    log += [zombie.record(b"a", b"1"), zombie.record(b"c", b"1"), zombie.head_record(Head(1))]
     worker = owner(log, 2)
-    log += [worker.logged(b"a", b"2"), worker.logged_head(Head(2))]
-    log += [zombie.logged(key, row) for key, row in ((b"a", b"late"), (b"b", b"late"), (b"c", None))]
-    log.append(zombie.logged_head(Head(99)))
+    log += [worker.record(b"a", b"2"), worker.head_record(Head(2))]
+    log += [zombie.record(key, row) for key, row in ((b"a", b"late"), (b"b", b"late"), (b"c", None))]
+    log.append(zombie.head_record(Head(99)))
     partition = recovered(log)
 
     assert ({b"a": b"2", b"c": b"1"}, Head(2), Fence(0, 2)) == (partition.rows, partition.head, partition.fence)
@@ -116,7 +116,7 @@ def test_what_no_worker_has_written_is_left_out_and_written_over(
 ) -> None:
     log: Log = []
     worker = owner(log, 1)
-    log += [worker.logged(b"a", b"1"), (b"a", logged, headers), (HEAD_KEY, logged, headers)]
+    log += [worker.record(b"a", b"1"), (b"a", logged, headers), (HEAD_KEY, logged, headers)]
     partition = recovered(log)
 
     assert {b"a": b"1"} == partition.rows
@@ -127,7 +127,7 @@ def test_a_key_that_is_written_again_is_stale_no_more() -> None:
     log: Log = []
     zombie = owner(log, 1)
     worker = owner(log, 2)
-    log += [zombie.logged(b"a", b"late"), worker.logged(b"a", b"2")]
+    log += [zombie.record(b"a", b"late"), worker.record(b"a", b"2")]
 
     assert recovered(log).stale == set()
 
@@ -135,7 +135,7 @@ def test_a_key_that_is_written_again_is_stale_no_more() -> None:
 def test_a_zombies_rows_from_before_the_take_over_are_kept() -> None:
     log: Log = []
     zombie = owner(log, 1)
-    log.append(zombie.logged(b"a", b"in time"))
+    log.append(zombie.record(b"a", b"in time"))
     owner(log, 2)
 
     assert recovered(log).rows == {b"a": b"in time"}
@@ -148,7 +148,7 @@ KEYS = [b"a", b"b", b"c", HEAD_KEY]
 def test_with_stale_keys_written_anew_compaction_changes_nothing(writes: list[tuple[bytes, int]], seed: int) -> None:
     """Workers and zombies write as they like; whoever takes over, or sees a zombie's record, writes its key anew."""
     chance, log, generation = random.Random(seed), Log(), 1
-    worker, zombies = owner(log, generation), list[Partition]()
+    worker, zombies = owner(log, generation), list[PartitionState]()
     for key, value in writes:
         if chance.random() < 0.2:
             zombies.append(worker)
@@ -166,14 +166,14 @@ def test_with_stale_keys_written_anew_compaction_changes_nothing(writes: list[tu
     assert (worker.rows, worker.head) == (whole.rows, whole.head) == (rest.rows, rest.head)
 
 
-def written(partition: Partition, key: bytes, value: int) -> Logged:
+def written(partition: PartitionState, key: bytes, value: int) -> ChangelogRecord:
     if key == HEAD_KEY:
-        return partition.logged_head(Head(value))
-    return partition.logged(key, None if value % 5 == 0 else str(value).encode())
+        return partition.head_record(Head(value))
+    return partition.record(key, None if value % 5 == 0 else str(value).encode())
 
 
-def write_anew(partition: Partition, log: Log) -> None:
-    log += [partition.logged_again(key) for key in sorted(partition.stale)]
+def write_anew(partition: PartitionState, log: Log) -> None:
+    log += [partition.current_record(key) for key in sorted(partition.stale)]
     partition.stale.clear()
 
 

@@ -6,7 +6,7 @@ from faust.types import TP
 from worker.flow.record import EPOCH, log_offset
 from worker.kafka import source
 from worker.kafka.rows import Head
-from worker.kafka.source import Comparison, Log, Source, difference, new_epoch, unread
+from worker.kafka.source import Comparison, Log, Source, deleted_unread, difference, new_epoch
 
 READ = Head(mark=9, marked_at=1_000)
 
@@ -16,12 +16,12 @@ READ = Head(mark=9, marked_at=1_000)
     [
         (READ, Log(0, 10, 1_000), False),
         (READ, Log(0, 50, 1_000), False),
-        (READ, Log(0, 9), True),  # made anew, or cut back
+        (READ, Log(0, 9), True),  # created again, or cut back
         (READ, Log(0, 0), True),
-        (READ, Log(0, 50, 2_000), True),  # made anew, and grown past the mark
+        (READ, Log(0, 50, 2_000), True),  # created again, and grown past the mark
         (READ, Log(0, 50, None), True),  # no record lies where one was decided
         (READ, Log(10, 50, None), False),  # retention deleted it
-        (Head(mark=9), Log(0, 50, 2_000), False),  # written by the version before, which kept no timestamp
+        (Head(mark=9), Log(0, 50, 2_000), False),  # written by the previous version, which kept no timestamp
         (Head(mark=9), Log(0, 9), True),
         (Head(), Log(0, 0), False),
         (Head(), Log(0, 5), False),
@@ -44,7 +44,7 @@ def test_a_log_that_is_another_one_is_found(head: Head, log: Log, *, differs: bo
     ],
 )
 def test_what_was_deleted_unread_is_counted(head: Head, first: int, due: int, count: int) -> None:
-    assert unread(head, Log(first, 20, None), due) == count
+    assert deleted_unread(head, Log(first, 20, None), due) == count
 
 
 def test_an_epoch_puts_what_a_topic_holds_above_everything_decided() -> None:
@@ -59,31 +59,29 @@ def test_an_epoch_puts_what_a_topic_holds_above_everything_decided() -> None:
         assert log_offset(head.mark) == 7
 
 
-def compared(*, counted_on: bool, logs: dict[int, Log] | None) -> Comparison:
+def compared(*, must_be_complete: bool, logs: dict[int, Log] | None) -> Comparison:
     found = Comparison()
-    found.add(Source("nps.x", "x", counted_on), {0: READ, 1: READ}, {0: 10, 1: 10}, logs)
+    found.add(Source("nps.x", "x", must_be_complete), {0: READ, 1: READ}, {0: 10, 1: 10}, logs)
     return found
 
 
-def test_records_deleted_unread_are_passed_by_where_they_were_never_here_and_stop_it_where_they_are_counted_on() -> (
-    None
-):
+def test_records_deleted_unread_are_a_problem_only_where_a_topic_must_be_complete() -> None:
     logs = {0: Log(0, 20, 1_000), 1: Log(14, 20)}
-    passed = compared(counted_on=False, logs=logs)
-    assert (passed.wrong, passed.unread, passed.begins) == ([], {TP("nps.x", 1): 4}, {TP("nps.x", 1): 14})
-    stopped = compared(counted_on=True, logs=logs)
-    assert stopped.unread == stopped.begins == {}
-    assert "retention deleted records that were not counted yet (partition 1: 4 offsets)." in stopped.wrong[0]
-    assert stopped.wrong[0].endswith("python -m worker new-epoch x")
+    passed = compared(must_be_complete=False, logs=logs)
+    assert (passed.problems, passed.deleted_unread, passed.resume_at) == ([], {TP("nps.x", 1): 4}, {TP("nps.x", 1): 14})
+    stopped = compared(must_be_complete=True, logs=logs)
+    assert stopped.deleted_unread == stopped.resume_at == {}
+    assert "retention deleted records that were not counted yet (partition 1: 4 offsets)." in stopped.problems[0]
+    assert stopped.problems[0].endswith("python -m worker new-epoch x")
 
 
 def test_what_is_wrong_names_topic_partition_offsets_and_command() -> None:
-    [line] = compared(counted_on=False, logs={0: Log(0, 4), 1: Log(0, 20, 1_000)}).wrong
+    [line] = compared(must_be_complete=False, logs={0: Log(0, 4), 1: Log(0, 20, 1_000)}).problems
     assert line == (
         "nps.x was deleted and created again, or cut back (partition 0: everything up to offset 9 was decided, but it "
         "ends at 4). To count what it holds now as new, stop every worker and run: python -m worker new-epoch x"
     )
-    [line] = compared(counted_on=False, logs=None).wrong
+    [line] = compared(must_be_complete=False, logs=None).problems
     assert line.startswith("nps.x: the topic does not exist any more.")
 
 
@@ -106,5 +104,5 @@ class Reader:
 
 async def test_only_marks_that_are_still_there_are_read() -> None:
     reader: object = Reader()
-    assert await source.look(reader, "t", {0: READ, 1: READ}) == {0: Log(3, 20, 77), 1: Log(12, 12)}  # type: ignore[arg-type]
-    assert await source.look(reader, "t", {0: READ, 2: READ}) is None  # type: ignore[arg-type]
+    assert await source.read_logs(reader, "t", {0: READ, 1: READ}) == {0: Log(3, 20, 77), 1: Log(12, 12)}  # type: ignore[arg-type]
+    assert await source.read_logs(reader, "t", {0: READ, 2: READ}) is None  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str
     settings = Settings.model_construct(kafka=KafkaSettings(replication_factor=copies))
     [plan] = [plan for plan in topics.plans(settings) if plan.name == name]
     configs = {"max.message.bytes": "1048588", **plan.config, **changes}
-    return topic_checks.unfit(topic_checks.Found(name, copies, configs), plan.needs)
+    return topic_checks.unfit(topic_checks.ExistingTopic(name, copies, configs), plan.needs)
 
 
 @pytest.mark.parametrize("copies", [1, 2, 3, 5])

@@ -7,7 +7,7 @@ from schemas.cloudevents import Headers
 from worker.flow.batch import Output
 from worker.kafka import journal
 from worker.kafka.reading import Reader, Span
-from worker.kafka.rows import Fence, Head, Logged, Partition
+from worker.kafka.rows import ChangelogRecord, Fence, Head, PartitionState
 from worker.rebuild import changelogs
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.progress import Progress
@@ -25,7 +25,7 @@ class Log:
     """One changelog of one partition, as Kafka has it."""
 
     def __init__(self) -> None:
-        self.records: list[Logged] = []
+        self.records: list[ChangelogRecord] = []
 
     async def ends(self, _: str, numbers: Collection[int]) -> dict[int, int]:
         return {number: len(self.records) for number in numbers}
@@ -44,15 +44,15 @@ class Log:
         return acknowledged()
 
 
-async def read(log: Log) -> Partition:
+async def read(log: Log) -> PartitionState:
     [partition] = await changelogs.read(cast(Reader, log), "log", [0], print)
     return partition
 
 
-def written_by(generation: int, log: Log, head: Head, rows: Mapping[bytes, bytes]) -> Partition:
-    worker = Partition()
+def written_by(generation: int, log: Log, head: Head, rows: Mapping[bytes, bytes]) -> PartitionState:
+    worker = PartitionState()
     worker.own = Fence(0, generation)
-    log.records += [*(worker.logged(key, row) for key, row in rows.items()), worker.logged_head(head)]
+    log.records += [*(worker.record(key, row) for key, row in rows.items()), worker.head_record(head)]
     return worker
 
 
@@ -65,7 +65,7 @@ async def test_rows_are_there_in_place_of_those_before_and_a_zombie_of_before_ch
     await writer.rows("log", 0, found, {b"": b"root", b"a": b"3"}, Progress("rows", 2, said.append))
     assert (await read(log)).head.rebuilding
     await writer.head("log", 0, found, Head(7, {0: 1}))
-    log.records += [zombie.logged(b"a", b"late"), zombie.logged_head(Head(9))]
+    log.records += [zombie.record(b"a", b"late"), zombie.head_record(Head(9))]
     after = await read(log)
 
     assert ({b"": b"root", b"a": b"3"}, Head(7, {0: 1})) == (after.rows, after.head)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from worker.kafka.rows import Head, Partition
+from worker.kafka.rows import Head, PartitionState
 from worker.rebuild.lost import Found, lost
 
 
 def found(head: Head, committed: Mapping[int, int], begins: int = 0, table: str = "contacts") -> Found:
-    partition = Partition()
+    partition = PartitionState()
     partition.head = head
     return Found(table, [partition], committed, {0: begins}, {0: 100})
 

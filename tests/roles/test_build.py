@@ -32,8 +32,8 @@ def test_a_process_runs_the_role_that_is_asked_for_or_all(role: Role) -> None:
 
 @pytest.fixture
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
-    async def ensure(_: Settings) -> topics.Found:
-        return topics.Found("cluster", 1)
+    async def ensure(_: Settings) -> topics.KafkaInfo:
+        return topics.KafkaInfo("cluster", 1)
 
     monkeypatch.setattr(topics, "ensure", ensure)
     return Surroundings(Settings.model_construct(), SystemClock())

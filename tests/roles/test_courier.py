@@ -17,7 +17,7 @@ from notify.mailboxes import told
 from schemas.alert import Alert
 from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError
-from worker.kafka.rows import Partition
+from worker.kafka.rows import PartitionState
 from worker.notify import planning
 from worker.notify.channel import Channel
 from worker.notify.channels.email.channel import Email
@@ -88,7 +88,7 @@ class Office:
         self.clock = FakeClock()
         self.channel = Double()
         self.wire: Channel = channel or self.channel
-        self.rows = Partition()
+        self.rows = PartitionState()
         self.log: list[dict[str, Any]] = []
         self.generation = self.confirmed = 1
         self.writes = self.writable = True

@@ -1,11 +1,11 @@
 """The process role: what it keeps in memory beside a partition's rows."""
 
-from worker.kafka.rows import Fence, Partition
+from worker.kafka.rows import Fence, PartitionState
 from worker.roles.process import _Memories
 
 
 def test_what_is_kept_beside_a_partition_lasts_until_somebody_else_may_have_written_its_rows() -> None:
-    memories, partition, other = _Memories(), Partition(), Partition()
+    memories, partition, other = _Memories(), PartitionState(), PartitionState()
     first = memories.of(0, partition)
     assert memories.of(0, partition) is first
     assert memories.of(1, other) is not first

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from worker.flow.batch import Decided, Output
 from worker.kafka import reading
-from worker.kafka.rows import Head, Partition
+from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import lane as module
 from worker.streams.faust_app import FETCH_BYTES
@@ -47,7 +47,7 @@ class Topic:
         return found
 
 
-def lane(topic: Topic, partition: Partition) -> Lane:
+def lane(topic: Topic, partition: PartitionState) -> Lane:
     table: Any = SimpleNamespace(partition=lambda _: partition)
     sender: Any = topic
     unused: Any = None
@@ -62,8 +62,8 @@ def lane(topic: Topic, partition: Partition) -> Lane:
     )
 
 
-def owned(view_end: int, **rows: str) -> Partition:
-    partition = Partition()
+def owned(view_end: int, **rows: str) -> PartitionState:
+    partition = PartitionState()
     partition.rows = {key.encode(): row.encode() for key, row in rows.items()}
     partition.head = Head(7, {1: 2}, view_end)
     return partition
@@ -138,7 +138,7 @@ async def delays(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, mor
         now[0] += spent
         return Decided([], {}, {})
 
-    table = SimpleNamespace(partition=lambda _: Partition(), lock=lambda _: asyncio.Lock())
+    table = SimpleNamespace(partition=lambda _: PartitionState(), lock=lambda _: asyncio.Lock())
     anything: Any = table
     fake: Any = consumer
     busy_lane = Lane(
@@ -181,7 +181,7 @@ async def test_it_is_not_delayed_while_more_waits_than_a_batch_can_take(
 
 async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[Any]) -> None:
     """Run a batch for which this is decided; `seen` gets what is written, and that the batch is done."""
-    partition = Partition()
+    partition = PartitionState()
     partition.head = Head(latest_time=7)
 
     class Whole(Consumer):
@@ -247,6 +247,6 @@ async def test_a_slice_that_causes_nothing_is_not_written_and_others_have_their_
 
 async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) -> None:
     """It will stop and ask for a rebuild; until then receivers keep the scores that there are."""
-    await lane(topic, Partition()).restate_view({0})
+    await lane(topic, PartitionState()).restate_view({0})
 
     assert [] == topic.restated

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemas.cloudevents import Headers
 from worker.errors import StateLost, StateNotDurable
 from worker.kafka import journal, reading
-from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import table
 from worker.streams.observer import TableObserver
@@ -56,7 +56,7 @@ class Kafka:
     """
 
     def __init__(self) -> None:
-        self.log: list[Logged] = []
+        self.log: list[ChangelogRecord] = []
         self.away = 0
         self.silent = False
         self.left: int | None = None
@@ -123,7 +123,7 @@ class Worker:
         self.table = DurableTable(self._app, name="rows", kafka=KafkaSettings(), sender=sender, atomic=atomic)
 
     @property
-    def mine(self) -> Partition:
+    def mine(self) -> PartitionState:
         return self.table.partition(0)
 
     async def take_over(self, generation: int) -> bool:
@@ -143,23 +143,23 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     return found
 
 
-async def recovered(kafka: Kafka) -> Partition:
+async def recovered(kafka: Kafka) -> PartitionState:
     """Return what somebody who takes over now has."""
-    partition = Partition()
+    partition = PartitionState()
     for offset, record in enumerate(kafka.log):
         partition.apply(offset, *record)
     return partition
 
 
 async def test_nobody_goes_on_from_rows_whose_rebuild_is_not_finished(kafka: Kafka) -> None:
-    half = Partition()
+    half = PartitionState()
     half.own = Fence(1, 0)
-    kafka.log += [half.logged_head(Head(rebuilding=True)), half.logged(b"a", b"1")]
+    kafka.log += [half.head_record(Head(rebuilding=True)), half.record(b"a", b"1")]
     with pytest.raises(StateLost, match=r"a rebuild has begun and is not finished. .* python -m worker rebuild$"):
         await Worker(kafka).take_over(1)
 
     assert len(kafka.log) == 2  # nothing was written
-    kafka.log.append(half.logged_head(Head(7)))
+    kafka.log.append(half.head_record(Head(7)))
     worker = Worker(kafka)
     assert await worker.take_over(1)
     assert ({b"a": b"1"}, Head(7)) == (worker.mine.rows, worker.mine.head)
@@ -182,7 +182,7 @@ async def test_what_the_last_owner_wrote_while_it_was_read_counts(
     first, second = Worker(kafka), Worker(kafka)
     await first.take_over(1)
     await first.write(5, a="1")
-    late = [first.mine.logged(b"a", b"late"), first.mine.logged(b"b", b"late"), first.mine.logged_head(Head(9))]
+    late = [first.mine.record(b"a", b"late"), first.mine.record(b"b", b"late"), first.mine.head_record(Head(9))]
     send = kafka.send
 
     async def send_after_the_last_owner(batches: Any) -> Any:
@@ -210,10 +210,10 @@ async def test_what_a_zombie_writes_is_written_over_at_the_next_write(kafka: Kaf
     last = {key: record for key, *record in kafka.log}
     expected = {b"a": b"1", b"c": None, b"d": b"2"}
     assert {key: last[key] for key in expected} == {
-        key: list(worker.mine.logged(key, row))[1:] for key, row in expected.items()
+        key: list(worker.mine.record(key, row))[1:] for key, row in expected.items()
     }
-    assert last[HEAD_KEY] == list(worker.mine.logged_head(Head(7)))[1:]
-    assert last[b"b"] == list(first.logged(b"b", b"1"))[1:]
+    assert last[HEAD_KEY] == list(worker.mine.head_record(Head(7)))[1:]
+    assert last[b"b"] == list(first.record(b"b", b"1"))[1:]
 
 
 async def test_or_by_the_next_owner(kafka: Kafka) -> None:
@@ -225,8 +225,8 @@ async def test_or_by_the_next_owner(kafka: Kafka) -> None:
     await next_one.take_over(3)
 
     last = {key: record for key, *record in kafka.log}
-    assert list(next_one.mine.logged(b"a", b"1"))[1:] == last[b"a"]
-    assert list(next_one.mine.logged_head(Head(5)))[1:] == last[HEAD_KEY]
+    assert list(next_one.mine.record(b"a", b"1"))[1:] == last[b"a"]
+    assert list(next_one.mine.head_record(Head(5)))[1:] == last[HEAD_KEY]
 
 
 async def test_a_zombie_finds_out_and_takes_its_rows_for_what_they_are(kafka: Kafka) -> None:
@@ -457,7 +457,7 @@ async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Rando
     await owner.write(len(steps))
     newest = {key: place for place, (key, _, _) in enumerate(kafka.log)}
     kept = [kafka.log[at] for at in range(len(kafka.log)) if newest[kafka.log[at][0]] == at or chance.random() < 0.3]
-    read, rest = await recovered(kafka), Partition()
+    read, rest = await recovered(kafka), PartitionState()
     for offset, record in enumerate(kept):
         rest.apply(offset, *record)
     assert expected == read.rows == rest.rows

@@ -16,7 +16,7 @@ from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.responses.intake import validate
 from worker.flow.timestamps import DAY
-from worker.kafka.publishing import document, is_object, is_table, publish, split
+from worker.kafka.publishing import document_problem, is_object, is_table, publish, split
 from worker.kafka.topics import topic_name
 from worker.logs import counted
 from worker.settings import Settings
@@ -70,7 +70,7 @@ def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
         parser.error("name a file, or - for the standard input, or --sample SCORE")
     content = _content(asked)
     numbered = [(number, line) for number, line in enumerate(split(content), 1) if line.strip()]
-    if not asked.as_is and (whole := document(content)):
+    if not asked.as_is and (whole := document_problem(content)):
         print(f"{asked.file}: {whole}. Nothing was published.", file=sys.stderr)
         return Exit.WRONG
     if not asked.as_is and is_table(content):

@@ -9,9 +9,9 @@ from worker.settings import KafkaSettings
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
-    """Return the TLS context, which checks certificates and host names; None when the protocol has none.
+    """Return the TLS context, which checks certificates and host names; None if the protocol is not encrypted.
 
-    Raises SettingsError if a file is not what it should be.
+    Raise SettingsError if a file does not hold what it should.
     """
     if "SSL" not in kafka.security_protocol.split("_"):
         return None
@@ -31,7 +31,7 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return the options of a plain aiokafka client. Raises SettingsError like `ssl_context`."""
+    """Return the options of a plain aiokafka client. Raise SettingsError like `ssl_context`."""
     create_no_topics()
     return {
         "bootstrap_servers": servers(kafka),
@@ -41,7 +41,7 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Return the options of one connection of aiokafka's. Raises SettingsError like `ssl_context`."""
+    """Return the options of a single connection of aiokafka. Raise SettingsError like `ssl_context`."""
     options: dict[str, Any] = {"security_protocol": kafka.security_protocol, "ssl_context": ssl_context(kafka)}
     if kafka.security_protocol.startswith("SASL"):
         assert kafka.sasl_password is not None
@@ -54,5 +54,5 @@ def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def servers(kafka: KafkaSettings) -> list[str]:
-    """Return the servers to begin with, each as host:port."""
+    """Return the servers that a client contacts first, each as host:port."""
     return [server.strip() for server in kafka.bootstrap_servers.split(",")]

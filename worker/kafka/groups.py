@@ -1,4 +1,4 @@
-"""Consumer groups, seen from outside: whether anybody works in them, and how far they are."""
+"""Consumer groups as an administrator sees them: whether they have members, and what they have committed."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,14 @@ from aiokafka.errors import (
 from worker.kafka.connection import client_options
 from worker.settings import KafkaSettings
 
-#: What Kafka says while it chooses a group's coordinator, how often it is asked again, and after how many seconds each.
+#: The errors by which Kafka answers while it chooses a group's coordinator.
 _NO_COORDINATOR_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+#: How often Kafka is then asked again, and how long to wait before each time, in seconds.
 _COORDINATOR_TRIES, _COORDINATOR_SECONDS = 60, 0.25
 
 
 async def with_members(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> list[str]:
-    """Return those of the groups that have members. Raise KafkaError if Kafka does not say."""
+    """Return those of the groups that have members. Raise KafkaError if Kafka does not answer."""
     return [group for group in groups if await _has_members(admin, group)]
 
 
@@ -37,17 +38,18 @@ async def _has_members(admin: AIOKafkaAdminClient, group: str) -> bool:
 
 
 async def committed(admin: AIOKafkaAdminClient, group: str, topic: str) -> dict[int, int]:
-    """Return what a group has committed of a topic, by partition. Raise KafkaError if Kafka does not say."""
+    """Return the offsets that a group has committed in a topic, by partition.
+
+    Raise KafkaError if Kafka does not answer.
+    """
     offsets = await admin.list_consumer_group_offsets(group)
-    return {
-        place.partition: said.offset for place, said in offsets.items() if place.topic == topic and said.offset >= 0
-    }
+    return {place.partition: at.offset for place, at in offsets.items() if place.topic == topic and at.offset >= 0}
 
 
 async def topics_read(admin: AIOKafkaAdminClient, group: str) -> set[str]:
-    """Return the topics of which a group has committed offsets. Raise KafkaError if Kafka does not say.
+    """Return the topics in which a group has committed offsets. Raise KafkaError if Kafka does not answer.
 
-    On a new cluster nobody coordinates groups until the first one is asked for: that takes a second or two.
+    A new cluster has no coordinator of groups until the first request for one; it then takes a second or two.
     """
     for _ in range(_COORDINATOR_TRIES):
         with contextlib.suppress(*_NO_COORDINATOR_YET):
@@ -58,15 +60,18 @@ async def topics_read(admin: AIOKafkaAdminClient, group: str) -> set[str]:
 
 async def _topics_read(admin: AIOKafkaAdminClient, group: str) -> set[str]:
     offsets = await admin.list_consumer_group_offsets(group)
-    return {place.topic for place, said in offsets.items() if said.offset >= 0}
+    return {place.topic for place, at in offsets.items() if at.offset >= 0}
 
 
 async def commit(kafka: KafkaSettings, group: str, topic: str, offsets: Mapping[int, int]) -> None:
-    """Commit offsets of a topic for a group. Raise KafkaError if Kafka does not take them, as when it has members."""
+    """Commit offsets of a topic, by partition, for a group.
+
+    Raise KafkaError if Kafka does not accept them, for instance because the group has members.
+    """
     consumer = AIOKafkaConsumer(**client_options(kafka), group_id=group, enable_auto_commit=False)
     try:
         await consumer.start()
-        places = {TopicPartition(topic, number): offset for number, offset in offsets.items()}
+        places = {TopicPartition(topic, partition): offset for partition, offset in offsets.items()}
         consumer.assign(list(places))
         await consumer.commit(places)
     finally:

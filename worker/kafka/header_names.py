@@ -1,8 +1,8 @@
-"""Records whose headers have names that are no UTF-8, which Kafka allows and aiokafka cannot read.
+"""Records with header names that are not UTF-8: Kafka allows them, and aiokafka cannot read them.
 
-To Kafka a header's name is bytes, and clients in C and Go write any. aiokafka's parser raises for one, and the consumer
-would meet the same batch at each start. So a batch that it cannot read is read again, by its slower parser in Python,
-with a number for each byte that is no UTF-8. Other batches take the usual way.
+To Kafka a header's name is any bytes, and clients in C and Go do not check it. aiokafka's parser raises an error for
+such a name, and the consumer would meet the same batch again after each start. So a batch that this parser cannot read
+is read by aiokafka's slower parser in Python, and each byte that is not UTF-8 is shown as a hexadecimal number.
 """
 
 from collections.abc import Iterator
@@ -11,19 +11,20 @@ from typing import Any
 from aiokafka.consumer import fetcher
 from aiokafka.record import default_records, memory_records
 
-#: Of a batch: where its length stands, how much comes before what that counts, and where its version stands.
+#: The place of a batch's length field, the number of bytes that this length does not count, and the place of the
+#: batch's version, in bytes.
 _LENGTH, _OVERHEAD, _MAGIC = slice(8, 12), 12, 16
-#: The first version that has headers.
+#: The first version of the format that has headers.
 _WITH_HEADERS = 2
 
 
 def accept_any() -> None:
-    """Have all of aiokafka's consumers in this process read such records."""
+    """Let all of aiokafka's consumers in this process read such records."""
     fetcher.MemoryRecords = Batches
 
 
 class Batches:
-    """What a fetch brings of one partition, batch by batch; aiokafka's MemoryRecords otherwise."""
+    """The batches that a fetch brings from one partition. Apart from such records, it is aiokafka's MemoryRecords."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -32,7 +33,7 @@ class Batches:
         self.size_in_bytes = self._batches.size_in_bytes
 
     def next_batch(self) -> Any:
-        """Return the next batch; None if there is none, or not all of it."""
+        """Return the next batch; None if there is no further batch, or only a part of it."""
         batch = self._batches.next_batch()
         if batch is None:
             return None
@@ -42,7 +43,7 @@ class Batches:
 
 
 class _Batch:
-    """A batch, which reads itself again where it cannot be read."""
+    """A batch. If the usual parser cannot read it, the slower one does."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch = batch
@@ -69,12 +70,12 @@ def _any_names(data: memoryview) -> Iterator[Any]:
 
 
 class _Lenient(bytearray):
-    """Bytes whose parts can be decoded, whatever they are."""
+    """Bytes of which any part can be decoded."""
 
     def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
         return _Lenient(found) if isinstance(place, slice) else found
 
     def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
-        """Return the text, with what is no text shown as hexadecimal numbers."""
+        """Return the text. Bytes that are not UTF-8 are shown as hexadecimal numbers."""
         return super().decode(encoding, errors)

@@ -1,9 +1,10 @@
-"""A write that is there as a whole or not at all, though it is too large for one produce batch.
+"""A journal for atomic writes: all rows of a write are there or no row, also if one produce batch is too small.
 
-Where one decision rests on many rows, a crash must not leave some of them changed and others not. So a large write is
-first put down in pieces, under keys of their own, with a head row that says how many there are; then row by row, with a
-head row that says there are none; then the pieces are erased. What a crash leaves is either the rows as they were, with
-pieces that nothing asks for, or all that is needed to go on.
+If one decision depends on many rows, a crash must not leave some of them changed and others not. So a large write has
+three steps. First, the rows are written in pieces, under keys of their own, with a head row that says how many pieces
+there are. Then they are written row by row, with a head row that says that there are no pieces. Then the pieces are
+erased. After a crash, either the old rows are there, and perhaps pieces that no head row refers to, or everything that
+is needed to complete the write.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,23 +13,24 @@ import msgspec
 
 Rows = Mapping[bytes, bytes | None]
 
-#: No identifier has a NUL.
+#: The beginning of the pieces' keys. No identifier has a NUL.
 _KEY = b"\x00piece"
-#: What one produce batch takes for certain, in bytes, and what a record has beside its row.
+#: The size that one produce batch can certainly hold, in bytes.
 LARGEST = 500_000
-_AROUND_A_ROW = 64
+#: What a record adds to the size of its key and its row, in bytes.
+_RECORD_OVERHEAD = 64
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[bytes, bytes | None]).decode
 
 
 def fits(rows: Rows) -> bool:
-    """Say whether rows go into one produce batch."""
+    """Say whether the rows fit one produce batch."""
     return sum(_size(key, row) for key, row in rows.items()) <= LARGEST
 
 
 def portions(rows: Rows) -> Iterator[dict[bytes, bytes | None]]:
-    """Return the rows in their order, in portions of which each goes into one produce batch, unless a row is larger."""
+    """Yield the rows in order, in portions that fit one produce batch each. A larger row is a portion of its own."""
     portion: dict[bytes, bytes | None] = {}
     size = 0
     for key, row in rows.items():
@@ -41,18 +43,18 @@ def portions(rows: Rows) -> Iterator[dict[bytes, bytes | None]]:
 
 
 def pieces(rows: Rows) -> Iterator[tuple[bytes, bytes]]:
-    """Return the pieces of a write with their keys; each is made when it is asked for."""
+    """Yield the pieces of a write with their keys. Each piece is encoded only when it is asked for."""
     for number, portion in enumerate(portions(rows)):
         yield _key(number), _encode(portion)
 
 
 def keys(rows: Iterable[bytes]) -> list[bytes]:
-    """Return the keys of pieces among others."""
+    """Return those of the keys that are keys of pieces."""
     return sorted(key for key in rows if key.startswith(_KEY))
 
 
 def joined(rows: Mapping[bytes, bytes], count: int) -> dict[bytes, bytes | None]:
-    """Return the write that so many pieces among rows make up. Raise KeyError if one is missing."""
+    """Return the rows of a write that has `count` pieces, which are among `rows`. Raise KeyError if one is missing."""
     return {key: row for number in range(count) for key, row in _decode(rows[_key(number)]).items()}
 
 
@@ -61,4 +63,4 @@ def _key(number: int) -> bytes:
 
 
 def _size(key: bytes, row: bytes | None) -> int:
-    return len(key) + len(row or b"") + _AROUND_A_ROW
+    return len(key) + len(row or b"") + _RECORD_OVERHEAD

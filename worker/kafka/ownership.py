@@ -1,12 +1,14 @@
-"""Who owns a topic prefix: one consumer group, named by a claim on an internal topic of one partition.
+"""The owner of a topic prefix: one consumer group, which has written a claim to an internal topic of one partition.
 
-Two groups on one prefix would each read every response and every alert, so every mail would go out twice. The first
+Two groups on one prefix would each read every response and every alert, so every mail would be sent twice. The first
 worker that starts writes a claim. Then every worker reads the topic from its beginning, and the first valid claim
-counts, so that two workers which start at once agree. A later claim counts only if it names the claim that it
-supersedes, and that one is in force: so of two operators who take over at once, the first in the log's order does.
+counts, so that two workers which start at the same time agree. A later claim counts only if it names the claim that it
+supersedes, and that claim is in force. So if two operators take over at the same time, the first claim on the topic
+counts.
 
-The claim also holds a secret that nobody learns who cannot read this topic. It is what authenticates the headers that
-the worker gives itself, and what keeps hashes of identifiers from being guessed. A claim that supersedes keeps it.
+The claim also holds a secret, which only those know who can read this topic. The worker authenticates its own headers
+with it, and mixes it into hashes of identifiers, so that nobody can guess them. A claim that supersedes another one
+keeps its secret.
 """
 
 import logging
@@ -24,17 +26,18 @@ from worker.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
-#: What follows the prefix in the topic's name.
+#: The topic's name without the prefix.
 TOPIC = "worker"
 _PARTITION = 0
 _SECRET_BYTES = 32
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One record of the topic, as JSON. `supersedes`: the offset of the claim whose place it takes."""
+    """One record of the topic, as JSON."""
 
     group: str
     secret: bytes
+    #: The offset of the claim that this one replaces.
     supersedes: int | None = None
 
 
@@ -50,7 +53,7 @@ _decode = msgspec.json.Decoder(Claim).decode
 
 
 def in_force(records: Iterable[ConsumerRecord]) -> Owner | None:
-    """Return the claim that counts among the topic's records, which are in the log's order; None if there is none."""
+    """Return the claim that counts among the topic's records, given in their order; None if no claim does."""
     owner: Owner | None = None
     strays: list[ConsumerRecord] = []
     for record in records:
@@ -77,18 +80,21 @@ def _read(record: ConsumerRecord) -> Claim | None:
 
 
 async def owner_of(kafka: KafkaSettings, topic: str) -> Owner | None:
-    """Return the claim in force on the topic; None if there is none. Raise KafkaError if Kafka does not answer."""
+    """Return the claim in force on the topic; None if no claim is. Raise KafkaError if Kafka does not answer."""
     async with reading.reader(kafka) as reader:
         ends = await reader.ends(topic, [_PARTITION])
         found: list[ConsumerRecord] = []
-        async with aclosing(reader.read(topic, {_PARTITION: (0, ends[_PARTITION])})) as pieces:
-            async for records in pieces:
+        async with aclosing(reader.read(topic, {_PARTITION: (0, ends[_PARTITION])})) as chunks:
+            async for records in chunks:
                 found += records
     return in_force(found)
 
 
 async def claim(kafka: KafkaSettings, topic: str) -> Claim:
-    """Return the claim in force; claim the topic for `kafka.group` if nobody has. Raise KafkaError as `owner_of`."""
+    """Return the claim in force, after claiming a topic without an owner for `kafka.group`.
+
+    Raise KafkaError if Kafka does not answer.
+    """
     owner = await owner_of(kafka, topic)
     if owner is None:
         await _write(kafka, topic, Claim(kafka.group, secrets.token_bytes(_SECRET_BYTES)))
@@ -98,7 +104,7 @@ async def claim(kafka: KafkaSettings, topic: str) -> Claim:
 
 
 async def take_over(kafka: KafkaSettings, topic: str, owner: Owner) -> Claim:
-    """Claim the topic for `kafka.group` in place of its owner; return the claim that is in force then."""
+    """Claim the topic for `kafka.group` in place of its owner; return the claim that is in force afterwards."""
     await _write(kafka, topic, Claim(kafka.group, owner.claim.secret, owner.offset))
     return await claim(kafka, topic)
 

@@ -1,4 +1,4 @@
-"""Kafka's default partitioner: which partition a key belongs to."""
+"""Kafka's default partitioner, which assigns a partition to each key."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -7,7 +7,7 @@ from aiokafka.partitioner import murmur2
 
 
 def partition_of(partitions: int) -> Callable[[bytes], int]:
-    """Return Kafka's default partitioner for keys. Hashing in Python is slow, so recent keys are remembered."""
+    """Return the function from a key to its partition. Hashing in Python is slow, so recent results are kept."""
 
     @lru_cache(maxsize=65_536)
     def owner(key: bytes) -> int:

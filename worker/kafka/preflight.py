@@ -1,7 +1,7 @@
-"""Whether Kafka lets the worker in, and if it does not, why.
+"""The preflight: whether Kafka lets the worker in, and if it does not, for which reason.
 
-aiokafka's clients report a server that is not there, a refused login and an untrusted certificate in the same words. So
-a connection is tried before they are started. The messages name settings and never quote a secret.
+aiokafka's clients report an unreachable server, a refused login and an untrusted certificate in the same words. So the
+worker tries one connection before it starts them. The messages name settings and never quote a secret.
 """
 
 import asyncio
@@ -37,8 +37,9 @@ _MISNAMED = {62, 64}
 async def preflight(kafka: KafkaSettings) -> None:
     """Return once a server has let the worker in, has answered, and has named a broker that can be reached.
 
-    The servers are tried one after the other. Raise Refused if no server let the worker in and a refusal is permanent,
-    Unreachable if all failures may be transient, and SettingsError if the file of a certificate is not usable.
+    The servers are tried one after the other. Raise Refused if no server has let the worker in, and at least one
+    failure is permanent; Unreachable if all failures may be transient; SettingsError if the file of a certificate
+    cannot be used.
     """
     options = connection_options(kafka) | {
         "client_id": kafka.group,
@@ -63,7 +64,7 @@ async def preflight(kafka: KafkaSettings) -> None:
 
 
 async def _ask(connection: AIOKafkaConnection) -> list[tuple[str, int]]:
-    """Ask for the brokers: only now does a server that wants a login close a connection without one."""
+    """Ask for the brokers. A server that wants a login closes a connection without one only when it gets a request."""
     try:
         answer = await connection.send(MetadataRequest([]))
         return [(host, port) for _node, host, port, *_ in answer.brokers]
@@ -105,7 +106,7 @@ async def _connects(host: str, port: int) -> bool:
 
 
 def _refusal(error: Exception) -> str | None:
-    """Say what somebody has to change; None if the error may pass."""
+    """Return what somebody has to change; None if the error may be transient."""
     if isinstance(error, ssl.SSLCertVerificationError):
         key = "bootstrap_servers" if error.verify_code in _MISNAMED else "ssl_cafile"
         return f"its certificate is not trusted ({error.verify_message.rstrip('.')}): check kafka.{key}"

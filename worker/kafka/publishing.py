@@ -1,4 +1,4 @@
-"""Publishing responses from a file: every line is one record's value, as it stands."""
+"""Publishing responses from a file: every line is the value of one record, and is published unchanged."""
 
 import asyncio
 import codecs
@@ -23,7 +23,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def split(content: bytes) -> list[bytes]:
-    """Return the lines of what a file holds, without their line feeds."""
+    """Return the lines of a file's content, without their line feeds."""
     found = content.split(b"\n")
     return found[:-1] if found[-1] == b"" else found
 
@@ -33,8 +33,8 @@ def is_object(value: bytes) -> bool:
     return _kind(value) is dict
 
 
-def document(content: bytes) -> str:
-    """Say what a file is that holds one JSON document over several lines; nothing if it is no such file."""
+def document_problem(content: bytes) -> str:
+    """Return a sentence if a file's content is a single JSON document over several lines; otherwise an empty text."""
     if is_object(content.strip().partition(b"\n")[0]):
         return ""
     kind = _kind(content)
@@ -52,7 +52,7 @@ def is_table(content: bytes) -> bool:
 
 
 def _kind(value: bytes) -> type | None:
-    """Return the type of a JSON document; None if it is no JSON. A byte order mark is accepted, as in a response."""
+    """Return the type of a JSON document; None if it is not JSON. A byte order mark is accepted, as in a response."""
     try:
         return type(from_json(value.removeprefix(codecs.BOM_UTF8)))
     except ValueError:
@@ -60,7 +60,7 @@ def _kind(value: bytes) -> type | None:
 
 
 def customer_key(value: bytes) -> bytes | None:
-    """Return the key a well-behaved publisher would set: the customer's id. None where there is none to be found."""
+    """Return the key that a correct publisher would set, the customer's id; None if the value has no such id."""
     try:
         event = from_json(value)
     except ValueError:
@@ -79,9 +79,10 @@ async def publish(
     values: Iterable[bytes] | AsyncIterator[bytes],
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Publish values and return how many; each is acknowledged. `progress` hears the count now and then.
+    """Publish values, wait until all are acknowledged, and return how many there were.
 
-    Raises Unreachable or Refused if Kafka is not there or does not let us in, KafkaError if it fails later.
+    `progress` is called with the count from time to time. Raise Unreachable or Refused if Kafka cannot be reached or
+    does not let the client in, KafkaError if it fails later.
     """
     await preflight(kafka)
     producer = AIOKafkaProducer(

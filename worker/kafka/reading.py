@@ -1,4 +1,4 @@
-"""Reading from topics directly, outside of Faust and of any group."""
+"""Reading from topics directly, without Faust and without a consumer group."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
@@ -11,27 +11,28 @@ from worker.kafka import header_names
 from worker.kafka.connection import client_options
 from worker.settings import KafkaSettings
 
-_WAIT_MS = 200
-_AT_ONCE = 5_000
-#: How long a broker may wait for records that are not there yet, in ms: what is read is there. The next question on the
-#: connection waits as long.
+#: How long a poll waits for records, in ms, and how many records it returns at most.
+_POLL_MS = 200
+_POLL_RECORDS = 5_000
+#: How long a broker may wait before it answers a fetch for which it has no records, in ms. The next request on the same
+#: connection has to wait for this answer.
 _FETCH_WAIT_MS = 50
 
-#: The first offset, and the end, which is not part of it.
+#: A range of offsets: the first one, and the end, which does not belong to it.
 Span = tuple[int, int]
 
 
 class Reader:
-    """Has a connection of its own: on the worker's, a question waits behind a fetch that waits for records."""
+    """Reads topics over a connection of its own, where no request waits behind a fetch of the worker's consumer."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
     async def partitions(self, topic: str) -> set[int]:
-        """Return a topic's partitions; none if it is not there. Raise KafkaError if Kafka does not answer."""
+        """Return a topic's partitions; an empty set if it does not exist. Raise KafkaError if Kafka does not answer."""
         if topic not in await self._consumer.topics():
             return set()
-        await self._consumer._client._wait_on_metadata(topic)  # before this the client may know nothing of it
+        await self._consumer._client._wait_on_metadata(topic)  # until then the client may not know the topic
         return set(self._consumer.partitions_for_topic(topic) or ())
 
     async def ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
@@ -45,9 +46,9 @@ class Reader:
         return {place.partition: start for place, start in starts.items()}
 
     async def from_time(self, topic: str, partitions: Collection[int], time: int) -> dict[int, int]:
-        """Return the first offset of each partition whose record is of a time, in ms, or later.
+        """Return for each partition the first offset whose record has this timestamp, in ms, or a later one.
 
-        Partitions without such a record are left out. Raise KafkaError as `ends` does.
+        Partitions without such a record are left out. Raise KafkaError if Kafka does not answer.
         """
         found = await self._consumer.offsets_for_times(
             {TopicPartition(topic, partition): time for partition in partitions}
@@ -55,9 +56,10 @@ class Reader:
         return {place.partition: at.offset for place, at in found.items() if at is not None}
 
     async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
-        """Yield the records in a span of each partition, some at a time, in order within each partition.
+        """Yield the records in a span of each partition, in chunks, and in order within each partition.
 
-        Some may be compacted away. Waits while Kafka does not answer. Raise KafkaError if fetching has ended for good.
+        Offsets whose records were compacted away are skipped. Wait while Kafka does not answer. Raise KafkaError if
+        fetching has ended for good.
         """
         ends = {TopicPartition(topic, partition): end for partition, (first, end) in spans.items() if first < end}
         if not ends:
@@ -68,8 +70,8 @@ class Reader:
         fetching = self._consumer._fetcher._fetch_task
         while ends:
             if fetching.done():
-                fetching.result()  # aiokafka would return nothing, for ever
-            fetched = await self._consumer.getmany(*ends, timeout_ms=_WAIT_MS, max_records=_AT_ONCE)
+                fetching.result()  # raises the error; aiokafka itself would return no records for ever
+            fetched = await self._consumer.getmany(*ends, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
             for place, records in fetched.items():
                 yield [record for record in records if record.offset < ends[place]]
             for place, end in list(ends.items()):
@@ -77,9 +79,12 @@ class Reader:
                     del ends[place]
 
     async def holds_records(self, topic: str, spans: Mapping[int, Span]) -> bool:
-        """Say whether there is any record in these spans; what is compacted or aborted, and markers, are none."""
-        async with aclosing(self.read(topic, spans)) as pieces:
-            async for records in pieces:
+        """Say whether there is any record in these spans.
+
+        Compacted records, records of aborted transactions (with `committed_only`), and markers do not count.
+        """
+        async with aclosing(self.read(topic, spans)) as chunks:
+            async for records in chunks:
                 if records:
                     return True
         return False
@@ -87,10 +92,10 @@ class Reader:
 
 @asynccontextmanager
 async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> AsyncIterator[Reader]:
-    """Connect. Raise KafkaError if Kafka cannot be reached.
+    """Connect, and disconnect at the end. Raise KafkaError if Kafka cannot be reached.
 
-    With `committed_only`, what belongs to an aborted transaction is no record, and a partition ends where the first
-    transaction that is still open begins.
+    With `committed_only`, records of aborted transactions are skipped, and a partition ends where the first transaction
+    begins that is still open.
     """
     header_names.accept_any()
     isolation = "read_committed" if committed_only else "read_uncommitted"
@@ -102,7 +107,7 @@ async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> Async
     )
     try:
         await consumer.start()
-        await asyncio.sleep(0)  # its tasks begin: stopped before that, they would cancel whoever stops it
+        await asyncio.sleep(0)  # its tasks begin; if it were stopped before that, they would cancel the stopping task
         yield Reader(consumer)
     finally:
         await finish(consumer.stop())

@@ -1,19 +1,19 @@
-"""The rows of one table partition, and how a changelog that two workers wrote to is read.
+"""The state of one table partition, and how a changelog is read to which two workers have written.
 
-Each record on the changelog carries a *fence*, which says under which ownership it was written: before the row, or in a
-header where there is none (a null value erases). A worker that takes a partition over writes a head row with a higher
-fence before it does anything else. Reading the log in order, whatever comes with a lower fence after that was written
-by a worker that had lost the partition without noticing (a zombie), and is left out.
+Each record on the changelog carries a *fence*, which says under which ownership it was written. It stands before the
+row, or in a header if there is no row (a null value erases). A worker that takes a partition over first writes a head
+row with a higher fence. When the changelog is read in order, every later record with a lower fence comes from a worker
+that had lost the partition without noticing it (a zombie), and is skipped.
 
-A fence is the consumer group's generation, in which a partition has one owner. Should the group be deleted, its
-generations begin anew: that is another *era*, which counts before the generation.
+A fence holds the generation of the consumer group, in which a partition has one owner. If the group is deleted, its
+generations start from the beginning. This starts another *era*, and a higher era counts more than any generation.
 
-The head row also holds the *mark*, the highest source offset whose rows are all durable, and what the core notes of
-records that were rerouted. It is the last row of every write, so where it is there, the others are: records at or below
-the mark are replays.
+The head row also holds the *mark*, the highest source offset whose effects are durable together with those of all
+earlier offsets, and the core's notes about records that were rerouted. It is the last row of every write, so if it is
+there, the others are too: records at or below the mark are replays.
 
-Compaction knows nothing of fences: it may drop the good record of a key for a zombie's later one. So whose last record
-is a zombie's is remembered (`stale`), and written anew by whoever finds it (table.py).
+Compaction knows nothing of fences: it may drop the valid record of a key and keep a zombie's later one. So a key whose
+last record is a zombie's is remembered as *stale*, and the worker that finds it writes its row again (table.py).
 """
 
 import struct
@@ -24,59 +24,59 @@ import msgspec
 
 from schemas.cloudevents import Headers
 
-#: No identifier has a NUL, so no row of the core can have this key.
+#: The key of the head row. No identifier has a NUL, so no row of the core can have this key.
 HEAD_KEY = b"\x00head"
 
-#: The header of a null value.
+#: The header that carries the fence of a null value.
 FENCE_HEADER = "fence"
 _FENCE = struct.Struct(">II")
 
 
 class Fence(NamedTuple):
-    """An ownership; a later one is greater."""
+    """One worker's ownership of a partition. A later ownership has a greater fence."""
 
     era: int
     generation: int
 
 
 class Head(msgspec.Struct, array_like=True, frozen=True):
-    """The head row: how far the rows of a partition have come."""
+    """The head row, which says how far a partition's state is. Its stored form depends on the order of the fields."""
 
     #: The highest offset of the consumed topic whose effects are in the rows, as the core counts offsets (`base`).
     mark: int = -1
-    #: As in worker.flow.responses.road.Batch; its offsets are the core's as well.
+    #: As in worker.flow.responses.road.Batch. Its offsets are the core's too.
     rerouted: dict[int, int] = {}
     #: The offset at which the table's view ends (lane.py).
     view_end: int = 0
-    #: The number of pieces of a large write that is not finished yet (journal.py); 0 if there is none.
+    #: The number of pieces of a large write that is not complete yet (journal.py); 0 if there is no such write.
     pieces: int = 0
-    #: Whether a rebuild of the rows was begun and is not finished: until then no worker may go on from them.
+    #: Whether a rebuild of the rows has begun and is not complete. Until it is, no worker may use the rows.
     rebuilding: bool = False
-    #: How much higher the core's offsets are than those of the topic that is consumed now. It is 0 until the topic is
+    #: The difference between the core's offsets and those of the topic that is consumed now. It is 0 until the topic is
     #: deleted and created again, or cut back (source.py).
     base: int = 0
-    #: The Kafka timestamp of the record at the mark, in ms, by which another record at the same offset is recognised;
-    #: negative if it is not known.
+    #: The Kafka timestamp of the record at the mark, in ms; negative if it is not known. If the record at that offset
+    #: has another timestamp, it is another record.
     marked_at: int = -1
     #: As in worker.flow.responses.road.Batch; 0 if it is not known.
     latest_time: int = 0
 
     @property
     def stands_at(self) -> int:
-        """The first offset of the consumed topic whose effects are not durable yet."""
+        """The first offset of the consumed topic whose effects are not durable yet; not the core's offset."""
         return max(0, self.mark + 1 - self.base)
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Head).decode
 
-#: A record of the changelog without its place: key, value, headers.
-Logged = tuple[bytes, bytes | None, Headers]
+#: A record of the changelog, without its partition and offset: key, value, headers.
+ChangelogRecord = tuple[bytes, bytes | None, Headers]
 
 
-def fence_of(logged: bytes | None, headers: Headers) -> Fence | None:
+def fence_of(value: bytes | None, headers: Headers) -> Fence | None:
     """Return the fence that a record of the changelog carries; None if no worker can have written it."""
-    fenced = logged if logged is not None else dict(headers).get(FENCE_HEADER)
+    fenced = value if value is not None else dict(headers).get(FENCE_HEADER)
     return Fence(*_FENCE.unpack_from(fenced)) if fenced is not None and len(fenced) >= _FENCE.size else None
 
 
@@ -85,20 +85,20 @@ def _packed(fence: Fence) -> bytes:
     return _FENCE.pack(*fence)
 
 
-class Partition:
-    """The state of one partition of a table, as its changelog has it."""
+class PartitionState:
+    """The state of one partition of a table, as its changelog holds it."""
 
     def __init__(self) -> None:
         #: The rows by key, without their fences.
         self.rows: dict[bytes, bytes] = {}
         #: The head row.
         self.head = Head()
-        #: The highest fence seen, and the fence under which this worker writes from its take-over on.
+        #: The highest fence read, and the fence under which this worker writes after its take-over.
         self.fence = self.own = Fence(0, 0)
         #: The keys whose last record on the changelog is a zombie's.
         self.stale: set[bytes] = set()
-        #: The offset of the changelog that the state has come to. If nobody else writes, this worker's next record will
-        #: lie there.
+        #: The offset up to which the changelog has been read or written. This worker's next record gets this offset, if
+        #: no other worker writes.
         self.end = 0
 
     @property
@@ -106,34 +106,35 @@ class Partition:
         """Whether a worker of a later ownership has written."""
         return self.fence > self.own
 
-    def apply(self, offset: int, key: bytes, logged: bytes | None, headers: Headers) -> None:
-        """Take over one record of the changelog, in the log's order.
+    def apply(self, offset: int, key: bytes, value: bytes | None, headers: Headers) -> None:
+        """Apply one record of the changelog. Records are applied in the order of their offsets.
 
-        What is no worker's is left out like a zombie's: compaction would keep it in place of the row.
+        A record that no worker wrote makes its key stale, as a zombie's does: compaction would keep it in place of the
+        row.
         """
         self.end = offset + 1
-        fence = fence_of(logged, headers)
+        fence = fence_of(value, headers)
         if fence is None or fence < self.fence:
             self.stale.add(key)
             return
         self.fence = fence
         self.stale.discard(key)
-        if logged is None:
+        if value is None:
             self.rows.pop(key, None)
         elif key == HEAD_KEY:
-            self.head = _decode(logged[_FENCE.size :])
+            self.head = _decode(value[_FENCE.size :])
         else:
-            self.rows[key] = logged[_FENCE.size :]
+            self.rows[key] = value[_FENCE.size :]
 
-    def logged(self, key: bytes, row: bytes | None) -> Logged:
-        """Return a row as it goes to the changelog; None erases."""
+    def record(self, key: bytes, row: bytes | None) -> ChangelogRecord:
+        """Return the changelog record of a row. A row of None makes a record that erases the key."""
         fence = _packed(self.own)
         return (key, None, [(FENCE_HEADER, fence)]) if row is None else (key, fence + row, [])
 
-    def logged_head(self, head: Head) -> Logged:
-        """Return a head row as it goes to the changelog."""
-        return self.logged(HEAD_KEY, _encode(head))
+    def head_record(self, head: Head) -> ChangelogRecord:
+        """Return the changelog record of a head row."""
+        return self.record(HEAD_KEY, _encode(head))
 
-    def logged_again(self, key: bytes) -> Logged:
-        """Return the record that says what this partition has under a key, be it nothing."""
-        return self.logged_head(self.head) if key == HEAD_KEY else self.logged(key, self.rows.get(key))
+    def current_record(self, key: bytes) -> ChangelogRecord:
+        """Return the changelog record of the current row under a key. The record erases if there is no row."""
+        return self.head_record(self.head) if key == HEAD_KEY else self.record(key, self.rows.get(key))

@@ -1,14 +1,14 @@
 """Whether a consumed topic is still the log that the state was made from.
 
-Offsets at or below the mark are replays. So a topic that was deleted and made anew, or cut back, would have its first
-records taken for replays: they would be lost, and nothing would say so. Such a topic is recognised if its log ends
-before the mark, or if the record at the mark has another timestamp than the one that was decided: a new log may have
-grown past the mark.
+Offsets at or below the mark are replays. If a topic was deleted and created again, or cut back, its first records would
+be taken for replays, and would be lost without a message. Such a topic is recognised if its log ends before the mark. A
+new log may have grown past the mark; it is recognised if the record at the mark has another timestamp than the record
+that was decided.
 
-Nor may records vanish unread: if the log begins behind the offset that is due, retention has deleted some of them.
+Records may not disappear unread either: if the log begins after the due offset, retention has deleted some of them.
 
-A command (worker/maintenance.py) has the worker go on with a topic that is another one now. It begins a new *epoch*:
-the core's offsets of the partition are then higher than the topic's, so that they lie above the mark (Head.base).
+A command (worker/maintenance.py) lets the worker go on with a topic that was replaced. It begins a new *epoch*: from
+then on, the core's offsets of the partition are higher than the topic's, so that they lie above the mark (Head.base).
 """
 
 from collections.abc import Mapping
@@ -24,18 +24,18 @@ from worker.kafka.rows import Head
 
 
 class Log(NamedTuple):
-    """A partition of a topic as it is: its first offset, its end, and the timestamp of the record at a mark, in ms.
+    """The log of one partition as it is now."""
 
-    `marked_at` is None if no record lies there.
-    """
-
+    #: Its first offset.
     first: int
+    #: The offset after its last record.
     end: int
+    #: The timestamp of the record at the mark, in ms; None if there is no record at this offset.
     marked_at: int | None = None
 
 
 def difference(head: Head, log: Log) -> str | None:
-    """Say how a log differs from the one that the state of this head was made from; None if it does not."""
+    """Return how a log differs from the one that the state with this head was made from; None if it does not differ."""
     stands_at = head.stands_at
     if log.end < stands_at:
         return f"everything up to offset {stands_at - 1} was decided, but it ends at {log.end}"
@@ -44,86 +44,95 @@ def difference(head: Head, log: Log) -> str | None:
     return None
 
 
-def unread(head: Head, log: Log, due: int) -> int:
-    """Return how many offsets are gone that were never read, if reading was to go on from `due`."""
-    began = max(head.stands_at, due)
-    return max(0, log.first - began) if began else 0
+def deleted_unread(head: Head, log: Log, due: int) -> int:
+    """Return how many offsets were deleted before they were read. `due`: the offset from which reading should go on."""
+    next_offset = max(head.stands_at, due)
+    return max(0, log.first - next_offset) if next_offset else 0
 
 
 def new_epoch(head: Head) -> Head:
-    """Return the head under which whatever the topic holds now is new, and what was decided before keeps its place."""
+    """Return the head row of a new epoch, in which all records that the topic holds now are new.
+
+    What was decided before keeps its offsets.
+    """
     return msgspec.structs.replace(head, base=(head.mark // EPOCH + 1) * EPOCH, marked_at=-1)
 
 
 class Source(NamedTuple):
-    """A consumed topic: its full name, what the commands call it, and whether nothing of it may be missing."""
+    """A consumed topic."""
 
+    #: Its full name.
     name: str
+    #: The name by which commands know it.
     topic: str
-    is_counted_on: bool
+    #: Whether none of its records may be deleted before they are read.
+    must_be_complete: bool
 
 
 class Comparison:
-    """What came of comparing logs with their state.
-
-    `wrong`: a sentence for each topic that cannot be read on; `unread`: how many offsets are gone unread, and `begins`:
-    where to go on, both of partitions that may be read on.
-    """
+    """The result of comparing logs with their state."""
 
     def __init__(self) -> None:
-        self.wrong: list[str] = []
-        self.unread: dict[TopicPartition, int] = {}
-        self.begins: dict[TopicPartition, int] = {}
+        #: A sentence for each topic from which the worker cannot go on reading.
+        self.problems: list[str] = []
+        #: How many offsets of a partition were deleted unread, although the worker may go on.
+        self.deleted_unread: dict[TopicPartition, int] = {}
+        #: The offset from which the worker goes on reading each of these partitions.
+        self.resume_at: dict[TopicPartition, int] = {}
 
     def add(
         self, source: Source, heads: Mapping[int, Head], due: Mapping[int, int], logs: Mapping[int, Log] | None
     ) -> None:
-        """Compare the partitions of a topic; `logs` is None if the topic is gone."""
+        """Compare the partitions of a topic. `logs` is None if the topic does not exist any more."""
         command = f"python -m worker new-epoch {source.topic}"
         if logs is None:
-            self.wrong.append(f"{source.name}: the topic does not exist any more. Once it exists again, run: {command}")
+            self.problems.append(
+                f"{source.name}: the topic does not exist any more. Once it exists again, run: {command}"
+            )
             return
-        replaced = {partition: said for partition, head in heads.items() if (said := difference(head, logs[partition]))}
-        gone = {
+        replaced = {
+            partition: found for partition, head in heads.items() if (found := difference(head, logs[partition]))
+        }
+        deleted = {
             partition: count
             for partition in heads
-            if (count := unread(heads[partition], logs[partition], due[partition]))
+            if (count := deleted_unread(heads[partition], logs[partition], due[partition]))
         }
         if replaced:
-            self.wrong.append(
+            self.problems.append(
                 f"{source.name} was deleted and created again, or cut back ({_listed(replaced)}). "
                 f"To count what it holds now as new, stop every worker and run: {command}"
             )
-        elif gone and source.is_counted_on:
-            counts = {partition: f"{count} offsets" for partition, count in gone.items()}
-            self.wrong.append(
+        elif deleted and source.must_be_complete:
+            counts = {partition: f"{count} offsets" for partition, count in deleted.items()}
+            self.problems.append(
                 f"{source.name}: retention deleted records that were not counted yet ({_listed(counts)}). "
                 "To count everything again, stop every worker and run: python -m worker rebuild. "
                 f"To go on without them: {command}"
             )
         else:
-            self.unread |= {TopicPartition(source.name, partition): count for partition, count in gone.items()}
-            self.begins |= {TopicPartition(source.name, partition): logs[partition].first for partition in gone}
+            self.deleted_unread |= {TopicPartition(source.name, n): count for n, count in deleted.items()}
+            self.resume_at |= {TopicPartition(source.name, n): logs[n].first for n in deleted}
 
 
-def _listed(said: Mapping[int, str]) -> str:
-    return ", ".join(f"partition {partition}: {what}" for partition, what in sorted(said.items()))
+def _listed(text_by_partition: Mapping[int, str]) -> str:
+    return ", ".join(f"partition {partition}: {text}" for partition, text in sorted(text_by_partition.items()))
 
 
-async def look(reader: reading.Reader, topic: str, heads: Mapping[int, Head]) -> dict[int, Log] | None:
-    """Return what the partitions of these heads are like; None if the topic, or one of them, is not there.
+async def read_logs(reader: reading.Reader, topic: str, heads: Mapping[int, Head]) -> dict[int, Log] | None:
+    """Return the logs of a topic's partitions, with the timestamps at the marks of these heads.
 
-    Raise KafkaError if Kafka does not answer.
+    Return None if the topic, or one of the partitions, does not exist. Raise KafkaError if Kafka does not answer.
     """
     if not heads.keys() <= await reader.partitions(topic):
         return None
     starts, ends = await reader.starts(topic, heads.keys()), await reader.ends(topic, heads.keys())
     marks = {partition: head.stands_at - 1 for partition, head in heads.items() if head.stands_at}
-    there = {
+    spans = {
         partition: (mark, mark + 1) for partition, mark in marks.items() if starts[partition] <= mark < ends[partition]
     }
     timestamps: dict[int, int] = {}
-    async with aclosing(reader.read(topic, there)) as pieces:
-        async for records in pieces:
+    async with aclosing(reader.read(topic, spans)) as chunks:
+        async for records in chunks:
             timestamps |= {record.partition: record.timestamp for record in records}
     return {partition: Log(starts[partition], ends[partition], timestamps.get(partition)) for partition in heads}

@@ -1,18 +1,21 @@
-"""What the configuration of a topic that exists must be, so that the worker's results are correct; and what is wrong.
+"""Checks of existing topics: which configuration the worker's results require, and where a topic differs from it.
 
-A topic may have been made by hand, or by an older version. A difference is no error if nothing is lost by it, such as a
-longer retention of decisions. It is an error if something would be lost or counted twice: a changelog that forgets its
-front, tallies that are deleted before they are counted, times that are not the broker's.
+A topic may have been created by hand, or by an older version. A difference by which nothing is lost, such as a longer
+retention of decisions, is not an error. It is an error if something would be lost or counted twice: for instance if a
+changelog is deleted instead of compacted, if tallies are deleted before they are counted, or if the timestamps are not
+the broker's.
 """
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-#: The worker's produce batches, and any single record that the core makes, are smaller; it is Kafka's default.
+#: The least value of max.message.bytes, which is Kafka's default. The worker's produce batches, and single records of
+#: the core, are smaller.
 LEAST_MESSAGE_BYTES = 1_048_588
-#: Tallies that are deleted after a shorter time than this are lost in an ordinary outage.
+#: The least retention of records that wait to be counted, in ms. With a shorter one they are lost in an ordinary
+#: outage.
 LEAST_WAIT_MS = 7 * 86_400_000
-#: From this many copies on, one broker may be away, and two copies must have a record before it counts.
+#: The number of replicas from which on two must have a record before it is acknowledged, since one broker may be away.
 _MANY_COPIES = 3
 
 CLEANUP = "cleanup.policy"
@@ -26,56 +29,60 @@ MESSAGE_BYTES = "max.message.bytes"
 
 
 class Need(NamedTuple):
-    """What a topic's config must be: in words, and as a test of its value."""
+    """A requirement for one config of a topic."""
 
+    #: The requirement in words, which follow "must be".
     words: str
+    #: Says whether a value meets the requirement.
     holds: Callable[[str], bool]
 
 
-#: Needs by the config's key.
+#: Requirements by the key of the config.
 Needs = Mapping[str, Need]
 
 
 def exactly(value: str) -> Need:
-    """Need this value."""
+    """Require this value."""
     return Need(value, lambda found: found == value)
 
 
 def at_least(value: int) -> Need:
-    """Need so much or more."""
+    """Require this number or a larger one."""
     return Need(f"at least {value}", lambda found: int(found) >= value)
 
 
 def at_most(value: int) -> Need:
-    """Need so much or less."""
+    """Require this number or a smaller one."""
     return Need(f"at most {value}", lambda found: int(found) <= value)
 
 
-#: Time limits and sizes for which -1 means that there is none.
+#: Requires that there is no limit of time or size; Kafka's value for that is -1.
 FOR_EVER = exactly("-1")
 
 
 def for_at_least(value: int) -> Need:
-    """Need a limit that is not reached before so much; -1 is none."""
+    """Require a limit of at least this number, or no limit (-1)."""
     return Need(f"at least {value}, or -1", lambda found: int(found) == -1 or int(found) >= value)
 
 
 def in_sync(copies: int) -> Need:
-    """Need as many copies in sync as are enough for one broker to be lost, and no more than there are."""
+    """Require a min.insync.replicas by which the loss of one broker loses no record, and that `copies` can reach."""
     least = 2 if copies >= _MANY_COPIES else 1
     return Need(f"{least} to {copies}" if least < copies else f"{least}", lambda found: least <= int(found) <= copies)
 
 
-class Found(NamedTuple):
-    """A topic that is there: how many copies its partitions have, and its configs as they are in force."""
+class ExistingTopic(NamedTuple):
+    """A topic that exists."""
 
     name: str
+    #: The number of replicas of each partition.
     copies: int
+    #: The configs that are in force, by their keys.
     configs: Mapping[str, str]
 
 
-def unfit(topic: Found, needs: Needs) -> list[str]:
-    """Return a line for each config that is not as it must be: topic, key, what it is, and what it should be."""
+def unfit(topic: ExistingTopic, needs: Needs) -> list[str]:
+    """Return a line for each config that does not meet its requirement."""
     wanted = {**needs, MESSAGE_BYTES: at_least(LEAST_MESSAGE_BYTES), IN_SYNC: in_sync(topic.copies)}
     return [
         f"{topic.name}: {key} is {topic.configs[key]}, and must be {need.words}"

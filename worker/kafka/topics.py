@@ -1,8 +1,8 @@
-"""The topics: created beforehand where they are missing, and checked where they are not.
+"""The topics: which ones the worker needs; it creates those that are missing, and checks the others.
 
-All keyed topics have the partition count of `responses`, so that one customer's history, alerts, invitations and
-decisions share a partition number, and the tables follow. A count that was changed later would break keyed state: it is
-found at start, and the message says what to do.
+All keyed topics have the partition count of `responses`, so that the history, alerts, invitations and decisions of one
+customer have the same partition number, and so have the tables. If the count is changed later, keyed state breaks. The
+worker finds that at its start, and the message says what to do.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ from worker.settings import KafkaSettings, Settings
 log = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
-#: A value of this size still fits a responses record: too large for a response, but a dead letter, not a publisher's
-#: error.
+#: The largest record of the responses topic, in bytes. Such a value is too large for a response, but it becomes a dead
+#: letter, and is not refused by Kafka.
 LARGEST_RECORD = 20 * 1024 * 1024
 _WHAT_TO_DO = (
     "Delete the topics that differ, which loses what they hold, and create them with that number; or start with a new "
@@ -44,11 +44,12 @@ _WHAT_TO_DO = (
 )
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
-#: How often a running worker looks whether partitions were added.
+#: How often a running worker checks whether partitions were added, in seconds.
 _PARTITIONS_LOOK_SECONDS = 30.0
-#: Erased rows are gone from a changelog's disk at the latest after this time.
+#: The time after which erased rows have disappeared from a changelog's disk.
 _LONGEST_COMPACTION_LAG_MS = 7 * _DAY_MS
-#: Until then a zombie's row has been written over (rows.py), so that compaction never keeps it for the good one.
+#: The time for which no record is compacted. Within it, a zombie's row is overwritten (rows.py), so that compaction
+#: never keeps it in place of the valid one.
 _SHORTEST_COMPACTION_LAG_MS = 3_600_000
 
 CONTACTS = "contacts"
@@ -59,7 +60,7 @@ TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES), "notify": (OUTBOX,)}
 
 
 class Consumed(NamedTuple):
-    """Who reads a topic: the role, and the table that says how far."""
+    """The reader of a topic: the role, and the table whose head rows say how far the topic is processed."""
 
     role: str
     table: str
@@ -71,14 +72,15 @@ CONSUMED = {
     events.HOURS: Consumed("process", WATCHES),
     events.ALERTS: Consumed("notify", OUTBOX),
 }
-#: What is lost of these unread is missing from the scores for good; what is lost of the others was never here.
-COUNTED_ON = frozenset({events.TALLIES, events.HOURS})
+#: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
+#: would be missing from the scores for good.
+MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS})
 
 
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
 _DELETED = {checks.CLEANUP: checks.exactly("delete")}
 _WAITING = {checks.RETENTION_MS: checks.for_at_least(checks.LEAST_WAIT_MS), checks.RETENTION_BYTES: checks.FOR_EVER}
-#: What topics must be like that are there already. Whatever is decided by has the broker's time.
+#: The requirements for existing topics. Topics whose timestamps decide about something must have the broker's time.
 _NEEDS: Mapping[str, checks.Needs] = {
     events.RESPONSES: {**_DELETED, **_STAMPED},
     events.ALERTS: {**_DELETED, **_STAMPED},
@@ -97,24 +99,26 @@ _NEEDS_OF_CHANGELOGS: checks.Needs = {
 }
 
 
-class Found(NamedTuple):
-    """What Kafka is like: its cluster's id, the partition count of all keyed topics, and the prefix's secret."""
+class KafkaInfo(NamedTuple):
+    """What the services of a worker have to know about the Kafka that they use."""
 
+    #: The id of the cluster.
     cluster: str
+    #: The partition count of all keyed topics.
     partitions: int
-    #: As ownership.py has it, 32 bytes. The default is for a Kafka on which nobody has claimed anything.
+    #: The secret of the prefix (ownership.py), 32 bytes. The default is for tests and benchmarks.
     secret: bytes = bytes(32)
 
 
 class TopicPlan(NamedTuple):
-    """A topic as it should be, and what it must be like if it is there already.
-
-    `partitions`: how many it has; None: as many as the responses topic.
-    """
+    """A topic that the worker needs."""
 
     name: str
+    #: The configuration with which the worker creates it.
     config: Mapping[str, str]
+    #: The requirements for it if it exists already.
     needs: checks.Needs
+    #: The number of its partitions; None stands for as many as the responses topic has.
     partitions: int | None = None
 
 
@@ -124,23 +128,24 @@ def topic_name(prefix: str, topic: str) -> str:
 
 
 def group_id(group: str, role: str) -> str:
-    """Return the consumer group of a role; Faust also names the role's changelogs by it."""
+    """Return the consumer group of a role. Faust also begins the names of the role's changelogs with it."""
     return f"{group}-{role}"
 
 
 def changelog_name(group: str, role: str, table: str) -> str:
-    """Return the name of a table's changelog, as Faust makes it."""
+    """Return the name that Faust gives to a table's changelog."""
     return f"{group_id(group, role)}-{table}-changelog"
 
 
 def plans(settings: Settings) -> list[TopicPlan]:
     """Return every topic the worker needs, the responses topic first."""
-    # Of three copies two suffice, so that one broker may be away; with one copy there is no choice.
+    # One replica fewer than there are must have a record, so that one broker may be away; but at least one must.
     copies = {"min.insync.replicas": str(max(1, settings.kafka.replication_factor - 1))}
-    # The broker's clock: neither a publisher's nor a worker's decides about quarantine, retention, or "too far ahead".
+    # Only the broker's clock decides about quarantine, retention and "too far ahead", and no clock of a publisher or of
+    # a worker.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
-    # Tallies and hours live as long as the answers they are made from: a long outage loses none of them.
+    # Tallies and hours are kept as long as the answers they are made from, so that a long outage loses none of them.
     waiting = {**kept, "retention.bytes": "-1"}
     deleted = {"cleanup.policy": "delete"}
     latest = {"cleanup.policy": "compact"}
@@ -175,8 +180,8 @@ def plans(settings: Settings) -> list[TopicPlan]:
     return [*planned, owner]
 
 
-def private(settings: Settings) -> frozenset[str]:
-    """Return the names of the topics that nobody but workers reads, so that their batches may be in any codec."""
+def internal_topics(settings: Settings) -> frozenset[str]:
+    """Return the names of the topics that only workers read, so that their batches may have any codec."""
     group = settings.kafka.group
     changelogs = {changelog_name(group, role, table) for role, tables in TABLES.items() for table in tables}
     return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in (events.TALLIES, events.HOURS)})
@@ -187,12 +192,12 @@ def ownership_topic(settings: Settings) -> str:
     return topic_name(settings.topic_prefix, ownership.TOPIC)
 
 
-async def ensure(settings: Settings) -> Found:
-    """Create what is missing, claim the prefix, and return what Kafka is like.
+async def ensure(settings: Settings) -> KafkaInfo:
+    """Create the topics that are missing, claim the prefix, and return what services have to know about Kafka.
 
-    Waits for a Kafka that is not there, however long it takes, with one line for each attempt that failed. Raise
-    Refused if it does not let the worker in, TopicsUnfit if what is there does not fit, PrefixTaken if another group
-    owns the prefix.
+    Wait without end while Kafka does not answer, and log a line for each failed attempt. Raise Refused if Kafka does
+    not let the worker in, TopicsUnfit if an existing topic does not fit, PrefixTaken if another group owns the prefix,
+    GroupTaken if the worker's group has read topics of another prefix.
     """
     wait = _FIRST_RETRY_SECONDS
     while True:
@@ -224,14 +229,14 @@ async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def missing(settings: Settings) -> list[str]:
-    """Return the topics that are not there, and create nothing.
+    """Return the topics that do not exist; create nothing.
 
-    Raise Unreachable, Refused or KafkaError if Kafka does not answer, TopicsUnfit if what is there does not fit,
-    PrefixTaken if another group owns the prefix.
+    Raise Unreachable, Refused or KafkaError if Kafka does not answer, TopicsUnfit if an existing topic does not fit,
+    PrefixTaken if another group owns the prefix, GroupTaken if the worker's group has read topics of another prefix.
     """
     await preflight(settings.kafka)
     async with _admin(settings.kafka) as admin:
-        absent, _ = await _looked_at(admin, settings)
+        absent, _ = await _inspect(admin, settings)
     claimed_by = ownership_topic(settings)
     if claimed_by not in {plan.name for plan in absent}:
         owner = await ownership.owner_of(settings.kafka, claimed_by)
@@ -240,8 +245,11 @@ async def missing(settings: Settings) -> list[str]:
     return [plan.name for plan in absent]
 
 
-async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[TopicPlan], int]:
-    """Return the topics that are missing, and how many partitions the keyed ones have; raise TopicsUnfit."""
+async def _inspect(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[TopicPlan], int]:
+    """Return the topics that are missing, and how many partitions the keyed topics have.
+
+    Raise TopicsUnfit if an existing topic does not fit.
+    """
     planned = plans(settings)
     counts = await _counts(admin, planned)
     if ownership_topic(settings) not in counts:
@@ -260,7 +268,7 @@ async def _looked_at(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[li
 
 
 async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
-    """Raise GroupTaken if a group of the worker has committed offsets of another prefix's topics."""
+    """Raise GroupTaken if a group of the worker has committed offsets in topics of another prefix."""
     own, prefix = {plan.name for plan in plans(settings)}, topic_name(settings.topic_prefix, "")
     for role in TABLES:
         group = group_id(settings.kafka.group, role)
@@ -270,33 +278,34 @@ async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
             raise GroupTaken(group, others[0], settings.topic_prefix)
 
 
-async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> Found:
-    absent, partitions = await _looked_at(admin, settings)
+async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaInfo:
+    absent, partitions = await _inspect(admin, settings)
     claimed_by = ownership_topic(settings)
-    # The claim comes first: a worker that is refused leaves no topics of its group behind.
+    # The claim comes first, so that a worker that is refused does not create topics of its group.
     await _create(admin, [plan for plan in absent if plan.name == claimed_by], partitions, settings.kafka)
     claim = await ownership.claim(settings.kafka, claimed_by)
     if claim.group != settings.kafka.group:
         raise PrefixTaken(settings.topic_prefix, claim.group, settings.kafka.group)
     await _create(admin, [plan for plan in absent if plan.name != claimed_by], partitions, settings.kafka)
     cluster = str((await admin.describe_cluster())["cluster_id"])
-    return Found(cluster, partitions, claim.secret)
+    return KafkaInfo(cluster, partitions, claim.secret)
 
 
 async def watch_partitions(settings: Settings, partitions: int) -> None:
-    """Look from time to time whether partitions were added to a topic; raise TopicsUnfit if so.
+    """Check from time to time whether partitions were added to a topic; raise TopicsUnfit in that case.
 
-    Records in them would not be read, and keyed state cannot move. That Kafka is away is said by whoever works with it.
+    Records in added partitions would not be read, and keyed state cannot move. If Kafka does not answer, other parts of
+    the worker log that.
     """
     keyed = sorted(plan.name for plan in plans(settings) if plan.partitions is None)
     while True:
         await asyncio.sleep(_PARTITIONS_LOOK_SECONDS)
         try:
             async with _admin(settings.kafka) as admin:
-                # Only these, and one that is gone is not to be made: a cluster may have thousands of topics.
+                # Only these topics are asked for, since a cluster may have thousands. A deleted one is not created.
                 request = MetadataRequest(keyed, allow_auto_topic_creation=False)
                 found = (await admin._send_request(request)).to_object()["topics"]
-        except (KafkaError, SettingsError):  # also a certificate's file that is being replaced
+        except (KafkaError, SettingsError):  # SettingsError: the file of a certificate is perhaps being replaced
             continue
         counts = {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
         changed = [f"{name} has {counts[name]}" for name in sorted(counts) if counts[name] != partitions]
@@ -308,12 +317,12 @@ async def watch_partitions(settings: Settings, partitions: int) -> None:
 
 
 async def _has_brokers(admin: AIOKafkaAdminClient) -> bool:
-    """Say whether any broker counts as alive; one that was silent for a while does not, until it is heard again."""
+    """Say whether any broker counts as alive. A broker that sent no heartbeats for a while does not."""
     return bool((await admin.describe_cluster())["brokers"])
 
 
 async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[str, int]:
-    """Return the partition counts of the topics that exist."""
+    """Return the partition counts of those topics that exist, by the topic's name."""
     names = {plan.name for plan in planned} & set(await admin.list_topics())
     if not names:
         return {}
@@ -322,10 +331,10 @@ async def _counts(admin: AIOKafkaAdminClient, planned: list[TopicPlan]) -> dict[
 
 
 async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings: Settings) -> None:
-    """Raise TopicsUnfit, with a line for each config that is not as it must be, if there are any."""
+    """Raise TopicsMisconfigured, with a line for each config that does not meet its requirement, if there are any."""
     if not planned:
         return
-    found = await _found(admin, [plan.name for plan in planned])
+    found = await _existing(admin, [plan.name for plan in planned])
     problems = [line for plan in planned if plan.name in found for line in checks.unfit(found[plan.name], plan.needs)]
     if problems:
         raise TopicsMisconfigured(problems)
@@ -342,8 +351,8 @@ async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings:
             )
 
 
-async def _found(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, checks.Found]:
-    """Return what topics are like, as far as the worker may know."""
+async def _existing(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, checks.ExistingTopic]:
+    """Return existing topics by their names, without those whose configuration the worker has no permission to see."""
     described = await admin.describe_topics(names)
     copies = {
         topic["topic"]: min(len(partition["replicas"]) for partition in topic["partitions"])
@@ -364,7 +373,9 @@ async def _found(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, chec
                 raise error(name)
             else:
                 configs[name] = {key: value for key, value, *_ in entries if value is not None}
-    return {name: checks.Found(name, copies[name], config) for name, config in configs.items() if name in copies}
+    return {
+        name: checks.ExistingTopic(name, copies[name], config) for name, config in configs.items() if name in copies
+    }
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitions: int, kafka: KafkaSettings) -> None:

@@ -11,7 +11,7 @@ from worker.flow.batch import Output
 from worker.kafka import journal
 from worker.kafka.connection import client_options
 from worker.kafka.reading import Reader
-from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.kafka.topics import LARGEST_RECORD
 from worker.rebuild.progress import Progress, Say
 from worker.rebuild.records import apply
@@ -61,15 +61,15 @@ class Writer:
     async def mark(self, topic: str, partitions: Iterable[Partition]) -> None:
         """Write a head row to each partition of a changelog which says that the partition is being rebuilt."""
         for partition, state in enumerate(partitions):
-            await self._write(topic, partition, [state.logged_head(Head(rebuilding=True))])
+            await self._write(topic, partition, [state.head_record(Head(rebuilding=True))])
 
     async def rows(
-        self, topic: str, partition: int, state: Partition, rows: Mapping[bytes, bytes], progress: Progress
+        self, topic: str, partition: int, state: PartitionState, rows: Mapping[bytes, bytes], progress: Progress
     ) -> None:
         """Write the rows of a partition, and erase its other rows."""
         known = state.rows.keys() | state.stale
-        gone = [state.logged(key, None) for key in sorted(known - rows.keys() - {HEAD_KEY})]
-        records = [*gone, *(state.logged(key, row) for key, row in rows.items())]
+        gone = [state.record(key, None) for key in sorted(known - rows.keys() - {HEAD_KEY})]
+        records = [*gone, *(state.record(key, row) for key, row in rows.items())]
         for first in range(0, len(records), _TOGETHER):
             together = records[first : first + _TOGETHER]
             await self._write(topic, partition, together)
@@ -77,13 +77,13 @@ class Writer:
 
     async def head(self, topic: str, partition: int, state: Partition, head: Head) -> None:
         """Write a partition's head row, after the rows that it is about."""
-        await self._write(topic, partition, [state.logged_head(head)])
+        await self._write(topic, partition, [state.head_record(head)])
 
     async def outputs(self, topic: str, partition: int, outputs: Iterable[Output]) -> None:
         """Publish outputs to a topic's partition."""
         await self._write(topic, partition, [(output.key, output.value, output.headers) for output in outputs])
 
-    async def _write(self, topic: str, partition: int, records: Iterable[Logged | _Published]) -> None:
+    async def _write(self, topic: str, partition: int, records: Iterable[ChangelogRecord | _Published]) -> None:
         waiting = [
             await self._producer.send(topic, value, key=key, partition=partition, headers=headers)
             for key, value, headers in records

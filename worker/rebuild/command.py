@@ -79,7 +79,7 @@ async def rebuild(settings: Settings, wanted: Collection[str], mail_days: float,
 class _Rebuild:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, kafka: topics.Found, reader: Reader, writer: Writer, say: Say) -> None:
+    def __init__(self, settings: Settings, kafka: topics.KafkaInfo, reader: Reader, writer: Writer, say: Say) -> None:
         self._settings = settings
         self._kafka = kafka
         self._partitions = range(kafka.partitions)
@@ -138,7 +138,7 @@ class _Rebuild:
         """Raise SourceLost if the responses topic was replaced: then it is not known which responses were decided."""
         contacts, topic = self._found[CONTACTS], self._topic(events.RESPONSES)
         heads = {} if CONTACTS in chosen else {n: part.head for n, part in enumerate(contacts.partitions)}
-        logs = await source.look(self._reader, topic, heads) or {}
+        logs = await source.read_logs(self._reader, topic, heads) or {}
         replaced = [n for n in heads if source.difference(heads[n], logs[n]) is not None]
         if replaced:
             raise SourceLost(
@@ -342,7 +342,7 @@ class _Rebuild:
 
     async def _finish(self, table: str, rebuilt: Rebuilt) -> None:
         """Write the head rows of a table, which say that it is complete."""
-        logs = await source.look(self._reader, self._topic(SOURCES[table]), dict(enumerate(rebuilt.heads)))
+        logs = await source.read_logs(self._reader, self._topic(SOURCES[table]), dict(enumerate(rebuilt.heads)))
         assert logs is not None, "it was read just now"
         for partition, state in enumerate(self._found[table].partitions):
             marked_at = logs[partition].marked_at

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from worker.flow import events
-from worker.kafka.rows import Partition
+from worker.kafka.rows import PartitionState
 from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
 
 #: The topic that each table's rows are made from, and the role that makes them.
@@ -41,7 +41,7 @@ class Found(NamedTuple):
         """
         return any(self._is_lost(partition, state) for partition, state in enumerate(self.partitions))
 
-    def _is_lost(self, partition: int, state: Partition) -> bool:
+    def _is_lost(self, partition: int, state: PartitionState) -> bool:
         committed = self.committed.get(partition, 0)
         # If no records are left before the committed offset, it may be that none was ever counted; the worker starts in
         # this case too.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.kafka import topics
-from worker.kafka.rows import Partition
+from worker.kafka.rows import PartitionState
 from worker.notify import planning
 from worker.notify.channel import Channel
 from worker.notify.planning import Planner
@@ -36,7 +36,7 @@ async def build(surroundings: Surroundings, role: str, sending: Sending) -> list
     channel, planner, retry = sending
     overfull = Overfull(channel.wording)
 
-    def decide(records: list[Record], _: int, state: Partition) -> Decided:
+    def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
         decided = planning.plan(records, planner, state.rows.get)
         overfull.note(decided.outputs)
         return decided

@@ -13,7 +13,7 @@ from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
 from worker.kafka import topics
 from worker.kafka.partitioner import partition_of
-from worker.kafka.rows import Fence, Partition
+from worker.kafka.rows import Fence, PartitionState
 from worker.roles.scales import warned_of_scales
 from worker.roles.surplus import Surplus
 from worker.roles.surroundings import Surroundings
@@ -46,7 +46,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
     memories = _Memories()
 
-    def decide(records: list[Record], partition: int, state: Partition) -> Decided:
+    def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
         holders, sweep = memories.of(partition, state)
         batch = Batch(
             records,
@@ -64,7 +64,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
     surplus = Surplus(policy.segments.most)
 
-    def count(records: list[Record], partition: int, state: Partition) -> Decided:
+    def count(records: list[Record], partition: int, state: PartitionState) -> Decided:
         decided = segments.count(records, state.rows, partition, most, policy.intake)
         return warned_of_scales(surplus.watched(decided, partition))
 
@@ -106,9 +106,9 @@ class _Memories:
     """The memory beside each partition of customers, for as long as this worker goes on owning it."""
 
     def __init__(self) -> None:
-        self._of: dict[int, tuple[Partition, Fence, _Memory]] = {}
+        self._of: dict[int, tuple[PartitionState, Fence, _Memory]] = {}
 
-    def of(self, partition: int, state: Partition) -> _Memory:
+    def of(self, partition: int, state: PartitionState) -> _Memory:
         """Return a partition's memory: a new one after each take-over, since others may have written its rows."""
         known = self._of.get(partition)
         if known is None or known[0] is not state or known[1] != state.own:

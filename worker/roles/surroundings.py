@@ -12,9 +12,9 @@ class Surroundings:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
-        self._found: topics.Found | None = None
+        self._found: topics.KafkaInfo | None = None
 
-    async def kafka(self) -> topics.Found:
+    async def kafka(self) -> topics.KafkaInfo:
         """Return what Kafka is like, once it answers and has the worker's topics; the first call waits for that.
 
         Raise what topics.ensure raises.
@@ -25,6 +25,6 @@ class Surroundings:
         return self._found
 
     @property
-    def kafka_found(self) -> topics.Found | None:
+    def kafka_found(self) -> topics.KafkaInfo | None:
         """What Kafka was found to be like; None if no role has asked for it."""
         return self._found

@@ -28,7 +28,7 @@ from faust.types import Message
 
 from worker.flow.batch import Decided, Output, Record
 from worker.kafka import reading
-from worker.kafka.rows import Head, Partition
+from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import sending
 from worker.streams.faust_app import FETCH_BYTES
@@ -43,7 +43,7 @@ from worker.streams.table import DurableTable
 _JITTER = 0.25
 
 #: Decides about records of a partition, given the number of the partition and its state.
-Decide = Callable[[list[Record], int, Partition], Decided]
+Decide = Callable[[list[Record], int, PartitionState], Decided]
 
 
 class View(NamedTuple):

@@ -34,7 +34,7 @@ class Shell:
     It is a service (worker/service.py), and observes its own consumer (ConsumerObserver).
     """
 
-    def __init__(self, settings: Settings, role: str, kafka: topics.Found) -> None:
+    def __init__(self, settings: Settings, role: str, kafka: topics.KafkaInfo) -> None:
         self.settings = settings
         self.partitions = kafka.partitions
         self.role = role
@@ -43,7 +43,7 @@ class Shell:
         self.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
         self.activity = Activity(self.topic_name)
         self.sender = Sender(
-            self.app, settings.kafka.patience_seconds, topics.private(settings), on_sent=self.activity.sent
+            self.app, settings.kafka.patience_seconds, topics.internal_topics(settings), on_sent=self.activity.sent
         )
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
@@ -136,17 +136,17 @@ class Shell:
     async def check_logs(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
         """Compare the logs of what is to be read with its state (source.py). Raise KafkaError if Kafka does not say."""
         found = await self._compare(starts)
-        if found.wrong:
+        if found.problems:
             # A leader that was just elected may know less for a moment; and this worker may be late.
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             found = await self._compare(starts)
-            if found.wrong and await lease_confirmed(self.consumer, generation):
-                self.on_failure(SourceLost("; ".join(found.wrong)))
-        for tp, gone in found.unread.items():
+            if found.problems and await lease_confirmed(self.consumer, generation):
+                self.on_failure(SourceLost("; ".join(found.problems)))
+        for tp, count in found.deleted_unread.items():
             log.warning(
-                "%s, partition %d: retention deleted %d offsets before they were read", tp.topic, tp.partition, gone
+                "%s, partition %d: retention deleted %d offsets before they were read", tp.topic, tp.partition, count
             )
-        return found.begins
+        return found.resume_at
 
     async def _compare(self, starts: Mapping[TP, int]) -> source.Comparison:
         found = source.Comparison()
@@ -155,8 +155,8 @@ class Shell:
                 due = {tp.partition: offset for tp, offset in starts.items() if tp.topic == name}
                 heads = {partition: self._head(TP(name, partition)) for partition in due}
                 if due:
-                    logs = await source.look(reader, name, heads)
-                    found.add(source.Source(name, topic, topic in topics.COUNTED_ON), heads, due, logs)
+                    logs = await source.read_logs(reader, name, heads)
+                    found.add(source.Source(name, topic, topic in topics.MUST_BE_COMPLETE), heads, due, logs)
         return found
 
     def on_settled(self, tps: Iterable[TP]) -> None:

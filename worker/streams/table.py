@@ -25,7 +25,7 @@ from faust.types import TP
 
 from worker.errors import StateLost, StateNotDurable
 from worker.kafka import journal, reading
-from worker.kafka.rows import HEAD_KEY, Fence, Head, Logged, Partition
+from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams.lease import lease_confirmed, lease_holds
 from worker.streams.observer import TableObserver
@@ -44,13 +44,13 @@ class PartitionedStore(Store[bytes, bytes]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.partitions: dict[int, Partition] = {}
+        self.partitions: dict[int, PartitionState] = {}
 
-    def partition(self, partition: int) -> Partition:
+    def partition(self, partition: int) -> PartitionState:
         """Return a partition's state."""
         found = self.partitions.get(partition)
         if found is None:
-            found = self.partitions[partition] = Partition()
+            found = self.partitions[partition] = PartitionState()
         return found
 
     def keep(self, partitions: Collection[int]) -> None:
@@ -100,7 +100,7 @@ class DurableTable(Table[bytes, bytes]):
     def _new_store(self) -> PartitionedStore:
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    def partition(self, partition: int) -> Partition:
+    def partition(self, partition: int) -> PartitionState:
         """Return a partition's state. Callers only read it."""
         return cast(PartitionedStore, self.data).partition(partition)
 
@@ -163,15 +163,15 @@ class DurableTable(Table[bytes, bytes]):
         end_before = state.end
         if in_portions:
             for portion in journal.portions(rows):
-                kept = [state.logged(key, row) for key, row in portion.items() if row is not None]
+                kept = [state.record(key, row) for key, row in portion.items() if row is not None]
                 if kept:
                     await self._append(partition, kept)
-        kept = [] if in_portions else [state.logged(key, row) for key, row in rows.items() if row is not None]
-        erased = [state.logged(key, None) for key, row in rows.items() if row is None and key in state.rows]
+        kept = [] if in_portions else [state.record(key, row) for key, row in rows.items() if row is not None]
+        erased = [state.record(key, None) for key, row in rows.items() if row is None and key in state.rows]
         if erased and kept and not self._atomic:
             await self._append(partition, kept)
             kept = []
-        await self._append(partition, [*kept, *erased, state.logged_head(head)])
+        await self._append(partition, [*kept, *erased, state.head_record(head)])
         if not still_held():
             # If this worker gets the partition back, it reads what was written here as it reads other workers' records.
             state.end = end_before
@@ -190,7 +190,7 @@ class DurableTable(Table[bytes, bytes]):
         for key in keys:
             del state.rows[key]
         if keys:
-            await self._append(partition, [state.logged(key, None) for key in keys])
+            await self._append(partition, [state.record(key, None) for key in keys])
 
     async def _finish_large_write(self, partition: int) -> None:
         """Complete a large write of the last owner if its journal is complete; erase all pieces."""
@@ -302,7 +302,7 @@ class DurableTable(Table[bytes, bytes]):
         if fence is None:
             return False
         head, state.own = state.head, fence
-        await self._append(partition, [state.logged_head(head)])
+        await self._append(partition, [state.head_record(head)])
         state.fence = fence
         if state.head != head:
             state.stale.add(HEAD_KEY)
@@ -331,9 +331,9 @@ class DurableTable(Table[bytes, bytes]):
                 partition,
                 len(stale),
             )
-            await self._append(partition, [state.logged_again(key) for key in stale])
+            await self._append(partition, [state.current_record(key) for key in stale])
 
-    async def _append(self, partition: int, records: list[Logged]) -> None:
+    async def _append(self, partition: int, records: list[ChangelogRecord]) -> None:
         """Append records to the changelog, and apply what other workers have appended since this worker last read it.
 
         Before this worker's fence, that may be the last owner's. After it, it is a zombie's, and its keys are stale.
