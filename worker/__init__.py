@@ -1,4 +1,5 @@
 """The detractor alerting worker."""
 
-#: The version, as pyproject.toml has it. It stands here too, since an image has the code, but no installed package.
+#: The same version as in pyproject.toml. The code must know it itself, since a container image holds no installed
+#: package.
 __version__ = "0.2.0"

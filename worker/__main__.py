@@ -1,7 +1,7 @@
 """`python -m worker`.
 
-The signals come first: the other imports take a second or more, and a worker that is asked to stop meanwhile has done
-nothing yet. Without a handler it would end as if it had crashed.
+The signal handlers are installed before anything else is imported, since the imports take a second or more. A worker
+that is stopped during that time has done nothing yet; without a handler it would end as if it had crashed.
 """
 
 import os
@@ -17,7 +17,7 @@ def main() -> int:
             signal.signal(number, _end)
     elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as it is in the background
         signal.signal(signal.SIGINT, _interrupt)
-    from worker import cli  # noqa: PLC0415 - after the signals
+    from worker import cli  # noqa: PLC0415 - only after the handlers are installed
 
     if signal.getsignal(signal.SIGINT) is _interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    os._exit(0)  # an exception could be swallowed by whatever is being imported
+    os._exit(0)  # a module that is being imported could swallow an exception
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""Addresses: of mails, and of this machine.
+"""Checks of mail addresses, and of names and addresses of this machine.
 
-The standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`, so mail addresses are checked here.
+Mail addresses are checked here because the standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`.
 """
 
 import re
@@ -20,14 +20,17 @@ def is_address(text: str | None) -> bool:
 
 
 def check_address(text: str) -> str:
-    """Return the address; raise ValueError, without repeating it, if it is none."""
+    """Return the address; raise ValueError, which does not repeat the text, if it is not an address."""
     if not is_address(text):
         raise ValueError("is not a plain mail address")
     return text
 
 
 def without_repeats(addresses: Iterable[str]) -> list[str]:
-    """Return the addresses in order, each mailbox once, whatever its case: in practice no mail server looks at it."""
+    """Return the addresses in order, without repeats.
+
+    Addresses that differ only in case are the same: in practice no mail server distinguishes them.
+    """
     first: dict[str, str] = {}
     for address in addresses:
         first.setdefault(address.casefold(), address)
@@ -35,7 +38,7 @@ def without_repeats(addresses: Iterable[str]) -> list[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether this names the machine itself."""
+    """Say whether a host name or an IP address stands for this machine itself."""
     if host == "localhost":
         return True
     try:

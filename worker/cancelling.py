@@ -1,29 +1,29 @@
-"""Cancelling tasks, and being sure that they end.
+"""Cancelling tasks so that they certainly end.
 
-A library may catch the CancelledError that was meant for the task and go on: aiokafka does so while a consumer is
-closed. Whoever then waits for the task waits for ever, and asyncio asks a task to end once only.
+A library may catch the CancelledError that was meant for its caller's task, and go on; aiokafka does so while it closes
+a consumer. asyncio cancels a task only once, so code that waits for such a task would wait for ever.
 """
 
 import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-#: A task that goes on in spite of it is cancelled again after so long, in seconds. Not sooner: it may be at work
-#: closing its connections, which a second cancellation would cut short.
+#: The time after which a task that still runs is cancelled again, in seconds. It is not shorter, since the task may be
+#: closing its connections, and a second cancellation would interrupt that.
 _AGAIN_SECONDS = 5.0
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError if the present task was cancelled, and a library that it called has swallowed that."""
+    """Raise CancelledError if the current task was cancelled, and a library has swallowed the CancelledError."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 async def cancel_all(tasks: Iterable["asyncio.Future[Any]"]) -> None:
-    """Cancel the tasks, again and again if need be, and return when all of them have ended. No error is raised.
+    """Cancel the tasks, repeatedly if necessary, and return when all of them have ended. Raise none of their errors.
 
-    A task that never ends, whatever it is asked, is waited for without end: the bound is the caller's.
+    If a task never ends, this waits without end; the caller has to limit the time.
     """
     waiting = set(tasks)
     while waiting:
@@ -32,14 +32,14 @@ async def cancel_all(tasks: Iterable["asyncio.Future[Any]"]) -> None:
         done, waiting = await asyncio.wait(waiting, timeout=_AGAIN_SECONDS)
         for task in done:
             if not task.cancelled():
-                task.exception()  # or asyncio would say that nobody asked for it
+                task.exception()  # otherwise asyncio would log that the exception was never retrieved
 
 
 async def finish(closing: Coroutine[Any, Any, None]) -> None:
-    """Run what closes something to its end, also if the task that waits for it is cancelled meanwhile.
+    """Run `closing` to its end, even if the waiting task is cancelled meanwhile.
 
-    Raise CancelledError afterwards in that case; else the error of `closing`, if it has one. Without this, aiokafka
-    would leave connections open, or swallow the cancellation.
+    In that case raise CancelledError afterwards; otherwise raise the error of `closing`, if it has one. Without this,
+    aiokafka would leave connections open, or swallow the cancellation.
     """
     task, was_cancelled = asyncio.ensure_future(closing), False
     while not task.done():
@@ -49,6 +49,6 @@ async def finish(closing: Coroutine[Any, Any, None]) -> None:
             was_cancelled = True
     if was_cancelled:
         if not task.cancelled():
-            task.exception()  # the cancellation is what matters
+            task.exception()  # the cancellation is raised instead of it
         raise asyncio.CancelledError
     task.result()

@@ -12,14 +12,17 @@ from worker import __version__
 from worker.commands import COMMANDS
 from worker.commands.asking import SETTINGS_HELP, Exit
 
-#: What shells give for a program that a signal has ended.
+#: Shells add this to the number of the signal that has ended a program, and return the sum as its exit code.
 _BY_SIGNAL = 128
 #: What the system says if a disk takes no more.
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit code: 0 fine, 1 failed, 2 wrong usage or settings, 130 interrupted by Ctrl-C."""
+    """Run a command. Return the exit code.
+
+    0: success; 1: failure; 2: wrong usage or settings; 130: interrupted by Ctrl-C; 141: the reader of the output ended.
+    """
     _prepare_streams()
     asked = _parser().parse_args(arguments)
     try:
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return _BY_SIGNAL + signal.SIGINT
     except BrokenPipeError:
-        # Whoever read the output, `head` for one, has seen enough.
+        # The reader of the output, for instance `head`, has ended.
         _drop_output()
         return _BY_SIGNAL + signal.SIGPIPE
     except OSError as error:

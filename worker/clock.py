@@ -1,4 +1,4 @@
-"""Time as the shell has it. The core is told what time it is; only the shell asks, and it asks this."""
+"""The clock of the parts that do I/O. The pure core gets each time as an argument, and never asks for it."""
 
 import asyncio
 import contextlib
@@ -7,27 +7,27 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What waiting needs to know. Times in ms."""
+    """The time, and waiting for a time. All times are in ms."""
 
     def now(self) -> int:
-        """Return the wall clock's time since the epoch: for people and for rows. It may jump."""
+        """Return the time since 1970 by the wall clock, which may jump. It is meant for people and for rows."""
 
     def steady(self) -> int:
-        """Return a time that only ever moves forward, at the pace of seconds; its zero means nothing."""
+        """Return the time by a monotonic clock, whose zero has no meaning. It is meant for durations."""
 
     async def wait(self, event: asyncio.Event, until: int | None) -> None:
         """Return when the event is set, or when `steady` reaches `until`."""
 
 
 class SystemClock:
-    """The machine's."""
+    """The clocks of this machine."""
 
     def now(self) -> int:
-        """Return the wall clock's time since the epoch."""
+        """Return the time since 1970 by the wall clock."""
         return int(time.time() * 1_000)
 
     def steady(self) -> int:
-        """Return the monotonic clock's time."""
+        """Return the time by the monotonic clock."""
         return int(time.monotonic() * 1_000)
 
     async def wait(self, event: asyncio.Event, until: int | None) -> None:

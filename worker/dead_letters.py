@@ -1,4 +1,4 @@
-"""Dead letters as an operator reads them: the newest of the topic, and each as lines for a terminal."""
+"""Dead letters for an operator: reading the newest ones of the topic, and formatting each as lines for a terminal."""
 
 import unicodedata
 from base64 import b64decode
@@ -16,10 +16,11 @@ from worker.settings import KafkaSettings
 async def newest(
     kafka: KafkaSettings, topic: str, *, limit: int, reason: str | None = None, since: int = 0
 ) -> list[DeadLetter]:
-    """Return the newest dead letters, oldest first; none if the topic is not there yet.
+    """Return the newest dead letters, the oldest of them first; an empty list if the topic does not exist yet.
 
-    `limit` is how many at most, `reason` the only one that is wanted, `since` the earliest time that a record was
-    refused, in ms. Raise Unreachable or Refused if Kafka does not let the worker in, KafkaError if it does not answer.
+    At most `limit` are returned; only those with this `reason`, if there is one; and only records that were refused
+    at the time `since`, in ms, or later. Raise Unreachable or Refused if Kafka cannot be reached or does not let the
+    worker in, KafkaError if it does not answer.
     """
     await preflight(kafka)
     found: list[DeadLetter] = []
@@ -27,13 +28,13 @@ async def newest(
         partitions = await reader.partitions(topic)
         ends = await reader.ends(topic, partitions)
         starts = await reader.from_time(topic, partitions, since)
-        # Without a reason the newest of each partition are enough; with one, any may be wanted.
+        # Without a reason, the newest `limit` offsets of each partition are enough. With one, all have to be read.
         spans = {
             partition: (first if reason else max(first, ends[partition] - limit), ends[partition])
             for partition, first in starts.items()
         }
-        async with aclosing(reader.read(topic, spans)) as pieces:
-            async for records in pieces:
+        async with aclosing(reader.read(topic, spans)) as chunks:
+            async for records in chunks:
                 for record in records:
                     letter = _read(record.value)
                     if letter is not None and reason in {None, letter.reason}:
@@ -46,11 +47,11 @@ def _read(value: bytes | None) -> DeadLetter | None:
     try:
         return DeadLetter.model_validate_json(value or b"")
     except ValidationError:
-        return None  # somebody else's record: this topic is for reading, and nothing rests on it
+        return None  # another program's record; it is skipped, since nothing is decided by this topic
 
 
 def lines(letter: DeadLetter, width: int | None) -> list[str]:
-    """Return a dead letter as lines of at most so many characters; None shows the value as far as it was kept."""
+    """Return a dead letter as lines of at most `width` characters. Without a width, lines are not cut."""
     at = letter.timestamp.strftime("%Y-%m-%d %H:%M:%S %Z")
     cut = f" (the first {len(_bytes(letter.payload)):,} of {letter.payload_bytes:,} bytes)" if letter.truncated else ""
     shown = [
@@ -67,7 +68,10 @@ def _bytes(text: str | None) -> bytes:
 
 
 def printable(value: bytes) -> str:
-    """Return bytes as text on one line: what is no UTF-8, and what a terminal would obey or hide, is escaped."""
+    """Return bytes as text on one line.
+
+    Bytes that are not UTF-8 are escaped, and so are characters that a terminal would obey or would not show.
+    """
     text = value.decode(errors="backslashreplace")
     return "".join(c if unicodedata.category(c)[0] not in "CZ" or c == " " else _escaped(c) for c in text)
 

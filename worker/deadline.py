@@ -1,7 +1,8 @@
-"""A deadline for the end of the process: a process that still runs then is ended, with the exit code it should have.
+"""A deadline for the end of the process: if the process still runs then, it is ended with the right exit code.
 
-A thread keeps the deadline, because what hangs may be the event loop itself (Faust's stop waits there for a thread), a
-task that ignores being cancelled, or another thread: `asyncio.run` and Python's own end wait for these for ever.
+A thread waits for the deadline, because the event loop itself may be blocked (Faust's stop waits there for a thread).
+Tasks that ignore their cancellation, and other threads, may hang too: `asyncio.run` and the end of Python wait for them
+without a limit.
 """
 
 import logging
@@ -12,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def end_within(seconds: float, code: int, why: str) -> threading.Timer:
-    """End the process after so many seconds with this exit code, unless the timer is cancelled before."""
+    """End the process after this time with the exit code `code`, unless the timer is cancelled before.
+
+    `why` is the reason, for the log.
+    """
     timer = threading.Timer(seconds, end_at_once, [code, why])
     timer.daemon = True
     timer.start()
@@ -20,7 +24,7 @@ def end_within(seconds: float, code: int, why: str) -> threading.Timer:
 
 
 def end_at_once(code: int, why: str) -> None:
-    """End the process without another word to Kafka: what is not committed will be read again."""
+    """End the process without any further request to Kafka. What is not committed will be read again."""
     level = logging.CRITICAL if code else logging.WARNING
     log.log(level, "stopped at once: %s; what is not committed will be read again", why)
     os._exit(code)

@@ -1,16 +1,16 @@
-"""Every error the worker raises on purpose.
+"""Every error that the worker raises on purpose.
 
 WorkerError
-├── Rejected            a record that is not accepted: never retried, becomes a dead letter
-├── SettingsError       the settings are wrong: every command says so at its start, exit 2
-├── DeliveryError       a mail was not accepted: retried or not, with a reason
-├── Unreachable         Kafka does not answer: tried again
+├── Rejected            a record is not accepted: it becomes a dead letter, and is not tried again
+├── SettingsError       the settings are wrong: every command says so at its start, and exits with 2
+├── DeliveryError       a mail was not accepted: it has a reason, and says whether to try again
+├── Unreachable         Kafka does not answer: the worker tries again
 ├── StillRunning        a command needs all workers to be stopped, and some are running
-└── Fatal               going on would break a promise: the worker stops before anything is committed
-    ├── Refused         Kafka is there, but does not let the worker in
-    ├── MembershipLost  the group does not take the worker
-    ├── TopicsUnfit     a topic is not what keyed state needs
-    │   └── TopicsMisconfigured: its configuration would lose or repeat something (exit 2)
+└── Fatal               going on would break a guarantee: the worker stops before anything is committed
+    ├── Refused         Kafka answers, but does not let the worker in
+    ├── MembershipLost  the worker cannot join its consumer group, or cannot stay in it
+    ├── TopicsUnfit     a topic's partitions or configuration do not fit keyed state
+    │   └── TopicsMisconfigured: its configuration would lose or repeat something (exit code 2)
     ├── PrefixTaken     the topics belong to another consumer group
     ├── GroupTaken      the consumer group reads the topics of another prefix
     ├── StateNotDurable rows or outputs were not acknowledged
@@ -27,7 +27,7 @@ class WorkerError(Exception):
 
 
 class Rejected(WorkerError):
-    """The record is not accepted. `detail` names field and expectation, never a value."""
+    """A record is not accepted. `detail` names the field and what was expected, and never a value."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -36,7 +36,7 @@ class Rejected(WorkerError):
 
 
 class SettingsError(WorkerError):
-    """The settings are wrong. `problems` has one line per key."""
+    """The settings are wrong. `problems` has one line for each key."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -44,12 +44,16 @@ class SettingsError(WorkerError):
 
 
 class DeliveryError(WorkerError):
-    """A mail was not accepted. `reason` is a stable word without personal data.
+    """A mail was not accepted. The exception's text does not show the receivers.
 
-    `unavailable`: the server cannot be used now, whatever the mail; nothing was said about this one. `partly`: some
-    receivers have got it; `retry_to` then names those that the next attempt goes to (None: all of this attempt's).
-    `unsure`: the mail may have been accepted nevertheless. `hint` is a sentence for the operator of the worker: the
-    server, what is wrong, and which settings to look at. The exception's text does not show the receivers.
+    `reason`: a stable word without personal data.
+    `retry`: whether the mail is to be tried again.
+    `alarm`: whether somebody has to act.
+    `unavailable`: the server cannot be used now for any mail, and has said nothing about this one.
+    `partly`: some receivers have got the mail.
+    `unsure`: the mail may have been accepted nevertheless.
+    `retry_to`: the receivers of the next attempt; None stands for all receivers of this attempt.
+    `hint`: a sentence for the operator, which names the server, the problem, and the settings to check.
     """
 
     def __init__(
@@ -84,26 +88,26 @@ class StillRunning(WorkerError):
 
 
 class Fatal(WorkerError):
-    """Going on would break a promise; the worker stops with this line, and with `exit_code`."""
+    """Going on would break a guarantee. The worker logs this error, and stops with `exit_code`."""
 
-    #: 1, or 2 for what is configured wrongly.
+    #: 1, or 2 for a wrong configuration.
     exit_code = 1
 
 
 class Refused(Fatal):
-    """Kafka is there, but does not let the worker in, or is not who it should be; trying again would not help."""
+    """Kafka answers, but does not let the worker in, or its certificate is not trusted. The failure is permanent."""
 
 
 class MembershipLost(Fatal):
-    """The worker cannot join its group, or not stay in it, for a reason that does not pass by itself."""
+    """The worker cannot join its consumer group, or cannot stay in it. The failure is permanent."""
 
 
 class TopicsUnfit(Fatal):
-    """A topic's partitions or policy do not fit keyed state."""
+    """A topic's partitions or configuration do not fit keyed state, or a topic does not exist."""
 
 
 class PrefixTaken(Fatal):
-    """The topics of this prefix belong to another consumer group: two would each decide and mail everything."""
+    """The topics of this prefix belong to another consumer group. Two groups would each decide and mail everything."""
 
     def __init__(self, prefix: str, owner: str, group: str) -> None:
         super().__init__(
@@ -114,7 +118,7 @@ class PrefixTaken(Fatal):
 
 
 class GroupTaken(Fatal):
-    """The consumer group reads the topics of another prefix: its changelogs and offsets are theirs."""
+    """The consumer group reads the topics of another prefix, to which its changelogs and offsets belong."""
 
     def __init__(self, group: str, topic: str, prefix: str) -> None:
         super().__init__(
@@ -126,7 +130,7 @@ class GroupTaken(Fatal):
 
 
 class TopicsMisconfigured(TopicsUnfit):
-    """A topic's configuration would lose something or count it twice. `problems` has one line per key."""
+    """A topic's configuration would lose something or count it twice. `problems` has one line for each key."""
 
     exit_code = 2
 

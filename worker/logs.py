@@ -1,7 +1,7 @@
-"""Logs: a line for each record, as a JSON object or as text for people, with ids only.
+"""Logs: one line for each log record, as a JSON object or as text for people. Lines name ids, and no personal data.
 
-An exception is logged by its type and the places in the code it came through, never by its message: a validation error
-or a failed command may repeat what a customer wrote. The same holds where a library puts an exception into its line.
+An exception is logged by its type and by the places in the code that it passed, and never by its message, since the
+message of a validation error may repeat what a customer wrote. The same holds if a library logs an exception.
 """
 
 import contextlib
@@ -20,22 +20,23 @@ from typing import TextIO
 
 log = logging.getLogger(__name__)
 
-#: Where the code lies whose own lines may quote an exception: it raises those that are fit for it.
+#: The directory of the worker's code. Its own lines may quote an exception, since it only quotes those whose messages
+#: have no personal data.
 _OURS = str(Path(__file__).parent)
-#: The part of an event loop's message in which no value is shown.
+#: The beginning of an event loop's message, which shows no values.
 _UP_TO_VALUES = re.compile(r"[^(<\n]*")
 #: How long a line waits until the reader of the log has made room for it, in seconds. It is less than Kafka's sessions
 #: and the deadlines of a stop, because the event loop waits with it.
 _PATIENCE_SECONDS = 1.0
-#: How a task names its coroutine.
+#: The coroutine in the text of a task.
 _COROUTINE = re.compile(r"\bcoro=<([\w.]+)")
-#: Libraries that speak of every connection and rebalance; what matters of it the worker says itself.
+#: The least levels of libraries, which would log every connection and rebalance. The worker logs what matters of that.
 _QUIET = {
     "aiokafka": logging.CRITICAL,
     "faust": logging.ERROR,
     "mode": logging.ERROR,
     "asyncio": logging.ERROR,
-    # Faust names its services' loggers after the modules that define them.
+    # Faust names the loggers of its services after the modules that define them.
     "worker.streams.faust_app": logging.WARNING,
     "worker.streams.membership": logging.WARNING,
     "worker.streams.ordered": logging.WARNING,
@@ -60,12 +61,12 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """Formats a record as a line for people: the local time, the level, what happened."""
+    """Formats a record as a line for people: the local time, the level, the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        # A line stays a line, and a terminal obeys no escapes in it.
+        # Line feeds and the escape sequences of terminals are replaced by spaces.
         message = "".join(c if c.isprintable() else " " for c in _message(record))
         error = "".join(f" ({what}: {text})" for what, text in _error(record).items())
         return f"{at} {record.levelname.lower():<8} {message}{error}"
@@ -133,13 +134,13 @@ def _descriptor(stream: TextIO) -> int | None:
 
 
 def _error(record: logging.LogRecord) -> dict[str, str]:
-    """Return the type of a record's exception and the functions that it passed; nothing if there is none."""
+    """Return the type of a record's exception and the functions that it passed; an empty dictionary without one."""
     if not record.exc_info or record.exc_info[1] is None:
         return {}
     error = record.exc_info[1]
     frames = traceback.extract_tb(error.__traceback__)
-    way = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-8:]))
-    return {"error": type(error).__name__, "where": way}
+    passed = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames[-8:]))
+    return {"error": type(error).__name__, "where": passed}
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -153,18 +154,18 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _of_event_loop(message: str) -> str:
-    """Return what an event loop says of an error that nobody awaited, and of which coroutine.
+    """Return the beginning of an event loop's message about an error that nobody awaited, and the coroutine's name.
 
-    The rest shows tasks, callbacks and what they were called with, and so the texts of exceptions. It is cut here and
-    not by a handler of the loop, because Kafka's clients run loops of their own in their threads.
+    The rest of the message shows tasks, callbacks and their arguments, and so the messages of exceptions. It is removed
+    here, and not by a handler of the event loop, because Kafka's clients run event loops of their own in their threads.
     """
-    said = _UP_TO_VALUES.match(message)
+    beginning = _UP_TO_VALUES.match(message)
     coroutine = _COROUTINE.search(message)
-    return (said[0].strip() if said else "") + (f" (coroutine {coroutine[1]})" if coroutine else "")
+    return (beginning[0].strip() if beginning else "") + (f" (coroutine {coroutine[1]})" if coroutine else "")
 
 
 def configure(level: str, form: str = "json") -> None:
-    """Send all logs to stderr, as lines of this form (a key of FORMATS)."""
+    """Send all logs to stderr, in the format `form`, which is a key of FORMATS."""
     handler = Lines(sys.stderr)
     handler.setFormatter(FORMATS[form]())
     root = logging.getLogger()
@@ -177,16 +178,16 @@ def configure(level: str, form: str = "json") -> None:
 
 
 def _log_thread(ended: threading.ExceptHookArgs) -> None:
-    """Log what ended a thread; Python would print it with its text, among the lines of the log."""
+    """Log the exception that ended a thread. Python would print it with its message."""
     if ended.exc_value is not None:
         log.error("a thread of the worker ended with an error", exc_info=ended.exc_value)
 
 
 def _log_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
-    """Log an error that Python ignores, as in the end of an object; it would print it with its text likewise."""
+    """Log an exception that Python ignores, for instance in `__del__`. Python would print it with its message."""
     log.error("Python ignored an error", exc_info=ignored.exc_value)
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Return a number with what it counts: 1 alert, 2 alerts; `many` is the plural where an s does not make it."""
+    """Return a number with its noun: 1 alert, 2 alerts. `many` is the plural if it is not the singular with an s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,6 +1,6 @@
-"""Commands for an operator while no worker runs: they change which group reads the topics, and from where it goes on.
+"""Commands for an operator while no worker runs: they change which group reads the topics, and where it continues.
 
-Each refuses while a worker of the groups concerned is alive, and may be repeated.
+Each command refuses while a worker of the groups concerned is alive, and may be repeated.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
@@ -40,14 +40,16 @@ async def take_over(settings: Settings) -> str:
 
 
 async def new_epoch(settings: Settings, topic: str) -> str:
-    """Have the worker go on with what a consumed topic holds now; return what was done, in one line.
+    """Let the worker go on with the records that a consumed topic holds now; return what was done, in one line.
 
-    Partitions whose log is not the one that the state was made from begin a new epoch: everything they hold is new, and
-    everything counted before stays. Those whose log begins behind what was due go on where it begins. Others stay as
-    they are, so that the command may be given again, also after it was interrupted: offsets are committed before the
-    heads are written, and without its head a partition is still found to differ.
+    A partition whose log is not the one that the state was made from begins a new epoch: all records that it holds are
+    new, and everything that was counted stays. A partition whose log begins after the due offset continues at the
+    beginning of its log. All other partitions stay as they are.
 
-    Raise StillRunning if the role has workers, TopicsUnfit if the topic is not there, and Unreachable, Refused or
+    The command may be repeated, also after it was interrupted: offsets are committed before the head rows are written,
+    and until its head row is written, a partition still differs from its state.
+
+    Raise StillRunning if the role has workers, TopicsUnfit if the topic does not exist, and Unreachable, Refused or
     KafkaError if Kafka does not answer.
     """
     consumed, name = topics.CONSUMED[topic], topics.topic_name(settings.topic_prefix, topic)
@@ -58,17 +60,17 @@ async def new_epoch(settings: Settings, topic: str) -> str:
         partitions = await reader.partitions(name)
         if not partitions or await reader.partitions(changelog) != partitions:
             raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
-        states = await _rows(reader, changelog, partitions)
+        states = await _states(reader, changelog, partitions)
         heads = {partition: state.head for partition, state in states.items()}
         logs = await source.read_logs(reader, name, heads)
         assert logs is not None, "its partitions were just listed"
         committed = await groups.committed(admin, group, name)
         replaced = sorted(partition for partition in partitions if source.difference(heads[partition], logs[partition]))
-        passed_by = {n for n in partitions if source.deleted_unread(heads[n], logs[n], committed.get(n, 0))}
-        moved = {partition: logs[partition].first for partition in sorted({*replaced, *passed_by})}
+        shortened = {n for n in partitions if source.deleted_unread(heads[n], logs[n], committed.get(n, 0))}
+        moved = {partition: logs[partition].first for partition in sorted({*replaced, *shortened})}
         if moved:
             await groups.commit(settings.kafka, group, name, moved)
-            await _begin(settings, changelog, {partition: states[partition] for partition in replaced})
+            await _begin_epoch(settings, changelog, {partition: states[partition] for partition in replaced})
     listed = ", ".join(f"{partition} from offset {first}" for partition, first in moved.items())
     return (
         f"{name}: the worker goes on with partitions {listed}"
@@ -77,20 +79,20 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     )
 
 
-async def _rows(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, PartitionState]:
-    """Read a changelog to its end."""
+async def _states(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, PartitionState]:
+    """Read a changelog to its end; return the state of each partition."""
     states = {partition: PartitionState() for partition in partitions}
     spans = {partition: (0, end) for partition, end in (await reader.ends(changelog, partitions)).items()}
-    async with aclosing(reader.read(changelog, spans)) as pieces:
-        async for records in pieces:
+    async with aclosing(reader.read(changelog, spans)) as chunks:
+        async for records in chunks:
             for record in records:
                 headers = list(record.headers)
                 states[record.partition].apply(record.offset, record.key or b"", record.value, headers)
     return states
 
 
-async def _begin(settings: Settings, changelog: str, states: Mapping[int, PartitionState]) -> None:
-    """Write head rows that begin a new epoch, under a fence above that of everybody who was there before."""
+async def _begin_epoch(settings: Settings, changelog: str, states: Mapping[int, PartitionState]) -> None:
+    """Write head rows that begin a new epoch, with a fence above those of all earlier owners."""
     producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
     try:
         await producer.start()

@@ -1,4 +1,4 @@
-"""The settings as a reader wants them: a table, or a worker.toml with every default."""
+"""The reference of the settings: as a list for a table, and as a worker.toml with every default."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from worker.settings import Settings
 
-#: Routes have no default, so one that could be wanted is shown; as TOML, which a reader takes the comment signs from.
+#: An example of routes, in TOML, since by default there are none. The worker.toml has it as a comment.
 ROUTES = """\
 [[email.routes]]
 name = "lyon"
@@ -27,9 +27,10 @@ to = ["france@example.com"]
 
 
 class Setting(NamedTuple):
-    """One key. `default` is TOML; None where there is none to write."""
+    """One setting."""
 
     key: str
+    #: The default in TOML; None if there is no default that could be written.
     default: str | None
     meaning: str
 
@@ -40,10 +41,10 @@ def settings() -> list[Setting]:
 
 
 def example() -> str:
-    """Return a worker.toml with every default, as comments: taking one away from the '#' sets it."""
+    """Return a worker.toml with every default as a comment. To set a key, a user removes the '#' before it."""
     lines = ["# Every setting with its default. A variable such as NPS_SMTP__HOST (for smtp.host) wins over this file."]
     table = ""
-    # In TOML, keys of no table come before all tables.
+    # In TOML, keys that belong to no table come before all tables.
     for setting in sorted(settings(), key=lambda setting: "." in setting.key):
         section, _, name = setting.key.rpartition(".")
         if section != table:
@@ -71,7 +72,7 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
 
 
 def _meaning(field: FieldInfo) -> str:
-    """Return the description, with the words to choose from where there are some."""
+    """Return the description of a setting, with the values to choose from if there is a list of them."""
     words = [json.dumps(word) for word in get_args(field.annotation) if isinstance(word, str)]
     return " ".join([field.description or "", *([f"One of {', '.join(words)}."] if words else [])]).strip()
 

@@ -36,7 +36,7 @@ CONFIG_VARIABLE = "NPS_CONFIG"
 
 
 class KafkaSettings(Section):
-    """How to reach Kafka, and what to create there."""
+    """How the worker connects to Kafka, and what it creates there."""
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
@@ -149,7 +149,7 @@ class KafkaSettings(Section):
 
 
 class EmailSettings(Section):
-    """Who gets mail about alerts and incidents, from whom, in which language."""
+    """Mails about alerts and incidents: their receivers, their sender and their language."""
 
     sender: str = Field(default="nps-worker@localhost", description="The From address of the mails.")
     sender_name: str = Field(
@@ -224,7 +224,7 @@ class EmailSettings(Section):
 
     @property
     def letterhead(self) -> Letterhead:
-        """What all mails have in common."""
+        """The properties that all mails have in common."""
         return Letterhead(
             sender=self.sender,
             default_language=self.default_language,
@@ -234,16 +234,16 @@ class EmailSettings(Section):
         )
 
     def all_routes(self) -> list[EmailRoute]:
-        """Return the routes in order, the catch-all last."""
+        """Return the routes in order. The last one takes every notice that no other route takes."""
         return [*self.routes, EmailRoute(name="default", to=self.to)]
 
     def planner(self, intake: IntakePolicy) -> Planner:
-        """Return what the planning of mails rests on."""
+        """Return the settings by which mails are planned."""
         return Planner(EMAIL, self.all_routes(), self.actions, intake)
 
 
 class Location(Section):
-    """Where the worker works: which Kafka, and how the topics are called there."""
+    """Which Kafka the worker uses, and the prefix of its topics there."""
 
     topic_prefix: str = Field(default="nps", description="The topics are called <topic_prefix>.responses and so on.")
     kafka: KafkaSettings = KafkaSettings()
@@ -258,9 +258,10 @@ class Location(Section):
 
 
 class Settings(BaseSettings, Policy, Location):
-    """Every setting of the worker: where it works, what decisions rest on (`Policy`), and how it sends and speaks.
+    """Every setting of the worker: its Kafka, the rules of its decisions (`Policy`), its mails, its log, its status
+    file.
 
-    Fields are listed in the order of the bases from right to left, then these.
+    The fields are ordered: first those of the bases, from right to left, then those of this class.
     """
 
     model_config = SettingsConfigDict(
@@ -285,11 +286,11 @@ class Settings(BaseSettings, Policy, Location):
 
     @property
     def policy(self) -> Policy:
-        """The part the pure core decides by."""
+        """The settings by which the pure core decides."""
         return Policy(**{name: getattr(self, name) for name in Policy.model_fields})
 
     def status_path(self, role: str) -> Path:
-        """Return where a role says that it is alive; each process adds its id to the name (status.py)."""
+        """Return the path of a role's status files. Each process adds its process id to the name (status.py)."""
         if self.status_file is not None:
             return self.status_file.with_name(f"{self.status_file.name}-{role}")
         return Path(tempfile.gettempdir()) / f"detractor-worker-{os.getuid()}" / f"{self.kafka.group}-{role}"
@@ -303,7 +304,7 @@ class Settings(BaseSettings, Policy, Location):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment first, then the file; nothing else is read."""
+        """Return the sources of settings, the strongest first: arguments, the environment, the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, _File(settings_cls, _config_file())
 
@@ -338,7 +339,7 @@ def load(**overrides: Any) -> Settings:
 
 
 def source() -> str:
-    """Return where the settings come from, beside the environment."""
+    """Return the file from which settings are read, for people, or why there is no file."""
     file = _config_file()
     return "no file: worker.toml is not here, and NPS_CONFIG is not set" if file is None else str(file.absolute())
 
@@ -349,7 +350,11 @@ def _file_name() -> str:
 
 
 def _config_file() -> Path | None:
-    """Return the file to read: the one named must be there; without a name, worker.toml if it is there."""
+    """Return the file to read; None if there is none.
+
+    If NPS_CONFIG is set, it names the file; raise OSError if that file does not exist. Otherwise the file is
+    worker.toml, if it exists.
+    """
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         mode = Path(named).stat().st_mode  # raises the reason if the file cannot be found

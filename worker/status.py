@@ -1,8 +1,8 @@
-"""The sign of life: a small file that a running worker renews, and that `python -m worker health` reads.
+"""The status file: a small file that a running worker renews, and that `python -m worker health` reads.
 
-The event loop writes it, so it stops being renewed when the loop is stuck. Each process has a file of its own, whose
-name ends in the process id, so that two workers of one role on a machine do not speak for each other. Files may lie in
-a directory that others can write to: no symbolic link is followed, and only a file of this user is believed.
+A task of the event loop renews it, so that it becomes old if the event loop is blocked. Each process has a file of its
+own, whose name ends with the process id, so that one of two workers of a role does not hide the failure of the other.
+The directory may be writable for other users: so no symbolic link is followed, and only a file of this user counts.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 _RENEWED_EVERY_SECONDS = 5.0
 _STALE_AFTER_SECONDS = 30.0
-#: A sign is some fifty bytes long.
+#: How much of a status file is read, in bytes. It has about fifty.
 _LONGEST = 1_000
 
 
 async def report(base: Path, ready: Callable[[], bool]) -> None:
-    """Renew this process's file until cancelled, then remove it. A file that cannot be written stops nobody's work."""
+    """Renew this process's file until cancelled, then remove it. If it cannot be written, log that and go on."""
     path = base.with_name(f"{base.name}-{os.getpid()}")
     well, writing = True, None
     await asyncio.to_thread(_tidy, base)
@@ -44,7 +44,10 @@ async def report(base: Path, ready: Callable[[], bool]) -> None:
 
 
 def problem(bases: Mapping[str, Path]) -> str | None:
-    """Return what is wrong with the workers of these roles, each with its base; None if all are alive and ready."""
+    """Return what is wrong with the workers of these roles; None if all of them are alive and ready.
+
+    `bases`: for each role, the path of its status files without the process id.
+    """
     signs = _running(bases)
     if not signs:
         return "no worker is running"
@@ -64,7 +67,7 @@ def _running(bases: Mapping[str, Path]) -> list[tuple[str, int, Path]]:
 
 
 def _signs(base: Path) -> Iterator[tuple[int, Path]]:
-    """Yield the process ids and files of a role's workers, those that were killed included."""
+    """Yield the process ids and status files of a role's workers, also of those that were killed."""
     try:
         names = sorted(path.name for path in base.parent.iterdir())
     except OSError:
@@ -80,7 +83,7 @@ def _is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # somebody else's
+        return True  # the process belongs to another user
     return True
 
 
@@ -97,7 +100,7 @@ def _problem(path: Path) -> str | None:
 
 
 def _read(path: Path) -> bytes:
-    """Read a sign. Raise OSError if it is no ordinary file, or not this user's."""
+    """Return the content of a status file. Raise OSError if it is not an ordinary file, or not this user's."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or os.geteuid() not in {0, found.st_uid}:
@@ -106,12 +109,16 @@ def _read(path: Path) -> bytes:
 
 
 def _has_written(path: Path, text: str) -> bool:
-    """Replace the file at once: a reader sees the old text or the new. Say whether it worked."""
+    """Replace the file's text atomically, so that a reader sees either the old text or the new one.
+
+    Return whether the file could be written.
+    """
     fresh = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         fresh.unlink(missing_ok=True)
-        # Made here and by nobody else, so it is no link. What it replaces may be one: then the link goes.
+        # O_EXCL makes sure that this call creates the file, so it is not a link. If the file that it replaces is a
+        # link, the link itself is replaced.
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
             file.write(text)
         fresh.replace(path)
@@ -121,12 +128,12 @@ def _has_written(path: Path, text: str) -> bool:
 
 
 def _tidy(base: Path) -> None:
-    """Remove what workers that were killed have left."""
+    """Remove the status files of workers that were killed."""
     for pid, path in _signs(base):
         if not _is_running(pid):
             _remove(path)
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # somebody else's directory, say: nothing of ours is there
+    with contextlib.suppress(OSError):  # for instance in another user's directory, which has no file of this worker
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The topics that the worker needs, as text and as commands of Kafka's own tools, for those who create them by hand.
 
-Each role has its own permissions, so that whoever only sends mail cannot write responses. `publisher` is what a survey
-tool needs.
+Each role has permissions of its own, so that a worker that only sends mails cannot write responses. The permissions of
+`publisher` are those that a survey tool needs.
 """
 
 import shlex
@@ -15,14 +15,14 @@ from worker.kafka.topics import TopicPlan
 from worker.roles import names as roles_of
 from worker.settings import Settings
 
-#: Who gets permissions: what `--role` of a worker takes, or `publisher`.
+#: The roles that can get permissions: those of a worker, and `publisher`.
 Role = Literal["process", "notify", "all", "publisher"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
 
 _READS = {"process": (events.RESPONSES, events.TALLIES, events.HOURS, events.SCORES), "notify": (events.ALERTS,)}
 _WRITES = {
     "process": (
-        events.RESPONSES,  # those that came under a wrong key go back under the right one
+        events.RESPONSES,  # records with a wrong key are rerouted to this topic with the right one
         events.ALERTS,
         events.INVITATIONS,
         events.DECISIONS,
@@ -36,15 +36,16 @@ _WRITES = {
 
 
 class Grant(NamedTuple):
-    """Operations that are allowed on resources: `kind` is topic or group."""
+    """Operations that are allowed on resources."""
 
+    #: The kind of the resources: "topic" or "group".
     kind: str
     names: list[str]
     operations: tuple[str, ...]
 
 
 def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[str]:
-    """Return the plan's lines; `role` and `principal` are about permissions only."""
+    """Return the lines of the plan in this form. `role` and `principal` only matter for permissions."""
     if form == "kafka-topics":
         return [_create(plan, settings) for plan in topics.plans(settings)]
     if form == "kafka-configs":
@@ -55,7 +56,7 @@ def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[st
 
 
 def grants(settings: Settings, role: Role) -> list[Grant]:
-    """Return what a role must be allowed to do."""
+    """Return the permissions that a role needs."""
     if role == "publisher":
         return [Grant("topic", [topics.topic_name(settings.topic_prefix, events.RESPONSES)], ("Describe", "Write"))]
     roles = roles_of(role)

@@ -1,4 +1,4 @@
-"""What is said of settings that are wrong: which key or variable, and what it should be. No value is repeated."""
+"""Messages about wrong settings: they name the key or variable, and what it should be, and repeat no value."""
 
 import difflib
 import json
@@ -13,7 +13,7 @@ PREFIX = "NPS_"
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield the key of every setting as the file has it, such as kafka.group."""
+    """Yield the key of every setting as it is written in the file, such as kafka.group."""
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -23,30 +23,30 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def variable(key: str) -> str:
-    """Return the environment variable of a setting."""
+    """Return the name of a setting's environment variable."""
     return PREFIX + key.upper().replace(".", "__")
 
 
 def unknown_variable(name: str, model: type[BaseModel]) -> str:
-    """Say that a variable is no setting, and which one may be meant."""
-    return f"{name}: is not a setting{_meant(name, map(variable, known_keys(model)))}"
+    """Return the message that a variable is not a setting, with a suggestion."""
+    return f"{name}: is not a setting{_suggestion(name, map(variable, known_keys(model)))}"
 
 
 def wrong_key(problem: Any, model: type[BaseModel]) -> str:
-    """Say what is wrong with one key, in the way the file names it, and which variable it comes from if it does."""
+    """Return the message about one problem that pydantic found: the key as in the file, and the variable that set it."""
     path = problem["loc"]
     key = ".".join(map(str, path)) or "settings"
     name = _variable_of(path)
     origin = f" (from the environment: {name})" if name else ""
     if problem["type"] == "extra_forbidden":
-        return f"{key}: is not a setting{_meant_key(path, model)}{origin}"
+        return f"{key}: is not a setting{_key_suggestion(path, model)}{origin}"
     if problem["type"] == "list_type":
         return f"{key}: must be a list, such as {_list_example(path, model)}{origin}"
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}{origin}"
 
 
 def no_json(model: type[BaseModel]) -> list[str]:
-    """Name each variable that must hold JSON and does not, with an example of what is right."""
+    """Return a message for each variable that must hold JSON and does not, with an example of a right value."""
     return [
         f"{name}: must be JSON, such as {name}='{json.dumps(example)}'"
         for name in sorted(os.environ)
@@ -56,8 +56,8 @@ def no_json(model: type[BaseModel]) -> list[str]:
     ]
 
 
-def _meant_key(path: Sequence[Any], model: type[BaseModel]) -> str:
-    """Suggest a field of the model at this place; otherwise a key that is the same or alike anywhere."""
+def _key_suggestion(path: Sequence[Any], model: type[BaseModel]) -> str:
+    """Return a suggestion for an unknown key: a similar field at the same place, or else a similar key anywhere."""
     *outer, unknown = map(str, path)
     inside = _model_of(_kind_at(path[:-1], model))
     fields = [] if inside is None else list(inside.model_fields)
@@ -65,12 +65,12 @@ def _meant_key(path: Sequence[Any], model: type[BaseModel]) -> str:
     return (
         f"; did you mean {'.'.join([*outer, like[0]])}?"
         if like
-        else _meant(".".join(map(str, path)), known_keys(model))
+        else _suggestion(".".join(map(str, path)), known_keys(model))
     )
 
 
-def _meant(unknown: str, known: Iterable[str]) -> str:
-    """Return a question that names what is most like an unknown name; nothing if nothing is."""
+def _suggestion(unknown: str, known: Iterable[str]) -> str:
+    """Return a question that names the most similar known name; an empty text if no known name is similar."""
     like = difflib.get_close_matches(unknown, list(known), n=1)
     return f"; did you mean {like[0]}?" if like else ""
 
@@ -94,13 +94,13 @@ def _model_of(kind: Any) -> type[BaseModel] | None:
 
 
 def _variable_of(path: Sequence[Any]) -> str | None:
-    """Return the variable that a value comes from; None if it comes from none, or if that is not known."""
+    """Return the variable that has set the value at a path; None if no variable has, or if that is not known."""
     names = {name.upper(): name for name in os.environ}
     for length in range(len(path), 0, -1):
         name = names.get(variable(".".join(map(str, path[:length]))))
         if name is None:
             continue
-        # A variable of a whole table holds some of its keys only; others come from the file.
+        # A variable that holds a whole table may set only some of its keys; the others come from the file.
         inside = path[length] if length < len(path) else None
         value = _parsed(os.environ[name])
         if inside is None or not isinstance(value, dict) or inside in value:
@@ -109,7 +109,7 @@ def _variable_of(path: Sequence[Any]) -> str | None:
 
 
 def _parsed(text: str) -> Any:
-    """Return what a JSON text holds; None if it is none."""
+    """Return the value of a JSON text; None if the text is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -117,7 +117,7 @@ def _parsed(text: str) -> Any:
 
 
 def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
-    """Return what could be set at a path where a list or a table is; None where another value is."""
+    """Return an example of a value at a path, if a list or a table belongs there; otherwise None."""
     kind = _kind_at(path, model)
     if get_origin(kind) in {Union, UnionType}:
         kind = next((one for one in get_args(kind) if one is not type(None)), None)
@@ -139,7 +139,7 @@ def _list_example(path: Sequence[Any], model: type[BaseModel]) -> str:
 
 
 def _required(model: type[BaseModel]) -> dict[str, Any]:
-    """Return an example with the fields that must be there: texts, and lists of addresses."""
+    """Return an example of a model with its required fields, which are texts and lists of addresses."""
     return {
         name: ["care@example.com"] if get_origin(field.annotation) is list else name
         for name, field in model.model_fields.items()

@@ -23,9 +23,9 @@ _Published = tuple[bytes | None, bytes | None, Headers]
 _TOGETHER = 2_000
 
 
-async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) -> list[Partition]:
+async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) -> list[PartitionState]:
     """Return the state of each partition of a changelog. A write that a crash has left in pieces is completed."""
-    found = [Partition() for _ in partitions]
+    found = [PartitionState() for _ in partitions]
     ends = await reader.ends(topic, range(len(found)))
     progress = Progress(topic, sum(ends.values()), say)
     async with aclosing(reader.read(topic, {partition: (0, end) for partition, end in ends.items()})) as pieces:
@@ -41,7 +41,7 @@ async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) 
     return found
 
 
-def _finish(state: Partition) -> None:
+def _finish(state: PartitionState) -> None:
     """Complete a write that a crash has left in pieces."""
     try:
         rows = journal.joined(state.rows, state.head.pieces)
@@ -58,7 +58,7 @@ class Writer:
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
 
-    async def mark(self, topic: str, partitions: Iterable[Partition]) -> None:
+    async def mark(self, topic: str, partitions: Iterable[PartitionState]) -> None:
         """Write a head row to each partition of a changelog which says that the partition is being rebuilt."""
         for partition, state in enumerate(partitions):
             await self._write(topic, partition, [state.head_record(Head(rebuilding=True))])
@@ -75,7 +75,7 @@ class Writer:
             await self._write(topic, partition, together)
             progress.count(len(together))
 
-    async def head(self, topic: str, partition: int, state: Partition, head: Head) -> None:
+    async def head(self, topic: str, partition: int, state: PartitionState, head: Head) -> None:
         """Write a partition's head row, after the rows that it is about."""
         await self._write(topic, partition, [state.head_record(head)])
 

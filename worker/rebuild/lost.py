@@ -25,7 +25,7 @@ class Found(NamedTuple):
     #: The table's name.
     table: str
     #: The rows of each partition.
-    partitions: list[Partition]
+    partitions: list[PartitionState]
     #: The committed offset of each partition of the source topic.
     committed: Mapping[int, int]
     #: The first offset of each partition of the source topic, and the end of it.

@@ -7,7 +7,7 @@ from faust.types import TP
 
 
 class ConsumerObserver(Protocol):
-    """The methods by which a consumer asks about the state that its records are made into, and reports what it finds."""
+    """The methods by which a consumer asks about the state made from its records, and reports what it finds."""
 
     def stands_at(self, tp: TP) -> int:
         """Return the offset up to which a partition's effects are durable. No higher offset may be committed."""
@@ -30,7 +30,7 @@ class ConsumerObserver(Protocol):
 
 
 class TableObserver:
-    """The methods by which an observer learns of a table's rows (DurableTable.observe). By default each does nothing."""
+    """The methods by which an observer learns of a table's rows (DurableTable.observe); by default they do nothing."""
 
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Note rows of a partition: after each write the rows written, and after a take-over all rows.
