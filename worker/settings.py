@@ -258,8 +258,7 @@ class Location(Section):
 
 
 class Settings(BaseSettings, Policy, Location):
-    """Every setting of the worker: its Kafka, the rules of its decisions (`Policy`), its mails, its log, its status
-    file.
+    """Every setting of the worker: its Kafka, the rules of its decisions (`Policy`), its mails, and its log.
 
     The fields are ordered: first those of the bases, from right to left, then those of this class.
     """

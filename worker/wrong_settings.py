@@ -33,7 +33,7 @@ def unknown_variable(name: str, model: type[BaseModel]) -> str:
 
 
 def wrong_key(problem: Any, model: type[BaseModel]) -> str:
-    """Return the message about one problem that pydantic found: the key as in the file, and the variable that set it."""
+    """Return the message about a problem that pydantic found: its key as in the file, and the variable that set it."""
     path = problem["loc"]
     key = ".".join(map(str, path)) or "settings"
     name = _variable_of(path)

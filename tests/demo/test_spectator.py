@@ -9,7 +9,7 @@ from schemas import examples
 from schemas.alert import Alert
 from schemas.incident import Incident
 from worker.demo.spectator import Seen
-from worker.demo.view import Happened, dashboard
+from worker.demo.view import Snapshot, dashboard
 from worker.flow import events
 
 
@@ -29,7 +29,7 @@ def test_both_are_among_the_latest_and_only_alerts_are_counted_as_such() -> None
 
 def test_both_are_shown() -> None:
     screen = Console(file=io.StringIO(), width=160)
-    screen.print(dashboard(Happened(seen(), 1, [], 2), width=160))
+    screen.print(dashboard(Snapshot(seen(), 1, [], 2), width=160))
     assert isinstance(screen.file, io.StringIO)
     shown = screen.file.getvalue()
 

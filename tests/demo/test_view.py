@@ -11,7 +11,7 @@ from rich.console import Console
 from schemas import examples
 from worker.demo import show
 from worker.demo.spectator import Seen
-from worker.demo.view import Happened, dashboard
+from worker.demo.view import Snapshot, dashboard
 from worker.flow import events
 from worker.settings import KafkaSettings, Settings
 
@@ -38,7 +38,7 @@ def shown(width: int, height: int | None, found: Seen | None = None) -> list[str
     mail = EmailMessage()
     mail["Subject"] = "[Critical] Unhappy customer"
     screen = Console(file=io.StringIO(), width=width)
-    screen.print(dashboard(Happened(found or seen(), 13, [mail] * 9, 9), HINTS, width=width, height=height))
+    screen.print(dashboard(Snapshot(found or seen(), 13, [mail] * 9, 9), HINTS, width=width, height=height))
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue().splitlines()
 
@@ -159,7 +159,7 @@ def test_a_kafka_that_is_not_there_is_said_within_seconds(capsys: pytest.Capture
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    assert show.main(show.Asked(kafka=f"127.0.0.1:{port}"), once=True) == 1
+    assert show.main(show.Options(kafka=f"127.0.0.1:{port}"), once=True) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"the demo failed: Kafka at 127.0.0.1:{port}: not reachable")
     assert said.count("\n") == 1

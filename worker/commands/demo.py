@@ -78,5 +78,5 @@ def _demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return Exit.FAILED
-    wanted = show.Asked(asked.input, asked.rate, asked.kafka, asked.mails, asked.json)
+    wanted = show.Options(asked.input, asked.rate, asked.kafka, asked.mails, asked.json)
     return show.main(wanted, once=asked.once)

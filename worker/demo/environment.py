@@ -1,4 +1,4 @@
-"""The environment of the demo: a Kafka, an inbox and a running worker, all on this machine."""
+"""The environment of the demo: a Kafka, an inbox and a running worker, all of them on this machine."""
 
 import contextlib
 import secrets
@@ -19,7 +19,7 @@ from worker.settings import EmailSettings, KafkaSettings, Settings
 
 @dataclass
 class Environment:
-    """What is running, and how far it is."""
+    """What the demo runs, and the progress of the worker."""
 
     settings: Settings
     worker: Worker
@@ -33,10 +33,11 @@ async def set_up(
 ) -> AsyncIterator[Environment]:
     """Set the environment up, and take it down at the end.
 
-    `kafka` (host:port) replaces the embedded one; its topics are new ones. `mails` is a folder where each mail that
-    arrives becomes a file. What was started is added to `started`, by its name.
+    `progress` is called with lines that say what is being done. The names of the parts that were started are added to
+    `started`. `kafka` (host:port) is a Kafka to use instead of an embedded one, with new topics. `mails` is a folder
+    in which each mail that arrives becomes a file.
 
-    Raise Unreachable or Refused if the Kafka that was named is not there or does not let anybody in.
+    Raise Unreachable or Refused if `kafka` cannot be reached or does not let the demo in.
     """
     async with contextlib.AsyncExitStack() as stack:
         prefix = "nps" if kafka is None else f"nps-demo-{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Mails of the demo as files, for whoever wants to open one in a mail program."""
+"""Mails of the demo as files, which a mail program can open."""
 
 from pathlib import Path
 
@@ -13,6 +13,6 @@ class MailFolder:
         self._count = 0
 
     def add(self, mail: Mail) -> None:
-        """Write one. Raise OSError if that fails."""
+        """Write a mail to its file. Raise OSError if that fails."""
         self._count += 1
         (self._folder / f"{self._count:04d}.eml").write_bytes(mail.content)

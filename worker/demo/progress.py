@@ -1,4 +1,4 @@
-"""How far a running worker is."""
+"""The progress of a running worker: how many records and mails it still has to process."""
 
 from contextlib import AsyncExitStack
 from typing import Self
@@ -10,7 +10,8 @@ from worker.roles.courier import Courier
 from worker.settings import Settings
 from worker.streams.shell import Shell
 
-#: In the order in which records travel: what is done upstream can only add to what is behind it.
+#: The roles and the topics that they read, in the order in which records travel. A stage adds records only to later
+#: stages.
 _STAGES = (
     ("process", events.RESPONSES),
     ("process", events.TALLIES),
@@ -20,11 +21,12 @@ _STAGES = (
 
 
 class Progress:
-    """Asks Kafka and the worker. `async with` connects."""
+    """The progress of a worker, as Kafka and the worker know it. `async with` connects to Kafka."""
 
     def __init__(self, settings: Settings, worker: Worker) -> None:
         self._worker = worker
-        # A connection of its own: on the worker's, the question would wait behind a fetch that waits for records.
+        # Kafka is asked over a connection of its own: on the worker's, requests wait behind a fetch that waits for
+        # records.
         self._settings = settings
         self._open = AsyncExitStack()
 
@@ -39,15 +41,19 @@ class Progress:
         await self._open.aclose()
 
     async def waiting(self) -> int | None:
-        """Return how many records, or else mails, are still on their way; None before that is known.
+        """Return how many records are not processed yet, or if there are none, how many mails are not delivered yet.
 
-        Looked at in the order of travel, so that zero means zero: everything is processed and delivered.
+        Return None before that is known. The stages are looked at in the order in which records travel, so zero means
+        that everything is processed and delivered.
         """
         behind = await self.behind()
         return self._worker.of(Courier)["notify"].pending if behind == 0 else behind
 
     async def behind(self) -> int | None:
-        """Return how many records of a topic this worker's roles have not processed; None before that is known."""
+        """Return how many records the first stage with unprocessed ones has; 0 if no stage has any.
+
+        Return None before that is known.
+        """
         for role, topic in _STAGES:
             shell = self._worker.of(Shell).get(role)
             if shell is None:
@@ -57,8 +63,10 @@ class Progress:
             due = {tp.partition: offset for tp, offset in shell.consumer.due(name).items()}
             if not due:
                 return None
-            # Where a transaction's marker is the end, nothing is left to process, and no due offset reaches it.
-            left = {number: (due.get(number, 0), end) for number, end in ends.items() if due.get(number, 0) < end}
-            if left and await self._reader.holds_records(name, left):
-                return sum(end - first for first, end in left.values())
+            # If a partition ends with the marker of a transaction, its due offset never reaches the end, although
+            # nothing is left to process.
+            spans = {partition: (due.get(partition, 0), end) for partition, end in ends.items()}
+            unread = {partition: (first, end) for partition, (first, end) in spans.items() if first < end}
+            if unread and await self._reader.holds_records(name, unread):
+                return sum(end - first for first, end in unread.values())
         return 0

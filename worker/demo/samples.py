@@ -1,4 +1,4 @@
-"""Sample responses: a few shops, French and English, invented people, and one delivery desk that needs attention."""
+"""Sample responses in French and English: invented people, a few shops, and a delivery desk with unhappy customers."""
 
 import json
 import random
@@ -11,7 +11,7 @@ from typing import Any
 from worker.flow.lineage import SEPARATOR
 from worker.kafka.publishing import lines
 
-#: What `make demo ARGS=--once` publishes: 300 lines, duplicates, corrections and broken lines among them.
+#: The file that `make demo ARGS=--once` publishes. Its 300 lines include duplicates, corrections and broken lines.
 FILE = Path(__file__).parent / "samples.jsonl"
 
 _SHOPS = {"fr": ["lyon", "paris", "nantes"], "uk": ["leeds", "bristol"]}
@@ -20,7 +20,7 @@ _NAMES = {
     "fr": ["Camille Garnier", "Nadia Lefort", "Hugo Marchal", "Inès Fontaine", "Lucas Perrot", "Zoé Vasseur"],
     "en": ["Alex Morgan", "Priya Nair", "Tom Hadley", "Grace Osei", "Ruth Calder", "Ben Whitlock"],
 }
-#: Names that no other sample has, so that whoever publishes one answer finds it among the others.
+#: Names for single answers. No other sample has them, so that their publisher recognises the answer.
 _OWN_NAMES = {
     "fr": ["Maëlle Tessier", "Bastien Rouvier", "Solène Guyot"],
     "en": ["Imogen Hale", "Callum Reyes", "Tessa Whitfield"],
@@ -37,11 +37,12 @@ _COMMENTS = {
     ("en", "mid", ""): ["Fine, nothing special.", "Good product, a bit pricey.", ""],
     ("en", "high", ""): ["Quick, friendly, spot on.", "Best service I have had in years.", ""],
 }
+#: The weights of the scores from 0 to 10 at most desks, and at the desk with unhappy customers.
 _USUAL = (1, 1, 1, 1, 2, 3, 4, 10, 16, 24, 22)
 _WEAK = (6, 6, 7, 7, 6, 6, 6, 8, 7, 5, 3)
-#: A time of an answer; broken lines have none, or none that is a time.
+#: The time of an answer. Some broken lines do not have it.
 _ANSWERED = re.compile(rb'"responded_at": "(\d{4}-[^"]+[+-]\d\d:\d\d)"')
-#: The shipped answers are given within so long: younger than alerts.max_age_days.
+#: The time between the oldest and the newest of the shipped answers. It is shorter than alerts.max_age_days.
 _SPAN = timedelta(days=13)
 
 _WEAK_DESK = ("fr", "lyon", "delivery")
@@ -84,29 +85,30 @@ def _comment(rng: random.Random, language: str, score: int, desk: str) -> str:
 
 
 def one(rng: random.Random, score: int, when: datetime) -> bytes:
-    """Return one answer with this score, of a customer who has not answered before and whose name nobody else has."""
-    made = response(rng, rng.randrange(10**6, 10**9), when)
-    language = made["language"]
-    named = {"response_id": f"sample-{rng.randrange(10**12)}", "customer_id": f"sample-{rng.randrange(10**12)}"}
-    said = {
+    """Return one answer with this score. Its customer is a new one, with a name that no other sample has."""
+    answer = response(rng, rng.randrange(10**6, 10**9), when)
+    language = answer["language"]
+    changed = {
+        "response_id": f"sample-{rng.randrange(10**12)}",
+        "customer_id": f"sample-{rng.randrange(10**12)}",
         "score": score,
-        "comment": _comment(rng, language, score, made["segment"][2]) or None,
+        "comment": _comment(rng, language, score, answer["segment"][2]) or None,
         "survey_id": "sample",
-        "customer": made["customer"] | {"name": rng.choice(_OWN_NAMES[language])},
+        "customer": answer["customer"] | {"name": rng.choice(_OWN_NAMES[language])},
     }
-    return json.dumps({**made, **named, **said}, ensure_ascii=False).encode()
+    return json.dumps({**answer, **changed}, ensure_ascii=False).encode()
 
 
 def described(value: bytes) -> str:
-    """Return who gave a sample answer, which one, and where: what its alert and its mail will name."""
-    made = json.loads(value)
-    return f"{made['customer']['name']}, score {made['score']}, {SEPARATOR.join(made['segment'])}"
+    """Return the customer's name, the score and the segment of a sample answer, which its alert and mail will show."""
+    answer = json.loads(value)
+    return f"{answer['customer']['name']}, score {answer['score']}, {SEPARATOR.join(answer['segment'])}"
 
 
 def shipped(now: datetime) -> list[bytes]:
-    """Return the shipped lines, dated as if the newest had been answered just now and all within the last days.
+    """Return the lines of FILE with new times: the newest answer is given now, and the others in the 13 days before.
 
-    The file's own times are of 2025, and an answer as old as that raises no alert.
+    The times in the file are of 2025, and so old an answer would raise no alert.
     """
     values = lines(FILE)
     times = [datetime.fromisoformat(found[1].decode()) for value in values for found in _ANSWERED.finditer(value)]
@@ -120,7 +122,7 @@ def shipped(now: datetime) -> list[bytes]:
 
 
 def endless(rng: random.Random, start: int, now: Callable[[], datetime]) -> Iterator[bytes]:
-    """Return responses without end, each answered at `now()`; one in forty is broken or sent twice."""
+    """Yield responses without end, each with the time `now()`. One in forty is broken or a repeat."""
     number = start
     last = b""
     while True:

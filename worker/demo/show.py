@@ -1,4 +1,4 @@
-"""`make demo`: set the environment up, publish, and show; live until Ctrl-C, or once with a result."""
+"""`make demo`: it publishes responses and shows what happens, live until Ctrl-C, or once with a result."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from worker.cancelling import cancel_all
 from worker.demo import samples
 from worker.demo.environment import Environment, set_up
 from worker.demo.spectator import Seen, Spectator
-from worker.demo.view import LATEST_MAILS, Happened, dashboard
+from worker.demo.view import LATEST_MAILS, Snapshot, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
 from worker.flow import events
@@ -34,37 +34,35 @@ from worker.settings import Settings
 
 _FRAMES_PER_SECOND = 4
 _POLL_SECONDS = 0.05
+#: How long `--once` waits before each line about its progress, in seconds.
 _SILENT_SECONDS = 2.0
-#: How long the last picture is waited for, after Ctrl-C.
+#: How long the demo waits for its last picture to be complete after Ctrl-C, in seconds.
 _LAST_SECONDS = 2.0
-#: A line to type is at most this long, where what it names lets it.
+#: The longest line that a user is asked to type, if the names in it allow that.
 _HINT_COLUMNS = 78
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the demo is asked for. `path`: the responses to publish, None for samples; `rate`: how many a second.
+class Options:
+    """The options of the demo."""
 
-    `kafka`: host:port of a Kafka that is there already, None for an embedded one; `mails`: a folder for the mails.
-    """
-
-    path: Path | None = None
-    rate: float = 4.0
-    kafka: str | None = None
-    mails: Path | None = None
+    path: Path | None = None  # the file with the responses to publish; None for samples
+    rate: float = 4.0  # responses per second
+    kafka: str | None = None  # host:port of a running Kafka; None for an embedded one
+    mails: Path | None = None  # the folder to which mails are written
     as_json: bool = False
-    started: list[str] = field(default_factory=list)  # what the demo started by itself, in that order
+    started: list[str] = field(default_factory=list)  # the parts that the demo has started itself, in order
 
 
-def main(asked: Asked, *, once: bool) -> int:
+def main(options: Options, *, once: bool) -> int:
     """Run the demo; return the exit code."""
     logs.configure("CRITICAL")
-    screen = Console(stderr=asked.as_json)
-    play = _once(screen, asked) if once else _live(screen, asked)
+    screen = Console(stderr=options.as_json)
+    play = _once(screen, options) if once else _live(screen, options)
     try:
-        asyncio.run(_until_asked(play))
+        asyncio.run(_until_signal(play))
     except asyncio.CancelledError:
-        screen.print(_ending(asked.started))
+        screen.print(_ending(options.started))
     except (EmbeddedError, WorkerError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1
@@ -72,7 +70,7 @@ def main(asked: Asked, *, once: bool) -> int:
 
 
 def _ending(started: list[str]) -> str:
-    """Return the last line after Ctrl-C: it names only what the demo had started."""
+    """Return the last line after Ctrl-C, which names only the parts that the demo had started."""
     if not started:
         return "stopped"
     *others, last = started
@@ -80,10 +78,10 @@ def _ending(started: list[str]) -> str:
     return f"stopped; {names} {verb} gone"
 
 
-async def _until_asked(play: Coroutine[Any, Any, None]) -> None:
-    """Play until SIGINT or SIGTERM, which cancel this task; a second one ends the process at once.
+async def _until_signal(play: Coroutine[Any, Any, None]) -> None:
+    """Await `play` until SIGINT or SIGTERM cancels this task. A second signal ends the process at once.
 
-    Both are heard also where they were ignored, as a shell has it for what it starts in the background.
+    A shell lets programs in the background ignore SIGINT. Here both signals work nevertheless.
     """
     loop, playing = asyncio.get_running_loop(), asyncio.current_task()
     assert playing is not None
@@ -100,14 +98,14 @@ async def _until_asked(play: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _set_up(screen: Console, asked: Asked) -> AsyncIterator[tuple[Environment, Spectator]]:
-    """Set the environment up and say what is being done: in one moving line on a terminal, elsewhere in a line each."""
+async def _set_up(screen: Console, options: Options) -> AsyncIterator[tuple[Environment, Spectator]]:
+    """Set the environment up, and show each step: on a terminal in one line that changes, elsewhere in a line each."""
     began = time.monotonic()
     with contextlib.ExitStack() as showing:
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
-        async with set_up(say, asked.started, asked.kafka, asked.mails) as environment:
+        async with set_up(say, options.started, options.kafka, options.mails) as environment:
             spectator = Spectator(environment.settings)
             await spectator.start()
             showing.close()
@@ -118,9 +116,9 @@ async def _set_up(screen: Console, asked: Asked) -> AsyncIterator[tuple[Environm
                 await spectator.stop()
 
 
-async def _once(screen: Console, asked: Asked) -> None:
-    values = samples.shipped(datetime.now().astimezone()) if asked.path is None else lines(asked.path)
-    async with _set_up(screen, asked) as (environment, spectator):
+async def _once(screen: Console, options: Options) -> None:
+    values = samples.shipped(datetime.now().astimezone()) if options.path is None else lines(options.path)
+    async with _set_up(screen, options) as (environment, spectator):
         failing = asyncio.create_task(environment.worker.failure())
         playing = asyncio.create_task(_publish_and_settle(screen, environment, values))
         done, _ = await asyncio.wait([failing, playing], return_when=asyncio.FIRST_COMPLETED)
@@ -130,41 +128,41 @@ async def _once(screen: Console, asked: Asked) -> None:
             task.result()
         await spectator.catch_up()
         result = spectator.seen.result(len(values), environment.inbox.accepted)
-        if not asked.as_json:
-            screen.print(dashboard(_happened(environment, spectator, len(values)), width=screen.width))
+        if not options.as_json:
+            screen.print(dashboard(_snapshot(environment, spectator, len(values)), width=screen.width))
             for reason, number in sorted(spectator.seen.reasons.items()):
                 screen.print(f"  {number:>5} dead letter{'' if number == 1 else 's'}: {reason}")
             if spectator.seen.too_old:
                 answers = logs.counted(spectator.seen.too_old, "unhappy answer")
                 screen.print(f"  {answers} raised no alert, being older than alerts.max_age_days")
-    if asked.as_json:
+    if options.as_json:
         print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
 async def _publish_and_settle(screen: Console, environment: Environment, values: list[bytes]) -> None:
-    """Publish, and wait until everything that follows has happened, saying now and then how far it is."""
+    """Publish, and wait until everything is processed and delivered. Show the progress from time to time."""
     settings = environment.settings
     topic = topic_name(settings.topic_prefix, events.RESPONSES)
     published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
     screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
-    said = time.monotonic()
+    shown_at = time.monotonic()
     while (waiting := await environment.progress.waiting()) != 0:
-        if waiting is not None and time.monotonic() - said > _SILENT_SECONDS:
+        if waiting is not None and time.monotonic() - shown_at > _SILENT_SECONDS:
             screen.print(f"{waiting:,} on their way, {environment.inbox.accepted:,} mails arrived", style="dim")
-            said = time.monotonic()
+            shown_at = time.monotonic()
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _happened(environment: Environment, spectator: Spectator, published: int) -> Happened:
+def _snapshot(environment: Environment, spectator: Spectator, published: int) -> Snapshot:
     inbox, seen = environment.inbox, spectator.seen
     latest = [mail.message for mail in inbox.mails[-LATEST_MAILS:]]
-    # What somebody publishes from another terminal counts as well, as soon as it is decided.
-    return Happened(seen, max(published, seen.records.total()), latest, inbox.accepted)
+    # Records that are published from another terminal count as well, once they are decided.
+    return Snapshot(seen, max(published, seen.records.total()), latest, inbox.accepted)
 
 
-async def _live(screen: Console, asked: Asked) -> None:
-    async with _set_up(screen, asked) as (environment, spectator):
-        published = Published(asked.path, asked.rate)
+async def _live(screen: Console, options: Options) -> None:
+    async with _set_up(screen, options) as (environment, spectator):
+        published = Published(options.path, options.rate)
         settings = environment.settings
         topic = topic_name(settings.topic_prefix, events.RESPONSES)
         publishing = asyncio.create_task(publish(settings.kafka, topic, published))
@@ -179,7 +177,7 @@ async def _live(screen: Console, asked: Asked) -> None:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
-                    tasks.remove(task)  # a file that was published to its end: the picture stays
+                    tasks.remove(task)  # the whole file is published; the picture stays
         except asyncio.CancelledError:
             publishing.cancel()
             await asyncio.wait([publishing])
@@ -190,7 +188,10 @@ async def _live(screen: Console, asked: Asked) -> None:
 
 
 async def _until_complete(environment: Environment, seen: Seen, published: "Published") -> None:
-    """Wait until everything published is decided, counted and mailed, but not for long: the picture says what lacks."""
+    """Wait until every published record is decided, counted and mailed; at most for _LAST_SECONDS.
+
+    The picture shows what is missing then.
+    """
     until = time.monotonic() + _LAST_SECONDS
     while time.monotonic() < until:
         decided = seen.records.total() >= published.count
@@ -200,7 +201,7 @@ async def _until_complete(environment: Environment, seen: Seen, published: "Publ
 
 
 class Published(AsyncIterator[bytes]):
-    """Values at a pace of `rate` per second: a file's lines, or samples without end."""
+    """The values to publish, `rate` per second: the lines of a file, or samples without end."""
 
     def __init__(self, path: Path | None, rate: float) -> None:
         self.count = 0
@@ -213,7 +214,7 @@ class Published(AsyncIterator[bytes]):
             self._values = samples.endless(rng, int(time.time()), lambda: datetime.now().astimezone())
 
     async def __anext__(self) -> bytes:
-        """Return the next value when it is time."""
+        """Return the next value when it is due."""
         value = next(self._values, None)
         if value is None:
             raise StopAsyncIteration
@@ -223,14 +224,14 @@ class Published(AsyncIterator[bytes]):
 
 
 def _call() -> str:
-    """Return how the user calls the worker in this directory."""
+    """Return the command by which the user calls the worker in this directory."""
     python = Path(sys.executable)
     named = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return f"{shlex.quote(str(named))} -m worker"
 
 
 def _hints(settings: Settings) -> list[str]:
-    """Return what to type in another terminal, to take part."""
+    """Return lines that say what to type in another terminal to take part."""
     prefix = [] if settings.topic_prefix == "nps" else [f"  export NPS_TOPIC_PREFIX={settings.topic_prefix}"]
     publishing, also = f"  {_call()} publish --sample 2", "  (or: scores, dead-letters)"
     return [
@@ -242,7 +243,7 @@ def _hints(settings: Settings) -> list[str]:
 
 
 async def _show(screen: Console, environment: Environment, spectator: Spectator, published: Published) -> None:
-    """Show the picture until cancelled: moving on a terminal, a line per alert elsewhere."""
+    """Show what happens until cancelled: on a terminal as a changing picture, elsewhere as a line for each alert."""
     inbox, seen, hints = environment.inbox, spectator.seen, _hints(environment.settings)
     if not screen.is_terminal:
         shown = 0
@@ -256,12 +257,12 @@ async def _show(screen: Console, environment: Environment, spectator: Spectator,
     with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
 
         def draw(below: Sequence[str]) -> None:
-            happened = _happened(environment, spectator, published.count)
-            live.update(dashboard(happened, below, call=_call(), width=screen.width, height=screen.height - 1))
+            snapshot = _snapshot(environment, spectator, published.count)
+            live.update(dashboard(snapshot, below, call=_call(), width=screen.width, height=screen.height - 1))
 
         try:
             while True:
                 draw(hints)
                 await asyncio.sleep(1 / _FRAMES_PER_SECOND)
         finally:
-            draw(())  # the last picture is complete, and nobody can take part any more
+            draw(())  # the last picture has no hints, since nobody can take part any more

@@ -1,4 +1,4 @@
-"""The spectator: reads what the worker publishes, as any receiver would, and keeps count by id."""
+"""The spectator: it reads what the worker publishes, as any receiver could, and counts each event once by its id."""
 
 import asyncio
 import json
@@ -19,31 +19,28 @@ from worker.settings import Settings
 _WATCHED = (events.DECISIONS, events.ALERTS, events.INVITATIONS, events.DEAD_LETTERS, events.SCORES)
 _LATEST_ALERTS = 8
 _ANSWERS = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
-#: Beside the outcomes of decisions.
+#: The name of dead letters among the outcomes of decisions.
 DEAD_LETTER = "dead_letter"
-#: Outcomes after which fewer answers count than were accepted.
+#: Outcomes by which an accepted answer does not count any more.
 _TAKEN_AWAY = {Outcome.FORGOTTEN, Outcome.MOVED, Outcome.ERASED, Outcome.DOUBLE_CLICK, Outcome.SUSPECT_SCANNER}
 _DROPPED = {Outcome.DUPLICATE, Outcome.SUPERSEDED}
 
 
 @dataclass
 class Seen:
-    """What was seen so far; by id, so that a repeat counts once. `answers`: whether each is counted, by response.
+    """The events that were read so far, by their ids, so that a repeat counts once."""
 
-    `too_old`: how many decisions raised no alert for an answer that is older than `alerts.max_age_days`.
-    """
-
-    outcomes: dict[str, str] = field(default_factory=dict)
-    answers: dict[str, bool] = field(default_factory=dict)
-    too_old: int = 0
-    dead_letters: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)  # by the decision's id
+    answers: dict[str, bool] = field(default_factory=dict)  # whether an answer is counted, by the response's id
+    too_old: int = 0  # decisions without an alert, because the answer is older than `alerts.max_age_days`
+    dead_letters: dict[str, str] = field(default_factory=dict)  # their reasons, by the dead letter's id
     alerts: set[str] = field(default_factory=set)
     invitations: set[str] = field(default_factory=set)
-    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
-    latest: deque[Notice] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # the latest event of each segment
+    latest: deque[Notice] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))  # the newest first
 
     def take(self, topic: str, value: bytes | None) -> None:
-        """Take in one record's value; a null erases and is not counted."""
+        """Add one record's value. A null value erases something, and is not counted."""
         if value is None:
             return
         event = json.loads(value)
@@ -53,10 +50,10 @@ class Seen:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
         elif topic == events.ALERTS:
-            told = notice_in(value)
-            self.latest.appendleft(told)
-            if isinstance(told, Alert):
-                self.alerts.add(told.alert_id)
+            notice = notice_in(value)
+            self.latest.appendleft(notice)
+            if isinstance(notice, Alert):
+                self.alerts.add(notice.alert_id)
         elif topic == events.INVITATIONS:
             self.invitations.add(event["invitation_id"])
         elif topic == events.DEAD_LETTERS:
@@ -66,18 +63,18 @@ class Seen:
 
     @property
     def records(self) -> Counter[str]:
-        """What became of the records that were published: outcomes, and dead letters. It adds up to their number."""
+        """The numbers of published records by outcome, dead letters included. Their sum is the number of records."""
         return Counter(self.outcomes.values()) + Counter({DEAD_LETTER: len(self.dead_letters)})
 
     @property
     def counted(self) -> int:
-        """How many answers the scores of everything together count."""
+        """How many answers the scores of the root segment count."""
         total: int = self.scores[""]["windows"]["all"]["n"] if "" in self.scores else 0
         return total
 
     @property
     def being_counted(self) -> int:
-        """How many accepted answers the scores do not count yet; 0 where some may have been taken away for good."""
+        """How many accepted answers the scores do not count yet; 0 if some may never be counted any more."""
         if not _TAKEN_AWAY.isdisjoint(self.outcomes.values()):
             return 0
         return max(0, sum(self.answers.values()) - self.counted)
@@ -117,7 +114,7 @@ class Seen:
 
 
 class Spectator:
-    """Follows the public topics from their beginning."""
+    """Reads the public topics from their beginning."""
 
     def __init__(self, settings: Settings) -> None:
         self.seen = Seen()
@@ -129,7 +126,7 @@ class Spectator:
         """Connect."""
         await self._consumer.start()
         for name in self._topics:
-            # Before this the client may know nothing of the topic.
+            # Until then the client may not know the topic.
             await self._consumer._client._wait_on_metadata(name)
             for partition in self._consumer.partitions_for_topic(name) or ():
                 self._places.append(TopicPartition(name, partition))
@@ -145,7 +142,7 @@ class Spectator:
             await self._read(timeout_ms=200)
 
     async def catch_up(self) -> None:
-        """Read what is there now."""
+        """Read all records that are there now."""
         ends = await self._consumer.end_offsets(self._places)
         while any([await self._consumer.position(place) < ends[place] for place in self._places]):
             await self._read(timeout_ms=100)

@@ -1,7 +1,7 @@
-"""What the terminal shows: counts, the latest alerts, the mails that arrived, the tree of segments with its scores.
+"""What the terminal shows: counts, the latest alerts, the mails that arrived, and the tree of segments with its scores.
 
-What somebody must act on comes first. A live picture is as high as the terminal: each part has its share of the lines,
-and what does not fit is counted.
+A live picture is as high as the terminal. Each part has its share of the lines, and the number of entries that do not
+fit is shown.
 """
 
 from collections.abc import Sequence
@@ -23,35 +23,37 @@ from worker.logs import counted
 from worker.notify.notice import Notice
 
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
+#: The columns of a bar.
 _BAR = 20
+#: The lowest NPS that is shown in green, and in yellow.
 _GOOD, _FAIR = 30, 0
 _LATEST_ALERTS, LATEST_MAILS = 8, 4
 #: The lines of a panel's border.
-_BORDER = 2
-#: The columns of its border, with the blanks beside.
-_FRAME = 4
-#: The columns of a severity, an action, a score, and the blanks between all columns: "critical withdrawn 10".
+_BORDER_LINES = 2
+#: The columns of a panel's border, with the spaces inside it.
+_BORDER_COLUMNS = 4
+#: The columns of a severity, an action and a score, with the spaces between all columns: "critical withdrawn 10".
 _SHORT_COLUMNS = 24
-#: The fewest lines of alerts, mails and segments that are worth a panel, and the share of alerts in what there is.
+#: The fewest lines of alerts, of mails and of segments in a panel.
 _FEWEST = 2
-#: What is counted in a plural; the other outcomes are adjectives.
+#: The words that are counted in the plural; the other outcomes are adjectives.
 _NOUNS = {DEAD_LETTER.replace("_", " "), "alert", "invitation", "mail"}
-#: A terminal that is narrower has no room for bars.
+#: The fewest columns of a terminal that shows bars.
 _NARROW = 70
 
 
 @dataclass(frozen=True)
-class Happened:
-    """What is shown: what was seen on Kafka, how many records were published, and which mails arrived."""
+class Snapshot:
+    """What a picture shows."""
 
     seen: Seen
-    published: int
-    mails: Sequence[EmailMessage]
-    emails: int
+    published: int  # the number of published records
+    mails: Sequence[EmailMessage]  # the latest mails that arrived
+    emails: int  # the number of all mails that arrived
 
 
 class _Lines(NamedTuple):
-    """How many lines each part has."""
+    """The number of lines of each part."""
 
     alerts: int
     mails: int
@@ -59,27 +61,27 @@ class _Lines(NamedTuple):
 
 
 def dashboard(
-    happened: Happened,
+    snapshot: Snapshot,
     hints: Sequence[str] = (),
     *,
     call: str = "python -m worker",
     width: int = 100,
     height: int | None = None,
 ) -> RenderableType:
-    """Return the whole picture; without a `height` everything is shown.
+    """Return the whole picture. Without a `height` it shows everything.
 
-    `hints` are lines below it, which are never cut; `call` is how this user calls the worker.
+    `hints` are lines below it, which are never cut; `call` is the command by which this user calls the worker.
     """
-    counts = _counts(happened)
+    counts = _counts(snapshot)
     used = sum(_height(line, width) for line in counts)
     hinted = sum(_height(Text(hint), width) for hint in hints)
-    if height is not None and height - used - hinted < 3 * (_BORDER + _FEWEST):
+    if height is not None and height - used - hinted < 3 * (_BORDER_LINES + _FEWEST):
         hints, hinted = (), 0
     lines = _shares(height, used + hinted)
     parts = [
-        (_alerts(happened.seen.latest, lines.alerts, width), "latest alerts"),
-        (_mails(happened.mails, lines.mails), "inbox of support@example.com"),
-        (_tree(happened.seen, lines.segments, call, width), "NPS by segment, all time"),
+        (_alerts(snapshot.seen.latest, lines.alerts, width), "latest alerts"),
+        (_mails(snapshot.mails, lines.mails), "inbox of support@example.com"),
+        (_tree(snapshot.seen, lines.segments, call, width), "NPS by segment, all time"),
     ]
     panels = (Panel(part, title=title, title_align="left", border_style="dim") for part, title in parts)
     below = (Text(hint, style="dim") for hint in hints)
@@ -87,9 +89,10 @@ def dashboard(
 
 
 def _shares(height: int | None, used: int) -> _Lines:
+    """Share the lines of a terminal out; `used` are taken by the counts and the hints."""
     if height is None:
         return _Lines(_LATEST_ALERTS, LATEST_MAILS, 1_000_000)
-    left = height - used - 3 * _BORDER
+    left = height - used - 3 * _BORDER_LINES
     alerts = min(_LATEST_ALERTS, max(_FEWEST, left // 3))
     mails = min(LATEST_MAILS, max(_FEWEST, left // 4))
     return _Lines(alerts, mails, max(_FEWEST, left - alerts - mails))
@@ -99,15 +102,15 @@ def _height(text: Text, width: int) -> int:
     return len(text.wrap(Console(width=width), width))
 
 
-def _counts(happened: Happened) -> list[Text]:
-    """Return what became of everything that was published, and what came of that."""
-    seen = happened.seen
+def _counts(snapshot: Snapshot) -> list[Text]:
+    """Return two lines: the outcomes of the published records, and what followed from them."""
+    seen = snapshot.seen
     became = {outcome.replace("_", " "): count for outcome, count in seen.records.most_common()}
-    caused = {"alert": len(seen.alerts), "invitation": len(seen.invitations), "mail": happened.emails}
+    caused = {"alert": len(seen.alerts), "invitation": len(seen.invitations), "mail": snapshot.emails}
     follows = f", {seen.being_counted:,} being counted" if seen.being_counted else ""
     left_out = f", {seen.tests:,} test left out" if seen.tests else ""
     return [
-        _numbers(f"{happened.published:,} published: ", became),
+        _numbers(f"{snapshot.published:,} published: ", became),
         _numbers("", caused) + Text(f"   {counted(seen.counted, 'answer')} counted{follows}{left_out}", style="dim"),
     ]
 
@@ -122,7 +125,7 @@ def _numbers(title: str, numbers: dict[str, int]) -> Text:
 
 
 def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
-    """Return the tree in its order; where it has more lines than there are, the worst of it by their full paths."""
+    """Return the tree of segments. If it does not fit `lines`, return the segments with the lowest NPS instead."""
     windows = {path: scores["windows"]["all"] for path, scores in seen.scores.items() if survey_of(path) is None}
     known = {path: window for path, window in windows.items() if window["nps"] is not None}
     if not known:
@@ -130,7 +133,7 @@ def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
     with_bars = width >= _NARROW
     table = Table.grid(padding=(0, 2))
     for column in ("name", "nps", *(["bar"] if with_bars else []), "interval", "n"):
-        # Where there is too little room, rich shortens the columns that may wrap first: names, but no figures.
+        # If there is too little room, rich shortens columns that may wrap first: the names, and not the figures.
         table.add_column(justify="right" if column in {"nps", "n"} else "left", no_wrap=column != "name")
     if len(known) <= lines:
         for path in sorted(known, key=lambda path: path.split(SEPARATOR) if path else []):
@@ -145,7 +148,7 @@ def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
         _add(table, path, known[path], with_bars=with_bars)
     more = len(known) - len(shown) - ("" in known)
     rest = f"the lowest first, and {more:,} more: {call} scores --tree"
-    if len(rest) > width - _FRAME:
+    if len(rest) > width - _BORDER_COLUMNS:
         rest = f"and {more:,} more: scores --tree"
     return Group(table, Text(rest, style="dim", no_wrap=True, overflow="ellipsis"))
 
@@ -170,7 +173,7 @@ def _colour(nps: float) -> str:
 
 
 def _bar(nps: float) -> Text:
-    """Return a bar from the middle: to the right above zero, to the left below."""
+    """Return a bar that begins in the middle, and goes to the right above zero, and to the left below."""
     half = _BAR // 2
     length = max(1, round(abs(nps) / 100 * half))
     left = "━" * length if nps < 0 else ""
@@ -180,28 +183,29 @@ def _bar(nps: float) -> Text:
 
 def _alerts(latest: Sequence[Notice], lines: int, width: int) -> RenderableType:
     table = Table.grid(padding=(0, 1), expand=True)
-    # Where an id or a path is long, rich would also cut the short columns.
-    longest = max(_FEWEST, (width - _FRAME - _SHORT_COLUMNS) // 2)
-    for column in ("severity", "action", "score", "who", "segment", "said"):
+    # If an id or a path is long, rich would also cut the short columns.
+    longest = max(_FEWEST, (width - _BORDER_COLUMNS - _SHORT_COLUMNS) // 2)
+    for column in ("severity", "action", "score", "customer", "segment", "text"):
         table.add_column(
             no_wrap=True,
             overflow="ellipsis",
-            ratio=1 if column == "said" else None,
-            max_width=longest if column in {"who", "segment"} else None,
+            ratio=1 if column == "text" else None,
+            max_width=longest if column in {"customer", "segment"} else None,
         )
-    for told in list(latest)[:lines]:
-        score, who, said = "", "", told.summary
-        if isinstance(told, Alert):
+    for notice in list(latest)[:lines]:
+        score, customer, text = "", "", notice.summary
+        if isinstance(notice, Alert):
             # The id of an anonymous answer is long, and names nobody.
-            customer_id = "anonymous" if told.customer_id.startswith(ANONYMOUS) else told.customer_id
-            score, who, said = str(told.score), told.customer.name or customer_id, told.comment or ""
+            customer_id = "anonymous" if notice.customer_id.startswith(ANONYMOUS) else notice.customer_id
+            score, text = str(notice.score), notice.comment or ""
+            customer = notice.customer.name or customer_id
         table.add_row(
-            Text(told.severity, style=_SEVERITY_STYLES[told.severity]),
-            Text(told.action, style="dim"),
+            Text(notice.severity, style=_SEVERITY_STYLES[notice.severity]),
+            Text(notice.action, style="dim"),
             Text(score, style="bold"),
-            Text(clean(who)),
-            Text(clean(told.segment), style="cyan"),
-            Text(" ".join(clean(said).split()), style="italic"),
+            Text(clean(customer)),
+            Text(clean(notice.segment), style="cyan"),
+            Text(" ".join(clean(text).split()), style="italic"),
         )
     return table if table.row_count else Text("nobody is unhappy yet", style="dim")
 

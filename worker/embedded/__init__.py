@@ -4,4 +4,4 @@ from worker.errors import WorkerError
 
 
 class EmbeddedError(WorkerError):
-    """The embedded Kafka could not be fetched, started or reached; the text ends with what its log said last."""
+    """The embedded Kafka could not be fetched, started or reached. The text ends with the last lines of its log."""

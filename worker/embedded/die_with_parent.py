@@ -1,11 +1,11 @@
 """`python die_with_parent.py PARENT COMMAND…`: become COMMAND, and be killed when the process PARENT has ended.
 
-COMMAND begins with the default reactions to SIGINT and SIGTERM. A parent that was started in the background or by
-`nohup` may ignore SIGINT, and a child would inherit that: nobody could interrupt it.
+COMMAND begins with the default handlers of SIGINT and SIGTERM. A parent that was started in the background or by
+`nohup` may ignore SIGINT; its child would inherit that, and could not be interrupted.
 
-Run as a file by kafka.py. On Linux the kernel sees to it (PR_SET_PDEATHSIG survives exec); elsewhere COMMAND is only
-started, and outlives a parent that was killed with SIGKILL. A `preexec_fn` would do the same, but it runs Python
-between fork and exec of a process with threads.
+kafka.py runs this file as a program. On Linux the kernel kills COMMAND (PR_SET_PDEATHSIG survives exec). On other
+systems COMMAND is only started, and outlives a parent that was killed with SIGKILL. A `preexec_fn` would do the same,
+but it would run Python between fork and exec in a process with threads.
 """
 
 import ctypes
@@ -17,12 +17,12 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def dying_with_parent(*command: str) -> list[str]:
-    """Return the command that starts `command` as a child of this process that does not outlive it."""
+    """Return the command that starts `command` as a child of this process and kills it when this process has ended."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Tie this process to `parent` and replace it by `command`. Raises OSError if either is refused."""
+    """Let this process be killed when `parent` ends, and replace it by `command`. Raise OSError if either fails."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:

