@@ -9,7 +9,7 @@ def test_without_an_outage_all_hands_are_free() -> None:
     outage = Outage()
 
     assert outage.until is None
-    assert outage.hands(4, now=0) == 4
+    assert outage.limit(4, now=0) == 4
 
 
 def test_in_an_outage_one_mail_is_tried_when_the_wait_is_over() -> None:
@@ -17,7 +17,7 @@ def test_in_an_outage_one_mail_is_tried_when_the_wait_is_over() -> None:
     outage.begins(now=0)
 
     assert SECOND == outage.until
-    assert [0, 1] == [outage.hands(4, now) for now in (SECOND - 1, SECOND)]
+    assert [0, 1] == [outage.limit(4, now) for now in (SECOND - 1, SECOND)]
 
 
 def test_the_waits_double_up_to_half_a_minute() -> None:
@@ -45,7 +45,7 @@ def test_it_ends_once_and_the_next_one_begins_anew() -> None:
     outage.begins(SECOND)
 
     assert [True, False] == [outage.ends(accepted=False), outage.ends(accepted=False)]
-    assert outage.hands(4, now=SECOND) == 4
+    assert outage.limit(4, now=SECOND) == 4
     outage.begins(2 * SECOND)
     assert 3 * SECOND == outage.until
 
@@ -72,7 +72,7 @@ def test_the_same_refusal_of_three_mails_with_no_success_between_is_everybodys()
     refusals = Refusals()
 
     found = [refusals.refused(mail, "smtp_554") for mail in ("a", "b", "b", "c", "d")]
-    assert [Refusal.IN_DOUBT] * 3 + [Refusal.EVERYBODY] * 2 == found
+    assert [Refusal.IN_DOUBT] * 3 + [Refusal.OUTAGE] * 2 == found
     assert refusals.accepted("d") == ["a", "b", "c"]
     assert refusals.refused("e", "smtp_554") is Refusal.IN_DOUBT
 

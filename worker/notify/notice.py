@@ -1,4 +1,4 @@
-"""What a record of the alerts topic is: an alert or an incident. Pure."""
+"""Notices: the alerts and incidents that the records of the alerts topic hold. Pure."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -17,26 +17,26 @@ from worker.flow.timestamps import DAY, LATEST, to_ms
 
 Notice = Alert | Incident
 
-#: In bytes; a path of eight names takes less.
+#: The longest key, in bytes. A path of eight names is shorter.
 _LONGEST_KEY = 4_000
-#: In bytes. It must fit a record of Kafka's default largest size once more, with what a row adds.
+#: The largest value, in bytes. Together with what a row adds, it fits a record of Kafka's default largest size.
 _LARGEST = 1_000_000
-#: A row's integers have 64 bits (msgpack), one of them for the sign.
+#: The largest integer: a row has signed integers of 64 bits (msgpack).
 _LARGEST_INTEGER = 2**63 - 1
-#: NPS and its changes are at most 200, and no segment has more answers than this to be expected. A mail's subject says
-#: such numbers in full.
+#: The largest number with a fraction. An NPS and its change are at most 200, and no segment expects more answers than
+#: this. The subject of a mail shows such a number in full.
 _LARGEST_FIGURE = 1e9
 
 
 def _with_times(notice: Notice) -> Notice:
-    """Return it; raise ValueError if a mail cannot say one of its times in every time zone."""
+    """Return the notice; raise ValueError if a mail cannot show one of its times in every time zone."""
     if not all(0 <= to_ms(when) <= LATEST - DAY for when in _times(notice)):
         raise ValueError("has a time before 1970, or at the end of all time")
     return notice
 
 
 def _with_numbers(notice: Notice) -> Notice:
-    """Return it; raise ValueError if one of its numbers, at any depth, fits no row or no subject."""
+    """Return the notice; raise ValueError if one of its numbers, at any depth, does not fit a row or a subject."""
     for number in _numbers(notice.model_dump()):
         if not abs(number) <= (_LARGEST_INTEGER if isinstance(number, int) else _LARGEST_FIGURE):
             raise ValueError("has a number that is too large")
@@ -74,9 +74,9 @@ class _Kind(BaseModel):
 
 
 def check_record(record: Record) -> None:
-    """Raise Rejected for what could not be kept in a mailbox, whoever wrote it."""
+    """Raise Rejected if a record's key or size does not fit a mailbox. Its writer may be another program."""
     key = record.key or b""
-    # Rows have keys of their own with these (mailbox.py, rows.py).
+    # The keys of other rows have these characters (mailbox.py, rows.py).
     if b"\x00" in key or key.startswith(b"\x01") or len(key) > _LONGEST_KEY:
         raise Rejected(Reason.WRONG_TYPE, "key: is no customer's id and no segment's path")
     if (size := len(record.value or b"")) > _LARGEST:
@@ -84,9 +84,10 @@ def check_record(record: Record) -> None:
 
 
 def notice_in(value: bytes, event_type: bytes | None = None) -> Notice:
-    """Return the event that a value is, by its type, which is in the header `ce_type`; without one, by its kind.
+    """Return the alert or incident of a record's value. `event_type` is the header `ce_type`.
 
-    Raise ValidationError if it is neither an alert nor an incident, or one that no mail could tell of.
+    Without a known type, the event's kind decides. Raise ValidationError if the value is neither an alert nor an
+    incident, or if a mail could not show its times or numbers.
     """
     return (_BY_TYPE.get(event_type or b"") or _by_kind(value)).validate_json(value)
 
@@ -95,4 +96,4 @@ def _by_kind(value: bytes) -> TypeAdapter[Notice]:
     try:
         return _BY_KIND.get(_Kind.model_validate_json(value).kind, _ALERT)
     except ValidationError:
-        return _ALERT  # it is none, as whoever reads it as one will find
+        return _ALERT  # the value is not an alert either, so its validation will fail

@@ -1,24 +1,27 @@
-"""An outage of the mail server: nobody's mail is to blame, so none of them waits for long.
+"""Outages of a mail server. An outage is not the fault of any mail, so no mail gets a long wait because of it.
 
-While it lasts, one mail at a time is tried now and then, in case the server is back; then everything that is due goes
-out at once. (Release It!'s circuit breaker, 2nd edition, chapter 5; Postfix calls such a destination dead.)
+During an outage, one mail at a time is tried from time to time. Once the server can be used again, all mails that are
+due are sent at once. (This is the circuit breaker of "Release It!", 2nd edition, chapter 5. Postfix calls such a
+destination dead.)
 
-A server that refuses every mail for good ("relay access denied") is out as well, though each single reply is about one
-mail. So such a reply is not believed until the server has accepted another mail since: `Refusals`.
+A server that refuses every mail permanently ("relay access denied") has an outage too, although each reply is about a
+single mail. So a permanent refusal only counts once the server has accepted another mail afterwards: `Refusals`.
 """
 
 from collections import defaultdict
 from collections.abc import Hashable
 from enum import Enum, auto
 
+#: The first and the longest wait before the server is tried again, in ms. Each wait is twice as long as the last one.
 _FIRST_MS = 1_000
 _LONGEST_MS = 30_000
-#: So many different mails, refused for good with the same reply and with no success between, are everybody's fate.
-_EVERYBODY = 3
+#: If this many different mails were refused permanently with the same reply, and no mail was accepted in between, the
+#: server refuses every mail.
+_EVERY_MAIL = 3
 
 
 class Outage:
-    """Whether there is one, and when the server is tried next. Times in ms, of a clock that only moves forward."""
+    """Whether a server has an outage, and when it is tried next. Times are in ms, of a monotonic clock."""
 
     def __init__(self) -> None:
         self._wait = 0
@@ -27,13 +30,13 @@ class Outage:
 
     @property
     def until(self) -> int | None:
-        """When to try again; None if there is no outage."""
+        """When the server is tried again; None if there is no outage."""
         return self._until if self._wait else None
 
     def begins(self, now: int, *, refusing: bool = False) -> bool:
-        """Take note that the server could not be used. Say whether that is news: what was under way already is not.
+        """Note that the server could not be used. `refusing`: it answers, but refuses every mail.
 
-        `refusing`: it can be talked to, but refuses every mail.
+        Return whether an outage, or its next wait, begins. That is not so if the attempt had begun before.
         """
         if self._wait and now < self._until:
             return False
@@ -43,49 +46,50 @@ class Outage:
         return True
 
     def ends(self, *, accepted: bool) -> bool:
-        """Take note that the server has talked about a mail. Say whether that ends an outage.
+        """Note that the server has answered about a mail. Return whether that ends an outage.
 
-        `accepted`: it has accepted the mail, which only an outage in which it refuses every mail waits for.
+        `accepted`: the server has accepted the mail. Only that ends an outage in which it refuses every mail.
         """
         if not self._wait or (self._refusing and not accepted):
             return False
         self._wait = 0
         return True
 
-    def hands(self, all_of_them: int, now: int) -> int:
-        """Return how many mails may be in hand now."""
+    def limit(self, usual: int, now: int) -> int:
+        """Return how many mails may be in flight now. `usual`: the limit without an outage."""
         if not self._wait:
-            return all_of_them
+            return usual
         return 1 if now >= self._until else 0
 
 
 class Refusal(Enum):
     """What a permanent refusal (5xx) of a mail means."""
 
-    IN_DOUBT = auto()  # the mail is tried again, like after a 4xx
-    EVERYBODY = auto()  # it is an outage
-    FINAL = auto()  # the server has accepted another mail since it refused this one before
+    IN_DOUBT = auto()  # the mail is tried again, as after a 4xx
+    OUTAGE = auto()  # the server refuses every mail
+    FINAL = auto()  # the server refuses this mail: since its last refusal, it has accepted another one
 
 
 class Refusals:
-    """The mails that the server has refused for good while it is not known whether it refuses every mail."""
+    """The mails that the server has refused permanently while it is not known whether it refuses every mail."""
 
     def __init__(self) -> None:
-        # Whether the server has accepted another mail since.
+        # The refused mails, with whether the server has accepted another mail since.
         self._in_doubt: dict[Hashable, bool] = {}
+        # The mails that were refused since the last success, by the reason.
         self._in_a_row: dict[str, set[Hashable]] = defaultdict(set)
 
     def refused(self, mail: Hashable, reason: str) -> Refusal:
-        """Take note of a refusal for good, and say what it means."""
+        """Note a permanent refusal, and return what it means."""
         if self._in_doubt.get(mail, False):
             del self._in_doubt[mail]
             return Refusal.FINAL
         self._in_doubt[mail] = False
         self._in_a_row[reason].add(mail)
-        return Refusal.EVERYBODY if len(self._in_a_row[reason]) >= _EVERYBODY else Refusal.IN_DOUBT
+        return Refusal.OUTAGE if len(self._in_a_row[reason]) >= _EVERY_MAIL else Refusal.IN_DOUBT
 
     def accepted(self, mail: Hashable) -> list[Hashable]:
-        """Take note of a success. Return the mails in doubt whose next attempt decides, and may be made at once."""
+        """Note that a mail was accepted. Return the mails in doubt that may be tried now: the next attempt decides."""
         self._in_doubt.pop(mail, None)
         self._in_a_row.clear()
         waiting = [other for other, since in self._in_doubt.items() if not since]
@@ -93,6 +97,6 @@ class Refusals:
         return waiting
 
     def clear(self) -> None:
-        """Forget all mails, when they are others' to send."""
+        """Forget all mails, since other workers send them from now on."""
         self._in_doubt.clear()
         self._in_a_row.clear()

@@ -1,6 +1,6 @@
-"""When a mail is tried again.
+"""The times at which a mail is tried again.
 
-The defaults are Postfix's: minimal_backoff_time, maximal_backoff_time, maximal_queue_lifetime.
+The defaults are those of Postfix (minimal_backoff_time, maximal_backoff_time, maximal_queue_lifetime).
 """
 
 from datetime import timedelta
@@ -10,12 +10,12 @@ from pydantic import Field
 from worker.flow.policy import Section
 
 _DAY_SECONDS = 86_400.0
-#: After so many doublings of any wait, the longest is reached.
+#: The number of doublings after which any first wait is longer than the longest one.
 _DOUBLINGS = 60
 
 
 class RetryPolicy(Section):
-    """Backoff between attempts, in seconds, and how long to go on."""
+    """The exponential backoff between attempts, and the time after which the worker gives up."""
 
     first_seconds: float = Field(
         default=300.0, gt=0, le=86_400, description="Seconds between the first and the second attempt."
@@ -35,9 +35,10 @@ class RetryPolicy(Section):
     )
 
     def delay(self, attempt: int) -> timedelta | None:
-        """Return the wait after the attempt with this number, from 1; None if it was the last.
+        """Return the wait after the attempt with this number, counted from 1; None if it was the last attempt.
 
-        The waits are added up, so that no clock that jumps makes a mail fail early.
+        The sum of the waits decides whether it was the last, and not a clock: a clock that jumps cannot make a mail
+        fail early.
         """
         wait = self._wait(attempt)
         waited = sum(map(self._wait, range(1, min(attempt, _DOUBLINGS) + 1)))

@@ -162,7 +162,7 @@ class Rounds:
         In an outage only the probes count: a mail that was begun earlier may hang for longer than the outage lasts.
         """
         counted = self._in_hand if self.outage.until is None else self._probes
-        hands = self.outage.hands(self._hands.usual, now)
+        hands = self.outage.limit(self._hands.usual, now)
         return min(hands - len(counted.difference(self._slow(now))), self._hands.most - len(self._in_hand))
 
     # -- what becomes of the mails in hand
@@ -190,7 +190,7 @@ class Rounds:
         written = error
         if not error.retry:
             refusal = self._refusals.refused(errand, error.reason)
-            if refusal is Refusal.EVERYBODY:
+            if refusal is Refusal.OUTAGE:
                 return Verdict(None, self._pause(now, refusing=True), refuses_all=True)
             if refusal is Refusal.IN_DOUBT:
                 written = DeliveryError(error.reason, retry=True, alarm=True)

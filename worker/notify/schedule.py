@@ -1,7 +1,7 @@
-"""Which mails are open, and when each may go out. Pure; times in ms, of a clock that only moves forward.
+"""The open mails, and when each may be sent. Pure. Times are in ms, of a monotonic clock.
 
-A row lists all open mails of a customer, and is written anew with each mail's outcome. So an entry is queued only when
-its mail is new or its time has changed: else the queue would grow with the square of a customer's open mails.
+A row lists all open mails of a customer, and is written again after each attempt. So a mail is only queued if it is new
+or its time has changed. Otherwise the queue would grow with the square of the number of a customer's open mails.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,36 +10,42 @@ from typing import NamedTuple
 
 from worker.notify.mailbox import Mail
 
-#: The queue is cleared of entries that no longer count once there are this many, and more of them than of others.
-_PASSED_OVER = 1_000
+#: Obsolete entries are removed from the queue if it has more entries than this, and most of them are obsolete.
+_TIDY_FROM = 1_000
 
 
 class Errand(NamedTuple):
-    """Where a mail lies."""
+    """A mail's place: the partition of the outbox, the key of its mailbox, and its delivery id."""
 
     partition: int
     key: bytes
     delivery_id: str
 
 
-class _Due(NamedTuple):
-    """From when on a mail may go out; of those that may, customers' (or segments') mails take turns.
+class _Entry(NamedTuple):
+    """An entry of the queue. Entries are ordered by their fields.
 
-    So the many mails of one customer do not hold up the others'. Those of one turn go in the order of planning.
+    The mailboxes of customers (or segments) take turns, so that many mails of one customer do not delay those of
+    others.
     """
 
+    #: The time from which on the mail may be sent.
     at: int
+    #: The number of the turn in which it is sent.
     turn: int
+    #: When it was planned, which decides within a turn.
     planned: int
     errand: Errand
 
 
 class _Open(NamedTuple):
-    """An open mail; `due` is the time that its row says, by the wall clock."""
+    """An open mail."""
 
+    #: The time in its row, by the wall clock.
     due: int
     route: str
-    entry: _Due
+    #: Its entry in the queue. Other entries of this mail are obsolete.
+    entry: _Entry
 
 
 def _planned(mail: Mail) -> int:
@@ -47,26 +53,29 @@ def _planned(mail: Mail) -> int:
 
 
 class Schedule:
-    """The open mails of the partitions held, but for those in hand in the order of their time."""
+    """The open mails of the partitions that this worker owns. Those that are not in flight wait in a queue."""
 
     def __init__(self) -> None:
+        # The open mails by the partition and key of their mailbox, and by their delivery id.
         self._open: dict[tuple[int, bytes], dict[str, _Open]] = {}
-        self._queue: list[_Due] = []
+        self._queue: list[_Entry] = []
+        # The number of all open mails.
         self._size = 0
-        #: The turn that is being served: a customer's first mail joins it, and each further one the turn after.
+        # The current turn. A mailbox's first mail gets this turn, and each further one the next turn.
         self._turn = 0
-        self._in_hand: set[Errand] = set()
-        #: When each mail, and each route, was last tried while an outage lasts: a count, not a time.
+        self._in_flight: set[Errand] = set()
+        # The number of the last probe of each mail and of each route in the current outage.
         self._probed: dict[Errand | str, int] = {}
+        # The number of probes so far.
         self._probes = 0
 
     @property
     def entries(self) -> int:
-        """How many entries the queue has, those included that no longer count."""
+        """The number of entries of the queue, including obsolete ones."""
         return len(self._queue)
 
     def put(self, partition: int, key: bytes, mails: Iterable[Mail], at: Callable[[Mail], int]) -> None:
-        """Take note of a row's open mails; `at` says from when on one may go out."""
+        """Replace the open mails of a row. `at` returns the time from which on a mail may be sent."""
         known = self._open.pop((partition, key), {})
         found: dict[str, _Open] = {}
         turn = self._turn
@@ -77,9 +86,9 @@ class Schedule:
                 turn = max(turn, same.entry.turn + 1)
                 continue
             errand = Errand(partition, key, mail.delivery_id)
-            found[mail.delivery_id] = _Open(mail.due, mail.route, _Due(at(mail), turn, mail.planned, errand))
+            found[mail.delivery_id] = _Open(mail.due, mail.route, _Entry(at(mail), turn, mail.planned, errand))
             turn += 1
-            if errand not in self._in_hand:
+            if errand not in self._in_flight:
                 heappush(self._queue, found[mail.delivery_id].entry)
         if found:
             self._open[partition, key] = found
@@ -87,7 +96,7 @@ class Schedule:
         self._tidy()
 
     def forget(self, errand: Errand) -> None:
-        """Take note that a mail is not open any more."""
+        """Remove a mail that is not open any more."""
         mails = self._open.get((errand.partition, errand.key), {})
         if mails.pop(errand.delivery_id, None) is not None:
             self._size -= 1
@@ -95,53 +104,56 @@ class Schedule:
             self._open.pop((errand.partition, errand.key), None)
 
     def clear(self) -> None:
-        """Forget all mails but those in hand."""
+        """Remove all mails. Those in flight stay in flight."""
         self._open.clear()
         self._queue.clear()
         self._size = 0
         self.outage_ended()
 
     def hasten(self, errand: Errand, now: int) -> None:
-        """Let a mail go out now, if it is open and waits."""
+        """Let a mail be sent now, if it is open and waits."""
         found = self._find(errand)
         if found is not None and found.entry.at > now:
             entry = found.entry._replace(at=now)
             self._open[errand.partition, errand.key][errand.delivery_id] = found._replace(entry=entry)
-            if errand not in self._in_hand:
+            if errand not in self._in_flight:
                 heappush(self._queue, entry)
 
     def take(self, now: int) -> Errand | None:
-        """Take the next mail that may go out in hand."""
-        self._skip()
+        """Return the next mail that may be sent, which is in flight from now on; None if there is none."""
+        self._skip_obsolete()
         if not self._queue or self._queue[0].at > now:
             return None
         entry = heappop(self._queue)
         errand = entry.errand
         self._turn = max(self._turn, entry.turn)
-        self._in_hand.add(errand)
+        self._in_flight.add(errand)
         return errand
 
     def probe(self, now: int) -> Errand | None:
-        """Take a mail in hand while an outage lasts: each time another one, and of another route if there is one."""
+        """Return a mail to try during an outage, which is in flight from now on; None if there is none.
+
+        Each time it is another mail, and of another route if there is one.
+        """
         due = [mail for mails in self._open.values() for mail in mails.values() if self._may_go(mail, now)]
         if not due:
             return None
-        chosen = min(due, key=self._rank)
+        chosen = min(due, key=self._probe_order)
         errand = chosen.entry.errand
         self._queue.remove(chosen.entry)
         heapify(self._queue)
         self._probes += 1
         self._probed[errand] = self._probed[chosen.route] = self._probes
-        self._in_hand.add(errand)
+        self._in_flight.add(errand)
         return errand
 
     def outage_ended(self) -> None:
-        """Begin the next outage's probes without regard to this one's."""
+        """Forget which mails and routes were probed in the last outage."""
         self._probed.clear()
 
     def put_back(self, errand: Errand) -> None:
-        """Take note that a mail is not in hand any more; if it is still open, it has its turn again."""
-        self._in_hand.discard(errand)
+        """End the flight of a mail. If the mail is still open, it waits in the queue again."""
+        self._in_flight.discard(errand)
         if (found := self._find(errand)) is not None:
             heappush(self._queue, found.entry)
 
@@ -150,14 +162,14 @@ class Schedule:
         return self._find(errand) is not None
 
     def next_at(self) -> int | None:
-        """Return when the next mail may go out, those in hand aside; None if there is none."""
-        self._skip()
+        """Return when the next mail of the queue may be sent; None if the queue is empty."""
+        self._skip_obsolete()
         return self._queue[0].at if self._queue else None
 
     def count(self, now: int) -> int:
-        """Return how many mails may go out now, those in hand included."""
+        """Return how many mails may be sent now or are in flight."""
         due = {mail.entry.errand for mails in self._open.values() for mail in mails.values() if mail.entry.at <= now}
-        return len(due | self._in_hand)
+        return len(due | self._in_flight)
 
     def __bool__(self) -> bool:
         return bool(self._open)
@@ -166,20 +178,20 @@ class Schedule:
         return self._open.get((errand.partition, errand.key), {}).get(errand.delivery_id)
 
     def _may_go(self, mail: _Open, now: int) -> bool:
-        return mail.entry.at <= now and mail.entry.errand not in self._in_hand
+        return mail.entry.at <= now and mail.entry.errand not in self._in_flight
 
-    def _rank(self, mail: _Open) -> tuple[int, int, _Due]:
+    def _probe_order(self, mail: _Open) -> tuple[int, int, _Entry]:
         return self._probed.get(mail.route, 0), self._probed.get(mail.entry.errand, 0), mail.entry
 
-    def _counts(self, entry: _Due) -> bool:
+    def _is_current(self, entry: _Entry) -> bool:
         found = self._find(entry.errand)
-        return found is not None and found.entry == entry and entry.errand not in self._in_hand
+        return found is not None and found.entry == entry and entry.errand not in self._in_flight
 
-    def _skip(self) -> None:
-        while self._queue and not self._counts(self._queue[0]):
+    def _skip_obsolete(self) -> None:
+        while self._queue and not self._is_current(self._queue[0]):
             heappop(self._queue)
 
     def _tidy(self) -> None:
-        if len(self._queue) > _PASSED_OVER and len(self._queue) > 2 * self._size:
-            self._queue = [entry for entry in self._queue if self._counts(entry)]
+        if len(self._queue) > _TIDY_FROM and len(self._queue) > 2 * self._size:
+            self._queue = [entry for entry in self._queue if self._is_current(entry)]
             heapify(self._queue)

@@ -1,6 +1,6 @@
-"""What an incident's mail says: what happened to the segment, since when, and by how much. Pure.
+"""The page of an incident's mail: what happened to the segment, since when, and by how much. Pure.
 
-Segments are named by whoever publishes responses, so their names are as foreign here as a customer's.
+The names of segments come from the publishers of responses, so they are as untrusted as a customer's texts.
 """
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
@@ -10,12 +10,12 @@ from worker.notify.channels.email.language import WORDS, Words
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.page import COLOURS, OVER, Page, Row, Section, field, subject
 
-#: As many as a path of eight names has, the root among them.
+#: The largest number of ancestors that are named: as many as a path of eight names has, including the root.
 _ANCESTORS = 8
 
 
 def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
-    """Return the page in the default language: nobody in particular answered, whose language it could be."""
+    """Return the page in the default language, since an incident is not about one customer's answer."""
     language = letterhead.default_language
     shared, words = WORDS[language], INCIDENT_WORDS[language]
     severity = shared.severities[incident.severity]
@@ -64,7 +64,7 @@ def _wording(incident: Incident, words: IncidentWords) -> Wording:
 
 
 def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict[str, str]:
-    """Return the NPS before and after, as words have them; nothing if one of them is not known."""
+    """Return the formatted NPS before and after, for placeholders; an empty dictionary if one of them is not known."""
     before, after = incident.before, incident.after
     if before is None or before.nps is None or after is None or after.nps is None:
         return {}
@@ -73,7 +73,7 @@ def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict
 
 
 def _place(path: str, shared: Words, words: IncidentWords) -> str:
-    """Return a segment's path; the root, and a name of nothing visible, are said in words."""
+    """Return a segment's path. The root, and a path without visible characters, are described in words."""
     return (field(path) or shared.not_given) if path else words.everything
 
 

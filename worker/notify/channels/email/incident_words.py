@@ -1,4 +1,4 @@
-"""The words of an incident's mail, in French and English, beside those that it shares with an alert's."""
+"""The words of an incident's mail, in French and English. language.py has those that it shares with an alert's mail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from worker.notify.channels.email.typography import NUMERALS_EN, NUMERALS_FR, Nu
 
 @dataclass(frozen=True)
 class Wording:
-    """What happened: as a headline, and in a sentence. {before} {after}, and {place} in the sentence."""
+    """What happened, as a headline and as a sentence. Placeholders: {before} {after}; in the sentence also {place}."""
 
     headline: str
     sentence: str
@@ -18,16 +18,16 @@ class Wording:
 
 @dataclass(frozen=True)
 class IncidentWords:
-    """One language. Names in braces are filled in by incident_page.py."""
+    """The words of one language. incident_page.py fills in the placeholders, which are in braces."""
 
     numerals: Numerals
-    everything: str  # the root
+    everything: str  # the name of the root segment
     resolved: str
     updated: str
     news: Mapping[str, Wording]  # by reason
-    fell: Wording  # when the numbers are not known
-    over: Wording  # for a reason that this version has no words for
-    something: Wording  # likewise
+    fell: Wording  # for a drop whose numbers are not known
+    over: Wording  # for the end of an incident with a reason that this version does not know
+    something: Wording  # for another step with a reason that this version does not know
     explains_one: str  # {ancestors}
     explains_several: str  # {ancestors}
     comma: str  # between ancestors
@@ -38,7 +38,7 @@ class IncidentWords:
     segments: str
     most: str
     example: str
-    advice: str  # beside there being too many segments
+    advice: str  # if there are too many segments
     expected: str
     change: str
     points: str  # {points}

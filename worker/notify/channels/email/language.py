@@ -1,6 +1,6 @@
-"""The words of a mail, in French and English: of an alert's, and those that an incident's shares with it.
+"""The words of an alert's mail, in French and English. An incident's mail shares some of them.
 
-The table puts the spaces in that French has before : ; ! ? % and inside « ».
+`french` inserts the no-break spaces that French has before : ; ! ? % and inside « ».
 """
 
 import re
@@ -17,7 +17,7 @@ Language = Literal["fr", "en"]
 
 @dataclass(frozen=True)
 class Words:
-    """One language. Names in braces are filled in where the words are used."""
+    """The words of one language. Placeholders are in braces, and are filled in where the words are used."""
 
     colon: str
     not_given: str
@@ -25,7 +25,7 @@ class Words:
     score_label: str
     score: str  # {score}
     subject: Mapping[str, str]  # by action; {severity} {score} {who} {step}
-    updated: str  # what a step is called that is none of these
+    updated: str  # the name of a step with another reason
     steps: Mapping[str, str]  # by reason
     withdrawn: str  # the subject of a withdrawal without a corrected score; {who}
     anonymous: str  # who has given an anonymous answer, in a subject
@@ -56,7 +56,7 @@ class Words:
     earlier: str
     earlier_line: str  # {score} {when}
     links: str
-    link_names: Mapping[str, str]  # by the link's text, where it is one of the worker's own
+    link_names: Mapping[str, str]  # by the link's text, for texts that the worker itself sets
     route: str  # {route}
     unread: str  # without an address for replies
     answerable: str  # with one; {address}
@@ -65,7 +65,7 @@ class Words:
 
 
 def language_of(tag: str | None, default: Language) -> Language:
-    """Return the language for a BCP 47 tag, such as 'fr-CA', by its first part; the default if it is another."""
+    """Return the language of a BCP 47 tag, such as 'fr-CA', by its first part; the default if it is not known."""
     match re.split("[-_]", (tag or "").strip().lower(), maxsplit=1)[0]:
         case "fr":
             return "fr"
@@ -125,7 +125,7 @@ _FRENCH = Words(
             "La réponse est celle d’un autre client. Il n’y a pas lieu de rappeler ce client à ce sujet."
         ),
     },
-    # In brackets what events and settings call it, where that is another word.
+    # The word of events and settings is in brackets.
     severities={
         Severity.WARNING: "modérée (warning)",
         Severity.ERROR: "élevée (error)",

@@ -1,4 +1,4 @@
-"""What all mails have in common: who sends them, where replies go, their language and their time zone. Pure."""
+"""The properties that all mails share: the sender, the address for replies, the language, the time zone. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from worker.notify.channels.email.language import Language, Words
 
 @dataclass(frozen=True)
 class Letterhead:
-    """Addresses are plain ones. Without `reply_to`, replies go to the sender."""
+    """The properties of all mails. Addresses are plain ones. Without `reply_to`, replies go to the sender."""
 
     sender: str
     default_language: Language
@@ -27,7 +27,7 @@ class Letterhead:
         return words.unread if self.reply_to is None else words.answerable.format(address=self.reply_to)
 
     def moment(self, words: Words) -> Callable[[datetime], str]:
-        """Return what writes a moment, in the words' language and in the readers' time zone."""
+        """Return the function that formats a moment, in the language of `words` and in the readers' time zone."""
         return lambda moment: words.moment(self._local(moment))
 
     def _local(self, moment: datetime) -> datetime:
@@ -35,5 +35,5 @@ class Letterhead:
             return moment
         try:
             return moment.astimezone(self.time_zone)
-        except OverflowError:  # the first or the last day that a datetime can be
+        except OverflowError:  # the moment is on the first or the last day that a datetime can have
             return moment

@@ -1,4 +1,4 @@
-"""Links that may stand in a mail: the ones to call or write to a customer, and those that publishers give. Pure."""
+"""Links in a mail: those to call a customer or to write to one, and those that publishers give. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ import idna
 from worker.address import is_address
 
 _URL = 2_000
-#: A number as people write it; RFC 3966 leaves such separators out of what is dialled.
+#: A phone number as people write it. By RFC 3966 such separators are not dialled.
 _PHONE = re.compile(r"\+?[0-9][0-9 ().\-/\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]*")
-#: The fewest digits of a number that is worth dialling, and the most that E.164 allows.
+#: The possible numbers of digits: fewer are not a phone number, and E.164 does not allow more.
 _DIGITS = range(3, 16)
 
 
 @dataclass(frozen=True)
 class Link:
-    """Where a link goes, what stands for it, and the host that it leads to, in ASCII."""
+    """A link of a mail."""
 
     href: str
     text: str
-    host: str
+    host: str  # the host to which it leads, in ASCII
 
 
 def call(phone: str) -> str:
-    """Return the link that dials a number; nothing if this is not plainly one number."""
+    """Return the link that dials a phone number; an empty text if `phone` is not clearly one number."""
     if _PHONE.fullmatch(phone) is None:
         return ""
     digits = re.sub("[^0-9]", "", phone.replace("(0)", "") if phone.startswith("+") else phone)
@@ -33,27 +33,27 @@ def call(phone: str) -> str:
 
 
 def write_to(address: str) -> str:
-    """Return the link that begins a mail; nothing if this is not one plain address."""
+    """Return the link that begins a mail to an address; an empty text if `address` is not one plain address."""
     return f"mailto:{quote(address, safe='@')}" if is_address(address) else ""
 
 
 def openable(href: str, text: str) -> Link | None:
-    """Return the link if this is an https address that can stand in a mail; None drops it.
+    """Return the link if `href` is an https address that can be shown in a mail; otherwise None, and it is left out.
 
-    Its host is written in ASCII, as it is looked up: in any other way one letter can be taken for another, and a mail
-    program that shows the text only would hide where it leads.
+    The host is written in ASCII, as DNS has it, since letters of other scripts can look alike. A mail shows the host,
+    because a mail program may show only the text of a link.
     """
     if len(href) > _URL or not href.isprintable() or any(c in href for c in " <>\"'`\\"):
         return None
     try:
         parts = urlsplit(href)
         host, port = parts.hostname or "", parts.port
-        # A user name before the host, as in https://bank.example@evil.example, only ever serves to deceive.
+        # A user name before the host, as in https://bank.example@evil.example, is only used to deceive.
         if parts.scheme != "https" or not host or "@" in parts.netloc:
             return None
         if not host.isascii():
             host = idna.encode(host, uts46=True).decode()
             href = parts._replace(netloc=host if port is None else f"{host}:{port}").geturl()
-    except ValueError:  # idna's own errors are ValueErrors too
+    except ValueError:  # the errors of idna are ValueErrors too
         return None
     return Link(href, text, host)

@@ -1,4 +1,4 @@
-"""What a mail says, before it is one: what the pages of alerts and incidents have in common."""
+"""The content of a mail before it is formatted: the parts that alerts and incidents have in common."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from schemas.alert import Severity
 from worker.notify.channels.email.language import Language
 from worker.notify.channels.email.plain_text import header_line, one_line
 
-#: The longest text of a field.
+#: The longest text of a field, and of a subject, in characters.
 FIELD = 300
 _SUBJECT = 150
 
-#: White text on these has a contrast above 5:1, and they stand out on white and on black alike.
+#: The colours of the severities. White text on them has a contrast above 5:1, and they are visible on white and black.
 COLOURS: Mapping[Severity, str] = {
     Severity.WARNING: "#92400e",
     Severity.ERROR: "#c2410c",
     Severity.CRITICAL: "#b91c1c",
 }
-#: Of what is over.
+#: The colour of a withdrawn alert and of a resolved incident.
 OVER = "#4b5563"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a section; with `href`, its value is a link."""
+    """A line of a section. With `href`, its value is a link."""
 
     label: str
     value: str
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Lines under a title."""
+    """A title with lines below it."""
 
     title: str
     rows: list[Row]
@@ -40,7 +40,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A page. `template` names the two files that lay it out; `more` is what only they know of."""
+    """The content of a mail. `template` names the two template files; `more` has values that only they use."""
 
     template: str
     language: Language
@@ -53,10 +53,10 @@ class Page:
 
 
 def field(text: str | None) -> str:
-    """Return a text from outside as a field: on one line, not too long, empty if there is none."""
+    """Return an untrusted text as a field: on one line, not too long, and empty if it is None."""
     return one_line(text or "", FIELD)
 
 
 def subject(text: str) -> str:
-    """Return a text as a subject."""
+    """Return a text made fit for a subject."""
     return header_line(text, _SUBJECT)

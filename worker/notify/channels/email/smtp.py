@@ -1,14 +1,15 @@
-"""E-mail over SMTP: its settings, a few kept connections, and what each refusal means.
+"""E-mail over SMTP: its settings, the connections that are kept, and what each refusal means.
 
-Once the server has accepted MAIL, every reply is about this mail or about one of its receivers. What goes wrong earlier
-(network, TLS, AUTH, greeting) is about the server, and never lets a mail out in plain text unless `tls = "none"`.
+Once the server has accepted MAIL, every reply is about this mail or about one of its receivers. Earlier failures
+(network, TLS, AUTH, greeting) are about the server. No failure makes the worker send in plain text, unless
+`tls = "none"`.
 
-    after MAIL    5xx                                       refused for good, alarm
-                  4xx; 530 and its like, with an alarm      retry; the other receivers get the mail all the same
-                  timeout, disconnected                     retry: the mail may have been accepted
-    MAIL itself   421, 530 and its like                     unavailable, with an alarm but for 421
+    after MAIL    5xx                                       permanent, alarm
+                  4xx; 530, 534, 535, 538 with an alarm     retry; the other receivers get the mail nevertheless
+                  timeout, disconnected                     retry; the mail may have been accepted
+    MAIL itself   421; 530, 534, 535, 538 with an alarm     unavailable
                   another 5xx, 4xx                          as after MAIL
-    before MAIL   whatever goes wrong                       unavailable, alarm if somebody must act
+    before MAIL   every failure                             unavailable, with an alarm if somebody must act
 
 `unavailable` is about the server: nothing has happened to the mail.
 """
@@ -40,27 +41,31 @@ from worker.errors import DeliveryError, SettingsError
 from worker.flow.policy import Section
 from worker.notify.channels.email.mail import Mail
 
-#: RFC 5321, 4.2: "start mail input", "completed", and from where on a refusal is for good.
+#: RFC 5321, 4.2: the replies "start mail input" and "completed", and the first code of permanent refusals.
 _GO_AHEAD, _DONE, _PERMANENT = 354, 250, 500
-#: RFC 5321, 4.5.2: a line that begins with a dot gets another one.
+#: RFC 5321, 4.5.2: a line that begins with a dot gets a second one.
 _LEADING_DOT = re.compile(rb"(?m)^\.")
-#: RFC 5321, 3.8: the server is about to go, whatever the command was.
+#: RFC 5321, 3.8: the server closes the connection. This reply may come to any command.
 _CLOSING = 421
-#: RFC 4954, 6, and RFC 3207, 4: it wants (other) credentials or encryption. No mail is at fault, so none ends by it.
+#: RFC 4954, 6, and RFC 3207, 4: the server wants (other) credentials or encryption. That is not the fault of a mail, so
+#: no mail fails because of it.
 _CREDENTIALS = frozenset({530, 534, 535, 538})
-#: Of these replies to MAIL itself the mail is not the reason.
+#: These replies to MAIL itself are about the worker, and not about the mail.
 _ABOUT_US = frozenset({_CLOSING, *_CREDENTIALS})
 
-#: A kept connection that idled longer is not used again: firewalls forget it without a word, and that costs a time-out.
+#: A kept connection that was idle for longer is not used again: a firewall may have dropped it silently, and a mail
+#: would have to wait for a time-out.
 _KEEP_SECONDS = 60.0
 _QUIT_SECONDS = 2.0
 
 
 class _Trouble(NamedTuple):
-    """What went wrong before the server said anything about the mail; `hint` is for people, and names settings."""
+    """A failure that happened before the server has said anything about the mail."""
 
     reason: str
+    #: Whether somebody has to act.
     alarm: bool
+    #: A sentence for the operator, which names settings.
     hint: str
 
 
@@ -70,7 +75,7 @@ _AUTH_REFUSED = _Trouble("auth_refused", True, "the login was refused (smtp.user
 _AUTH_MISSING = _Trouble(
     "auth_refused", True, "the server offers no login mechanism that the worker knows (smtp.username, smtp.tls)"
 )
-#: The first kind that fits decides.
+#: The troubles by the type of the exception. The first type that fits decides.
 _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
     (ssl.SSLError, _TLS_FAILED),
     (SMTPAuthenticationError, _AUTH_REFUSED),
@@ -90,7 +95,7 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
 
 
 class SmtpSettings(Section):
-    """How to reach the mail server. Mails go without TLS only if `tls = "none"`."""
+    """How the worker connects to the mail server. It sends mails without TLS only if `tls = "none"`."""
 
     host: str = Field(
         default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The mail server's name or address."
@@ -136,7 +141,7 @@ class SmtpSettings(Section):
 
     @property
     def most_connections(self) -> int:
-        """How many connections there may be, those included that go beyond `connections` for slow mails."""
+        """The largest number of connections: `connections`, and further ones while some mails are slow."""
         return self.connections + (self.connections + 1) // 2
 
     @model_validator(mode="after")
@@ -151,17 +156,19 @@ class SmtpSettings(Section):
 
 
 class _Kept(NamedTuple):
-    """A connection for the next mail; `in_transaction`: a refusal left the last one's transaction open."""
+    """An idle connection, which is kept for the next mail."""
 
+    #: When it became idle, by the event loop's clock, in seconds.
     since: float
     client: SMTP
+    #: Whether the transaction of the last mail is still open, because the server refused that mail.
     in_transaction: bool
 
 
 class EmailChannel:
-    """Sends mails, several at a time, each over a connection of its own that is kept for the next.
+    """Sends mails, several at the same time, each over a connection of its own, which is kept for the next mail.
 
-    Raises SettingsError if the certificate authority's file holds no certificate.
+    Raise SettingsError if the certificate authority's file holds no certificate.
     """
 
     def __init__(self, settings: SmtpSettings) -> None:
@@ -174,12 +181,12 @@ class EmailChannel:
     async def send(self, mail: Mail, to: Sequence[str] | None = None, begun: Callable[[], None] = lambda: None) -> None:
         """Hand the mail over to the server for the receivers in `to`, by default all of its own.
 
-        Return when the server has accepted it for every receiver. Raise DeliveryError otherwise; when only some
-        receivers were refused, `retry_to` names those worth another attempt (4xx), and the others have it or will never
-        get it. After a time-out or a disconnect the server may have accepted the mail: a retry can repeat it, with the
-        same Message-ID.
+        Return when the server has accepted it for every receiver. Otherwise raise DeliveryError. If only some receivers
+        were refused, its `retry_to` names those for whom another attempt makes sense (4xx); the others have the mail or
+        will never get it. After a time-out or a disconnect the server may have accepted the mail, so a retry can repeat
+        it, with the same Message-ID.
 
-        `begun` is called when the server has accepted MAIL: what comes after that says nothing about the server.
+        `begun` is called when the server has accepted MAIL. Later failures say nothing about the server.
         """
         receivers = without_repeats(mail.receivers if to is None else to)
         if not receivers:
@@ -190,7 +197,7 @@ class EmailChannel:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
     async def check(self) -> None:
-        """Connect, encrypt and log in as for a mail, and leave again. Raise DeliveryError, with a hint, if it fails."""
+        """Connect, encrypt and log in as for a mail, then disconnect. Raise DeliveryError, with a hint, if that fails."""
         client = self._client()
         try:
             await self._connect(client)
@@ -203,7 +210,7 @@ class EmailChannel:
         await _quit(client)
 
     async def aclose(self) -> None:
-        """Close the connections that are kept; one that is in use closes after its mail."""
+        """Close the idle connections. A connection that is in use closes after its mail."""
         self._closed = True
         kept, self._kept = self._kept, []
         await asyncio.gather(*(_quit(each.client) for each in kept))
@@ -211,13 +218,14 @@ class EmailChannel:
     async def _hand_over(
         self, sender: str, receivers: list[str], data: bytes, begun: Callable[[], None]
     ) -> dict[str, int]:
-        """Have the server accept the mail. Return the receivers it refused, each with its reply's code.
+        """Give the mail to the server. Return the receivers that it refused, each with the code of its reply.
 
-        A server may end the connection when it refuses a receiver (421): the other ones are offered on a new one.
+        A server may close the connection when it refuses a receiver (421). The other receivers are then named on a new
+        connection.
         """
         refused: dict[str, int] = {}
         while left := [receiver for receiver in receivers if receiver not in refused]:
-            # The cause quotes the server, and servers quote addresses: it stays out of tracebacks.
+            # The cause quotes the server, and servers quote addresses. "from None" keeps it out of tracebacks.
             try:
                 client = await self._begin(sender, len(data))
             except (SMTPException, OSError) as error:
@@ -231,9 +239,9 @@ class EmailChannel:
         return refused
 
     async def _transact(self, client: SMTP, receivers: list[str], data: bytes, refused: dict[str, int]) -> bool:
-        """Do the rest of a mail transaction, and add the receivers that the server refuses.
+        """Do the rest of a mail transaction after MAIL. Add the receivers that the server refuses to `refused`.
 
-        Return False if it ended the connection before every receiver was named.
+        Return False if the server closed the connection before every receiver was named.
         """
         try:
             if not await _offer(client, receivers, refused):
@@ -242,7 +250,8 @@ class EmailChannel:
             if not nobody:
                 await _data(client, data, self._settings.accept_timeout_seconds)
         except SMTPResponseException as error:
-            # After a proper refusal both sides still agree where they are; after nonsense they do not.
+            # After a valid refusal both sides agree about the state of the conversation. After another reply they may
+            # not.
             if _is_reply(error.code) and error.code != _CLOSING:
                 self._keep(client, in_transaction=True)
             else:
@@ -255,7 +264,7 @@ class EmailChannel:
         return True
 
     async def _begin(self, sender: str, size: int) -> SMTP:
-        """Return a connection on which MAIL was accepted: a kept one if it is still good, or a new one."""
+        """Return a connection on which MAIL was accepted: an idle one if it still works, or else a new one."""
         kept = self._take()
         if kept is not None:
             client = kept.client
@@ -264,7 +273,8 @@ class EmailChannel:
                     await client.rset()
                 await _mail(client, sender, size)
             except (SMTPException, OSError):
-                # Servers close kept connections, or turn them away, when they like: only a new one tells the truth.
+                # A server may close an idle connection, or refuse it, at any time. Only a new connection shows whether
+                # the server can be used.
                 client.close()
             except BaseException:
                 client.close()
@@ -286,7 +296,7 @@ class EmailChannel:
             port=self._settings.port,
             timeout=self._settings.timeout_seconds,
             use_tls=self._settings.tls == "implicit",
-            # Never None, which means "in plain text if need be". STARTTLS is asked for in _connect.
+            # Not None, which would allow plain text if the server offers no STARTTLS. _connect asks for STARTTLS.
             start_tls=False,
             tls_context=self._tls,
             local_hostname=_own_name(),
@@ -309,7 +319,7 @@ class EmailChannel:
             await client.login(self._settings.username, self._settings.password.get_secret_value())
 
     def _failure(self, error: SMTPException | OSError, *, begun: bool) -> DeliveryError:
-        """Return what an error of the conversation means for the mail; `begun`: MAIL was accepted before."""
+        """Return what an error of the conversation means for the mail. `begun`: whether MAIL was accepted before."""
         if isinstance(error, SMTPResponseException) and not isinstance(error, SMTPAuthenticationError):
             if begun or (isinstance(error, SMTPSenderRefused) and error.code not in _ABOUT_US):
                 return _verdict(error.code)
@@ -335,7 +345,7 @@ class EmailChannel:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _take(self) -> "_Kept | None":
-        """Return the connection used last, if it is fresh enough; close those that are not."""
+        """Return the connection that became idle last, if that was not too long ago; close those that are too old."""
         now = asyncio.get_running_loop().time()
         while self._kept:
             kept = self._kept.pop()
@@ -352,7 +362,7 @@ class EmailChannel:
 
 
 async def _greet(client: SMTP) -> None:
-    """Say EHLO, or HELO to a server that knows no EHLO."""
+    """Send EHLO, or HELO to a server that does not know EHLO."""
     try:
         await client.ehlo()
     except SMTPHeloError:
@@ -366,9 +376,10 @@ async def _mail(client: SMTP, sender: str, size: int) -> None:
 
 
 async def _offer(client: SMTP, receivers: list[str], refused: dict[str, int]) -> bool:
-    """Name each receiver, and add the refused ones, each with its reply's code: 450 and 550 differ only there.
+    """Name each receiver (RCPT), and add the refused ones to `refused`, each with the code of its reply.
 
-    Return False if the server ended the connection by a refusal.
+    aiosmtplib raises the same error for 450 and 550; only the code differs. Return False if the server closed the
+    connection after a refusal.
     """
     for receiver in receivers:
         try:
@@ -383,7 +394,10 @@ async def _offer(client: SMTP, receivers: list[str], refused: dict[str, int]) ->
 
 
 async def _data(client: SMTP, data: bytes, seconds: float) -> None:
-    """Send the mail itself; `seconds`: how long the server may take to answer its end. aiosmtplib has one time-out."""
+    """Send the mail itself. `seconds`: how long the server may take to answer once it has all of it.
+
+    (aiosmtplib itself has one time-out for all steps.)
+    """
     begun = await client.execute_command(b"DATA")
     if begun.code != _GO_AHEAD:
         raise SMTPDataError(begun.code, begun.message)
@@ -400,7 +414,7 @@ async def _quit(client: SMTP) -> None:
     try:
         await client.quit(timeout=_QUIT_SECONDS)
     except (SMTPException, OSError):
-        # Nothing is under way on a kept connection, so a server that is not there any more is as good as one that is.
+        # No mail is in flight on an idle connection, so it does not matter whether the server has closed it.
         client.close()
     except BaseException:
         client.close()
@@ -408,7 +422,7 @@ async def _quit(client: SMTP) -> None:
 
 
 def _refusal(refused: dict[str, int], *, partly: bool) -> DeliveryError:
-    """Return the error for receivers that were refused, by some reply that is worth another attempt if there is one."""
+    """Return the error for refused receivers; its reason is a reply that allows another attempt, if there is one."""
     verdicts = {receiver: _verdict(code) for receiver, code in refused.items()}
     again = tuple(receiver for receiver, verdict in verdicts.items() if verdict.retry)
     decisive = verdicts[again[0]] if again else next(iter(verdicts.values()))
@@ -417,14 +431,14 @@ def _refusal(refused: dict[str, int], *, partly: bool) -> DeliveryError:
         retry=bool(again),
         alarm=any(verdict.alarm for verdict in verdicts.values()),
         partly=partly,
-        # As long as nobody has got it, who is refused for good may be everybody's fate: all are offered again.
+        # If no receiver has got the mail, a permanent refusal may concern the server as a whole: all are named again.
         retry_to=again if partly and again else None,
         hint=decisive.hint,
     )
 
 
 def _verdict(code: int) -> DeliveryError:
-    """Return what a reply to a mail that has begun means for it."""
+    """Return what a reply after MAIL means for the mail."""
     if not _is_reply(code):
         return DeliveryError("protocol_error", retry=True, alarm=True, unsure=True)
     if code in _CREDENTIALS:
@@ -435,12 +449,12 @@ def _verdict(code: int) -> DeliveryError:
 
 
 def _is_reply(code: int) -> bool:
-    """Say whether this is a refusal that SMTP knows; aiosmtplib's -1, for one, is not."""
+    """Say whether this code is a refusal by SMTP. aiosmtplib's code -1, for instance, is not."""
     return 400 <= code < 600
 
 
 def _own_name() -> str:
-    """Return the name for EHLO. Not socket.getfqdn: it may wait for a name server, for each connection."""
+    """Return the name for EHLO. socket.getfqdn would wait for a name server, for each connection."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 

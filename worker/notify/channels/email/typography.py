@@ -1,4 +1,4 @@
-"""Spaces, dates and numbers as French and English write them."""
+"""Spaces, dates and numbers in the French and English notation."""
 
 import re
 from dataclasses import dataclass
@@ -19,25 +19,25 @@ _MONTHS_EN = (
 
 
 def french(text: str) -> str:
-    """Put the no-break spaces in that French typography asks for."""
+    """Return the text with the no-break spaces that French typography requires."""
     return re.sub(r" (?=[:;!?»%])|(?<=«) ", NBSP, text)
 
 
 def moment_fr(moment: datetime) -> str:
-    """Return day, time and distance to UTC in French."""
+    """Return the date, the time and the offset from UTC in French."""
     day = "1er" if moment.day == 1 else str(moment.day)
     date = f"{day}{NBSP}{_MONTHS_FR[moment.month - 1]} {moment.year}"
     return f"{date} à {moment.hour}{NBSP}h{NBSP}{moment.minute:02} ({_offset(moment)})"
 
 
 def moment_en(moment: datetime) -> str:
-    """Return day, time and distance to UTC in English."""
+    """Return the date, the time and the offset from UTC in English."""
     date = f"{moment.day} {_MONTHS_EN[moment.month - 1]} {moment.year}"
     return f"{date} at {moment.hour:02}:{moment.minute:02} ({_offset(moment)})"
 
 
 def _offset(moment: datetime) -> str:
-    """Return the distance to UTC, such as 'UTC+02:00'."""
+    """Return the offset from UTC, such as 'UTC+02:00'."""
     minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     hours, rest = divmod(abs(minutes), 60)
     return f"UTC{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}" if minutes else "UTC"
@@ -45,22 +45,22 @@ def _offset(moment: datetime) -> str:
 
 @dataclass(frozen=True)
 class Numerals:
-    """How a language writes numbers: one character each."""
+    """The characters with which a language writes numbers."""
 
     decimal: str
     thousands: str
     minus: str
 
     def count(self, number: int) -> str:
-        """Return a whole number, of any size."""
+        """Return a whole number of any size."""
         return self._written(f"{number:,}")
 
     def amount(self, value: float) -> str:
-        """Return a number to one decimal."""
+        """Return a number with one decimal."""
         return self._written(f"{value:,.1f}")
 
     def signed(self, value: float, decimals: int = 1) -> str:
-        """Return a number that may lie on either side of zero: with its sign, unless it is zero as it is written."""
+        """Return a number with its sign; without a sign if it is shown as zero."""
         text = f"{value:+,.{decimals}f}"
         return self._written(text if text.strip("+-0.") else text[1:])
 
