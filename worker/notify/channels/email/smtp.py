@@ -197,7 +197,7 @@ class EmailChannel:
             raise _refusal(refused, partly=len(refused) < len(receivers))
 
     async def check(self) -> None:
-        """Connect, encrypt and log in as for a mail, then disconnect. Raise DeliveryError, with a hint, if that fails."""
+        """Connect and log in as for a mail, then disconnect. Raise DeliveryError, with a hint, if that fails."""
         client = self._client()
         try:
             await self._connect(client)
