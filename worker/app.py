@@ -1,4 +1,4 @@
-"""How a worker starts, stops and fails, whatever services (worker/service.py) it consists of."""
+"""A worker's start, its stop and its failures, for any list of services (worker/service.py)."""
 
 import asyncio
 import contextlib
@@ -24,25 +24,27 @@ log = logging.getLogger(__name__)
 
 S = TypeVar("S")
 
-#: How long a stop may take, in seconds: less than orchestrators wait before they kill; and after something fatal.
+#: How long a stop may take, in seconds. Orchestrators wait for longer before they kill a process.
 _STOP_SECONDS = 25.0
+#: How long a stop may take after a fatal error, in seconds.
 _FATAL_STOP_SECONDS = 3.0
-#: How much longer until a thread ends the process, in seconds, in case the event loop itself is blocked.
+#: The further time after which a thread ends the process, in seconds, if the event loop itself is blocked.
 _BLOCKED_SECONDS = 1.0
-#: How long what is left over may take to end once the worker has stopped, in seconds.
+#: How long remaining threads and tasks may run once the worker has stopped, in seconds.
 _LEFT_OVER_SECONDS = 3.0
 _BUG = "stopped by a bug in the worker: please report this line; what is not committed will be read again"
 
-#: Python's thresholds are 700, 10 and 10: every other batch would have all objects looked at. Above 10,000, one look at
-#: the young ones takes longer than several mails.
+#: The thresholds of Python's garbage collector. With Python's own (700, 10, 10), every second batch would cause a
+#: collection of all objects. With a first one above 10,000, a collection of the young objects takes longer than several
+#: mails.
 _COLLECT_AFTER = (10_000, 20, 10)
 
 
 @dataclass
 class Worker:
-    """A worker, which runs or is about to."""
+    """A worker before its start or while it runs."""
 
-    #: Its services, by the role or the purpose that they serve; those of one are in the order in which they start.
+    #: Its services by their role or purpose. Each list has the order in which its services start.
     services: Mapping[str, Sequence[Service]]
 
     async def failure(self) -> None:
@@ -52,7 +54,7 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """Whether there are services, and each does its work: a shell has its partitions and their state."""
+        """Whether there are services, and all of them are ready."""
         services = list(self)
         return bool(services) and all(service.ready for service in services)
 
@@ -77,7 +79,7 @@ async def _never() -> None:
 async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
     """Start a worker, after waiting for Kafka if its roles need it.
 
-    At the end, finish what is in hand, commit offsets, stop.
+    At the end, finish the batches and mails in flight, commit the offsets, and stop.
     """
     services = await build(role, Surroundings(settings, clock or SystemClock()))
     async with serving(Worker(services)) as worker:
@@ -88,7 +90,7 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
 async def serving(worker: Worker) -> AsyncIterator[Worker]:
     """Start a worker's services; stop them at the end.
 
-    Raise what must stop the worker if it comes during the start, and StopTimedOut if the services do not stop.
+    Raise the failure of a service if it comes during the start, and StopTimedOut if the services do not stop in time.
     """
     seconds, why = _STOP_SECONDS, None
     try:
@@ -105,13 +107,13 @@ async def serving(worker: Worker) -> AsyncIterator[Worker]:
 
 
 async def _start(worker: Worker) -> None:
-    """Start every service; raise what must stop the worker, also if it comes before they are ready."""
+    """Start every service; raise the failure of a service if it comes during the start."""
     starting = asyncio.create_task(_start_all(worker), name="the start")
     await _first_end([starting, asyncio.create_task(worker.failure())])
 
 
 async def _start_all(worker: Worker) -> None:
-    """Start the roles at the same time, and the services of each in turn."""
+    """Start the roles concurrently, and the services of each role one after the other."""
     await asyncio.gather(*(_start_in_turn(services) for services in worker.services.values()))
 
 
@@ -121,9 +123,9 @@ async def _start_in_turn(services: Iterable[Service]) -> None:
 
 
 async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Wait until one of the tasks ends, then cancel the others. Raise the error of the one that ended.
+    """Wait until one of the tasks ends, then cancel the others. Raise the error of the task that ended.
 
-    A task that was cancelled is an error as well: nobody asked for a stop, and a CancelledError would look like one.
+    If that task was cancelled, raise Fatal: a CancelledError would look as if a stop had been requested.
     """
     waiting = list(tasks)
     try:
@@ -138,12 +140,12 @@ async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
-    """Stop every service; raise StopTimedOut if that fails, or takes too long, as it may while Kafka is away.
+    """Stop every service; raise StopTimedOut if that fails, or takes longer than `seconds`, as it may without Kafka.
 
-    `why`: what the worker is stopped for, None if somebody asked for the stop. If stopping fails as well, the error
-    says `why`, since that is what matters.
+    `why`: the failure for which the worker is stopped; None if the stop was requested. If the stop fails too, the
+    error's text is `why`, since that is the cause.
     """
-    # Not asyncio.timeout: Faust, waiting for batches in hand, takes no notice of being cancelled.
+    # asyncio.timeout would not work: while Faust waits for batches in flight, it ignores cancellation.
     stopping = asyncio.create_task(_stop_all(worker))
     late = why or f"could not stop within {seconds:.0f} s; perhaps Kafka does not answer"
     guard = end_within(seconds + _BLOCKED_SECONDS, 1, late)
@@ -154,7 +156,7 @@ async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
     if not done:
         stopping.cancel()
         raise StopTimedOut(late)
-    # Faust's stop may also end in a CancelledError, which must not pass for the stop that somebody asked for.
+    # Faust's stop may also end in a CancelledError, which must not look like the end of a requested stop.
     error = asyncio.CancelledError() if stopping.cancelled() else stopping.exception()
     if error is not None:
         raise StopTimedOut(why or f"could not stop in order: {type(error).__name__}") from error
@@ -167,21 +169,21 @@ async def _stop_all(worker: Worker) -> None:
 
 
 def calm_collector() -> None:
-    """Let the collector of cycles look seldom: batches make objects by the ten thousand, and hardly any cycle."""
+    """Let Python's garbage collector run rarely: a batch makes tens of thousands of objects, and hardly any cycle."""
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
 
 
 async def run(settings: Settings, role: Role) -> int:
-    """Run until SIGTERM or SIGINT, or until something must stop it. Return the exit code.
+    """Run a worker until SIGTERM or SIGINT, or until a service fails. Return the exit code.
 
-    The process ends with that code soon after, whatever is left over in it.
+    The process ends with that code soon afterwards, even if threads or tasks still run.
     """
     calm_collector()
     code = await _run(settings, role)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The loop's handlers end with it, and whoever asks after that would see the process end as if it had crashed.
+        # The handlers of the event loop end with it. After that, a signal would end the process as if it had crashed.
         loop.remove_signal_handler(number)
         signal.signal(number, lambda *_: os._exit(code))
     end_within(_LEFT_OVER_SECONDS, code, "the worker has stopped, but a part of its process does not end")
@@ -197,7 +199,7 @@ async def _run(settings: Settings, role: Role) -> int:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    # The stop itself has a shorter bound; this one is for what may come before and after it.
+    # The stop itself has a shorter limit. This one also includes what comes before and after the stop.
     end_within(_STOP_SECONDS + 2 * _BLOCKED_SECONDS, 1, f"could not stop within {_STOP_SECONDS:.0f} s")
     if not started.is_set():
         serving.cancel()
@@ -216,7 +218,8 @@ async def _run(settings: Settings, role: Role) -> int:
         log.critical("stopped: %s", error)
         return error.exit_code
     except Exception:
-        # A bug of our own. The log has its type and where it came from, never its text, which may quote a customer.
+        # A bug of the worker. The log shows its type and its place in the code, and not its text, which may quote a
+        # customer.
         log.critical(_BUG, exc_info=True)
         return 1
     return 0

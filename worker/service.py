@@ -6,29 +6,29 @@ from typing import Any, Protocol
 
 from worker.cancelling import cancel_all
 
-#: How long a coroutine may take to finish what it has in hand when it is asked to end.
+#: How long a coroutine may take to end by itself before it is cancelled, in seconds.
 _FINISH_SECONDS = 5.0
 
 
 class Service(Protocol):
-    """A part of a worker. The worker awaits each service's failure from before the start until the stop."""
+    """A part of a worker. The worker awaits the failure of each service from before its start until its stop."""
 
     @property
     def ready(self) -> bool:
-        """Whether the service does its work now."""
+        """Whether the service can do its work now."""
 
     async def start(self) -> None:
         """Start. The service need not be ready when this returns."""
 
     async def stop(self) -> None:
-        """Finish what is in hand and stop; do nothing if the service was never started."""
+        """Finish the work that has begun, and stop. Do nothing if the service was never started."""
 
     async def failure(self) -> None:
-        """Wait until something must stop the worker, and raise it. This may be called any number of times."""
+        """Wait until an error must stop the worker, and raise it. This may be called any number of times."""
 
 
 class Failure:
-    """The first error that must stop the worker, kept for those who wait for it."""
+    """The first error that must stop the worker. Tasks can wait for it."""
 
     def __init__(self) -> None:
         self._first: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -44,7 +44,7 @@ class Failure:
             self._first.set_result(error)
 
     def keep_of(self, task: "asyncio.Task[Any]") -> None:
-        """Keep the error of a task that has ended, if it ended with one. A task that was cancelled has none."""
+        """Keep the error of a task that has ended, if it has one. A task that was cancelled has no error."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self.keep(error)
 
@@ -59,10 +59,10 @@ class Failure:
 
 
 class Background:
-    """A service that runs a coroutine from its start to its stop; an error of the coroutine is its failure."""
+    """A service that runs a coroutine from its start to its stop. An error of the coroutine is its failure."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], end: Callable[[], None] | None = None) -> None:
-        """`end`: asks the coroutine to end by itself, before it is cancelled."""
+        """`end` is called at the stop, before the coroutine is cancelled, and lets it end by itself."""
         self._work = work
         self._end = end
         self._task: asyncio.Task[None] | None = None
@@ -70,7 +70,7 @@ class Background:
 
     @property
     def ready(self) -> bool:
-        """Whether it does its work: always, since nobody waits for it."""
+        """Always true, since other services do not depend on this one."""
         return True
 
     async def start(self) -> None:
@@ -79,7 +79,7 @@ class Background:
         self._task.add_done_callback(self._failure.keep_of)
 
     async def stop(self) -> None:
-        """Have the coroutine finish what it has in hand, if it can; cancel it; and wait until it has ended."""
+        """Let the coroutine end by itself if it can, then cancel it, and wait until it has ended."""
         if self._task is None:
             return
         if self._end is not None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-#: One role. Its name is part of its consumer group's id and of its changelogs' names.
+#: A role. Its name is a part of the id of its consumer group, and of the names of its changelogs.
 RoleName = Literal["process", "notify"]
 #: What `--role` takes: one role, or all of them in one process.
 Role = Literal["process", "notify", "all"]

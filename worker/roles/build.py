@@ -1,7 +1,7 @@
-"""The one list of roles, and what a worker of some of them consists of.
+"""The list of all roles, and the services of a worker that has some of them.
 
-A role is a function that returns its services in the order in which they start; they stop in the opposite order. It
-asks its surroundings for what it needs: Kafka, or not. It may have a Faust shell, or do without one.
+A role is a function that returns its services in the order in which they start; they stop in the opposite order. A role
+that needs Kafka asks its surroundings for it. A role may have a Faust shell, but need not.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,17 +22,18 @@ ROLES: Mapping[RoleName, Build] = MappingProxyType({"process": process.build, "n
 
 
 async def build(role: Role, surroundings: Surroundings) -> dict[str, Sequence[Service]]:
-    """Return the services of each role that `role` stands for, by the role's name, and what watches over all of them.
+    """Return the services of each role that `role` stands for, by the role's name, and those that watch Kafka.
 
-    Nothing is started yet. This waits for Kafka if one of the roles needs it.
+    No service is started. Wait for Kafka if one of the roles needs it.
     """
     built: dict[str, Sequence[Service]] = {name: await ROLES[name](surroundings) for name in names(role)}
-    # Last, so that they stop first: a stop takes long while Kafka is away, and nobody has to be told that it is.
+    # The watches are the last ones, so that they stop first: while Kafka is away, a stop takes long, and warnings about
+    # Kafka would only disturb then.
     return {**built, "watches": _watches(built, surroundings)}
 
 
 def _watches(built: Mapping[str, Sequence[Service]], surroundings: Surroundings) -> list[Service]:
-    """Return what watches over Kafka, as far as the roles use it."""
+    """Return the services that watch Kafka; none if no role uses it."""
     settings, kafka = surroundings.settings, surroundings.kafka_found
     shells = [service for services in built.values() for service in services if isinstance(service, Shell)]
     watches: list[Service] = []

@@ -1,4 +1,4 @@
-"""Whether Kafka still confirms the places of a worker's consumers in their groups; the log says when that changes."""
+"""A watch over the heartbeats: the log says when Kafka stops confirming that the worker's consumers are members."""
 
 import asyncio
 import logging
@@ -8,14 +8,14 @@ from worker.streams.shell import Shell
 
 log = logging.getLogger(__name__)
 
-#: How often the heartbeats are looked at, in seconds.
+#: How often the heartbeats are checked, in seconds.
 _LOOK_SECONDS = 1.0
 
 
 async def watch_heartbeats(shells: Sequence[Shell], longest: float) -> None:
-    """Log when Kafka falls silent for `longest` seconds and when it is back; the clients themselves keep trying.
+    """Log when Kafka has confirmed no heartbeat for `longest` seconds, and when it does again.
 
-    `shells` is not empty. This ends when it is cancelled.
+    The Kafka clients themselves keep trying. `shells` is not empty. This runs until it is cancelled.
     """
     silent = False
     while True:

@@ -1,4 +1,4 @@
-"""The notify role: alerts and incidents become pending mails in durable rows, and a courier sends what is due."""
+"""The notify role: alerts and incidents become pending mails in durable rows, and a courier sends the mails."""
 
 from worker.notify.channels.email.channel import Email
 from worker.roles import notifying
@@ -10,7 +10,7 @@ ROLE = "notify"
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
-    """Return the role's services: its shell, the log's line a minute, and the courier of e-mail."""
+    """Return the role's services: its shell, the log line of each minute, and the courier of e-mail."""
     settings = surroundings.settings
     email = settings.email
     sending = Sending(Email(settings.smtp, email.letterhead), email.planner(settings.intake), email.retry)

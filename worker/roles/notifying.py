@@ -1,7 +1,7 @@
-"""What a role consists of that sends alerts and incidents by one channel.
+"""The services of a role that sends alerts and incidents by one channel.
 
-Each channel has a role of its own, with its own consumer group and outbox. So a server that is away or slow holds up no
-other channel, and the rows of an outbox need not say which channel they are of.
+Each channel has a role of its own, with its own consumer group and outbox. So an unreachable or slow server does not
+delay other channels, and the rows of an outbox need not name their channel.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from worker.streams.shell import Shell
 
 
 class Sending(NamedTuple):
-    """A channel, what is planned for it, and when what it did not accept is tried again."""
+    """A channel, the planning of its notices, and the times at which they are tried again."""
 
     channel: Channel
     planner: Planner
@@ -30,7 +30,7 @@ class Sending(NamedTuple):
 
 
 async def build(surroundings: Surroundings, role: str, sending: Sending) -> list[Service]:
-    """Return the services of a role that sends by one channel: its shell, the log's line a minute, and the courier."""
+    """Return the services of such a role: its shell, the log line of each minute, and the courier."""
     shell = Shell(surroundings.settings, role, await surroundings.kafka())
     table = shell.table(topics.OUTBOX)
     channel, planner, retry = sending

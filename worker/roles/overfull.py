@@ -1,4 +1,4 @@
-"""Lines of the log about alerts that get no mail, because too many mails of one customer wait: one a minute at most."""
+"""Log lines about alerts that get no mail because too many mails of one customer wait; at most one line a minute."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -14,12 +14,12 @@ from worker.streams.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
-#: The least time between two lines, in seconds.
+#: The shortest time between two lines, in seconds.
 _QUIET_SECONDS = 60.0
 
 
 class _Line(msgspec.Struct):
-    """What is read of a line of the delivery log; nothing of it is personal."""
+    """The fields that are read from a line of the delivery log; no field is personal data."""
 
     alert_id: str
     reason: str
@@ -37,7 +37,7 @@ class Overfull:
         self._count = 0
 
     def note(self, outputs: Iterable[Output]) -> None:
-        """Count such mails among a batch's outputs; say how many there were, and name the last, if it is time to."""
+        """Count such mails among a batch's outputs; log their number and the last one, if a line is allowed now."""
         lost = [line for output in outputs if (line := _line(output)) is not None]
         if not lost:
             return
@@ -52,7 +52,7 @@ class Overfull:
 
 
 def _line(output: Output) -> _Line | None:
-    # Most lines have another reason, and need not be decoded to see that.
+    # Most lines have another reason. They are recognised without decoding them.
     if output.topic != events.DELIVERIES or TOO_MANY_WAITING.encode() not in (output.value or b""):
         return None
     line = _read(output.value or b"")

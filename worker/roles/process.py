@@ -1,4 +1,4 @@
-"""The process role: responses are decided, tallies are counted, segments are watched over."""
+"""The process role: it decides responses, counts tallies, and watches segments."""
 
 from math import ceil
 from typing import NamedTuple
@@ -25,17 +25,18 @@ from worker.streams.shell import Shell
 from worker.streams.transactions import OpenTransactions
 
 ROLE = "process"
-#: A segment's row is as large for one answer as for a thousand, and nobody reads scores more often.
+#: The pace of tallies. A segment's row has the same size after one answer as after a thousand, and scores are not read
+#: more often than this.
 _SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
-#: Most hours are reported once, when they have ended.
+#: The pace of hourly reports. Most hours are reported once, when they have ended.
 _WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
-    """Return the role's services: its shell, the log's line a minute, and what makes its ticks.
+    """Return the role's services: its shell, the log line of each minute, and the ticker.
 
-    There are three stages: the first keyed by customer, the second by segment, and the third over all segments, in one
-    partition.
+    The shell has three stages. The first one is keyed by customer, and the second one by segment. The third one has all
+    segments in one partition.
     """
     settings, clock, kafka = surroundings.settings, surroundings.clock, await surroundings.kafka()
     shell = Shell(settings, ROLE, kafka)
@@ -44,10 +45,10 @@ async def build(surroundings: Surroundings) -> list[Service]:
     home = f"{kafka.cluster}/{responses}"
     most = ceil(policy.segments.most / kafka.partitions)
 
-    memories = _Memories()
+    indexes = _Indexes()
 
     def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
-        holders, sweep = memories.of(partition, state)
+        holders, sweep = indexes.of(partition, state)
         batch = Batch(
             records,
             partition,
@@ -95,23 +96,23 @@ async def build(surroundings: Surroundings) -> list[Service]:
     ]
 
 
-class _Memory(NamedTuple):
-    """What is kept in memory only beside a partition's rows."""
+class _Index(NamedTuple):
+    """What is derived from a partition's rows, and is kept in memory only."""
 
     holders: Holders
     sweep: Sweep
 
 
-class _Memories:
-    """The memory beside each partition of customers, for as long as this worker goes on owning it."""
+class _Indexes:
+    """The index of each partition of customers."""
 
     def __init__(self) -> None:
-        self._of: dict[int, tuple[PartitionState, Fence, _Memory]] = {}
+        self._of: dict[int, tuple[PartitionState, Fence, _Index]] = {}
 
-    def of(self, partition: int, state: PartitionState) -> _Memory:
-        """Return a partition's memory: a new one after each take-over, since others may have written its rows."""
+    def of(self, partition: int, state: PartitionState) -> _Index:
+        """Return a partition's index. It is made again after each take-over, since others may have written the rows."""
         known = self._of.get(partition)
         if known is None or known[0] is not state or known[1] != state.own:
-            memory = _Memory(Holders(state.rows), Sweep(state.rows))
-            known = self._of[partition] = state, state.own, memory
+            index = _Index(Holders(state.rows), Sweep(state.rows))
+            known = self._of[partition] = state, state.own, index
         return known[2]

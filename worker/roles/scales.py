@@ -1,4 +1,4 @@
-"""A warning about surveys whose answers look as if they were given on another scale than 0 to 10."""
+"""A warning about surveys whose scores seem to come from another scale than 0 to 10."""
 
 import logging
 
@@ -9,9 +9,9 @@ log = logging.getLogger(__name__)
 
 
 def warned_of_scales(decided: Decided) -> Decided:
-    """Return what was decided, after a warning about each survey that it has found; likewise for the rest of the batch.
+    """Return `decided` after a warning about each survey that it names. The rest of the batch is treated likewise.
 
-    The survey's row says that it was found, so the warning comes again only if the worker is killed before the row is
+    The survey's row keeps that it was found, so the warning is repeated only if the worker is killed before the row is
     written.
     """
     for survey_id in decided.on_short_scale:

@@ -7,14 +7,14 @@ from worker.flow.batch import Decided
 
 log = logging.getLogger(__name__)
 
-#: Between two warnings about one partition, in seconds.
+#: The shortest time between two warnings about one partition, in seconds.
 _QUIET_SECONDS = 600.0
 
 
 class Surplus:
-    """Warns about each partition's surplus, but not more often than every ten minutes.
+    """Warns about the segments that each partition leaves out, at most every ten minutes.
 
-    No name is logged: there are as many segments as this where each customer got a survey of their own.
+    No name is logged, since it may be personal data: so many segments usually come from one survey per customer.
     """
 
     def __init__(self, most: int) -> None:
@@ -22,7 +22,7 @@ class Surplus:
         self._warned: dict[int, float] = {}
 
     def watched(self, decided: Decided, partition: int) -> Decided:
-        """Return what was decided, after a warning if it leaves segments out; likewise for the rest of the batch."""
+        """Return `decided` after a warning if it leaves segments out. The rest of the batch is treated likewise."""
         now = monotonic()
         if decided.segments_left_out and now - self._warned.get(partition, -_QUIET_SECONDS) >= _QUIET_SECONDS:
             self._warned[partition] = now

@@ -1,4 +1,4 @@
-"""What a role is built in: the settings, a clock, and Kafka for a role that asks for it."""
+"""The surroundings of the roles of one worker: the settings, a clock, and Kafka for the roles that need it."""
 
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
@@ -7,7 +7,7 @@ from worker.settings import Settings
 
 
 class Surroundings:
-    """What the roles of one worker have in common. A role that does not ask for Kafka starts without one."""
+    """What the roles of one worker share. If no role asks for Kafka, the worker starts without Kafka."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -15,7 +15,7 @@ class Surroundings:
         self._found: topics.KafkaInfo | None = None
 
     async def kafka(self) -> topics.KafkaInfo:
-        """Return what Kafka is like, once it answers and has the worker's topics; the first call waits for that.
+        """Return what services have to know about Kafka. The first call waits until Kafka has the worker's topics.
 
         Raise what topics.ensure raises.
         """
@@ -26,5 +26,5 @@ class Surroundings:
 
     @property
     def kafka_found(self) -> topics.KafkaInfo | None:
-        """What Kafka was found to be like; None if no role has asked for it."""
+        """What services have to know about Kafka; None if no role has asked for it."""
         return self._found

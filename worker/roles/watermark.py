@@ -1,11 +1,11 @@
-"""How far the group has come: whether everything that had arrived a moment ago is decided.
+"""The progress of the consumer group: whether every response that had arrived a moment ago is decided.
 
-A tick may only be given then: to a worker that was down for three days, the hours that it has still to read would look
-like silence. What counts is the whole group's progress, since answers to a segment come from every partition.
+Only then may ticks be written. Otherwise, after three days in which no worker ran, the hours that still have to be read
+would look like silence. The progress of the whole group counts, since answers to a segment come from every partition.
 
-A partition may end in the marker of a transaction, or in records of an aborted one. No commit reaches such an end, as
-nothing of it is ever handed out. So where a commit lies before the end, the watermark reads whether any record lies
-between the two.
+A partition may end with the marker of a transaction, or with records of an aborted one. No committed offset reaches
+such an end, since these records are never handed out. So if a committed offset is lower than the end, the watermark
+checks whether there is any record between the two.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,9 @@ from worker.kafka import groups, reading, topics
 from worker.kafka.connection import client_options
 from worker.settings import Settings
 
-#: How long the ends of the partitions that Kafka has named are used, in ms; commits follow within a second or two.
-_FRESH = 30_000
+#: How long the ends of the partitions are used before Kafka is asked for them again, in ms. Commits follow within a
+#: second or two.
+_FRESH_MS = 30_000
 
 
 class Watermark:
@@ -37,9 +38,12 @@ class Watermark:
         self._ends: dict[int, int] = {}
 
     async def passed(self) -> bool:
-        """Say whether everything is decided that had arrived half a minute ago or later; ask again if it is not."""
+        """Say whether every response is decided that had arrived at some moment of the last half minute.
+
+        If not, or if Kafka does not answer, the caller asks again later.
+        """
         try:
-            if not self._ends or self._clock.steady() - self._asked > _FRESH:
+            if not self._ends or self._clock.steady() - self._asked > _FRESH_MS:
                 self._asked = self._clock.steady()
                 async with reading.reader(self._kafka, committed_only=True) as reader:
                     self._ends = await reader.ends(self._topic, self._partitions)
@@ -47,7 +51,7 @@ class Watermark:
             spans = {partition: (committed.get(partition, 0), end) for partition, end in self._ends.items()}
             passed = not await self._undecided({n: (first, end) for n, (first, end) in spans.items() if first < end})
         except KafkaError:
-            return False  # whoever works with Kafka says that it is away
+            return False  # other parts of the worker log that Kafka does not answer
         if passed:
             self._ends = {}
         return passed

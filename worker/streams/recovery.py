@@ -1,10 +1,11 @@
-"""Recovery of the tables, each time the group has settled: their changelogs are read directly.
+"""Recovery of the tables each time the group has settled. The tables read their changelogs directly.
 
-Faust's own recovery passes a changelog's records through the consumer, a queue and a buffer, and keeps its place beside
-them. When a rebalance is overtaken by the next one, records of before can reach a table that is read anew: it then
-takes them for its beginning, goes on from there, and everything earlier is lost (seen with a worker that had been
-stopped; so is its state, durably, as soon as it writes). And a step that exceeds the request time-out ends recovery for
-good, without a word. Here a table reads from the offset up to which it has read, or written, itself.
+Faust's own recovery passes the records of a changelog through the consumer, a queue and a buffer, and keeps the offset
+separately from them. If a rebalance is interrupted by the next one, old records can reach a table that is being read
+from its beginning. The table then continues after these records, and everything earlier is lost; as soon as the worker
+writes, it is lost for good. (This was seen with a worker that had been suspended.) Besides, a step that exceeds the
+request time-out ends Faust's recovery without a message. Here a table itself knows the offset up to which it was read
+or written, and reads from there.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from worker.streams.table import DurableTable
 class DirectRecovery(Recovery):
     """Recovers the tables, takes their partitions over, and lets the streams begin.
 
-    `on_failure` hears what goes wrong.
+    `on_failure` is called with the error if that fails.
     """
 
     def __init__(self, *args: Any, on_failure: Callable[[BaseException], None], **kwargs: Any) -> None:
@@ -57,12 +58,13 @@ class DirectRecovery(Recovery):
         try:
             await self.on_recovery_completed(generation)
             if not self.app.consumer.assignment():
-                await self.app.consumer.perform_seek()  # Faust leaves it out; what was sought before is others' now
+                # Faust does not seek without partitions. The offsets of the last seek belong to other workers now.
+                await self.app.consumer.perform_seek()
         except (RebalanceAgain, ServiceStopped):
             return
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:
-        """Wait as Faust does; what takes too long is an error, and not taken for the end."""
+        """Wait as Faust does; but raise StateNotDurable if it takes too long, where Faust would end the recovery."""
         signal: Any = self.signal_recovery_start
         result = await self.wait_first(coro, signal, timeout=timeout)
         if signal in result.done:
@@ -74,17 +76,17 @@ class DirectRecovery(Recovery):
 
     @Service.task
     async def _slurp_changelogs(self) -> None:
-        """Nothing: no changelog passes through the consumer."""
+        """Do nothing: the consumer reads no changelogs."""
 
     @Service.task
     async def _publish_stats(self) -> None:
-        """Nothing: a table says itself how far it is."""
+        """Do nothing: the tables log their progress themselves."""
 
 
 class DirectTables(TableManager):
-    """Faust's manager of tables, with this recovery.
+    """Faust's manager of tables, with this recovery. `on_failure` is passed to the recovery.
 
-    It starts at once: Faust waits for a second, in case somebody declares tables late. `on_failure` is the recovery's.
+    It starts at once. (Faust's own waits for a second, in case a table is declared late.)
     """
 
     _recovery: DirectRecovery | None = None
@@ -95,7 +97,7 @@ class DirectTables(TableManager):
 
     @property
     def recovery(self) -> DirectRecovery:
-        """How the tables are recovered."""
+        """The recovery of the tables."""
         if self._recovery is None:
             self._recovery = DirectRecovery(
                 self.app, self, beacon=self.beacon, loop=self.loop, on_failure=self._on_failure

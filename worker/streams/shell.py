@@ -1,4 +1,4 @@
-"""A Faust app as this worker needs it, and the tasks that run its batches."""
+"""The shell of a role: its Faust app, and the tasks that run its batches."""
 
 import asyncio
 import logging
@@ -24,12 +24,12 @@ from worker.streams.table import DurableTable
 
 log = logging.getLogger(__name__)
 
-#: Before a log that seems to be another one is looked at again, in seconds.
+#: How long to wait before a log that seems to be another one is compared again, in seconds.
 _LOOK_AGAIN_SECONDS = 2.0
 
 
 class Shell:
-    """One role's Faust app, with its tables, lanes and batches in hand.
+    """The Faust app of a role, with its tables, its lanes and its batches in flight.
 
     It is a service (worker/service.py), and observes its own consumer (ConsumerObserver).
     """
@@ -56,11 +56,11 @@ class Shell:
         return cast(OrderedConsumer, self.app.consumer)
 
     def topic_name(self, topic: str) -> str:
-        """Return a topic's full name."""
+        """Return the full name of a topic, which begins with the prefix."""
         return topics.topic_name(self.settings.topic_prefix, topic)
 
     def table(self, name: str, *, atomic: bool = False) -> DurableTable:
-        """Declare a table; `atomic` as DurableTable has it."""
+        """Declare a table. `atomic` has the meaning that it has for DurableTable."""
         table = DurableTable(
             self.app,
             name=name,
@@ -82,9 +82,9 @@ class Shell:
         view: View | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Declare the agent of a topic: it begins a task for each batch.
+        """Declare the agent of a topic, which starts a task for each batch, so that no partition waits for another.
 
-        Partitions do not wait for each other. `view`, if any, is of the table; `pace` as in Lane.
+        `view` publishes the rows of `table`. `pace` delays batches.
         """
         lane = Lane(
             consumer=lambda: self.consumer,
@@ -114,11 +114,11 @@ class Shell:
         self.app.agent(channel, name=f"worker.{topic}")(cast(Any, take))
 
     async def start(self) -> None:
-        """Join the group and begin to work."""
+        """Join the group, and begin to read."""
         await self.app.start()
 
     async def stop(self) -> None:
-        """Finish the batches in hand, commit, and leave the group."""
+        """Finish the batches in flight, commit their offsets, and leave the group."""
         await self.app.stop()
 
     async def _give_up(self, _app: Any, revoked: Any, **_: Any) -> None:
@@ -130,14 +130,17 @@ class Shell:
         return self._table_of[tp.topic].partition(tp.partition).head
 
     def stands_at(self, tp: TP) -> int:
-        """Return up to which offset a partition's effects are durable."""
+        """Return the offset up to which a partition's effects are durable."""
         return self._head(tp).stands_at
 
     async def check_logs(self, starts: Mapping[TP, int], generation: int) -> Mapping[TP, int]:
-        """Compare the logs of what is to be read with its state (source.py). Raise KafkaError if Kafka does not say."""
+        """Compare the logs of partitions with their state (source.py); stop the worker if they differ.
+
+        Raise KafkaError if Kafka does not answer.
+        """
         found = await self._compare(starts)
         if found.problems:
-            # A leader that was just elected may know less for a moment; and this worker may be late.
+            # A leader that was just elected may know a lower end for a moment. Or another worker has the partition now.
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             found = await self._compare(starts)
             if found.problems and await lease_confirmed(self.consumer, generation):
@@ -168,9 +171,9 @@ class Shell:
             log.info("%s stands by: other workers have all %d partitions", self.app.conf.id, self.partitions)
 
     async def on_state_ahead(self, tp: TP, committed: int, generation: int) -> None:
-        """Stop the worker, since state is lost; but not if somebody else has the partition by now."""
+        """Stop the worker, since state was lost; but not if another worker has the partition by now."""
         if not await lease_confirmed(self.consumer, generation):
-            return  # somebody else has gone on meanwhile
+            return  # another worker has gone on meanwhile
         table = self._table_of[tp.topic]
         changelog = table.changelog_topic.get_topic_name()
         self.on_failure(
@@ -183,12 +186,12 @@ class Shell:
         )
 
     def on_failure(self, error: BaseException) -> None:
-        """Stop the worker, loudly, for this error."""
+        """Stop the worker because of this error."""
         self._failure.keep(error)
 
     async def failure(self) -> None:
-        """Wait until something must stop the worker; raise it."""
-        # Faust has no public way to wait for a crash.
+        """Wait until an error must stop the worker; raise it."""
+        # Faust has no public method to wait for a crash.
         waiting = [asyncio.ensure_future(self.app._crashed.wait()), asyncio.ensure_future(self._failure.wait())]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -220,7 +223,7 @@ class Shell:
 
 
 class _Batches(faust.Schema[bytes, bytes]):
-    """Hands a batch through untouched; bytes are read in the core, where a bad record becomes a dead letter."""
+    """Passes batches on without decoding them. The core decodes records, and a bad one becomes a dead letter."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
         async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:
