@@ -1,4 +1,4 @@
-"""What becomes of a channel's mails: their ids, how they change, and the lines of the delivery log. Pure."""
+"""The deliveries of a channel: ids of mails, changes of their status, and the lines of the delivery log. Pure."""
 
 from typing import NamedTuple
 
@@ -16,13 +16,16 @@ _Delivery = emitted(Delivery)
 
 
 class Deliveries(NamedTuple):
-    """The deliveries of one channel. Each method that changes a mail returns the log's line about it; `now` in ms."""
+    """The deliveries of one channel.
 
-    #: The channel's name, as the delivery log has it. The ids of deliveries depend on it.
+    Each method that changes a mail returns the line of the delivery log about that. `now` is in ms.
+    """
+
+    #: The channel's name in the delivery log. The ids of deliveries depend on it.
     channel: str
 
     def id_of(self, event_id: str, route: str) -> str:
-        """Return the id of the delivery of an event to a route's receivers, the same at each attempt and replay."""
+        """Return the id of the delivery of an event to a route. It is the same at each attempt and replay."""
         return make_id("delivery", self.channel, event_id, route)
 
     def succeed(self, mail: Mail, now: int) -> Output:
@@ -31,7 +34,7 @@ class Deliveries(NamedTuple):
         return self.settle(mail, DeliveryStatus.SENT, "accepted", now)
 
     def fail(self, mail: Mail, error: DeliveryError, now: int, policy: RetryPolicy) -> Output:
-        """Defer or settle a mail that was not accepted."""
+        """Defer a mail that was not accepted, or settle it if it is not tried again."""
         mail.attempts += 1
         mail.unsure = mail.unsure or error.unsure
         if not error.retry:
@@ -46,16 +49,19 @@ class Deliveries(NamedTuple):
         return self.line(mail, error.reason, now)
 
     def cancel(self, mail: Mail, reason: str, now: int) -> Output:
-        """Settle a mail that nobody is to get any more."""
+        """Settle a mail that must not be sent any more."""
         return self.settle(mail, DeliveryStatus.CANCELLED, reason, now)
 
     def settle(self, mail: Mail, status: DeliveryStatus, reason: str, now: int) -> Output:
-        """Note what became of a mail that is not open any more."""
+        """Set the final status of a mail."""
         mail.status, mail.left = status, None
         return self.line(mail, reason, now)
 
     def line(self, mail: Mail, reason: str, now: int) -> Output:
-        """Return a line about a mail as it is. Its key is the alert's id: a customer's would outlive the erasure."""
+        """Return a line about the current state of a mail.
+
+        The key of the record is the alert's id, since a customer's id would stay after the erasure of the customer.
+        """
         body = _Delivery(
             delivery_id=mail.delivery_id,
             alert_id=mail.alert_id,

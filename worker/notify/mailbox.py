@@ -1,14 +1,13 @@
-"""The mails about a customer or a segment: which are due, which were sent. Pure: rows.
+"""Mailboxes: the rows of the outbox, which list the mails about a customer or a segment. Pure.
 
 A mail is one delivery of one channel, whatever that channel sends. Each channel has an outbox of its own, so no row
-says which channel it is.
+names its channel.
 
-The rows are the outbox and the delivery log in one. An alert first becomes a pending mail in durable rows; only then is
-it sent, so that a slow or absent SMTP server never holds the alerts back, and a crash loses no mail. A retry has the
-same Message-ID. A customer's row, the mailbox, lists the mails. While a mail is open, its alert lies in a row of its
-own, the pending notice, so that no row becomes larger than a record of Kafka may be. Once the mail is settled, the
-pending notice is erased, and the mail's id is kept, by which a repeat is recognised. Incidents are treated in the same
-way, in rows that the erasure of a customer does not touch.
+An alert first becomes a pending mail in durable rows. Only then is it sent, so that a slow or unreachable server never
+delays alerts, and a crash loses no mail. A retry has the same id. A customer's row, the mailbox, lists the mails. While
+a mail is open, its alert has a row of its own, the pending notice, so that no row becomes larger than the largest
+record of Kafka. Once the mail is settled, the pending notice is erased. The mailbox keeps the id of the mail, by which
+a repeat is recognised. Incidents are treated in the same way, in rows that the erasure of a customer does not erase.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,17 +19,18 @@ from schemas.delivery import DeliveryStatus
 from schemas.incident import Incident
 from worker.notify.notice import Notice
 
-#: Settled mails kept per customer, newest last: how far back a repeated alert is recognised.
+#: The number of settled mails that a mailbox keeps. A repeated alert is recognised if its mail is one of them.
 _SETTLED_KEPT = 64
-#: Between a customer's id and a mail's, in the key of an alert's row.
+#: The separator between a mailbox's key and a delivery id, in the key of a pending notice.
 _NUL = b"\x00"
-#: This begins the keys of an incident's rows: a customer's id may equal an incident's key, but has no such character.
+#: The first character of the keys of an incident's rows. An incident's key may equal a customer's id, but no customer's
+#: id has this character.
 _INCIDENT = b"\x01"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
 class Mail(msgspec.Struct, array_like=True):
-    """One mail. Times are in ms."""
+    """One mail. Times are in ms, by the wall clock. Its stored form depends on the order of the fields."""
 
     delivery_id: str
     #: The id of the alert or incident that it is about.
@@ -38,23 +38,24 @@ class Mail(msgspec.Struct, array_like=True):
     #: The route's name.
     route: str
     status: DeliveryStatus
-    #: How often it was tried.
+    #: The number of attempts so far.
     attempts: int
     #: When it was planned.
     planned: int
-    #: When to try it next; 0 for a first attempt, which is due at once.
+    #: When it is tried next; 0 for the first attempt, which is due at once.
     due: int
-    #: The receivers that a retry is for; None for all of the route's.
+    #: The receivers of the next attempt; None for all receivers of the route.
     left: list[str] | None = None
-    #: The step that the mail reports, while its content is that of the newest step; both are empty if the newest step
-    #: is the only one.
+    #: The action and the reason of the step that the mail reports. (Its content is always that of the newest step.)
+    #: Both are empty if they are those of the pending notice.
     action: str = ""
     reason: str = ""
-    #: The revision of the response that the newest step is about.
+    #: The revision of the response in the newest step.
     revision: int = 0
-    #: The delivery ids of mails that were not planned, because this one says what they would have said.
+    #: The delivery ids of the mails that were merged into this one: they were not planned, since this one has their
+    #: content.
     merged: list[str] = []
-    #: Whether it was not clear, after an attempt, if the mail was accepted.
+    #: Whether an attempt has ended without showing if the mail was accepted.
     unsure: bool = False
 
     @property
@@ -64,16 +65,16 @@ class Mail(msgspec.Struct, array_like=True):
 
 
 class Mailbox(msgspec.Struct, array_like=True):
-    """A customer's row, or a segment's."""
+    """The row of a customer or a segment."""
 
     mails: list[Mail] = msgspec.field(default_factory=list)
 
     def find(self, delivery_id: str) -> Mail | None:
-        """Return a mail."""
+        """Return the mail with this id; None if there is none."""
         return next((mail for mail in self.mails if mail.delivery_id == delivery_id), None)
 
     def find_open(self, delivery_id: str) -> Mail | None:
-        """Return a mail that is still to be sent."""
+        """Return the open mail with this id; None if there is none, or if it is settled."""
         mail = self.find(delivery_id)
         return mail if mail is not None and mail.is_open else None
 
@@ -81,12 +82,12 @@ class Mailbox(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Mailbox)
 
-#: The first byte of a row, by which the few rows with open mails are found without decoding all.
+#: The first byte of a row. By it, the few rows with open mails are found without decoding all rows.
 _HAS_OPEN, _ALL_SETTLED = b"\x01", b"\x00"
 
 
 def encode(mailbox: Mailbox) -> bytes:
-    """Return the row."""
+    """Return the row of a mailbox, with the newest of the settled mails only."""
     settled = [mail for mail in mailbox.mails if not mail.is_open][-_SETTLED_KEPT:]
     waiting = [mail for mail in mailbox.mails if mail.is_open]
     return (_HAS_OPEN if waiting else _ALL_SETTLED) + _encoder.encode(Mailbox([*settled, *waiting]))
@@ -103,22 +104,22 @@ def has_open(row: bytes) -> bool:
 
 
 def box_key(notice: Notice, key: bytes) -> bytes:
-    """Return the key of the mailbox for the notice in a record with this key."""
+    """Return the key of a notice's mailbox. `key`: the key of the notice's record."""
     return _INCIDENT + key if isinstance(notice, Incident) else key
 
 
 def pending_notice_key(key: bytes, delivery_id: str) -> bytes:
-    """Return the key of the row that holds what an open mail is about; a customer's id has no NUL."""
+    """Return the key of an open mail's pending notice. `key`: the key of its mailbox, which has no NUL."""
     return key + _NUL + delivery_id.encode()
 
 
 def read_pending_notice(key: bytes, pending_notice: bytes) -> Notice:
-    """Return what an open mail is about; `key`: its mailbox's."""
+    """Return the alert or incident of a pending notice. `key`: the key of the mailbox."""
     return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(pending_notice)
 
 
 def notice(mail: Mail, key: bytes, pending_notice: bytes) -> Notice:
-    """Return what an open mail is to say: the newest content, as the step that its receivers have not been sent."""
+    """Return the notice that an open mail has to report: the newest content, with the action and reason of its step."""
     notice = read_pending_notice(key, pending_notice)
     if not mail.action:
         return notice
@@ -126,21 +127,21 @@ def notice(mail: Mail, key: bytes, pending_notice: bytes) -> Notice:
 
 
 def orphans(rows: Mapping[bytes, bytes]) -> list[bytes]:
-    """Return the keys of pending notices whose mails are settled: a crash can leave some of this personal data."""
+    """Return the keys of pending notices whose mails are settled. A crash can leave such rows, with personal data."""
     return [key for key in rows if _NUL in key and not _is_awaited(key, rows)]
 
 
 def _is_awaited(pending_notice: bytes, rows: Mapping[bytes, bytes]) -> bool:
-    """Say whether the mail of a pending notice is open; `pending_notice`: its key."""
+    """Say whether the mail of a pending notice is open. `pending_notice`: the key of the pending notice."""
     key, _, delivery_id = pending_notice.partition(_NUL)
     row = rows.get(key)
     return row is not None and has_open(row) and decode(row).find_open(delivery_id.decode()) is not None
 
 
 def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail | None:
-    """Plan a mail for what was merged into one while that was on its way, and so is not in it.
+    """Plan a further mail for the steps that were merged into `mail` after it was composed. Return None without any.
 
-    `known`: what had been merged when the mail was composed. The new mail's letter is the old one's.
+    `known`: the delivery ids that had been merged into it when it was composed. The new mail has the same notice.
     """
     missed = [delivery_id for delivery_id in mail.merged if delivery_id not in known]
     if not missed or box.find(missed[-1]) is not None:

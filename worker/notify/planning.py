@@ -1,7 +1,7 @@
-"""The mails that a batch of alerts and incidents plans, changes and cancels, as rows and lines of the log. Pure.
+"""The planning: a batch of alerts and incidents plans, changes and cancels mails. Pure: it returns rows and log lines.
 
-What goes out is the newest that is known: a later step of the same alert replaces what an open mail says, and a
-withdrawal, or an incident's end, cancels it.
+Each mail reports the newest state that is known: a later step of the same alert changes the content of an open mail. A
+withdrawal of an alert, or the end of an incident, cancels it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,28 +23,28 @@ from worker.notify.mailbox import Mail, Mailbox, box_key, decode, encode, pendin
 from worker.notify.notice import Notice, check_record, notice_in
 from worker.notify.routing import Route, routes_for
 
-#: Open mails kept per customer. So many unhappy answers of one customer, with the mail server away, are no customer's.
+#: The largest number of open mails of one customer or segment. A real customer does not give that many unhappy answers
+#: while a mail server is away.
 OPEN_KEPT = 2_000
-#: The delivery log's reason for a mail beyond that.
+#: The reason in the delivery log for a mail beyond that number.
 TOO_MANY_WAITING = "too_many_waiting"
-#: The steps that end an alert or an incident: they cancel its open mails, which would call somebody for nothing.
+#: The steps that end an alert or an incident. They cancel its open mails, since nobody has to act any more.
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
-#: Reasons of an update that is mailed whatever `email.actions` says: survey tools send the comment after the score, and
-#: whether a customer may be called must not be known too late.
+#: The reasons of updates that are mailed whatever `email.actions` says. Survey tools send the comment after the score,
+#: and a changed consent says whether the customer may still be called.
 _ALWAYS_MAILED = frozenset({"comment_added", "comment_changed", "consent_changed"})
-#: How many steps a mail remembers that were merged into it.
+#: The number of merged steps that a mail keeps.
 MERGED_KEPT = 4
 
 
 class Planner(msgspec.Struct, frozen=True):
-    """What the planning of one channel's mails rests on.
+    """The settings by which the mails of one channel are planned."""
 
-    `channel` is its name, as in Deliveries; `routes` are in order; `actions` are the steps of an alert or an incident
-    that are mailed.
-    """
-
+    #: The channel's name, as in Deliveries.
     channel: str
+    #: The routes in their order.
     routes: Sequence[Route]
+    #: The actions of alerts and incidents that are mailed.
     actions: Sequence[str]
     intake: IntakePolicy
 
@@ -55,7 +55,7 @@ class Planner(msgspec.Struct, frozen=True):
 
 
 class _PlanState:
-    """Everything that is known and kept while a batch of alerts and incidents is planned."""
+    """The state while a batch of alerts and incidents is planned: the mailboxes, and what has been decided so far."""
 
     def __init__(self, planner: Planner, read: Callable[[bytes], bytes | None]) -> None:
         self.planner = planner
@@ -65,7 +65,7 @@ class _PlanState:
         self._boxes = Overlay(read, decode, encode)
 
     def box(self, key: bytes) -> Mailbox:
-        """Return a mailbox; what happens to it is kept."""
+        """Return the mailbox with this key, or a new one. Changes of it become a row of the result."""
         box = self._boxes.get(key)
         if box is None:
             box = Mailbox()
@@ -73,18 +73,21 @@ class _PlanState:
         return box
 
     def erase(self, key: bytes) -> None:
-        """Forget a customer's mails, open ones included."""
+        """Erase the mails of a customer, including open ones."""
         for mail in self.box(key).mails:
             self.pending_notices[pending_notice_key(key, mail.delivery_id)] = None
         self._boxes.erase(key)
 
     def decided(self) -> Decided:
-        """Return outputs and rows: pending notices before their mailboxes, in case only some rows are written."""
+        """Return the outputs and the rows. Pending notices precede mailboxes, in case only some rows are written."""
         return Decided(self.outputs, {**self.pending_notices, **self._boxes.rows()}, {})
 
 
 def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:
-    """Plan the mails of a batch of alerts and incidents. A null value erases a customer's mails, open ones included."""
+    """Plan the mails of a batch of alerts and incidents. A null value erases all mails of a customer.
+
+    `read` returns the row with a key, or None.
+    """
     state = _PlanState(planner, read)
     for record in records:
         key = record.key or b""
@@ -105,7 +108,10 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
 
 
 def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None:
-    """Take one step of an alert or an incident: plan mails, merge it into open ones, or cancel those it makes wrong."""
+    """Apply one step of an alert or an incident: cancel open mails, merge the step into them, or plan further mails.
+
+    `key`: the key of the mailbox.
+    """
     box, now = state.box(key), record.timestamp
     event_id = (header(record, "ce_id") or notice.alert_id.encode()).decode(errors="replace")
     earlier = _earlier(box, notice, event_id, state.deliveries)
@@ -126,14 +132,14 @@ def _cancel(earlier: Iterable[Mail], notice: Notice, key: bytes, now: int, state
 
 
 def _merge(earlier: Iterable[Mail], notice: Alert, record: Record, event_id: str | None, state: _PlanState) -> None:
-    """Have open mails say what a later step says; `event_id`: the step's, if it would be mailed itself."""
+    """Give the content of a later step to open mails. `event_id`: the step's id, or None if it is not mailed itself."""
     key = box_key(notice, record.key or b"")
     for mail in earlier:
         if not mail.is_open or notice.revision < mail.revision:
             continue
         mail.revision = notice.revision
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = record.value
-        # Receivers who may have got the mail as it was get another one.
+        # If some receivers may have got the mail already, the step is not merged into it, and gets a mail of its own.
         if event_id is not None and mail.left is None and not mail.unsure:
             mail.merged = [*mail.merged, state.deliveries.id_of(event_id, mail.route)][-MERGED_KEPT:]
             if mail.action == AlertAction.UPDATED:
@@ -167,18 +173,22 @@ def _is_merged(delivery_id: str, earlier: Iterable[Mail]) -> bool:
 
 
 def _routes(notice: Notice, earlier: Iterable[Mail], planner: Planner) -> list[Route]:
-    """Return the routes of a step: today's; of an update that is always mailed, those that have the alert already."""
-    todays = routes_for(notice, planner.routes)
+    """Return the routes of a step.
+
+    An update that is always mailed goes to the routes that have got mails about the alert; if there are none, or for
+    other steps, it goes to the routes that match.
+    """
+    matching = routes_for(notice, planner.routes)
     if not _is_always_mailed(notice):
-        return todays
+        return matching
     names = {mail.route for mail in earlier if mail.status is not DeliveryStatus.CANCELLED}
     if notice.action in planner.actions:
-        names |= {route.name for route in todays}
-    return [route for route in planner.routes if route.name in names] or todays
+        names |= {route.name for route in matching}
+    return [route for route in planner.routes if route.name in names] or matching
 
 
 def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries) -> list[Mail]:
-    """Return the mails about earlier steps of the same alert or incident; not those of this step, if it is a repeat."""
+    """Return the mails about earlier steps of the same alert or incident, without those about this step itself."""
     return [
         mail
         for mail in box.mails
@@ -187,6 +197,6 @@ def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries
 
 
 def _is_no_news(notice: Notice, route: Route, earlier: Iterable[Mail]) -> bool:
-    """Say whether this ends something whose beginning was never mailed to the route's receivers."""
+    """Say whether the notice ends something, and every mail about it to the route was cancelled."""
     statuses = {mail.status for mail in earlier if mail.route == route.name}
     return notice.action in _ENDS and statuses == {DeliveryStatus.CANCELLED}

@@ -1,4 +1,4 @@
-"""Who gets a mail that waits, by the settings of today: they may have changed since it was planned. Pure."""
+"""The receivers of a waiting mail by the current settings, which may have changed since it was planned. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from worker.notify.routing import Route, routes_for
 
 
 class Address(NamedTuple):
-    """A route, and those of its receivers who have not got the mail."""
+    """A route, and those of its receivers that have not got the mail yet."""
 
     route: Route
     receivers: list[str]
 
 
 class NobodyLeft(Exception):
-    """No receiver is left for a mail; `reason` is a stable word."""
+    """A mail has no receiver any more. `reason` is a stable word."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -24,23 +24,24 @@ class NobodyLeft(Exception):
 
 
 def addressed(mail: Mail, notice: Notice, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
-    """Return where a mail goes; `mails`: all of its mailbox.
+    """Return the route and the receivers of a mail. `mails`: all mails of its mailbox.
 
-    If its route is gone, or was renamed, it goes to the first of today's routes that has no mail about the same step.
-    Raise NobodyLeft if every route has one, or if those who have not got the mail are receivers no more.
+    If its route was removed or renamed, the mail goes to the first matching route that has no mail about the same step.
+    Raise NobodyLeft if every matching route has one, or if all receivers that have not got the mail were removed.
     """
     by_name = {route.name: route for route in routes}
     route = by_name.get(mail.route)
     if route is not None:
-        return Address(route, _still_there(mail, route) or _nobody("receivers_removed"))
+        return Address(route, _remaining(mail, route) or _nobody("receivers_removed"))
     others = {other.route for other in mails if other is not mail and _is_same_step(other, mail)}
     route = next((route for route in routes_for(notice, routes) if route.name not in others), None)
     if route is None:
         raise NobodyLeft("route_removed")
-    return Address(route, _still_there(mail, route) or list(route.to))
+    return Address(route, _remaining(mail, route) or list(route.to))
 
 
-def _still_there(mail: Mail, route: Route) -> list[str]:
+def _remaining(mail: Mail, route: Route) -> list[str]:
+    """Return the receivers of the next attempt that the route still has, without repeats."""
     left = route.to if mail.left is None else mail.left
     receivers = {route.identity(receiver) for receiver in route.to}
     first: dict[str, str] = {}

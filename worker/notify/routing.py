@@ -1,4 +1,4 @@
-"""Which receivers hear of an alert or an incident: routes, matched by kind, segment prefix and severity."""
+"""Routes: which receivers get an alert or an incident, by its kind, its segment and its severity."""
 
 from collections.abc import Iterable
 from typing import Literal, Protocol
@@ -15,25 +15,25 @@ _RANK = {Severity.WARNING: 0, Severity.ERROR: 1, Severity.CRITICAL: 2}
 
 
 class Routable(Protocol):
-    """What routes look at: alerts and incidents have it."""
+    """The properties by which a route matches an alert or an incident."""
 
     @property
     def kind(self) -> str:
-        """What is wrong, in a word."""
+        """The kind of the alert or incident."""
 
     @property
     def segment(self) -> str:
-        """Where, as a path."""
+        """The path of its segment."""
 
     @property
     def severity(self) -> Severity:
-        """How bad it is."""
+        """Its severity."""
 
 
 class Route(Section):
-    """One route: events of this part of the tree, of these kinds and at least this severe, go to these receivers.
+    """One route. It takes notices of a part of the tree, of some kinds and from a severity on, to its receivers.
 
-    What a receiver is, the channel says: it may derive its routes from this class, to check them.
+    The channel defines what a receiver is. It may derive a class from this one, to check its receivers.
     """
 
     name: str = Field(min_length=1, max_length=100, description="The name of the route, which no other route has.")
@@ -58,18 +58,18 @@ class Route(Section):
         return canonical_path(segment)
 
     def identity(self, receiver: str) -> str:
-        """Return a text that two spellings have in common if they name the same receiver: by default each its own."""
+        """Return a text that is equal for all spellings of a receiver; by default the receiver itself."""
         return receiver
 
     def matches(self, notice: Routable) -> bool:
-        """Say whether it is of one of this route's kinds, severe enough, and its segment lies under this route's."""
+        """Say whether the route takes a notice, by its kind, its severity and its segment, which may be a lower one."""
         asked_for = not self.kinds or notice.kind in self.kinds
         under = not self.segment or f"{canonical_path(notice.segment)}/".startswith(f"{self.segment}/")
         return asked_for and under and _RANK[notice.severity] >= _RANK[self.min_severity]
 
 
 def routes_for(notice: Routable, routes: Iterable[Route]) -> list[Route]:
-    """Return the routes that are taken: the first that matches, and later ones while `then_continue` says so."""
+    """Return the routes that take a notice: the first that matches, and later ones while `then_continue` is set."""
     taken: list[Route] = []
     for route in routes:
         if route.matches(notice):

@@ -1,4 +1,4 @@
-"""What an alert's mail says: who is unhappy, why, and whether they may be called. Pure."""
+"""The page of an alert's mail: who is unhappy, why, and whether the customer may be called. Pure."""
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer
 from worker.flow.responses.intake import ANONYMOUS
@@ -43,7 +43,7 @@ def _subject(alert: Alert, words: Words) -> str:
     severity = words.tags[alert.severity]
     customer_id = words.anonymous if alert.customer_id.startswith(ANONYMOUS) else alert.customer_id
     who = one_line(alert.customer.name or "", _SUBJECT_NAME) or one_line(customer_id, _SUBJECT_NAME)
-    # A step that this version has no words for is, to its readers, news of an alert they know.
+    # A step with an unknown action counts as an update.
     wording = words.subject.get(alert.action, words.subject[AlertAction.UPDATED])
     if alert.action == AlertAction.WITHDRAWN and alert.reason != AlertReason.NO_LONGER_DETRACTOR:
         wording = words.withdrawn

@@ -1,4 +1,4 @@
-"""The channel e-mail: a notice becomes a mail, and the mail server gets it."""
+"""The channel e-mail: it composes a mail from a notice, and gives it to the mail server."""
 
 from collections.abc import Callable
 

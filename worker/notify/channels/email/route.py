@@ -1,4 +1,4 @@
-"""The routes of e-mail: their receivers are mail addresses."""
+"""The routes of e-mail, whose receivers are mail addresses."""
 
 from pydantic import field_validator
 
@@ -15,5 +15,5 @@ class EmailRoute(Route):
         return without_repeats(check_address(address) for address in to)
 
     def identity(self, receiver: str) -> str:
-        """Return the address without its case, which in practice no mail server looks at."""
+        """Return the address in lower case: in practice no mail server distinguishes upper and lower case."""
         return receiver.casefold()
