@@ -151,7 +151,7 @@ async def test_what_does_not_stop_is_left_and_the_reason_said(
 
 
 async def test_that_something_was_cancelled_is_an_error_when_nobody_asked_for_a_stop() -> None:
-    """A CancelledError would pass for a stop that somebody asked for."""
+    """A CancelledError would look like a requested stop."""
 
     async def cancelled() -> None:
         raise asyncio.CancelledError

@@ -10,7 +10,7 @@ from worker.cancelling import cancel_all, finish, raise_if_cancelled
 
 
 async def swallows(times: int, began: asyncio.Event) -> None:
-    """Go on after so many cancellations; begin to wait, then say so."""
+    """Go on after a number of cancellations; begin to wait, then say so."""
     for _ in range(times):
         began.set()
         try:

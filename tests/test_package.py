@@ -12,7 +12,7 @@ import pytest
 from worker import __version__
 
 ROOT = Path(__file__).parents[1]
-#: What a program is told of where it is, without anything that leads here.
+#: The environment of a program, without variables that lead to this directory.
 _BARE = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
 

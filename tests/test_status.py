@@ -66,7 +66,7 @@ async def reported(base: Path, ready: Callable[[], bool] = lambda: True) -> Asyn
 async def until(base: Path, expected: str | None) -> None:
     """Wait until the sign says this."""
     async with asyncio.timeout(300):
-        while problem(base) != expected:  # noqa: ASYNC110 - a file tells nobody that it changed
+        while problem(base) != expected:  # noqa: ASYNC110 - a file raises no event when it changes
             await asyncio.sleep(0.01)
 
 
@@ -184,7 +184,7 @@ async def test_what_a_killed_worker_left_is_cleared_away_and_a_running_ones_is_n
     left, kept = write(base, 0, pid=gone), write(base, 0, pid=other)
     async with reported(base):
         async with asyncio.timeout(300):
-            while left.exists() or not sign(base).exists():  # noqa: ASYNC110 - a file tells nobody that it changed
+            while left.exists() or not sign(base).exists():  # noqa: ASYNC110 - a file raises no event when it changes
                 await asyncio.sleep(0.01)
     assert list(base.parent.iterdir()) == [kept]
 

@@ -23,7 +23,7 @@ def seen() -> Seen:
 def test_both_are_among_the_latest_and_only_alerts_are_counted_as_such() -> None:
     found = seen()
 
-    assert [Incident, Alert] == [type(told) for told in found.latest]
+    assert [Incident, Alert] == [type(notice) for notice in found.latest]
     assert found.result(published=1, emails=2)["alerts"] == 1
 
 

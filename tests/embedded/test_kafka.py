@@ -114,7 +114,7 @@ async def test_a_broker_that_does_not_come_up_says_why(tmp_path: Path, monkeypat
         await EmbeddedKafka().start()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child that its parent was killed")
 async def test_the_broker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
         *dying_with_parent(sys.executable, "-c", PARENT, str(tmp_path)), stdout=asyncio.subprocess.PIPE
@@ -147,4 +147,4 @@ def _runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
-    return state != "Z"  # dead, and whoever inherited it has not noticed
+    return state != "Z"  # it is dead, but its new parent has not waited for it yet

@@ -12,7 +12,7 @@ from integration.conftest import make_settings
 from integration.reading import read_topic
 from integration.topics import create
 from notify.conftest import make_alert
-from notify.mailboxes import told
+from notify.mailboxes import record_of
 from roles.test_second_channel import PLANNER, Chat
 
 from worker.app import Worker, running
@@ -48,7 +48,7 @@ decode = msgspec.msgpack.Decoder(Case).decode
 
 
 def decide(records: Iterable[Record], read: Read) -> Decided:
-    """Decide what happens to cases: each step is numbered, and told to the world."""
+    """Decide what happens to cases: each step is numbered, and record_of to the world."""
     cases, outputs = Overlay(read, decode, encode), list[Output]()
     for record in records:
         key, case = record.key or b"", cases.get(record.key or b"") or Case()
@@ -167,7 +167,7 @@ async def test_a_second_channel_has_a_role_and_an_outbox_of_its_own(
 
     async with asyncio.timeout(300), running(settings, "notify"):
         async with running(settings, add_role("chat", topics.OUTBOX, build_chat)):
-            await publish(settings, "alerts", [told(make_alert(alert_id="a-1"))])
+            await publish(settings, "alerts", [record_of(make_alert(alert_id="a-1"))])
             await inbox.wait_for(1)
             while len(chat.posted) < 3:  # noqa: ASYNC110 - the double raises no event
                 await asyncio.sleep(0.02)

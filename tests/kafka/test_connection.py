@@ -1,4 +1,4 @@
-"""Plain clients and Faust's are told the same, and certificates and host names are always checked."""
+"""Plain clients and Faust's get the same options, and certificates and host names are always checked."""
 
 import ssl
 from pathlib import Path

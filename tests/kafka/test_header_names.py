@@ -1,4 +1,4 @@
-"""A header's name may be any bytes, and costs nobody an answer."""
+"""The name of a header may be any bytes, and no answer is lost because of it."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Who owns the topics: the first claim in the log's order, and whoever superseded it."""
+"""Who owns the topics: the group of the first claim on the topic, or the one that superseded it."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -145,8 +145,8 @@ KEYS = [b"a", b"b", b"c", HEAD_KEY]
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 10**6)), max_size=40), st.integers(0, 10**6))
-def test_with_stale_keys_written_anew_compaction_changes_nothing(writes: list[tuple[bytes, int]], seed: int) -> None:
-    """Workers and zombies write as they like; whoever takes over, or sees a zombie's record, writes its key anew."""
+def test_with_stale_keys_written_again_compaction_changes_nothing(writes: list[tuple[bytes, int]], seed: int) -> None:
+    """Workers and zombies write in any order. Whenever a worker finds a zombie's record, it writes the key again."""
     chance, log, generation = random.Random(seed), Log(), 1
     worker, zombies = owner(log, generation), list[PartitionState]()
     for key, value in writes:

@@ -1,4 +1,4 @@
-"""Topics that are there already: which differences are errors, and which are nobody's business."""
+"""Existing topics: which differences of their configuration are errors, and which are not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +61,7 @@ def test_copies_that_must_be_in_sync_go_by_how_many_there_are(copies: int, found
     [
         (DECISIONS, {"retention.ms": "-1"}),
         (DECISIONS, {"message.timestamp.type": "CreateTime"}),
-        (TALLIES, {"retention.ms": "604800000"}),  # as the version before made it: there is a warning for that
+        (TALLIES, {"retention.ms": "604800000"}),  # as the previous version made it: there is a warning for that
         (TALLIES, {"retention.ms": "-1"}),
         (RESPONSES, {"max.message.bytes": "2000000"}),
         (RESPONSES, {"compression.type": "zstd"}),

@@ -24,7 +24,7 @@ DEFAULT = Route(name="default", to=["support@example.org"])
 BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
 
 
-def told(alert: Notice, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
+def record_of(alert: Notice, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
     """Return a step of an alert or an incident as the notifier reads it."""
     kind = events.ALERT if isinstance(alert, Alert) else events.INCIDENT
     headers = [("ce_id", event_id.encode()), ("ce_type", kind.type)]

@@ -21,8 +21,8 @@ from notify.mailboxes import (
     pending,
     pending_notices,
     planned,
+    record_of,
     settled,
-    told,
 )
 
 from schemas.alert import Alert
@@ -50,7 +50,7 @@ ORPHANS = [(KEY, "d-2"), (KEY, "d-3"), (b"c-7", "d-4"), (b"c-8", "d-5")]
 
 def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeAlert) -> None:
     alert = make_alert()
-    record = told(alert)
+    record = record_of(alert)
     decided = planned(record)
     (mail,) = mails(decided)
 
@@ -74,7 +74,7 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
 
 def test_each_route_that_is_taken_gets_a_mail(make_alert: MakeAlert) -> None:
     elsewhere = Route(name="de", segment="de", to=["de@example.org"])
-    decided = planned(told(make_alert()), routes=(BOSS, elsewhere, DEFAULT))
+    decided = planned(record_of(make_alert()), routes=(BOSS, elsewhere, DEFAULT))
 
     assert ["boss", "default"] == [mail.route for mail in mails(decided)]
     assert len({mail.delivery_id for mail in mails(decided)}) == 2
@@ -98,13 +98,13 @@ def test_each_route_that_is_taken_gets_a_mail(make_alert: MakeAlert) -> None:
 def test_only_the_steps_that_are_asked_for_are_mailed(
     make_alert: MakeAlert, action: str, actions: tuple[str, ...], count: int
 ) -> None:
-    decided = planned(told(make_alert(action=action)), actions=actions)
+    decided = planned(record_of(make_alert(action=action)), actions=actions)
 
     assert count == len(decided.outputs) == len(mails(decided)) == len(pending_notices(decided))
 
 
 def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
-    record = told(make_alert())
+    record = record_of(make_alert())
     first = planned(record, record)
 
     assert len(first.outputs) == 1
@@ -113,7 +113,7 @@ def test_the_same_event_again_plans_nothing(make_alert: MakeAlert) -> None:
 
 
 def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: MakeAlert) -> None:
-    record = told(make_alert())
+    record = record_of(make_alert())
     box = mailbox.decode(kept(planned(record))[KEY])
     EMAIL.succeed(box.mails[0], NOW)
 
@@ -123,13 +123,13 @@ def test_it_plans_nothing_either_when_its_mail_was_sent_long_ago(make_alert: Mak
 
 
 def test_another_step_of_the_same_alert_is_another_mail(make_alert: MakeAlert) -> None:
-    records = [told(make_alert(), "e-1"), told(make_alert(revision=2), "e-2")]
+    records = [record_of(make_alert(), "e-1"), record_of(make_alert(revision=2), "e-2")]
 
     assert len(mails(planned(*records))) == 2
 
 
 def test_an_event_without_id_is_told_by_its_alert(make_alert: MakeAlert) -> None:
-    bare = told(make_alert())._replace(headers=())
+    bare = record_of(make_alert())._replace(headers=())
     decided = planned(bare, bare)
 
     assert [id_of(make_alert().alert_id)] == [mail.delivery_id for mail in mails(decided)]
@@ -139,17 +139,17 @@ def test_an_event_without_id_is_told_by_its_alert(make_alert: MakeAlert) -> None
 def test_an_id_that_is_no_text_stops_nobody(make_alert: MakeAlert, event_id: bytes | None) -> None:
     headers: Any = [("ce_id", event_id)]
 
-    assert len(planned(told(make_alert())._replace(headers=headers)).outputs) == 1
+    assert len(planned(record_of(make_alert())._replace(headers=headers)).outputs) == 1
 
 
 def test_customers_have_a_mailbox_each(make_alert: MakeAlert) -> None:
-    decided = planned(told(make_alert()), told(make_alert(), "e-2", b"c-43"), told(make_alert(), "e-3"))
+    decided = planned(record_of(make_alert()), record_of(make_alert(), "e-2", b"c-43"), record_of(make_alert(), "e-3"))
 
     assert {KEY: 2, b"c-43": 1} == {key: len(mails(decided, key)) for key in kept(decided) if b"\x00" not in key}
 
 
 def test_a_batch_planned_twice_gives_the_same(make_alert: MakeAlert) -> None:
-    records = [told(make_alert(), f"e-{n}") for n in range(5)]
+    records = [record_of(make_alert(), f"e-{n}") for n in range(5)]
 
     assert planned(*records) == planned(*records)
 
@@ -158,7 +158,7 @@ def test_a_batch_planned_twice_gives_the_same(make_alert: MakeAlert) -> None:
 
 
 def test_an_erasure_takes_open_and_settled_mails_alike(make_alert: MakeAlert) -> None:
-    rows = kept(planned(told(make_alert()), told(make_alert(), "e-2", b"c-43")))
+    rows = kept(planned(record_of(make_alert()), record_of(make_alert(), "e-2", b"c-43")))
     box = mailbox.decode(rows[KEY])
     box.mails.append(settled(1))
     decided = planned(Record(None, KEY), rows=rows | {KEY: mailbox.encode(box)})
@@ -172,7 +172,7 @@ def test_an_erasure_takes_open_and_settled_mails_alike(make_alert: MakeAlert) ->
 def test_no_line_of_the_log_names_the_customer_who_may_be_erased(make_alert: MakeAlert) -> None:
     alert = make_alert()
     mail = pending(alert_id=alert.alert_id)
-    outputs = [*planned(told(alert)).outputs, EMAIL.fail(mail, TEMPORARY, NOW, POLICY), EMAIL.succeed(mail, NOW)]
+    outputs = [*planned(record_of(alert)).outputs, EMAIL.fail(mail, TEMPORARY, NOW, POLICY), EMAIL.succeed(mail, NOW)]
 
     for output in outputs:
         assert output.key == alert.alert_id.encode()
@@ -180,13 +180,13 @@ def test_no_line_of_the_log_names_the_customer_who_may_be_erased(make_alert: Mak
 
 
 def test_an_erasure_takes_what_the_same_batch_planned_as_well(make_alert: MakeAlert) -> None:
-    decided = planned(told(make_alert(), "e-1"), Record(None, KEY))
+    decided = planned(record_of(make_alert(), "e-1"), Record(None, KEY))
 
     assert {KEY: None, mailbox.pending_notice_key(KEY, id_of("e-1")): None} == decided.rows
 
 
 def test_the_same_alert_after_an_erasure_is_planned_again_with_its_text(make_alert: MakeAlert) -> None:
-    record = told(make_alert())
+    record = record_of(make_alert())
     rows = kept(planned(record))
     for decided in (planned(record, Record(None, KEY), record), planned(Record(None, KEY), record, rows=rows)):
         assert {mailbox.pending_notice_key(KEY, id_of("e-1")): record.value} == pending_notices(decided)
@@ -198,7 +198,7 @@ def test_an_erasure_of_somebody_unknown_writes_nothing(make_alert: MakeAlert) ->
 
 
 def test_an_alert_after_an_erasure_is_planned_and_one_before_it_is_gone(make_alert: MakeAlert) -> None:
-    decided = planned(told(make_alert(), "e-1"), Record(None, KEY), told(make_alert(), "e-2"))
+    decided = planned(record_of(make_alert(), "e-1"), Record(None, KEY), record_of(make_alert(), "e-2"))
 
     assert [id_of("e-2")] == [mail.delivery_id for mail in mails(decided)]
     assert {mailbox.pending_notice_key(KEY, id_of("e-2"))} == kept(decided).keys() - {KEY}
@@ -221,7 +221,7 @@ def test_a_withdrawal_cancels_what_waits_for_an_attempt_be_it_the_first(
 ) -> None:
     alert = make_alert(action="withdrawn")
     box = Mailbox([pending(alert_id=alert.alert_id, status=status, attempts=1)])
-    decided = planned(told(alert), rows={KEY: mailbox.encode(box)})
+    decided = planned(record_of(alert), rows={KEY: mailbox.encode(box)})
 
     assert [expected] == [mail.status for mail in mails(decided)]
     cancelled = expected is DeliveryStatus.CANCELLED
@@ -231,7 +231,7 @@ def test_a_withdrawal_cancels_what_waits_for_an_attempt_be_it_the_first(
 
 def test_a_withdrawal_leaves_other_alerts_alone(make_alert: MakeAlert) -> None:
     box = Mailbox([pending(status=DeliveryStatus.DEFERRED)])
-    decided = planned(told(make_alert(action="withdrawn")), rows={KEY: mailbox.encode(box)})
+    decided = planned(record_of(make_alert(action="withdrawn")), rows={KEY: mailbox.encode(box)})
 
     assert [DeliveryStatus.DEFERRED] == [mail.status for mail in mails(decided)]
 
@@ -240,7 +240,7 @@ def test_a_withdrawal_leaves_other_alerts_alone(make_alert: MakeAlert) -> None:
 def test_a_withdrawal_may_be_mailed_itself(make_alert: MakeAlert, status: DeliveryStatus) -> None:
     alert = make_alert(action="withdrawn")
     box = Mailbox([pending(alert_id=alert.alert_id, status=status, attempts=1)])
-    decided = planned(told(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
+    decided = planned(record_of(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
 
     assert lines(decided) == [("pending", "planned")]
 
@@ -248,13 +248,17 @@ def test_a_withdrawal_may_be_mailed_itself(make_alert: MakeAlert, status: Delive
 def test_but_not_to_those_who_never_heard_of_the_alert(make_alert: MakeAlert) -> None:
     alert = make_alert(action="withdrawn")
     box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
-    decided = planned(told(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
+    decided = planned(record_of(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
 
     assert lines(decided) == [("cancelled", "withdrawn")]
 
 
 def test_an_alert_that_is_opened_again_is_mailed_again(make_alert: MakeAlert) -> None:
-    steps = [told(make_alert(), "e-1"), told(make_alert(action="withdrawn"), "e-2"), told(make_alert(), "e-3")]
+    steps = [
+        record_of(make_alert(), "e-1"),
+        record_of(make_alert(action="withdrawn"), "e-2"),
+        record_of(make_alert(), "e-3"),
+    ]
 
     assert lines(planned(*steps)) == [("pending", "planned"), ("cancelled", "withdrawn"), ("pending", "planned")]
 
@@ -268,7 +272,7 @@ def test_an_alert_that_is_opened_again_is_mailed_again(make_alert: MakeAlert) ->
     ids=lambda value: repr(value[:20]),
 )
 def test_garbage_becomes_a_dead_letter_and_holds_nobody_back(make_alert: MakeAlert, value: bytes) -> None:
-    decided = planned(Record(value, KEY, 7, 3, topic="nps.alerts"), told(make_alert()))
+    decided = planned(Record(value, KEY, 7, 3, topic="nps.alerts"), record_of(make_alert()))
     dead_letter = json.loads(decided.outputs[0].value or b"")
 
     assert [events.DEAD_LETTERS, events.DELIVERIES] == [output.topic for output in decided.outputs]
@@ -284,7 +288,7 @@ def test_garbage_becomes_a_dead_letter_and_holds_nobody_back(make_alert: MakeAle
 @pytest.mark.parametrize("key", [b"\x00head", b"c-1\x00x", b"\x01incident:fr", b"k" * 4_001])
 @pytest.mark.parametrize("is_null", [True, False])
 def test_a_key_that_a_mailbox_cannot_have_touches_no_row(make_alert: MakeAlert, key: bytes, *, is_null: bool) -> None:
-    record = Record(None, key) if is_null else told(make_alert(), key=key)
+    record = Record(None, key) if is_null else record_of(make_alert(), key=key)
     decided = planned(record)
 
     assert [events.DEAD_LETTERS] == [output.topic for output in decided.outputs]
@@ -498,7 +502,7 @@ def test_a_row_stays_below_kafkas_record_limit_while_the_mail_server_is_away(
     make_alert: MakeAlert, alerts: int, length: int
 ) -> None:
     customer = make_alert().customer.model_copy(update={"name": "n" * length})
-    decided = planned(*(told(make_alert(customer=customer), f"e-{n}") for n in range(alerts)))
+    decided = planned(*(record_of(make_alert(customer=customer), f"e-{n}") for n in range(alerts)))
 
     assert max(len(row) for row in kept(decided).values()) < 1_000_000
     assert alerts == len(pending_notices(decided))
@@ -509,8 +513,8 @@ def test_of_a_customers_open_mails_2000_wait_and_further_ones_have_failed(make_a
     waiting = [pending(delivery_id=f"p-{n}") for n in range(1_998)]
     deferred = pending(delivery_id="d", alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED)
     rows = {KEY: mailbox.encode(Mailbox([settled(1), *waiting, deferred]))}
-    records = [told(make_alert(alert_id=f"a-{n}"), f"e-{n}") for n in range(4)]
-    decided = planned(*records[:3], records[1], told(alert), records[3], rows=rows)
+    records = [record_of(make_alert(alert_id=f"a-{n}"), f"e-{n}") for n in range(4)]
+    decided = planned(*records[:3], records[1], record_of(alert), records[3], rows=rows)
 
     failed, cancelled = ("failed", "too_many_waiting"), ("cancelled", "withdrawn")
     assert [("pending", "planned"), failed, failed, cancelled, ("pending", "planned")] == lines(decided)
@@ -523,7 +527,7 @@ def test_of_a_customers_open_mails_2000_wait_and_further_ones_have_failed(make_a
 def test_mails_to_others_are_not_counted(make_alert: MakeAlert) -> None:
     rows = {KEY: mailbox.encode(Mailbox([pending(delivery_id=f"p-{n}") for n in range(2_000)]))}
 
-    assert lines(planned(told(make_alert(), key=b"c-43"), rows=rows)) == [("pending", "planned")]
+    assert lines(planned(record_of(make_alert(), key=b"c-43"), rows=rows)) == [("pending", "planned")]
 
 
 # A crash while the rows are written: a large batch is several produce batches, in the order of the rows, erasures last.
@@ -539,7 +543,7 @@ def crashed_and_replayed(records: list[Record], rows: dict[bytes, bytes], writte
 
 @pytest.mark.parametrize("written", range(6))
 def test_a_crash_leaves_no_open_mail_without_its_alert(make_alert: MakeAlert, written: int) -> None:
-    records = [told(make_alert(), f"e-{n}", key) for n, key in enumerate([KEY, b"c-43", KEY])]
+    records = [record_of(make_alert(), f"e-{n}", key) for n, key in enumerate([KEY, b"c-43", KEY])]
     rows = crashed_and_replayed(records, {}, written)
 
     assert kept(planned(*records)).keys() == rows.keys()
@@ -551,7 +555,7 @@ def test_a_crash_leaves_no_alert_of_a_mail_that_was_cancelled(make_alert: MakeAl
     box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
     rows = {KEY: mailbox.encode(box), mailbox.pending_notice_key(KEY, "d-1"): b"{}"}
 
-    assert {KEY} == crashed_and_replayed([told(alert)], rows, written).keys()
+    assert {KEY} == crashed_and_replayed([record_of(alert)], rows, written).keys()
 
 
 def test_the_retry_policy_of_the_settings_is_what_counts() -> None:

@@ -18,7 +18,7 @@ from notify.mailboxes import (
     pending,
     pending_notices,
     planned,
-    told,
+    record_of,
 )
 
 from schemas.alert import Alert, Severity
@@ -40,11 +40,11 @@ BOX = b"\x01" + SEGMENT
 
 
 def opened(make_incident: MakeIncident, event_id: str = "i-1", key: bytes = SEGMENT) -> Record:
-    return told(make_incident(), event_id, key)
+    return record_of(make_incident(), event_id, key)
 
 
 def resolved(make_incident: MakeIncident, event_id: str = "i-2", key: bytes = SEGMENT) -> Record:
-    return told(make_incident(action="resolved", reason="recovered"), event_id, key)
+    return record_of(make_incident(action="resolved", reason="recovered"), event_id, key)
 
 
 def statuses(
@@ -100,7 +100,7 @@ def test_an_incident_without_a_type_in_its_header_is_planned_all_the_same(make_i
 def test_only_the_steps_that_are_asked_for_are_mailed(
     make_incident: MakeIncident, action: str, actions: tuple[str, ...], count: int
 ) -> None:
-    decided = planned(told(make_incident(action=action), "i-1", SEGMENT), actions=actions)
+    decided = planned(record_of(make_incident(action=action), "i-1", SEGMENT), actions=actions)
 
     assert count == len(decided.outputs) == len(mails(decided, BOX)) == len(pending_notices(decided))
 
@@ -122,7 +122,7 @@ def test_the_same_event_again_plans_nothing(make_incident: MakeIncident) -> None
 
 def test_an_open_mail_is_read_as_what_it_is_about(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
     for event, key in ((make_alert(), KEY), (make_incident(), SEGMENT), (make_incident(kind="later"), SEGMENT)):
-        (row, pending_notice) = next(iter(kept(planned(told(event, "e-1", key))).items()))
+        (row, pending_notice) = next(iter(kept(planned(record_of(event, "e-1", key))).items()))
 
         assert event == mailbox.read_pending_notice(row.partition(b"\x00")[0], pending_notice)
 
@@ -220,7 +220,7 @@ def test_an_end_that_is_repeated_does_not_cancel_its_own_mail(
 def test_a_withdrawal_that_is_repeated_does_not_cancel_its_own_mail_either(make_alert: MakeAlert) -> None:
     alert = make_alert(action="withdrawn")
     own = pending(delivery_id=id_of("e-2"), alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED)
-    decided = planned(told(alert, "e-2"), rows={KEY: mailbox.encode(Mailbox([own]))}, actions=("withdrawn",))
+    decided = planned(record_of(alert, "e-2"), rows={KEY: mailbox.encode(Mailbox([own]))}, actions=("withdrawn",))
 
     assert [DeliveryStatus.DEFERRED] == [mail.status for mail in mails(decided)]
 
@@ -243,7 +243,7 @@ def test_a_crash_between_the_rows_of_an_end_changes_nothing(make_incident: MakeI
 def test_an_erasure_of_a_customer_called_like_an_incident_leaves_the_incident(
     make_alert: MakeAlert, make_incident: MakeIncident
 ) -> None:
-    rows = kept(planned(opened(make_incident), told(make_alert(), "e-1", SEGMENT)))
+    rows = kept(planned(opened(make_incident), record_of(make_alert(), "e-1", SEGMENT)))
     decided = planned(Record(None, SEGMENT), rows=rows)
 
     assert {SEGMENT: None, mailbox.pending_notice_key(SEGMENT, id_of("e-1")): None} == decided.rows
@@ -253,7 +253,7 @@ def test_the_end_of_an_incident_leaves_the_mails_of_a_customer_called_like_it(
     make_alert: MakeAlert, make_incident: MakeIncident
 ) -> None:
     alert = make_alert(alert_id=make_incident().alert_id)
-    rows = kept(planned(told(alert, "e-1", SEGMENT)))
+    rows = kept(planned(record_of(alert, "e-1", SEGMENT)))
     decided = planned(resolved(make_incident), rows=rows)
 
     assert not any(key == SEGMENT or key.startswith(SEGMENT + b"\x00") for key in decided.rows)

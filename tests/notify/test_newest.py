@@ -18,7 +18,7 @@ from notify.mailboxes import (
     pending,
     pending_notices,
     planned,
-    told,
+    record_of,
 )
 
 from schemas.alert import Alert
@@ -41,12 +41,12 @@ PARTLY = DeliveryError("recipients_refused_partly", retry=True, partly=True, ret
 
 def updated(make_alert: MakeAlert, event_id: str = "e-2", reason: str = "comment_added", **changes: Any) -> Record:
     usual: dict[str, Any] = {"action": "updated", "reason": reason, "revision": 1, "comment": "Nobody answers."}
-    return told(make_alert(**(usual | changes)), event_id)
+    return record_of(make_alert(**(usual | changes)), event_id)
 
 
 def open_rows(make_alert: MakeAlert, **changes: Any) -> dict[bytes, bytes]:
     """Return the rows after an alert was opened and its mail has got so far."""
-    rows = kept(planned(told(make_alert())))
+    rows = kept(planned(record_of(make_alert())))
     box = mailbox.decode(rows[KEY])
     box.mails[0] = msgspec.structs.replace(box.mails[0], **changes)
     return rows | {KEY: mailbox.encode(box)}
@@ -190,7 +190,7 @@ def test_several_steps_that_wait_are_one_mail(make_alert: MakeAlert) -> None:
 
 
 def test_a_withdrawal_while_the_mail_server_is_away_leaves_nothing_to_send(make_alert: MakeAlert) -> None:
-    withdrawn = told(make_alert(action="withdrawn", revision=2, score=9), "e-3")
+    withdrawn = record_of(make_alert(action="withdrawn", revision=2, score=9), "e-3")
     rows = rows_after(updated(make_alert), withdrawn, rows=open_rows(make_alert))
 
     assert not mailbox.has_open(rows[KEY])

@@ -191,11 +191,11 @@ def test_whatever_is_let_through_can_be_planned_and_composed(
         actions=(str(body["action"]),),
     )
     try:
-        told = notice_in(value, event_type)
+        notice = notice_in(value, event_type)
     except ValidationError:
         assert [output.topic for output in decided.outputs] == ["dead-letters"]
         return
-    key = mailbox.box_key(told, KEY)
+    key = mailbox.box_key(notice, KEY)
     [planned_mail] = mailbox.decode(decided.rows[key] or b"").mails
     pending_notice = decided.rows[mailbox.pending_notice_key(key, planned_mail.delivery_id)] or b""
     for language in ("en", "fr"):

@@ -29,7 +29,7 @@ DEFAULT = Route(name="default", to=["support@example.org"])
         ("shop-3", "fr/shop-3", False),
         ("fr/Montre\u0301al ", "fr/Montréal", True),
         ("fr/Mon\u200btréal", "fr/Montréal/shop", True),
-        ("fr/Montréal", "fr/Montre\u0301al ", True),  # as the version before has written it
+        ("fr/Montréal", "fr/Montre\u0301al ", True),  # as the previous version has written it
         ("fr/montréal", "fr/Montréal", False),
         ("survey/q", "/survey/q", False),
     ],

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from chaos.clock import FakeClock
 from flow.records import Record
-from notify.mailboxes import told
+from notify.mailboxes import record_of
 
 from schemas.alert import Alert
 from worker.embedded.inbox import Inbox, Mail, Step
@@ -153,7 +153,7 @@ class Office:
         await self.settle()
 
     def lose(self) -> None:
-        """Lose the partition: somebody else's generation has begun."""
+        """Lose the partition: another generation has begun."""
         self.confirmed += 1
 
     def regain(self) -> None:
@@ -182,7 +182,7 @@ async def at_work(**changes: Any) -> AsyncIterator[Office]:
 
 def opened(make_alert: MakeAlert, number: int, key: bytes | None = None, **changes: Any) -> Record:
     alert = make_alert(**{"alert_id": f"a-{number}", "response_id": f"r-{number}", **changes})
-    return told(alert, f"e-{number}", key or f"c-{number}".encode(), timestamp=1_000 + number)
+    return record_of(alert, f"e-{number}", key or f"c-{number}".encode(), timestamp=1_000 + number)
 
 
 async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAlert) -> None:
@@ -385,7 +385,7 @@ async def test_the_newest_content_goes_out(make_alert: MakeAlert) -> None:
         office.plan(opened(make_alert, 0), opened(make_alert, 1))
         await office.settle()
         changes = {"alert_id": "a-0", "response_id": "r-0", "revision": 1}
-        office.plan(told(make_alert(action="withdrawn", score=9, **changes), "e-9", b"c-0"))
+        office.plan(record_of(make_alert(action="withdrawn", score=9, **changes), "e-9", b"c-0"))
         office.channel.answer = lambda _: None
         await office.pass_on(30_000)
 
@@ -400,7 +400,7 @@ async def test_a_comment_that_comes_while_its_alerts_mail_is_on_its_way_follows(
         later = make_alert(
             alert_id="a-0", response_id="r-0", revision=1, action="updated", reason="comment_added", comment="Late."
         )
-        office.plan(told(later, "e-9", b"c-0"))
+        office.plan(record_of(later, "e-9", b"c-0"))
         office.channel.gate.set()
         await office.settle()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from notify.mailboxes import DEFAULT, KEY, pending, planned, told
+from notify.mailboxes import DEFAULT, KEY, pending, planned, record_of
 
 from schemas.alert import Alert
 from worker.flow.batch import Output
@@ -19,7 +19,7 @@ MakeAlert = Callable[..., Alert]
 def beyond_the_limit(make_alert: MakeAlert, *numbers: int, route: Route = DEFAULT) -> list[Output]:
     """Return what is decided about alerts of a customer of whom as many mails wait as may."""
     full = Mailbox([pending(delivery_id=f"p-{number}") for number in range(2_000)])
-    steps = [told(make_alert(alert_id=f"a-{number}"), f"e-{number}") for number in numbers]
+    steps = [record_of(make_alert(alert_id=f"a-{number}"), f"e-{number}") for number in numbers]
     return planned(*steps, rows={KEY: mailbox.encode(full)}, routes=(route,)).outputs
 
 
@@ -55,7 +55,7 @@ def test_many_are_counted_and_said_once_in_a_while(make_alert: MakeAlert, caplog
 
 def test_mails_that_are_planned_say_nothing(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
     route = Route(name="too_many_waiting", to=["support@example.org"])
-    outputs = planned(told(make_alert()), routes=(route,)).outputs
+    outputs = planned(record_of(make_alert()), routes=(route,)).outputs
     Overfull(Email.wording).note([*outputs, Output("alerts", None, b"too_many_waiting")])
 
     assert len(outputs) == 1

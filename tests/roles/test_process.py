@@ -1,4 +1,4 @@
-"""The process role: what it keeps in memory beside a partition's rows."""
+"""The process role: what it derives from a partition's rows and keeps in memory."""
 
 from worker.kafka.rows import Fence, PartitionState
 from worker.roles.process import _Indexes

@@ -1,7 +1,7 @@
 """What the worker uses of aiokafka and Faust although they keep it to themselves: each name is still there.
 
-Any of it may change without notice, so pyproject.toml bounds both from above. Whoever raises a bound finds here what
-has to be looked at.
+Any of it may change without notice, so pyproject.toml has an upper bound for both. If a bound is raised, the failures
+of these tests show what has to be looked at.
 """
 
 import ast

@@ -14,8 +14,8 @@ from worker.streams.recovery import DirectTables
 @pytest.mark.parametrize(("ends_in", "heard"), [(StateLost, StateLost), (asyncio.CancelledError, StateNotDurable)])
 async def test_what_ends_a_recovery_is_heard(ends_in: type[BaseException], heard: type[Exception]) -> None:
     """Also a cancellation that nobody here asked for: the worker would wait for its tables for ever."""
-    told: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-    manager: Any = partial(DirectTables, on_failure=told.set_result)
+    failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    manager: Any = partial(DirectTables, on_failure=failed.set_result)
     app = faust.App("test", broker="kafka://127.0.0.1:9", store="memory://", TableManager=manager)
     tables: Any = app.tables
     recovery = tables.recovery
@@ -27,6 +27,6 @@ async def test_what_ends_a_recovery_is_heard(ends_in: type[BaseException], heard
     await recovery.start()
     try:
         recovery.signal_recovery_start.set()
-        assert isinstance(await told, heard)
+        assert isinstance(await failed, heard)
     finally:
         await recovery.stop()

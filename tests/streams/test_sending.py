@@ -107,7 +107,7 @@ async def test_what_fits_no_batch_goes_as_several_each_after_the_one_before() ->
 
 
 class Troubled(Producer):
-    """A producer whose broker does not know the topic, so many times."""
+    """A producer whose broker does not know the topic for the first `times` batches."""
 
     def __init__(self, times: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Taking partitions over, and writing to a changelog that somebody else may be writing to as well."""
+"""Taking partitions over, and writing to a changelog to which another worker may be writing too."""
 
 import asyncio
 import random
@@ -90,7 +90,7 @@ class Kafka:
 
 
 class Noting(TableObserver):
-    """An observer that notes what it hears; `superfluous`: the key of a row that is to be erased."""
+    """An observer that keeps the calls that it gets; `superfluous`: the key of a row that is to be erased."""
 
     def __init__(self, superfluous: bytes | None = None) -> None:
         self.heard: list[Any] = []
@@ -144,7 +144,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 
 
 async def recovered(kafka: Kafka) -> PartitionState:
-    """Return what somebody who takes over now has."""
+    """Return the state of a worker that takes over now."""
     partition = PartitionState()
     for offset, record in enumerate(kafka.log):
         partition.apply(offset, *record)
@@ -178,7 +178,7 @@ async def test_what_was_written_is_there_for_the_next_owner(kafka: Kafka) -> Non
 async def test_what_the_last_owner_wrote_while_it_was_read_counts(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between reading to the end and raising the fence, the last owner still may write: nobody has told it."""
+    """Between reading to the end and raising the fence, the last owner may still write: it does not know yet."""
     first, second = Worker(kafka), Worker(kafka)
     await first.take_over(1)
     await first.write(5, a="1")
