@@ -33,7 +33,7 @@ from worker.kafka import header_names, journal, topics
 from worker.kafka.reading import Span
 from worker.notify.channels.email import compose
 from worker.notify.channels.email.smtp import EmailChannel
-from worker.notify.schedule import Errand
+from worker.notify.schedule import MailRef
 from worker.rebuild.mails import Mails
 from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
@@ -246,7 +246,7 @@ def tell_interruptions() -> None:
 
     def cut_short(original: Any) -> Any:
         async def called(self: Courier, seconds: float) -> None:
-            tasks = list(self._in_hand.values())
+            tasks = list(self._in_flight.values())
             await original(self, seconds)
             for task in tasks:
                 if task.cancelled():
@@ -294,9 +294,9 @@ def _exception_swallowed() -> None:
 def _no_delivery_log() -> None:
     """What came of a mail is remembered here and nowhere else."""
 
-    async def forget(self: Courier, _number: int, outcomes: Iterable[Errand], *_: Any) -> None:
-        for errand in outcomes:
-            self._rounds.schedule.forget(errand)
+    async def forget(self: Courier, _number: int, outcomes: Iterable[MailRef], *_: Any) -> None:
+        for ref in outcomes:
+            self._rounds.schedule.forget(ref)
 
     _instead(Courier, "_write_down", forget)
 

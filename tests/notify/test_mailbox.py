@@ -31,11 +31,11 @@ from worker.errors import DeliveryError
 from worker.flow import events
 from worker.flow.batch import Decided
 from worker.notify import mailbox
+from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
-from worker.notify.outcomes import Outcome, write_down
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
-from worker.notify.schedule import Errand
+from worker.notify.schedule import MailRef
 
 MakeAlert = Callable[..., Alert]
 
@@ -464,19 +464,19 @@ def test_a_mail_settled_after_long_is_remembered_as_the_newest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status"),
+    ("result", "status"),
     [
-        (Outcome(TEMPORARY, "default", []), DeliveryStatus.DEFERRED),
-        (Outcome(None, "default", []), DeliveryStatus.SENT),
-        (Outcome(DeliveryError("smtp_550", retry=False), "default", []), DeliveryStatus.FAILED),
-        (Outcome(None, "default", [], "receivers_removed"), DeliveryStatus.CANCELLED),
+        (AttemptResult(TEMPORARY, "default", []), DeliveryStatus.DEFERRED),
+        (AttemptResult(None, "default", []), DeliveryStatus.SENT),
+        (AttemptResult(DeliveryError("smtp_550", retry=False), "default", []), DeliveryStatus.FAILED),
+        (AttemptResult(None, "default", [], "receivers_removed"), DeliveryStatus.CANCELLED),
     ],
 )
 def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(
-    outcome: Outcome, status: DeliveryStatus
+    result: AttemptResult, status: DeliveryStatus
 ) -> None:
     row = mailbox.encode(Mailbox([settled(1), pending(delivery_id="d-2"), pending(delivery_id="d-3")]))
-    lines, rows = write_down({Errand(0, KEY, "d-2"): outcome}, {KEY: row}.get, NOW, EMAIL, POLICY)
+    lines, rows = write_down({MailRef(0, KEY, "d-2"): result}, {KEY: row}.get, NOW, EMAIL, POLICY)
 
     found = mailbox.decode(rows.pop(KEY) or b"").find("d-2")
     assert found is not None

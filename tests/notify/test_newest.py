@@ -26,11 +26,11 @@ from schemas.delivery import DeliveryStatus
 from schemas.response import Consent
 from worker.errors import DeliveryError
 from worker.notify import mailbox
+from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
-from worker.notify.outcomes import Outcome, write_down
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
-from worker.notify.schedule import Errand
+from worker.notify.schedule import MailRef
 
 MakeAlert = Callable[..., Alert]
 
@@ -107,16 +107,16 @@ def test_what_is_merged_into_a_mail_that_waits_is_no_mail_of_its_own_also_if_it_
     rows = rows_after(later, rows=open_rows(make_alert), actions=actions)
     assert len(mailbox.decode(rows[KEY]).mails) == 1
 
-    sent = write_down({Errand(0, KEY, id_of("e-1")): outcome_of(rows)}, rows.get, NOW, EMAIL, POLICY)
+    sent = write_down({MailRef(0, KEY, id_of("e-1")): result_of(rows)}, rows.get, NOW, EMAIL, POLICY)
     assert len(sent.lines) == 1
     rows = {key: row for key, row in (rows | sent.rows).items() if row is not None}
     assert lines(planned(later, rows=rows, actions=actions)) == []
 
 
-def outcome_of(rows: dict[bytes, bytes], error: DeliveryError | None = None) -> Outcome:
-    """Return the outcome of an attempt that begins now."""
+def result_of(rows: dict[bytes, bytes], error: DeliveryError | None = None) -> AttemptResult:
+    """Return the result of an attempt that begins now."""
     [mail] = mailbox.decode(rows[KEY]).mails
-    return Outcome(error, mail.route, mail.merged)
+    return AttemptResult(error, mail.route, mail.merged)
 
 
 def test_a_follow_up_goes_where_the_alert_went(make_alert: MakeAlert) -> None:
@@ -137,10 +137,10 @@ def test_and_by_todays_routes_where_nobody_knows_any_more(make_alert: MakeAlert)
 @pytest.mark.parametrize("error", [None, UNSURE, PARTLY])
 def test_what_comes_while_a_mail_is_on_its_way_follows_it(make_alert: MakeAlert, error: DeliveryError | None) -> None:
     rows = open_rows(make_alert)
-    outcome = outcome_of(rows, error)
+    result = result_of(rows, error)
     rows = rows_after(updated(make_alert), rows=rows)
 
-    written = write_down({Errand(0, KEY, id_of("e-1")): outcome}, rows.get, NOW, EMAIL, POLICY)
+    written = write_down({MailRef(0, KEY, id_of("e-1")): result}, rows.get, NOW, EMAIL, POLICY)
 
     rows = {key: row for key, row in (rows | written.rows).items() if row is not None}
     found = said(rows, id_of("e-2"))
@@ -150,10 +150,10 @@ def test_what_comes_while_a_mail_is_on_its_way_follows_it(make_alert: MakeAlert,
 
 def test_what_comes_while_a_mail_is_refused_is_in_its_next_attempt(make_alert: MakeAlert) -> None:
     rows = open_rows(make_alert)
-    outcome = outcome_of(rows, DeliveryError("smtp_451", retry=True))
+    result = result_of(rows, DeliveryError("smtp_451", retry=True))
     rows = rows_after(updated(make_alert), rows=rows)
 
-    written = write_down({Errand(0, KEY, id_of("e-1")): outcome}, rows.get, NOW, EMAIL, POLICY)
+    written = write_down({MailRef(0, KEY, id_of("e-1")): result}, rows.get, NOW, EMAIL, POLICY)
 
     rows = {key: row for key, row in (rows | written.rows).items() if row is not None}
     assert said(rows, id_of("e-1")).comment == "Nobody answers."

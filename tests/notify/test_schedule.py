@@ -3,7 +3,7 @@
 from notify.mailboxes import pending
 
 from worker.notify.mailbox import Mail
-from worker.notify.schedule import Errand, Schedule
+from worker.notify.schedule import MailRef, Schedule
 
 KEY = b"c-1"
 
@@ -21,38 +21,38 @@ def a_mail(number: int, **changes: int | str) -> Mail:
     return pending(**{"delivery_id": f"d-{number}", "planned": number, "due": 0, **changes})
 
 
-def errand(number: int, key: bytes = KEY) -> Errand:
-    return Errand(0, key, f"d-{number}")
+def ref(number: int, key: bytes = KEY) -> MailRef:
+    return MailRef(0, key, f"d-{number}")
 
 
 def test_of_those_that_are_due_the_one_planned_first_goes_first() -> None:
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(2), a_mail(1), a_mail(0, due=500)], due)
 
-    assert [errand(1), errand(2), None] == [schedule.take(100) for _ in range(3)]
+    assert [ref(1), ref(2), None] == [schedule.take(100) for _ in range(3)]
     assert schedule.next_at() == 500
     assert schedule.count(100) == 2
-    assert schedule.take(500) == errand(0)
+    assert schedule.take(500) == ref(0)
 
 
 def test_a_mail_in_hand_is_not_taken_again_until_it_is_put_back() -> None:
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(1)], due)
-    assert schedule.take(0) == errand(1)
+    assert schedule.take(0) == ref(1)
     schedule.put(0, KEY, [a_mail(1, due=700)], due)
 
     assert schedule.next_at() is None
-    schedule.put_back(errand(1))
-    assert (schedule.take(0), schedule.take(700)) == (None, errand(1))
+    schedule.put_back(ref(1))
+    assert (schedule.take(0), schedule.take(700)) == (None, ref(1))
 
 
 def test_what_is_not_open_any_more_is_passed_over() -> None:
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(1), a_mail(2)], due)
     schedule.put(0, KEY, [a_mail(2)], due)
-    assert schedule.take(0) == errand(2)
+    assert schedule.take(0) == ref(2)
     schedule.put(0, KEY, [], due)
-    schedule.put_back(errand(2))
+    schedule.put_back(ref(2))
 
     assert schedule.take(0) is None
     assert not schedule
@@ -63,7 +63,7 @@ def test_a_row_that_is_written_for_each_of_its_mails_is_no_entry_for_each_of_the
     schedule.put(0, KEY, mails, at_once)
     while mails:
         taken = schedule.take(0)
-        assert taken == errand(mails[0].planned)
+        assert taken == ref(mails[0].planned)
         schedule.put(0, KEY, mails := mails[1:], at_once)
         schedule.put_back(taken)
         most = max(most, schedule.entries)
@@ -104,7 +104,7 @@ def test_in_an_outage_each_probe_is_another_mail() -> None:
         probed.append(taken)
         schedule.put_back(taken)
 
-    assert [errand(0), errand(1), errand(2), errand(0)] == probed
+    assert [ref(0), ref(1), ref(2), ref(0)] == probed
     assert schedule.entries == 4
 
 
@@ -117,24 +117,24 @@ def test_and_of_another_route_if_there_is_one() -> None:
         probed.append(taken)
         schedule.put_back(taken)
 
-    assert [errand(0), errand(30), errand(1)] == probed
+    assert [ref(0), ref(30), ref(1)] == probed
 
 
 def test_a_probe_takes_no_mail_that_is_in_hand() -> None:
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(1)], due)
 
-    assert (schedule.probe(0), schedule.probe(0)) == (errand(1), None)
+    assert (schedule.probe(0), schedule.probe(0)) == (ref(1), None)
 
 
 def test_a_mail_can_be_hastened() -> None:
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(1, due=900)], due)
-    schedule.hasten(errand(1), 5)
+    schedule.hasten(ref(1), 5)
     schedule.put(0, KEY, [a_mail(1, due=900)], due)
 
-    assert schedule.take(5) == errand(1)
-    schedule.hasten(errand(2), 5)
+    assert schedule.take(5) == ref(1)
+    schedule.hasten(ref(2), 5)
     assert schedule.next_at() is None
 
 
@@ -145,33 +145,33 @@ def test_a_customers_flood_does_not_hold_the_others_up() -> None:
     schedule.put(0, b"other", [a_mail(5_000), a_mail(5_001)], due)
     after = [schedule.take(0) for _ in range(5)]
 
-    assert before == [errand(number, b"flood") for number in range(100)]
-    assert {errand(5_000, b"other"), errand(5_001, b"other")} < set(after)
+    assert before == [ref(number, b"flood") for number in range(100)]
+    assert {ref(5_000, b"other"), ref(5_001, b"other")} < set(after)
 
 
 def test_mails_of_a_customer_keep_their_order_and_none_waits_for_ever_behind_new_customers() -> None:
     schedule = Schedule()
     schedule.put(0, b"flood", [a_mail(number) for number in range(10)], due)
-    taken: list[Errand | None] = []
+    taken: list[MailRef | None] = []
     for number in range(30):
         schedule.put(0, f"other-{number}".encode(), [a_mail(1_000 + number)], due)
         if number == 5:
             schedule.put(0, b"flood", [a_mail(number) for number in range(12)], due)
         taken += [schedule.take(0), schedule.take(0)]
 
-    assert [found for found in taken if found and found.key == b"flood"] == [errand(n, b"flood") for n in range(12)]
+    assert [found for found in taken if found and found.key == b"flood"] == [ref(n, b"flood") for n in range(12)]
 
 
 def test_a_mail_that_is_forgotten_is_not_taken_and_the_others_of_its_row_stay() -> None:
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(1), a_mail(2)], due)
-    schedule.forget(errand(1))
-    schedule.forget(errand(3))
+    schedule.forget(ref(1))
+    schedule.forget(ref(3))
 
-    assert not schedule.is_open(errand(1))
-    assert schedule.is_open(errand(2))
-    assert [errand(2), None] == [schedule.take(0) for _ in range(2)]
-    schedule.forget(errand(2))
+    assert not schedule.is_open(ref(1))
+    assert schedule.is_open(ref(2))
+    assert [ref(2), None] == [schedule.take(0) for _ in range(2)]
+    schedule.forget(ref(2))
     assert not schedule
 
 
@@ -183,7 +183,7 @@ def test_mails_that_are_given_up_are_forgotten_but_those_in_hand_are_still_count
 
     assert not schedule
     assert (schedule.take(0), schedule.entries, schedule.count(0)) == (None, 0, 1)
-    schedule.put_back(errand(1))
+    schedule.put_back(ref(1))
     assert (schedule.take(0), schedule.count(0)) == (None, 0)
 
 
@@ -191,10 +191,10 @@ def test_a_mail_that_waits_can_be_hastened_and_one_that_may_go_already_stays_as_
     schedule = Schedule()
     schedule.put(0, KEY, [a_mail(1, due=900), a_mail(2)], due)
     for number in (1, 2, 3):
-        schedule.hasten(errand(number), 100)
+        schedule.hasten(ref(number), 100)
 
     assert schedule.next_at() == 0
-    assert [errand(2), errand(1), None] == [schedule.take(100) for _ in range(3)]
+    assert [ref(2), ref(1), None] == [schedule.take(100) for _ in range(3)]
 
 
 def test_a_mail_in_hand_that_is_hastened_goes_out_again_at_that_time() -> None:
@@ -202,8 +202,8 @@ def test_a_mail_in_hand_that_is_hastened_goes_out_again_at_that_time() -> None:
     schedule.put(0, KEY, [a_mail(1)], due)
     schedule.take(0)
     schedule.put(0, KEY, [a_mail(1, due=900)], due)
-    schedule.hasten(errand(1), 100)
+    schedule.hasten(ref(1), 100)
 
     assert schedule.take(100) is None
-    schedule.put_back(errand(1))
-    assert schedule.take(100) == errand(1)
+    schedule.put_back(ref(1))
+    assert schedule.take(100) == ref(1)

@@ -146,7 +146,7 @@ class Office:
     async def pass_on(self, milliseconds: int) -> None:
         """Let time pass, and everything happen that is then due."""
         end = self.clock.now() + milliseconds
-        while (until := self.courier._rounds.next_at(self.clock.steady())) is not None and until <= end:
+        while (until := self.courier._dispatcher.next_at(self.clock.steady())) is not None and until <= end:
             self.clock.move_to(until)
             await self.settle()
         self.clock.move_to(end)
@@ -193,7 +193,7 @@ async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAler
         assert sorted(f"a-{number}" for number in range(20)) == sorted(office.channel.accepted)
         assert ["sent"] * 20 == office.statuses()
         assert office.courier.pending == 0
-        assert office.courier.resting_until is None
+        assert office.courier.idle_until is None
 
 
 async def test_one_mail_that_is_refused_for_now_holds_nobody_up(make_alert: MakeAlert) -> None:
@@ -429,7 +429,7 @@ async def test_the_queue_grows_with_the_mails_of_a_customer_and_not_with_their_s
         most = 0
         while office.courier.pending:
             await office.pass_on(1_000)
-            most = max(most, office.courier._rounds.schedule.entries)
+            most = max(most, office.courier._dispatcher.schedule.entries)
 
         assert len(office.channel.accepted) == 300
         assert most <= 300
@@ -456,7 +456,7 @@ async def test_nothing_is_sent_while_the_partitions_are_given_up(make_alert: Mak
     async with at_work() as office:
         office.plan(opened(make_alert, 0))
         await office.settle()
-        await office.courier.on_giving_up()
+        await office.courier.on_revoked()
         office.plan(opened(make_alert, 1))
         await office.settle()
         assert office.channel.accepted == ["a-0"]
@@ -471,7 +471,7 @@ async def test_the_mails_in_hand_are_finished_before_the_partitions_go(make_aler
         office.channel.gate.clear()
         office.plan(opened(make_alert, 0))
         await office.settle()
-        giving_up = asyncio.create_task(office.courier.on_giving_up())
+        giving_up = asyncio.create_task(office.courier.on_revoked())
         await office.settle()
         assert not giving_up.done()
         office.channel.gate.set()
@@ -557,7 +557,7 @@ async def test_a_real_server_that_leaves_one_mail_unanswered_and_turns_another_a
         office.plan(opened(make_alert, 0))
         await has_first.wait()
         office.plan(opened(make_alert, 1))
-        while office.courier._rounds.outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
+        while office.courier._dispatcher.outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
             await asyncio.sleep(0.01)
         office.plan(*(opened(make_alert, number) for number in range(2, 9)))
         office.clock.move_to(office.clock.now() + 2_000)

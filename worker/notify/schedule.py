@@ -14,7 +14,7 @@ from worker.notify.mailbox import Mail
 _TIDY_FROM = 1_000
 
 
-class Errand(NamedTuple):
+class MailRef(NamedTuple):
     """A mail's place: the partition of the outbox, the key of its mailbox, and its delivery id."""
 
     partition: int
@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
     turn: int
     #: When it was planned, which decides within a turn.
     planned: int
-    errand: Errand
+    ref: MailRef
 
 
 class _Open(NamedTuple):
@@ -63,9 +63,9 @@ class Schedule:
         self._size = 0
         # The current turn. A mailbox's first mail gets this turn, and each further one the next turn.
         self._turn = 0
-        self._in_flight: set[Errand] = set()
+        self._in_flight: set[MailRef] = set()
         # The number of the last probe of each mail and of each route in the current outage.
-        self._probed: dict[Errand | str, int] = {}
+        self._probed: dict[MailRef | str, int] = {}
         # The number of probes so far.
         self._probes = 0
 
@@ -85,23 +85,23 @@ class Schedule:
                 found[mail.delivery_id] = same
                 turn = max(turn, same.entry.turn + 1)
                 continue
-            errand = Errand(partition, key, mail.delivery_id)
-            found[mail.delivery_id] = _Open(mail.due, mail.route, _Entry(at(mail), turn, mail.planned, errand))
+            ref = MailRef(partition, key, mail.delivery_id)
+            found[mail.delivery_id] = _Open(mail.due, mail.route, _Entry(at(mail), turn, mail.planned, ref))
             turn += 1
-            if errand not in self._in_flight:
+            if ref not in self._in_flight:
                 heappush(self._queue, found[mail.delivery_id].entry)
         if found:
             self._open[partition, key] = found
         self._size += len(found) - len(known)
         self._tidy()
 
-    def forget(self, errand: Errand) -> None:
+    def forget(self, ref: MailRef) -> None:
         """Remove a mail that is not open any more."""
-        mails = self._open.get((errand.partition, errand.key), {})
-        if mails.pop(errand.delivery_id, None) is not None:
+        mails = self._open.get((ref.partition, ref.key), {})
+        if mails.pop(ref.delivery_id, None) is not None:
             self._size -= 1
         if not mails:
-            self._open.pop((errand.partition, errand.key), None)
+            self._open.pop((ref.partition, ref.key), None)
 
     def clear(self) -> None:
         """Remove all mails. Those in flight stay in flight."""
@@ -110,27 +110,27 @@ class Schedule:
         self._size = 0
         self.outage_ended()
 
-    def hasten(self, errand: Errand, now: int) -> None:
+    def hasten(self, ref: MailRef, now: int) -> None:
         """Let a mail be sent now, if it is open and waits."""
-        found = self._find(errand)
+        found = self._find(ref)
         if found is not None and found.entry.at > now:
             entry = found.entry._replace(at=now)
-            self._open[errand.partition, errand.key][errand.delivery_id] = found._replace(entry=entry)
-            if errand not in self._in_flight:
+            self._open[ref.partition, ref.key][ref.delivery_id] = found._replace(entry=entry)
+            if ref not in self._in_flight:
                 heappush(self._queue, entry)
 
-    def take(self, now: int) -> Errand | None:
+    def take(self, now: int) -> MailRef | None:
         """Return the next mail that may be sent, which is in flight from now on; None if there is none."""
         self._skip_obsolete()
         if not self._queue or self._queue[0].at > now:
             return None
         entry = heappop(self._queue)
-        errand = entry.errand
+        ref = entry.ref
         self._turn = max(self._turn, entry.turn)
-        self._in_flight.add(errand)
-        return errand
+        self._in_flight.add(ref)
+        return ref
 
-    def probe(self, now: int) -> Errand | None:
+    def probe(self, now: int) -> MailRef | None:
         """Return a mail to try during an outage, which is in flight from now on; None if there is none.
 
         Each time it is another mail, and of another route if there is one.
@@ -139,27 +139,27 @@ class Schedule:
         if not due:
             return None
         chosen = min(due, key=self._probe_order)
-        errand = chosen.entry.errand
+        ref = chosen.entry.ref
         self._queue.remove(chosen.entry)
         heapify(self._queue)
         self._probes += 1
-        self._probed[errand] = self._probed[chosen.route] = self._probes
-        self._in_flight.add(errand)
-        return errand
+        self._probed[ref] = self._probed[chosen.route] = self._probes
+        self._in_flight.add(ref)
+        return ref
 
     def outage_ended(self) -> None:
         """Forget which mails and routes were probed in the last outage."""
         self._probed.clear()
 
-    def put_back(self, errand: Errand) -> None:
+    def put_back(self, ref: MailRef) -> None:
         """End the flight of a mail. If the mail is still open, it waits in the queue again."""
-        self._in_flight.discard(errand)
-        if (found := self._find(errand)) is not None:
+        self._in_flight.discard(ref)
+        if (found := self._find(ref)) is not None:
             heappush(self._queue, found.entry)
 
-    def is_open(self, errand: Errand) -> bool:
+    def is_open(self, ref: MailRef) -> bool:
         """Say whether a mail is open."""
-        return self._find(errand) is not None
+        return self._find(ref) is not None
 
     def next_at(self) -> int | None:
         """Return when the next mail of the queue may be sent; None if the queue is empty."""
@@ -168,24 +168,24 @@ class Schedule:
 
     def count(self, now: int) -> int:
         """Return how many mails may be sent now or are in flight."""
-        due = {mail.entry.errand for mails in self._open.values() for mail in mails.values() if mail.entry.at <= now}
+        due = {mail.entry.ref for mails in self._open.values() for mail in mails.values() if mail.entry.at <= now}
         return len(due | self._in_flight)
 
     def __bool__(self) -> bool:
         return bool(self._open)
 
-    def _find(self, errand: Errand) -> _Open | None:
-        return self._open.get((errand.partition, errand.key), {}).get(errand.delivery_id)
+    def _find(self, ref: MailRef) -> _Open | None:
+        return self._open.get((ref.partition, ref.key), {}).get(ref.delivery_id)
 
     def _may_go(self, mail: _Open, now: int) -> bool:
-        return mail.entry.at <= now and mail.entry.errand not in self._in_flight
+        return mail.entry.at <= now and mail.entry.ref not in self._in_flight
 
     def _probe_order(self, mail: _Open) -> tuple[int, int, _Entry]:
-        return self._probed.get(mail.route, 0), self._probed.get(mail.entry.errand, 0), mail.entry
+        return self._probed.get(mail.route, 0), self._probed.get(mail.entry.ref, 0), mail.entry
 
     def _is_current(self, entry: _Entry) -> bool:
-        found = self._find(entry.errand)
-        return found is not None and found.entry == entry and entry.errand not in self._in_flight
+        found = self._find(entry.ref)
+        return found is not None and found.entry == entry and entry.ref not in self._in_flight
 
     def _skip_obsolete(self) -> None:
         while self._queue and not self._is_current(self._queue[0]):

@@ -38,7 +38,7 @@ class TableObserver:
         None stands for a row that was erased.
         """
 
-    async def on_giving_up(self) -> None:
+    async def on_revoked(self) -> None:
         """Finish what is under way, since partitions are about to go to other workers."""
 
     def on_taken_over(self) -> None:

@@ -40,7 +40,7 @@ class Shell:
         self.role = role
         self._failure = Failure()
         self.app = make(settings, role, kafka.partitions, observer=self)
-        self.app.on_partitions_revoked.connect(cast(Any, self._give_up), weak=False)
+        self.app.on_partitions_revoked.connect(cast(Any, self._on_revoked), weak=False)
         self.activity = Activity(self.topic_name)
         self.sender = Sender(
             self.app, settings.kafka.patience_seconds, topics.internal_topics(settings), on_sent=self.activity.sent
@@ -121,10 +121,10 @@ class Shell:
         """Finish the batches in flight, commit their offsets, and leave the group."""
         await self.app.stop()
 
-    async def _give_up(self, _app: Any, revoked: Any, **_: Any) -> None:
+    async def _on_revoked(self, _app: Any, revoked: Any, **_: Any) -> None:
         del revoked
         for table in self.tables.values():
-            await table.give_up()
+            await table.revoke()
 
     def _head(self, tp: TP) -> Head:
         return self._table_of[tp.topic].partition(tp.partition).head

@@ -92,10 +92,10 @@ class DurableTable(Table[bytes, bytes]):
         """Add an observer, which is called when rows change. Call this before the worker starts."""
         self._observers.append(observer)
 
-    async def give_up(self) -> None:
-        """Have the observers finish what they have in hand, before partitions go to other workers."""
+    async def revoke(self) -> None:
+        """Let the observers finish what is under way, since partitions are about to go to other workers."""
         for observer in self._observers:
-            await observer.on_giving_up()
+            await observer.on_revoked()
 
     def _new_store(self) -> PartitionedStore:
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)

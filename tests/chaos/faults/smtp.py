@@ -169,7 +169,7 @@ class Office:
         courier = self.worker.of(Courier)["notify"]
         async with patience("the courier to rest"):
             while True:
-                until = courier.resting_until
+                until = courier.idle_until
                 if until is not None and until > self.clock.now():
                     return until
                 if until is None and courier.pending == 0:

@@ -1,0 +1,86 @@
+"""The results of attempts to send mails, and how they become rows and lines of the delivery log. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from worker.errors import DeliveryError
+from worker.flow.batch import Output
+from worker.notify import mailbox
+from worker.notify.deliveries import Deliveries
+from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
+from worker.notify.retry import RetryPolicy
+from worker.notify.schedule import MailRef
+
+
+class AttemptResult(NamedTuple):
+    """The result of an attempt to send a mail."""
+
+    #: Why the mail was not accepted; None if it was, or if it was not sent at all.
+    error: DeliveryError | None
+    #: The name of the route to which the mail was sent.
+    route: str
+    #: The delivery ids that had been merged into the mail when it was composed.
+    known: list[str]
+    #: The reason why the mail was not sent at all, since it has no receiver any more; otherwise None.
+    nobody_left: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether some receivers have got the mail."""
+        return self.nobody_left is None and (self.error is None or self.error.partly)
+
+    @property
+    def may_be_accepted(self) -> bool:
+        """Whether some receivers may have got the mail."""
+        return self.is_accepted or (self.error is not None and self.error.unsure)
+
+
+class Written(NamedTuple):
+    """The lines of the delivery log, and the rows that change with them (None erases a row)."""
+
+    lines: list[Output]
+    rows: dict[bytes, bytes | None]
+
+
+def write_down(
+    results: Mapping[MailRef, AttemptResult],
+    read: Callable[[bytes], bytes | None],
+    now: int,
+    deliveries: Deliveries,
+    policy: RetryPolicy,
+) -> Written:
+    """Return the lines and rows for the results of a channel's mails of one partition.
+
+    Mails that were erased or cancelled meanwhile stay erased or cancelled. `read` returns the row with a key, or None;
+    `now` is in ms.
+    """
+    boxes: dict[bytes, Mailbox] = {}
+    lines: list[Output] = []
+    pending_notices: dict[bytes, bytes | None] = {}
+    for ref, result in results.items():
+        row = read(ref.key)
+        if row is None:
+            continue
+        box = boxes.get(ref.key) or mailbox.decode(row)
+        mail = box.find_open(ref.delivery_id)
+        if mail is None:
+            continue
+        boxes[ref.key] = box
+        lines.append(_applied(result, mail, now, deliveries, policy))
+        pending_notice = pending_notice_key(ref.key, mail.delivery_id)
+        later = mailbox.follow_up(box, mail, result.known, now) if result.may_be_accepted else None
+        if later is not None:
+            pending_notices[pending_notice_key(ref.key, later.delivery_id)] = read(pending_notice)
+            lines.append(deliveries.line(later, "planned", now))
+        if not mail.is_open:
+            pending_notices[pending_notice] = None
+    return Written(lines, pending_notices | {key: mailbox.encode(box) for key, box in boxes.items()})
+
+
+def _applied(result: AttemptResult, mail: Mail, now: int, deliveries: Deliveries, policy: RetryPolicy) -> Output:
+    mail.route = result.route
+    if result.nobody_left is not None:
+        return deliveries.cancel(mail, result.nobody_left, now)
+    if result.error is None:
+        return deliveries.succeed(mail, now)
+    return deliveries.fail(mail, result.error, now, policy)

@@ -1,0 +1,222 @@
+"""The dispatcher: which mails the courier sends next, and what a failure means for the mail and for the server. Pure.
+
+The courier asks the dispatcher for the mails that may be sent now. It asks again when something happens, or when the
+next mail is due. Times are in ms, of a monotonic clock, and are passed in; the times in rows are the wall clock's.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+from worker.errors import DeliveryError
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail
+from worker.notify.outage import Outage, Refusal, Refusals
+from worker.notify.schedule import MailRef, Schedule
+
+#: The time after which a mail counts as slow if the server has not accepted it, in ms. Further mails may then be sent.
+_SLOW_MS = 30_000
+#: The shortest time between two warnings about slow mails, in ms.
+_QUIET_MS = 60_000
+
+
+class Moment(NamedTuple):
+    """A moment by both clocks, in ms."""
+
+    wall: int
+    steady: int
+
+
+class Limits(NamedTuple):
+    """The largest numbers of mails in flight."""
+
+    #: The limit of mails that are not slow.
+    usual: int
+    #: The limit of all mails.
+    most: int
+
+
+class Slow(NamedTuple):
+    """The slow mails."""
+
+    #: Their number.
+    mails: int
+    #: How long the first of them has waited for the server to accept it, in ms.
+    longest: int
+
+
+class Verdict(NamedTuple):
+    """What a failed attempt means."""
+
+    #: The error for the mail's row; None if the attempt says nothing about the mail, but only about the server.
+    error: DeliveryError | None
+    #: The time after which the server is tried again, in ms, if an outage or its next wait begins; otherwise None.
+    retry_after: int | None = None
+    #: Whether that is so because the server refuses every mail.
+    refuses_all: bool = False
+    #: Whether an outage of the server has ended.
+    outage_ended: bool = False
+
+
+class Dispatcher:
+    """The open mails of the partitions that this worker owns, the mails in flight, and the state of the server.
+
+    `longest_wait`: the longest time that a mail waits, in ms, whatever time its row says.
+    """
+
+    def __init__(self, limits: Limits, longest_wait: int) -> None:
+        self.outage = Outage()
+        self.schedule = Schedule()
+        self._limits = limits
+        self._longest_wait = longest_wait
+        self._refusals = Refusals()
+        self._in_flight: set[MailRef] = set()
+        # The mails in flight that are tried during an outage, to see whether the server can be used again.
+        self._probes: set[MailRef] = set()
+        # The mails in flight about which the server has answered, and the time of that answer. They wait to be
+        # accepted.
+        self._begun: dict[MailRef, int] = {}
+        self._quiet_until = 0
+        self._is_paused = False
+
+    # -- Partitions and their rows.
+
+    def note_rows(self, partition: int, rows: Mapping[bytes, bytes | None], now: Moment) -> None:
+        """Note which mails of these rows are open now, and when each may be sent."""
+        for key, row in rows.items():
+            is_open = row is not None and mailbox.has_open(row)
+            mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
+            self.schedule.put(partition, key, mails, lambda mail: self._at(mail, now))
+
+    def _at(self, mail: Mail, now: Moment) -> int:
+        """Return when a mail is due, by the monotonic clock."""
+        return now.steady + min(mail.due - now.wall, self._longest_wait) if mail.due else 0
+
+    def pause(self) -> None:
+        """Return no more mails until `resume`, since other workers own the partitions now, or will soon."""
+        self._is_paused = True
+
+    def forget_all(self) -> None:
+        """Forget the mails of all partitions. Their next owner reads the open ones from the rows."""
+        self.schedule.clear()
+        self._refusals.clear()
+
+    def resume(self) -> None:
+        """Return mails again."""
+        self._is_paused = False
+
+    # -- The next mails.
+
+    def take_due(self, now: int) -> list[MailRef]:
+        """Return the due mails that the limits allow. They are in flight from now on.
+
+        In an outage, this is one mail, and each time another one.
+        """
+        taken: list[MailRef] = []
+        while not self._is_paused and self._free_slots(now) > 0:
+            in_outage = self.outage.until is not None
+            ref = self.schedule.probe(now) if in_outage else self.schedule.take(now)
+            if ref is None:
+                break
+            if in_outage:
+                self._probes.add(ref)
+            self._in_flight.add(ref)
+            taken.append(ref)
+        return taken
+
+    def next_at(self, now: int) -> int | None:
+        """Return when to call `take_due` again if nothing happens before; None if only an event can matter."""
+        if self._is_paused:
+            return None
+        return min((at for at in (self._next_mail(now), self._next_slow(now)) if at is not None), default=None)
+
+    def pending(self, now: int) -> int:
+        """Return how many mails are due or in flight. Deferred mails count once they are due."""
+        return self.schedule.count(now)
+
+    def idle_until(self, now: int) -> int | None:
+        """Return when the next mail is tried; None if there is no open mail, or while a mail is in flight."""
+        return self.next_at(now) if not self._in_flight and self.schedule else None
+
+    def slow_to_warn_of(self, now: int) -> Slow | None:
+        """Return the slow mails if it is time for a warning about them; there is at most one warning a minute."""
+        slow = self._slow(now)
+        if not slow or now < self._quiet_until:
+            return None
+        self._quiet_until = now + _QUIET_MS
+        return Slow(len(slow), now - min(self._begun[ref] for ref in slow))
+
+    def _next_mail(self, now: int) -> int | None:
+        """Return when the next mail can be sent; None if no time is known, since other mails have to end before."""
+        next_at = self.schedule.next_at()
+        if next_at is None:
+            return None
+        until = self.outage.until
+        if until is not None and until > now:
+            return max(until, next_at)
+        return next_at if self._free_slots(now) > 0 else None
+
+    def _next_slow(self, now: int) -> int | None:
+        """Return when the next mail in flight becomes slow, or when the next warning about slow mails is due."""
+        slow_at = [since + _SLOW_MS for since in self._begun.values()]
+        warn_at = [self._quiet_until] if any(at <= now for at in slow_at) else []
+        return min([*(at for at in slow_at if at > now), *warn_at], default=None)
+
+    def _slow(self, now: int) -> list[MailRef]:
+        return [ref for ref, since in self._begun.items() if since + _SLOW_MS <= now]
+
+    def _free_slots(self, now: int) -> int:
+        """Return how many further mails may be sent now. Slow mails only count for the limit of all mails.
+
+        In an outage, only probes count for the other limit: earlier mails may hang for longer than the outage lasts.
+        """
+        counted = self._in_flight if self.outage.until is None else self._probes
+        limit = self.outage.limit(self._limits.usual, now)
+        return min(limit - len(counted.difference(self._slow(now))), self._limits.most - len(self._in_flight))
+
+    # -- The mails in flight.
+
+    def note_begun(self, ref: MailRef, now: int) -> bool:
+        """Note that the server has answered about a mail, so it can be used. Return whether an outage has ended."""
+        self._begun[ref] = now
+        return self._ends_outage(accepted=False)
+
+    def note_answered(self, ref: MailRef) -> None:
+        """Note that the attempt has ended: the mail was accepted or refused, or there was no answer."""
+        self._begun.pop(ref, None)
+
+    def note_accepted(self, ref: MailRef, now: int) -> bool:
+        """Note that a mail was accepted. Mails in doubt may be tried now. Return whether an outage has ended."""
+        ended = self._ends_outage(accepted=True)
+        for other in self._refusals.accepted(ref):
+            self.schedule.hasten(cast(MailRef, other), now)
+        return ended
+
+    def judge(self, ref: MailRef, error: DeliveryError, now: int) -> Verdict:
+        """Note a failed attempt, by which no receiver has got the mail, and return what it means."""
+        if error.unavailable:
+            return Verdict(None, self._begin_outage(now))
+        written = error
+        if not error.retry:
+            refusal = self._refusals.refused(ref, error.reason)
+            if refusal is Refusal.OUTAGE:
+                return Verdict(None, self._begin_outage(now, refusing=True), refuses_all=True)
+            if refusal is Refusal.IN_DOUBT:
+                written = DeliveryError(error.reason, retry=True, alarm=True)
+        # If it is not clear whether the mail was accepted, the server may not be reachable any more.
+        return Verdict(written, outage_ended=not error.unsure and self._ends_outage(accepted=False))
+
+    def note_end(self, ref: MailRef) -> None:
+        """End the flight of a mail. If the mail is still open, it will be tried again."""
+        self._in_flight.discard(ref)
+        self._probes.discard(ref)
+        self.schedule.put_back(ref)
+
+    def _ends_outage(self, *, accepted: bool) -> bool:
+        ended = self.outage.ends(accepted=accepted)
+        if ended:
+            self.schedule.outage_ended()
+        return ended
+
+    def _begin_outage(self, now: int, *, refusing: bool = False) -> int | None:
+        is_news = self.outage.begins(now, refusing=refusing)
+        return self.outage.until - now if is_news and self.outage.until is not None else None
