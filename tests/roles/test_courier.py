@@ -102,7 +102,7 @@ class Office:
             topic_name=lambda topic: f"nps.{topic}",
         )
         self._app = app
-        self.table = SimpleNamespace(partition=lambda _: self.rows, lock=lambda _: self._lock, write=self._write)
+        self.table = SimpleNamespace(state_of=lambda _: self.rows, lock=lambda _: self._lock, write=self._write)
         self.courier = Courier(
             cast(Any, shell),
             cast(Any, self.table),

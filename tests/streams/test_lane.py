@@ -48,7 +48,7 @@ class Topic:
 
 
 def lane(topic: Topic, partition: PartitionState) -> Lane:
-    table: Any = SimpleNamespace(partition=lambda _: partition)
+    table: Any = SimpleNamespace(state_of=lambda _: partition)
     sender: Any = topic
     unused: Any = None
     return Lane(
@@ -138,7 +138,7 @@ async def delays(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, mor
         now[0] += spent
         return Decided([], {}, {})
 
-    table = SimpleNamespace(partition=lambda _: PartitionState(), lock=lambda _: asyncio.Lock())
+    table = SimpleNamespace(state_of=lambda _: PartitionState(), lock=lambda _: asyncio.Lock())
     anything: Any = table
     fake: Any = consumer
     busy_lane = Lane(
@@ -204,7 +204,7 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
 
     monkeypatch.setattr(module, "lease_holds", holds)
     fake: Any = Whole()
-    table: Any = SimpleNamespace(partition=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
+    table: Any = SimpleNamespace(state_of=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
     sender: Any = SimpleNamespace(send=send)
     busy_lane = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str)
     records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]

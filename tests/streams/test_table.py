@@ -124,7 +124,7 @@ class Worker:
 
     @property
     def mine(self) -> PartitionState:
-        return self.table.partition(0)
+        return self.table.state_of(0)
 
     async def take_over(self, generation: int) -> bool:
         self.generation, self.held = generation, True

@@ -163,7 +163,7 @@ class Courier(TableObserver):
         if not await self._lease_holds(generation):
             self._dispatcher.pause()  # until the partitions are taken over again
             return
-        rows = self._table.partition(ref.partition).rows
+        rows = self._table.state_of(ref.partition).rows
         row, pending_notice = rows.get(ref.key), rows.get(mailbox.pending_notice_key(ref.key, ref.delivery_id))
         box = Mailbox() if row is None else mailbox.decode(row)
         mail = box.find_open(ref.delivery_id)
@@ -246,7 +246,7 @@ class Courier(TableObserver):
         """Write the lines of the delivery log, and then the rows."""
         if not await self._lease_holds(generation):
             return
-        state = self._table.partition(partition)
+        state = self._table.state_of(partition)
         lines, rows = write_down(results, state.rows.get, self._clock.now(), self._planner.deliveries, self._retry)
         await self._send(lines, partition)
         if lines and not await self._is_written(partition, rows, state.head, generation):

@@ -14,7 +14,7 @@ _QUIET_SECONDS = 600.0
 class Surplus:
     """Warns about the segments that each partition leaves out, at most every ten minutes.
 
-    No name is logged, since it may be personal data: so many segments usually come from one survey per customer.
+    No name is logged, since it may be personal data: usually the cause is a survey of its own for each customer.
     """
 
     def __init__(self, most: int) -> None:

@@ -114,7 +114,7 @@ class Lane(NamedTuple):
         due = consumer.admit(batch)
         if not due:
             return
-        state = self.table.partition(partition)
+        state = self.table.state_of(partition)
         head = state.head
         records = [record for record in _rebased(due, head.base) if record.offset > head.mark]
         decided = self.decide(records, partition, state)
@@ -156,7 +156,7 @@ class Lane(NamedTuple):
         topic = self.topic_name(self.view.topic)
         async with reading.reader(self.kafka) as reader:
             ends = await reader.ends(topic, partitions)
-            heads = {partition: self.table.partition(partition).head for partition in partitions}
+            heads = {partition: self.table.state_of(partition).head for partition in partitions}
             spans = {partition: (head.view_end, ends[partition]) for partition, head in heads.items()}
             keys: dict[int, set[bytes]] = defaultdict(set)
             async with aclosing(reader.read(topic, spans)) as chunks:
@@ -164,7 +164,7 @@ class Lane(NamedTuple):
                     for record in records:
                         keys[record.partition].add(record.key or b"")
         for partition, written in keys.items():
-            state, head = self.table.partition(partition), heads[partition]
+            state, head = self.table.state_of(partition), heads[partition]
             if head.mark < 0:
                 # Nothing was ever decided here, or the changelog was lost. Then the view is all that is left.
                 continue

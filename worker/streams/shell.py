@@ -127,7 +127,7 @@ class Shell:
             await table.revoke()
 
     def _head(self, tp: TP) -> Head:
-        return self._table_of[tp.topic].partition(tp.partition).head
+        return self._table_of[tp.topic].state_of(tp.partition).head
 
     def stands_at(self, tp: TP) -> int:
         """Return the offset up to which a partition's effects are durable."""

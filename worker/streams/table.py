@@ -46,7 +46,7 @@ class PartitionedStore(Store[bytes, bytes]):
         super().__post_init__()
         self.partitions: dict[int, PartitionState] = {}
 
-    def partition(self, partition: int) -> PartitionState:
+    def state_of(self, partition: int) -> PartitionState:
         """Return a partition's state."""
         found = self.partitions.get(partition)
         if found is None:
@@ -100,9 +100,9 @@ class DurableTable(Table[bytes, bytes]):
     def _new_store(self) -> PartitionedStore:
         return PartitionedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    def partition(self, partition: int) -> PartitionState:
+    def state_of(self, partition: int) -> PartitionState:
         """Return a partition's state. Callers only read it."""
-        return cast(PartitionedStore, self.data).partition(partition)
+        return cast(PartitionedStore, self.data).state_of(partition)
 
     def lock(self, partition: int) -> asyncio.Lock:
         """Return the lock of a partition. It is held while rows are read, decided upon and written."""
@@ -159,7 +159,7 @@ class DurableTable(Table[bytes, bytes]):
         `in_portions`: in several produce batches. That is allowed if a journal has all rows, or if these are its
         pieces.
         """
-        state = self.partition(partition)
+        state = self.state_of(partition)
         end_before = state.end
         if in_portions:
             for portion in journal.portions(rows):
@@ -186,7 +186,7 @@ class DurableTable(Table[bytes, bytes]):
         return True
 
     async def _erase_pieces(self, partition: int, keys: Collection[bytes]) -> None:
-        state = self.partition(partition)
+        state = self.state_of(partition)
         for key in keys:
             del state.rows[key]
         if keys:
@@ -194,7 +194,7 @@ class DurableTable(Table[bytes, bytes]):
 
     async def _finish_large_write(self, partition: int) -> None:
         """Complete a large write of the last owner if its journal is complete; erase all pieces."""
-        state = self.partition(partition)
+        state = self.state_of(partition)
         if count := state.head.pieces:
             try:
                 rows = journal.joined(state.rows, count)
@@ -224,7 +224,7 @@ class DurableTable(Table[bytes, bytes]):
             return False
         for observer in self._observers:
             for partition in sorted(partitions):
-                observer.on_rows(partition, self.partition(partition).rows)
+                observer.on_rows(partition, self.state_of(partition).rows)
             observer.on_taken_over()
         return True
 
@@ -251,7 +251,7 @@ class DurableTable(Table[bytes, bytes]):
         async with reading.reader(self._kafka) as reader:
             ends = await reader.ends(self.changelog_topic.get_topic_name(), partitions)
             for partition, end in ends.items():
-                if end < self.partition(partition).end:
+                if end < self.state_of(partition).end:
                     raise self._state_lost(partition)
             await self._apply(reader, ends)
 
@@ -260,13 +260,13 @@ class DurableTable(Table[bytes, bytes]):
             await self._apply(reader, {partition: end})
 
     async def _apply(self, reader: reading.Reader, ends: Mapping[int, int]) -> None:
-        spans = {partition: (self.partition(partition).end, end) for partition, end in ends.items()}
+        spans = {partition: (self.state_of(partition).end, end) for partition, end in ends.items()}
         progress = Progress(self.name, sum(end - first for first, end in spans.values()))
         async with aclosing(reader.read(self.changelog_topic.get_topic_name(), spans)) as chunks:
             async for records in chunks:
                 for record in records:
                     headers = list(record.headers)
-                    self.partition(record.partition).apply(record.offset, record.key or b"", record.value, headers)
+                    self.state_of(record.partition).apply(record.offset, record.key or b"", record.value, headers)
                 progress.count(len(records))
 
     async def _take_over(self, partition: int, generation: int) -> bool:
@@ -274,7 +274,7 @@ class DurableTable(Table[bytes, bytes]):
 
         Return False if a worker of a later ownership has written.
         """
-        state = self.partition(partition)
+        state = self.state_of(partition)
         if state.head.rebuilding:
             topic = self.changelog_topic.get_topic_name()
             raise StateLost(
@@ -297,7 +297,7 @@ class DurableTable(Table[bytes, bytes]):
 
     async def _raise_fence(self, partition: int, generation: int) -> bool:
         """Write a head row with the fence of the new ownership. Records before it on the changelog still count."""
-        state = self.partition(partition)
+        state = self.state_of(partition)
         fence = await self._fence_after(state.fence, generation)
         if fence is None:
             return False
@@ -321,7 +321,7 @@ class DurableTable(Table[bytes, bytes]):
 
     async def _rewrite_stale(self, partition: int) -> None:
         """Write the current row of every stale key: its last record on the changelog is a zombie's."""
-        state = self.partition(partition)
+        state = self.state_of(partition)
         while stale := sorted(state.stale):
             state.stale.clear()
             log.warning(
@@ -339,7 +339,7 @@ class DurableTable(Table[bytes, bytes]):
         Before this worker's fence, that may be the last owner's. After it, it is a zombie's, and its keys are stale.
         Raise _OvertakenError if a worker of a later ownership has written.
         """
-        topic, state = self.changelog_topic.get_topic_name(), self.partition(partition)
+        topic, state = self.changelog_topic.get_topic_name(), self.state_of(partition)
         if state.is_overtaken:
             raise _OvertakenError
         sent = await self._sender.send([(topic, partition, [(*record, None) for record in records])])
@@ -356,7 +356,7 @@ class DurableTable(Table[bytes, bytes]):
         state.stale -= {key for key, _, _ in records}
 
     def _state_lost(self, partition: int) -> StateLost:
-        topic, end = self.changelog_topic.get_topic_name(), self.partition(partition).end
+        topic, end = self.changelog_topic.get_topic_name(), self.state_of(partition).end
         return StateLost(
             f"{topic}, partition {partition}: the changelog was deleted or cut back; it ended at offset {end}. Restore "
             f"it, or stop every worker and run: python -m worker rebuild --table {self.name}"

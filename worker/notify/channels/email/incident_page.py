@@ -5,7 +5,7 @@ The names of segments come from the publishers of responses, so they are as untr
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
-from worker.notify.channels.email.incident_words import INCIDENT_WORDS, IncidentWords, Wording
+from worker.notify.channels.email.incident_words import INCIDENT_WORDS, IncidentText, IncidentWords
 from worker.notify.channels.email.language import WORDS, Words
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.page import COLOURS, OVER, Page, Row, Section, field, subject
@@ -56,7 +56,7 @@ def _tag(incident: Incident, shared: Words, words: IncidentWords) -> str:
             return words.updated
 
 
-def _wording(incident: Incident, words: IncidentWords) -> Wording:
+def _wording(incident: Incident, words: IncidentWords) -> IncidentText:
     if incident.reason == IncidentReason.NPS_FELL and not _from_to(incident, words, decimals=0):
         return words.fell
     unknown = words.over if incident.action == IncidentAction.RESOLVED else words.something

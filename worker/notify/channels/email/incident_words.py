@@ -9,7 +9,7 @@ from worker.notify.channels.email.typography import NUMERALS_EN, NUMERALS_FR, Nu
 
 
 @dataclass(frozen=True)
-class Wording:
+class IncidentText:
     """What happened, as a headline and as a sentence. Placeholders: {before} {after}; in the sentence also {place}."""
 
     headline: str
@@ -24,10 +24,10 @@ class IncidentWords:
     everything: str  # the name of the root segment
     resolved: str
     updated: str
-    news: Mapping[str, Wording]  # by reason
-    fell: Wording  # for a drop whose numbers are not known
-    over: Wording  # for the end of an incident with a reason that this version does not know
-    something: Wording  # for another step with a reason that this version does not know
+    news: Mapping[str, IncidentText]  # by reason
+    fell: IncidentText  # for a drop whose numbers are not known
+    over: IncidentText  # for the end of an incident with a reason that this version does not know
+    something: IncidentText  # for another step with a reason that this version does not know
     explains_one: str  # {ancestors}
     explains_several: str  # {ancestors}
     comma: str  # between ancestors
@@ -60,42 +60,42 @@ _FRENCH = IncidentWords(
     resolved="Résolu",
     updated="Mise à jour",
     news={
-        IncidentReason.NPS_FELL: Wording(
+        IncidentReason.NPS_FELL: IncidentText(
             "Le NPS est passé de {before} à {after}", "Le NPS de {place} est passé de {before} à {after}."
         ),
-        IncidentReason.SILENT: Wording(
+        IncidentReason.SILENT: IncidentText(
             "Plus aucune réponse",
             "Il n’arrive plus de réponses de {place}. Leur rythme habituel n’explique pas une absence aussi longue.",
         ),
-        IncidentReason.RECOVERED: Wording("Le NPS s’est rétabli", "Le NPS de {place} s’est rétabli."),
-        IncidentReason.NEW_LEVEL: Wording(
+        IncidentReason.RECOVERED: IncidentText("Le NPS s’est rétabli", "Le NPS de {place} s’est rétabli."),
+        IncidentReason.NEW_LEVEL: IncidentText(
             "Le NPS reste à son nouveau niveau",
             "Le NPS de {place} ne s’est pas rétabli, mais reste à son nouveau niveau, qui compte désormais comme son "
             "niveau habituel.",
         ),
-        IncidentReason.ANSWERED_AGAIN: Wording(
+        IncidentReason.ANSWERED_AGAIN: IncidentText(
             "Les réponses arrivent de nouveau", "Les réponses de {place} arrivent de nouveau."
         ),
-        IncidentReason.RETIRED: Wording(
+        IncidentReason.RETIRED: IncidentText(
             "Le périmètre n’est plus surveillé",
             "Depuis 90 jours, il n’y a pas eu de réponse de {place}, qui n’est donc plus surveillé.",
         ),
-        IncidentReason.LEFT_OUT: Wording(
+        IncidentReason.LEFT_OUT: IncidentText(
             "Trop de périmètres et d’enquêtes",
             "Il y a plus de périmètres et d’enquêtes que le réglage segments.most ne permet d’en compter. Les réponses "
             "aux suivants ne comptent que pour les périmètres au-dessus d’eux. Elles ne comptent pas pour leur propre "
             "périmètre ou enquête, et ne le feront pas plus tard. Les alertes sur les réponses individuelles ne sont "
             "pas concernées.",
         ),
-        IncidentReason.ROOM_AGAIN: Wording(
+        IncidentReason.ROOM_AGAIN: IncidentText(
             "De nouveaux périmètres sont de nouveau comptés",
             "Depuis un jour, il y a de nouveau de la place pour d’autres périmètres et enquêtes. Les réponses qui, "
             "entre-temps, n’ont compté que pour les périmètres au-dessus des leurs ne seront pas recomptées.",
         ),
     },
-    fell=Wording("Le NPS a chuté", "Le NPS de {place} a chuté."),
-    over=Wording("L’incident est clos", "L’incident qui concernait {place} est clos."),
-    something=Wording("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
+    fell=IncidentText("Le NPS a chuté", "Le NPS de {place} a chuté."),
+    over=IncidentText("L’incident est clos", "L’incident qui concernait {place} est clos."),
+    something=IncidentText("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
     explains_one=french(
         "Ce périmètre explique aussi la baisse de {ancestors} ; aucun autre message n’est envoyé à ce sujet."
     ),
@@ -140,41 +140,41 @@ _ENGLISH = IncidentWords(
     resolved="Resolved",
     updated="Updated",
     news={
-        IncidentReason.NPS_FELL: Wording(
+        IncidentReason.NPS_FELL: IncidentText(
             "NPS fell from {before} to {after}", "The NPS of {place} fell from {before} to {after}."
         ),
-        IncidentReason.SILENT: Wording(
+        IncidentReason.SILENT: IncidentText(
             "No responses any more",
             "No responses come from {place} any more. Their usual rhythm does not explain such a long gap.",
         ),
-        IncidentReason.RECOVERED: Wording("NPS has recovered", "The NPS of {place} has recovered."),
-        IncidentReason.NEW_LEVEL: Wording(
+        IncidentReason.RECOVERED: IncidentText("NPS has recovered", "The NPS of {place} has recovered."),
+        IncidentReason.NEW_LEVEL: IncidentText(
             "NPS stays at its new level",
             "The NPS of {place} has not recovered, but stays at its new level, which counts as its usual one from now "
             "on.",
         ),
-        IncidentReason.ANSWERED_AGAIN: Wording(
+        IncidentReason.ANSWERED_AGAIN: IncidentText(
             "Responses are coming again", "Responses from {place} are coming again."
         ),
-        IncidentReason.RETIRED: Wording(
+        IncidentReason.RETIRED: IncidentText(
             "Segment is no longer watched",
             "For 90 days there was no response from {place}, so the worker no longer watches it.",
         ),
-        IncidentReason.LEFT_OUT: Wording(
+        IncidentReason.LEFT_OUT: IncidentText(
             "Too many segments and surveys",
             "There are more segments and surveys than the setting segments.most allows to be counted. Answers to "
             "further ones count for the segments above them only. They do not count for their own segment or survey, "
             "and will not do so later. Alerts about single answers are not affected.",
         ),
-        IncidentReason.ROOM_AGAIN: Wording(
+        IncidentReason.ROOM_AGAIN: IncidentText(
             "New segments are counted again",
             "For one day there has been room for further segments and surveys. Answers that meanwhile counted only for "
             "the segments above theirs will not be counted again.",
         ),
     },
-    fell=Wording("NPS fell", "The NPS of {place} fell."),
-    over=Wording("Incident is over", "The incident that concerned {place} is over."),
-    something=Wording("There is an incident", "There is an incident that concerns {place}."),
+    fell=IncidentText("NPS fell", "The NPS of {place} fell."),
+    over=IncidentText("Incident is over", "The incident that concerned {place} is over."),
+    something=IncidentText("There is an incident", "There is an incident that concerns {place}."),
     explains_one="This segment also explains the drop of {ancestors}; no other message is sent about it.",
     explains_several="This segment also explains the drops of {ancestors}; no other message is sent about them.",
     comma=", ",

@@ -246,8 +246,8 @@ class EmailChannel:
         try:
             if not await _offer(client, receivers, refused):
                 return False
-            nobody = refused.keys() >= set(receivers)
-            if not nobody:
+            all_refused = refused.keys() >= set(receivers)
+            if not all_refused:
                 await _data(client, data, self._settings.accept_timeout_seconds)
         except SMTPResponseException as error:
             # After a valid refusal both sides agree about the state of the conversation. After another reply they may
@@ -260,7 +260,7 @@ class EmailChannel:
         except BaseException:
             client.close()
             raise
-        self._keep(client, in_transaction=nobody)
+        self._keep(client, in_transaction=all_refused)
         return True
 
     async def _begin(self, sender: str, size: int) -> SMTP:
