@@ -4,7 +4,7 @@ import asyncio
 
 from bench.contenders.task import Meter, Task, given
 from worker.app import calm_collector, running
-from worker.demo.progress import Progress
+from worker.demo.backlog import Backlog
 from worker.flow import events
 from worker.kafka import topics
 from worker.roles import process
@@ -32,13 +32,13 @@ async def main(task: Task) -> None:
     calm_collector()
     meter = Meter()
     settings = settings_for(task)
-    async with running(settings, "process") as worker, Progress(settings, worker) as progress:
+    async with running(settings, "process") as worker, Backlog(settings, worker) as backlog:
         consumer = worker.of(Shell)[process.ROLE].consumer
         while not worker.ready or sum(consumer.due(task.topic).values()) < task.before:  # noqa: ASYNC110 - no event
             await asyncio.sleep(LOOK_SECONDS)
         meter.begin()
         done = sum(consumer.due(task.topic).values())
-        while await progress.behind() != 0:  # noqa: ASYNC110 - the broker raises none
+        while await backlog.behind() != 0:  # noqa: ASYNC110 - the broker raises none
             await asyncio.sleep(_ASK_SECONDS)
         meter.end(sum(consumer.due(task.topic).values()) - done)
 

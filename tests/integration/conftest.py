@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from integration.reading import LARGEST, read_topic
 
 from worker.app import Worker, running
+from worker.demo.backlog import Backlog
 from worker.demo.environment import Environment
-from worker.demo.progress import Progress
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import AlertPolicy, BurstPolicy, InvitationPolicy, Platform
@@ -66,7 +66,7 @@ class Bench:
             task.result()
 
     async def _settled(self) -> None:
-        while await self.environment.progress.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+        while await self.environment.backlog.waiting() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
             await asyncio.sleep(0.02)
 
     def rows(self, table: str) -> dict[bytes, bytes]:
@@ -107,8 +107,8 @@ def bench(kafka: EmbeddedKafka, inbox: Inbox) -> StartBench:
         producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, max_request_size=LARGEST)
         await producer.start()
         try:
-            async with running(settings) as worker, Progress(settings, worker) as progress:
-                yield Bench(Environment(settings, worker, inbox, progress), producer)
+            async with running(settings) as worker, Backlog(settings, worker) as backlog:
+                yield Bench(Environment(settings, worker, inbox, backlog), producer)
         finally:
             await producer.stop()
 

@@ -145,7 +145,7 @@ async def test_a_mail_that_waits_says_what_the_answer_says_now(bench: StartBench
         running.inbox.behaviour = behaviour
         await running.publish(response(1, score=1), b"c-1")
         await running.publish(response(1, revision=1, score=4, comment="It has come now."), b"c-1")
-        while await running.environment.progress.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+        while await running.environment.backlog.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
             await asyncio.sleep(0.02)
         refused = False
         mail = (await running.inbox.wait_for(1))[0]

@@ -45,7 +45,7 @@ async def test_what_the_version_before_left_is_gone_on_with_exactly(
         kafka=KafkaSettings(bootstrap_servers=servers, group=state.group),
         email=EmailSettings(sender="nps@example.com", to=["support@example.com"], retry=retry),
     ) as running:
-        while await running.environment.progress.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+        while await running.environment.backlog.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
             await asyncio.sleep(0.02)
         inbox.behaviour = None
         while waits(running):  # noqa: ASYNC110 - a row raises no event here

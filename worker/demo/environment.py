@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.app import Worker, running
+from worker.demo.backlog import Backlog
 from worker.demo.mails import MailFolder
-from worker.demo.progress import Progress
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
@@ -19,12 +19,12 @@ from worker.settings import EmailSettings, KafkaSettings, Settings
 
 @dataclass
 class Environment:
-    """What the demo runs, and the progress of the worker."""
+    """What the demo runs, and the backlog of the worker."""
 
     settings: Settings
     worker: Worker
     inbox: Inbox
-    progress: Progress
+    backlog: Backlog
 
 
 @contextlib.asynccontextmanager
@@ -58,4 +58,4 @@ async def set_up(
         progress("starting the worker")
         worker = await stack.enter_async_context(running(settings))
         started.append("the worker")
-        yield Environment(settings, worker, inbox, await stack.enter_async_context(Progress(settings, worker)))
+        yield Environment(settings, worker, inbox, await stack.enter_async_context(Backlog(settings, worker)))

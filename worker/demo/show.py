@@ -146,7 +146,7 @@ async def _publish_and_settle(screen: Console, environment: Environment, values:
     published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
     screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
     shown_at = time.monotonic()
-    while (waiting := await environment.progress.waiting()) != 0:
+    while (waiting := await environment.backlog.waiting()) != 0:
         if waiting is not None and time.monotonic() - shown_at > _SILENT_SECONDS:
             screen.print(f"{waiting:,} on their way, {environment.inbox.accepted:,} mails arrived", style="dim")
             shown_at = time.monotonic()

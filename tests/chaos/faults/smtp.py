@@ -25,7 +25,7 @@ from chaos.world import patience
 from pydantic import SecretStr
 
 from worker.app import Worker, running
-from worker.demo.progress import Progress
+from worker.demo.backlog import Backlog
 from worker.embedded.inbox import HOST, Answer, Cut, Drip, Inbox, Mail, Step
 from worker.flow.policy import AlertPolicy
 from worker.notify.channels.email.route import EmailRoute
@@ -145,7 +145,7 @@ class Office:
 
     settings: Settings
     worker: Worker
-    progress: Progress
+    backlog: Backlog
     producer: AIOKafkaProducer
     clock: FakeClock
     log: Log
@@ -161,7 +161,7 @@ class Office:
             await self.producer.send(topic, value.encode(), key=f"c-{number}".encode())
         await self.producer.flush()
         async with patience("the alerts to be planned"):
-            while await self.progress.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event
+            while await self.backlog.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event
                 await asyncio.sleep(_POLL_SECONDS)
 
     async def rest(self) -> int | None:
@@ -202,10 +202,10 @@ async def _office(context: FaultContext, smtp: SmtpSettings, mails: int, clock: 
     logger.addHandler(log)
     producer = AIOKafkaProducer(bootstrap_servers=context.kafka)
     try:
-        async with producer, running(settings, clock=clock) as worker, Progress(settings, worker) as progress:
+        async with producer, running(settings, clock=clock) as worker, Backlog(settings, worker) as backlog:
             if context.bug is not None:
                 saboteur.spoil_channel(context.bug, worker.of(Courier)["notify"])
-            yield Office(settings, worker, progress, producer, clock, log)
+            yield Office(settings, worker, backlog, producer, clock, log)
     finally:
         logger.removeHandler(log)
 

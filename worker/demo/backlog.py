@@ -1,4 +1,4 @@
-"""The progress of a running worker: how many records and mails it still has to process."""
+"""The backlog of a running worker: how many records and mails it still has to process."""
 
 from contextlib import AsyncExitStack
 from typing import Self
@@ -20,8 +20,8 @@ _STAGES = (
 )
 
 
-class Progress:
-    """The progress of a worker, as Kafka and the worker know it. `async with` connects to Kafka."""
+class Backlog:
+    """The backlog of a worker, as Kafka and the worker know it. `async with` connects to Kafka."""
 
     def __init__(self, settings: Settings, worker: Worker) -> None:
         self._worker = worker
