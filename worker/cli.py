@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from worker import __version__
 from worker.commands import COMMANDS
-from worker.commands.asking import SETTINGS_HELP, Exit
+from worker.commands.common import SETTINGS_HELP, Exit
 
 #: Shells add this to the number of the signal that has ended a program, and return the sum as its exit code.
 _BY_SIGNAL = 128
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: success; 1: failure; 2: wrong usage or settings; 130: interrupted by Ctrl-C; 141: the reader of the output ended.
     """
     _prepare_streams()
-    asked = _parser().parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     try:
-        code = int(asked.run(asked))
+        code = int(parsed.run(parsed))
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from aiokafka.errors import KafkaError
 
 from worker.address import check_address
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
 from worker.kafka import topics
 from worker.logs import counted
@@ -46,11 +46,11 @@ def _address(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text} is not a plain mail address") from None
 
 
-def _check(asked: argparse.Namespace, settings: Settings) -> int:
+def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(_summary(settings))
     tried = [
-        *([asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings))] if asked.connect else []),
-        *([asyncio.run(_test_mail(settings, asked.send_test_mail))] if asked.send_test_mail else []),
+        *([asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings))] if args.connect else []),
+        *([asyncio.run(_test_mail(settings, args.send_test_mail))] if args.send_test_mail else []),
     ]
     return Exit.FINE if all(tried) else Exit.FAILED
 
@@ -75,7 +75,7 @@ def _summary(settings: Settings) -> str:
 
 
 def _left_out(settings: Settings) -> str:
-    """Say what the worker will not do with these settings, although somebody may expect it."""
+    """Return what the worker will not do with these settings, although a user may expect it."""
     has_no_url = settings.invitations.platform.url is None
     return "; nobody will be invited, since invitations.platform.url is not set" if has_no_url else ""
 

@@ -8,7 +8,7 @@ import time
 
 from schemas.dead_letter import Reason
 from worker import dead_letters
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, topic_exists, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, topic_exists, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
 from worker.settings import Settings
@@ -69,19 +69,18 @@ def _count(text: str) -> int:
     return int(text)
 
 
-async def _show(asked: argparse.Namespace, settings: Settings) -> int:
+async def _show(args: argparse.Namespace, settings: Settings) -> int:
     topic = topic_name(settings.topic_prefix, events.DEAD_LETTERS)
-    since = 0 if asked.since is None else int((time.time() - asked.since) * 1_000)
-    found = await dead_letters.newest(settings.kafka, topic, limit=asked.limit, reason=asked.reason, since=since)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not asked.full else None
+    since = 0 if args.since is None else int((time.time() - args.since) * 1_000)
+    found = await dead_letters.newest(settings.kafka, topic, limit=args.limit, reason=args.reason, since=since)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not args.full else None
     for letter in found:
-        print(letter.model_dump_json() if asked.json else "\n".join(dead_letters.lines(letter, width)))
+        print(letter.model_dump_json() if args.json else "\n".join(dead_letters.lines(letter, width)))
     if not found:
         if not await topic_exists(settings.kafka, topic):
             return Exit.FAILED
         print(
-            f"{topic} has no dead letters"
-            + (" that match --reason and --since" if asked.reason or asked.since else ""),
+            f"{topic} has no dead letters" + (" that match --reason and --since" if args.reason or args.since else ""),
             file=sys.stderr,
         )
     return Exit.FINE

@@ -5,7 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from worker.commands.asking import Commands, Exit, file
+from worker.commands.common import Commands, Exit, file
 from worker.settings import KafkaSettings
 
 _FASTEST = 100_000
@@ -55,7 +55,7 @@ def _rate(text: str) -> float:
 
 
 def _folder(text: str) -> Path:
-    """Return a folder that mails can be written to; it is made if it is not there."""
+    """Return a folder to which mails can be written; create it if it does not exist."""
     folder = Path(text)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ def _folder(text: str) -> Path:
     return folder
 
 
-def _demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
-    if asked.json and not asked.once:
+def _demo(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    if args.json and not args.once:
         parser.error("--json needs --once: the live view has no result to print")
     try:
         from worker.demo import show  # noqa: PLC0415 - the demo's packages are an extra
@@ -78,5 +78,5 @@ def _demo(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return Exit.FAILED
-    wanted = show.Options(asked.input, asked.rate, asked.kafka, asked.mails, asked.json)
-    return show.main(wanted, once=asked.once)
+    options = show.Options(args.input, args.rate, args.kafka, args.mails, args.json)
+    return show.main(options, once=args.once)

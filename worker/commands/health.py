@@ -4,7 +4,7 @@ import argparse
 from typing import get_args
 
 from worker import status
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.roles import Role
 from worker.settings import Settings
 
@@ -26,8 +26,8 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=with_settings(_health))
 
 
-def _health(asked: argparse.Namespace, settings: Settings) -> int:
-    roles = get_args(Role) if asked.role is None else [asked.role]
+def _health(args: argparse.Namespace, settings: Settings) -> int:
+    roles = get_args(Role) if args.role is None else [args.role]
     bases = {name: settings.status_path(name) for name in roles}
     problem = status.problem(bases)
     print(problem or f"alive and ready: {'; '.join(status.running(bases))}")

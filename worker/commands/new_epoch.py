@@ -3,7 +3,7 @@
 import argparse
 
 from worker import maintenance
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.kafka.topics import CONSUMED
 from worker.settings import Settings
 
@@ -23,6 +23,6 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=with_kafka(_begin))
 
 
-async def _begin(asked: argparse.Namespace, settings: Settings) -> int:
-    print(await maintenance.new_epoch(settings, asked.topic))
+async def _begin(args: argparse.Namespace, settings: Settings) -> int:
+    print(await maintenance.new_epoch(settings, args.topic))
     return Exit.FINE

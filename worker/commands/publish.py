@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, file, topic_exists, with_kafka, with_settings
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, topic_exists, with_kafka, with_settings
 from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import events
@@ -22,12 +22,12 @@ from worker.logs import counted
 from worker.settings import Settings
 
 _STANDARD_INPUT = Path("-")
-#: Problems that --check prints, at most; the summary counts all of them.
+#: The largest number of problems that --check prints. The summary counts all of them.
 _SHOWN = 100
 
 
 class Line(NamedTuple):
-    """A line as the record that it would be: the worker's intake reads it."""
+    """A line of the file in the form of a record, so that the worker's intake can check it."""
 
     value: bytes
     timestamp: int
@@ -65,39 +65,39 @@ def _source(text: str) -> Path:
     return _STANDARD_INPUT if text == "-" else file(text)
 
 
-def _run(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
-    if (asked.file is None) == (asked.sample is None):
+def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    if (args.file is None) == (args.sample is None):
         parser.error("name a file, or - for the standard input, or --sample SCORE")
-    content = _content(asked)
+    content = _content(args)
     numbered = [(number, line) for number, line in enumerate(split(content), 1) if line.strip()]
-    if not asked.as_is and (whole := document_problem(content)):
-        print(f"{asked.file}: {whole}. Nothing was published.", file=sys.stderr)
+    if not args.as_is and (whole := document_problem(content)):
+        print(f"{args.file}: {whole}. Nothing was published.", file=sys.stderr)
         return Exit.WRONG
-    if not asked.as_is and is_table(content):
+    if not args.as_is and is_table(content):
         print(
-            f"{asked.file}: this looks like a CSV file, so nothing was published. Each line must be one response as a "
+            f"{args.file}: this looks like a CSV file, so nothing was published. Each line must be one response as a "
             "JSON object: examples/csv_to_jsonl.py makes them out of a CSV file.",
             file=sys.stderr,
         )
         return Exit.WRONG
-    if asked.check:
-        return with_settings(lambda _, settings: _check(numbered, settings))(asked)
-    if numbered and not is_object(numbered[0][1]) and not asked.as_is:
+    if args.check:
+        return with_settings(lambda _, settings: _check(numbered, settings))(args)
+    if numbered and not is_object(numbered[0][1]) and not args.as_is:
         print(
-            f"{asked.file}: line {numbered[0][0]} is not a JSON object, so nothing was published. Each line must be "
+            f"{args.file}: line {numbered[0][0]} is not a JSON object, so nothing was published. Each line must be "
             "one response as a JSON object, see schemas/json/response.schema.json. --check says what is wrong with "
             "each line, and --as-is publishes them all the same.",
             file=sys.stderr,
         )
         return Exit.WRONG
-    done = "" if asked.sample is None else f"published: {samples.described(content)}"
-    return with_kafka(lambda _, settings: _publish([line for _number, line in numbered], settings, done))(asked)
+    done = "" if args.sample is None else f"published: {samples.described(content)}"
+    return with_kafka(lambda _, settings: _publish([line for _number, line in numbered], settings, done))(args)
 
 
-def _content(asked: argparse.Namespace) -> bytes:
-    if asked.sample is not None:
-        return samples.one(random.Random(), asked.sample, datetime.now().astimezone())  # noqa: S311 - no secret
-    content: bytes = sys.stdin.buffer.read() if asked.file == _STANDARD_INPUT else asked.file.read_bytes()
+def _content(args: argparse.Namespace) -> bytes:
+    if args.sample is not None:
+        return samples.one(random.Random(), args.sample, datetime.now().astimezone())  # noqa: S311 - no secret
+    content: bytes = sys.stdin.buffer.read() if args.file == _STANDARD_INPUT else args.file.read_bytes()
     return content
 
 
@@ -124,7 +124,7 @@ def _check(numbered: list[tuple[int, bytes]], settings: Settings) -> int:
 
 
 async def _publish(values: list[bytes], settings: Settings, done: str) -> int:
-    """Publish; `done` is what is printed at the end instead of the number of records."""
+    """Publish the values. `done` is the line that is printed at the end; without it, the number of records is."""
 
     def progress(count: int) -> None:
         if sys.stderr.isatty():

@@ -4,7 +4,7 @@ import argparse
 import math
 import sys
 
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.rebuild import command
 from worker.rebuild.lost import SOURCES
 from worker.settings import Settings
@@ -55,10 +55,10 @@ def _days(text: str) -> float:
     return days
 
 
-async def _rebuild(asked: argparse.Namespace, settings: Settings) -> int:
+async def _rebuild(args: argparse.Namespace, settings: Settings) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    wanted = list(SOURCES) if asked.all else asked.table
-    print(await command.rebuild(settings, wanted, asked.mail_newer_than_days, say))
+    wanted = list(SOURCES) if args.all else args.table
+    print(await command.rebuild(settings, wanted, args.mail_newer_than_days, say))
     return Exit.FINE

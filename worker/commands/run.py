@@ -5,7 +5,7 @@ import asyncio
 from typing import get_args
 
 from worker import logs
-from worker.commands.asking import ROLE_HELP, SETTINGS_HELP, Commands, with_settings
+from worker.commands.common import ROLE_HELP, SETTINGS_HELP, Commands, with_settings
 from worker.roles import Role
 from worker.settings import Settings
 
@@ -29,7 +29,7 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=with_settings(_run))
 
 
-def _run(asked: argparse.Namespace, settings: Settings) -> int:
+def _run(args: argparse.Namespace, settings: Settings) -> int:
     from worker import app  # noqa: PLC0415 - other commands do without Faust, which takes a second to import
 
-    return asyncio.run(app.run(settings, asked.role))
+    return asyncio.run(app.run(settings, args.role))

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import sys
 
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import events
 from worker.flow.lineage import canonical_path, survey_of
 from worker.kafka.topics import topic_name
@@ -14,7 +14,7 @@ from worker.scores.table import table
 from worker.scores.tree import branches
 from worker.settings import Settings
 
-#: What is shown unless asked: long enough to be sure of, short enough to be about now.
+#: What is shown unless args: long enough to be sure of, short enough to be about now.
 _WINDOW = "90d"
 
 
@@ -48,30 +48,30 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=with_kafka(_scores))
 
 
-async def _scores(asked: argparse.Namespace, settings: Settings) -> int:
-    if asked.surveys and asked.path:
+async def _scores(args: argparse.Namespace, settings: Settings) -> int:
+    if args.surveys and args.path:
         print("--surveys shows the surveys of all segments: do not name a segment with it", file=sys.stderr)
         return Exit.WRONG
     topic = topic_name(settings.topic_prefix, events.SCORES)
     found = await latest(settings.kafka, topic)
-    if asked.people:
-        if asked.window not in PEOPLE_WINDOWS:
-            print(f"--people has the windows {', '.join(PEOPLE_WINDOWS)}, not {asked.window}", file=sys.stderr)
+    if args.people:
+        if args.window not in PEOPLE_WINDOWS:
+            print(f"--people has the windows {', '.join(PEOPLE_WINDOWS)}, not {args.window}", file=sys.stderr)
             return Exit.WRONG
-        every, found = found, by_customer(found, asked.window)
+        every, found = found, by_customer(found, args.window)
         if every and not found:
             print(
-                f"{topic} has no window {asked.window} by customer yet; shorter windows are there earlier",
+                f"{topic} has no window {args.window} by customer yet; shorter windows are there earlier",
                 file=sys.stderr,
             )
             return Exit.FAILED
-    path = "" if asked.surveys else canonical_path(asked.path)
+    path = "" if args.surveys else canonical_path(args.path)
     if path not in found:
         known = ", ".join(name for name in difflib.get_close_matches(path, found) if survey_of(name) is None)
         hint = f"did you mean {known}?" if known else "--tree shows all segments" if found else "has the worker run?"
         print(f"{topic} has no scores of {path or 'any segment'}; {hint}", file=sys.stderr)
         return Exit.FAILED
-    depth = None if asked.tree else 1
-    shown = branches(found, path, asked.window, depth=depth, surveys=asked.surveys)
+    depth = None if args.tree else 1
+    shown = branches(found, path, args.window, depth=depth, surveys=args.surveys)
     print(table(shown, colours=sys.stdout.isatty()))
     return Exit.FINE

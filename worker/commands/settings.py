@@ -3,7 +3,7 @@
 import argparse
 
 from worker import reference
-from worker.commands.asking import Commands, Exit
+from worker.commands.common import Commands, Exit
 
 
 def add(commands: Commands) -> None:
@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=_print)
 
 
-def _print(asked: argparse.Namespace) -> int:
-    del asked
+def _print(args: argparse.Namespace) -> int:
+    del args
     print(reference.example(), end="")
     return Exit.FINE

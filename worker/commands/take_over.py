@@ -3,7 +3,7 @@
 import argparse
 
 from worker import maintenance
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.settings import Settings
 
 
@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=with_kafka(_take_over))
 
 
-async def _take_over(asked: argparse.Namespace, settings: Settings) -> int:
-    del asked
+async def _take_over(args: argparse.Namespace, settings: Settings) -> int:
+    del args
     print(await maintenance.take_over(settings))
     return Exit.FINE

@@ -4,7 +4,7 @@ import argparse
 from typing import get_args
 
 from worker import topic_plan
-from worker.commands.asking import SETTINGS_HELP, Commands, Exit, with_settings
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.settings import Settings
 
 
@@ -37,6 +37,6 @@ def add(commands: Commands) -> None:
     parser.set_defaults(run=with_settings(_show))
 
 
-def _show(asked: argparse.Namespace, settings: Settings) -> int:
-    print("\n".join(topic_plan.shown(settings, asked.format, asked.role, asked.principal)))
+def _show(args: argparse.Namespace, settings: Settings) -> int:
+    print("\n".join(topic_plan.shown(settings, args.format, args.role, args.principal)))
     return Exit.FINE

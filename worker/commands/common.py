@@ -1,4 +1,4 @@
-"""What commands have in common: how they are declared, where their settings come from, how they end."""
+"""The parts that commands share: their declaration, their settings and their exit codes."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ ROLE_HELP = "process decides and counts; notify sends mails; all is both in one 
 
 
 class Exit(IntEnum):
-    """What a command ends with."""
+    """The exit codes of commands."""
 
     FINE = 0
     FAILED = 1
@@ -35,14 +35,14 @@ class Exit(IntEnum):
 
 
 class Commands(Protocol):
-    """Where a command declares itself; argparse's own type is private."""
+    """The object by which commands are declared, since argparse's own type is private."""
 
     def add_parser(self, name: str, *, help: str, **options: Any) -> argparse.ArgumentParser:  # noqa: A002 - argparse's
         """Return the parser of a new command."""
 
 
 def file(text: str) -> Path:
-    """Return the path of a file that is there; it may be a pipe, as shells make of `<(…)`."""
+    """Return the path of a file or of a pipe, such as `<(…)` in a shell. Raise ArgumentTypeError if there is none."""
     path = Path(text)
     if not path.exists() or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not a file")
@@ -50,7 +50,7 @@ def file(text: str) -> Path:
 
 
 def checked_settings() -> Settings:
-    """Return the settings, with every file that they name looked at. Raise SettingsError if something is wrong."""
+    """Return the settings, after checking every file that they name. Raise SettingsError if something is wrong."""
     settings = load()
     ssl_context(settings.kafka)
     EmailChannel(settings.smtp)
@@ -58,17 +58,17 @@ def checked_settings() -> Settings:
 
 
 def with_settings(work: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace], int]:
-    """Return a command that is given the settings. Where they do not hold, it prints each problem and does nothing."""
+    """Return a command that gets the settings. If they are wrong, it prints each problem and does nothing else."""
 
-    def run(asked: argparse.Namespace) -> int:
+    def run(args: argparse.Namespace) -> int:
         try:
             settings = checked_settings()
         except SettingsError as error:
             for problem in error.problems:
                 print(problem, file=sys.stderr)
             return Exit.WRONG
-        logs.configure(settings.log_level, getattr(asked, "log_format", None) or settings.log_format)
-        return work(asked, settings)
+        logs.configure(settings.log_level, getattr(args, "log_format", None) or settings.log_format)
+        return work(args, settings)
 
     return run
 
@@ -76,11 +76,11 @@ def with_settings(work: Callable[[argparse.Namespace, Settings], int]) -> Callab
 def with_kafka(
     work: Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]],
 ) -> Callable[[argparse.Namespace], int]:
-    """Return a command that is given the settings and talks to Kafka; what goes wrong there is said in a line."""
+    """Return a command that gets the settings and uses Kafka. It prints one line if Kafka fails."""
 
-    def run(asked: argparse.Namespace, settings: Settings) -> int:
+    def run(args: argparse.Namespace, settings: Settings) -> int:
         try:
-            return asyncio.run(work(asked, settings))
+            return asyncio.run(work(args, settings))
         except KafkaError as error:
             server = f"{settings.kafka.bootstrap_servers} (kafka.bootstrap_servers)"
             print(f"\n{server}: {type(error).__name__}; is Kafka running there?", file=sys.stderr)
