@@ -14,7 +14,7 @@ from worker.commands.common import SETTINGS_HELP, Exit
 
 #: Shells add this to the number of the signal that has ended a program, and return the sum as its exit code.
 _BY_SIGNAL = 128
-#: What the system says if a disk takes no more.
+#: The errors by which the system says that a disk is full.
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -60,7 +60,7 @@ def _prepare_streams() -> None:
 
 
 def _drop_output() -> None:
-    """Have Python flush nothing to the output at its end, since that would fail as well."""
+    """Prevent Python from flushing to the output at its end, since that would fail too."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -27,7 +27,7 @@ def published() -> show.Published:
 
 
 def an_environment(pending: int = 0) -> Any:
-    return SimpleNamespace(worker=SimpleNamespace(courier=SimpleNamespace(pending=pending)))
+    return SimpleNamespace(worker=SimpleNamespace(of=lambda _: {"notify": SimpleNamespace(pending=pending)}))
 
 
 async def test_it_waits_until_the_scores_have_followed() -> None:

@@ -151,7 +151,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         return int(self._ensure_consumer()._coordinator.generation)
 
     def known(self) -> dict[TP, Known]:
-        """Return what Kafka said last of each partition that is read, once it has said something. Asks nobody."""
+        """Return what Kafka has said last about each partition that is read. This sends no request."""
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = None if subscription is None else subscription.assignment
         states = [] if assignment is None else [(tp, assignment.state_value(tp)) for tp in assignment.tps]

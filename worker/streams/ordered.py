@@ -139,7 +139,7 @@ class OrderedConsumer(driver.Consumer):
         return monotonic() - self._thread.heartbeat_at
 
     def known(self) -> dict[TP, Known]:
-        """Return what Kafka said last of each partition that this worker reads, once it has said something."""
+        """Return what Kafka has said last about each partition that this worker reads, if it has said anything."""
         return self._thread.known()
 
     def due(self, topic: str) -> dict[TP, int]:

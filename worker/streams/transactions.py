@@ -1,8 +1,8 @@
-"""A warning when records wait behind a transaction that a publisher has begun and not ended.
+"""A warning about records that wait behind a transaction which a publisher has begun and not ended.
 
-Kafka gives a reader of committed records nothing that lies behind an open transaction, whoever wrote it. It ends a
-transaction by itself after the publisher's `transaction.timeout.ms`, which may be 15 minutes with a broker's defaults.
-The worker can only say what it waits for: without that, alerts would be late for no visible reason.
+Kafka gives a reader of committed records no record behind an open transaction, not even of other publishers. It
+ends a transaction by itself after the publisher's `transaction.timeout.ms`, which may be 15 minutes with a broker's
+defaults. The worker can only log what it waits for; otherwise alerts would be late without a visible reason.
 """
 
 import asyncio
@@ -20,29 +20,29 @@ _EVERY_SECONDS = 60.0
 
 
 class Known(NamedTuple):
-    """What Kafka said with the last records of a partition that it gave, or with the last answer that it had none."""
+    """What Kafka has said about a partition in its last answer to a fetch."""
 
-    #: The offset up to which every transaction was ended: what lies behind it is not given.
+    #: The offset up to which every transaction has ended. Records from there on are not given to the worker yet.
     stable: int
-    #: The offset that the next record was going to have.
+    #: The offset of the next record that will be written.
     end: int
-    #: When that was, in ms.
+    #: The time of the answer, in ms.
     at: int
 
 
 class OpenTransactions:
-    """Warns of each partition in which the same transaction was open in two looks that follow each other."""
+    """Warns of each partition in which the same transaction was open at two consecutive looks."""
 
     def __init__(self, known: Callable[[], Mapping[TP, Known]]) -> None:
         self._known = known
         self._held: dict[TP, Known] = {}
 
     def look(self) -> None:
-        """Compare what is known of each partition with what was known at the last look."""
+        """Compare the state of each partition with its state at the last look, and log the warnings."""
         held = {tp: known for tp, known in self._known().items() if known.stable < known.end}
         for tp, known in held.items():
             before = self._held.get(tp)
-            # Without a newer answer nobody knows whether the transaction is still open.
+            # Without a newer answer it is not known whether the transaction is still open.
             if before is not None and before.stable == known.stable and before.at < known.at:
                 log.warning(
                     "%s, partition %d: a publisher's transaction has been open for a minute or longer; %s behind "
