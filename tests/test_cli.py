@@ -23,7 +23,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
 from worker import __version__, dead_letters
 from worker.cli import main
-from worker.commands import asking, publish, scores
+from worker.commands import common, publish, scores
 from worker.errors import Unreachable
 from worker.kafka import reading
 from worker.rebuild import command
@@ -436,7 +436,7 @@ def partitions_found(monkeypatch: pytest.MonkeyPatch, partitions: set[int]) -> N
     async def preflight(_: object) -> None:
         pass
 
-    monkeypatch.setattr(asking, "preflight", preflight)
+    monkeypatch.setattr(common, "preflight", preflight)
     monkeypatch.setattr(reading, "reader", lambda *_: Reader())
 
 
