@@ -1,8 +1,8 @@
-"""What aiokafka asks brokers about topics: where they are, and never that a missing one is made.
+"""A change to aiokafka's requests for metadata: they do not create missing topics.
 
-With a broker's defaults (`auto.create.topics.enable`), a question about a topic that is not there creates it, with one
-partition and a configuration that does not fit. A worker asks again and again. So a topic that somebody deleted would
-be back at once, before it can be created as it must be, and a deleted changelog as well.
+With a broker's defaults (`auto.create.topics.enable`), a request for the metadata of a missing topic creates it, with
+one partition and a configuration that does not fit. A worker sends such requests repeatedly. So a topic or a changelog
+that was deleted would be created again at once, before it can be created with the right configuration.
 """
 
 from functools import partial
@@ -12,5 +12,5 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 
 def create_no_topics() -> None:
-    """Have all of aiokafka's clients in this process leave missing topics missing."""
+    """Prevent all of aiokafka's clients in this process from creating missing topics."""
     client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)

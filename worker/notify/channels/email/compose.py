@@ -1,8 +1,8 @@
-"""From an alert or an incident to a mail. Pure: the same event gives the same bytes, so a retry repeats it exactly.
+"""Composing a mail about an alert or an incident. Pure: the same event gives the same bytes, so retries are identical.
 
-What customers and publishers wrote may be an attack: a line end makes a header of its own, HTML runs what it is given,
-and texts can be as long as somebody likes. plain_text.py cleans and bounds it, headers.py refuses what is not clean,
-Jinja2 escapes it, and no text from outside is ever part of a template.
+Texts of customers and publishers may be an attack: a line end could begin another header, HTML could run a script, and
+a text may have any length. plain_text.py cleans and shortens them, headers.py refuses what is not clean, Jinja2 escapes
+them, and no template contains untrusted text.
 """
 
 from email.utils import format_datetime
@@ -37,10 +37,10 @@ _TEMPLATES.filters.update(quoted=quoted, titled=titled, wrapped=wrapped)
 
 
 def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Letterhead) -> Mail:
-    """Return the mail that tells the route's receivers of this step of the alert or the incident.
+    """Return the mail to the route's receivers about this step of the alert or the incident.
 
-    `delivery_id` becomes the Message-ID. All steps of an alert are one thread: each refers to the same message, which
-    is never sent (RFC 5322, 3.6.4), so that a step finds its thread also if the first mail is not known any more.
+    `delivery_id` becomes the Message-ID. All mails about an alert are one thread: each refers to the same message,
+    which is never sent (RFC 5322, 3.6.4), so that the thread does not depend on the first mail.
     """
     page = alert_page(notice, letterhead) if isinstance(notice, Alert) else incident_page(notice, letterhead)
     receivers = list(dict.fromkeys(route.to))
@@ -59,7 +59,7 @@ def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Lette
         headers.text("X-NPS-Alert-Id", header_line(notice.alert_id, FIELD)),
         headers.plain("MIME-Version", "1.0"),
     ]
-    # Random, as elsewhere, it would differ at each attempt.
+    # It is not random, so that it is the same at each attempt.
     boundary = f"=_{sha256(delivery_id.encode()).hexdigest()[:32]}"
     text, html = _texts(page, notice, route)
     body = alternatives([text_part(text), text_part(html, "html")], boundary)

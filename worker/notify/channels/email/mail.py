@@ -1,6 +1,6 @@
 """A mail as the mail server gets it: its envelope, and its bytes, which are all ASCII. Pure.
 
-ASCII passes every server, so nothing has to be negotiated before the bytes are known.
+Every server accepts ASCII, so the bytes do not depend on what the server offers.
 """
 
 from binascii import b2a_qp
@@ -11,7 +11,7 @@ _PART = 'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding
 
 
 class Mail(NamedTuple):
-    """What is sent. The lines of `data` end in CRLF; dots at their beginning are not doubled yet (RFC 5321, 4.5.2)."""
+    """A mail. The lines of `data` end in CRLF; dots at their beginning are not doubled yet (RFC 5321, 4.5.2)."""
 
     sender: str
     receivers: Sequence[str]
