@@ -108,7 +108,7 @@ clean:
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP)/setup: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
-	@echo "== installing what requirements.lock names"
+	@echo "== installing what requirements.lock names; this may take a minute"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps \
 		--only-binary :all: --requirement requirements.lock
 	@echo "== installing the worker"

@@ -1,7 +1,7 @@
 // Publishes one response, keyed by its customer, with Kafka's own client. Java 17 or later runs it without a build:
 // java -cp 'DIRECTORY/OF/KAFKA/libs/*' examples/Producer.java [HOST:PORT [TOPIC]]
 // On a machine where `make demo` has run, Kafka's libraries are in ~/.cache/detractor-worker:
-// java -cp "$(echo ~/.cache/detractor-worker/kafka-*)/*" examples/Producer.java [HOST:PORT [TOPIC]]
+// java -cp "$(echo ~/.cache/detractor-worker/kafka-*/)*" examples/Producer.java [HOST:PORT [TOPIC]]
 
 import java.time.Instant;
 import java.util.Map;
