@@ -14,8 +14,8 @@ from worker.flow.segments import road as segments
 from worker.kafka import topics
 from worker.kafka.partitioner import partition_of
 from worker.kafka.rows import Fence, PartitionState
+from worker.roles.left_out import LeftOutWarnings
 from worker.roles.scales import warned_of_scales
-from worker.roles.surplus import Surplus
 from worker.roles.surroundings import Surroundings
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
@@ -63,11 +63,11 @@ async def build(surroundings: Surroundings) -> list[Service]:
         )
         return road.decide(batch, policy, state.rows.get, owner)
 
-    surplus = Surplus(policy.segments.most)
+    left_out = LeftOutWarnings(policy.segments.most)
 
     def count(records: list[Record], partition: int, state: PartitionState) -> Decided:
         decided = segments.count(records, state.rows, partition, most, policy.intake)
-        return warned_of_scales(surplus.watched(decided, partition))
+        return warned_of_scales(left_out.warned_of(decided, partition))
 
     shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 _QUIET_SECONDS = 600.0
 
 
-class Surplus:
+class LeftOutWarnings:
     """Warns about the segments that each partition leaves out, at most every ten minutes.
 
     No name is logged, since it may be personal data: usually the cause is a survey of its own for each customer.
@@ -21,7 +21,7 @@ class Surplus:
         self._most = most
         self._warned: dict[int, float] = {}
 
-    def watched(self, decided: Decided, partition: int) -> Decided:
+    def warned_of(self, decided: Decided, partition: int) -> Decided:
         """Return `decided` after a warning if it leaves segments out. The rest of the batch is treated likewise."""
         now = monotonic()
         if decided.segments_left_out and now - self._warned.get(partition, -_QUIET_SECONDS) >= _QUIET_SECONDS:
@@ -35,4 +35,4 @@ class Surplus:
                 decided.segments_left_out,
             )
         rest = decided.rest
-        return decided if rest is None else decided._replace(rest=lambda: self.watched(rest(), partition))
+        return decided if rest is None else decided._replace(rest=lambda: self.warned_of(rest(), partition))
