@@ -207,3 +207,21 @@ async def test_a_stop_while_kafka_is_waited_for_is_heeded_although_a_library_swa
     await asyncio.wait([starting])
 
     assert starting.cancelled()
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, 0), (0.99, 0), (1.0, 1), (20.0, 1)])
+async def test_a_signal_that_comes_again_at_once_is_the_first_one_passed_on(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
+) -> None:
+    """As by `timeout`, which signals the worker and then the group that the worker is in."""
+    now, ended = 100.0, []
+    monkeypatch.setattr(app, "monotonic", lambda: now)
+    monkeypatch.setattr(app, "end_at_once", lambda code, why: ended.append((code, why)))
+    stop = asyncio.Event()
+    on_signal = app.stopping_by_signal(stop)
+    on_signal()
+    assert stop.is_set()
+    now += seconds
+    on_signal()
+
+    assert ended == [(1, "the worker got a second signal")] * expected

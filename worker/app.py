@@ -6,8 +6,9 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 from worker.clock import Clock, SystemClock
@@ -30,6 +31,9 @@ _STOP_SECONDS = 25.0
 _FATAL_STOP_SECONDS = 3.0
 #: The further time after which a thread ends the process, in seconds, if the event loop itself is blocked.
 _BLOCKED_SECONDS = 1.0
+#: Signals that come within so many seconds are one: `timeout`, `make` or a container's init passes on to the worker
+#: what the whole process group has got, and nobody has asked twice.
+_ONE_SIGNAL_SECONDS = 1.0
 #: How long remaining threads and tasks may run once the worker has stopped, in seconds.
 _LEFT_OVER_SECONDS = 3.0
 _BUG = "stopped by a bug in the worker: please report this line; what is not committed will be read again"
@@ -192,9 +196,9 @@ async def run(settings: Settings, role: Role) -> int:
 
 async def _run(settings: Settings, role: Role) -> int:
     stop, started = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, on_signal = asyncio.get_running_loop(), stopping_by_signal(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, stop)
+        loop.add_signal_handler(number, on_signal)
     serving = asyncio.create_task(_serve(settings, role, started, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -241,7 +245,17 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
     log.info("stopped: all batches are finished, and their offsets are committed")
 
 
-def _on_signal(stop: asyncio.Event) -> None:
-    if stop.is_set():
-        end_at_once(1, "the worker got a second signal")
-    stop.set()
+def stopping_by_signal(stop: asyncio.Event) -> Callable[[], None]:
+    """Return what each signal calls: the first one asks for a stop in order, a second one ends the process at once."""
+    asked_at: float | None = None
+
+    def on_signal() -> None:
+        nonlocal asked_at
+        now = monotonic()
+        if asked_at is None:
+            asked_at = now
+            stop.set()
+        elif now - asked_at >= _ONE_SIGNAL_SECONDS:
+            end_at_once(1, "the worker got a second signal")
+
+    return on_signal
