@@ -1,7 +1,7 @@
 """How fast the worker is, compared with other programs, on a Kafka of its own.
 
-make bench                                 all parts: about ten minutes on two cores
-make bench ARGS="--only latency"           one part: throughput, latency, recovery or growth
+make bench                                 all parts: about twenty minutes on two cores
+make bench ARGS="--only latency"           one part: throughput, latency, rates, recovery or growth
 make bench ARGS="--json"                   the last line is one JSON object
 """
 
@@ -14,14 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import growth, latency, measure, recovery, throughput
+from bench import growth, latency, measure, rates, recovery, throughput
 from bench.measure import BenchError, Figures
 from bench.throughput import QUIX, STREAMS, Stage
 from worker.embedded.jars import class_path
 from worker.embedded.kafka import EmbeddedKafka
 
-PARTS = ("throughput", "latency", "recovery", "growth")
+PARTS = ("throughput", "latency", "rates", "recovery", "growth")
 _LATENCY_SECONDS = 10
+_RATES_SECONDS = 20
 _RATE = 500
 _SMOKE_EVENTS = 2_000
 #: Quix Streams wants another pydantic than the worker: it has an environment of its own (Makefile).
@@ -69,6 +70,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
                 delays = await latency.run(stage, 2 if asked.smoke else _LATENCY_SECONDS)
                 alerts, mails = delays[_RATE]
                 found |= {"alert_p50_ms": alerts.p50, "alert_p99_ms": alerts.p99, "mail_p99_ms": mails.p99}
+            if "rates" in parts:
+                found |= await rates.run(stage, kafka.pid, 2 if asked.smoke else _RATES_SECONDS)
             if "recovery" in parts:
                 ready = await recovery.run(stage, asked.customers)
                 found |= {f"ready_{how}_s": each.seconds for how, each in ready.items()}

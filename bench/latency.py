@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,14 +18,22 @@ from bench.measure import ROOT, BenchError
 from bench.throughput import Stage
 from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.inbox import Inbox, Mail
+from worker.roles import Role
 
 RATES = (100, 500, 2_000)
 _WARM_UP_SECONDS = 5
 _READY_SECONDS = 60.0
-_LAST_SECONDS = 120.0
-_DETRACTOR = 6
+#: How long the last alert and the last mail may take, in seconds.
+LAST_SECONDS = 120.0
+#: The highest score that raises an alert.
+DETRACTOR = 6
 #: Parsing the mail would take the time from the worker.
 _ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+
+#: A response's key and value, after its number in the feed.
+Numbered = tuple[int, tuple[bytes, bytes]]
+#: Hears of a response, by its id, with what the broker has acknowledged.
+Sent = Callable[[str, "asyncio.Future[Any]"], None]
 
 
 class Delays(NamedTuple):
@@ -50,7 +58,7 @@ async def run(stage: Stage, seconds: int) -> dict[int, tuple[Delays, Delays]]:
     return found
 
 
-class _Watch:
+class Watch:
     """When each response, its alert and its mail were seen, in seconds since the epoch; `expected` have an alert."""
 
     def __init__(self, expected: int) -> None:
@@ -87,8 +95,8 @@ class _Watch:
         """Return how long alerts and mails took, from the response with this number on."""
         counted = [response for response in self.alerts if int(response.removeprefix("r-")) >= first]
         return (
-            _delays([self.alerts[each] - self.responses[each] for each in counted]),
-            _delays([self.mails[self.alert_of[each]] - self.responses[each] for each in counted]),
+            delays_of([self.alerts[each] - self.responses[each] for each in counted]),
+            delays_of([self.mails[self.alert_of[each]] - self.responses[each] for each in counted]),
         )
 
 
@@ -96,21 +104,15 @@ async def _at(stage: Stage, rate: int, seconds: int) -> tuple[Delays, Delays]:
     """Publish at a rate, and wait for every alert and mail. Raise BenchError if they do not come."""
     name = f"latency-{rate}"
     responses = list(Feed(rate * (seconds + _WARM_UP_SECONDS)).responses())
-    expected = sum(json.loads(value)["score"] <= _DETRACTOR for _, value in responses)
-    watch = _Watch(expected)
+    expected = sum(json.loads(value)["score"] <= DETRACTOR for _, value in responses)
+    watch = Watch(expected)
     consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
     producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
-    async with Inbox(on_mail=watch.mailed) as inbox, _worker(stage.kafka, inbox, name), consumer, producer:
+    async with Inbox(on_mail=watch.mailed) as inbox, worker(stage.kafka, inbox, name), consumer, producer:
         reading = asyncio.create_task(watch.read(consumer))
-        began = time.monotonic()
-        for number, (key, value) in enumerate(responses):
-            ahead = number / rate - (time.monotonic() - began)
-            if ahead > 0:
-                await asyncio.sleep(ahead)
-            sent = await producer.send(f"{name}.responses", value, key=key)
-            sent.add_done_callback(partial(watch.sent, f"r-{number:08d}"))
+        await publish(producer, f"{name}.responses", list(enumerate(responses)), rate, watch.sent)
         try:
-            async with asyncio.timeout(_LAST_SECONDS):
+            async with asyncio.timeout(LAST_SECONDS):
                 await watch.alerted.wait()
                 await inbox.wait_for(expected)
         except TimeoutError:
@@ -122,7 +124,21 @@ async def _at(stage: Stage, rate: int, seconds: int) -> tuple[Delays, Delays]:
     return watch.delays(rate * _WARM_UP_SECONDS)
 
 
-def _delays(seconds: list[float]) -> Delays:
+async def publish(
+    producer: AIOKafkaProducer, topic: str, responses: Sequence[Numbered], rate: float, sent: Sent
+) -> None:
+    """Publish responses at a steady rate a second; `sent` hears of each that the broker has acknowledged."""
+    began = time.monotonic()
+    for count, (number, (key, value)) in enumerate(responses):
+        ahead = count / rate - (time.monotonic() - began)
+        if ahead > 0:
+            await asyncio.sleep(ahead)
+        future = await producer.send(topic, value, key=key)
+        future.add_done_callback(partial(sent, f"r-{number:08d}"))
+
+
+def delays_of(seconds: list[float]) -> Delays:
+    """Return the figures of delays in seconds; raise BenchError if there are none."""
     found = sorted(1_000 * each for each in seconds)
     if not found:
         raise BenchError("nothing came")
@@ -130,8 +146,10 @@ def _delays(seconds: list[float]) -> Delays:
 
 
 @asynccontextmanager
-async def _worker(kafka: str, inbox: Inbox, name: str) -> AsyncIterator[None]:
-    """Run a worker for each role, as docs/operations.md recommends."""
+async def worker(
+    kafka: str, inbox: Inbox, name: str, roles: Sequence[Role] = ("process", "notify")
+) -> AsyncIterator[dict[str, int]]:
+    """Run a worker for each role, as docs/operations.md recommends; yield the process id of each."""
     settings = {
         "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
         "NPS_KAFKA__GROUP": name,
@@ -143,13 +161,11 @@ async def _worker(kafka: str, inbox: Inbox, name: str) -> AsyncIterator[None]:
         "NPS_EMAIL__TO": '["support@example.com"]',
     }
     async with AsyncExitStack() as stack:
-        for role in ("process", "notify"):
-            await stack.enter_async_context(_role(role, settings))
-        yield
+        yield {role: await stack.enter_async_context(_role(role, settings)) for role in roles}
 
 
 @asynccontextmanager
-async def _role(role: str, settings: Mapping[str, str]) -> AsyncIterator[None]:
+async def _role(role: str, settings: Mapping[str, str]) -> AsyncIterator[int]:
     run = (sys.executable, "-m", "worker", "run", "--role", role)
     process = await asyncio.create_subprocess_exec(
         *dying_with_parent(*run),
@@ -164,7 +180,7 @@ async def _role(role: str, settings: Mapping[str, str]) -> AsyncIterator[None]:
                 if not line:
                     raise BenchError(f"the worker with role {role} ended at its start")
         draining = asyncio.create_task(process.stderr.read())
-        yield
+        yield process.pid
         process.terminate()
         await process.wait()
         await draining

@@ -26,8 +26,13 @@ async def main(task: Task) -> None:
     """Run until every response is counted."""
     meter, settings = Meter(), settings_for(task)
     shell = Shell(settings, "process", await topics.ensure(settings))
+    seen, decided_all = 0, asyncio.Event()
 
     def decide(records: list[Record], _number: int, partition: PartitionState) -> Decided:
+        nonlocal seen
+        seen += len(records)
+        if seen >= task.events:
+            decided_all.set()
         outputs: list[Output] = []
         scores: dict[bytes, list[int]] = {}
         for record in records:
@@ -53,6 +58,7 @@ async def main(task: Task) -> None:
         while not shell.ready:  # noqa: ASYNC110 - it raises no event
             await asyncio.sleep(LOOK_SECONDS)
         meter.begin()
+        await decided_all.wait()  # looking for the end all the while would be a part of what is measured
         while (done := sum(shell.consumer.due(task.topic).values())) < task.events:  # noqa: ASYNC110 - likewise
             await asyncio.sleep(LOOK_SECONDS)
         meter.end(done)

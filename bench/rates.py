@@ -1,0 +1,244 @@
+"""What a response costs at the rates that people have: CPU of each process, and how long alerts and mails take."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from bench import feed, latency, measure
+from bench.contenders.task import Task
+from bench.feed import Feed
+from bench.latency import DETRACTOR, LAST_SECONDS, Delays, Numbered, Watch, delays_of
+from bench.measure import BenchError
+from bench.throughput import CONTENDERS, QUIX, REDUCED, Contender, Stage
+from worker.embedded.inbox import Inbox
+
+RATES = (10, 100, 500)
+#: Those with the reduced job that a rate is tried on.
+_KEYS = ("faust_reduced", "quix", "aiokafka", "reduced")
+_WARM_UP_SECONDS = 5
+#: How long the first response may take, from the start of its contender on, in seconds.
+_READY_SECONDS = 90.0
+#: More than a contender is ever given: it does not end by itself.
+_NEVER = 10_000_000
+#: How long an idle worker settles before it is measured, in seconds.
+_SETTLE_SECONDS = 5
+
+
+class Cost(NamedTuple):
+    """What the reduced job took at a rate: CPU of its process for each response, in ms, and how long alerts took."""
+
+    cpu_ms: float
+    alerts: Delays
+
+
+class Full(NamedTuple):
+    """What the full job took at a rate, with a mail for each detractor.
+
+    `process_ms`: CPU of that role's process for each response; `notify_ms`: of the other one's for each mail;
+    `broker`: the share of a core that Kafka took.
+    """
+
+    process_ms: float
+    notify_ms: float
+    broker: float
+    alerts: Delays
+    mails: Delays
+
+
+async def run(stage: Stage, broker: int, seconds: int) -> dict[str, float]:
+    """Measure for `seconds` at each rate, and an idle worker; print tables. `broker`: its process id."""
+    idle = await _idle(stage, seconds)
+    stage.say(f"idle, all roles in one process: {idle:.2%} of a core")
+    full = {rate: await _full(stage, broker, rate, seconds) for rate in RATES}
+    reduced: dict[int, dict[str, Cost]] = {rate: {} for rate in RATES}
+    contenders = {contender.key: contender for contender in CONTENDERS}
+    for rate in RATES:
+        for key in _KEYS:
+            if contenders[key].needs_more and key not in stage.others:
+                continue
+            reduced[rate][key] = await _reduced(stage, contenders[key], rate, seconds)
+    print(_full_table(full))
+    print(_reduced_table(reduced))
+    found = {f"process_ms_{rate}": full[rate].process_ms for rate in RATES}
+    found |= {"notify_ms_100": full[100].notify_ms, "broker_cores_100": full[100].broker, "idle_cores": idle}
+    found |= {"alert_p99_ms_500": full[500].alerts.p99, "mail_p99_ms_500": full[500].mails.p99}
+    return found | {
+        f"{key}_over_quix_{rate}": costs[key].cpu_ms / costs[QUIX.key].cpu_ms
+        for rate, costs in reduced.items()
+        if QUIX.key in costs
+        for key in costs
+        if key != QUIX.key
+    }
+
+
+def _cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process has taken so far, all of its threads."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _numbered(rate: int, seconds: int) -> tuple[list[Numbered], list[Numbered]]:
+    """Return the responses to warm up with, and those that are measured."""
+    first = rate * _WARM_UP_SECONDS
+    responses = list(enumerate(Feed(first + rate * seconds).responses()))
+    return responses[:first], responses[first:]
+
+
+def _detractors(responses: Sequence[Numbered]) -> int:
+    return sum(json.loads(value)["score"] <= DETRACTOR for _, (_, value) in responses)
+
+
+async def _idle(stage: Stage, seconds: int) -> float:
+    """Return the share of a core that a worker of all roles takes while nothing comes."""
+    async with Inbox() as inbox, latency.worker(stage.kafka, inbox, "rates-idle", ("all",)) as pids:
+        await asyncio.sleep(_SETTLE_SECONDS)
+        before, began = _cpu(pids["all"]), time.monotonic()
+        await asyncio.sleep(seconds)
+        return (_cpu(pids["all"]) - before) / (time.monotonic() - began)
+
+
+async def _full(stage: Stage, broker: int, rate: int, seconds: int) -> Full:
+    """Publish at a rate to a worker of each role. Raise BenchError if an alert or a mail does not come."""
+    name = f"rates-{rate}"
+    warm_up, responses = _numbered(rate, seconds)
+    expected = _detractors([*warm_up, *responses])
+    watch = Watch(expected)
+    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
+    async with (
+        Inbox(on_mail=watch.mailed) as inbox,
+        latency.worker(stage.kafka, inbox, name) as roles,
+        consumer,
+        producer,
+    ):
+        pids = {**roles, "broker": broker}
+        reading = asyncio.create_task(watch.read(consumer))
+        await latency.publish(producer, f"{name}.responses", warm_up, rate, watch.sent)
+        before, mailed, began = {each: _cpu(pid) for each, pid in pids.items()}, len(watch.mails), time.monotonic()
+        await latency.publish(producer, f"{name}.responses", responses, rate, watch.sent)
+        took = {each: _cpu(pid) - before[each] for each, pid in pids.items()}
+        mailed, elapsed = len(watch.mails) - mailed, time.monotonic() - began
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                await watch.alerted.wait()
+                await inbox.wait_for(expected)
+        except TimeoutError:
+            came = f"{len(watch.alerts)} and {inbox.accepted} mails came"
+            raise BenchError(f"{expected} alerts expected at {rate}/s, {came}") from None
+        finally:
+            reading.cancel()
+    alerts, mails = watch.delays(len(warm_up))
+    found = Full(
+        took["process"] / len(responses) * 1e3,
+        took["notify"] / max(1, mailed) * 1e3,
+        took["broker"] / elapsed,
+        alerts,
+        mails,
+    )
+    stage.say(
+        f"{rate:,}/s, full job: {found.process_ms:.2f} ms CPU per response, {found.notify_ms:.2f} per mail, broker "
+        f"{found.broker:.2f} of a core; alerts p50 {alerts.p50:.0f}, p99 {alerts.p99:.0f}; mails p50 {mails.p50:.0f}, "
+        f"p99 {mails.p99:.0f} ms"
+    )
+    return found
+
+
+class _Alerted:
+    """When the broker had each response, and when its alert was seen, in seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self.responses: dict[str, float] = {}
+        self.alerts: dict[str, float] = {}
+        self._one_more = asyncio.Event()
+
+    def sent(self, response: str, sent: "asyncio.Future[Any]") -> None:
+        """Note a response."""
+        self.responses[response] = sent.result().timestamp / 1_000
+
+    async def read(self, consumer: AIOKafkaConsumer) -> None:
+        """Note alerts until cancelled."""
+        async for record in consumer:
+            alert = json.loads(record.value)
+            # What Faust sends is JSON once more.
+            alert = json.loads(alert) if isinstance(alert, str) else alert
+            self.alerts.setdefault(alert["id"], time.time())
+            self._one_more.set()
+
+    async def until(self, count: int, seconds: float) -> None:
+        """Wait for so many alerts. Raise BenchError if they take longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self.alerts) < count:
+                    self._one_more.clear()
+                    await self._one_more.wait()
+        except TimeoutError:
+            raise BenchError(f"{count} alerts expected, {len(self.alerts)} came") from None
+
+
+async def _reduced(stage: Stage, contender: Contender, rate: int, seconds: int) -> Cost:
+    """Publish at a rate to a contender with the reduced job. Raise BenchError if it fails."""
+    name = f"{contender.name.replace('_', '-')}-at-{rate}"
+    task = Task(stage.kafka, f"{name}.source", name, _NEVER)
+    await feed.create(stage.kafka, task.partitions, task.topic, f"{name}.alerts")
+    command = stage.others.get(contender.key) or measure.module(contender.name)
+    warm_up, responses = _numbered(rate, seconds)
+    first = next(each for each in responses if json.loads(each[1][1])["score"] <= DETRACTOR)
+    alerted = _Alerted()
+    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
+    async with consumer, producer, measure.started(command, task, stage.data) as process:
+        reading = asyncio.create_task(alerted.read(consumer))
+        try:
+            # Its alert says that the contender is ready. It comes once more below, where its alert is not counted.
+            await latency.publish(producer, task.topic, [(_NEVER, first[1])], rate, alerted.sent)
+            await alerted.until(1, _READY_SECONDS)
+            await latency.publish(producer, task.topic, warm_up, rate, alerted.sent)
+            before = _cpu(process.pid)
+            await latency.publish(producer, task.topic, responses, rate, alerted.sent)
+            took = _cpu(process.pid) - before
+            await alerted.until(_detractors([*warm_up, *responses]), LAST_SECONDS)
+        finally:
+            reading.cancel()
+    counted = {f"r-{number:08d}" for number, _ in responses if number != first[0]} & alerted.alerts.keys()
+    found = Cost(
+        took / len(responses) * 1e3, delays_of([alerted.alerts[each] - alerted.responses[each] for each in counted])
+    )
+    stage.say(
+        f"{rate:,}/s, {contender.title}: {found.cpu_ms:.2f} ms CPU per response; alerts p50 {found.alerts.p50:.0f}, "
+        f"p99 {found.alerts.p99:.0f} ms"
+    )
+    return found
+
+
+def _full_table(found: Mapping[int, Full]) -> str:
+    """Return what the full job takes, in Markdown; of the delays, p50 and p99."""
+    lines = [
+        "| responses/s | process, ms/response | notify, ms/mail | broker, cores | ms to the alert | ms to the mail |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rate, each in found.items():
+        lines.append(
+            f"| {rate:,} | {each.process_ms:.2f} | {each.notify_ms:.2f} | {each.broker:.2f} | {each.alerts.p50:.0f}, "
+            f"{each.alerts.p99:.0f} | {each.mails.p50:.0f}, {each.mails.p99:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _reduced_table(found: Mapping[int, Mapping[str, Cost]]) -> str:
+    """Return what the reduced job takes, in Markdown: CPU for each response, and how long alerts take."""
+    titles = {contender.key: contender.title for contender in CONTENDERS}
+    keys = [key for key in _KEYS if key in next(iter(found.values()))]
+    lines = [
+        f"| responses/s | {' | '.join(titles[key] for key in keys)} | {REDUCED.title}, compared with Quix Streams |",
+        f"|---|{'---|' * len(keys)}---|",
+    ]
+    for rate, costs in found.items():
+        cells = [f"{costs[key].cpu_ms:.2f} ms; p99 {costs[key].alerts.p99:.0f} ms" for key in keys]
+        times = f"{costs[REDUCED.key].cpu_ms / costs[QUIX.key].cpu_ms:.1f} ×" if QUIX.key in costs else ""
+        lines.append(f"| {rate:,} | {' | '.join(cells)} | {times} |")
+    return "\n".join(lines)
