@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
@@ -38,7 +37,7 @@ from worker.rebuild.mails import Mails
 from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
-from worker.streams import faust_app
+from worker.streams import faust_app, inflow
 from worker.streams.lane import Lane
 from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer
@@ -59,7 +58,7 @@ STEPS = (
     "mail_claimed",
     "mail_accepted",
 )
-#: The consumer's fetcher looks what to ask the brokers for.
+#: The fetcher of the records' way in looks what to ask the brokers for.
 FETCHING = "fetching"
 #: A produce batch of the table of what is watched over: one judgement may need several.
 WATCHES_SENT = "watches_sent"
@@ -180,6 +179,17 @@ def _after(reach: Reach, step: str) -> Wrapper:
     return wrapper
 
 
+def _then(more: Callable[[Any], None]) -> Wrapper:
+    def wrapper(original: Any) -> Any:
+        def called(first: Any, *args: Any) -> None:
+            original(first, *args)
+            more(first)
+
+        return called
+
+    return wrapper
+
+
 def _sent(reach: Reach) -> Wrapper:
     def wrapper(original: Any) -> Any:
         async def called(self: Any, batch: Any, topic: str, **options: Any) -> Any:
@@ -224,7 +234,9 @@ def _around_awaited(reach: Reach, before: str, after: str) -> Wrapper:
 def obey(orders: Orders) -> None:
     """Have every step reported."""
     reach = orders.reach
-    _around(Fetcher, "_get_actions_per_node", _before(reach, FETCHING))
+    _around(
+        inflow, "prepare", _then(lambda fetcher: _around(fetcher, "_get_actions_per_node", _before(reach, FETCHING)))
+    )
     _around(OrderedConsumer, "admit", _before(reach, "fetched"))
     _around(road, "decide", _after(reach, "validated"))
     _around(AIOKafkaProducer, "send_batch", _sent(reach))
@@ -321,7 +333,8 @@ def _rows_torn() -> None:
 
 def _crash_unheard() -> None:
     """That the fetcher has crashed goes unheard: the worker stays in its group, and reads no more."""
-    _instead(MemberThread, "_on_fetching_end", lambda *_: None)
+    for who in (MemberThread, OrderedConsumer):
+        _instead(who, "_on_fetching_end", lambda *_: None)
 
 
 def _header_names_unguarded() -> None:

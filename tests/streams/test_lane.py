@@ -14,7 +14,7 @@ from worker.kafka import reading
 from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import lane as module
-from worker.streams.faust_app import FETCH_BYTES
+from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lane import Lane, Pace, View
 from worker.streams.ordered import Fetched
 from worker.streams.sending import Acknowledged

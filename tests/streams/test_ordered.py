@@ -1,20 +1,19 @@
 """The consumer between two seeks: whatever is fetched and not handed out is fetched again."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka.protocol.fetch import FetchRequest
-from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
+from faust.types import TP, Message
 
 from worker.streams import fetching, ordered
 from worker.streams.ordered import Fetched, OrderedConsumer
 
-RESPONSES = TP("responses", 0)
-Poll = Callable[[], Mapping[TP, list[Any]]]
+RESPONSES, TALLIES = TP("responses", 0), TP("tallies", 0)
 
 
 def record(tp: TP, offset: int) -> Any:
@@ -24,36 +23,74 @@ def record(tp: TP, offset: int) -> Any:
     )  # fmt: skip
 
 
+class Inflow:
+    """The way in, from a log in memory that has no end."""
+
+    def __init__(self) -> None:
+        self.place: dict[TP, int] = {}
+        self.held: set[TP] = set()
+        self.chunk = 3
+        self.asked: set[TP] = set()
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.ends, self.most = 100, 1_000
+
+    def assign(self, places: Mapping[TP, int]) -> None:
+        self.place = dict(places)
+
+    def seek(self, tp: TP, offset: int) -> None:
+        self.place[tp] = offset
+
+    def hold(self, tp: TP) -> None:
+        self.held.add(tp)
+
+    def let_come(self, tps: Collection[TP]) -> None:
+        self.held -= set(tps)
+
+    async def take(self, tps: Collection[TP]) -> dict[TP, list[Any]]:
+        self.asked, fetched = set(tps), {}
+        for tp in self.asked & self.place.keys() - self.held:
+            start = self.place[tp]
+            fetched[tp] = [record(tp, start + n) for n in range(self.chunk)]
+            self.place[tp] = start + self.chunk
+        self.meanwhile()
+        return fetched
+
+    def end(self, _: TP) -> int:
+        return self.ends
+
+
 class Consumer(OrderedConsumer):
     """The real one on a log in memory: fetching and seeking are what Kafka would do."""
 
     should_stop = False
 
     def __init__(self) -> None:
-        self.app: Any = SimpleNamespace(
-            consumer_generation_id=1, monitor=SimpleNamespace(track_tp_end_offset=lambda *_: None)
-        )
+        self.app: Any = SimpleNamespace(consumer_generation_id=1)
         self._thread: Any = SimpleNamespace(generation=1, assignment=lambda: set(self.committed))
         self._due, self._cursor, self._in_flight, self._delays = {}, {}, {}, {}
-        self._read_offset: Any = {}
         self._committed_offset: Any = {}
-        self._buffered_partitions = set()
+        self._unacked_messages: Any = set()
         self._to_rewind = set()
         self._epoch, self._sought_generation, self._n_acked = 0, -1, 0
         self.flow_active = True
-        self.place: dict[TP, int] = {}
+        self.way_in = Inflow()
+        self._inflow: Any = self.way_in
+        self._changed = asyncio.Event()
+        self.gathering = 0.0
+        self._gathering: Any = SimpleNamespace(seconds=lambda: self.gathering)
+        self._next_round = 0.0
         self.committed: dict[TP, int] = {}
-        self.chunk = 3
         self.earliest: dict[TP, int] = {}
         self.lost: list[tuple[TP, int]] = []
+        self.handed: list[Message] = []
         self.observer: Any = SimpleNamespace(
             stands_at=lambda tp: self.committed[tp],
             on_settled=lambda _: None,
             on_state_ahead=self.note,
             check_logs=self.compare,
+            on_batch=self.handed.append,
         )
         self._observer = self.observer
-        self.meanwhile: Callable[[], None] = lambda: None
         self._suspects, self._checking = set(), None
         self.others: list[Mapping[TP, int]] = []
         self.begins: dict[TP, int] = {}
@@ -62,12 +99,8 @@ class Consumer(OrderedConsumer):
     def _is_changelog_tp(self, tp: TP) -> bool:
         return tp.topic == "changelog"
 
-    def highwater(self, tp: TP) -> int:
-        return 100 + tp.partition
-
     async def seek_to_committed(self) -> Mapping[TP, int]:
         assert self.committed, "aiokafka's has it so"
-        self.place |= self.committed
         await self.seeking()
         return dict(self.committed)
 
@@ -84,42 +117,99 @@ class Consumer(OrderedConsumer):
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         return {tp: self.earliest.get(tp, 0) for tp in partitions}
 
-    async def _wait_next_records(self, timeout: float) -> Any:
-        del timeout
-        fetched = {}
-        for tp, start in self.place.items():
-            fetched[tp] = [record(tp, start + n) for n in range(self.chunk)]
-            self.place[tp] = start + self.chunk
-        self.meanwhile()
-        return fetched, set(self.place)
-
 
 @pytest.fixture
-def consumer(monkeypatch: pytest.MonkeyPatch) -> Consumer:
-    async def seek_wait(self: Consumer, partitions: Mapping[TP, int]) -> None:
-        self.place |= partitions
-
-    monkeypatch.setattr(driver.Consumer, "seek_wait", seek_wait)
+async def consumer() -> Consumer:
     return Consumer()
 
 
 async def poll(consumer: Consumer) -> list[Any]:
-    return [message async for _, message in consumer.getmany(1.0)]
+    """Return what is handed out in one round."""
+    consumer.handed.clear()
+    await consumer._hand_out()
+    return list(consumer.handed)
 
 
-async def test_a_poll_while_the_committed_offsets_are_sought_skips_nothing(consumer: Consumer) -> None:
-    """One partition is sought, and fetched on, while the others' committed offsets are still asked for."""
-    consumer.committed = {RESPONSES: 10}
+async def then_poll(consumer: Consumer, message: Any) -> list[Any]:
+    """Return what is handed out once a batch is off the way, whatever became of it."""
+    consumer._waiting_for_ack = None
+    consumer.release(message)
+    return await poll(consumer)
+
+
+async def test_nothing_is_handed_out_while_the_committed_offsets_are_sought(consumer: Consumer) -> None:
+    """A rebalance that is over for this partition may not be for the others."""
+    consumer.committed = {RESPONSES: 5}
+    await consumer.perform_seek()
+    consumer.committed, consumer.app.consumer_generation_id = {RESPONSES: 10}, 2
 
     async def others() -> None:
         assert await poll(consumer) == []
 
     consumer.seeking = others
+    consumer.observer.check_logs = anything
     await consumer.perform_seek()
     (message,) = await poll(consumer)
     assert [found.offset for found in consumer.admit(message.value)] == [10, 11, 12]
     consumer.done(message.value)
+    consumer._thread.generation = 2
     assert consumer._new_offset(RESPONSES) == 13
+
+
+async def anything(*_: Any) -> Mapping[TP, int]:
+    """Compare nothing."""
+    return {}
+
+
+async def test_nothing_is_handed_out_while_the_flow_is_stopped(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    consumer.flow_active = False
+    assert await poll(consumer) == []
+    consumer.flow_active = True
+    assert len(await poll(consumer)) == 1
+
+
+async def test_what_was_taken_when_the_flow_stops_is_read_again(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+
+    def stop() -> None:
+        consumer.flow_active = False
+
+    consumer.way_in.meanwhile = stop
+    assert await poll(consumer) == []
+    consumer.flow_active, consumer.way_in.meanwhile = True, lambda: None
+    (message,) = await poll(consumer)
+    assert [found.offset for found in consumer.admit(message.value)] == [10, 11, 12]
+
+
+async def test_a_partition_has_one_batch_in_flight(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    (message,) = await poll(consumer)
+    assert consumer._unacked_messages == {message}
+    assert await poll(consumer) == []
+    consumer._changed.clear()
+    assert consumer.admit(message.value)
+    consumer.done(message.value)
+    (following,) = await then_poll(consumer, message)
+    assert consumer._changed.is_set()
+    assert consumer._unacked_messages == {following}
+    assert [found.offset for found in consumer.admit(following.value)] == [13, 14, 15]
+
+
+async def test_when_as_much_was_taken_as_is_allowed_it_looks_at_the_other_partitions_at_once(
+    consumer: Consumer,
+) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    for consumer.way_in.most, at_once in ((4, False), (3, True)):
+        consumer._changed.clear()
+        (message,) = await poll(consumer)
+        assert consumer._changed.is_set() is at_once
+        consumer._waiting_for_ack = None
+        consumer.release(message)
 
 
 async def test_a_batch_of_before_a_seek_is_not_admitted(consumer: Consumer) -> None:
@@ -145,10 +235,10 @@ async def test_who_has_no_partition_any_more_stands_by(consumer: Consumer) -> No
 async def test_a_batch_that_begins_behind_what_is_due_is_rewound(consumer: Consumer) -> None:
     consumer.committed = {RESPONSES: 10}
     await consumer.perform_seek()
-    await poll(consumer)
-    (ahead,) = await poll(consumer)
+    (dropped,) = await poll(consumer)
+    (ahead,) = await then_poll(consumer, dropped)
     assert consumer.admit(ahead.value) == []
-    (again,) = await poll(consumer)
+    (again,) = await then_poll(consumer, ahead)
     assert [found.offset for found in consumer.admit(again.value)] == [10, 11, 12]
 
 
@@ -212,9 +302,9 @@ async def test_records_below_the_place_that_was_reached_make_a_suspect(consumer:
     """As when aiokafka goes to a topic's beginning by itself, because it ends before the place it was read up to."""
     consumer.committed = {RESPONSES: 10}
     await consumer.perform_seek()
-    await poll(consumer)
-    consumer.place[RESPONSES] = 0
-    assert await poll(consumer) == []
+    (message,) = await poll(consumer)
+    consumer.way_in.place[RESPONSES] = 0
+    assert await then_poll(consumer, message) == []
     assert consumer._suspects == {RESPONSES}
 
 
@@ -236,30 +326,20 @@ async def test_a_comparison_that_fails_is_not_kept_quiet(consumer: Consumer) -> 
 
 
 class Asked:
-    """What aiokafka is asked for: partitions, and how long to wait for them."""
+    """What the way in is asked for, and how long to wait for more."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, consumer: Consumer) -> None:
         self.now = 100.0
         self._consumer = consumer
-        self._found: tuple[set[TP], float] = (set(), 0.0)
-
-        async def getmany(_: Consumer, tps: set[TP], timeout: float) -> Any:
-            self._found = tps, timeout
-            return {}
-
-        async def wait_for_ack(timeout: float) -> None:
-            self._found = set(), timeout
-
-        monkeypatch.setattr(driver.Consumer, "_getmany", getmany)
-        monkeypatch.setattr(consumer, "_wait_for_ack", wait_for_ack)
+        consumer.way_in.chunk = 0
         monkeypatch.setattr(ordered, "monotonic", lambda: self.now)
 
     async def of(self, *tps: TP) -> tuple[set[TP], float]:
-        await self._consumer._getmany(set(tps), 5.0)
-        return self._found
-
-
-TALLIES = TP("tallies", 0)
+        self._consumer._due = dict.fromkeys(tps, 0)
+        self._consumer._sought_generation = 1
+        self._consumer.way_in.place, self._consumer.way_in.asked = {}, set()
+        seconds = await self._consumer._hand_out()
+        return self._consumer.way_in.asked, seconds
 
 
 async def test_a_delayed_partition_is_not_asked_for_until_then(
@@ -269,9 +349,26 @@ async def test_a_delayed_partition_is_not_asked_for_until_then(
     consumer.delay(TALLIES, 1.0, 4.0)
 
     assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES}, 1.0)
+    assert consumer.way_in.held == {TALLIES}
     assert await asked.of(TALLIES) == (set(), 1.0)
     asked.now += 1.0
-    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, 5.0)
+    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, inf)
+    assert consumer.way_in.held == set()
+
+
+async def test_delays_of_the_same_length_end_at_the_same_moments(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, another = Asked(monkeypatch, consumer), TP("tallies", 1)
+    asked.now = 100.1
+    consumer.delay(TALLIES, 1.0, 4.0)
+    asked.now = 100.3
+    consumer.delay(another, 1.0, 4.0)
+
+    asked.now = 100.9
+    assert (await asked.of(TALLIES, another))[0] == set()
+    asked.now = 101.0
+    assert (await asked.of(TALLIES, another))[0] == {TALLIES, another}
 
 
 async def test_the_delay_is_longer_while_another_partition_is_busy(
@@ -286,7 +383,36 @@ async def test_the_delay_is_longer_while_another_partition_is_busy(
 
     assert await asked.of(RESPONSES, TALLIES) == (set(), 2.0)
     message.acked = True
-    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, 5.0)
+    assert await asked.of(RESPONSES, TALLIES) == ({RESPONSES, TALLIES}, inf)
+
+
+async def test_when_time_is_short_records_gather_before_the_next_batches_begin(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(ordered, "monotonic", lambda: now[0])
+    consumer.committed, consumer.gathering = {RESPONSES: 10, TALLIES: 10}, 0.015
+    consumer.way_in.ends = 13
+    await consumer.perform_seek()
+    message, other = await poll(consumer)
+    assert consumer.way_in.held == {RESPONSES, TALLIES}
+
+    now[0] += 0.01
+    assert await then_poll(consumer, message) == []
+    assert round(await consumer._hand_out(), 3) == 0.005
+    now[0] += 0.01
+    assert [found.tp for found in await poll(consumer)] == [message.tp]
+    assert other.acked is False
+
+
+async def test_where_more_waits_already_it_does_not_gather(consumer: Consumer) -> None:
+    consumer.committed, consumer.gathering = {RESPONSES: 10}, 0.015
+    await consumer.perform_seek()
+    (message,) = await poll(consumer)
+
+    assert message.value.more
+    assert consumer.way_in.held == set()
+    assert len(await then_poll(consumer, message)) == 1
 
 
 async def test_a_partition_is_not_delayed_after_a_new_assignment(
@@ -296,7 +422,14 @@ async def test_a_partition_is_not_delayed_after_a_new_assignment(
     consumer.delay(TALLIES, 1.0, 4.0)
     await consumer.perform_seek()
 
-    assert await asked.of(TALLIES) == ({TALLIES}, 5.0)
+    assert await asked.of(TALLIES) == ({TALLIES}, inf)
+
+
+async def test_a_wait_ends_with_a_delay_or_with_a_change(consumer: Consumer) -> None:
+    await consumer._wait_for_change(0.0)
+    consumer._changed.clear()
+    asyncio.get_running_loop().call_soon(consumer.suspect, TALLIES)
+    await consumer._wait_for_change(inf)
 
 
 class Fetcher:
@@ -313,8 +446,18 @@ class Fetcher:
     async def send(self, _node: int, _request: Any) -> Any:
         return self.response
 
-    def _get_actions_per_node(self, assignment: str) -> tuple[Any, ...]:
+    def _get_actions_per_node(self, assignment: Any) -> tuple[Any, ...]:
         return f"requests of {assignment}", "resets", 0.2, False, []
+
+
+class Assignment:
+    """aiokafka's, where the tallies are paused."""
+
+    def __str__(self) -> str:
+        return "x"
+
+    def state_value(self, tp: TP) -> Any:
+        return SimpleNamespace(paused=tp == TALLIES)
 
 
 @pytest.mark.parametrize(("in_flight", "tasks", "timeout"), [(set(), set(), 0.2), ({1}, {"a"}, 0.2), ({1}, set(), 0)])
@@ -322,26 +465,37 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
     in_flight: set[int], tasks: set[str], timeout: float
 ) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher, lambda _: None)
+    fetching.prepare(fetcher, lambda _: None, lambda: inf)
     fetcher._in_flight, fetcher._pending_tasks = in_flight, tasks
 
-    assert fetcher._get_actions_per_node("x") == ("requests of x", "resets", timeout, False, [])
+    assert fetcher._get_actions_per_node(Assignment()) == ("requests of x", "resets", timeout, False, [])
 
 
-def test_a_fetch_that_asks_for_some_partitions_only_does_not_wait_long() -> None:
+@pytest.mark.parametrize(
+    ("not_taken", "rest", "wait"),
+    [
+        ([], inf, 500),
+        ([RESPONSES], inf, 20),
+        ([TALLIES], inf, 500),
+        ([TALLIES, RESPONSES], inf, 20),
+        ([], 0.3, 300),
+        ([], 0.003, 20),
+    ],
+)
+def test_a_fetch_that_asks_for_some_partitions_only_ends_when_the_others_are_to_be_asked_for(
+    not_taken: list[TP], rest: float, wait: int
+) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher, lambda _: None)
-    waits = []
-    for fetcher._records in ({}, {RESPONSES: "not taken yet"}, {}):
-        fetcher._get_actions_per_node("x")
-        waits.append(fetcher._fetch_max_wait_ms)
+    fetching.prepare(fetcher, lambda _: None, lambda: rest)
+    fetcher._records = dict.fromkeys(not_taken, "not taken yet")
+    fetcher._get_actions_per_node(Assignment())
 
-    assert waits == [200, 20, 200]
+    assert fetcher._fetch_max_wait_ms == wait
 
 
 async def test_what_a_broker_answers_of_a_log_that_may_be_another_one_is_heard() -> None:
     fetcher, suspects = Fetcher(), list[TP]()
-    fetching.prepare(fetcher, suspects.append)
+    fetching.prepare(fetcher, suspects.append, lambda: inf)
     # 0: fine, 1: offset out of range, 3: no such topic, 6: another leader, 29: not allowed
     fetcher.response = SimpleNamespace(
         topics=[("responses", [(n, n, 100, 100, 0, None, b"") for n in (0, 1, 3, 6, 29)])]

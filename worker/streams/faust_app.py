@@ -5,12 +5,15 @@ from typing import Any, cast
 
 import faust
 from faust import SASLCredentials, SSLCredentials
+from faust.sensors import Monitor
+from mode import Service
 from yarl import URL
 
 from worker.kafka import topics
 from worker.kafka.connection import servers, ssl_context
 from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings, Settings
+from worker.streams.fetching import FETCH_BYTES
 from worker.streams.observer import ConsumerObserver
 from worker.streams.ordered import OrderedTransport
 from worker.streams.recovery import DirectTables
@@ -25,8 +28,6 @@ _IDLE_SECONDS = 1e9
 _COMMIT_SECONDS = 0.4
 #: How long a broker may take to answer a produce request before the request is sent again.
 _PRODUCE_SECONDS = 30.0
-#: The largest amount of data that a fetch brings from one partition.
-FETCH_BYTES = 4 * 1024 * 1024
 #: The largest produce batch. It is below Kafka's default limit of 1 MiB, and so is any single record that the core
 #: makes.
 _PRODUCE_BYTES = 900_000
@@ -44,6 +45,14 @@ class _App(faust.App):
             super()._crash(reason)
 
 
+class _Monitor(Monitor):
+    """Faust's statistics, which are not used."""
+
+    @Service.task
+    async def _sampler(self) -> None:
+        """Do nothing: Faust would compute them every second."""
+
+
 def make(settings: Settings, role: str, partitions: int, observer: ConsumerObserver) -> faust.App:
     """Return the app of a role; it is not started. `observer`: of its consumer, and of the recovery's failures."""
     create_no_topics()
@@ -59,16 +68,14 @@ def make(settings: Settings, role: str, partitions: int, observer: ConsumerObser
         broker_rebalance_timeout=_REBALANCE_SECONDS,
         broker_max_poll_interval=_IDLE_SECONDS,
         broker_commit_interval=_COMMIT_SECONDS,
-        broker_max_poll_records=kafka.batch_records,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=FETCH_BYTES,
         producer_linger=0.0,
         producer_request_timeout=_PRODUCE_SECONDS,
         producer_max_batch_size=_PRODUCE_BYTES,
         producer_max_request_size=FETCH_BYTES,
         stream_wait_empty=True,
-        stream_buffer_maxsize=64,
         store="memory://",
+        Monitor=_Monitor,
         TableManager=cast(Any, partial(DirectTables, on_failure=observer.on_failure)),
         table_standby_replicas=0,
         # topics.py creates them. Faust would ask Kafka for each of them at every start, and would end if Kafka did not
@@ -79,7 +86,7 @@ def make(settings: Settings, role: str, partitions: int, observer: ConsumerObser
         topic_disable_leader=True,
         web_enabled=False,
     )
-    app.transport = OrderedTransport(urls, app, observer)
+    app.transport = OrderedTransport(urls, app, kafka, observer)
     return app
 
 

@@ -9,10 +9,13 @@ from faust.types import TP
 
 from worker.kafka import header_names
 
-#: How long the broker may let a fetch wait for records, in ms (Faust's value is 1,500). A fetch leaves out each
-#: partition whose earlier records are not taken yet; that partition then has to wait until this fetch has ended.
-FETCH_MS = 200
-#: The same, while some fetched records are not taken yet.
+#: The largest amount of data that a fetch brings from one partition, in bytes.
+FETCH_BYTES = 4 * 1024 * 1024
+#: How long the broker may let a fetch wait for records, in ms. While no records come, this is the time between two
+#: fetches.
+FETCH_MS = 500
+#: The same, while some fetched records are not taken yet, or a delay of a partition is about to end. A fetch leaves out
+#: such a partition, which then has to wait until this fetch has ended.
 _FETCH_SOME_MS = 20
 #: How long aiokafka waits before it fetches again from a broker, while the records that it has fetched from one of the
 #: broker's partitions are not taken, in seconds. With aiokafka's own value of 0.1, a busy partition would hold back the
@@ -27,10 +30,11 @@ _SUSPICIOUS = {
 }
 
 
-def prepare(fetcher: Any, suspect: Callable[[TP], None]) -> None:
+def prepare(fetcher: Any, suspect: Callable[[TP], None], next_delay_end: Callable[[], float]) -> None:
     """Change aiokafka's fetcher: it loses no time, and reads records with any header names.
 
     `suspect` is called with each partition whose topic may have been deleted, created again or cut back.
+    `next_delay_end` returns in how many seconds the next paused partition is to be fetched again, infinity for never.
     """
     header_names.accept_any()
     send = fetcher._client.send
@@ -46,12 +50,15 @@ def prepare(fetcher: Any, suspect: Callable[[TP], None]) -> None:
 
     fetcher._client.send = send_and_check
     fetcher._prefetch_backoff = _PREFETCH_SECONDS
+    fetcher._fetcher_timeout = FETCH_MS / 1_000
     next_actions: Callable[[Any], tuple[Any, ...]] = fetcher._get_actions_per_node
 
     def actions(assignment: Any) -> tuple[Any, ...]:
-        fetcher._fetch_max_wait_ms = _FETCH_SOME_MS if fetcher._records else FETCH_MS
+        has_untaken = any(not assignment.state_value(tp).paused for tp in fetcher._records)
+        longest = 0.0 if has_untaken else min(next_delay_end() * 1_000, FETCH_MS)
+        fetcher._fetch_max_wait_ms = max(_FETCH_SOME_MS, int(longest))
         # A fetch that ends while records are being taken counts as under way until the event loop's next turn, although
-        # its task has ended. Its broker is then left out, and would be asked again only after 0.2 s.
+        # its task has ended. Its broker is then left out, and would be asked again only after aiokafka's time-out.
         just_ended = len(fetcher._in_flight) > len(fetcher._pending_tasks)
         requests, resets, timeout, *rest = next_actions(assignment)
         return requests, resets, 0 if just_ended else timeout, *rest

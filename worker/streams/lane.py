@@ -31,7 +31,7 @@ from worker.kafka import reading
 from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import sending
-from worker.streams.faust_app import FETCH_BYTES
+from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lease import lease_holds
 from worker.streams.observer import TableObserver
 from worker.streams.ordered import Fetched, OrderedConsumer
@@ -122,7 +122,7 @@ class Lane(NamedTuple):
         if self.pace is not None and not self._has_backlog(batch):
             # Without jitter, partitions whose batches came at the same time would keep doing so, and delay other work.
             factor = uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - nothing secret
-            consumer.delay(batch.tp, factor * self.pace.seconds, factor * self.pace.while_busy(monotonic() - began))
+            consumer.delay(batch.tp, self.pace.seconds, factor * self.pace.while_busy(monotonic() - began))
         while await self._is_ours(batch, consumer):
             if decided.rest is not None and not decided.outputs and not decided.rows:
                 # This slice of the work has no effect yet. Other tasks have their turn before the next slice.

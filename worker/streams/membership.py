@@ -9,17 +9,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.client import ConnectionGroup
 from aiokafka.errors import KafkaError, StaleMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from worker.errors import MembershipLost
-from worker.streams.fetching import FETCH_MS, prepare
-from worker.streams.transactions import Known
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +26,8 @@ log = logging.getLogger(__name__)
 _BOOTSTRAP = ("bootstrap", ConnectionGroup.DEFAULT)
 #: How long to wait before joining the group again after a transient error, in seconds.
 _RETRY_SECONDS = 0.5
+#: How often aiokafka's fetcher looks for something to fetch, in seconds. All of its partitions are paused.
+_NOTHING_TO_FETCH_SECONDS = 60.0
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -44,7 +45,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         """Start the thread, and patch aiokafka's fetcher and coordinator."""
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
-        prepare(fetcher, cast(Any, self.consumer).suspect)
+        fetcher._fetcher_timeout = _NOTHING_TO_FETCH_SECONDS
         fetcher._fetch_task.add_done_callback(self._on_fetching_end)
         self._patch(self._ensure_consumer()._coordinator)
 
@@ -103,7 +104,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):
             self.add_future(self._crash_as_lost(error))
 
     def _on_fetching_end(self, fetching: asyncio.Task[None]) -> None:
-        """Crash if fetching has failed. Otherwise the worker would stay a healthy member, and wait for ever."""
+        """Crash if aiokafka's fetcher has failed, although it fetches nothing here: nothing ends unnoticed."""
         if not fetching.cancelled() and (error := fetching.exception()) is not None:
             self.add_future(self.crash(error))
 
@@ -116,10 +117,9 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         """Take the partitions over; crash if that fails."""
         self.heartbeat_at = monotonic()
         try:
-            # Changelogs are assigned so that a worker gets them together with their source partitions. The consumer
-            # does not read them (recovery.py does).
-            changelogs = [TopicPartition(*tp) for tp in assigned if self.consumer._is_changelog_tp(tp)]
-            self._ensure_consumer().pause(*changelogs)
+            # The consumer reads nothing: inflow.py reads the source partitions, and recovery.py the changelogs, which
+            # are assigned so that a worker gets them together with their sources.
+            self._ensure_consumer().pause(*(TopicPartition(*tp) for tp in assigned))
             await super().on_partitions_assigned(assigned, generation_id)
         except Exception as error:
             # aiokafka would only log the error, and the worker would wait for ever.
@@ -128,12 +128,9 @@ class MemberThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        # The records of a publisher's aborted transaction are skipped. Faust sets this only for its own exactly-once
+        # A publisher's aborted transaction is skipped, as in inflow.py. Faust sets this only for its own exactly-once
         # mode.
         consumer._isolation_level = "read_committed"
-        # A request waits behind a fetch on the same connection that waits for records, and there is a request each time
-        # the group has settled.
-        consumer._fetch_max_wait_ms = FETCH_MS
         return consumer
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
@@ -145,18 +142,11 @@ class MemberThread(driver.AIOKafkaConsumerThread):
         If that matters, it shows in the age of the last heartbeat (`heartbeat_at`), and in the group.
         """
 
+    @Service.task
+    async def _thread_keepalive(self) -> None:
+        """Do nothing: Faust would wake this thread every second. What it has to do wakes its event loop by itself."""
+
     @property
     def generation(self) -> int:
         """The group's generation as the coordinator knows it now; -1 once the group has removed this worker."""
         return int(self._ensure_consumer()._coordinator.generation)
-
-    def known(self) -> dict[TP, Known]:
-        """Return what Kafka has said last about each partition that is read. This sends no request."""
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
-        states = [] if assignment is None else [(tp, assignment.state_value(tp)) for tp in assignment.tps]
-        return {
-            TP(tp.topic, tp.partition): Known(state.lso, state.highwater, state.timestamp)
-            for tp, state in states
-            if state is not None and None not in (state.lso, state.highwater, state.timestamp)
-        }

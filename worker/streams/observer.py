@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
-from faust.types import TP
+from faust.types import TP, Message
 
 
 class ConsumerObserver(Protocol):
@@ -24,6 +24,9 @@ class ConsumerObserver(Protocol):
 
     def on_settled(self, tps: Iterable[TP]) -> None:
         """Note the partitions that this worker has, and is about to read."""
+
+    def on_batch(self, message: Message) -> None:
+        """Begin to process a batch, which is the message's value. Its `release` lets the partition's next one come."""
 
     def on_failure(self, error: BaseException) -> None:
         """Note an error in the consumer, or in the recovery of the tables."""

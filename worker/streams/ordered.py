@@ -2,8 +2,8 @@
 
 Why Faust's own consumer is not enough (measured on faust-streaming 0.15.3 under random kills):
 
-- Faust creates tasks, and uses a lock, a queue and sensors, for each message. Here a message is a whole batch, so that
-  this cost arises once for the batch.
+- Faust creates tasks, and uses a lock, a queue and sensors, for each message; and each poll is a question to another
+  thread. Here records come in by inflow.py, and a batch goes to its lane at once.
 - After a rebalance or a seek, Faust drops records in flight and goes on with later ones: 2,500 of 500,000 events were
   lost. Here every partition has a *due offset*, that of the first record whose effects are not durable, and the fetch
   position is known (`_cursor`). If records between the two may have been dropped, the partition is marked, and is
@@ -18,21 +18,25 @@ offset its fetch began.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust import App
-from faust.transport.consumer import RecordMap, ensure_TP
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
-from mode import Service
+from mode import Service, ServiceT
 from mode.utils.futures import notify
 from yarl import URL
 
 from worker.flow.batch import Record
+from worker.settings import KafkaSettings
+from worker.streams.gathering import Gathering
+from worker.streams.inflow import Inflow
 from worker.streams.membership import MemberThread
 from worker.streams.observer import ConsumerObserver
 from worker.streams.transactions import Known
@@ -41,9 +45,6 @@ log = logging.getLogger(__name__)
 
 #: If Kafka did not answer, logs are compared with their state again after this time, in seconds.
 _CHECK_AGAIN_SECONDS = 1.0
-#: How long a fetch waits for records while some partition has a batch in flight, in seconds. The next fetch then
-#: includes that partition if its batch has ended.
-_WHILE_BUSY_SECONDS = 0.002
 
 
 class Fetched(NamedTuple):
@@ -69,13 +70,17 @@ class Delay(NamedTuple):
     #: While another partition has a batch in flight.
     until_if_busy: float
 
+    def remaining(self, now: float, is_busy: bool) -> float:
+        """Return how many seconds of the delay remain at the time `now`."""
+        return (self.until_if_busy if is_busy else self.until) - now
+
 
 class OrderedConsumer(driver.Consumer):
-    """Faust's consumer, with batches as messages. It reads no changelogs."""
+    """Faust's consumer, with batches as messages, which do not pass Faust. It reads no changelogs."""
 
     _thread: MemberThread
 
-    def __init__(self, *args: Any, observer: ConsumerObserver, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kafka: KafkaSettings, observer: ConsumerObserver, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._observer = observer
         # The due offset of each partition that this worker has.
@@ -93,6 +98,31 @@ class OrderedConsumer(driver.Consumer):
         # Partitions of which nothing is handed out until their log has been compared with their state.
         self._suspects: set[TP] = set()
         self._checking: asyncio.Task[None] | None = None
+        self._gathering = Gathering()
+        # The time.monotonic() from which on the next batches may begin. Until then records gather.
+        self._next_round = 0.0
+        # Set when there may be records to hand out.
+        self._changed = asyncio.Event()
+        self._inflow = Inflow(
+            kafka, changed=self._changed.set, suspect=self.suspect, next_delay_end=self._next_delay_end
+        )
+
+    async def on_start(self) -> None:
+        """Connect the consumer that fetches records."""
+        await super().on_start()
+        await self._inflow.start(self._on_fetching_end)
+
+    async def on_stop(self) -> None:
+        """Finish the batches in flight, commit, and disconnect."""
+        try:
+            await super().on_stop()
+        finally:
+            await self._inflow.stop()
+
+    def _on_fetching_end(self, fetching: "asyncio.Task[None]") -> None:
+        """Crash if fetching has failed. Otherwise the worker would stay a healthy member, and wait for ever."""
+        if not fetching.cancelled() and (error := fetching.exception()) is not None:
+            self.add_future(self.crash(error))
 
     def _new_consumer_thread(self) -> MemberThread:
         return MemberThread(self, loop=self.loop, beacon=self.beacon)
@@ -116,19 +146,37 @@ class OrderedConsumer(driver.Consumer):
             self._n_acked += 1
 
     def delay(self, tp: TP, seconds: float, busy_seconds: float) -> None:
-        """Fetch no further records of a partition for `seconds`, or for `busy_seconds` while there is other work."""
+        """Fetch no further records of a partition for about `seconds`; for `busy_seconds` while there is other work.
+
+        Without other work, the delays of partitions with the same `seconds` end at the same moments. One fetch then
+        brings the records of all of them, and their outputs and rows go to the broker in the same requests.
+        """
         now = monotonic()
-        self._delays[tp] = Delay(now + seconds, now + busy_seconds)
+        together = (round(now / seconds) + 1) * seconds
+        self._delays[tp] = Delay(together, now + busy_seconds)
+        self._inflow.hold(tp)
+
+    def _next_delay_end(self) -> float:
+        """Return in how many seconds the next delay of a partition ends, infinity if there is none."""
+        is_busy, now = bool(self._busy()), monotonic()
+        remaining = (delay.remaining(now, is_busy) for delay in self._delays.values())
+        return min((seconds for seconds in remaining if seconds > 0), default=inf)
+
+    def _busy(self) -> set[TP]:
+        """Return the partitions that have a batch in flight."""
+        return {tp for tp, message in self._in_flight.items() if not message.acked}
 
     def release(self, message: Message) -> None:
         """End a batch: the next one of its partition may be fetched. `message` is the batch's message."""
         message.acked = True
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
+        self._changed.set()
 
     def suspect(self, tp: TP) -> None:
-        """Hand out no records of a partition until its log was compared with its state. Any thread may call this."""
+        """Hand out no records of a partition until its log was compared with its state."""
         self._suspects.add(tp)
+        self._changed.set()
 
     def holds(self, generation: int) -> bool:
         """Say whether the group is still in this generation, and this worker a member."""
@@ -140,7 +188,7 @@ class OrderedConsumer(driver.Consumer):
 
     def known(self) -> dict[TP, Known]:
         """Return what Kafka has said last about each partition that this worker reads, if it has said anything."""
-        return self._thread.known()
+        return self._inflow.known()
 
     def due(self, topic: str) -> dict[TP, int]:
         """Return the due offset of each partition of a topic that this worker has."""
@@ -158,26 +206,20 @@ class OrderedConsumer(driver.Consumer):
         await self._check_state({tp: committed[tp] for tp in ordered if committed[tp]}, generation)
         fresh = [tp for tp in ordered if not committed[tp]]
         if fresh:
-            # Faust does not seek where nothing is committed. Here the beginning is sought, so that the due offset is
-            # always known.
+            # Where nothing is committed, the beginning is asked for, so that the due offset is always known.
             earliest = await self.earliest_offsets(*fresh)
-            starts = {tp: int(earliest.get(tp) or 0) for tp in fresh}
-            await self.seek_wait(starts)
-            committed.update(starts)
-        resume_at = await self._check({tp: committed[tp] for tp in ordered}, generation)
-        if resume_at:
-            await self.seek_wait(dict(resume_at))
-            committed.update(resume_at)
+            committed.update({tp: int(earliest.get(tp) or 0) for tp in fresh})
+        committed.update(await self._check({tp: committed[tp] for tp in ordered}, generation))
         for tp in ordered:
             offset = committed[tp]
-            self._read_offset[tp] = offset or None
             self._committed_offset[tp] = offset or None
         self._due = {tp: committed[tp] for tp in ordered}
         self._cursor = dict(self._due)
-        # Partitions are sought one after the other. Meanwhile a fetch may have moved the first ones on again.
-        self._to_rewind = set(ordered)
+        self._to_rewind.clear()
         self._in_flight.clear()
         self._delays.clear()
+        self._inflow.assign(self._due)
+        self._changed.set()
         self._sought_generation = self.app.consumer_generation_id
         self._epoch += 1
         self._observer.on_settled(ordered)
@@ -218,36 +260,82 @@ class OrderedConsumer(driver.Consumer):
             self._due.update(resume_at)
             self._to_rewind |= due.keys()
         self._suspects -= suspects
+        self._changed.set()
 
     def _on_check_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._observer.on_failure(error)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """Yield one message per partition; the message is a batch.
+    def resume_flow(self) -> None:
+        """Hand out batches again, once a rebalance is over."""
+        super().resume_flow()
+        self._changed.set()
 
-        If records are fetched and not yielded, their partition is rewound before the next fetch.
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        """Hand out batches until Faust stops its fetcher, which runs this."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                self._changed.clear()
+                await self._wait_for_change(await self._hand_out())
+        except (asyncio.CancelledError, ConsumerStoppedError):
+            if not self.app.should_stop:
+                raise
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Wait until there may be records to hand out, for `seconds` at most."""
+        timer = None if seconds == inf else asyncio.get_running_loop().call_later(seconds, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _hand_out(self) -> float:
+        """Hand out what was fetched of the partitions that have no batch in flight and are not delayed.
+
+        Return in how many seconds there may be more without any change, infinity if there cannot be.
         """
+        if not self._is_flowing():
+            return inf
         self._check_suspects()
-        await self._rewind()
-        began, epoch = self.app.consumer_generation_id, self._epoch
-        fetched, active = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
-        if fetched is None or self.should_stop:
-            return
+        self._rewind()
+        busy, now = self._busy(), monotonic()
+        if now < self._next_round:
+            return self._next_round - now
+        remaining = {tp: delay.remaining(now, bool(busy)) for tp, delay in self._delays.items()}
+        delayed = {tp: seconds for tp, seconds in remaining.items() if seconds > 0}
+        # Busy partitions are included: a fetch that is under way leaves out a partition that is let come later.
+        self._inflow.let_come(self._due.keys() - delayed.keys())
+        idle = self._due.keys() - busy - delayed.keys() - self._suspects
+        epoch = self._epoch
+        fetched = await self._inflow.take(idle) if idle else {}
         for key, records in fetched.items():
             tp = ensure_TP(key)
             if tp in self._cursor and records[0].offset < self._cursor[tp] and tp not in self._to_rewind:
                 # aiokafka went back by itself: the records that it had read do not exist any more.
                 self.suspect(tp)
-            wanted = active is None or tp in active or tp in self._buffered_partitions
-            if wanted and self._is_flowing(generation) and began == generation and self._is_start_known(tp, epoch):
-                yield tp, self._batch(tp, records)
+            if self._is_flowing() and self._is_start_known(tp, epoch):
+                self._observer.on_batch(self._batch(tp, records))
             else:
                 self._to_rewind.add(tp)
+        if fetched:
+            if sum(map(len, fetched.values())) >= self._inflow.most:
+                self._changed.set()  # there may be more, of other partitions
+            self._gather(now)
+        return min(delayed.values(), default=inf)
 
-    def _is_flowing(self, generation: int) -> bool:
-        return self.flow_active and generation == self.app.consumer_generation_id
+    def _gather(self, now: float) -> None:
+        """Let records gather on the broker before the next batches begin, if CPU is short and there is no backlog."""
+        seconds = self._gathering.seconds()
+        batches = [cast(Fetched, message.value) for message in self._in_flight.values() if not message.acked]
+        if seconds and not any(batch.more for batch in batches):
+            self._next_round = now + seconds
+            for tp in self._due:
+                self._inflow.hold(tp)
+
+    def _is_flowing(self) -> bool:
+        """Say whether batches may be handed out: no rebalance is under way, and offsets were sought since the last."""
+        return self.flow_active and self._sought_generation == self.app.consumer_generation_id
 
     def _is_start_known(self, tp: TP, epoch: int) -> bool:
         """Say whether it is known at which offset the fetch of a partition began. `epoch`: the epoch of the fetch."""
@@ -256,53 +344,22 @@ class OrderedConsumer(driver.Consumer):
 
     def _batch(self, tp: TP, records: list[Any]) -> Message:
         last = records[-1]
-        end = self.highwater(tp)
-        more = (end or 0) > last.offset + 1  # the end is not known between a rebalance and the next fetch
+        more = (self._inflow.end(tp) or 0) > last.offset + 1
         batch = Fetched(tp, self._cursor[tp], records, self.app.consumer_generation_id, self._epoch, more)
         self._cursor[tp] = last.offset + 1
-        # With an offset one below the message's, Faust sees neither a gap nor an old message.
-        self._read_offset[tp] = last.offset - 1
-        self.app.monitor.track_tp_end_offset(tp, end)
         message = ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, [], None, cast(Any,
             batch), None, 0, 0, tp, generation_id=batch.generation,
         )  # fmt: skip
         self._in_flight[tp] = message
+        self._unacked_messages.add(message)  # a rebalance waits for it
         return message
 
-    async def _rewind(self) -> None:
+    def _rewind(self) -> None:
         to_rewind, self._to_rewind = self._to_rewind, set()
-        for tp in to_rewind:
-            due = self._due.get(tp)
-            if due is None:
-                continue
-            try:
-                await self.seek_wait({tp: due})
-            except IllegalStateError:
-                # This worker does not have the partition any more. Each new assignment ends with seeks of its own.
-                continue
-            if self._due.get(tp) == due:
-                self._cursor[tp] = due
-            else:
-                self._to_rewind.add(tp)
-
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
-        """Fetch from the partitions that have no batch in flight and are not delayed.
-
-        aiokafka is given a new set, since it reads the set later, and takes an empty one for "all partitions".
-        """
-        if active_partitions is None:
-            return await super()._getmany(active_partitions, timeout)
-        busy = {tp for tp, message in self._in_flight.items() if not message.acked}
-        now = monotonic()
-        remaining = {tp: (delay.until_if_busy if busy else delay.until) - now for tp, delay in self._delays.items()}
-        delayed = {tp: seconds for tp, seconds in remaining.items() if seconds > 0}
-        idle = active_partitions - busy - delayed.keys()
-        timeout = min([timeout, *delayed.values()])
-        if not idle:
-            await self._wait_for_ack(timeout=timeout)
-            return {}
-        return await super()._getmany(idle, min(timeout, _WHILE_BUSY_SECONDS) if busy else timeout)
+        for tp in to_rewind & self._due.keys():
+            self._cursor[tp] = self._due[tp]
+            self._inflow.seek(tp, self._due[tp])
 
     def _new_offset(self, tp: TP) -> int | None:
         """Return the offset to commit, which is the due one; None before the first seek of this generation."""
@@ -311,8 +368,26 @@ class OrderedConsumer(driver.Consumer):
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
         return (tp for tp in list(self._due) if topics is None or tp in topics or tp.topic in topics)
 
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Do nothing: Faust uses gaps only to find the offset to commit."""
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
+        """Commit the due offsets.
+
+        Faust would also draw a table of them for a log, start a task that watches over the commit, and flush the
+        producer, which has nothing left that belongs to these offsets.
+        """
+        del start_new_transaction
+        assignment = self.assignment()
+        offsets = {tp: offset for tp, offset in self._filter_committable_offsets(tps).items() if tp in assignment}
+        if not offsets or not await self._commit(offsets):
+            return False
+        self._committed_offset.update(offsets)
+        return True
+
+    @Service.task
+    async def _commit_handler(self) -> None:
+        """Commit what is due, at an interval. Faust's timer starts two tasks for each look at the clock."""
+        while not self.should_stop:
+            await asyncio.sleep(self.commit_interval)
+            await self.commit()
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:
@@ -339,15 +414,16 @@ class OrderedProducer(driver.Producer):
 
 
 class OrderedTransport(driver.Transport):
-    """The transport of the app: this consumer, with an observer, and this producer."""
+    """The transport of the app: this consumer, with its settings and an observer, and this producer."""
 
     Consumer = OrderedConsumer
     Producer = OrderedProducer
 
-    def __init__(self, urls: list[URL], app: App, observer: ConsumerObserver) -> None:
+    def __init__(self, urls: list[URL], app: App, kafka: KafkaSettings, observer: ConsumerObserver) -> None:
         super().__init__(urls, app)
+        self._kafka = kafka
         self._observer = observer
 
     def create_consumer(self, callback: Any, **kwargs: Any) -> Any:
         """Return the app's consumer, which has the observer."""
-        return super().create_consumer(callback, observer=self._observer, **kwargs)
+        return super().create_consumer(callback, kafka=self._kafka, observer=self._observer, **kwargs)

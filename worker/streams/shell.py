@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-import faust
-from faust.types import TP, EventT, Message
+from faust.types import TP, Message
 
 from worker.errors import Fatal, SourceLost, StateLost
 from worker.kafka import reading, source, topics
@@ -17,7 +16,7 @@ from worker.streams.activity import Activity
 from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View, ViewRestater
 from worker.streams.lease import lease_confirmed
-from worker.streams.ordered import Fetched, OrderedConsumer
+from worker.streams.ordered import OrderedConsumer
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
@@ -48,6 +47,7 @@ class Shell:
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
         self._topics: dict[str, str] = {}
+        self._lanes: dict[str, Lane] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     @property
@@ -82,11 +82,12 @@ class Shell:
         view: View | None = None,
         pace: Pace | None = None,
     ) -> None:
-        """Declare the agent of a topic, which starts a task for each batch, so that no partition waits for another.
+        """Declare what reads a topic: a task is started for each batch, so that no partition waits for another.
 
-        `view` publishes the rows of `table`. `pace` delays batches.
+        `view` publishes the rows of `table`. `pace` delays batches. Faust subscribes to the topic, but has no agent for
+        it, since batches do not pass Faust's streams (inflow.py).
         """
-        lane = Lane(
+        lane = self._lanes[self.topic_name(topic)] = Lane(
             consumer=lambda: self.consumer,
             sender=self.sender,
             table=table,
@@ -101,17 +102,7 @@ class Shell:
             table.observe(ViewRestater(lane))
         self._table_of[self.topic_name(topic)] = table
         self._topics[self.topic_name(topic)] = topic
-        channel = self.app.topic(
-            self.topic_name(topic),
-            schema=_Batches(key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"),
-            partitions=self.partitions,
-        )
-
-        async def take(stream: faust.Stream[Fetched]) -> None:
-            async for event in stream.noack().events():
-                self._begin(lane, event.message)
-
-        self.app.agent(channel, name=f"worker.{topic}")(cast(Any, take))
+        self.app.topics.add(self.app.topic(self.topic_name(topic), partitions=self.partitions))
 
     async def start(self) -> None:
         """Join the group, and begin to read."""
@@ -209,25 +200,15 @@ class Shell:
         """Whether the group has settled and the state of this worker's partitions is recovered."""
         return bool(self.app.tables.actives_ready) and not self.app.rebalancing
 
-    def _begin(self, lane: Lane, message: Message) -> None:
+    def on_batch(self, message: Message) -> None:
+        """Begin a task for a batch; nothing new is begun once something has failed."""
         if self._failure.error is not None:
             self.consumer.release(message)
             return
-        task = asyncio.create_task(lane.run(message))
+        task = asyncio.create_task(self._lanes[message.topic].run(message))
         self._running.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._failure.keep_of(task)
-
-
-class _Batches(faust.Schema[bytes, bytes]):
-    """Passes batches on without decoding them. The core decodes records, and a bad one becomes a dead letter."""
-
-    def compile(self, app: Any, **_: Any) -> Callable[..., Any]:
-        async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:
-            del propagate
-            return cast(EventT[Any], app.create_event(None, message.value, {}, message))
-
-        return decode

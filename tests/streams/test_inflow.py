@@ -1,0 +1,179 @@
+"""The records' way in: what it asks aiokafka's consumer for, and what it says of it."""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+from faust.types import TP
+
+from worker.settings import KafkaSettings
+from worker.streams import inflow as module
+from worker.streams.inflow import Inflow
+from worker.streams.transactions import Known
+
+RESPONSES, TALLIES = TP("responses", 0), TP("tallies", 0)
+
+
+class Consumer:
+    """aiokafka's, without a broker."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.calls: list[tuple[Any, ...]] = []
+        self.waiters: list[asyncio.Future[None]] = []
+        self._fetcher = SimpleNamespace(
+            _fetch_task=asyncio.get_running_loop().create_future(), _create_fetch_waiter=self.waiter
+        )
+        self.reachable = True
+
+    def waiter(self) -> "asyncio.Future[None]":
+        self.waiters.append(asyncio.get_running_loop().create_future())
+        return self.waiters[-1]
+
+    async def start(self) -> None:
+        if not self.reachable:
+            raise KafkaConnectionError
+
+    async def stop(self) -> None:
+        self.calls.append(("stop",))
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args: self.calls.append((name, *args))
+
+    async def getmany(self, *places: TopicPartition) -> dict[TopicPartition, list[str]]:
+        return {place: ["a record"] for place in places}
+
+    def last_stable_offset(self, place: TopicPartition) -> int | None:
+        return 5 if place == RESPONSES else None
+
+    def highwater(self, _: TopicPartition) -> int:
+        return 7
+
+    def last_poll_timestamp(self, _: TopicPartition) -> int:
+        return 1_000
+
+
+class Setup:
+    """A way in, the consumer that it has made, and what was called back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, reachable: bool = True) -> None:
+        self.made: list[Consumer] = []
+        self.changed = self.ended = 0
+        self.prepared: list[Any] = []
+
+        def make(**options: Any) -> Consumer:
+            self.made.append(Consumer(**options))
+            self.made[-1].reachable = reachable
+            return self.made[-1]
+
+        monkeypatch.setattr(module, "AIOKafkaConsumer", make)
+        monkeypatch.setattr(module, "prepare", lambda fetcher, *_: self.prepared.append(fetcher))
+        self.inflow = Inflow(
+            KafkaSettings(batch_records=50), changed=self.change, suspect=lambda _: None, next_delay_end=lambda: inf
+        )
+
+    def change(self) -> None:
+        self.changed += 1
+
+    def end(self, _: Any) -> None:
+        self.ended += 1
+
+    @property
+    def calls(self) -> list[tuple[Any, ...]]:
+        """What the consumer was asked for since this was last looked at."""
+        (consumer,) = self.made
+        calls, consumer.calls = consumer.calls, []
+        return calls
+
+
+async def started(monkeypatch: pytest.MonkeyPatch) -> Setup:
+    setup = Setup(monkeypatch)
+    await setup.inflow.start(setup.end)
+    return setup
+
+
+async def test_it_is_outside_of_the_group_reads_what_is_committed_and_has_a_prepared_fetcher(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = await started(monkeypatch)
+    (consumer,) = setup.made
+
+    assert "group_id" not in consumer.options
+    assert consumer.options["isolation_level"] == "read_committed"
+    assert consumer.options["max_poll_records"] == 50
+    assert setup.prepared == [consumer._fetcher]
+    consumer._fetcher._fetch_task.set_result(None)
+    await asyncio.sleep(0)
+    assert setup.ended == 1
+
+
+async def test_a_start_in_vain_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup(monkeypatch, reachable=False)
+    with pytest.raises(KafkaConnectionError):
+        await setup.inflow.start(setup.end)
+
+    assert setup.calls == [("stop",)]
+    await setup.inflow.stop()
+    assert setup.calls == []
+
+
+async def test_it_reads_what_it_is_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = await started(monkeypatch)
+    setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
+    assert setup.calls == [("assign", [RESPONSES, TALLIES]), ("seek", RESPONSES, 10), ("seek", TALLIES, 0)]
+    setup.inflow.assign({})
+    assert setup.calls == [("unsubscribe",)]
+    await setup.inflow.stop()
+    assert setup.calls == [("stop",)]
+
+
+async def test_a_partition_is_held_until_it_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = await started(monkeypatch)
+    setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
+    _ = setup.calls
+    setup.inflow.hold(TALLIES)
+    setup.inflow.hold(TP("another's", 0))
+    assert setup.calls == [("pause", TALLIES)]
+    setup.inflow.let_come({RESPONSES})
+    assert setup.calls == []
+    setup.inflow.let_come({RESPONSES, TALLIES})
+    setup.inflow.let_come({RESPONSES, TALLIES})
+    assert setup.calls == [("resume", TALLIES)]
+
+
+async def test_a_new_assignment_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = await started(monkeypatch)
+    setup.inflow.assign({TALLIES: 0})
+    setup.inflow.hold(TALLIES)
+    setup.inflow.assign({TALLIES: 0})
+    _ = setup.calls
+    setup.inflow.let_come({TALLIES})
+    assert setup.calls == []
+
+
+async def test_it_says_when_records_have_come_since_it_was_last_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = await started(monkeypatch)
+    (consumer,) = setup.made
+    setup.inflow.assign({RESPONSES: 10})
+    taken: Any = await setup.inflow.take([RESPONSES])
+    assert taken == {RESPONSES: ["a record"]}
+    await setup.inflow.take([RESPONSES])
+    assert len(consumer.waiters) == 1
+    consumer.waiters[0].set_result(None)
+    await asyncio.sleep(0)
+    assert setup.changed == 1
+    await setup.inflow.take([RESPONSES])
+    assert len(consumer.waiters) == 2
+
+
+async def test_it_knows_of_a_partition_what_kafka_has_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = await started(monkeypatch)
+    setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
+
+    assert setup.inflow.known() == {RESPONSES: Known(5, 7, 1_000)}
+    assert setup.inflow.end(RESPONSES) == 7
