@@ -49,6 +49,7 @@ USED: dict[type[Any], tuple[str, ...]] = {
         "_in_flight",
         "_pending_tasks",
         "_prefetch_backoff",
+        "_proc_fetch_request",
         "_records",
     ),
     GroupCoordinator: (

@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 from worker.errors import SettingsError
+from worker.kafka.fetches import end_when_cancelled
 from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings
 
@@ -33,6 +34,7 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     """Return the options of a plain aiokafka client. Raise SettingsError like `ssl_context`."""
     create_no_topics()
+    end_when_cancelled()
     return {
         "bootstrap_servers": servers(kafka),
         "client_id": kafka.group,
