@@ -63,7 +63,7 @@ class Worker:
         return bool(services) and all(service.ready for service in services)
 
     def of(self, kind: type[S]) -> dict[str, S]:
-        """Return the service of this kind of each role that has one, by role. No role has two."""
+        """Return the service of this kind of each role that has one, by role; of several, the last one that starts."""
         return {
             role: service
             for role, services in self.services.items()

@@ -1,4 +1,4 @@
-"""Outages of a mail server. An outage is not the fault of any mail, so no mail gets a long wait because of it.
+"""Outages of the server of a channel. An outage is not the fault of any mail, so no mail gets a long wait for it.
 
 During an outage, one mail at a time is tried from time to time. Once the server can be used again, all mails that are
 due are sent at once. (This is the circuit breaker of "Release It!", 2nd edition, chapter 5. Postfix calls such a
