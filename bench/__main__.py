@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import growth, latency, measure, rates, recovery, throughput
 from bench.measure import BenchError, Figures
-from bench.throughput import QUIX, STREAMS, Stage
+from bench.throughput import QUIX, STREAMS, Environment
 from worker.embedded.jars import class_path
 from worker.embedded.kafka import EmbeddedKafka
 
@@ -25,7 +25,7 @@ _LATENCY_SECONDS = 10
 _RATES_SECONDS = 20
 _RATE = 500
 _SMOKE_EVENTS = 2_000
-#: Quix Streams wants another pydantic than the worker: it has an environment of its own (Makefile).
+#: Quix Streams wants another pydantic than the worker: it has a Python environment of its own (Makefile).
 _QUIX = Path(sys.prefix).parent / ".stamp" / "quix" / "bin" / "python"
 #: Java compiles it when it starts it. Beside it, the jars it needs more than the broker's.
 _STREAMS = Path(__file__).parent / "contenders" / "KafkaStreams.java"
@@ -63,23 +63,23 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="detractor-worker-bench-") as folder:
         async with EmbeddedKafka(progress=_say, data_dir=Path(folder)) as kafka:
-            stage = Stage(kafka.bootstrap_servers, Path(folder) / "log", _others(asked.java), _say)
+            environment = Environment(kafka.bootstrap_servers, Path(folder) / "log", _others(asked.java), _say)
             if "throughput" in parts:
-                found |= _throughput(await throughput.run(stage, asked.events, asked.runs))
+                found |= _throughput(await throughput.run(environment, asked.events, asked.runs))
             if "latency" in parts:
-                delays = await latency.run(stage, 2 if asked.smoke else _LATENCY_SECONDS)
+                delays = await latency.run(environment, 2 if asked.smoke else _LATENCY_SECONDS)
                 alerts, mails = delays[_RATE]
                 found |= {"alert_p50_ms": alerts.p50, "alert_p99_ms": alerts.p99, "mail_p99_ms": mails.p99}
             if "rates" in parts:
-                found |= await rates.run(stage, kafka.pid, 2 if asked.smoke else _RATES_SECONDS)
+                found |= await rates.run(environment, kafka.pid, 2 if asked.smoke else _RATES_SECONDS)
             if "recovery" in parts:
-                ready = await recovery.run(stage, asked.customers)
+                ready = await recovery.run(environment, asked.customers)
                 found |= {f"ready_{how}_s": each.seconds for how, each in ready.items()}
                 found["rss_1m_mb"] = ready["clean"].mb
-                found |= await recovery.stores(stage, asked.customers)
+                found |= await recovery.stores(environment, asked.customers)
             if "growth" in parts:
                 share = 0.02 if asked.smoke else 1.0
-                customers, segments = await growth.run(stage, min(asked.events, 400_000), share=share)
+                customers, segments = await growth.run(environment, min(asked.events, 400_000), share=share)
                 found |= {"growth_customers": growth.ratio(customers), "growth_segments": growth.ratio(segments)}
     return {name: round(value, 2) for name, value in found.items()}
 

@@ -4,13 +4,15 @@ from bench import feed, rows
 from bench.contenders.task import Task
 from bench.feed import Feed
 from bench.measure import Figures
-from bench.throughput import FULL, Stage, once
+from bench.throughput import FULL, Environment, once
 
 CUSTOMERS = (10_000, 100_000, 1_000_000)
 SEGMENTS = (100, 1_000, 10_000)
 
 
-async def run(stage: Stage, events: int, *, share: float = 1.0) -> tuple[dict[int, Figures], dict[int, Figures]]:
+async def run(
+    environment: Environment, events: int, *, share: float = 1.0
+) -> tuple[dict[int, Figures], dict[int, Figures]]:
     """Return the figures by number of customers, all of whom have answered before, and by number of segments.
 
     `share`: of the customers and segments, for a smoke test.
@@ -18,23 +20,23 @@ async def run(stage: Stage, events: int, *, share: float = 1.0) -> tuple[dict[in
     customers, segments = {}, {}
     for count in CUSTOMERS:
         known = round(count * share)
-        stage.say(f"{known:,} customers:")
+        environment.say(f"{known:,} customers:")
         customers[count] = await _measured(
-            stage, Feed(known + events, customers=known, known=known), f"customers-{count}"
+            environment, Feed(known + events, customers=known, known=known), f"customers-{count}"
         )
     for count in SEGMENTS:
         leaves = max(3, round(count * share * 0.73))  # three leaves share a parent
-        stage.say(f"{count:,} segments:")
-        segments[count] = await _measured(stage, Feed(events, segments=leaves), f"segments-{count}")
+        environment.say(f"{count:,} segments:")
+        segments[count] = await _measured(environment, Feed(events, segments=leaves), f"segments-{count}")
     for rhythm, size in rows.row_bytes().items():
-        stage.say(f"a segment's row after a year of {rhythm:,} answers a day: {size:,} bytes")
+        environment.say(f"a segment's row after a year of {rhythm:,} answers a day: {size:,} bytes")
     return customers, segments
 
 
-async def _measured(stage: Stage, wanted: Feed, name: str) -> Figures:
+async def _measured(environment: Environment, wanted: Feed, name: str) -> Figures:
     topic = f"growth.{name}"
-    await feed.publish(stage.kafka, topic, wanted)
-    return await once(stage, FULL, Task(stage.kafka, topic, "", wanted.events, before=wanted.known), name)
+    await feed.publish(environment.kafka, topic, wanted)
+    return await once(environment, FULL, Task(environment.kafka, topic, "", wanted.events, before=wanted.known), name)
 
 
 def ratio(figures: dict[int, Figures]) -> float:

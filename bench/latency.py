@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.feed import Feed
 from bench.measure import ROOT, BenchError
-from bench.throughput import Stage
+from bench.throughput import Environment
 from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.inbox import Inbox, Mail
 from worker.roles import Role
@@ -45,13 +45,13 @@ class Delays(NamedTuple):
     most: float
 
 
-async def run(stage: Stage, seconds: int) -> dict[int, tuple[Delays, Delays]]:
+async def run(environment: Environment, seconds: int) -> dict[int, tuple[Delays, Delays]]:
     """Return, per rate, how long alerts and mails took."""
     found = {}
     for rate in RATES:
-        found[rate] = alerts, mails = await _at(stage, rate, seconds)
+        found[rate] = alerts, mails = await _at(environment, rate, seconds)
         for what, delays in (("alert", alerts), ("mail", mails)):
-            stage.say(
+            environment.say(
                 f"{rate:,}/s, response to {what}: p50 {delays.p50:.0f}, p99 {delays.p99:.0f}, "
                 f"at most {delays.most:.0f} ms, of {delays.n:,}"
             )
@@ -100,15 +100,15 @@ class Watch:
         )
 
 
-async def _at(stage: Stage, rate: int, seconds: int) -> tuple[Delays, Delays]:
+async def _at(environment: Environment, rate: int, seconds: int) -> tuple[Delays, Delays]:
     """Publish at a rate, and wait for every alert and mail. Raise BenchError if they do not come."""
     name = f"latency-{rate}"
     responses = list(Feed(rate * (seconds + _WARM_UP_SECONDS)).responses())
     expected = sum(json.loads(value)["score"] <= DETRACTOR for _, value in responses)
     watch = Watch(expected)
-    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
-    producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
-    async with Inbox(on_mail=watch.mailed) as inbox, worker(stage.kafka, inbox, name), consumer, producer:
+    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=environment.kafka, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=environment.kafka)
+    async with Inbox(on_mail=watch.mailed) as inbox, worker(environment.kafka, inbox, name), consumer, producer:
         reading = asyncio.create_task(watch.read(consumer))
         await publish(producer, f"{name}.responses", list(enumerate(responses)), rate, watch.sent)
         try:

@@ -57,12 +57,12 @@ async def run(contender: str, command: Sequence[str], task: Task, data: Path) ->
 
 
 @asynccontextmanager
-async def started(command: Sequence[str], task: Task, folder: Path, **environment: str) -> AsyncIterator[Process]:
+async def started(command: Sequence[str], task: Task, folder: Path, **variables: str) -> AsyncIterator[Process]:
     """Start a contender; it is gone at the end."""
     process = await asyncio.create_subprocess_exec(
         # Whatever becomes of the bench, the contender goes with it.
         *dying_with_parent(*command),
-        env={**os.environ, "PYTHONPATH": str(ROOT), **task.environment(), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **task.environment(), **variables},
         cwd=folder,  # Faust makes a directory where it is
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

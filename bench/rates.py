@@ -1,4 +1,4 @@
-"""What a response costs at the rates that people have: CPU of each process, and how long alerts and mails take."""
+"""What a response costs at ordinary rates: the CPU of each process, and how long alerts and mails take."""
 
 import asyncio
 import json
@@ -14,54 +14,60 @@ from bench.contenders.task import Task
 from bench.feed import Feed
 from bench.latency import DETRACTOR, LAST_SECONDS, Delays, Numbered, Watch, delays_of
 from bench.measure import BenchError
-from bench.throughput import CONTENDERS, QUIX, REDUCED, Contender, Stage
+from bench.throughput import CONTENDERS, QUIX, REDUCED, Contender, Environment
 from worker.embedded.inbox import Inbox
 
+#: The rates, in responses per second.
 RATES = (10, 100, 500)
-#: Those with the reduced job that a rate is tried on.
+#: The contenders with the reduced job that are measured at each rate.
 _KEYS = ("faust_reduced", "quix", "aiokafka", "reduced")
+#: How long responses come before the measurement begins, in seconds.
 _WARM_UP_SECONDS = 5
 #: How long the first response may take, from the start of its contender on, in seconds.
 _READY_SECONDS = 90.0
-#: More than a contender is ever given: it does not end by itself.
+#: A number of responses that no contender ever gets. So none ends by itself.
 _NEVER = 10_000_000
 #: How long an idle worker settles before it is measured, in seconds.
 _SETTLE_SECONDS = 5
 
 
 class Cost(NamedTuple):
-    """What the reduced job took at a rate: CPU of its process for each response, in ms, and how long alerts took."""
+    """What the reduced job took at a rate."""
 
+    #: The CPU of its process for each response, in ms.
     cpu_ms: float
+    #: How long alerts took.
     alerts: Delays
 
 
 class Full(NamedTuple):
-    """What the full job took at a rate, with a mail for each detractor.
+    """What the full job took at a rate, with a mail for each detractor."""
 
-    `process_ms`: CPU of that role's process for each response; `notify_ms`: of the other one's for each mail;
-    `broker`: the share of a core that Kafka took.
-    """
-
+    #: The CPU of the role `process` for each response, in ms.
     process_ms: float
+    #: The CPU of the role `notify` for each mail, in ms.
     notify_ms: float
+    #: The share of a core that Kafka took.
     broker: float
     alerts: Delays
     mails: Delays
 
 
-async def run(stage: Stage, broker: int, seconds: int) -> dict[str, float]:
-    """Measure for `seconds` at each rate, and an idle worker; print tables. `broker`: its process id."""
-    idle = await _idle(stage, seconds)
-    stage.say(f"idle, all roles in one process: {idle:.2%} of a core")
-    full = {rate: await _full(stage, broker, rate, seconds) for rate in RATES}
+async def run(environment: Environment, broker: int, seconds: int) -> dict[str, float]:
+    """Measure an idle worker, and each rate, for `seconds` each. Print tables, and return the figures by their names.
+
+    `broker`: the process id of the broker.
+    """
+    idle = await _idle(environment, seconds)
+    environment.say(f"idle, all roles in one process: {idle:.2%} of a core")
+    full = {rate: await _full(environment, broker, rate, seconds) for rate in RATES}
     reduced: dict[int, dict[str, Cost]] = {rate: {} for rate in RATES}
     contenders = {contender.key: contender for contender in CONTENDERS}
     for rate in RATES:
         for key in _KEYS:
-            if contenders[key].needs_more and key not in stage.others:
+            if contenders[key].needs_more and key not in environment.others:
                 continue
-            reduced[rate][key] = await _reduced(stage, contenders[key], rate, seconds)
+            reduced[rate][key] = await _reduced(environment, contenders[key], rate, seconds)
     print(_full_table(full))
     print(_reduced_table(reduced))
     found = {f"process_ms_{rate}": full[rate].process_ms for rate in RATES}
@@ -77,7 +83,7 @@ async def run(stage: Stage, broker: int, seconds: int) -> dict[str, float]:
 
 
 def _cpu(pid: int) -> float:
-    """Return the seconds of CPU that a process has taken so far, all of its threads."""
+    """Return the seconds of CPU that all threads of a process have taken so far."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
@@ -93,26 +99,26 @@ def _detractors(responses: Sequence[Numbered]) -> int:
     return sum(json.loads(value)["score"] <= DETRACTOR for _, (_, value) in responses)
 
 
-async def _idle(stage: Stage, seconds: int) -> float:
+async def _idle(environment: Environment, seconds: int) -> float:
     """Return the share of a core that a worker of all roles takes while nothing comes."""
-    async with Inbox() as inbox, latency.worker(stage.kafka, inbox, "rates-idle", ("all",)) as pids:
+    async with Inbox() as inbox, latency.worker(environment.kafka, inbox, "rates-idle", ("all",)) as pids:
         await asyncio.sleep(_SETTLE_SECONDS)
         before, began = _cpu(pids["all"]), time.monotonic()
         await asyncio.sleep(seconds)
         return (_cpu(pids["all"]) - before) / (time.monotonic() - began)
 
 
-async def _full(stage: Stage, broker: int, rate: int, seconds: int) -> Full:
-    """Publish at a rate to a worker of each role. Raise BenchError if an alert or a mail does not come."""
+async def _full(environment: Environment, broker: int, rate: int, seconds: int) -> Full:
+    """Publish at a rate to two workers, one for each role. Raise BenchError if an alert or a mail does not come."""
     name = f"rates-{rate}"
     warm_up, responses = _numbered(rate, seconds)
     expected = _detractors([*warm_up, *responses])
     watch = Watch(expected)
-    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
-    producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
+    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=environment.kafka, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=environment.kafka)
     async with (
         Inbox(on_mail=watch.mailed) as inbox,
-        latency.worker(stage.kafka, inbox, name) as roles,
+        latency.worker(environment.kafka, inbox, name) as roles,
         consumer,
         producer,
     ):
@@ -128,8 +134,8 @@ async def _full(stage: Stage, broker: int, rate: int, seconds: int) -> Full:
                 await watch.alerted.wait()
                 await inbox.wait_for(expected)
         except TimeoutError:
-            came = f"{len(watch.alerts)} and {inbox.accepted} mails came"
-            raise BenchError(f"{expected} alerts expected at {rate}/s, {came}") from None
+            came = f"{len(watch.alerts)} alerts and {inbox.accepted} mails came"
+            raise BenchError(f"{expected} alerts and as many mails expected at {rate}/s, {came}") from None
         finally:
             reading.cancel()
     alerts, mails = watch.delays(len(warm_up))
@@ -140,7 +146,7 @@ async def _full(stage: Stage, broker: int, rate: int, seconds: int) -> Full:
         alerts,
         mails,
     )
-    stage.say(
+    environment.say(
         f"{rate:,}/s, full job: {found.process_ms:.2f} ms CPU per response, {found.notify_ms:.2f} per mail, broker "
         f"{found.broker:.2f} of a core; alerts p50 {alerts.p50:.0f}, p99 {alerts.p99:.0f}; mails p50 {mails.p50:.0f}, "
         f"p99 {mails.p99:.0f} ms"
@@ -164,13 +170,13 @@ class _Alerted:
         """Note alerts until cancelled."""
         async for record in consumer:
             alert = json.loads(record.value)
-            # What Faust sends is JSON once more.
+            # Faust encodes the alert as JSON a second time.
             alert = json.loads(alert) if isinstance(alert, str) else alert
             self.alerts.setdefault(alert["id"], time.time())
             self._one_more.set()
 
     async def until(self, count: int, seconds: float) -> None:
-        """Wait for so many alerts. Raise BenchError if they take longer."""
+        """Wait until there are `count` alerts. Raise BenchError if this takes more than `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 while len(self.alerts) < count:
@@ -180,21 +186,22 @@ class _Alerted:
             raise BenchError(f"{count} alerts expected, {len(self.alerts)} came") from None
 
 
-async def _reduced(stage: Stage, contender: Contender, rate: int, seconds: int) -> Cost:
+async def _reduced(environment: Environment, contender: Contender, rate: int, seconds: int) -> Cost:
     """Publish at a rate to a contender with the reduced job. Raise BenchError if it fails."""
     name = f"{contender.name.replace('_', '-')}-at-{rate}"
-    task = Task(stage.kafka, f"{name}.source", name, _NEVER)
-    await feed.create(stage.kafka, task.partitions, task.topic, f"{name}.alerts")
-    command = stage.others.get(contender.key) or measure.module(contender.name)
+    task = Task(environment.kafka, f"{name}.source", name, _NEVER)
+    await feed.create(environment.kafka, task.partitions, task.topic, f"{name}.alerts")
+    command = environment.others.get(contender.key) or measure.module(contender.name)
     warm_up, responses = _numbered(rate, seconds)
     first = next(each for each in responses if json.loads(each[1][1])["score"] <= DETRACTOR)
     alerted = _Alerted()
-    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=stage.kafka, auto_offset_reset="earliest")
-    producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
-    async with consumer, producer, measure.started(command, task, stage.data) as process:
+    consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=environment.kafka, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(bootstrap_servers=environment.kafka)
+    async with consumer, producer, measure.started(command, task, environment.data) as process:
         reading = asyncio.create_task(alerted.read(consumer))
         try:
-            # Its alert says that the contender is ready. It comes once more below, where its alert is not counted.
+            # The alert about this response shows that the contender is ready. The same response comes again below, and
+            # its alert is not counted there.
             await latency.publish(producer, task.topic, [(_NEVER, first[1])], rate, alerted.sent)
             await alerted.until(1, _READY_SECONDS)
             await latency.publish(producer, task.topic, warm_up, rate, alerted.sent)
@@ -208,7 +215,7 @@ async def _reduced(stage: Stage, contender: Contender, rate: int, seconds: int) 
     found = Cost(
         took / len(responses) * 1e3, delays_of([alerted.alerts[each] - alerted.responses[each] for each in counted])
     )
-    stage.say(
+    environment.say(
         f"{rate:,}/s, {contender.title}: {found.cpu_ms:.2f} ms CPU per response; alerts p50 {found.alerts.p50:.0f}, "
         f"p99 {found.alerts.p99:.0f} ms"
     )
@@ -216,7 +223,7 @@ async def _reduced(stage: Stage, contender: Contender, rate: int, seconds: int) 
 
 
 def _full_table(found: Mapping[int, Full]) -> str:
-    """Return what the full job takes, in Markdown; of the delays, p50 and p99."""
+    """Return a table of what the full job takes, in Markdown. Of the delays, it gives p50 and p99."""
     lines = [
         "| responses/s | process, ms/response | notify, ms/mail | broker, cores | ms to the alert | ms to the mail |",
         "|---|---|---|---|---|---|",
@@ -230,7 +237,7 @@ def _full_table(found: Mapping[int, Full]) -> str:
 
 
 def _reduced_table(found: Mapping[int, Mapping[str, Cost]]) -> str:
-    """Return what the reduced job takes, in Markdown: CPU for each response, and how long alerts take."""
+    """Return a table of what the reduced job takes, in Markdown: CPU per response, and how long alerts take."""
     titles = {contender.key: contender.title for contender in CONTENDERS}
     keys = [key for key in _KEYS if key in next(iter(found.values()))]
     lines = [

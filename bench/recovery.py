@@ -9,7 +9,7 @@ from bench.contenders.start import STAYS
 from bench.contenders.store import WHICH
 from bench.contenders.task import Task
 from bench.feed import Feed
-from bench.throughput import FULL, QUIX, Stage
+from bench.throughput import FULL, QUIX, Environment
 
 _TOPIC = "recovery.responses"
 _NAME = "recovery"
@@ -22,34 +22,34 @@ class Ready(NamedTuple):
     mb: float
 
 
-async def run(stage: Stage, customers: int) -> dict[str, Ready]:
+async def run(environment: Environment, customers: int) -> dict[str, Ready]:
     """Fill the tables; then start after a clean stop, with everything local gone, and after SIGKILL."""
-    await feed.publish(stage.kafka, _TOPIC, Feed(customers, customers=customers, known=customers))
-    task = Task(stage.kafka, _TOPIC, _NAME, customers)
-    figures = await measure.run(FULL.name, measure.module(FULL.name), task, stage.data)
-    stage.say(f"{customers:,} customers counted in {figures.seconds:.0f} s")
+    await feed.publish(environment.kafka, _TOPIC, Feed(customers, customers=customers, known=customers))
+    task = Task(environment.kafka, _TOPIC, _NAME, customers)
+    figures = await measure.run(FULL.name, measure.module(FULL.name), task, environment.data)
+    environment.say(f"{customers:,} customers counted in {figures.seconds:.0f} s")
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         found = {
-            "clean": await _started(stage, task, Path(one)),
-            "wiped": await _started(stage, task, Path(other), TMPDIR=other),
+            "clean": await _started(environment, task, Path(one)),
+            "wiped": await _started(environment, task, Path(other), TMPDIR=other),
         }
         await _killed(task, Path(one))
-        found["killed"] = await _started(stage, task, Path(one))
+        found["killed"] = await _started(environment, task, Path(one))
     return found
 
 
-async def stores(stage: Stage, customers: int) -> dict[str, float]:
+async def stores(environment: Environment, customers: int) -> dict[str, float]:
     """Return the MB that this many rows take in a dictionary and in RocksDB; empty if RocksDB is not installed."""
     found: dict[str, float] = {}
-    if QUIX.key in stage.others:
-        python, *_ = stage.others[QUIX.key]
-        task = Task(stage.kafka, _TOPIC, _NAME, customers)
+    if QUIX.key in environment.others:
+        python, *_ = environment.others[QUIX.key]
+        task = Task(environment.kafka, _TOPIC, _NAME, customers)
         for which in ("memory", "rocksdb"):
             with tempfile.TemporaryDirectory() as folder:
                 command = measure.module("store", python)
                 async with measure.started(command, task, Path(folder), **{WHICH: which}) as process:
                     said = await measure.heard("store", process)
-            stage.say(
+            environment.say(
                 f"{customers:,} rows in {which}: {said['mb']:.0f} MB, {said['disk_mb']:.0f} MB on disk, "
                 f"{said['change_us']:.1f} µs to read and write one, open after {1000 * said['reopen_seconds']:.0f} ms"
             )
@@ -57,11 +57,11 @@ async def stores(stage: Stage, customers: int) -> dict[str, float]:
     return found
 
 
-async def _started(stage: Stage, task: Task, folder: Path, **environment: str) -> Ready:
-    async with measure.started(measure.module("start"), task, folder, **environment) as process:
+async def _started(environment: Environment, task: Task, folder: Path, **variables: str) -> Ready:
+    async with measure.started(measure.module("start"), task, folder, **variables) as process:
         said = await measure.heard("start", process)
     ready = Ready(said["ready_seconds"], said["memory_mb"])
-    stage.say(f"ready after {ready.seconds:.1f} s, with {ready.mb:.0f} MB")
+    environment.say(f"ready after {ready.seconds:.1f} s, with {ready.mb:.0f} MB")
     return ready
 
 

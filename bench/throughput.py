@@ -1,4 +1,4 @@
-"""Events per second and CPU per event: the worker's full job, and the peers' job here and elsewhere."""
+"""Events per second and CPU per event: of the worker's full job, and of the reduced job in the worker and in others."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +14,19 @@ _SOURCE = "bench.responses"
 
 
 class Contender(NamedTuple):
-    """`key`: in the JSON; `name`: its module; `topics`: which must be there before it starts.
+    """A program that is measured."""
 
-    `share`: of the topic's events that it reads, since a slow one needs no more to be measured. `needs_more`: than this
-    Python, so that it is left out where that is missing.
-    """
-
+    #: Its key in the JSON.
     key: str
+    #: The name of its module.
     name: str
+    #: Its name in the tables.
     title: str
+    #: The share of the topic's events that it reads. A slow contender reads only a part of them.
     share: float = 1.0
+    #: The topics that must exist before it starts.
     topics: Sequence[str] = ("alerts",)
+    #: Whether it needs more than this Python. It is left out if that is missing.
     needs_more: bool = False
 
 
@@ -44,38 +46,42 @@ CONTENDERS = (
 )
 
 
-class Stage(NamedTuple):
-    """A broker and where it keeps its topics; `others`: the commands of contenders that need more than this Python."""
+class Environment(NamedTuple):
+    """What every measurement needs."""
 
+    #: The broker's address, as `host:port`.
     kafka: str
+    #: The directory in which the broker keeps its topics.
     data: Path
+    #: The commands of the contenders that need more than this Python, by the key of the contender.
     others: Mapping[str, Sequence[str]]
+    #: Prints a line about what was measured.
     say: Callable[[str], None]
 
 
-async def run(stage: Stage, events: int, runs: int) -> dict[str, list[Figures]]:
+async def run(environment: Environment, events: int, runs: int) -> dict[str, list[Figures]]:
     """Measure each contender `runs` times on the same topic, one after the other."""
-    took = await feed.publish(stage.kafka, _SOURCE, feed.Feed(events))
-    stage.say(f"published {events:,} responses in {took:.1f} s")
+    took = await feed.publish(environment.kafka, _SOURCE, feed.Feed(events))
+    environment.say(f"published {events:,} responses in {took:.1f} s")
     found: dict[str, list[Figures]] = {}
     for number in range(runs):
         for contender in CONTENDERS:
-            if contender.needs_more and contender.key not in stage.others:
+            if contender.needs_more and contender.key not in environment.others:
                 continue
-            figures = await once(stage, contender, Task(stage.kafka, _SOURCE, "", events), f"{number}")
+            figures = await once(environment, contender, Task(environment.kafka, _SOURCE, "", events), f"{number}")
             found.setdefault(contender.key, []).append(figures)
     return found
 
 
-async def once(stage: Stage, contender: Contender, task: Task, suffix: str) -> Figures:
+async def once(environment: Environment, contender: Contender, task: Task, suffix: str) -> Figures:
     """Measure a contender once, under names of its own."""
     name = f"{contender.name.replace('_', '-')}-{suffix}"
     if contender.topics:
-        await feed.create(stage.kafka, task.partitions, *(f"{name}.{topic}" for topic in contender.topics))
+        await feed.create(environment.kafka, task.partitions, *(f"{name}.{topic}" for topic in contender.topics))
     task = task._replace(name=name, events=round(task.events * contender.share))
-    command = stage.others.get(contender.key) or measure.module(contender.name)
-    figures = await measure.run(contender.name, command, task, stage.data)
-    stage.say(
+    command = environment.others.get(contender.key) or measure.module(contender.name)
+    figures = await measure.run(contender.name, command, task, environment.data)
+    environment.say(
         f"{contender.title}: {figures.eps:,.0f} events/s, {figures.cpu_us:.1f} µs CPU per event, "
         f"{figures.peak_mb:.0f} MB at most, {figures.log_bytes:.0f} changelog bytes per event"
     )
@@ -88,7 +94,10 @@ def median(figures: Sequence[Figures]) -> Figures:
 
 
 def table(medians: Mapping[str, Figures]) -> str:
-    """Return what each contender took, in Markdown, and how many times the worker's full job that is."""
+    """Return a table of what each contender took, in Markdown.
+
+    It also says how many times as much CPU a contender took as the worker's full job.
+    """
     lines = [
         "| | events/s | CPU µs/event | of the full job | peak MB | changelog bytes/event |",
         "|---|---|---|---|---|---|",
