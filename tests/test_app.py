@@ -165,7 +165,7 @@ async def test_that_something_was_cancelled_is_an_error_when_nobody_asked_for_a_
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(None, "could not stop in order: CancelledError"), (GONE, "the topic is gone")],
+    [(None, "could not stop in an orderly way: CancelledError"), (GONE, "the topic is gone")],
     ids=["asked", "failed"],
 )
 async def test_a_stop_that_ends_in_a_cancellation_does_not_hide_why_it_stopped(

@@ -29,18 +29,18 @@ S = TypeVar("S")
 _STOP_SECONDS = 25.0
 #: How long a stop may take after a fatal error, in seconds.
 _FATAL_STOP_SECONDS = 3.0
-#: The further time after which a thread ends the process, in seconds, if the event loop itself is blocked.
+#: If the event loop itself is blocked, a thread ends the process this much later than that, in seconds.
 _BLOCKED_SECONDS = 1.0
-#: Signals that come within so many seconds are one: `timeout`, `make` or a container's init passes on to the worker
-#: what the whole process group has got, and nobody has asked twice.
+#: A signal that comes within this time after the first one, in seconds, counts as the same request. `timeout`, `make`
+#: and a container's init pass a signal on to the worker even if the whole process group has already got it.
 _ONE_SIGNAL_SECONDS = 1.0
 #: How long remaining threads and tasks may run once the worker has stopped, in seconds.
 _LEFT_OVER_SECONDS = 3.0
 _BUG = "stopped by a bug in the worker: please report this line; what is not committed will be read again"
 
 #: The thresholds of Python's garbage collector. With Python's own (700, 10, 10), every second batch would cause a
-#: collection of all objects. With a first one above 10,000, a collection of the young objects takes longer than several
-#: mails.
+#: collection of all objects. With a first one above 10,000, a collection of the young objects would take longer than
+#: the sending of several mails.
 _COLLECT_AFTER = (10_000, 20, 10)
 
 
@@ -63,7 +63,10 @@ class Worker:
         return bool(services) and all(service.ready for service in services)
 
     def of(self, kind: type[S]) -> dict[str, S]:
-        """Return the service of this kind of each role that has one, by role; of several, the last one that starts."""
+        """Return the services of this kind, by role. A role without one is left out.
+
+        If a role has several of them, the one that starts last is returned.
+        """
         return {
             role: service
             for role, services in self.services.items()
@@ -163,7 +166,7 @@ async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
     # Faust's stop may also end in a CancelledError, which must not look like the end of a requested stop.
     error = asyncio.CancelledError() if stopping.cancelled() else stopping.exception()
     if error is not None:
-        raise StopTimedOut(why or f"could not stop in order: {type(error).__name__}") from error
+        raise StopTimedOut(why or f"could not stop in an orderly way: {type(error).__name__}") from error
 
 
 async def _stop_all(worker: Worker) -> None:
@@ -199,16 +202,16 @@ async def _run(settings: Settings, role: Role) -> int:
     loop, on_signal = asyncio.get_running_loop(), stopping_by_signal(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    serving = asyncio.create_task(_serve(settings, role, started, stop))
+    work = asyncio.create_task(_serve(settings, role, started, stop))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     # The stop itself has a shorter limit. This one also includes what comes before and after the stop.
     end_within(_STOP_SECONDS + 2 * _BLOCKED_SECONDS, 1, f"could not stop within {_STOP_SECONDS:.0f} s")
     if not started.is_set():
-        serving.cancel()
+        work.cancel()
     try:
-        await serving
+        await work
     except asyncio.CancelledError:
         if started.is_set() or not stop.is_set():
             log.critical("stopped: a task was cancelled, although nobody asked for a stop")
@@ -246,7 +249,10 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
 
 
 def stopping_by_signal(stop: asyncio.Event) -> Callable[[], None]:
-    """Return what each signal calls: the first one asks for a stop in order, a second one ends the process at once."""
+    """Return the function that each signal calls. The first signal asks for an orderly stop.
+
+    A later one ends the process at once, unless it belongs to the same request (`_ONE_SIGNAL_SECONDS`).
+    """
     asked_at: float | None = None
 
     def on_signal() -> None:

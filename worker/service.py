@@ -62,7 +62,7 @@ class Background:
     """A service that runs a coroutine from its start to its stop. An error of the coroutine is its failure."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], end: Callable[[], None] | None = None) -> None:
-        """`end` is called at the stop, before the coroutine is cancelled, and lets it end by itself."""
+        """`work` makes the coroutine. `end` is called at the stop: it asks the coroutine to end by itself."""
         self._work = work
         self._end = end
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class Background:
         self._task.add_done_callback(self._failure.keep_of)
 
     async def stop(self) -> None:
-        """Let the coroutine end by itself if it can, then cancel it, and wait until it has ended."""
+        """Give the coroutine some time to end by itself if there is an `end`. Then cancel it, and wait for its end."""
         if self._task is None:
             return
         if self._end is not None:

@@ -176,7 +176,7 @@ def test_mails_that_the_server_is_slow_to_accept_leave_room_for_others_but_not_w
     assert dispatcher.take_due(30 * SECOND) == [ref(3)]
     dispatcher.note_begun(ref(3), 30 * SECOND)
     assert dispatcher.take_due(MINUTE) == []
-    dispatcher.note_answered(ref(1))
+    dispatcher.note_attempt_end(ref(1))
     settle(dispatcher, 1)
     assert dispatcher.take_due(MINUTE) == [ref(4)]
 
@@ -190,9 +190,9 @@ def test_there_is_one_warning_a_minute_about_slow_mails() -> None:
     assert dispatcher.slow_to_warn_of(30 * SECOND) == Slow(2, 30 * SECOND)
     assert dispatcher.slow_to_warn_of(40 * SECOND) is None
     assert dispatcher.next_at(40 * SECOND) == 90 * SECOND
-    dispatcher.note_answered(ref(1))
+    dispatcher.note_attempt_end(ref(1))
     assert dispatcher.slow_to_warn_of(90 * SECOND) == Slow(1, 90 * SECOND)
-    dispatcher.note_answered(ref(2))
+    dispatcher.note_attempt_end(ref(2))
     assert (dispatcher.slow_to_warn_of(200 * SECOND), dispatcher.next_at(200 * SECOND)) == (None, None)
 
 

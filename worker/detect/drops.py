@@ -10,10 +10,11 @@ ratio, which keeps the martingale.
 
 The baseline is only an estimate, and an estimate that is too high by chance looks like a drop later. Therefore it is
 first drawn towards the parent's baseline, the more so the more alike the siblings are, and then lowered by a part of
-its standard error (bench/detector.py measures what follows from that). In addition to R there is a CUSUM of the same
-ratios (Page (1954), "Continuous inspection schemes", Biometrika 41). It says when a drop of that size may have begun:
-when the CUSUM was last zero. Answers that came after the last zero of the smallest drop's CUSUM are pending: they are
-not part of the baseline, and join it at the next zero.
+its standard error (bench/detector.py measures how many false alarms remain).
+
+In addition to R there is a CUSUM of the same ratios (Page (1954), "Continuous inspection schemes", Biometrika 41). It
+says when a drop of that size may have begun: when the CUSUM was last zero. Answers that came after the last zero of the
+smallest drop's CUSUM are pending: they are not part of the baseline, and join it at the next zero.
 """
 
 from collections.abc import Callable
@@ -35,7 +36,8 @@ DROPS = (10, 20, 30)
 _SMALLEST = 0
 #: The mean number of answers after which a drop that goes on is taken to be over by mistake.
 _FALSE_END = 20_000
-#: A baseline needs this many answers, its own and those that its parent's are worth, and this many of its own.
+#: A baseline needs this many answers if those that the parent's baseline is worth are included (`Prior.weight`), and
+#: this many of its own.
 _FEWEST, _FEWEST_OWN = 200, 50
 #: A baseline of more answers than this is scaled down to this number, so that it forgets old answers.
 _MOST = 5_000
@@ -202,10 +204,10 @@ def dropped(shares: Classes, points: float) -> Classes:
 def log_ratios(shares: Classes, classes: Classes) -> list[float]:
     """Return the natural logarithm of a group's likelihood ratio for each of DROPS.
 
-    `shares`: without a drop; `classes`: the group's numbers of promoters, passives and detractors.
+    `shares`: the shares that are expected without a drop; `classes`: the group's numbers.
     """
     return [
-        sum(n * log(after / now) for n, after, now in zip(classes, dropped(shares, points), shares, strict=True) if n)
+        sum(n * log(new / old) for n, new, old in zip(classes, dropped(shares, points), shares, strict=True) if n)
         for points in DROPS
     ]
 

@@ -1,8 +1,8 @@
 """Java's ahead-of-time cache of Kafka's classes: with it, Kafka starts in half the time.
 
-Java 25 and later write such a cache at the end of a run, for later runs (JEP 514). `worker.embedded.prepare` has it
-written; the cache lies beside the jars, and belongs to one Java, one set of jars and one set of options. Java checks
-that it fits, and starts without it if it does not.
+Java 25 and later can write such a cache at the end of a run, for later runs (JEP 514). `worker.embedded.prepare` lets
+Java do so. The cache lies beside the jars, and fits one Java version, one set of jars and one set of options. Java
+checks at each start that the cache fits, and starts without it otherwise.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def cache_file(java: Path, jars: str, options: Sequence[str]) -> Path | None:
     The file need not exist.
     """
     try:
-        # `bin/java` may be a link; the file `release` says which Java lies around it.
+        # `bin/java` may be a link. The file `release`, one folder above `bin`, says which Java this is.
         release = (java.resolve().parents[1] / "release").read_text(encoding="utf-8")
     except OSError:
         return None

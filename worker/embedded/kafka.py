@@ -36,14 +36,16 @@ PROBE_TIMEOUT_S = 5.0
 PORT_ATTEMPTS = 5
 LOG_TAIL_LINES = 25
 
-# Below the range that Linux and macOS take outgoing connections from: a port of that range may be gone when a broker
-# wants it back after a restart, or be taken by a client that, retrying, connects to itself.
+# These ports are below the range from which Linux and macOS take the ports of outgoing connections. A port of that
+# range may be in use when a broker needs it again after a restart, even by a client that tries to reach the broker and
+# connects to itself.
 PORTS = range(20_000, 32_768)
 
-# A cluster that is never joined by another needs no identifier of its own.
+# All clusters have the same id, since no broker ever joins another cluster.
 CLUSTER_ID = "ZGV0cmFjdG9yLXdvcmtlcg"
 
-# The first compiler only and the plainest collector: ready in half the time, a third of the memory.
+# Only the first compiler and the simplest garbage collector are used. Kafka is then ready in half the time, and takes a
+# third of the memory.
 JVM_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xmx512m")
 
 SETTINGS = """\
@@ -74,12 +76,11 @@ group.min.session.timeout.ms=1000
 
 @dataclass(frozen=True)
 class Node:
-    """A broker's number, and the controllers' ports of all brokers of its cluster by their numbers.
-
-    Alone, it chooses its controller's port anew at each start.
-    """
+    """A broker's place in its cluster."""
 
     number: int = 1
+    #: The port of each broker's controller, by the number of the broker. If this is empty, the broker is a cluster of
+    #: its own, and chooses its controller's port anew at each start.
     controllers: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -88,17 +89,21 @@ class PortTakenError(EmbeddedError):
 
 
 class EmbeddedKafka:
-    """One broker, started and stopped from the event loop; also an async context manager.
+    """One broker, which is started and stopped from the event loop. It is also an async context manager.
 
-    It is a cluster of its own unless `node` says otherwise.
+    The broker ends when the thread that called `start` ends. On Linux this holds even if SIGKILL ends that thread's
+    process. Ctrl-C in the terminal does not reach the broker.
 
-    `progress` gets one line for people per step. `port` is where the broker listens (default: a free one, kept over a
-    restart); `advertised_port` is the one it tells its clients, for a proxy in between. With `secured` it listens for
-    TLS and logins as well, on ports of their own. A `data_dir` that is given is kept and used again; without one a
-    temporary directory is, until `stop`. `java_options` are given to Java for this broker, instead of those that make
-    it use its cache of Kafka's classes. With `creates_topics`, which is Kafka's default, a question about a missing
-    topic creates it. The broker dies with the thread that called `start`, on Linux also if that ends by SIGKILL, and
-    does not hear the terminal's Ctrl-C.
+    - `progress` is called with one line of text for each step.
+    - `port` is where the broker listens. By default it is a free port, which stays the same after a restart.
+    - `advertised_port` is the port that the broker tells its clients, for a proxy in between.
+    - With `secured` the broker also listens for TLS and logins, on ports of their own.
+    - A `data_dir` that is given is kept, and used again. Without one, a temporary directory is used until `stop`.
+    - `node` says which cluster the broker belongs to. Without it, the broker is a cluster of its own.
+    - `java_options` are given to Java for this broker. They replace the options by which Java uses its cache of Kafka's
+      classes.
+    - With `creates_topics`, a request for the metadata of a missing topic creates the topic. This is Kafka's default,
+      but not the default here.
     """
 
     def __init__(
@@ -128,7 +133,7 @@ class EmbeddedKafka:
 
     @property
     def port(self) -> int:
-        """The port the broker listens on. Raises EmbeddedError before it is known."""
+        """The port that the broker listens on. Raise EmbeddedError while it is not known."""
         if self._port is None:
             raise EmbeddedError("the embedded Kafka was not started")
         return self._port
@@ -139,9 +144,9 @@ class EmbeddedKafka:
         return f"{HOST}:{self._advertised_port or self.port}"
 
     def secured_servers(self, protocol: str) -> str:
-        """Where clients of a protocol of `secured.PROTOCOLS` connect: `host:port`.
+        """Return where clients of a protocol connect, as `host:port`. `protocol`: one of `secured.PROTOCOLS`.
 
-        Raises EmbeddedError if there is no such listener, or not yet.
+        Raise EmbeddedError if there is no such listener, or if it does not exist yet.
         """
         if protocol not in self._secured_ports:
             raise EmbeddedError(f"the embedded Kafka has no listener for {protocol}")
@@ -149,13 +154,13 @@ class EmbeddedKafka:
 
     @property
     def pid(self) -> int:
-        """The broker's process id. Raises EmbeddedError if it does not run."""
+        """The broker's process id. Raise EmbeddedError if the broker does not run."""
         if self._process is None or self._process.returncode is not None:
             raise EmbeddedError("the embedded Kafka does not run")
         return self._process.pid
 
     def last_words(self) -> str | None:
-        """Return how the broker ended and what it logged last, if it has ended by itself since `start`."""
+        """Return how the broker ended, and what it logged last. Return None unless it has ended by itself."""
         if self._process is None or self._process.returncode is None:
             return None
         return f"Kafka ended with exit code {self._process.returncode}:\n{self._log_tail()}"
@@ -170,9 +175,9 @@ class EmbeddedKafka:
         await self.stop()
 
     async def start(self) -> None:
-        """Start the broker and wait until it answers; the first time on a machine its jars are downloaded.
+        """Start the broker, and wait until it answers. The first start on a machine downloads Kafka's jars.
 
-        Raises EmbeddedError, with the end of the broker's log, if it does not come up within START_TIMEOUT_S.
+        Raise EmbeddedError, with the end of the broker's log, if it is not ready within START_TIMEOUT_S.
         """
         if self._process is not None and self._process.returncode is None:
             raise EmbeddedError("the embedded Kafka runs already")
@@ -180,13 +185,13 @@ class EmbeddedKafka:
         java = await asyncio.to_thread(find_java)
         if self._data_dir is None:
             self._data_dir = Path(tempfile.mkdtemp(prefix="detractor-worker-kafka-"))
-        # Native libraries are unpacked where the data is, so that they go with it.
+        # Java unpacks native libraries beside the data, so that they are removed together with it.
         scratch = self._data_dir / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
-        cached = cache_options(java, jars, JVM_OPTIONS)
-        tool = [str(java), *JVM_OPTIONS, *cached, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
-        own = cached if self._java_options is None else self._java_options
-        broker = [str(java), *JVM_OPTIONS, *own, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
+        using_cache = cache_options(java, jars, JVM_OPTIONS)
+        tool = [str(java), *JVM_OPTIONS, *using_cache, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
+        extra = using_cache if self._java_options is None else self._java_options
+        broker = [str(java), *JVM_OPTIONS, *extra, f"-Djava.io.tmpdir={scratch}", "-cp", jars]
         try:
             await self._come_up(tool, broker)
         except BaseException:
@@ -194,24 +199,24 @@ class EmbeddedKafka:
             raise
 
     async def stop(self) -> None:
-        """End the broker, with SIGKILL if it does not obey, and remove its data unless the directory was given."""
+        """End the broker, by SIGKILL if SIGTERM is not enough. Remove its data, unless `data_dir` was given."""
         await self._end()
         if self._data_dir is not None and not self._keep_data:
             await asyncio.to_thread(shutil.rmtree, self._data_dir, ignore_errors=True)
             self._data_dir = None
 
     async def ended(self) -> None:
-        """Wait until the broker has ended by itself, or by a signal from elsewhere. Raises EmbeddedError like `pid`."""
+        """Wait until the broker has ended, by itself or by a signal. Raise EmbeddedError if it was not started."""
         if self._process is None:
             raise EmbeddedError("the embedded Kafka does not run")
         await self._process.wait()
 
     async def kill(self) -> None:
-        """End the broker as a crash does, with SIGKILL; data and port stay for `restart`."""
+        """End the broker by SIGKILL, as in a crash. Its data and its port stay for `restart`."""
         await self._end(signal.SIGKILL)
 
     async def restart(self) -> None:
-        """Stop the broker if it runs, and start it on the same data and port. Raises EmbeddedError like `start`."""
+        """Stop the broker if it runs, and start it on the same data and port. Raise EmbeddedError as `start` does."""
         await self._end()
         await self.start()
 
@@ -220,7 +225,8 @@ class EmbeddedKafka:
         cancelled = threading.Event()
 
         def relay(line: str) -> None:
-            # A thread is not cancelled with its awaiter: the next line ends it, or else the end of the process.
+            # Cancelling the task that waits does not end the thread. So the next line of text ends it, or else the end
+            # of the process.
             if cancelled.is_set():
                 raise EmbeddedError("the download was cancelled")
             loop.call_soon_threadsafe(self._say, line)
@@ -277,7 +283,7 @@ class EmbeddedKafka:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C of the terminal is for the parent, which stops the broker in its order
+                start_new_session=True,  # Ctrl-C goes to the parent only, which then stops the broker
             )
 
     async def _until_ready(self, process: Process, port: int) -> None:
@@ -292,15 +298,15 @@ class EmbeddedKafka:
             raise EmbeddedError(f"Kafka did not answer within {START_TIMEOUT_S:.0f} s:\n{self._log_tail()}") from error
         tail = self._log_tail()
         if "Address already in use" in tail:
-            raise PortTakenError(f"a port of Kafka's was taken while it started:\n{tail}")
+            raise PortTakenError(f"another process took a port while Kafka started:\n{tail}")
         raise EmbeddedError(f"Kafka ended while it started, with exit code {process.returncode}:\n{tail}")
 
-    async def _end(self, order: signal.Signals = signal.SIGTERM) -> None:
+    async def _end(self, number: signal.Signals = signal.SIGTERM) -> None:
         process, self._process = self._process, None
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):  # it ended by itself
-            process.send_signal(order)
+            process.send_signal(number)
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
@@ -360,8 +366,8 @@ class EmbeddedKafka:
 
 
 async def _answers(port: int) -> bool:
-    """Whether the broker takes requests and counts itself among the live ones; asked without the advertised port."""
-    try:  # spares the log the client's line about every refused connection
+    """Say whether the broker answers, and names itself among the live brokers. `port`: the one that it listens on."""
+    try:  # without this, the client would log a line about each refused connection
         _, writer = await asyncio.open_connection(HOST, port)
     except OSError:
         return False
@@ -379,7 +385,7 @@ async def _answers(port: int) -> bool:
 
 
 def free_port(*, but: Collection[int] = ()) -> int:
-    """Return a port that nobody listens on now. Raises EmbeddedError if there is none."""
+    """Return a port that nobody listens on now and that is not in `but`. Raise EmbeddedError if there is none."""
     for port in random.sample(PORTS, len(PORTS)):
         if port not in but and _is_free(port):
             return port

@@ -1,7 +1,8 @@
-"""What the embedded Kafka needs is fetched and prepared before the first start: `python -m worker.embedded.prepare`.
+"""Preparation for the embedded Kafka, before its first start: `python -m worker.embedded.prepare`.
 
-It downloads the jars if need be, and has Java write its cache of Kafka's classes (`worker.embedded.aot`) if Java can
-have one and there is none: that takes about fifteen seconds, once on a machine, and saves half of each later start.
+It downloads Kafka's jars if they are missing. If there is no cache of Kafka's classes yet (`worker.embedded.aot`), and
+this Java can have one, it lets Java write the cache. That takes about fifteen seconds, once on a machine. Each later
+start takes half the time.
 """
 
 import asyncio
@@ -20,19 +21,19 @@ from worker.embedded.jars import class_path
 from worker.embedded.java import find_java
 from worker.embedded.kafka import JVM_OPTIONS, EmbeddedKafka
 
-#: How long Java may take to write the cache once Kafka has ended; a few seconds are usual.
+#: How long Kafka may take to end and Java to write the cache, in seconds. A few seconds are usual.
 _WRITING_SECONDS = 180.0
 _TOPIC = "trained"
 
 
 async def prepare() -> None:
-    """Fetch the jars and write the cache, as far as they are missing. Raises EmbeddedError like a start of Kafka."""
+    """Download the jars and write the cache, if they are missing. Raise EmbeddedError as a start of Kafka does."""
     jars = await asyncio.to_thread(class_path, _say)
     file = cache_file(find_java(), jars, JVM_OPTIONS)
     if file is None or file.is_file():
         return
-    _say("preparing Apache Kafka for faster starts, this once")
-    # A name of its own until it is whole: another process may look for the cache, or write it, at the same time.
+    _say("preparing Apache Kafka for faster starts; this is done once")
+    # The file has another name until it is complete, since another process may read or write the cache meanwhile.
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f"{file.name}.") as room:
         written = Path(room) / file.name
         kafka = EmbeddedKafka(java_options=(f"-XX:AOTCacheOutput={written}",))
@@ -51,7 +52,7 @@ async def prepare() -> None:
 
 
 async def _use(servers: str) -> None:
-    """Do once what the demo and the tests do often, so that the cache holds the classes for it."""
+    """Do once what the demo and the tests do often, so that the cache has the classes that this needs."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
@@ -72,6 +73,6 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    # A broker that has only just started refuses a few requests, which aiokafka tries again.
+    # A broker that has just started refuses a few requests. aiokafka tries them again, but logs each refusal.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     asyncio.run(prepare())

@@ -1,9 +1,9 @@
-"""A change to aiokafka's fetches: one that is cancelled always ends without an error.
+"""A change to aiokafka: a fetch that is cancelled always ends without an error.
 
 After a failed fetch, aiokafka waits a moment before it tries again. If the consumer is stopped in this moment, which is
 likely while Kafka is away, the CancelledError of the fetch comes out of `stop()`. The client then stays open, and the
-task that stops the consumer ends as if it had been cancelled itself, without a word. aiokafka handles the cancellation
-of a fetch that waits for its answer; with this change, that of every fetch.
+task that stops the consumer ends as if it had been cancelled itself, and nothing is logged. aiokafka only handles the
+cancellation of a fetch that waits for its answer. This change handles that of every fetch.
 """
 
 import asyncio

@@ -36,12 +36,12 @@ class Reader:
         return set(self._consumer.partitions_for_topic(topic) or ())
 
     async def ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
-        """Return the end of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
+        """Return the end of each of these partitions. Raise KafkaError if Kafka does not answer."""
         ends = await self._consumer.end_offsets([TopicPartition(topic, partition) for partition in partitions])
         return {place.partition: end for place, end in ends.items()}
 
     async def starts(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
-        """Return the first offset of each of a topic's partitions. Raise KafkaError if Kafka does not answer."""
+        """Return the first offset of each of these partitions. Raise KafkaError if Kafka does not answer."""
         starts = await self._consumer.beginning_offsets([TopicPartition(topic, partition) for partition in partitions])
         return {place.partition: start for place, start in starts.items()}
 
@@ -94,8 +94,8 @@ class Reader:
 async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> AsyncIterator[Reader]:
     """Connect, and disconnect at the end. Raise KafkaError if Kafka cannot be reached.
 
-    With `committed_only`, records of aborted transactions are skipped, and a partition ends where the first transaction
-    begins that is still open.
+    With `committed_only`, records of aborted transactions are skipped, and the end of a partition is where its first
+    open transaction begins.
     """
     header_names.accept_any()
     isolation = "read_committed" if committed_only else "read_uncommitted"

@@ -18,7 +18,7 @@ _Delivery = emitted(Delivery)
 class Deliveries(NamedTuple):
     """The deliveries of one channel.
 
-    Each method that changes a mail returns the line of the delivery log about that. `now` is in ms.
+    Each method that changes a mail returns the line of the delivery log about the change. `now` is in ms.
     """
 
     #: The channel's name in the delivery log. The ids of deliveries depend on it.

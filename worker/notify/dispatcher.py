@@ -51,7 +51,7 @@ class Verdict(NamedTuple):
     error: DeliveryError | None
     #: The time after which the server is tried again, in ms, if an outage or its next wait begins; otherwise None.
     retry_after: int | None = None
-    #: Whether that is so because the server refuses every mail.
+    #: Whether the outage is one in which the server refuses every mail.
     refuses_all: bool = False
     #: Whether an outage of the server has ended.
     outage_ended: bool = False
@@ -60,7 +60,7 @@ class Verdict(NamedTuple):
 class Dispatcher:
     """The open mails of the partitions that this worker owns, the mails in flight, and the state of the server.
 
-    `longest_wait`: the longest time that a mail waits, in ms, whatever time its row says.
+    `longest_wait`: the longest time that a mail waits, in ms, even if its row says a later time.
     """
 
     def __init__(self, limits: Limits, longest_wait: int) -> None:
@@ -109,7 +109,7 @@ class Dispatcher:
     def take_due(self, now: int) -> list[MailRef]:
         """Return the due mails that the limits allow. They are in flight from now on.
 
-        In an outage, this is one mail, and each time another one.
+        In an outage, this is one mail at most, and each time another one.
         """
         taken: list[MailRef] = []
         while not self._is_paused and self._free_slots(now) > 0:
@@ -165,9 +165,10 @@ class Dispatcher:
         return [ref for ref, since in self._begun.items() if since + _SLOW_MS <= now]
 
     def _free_slots(self, now: int) -> int:
-        """Return how many further mails may be sent now. Slow mails only count for the limit of all mails.
+        """Return how many further mails may be sent now.
 
-        In an outage, only probes count for the other limit: earlier mails may hang for longer than the outage lasts.
+        Two limits hold. All mails in flight count for the limit of all mails, and slow mails count for this one only.
+        In an outage, only probes count for the other limit, since earlier mails may hang for longer than the outage.
         """
         counted = self._in_flight if self.outage.until is None else self._probes
         limit = self.outage.limit(self._limits.usual, now)
@@ -176,23 +177,29 @@ class Dispatcher:
     # -- The mails in flight.
 
     def note_begun(self, ref: MailRef, now: int) -> bool:
-        """Note that the server has answered about a mail, so it can be used. Return whether an outage has ended."""
+        """Note that the server has answered about a mail, so the server can be used.
+
+        Return whether an outage has ended.
+        """
         self._begun[ref] = now
         return self._ends_outage(accepted=False)
 
-    def note_answered(self, ref: MailRef) -> None:
+    def note_attempt_end(self, ref: MailRef) -> None:
         """Note that the attempt has ended: the mail was accepted or refused, or there was no answer."""
         self._begun.pop(ref, None)
 
     def note_accepted(self, ref: MailRef, now: int) -> bool:
-        """Note that a mail was accepted. Mails in doubt may be tried now. Return whether an outage has ended."""
+        """Note that a mail was accepted. Mails whose refusal is in doubt may be tried now.
+
+        Return whether an outage has ended.
+        """
         ended = self._ends_outage(accepted=True)
         for other in self._refusals.accepted(ref):
             self.schedule.hasten(cast(MailRef, other), now)
         return ended
 
     def judge(self, ref: MailRef, error: DeliveryError, now: int) -> Verdict:
-        """Note a failed attempt, by which no receiver has got the mail, and return what it means."""
+        """Note an attempt that failed for every receiver, and return what it means."""
         if error.unavailable:
             return Verdict(None, self._begin_outage(now))
         written = error

@@ -44,7 +44,7 @@ class Mail(msgspec.Struct, array_like=True):
     planned: int
     #: When it is tried next; 0 for the first attempt, which is due at once.
     due: int
-    #: The receivers of the next attempt; None for all receivers of the route.
+    #: The receivers that the next attempt goes to; None for all receivers of the route.
     left: list[str] | None = None
     #: The action and the reason of the step that the mail reports. (Its content is always that of the newest step.)
     #: Both are empty if they are those of the pending notice.
@@ -87,7 +87,7 @@ _HAS_OPEN, _ALL_SETTLED = b"\x01", b"\x00"
 
 
 def encode(mailbox: Mailbox) -> bytes:
-    """Return the row of a mailbox, with the newest of the settled mails only."""
+    """Return the row of a mailbox: all open mails, and of the settled ones the newest."""
     settled = [mail for mail in mailbox.mails if not mail.is_open][-_SETTLED_KEPT:]
     waiting = [mail for mail in mailbox.mails if mail.is_open]
     return (_HAS_OPEN if waiting else _ALL_SETTLED) + _encoder.encode(Mailbox([*settled, *waiting]))
@@ -139,9 +139,10 @@ def _is_awaited(pending_notice: bytes, rows: Mapping[bytes, bytes]) -> bool:
 
 
 def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail | None:
-    """Plan a further mail for the steps that were merged into `mail` after it was composed. Return None without any.
+    """Plan a further mail for the steps that were merged into `mail` after it was composed.
 
     `known`: the delivery ids that had been merged into it when it was composed. The new mail has the same notice.
+    Return None if there are no such steps, or if the further mail is already in the mailbox.
     """
     missed = [delivery_id for delivery_id in mail.merged if delivery_id not in known]
     if not missed or box.find(missed[-1]) is not None:

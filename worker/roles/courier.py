@@ -3,10 +3,11 @@
 An attempt takes long, so no lock is held during it. The row is read again before the result is written, and a mail that
 was erased meanwhile stays erased. Before partitions are revoked, the mails in flight are finished. So a mail is sent
 twice only if the worker ends, or loses the partition, after the server has accepted the mail and before the row with
-that result is acknowledged. All copies have the same Message-ID. A worker that gets a partition back does not send
-mails again that it knows to be accepted.
+that result is acknowledged. All copies have the same Message-ID. If a worker gets a partition
+back, it does not send those mails again of which it knows that they were accepted.
 
-The courier waits by the monotonic clock, so a wall clock that jumps neither delays a mail nor sends it early.
+The courier measures its waits by the monotonic clock. So a jump of the wall clock neither delays a mail nor sends it
+early.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ from worker.streams.table import DurableTable
 
 log = logging.getLogger(__name__)
 
-#: How long revoked partitions wait for mails in flight, in seconds. Kafka waits for longer during a rebalance.
+#: How long the revocation of partitions waits for mails in flight, in seconds. A rebalance may take longer than that.
 _FINISH_SECONDS = 20.0
 #: How long a stop waits for mails in flight, in seconds.
 _STOP_SECONDS = 3.0
@@ -133,6 +134,7 @@ class Courier(TableObserver):
         self._something_new.set()
 
     async def _finish(self, seconds: float) -> None:
+        """Wait for the mails in flight, and cancel those that take longer."""
         tasks = list(self._in_flight.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=seconds)
@@ -202,7 +204,7 @@ class Courier(TableObserver):
         result = AttemptResult(error, address.route.name, mail.merged)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
-            self._note_end(self._dispatcher.note_accepted(ref, self._clock.steady()))
+            self._log_outage_end(self._dispatcher.note_accepted(ref, self._clock.steady()))
             return result
         return self._judged(ref, result, error)
 
@@ -216,18 +218,18 @@ class Courier(TableObserver):
                 log.log(level, "%s %s was not accepted: %s", self._words.one, ref.delivery_id, _reason(error))
             return error
         finally:
-            self._dispatcher.note_answered(ref)
+            self._dispatcher.note_attempt_end(ref)
         return None
 
     def _note_begun(self, ref: MailRef) -> None:
-        """Note that the server has answered about this mail, so it can be used."""
-        self._note_end(self._dispatcher.note_begun(ref, self._clock.steady()))
+        """Note that the server has answered about this mail, which shows that the server can be used."""
+        self._log_outage_end(self._dispatcher.note_begun(ref, self._clock.steady()))
         self._something_new.set()
 
     def _judged(self, ref: MailRef, result: AttemptResult, error: DeliveryError) -> AttemptResult | None:
         """Return the result of a failed attempt; None if the failure is about the server, and not about the mail."""
         verdict = self._dispatcher.judge(ref, error, self._clock.steady())
-        self._note_end(verdict.outage_ended)
+        self._log_outage_end(verdict.outage_ended)
         if verdict.retry_after is not None:
             why = f"{error.reason}; {self._words.refuses_all}" if verdict.refuses_all else _reason(error)
             level = logging.ERROR if error.alarm or verdict.refuses_all else logging.WARNING
@@ -235,7 +237,7 @@ class Courier(TableObserver):
             log.log(level, text, self._words.many, self._words.server, why, verdict.retry_after / 1_000)
         return None if verdict.error is None else result._replace(error=verdict.error)
 
-    def _note_end(self, outage_ended: bool) -> None:
+    def _log_outage_end(self, outage_ended: bool) -> None:
         if outage_ended:
             log.info("%s can be used again", self._words.server)
 
@@ -243,20 +245,21 @@ class Courier(TableObserver):
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
 
     async def _write_down(self, partition: int, results: Mapping[MailRef, AttemptResult], generation: int) -> None:
-        """Write the lines of the delivery log, and then the rows."""
+        """Write results: first the lines of the delivery log, and then the rows."""
         if not await self._lease_holds(generation):
             return
         state = self._table.state_of(partition)
         lines, rows = write_down(results, state.rows.get, self._clock.now(), self._planner.deliveries, self._retry)
         await self._send(lines, partition)
-        if lines and not await self._is_written(partition, rows, state.head, generation):
+        if lines and not await self._write_rows(partition, rows, state.head, generation):
             return
         for ref in results:
             self._accepted.pop(ref, None)
 
-    async def _is_written(
+    async def _write_rows(
         self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, generation: int
     ) -> bool:
+        """Write the rows. Return False, without doing so, if the partition was lost meanwhile."""
         if not await self._lease_holds(generation):
             return False
         return await self._table.write(partition, rows, head, partial(self._shell.consumer.holds, generation))

@@ -33,7 +33,7 @@ _WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
-    """Return the role's services: its shell, the log line of each minute, and the ticker.
+    """Return the role's services: its shell, the log line of each minute, a look at open transactions, and the ticker.
 
     The shell has three stages. The first one is keyed by customer, and the second one by segment. The third one has all
     segments in one partition.
@@ -87,7 +87,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     )
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
     ticker = Ticker(shell, clock, watermark.passed)
-    transactions = OpenTransactions(lambda: shell.consumer.known())  # noqa: PLW0108 - the start makes it
+    transactions = OpenTransactions(lambda: shell.consumer.known())  # noqa: PLW0108 - the consumer is made at the start
     return [
         shell,
         Background(shell.activity.report),
@@ -97,7 +97,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
 
 class _Index(NamedTuple):
-    """What is derived from a partition's rows, and is kept in memory only."""
+    """What is derived from the rows of a partition of customers. It is kept in memory only."""
 
     holders: Holders
     sweep: Sweep

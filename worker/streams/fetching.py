@@ -1,4 +1,4 @@
-"""Changes to aiokafka's fetcher, which asks brokers for records: it then loses no time between two fetches."""
+"""Changes to aiokafka's fetcher, which asks brokers for records: with them, no time is lost between two fetches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,13 @@ FETCH_BYTES = 4 * 1024 * 1024
 #: How long the broker may let a fetch wait for records, in ms. While no records come, this is the time between two
 #: fetches.
 FETCH_MS = 500
-#: The same, while some fetched records are not taken yet, or a delay of a partition is about to end. A fetch leaves out
-#: such a partition, which then has to wait until this fetch has ended.
+#: The same, in ms, while some fetched records are not taken yet, or while a delay of a partition is about to end. A
+#: fetch that begins then leaves such a partition out, and the partition has to wait until that fetch has ended.
 _FETCH_SOME_MS = 20
 #: How long aiokafka waits before it fetches again from a broker, while the records that it has fetched from one of the
 #: broker's partitions are not taken, in seconds. With aiokafka's own value of 0.1, a busy partition would hold back the
 #: others.
 _PREFETCH_SECONDS = 0.005
-
 
 #: The errors by which a broker answers if a topic may have been deleted, created again or cut back. aiokafka then asks
 #: for the metadata again, or goes to the beginning of the topic, and reports nothing.
@@ -31,10 +30,11 @@ _SUSPICIOUS = {
 
 
 def prepare(fetcher: Any, suspect: Callable[[TP], None], next_delay_end: Callable[[], float]) -> None:
-    """Change aiokafka's fetcher: it loses no time, and reads records with any header names.
+    """Change aiokafka's fetcher. From then on it loses no time, and reads records with any header names.
 
     `suspect` is called with each partition whose topic may have been deleted, created again or cut back.
-    `next_delay_end` returns in how many seconds the next paused partition is to be fetched again, infinity for never.
+    `next_delay_end` returns in how many seconds the next paused partition is to be fetched again. Infinity means that
+    there is none.
     """
     header_names.accept_any()
     send = fetcher._client.send

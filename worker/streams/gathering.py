@@ -1,8 +1,9 @@
-"""How long records gather before the next batches begin: not at all while there is time, and longer as there is less.
+"""How long records gather before the next batches begin. The more of a core the process takes, the longer it is.
 
-At an ordinary rate each response is a batch of its own, and a batch costs many times what a response costs. As long as
-the process is idle for most of the time, that does not matter, and nothing waits. Before its core is full, batches have
-to grow: so they begin together, some milliseconds apart, and share fetches and produce requests as well.
+At an ordinary rate each response is a batch of its own, and a batch costs many times as much CPU as a response in it.
+While the process is idle for most of the time, that does not matter, and nothing waits. Before its core is full,
+batches have to grow. So records gather for some milliseconds, and then the batches of all partitions begin together.
+They also share fetches and produce requests.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from time import monotonic, process_time
 
 #: The share of a core below which nothing waits, and from which on records gather for the longest time.
 _CALM, _FULL = 0.25, 0.6
-#: The longest time, in seconds: part of how long an alert takes.
+#: The longest time for which records gather, in seconds. It adds to how long an alert takes.
 _LONGEST_SECONDS = 0.02
 #: Over how long the share is measured, in seconds.
 _LOOK_SECONDS = 0.25

@@ -1,12 +1,13 @@
-"""The records' way in: a consumer outside of the group, on the loop that decides, and straight to the lanes.
+"""How records come in: a second consumer, outside of the group, fetches them on the event loop that decides them.
 
-Faust's consumer lives in a thread of its own, and has to: its heartbeats may not wait for a batch. Records do not need
-it. On Faust's way each poll is a question to that thread and an answer from it, through two queues and several wake-ups
-of both event loops, and each batch then passes Faust's fetcher, conductor, channel, stream and agent: at the rates that
-people have, more than a third of the worker's CPU. So Faust's consumer keeps the place in the group, the assignment and
-the commits, with all of its partitions paused; and what it was assigned is read here.
+Faust's consumer runs in a thread of its own, since its heartbeats must not wait for a batch. The records do not need
+that thread. If Faust fetched them, each poll would be a question to that thread and an answer from it, through two
+queues and several wake-ups of both event loops. Each batch would then pass through Faust's fetcher, conductor, channel,
+stream and agent. At ordinary rates, all this would take more than a third of the worker's CPU. So Faust's consumer only
+keeps the membership in the group, the assignment and the commits, and all of its partitions are paused. The partitions
+that it was assigned are read here.
 
-Which partitions are read, from which offset, and what is handed out, ordered.py decides.
+ordered.py decides which partitions are read, from which offset, and which records are handed out.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from worker.streams.transactions import Known
 class Inflow:
     """Fetches ahead from the partitions it is given, and says when there is something new.
 
-    `changed` is called, on the loop, when records have come. `suspect` and `next_delay_end` are as in fetching.py.
+    `changed` is called on the event loop when records have come. `suspect` and `next_delay_end` are as in fetching.py.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Inflow:
         consumer = AIOKafkaConsumer(
             **client_options(self._kafka),
             auto_offset_reset="earliest",
-            # A publisher's aborted transaction never happened.
+            # Records of aborted transactions are not read.
             isolation_level="read_committed",
             enable_auto_commit=False,
             max_poll_records=self.most,
@@ -63,7 +64,8 @@ class Inflow:
         )
         try:
             await consumer.start()
-            await asyncio.sleep(0)  # its tasks begin: stopped before that, they would cancel whoever stops it
+            # Its tasks begin. If it were stopped before that, they would cancel the task that stops it.
+            await asyncio.sleep(0)
         except BaseException:
             await finish(consumer.stop())
             raise
@@ -92,21 +94,22 @@ class Inflow:
         self._consumer.seek(self._places[tp], offset)
 
     def hold(self, tp: TP) -> None:
-        """Do not ask for a partition's records; nothing if it is not read."""
+        """Ask for no more records of a partition until `let_come`. Do nothing if the partition is not read."""
         if tp in self._places:
             self._held.add(tp)
             self._consumer.pause(self._places[tp])
 
     def let_come(self, tps: Collection[TP]) -> None:
-        """Ask again for those of these partitions that are held."""
+        """Ask for the records of these partitions again, if they are held."""
         if coming := self._held.intersection(tps):
             self._held -= coming
             self._consumer.resume(*(self._places[tp] for tp in coming))
 
     async def take(self, tps: Collection[TP]) -> dict[TP, list[Record]]:
-        """Return what was fetched of some partitions, which are not held; this does not wait. Raise KafkaError.
+        """Return the fetched records of some partitions, none of which may be held. This does not wait.
 
-        `changed` is called when there is more. At most `most` records are returned.
+        At most `most` records are returned. `changed` is called when there are more. Raise the KafkaError of a failed
+        fetch.
         """
         if self._waiter is None or self._waiter.done():
             self._waiter = self._consumer._fetcher._create_fetch_waiter()
@@ -117,12 +120,12 @@ class Inflow:
         self._changed()
 
     def end(self, tp: TP) -> int | None:
-        """Return the end of a partition, as the last fetch has found it; None before the first."""
+        """Return the end of a partition, as the last fetch has found it; None before the first fetch."""
         end: int | None = self._consumer.highwater(self._places[tp])
         return end
 
     def known(self) -> dict[TP, Known]:
-        """Return what Kafka said last of each partition that is read, once it has said something. This asks nobody."""
+        """Return what Kafka has said last about each partition that is read, if anything. No request is made."""
         found = {}
         for tp, place in self._places.items():
             stable, end = self._consumer.last_stable_offset(place), self._consumer.highwater(place)

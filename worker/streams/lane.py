@@ -3,8 +3,8 @@
 After a crash at any point, the batch is replayed from the old state, with the same decisions and the same ids:
 
 - Before the outputs are acknowledged, some of them may be on their topics. All of them are sent again.
-- After that, and before the rows are acknowledged, all outputs are sent again as well. Receivers recognise by the id
-  what they have already.
+- After that, and before the rows are acknowledged, all outputs are sent again as well. Receivers recognise repeated
+  outputs by their ids.
 - If some of the rows are on the changelog, the row of each customer or segment says up to which offset its records are
   decided, and only later records are decided again. (Of an atomic table either all rows of a batch are there, or no
   row: journal.py.)
@@ -47,7 +47,7 @@ Decide = Callable[[list[Record], int, PartitionState], Decided]
 
 
 class View(NamedTuple):
-    """A compacted topic that publishes the rows of a table; each partition of the table has its partition there.
+    """A compacted topic that publishes the rows of a table. It has a partition for each partition of the table.
 
     The latest record of a key is the one that receivers read. If a zombie wrote it, it would stay until the row changes
     again. So the head row says where the view should end. When a worker takes a partition over, it publishes the
@@ -78,7 +78,7 @@ class Pace(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """The way of one topic's batches: how they are decided, and which table holds their state.
+    """How the batches of one topic are processed: what decides them, and which table holds their state.
 
     A table belongs to one lane. If two lanes wrote to it, their topics could be read in another order after a crash,
     and a batch would be decided a second time on different rows.
@@ -211,7 +211,7 @@ class ViewRestater(TableObserver):
 
 
 def _rebased(records: list[Record], base: int) -> list[Record]:
-    """Return the records with the offsets by which the core knows them (Head.base)."""
+    """Return the records with the offsets of the rows, which go on if the topic is created again (Head.base)."""
     if not base:
         return records
     return [dataclasses.replace(cast(ConsumerRecord, record), offset=record.offset + base) for record in records]

@@ -3,7 +3,7 @@
 Why Faust's own consumer is not enough (measured on faust-streaming 0.15.3 under random kills):
 
 - Faust creates tasks, and uses a lock, a queue and sensors, for each message; and each poll is a question to another
-  thread. Here records come in by inflow.py, and a batch goes to its lane at once.
+  thread. Here inflow.py fetches the records, and a batch goes to its lane at once.
 - After a rebalance or a seek, Faust drops records in flight and goes on with later ones: 2,500 of 500,000 events were
   lost. Here every partition has a *due offset*, that of the first record whose effects are not durable, and the fetch
   position is known (`_cursor`). If records between the two may have been dropped, the partition is marked, and is
@@ -56,7 +56,7 @@ class Fetched(NamedTuple):
     records: list[Record]
     #: The group's generation in which it was fetched.
     generation: int
-    #: The number of the last seek before the fetch (`OrderedConsumer._epoch`).
+    #: The value of `OrderedConsumer._epoch` when it was fetched.
     epoch: int
     #: Whether the partition has further records after this batch.
     more: bool = False
@@ -76,7 +76,7 @@ class Delay(NamedTuple):
 
 
 class OrderedConsumer(driver.Consumer):
-    """Faust's consumer, with batches as messages, which do not pass Faust. It reads no changelogs."""
+    """Faust's consumer, but its messages are batches, and go to the lanes directly. It reads no changelogs."""
 
     _thread: MemberThread
 
@@ -167,14 +167,14 @@ class OrderedConsumer(driver.Consumer):
         return {tp for tp, message in self._in_flight.items() if not message.acked}
 
     def release(self, message: Message) -> None:
-        """End a batch: the next one of its partition may be fetched. `message` is the batch's message."""
+        """End a batch: the next one of its partition may be handed out. `message` is the batch's message."""
         message.acked = True
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
         self._changed.set()
 
     def suspect(self, tp: TP) -> None:
-        """Hand out no records of a partition until its log was compared with its state."""
+        """Hand out no records of a partition until its log has been compared with its state."""
         self._suspects.add(tp)
         self._changed.set()
 
@@ -221,7 +221,7 @@ class OrderedConsumer(driver.Consumer):
         self._inflow.assign(self._due)
         self._changed.set()
         self._sought_generation = self.app.consumer_generation_id
-        self._epoch += 1
+        self._epoch += 1  # what was fetched during the seek is not used either
         self._observer.on_settled(ordered)
 
     async def _check_state(self, committed: Mapping[TP, int], generation: int) -> None:
@@ -291,9 +291,10 @@ class OrderedConsumer(driver.Consumer):
                 timer.cancel()
 
     async def _hand_out(self) -> float:
-        """Hand out what was fetched of the partitions that have no batch in flight and are not delayed.
+        """Hand out the fetched records of the partitions that have no batch in flight and are not delayed.
 
-        Return in how many seconds there may be more without any change, infinity if there cannot be.
+        Return after how many seconds there may be more to hand out if `_changed` is not set before. Infinity means that
+        only a change can bring more.
         """
         if not self._is_flowing():
             return inf
@@ -304,7 +305,8 @@ class OrderedConsumer(driver.Consumer):
             return self._next_round - now
         remaining = {tp: delay.remaining(now, bool(busy)) for tp, delay in self._delays.items()}
         delayed = {tp: seconds for tp, seconds in remaining.items() if seconds > 0}
-        # Busy partitions are included: a fetch that is under way leaves out a partition that is let come later.
+        # Busy partitions are included. If a partition were held until its batch ends, it would have no part in a fetch
+        # that begins before.
         self._inflow.let_come(self._due.keys() - delayed.keys())
         idle = self._due.keys() - busy - delayed.keys() - self._suspects
         epoch = self._epoch
@@ -334,7 +336,7 @@ class OrderedConsumer(driver.Consumer):
                 self._inflow.hold(tp)
 
     def _is_flowing(self) -> bool:
-        """Say whether batches may be handed out: no rebalance is under way, and offsets were sought since the last."""
+        """Say whether batches may be handed out: there is no rebalance, and offsets were sought after the last one."""
         return self.flow_active and self._sought_generation == self.app.consumer_generation_id
 
     def _is_start_known(self, tp: TP, epoch: int) -> bool:
@@ -371,7 +373,7 @@ class OrderedConsumer(driver.Consumer):
     async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:
         """Commit the due offsets.
 
-        Faust would also draw a table of them for a log, start a task that watches over the commit, and flush the
+        Faust would also format a table of them for a log, start a task that watches over the commit, and flush the
         producer, which has nothing left that belongs to these offsets.
         """
         del start_new_transaction
@@ -384,7 +386,7 @@ class OrderedConsumer(driver.Consumer):
 
     @Service.task
     async def _commit_handler(self) -> None:
-        """Commit what is due, at an interval. Faust's timer starts two tasks for each look at the clock."""
+        """Commit what is due, at an interval. Faust's timer would start two tasks for each look at the clock."""
         while not self.should_stop:
             await asyncio.sleep(self.commit_interval)
             await self.commit()
@@ -414,7 +416,7 @@ class OrderedProducer(driver.Producer):
 
 
 class OrderedTransport(driver.Transport):
-    """The transport of the app: this consumer, with its settings and an observer, and this producer."""
+    """The app's transport. It makes an OrderedConsumer, which gets settings and an observer, and an OrderedProducer."""
 
     Consumer = OrderedConsumer
     Producer = OrderedProducer
@@ -425,5 +427,5 @@ class OrderedTransport(driver.Transport):
         self._observer = observer
 
     def create_consumer(self, callback: Any, **kwargs: Any) -> Any:
-        """Return the app's consumer, which has the observer."""
+        """Return the app's consumer."""
         return super().create_consumer(callback, kafka=self._kafka, observer=self._observer, **kwargs)

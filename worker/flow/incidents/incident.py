@@ -73,7 +73,7 @@ def drop(step: Step, split: Split) -> Output:
 def silence(step: Step, expected: float | None = None) -> Output:
     """Return the event of a step of a silence.
 
-    `expected`: how many answers the segment should have had since its last one, when the silence is found.
+    `expected`: how many answers the segment should have had since its last one. It is given when the incident opens.
     """
     return _event(step, f"{_words(step)} at {_name(step.path)}", expected=expected)
 
