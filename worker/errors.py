@@ -16,7 +16,7 @@ WorkerError
     ├── StateNotDurable rows or outputs were not acknowledged
     ├── SourceLost      a consumed topic is not the one that the state was made from
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
-    └── StopTimedOut    the worker could not stop in order
+    └── StopTimedOut    the worker could not stop in an orderly way
 """
 
 from schemas.dead_letter import Reason
@@ -140,7 +140,7 @@ class TopicsMisconfigured(TopicsUnfit):
 
 
 class StopTimedOut(Fatal):
-    """The worker could not stop in order within its time."""
+    """The worker could not stop in an orderly way within its time."""
 
 
 class StateNotDurable(Fatal):
