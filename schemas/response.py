@@ -54,7 +54,9 @@ class Solicitation(Event):
     """Who asked the customer for the answer, if a person did."""
 
     asked_by: AcceptedText = Field(
-        default=None, description="The person or the team that asked, spelled as in `customer.owner` or in `segment`."
+        default=None,
+        description="The person or the team that asked the customer for the answer, spelled as in `customer.owner` or "
+        "in `segment`.",
     )
     contact_at: AcceptedTimeIfAny = Field(
         default=None,
@@ -77,7 +79,7 @@ class Response(Event):
     customer_id: Annotated[AcceptedIdOrEmpty, OR_NULL] = Field(
         default="",
         description="A pseudonymous id, never an address. It is also the record's key. It is required unless "
-        "`anonymous` is true. Then an empty id counts as absent.",
+        "`anonymous` is true. In an anonymous answer, an empty id counts as absent.",
         json_schema_extra=absent_or_null,
     )
     score: AcceptedScore = Field(description="The score that the customer gave, a whole number from 0 to 10.")

@@ -171,7 +171,8 @@ class EmailSettings(Section):
         description="Receivers of the alerts and incidents that no route takes.",
     )
     routes: list[EmailRoute] = Field(
-        default=[], description="The worker tries the routes in this order, and uses the first one that matches."
+        default=[],
+        description="The routes of mails. The worker tries them in this order, and uses the first one that matches.",
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],

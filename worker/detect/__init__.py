@@ -1,1 +1,1 @@
-"""Inference on streams of answers: drops and the segments that cause them, silences, jumps of promoters. Pure."""
+"""Inference on streams of answers: drops, the segments that cause them, silences, sudden rises of promoters. Pure."""

@@ -72,7 +72,7 @@ class AlertPolicy(Section):
         gt=0,
         le=36_500,
         description="Days by which an answer's time may be earlier than its record's Kafka time. An older answer "
-        "raises no alert and no invitation.",
+        "opens no alert and causes no invitation.",
     )
 
 
@@ -123,8 +123,8 @@ class BurstPolicy(Section):
         default=2.0,
         ge=0,
         le=60,
-        description="Answers may come from a mail scanner if there are fewer seconds than this between them. With 0, "
-        "the worker does not look for mail scanners.",
+        description="Answers may come from a mail scanner if their times are less than this many seconds apart. With "
+        "0, the worker does not look for mail scanners.",
     )
     scanner_scores: int = Field(
         default=4,
@@ -137,8 +137,8 @@ class BurstPolicy(Section):
         default=1.0,
         ge=0,
         le=60,
-        description="If the same score and the same comment were given twice within fewer seconds than this, they are "
-        "one answer that was sent twice. With 0, the worker does not look for double clicks.",
+        description="If the same score and the same comment were given twice within less than this many seconds, they "
+        "are one answer that was sent twice. With 0, the worker does not look for double clicks.",
     )
 
 
@@ -149,8 +149,8 @@ class SolicitationPolicy(Section):
         default=60,
         ge=1,
         le=10_080,
-        description="An answer is marked if the person or the team that it judges asked for it, and if it was given at "
-        "most this many minutes after the contact.",
+        description="The decision about an answer has a mark if the person or the team that the answer is about asked "
+        "for it, and if the answer was given at most this many minutes after the contact with them.",
     )
 
 

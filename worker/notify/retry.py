@@ -24,14 +24,15 @@ class RetryPolicy(Section):
         default=4_000.0,
         gt=0,
         le=86_400,
-        description="Longest wait between two attempts, in seconds. Each wait is twice as long as the one before it.",
+        description="Longest wait between two attempts, in seconds. Until it is reached, each wait is twice as long as "
+        "the one before it.",
     )
     give_up_days: float = Field(
         default=5.0,
         gt=0,
         le=365,
-        description="Days after the first attempt until the worker gives up a mail. A mail that was not accepted by "
-        "then has failed.",
+        description="Days after which the worker gives up a mail, which has then failed. They are the sum of the waits "
+        "between its attempts, without the time of outages.",
     )
 
     def delay(self, attempt: int) -> timedelta | None:
