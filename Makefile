@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 
 help:
 	@echo "make demo      starts Kafka, an inbox and the worker, and shows how responses become alerts (ARGS=--help for more)"
-	@echo "make test      checks format, lint, types and imports, and then runs every test, on a Kafka of its own"
+	@echo "make test      checks format, lint, types and imports, and then runs the tests, on Kafkas of their own"
 	@echo "make thorough  runs the tests that take too long for make test, and Hypothesis' tests with ten times as many examples"
 	@echo "make check     checks format, lint, types and imports, and runs no test"
 	@echo "make format    lets ruff format the code and correct what it can"
