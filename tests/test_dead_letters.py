@@ -11,7 +11,7 @@ LETTER = DeadLetter.model_validate(examples.DEAD_LETTER, strict=False)
 
 def test_a_dead_letter_says_when_where_why_and_what() -> None:
     assert lines(LETTER, None) == [
-        "2026-03-02 08:15:44 UTC  score_out_of_range  nps.responses 1, offset 9917",
+        "2026-03-02 08:15:44 UTC  score_out_of_range  nps.responses, partition 1, offset 9917",
         "  why    score: expected a whole number from 0 to 10",
         "  key    c-5120",
         '  value  {"response_id":"r-20463","customer_id":"c-5120","score":11}',

@@ -55,7 +55,7 @@ def lines(letter: DeadLetter, width: int | None) -> list[str]:
     at = letter.timestamp.strftime("%Y-%m-%d %H:%M:%S %Z")
     cut = f" (the first {len(_bytes(letter.payload)):,} of {letter.payload_bytes:,} bytes)" if letter.truncated else ""
     shown = [
-        f"{at}  {letter.reason}  {letter.topic} {letter.partition}, offset {letter.offset}",
+        f"{at}  {letter.reason}  {letter.topic}, partition {letter.partition}, offset {letter.offset}",
         f"  why    {printable(letter.detail.encode())}",
         f"  key    {'none' if letter.key is None else printable(_bytes(letter.key))}",
         f"  value  {'none' if letter.payload is None else printable(_bytes(letter.payload))}{cut}",

@@ -146,7 +146,7 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
     assert done == f"rebuild of {table} is complete; the workers can be started"
     assert any("100 %" in line for line in said)
     assert await rebuild(settings, [], _ALL_MAIL, said.append) == (
-        "no table was lost; --table names a table to make again, and --all means all of them"
+        "no table was lost; --table names a table to rebuild, and --all means all of them"
     )
     async with bench(**options) as running:
         await running.settle()

@@ -136,23 +136,23 @@ async def test_a_partition_is_held_until_it_may_come(monkeypatch: pytest.MonkeyP
     setup = await started(monkeypatch)
     setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
     _ = setup.calls
-    setup.inflow.hold(TALLIES)
-    setup.inflow.hold(TP("another's", 0))
+    setup.inflow.pause(TALLIES)
+    setup.inflow.pause(TP("another's", 0))
     assert setup.calls == [("pause", TALLIES)]
-    setup.inflow.let_come({RESPONSES})
+    setup.inflow.resume({RESPONSES})
     assert setup.calls == []
-    setup.inflow.let_come({RESPONSES, TALLIES})
-    setup.inflow.let_come({RESPONSES, TALLIES})
+    setup.inflow.resume({RESPONSES, TALLIES})
+    setup.inflow.resume({RESPONSES, TALLIES})
     assert setup.calls == [("resume", TALLIES)]
 
 
 async def test_a_new_assignment_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = await started(monkeypatch)
     setup.inflow.assign({TALLIES: 0})
-    setup.inflow.hold(TALLIES)
+    setup.inflow.pause(TALLIES)
     setup.inflow.assign({TALLIES: 0})
     _ = setup.calls
-    setup.inflow.let_come({TALLIES})
+    setup.inflow.resume({TALLIES})
     assert setup.calls == []
 
 

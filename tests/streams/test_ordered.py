@@ -40,10 +40,10 @@ class Inflow:
     def seek(self, tp: TP, offset: int) -> None:
         self.place[tp] = offset
 
-    def hold(self, tp: TP) -> None:
+    def pause(self, tp: TP) -> None:
         self.held.add(tp)
 
-    def let_come(self, tps: Collection[TP]) -> None:
+    def resume(self, tps: Collection[TP]) -> None:
         self.held -= set(tps)
 
     async def take(self, tps: Collection[TP]) -> dict[TP, list[Any]]:

@@ -1,4 +1,4 @@
-"""`rebuild`: state that was lost is made again from the topics that it came from."""
+"""`rebuild`: state that was lost is rebuilt from the topics that it came from."""
 
 import argparse
 import math
@@ -17,12 +17,12 @@ def add(commands: Commands) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "rebuild",
-        help="make tables again whose changelogs were deleted or cut back",
-        description="Makes the worker's tables again while every worker is stopped: contacts, segments and watches "
+        help="rebuild tables whose changelogs were deleted or cut back",
+        description="Rebuilds the worker's tables while every worker is stopped: contacts, segments and watches "
         "from the responses, the outbox from the alerts and the delivery log. The command publishes nothing a "
         "second time, and no mail that was sent is sent again. It may be interrupted and run again. Without --table "
-        "or --all it makes only the tables that were lost. Responses that retention has deleted cannot come back, "
-        "so do not make a table again that is intact.",
+        "or --all it rebuilds only the tables that were lost. Responses that retention has deleted cannot come back, "
+        "so do not rebuild a table that is intact.",
         epilog=SETTINGS_HELP,
     )
     which = parser.add_mutually_exclusive_group()
@@ -31,9 +31,9 @@ def add(commands: Commands) -> None:
         action="append",
         choices=SOURCES,
         default=[],
-        help="make this table again; the option may be repeated",
+        help="rebuild this table; the option may be repeated",
     )
-    which.add_argument("--all", action="store_true", help="make all four tables again")
+    which.add_argument("--all", action="store_true", help="rebuild all four tables")
     parser.add_argument(
         "--mail-newer-than-days",
         type=_days,

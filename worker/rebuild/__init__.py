@@ -1,1 +1,1 @@
-"""`python -m worker rebuild` makes lost tables again from the topics that they came from. Begin with command.py."""
+"""`python -m worker rebuild` rebuilds lost tables from the topics that they came from. Begin with command.py."""

@@ -61,7 +61,7 @@ class Rebuilt(NamedTuple):
 
 
 async def rebuild(settings: Settings, wanted: Collection[str], mail_days: float, say: Say) -> str:
-    """Make tables again, and return in one line what was done.
+    """Rebuild tables, and return in one line what was done.
 
     `wanted`: the names of the tables; if it is empty, the tables that were lost are made again. Mails that were never
     sent will be sent if their alerts are younger than `mail_days`. Raise Fatal, StillRunning or Unreachable with a line
@@ -90,12 +90,12 @@ class _Rebuild:
         self._found: dict[str, Found] = {}
 
     async def run(self, wanted: Collection[str], mail_days: float) -> str:
-        """Make tables again; the arguments and the result are those of `rebuild`."""
+        """Rebuild tables; the arguments and the result are those of `rebuild`."""
         tables = [await self._find(table) for table in SOURCES]
         self._found = {found.table: found for found in tables}
         chosen = [table for table in SOURCES if table in (wanted or lost(tables))]
         if not chosen:
-            return "no table was lost; --table names a table to make again, and --all means all of them"
+            return "no table was lost; --table names a table to rebuild, and --all means all of them"
         groups_of_tables = {topics.group_id(self._settings.kafka.group, ROLES[table]) for table in chosen}
         await members.wait_until_none(self._settings.kafka, groups_of_tables, self._say)
         # The tables are read again, since the workers may have changed them until now.

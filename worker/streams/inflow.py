@@ -48,7 +48,7 @@ class Inflow:
         self._consumer: Any = None
         self._waiter: asyncio.Future[None] | None = None
         self._places: dict[TP, TopicPartition] = {}
-        self._held: set[TP] = set()
+        self._paused: set[TP] = set()
 
     async def start(self, on_end: "Callable[[asyncio.Task[None]], None]") -> None:
         """Connect; `on_end` is called when fetching has ended. Raise KafkaError if Kafka cannot be reached."""
@@ -81,7 +81,7 @@ class Inflow:
     def assign(self, places: Mapping[TP, int]) -> None:
         """Read these partitions, each from an offset, and no others. What was fetched before is forgotten."""
         self._places = {tp: TopicPartition(*tp) for tp in places}
-        self._held.clear()
+        self._paused.clear()
         if not places:
             self._consumer.unsubscribe()
             return
@@ -93,20 +93,20 @@ class Inflow:
         """Go on from an offset in a partition; what was fetched of it is forgotten."""
         self._consumer.seek(self._places[tp], offset)
 
-    def hold(self, tp: TP) -> None:
-        """Ask for no more records of a partition until `let_come`. Do nothing if the partition is not read."""
+    def pause(self, tp: TP) -> None:
+        """Ask for no more records of a partition until `resume`. Do nothing if the partition is not read."""
         if tp in self._places:
-            self._held.add(tp)
+            self._paused.add(tp)
             self._consumer.pause(self._places[tp])
 
-    def let_come(self, tps: Collection[TP]) -> None:
-        """Ask for the records of these partitions again, if they are held."""
-        if coming := self._held.intersection(tps):
-            self._held -= coming
-            self._consumer.resume(*(self._places[tp] for tp in coming))
+    def resume(self, tps: Collection[TP]) -> None:
+        """Ask for the records of these partitions again, if they are paused."""
+        if resumed := self._paused.intersection(tps):
+            self._paused -= resumed
+            self._consumer.resume(*(self._places[tp] for tp in resumed))
 
     async def take(self, tps: Collection[TP]) -> dict[TP, list[Record]]:
-        """Return the fetched records of some partitions, none of which may be held. This does not wait.
+        """Return the fetched records of some partitions, none of which may be paused. This does not wait.
 
         At most `most` records are returned. `changed` is called when there are more. Raise the KafkaError of a failed
         fetch.

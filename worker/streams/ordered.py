@@ -154,7 +154,7 @@ class OrderedConsumer(driver.Consumer):
         now = monotonic()
         together = (round(now / seconds) + 1) * seconds
         self._delays[tp] = Delay(together, now + busy_seconds)
-        self._inflow.hold(tp)
+        self._inflow.pause(tp)
 
     def _next_delay_end(self) -> float:
         """Return in how many seconds the next delay of a partition ends, infinity if there is none."""
@@ -305,9 +305,9 @@ class OrderedConsumer(driver.Consumer):
             return self._next_round - now
         remaining = {tp: delay.remaining(now, bool(busy)) for tp, delay in self._delays.items()}
         delayed = {tp: seconds for tp, seconds in remaining.items() if seconds > 0}
-        # Busy partitions are included. If a partition were held until its batch ends, it would have no part in a fetch
-        # that begins before.
-        self._inflow.let_come(self._due.keys() - delayed.keys())
+        # Busy partitions are included. A partition that was paused until the end of its batch would be left out by a
+        # fetch that begins before that.
+        self._inflow.resume(self._due.keys() - delayed.keys())
         idle = self._due.keys() - busy - delayed.keys() - self._suspects
         epoch = self._epoch
         fetched = await self._inflow.take(idle) if idle else {}
@@ -333,7 +333,7 @@ class OrderedConsumer(driver.Consumer):
         if seconds and not any(batch.more for batch in batches):
             self._next_round = now + seconds
             for tp in self._due:
-                self._inflow.hold(tp)
+                self._inflow.pause(tp)
 
     def _is_flowing(self) -> bool:
         """Say whether batches may be handed out: there is no rebalance, and offsets were sought after the last one."""

@@ -271,7 +271,7 @@ def _decide_response(record: Record, facts: Facts, place: Place, state: BatchSta
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
-            _send(ruling, ruling.kind, facts, state)
+            _add_output(ruling, ruling.kind, facts, state)
     _count(record, answer, previous, facts.contact, state)
     answer.alerted = _has_alert(rulings, previous)
     if burst is not None:
@@ -302,7 +302,7 @@ def _decide_older(facts: Facts, older_revision: int, place: Place, state: BatchS
     rulings = [rule(facts) for rule in RULES]
     for ruling in rulings:
         if ruling.kind is not None:
-            _send(ruling, ruling.kind, facts, state)
+            _add_output(ruling, ruling.kind, facts, state)
     facts.contact.keep_id(response.response_id, response.revision, state.policy.history)
     _add_decision(facts, place, state, Outcome.FORGOTTEN, rulings)
 
@@ -438,7 +438,7 @@ def _has_alert(rulings: Iterable[Ruling], previous: Answer | None) -> bool:
     return previous is not None and previous.has_alert
 
 
-def _send(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
+def _add_output(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
     assert ruling.event is not None
     key, time = facts.response.customer_id.encode(), rfc3339(facts.now)
     state.outputs.append(events.output(kind, key, ruling.event, ruling.event_id, time))
