@@ -123,7 +123,7 @@ def test_an_outage_ends_as_soon_as_the_server_talks_about_a_mail() -> None:
     dispatcher = in_outage(1, 2, 3)
     dispatcher.take_due(SECOND)
 
-    assert dispatcher.note_begun(ref(1), SECOND)
+    assert dispatcher.note_answered(ref(1), SECOND)
     assert dispatcher.take_due(SECOND) == [ref(2)]
     assert not dispatcher.note_accepted(ref(1), SECOND), "it has ended already"
 
@@ -163,18 +163,18 @@ def test_a_server_that_refuses_every_mail_is_out_until_it_accepts_one() -> None:
 
     assert verdicts[-1] == Verdict(None, retry_after=SECOND, refuses_all=True)
     [probe] = dispatcher.take_due(SECOND)
-    assert not dispatcher.note_begun(probe, SECOND), "it talks, but that says nothing here"
+    assert not dispatcher.note_answered(probe, SECOND), "it talks, but that says nothing here"
     assert dispatcher.note_accepted(probe, SECOND)
 
 
 def test_mails_that_the_server_is_slow_to_accept_leave_room_for_others_but_not_without_end() -> None:
     dispatcher = with_mails(1, 2, 3, 4)
     for taken in dispatcher.take_due(0):
-        dispatcher.note_begun(taken, 0)
+        dispatcher.note_answered(taken, 0)
     assert (dispatcher.take_due(0), dispatcher.next_at(0)) == ([], 30 * SECOND)
 
     assert dispatcher.take_due(30 * SECOND) == [ref(3)]
-    dispatcher.note_begun(ref(3), 30 * SECOND)
+    dispatcher.note_answered(ref(3), 30 * SECOND)
     assert dispatcher.take_due(MINUTE) == []
     dispatcher.note_attempt_end(ref(1))
     settle(dispatcher, 1)
@@ -184,7 +184,7 @@ def test_mails_that_the_server_is_slow_to_accept_leave_room_for_others_but_not_w
 def test_there_is_one_warning_a_minute_about_slow_mails() -> None:
     dispatcher = with_mails(1, 2)
     for taken in dispatcher.take_due(0):
-        dispatcher.note_begun(taken, 0)
+        dispatcher.note_answered(taken, 0)
     assert dispatcher.slow_to_warn_of(29 * SECOND) is None
 
     assert dispatcher.slow_to_warn_of(30 * SECOND) == Slow(2, 30 * SECOND)
@@ -199,7 +199,7 @@ def test_there_is_one_warning_a_minute_about_slow_mails() -> None:
 def test_in_an_outage_a_mail_that_hangs_from_before_it_keeps_no_probe_away() -> None:
     dispatcher = with_mails(1, 2)
     dispatcher.take_due(0)
-    dispatcher.note_begun(ref(1), 0)
+    dispatcher.note_answered(ref(1), 0)
     dispatcher.judge(ref(2), AWAY, 0)
     dispatcher.note_end(ref(2))
 

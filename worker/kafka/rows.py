@@ -9,8 +9,8 @@ A fence holds the generation of the consumer group, in which a partition has one
 generations start from the beginning. This starts another *era*, and a higher era counts more than any generation.
 
 The head row also holds the *mark*, the highest source offset whose effects are durable together with those of all
-earlier offsets, and the core's notes about records that were rerouted. It is the last row of every write, so if it is
-there, the others are too: records at or below the mark are replays.
+earlier offsets, and the notes of the core (the pure code in worker/flow) about records that were rerouted. It is the
+last row of every write, so if it is there, the others are too: records at or below the mark are replays.
 
 Compaction knows nothing of fences: it may drop the valid record of a key and keep a zombie's later one. So a key whose
 last record is a zombie's is remembered as *stale*, and the worker that finds it writes its row again (table.py).

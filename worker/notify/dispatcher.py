@@ -74,7 +74,7 @@ class Dispatcher:
         self._probes: set[MailRef] = set()
         # The mails in flight about which the server has answered, and the time of that answer. They wait to be
         # accepted.
-        self._begun: dict[MailRef, int] = {}
+        self._answered_at: dict[MailRef, int] = {}
         self._quiet_until = 0
         self._is_paused = False
 
@@ -143,7 +143,7 @@ class Dispatcher:
         if not slow or now < self._quiet_until:
             return None
         self._quiet_until = now + _QUIET_MS
-        return Slow(len(slow), now - min(self._begun[ref] for ref in slow))
+        return Slow(len(slow), now - min(self._answered_at[ref] for ref in slow))
 
     def _next_mail(self, now: int) -> int | None:
         """Return when the next mail can be sent; None if no time is known, since other mails have to end before."""
@@ -157,12 +157,12 @@ class Dispatcher:
 
     def _next_slow(self, now: int) -> int | None:
         """Return when the next mail in flight becomes slow, or when the next warning about slow mails is due."""
-        slow_at = [since + _SLOW_MS for since in self._begun.values()]
+        slow_at = [since + _SLOW_MS for since in self._answered_at.values()]
         warn_at = [self._quiet_until] if any(at <= now for at in slow_at) else []
         return min([*(at for at in slow_at if at > now), *warn_at], default=None)
 
     def _slow(self, now: int) -> list[MailRef]:
-        return [ref for ref, since in self._begun.items() if since + _SLOW_MS <= now]
+        return [ref for ref, since in self._answered_at.items() if since + _SLOW_MS <= now]
 
     def _free_slots(self, now: int) -> int:
         """Return how many further mails may be sent now.
@@ -176,17 +176,17 @@ class Dispatcher:
 
     # -- The mails in flight.
 
-    def note_begun(self, ref: MailRef, now: int) -> bool:
+    def note_answered(self, ref: MailRef, now: int) -> bool:
         """Note that the server has answered about a mail, so the server can be used.
 
         Return whether an outage has ended.
         """
-        self._begun[ref] = now
+        self._answered_at[ref] = now
         return self._ends_outage(accepted=False)
 
     def note_attempt_end(self, ref: MailRef) -> None:
         """Note that the attempt has ended: the mail was accepted or refused, or there was no answer."""
-        self._begun.pop(ref, None)
+        self._answered_at.pop(ref, None)
 
     def note_accepted(self, ref: MailRef, now: int) -> bool:
         """Note that a mail was accepted. Mails whose refusal is in doubt may be tried now.

@@ -211,7 +211,7 @@ class Courier(TableObserver):
     async def _send_mail(self, ref: MailRef, notice: Notice, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted; None if it was."""
         try:
-            await self._channel.send(notice, address, ref.delivery_id, partial(self._note_begun, ref))
+            await self._channel.send(notice, address, ref.delivery_id, partial(self._note_answered, ref))
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING
@@ -221,9 +221,9 @@ class Courier(TableObserver):
             self._dispatcher.note_attempt_end(ref)
         return None
 
-    def _note_begun(self, ref: MailRef) -> None:
+    def _note_answered(self, ref: MailRef) -> None:
         """Note that the server has answered about this mail, which shows that the server can be used."""
-        self._log_outage_end(self._dispatcher.note_begun(ref, self._clock.steady()))
+        self._log_outage_end(self._dispatcher.note_answered(ref, self._clock.steady()))
         self._something_new.set()
 
     def _judged(self, ref: MailRef, result: AttemptResult, error: DeliveryError) -> AttemptResult | None:

@@ -1,7 +1,7 @@
-"""How long records gather before the next batches begin. The more of a core the process takes, the longer it is.
+"""How long records gather before the next batches begin. The more of a CPU core the process takes, the longer it is.
 
 At an ordinary rate each response is a batch of its own, and a batch costs many times as much CPU as a response in it.
-While the process is idle for most of the time, that does not matter, and nothing waits. Before its core is full,
+While the process is idle for most of the time, that does not matter, and nothing waits. Before its CPU core is full,
 batches have to grow. So records gather for some milliseconds, and then the batches of all partitions begin together.
 They also share fetches and produce requests.
 """
@@ -9,7 +9,7 @@ They also share fetches and produce requests.
 from collections.abc import Callable
 from time import monotonic, process_time
 
-#: The share of a core below which nothing waits, and from which on records gather for the longest time.
+#: The share of a CPU core below which nothing waits, and from which on records gather for the longest time.
 _CALM, _FULL = 0.25, 0.6
 #: The longest time for which records gather, in seconds. It adds to how long an alert takes.
 _LONGEST_SECONDS = 0.02
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.25
 
 
 class Gathering:
-    """Measures the share of a core that this process takes; `cpu` and `clock` give seconds."""
+    """Measures the share of a CPU core that this process takes; `cpu` and `clock` give seconds."""
 
     def __init__(self, cpu: Callable[[], float] = process_time, clock: Callable[[], float] = monotonic) -> None:
         self._cpu = cpu
