@@ -21,6 +21,8 @@ from msgspec.structs import replace
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import StateLost, StillRunning
+from worker.flow.incidents.road import CLOCK_KEY
+from worker.flow.segments.road import CLOCK
 from worker.kafka.topics import changelog_name
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail
@@ -110,6 +112,11 @@ def mails(outbox: dict[bytes, bytes]) -> dict[bytes, list[Mail]]:
     }
 
 
+def counted(rows: dict[bytes, bytes]) -> set[bytes]:
+    """Return the keys of rows that come of answers. Whether a partition has had a tick by now is a matter of time."""
+    return rows.keys() - {CLOCK, CLOCK_KEY}
+
+
 def named(kafka: EmbeddedKafka, name: str) -> dict[str, Any]:
     return {
         "topic_prefix": name,
@@ -157,8 +164,8 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
         assert after["contacts"] == before["contacts"]
         assert after["outbox"].keys() == before["outbox"].keys()
         assert mails(after["outbox"]) == mails(before["outbox"])
-        assert after["segments"].keys() == before["segments"].keys()
-        assert after["watches"].keys() == before["watches"].keys()
+        assert counted(after["segments"]) == counted(before["segments"])
+        assert counted(after["watches"]) == counted(before["watches"])
         await publish(running, second)
         await check(running, recounted(records))
 
