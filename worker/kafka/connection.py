@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 from worker.errors import SettingsError
+from worker.kafka.bootstrap import close_when_cancelled
 from worker.kafka.fetches import end_when_cancelled
 from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings
@@ -31,10 +32,16 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
     return context
 
 
+def change_aiokafka() -> None:
+    """Make the changes to aiokafka without which its clients lose connections or end wrongly. Repeating it is safe."""
+    create_no_topics()
+    close_when_cancelled()
+    end_when_cancelled()
+
+
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     """Return the options of a plain aiokafka client. Raise SettingsError like `ssl_context`."""
-    create_no_topics()
-    end_when_cancelled()
+    change_aiokafka()
     return {
         "bootstrap_servers": servers(kafka),
         "client_id": kafka.group,

@@ -10,9 +10,7 @@ from mode import Service
 from yarl import URL
 
 from worker.kafka import topics
-from worker.kafka.connection import servers, ssl_context
-from worker.kafka.fetches import end_when_cancelled
-from worker.kafka.metadata import create_no_topics
+from worker.kafka.connection import change_aiokafka, servers, ssl_context
 from worker.settings import KafkaSettings, Settings
 from worker.streams.fetching import FETCH_BYTES
 from worker.streams.observer import ConsumerObserver
@@ -56,8 +54,7 @@ class _Monitor(Monitor):
 
 def make(settings: Settings, role: str, partitions: int, observer: ConsumerObserver) -> faust.App:
     """Return the app of a role; it is not started. `observer`: of its consumer, and of the recovery's failures."""
-    create_no_topics()
-    end_when_cancelled()
+    change_aiokafka()
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
     urls = [URL(f"kafka://{server}") for server in servers(kafka)]
