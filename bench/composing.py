@@ -15,8 +15,8 @@ from schemas.scores import WindowScore
 from worker.app import calm_collector
 from worker.flow.ids import make_id
 from worker.notify.channels.email.compose import compose
-from worker.notify.channels.email.language import Language
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.content.language import Language
 from worker.notify.notice import Notice
 from worker.notify.routing import Route
 

@@ -25,9 +25,9 @@ from worker.errors import SettingsError
 from worker.flow.policy import IntakePolicy, Policy, Section
 from worker.notify.channels.email import NAME as EMAIL
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.channels.email.plain_text import header_line
 from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
+from worker.notify.content.plain_text import header_line
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key

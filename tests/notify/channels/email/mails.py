@@ -5,8 +5,8 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 
 from worker.notify.channels.email.compose import compose
-from worker.notify.channels.email.language import Language
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.content.language import Language
 from worker.notify.notice import Notice
 from worker.notify.routing import Route
 

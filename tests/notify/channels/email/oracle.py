@@ -7,15 +7,13 @@ from email.policy import SMTP
 from hashlib import sha256
 from typing import Any, cast
 
-from schemas.alert import Alert
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.channels.email import compose
-from worker.notify.channels.email.alert_page import alert_page
-from worker.notify.channels.email.incident_page import incident_page
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.channels.email.page import FIELD
-from worker.notify.channels.email.plain_text import header_line
+from worker.notify.content.page import FIELD
+from worker.notify.content.pages import page_of
+from worker.notify.content.plain_text import header_line
 from worker.notify.notice import Notice
 from worker.notify.routing import Route
 
@@ -36,7 +34,7 @@ _POLICY = SMTP.clone(header_factory=_headers, cte_type="7bit")
 
 
 def library_mail(notice: Notice, route: Route, delivery_id: str, letterhead: Letterhead) -> bytes:
-    page = alert_page(notice, letterhead) if isinstance(notice, Alert) else incident_page(notice, letterhead)
+    page = page_of(notice, letterhead.readers)
     message = EmailMessage(_POLICY)
     message["From"] = Address(letterhead.sender_name, addr_spec=letterhead.sender)
     if letterhead.reply_to is not None:
@@ -50,7 +48,7 @@ def library_mail(notice: Notice, route: Route, delivery_id: str, letterhead: Let
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-NPS-Alert-Id"] = header_line(notice.alert_id, FIELD)
-    text, html = compose._texts(page, notice, route)
+    text, html = compose._texts(page, notice, route, letterhead)
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     message.add_alternative(html, subtype="html", charset="utf-8", cte="quoted-printable")
     for part in message.iter_parts():

@@ -9,11 +9,12 @@ from notify.channels.email.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
 from schemas.response import Consent, Customer
-from worker.notify.channels.email.alert_page import alert_page
 from worker.notify.channels.email.compose import compose
-from worker.notify.channels.email.language import WORDS, language_of
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.route import EmailRoute
+from worker.notify.content.alert_page import alert_page
+from worker.notify.content.language import WORDS, language_of
+from worker.notify.content.readers import Readers
 
 MakeAlert = Callable[..., Alert]
 
@@ -426,7 +427,7 @@ def test_a_withdrawal_names_a_corrected_score_only_if_there_is_one(make_alert: M
 def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(make_alert: MakeAlert, name: str) -> None:
     alert = make_alert(customer=Customer(name=name), action=AlertAction.WITHDRAWN)
 
-    assert subject(mail(alert)) == alert_page(alert, Letterhead("nps@example.org", "en")).subject
+    assert subject(mail(alert)) == alert_page(alert, Readers("en")).subject
 
 
 def test_a_thread_is_found_also_if_the_domain_is_long(make_alert: MakeAlert) -> None:

@@ -13,10 +13,11 @@ from schemas.alert import Alert, Severity
 from schemas.incident import Incident, IncidentAction, IncidentReason
 from schemas.scores import WindowScore
 from worker.notify.channels.email.compose import compose
-from worker.notify.channels.email.incident_page import incident_page
-from worker.notify.channels.email.incident_words import INCIDENT_WORDS
-from worker.notify.channels.email.language import Language
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.content.incident_page import incident_page
+from worker.notify.content.incident_words import INCIDENT_WORDS
+from worker.notify.content.language import Language
+from worker.notify.content.readers import Readers
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]
@@ -398,7 +399,7 @@ def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(
     make_incident: MakeIncident, name: str, language: Language
 ) -> None:
     incident = make_incident(segment=name)
-    page = incident_page(incident, Letterhead("nps@example.org", language))
+    page = incident_page(incident, Readers(language))
 
     assert subject(mail(incident, language=language)) == page.subject
 

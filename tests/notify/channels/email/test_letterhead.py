@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from notify.channels.email.mails import Elements, mail, part
+from notify.channels.email.mails import DELIVERY, ROUTE, Elements, mail, part, received
 
 from schemas.alert import Alert
 from schemas.incident import Incident
-from worker.notify.channels.email.alert_page import alert_page
-from worker.notify.channels.email.incident_page import incident_page
-from worker.notify.channels.email.language import Language
+from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.content.language import Language
 
 
 @pytest.mark.parametrize(
@@ -24,14 +23,16 @@ def test_with_an_address_for_replies_every_mail_names_it(
     make_alert: Callable[..., Alert], make_incident: Callable[..., Incident], language: Language, expected: str
 ) -> None:
     letterhead = Letterhead("nps@example.org", language, reply_to="desk@example.org")
-    pages = [alert_page(make_alert(language=language), letterhead), incident_page(make_incident(), letterhead)]
 
-    assert [page.more["replies"] for page in pages] == [expected, expected]
+    for notice in (make_alert(language=language), make_incident()):
+        mailed = received(compose(notice, ROUTE, delivery_id=DELIVERY, letterhead=letterhead).data)
+        assert expected in " ".join(part(mailed, "plain").split())
+        assert expected in Elements(part(mailed, "html")).text
 
 
 def test_without_one_a_mail_says_that_replies_are_not_read(
     make_alert: Callable[..., Alert], make_incident: Callable[..., Incident]
 ) -> None:
-    for received in (mail(make_alert(language="en")), mail(make_incident())):
-        for text in (part(received, "plain"), Elements(part(received, "html")).text):
+    for mailed in (mail(make_alert(language="en")), mail(make_incident())):
+        for text in (part(mailed, "plain"), Elements(part(mailed, "html")).text):
             assert "Replies to it are not read." in text

@@ -15,12 +15,12 @@ from notify.channels.email.oracle import library_mail
 
 from schemas.alert import Alert
 from schemas.incident import Incident
-from worker.notify.channels.email.alert_page import alert_page
 from worker.notify.channels.email.compose import compose
-from worker.notify.channels.email.incident_page import incident_page
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.channels.email.page import FIELD
-from worker.notify.channels.email.plain_text import header_line
+from worker.notify.content.alert_page import alert_page
+from worker.notify.content.incident_page import incident_page
+from worker.notify.content.page import FIELD
+from worker.notify.content.plain_text import header_line
 from worker.notify.notice import Notice
 from worker.notify.routing import Route
 
@@ -52,7 +52,7 @@ def test_an_alerts_mail_is_the_librarys(
 ) -> None:
     alert = make_alert(**changes)
 
-    check(alert, route, letterhead, alert_page(alert, letterhead).subject)
+    check(alert, route, letterhead, alert_page(alert, letterhead.readers).subject)
 
 
 @settings(max_examples=_MAILS, suppress_health_check=[HealthCheck.too_slow])
@@ -62,7 +62,7 @@ def test_an_incidents_mail_is_the_librarys(
 ) -> None:
     incident = make_incident(**changes)
 
-    check(incident, route, letterhead, incident_page(incident, letterhead).subject)
+    check(incident, route, letterhead, incident_page(incident, letterhead.readers).subject)
 
 
 def check(notice: Notice, route: Route, letterhead: Letterhead, subject: str) -> None:

@@ -11,17 +11,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from schemas.alert import Alert
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.channels.email import headers
-from worker.notify.channels.email.alert_page import alert_page
-from worker.notify.channels.email.incident_page import incident_page
-from worker.notify.channels.email.language import WORDS
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.mail import Mail, alternatives, text_part
-from worker.notify.channels.email.page import FIELD, Page, field
-from worker.notify.channels.email.plain_text import header_line, quoted, titled, wrapped
+from worker.notify.content.language import WORDS
+from worker.notify.content.page import FIELD, Page, field
+from worker.notify.content.pages import page_of
+from worker.notify.content.plain_text import header_line, quoted, titled, wrapped
 from worker.notify.notice import Notice
 from worker.notify.routing import Route
 
@@ -42,7 +40,7 @@ def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Lette
     `delivery_id` becomes the Message-ID. All mails about an alert are one thread: each refers to the same message,
     which is never sent (RFC 5322, 3.6.4), so that the thread does not depend on the first mail.
     """
-    page = alert_page(notice, letterhead) if isinstance(notice, Alert) else incident_page(notice, letterhead)
+    page = page_of(notice, letterhead.readers)
     receivers = list(dict.fromkeys(route.to))
     thread = f"<{make_id('thread', notice.alert_id)}@{letterhead.domain}>"
     head = [
@@ -61,12 +59,12 @@ def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Lette
     ]
     # It is not random, so that it is the same at each attempt.
     boundary = f"=_{sha256(delivery_id.encode()).hexdigest()[:32]}"
-    text, html = _texts(page, notice, route)
+    text, html = _texts(page, notice, route, letterhead)
     body = alternatives([text_part(text), text_part(html, "html")], boundary)
     return Mail(letterhead.sender, receivers, "".join(head).encode("ascii") + body)
 
 
-def _texts(page: Page, notice: Notice, route: Route) -> list[str]:
+def _texts(page: Page, notice: Notice, route: Route, letterhead: Letterhead) -> list[str]:
     """Return the page as plain text and as HTML."""
     words = WORDS[page.language]
     content = {
@@ -74,6 +72,7 @@ def _texts(page: Page, notice: Notice, route: Route) -> list[str]:
         "words": words,
         "route": words.route.format(route=field(route.name)),
         "alert_id": field(notice.alert_id),
+        "replies": letterhead.replies(words),
         **page.more,
     }
     return [_TEMPLATES.get_template(f"{page.template}.{kind}.j2").render(content) for kind in ("txt", "html")]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.notify.channels.email.typography import NUMERALS_EN, NUMERALS_FR, french
+from worker.notify.content.typography import NUMERALS_EN, NUMERALS_FR, french
 
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 

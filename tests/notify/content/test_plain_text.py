@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.notify.channels.email import plain_text
-from worker.notify.channels.email.plain_text import header_line, lines, one_line, quoted, shortened, titled, wrapped
+from worker.notify.content import plain_text
+from worker.notify.content.plain_text import header_line, lines, one_line, quoted, shortened, titled, wrapped
 
 
 @pytest.mark.parametrize(

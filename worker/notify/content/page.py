@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.alert import Severity
-from worker.notify.channels.email.language import Language
-from worker.notify.channels.email.plain_text import header_line, one_line
+from worker.notify.content.language import Language
+from worker.notify.content.plain_text import header_line, one_line
 
 #: The longest text of a field, and of a subject, in characters.
 FIELD = 300

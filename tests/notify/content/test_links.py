@@ -1,6 +1,6 @@
 import pytest
 
-from worker.notify.channels.email.links import call, openable, write_to
+from worker.notify.content.links import call, openable, write_to
 
 
 @pytest.mark.parametrize(

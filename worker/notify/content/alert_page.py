@@ -2,19 +2,19 @@
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer
 from worker.flow.responses.intake import ANONYMOUS
-from worker.notify.channels.email.language import WORDS, Words, language_of
-from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.channels.email.links import Link, call, openable, write_to
-from worker.notify.channels.email.page import COLOURS, FIELD, OVER, Page, Row, Section, field, subject
-from worker.notify.channels.email.plain_text import lines, one_line, shortened
+from worker.notify.content.language import WORDS, Words, language_of
+from worker.notify.content.links import Link, call, openable, write_to
+from worker.notify.content.page import COLOURS, FIELD, OVER, Page, Row, Section, field, subject
+from worker.notify.content.plain_text import lines, one_line, shortened
+from worker.notify.content.readers import Readers
 
 _COMMENT = 5_000
 _SUBJECT_NAME = 60
 
 
-def alert_page(alert: Alert, letterhead: Letterhead) -> Page:
+def alert_page(alert: Alert, readers: Readers) -> Page:
     """Return the page, in the response's language if that is French or English."""
-    language = language_of(alert.language, letterhead.default_language)
+    language = language_of(alert.language, readers.default_language)
     words = WORDS[language]
     comment = lines(alert.comment or "")
     return Page(
@@ -24,7 +24,7 @@ def alert_page(alert: Alert, letterhead: Letterhead) -> Page:
         headline=_headline(alert, words),
         why=words.why.get(alert.reason, ""),
         colour=OVER if alert.action == AlertAction.WITHDRAWN else COLOURS[alert.severity],
-        sections=[_customer(alert, words), _answer(alert, words, letterhead)],
+        sections=[_customer(alert, words), _answer(alert, words, readers)],
         more={
             "score": words.score.format(score=alert.score),
             "severity": words.severities[alert.severity],
@@ -32,9 +32,8 @@ def alert_page(alert: Alert, letterhead: Letterhead) -> Page:
             "unreachable": "" if field(alert.customer.phone) or field(alert.customer.email) else words.unreachable,
             "comment": shortened(comment, _COMMENT),
             "comment_is_cut": len(comment) > _COMMENT,
-            "earlier": [_earlier(answer, words, letterhead) for answer in alert.last_answers],
+            "earlier": [_earlier(answer, words, readers) for answer in alert.last_answers],
             "links": _links(alert, words),
-            "replies": letterhead.replies(words),
         },
     )
 
@@ -75,9 +74,9 @@ def _customer(alert: Alert, words: Words) -> Section:
     )
 
 
-def _answer(alert: Alert, words: Words, letterhead: Letterhead) -> Section:
+def _answer(alert: Alert, words: Words, readers: Readers) -> Section:
     known = [
-        (words.answered, letterhead.moment(words)(alert.responded_at)),
+        (words.answered, readers.moment(words)(alert.responded_at)),
         (words.place, alert.segment),
         (words.touchpoint, alert.touchpoint),
         (words.survey, alert.survey_id),
@@ -85,8 +84,8 @@ def _answer(alert: Alert, words: Words, letterhead: Letterhead) -> Section:
     return Section(words.answer, [Row(label, shown) for label, value in known if (shown := field(value))])
 
 
-def _earlier(answer: EarlierAnswer, words: Words, letterhead: Letterhead) -> str:
-    line = words.earlier_line.format(score=answer.score, when=letterhead.moment(words)(answer.responded_at))
+def _earlier(answer: EarlierAnswer, words: Words, readers: Readers) -> str:
+    line = words.earlier_line.format(score=answer.score, when=readers.moment(words)(answer.responded_at))
     place = field(answer.segment)
     return f"{line}, {place}" if place else line
 

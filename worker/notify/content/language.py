@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.alert import AlertAction, AlertReason, Severity
-from worker.notify.channels.email.typography import french, moment_en, moment_fr
+from worker.notify.content.typography import french, moment_en, moment_fr
 
 Language = Literal["fr", "en"]
 

@@ -5,18 +5,18 @@ The names of segments come from the publishers of responses, so they are as untr
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
-from worker.notify.channels.email.incident_words import INCIDENT_WORDS, IncidentText, IncidentWords
-from worker.notify.channels.email.language import WORDS, Words
-from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.channels.email.page import COLOURS, OVER, Page, Row, Section, field, subject
+from worker.notify.content.incident_words import INCIDENT_WORDS, IncidentText, IncidentWords
+from worker.notify.content.language import WORDS, Words
+from worker.notify.content.page import COLOURS, OVER, Page, Row, Section, field, subject
+from worker.notify.content.readers import Readers
 
 #: The largest number of ancestors that are named: as many as a path of eight names has, including the root.
 _ANCESTORS = 8
 
 
-def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
+def incident_page(incident: Incident, readers: Readers) -> Page:
     """Return the page in the default language, since an incident is not about one customer's answer."""
-    language = letterhead.default_language
+    language = readers.default_language
     shared, words = WORDS[language], INCIDENT_WORDS[language]
     severity = shared.severities[incident.severity]
     over = incident.action == IncidentAction.RESOLVED
@@ -33,7 +33,7 @@ def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
         why=wording.sentence.format(place=place, **_from_to(incident, words, decimals=1)),
         colour=OVER if over else COLOURS[incident.severity],
         sections=[
-            _facts(incident, shared, words, letterhead),
+            _facts(incident, shared, words, readers),
             *_answers(words.before, incident.before, words),
             *_answers(words.after, incident.after, words),
         ],
@@ -41,7 +41,6 @@ def incident_page(incident: Incident, letterhead: Letterhead) -> Page:
             "label": words.resolved if over else f"{shared.severity}{shared.colon}{severity}",
             "explained": "" if over else words.advice if is_number else _explained(incident, shared, words),
             "hint": words.hint if _is_indicative(incident) else "",
-            "replies": letterhead.replies(shared),
         },
     )
 
@@ -86,9 +85,9 @@ def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
     return words.explains_several.format(ancestors=f"{words.comma.join(others)}{words.and_}{last}")
 
 
-def _facts(incident: Incident, shared: Words, words: IncidentWords, letterhead: Letterhead) -> Section:
+def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Readers) -> Section:
     is_silence = incident.kind == IncidentKind.NO_RESPONSES
-    rows = [Row(words.last_answer if is_silence else words.since, letterhead.moment(shared)(incident.since))]
+    rows = [Row(words.last_answer if is_silence else words.since, readers.moment(shared)(incident.since))]
     if incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
         rows.insert(0, Row(shared.place, _place(incident.segment, shared, words)))
     for label, number in ((words.segments, incident.segments), (words.most, incident.most)):
