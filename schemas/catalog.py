@@ -13,6 +13,7 @@ from schemas.base import Event
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.delivery import Delivery
+from schemas.erasure import Erasure
 from schemas.incident import Incident
 from schemas.invitation import Invitation
 from schemas.response import Response
@@ -141,4 +142,17 @@ CONTRACTS: tuple[Contract, ...] = (
         public=False,
         example=examples.DELIVERY,
     ),
+)
+
+#: Only webhooks get this event. On Kafka, the null value on `alerts` says the same.
+ERASURE = Contract(
+    name="erasure",
+    topic="alerts",
+    key="The customer's id.",
+    compacted=False,
+    model=Erasure,
+    event_type=cloudevents.ERASURE,
+    summary="A customer was erased. Receivers of webhooks erase what they keep about this customer.",
+    public=True,
+    example=examples.ERASURE,
 )

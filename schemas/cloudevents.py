@@ -20,6 +20,8 @@ DECISION = "nps.decision.v1"
 SCORES = "nps.scores.v1"
 DEAD_LETTER = "nps.dead-letter.v1"
 DELIVERY = "nps.delivery.v1"
+#: Only webhooks get it. On Kafka, a null value erases.
+ERASURE = "nps.erasure.v1"
 
 
 class StructuredResponse(Event):

@@ -1,4 +1,4 @@
-"""The delivery: what happened to an alert's mail."""
+"""The delivery: what happened to an alert's mail, or to what another channel sends."""
 
 from enum import StrEnum
 
@@ -21,11 +21,12 @@ class Delivery(Event):
     """One record of the delivery log. It has no personal data, only ids and counts."""
 
     delivery_id: Identifier = Field(
-        description="A UUIDv5 of channel, event id and route. It is also in the mail's Message-ID."
+        description="A UUIDv5 of channel, event id and route. It is also in the mail's Message-ID, "
+        "and it is the id of a webhook's event."
     )
     alert_id: Identifier
     channel: str
-    route: str = Field(description="The route's name in the settings.")
+    route: str = Field(description="The name of the route, or of the endpoint, in the settings.")
     status: DeliveryStatus
     attempt: int = Field(description="The number of attempts that were made.")
     reason: str = Field(

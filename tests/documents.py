@@ -169,4 +169,10 @@ def _settings() -> set[str]:
 
 def _is_variable(variable: str, settings: set[str]) -> bool:
     """Say whether the worker reads this variable of the environment."""
-    return variable == "NPS_CONFIG" or variable.removeprefix("NPS_").replace("__", ".").lower() in settings
+    parts = variable.removeprefix("NPS_").lower().split("__")
+    # The user chooses the names of some tables.
+    named = (key.split(".") for key in settings)
+    return variable == "NPS_CONFIG" or any(
+        len(key) == len(parts) and all(one in {part, "NAME"} for one, part in zip(key, parts, strict=True))
+        for key in named
+    )

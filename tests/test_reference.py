@@ -24,7 +24,7 @@ def test_the_example_file_holds_the_defaults(tmp_path: Path, monkeypatch: pytest
 
 def test_the_example_of_routes_is_in_the_file_and_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [line.removeprefix("#").removeprefix(" ") for line in reference.example().splitlines()]
-    text = "\n".join(lines[lines.index("[[email.routes]]") :])
+    text = "\n".join(lines[lines.index("[[email.routes]]") : lines.index(reference.ENDPOINTS.splitlines()[0]) - 1])
     file = tmp_path / "worker.toml"
     file.write_text(reference.example() + text)
     monkeypatch.setenv("NPS_CONFIG", str(file))
@@ -43,3 +43,17 @@ def test_the_severities_that_are_said_are_those_of_the_alerts() -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     assert [setting.key for setting in reference.settings() if not setting.meaning] == []
+
+
+def test_the_example_of_endpoints_is_in_the_file_and_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line.removeprefix("#").removeprefix(" ") for line in reference.example().splitlines()]
+    text = "\n".join(lines[lines.index(reference.ENDPOINTS.splitlines()[0]) :])
+    file = tmp_path / "worker.toml"
+    file.write_text(reference.example() + text)
+    monkeypatch.setenv("NPS_CONFIG", str(file))
+
+    settings = load()
+    assert settings.further_channels == {"webhook", "chat"}
+    assert settings.chat.endpoints["care"].format == "mattermost"

@@ -580,3 +580,105 @@ def test_every_part_of_the_policy_is_a_setting(monkeypatch: pytest.MonkeyPatch) 
 
     assert settings.policy.segments.most == 2_000
     assert {name: getattr(settings, name) for name in Policy.model_fields} == dict(settings.policy)
+
+
+# Endpoints of the webhook and the chat
+
+WHSEC = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+def test_without_endpoints_e_mail_is_the_only_channel() -> None:
+    assert load().further_channels == frozenset()
+
+
+def test_an_endpoint_comes_from_the_file_the_environment_or_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml(
+        """
+        [webhook.endpoints.crm]
+        allow_http = true
+        url = "https://from-the-file.example.org/"
+        [chat]
+        time_zone = "Europe/Paris"
+        """
+    )
+    set_all(
+        monkeypatch,
+        WEBHOOK__ENDPOINTS__CRM__URL="http://crm.example.org/hook",
+        WEBHOOK__ENDPOINTS__CRM__SECRETS=json.dumps([WHSEC]),
+        CHAT__ENDPOINTS='{"care": {"url": "https://chat.example.org/hook", "format": "teams"}}',
+    )
+    settings = load()
+
+    assert settings.further_channels == {"webhook", "chat"}
+    assert settings.webhook.endpoints["crm"].url.get_secret_value() == "http://crm.example.org/hook"
+    assert settings.webhook.endpoints["crm"].secrets[0].get_secret_value() == WHSEC
+    assert settings.chat.endpoints["care"].format == "teams"
+    assert str(settings.chat.readers.time_zone) == "Europe/Paris"
+
+
+def test_what_is_wrong_with_an_endpoint_is_said_with_its_key_and_without_its_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_all(monkeypatch, WEBHOOK__ENDPOINTS__CRM__URL=f"http://crm.example.org/{SECRET}")
+    toml(
+        f"""
+        [webhook.endpoints.crm]
+        secrets = ["{SECRET}"]
+        [chat.endpoints.care]
+        url = "https://{SECRET}@chat.example.org/"
+        fromat = "slack"
+        [chat.endpoints.Ops]
+        url = "https://chat.example.org/{SECRET}"
+        """
+    )
+    assert problems() == [
+        "webhook.endpoints.crm.secrets: must be 'whsec_' and 24 to 64 bytes in base64, as docs/channels.md makes them",
+        "chat.endpoints.care.url: must have no user name and no password before the host",
+        "chat.endpoints.care.fromat: is not a setting; did you mean chat.endpoints.care.format?",
+        "chat.endpoints.Ops.[key]: String should match pattern '^[a-z][a-z0-9_]{0,62}$'",
+    ]
+
+
+def test_http_is_refused_unless_it_is_allowed_or_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml(f'[webhook.endpoints.crm]\nurl = "http://crm.example.org/"\nsecrets = ["{WHSEC}"]')
+    assert problems() == [
+        (
+            "webhook.endpoints.crm: url must begin with https, unless allow_http is true or it is an address of this "
+            "machine"
+        )
+    ]
+    set_all(monkeypatch, WEBHOOK__ENDPOINTS__CRM__URL="http://127.0.0.1:8080/")
+    assert load().webhook.endpoints["crm"].port == 8080
+
+
+def test_a_variable_that_must_hold_json_says_what_it_looks_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, WEBHOOK__ENDPOINTS="crm", CHAT__ENDPOINTS__CARE__URL="https://chat.example.org/")
+    assert problems() == [
+        (
+            "NPS_WEBHOOK__ENDPOINTS: must be JSON, such as "
+            'NPS_WEBHOOK__ENDPOINTS=\'{"crm": {"url": "https://crm.example.com/hooks/nps"}}\''
+        )
+    ]
+
+
+def test_every_endpoint_gets_every_notice_and_only_webhooks_report_erasures() -> None:
+    toml(
+        f"""
+        [webhook.endpoints.crm]
+        url = "https://crm.example.org/"
+        secrets = ["{WHSEC}"]
+        [webhook.endpoints.bi]
+        url = "https://bi.example.org/"
+        secrets = ["{WHSEC}"]
+        [chat.endpoints.care]
+        url = "https://chat.example.org/"
+        """
+    )
+    settings = load()
+    webhook, chat, email = map(settings.planner, ("webhook", "chat", "email"))
+
+    assert [(route.name, route.then_continue) for route in webhook.routes] == [("crm", True), ("bi", True)]
+    assert [route.name for route in chat.routes] == ["care"]
+    assert (webhook.reports_erasures, chat.reports_erasures, email.reports_erasures) == (True, False, False)
+    assert list(webhook.actions) == ["opened", "updated", "withdrawn", "resolved"]
+    assert list(chat.actions) == ["opened", "resolved"]

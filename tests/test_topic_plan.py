@@ -6,6 +6,7 @@ import pytest
 
 from worker import topic_plan
 from worker.kafka import topics
+from worker.notify.channels.chat.settings import ChatSettings
 from worker.settings import KafkaSettings, Settings
 
 SETTINGS = Settings.model_construct(
@@ -24,8 +25,10 @@ def options(line: str) -> dict[str, list[str]]:
     return found
 
 
-def commands(form: topic_plan.Form, role: topic_plan.Role = "all") -> list[dict[str, list[str]]]:
-    return [options(line) for line in topic_plan.shown(SETTINGS, form, role, "User:x")]
+def commands(
+    form: topic_plan.Form, role: topic_plan.Role = "all", settings: Settings = SETTINGS
+) -> list[dict[str, list[str]]]:
+    return [options(line) for line in topic_plan.shown(settings, form, role, "User:x")]
 
 
 def test_kafka_topics_creates_every_topic_with_all_of_its_configs() -> None:
@@ -46,8 +49,8 @@ def test_kafka_configs_sets_every_config_of_every_topic() -> None:
     }
 
 
-def allowed(role: topic_plan.Role) -> dict[str, set[str]]:
-    made = commands("kafka-acls", role)
+def allowed(role: topic_plan.Role, settings: Settings = SETTINGS) -> dict[str, set[str]]:
+    made = commands("kafka-acls", role, settings)
     assert all(found["--allow-principal"] == ["User:x"] for found in made)
     return {
         name: set(found["--operation"])
@@ -76,3 +79,22 @@ def test_all_is_both_roles() -> None:
 @pytest.mark.parametrize("name", ["acme.responses", "acme.worker", "desk-notify-outbox-changelog"])
 def test_the_text_names_every_topic(name: str) -> None:
     assert any(line.startswith(f"{name}: partitions ") for line in topic_plan.shown(SETTINGS, "text", "all", ""))
+
+
+def test_a_channel_that_has_endpoints_has_a_group_and_an_outbox_and_may_write_it() -> None:
+    outbox, group = "desk-chat-chats-changelog", "desk-chat"
+    chat = ChatSettings(endpoints={"care": {"url": "https://chat.example.org/"}})
+    settings = Settings.model_construct(topic_prefix="acme", kafka=SETTINGS.kafka, chat=chat)
+
+    assert outbox not in {plan.name for plan in topics.plans(SETTINGS)}
+    assert {outbox, group}.isdisjoint(allowed("all"))
+    assert {plan.name for plan in topics.plans(settings)} - {plan.name for plan in topics.plans(SETTINGS)} == {outbox}
+    assert outbox in topics.internal_topics(settings)
+    for role in ("notify", "all"):
+        granted = allowed(role, settings)  # type: ignore[arg-type]
+        assert {"Read", "Write"} <= granted[outbox]
+        assert granted[group] == {"Describe", "Read"}
+    assert "Write" not in allowed("process", settings)[outbox]
+    assert group not in allowed("process", settings)
+    assert [consumer.role for consumer in topics.consumers(settings, "alerts")] == ["notify", "chat"]
+    assert [consumer.role for consumer in topics.consumers(SETTINGS, "alerts")] == ["notify"]

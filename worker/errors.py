@@ -44,7 +44,7 @@ class SettingsError(WorkerError):
 
 
 class DeliveryError(WorkerError):
-    """A mail was not accepted. The exception's text does not show the receivers.
+    """A mail, or what another channel sends, was not accepted. The exception's text does not show the receivers.
 
     `reason`: a stable word without personal data.
     `retry`: whether the mail is to be tried again.
@@ -54,6 +54,7 @@ class DeliveryError(WorkerError):
     `unsure`: the mail may have been accepted nevertheless.
     `retry_to`: the receivers of the next attempt; None stands for all receivers of this attempt.
     `hint`: a sentence for the operator, which names the server, the problem, and the settings to check.
+    `retry_after`: the seconds for which the server has asked not to be tried again; 0 if it has not.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DeliveryError(WorkerError):
         unsure: bool = False,
         retry_to: tuple[str, ...] | None = None,
         hint: str = "",
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(reason)
         self.unavailable = unavailable
@@ -77,6 +79,7 @@ class DeliveryError(WorkerError):
         self.retry = retry
         self.alarm = alarm
         self.retry_to = retry_to
+        self.retry_after = retry_after
 
 
 class Unreachable(WorkerError):

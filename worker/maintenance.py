@@ -3,14 +3,14 @@
 Each command refuses while a worker of the groups concerned is alive, and may be repeated.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.errors import StillRunning, TopicsUnfit
-from worker.kafka import groups, ownership, reading, source, topics
+from worker.kafka import changelogs, groups, ownership, reading, source, topics
 from worker.kafka.connection import client_options
 from worker.kafka.preflight import preflight
 from worker.kafka.rows import Fence, PartitionState
@@ -52,26 +52,14 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     Raise StillRunning if the role has workers, TopicsUnfit if the topic does not exist, and Unreachable, Refused or
     KafkaError if Kafka does not answer.
     """
-    consumed, name = topics.CONSUMED[topic], topics.topic_name(settings.topic_prefix, topic)
-    group = topics.group_id(settings.kafka.group, consumed.role)
-    changelog = topics.changelog_name(settings.kafka.group, consumed.role, consumed.table)
+    name = topics.topic_name(settings.topic_prefix, topic)
+    consumers = topics.consumers(settings, topic)
+    moved: dict[int, int] = {}
     async with _admin(settings) as admin, reading.reader(settings.kafka) as reader:
-        await _check_stopped(admin, settings.kafka.group, [consumed.role])
-        partitions = await reader.partitions(name)
-        if not partitions or await reader.partitions(changelog) != partitions:
-            raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
-        states = await _states(reader, changelog, partitions)
-        heads = {partition: state.head for partition, state in states.items()}
-        logs = await source.read_logs(reader, name, heads)
-        assert logs is not None, "its partitions were just listed"
-        committed = await groups.committed(admin, group, name)
-        replaced = sorted(partition for partition in partitions if source.difference(heads[partition], logs[partition]))
-        shortened = {n for n in partitions if source.deleted_unread(heads[n], logs[n], committed.get(n, 0))}
-        moved = {partition: logs[partition].first for partition in sorted({*replaced, *shortened})}
-        if moved:
-            await groups.commit(settings.kafka, group, name, moved)
-            await _begin_epoch(settings, changelog, {partition: states[partition] for partition in replaced})
-    listed = ", ".join(f"{partition} from offset {first}" for partition, first in moved.items())
+        await _check_stopped(admin, settings.kafka.group, [consumer.role for consumer in consumers])
+        for consumer in consumers:
+            moved |= await _go_on(settings, admin, reader, name, consumer)
+    listed = ", ".join(f"{partition} from offset {first}" for partition, first in sorted(moved.items()))
     return (
         f"{name}: the worker goes on with partitions {listed}"
         if moved
@@ -79,16 +67,27 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     )
 
 
-async def _states(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, PartitionState]:
-    """Read a changelog to its end; return the state of each partition."""
-    states = {partition: PartitionState() for partition in partitions}
-    spans = {partition: (0, end) for partition, end in (await reader.ends(changelog, partitions)).items()}
-    async with aclosing(reader.read(changelog, spans)) as chunks:
-        async for records in chunks:
-            for record in records:
-                headers = list(record.headers)
-                states[record.partition].apply(record.offset, record.key or b"", record.value, headers)
-    return states
+async def _go_on(
+    settings: Settings, admin: AIOKafkaAdminClient, reader: reading.Reader, name: str, consumer: topics.Consumed
+) -> dict[int, int]:
+    """Let one consumer of a topic go on; return from which offset it does, by partition that has changed."""
+    group = topics.group_id(settings.kafka.group, consumer.role)
+    changelog = topics.changelog_name(settings.kafka.group, consumer.role, consumer.table)
+    partitions = await reader.partitions(name)
+    if not partitions or await reader.partitions(changelog) != partitions:
+        raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
+    states = await changelogs.states(reader, changelog, partitions)
+    heads = {partition: state.head for partition, state in states.items()}
+    logs = await source.read_logs(reader, name, heads)
+    assert logs is not None, "its partitions were just listed"
+    committed = await groups.committed(admin, group, name)
+    replaced = sorted(partition for partition in partitions if source.difference(heads[partition], logs[partition]))
+    shortened = {n for n in partitions if source.deleted_unread(heads[n], logs[n], committed.get(n, 0))}
+    moved = {partition: logs[partition].first for partition in sorted({*replaced, *shortened})}
+    if moved:
+        await groups.commit(settings.kafka, group, name, moved)
+        await _begin_epoch(settings, changelog, {partition: states[partition] for partition in replaced})
+    return moved
 
 
 async def _begin_epoch(settings: Settings, changelog: str, states: Mapping[int, PartitionState]) -> None:

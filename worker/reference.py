@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -23,6 +23,19 @@ then_continue = true            # the worker also tries the routes below, and em
 name = "france"
 segment = "fr"
 to = ["france@example.com"]
+"""
+#: The part of a key that stands for a name that the user chooses.
+_NAME = "NAME"
+
+#: An example of the endpoints of the webhook and the chat, in TOML. The worker.toml has it as a comment.
+ENDPOINTS = """\
+[webhook.endpoints.crm]         # its url and its secrets can also come from the environment:
+url = "https://crm.example.com/hooks/nps"         # NPS_WEBHOOK__ENDPOINTS__CRM__URL
+secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
+
+[chat.endpoints.care]
+url = "https://chat.example.com/hooks/9f8b7c6d"   # NPS_CHAT__ENDPOINTS__CARE__URL
+format = "mattermost"           # slack, mattermost, rocketchat, teams
 """
 
 
@@ -45,7 +58,8 @@ def example() -> str:
     lines = ["# Every setting with its default. A variable such as NPS_SMTP__HOST (for smtp.host) wins over this file."]
     table = ""
     # In TOML, keys that belong to no table come before all tables.
-    for setting in sorted(settings(), key=lambda setting: "." in setting.key):
+    fixed = [setting for setting in settings() if _NAME not in setting.key.split(".")]
+    for setting in sorted(fixed, key=lambda setting: "." in setting.key):
         section, _, name = setting.key.rpartition(".")
         if section != table:
             table = section
@@ -57,6 +71,9 @@ def example() -> str:
         "# or email.to if none does. The severity of an alert is critical for the scores 0 to 2, error for 3 and 4,",
         "# and warning for 5 and 6. It is one step higher if the customer's tier is one of alerts.priority_tiers.",
         *(f"# {line}".rstrip() for line in ROUTES.splitlines()),
+        "",
+        "# An example of endpoints, which get alerts and incidents in addition to mails. docs/channels.md says more.",
+        *(f"# {line}".rstrip() for line in ENDPOINTS.splitlines()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -66,9 +83,11 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _walk(kind, f"{prefix}{name}.")
-        else:
-            default = field.get_default(call_default_factory=True, validated_data={})
-            yield Setting(prefix + name, _toml(default), _meaning(field))
+            continue
+        default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
+        yield Setting(prefix + name, _toml(default), _meaning(field))
+        if get_origin(kind) is dict:
+            yield from _walk(get_args(kind)[1], f"{prefix}{name}.{_NAME}.")
 
 
 def _meaning(field: FieldInfo) -> str:

@@ -7,7 +7,6 @@ import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -23,13 +22,19 @@ from pydantic_settings import (
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.policy import IntakePolicy, Policy, Section
+from worker.notify.channels.chat import NAME as CHAT
+from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email import NAME as EMAIL
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
+from worker.notify.channels.webhook import NAME as WEBHOOK
+from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.notify.content.plain_text import header_line
+from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
+from worker.notify.routing import Route
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
 CONFIG_VARIABLE = "NPS_CONFIG"
@@ -70,7 +75,8 @@ class KafkaSettings(Section):
     group: str = Field(
         default="nps-worker",
         pattern=r"^[A-Za-z0-9._-]{1,80}$",
-        description="The consumer groups are called <group>-process and <group>-notify. The names of the changelogs "
+        description="The consumer groups are called <group>-process and <group>-notify, and <group>-webhook and "
+        "<group>-chat if these channels are used. The names of the changelogs "
         "begin with the names of the groups. Each topic_prefix needs a group of its own.",
     )
     partitions: int = Field(
@@ -160,7 +166,7 @@ class EmailSettings(Section):
         description="The address that replies go to. Without it, they go to the sender, and mails say that replies are "
         "not read.",
     )
-    time_zone: str | None = Field(
+    time_zone: TimeZoneName | None = Field(
         default=None,
         description="Time zone in which mails show times, such as 'Europe/Paris'. Without it, mails show each time "
         "in the time zone that it came with.",
@@ -200,14 +206,6 @@ class EmailSettings(Section):
             raise ValueError("must be plain text on one line")
         return name
 
-    @field_validator("time_zone")
-    @classmethod
-    def _time_zone(cls, name: str | None) -> str | None:
-        try:
-            return name if name is None else ZoneInfo(name).key
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            raise ValueError("is not a time zone of the IANA database, such as 'Europe/Paris'") from None
-
     @field_validator("to")
     @classmethod
     def _to(cls, to: list[str]) -> list[str]:
@@ -231,7 +229,7 @@ class EmailSettings(Section):
             default_language=self.default_language,
             sender_name=self.sender_name,
             reply_to=self.reply_to,
-            time_zone=None if self.time_zone is None else ZoneInfo(self.time_zone),
+            time_zone=None if self.time_zone is None else zone(self.time_zone),
         )
 
     def all_routes(self) -> list[EmailRoute]:
@@ -270,6 +268,8 @@ class Settings(BaseSettings, Policy, Location):
 
     smtp: SmtpSettings = SmtpSettings()
     email: EmailSettings = EmailSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    chat: ChatSettings = ChatSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The worker writes no log lines below this level."
     )
@@ -288,6 +288,21 @@ class Settings(BaseSettings, Policy, Location):
     def policy(self) -> Policy:
         """The settings by which the pure core decides."""
         return Policy(**{name: getattr(self, name) for name in Policy.model_fields})
+
+    @property
+    def further_channels(self) -> frozenset[str]:
+        """The names of the channels that are configured, without e-mail, which always is."""
+        endpoints = {WEBHOOK: self.webhook.endpoints, CHAT: self.chat.endpoints}
+        return frozenset(name for name, found in endpoints.items() if found)
+
+    def planner(self, channel: str) -> Planner:
+        """Return the settings by which the notices of a channel are planned."""
+        if channel == EMAIL:
+            return self.email.planner(self.intake)
+        # Every endpoint gets every notice.
+        of_channel = self.webhook if channel == WEBHOOK else self.chat
+        routes = [Route(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
+        return Planner(channel, routes, of_channel.actions, self.intake, reports_erasures=channel == WEBHOOK)
 
     def status_path(self, role: str) -> Path:
         """Return the path of a role's status files. Each process adds its process id to the name (status.py)."""

@@ -70,7 +70,7 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         operations += ["Read"] if plan.name in reads | both else []
         operations += ["Write"] if plan.name in writes | both else []
         allowed[tuple(operations)].append(plan.name)
-    groups = [topics.group_id(settings.kafka.group, one) for one in roles]
+    groups = [topics.group_id(settings.kafka.group, group) for one in roles for group in _groups(settings, one)]
     granted = [Grant("topic", names, operations) for operations, names in allowed.items()]
     return [*granted, Grant("group", groups, ("Describe", "Read"))]
 
@@ -80,7 +80,15 @@ def _named(settings: Settings, short: Iterable[str]) -> list[str]:
 
 
 def _changelogs(settings: Settings, role: str) -> list[str]:
-    return [topics.changelog_name(settings.kafka.group, role, table) for table in topics.TABLES[role]]
+    tables = topics.tables(settings)
+    groups = _groups(settings, role)
+    return [topics.changelog_name(settings.kafka.group, group, table) for group in groups for table in tables[group]]
+
+
+def _groups(settings: Settings, role: str) -> list[str]:
+    """Return what a role's consumer groups are called after the role, and after the channels that it serves."""
+    further = topics.tables(settings).keys() & topics.CHANNELS.keys()
+    return [role, *(sorted(further) if role == "notify" else [])]
 
 
 def _partitions(plan: TopicPlan, settings: Settings) -> int:

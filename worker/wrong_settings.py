@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 PREFIX = "NPS_"
 
+#: Examples of a table among others of its kind.
+_EXAMPLE_TABLES = {"endpoints": {"url": "https://crm.example.com/hooks/nps"}}
+
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield the key of every setting as it is written in the file, such as kafka.group."""
@@ -82,6 +85,8 @@ def _kind_at(path: Sequence[Any], model: type[BaseModel]) -> Any:
         inside = _model_of(kind)
         if isinstance(part, int) and get_origin(kind) is list:
             [kind] = get_args(kind)
+        elif get_origin(kind) is dict:
+            _, kind = get_args(kind)
         elif inside is not None and part in inside.model_fields:
             kind = inside.model_fields[part].annotation
         else:
@@ -125,7 +130,9 @@ def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
         [one] = get_args(kind)
         if (inside := _model_of(one)) is not None:
             return [_required(inside)]
-        return ["care@example.com"] if path[-1] == "to" else _default(path, model)
+        return {"to": ["care@example.com"], "secrets": ["whsec_…"]}.get(path[-1]) or _default(path, model)
+    if get_origin(kind) is dict:
+        return {"crm": _EXAMPLE_TABLES[path[-1]]}
     if (inside := _model_of(kind)) is not None:
         name, field = next(iter(inside.model_fields.items()))
         return {name: field.get_default(call_default_factory=True, validated_data={})}

@@ -308,7 +308,7 @@ def _no_delivery_log() -> None:
 
     async def forget(self: Courier, _number: int, outcomes: Iterable[MailRef], *_: Any) -> None:
         for ref in outcomes:
-            self._dispatcher.schedule.forget(ref)
+            self._servers.forget(ref)
 
     _instead(Courier, "_write_down", forget)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from integration.conftest import make_settings
 from integration.processes import environment, worker_process
 from integration.reading import read_topic
+from notify.rigs import http_server
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
@@ -22,6 +23,30 @@ async def test_what_works_is_said_and_nothing_is_created(kafka: EmbeddedKafka, i
         )
         assert process.lines[-1] == "mail     ok: the server answers"
     assert inbox.accepted == 0
+
+
+async def test_the_servers_of_endpoints_are_reached_and_get_nothing(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    env = environment(kafka.bootstrap_servers, inbox, "checked-endpoints", tmp_path)
+    async with http_server() as server:
+        secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+        env |= {
+            "NPS_WEBHOOK__ENDPOINTS__CRM__URL": f"http://127.0.0.1:{server.port}/hidden?token=hidden",
+            "NPS_WEBHOOK__ENDPOINTS__CRM__SECRETS": f'["{secret}"]',
+            "NPS_CHAT__ENDPOINTS__CARE__URL": f"http://127.0.0.1:{unused_tcp_port}/hidden",
+        }
+        async with worker_process("check-config", "--connect", env=env) as process:
+            assert await process.exited() == 1
+
+    assert "webhook  crm: 127.0.0.1, 1 secret, opened and updated and withdrawn and resolved" in process.lines
+    assert "chat     care: slack, opened and resolved" in process.lines
+    assert process.lines[-2:] == [
+        "webhook  ok: the server of crm can be reached",
+        "chat     failed: refused: chat care: the connection was refused (chat.endpoints.care.url)",
+    ]
+    assert not any(hidden in line for line in process.lines for hidden in ("hidden", secret))
+    assert server.requests == []
 
 
 async def test_a_test_mail_arrives(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:

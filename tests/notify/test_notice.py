@@ -13,6 +13,7 @@ from notify.mailboxes import KEY, planned
 from pydantic import ValidationError
 
 from schemas.alert import Alert
+from schemas.erasure import Erasure
 from schemas.incident import Incident
 from worker.notify import mailbox
 from worker.notify.notice import notice_in
@@ -199,5 +200,7 @@ def test_whatever_is_let_through_can_be_planned_and_composed(
     [planned_mail] = mailbox.decode(decided.rows[key] or b"").mails
     pending_notice = decided.rows[mailbox.pending_notice_key(key, planned_mail.delivery_id)] or b""
     for language in ("en", "fr"):
-        composed = mail(mailbox.notice(planned_mail, key, pending_notice), language=language)
+        said = mailbox.notice(planned_mail, key, pending_notice)
+        assert not isinstance(said, Erasure)
+        composed = mail(said, language=language)
         assert 0 < len(subject(composed)) < 300

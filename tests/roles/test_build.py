@@ -7,6 +7,8 @@ import pytest
 from worker import topic_plan
 from worker.clock import SystemClock
 from worker.kafka import topics
+from worker.notify.channels.chat.settings import ChatSettings
+from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
@@ -30,6 +32,34 @@ def test_a_process_runs_the_role_that_is_asked_for_or_all(role: Role) -> None:
     assert names("all") == NAMES
 
 
+async def test_each_channel_that_has_endpoints_is_a_group_with_an_outbox_of_its_own(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, str]] = []
+
+    async def begin_at_end(_: Settings, topic: str, consumer: topics.Consumed) -> bool:
+        begun.append((topic, consumer.table))
+        return True
+
+    monkeypatch.setattr("worker.kafka.changelogs.begin_at_end", begin_at_end)
+    endpoint = {"url": "https://example.org/", "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
+    settings = Settings.model_construct(
+        webhook=WebhookSettings(endpoints={"crm": endpoint}),
+        chat=ChatSettings(endpoints={"care": {"url": "https://example.org/"}}),
+    )
+    surroundings.settings = settings
+    built = await build("notify", surroundings)
+
+    shells = {name: service for name, services in built.items() for service in services if isinstance(service, Shell)}
+    assert {name: (shell.app.conf.id, list(shell.tables)) for name, shell in shells.items()} == {
+        "notify": ("nps-worker-notify", ["outbox"]),
+        "webhook": ("nps-worker-webhook", ["webhooks"]),
+        "chat": ("nps-worker-chat", ["chats"]),
+    }
+    assert [type(service) for service in built["webhook"]] == [Shell, Background, Courier]
+    assert begun == [("alerts", "chats"), ("alerts", "webhooks")]
+
+
 @pytest.fixture
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     async def ensure(_: Settings) -> topics.KafkaInfo:
@@ -44,7 +74,7 @@ async def test_what_a_worker_of_all_roles_consists_of(surroundings: Surroundings
 
     assert {role: [type(service) for service in services] for role, services in built.items()} == {
         "process": [Shell, Background, Background, Background],
-        "notify": [Shell, Background, Courier],
+        "notify": [Shell, Background, Courier, Background],
         "watches": [Background, Background],
     }
 

@@ -15,6 +15,7 @@ from flow.records import Record
 from notify.mailboxes import record_of
 
 from schemas.alert import Alert
+from schemas.erasure import Erasure
 from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError
 from worker.kafka.rows import PartitionState
@@ -24,7 +25,7 @@ from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
-from worker.notify.notice import Notice
+from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.roles.courier import Courier
@@ -53,13 +54,19 @@ class Double:
         self.answer: Callable[[str], DeliveryError | None] = lambda _: None
         self.gate = asyncio.Event()
         self.gate.set()
+        #: The server of a route's notices; without an entry, the only one.
+        self.servers: dict[str, str] = {}
         #: Mails whose content the server has got, and does not answer.
         self.hanging: set[str] = set()
         self.let_go = asyncio.Event()
         self.closed = False
 
-    async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    def server_of(self, route: str) -> str:
+        return self.servers.get(route, "")
+
+    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         assert delivery_id
+        assert not isinstance(notice, Erasure)
         alert = notice.alert_id
         self.tried.append(alert)
         if alert in self.hanging:
@@ -146,7 +153,7 @@ class Office:
     async def pass_on(self, milliseconds: int) -> None:
         """Let time pass, and everything happen that is then due."""
         end = self.clock.now() + milliseconds
-        while (until := self.courier._dispatcher.next_at(self.clock.steady())) is not None and until <= end:
+        while (until := self.courier._servers.next_at(self.clock.steady())) is not None and until <= end:
             self.clock.move_to(until)
             await self.settle()
         self.clock.move_to(end)
@@ -429,7 +436,7 @@ async def test_the_queue_grows_with_the_mails_of_a_customer_and_not_with_their_s
         most = 0
         while office.courier.pending:
             await office.pass_on(1_000)
-            most = max(most, office.courier._dispatcher.schedule.entries)
+            most = max(most, office.courier._servers.of("").schedule.entries)
 
         assert len(office.channel.accepted) == 300
         assert most <= 300
@@ -557,7 +564,7 @@ async def test_a_real_server_that_leaves_one_mail_unanswered_and_turns_another_a
         office.plan(opened(make_alert, 0))
         await has_first.wait()
         office.plan(opened(make_alert, 1))
-        while office.courier._dispatcher.outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
+        while office.courier._servers.of("").outage.until is None:  # noqa: ASYNC110 - a socket raises no event here
             await asyncio.sleep(0.01)
         office.plan(*(opened(make_alert, number) for number in range(2, 9)))
         office.clock.move_to(office.clock.now() + 2_000)

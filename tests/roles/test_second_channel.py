@@ -8,11 +8,12 @@ from notify.mailboxes import planned
 from roles.test_courier import at_work, opened
 
 from schemas.alert import Alert
+from schemas.erasure import Erasure
 from worker.errors import DeliveryError
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox
 from worker.notify.channel import Wording
-from worker.notify.notice import Notice
+from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.notify.routing import Route
@@ -39,8 +40,13 @@ class Chat:
         self.posted: list[tuple[str, str]] = []
         self.answers: dict[str, list[DeliveryError]] = {}
 
-    async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    def server_of(self, route: str) -> str:
+        assert route
+        return ""
+
+    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         assert delivery_id
+        assert not isinstance(notice, Erasure)
         begun()
         if answers := self.answers.get(notice.alert_id):
             raise answers.pop(0)

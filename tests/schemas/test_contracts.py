@@ -7,13 +7,13 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from schemas.base import Event
-from schemas.catalog import CONTRACTS, Contract
+from schemas.catalog import CONTRACTS, ERASURE, Contract
 from schemas.examples import INCIDENT
 from schemas.export import json_schema
 from schemas.incident import IncidentKind
 from worker.nps.interval import adjusted_wald, difference
 
-EACH = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+EACH = pytest.mark.parametrize("contract", [*CONTRACTS, ERASURE], ids=lambda contract: contract.name)
 
 
 @EACH
@@ -97,7 +97,7 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
     envelopes = {"StructuredResponse"}
 
     assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {
-        contract.model.__name__ for contract in CONTRACTS
+        contract.model.__name__ for contract in (*CONTRACTS, ERASURE)
     }
 
 

@@ -60,6 +60,15 @@ def test_a_planned_mail_that_is_sent_is_one_mail(activity: Activity, caplog: pyt
     assert caplog.messages == ["in the last minute: 2 mails planned, 1 mail (1 sent)"]
 
 
+def test_deliveries_are_called_what_the_channel_sends(caplog: pytest.LogCaptureFixture) -> None:
+    messages = Activity("nps.{}".format, ("chat message", "chat messages"))
+    send(messages, events.DELIVERIES, b'{"status":"pending"}', b'{"status":"sent"}', b'{"status":"deferred"}')
+    with caplog.at_level(logging.INFO):
+        messages.write_line()
+
+    assert caplog.messages == ["in the last minute: 1 chat message planned, 2 chat messages (1 sent, 1 deferred)"]
+
+
 def test_an_event_that_is_cut_or_of_another_version_is_counted_all_the_same(
     activity: Activity, caplog: pytest.LogCaptureFixture
 ) -> None:

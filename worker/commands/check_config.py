@@ -5,6 +5,7 @@ import asyncio
 import uuid
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
@@ -18,6 +19,9 @@ from worker.notify.channels.email.mail import Mail, text_part
 from worker.notify.channels.email.smtp import EmailChannel
 from worker.settings import Settings, source
 
+if TYPE_CHECKING:
+    from worker.notify.posting import Poster
+
 
 def add(commands: Commands) -> None:
     """Declare the command."""
@@ -25,11 +29,13 @@ def add(commands: Commands) -> None:
         "check-config",
         help="check the settings and print the most important ones",
         description="Checks the settings and prints the most important ones. With --connect, the command also tries to "
-        "use Kafka, its topics, and the mail server with its login. It creates nothing, and sends no mail without "
-        "--send-test-mail.",
+        "use Kafka, its topics, the mail server with its login, and the servers of all endpoints. It creates nothing, "
+        "posts nothing, and sends no mail without --send-test-mail.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("--connect", action="store_true", help="also try to use Kafka and the mail server")
+    parser.add_argument(
+        "--connect", action="store_true", help="also try to use Kafka, the mail server and the endpoints"
+    )
     parser.add_argument(
         "--send-test-mail",
         type=_address,
@@ -49,7 +55,11 @@ def _address(text: str) -> str:
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(_summary(settings))
     tried = [
-        *([asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings))] if args.connect else []),
+        *(
+            [asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings)), *asyncio.run(_endpoints(settings))]
+            if args.connect
+            else []
+        ),
         *([asyncio.run(_test_mail(settings, args.send_test_mail))] if args.send_test_mail else []),
     ]
     return Exit.FINE if all(tried) else Exit.FAILED
@@ -68,6 +78,15 @@ def _summary(settings: Settings) -> str:
                 f"{' or '.join(route.kinds) + ', ' if route.kinds else ''}{route.min_severity} and up, "
                 f"{len(route.to)} receiver{'s' if len(route.to) > 1 else ''}"
                 for route in settings.email.all_routes()
+            ),
+            *(
+                f"webhook  {name}: {endpoint.host}, {counted(len(endpoint.secrets), 'secret')}, "
+                f"{' and '.join(settings.webhook.actions)}"
+                for name, endpoint in settings.webhook.endpoints.items()
+            ),
+            *(
+                f"chat     {name}: {endpoint.format}, {' and '.join(settings.chat.actions)}"
+                for name, endpoint in settings.chat.endpoints.items()
             ),
             f"settings are fine{_left_out(settings)}",
         ]
@@ -105,6 +124,33 @@ async def _mail_server(settings: Settings) -> bool:
         return _said("mail", f"failed: {error.reason}: {error.hint}", fine=False)
     login = " and takes the login" if settings.smtp.username else ""
     return _said("mail", f"ok: the server answers{login}", fine=True)
+
+
+async def _endpoints(settings: Settings) -> list[bool]:
+    """Say for each endpoint whether its server can be reached."""
+    # aiohttp takes a while to import, and other commands do without it.
+    from worker.notify.channels.chat import channel as chat  # noqa: PLC0415
+    from worker.notify.channels.webhook import channel as webhook  # noqa: PLC0415
+
+    posters = [
+        *(
+            ("webhook", name, webhook.poster(name, endpoint, settings.webhook))
+            for name, endpoint in settings.webhook.endpoints.items()
+        ),
+        *(
+            ("chat", name, chat.poster(name, endpoint, settings.chat))
+            for name, endpoint in settings.chat.endpoints.items()
+        ),
+    ]
+    return [await _endpoint(channel, name, poster) for channel, name, poster in posters]
+
+
+async def _endpoint(channel: str, name: str, poster: "Poster") -> bool:
+    try:
+        await poster.check()
+    except DeliveryError as error:
+        return _said(channel, f"failed: {error.reason}: {error.hint}", fine=False)
+    return _said(channel, f"ok: the server of {name} can be reached", fine=True)
 
 
 async def _test_mail(settings: Settings, receiver: str) -> bool:

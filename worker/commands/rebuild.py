@@ -5,8 +5,9 @@ import math
 import sys
 
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.kafka import topics
 from worker.rebuild import command
-from worker.rebuild.lost import SOURCES
+from worker.rebuild.lost import ROLES, SOURCES
 from worker.settings import Settings
 
 #: A call about an alert that is older does more harm than good.
@@ -19,7 +20,7 @@ def add(commands: Commands) -> None:
         "rebuild",
         help="rebuild tables whose changelogs were deleted or cut back",
         description="Rebuilds the worker's tables while every worker is stopped: contacts, segments and watches "
-        "from the responses, the outbox from the alerts and the delivery log. The command publishes nothing a "
+        "from the responses, the outboxes from the alerts and the delivery log. The command publishes nothing a "
         "second time, and no mail that was sent is sent again. It may be interrupted and run again. Without --table "
         "or --all it rebuilds only the tables that were lost. Responses that retention has deleted cannot come back, "
         "so do not rebuild a table that is intact.",
@@ -33,7 +34,7 @@ def add(commands: Commands) -> None:
         default=[],
         help="rebuild this table; the option may be repeated",
     )
-    which.add_argument("--all", action="store_true", help="rebuild all four tables")
+    which.add_argument("--all", action="store_true", help="rebuild all tables that these settings have")
     parser.add_argument(
         "--mail-newer-than-days",
         type=_days,
@@ -59,6 +60,7 @@ async def _rebuild(args: argparse.Namespace, settings: Settings) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    wanted = list(SOURCES) if args.all else args.table
+    in_use = topics.tables(settings)
+    wanted = [table for table in SOURCES if ROLES[table] in in_use] if args.all else args.table
     print(await command.rebuild(settings, wanted, args.mail_newer_than_days, say))
     return Exit.FINE

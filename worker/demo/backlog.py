@@ -5,18 +5,19 @@ from typing import Self
 
 from worker.app import Worker
 from worker.flow import events
-from worker.kafka import reading
+from worker.kafka import reading, topics
 from worker.roles.courier import Courier
 from worker.settings import Settings
 from worker.streams.shell import Shell
 
-#: The roles and the topics that they read, in the order in which records travel. A stage adds records only to later
-#: stages.
+#: The roles and further channels, and the topics that they read, in the order in which records travel. A stage adds
+#: records only to later stages.
 _STAGES = (
     ("process", events.RESPONSES),
     ("process", events.TALLIES),
     ("process", events.HOURS),
     ("notify", events.ALERTS),
+    *((channel, events.ALERTS) for channel in topics.CHANNELS),
 )
 
 
@@ -47,7 +48,7 @@ class Backlog:
         that everything is processed and delivered.
         """
         behind = await self.behind()
-        return self._worker.of(Courier)["notify"].pending if behind == 0 else behind
+        return sum(courier.pending for courier in self._worker.of(Courier).values()) if behind == 0 else behind
 
     async def behind(self) -> int | None:
         """Return how many records the first stage with unprocessed ones has; 0 if no stage has any.

@@ -56,22 +56,30 @@ CONTACTS = "contacts"
 SEGMENTS = "segments"
 WATCHES = "watches"
 OUTBOX = "outbox"
+#: The outboxes of the channels that are not e-mail.
+WEBHOOKS = "webhooks"
+CHATS = "chats"
+#: The tables of each role.
 TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES), "notify": (OUTBOX,)}
+#: The table of each further channel. It is a consumer group of its own, and exists only if the channel is configured.
+CHANNELS = {"webhook": WEBHOOKS, "chat": CHATS}
 
 
 class Consumed(NamedTuple):
-    """The reader of a topic: the role, and the table whose head rows say how far the topic is processed."""
+    """A reader of a topic: the role or channel, and the table whose head rows say how far the topic is processed."""
 
     role: str
     table: str
 
 
-CONSUMED = {
-    events.RESPONSES: Consumed("process", CONTACTS),
-    events.TALLIES: Consumed("process", SEGMENTS),
-    events.HOURS: Consumed("process", WATCHES),
-    events.ALERTS: Consumed("notify", OUTBOX),
+_CONSUMED = {
+    events.RESPONSES: [Consumed("process", CONTACTS)],
+    events.TALLIES: [Consumed("process", SEGMENTS)],
+    events.HOURS: [Consumed("process", WATCHES)],
+    events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
 }
+#: The topics that are consumed.
+CONSUMED = frozenset(_CONSUMED)
 #: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
 #: would be missing from the scores for good.
 MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS})
@@ -122,6 +130,18 @@ class TopicPlan(NamedTuple):
     partitions: int | None = None
 
 
+def tables(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the tables of each role, and of each further channel that is configured."""
+    further = {channel: (table,) for channel, table in CHANNELS.items() if channel in settings.further_channels}
+    return {**TABLES, **further}
+
+
+def consumers(settings: Settings, topic: str) -> list[Consumed]:
+    """Return the readers of a topic."""
+    in_use = tables(settings)
+    return [reader for reader in _CONSUMED[topic] if reader.role in in_use]
+
+
 def topic_name(prefix: str, topic: str) -> str:
     """Return a topic's full name."""
     return f"{prefix}.{topic}"
@@ -168,7 +188,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
-    named |= {changelog_name(group, role, table): rows for role, tables in TABLES.items() for table in tables}
+    named |= {changelog_name(group, role, table): rows for role, names in tables(settings).items() for table in names}
     needs = {topic_name(settings.topic_prefix, topic): need for topic, need in _NEEDS.items()}
     planned = [
         TopicPlan(name, {**config, **copies, **stamped}, needs.get(name, _NEEDS_OF_CHANGELOGS))
@@ -183,7 +203,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
 def internal_topics(settings: Settings) -> frozenset[str]:
     """Return the names of the topics that only workers read, so that their batches may have any codec."""
     group = settings.kafka.group
-    changelogs = {changelog_name(group, role, table) for role, tables in TABLES.items() for table in tables}
+    changelogs = {changelog_name(group, role, table) for role, names in tables(settings).items() for table in names}
     return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in (events.TALLIES, events.HOURS)})
 
 
@@ -206,16 +226,20 @@ async def ensure(settings: Settings) -> KafkaInfo:
             async with _admin(settings.kafka) as admin:
                 return await _ensure(admin, settings)
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
-            raise Refused(
-                f"Kafka does not permit what the worker asks for: {type(error).__name__} "
-                f"{' '.join(map(str, error.args))}. To print the permissions that it needs, run: python -m worker "
-                "topics --format kafka-acls"
-            ) from error
+            raise not_permitted(error) from error
         except (Unreachable, KafkaError) as error:
             why = str(error) if isinstance(error, Unreachable) else f"Kafka: {type(error).__name__}"
             log.warning("%s; trying again in %.0f s", why, wait)
         await asyncio.sleep(wait)
         wait = min(wait * 2, _LONGEST_RETRY_SECONDS)
+
+
+def not_permitted(error: KafkaError) -> Refused:
+    """Return the error that the worker lacks a permission, with what to do."""
+    return Refused(
+        f"Kafka does not permit what the worker asks for: {type(error).__name__} {' '.join(map(str, error.args))}. To "
+        "print the permissions that it needs, run: python -m worker topics --format kafka-acls"
+    )
 
 
 @asynccontextmanager
@@ -270,7 +294,7 @@ async def _inspect(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list
 async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Raise GroupTaken if a group of the worker has committed offsets in topics of another prefix."""
     own, prefix = {plan.name for plan in plans(settings)}, topic_name(settings.topic_prefix, "")
-    for role in TABLES:
+    for role in tables(settings):
         group = group_id(settings.kafka.group, role)
         read = await groups.topics_read(admin, group)
         others = sorted(topic for topic in read - own if not topic.startswith(prefix))

@@ -74,7 +74,7 @@ def write_down(
             lines.append(deliveries.line(later, "planned", now))
         if not mail.is_open:
             pending_notices[pending_notice] = None
-    return Written(lines, pending_notices | {key: mailbox.encode(box) for key, box in boxes.items()})
+    return Written(lines, pending_notices | {key: mailbox.row_of(key, box) for key, box in boxes.items()})
 
 
 def _applied(result: AttemptResult, mail: Mail, now: int, deliveries: Deliveries, policy: RetryPolicy) -> Output:

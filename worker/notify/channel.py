@@ -1,10 +1,13 @@
-"""The interface of a channel. E-mail is a channel; a webhook or a chat would be others."""
+"""The interface of a channel, such as e-mail, the webhook or the chat."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from worker.notify.notice import Notice
+from worker.notify.notice import Sent
 from worker.notify.receivers import Address
+
+#: The longest time that a server can ask for until it is tried again (Retry-After), in seconds.
+LONGEST_RETRY_AFTER = 3_600.0
 
 
 class Wording(NamedTuple):
@@ -13,12 +16,16 @@ class Wording(NamedTuple):
     #: What the channel sends, in the singular and in the plural, such as "mail" and "mails".
     one: str
     many: str
-    #: What accepts it, such as "the mail server".
+    #: What accepts it, such as "the mail server". A channel with several servers adds the name of one.
     server: str
     #: A sentence for the case that the server answers but refuses everything. It names the settings to check.
     refuses_all: str
     #: The name of the setting that limits how long the server may take to accept what it has got.
     slow_setting: str
+
+    def server_called(self, name: str) -> str:
+        """Return what accepts it. `name`: the server's name; empty if the channel has only one server."""
+        return f"{self.server} {name}" if name else self.server
 
 
 class Channel(Protocol):
@@ -36,7 +43,13 @@ class Channel(Protocol):
     def wording(self) -> Wording:
         """The words of log lines about the channel."""
 
-    async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    def server_of(self, route: str) -> str:
+        """Return the name of the server to which the notices of a route go; empty if the channel has only one server.
+
+        Each server has outages of its own, and the numbers of connections are those of each.
+        """
+
+    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a notice to the receivers of an address; return when it is accepted for every one of them.
 
         Each attempt has the same `delivery_id`, so that receivers can recognise a repeat. `begun` is called once the

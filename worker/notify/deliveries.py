@@ -45,7 +45,7 @@ class Deliveries(NamedTuple):
         mail.status = DeliveryStatus.DEFERRED
         if error.retry_to is not None:
             mail.left = list(error.retry_to)
-        mail.due = now + int(delay.total_seconds() * 1_000)
+        mail.due = now + int(max(delay.total_seconds(), error.retry_after) * 1_000)
         return self.line(mail, error.reason, now)
 
     def cancel(self, mail: Mail, reason: str, now: int) -> Output:

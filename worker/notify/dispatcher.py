@@ -4,7 +4,7 @@ The courier asks the dispatcher for the mails that may be sent now. It asks agai
 next mail is due. Times are in ms, of a monotonic clock, and are passed in; the times in rows are the wall clock's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, cast
 
 from worker.errors import DeliveryError
@@ -85,7 +85,11 @@ class Dispatcher:
         for key, row in rows.items():
             is_open = row is not None and mailbox.has_open(row)
             mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
-            self.schedule.put(partition, key, mails, lambda mail: self._at(mail, now))
+            self.put(partition, key, mails, now)
+
+    def put(self, partition: int, key: bytes, mails: Iterable[Mail], now: Moment) -> None:
+        """Replace the open mails of one row, which are those that this dispatcher knows from now on."""
+        self.schedule.put(partition, key, mails, lambda mail: self._at(mail, now))
 
     def _at(self, mail: Mail, now: Moment) -> int:
         """Return when a mail is due, by the monotonic clock."""
@@ -135,7 +139,12 @@ class Dispatcher:
 
     def idle_until(self, now: int) -> int | None:
         """Return when the next mail is tried; None if there is no open mail, or while a mail is in flight."""
-        return self.next_at(now) if not self._in_flight and self.schedule else None
+        return self.next_at(now) if not self.is_sending and self.schedule else None
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a mail is in flight."""
+        return bool(self._in_flight)
 
     def slow_to_warn_of(self, now: int) -> Slow | None:
         """Return the slow mails if it is time for a warning about them; there is at most one warning a minute."""
@@ -201,7 +210,7 @@ class Dispatcher:
     def judge(self, ref: MailRef, error: DeliveryError, now: int) -> Verdict:
         """Note an attempt that failed for every receiver, and return what it means."""
         if error.unavailable:
-            return Verdict(None, self._begin_outage(now))
+            return Verdict(None, self._begin_outage(now, at_least=int(error.retry_after * 1_000)))
         written = error
         if not error.retry:
             refusal = self._refusals.refused(ref, error.reason)
@@ -224,6 +233,6 @@ class Dispatcher:
             self.schedule.outage_ended()
         return ended
 
-    def _begin_outage(self, now: int, *, refusing: bool = False) -> int | None:
-        is_news = self.outage.begins(now, refusing=refusing)
+    def _begin_outage(self, now: int, *, refusing: bool = False, at_least: int = 0) -> int | None:
+        is_news = self.outage.begins(now, refusing=refusing, at_least=at_least)
         return self.outage.until - now if is_news and self.outage.until is not None else None

@@ -8,6 +8,8 @@ delays alerts, and a crash loses no mail. A retry has the same id. A customer's 
 a mail is open, its alert has a row of its own, the pending notice, so that no row becomes larger than the largest
 record of Kafka. Once the mail is settled, the pending notice is erased. The mailbox keeps the id of the mail, by which
 a repeat is recognised. Incidents are treated in the same way, in rows that the erasure of a customer does not erase.
+
+If the channel reports erasures, the erasure of a customer has rows of its own too, which are erased once that is done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +18,9 @@ import msgspec
 
 from schemas.alert import Alert
 from schemas.delivery import DeliveryStatus
+from schemas.erasure import Erasure
 from schemas.incident import Incident
-from worker.notify.notice import Notice
+from worker.notify.notice import Notice, Sent
 
 #: The number of settled mails that a mailbox keeps. A repeated alert is recognised if its mail is one of them.
 _SETTLED_KEPT = 64
@@ -26,6 +29,8 @@ _NUL = b"\x00"
 #: The first character of the keys of an incident's rows. An incident's key may equal a customer's id, but no customer's
 #: id has this character.
 _INCIDENT = b"\x01"
+#: The first character of the keys of the rows about the erasure of a customer. The customer's id follows.
+_ERASURE = b"\x02"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
@@ -93,6 +98,11 @@ def encode(mailbox: Mailbox) -> bytes:
     return (_HAS_OPEN if waiting else _ALL_SETTLED) + _encoder.encode(Mailbox([*settled, *waiting]))
 
 
+def row_of(key: bytes, mailbox: Mailbox) -> bytes | None:
+    """Return the row of a mailbox; None if it has to be erased, since it is about an erasure that is reported."""
+    return None if is_erasure(key) and not any(mail.is_open for mail in mailbox.mails) else encode(mailbox)
+
+
 def decode(row: bytes) -> Mailbox:
     """Return the mailbox of a row."""
     return _decoder.decode(memoryview(row)[1:])
@@ -108,17 +118,34 @@ def box_key(notice: Notice, key: bytes) -> bytes:
     return _INCIDENT + key if isinstance(notice, Incident) else key
 
 
+def erasure_key(key: bytes) -> bytes:
+    """Return the key of the mailbox about the erasure of a customer. `key`: that of the customer's mailbox."""
+    return _ERASURE + key
+
+
+def is_erasure(key: bytes) -> bool:
+    """Say whether a mailbox is about the erasure of a customer."""
+    return key.startswith(_ERASURE)
+
+
+def erased_key(key: bytes) -> bytes:
+    """Return the key of the mailbox of a customer whose erasure a mailbox is about."""
+    return key.removeprefix(_ERASURE)
+
+
 def pending_notice_key(key: bytes, delivery_id: str) -> bytes:
     """Return the key of an open mail's pending notice. `key`: the key of its mailbox, which has no NUL."""
     return key + _NUL + delivery_id.encode()
 
 
-def read_pending_notice(key: bytes, pending_notice: bytes) -> Notice:
-    """Return the alert or incident of a pending notice. `key`: the key of the mailbox."""
+def read_pending_notice(key: bytes, pending_notice: bytes) -> Sent:
+    """Return the alert, the incident or the erasure of a pending notice. `key`: the key of the mailbox."""
+    if is_erasure(key):
+        return Erasure.model_validate_json(pending_notice)
     return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(pending_notice)
 
 
-def notice(mail: Mail, key: bytes, pending_notice: bytes) -> Notice:
+def notice(mail: Mail, key: bytes, pending_notice: bytes) -> Sent:
     """Return the notice that an open mail has to report: the newest content, with the action and reason of its step."""
     notice = read_pending_notice(key, pending_notice)
     if not mail.action:

@@ -10,12 +10,15 @@ from pydantic.functional_validators import AfterValidator
 from schemas import cloudevents
 from schemas.alert import Alert
 from schemas.dead_letter import Reason
+from schemas.erasure import Erasure
 from schemas.incident import Incident, IncidentKind
 from worker.errors import Rejected
 from worker.flow.batch import Record
 from worker.flow.timestamps import DAY, LATEST, to_ms
 
 Notice = Alert | Incident
+#: What a channel sends: a notice, or that a customer was erased, if the channel reports that.
+Sent = Notice | Erasure
 
 #: The longest key, in bytes. A path of eight names is shorter.
 _LONGEST_KEY = 4_000
@@ -77,7 +80,7 @@ def check_record(record: Record) -> None:
     """Raise Rejected if a record's key or size does not fit a mailbox. Its writer may be another program."""
     key = record.key or b""
     # The keys of other rows have these characters (mailbox.py, rows.py).
-    if b"\x00" in key or key.startswith(b"\x01") or len(key) > _LONGEST_KEY:
+    if b"\x00" in key or key.startswith((b"\x01", b"\x02")) or len(key) > _LONGEST_KEY:
         raise Rejected(Reason.WRONG_TYPE, "key: is no customer's id and no segment's path")
     if (size := len(record.value or b"")) > _LARGEST:
         raise Rejected(Reason.TOO_LARGE, f"{size} bytes, at most {_LARGEST} can be kept")

@@ -33,16 +33,18 @@ class Outage:
         """When the server is tried again; None if there is no outage."""
         return self._until if self._wait else None
 
-    def begins(self, now: int, *, refusing: bool = False) -> bool:
+    def begins(self, now: int, *, refusing: bool = False, at_least: int = 0) -> bool:
         """Note that the server could not be used. `refusing`: it answers, but refuses every mail.
 
-        Return whether an outage, or its next wait, begins. That is not so if the attempt had begun before.
+        `at_least`: the shortest wait, in ms, since the server has asked for it. Return whether an outage, or its next
+        wait, begins. That is not so if the attempt had begun before.
         """
         if self._wait and now < self._until:
+            self._until = max(self._until, now + at_least)
             return False
         self._refusing = refusing
         self._wait = min(self._wait * 2, _LONGEST_MS) or _FIRST_MS
-        self._until = now + self._wait
+        self._until = now + max(self._wait, at_least)
         return True
 
     def ends(self, *, accepted: bool) -> bool:

@@ -12,14 +12,17 @@ from pydantic import ValidationError
 from schemas.alert import Alert, AlertAction
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
+from schemas.erasure import Erasure
 from schemas.incident import IncidentAction
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Overlay, Record
 from worker.flow.dead_letter import dead_letter_in_place
+from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
+from worker.flow.timestamps import from_ms
 from worker.notify.deliveries import Deliveries
-from worker.notify.mailbox import Mail, Mailbox, box_key, decode, encode, pending_notice_key
+from worker.notify.mailbox import Mail, Mailbox, box_key, decode, encode, erasure_key, pending_notice_key
 from worker.notify.notice import Notice, check_record, notice_in
 from worker.notify.routing import Route, routes_for
 
@@ -47,6 +50,8 @@ class Planner(msgspec.Struct, frozen=True):
     #: The actions of alerts and incidents that are mailed.
     actions: Sequence[str]
     intake: IntakePolicy
+    #: Whether every route learns that a customer was erased.
+    reports_erasures: bool = False
 
     @property
     def deliveries(self) -> Deliveries:
@@ -84,7 +89,7 @@ class _PlanState:
 
 
 def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:
-    """Plan the mails of a batch of alerts and incidents. A null value erases all mails of a customer.
+    """Plan the mails of a batch of alerts and incidents. A null value erases all mails about a customer.
 
     `read` returns the row with a key, or None.
     """
@@ -95,6 +100,8 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
             check_record(record)
             if record.value is None:
                 state.erase(key)
+                if planner.reports_erasures:
+                    _report_erasure(record, state)
                 continue
             notice = notice_in(record.value, header(record, "ce_type"))
         except (Rejected, ValidationError) as error:
@@ -105,6 +112,23 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
             continue
         _step(notice, record, box_key(notice, key), state)
     return state.decided()
+
+
+def _report_erasure(record: Record, state: _PlanState) -> None:
+    """Plan that each route learns of the erasure of a customer, also if it has got nothing about the customer."""
+    now = record.timestamp
+    try:
+        erasure = Erasure(customer_id=(record.key or b"").decode(), occurred_at=from_ms(now))
+    except ValueError:
+        return  # another program has written it, and no customer has this id
+    event_id = make_id("erasure", record.topic, record.partition, record.offset)
+    key = erasure_key(record.key or b"")
+    box = state.box(key)
+    for name in dict.fromkeys(route.name for route in state.planner.routes):
+        mail = Mail(state.deliveries.id_of(event_id, name), event_id, name, DeliveryStatus.PENDING, 0, now, 0)
+        box.mails.append(mail)
+        state.pending_notices[pending_notice_key(key, mail.delivery_id)] = erasure.model_dump_json().encode()
+        state.outputs.append(state.deliveries.line(mail, "planned", now))
 
 
 def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from schemas.erasure import Erasure
 from worker.notify.mailbox import Mail
-from worker.notify.notice import Notice
+from worker.notify.notice import Sent
 from worker.notify.routing import Route, routes_for
 
 
@@ -23,10 +24,11 @@ class NobodyLeft(Exception):
         self.reason = reason
 
 
-def addressed(mail: Mail, notice: Notice, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
+def addressed(mail: Mail, notice: Sent, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
     """Return the route and the receivers of a mail. `mails`: all mails of its mailbox.
 
     If its route was removed or renamed, the mail goes to the first matching route that has no mail about the same step.
+    Every route matches an erasure.
     Raise NobodyLeft if every matching route has one, or if all receivers that have not got the mail were removed.
     """
     by_name = {route.name: route for route in routes}
@@ -34,7 +36,8 @@ def addressed(mail: Mail, notice: Notice, mails: Iterable[Mail], routes: Sequenc
     if route is not None:
         return Address(route, _remaining(mail, route) or _nobody("receivers_removed"))
     others = {other.route for other in mails if other is not mail and _is_same_step(other, mail)}
-    route = next((route for route in routes_for(notice, routes) if route.name not in others), None)
+    matching = routes if isinstance(notice, Erasure) else routes_for(notice, routes)
+    route = next((route for route in matching if route.name not in others), None)
     if route is None:
         raise NobodyLeft("route_removed")
     return Address(route, _remaining(mail, route) or list(route.to))

@@ -22,7 +22,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.clock import SystemClock
-from worker.errors import SourceLost
+from worker.errors import SettingsError, SourceLost
 from worker.flow import events
 from worker.flow.batch import Record
 from worker.flow.record import EPOCH
@@ -33,7 +33,7 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
-from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, WATCHES
+from worker.kafka.topics import CHANNELS, CONTACTS, OUTBOX, SEGMENTS, WATCHES
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
 from worker.rebuild.changelogs import Writer
@@ -49,6 +49,8 @@ from worker.settings import Settings
 _NO_MORE = 2**62
 #: The tables that are made from the responses.
 _FROM_RESPONSES = (CONTACTS, SEGMENTS, WATCHES)
+#: The channel of each table that is made from the alerts.
+_CHANNELS = {OUTBOX: "email", **{table: channel for channel, table in CHANNELS.items()}}
 
 
 class Rebuilt(NamedTuple):
@@ -91,15 +93,19 @@ class _Rebuild:
 
     async def run(self, wanted: Collection[str], mail_days: float) -> str:
         """Rebuild tables; the arguments and the result are those of `rebuild`."""
-        tables = [await self._find(table) for table in SOURCES]
+        in_use = [table for table in SOURCES if ROLES[table] in topics.tables(self._settings)]
+        if unused := sorted(set(wanted) - set(in_use)):
+            raise SettingsError([f"{table}: is not used, since {ROLES[table]}.endpoints is empty" for table in unused])
+        tables = [await self._find(table) for table in in_use]
         self._found = {found.table: found for found in tables}
-        chosen = [table for table in SOURCES if table in (wanted or lost(tables))]
+        begun = {found.table for found in tables if found.table not in CHANNELS.values() or found.has_begun}
+        chosen = [table for table in in_use if table in begun and table in (wanted or lost(tables))]
         if not chosen:
             return "no table was lost; --table names a table to rebuild, and --all means all of them"
         groups_of_tables = {topics.group_id(self._settings.kafka.group, ROLES[table]) for table in chosen}
         await members.wait_until_none(self._settings.kafka, groups_of_tables, self._say)
         # The tables are read again, since the workers may have changed them until now.
-        self._found = {table: await self._find(table) for table in SOURCES}
+        self._found = {table: await self._find(table) for table in in_use}
         if set(chosen) & set(_FROM_RESPONSES):
             await self._check_responses(chosen)
         for table in chosen:
@@ -108,8 +114,9 @@ class _Rebuild:
         rebuilt: dict[str, Rebuilt] = {}
         if set(chosen) & set(_FROM_RESPONSES):
             rebuilt |= await self._from_responses(chosen)
-        if OUTBOX in chosen:
-            rebuilt[OUTBOX] = await self._from_alerts(mail_days)
+        for table in chosen:
+            if table not in _FROM_RESPONSES:
+                rebuilt[table] = await self._from_alerts(table, mail_days)
         for table in chosen:
             await self._write(table, rebuilt[table])
         await members.wait_until_none(self._settings.kafka, groups_of_tables, self._say)
@@ -296,11 +303,10 @@ class _Rebuild:
                     take(records)
                 progress.count(len(records))
 
-    async def _from_alerts(self, mail_days: float) -> Rebuilt:
-        """Plan the mails again, and take over from the delivery log what became of them."""
-        alerts, deliveries = self._found[OUTBOX], self._topic(events.DELIVERIES)
-        email, now = self._settings.email, SystemClock().now()
-        planner = email.planner(self._settings.intake)
+    async def _from_alerts(self, table: str, mail_days: float) -> Rebuilt:
+        """Plan the mails of a channel again, and take over from the delivery log what became of them."""
+        alerts, deliveries = self._found[table], self._topic(events.DELIVERIES)
+        planner, now = self._settings.planner(_CHANNELS[table]), SystemClock().now()
         ends = await self._reader.ends(deliveries, self._partitions)
         total = sum(ends.values()) + sum(alerts.ends[n] - alerts.begins[n] for n in self._partitions)
         progress = Progress("alerts and the delivery log", total, self._say)
@@ -319,8 +325,8 @@ class _Rebuild:
             suppressed += mails.suppressed
         progress.end()
         self._say(
-            f"mails: {settled:,} are settled, {waiting:,} wait to be sent, {suppressed:,} were cancelled because their "
-            f"alerts are older than {mail_days:g} days"
+            f"{table}: {settled:,} are settled, {waiting:,} wait to be sent, {suppressed:,} were cancelled because "
+            f"their alerts are older than {mail_days:g} days"
         )
         return Rebuilt(rows, heads)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from worker.flow import events
 from worker.kafka.rows import PartitionState
-from worker.kafka.topics import CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
+from worker.kafka.topics import CHANNELS, CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
 
 #: The topic that each table's rows are made from, and the role that makes them.
 SOURCES: Mapping[str, str] = {
@@ -13,8 +13,13 @@ SOURCES: Mapping[str, str] = {
     SEGMENTS: events.TALLIES,
     WATCHES: events.HOURS,
     OUTBOX: events.ALERTS,
+    **dict.fromkeys(CHANNELS.values(), events.ALERTS),
 }
-ROLES: Mapping[str, str] = {table: role for role, tables in TABLES.items() for table in tables}
+#: The role, or the further channel, that makes the rows of each table.
+ROLES: Mapping[str, str] = {
+    **{table: role for role, tables in TABLES.items() for table in tables},
+    **{table: channel for channel, table in CHANNELS.items()},
+}
 #: The tables whose source topics the worker writes itself; what they count can be made again from the responses.
 _COUNTS = frozenset({SEGMENTS, WATCHES})
 
@@ -40,6 +45,11 @@ class Found(NamedTuple):
         be made from the responses.
         """
         return any(self._is_lost(partition, state) for partition, state in enumerate(self.partitions))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a worker has ever read the source for this table. A channel that has not begun begins at its end."""
+        return bool(self.committed) or any(state.end for state in self.partitions)
 
     def _is_lost(self, partition: int, state: PartitionState) -> bool:
         committed = self.committed.get(partition, 0)

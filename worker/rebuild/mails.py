@@ -128,15 +128,16 @@ class Mails:
     def _wait(self, mail: Mail, outcome: _Outcome | None, record: Record) -> None:
         if outcome is not None:
             mail.status, mail.attempts, mail.due = outcome
-        if record.timestamp < self._oldest:
+        if record.timestamp < self._oldest and record.value is not None:  # the erasure of a customer is never too old
             self.suppressed += 1
             self.outputs.append(self._planner.deliveries.cancel(mail, TOO_OLD, self._now))
 
     def _keep(self, key: bytes, box: Mailbox) -> None:
-        if box.mails:
-            self.rows[key] = mailbox.encode(box)
-        else:
+        row = mailbox.row_of(key, box) if box.mails else None
+        if row is None:
             self.rows.pop(key, None)
+        else:
+            self.rows[key] = row
 
 
 def _merge(step: Mail, box: Mailbox) -> None:

@@ -24,9 +24,12 @@ ROLES: Mapping[RoleName, Build] = MappingProxyType({"process": process.build, "n
 async def build(role: Role, surroundings: Surroundings) -> dict[str, Sequence[Service]]:
     """Return the services of each role that `role` stands for, by the role's name, and those that watch Kafka.
 
-    No service is started. Wait for Kafka if one of the roles needs it.
+    The role notify has further services by the names of its further channels. No service is started. Wait for Kafka if
+    one of the roles needs it.
     """
     built: dict[str, Sequence[Service]] = {name: await ROLES[name](surroundings) for name in names(role)}
+    if notify.ROLE in built:
+        built.update(await notify.build_further(surroundings))
     # The watches are the last ones, so that they stop first: while Kafka is away, a stop takes long, and warnings about
     # Kafka would only disturb then.
     return {**built, "watches": _watches(built, surroundings)}

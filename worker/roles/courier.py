@@ -24,14 +24,15 @@ from worker.flow.batch import Output
 from worker.kafka.rows import Head
 from worker.notify import mailbox
 from worker.notify.attempts import AttemptResult, write_down
-from worker.notify.channel import Channel
-from worker.notify.dispatcher import Dispatcher, Limits, Moment
+from worker.notify.channel import LONGEST_RETRY_AFTER, Channel
+from worker.notify.dispatcher import Limits, Moment
 from worker.notify.mailbox import Mail, Mailbox
-from worker.notify.notice import Notice
+from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
+from worker.notify.servers import Servers
 from worker.service import Failure
 from worker.streams.lease import lease_holds
 from worker.streams.observer import TableObserver
@@ -48,7 +49,7 @@ _STOP_SECONDS = 3.0
 
 
 class Courier(TableObserver):
-    """Sends the due mails of the partitions that this worker owns. The dispatcher says which mails are due."""
+    """Sends the due mails of the partitions that this worker owns. The dispatchers say which mails are due."""
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class Courier(TableObserver):
         self._words = channel.wording
         self._retry = retry
         limits = Limits(channel.connections, channel.most_connections)
-        self._dispatcher = Dispatcher(limits, int(retry.longest_seconds * 1_000))
+        longest_wait = max(retry.longest_seconds, LONGEST_RETRY_AFTER)
+        self._servers = Servers(limits, int(longest_wait * 1_000), channel.server_of)
         self._in_flight: dict[MailRef, asyncio.Task[None]] = {}
         # The results that are not written yet, by partition.
         self._results: dict[int, dict[MailRef, AttemptResult]] = defaultdict(dict)
@@ -102,12 +104,12 @@ class Courier(TableObserver):
     @property
     def pending(self) -> int:
         """The number of mails that are due or in flight. Deferred mails count once they are due."""
-        return self._dispatcher.pending(self._clock.steady())
+        return self._servers.pending(self._clock.steady())
 
     @property
     def idle_until(self) -> int | None:
         """When the next mail is tried, by the monotonic clock; None if there is none, or while a mail is in flight."""
-        return self._dispatcher.idle_until(self._clock.steady())
+        return self._servers.idle_until(self._clock.steady())
 
     def superfluous(self, rows: Mapping[bytes, bytes]) -> list[bytes]:
         """Return the keys of pending notices whose mails are settled."""
@@ -115,22 +117,22 @@ class Courier(TableObserver):
 
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Note which mails are open now, and when each may be sent."""
-        self._dispatcher.note_rows(partition, rows, Moment(self._clock.now(), self._clock.steady()))
-        for ref in [ref for ref in self._accepted if not self._dispatcher.schedule.is_open(ref)]:
+        self._servers.note_rows(partition, rows, Moment(self._clock.now(), self._clock.steady()))
+        for ref in [ref for ref in self._accepted if not self._servers.is_open(ref)]:
             if ref.partition == partition and ref.key in rows:
                 del self._accepted[ref]
         self._something_new.set()
 
     async def on_revoked(self) -> None:
         """Finish the mails in flight. The next owner of the partitions reads the open mails from the rows."""
-        self._dispatcher.pause()
+        self._servers.pause()
         await self._finish(_FINISH_SECONDS)
-        self._dispatcher.forget_all()
+        self._servers.forget_all()
         self._results.clear()
 
     def on_taken_over(self) -> None:
         """Send mails again, after a rebalance."""
-        self._dispatcher.resume()
+        self._servers.resume()
         self._something_new.set()
 
     async def _finish(self, seconds: float) -> None:
@@ -144,18 +146,18 @@ class Courier(TableObserver):
         while True:
             self._something_new.clear()
             now = self._clock.steady()
-            if (slow := self._dispatcher.slow_to_warn_of(now)) is not None:
+            for name, slow in self._servers.slow_to_warn_of(now):
                 text = "%s wait for %s's answer: %d, the longest for %.0f s (%s)"
-                words = self._words
-                log.warning(text, words.many, words.server, slow.mails, slow.longest / 1_000, words.slow_setting)
-            for ref in self._dispatcher.take_due(now):
+                words, longest = self._words, slow.longest / 1_000
+                log.warning(text, words.many, words.server_called(name), slow.mails, longest, words.slow_setting)
+            for ref in self._servers.take_due(now):
                 task = self._in_flight[ref] = asyncio.create_task(self._deliver(ref))
                 task.add_done_callback(partial(self._delivered, ref))
-            await self._clock.wait(self._something_new, self._dispatcher.next_at(self._clock.steady()))
+            await self._clock.wait(self._something_new, self._servers.next_at(self._clock.steady()))
 
     def _delivered(self, ref: MailRef, task: asyncio.Task[None]) -> None:
         del self._in_flight[ref]
-        self._dispatcher.note_end(ref)
+        self._servers.note_end(ref)
         self._something_new.set()
         self._failure.keep_of(task)
 
@@ -163,15 +165,17 @@ class Courier(TableObserver):
         """Try to send one mail, and write the result."""
         generation = self._shell.app.consumer_generation_id
         if not await self._lease_holds(generation):
-            self._dispatcher.pause()  # until the partitions are taken over again
+            self._servers.pause()  # until the partitions are taken over again
             return
         rows = self._table.state_of(ref.partition).rows
         row, pending_notice = rows.get(ref.key), rows.get(mailbox.pending_notice_key(ref.key, ref.delivery_id))
         box = Mailbox() if row is None else mailbox.decode(row)
         mail = box.find_open(ref.delivery_id)
         if mail is None:
-            self._dispatcher.schedule.forget(ref)
+            self._servers.forget(ref)
             return
+        if mailbox.is_erasure(ref.key):
+            await self._wait_for_mails_of(ref.partition, mailbox.erased_key(ref.key))
         result = self._accepted.get(ref) or await self._attempt(ref, mail, box.mails, pending_notice)
         if result is None:
             return
@@ -180,6 +184,12 @@ class Courier(TableObserver):
             # The task that gets the lock first writes the results of all tasks that wait for it.
             if ref in self._results[ref.partition]:
                 await self._write_down(ref.partition, self._results.pop(ref.partition), generation)
+
+    async def _wait_for_mails_of(self, partition: int, key: bytes) -> None:
+        """Wait for the mails in flight about a customer. Otherwise a receiver could get one after the erasure."""
+        tasks = [task for ref, task in self._in_flight.items() if (ref.partition, ref.key) == (partition, key)]
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _attempt(
         self, ref: MailRef, mail: Mail, mails: list[Mail], pending_notice: bytes | None
@@ -204,11 +214,11 @@ class Courier(TableObserver):
         result = AttemptResult(error, address.route.name, mail.merged)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
-            self._log_outage_end(self._dispatcher.note_accepted(ref, self._clock.steady()))
+            self._log_outage_end(ref, self._servers.note_accepted(ref, self._clock.steady()))
             return result
         return self._judged(ref, result, error)
 
-    async def _send_mail(self, ref: MailRef, notice: Notice, address: Address) -> DeliveryError | None:
+    async def _send_mail(self, ref: MailRef, notice: Sent, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted; None if it was."""
         try:
             await self._channel.send(notice, address, ref.delivery_id, partial(self._note_answered, ref))
@@ -218,28 +228,32 @@ class Courier(TableObserver):
                 log.log(level, "%s %s was not accepted: %s", self._words.one, ref.delivery_id, _reason(error))
             return error
         finally:
-            self._dispatcher.note_attempt_end(ref)
+            self._servers.note_attempt_end(ref)
         return None
 
     def _note_answered(self, ref: MailRef) -> None:
         """Note that the server has answered about this mail, which shows that the server can be used."""
-        self._log_outage_end(self._dispatcher.note_answered(ref, self._clock.steady()))
+        self._log_outage_end(ref, self._servers.note_answered(ref, self._clock.steady()))
         self._something_new.set()
 
     def _judged(self, ref: MailRef, result: AttemptResult, error: DeliveryError) -> AttemptResult | None:
         """Return the result of a failed attempt; None if the failure is about the server, and not about the mail."""
-        verdict = self._dispatcher.judge(ref, error, self._clock.steady())
-        self._log_outage_end(verdict.outage_ended)
+        verdict = self._servers.judge(ref, error, self._clock.steady())
+        self._log_outage_end(ref, verdict.outage_ended)
         if verdict.retry_after is not None:
             why = f"{error.reason}; {self._words.refuses_all}" if verdict.refuses_all else _reason(error)
             level = logging.ERROR if error.alarm or verdict.refuses_all else logging.WARNING
             text = "%s wait, since %s cannot be used: %s; trying again in %.0f s"
-            log.log(level, text, self._words.many, self._words.server, why, verdict.retry_after / 1_000)
+            log.log(level, text, self._words.many, self._server(ref), why, verdict.retry_after / 1_000)
         return None if verdict.error is None else result._replace(error=verdict.error)
 
-    def _log_outage_end(self, outage_ended: bool) -> None:
+    def _log_outage_end(self, ref: MailRef, outage_ended: bool) -> None:
         if outage_ended:
-            log.info("%s can be used again", self._words.server)
+            log.info("%s can be used again", self._server(ref))
+
+    def _server(self, ref: MailRef) -> str:
+        """Return the server to which a mail in flight goes, in words."""
+        return self._words.server_called(self._servers.name_of(ref))
 
     async def _lease_holds(self, generation: int) -> bool:
         return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)

@@ -1,17 +1,47 @@
-"""The notify role: alerts and incidents become pending mails in durable rows, and a courier sends the mails."""
+"""The notify role: alerts and incidents become pending notices in durable rows, and couriers send them.
 
+E-mail is always used. The webhook and the chat are used if they have endpoints.
+"""
+
+from functools import partial
+
+from worker.kafka import topics
+from worker.notify.channels.chat import NAME as CHAT
+from worker.notify.channels.chat.channel import Chat
+from worker.notify.channels.email import NAME as EMAIL
 from worker.notify.channels.email.channel import Email
+from worker.notify.channels.webhook import NAME as WEBHOOK
+from worker.notify.channels.webhook.channel import Webhook
 from worker.roles import notifying
+from worker.roles.left_waiting import report_waiting
 from worker.roles.notifying import Sending
 from worker.roles.surroundings import Surroundings
-from worker.service import Service
+from worker.service import Background, Service
+from worker.settings import Settings
 
 ROLE = "notify"
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
-    """Return the role's services: its shell, the log line of each minute, and the courier of e-mail."""
+    """Return the role's services for e-mail, and a look at what waits in channels that are not used any more."""
     settings = surroundings.settings
-    email = settings.email
-    sending = Sending(Email(settings.smtp, email.letterhead), email.planner(settings.intake), email.retry)
-    return await notifying.build(surroundings, ROLE, sending)
+    email = Sending(Email(settings.smtp, settings.email.letterhead), settings.planner(EMAIL), settings.email.retry)
+    services = await notifying.build(surroundings, ROLE, topics.OUTBOX, email)
+    return [*services, Background(partial(report_waiting, settings))]
+
+
+async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
+    """Return the role's services for each further channel that is configured, by its name."""
+    settings = surroundings.settings
+    return {
+        channel: await notifying.build_further(surroundings, channel, _sending(channel, settings))
+        for channel in sorted(settings.further_channels)
+    }
+
+
+def _sending(channel: str, settings: Settings) -> Sending:
+    planner = settings.planner(channel)
+    if channel == WEBHOOK:
+        return Sending(Webhook(settings.webhook), planner, settings.webhook.retry)
+    assert channel == CHAT
+    return Sending(Chat(settings.chat), planner, settings.chat.retry)

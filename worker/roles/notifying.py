@@ -1,14 +1,15 @@
-"""The services of a role that sends alerts and incidents by one channel.
+"""The services that send alerts and incidents by one channel.
 
-Each channel has a role of its own, with its own consumer group and outbox. So an unreachable or slow server does not
-delay other channels, and the rows of an outbox need not name their channel.
+Each channel has a consumer group and an outbox of its own. So an unreachable or slow server does not delay other
+channels, and the rows of an outbox need not name their channel.
 """
 
+import logging
 from typing import NamedTuple
 
 from worker.flow import events
 from worker.flow.batch import Decided, Record
-from worker.kafka import topics
+from worker.kafka import changelogs, topics
 from worker.kafka.rows import PartitionState
 from worker.notify import planning
 from worker.notify.channel import Channel
@@ -20,6 +21,8 @@ from worker.roles.surroundings import Surroundings
 from worker.service import Background, Service
 from worker.streams.shell import Shell
 
+log = logging.getLogger(__name__)
+
 
 class Sending(NamedTuple):
     """A channel, the planning of its notices, and the times at which they are tried again."""
@@ -29,12 +32,25 @@ class Sending(NamedTuple):
     retry: RetryPolicy
 
 
-async def build(surroundings: Surroundings, role: str, sending: Sending) -> list[Service]:
-    """Return the services of such a role: its shell, the log line of each minute, and the courier."""
-    shell = Shell(surroundings.settings, role, await surroundings.kafka())
-    table = shell.table(topics.OUTBOX)
+async def build_further(surroundings: Surroundings, name: str, sending: Sending) -> list[Service]:
+    """Return the services of a further channel. A channel that is new begins with the alerts from now on."""
+    await surroundings.kafka()
+    table = topics.CHANNELS[name]
+    if await changelogs.begin_at_end(surroundings.settings, events.ALERTS, topics.Consumed(name, table)):
+        log.info("%s is new: it gets the alerts and incidents from now on, and no earlier ones", name)
+    return await build(surroundings, name, table, sending)
+
+
+async def build(surroundings: Surroundings, name: str, table_name: str, sending: Sending) -> list[Service]:
+    """Return the services of a channel: its shell, the log line of each minute, and the courier.
+
+    `name`: the end of the consumer group's name; `table_name`: the name of the channel's outbox.
+    """
     channel, planner, retry = sending
-    overfull = Overfull(channel.wording)
+    words = channel.wording
+    shell = Shell(surroundings.settings, name, await surroundings.kafka(), sends=(words.one, words.many))
+    table = shell.table(table_name)
+    overfull = Overfull(words)
 
     def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
         decided = planning.plan(records, planner, state.rows.get)

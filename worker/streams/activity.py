@@ -16,7 +16,7 @@ from worker.streams.sending import Sendable
 
 log = logging.getLogger(__name__)
 
-#: The delivery log has one line when a mail is planned, and further lines about the same mail when it is tried.
+#: The delivery log has one line when something is planned, and further lines about it when it is tried.
 _PLANNED = DeliveryStatus.PENDING.value
 
 _EVERY_SECONDS = 60.0
@@ -27,15 +27,20 @@ _COUNTED = {
     events.ALERTS: (("alert", "alerts"), b'"action":"'),
     events.INVITATIONS: (("invitation", "invitations"), b""),
     events.DEAD_LETTERS: (("dead letter", "dead letters"), b'"reason":"'),
-    events.DELIVERIES: (("mail", "mails"), b'"status":"'),
 }
+#: The same text for deliveries, whose name depends on the channel.
+_STATUS = b'"status":"'
 
 
 class Activity:
-    """Counts what is sent to the topics of a role. `topic_name` returns a topic's full name."""
+    """Counts what is sent to the topics of a role. `topic_name` returns a topic's full name.
 
-    def __init__(self, topic_name: Callable[[str], str]) -> None:
-        self._counted = {topic_name(topic): counted for topic, counted in _COUNTED.items()}
+    `deliveries`: what deliveries are called, in the singular and in the plural.
+    """
+
+    def __init__(self, topic_name: Callable[[str], str], deliveries: tuple[str, str] = ("mail", "mails")) -> None:
+        counted = {**_COUNTED, events.DELIVERIES: (deliveries, _STATUS)}
+        self._counted = {topic_name(topic): how for topic, how in counted.items()}
         self._kinds: dict[str, Counter[str]] = {topic: Counter() for topic in self._counted}
 
     def sent(self, topic: str, records: Iterable[Sendable]) -> None:
@@ -72,7 +77,7 @@ def _kind(value: bytes, prefix: bytes) -> str:
 def _described(nouns: tuple[str, str], count_by_kind: Counter[str]) -> list[str]:
     """Return the parts of the line about one topic: how many records of each kind there were.
 
-    Planned mails are a part of their own. `nouns`: the singular and the plural.
+    Planned deliveries are a part of their own. `nouns`: the singular and the plural.
     """
     parts, others = [], +Counter({kind: count for kind, count in count_by_kind.items() if kind != _PLANNED})
     if count_by_kind[_PLANNED]:

@@ -30,17 +30,20 @@ _LOOK_AGAIN_SECONDS = 2.0
 class Shell:
     """The Faust app of a role, with its tables, its lanes and its batches in flight.
 
-    It is a service (worker/service.py), and observes its own consumer (ConsumerObserver).
+    It is a service (worker/service.py), and observes its own consumer (ConsumerObserver). `role`: the end of its
+    group's name; `sends`: what its deliveries are called, in the singular and in the plural.
     """
 
-    def __init__(self, settings: Settings, role: str, kafka: topics.KafkaInfo) -> None:
+    def __init__(
+        self, settings: Settings, role: str, kafka: topics.KafkaInfo, *, sends: tuple[str, str] = ("mail", "mails")
+    ) -> None:
         self.settings = settings
         self.partitions = kafka.partitions
         self.role = role
         self._failure = Failure()
         self.app = make(settings, role, kafka.partitions, observer=self)
         self.app.on_partitions_revoked.connect(cast(Any, self._on_revoked), weak=False)
-        self.activity = Activity(self.topic_name)
+        self.activity = Activity(self.topic_name, sends)
         self.sender = Sender(
             self.app, settings.kafka.patience_seconds, topics.internal_topics(settings), on_sent=self.activity.sent
         )

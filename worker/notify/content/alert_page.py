@@ -33,7 +33,7 @@ def alert_page(alert: Alert, readers: Readers) -> Page:
             "comment": shortened(comment, _COMMENT),
             "comment_is_cut": len(comment) > _COMMENT,
             "earlier": [_earlier(answer, words, readers) for answer in alert.last_answers],
-            "links": _links(alert, words),
+            "links": links_of(alert, words),
         },
     )
 
@@ -90,6 +90,7 @@ def _earlier(answer: EarlierAnswer, words: Words, readers: Readers) -> str:
     return f"{line}, {place}" if place else line
 
 
-def _links(alert: Alert, words: Words) -> list[Link]:
+def links_of(alert: Alert, words: Words) -> list[Link]:
+    """Return the links of an alert that can be shown."""
     found = (openable(link.href, words.link_names.get(link.text) or one_line(link.text, FIELD)) for link in alert.links)
     return [link for link in found if link is not None]

@@ -3,8 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator
 
 from worker.notify.content.language import Language, Words
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return the time zone with this name of the IANA database; raise ValueError if there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("is not a time zone of the IANA database, such as 'Europe/Paris'") from None
+
+
+#: The name of a time zone, in a model.
+TimeZoneName = Annotated[str, AfterValidator(lambda name: zone(name).key)]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from schemas.erasure import Erasure
 from worker.notify.channel import Wording
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
-from worker.notify.notice import Notice
+from worker.notify.notice import Sent
 from worker.notify.receivers import Address
 
 
@@ -27,8 +28,13 @@ class Email:
         self.connections = settings.connections
         self.most_connections = settings.most_connections
 
-    async def send(self, notice: Notice, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    def server_of(self, route: str) -> str:  # noqa: ARG002 - the protocol of channels
+        """Return the empty name: there is one mail server for all routes."""
+        return ""
+
+    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a mail, whose Message-ID follows from `delivery_id`. Raise DeliveryError if it is not accepted."""
+        assert not isinstance(notice, Erasure), "a mail cannot be called back, so e-mail gets no erasures"
         mail = compose(notice, address.route, delivery_id=delivery_id, letterhead=self._letterhead)
         await self._server.send(mail, address.receivers, begun)
 

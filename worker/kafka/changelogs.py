@@ -1,0 +1,79 @@
+"""Reading a changelog to its end, without a table, and the beginning of a consumer group at the end of its topic."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from contextlib import aclosing
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+
+from worker.kafka import groups, reading, topics
+from worker.kafka.connection import client_options
+from worker.kafka.rows import Head, PartitionState
+from worker.settings import KafkaSettings, Settings
+
+log = logging.getLogger(__name__)
+
+#: How long to wait before Kafka is asked again if it did not answer, in seconds.
+_RETRY_SECONDS = 1.0
+
+
+async def states(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, PartitionState]:
+    """Read a changelog to its end; return the state of each partition."""
+    found = {partition: PartitionState() for partition in partitions}
+    spans = {partition: (0, end) for partition, end in (await reader.ends(changelog, partitions)).items()}
+    async with aclosing(reader.read(changelog, spans)) as chunks:
+        async for records in chunks:
+            for record in records:
+                headers = list(record.headers)
+                found[record.partition].apply(record.offset, record.key or b"", record.value, headers)
+    return found
+
+
+async def begin_at_end(settings: Settings, topic: str, consumer: topics.Consumed) -> bool:
+    """Let a consumer that has never read a topic begin at its present end; return whether it does.
+
+    Head rows say that everything up to the end is decided. They have the lowest fence there is, so if another worker
+    does the same at this moment, or has begun already, its own head rows count. Wait while Kafka does not answer; raise
+    Refused if the worker lacks a permission.
+    """
+    while True:
+        try:
+            return await _begin_at_end(settings, topic, consumer)
+        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+            raise topics.not_permitted(error) from error
+        except KafkaError as error:
+            log.warning("Kafka: %s; trying again in %.0f s", type(error).__name__, _RETRY_SECONDS)
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _begin_at_end(settings: Settings, topic: str, consumer: topics.Consumed) -> bool:
+    name = topics.topic_name(settings.topic_prefix, topic)
+    if await _committed(settings.kafka, topics.group_id(settings.kafka.group, consumer.role), name):
+        return False
+    changelog = topics.changelog_name(settings.kafka.group, consumer.role, consumer.table)
+    async with reading.reader(settings.kafka) as reader:
+        partitions = await reader.partitions(name)
+        if any((await reader.ends(changelog, partitions)).values()):
+            return False
+        ends = await reader.ends(name, partitions)
+    producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        for partition, end in ends.items():
+            key, value, _ = PartitionState().head_record(Head(end - 1))
+            await producer.send_and_wait(changelog, value, key=key, partition=partition)
+    finally:
+        await producer.stop()
+    return True
+
+
+async def _committed(kafka: KafkaSettings, group: str, topic: str) -> dict[int, int]:
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        await admin.start()
+        return await groups.committed(admin, group, topic)
+    finally:
+        await admin.close()

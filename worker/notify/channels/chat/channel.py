@@ -1,0 +1,63 @@
+"""The channel chat: it posts a short message about each notice to a room of Slack, Mattermost, Rocket.Chat or Teams."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from schemas.erasure import Erasure
+from worker.notify.channel import Wording
+from worker.notify.channels.chat import NAME, markup
+from worker.notify.channels.chat.message import message_of
+from worker.notify.channels.chat.settings import ChatEndpoint, ChatSettings
+from worker.notify.notice import Sent
+from worker.notify.posting import Poster
+from worker.notify.receivers import Address
+
+
+def poster(name: str, endpoint: ChatEndpoint, settings: ChatSettings) -> Poster:
+    """Return what posts to a room. Raise SettingsError like Poster."""
+    return Poster(
+        endpoint,
+        f"{NAME} {name}",
+        f"chat.endpoints.{name}",
+        timeout_seconds=settings.timeout_seconds,
+        connections=settings.connections,
+    )
+
+
+class Chat:
+    """The chat as a channel (worker/notify/channel.py). Each room is a route, and has outages of its own.
+
+    Raise SettingsError like Poster.
+    """
+
+    wording = Wording(
+        one="chat message",
+        many="chat messages",
+        server="the chat room",
+        refuses_all="it refuses every message (chat.endpoints: url, format)",
+        slow_setting="chat.timeout_seconds",
+    )
+
+    def __init__(self, settings: ChatSettings) -> None:
+        self._endpoints = settings.endpoints
+        self._posters = {name: poster(name, endpoint, settings) for name, endpoint in settings.endpoints.items()}
+        self._readers = settings.readers
+        self.connections = self.most_connections = settings.connections
+
+    def server_of(self, route: str) -> str:
+        """Return the room's name, which is the route's; empty if there is no such room any more."""
+        return route if route in self._posters else ""
+
+    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+        """Post a message. Raise DeliveryError if it is not accepted."""
+        assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
+        name = address.route.name
+        message = markup.payload(message_of(notice, self._readers), self._endpoints[name].format)
+        # Chats ignore the key. What stands between them and the worker can recognise a repeat by it.
+        headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": delivery_id}
+        await self._posters[name].post(json.dumps(message, ensure_ascii=False).encode(), headers, begun)
+
+    async def aclose(self) -> None:
+        """Close the connections to all rooms."""
+        await asyncio.gather(*(one.aclose() for one in self._posters.values()))

@@ -1,0 +1,59 @@
+"""The settings of the chat."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from worker.flow.policy import Section
+from worker.notify.content.readers import Readers, TimeZoneName, zone
+from worker.notify.endpoint import Endpoint, EndpointName
+from worker.notify.retry import RetryPolicy
+
+Format = Literal["slack", "mattermost", "rocketchat", "teams"]
+
+
+class ChatEndpoint(Endpoint):
+    """A room that gets messages, by its incoming webhook."""
+
+    format: Format = Field(
+        default="slack", description="The kind of chat, which decides how messages are written. Teams means a workflow."
+    )
+
+
+class ChatSettings(Section):
+    """Short messages about alerts and incidents in the rooms of a chat."""
+
+    endpoints: dict[EndpointName, ChatEndpoint] = Field(
+        default={}, description="The rooms that get messages, each under a name of your choice."
+    )
+    actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
+        default=["opened", "resolved"],
+        description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
+        "and resolved. A comment that is added or changed later, and a changed consent, are posted in any case.",
+    )
+    default_language: Literal["fr", "en"] = Field(
+        default="en",
+        description="Language of messages about incidents, and of messages about responses that name no language, or a "
+        "language that messages cannot be in.",
+    )
+    time_zone: TimeZoneName | None = Field(
+        default=None,
+        description="Time zone in which messages show times, such as 'Europe/Paris'. Without it, messages show each "
+        "time in the time zone that it came with.",
+    )
+    timeout_seconds: float = Field(
+        default=15.0, gt=0, le=120.0, description="Seconds within which the chat has to answer."
+    )
+    connections: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Largest number of messages that are posted to one room at the same time. Most chats accept about "
+        "one message a second.",
+    )
+    retry: RetryPolicy = RetryPolicy()
+
+    @property
+    def readers(self) -> Readers:
+        """For whom messages are written."""
+        return Readers(self.default_language, None if self.time_zone is None else zone(self.time_zone))

@@ -1,0 +1,59 @@
+"""The channel webhook: it posts each notice to an endpoint, as a signed event."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from worker.notify.channel import Wording
+from worker.notify.channels.webhook import NAME, event
+from worker.notify.channels.webhook.settings import WebhookEndpoint, WebhookSettings
+from worker.notify.notice import Sent
+from worker.notify.posting import Poster
+from worker.notify.receivers import Address
+
+
+def poster(name: str, endpoint: WebhookEndpoint, settings: WebhookSettings) -> Poster:
+    """Return what posts to an endpoint. Raise SettingsError like Poster."""
+    return Poster(
+        endpoint,
+        f"{NAME} {name}",
+        f"webhook.endpoints.{name}",
+        timeout_seconds=settings.timeout_seconds,
+        connections=settings.connections,
+    )
+
+
+class Webhook:
+    """The webhook as a channel (worker/notify/channel.py). Each endpoint is a route, and has outages of its own.
+
+    Raise SettingsError like Poster.
+    """
+
+    wording = Wording(
+        one="webhook event",
+        many="webhook events",
+        server="the webhook endpoint",
+        refuses_all="it refuses every event (webhook.endpoints: url, secrets)",
+        slow_setting="webhook.timeout_seconds",
+    )
+
+    def __init__(self, settings: WebhookSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._endpoints = settings.endpoints
+        self._posters = {name: poster(name, endpoint, settings) for name, endpoint in settings.endpoints.items()}
+        self._now = now
+        self.connections = self.most_connections = settings.connections
+
+    def server_of(self, route: str) -> str:
+        """Return the endpoint's name, which is the route's; empty if there is no such endpoint any more."""
+        return route if route in self._posters else ""
+
+    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+        """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
+        name = address.route.name
+        secrets = [secret.get_secret_value() for secret in self._endpoints[name].secrets]
+        posted = event.body(notice, delivery_id)
+        await self._posters[name].post(posted, event.headers(delivery_id, posted, secrets, self._now()), begun)
+
+    async def aclose(self) -> None:
+        """Close the connections to all endpoints."""
+        await asyncio.gather(*(one.aclose() for one in self._posters.values()))

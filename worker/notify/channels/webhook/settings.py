@@ -1,0 +1,60 @@
+"""The settings of the webhook."""
+
+import binascii
+from base64 import b64decode
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from worker.flow.policy import Section
+from worker.notify.endpoint import Endpoint, EndpointName
+from worker.notify.retry import RetryPolicy
+
+_PREFIX = "whsec_"
+#: The shortest and the longest secret, in bytes (Standard Webhooks, "Symmetric").
+_SHORTEST, _LONGEST = 24, 64
+
+
+class WebhookEndpoint(Endpoint):
+    """An endpoint that gets events."""
+
+    secrets: list[SecretStr] = Field(
+        min_length=1,
+        max_length=4,
+        description="The secrets that sign each event: 'whsec_' and 24 to 64 random bytes in base64. While a secret is "
+        "replaced, there are two: each signs, and a receiver accepts an event if it knows one of them. Set them in the "
+        "environment rather than in the file.",
+    )
+
+    @field_validator("secrets")
+    @classmethod
+    def _decodable(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        for secret in secrets:
+            text = secret.get_secret_value().removeprefix(_PREFIX)
+            try:
+                size = len(b64decode(text + "=" * (-len(text) % 4), validate=True))
+            except (binascii.Error, ValueError):
+                size = 0
+            if not _SHORTEST <= size <= _LONGEST:
+                raise ValueError("must be 'whsec_' and 24 to 64 bytes in base64, as docs/channels.md makes them")
+        return secrets
+
+
+class WebhookSettings(Section):
+    """Events about alerts and incidents that are posted to other programs."""
+
+    endpoints: dict[EndpointName, WebhookEndpoint] = Field(
+        default={}, description="The endpoints that get events, each under its name."
+    )
+    actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
+        default=["opened", "updated", "withdrawn", "resolved"],
+        description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
+        "and resolved. The erasure of a customer is posted in any case.",
+    )
+    timeout_seconds: float = Field(
+        default=15.0, gt=0, le=120.0, description="Seconds within which an endpoint has to answer."
+    )
+    connections: int = Field(
+        default=4, ge=1, le=64, description="Largest number of events that are posted to one endpoint at the same time."
+    )
+    retry: RetryPolicy = RetryPolicy()
