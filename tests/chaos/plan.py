@@ -28,6 +28,7 @@ from chaos.faults import (
     state,
     stopping,
     transactions,
+    webhooks,
     zombie,
 )
 
@@ -78,6 +79,8 @@ FAULTS: tuple[Fault, ...] = (
     *map(_kill_at, kill_at.ALL),
     Fault("kill_in_judgement", judging.run, 10),
     Fault("joining_and_leaving", joining.run, 20),
+    Fault("kill_webhook", webhooks.killed, 10, quick=0),
+    Fault("joining_webhooks", webhooks.joining, 20, quick=0),
     Fault("zombie", zombie.run, 5),
     Fault("hung_broker", hung_broker.run, 20),
     Fault("leader_restarted", partial(leader.run, hard=False), 5, quick=0),
