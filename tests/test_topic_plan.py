@@ -91,7 +91,7 @@ def test_a_channel_that_has_endpoints_has_a_group_and_an_outbox_and_may_write_it
     assert {plan.name for plan in topics.plans(settings)} - {plan.name for plan in topics.plans(SETTINGS)} == {outbox}
     assert outbox in topics.internal_topics(settings)
     for role in ("notify", "all"):
-        granted = allowed(role, settings)  # type: ignore[arg-type]
+        granted = allowed(role, settings)
         assert {"Read", "Write"} <= granted[outbox]
         assert granted[group] == {"Describe", "Read"}
     assert "Write" not in allowed("process", settings)[outbox]

@@ -8,7 +8,7 @@ import asyncio
 import json
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -39,7 +39,7 @@ class Endpoints:
         self.accepted: dict[str, Counter[str]] = {name: Counter() for name in self.names}
         self.seconds = 0.0
         #: Is called with each event that has come in full; returns whether it is accepted.
-        self.on_event = lambda: True
+        self.on_event: Callable[[], bool] = lambda: True
         server.handle = self._handle  # type: ignore[method-assign]
 
     @property
