@@ -32,7 +32,7 @@ from worker.notify.channels.webhook import NAME as WEBHOOK
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.notify.content.plain_text import header_line
 from worker.notify.content.readers import TimeZoneName, zone
-from worker.notify.planning import Planner
+from worker.notify.planning import OPEN_KEPT, Planner
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
@@ -302,7 +302,16 @@ class Settings(BaseSettings, Policy, Location):
         # Every endpoint gets every notice.
         of_channel = self.webhook if channel == WEBHOOK else self.chat
         routes = [Route(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
-        return Planner(channel, routes, of_channel.actions, self.intake, reports_erasures=channel == WEBHOOK)
+        return Planner(
+            channel,
+            routes,
+            of_channel.actions,
+            self.intake,
+            reports_erasures=channel == WEBHOOK,
+            reports_refusals=False,
+            # So one endpoint that is out leaves the others their room in a row, which has to fit a record of Kafka.
+            open_kept_each=max(1, OPEN_KEPT // max(1, len(routes))),
+        )
 
     def status_path(self, role: str) -> Path:
         """Return the path of a role's status files. Each process adds its process id to the name (status.py)."""

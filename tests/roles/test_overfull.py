@@ -26,7 +26,7 @@ def beyond_the_limit(make_alert: MakeAlert, *numbers: int, route: Route = DEFAUL
 def test_the_first_is_said_at_once_with_the_limit_and_the_reason(
     make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Overfull(Email.wording).note(beyond_the_limit(make_alert, 7))
+    Overfull(Email.wording, 2_000).note(beyond_the_limit(make_alert, 7))
 
     said = (
         "alert a-7 gets no mail (too_many_waiting): 2000 mails about its customer or segment wait already, which is "
@@ -39,7 +39,7 @@ def test_the_first_is_said_at_once_with_the_limit_and_the_reason(
 
 def test_many_are_counted_and_said_once_in_a_while(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
-    overfull = Overfull(Email.wording, lambda: now)
+    overfull = Overfull(Email.wording, 2_000, lambda: now)
     overfull.note(beyond_the_limit(make_alert, 0))
     now = 59.0
     overfull.note(beyond_the_limit(make_alert, *range(1, 100)))
@@ -56,7 +56,7 @@ def test_many_are_counted_and_said_once_in_a_while(make_alert: MakeAlert, caplog
 def test_mails_that_are_planned_say_nothing(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
     route = Route(name="too_many_waiting", to=["support@example.org"])
     outputs = planned(record_of(make_alert()), routes=(route,)).outputs
-    Overfull(Email.wording).note([*outputs, Output("alerts", None, b"too_many_waiting")])
+    Overfull(Email.wording, 2_000).note([*outputs, Output("alerts", None, b"too_many_waiting")])
 
     assert len(outputs) == 1
     assert caplog.messages == []

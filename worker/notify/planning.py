@@ -52,11 +52,25 @@ class Planner(msgspec.Struct, frozen=True):
     intake: IntakePolicy
     #: Whether every route learns that a customer was erased.
     reports_erasures: bool = False
+    #: Whether a record that is neither an alert nor an incident becomes a dead letter. One channel is enough for that.
+    reports_refusals: bool = True
+    #: The largest number of open mails of one customer or segment to each route; None if the routes share OPEN_KEPT.
+    open_kept_each: int | None = None
 
     @property
     def deliveries(self) -> Deliveries:
         """The channel's deliveries."""
         return Deliveries(self.channel)
+
+    @property
+    def most_open(self) -> int:
+        """The largest number of open mails of one customer or segment, on the whole or to each route."""
+        return OPEN_KEPT if self.open_kept_each is None else self.open_kept_each
+
+    def is_overfull(self, box: Mailbox, route: str) -> bool:
+        """Say whether a mailbox has too many open mails for a further one to a route, which it has already."""
+        shares = self.open_kept_each is None
+        return sum(mail.is_open and (shares or mail.route == route) for mail in box.mails) > self.most_open
 
 
 class _PlanState:
@@ -105,10 +119,11 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
                 continue
             notice = notice_in(record.value, header(record, "ce_type"))
         except (Rejected, ValidationError) as error:
-            none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
-            state.outputs.append(
-                dead_letter_in_place(record, error if isinstance(error, Rejected) else none, planner.intake)
-            )
+            if planner.reports_refusals:
+                none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
+                state.outputs.append(
+                    dead_letter_in_place(record, error if isinstance(error, Rejected) else none, planner.intake)
+                )
             continue
         _step(notice, record, box_key(notice, key), state)
     return state.decided()
@@ -181,7 +196,7 @@ def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail]
         if isinstance(notice, Alert):
             mail.action, mail.reason, mail.revision = notice.action, notice.reason, notice.revision
         box.mails.append(mail)
-        if sum(known.is_open for known in box.mails) > OPEN_KEPT:
+        if state.planner.is_overfull(box, route.name):
             state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             continue
         state.pending_notices[pending_notice_key(key, delivery_id)] = record.value

@@ -50,7 +50,7 @@ async def build(surroundings: Surroundings, name: str, table_name: str, sending:
     words = channel.wording
     shell = Shell(surroundings.settings, name, await surroundings.kafka(), sends=(words.one, words.many))
     table = shell.table(table_name)
-    overfull = Overfull(words)
+    overfull = Overfull(words, planner.most_open)
 
     def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
         decided = planning.plan(records, planner, state.rows.get)

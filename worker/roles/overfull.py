@@ -9,7 +9,7 @@ import msgspec
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.notify.channel import Wording
-from worker.notify.planning import OPEN_KEPT, TOO_MANY_WAITING
+from worker.notify.planning import TOO_MANY_WAITING
 from worker.streams.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,9 @@ _read = msgspec.json.Decoder(_Line).decode
 class Overfull:
     """Counts the mails of a channel that are not sent for this reason."""
 
-    def __init__(self, words: Wording, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, words: Wording, most_open: int, clock: Callable[[], float] = monotonic) -> None:
         self._words = words
+        self._most_open = most_open
         self._throttle = Throttle(_QUIET_SECONDS, clock)
         self._count = 0
 
@@ -47,7 +48,7 @@ class Overfull:
         log.error(
             "alert %s gets no %s (too_many_waiting): %d %s about its customer or segment wait already, which is "
             "the limit; %s not sent for this reason since the start: %d",
-            *(lost[-1].alert_id, self._words.one, OPEN_KEPT, self._words.many, self._words.many, self._count),
+            *(lost[-1].alert_id, self._words.one, self._most_open, self._words.many, self._words.many, self._count),
         )
 
 
