@@ -16,6 +16,8 @@ def task(record: ConsumerRecord[bytes, bytes]) -> str:
     if record.value is None:  # the customer was erased, and so must be what is kept here
         return f"erase what is kept of customer {(record.key or b'').decode()}"
     alert = json.loads(record.value)
+    if alert["kind"] == "case":  # a person has done something about an alert, whose alert_id this is
+        return f"{alert['action']}: case of customer {alert['customer_id']}, by {alert['actor'] or 'a new answer'}"
     if alert["kind"] == "detractor":
         whom = alert.get("customer_id", "somebody")
         return f"{alert['action']}: {alert['severity']} alert about customer {whom}: {alert['summary']}"

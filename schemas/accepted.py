@@ -109,6 +109,16 @@ _id_published = _STRING | {"minLength": 1, "maxLength": LONGEST_ID, "pattern": N
 #: An identifier. A number counts as its digits.
 AcceptedId = Annotated[str, _Wire(_or_number(_id_text), _any_of(_id_published, _WHOLE_NUMBER), _id_published)]
 
+#: An identifier, or none.
+AcceptedIdIfAny = Annotated[
+    str | None,
+    _Wire(
+        core_schema.nullable_schema(_or_number(_id_text)),
+        _any_of(_id_published, _WHOLE_NUMBER, _NULL),
+        _any_of(_id_published, _NULL),
+    ),
+]
+
 _empty_text = core_schema.str_schema(strict=True, max_length=0)
 _id_or_empty = core_schema.union_schema([(_or_number(_id_text), ""), (_empty_text, "")], mode="left_to_right")
 #: An identifier, or an empty text, which some survey tools write for an absent one.

@@ -16,8 +16,9 @@ _BINDING = "0.5.0"
 _ABOUT = (
     "The events of the NPS worker on Kafka. The worker publishes CloudEvents 1.0 in binary mode: the record's value is "
     "the data, and its headers are the attributes. It accepts responses in binary mode, in structured mode and as "
-    "plain JSON. Within a version, fields are only added, so ignore fields that you do not know. If a channel has "
-    "events of several types, the header `ce_type` and the field `kind` say which type an event has."
+    "plain JSON, and alert commands in binary mode and as plain JSON. Within a version, fields are only added, so "
+    "ignore fields that you do not know. If a channel has events of several types, the header `ce_type` and the field "
+    "`kind` say which type an event has."
 )
 
 
@@ -74,7 +75,7 @@ def _messages_of(contract: Contract) -> dict[str, Any]:
     """Return a contract's messages by name: the event, its structured form where accepted, the null value if any."""
     data = {"$ref": f"./json/{contract.name}.schema.json"}
     found = {contract.name: _message(contract, contract.summary, data, headers=_headers(contract))}
-    if contract.consumed:
+    if contract.structured:
         summary = "The same in a CloudEvent in structured mode."
         structured = _message(contract, summary, _envelope(data), content_type=STRUCTURED_CONTENT_TYPE.decode())
         found[f"{contract.name}-structured"] = structured
@@ -106,7 +107,7 @@ def _headers(contract: Contract) -> dict[str, Any]:
     fixed = {"ce_specversion": SPEC_VERSION, "ce_type": contract.event_type, "content-type": "application/json"}
     if contract.consumed:
         known = {"ce_specversion": {"type": "string", "const": SPEC_VERSION}}
-        about = "The attributes of a CloudEvent in binary mode. A response without them is accepted, too."
+        about = "The attributes of a CloudEvent in binary mode. A record without them is accepted, too."
         return {"type": "object", "description": about, "properties": known}
     properties: dict[str, Any] = {name: {"type": "string", "const": value} for name, value in fixed.items()}
     properties["ce_source"] = {"type": "string", "const": SOURCE}

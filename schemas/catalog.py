@@ -9,13 +9,17 @@ from typing import Any
 
 from schemas import cloudevents, examples
 from schemas.alert import Alert
+from schemas.alert_command import AlertCommand
+from schemas.alert_command_result import AlertCommandResult
 from schemas.base import Event
+from schemas.case import CaseStep
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.delivery import Delivery
 from schemas.erasure import Erasure
 from schemas.incident import Incident
 from schemas.invitation import Invitation
+from schemas.recovery import Recovery
 from schemas.response import Response
 from schemas.scores import Scores
 
@@ -40,6 +44,11 @@ class Contract:
     @property
     def consumed(self) -> bool:
         """Say whether the worker reads this topic and others write it."""
+        return self.model in {Response, AlertCommand}
+
+    @property
+    def structured(self) -> bool:
+        """Say whether the worker also reads the event in a CloudEvent in structured mode."""
         return self.model is Response
 
     @property
@@ -84,6 +93,51 @@ CONTRACTS: tuple[Contract, ...] = (
         "coming, or there are too many segments.",
         public=True,
         example=examples.INCIDENT,
+    ),
+    Contract(
+        name="case",
+        topic="alerts",
+        key="The customer's id.",
+        compacted=False,
+        model=CaseStep,
+        event_type=cloudevents.CASE,
+        summary="One step of the case of an alert: somebody acknowledged, assigned, noted, resolved or reopened it.",
+        public=True,
+        example=examples.CASE,
+    ),
+    Contract(
+        name="alert-command",
+        topic="alert-commands",
+        key="The customer's id.",
+        compacted=False,
+        model=AlertCommand,
+        event_type=cloudevents.ALERT_COMMAND,
+        summary="What a person, or a program such as a CRM, does about an alert.",
+        public=True,
+        example=examples.ALERT_COMMAND,
+    ),
+    Contract(
+        name="alert-command-result",
+        topic="alert-command-results",
+        key="The customer's id.",
+        compacted=False,
+        model=AlertCommandResult,
+        event_type=cloudevents.ALERT_COMMAND_RESULT,
+        summary="The answer to an alert command: whether it was carried out, and if not, why.",
+        public=True,
+        example=examples.ALERT_COMMAND_RESULT,
+    ),
+    Contract(
+        name="recovery",
+        topic="recoveries",
+        key="The customer's id.",
+        compacted=False,
+        model=Recovery,
+        event_type=cloudevents.RECOVERY,
+        summary="How long the work on an alert took, and what its customer thinks when they answer again.",
+        public=True,
+        example=examples.RECOVERY,
+        tombstone=_ERASED,
     ),
     Contract(
         name="invitation",

@@ -22,6 +22,10 @@ DEAD_LETTER = "nps.dead-letter.v1"
 DELIVERY = "nps.delivery.v1"
 #: Only webhooks get it. On Kafka, a null value erases.
 ERASURE = "nps.erasure.v1"
+CASE = "nps.case.v1"
+ALERT_COMMAND = "nps.alert-command.v1"
+ALERT_COMMAND_RESULT = "nps.alert-command-result.v1"
+RECOVERY = "nps.recovery.v1"
 
 
 class StructuredResponse(Event):

@@ -29,6 +29,14 @@ class Reason(StrEnum):
     TIME_NAIVE = "time_naive"
     TIME_FUTURE = "time_future"
     ENVELOPE_INVALID = "envelope_invalid"
+    ALERT_UNKNOWN = "alert_unknown"
+    CASE_OPEN = "case_open"
+    CASE_RESOLVED = "case_resolved"
+    CASE_WITHDRAWN = "case_withdrawn"
+    CASE_REOPENED = "case_reopened"
+    ACKNOWLEDGED_BY_ANOTHER = "acknowledged_by_another"
+    CAUSE_MISSING = "cause_missing"
+    CAUSE_UNKNOWN = "cause_unknown"
 
 
 class DeadLetter(Event):

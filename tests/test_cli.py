@@ -715,7 +715,10 @@ def test_what_cannot_be_shown_is_said_in_a_line(
     [
         ([], ([], 2.0)),
         (["--table", "outbox", "--table", "contacts"], (["outbox", "contacts"], 2.0)),
-        (["--all", "--mail-newer-than-days", "0.5"], (["contacts", "segments", "watches", "outbox"], 0.5)),
+        (
+            ["--all", "--mail-newer-than-days", "0.5"],
+            (["contacts", "segments", "watches", "outbox", "commands", "cases"], 0.5),
+        ),
     ],
 )
 def test_a_rebuild_is_of_the_tables_that_are_named(

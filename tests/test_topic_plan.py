@@ -71,6 +71,13 @@ def test_a_publisher_may_write_responses_only() -> None:
     assert allowed("publisher") == {"acme.responses": {"Describe", "Write"}}
 
 
+def test_a_commander_may_write_commands_and_read_their_answers_only() -> None:
+    assert allowed("commander") == {
+        "acme.alert-commands": {"Describe", "Write"},
+        "acme.alert-command-results": {"Describe", "Read"},
+    }
+
+
 def test_all_is_both_roles() -> None:
     both, process, notify = allowed("all"), allowed("process"), allowed("notify")
     assert both == {name: process.get(name, set()) | notify.get(name, set()) for name in process | notify}

@@ -1,7 +1,7 @@
 """The topics that the worker needs, as text and as commands of Kafka's own tools, for those who create them by hand.
 
 Each role has permissions of its own, so that a worker that only sends mails cannot write responses. The permissions of
-`publisher` are those that a survey tool needs.
+`publisher` are those that a survey tool needs, and those of `commander` a CRM that writes alert commands.
 """
 
 import shlex
@@ -15,11 +15,21 @@ from worker.kafka.topics import TopicPlan
 from worker.roles import names as roles_of
 from worker.settings import Settings
 
-#: The roles that can get permissions: those of a worker, and `publisher`.
-Role = Literal["process", "notify", "all", "publisher"]
+#: The roles that can get permissions: those of a worker, `publisher`, and `commander`.
+Role = Literal["process", "notify", "all", "publisher", "commander"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
 
-_READS = {"process": (events.RESPONSES, events.TALLIES, events.HOURS, events.SCORES), "notify": (events.ALERTS,)}
+_READS = {
+    "process": (
+        events.RESPONSES,
+        events.TALLIES,
+        events.HOURS,
+        events.SCORES,
+        events.ALERT_COMMANDS,
+        events.CASES,
+    ),
+    "notify": (events.ALERTS,),
+}
 _WRITES = {
     "process": (
         events.RESPONSES,  # records with a wrong key are rerouted to this topic with the right one
@@ -30,6 +40,9 @@ _WRITES = {
         events.TALLIES,
         events.HOURS,
         events.SCORES,
+        events.ALERT_COMMAND_RESULTS,
+        events.RECOVERIES,
+        events.CASES,
     ),
     "notify": (events.DELIVERIES, events.DEAD_LETTERS),
 }
@@ -58,7 +71,12 @@ def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[st
 def grants(settings: Settings, role: Role) -> list[Grant]:
     """Return the permissions that a role needs."""
     if role == "publisher":
-        return [Grant("topic", [topics.topic_name(settings.topic_prefix, events.RESPONSES)], ("Describe", "Write"))]
+        return [Grant("topic", _named(settings, [events.RESPONSES]), ("Describe", "Write"))]
+    if role == "commander":
+        return [
+            Grant("topic", _named(settings, [events.ALERT_COMMANDS]), ("Describe", "Write")),
+            Grant("topic", _named(settings, [events.ALERT_COMMAND_RESULTS]), ("Describe", "Read")),
+        ]
     roles = roles_of(role)
     reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_changelogs(settings, one))}
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_changelogs(settings, one))}

@@ -24,6 +24,7 @@ OUTPUTS = (
     events.TALLIES,
     events.HOURS,
     events.SCORES,
+    events.CASES,
 )
 _RAW: dict[str, Any] = {
     "key_type": bytes,

@@ -7,6 +7,9 @@ I3  Every opened alert's mail was accepted, once more at most for each fault tha
 I4  Dead letters are the invalid inputs, one each, with the reason expected.
 I5  Committed offsets reach the end (World.caught_up), and never lie ahead of their state.
 I6  What is watched over is what comes of the hours' topic, decided anew without a fault; and so are the incidents.
+I7  Each alert has exactly one case. The cases are what comes of their topic, decided anew without a fault. No step of
+    a case follows its end but a reopening or a note. Each command is answered once, and carried out if the answer says
+    so.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from chaos import tables, watched
+from chaos import cases, tables, watched
 from chaos.feed import recounted
 from chaos.received_mails import ReceivedMail
 from chaos.tables import Table
@@ -28,7 +31,7 @@ from integration.recount import Recount
 from integration.sampling import Published
 
 Records = list["ConsumerRecord[bytes, bytes]"]
-_EVENTS = ("alerts", "invitations", "decisions", "dead-letters", "scores")
+_EVENTS = ("alerts", "invitations", "decisions", "dead-letters", "scores", "alert-command-results", "recoveries")
 #: The steps of alerts and incidents that are mailed (email.actions).
 MAILED = frozenset({"opened", "resolved"})
 #: Reasons of updates that are mailed in any case, unless the alert's mail that still waits can say it.
@@ -40,6 +43,8 @@ TABLES = {
     "contacts": ("process", "responses"),
     "segments": ("process", "tallies"),
     "watches": ("process", "hours"),
+    "commands": ("process", "alert-commands"),
+    "cases": ("process", "cases"),
     "outbox": ("notify", "alerts"),
 }
 
@@ -54,11 +59,15 @@ class Event(NamedTuple):
 
 @dataclass
 class Found:
-    """What is on Kafka and in the mailbox. `hours`: read after the tables, which therefore stand for none beyond."""
+    """What is on Kafka and in the mailbox.
+
+    `hours`, `cases`: those topics, read after the tables, which therefore stand for nothing beyond.
+    """
 
     partitions: int
     events: dict[str, list[Event]]
     hours: Records
+    cases: Records
     tables: dict[str, Table]
     compacted: dict[str, Table]
     committed: dict[tuple[str, int], int]
@@ -101,15 +110,15 @@ async def find(kafka: str, prefix: str, group: str, received: list[ReceivedMail]
     names = [f"{prefix}.{topic}" for topic in _EVENTS]
     names += [f"{group}-{role}-{table}-changelog" for table, (role, _) in TABLES.items()]
     read = await asyncio.gather(*(read_topic(kafka, name) for name in names))
-    hours = await read_topic(kafka, f"{prefix}.hours")
+    hours, log = await read_topic(kafka, f"{prefix}.hours"), await read_topic(kafka, f"{prefix}.cases")
     # By the ten thousand: the loop has mails to take and other faults' times to measure meanwhile.
-    return await asyncio.to_thread(_found, partitions, read, hours, offsets, received)
+    return await asyncio.to_thread(_found, partitions, read, (hours, log), offsets, received)
 
 
 def _found(
     partitions: int,
     read: list[Records],
-    hours: Records,
+    sources: tuple[Records, Records],
     offsets: dict[tuple[str, int], int],
     received: list[ReceivedMail],
 ) -> Found:
@@ -118,7 +127,7 @@ def _found(
     return Found(
         partitions,
         events,
-        hours,
+        *sources,
         {table: tables.read(log) for table, log in logs.items()},
         {table: tables.read(tables.compacted(log)) for table, log in logs.items()},
         offsets,
@@ -151,10 +160,13 @@ def events_of(records: Records) -> list[Event]:
     ]
 
 
-def check(published: list[Published], found: Found, allowed: Allowed, unwatched: Collection[bytes] = ()) -> Verdict:
+def check(
+    published: list[Published], found: Found, allowed: Allowed, unwatched: Collection[bytes] = (), commands: int = 0
+) -> Verdict:
     """Hold what was found against a recount of what was published.
 
-    `unwatched`: keys of rows of the table of what is watched over that may differ from what the hours' topic says.
+    `unwatched`: keys of rows of the table of what is watched over that may differ from what the hours' topic says;
+    `commands`: how many records with commands were published.
     """
     verdict, recount = Verdict(), recounted(published)
     _check_tables(verdict, found, recount)
@@ -165,6 +177,7 @@ def check(published: list[Published], found: Found, allowed: Allowed, unwatched:
     _check_dead_letters(verdict, found, published)
     _check_mails(verdict, found, allowed)
     _check_watched(verdict, found, unwatched)
+    _check_cases(verdict, found, recount, commands)
     check_offsets(verdict, found)
     return verdict
 
@@ -241,7 +254,7 @@ def _check_invitations(verdict: Verdict, found: Found, recount: Recount) -> None
 def _check_copies(verdict: Verdict, found: Found, allowed: Allowed) -> None:
     """A replay repeats an event exactly, and there are no more replays than there were interruptions."""
     distinct = records = 0
-    for topic in ("alerts", "invitations", "decisions", "dead-letters"):
+    for topic in ("alerts", "invitations", "decisions", "dead-letters", "alert-command-results", "recoveries"):
         copies: dict[str, list[bytes]] = defaultdict(list)
         for event in found.events[topic]:
             copies[event.id].append(event.value)
@@ -254,7 +267,8 @@ def _check_copies(verdict: Verdict, found: Found, allowed: Allowed) -> None:
 
 
 def _check_dead_letters(verdict: Verdict, found: Found, published: list[Published]) -> None:
-    letters = {event.id: event.body["reason"] for event in found.events["dead-letters"]}
+    of_responses = [e for e in found.events["dead-letters"] if e.body["topic"].endswith(".responses")]
+    letters = {event.id: event.body["reason"] for event in of_responses}
     expected = Counter(record.reason for record in published if record.reason)
     verdict.equal("I4 dead letters", Counter(letters.values()), expected)
 
@@ -279,10 +293,10 @@ def expected_mails(alerts: list[Event]) -> tuple["Counter[str]", "Counter[str]"]
     """Return how many mails there must be at least of each alert and incident, and how many there may be."""
     least, most = Counter[str](), Counter[str]()
     for event in {event.id: event for event in alerts}.values():  # in the order of each step's first copy
-        alert, action = event.body["alert_id"], event.body["action"]
-        if action == "withdrawn":
+        alert, action, is_case = event.body["alert_id"], event.body["action"], event.body.get("kind") == "case"
+        if action == "withdrawn" or (is_case and action == "resolved"):
             least[alert] = 0  # what waits is cancelled
-        elif action in MAILED:
+        elif action in MAILED and not is_case:
             least[alert] += 1
             most[alert] += 1
         elif event.body["reason"] in MAILED_IN_ANY_CASE:
@@ -299,9 +313,41 @@ def _check_watched(verdict: Verdict, found: Found, unwatched: Collection[bytes])
         verdict.equal(f"I6 what is watched over in the {title}: segments that differ", sorted(differing), [])
 
 
+def _check_cases(verdict: Verdict, found: Found, recount: Recount, commands: int) -> None:
+    expected = {r for r in recount.alerts if recount.current[r]["customer_id"] not in recount.erased}
+    for title, held in (("table", found.tables["cases"]), ("table, compacted", found.compacted["cases"])):
+        ids = cases.responses(held.rows, recount.erased)
+        verdict.differ(f"I7 cases in the {title}", set(ids), expected)
+        verdict.equal(f"I7 alerts with several cases in the {title}", sum(n > 1 for n in ids.values()), 0)
+        known = [record for record in found.cases if record.offset <= held.marks.get(record.partition, -1)]
+        rows = cases.replayed(known, "alert-commands")
+        differing = [key for key in rows.keys() | held.rows.keys() if rows.get(key) != held.rows.get(key)]
+        verdict.equal(f"I7 customers whose cases in the {title} differ from their topic", len(differing), 0)
+    steps = {e.id: e.body for e in found.events["alerts"] if e.body["kind"] == "case"}
+    verdict.equal("I7 steps of cases that are illegal", cases.illegal(steps.values()), [])
+    resolved = {(s["alert_id"], s["opening"], s["occurred_at"]) for s in steps.values() if s["action"] == "resolved"}
+    ends = [e.body for e in found.events["recoveries"] if e.body["reason"] == "resolved"]
+    intervals = {(end["alert_id"], end["opening"], end["ended_at"]) for end in ends}
+    verdict.differ("I7 intervals that were resolved", intervals, resolved)
+    answers = {event.id: event.body for event in found.events["alert-command-results"]}
+    verdict.equal("I7 answers", len(answers), commands)
+    applied = {answer["command_id"] for answer in answers.values() if answer["outcome"] == "applied"}
+    carried_out = {step["command_id"] for step in steps.values()} - {None}
+    verdict.differ("I7 commands that were carried out", carried_out, applied)
+    refused = sum(answer["outcome"] == "refused" for answer in answers.values())
+    letters = {e.id for e in found.events["dead-letters"] if e.body["topic"].endswith(".alert-commands")}
+    again = Counter(answer["command_id"] for answer in answers.values() if answer["outcome"] == "refused")
+    verdict.equal("I7 dead letters of commands", len(letters), refused)
+    verdict.figures["commands"] = commands
+    verdict.figures["refused commands"] = len(again)
+
+
 def check_incidents(found: Found) -> Verdict:
     """Hold incidents against those of the hours that were judged for certain, and of all hours."""
-    verdict, told = Verdict(), {e.id: e.value for e in found.events["alerts"] if e.body["kind"] != "detractor"}
+    verdict, told = (
+        Verdict(),
+        {e.id: e.value for e in found.events["alerts"] if e.body["kind"] not in {"detractor", "case"}},
+    )
     mark = found.tables["watches"].marks.get(0, -1)
     judged = watched.replayed((record for record in found.hours if record.offset <= mark), found.partitions).incidents
     known = watched.replayed(found.hours, found.partitions).incidents

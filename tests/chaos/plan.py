@@ -51,9 +51,9 @@ class Fault(NamedTuple):
         return self.quick if quick else self.trials
 
 
-#: The steps that the short form tries as well: between outputs and rows, between rows and the offset, and while a mail
-#: is accepted. The others lie between them.
-_KILLED_IN_SHORT = {"outputs_acked", "rows_sent", "mail_accepted"}
+#: The steps that the short form tries as well: between outputs and rows, between rows and the offset, while a mail is
+#: accepted, and when a case was decided. The others lie between them.
+_KILLED_IN_SHORT = {"outputs_acked", "rows_sent", "mail_accepted", "case_decided"}
 
 
 def _kill_at(step: str) -> Fault:

@@ -25,6 +25,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from worker import cli
 from worker.flow import events
+from worker.flow.cases import road as cases
 from worker.flow.messages import tally
 from worker.flow.responses import road
 from worker.flow.responses.customer import Contact
@@ -45,7 +46,7 @@ from worker.streams.sending import Sender
 from worker.streams.shell import Shell
 from worker.streams.table import DurableTable
 
-#: The steps of a batch and of a mail, in their order, at which a worker can be told to end.
+#: The steps of a batch, of a mail and of a case, in their order, at which a worker can be told to end.
 STEPS = (
     "fetched",
     "validated",
@@ -57,6 +58,7 @@ STEPS = (
     "after_commit",
     "mail_claimed",
     "mail_accepted",
+    "case_decided",
 )
 #: The fetcher of the records' way in looks what to ask the brokers for.
 FETCHING = "fetching"
@@ -239,6 +241,7 @@ def obey(orders: Orders) -> None:
     )
     _around(OrderedConsumer, "admit", _before(reach, "fetched"))
     _around(road, "decide", _after(reach, "validated"))
+    _around(cases, "decide", _after(reach, "case_decided"))
     _around(AIOKafkaProducer, "send_batch", _sent(reach))
     _around(Sender, "send", _acked(reach))
     _around(AIOKafkaConsumer, "commit", _around_awaited(reach, "before_commit", "after_commit"))

@@ -30,7 +30,7 @@ from worker.flow.messages import tick
 
 PARTITIONS = 4
 #: In the order of travel: once a topic is done, only those after it can still grow.
-TRAVEL = ("responses", "tallies", "hours", "alerts")
+TRAVEL = ("responses", "tallies", "hours", "alert-commands", "cases", "alerts")
 #: How many mails a worker has in hand, at most (smtp.connections).
 HANDS = 4
 _POLL_SECONDS = 0.05
@@ -58,6 +58,7 @@ class World:
     env: dict[str, str]
     partitions: int = PARTITIONS
     published: list[Published] = field(default_factory=list)
+    commands: int = 0
     workers: list["Worker"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -94,13 +95,31 @@ class World:
         finally:
             await producer.stop()
 
-    async def feed_some(self, count: int, *, seconds: float = 0.0) -> None:
-        """Publish the next responses of the feed."""
+    async def feed_some(self, count: int, *, seconds: float = 0.0, commands: int = 0) -> None:
+        """Publish the next responses of the feed, and commands about the alerts that they cause, or caused before."""
         await self.publish(self.feed.take(count), seconds=seconds)
+        await self._command(self.feed.commands(commands))
 
-    async def feed_to_death(self, worker: "Worker", portion: int, seconds: float = PATIENCE_SECONDS) -> None:
-        """Publish on until a worker has died of what it was told."""
-        await _until_dead(worker, partial(self.feed_some, portion), every=0.3, seconds=seconds)
+    async def _command(self, commands: list[tuple[bytes, bytes]]) -> None:
+        """Publish commands, each with its key."""
+        if not commands:
+            return
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True, linger_ms=5)
+        await producer.start()
+        try:
+            for key, value in commands:
+                await producer.send(f"{self.name}.alert-commands", value, key=key)
+                self.commands += 1
+            await producer.flush()
+        finally:
+            await producer.stop()
+
+    async def feed_to_death(
+        self, worker: "Worker", portion: int, seconds: float = PATIENCE_SECONDS, *, commands: int = 0
+    ) -> None:
+        """Publish on until a worker has died of what it was told; as many commands with each portion of responses."""
+        feeding = partial(self.feed_some, portion, commands=commands)
+        await _until_dead(worker, feeding, every=0.3, seconds=seconds)
 
     async def tick(self, when: datetime) -> None:
         """Say to every partition of segments what time it is, as workers do each hour."""
@@ -205,7 +224,9 @@ class World:
     async def check(self, *, unwatched: Collection[bytes] = ()) -> Verdict:
         """Hold everything that came of it so far against the recount; `unwatched` as in `invariants.check`."""
         found = await self.find()
-        return await asyncio.to_thread(invariants.check, self.published, found, self.allowed(), unwatched)
+        return await asyncio.to_thread(
+            invariants.check, self.published, found, self.allowed(), unwatched, self.commands
+        )
 
     async def check_incidents(self) -> Verdict:
         """Hold the incidents against what the hours' topic says."""

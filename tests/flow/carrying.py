@@ -125,6 +125,8 @@ def identities(outputs: Sequence[Output]) -> set[Identity]:
                 new = [entry for entry in entries if (place, _offset_of(entry)) not in counted]
                 counted |= {(place, _offset_of(entry)) for entry in new}
                 found |= {(output.topic, None, (place, entry)) for entry in new}
+        elif output.topic == events.CASES:
+            found.add((output.topic, output.key, output.value))
         else:
             name = ORIGIN_HEADER if output.topic == events.RESPONSES else "ce_id"
             found.add((output.topic, output.key, header_of(output, name)))

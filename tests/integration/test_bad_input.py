@@ -106,7 +106,7 @@ async def test_a_header_whose_name_is_no_text_costs_nobody_an_answer(bench: Star
     assert letters == []
 
 
-@pytest.mark.parametrize("topic", ["tallies", "hours"])
+@pytest.mark.parametrize("topic", ["tallies", "hours", "cases"])
 async def test_a_stray_record_among_the_workers_own_messages_disturbs_none(
     bench: StartBench, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -132,7 +132,7 @@ async def test_tallies_that_an_older_version_made_are_no_reason_to_stop(
         assert await process.end() == 0
     assert (
         process.count(
-            "older.tallies: retention.ms is 604800000: records that wait longer than this to be counted are lost"
+            "older.tallies: retention.ms is 604800000: records that wait longer than this to be processed are lost"
         )
         == 1
     )

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from integration.conftest import Bench, StartBench
 from integration.exactness import check_outputs
@@ -12,7 +14,8 @@ from upgrade.state import load, put_back
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
-from worker.kafka.topics import CONTACTS, OUTBOX
+from worker.flow.cases.case import decode_cases
+from worker.kafka.topics import CASES, CONTACTS, OUTBOX
 from worker.notify import mailbox
 from worker.notify.retry import RetryPolicy
 from worker.settings import EmailSettings, KafkaSettings
@@ -26,6 +29,17 @@ def waits(running: Bench) -> bool:
 
 def subjects_of(inbox: Inbox) -> list[str]:
     return [str(mail.message["Subject"]) for mail in inbox.mails]
+
+
+async def refusals_of_commands(running: Bench, alerts: Sequence[Any]) -> list[str]:
+    """Return why commands about the first three of these alerts are refused."""
+    about = [alert for alert in alerts if alert["kind"] == "detractor"][:3]
+    for alert in about:
+        ids = {"command_id": alert["alert_id"], "alert_id": alert["alert_id"], "customer_id": alert["customer_id"]}
+        value = json.dumps({**ids, "action": "acknowledge", "actor": "ann"}).encode()
+        await running.producer.send_and_wait(f"{running.settings.topic_prefix}.alert-commands", value, key=b"any")
+    await running.settle()
+    return [json.loads(record.value or b"")["reason"] for record in await running.read("alert-command-results")]
 
 
 async def test_what_the_version_before_left_is_gone_on_with_exactly(
@@ -55,6 +69,8 @@ async def test_what_the_version_before_left_is_gone_on_with_exactly(
         await check_outputs(running.read, mails, [*taken, *to_come], without={"latest_per_customer"})
         contacts, outbox = running.rows(CONTACTS), running.rows(OUTBOX)
         alerts = [json.loads(record.value) for record in await running.read("alerts") if record.value is not None]
+        cases = {one.alert_id for row in running.rows(CASES).values() for one in decode_cases(row).cases}
+        refused = await refusals_of_commands(running, [alert for alert in alerts if alert["alert_id"] not in cases])
 
     subjects = subjects_of(inbox)
     # What waited has gone out, once, unless it was withdrawn or erased meanwhile.
@@ -67,3 +83,10 @@ async def test_what_the_version_before_left_is_gone_on_with_exactly(
     incidents = {alert["alert_id"]: alert["segment"] for alert in alerts if alert["kind"] == "segment_drop"}
     assert [f"de/{BAD_DESK}"] == [*incidents.values()]
     assert len(state.to_come) > 200
+    # An alert has a case from its next step on; before that, commands are refused with a reason.
+    records = [record for partition in state.topics[f"{state.prefix}.alerts"].partitions for record in partition]
+    before = [json.loads(record.value) for record in records if record.value is not None]
+    new = [alert for alert in alerts if alert not in before and alert.get("customer_id", "").encode() not in erased]
+    assert cases == {alert["alert_id"] for alert in new if alert["action"] in {"opened", "updated"}} - incidents.keys()
+    assert len(cases) > 20
+    assert refused == ["alert_unknown"] * 3

@@ -23,7 +23,7 @@ def test_every_role_is_listed_once_and_has_its_tables_and_permissions() -> None:
     assert tuple(ROLES) == NAMES
     assert set(NAMES) == topics.TABLES.keys() == topic_plan._READS.keys() == topic_plan._WRITES.keys()
     assert (*NAMES, "all") == get_args(Role)
-    assert (*NAMES, "all", "publisher") == get_args(topic_plan.Role)
+    assert (*NAMES, "all", "publisher", "commander") == get_args(topic_plan.Role)
 
 
 @pytest.mark.parametrize("role", NAMES)
@@ -111,4 +111,11 @@ async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_i
         for name, table in service.tables.items()
     }
 
-    assert tables == {"contacts": [], "segments": [ViewRestater], "watches": [], "outbox": [Courier]}
+    assert tables == {
+        "contacts": [],
+        "segments": [ViewRestater],
+        "watches": [],
+        "commands": [],
+        "cases": [],
+        "outbox": [Courier],
+    }

@@ -12,13 +12,15 @@ from faust.types import TP
 
 from worker import cancelling
 from worker.errors import StateNotDurable
-from worker.flow.messages import tick
+from worker.flow.messages import case_log, tick
 from worker.roles.ticker import Ticker
 from worker.service import Background
 
 HOUR = 3_600_000
 #: A minute past a full hour.
 BEGAN = 480_000 * HOUR + 60_000
+#: The topics that get ticks, and the keys that ticks have there.
+TOPICS = {"nps.tallies": tick.KEY, "nps.cases": case_log.TICK_KEY}
 
 
 class World:
@@ -64,12 +66,15 @@ class World:
         self._go_on.clear()
 
     async def looked(self) -> list[int]:
-        """Return for which partitions it ticked until it waits again."""
+        """Return for which partitions, of each topic that gets ticks, it ticked until it waits again."""
         await self._looked.wait()
         self._looked.clear()
         sent, self.sent = self.sent, []
-        assert {(topic, key) for topic, _, key in sent} <= {("nps.tallies", tick.KEY)}
-        return [number for _, number, _ in sent]
+        by_topic = {name: [(number, key) for topic, number, key in sent if topic == name] for name in TOPICS}
+        numbers = [number for number, _ in by_topic["nps.tallies"]]
+        assert by_topic == {name: [(number, key) for number in numbers] for name, key in TOPICS.items()}
+        assert len(sent) == len(TOPICS) * len(numbers)
+        return numbers
 
     async def after(self, ms: int) -> list[int]:
         """Let time pass; return for which partitions it ticks then."""

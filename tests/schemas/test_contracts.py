@@ -6,13 +6,20 @@ from uuid import UUID
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from schemas.alert import Alert
 from schemas.base import Event
+from schemas.case import CASE, CaseStep
 from schemas.catalog import CONTRACTS, ERASURE, Contract
 from schemas.examples import INCIDENT
 from schemas.export import json_schema
-from schemas.incident import IncidentKind
+from schemas.incident import Incident, IncidentKind
 from worker.nps.interval import adjusted_wald, difference
 
+#: The fields that those who write an event may not leave out.
+REQUIRED = {
+    "response": {"response_id", "survey_id", "score", "responded_at"},
+    "alert-command": {"command_id", "alert_id", "customer_id", "action", "actor"},
+}
 EACH = pytest.mark.parametrize("contract", [*CONTRACTS, ERASURE], ids=lambda contract: contract.name)
 
 
@@ -34,8 +41,7 @@ def test_the_example_holds_by_the_json_schema(contract: Contract) -> None:
 def test_a_field_that_is_missing_from_an_emitted_event_is_noticed(contract: Contract) -> None:
     validator = Draft202012Validator(json_schema(contract))
     if contract.consumed:
-        required = set(json_schema(contract)["required"])
-        assert {"response_id", "survey_id", "score", "responded_at"} == required
+        assert REQUIRED[contract.name] == set(json_schema(contract)["required"])
         return
     for name in contract.model.model_fields:
         assert not validator.is_valid({key: value for key, value in contract.example.items() if key != name}), name
@@ -50,11 +56,12 @@ def test_names_types_and_models_are_unique() -> None:
         assert len(CONTRACTS) == len(set(values))
 
 
-def test_only_incidents_share_a_topic_with_others_namely_with_alerts() -> None:
+def test_only_alerts_incidents_and_cases_share_a_topic() -> None:
     names = [contract.name for contract in CONTRACTS]
     topics = [contract.topic for contract in CONTRACTS]
 
-    assert [name for name, topic in zip(names, topics, strict=True) if topics.count(topic) > 1] == ["alert", "incident"]
+    sharing = [name for name, topic in zip(names, topics, strict=True) if topics.count(topic) > 1]
+    assert sharing == ["alert", "incident", "case"]
 
 
 def test_what_is_said_of_a_topic_is_the_same_in_each_of_its_contracts() -> None:
@@ -66,8 +73,15 @@ def test_what_is_said_of_a_topic_is_the_same_in_each_of_its_contracts() -> None:
 def test_events_on_one_topic_are_told_apart_by_their_kind_as_well() -> None:
     kinds = {contract.name: contract.example["kind"] for contract in CONTRACTS if contract.topic == "alerts"}
 
-    assert kinds == {"alert": "detractor", "incident": "segment_drop"}
-    assert kinds["alert"] not in set(IncidentKind)
+    assert kinds == {"alert": "detractor", "incident": "segment_drop", "case": CASE}
+    assert not {kinds["alert"], CASE} & set(IncidentKind)
+
+
+def test_events_on_the_topic_of_the_alerts_share_what_every_receiver_of_them_reads() -> None:
+    """A receiver that does not know cases reads them as it reads an incident of a kind that it does not know."""
+    shared = set(Alert.model_fields) & set(Incident.model_fields)
+
+    assert shared <= set(CaseStep.model_fields)
 
 
 def test_the_incident_of_the_examples_is_right_in_its_numbers() -> None:
@@ -93,7 +107,16 @@ def _rounded(interval: tuple[float, float]) -> list[float]:
 
 def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
     parts = {"Customer", "Consent", "Origin", "EarlierAnswer", "Link", "RuleDecision"}
-    parts |= {"Solicitation", "SuspectGaming", "SuspectScale", "WindowScore", "SmoothedScore", "TrendScore", "Change"}
+    parts |= {
+        "FollowUp",
+        "Solicitation",
+        "SuspectGaming",
+        "SuspectScale",
+        "WindowScore",
+        "SmoothedScore",
+        "TrendScore",
+        "Change",
+    }
     envelopes = {"StructuredResponse"}
 
     assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {
@@ -101,8 +124,8 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
     }
 
 
-def test_only_responses_are_consumed_and_only_deliveries_are_internal() -> None:
-    assert [contract.topic for contract in CONTRACTS if contract.consumed] == ["responses"]
+def test_only_responses_and_commands_are_consumed_and_only_deliveries_are_internal() -> None:
+    assert [contract.topic for contract in CONTRACTS if contract.consumed] == ["responses", "alert-commands"]
     assert [contract.topic for contract in CONTRACTS if not contract.public] == ["deliveries"]
     assert [contract.topic for contract in CONTRACTS if contract.compacted] == ["scores"]
 
@@ -110,14 +133,14 @@ def test_only_responses_are_consumed_and_only_deliveries_are_internal() -> None:
 def test_a_null_erases_on_each_topic_that_says_who_a_customer_is_and_ends_a_segments_scores() -> None:
     told = [contract.topic for contract in CONTRACTS if contract.tombstone is not None]
 
-    assert told == ["responses", "alerts", "invitations", "scores"]
+    assert told == ["responses", "alerts", "recoveries", "invitations", "scores"]
 
 
 def test_ids_in_the_examples_are_of_the_kind_that_is_promised() -> None:
-    promised = {"alert_id", "invitation_id", "decision_id", "dead_letter_id", "delivery_id"}
+    promised = {"alert_id", "recovery_id", "invitation_id", "decision_id", "dead_letter_id", "delivery_id"}
     ids = [contract.example[name] for contract in CONTRACTS for name in promised & contract.example.keys()]
 
-    assert [UUID(found).version for found in ids] == [5] * 7
+    assert [UUID(found).version for found in ids] == [5] * 12
 
 
 def test_addresses_in_the_examples_are_reserved_ones() -> None:

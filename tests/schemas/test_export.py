@@ -114,10 +114,12 @@ def test_messages_that_share_a_channel_have_their_own_keys_types_and_payloads(as
     assert "incident-tombstone" not in asyncapi["components"]["messages"]
 
 
-def test_the_worker_receives_responses_and_sends_the_rest(asyncapi: dict[str, Any]) -> None:
+def test_the_worker_receives_responses_and_commands_and_sends_the_rest(asyncapi: dict[str, Any]) -> None:
     actions = {operation["channel"]["$ref"]: operation["action"] for operation in asyncapi["operations"].values()}
 
     assert actions.pop("#/channels/responses") == "receive"
+    assert actions.pop("#/channels/alert-commands") == "receive"
+    assert "alert-command-structured" not in asyncapi["components"]["messages"]
     assert {"send"} == set(actions.values())
 
 

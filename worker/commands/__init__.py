@@ -4,10 +4,12 @@ A file's `add` declares the command and sets the function that runs it, which re
 """
 
 from worker.commands import (
+    alerts,
     check_config,
     dead_letters,
     demo,
     health,
+    loop,
     new_epoch,
     publish,
     rebuild,
@@ -23,6 +25,8 @@ COMMANDS = (
     run,
     publish,
     scores,
+    alerts,
+    loop,
     dead_letters,
     check_config,
     settings,

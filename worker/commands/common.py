@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
@@ -23,6 +24,7 @@ SETTINGS_HELP = (
     f"The settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and from environment variables "
     "that begin with NPS_; a variable wins over the file."
 )
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 ROLE_HELP = "process decides and counts; notify sends mails; all is both in one process (default)"
 
 
@@ -39,6 +41,14 @@ class Commands(Protocol):
 
     def add_parser(self, name: str, *, help: str, **options: Any) -> argparse.ArgumentParser:  # noqa: A002 - argparse's
         """Return the parser of a new command."""
+
+
+def age(text: str) -> int:
+    """Return an age in seconds. Raise ArgumentTypeError if the text is none."""
+    match = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text} is not an age: write for instance 30m, 12h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def file(text: str) -> Path:

@@ -1,20 +1,18 @@
 """`dead-letters`: the records that were refused, and why."""
 
 import argparse
-import re
 import shutil
 import sys
 import time
 
 from schemas.dead_letter import Reason
 from worker import dead_letters
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, topic_exists, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, topic_exists, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
 from worker.settings import Settings
 
 _LIMIT = 20
-_UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 
 
 def add(commands: Commands) -> None:
@@ -31,7 +29,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--since",
-        type=_age,
+        type=age,
         metavar="AGE",
         help="show only dead letters that are younger than this, such as 30m, 12h or 7d",
     )
@@ -53,14 +51,6 @@ def _reason(text: str) -> str:
     if text not in set(Reason):
         raise argparse.ArgumentTypeError(f"{text} is not a reason: write one of {', '.join(Reason)}")
     return text
-
-
-def _age(text: str) -> int:
-    """Return an age in seconds."""
-    match = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text} is not an age: write for instance 30m, 12h or 7d")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 def _count(text: str) -> int:

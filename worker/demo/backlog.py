@@ -16,6 +16,8 @@ _STAGES = (
     ("process", events.RESPONSES),
     ("process", events.TALLIES),
     ("process", events.HOURS),
+    ("process", events.ALERT_COMMANDS),
+    ("process", events.CASES),
     ("notify", events.ALERTS),
     *((channel, events.ALERTS) for channel in topics.CHANNELS),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alert import Alert
+from schemas.case import CASE
 from schemas.decision import Outcome
 from worker.flow import events
 from worker.kafka.connection import client_options
@@ -49,7 +50,7 @@ class Seen:
             if event["outcome"] in _ANSWERS:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
-        elif topic == events.ALERTS:
+        elif topic == events.ALERTS and event["kind"] != CASE:
             notice = notice_in(value)
             self.latest.appendleft(notice)
             if isinstance(notice, Alert):

@@ -13,7 +13,7 @@ from worker.flow.record import log_offset
 from worker.flow.timestamps import from_ms, rfc3339
 
 #: The number of bytes of a key that are kept. No identifier is longer, and the beginning is enough to find the record.
-_KEY_BYTES = 1_000
+KEY_BYTES = 1_000
 
 _DeadLetter = emitted(DeadLetter)
 
@@ -35,12 +35,12 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
         partition=partition,
         offset=log_offset(offset),
         timestamp=from_ms(record.timestamp),
-        key=None if key is None else b64encode(key[:_KEY_BYTES]).decode(),
+        key=None if key is None else b64encode(key[:KEY_BYTES]).decode(),
         payload=None if value is None else b64encode(kept).decode(),
         payload_bytes=len(value or b""),
         truncated=len(kept) < len(value or b""),
     )
-    record_key = (key or b"")[:_KEY_BYTES]
+    record_key = (key or b"")[:KEY_BYTES]
     return events.output(events.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))
 
 

@@ -16,6 +16,10 @@ TALLIES = "tallies"
 HOURS = "hours"
 SCORES = "scores"
 DELIVERIES = "deliveries"
+ALERT_COMMANDS = "alert-commands"
+ALERT_COMMAND_RESULTS = "alert-command-results"
+CASES = "cases"
+RECOVERIES = "recoveries"
 
 
 class Kind(NamedTuple):
@@ -34,6 +38,9 @@ DECISION = Kind(DECISIONS, cloudevents.DECISION.encode())
 DEAD_LETTER = Kind(DEAD_LETTERS, cloudevents.DEAD_LETTER.encode())
 SCORE = Kind(SCORES, cloudevents.SCORES.encode())
 DELIVERY = Kind(DELIVERIES, cloudevents.DELIVERY.encode())
+CASE = Kind(ALERTS, cloudevents.CASE.encode())
+RECOVERY = Kind(RECOVERIES, cloudevents.RECOVERY.encode())
+ALERT_COMMAND_RESULT = Kind(ALERT_COMMAND_RESULTS, cloudevents.ALERT_COMMAND_RESULT.encode())
 
 
 def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:

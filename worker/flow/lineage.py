@@ -92,3 +92,8 @@ def parent_of(path: str) -> str | None:
     if not path:
         return None
     return "" if survey_of(path) is not None else path.rpartition(SEPARATOR)[0]
+
+
+def is_below(path: str, root: str) -> bool:
+    """Say whether a segment is another one or below it. The path of the root segment is empty."""
+    return not root or path == root or path.startswith(root + SEPARATOR)

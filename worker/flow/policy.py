@@ -1,9 +1,11 @@
 """The thresholds that decisions depend on. They are values without behaviour, and come from the settings."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from schemas.base import NO_CONTROLS
 
 
 class Section(BaseModel):
@@ -185,6 +187,44 @@ class SegmentPolicy(Section):
     )
 
 
+class CasePolicy(Section):
+    """What people may do about alerts, and how long the worker keeps the cases of alerts."""
+
+    causes: list[Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_CONTROLS)]] = Field(
+        default=["product", "delivery", "service", "price", "information", "other"],
+        max_length=100,
+        description="The words from which the cause of a customer's complaint is chosen when a case is resolved.",
+    )
+    cause_required: bool = Field(default=False, description="Whether a case can be resolved only with a cause.")
+    ended_days: int = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        description="Days after its last step after which the worker forgets a case that is resolved or withdrawn. "
+        "Until then it can be reopened.",
+    )
+    open_days: int = Field(
+        default=365,
+        ge=1,
+        le=36_500,
+        description="Days after its last step after which the worker forgets a case that nobody has resolved.",
+    )
+    most_per_customer: int = Field(
+        default=200,
+        ge=1,
+        le=1_000,
+        description="Largest number of cases that the worker keeps of each customer. Beyond it, the worker forgets the "
+        "one whose last step is the oldest, and cases that have ended before others.",
+    )
+    notes: int = Field(
+        default=10,
+        ge=0,
+        le=100,
+        description="Number of notes that the worker keeps of each case, the newest. It keeps fewer notes, and if need "
+        "be fewer cases, if a customer's cases together are larger than 500,000 bytes.",
+    )
+
+
 class Policy(Section):
     """All thresholds."""
 
@@ -196,3 +236,4 @@ class Policy(Section):
     incidents: IncidentPolicy = IncidentPolicy()
     solicitation: SolicitationPolicy = SolicitationPolicy()
     segments: SegmentPolicy = SegmentPolicy()
+    cases: CasePolicy = CasePolicy()

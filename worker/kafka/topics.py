@@ -55,12 +55,14 @@ _SHORTEST_COMPACTION_LAG_MS = 3_600_000
 CONTACTS = "contacts"
 SEGMENTS = "segments"
 WATCHES = "watches"
+COMMANDS = "commands"
+CASES = "cases"
 OUTBOX = "outbox"
 #: The outboxes of the channels that are not e-mail.
 WEBHOOKS = "webhooks"
 CHATS = "chats"
 #: The tables of each role.
-TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES), "notify": (OUTBOX,)}
+TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES), "notify": (OUTBOX,)}
 #: The table of each further channel. It is a consumer group of its own, and exists only if the channel is configured.
 CHANNELS = {"webhook": WEBHOOKS, "chat": CHATS}
 
@@ -76,13 +78,15 @@ _CONSUMED = {
     events.RESPONSES: [Consumed("process", CONTACTS)],
     events.TALLIES: [Consumed("process", SEGMENTS)],
     events.HOURS: [Consumed("process", WATCHES)],
+    events.ALERT_COMMANDS: [Consumed("process", COMMANDS)],
+    events.CASES: [Consumed("process", CASES)],
     events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
 }
 #: The topics that are consumed.
 CONSUMED = frozenset(_CONSUMED)
 #: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
-#: would be missing from the scores for good.
-MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS})
+#: would be missing from the scores and the cases for good.
+MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES})
 
 
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
@@ -99,6 +103,10 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.HOURS: {**_DELETED, **_STAMPED, **_WAITING},
     events.SCORES: {checks.CLEANUP: checks.exactly("compact")},
     events.DELIVERIES: _DELETED,
+    events.ALERT_COMMANDS: {**_DELETED, **_STAMPED},
+    events.ALERT_COMMAND_RESULTS: _DELETED,
+    events.RECOVERIES: _DELETED,
+    events.CASES: {**_DELETED, **_STAMPED, **_WAITING},
 }
 _NEEDS_OF_CHANGELOGS: checks.Needs = {
     checks.CLEANUP: checks.exactly("compact"),
@@ -165,7 +173,8 @@ def plans(settings: Settings) -> list[TopicPlan]:
     # a worker.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
-    # Tallies and hours are kept as long as the answers they are made from, so that a long outage loses none of them.
+    # Tallies, hours and steps of cases are kept as long as the answers they are made from, so that a long outage loses
+    # none of them.
     waiting = {**kept, "retention.bytes": "-1"}
     deleted = {"cleanup.policy": "delete"}
     latest = {"cleanup.policy": "compact"}
@@ -185,6 +194,10 @@ def plans(settings: Settings) -> list[TopicPlan]:
         events.HOURS: {**deleted, **waiting},
         events.SCORES: latest,
         events.DELIVERIES: {**deleted, **kept},
+        events.ALERT_COMMANDS: {**deleted, **kept},
+        events.ALERT_COMMAND_RESULTS: {**deleted, **kept},
+        events.RECOVERIES: {**deleted, **kept},
+        events.CASES: {**deleted, **waiting},
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
@@ -204,7 +217,7 @@ def internal_topics(settings: Settings) -> frozenset[str]:
     """Return the names of the topics that only workers read, so that their batches may have any codec."""
     group = settings.kafka.group
     changelogs = {changelog_name(group, role, table) for role, names in tables(settings).items() for table in names}
-    return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in (events.TALLIES, events.HOURS)})
+    return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in MUST_BE_COMPLETE})
 
 
 def ownership_topic(settings: Settings) -> str:
@@ -362,12 +375,12 @@ async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings:
     problems = [line for plan in planned if plan.name in found for line in checks.unfit(found[plan.name], plan.needs)]
     if problems:
         raise TopicsMisconfigured(problems)
-    for topic in (events.TALLIES, events.HOURS):
+    for topic in sorted(MUST_BE_COMPLETE):
         name, wanted = topic_name(settings.topic_prefix, topic), settings.kafka.retention_days * _DAY_MS
         kept = int(found[name].configs.get(checks.RETENTION_MS, "-1")) if name in found else -1
         if 0 <= kept < wanted:
             log.warning(
-                "%s: retention.ms is %d: records that wait longer than this to be counted are lost. Set it to %d, "
+                "%s: retention.ms is %d: records that wait longer than this to be processed are lost. Set it to %d, "
                 "which new topics get",
                 name,
                 kept,

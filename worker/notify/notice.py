@@ -1,4 +1,4 @@
-"""Notices: the alerts and incidents that the records of the alerts topic hold. Pure."""
+"""Notices: the alerts and incidents that the records of the alerts topic hold, and the steps of cases. Pure."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -9,11 +9,13 @@ from pydantic.functional_validators import AfterValidator
 
 from schemas import cloudevents
 from schemas.alert import Alert
+from schemas.case import CASE, CaseStep
 from schemas.dead_letter import Reason
 from schemas.erasure import Erasure
 from schemas.incident import Incident, IncidentKind
 from worker.errors import Rejected
 from worker.flow.batch import Record
+from worker.flow.record import header
 from worker.flow.timestamps import DAY, LATEST, to_ms
 
 Notice = Alert | Incident
@@ -68,6 +70,7 @@ _ALERT: TypeAdapter[Notice] = TypeAdapter(Annotated[Alert, AfterValidator(_with_
 _INCIDENT: TypeAdapter[Notice] = TypeAdapter(
     Annotated[Incident, AfterValidator(_with_times), AfterValidator(_with_numbers)]
 )
+_CASE = cloudevents.CASE.encode()
 _BY_TYPE = {cloudevents.ALERT.encode(): _ALERT, cloudevents.INCIDENT.encode(): _INCIDENT}
 _BY_KIND: Mapping[str, TypeAdapter[Notice]] = dict.fromkeys(IncidentKind, _INCIDENT)
 
@@ -95,8 +98,24 @@ def notice_in(value: bytes, event_type: bytes | None = None) -> Notice:
     return (_BY_TYPE.get(event_type or b"") or _by_kind(value)).validate_json(value)
 
 
-def _by_kind(value: bytes) -> TypeAdapter[Notice]:
+def case_step_in(record: Record) -> CaseStep | None:
+    """Return the step of a case that a record has; None if the record is about something else.
+
+    Raise ValidationError if the value is not a step of a case.
+    """
+    value, event_type = record.value or b"", header(record, "ce_type")
+    if event_type != _CASE and (event_type in _BY_TYPE or _kind_of(value) != CASE):
+        return None
+    return CaseStep.model_validate_json(value)
+
+
+def _kind_of(value: bytes) -> str | None:
     try:
-        return _BY_KIND.get(_Kind.model_validate_json(value).kind, _ALERT)
+        return _Kind.model_validate_json(value).kind
     except ValidationError:
-        return _ALERT  # the value is not an alert either, so its validation will fail
+        return None
+
+
+def _by_kind(value: bytes) -> TypeAdapter[Notice]:
+    # A value without a kind is not an alert either, so its validation will fail.
+    return _BY_KIND.get(_kind_of(value) or "", _ALERT)

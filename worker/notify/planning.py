@@ -1,7 +1,9 @@
 """The planning: a batch of alerts and incidents plans, changes and cancels mails. Pure: it returns rows and log lines.
 
 Each mail reports the newest state that is known: a later step of the same alert changes the content of an open mail. A
-withdrawal of an alert, or the end of an incident, cancels it.
+withdrawal of an alert, or the end of an incident, cancels it. So does the resolution of the alert's case, unless the
+mail reports a step of the alert that is newer. Other steps of a case change no mail, since no receiver of an open mail
+has heard of the alert yet.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +12,7 @@ import msgspec
 from pydantic import ValidationError
 
 from schemas.alert import Alert, AlertAction
+from schemas.case import CaseAction, CaseStep
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
@@ -20,10 +23,19 @@ from worker.flow.dead_letter import dead_letter_in_place
 from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
-from worker.flow.timestamps import from_ms
+from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.deliveries import Deliveries
-from worker.notify.mailbox import Mail, Mailbox, box_key, decode, encode, erasure_key, pending_notice_key
-from worker.notify.notice import Notice, check_record, notice_in
+from worker.notify.mailbox import (
+    Mail,
+    Mailbox,
+    box_key,
+    decode,
+    encode,
+    erasure_key,
+    pending_notice_key,
+    read_pending_notice,
+)
+from worker.notify.notice import Notice, case_step_in, check_record, notice_in
 from worker.notify.routing import Route, routes_for
 
 #: The largest number of open mails of one customer or segment. A real customer does not give that many unhappy answers
@@ -81,6 +93,7 @@ class _PlanState:
         self.deliveries = planner.deliveries
         self.outputs: list[Output] = []
         self.pending_notices: dict[bytes, bytes | None] = {}
+        self._read = read
         self._boxes = Overlay(read, decode, encode)
 
     def box(self, key: bytes) -> Mailbox:
@@ -90,6 +103,16 @@ class _PlanState:
             box = Mailbox()
             self._boxes.put(key, box)
         return box
+
+    def has_box(self, key: bytes) -> bool:
+        """Say whether there is a mailbox with this key."""
+        return self._boxes.get(key) is not None
+
+    def reported_at(self, key: bytes, mail: Mail) -> int:
+        """Return the time, in ms, of the step that an open mail reports; 0 if its pending notice was lost."""
+        place = pending_notice_key(key, mail.delivery_id)
+        pending_notice = self.pending_notices.get(place) or self._read(place)
+        return 0 if pending_notice is None else to_ms(read_pending_notice(key, pending_notice).occurred_at)
 
     def erase(self, key: bytes) -> None:
         """Erase the mails of a customer, including open ones."""
@@ -116,6 +139,9 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
                 state.erase(key)
                 if planner.reports_erasures:
                     _report_erasure(record, state)
+                continue
+            if (case_step := case_step_in(record)) is not None:
+                _end_case(case_step, record, state)
                 continue
             notice = notice_in(record.value, header(record, "ce_type"))
         except (Rejected, ValidationError) as error:
@@ -156,17 +182,31 @@ def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None
     earlier = _earlier(box, notice, event_id, state.deliveries)
     is_mailed = notice.action in state.planner.actions or _is_always_mailed(notice)
     if notice.action in _ENDS:
-        _cancel(earlier, notice, key, now, state)
+        _cancel(earlier, notice.action, key, now, state)
     elif isinstance(notice, Alert) and notice.action == AlertAction.UPDATED:
         _merge(earlier, notice, record, event_id if is_mailed else None, state)
     if is_mailed:
         _plan(notice, record, event_id, earlier, state)
 
 
-def _cancel(earlier: Iterable[Mail], notice: Notice, key: bytes, now: int, state: _PlanState) -> None:
-    for mail in earlier:
+def _end_case(step: CaseStep, record: Record, state: _PlanState) -> None:
+    """Cancel the open mails of an alert whose case is resolved.
+
+    The alert's own steps are published without waiting for its case. So one of them may come before the resolution
+    although the resolution does not know it yet. It reopens the case, and a mail that reports it is sent.
+    """
+    key = record.key or b""
+    if step.action == CaseAction.RESOLVED and state.has_box(key):
+        at = to_ms(step.alert_occurred_at)
+        mails = [mail for mail in state.box(key).mails if mail.alert_id == step.alert_id and mail.is_open]
+        resolved = [mail for mail in mails if state.reported_at(key, mail) <= at]
+        _cancel(resolved, step.action, key, record.timestamp, state)
+
+
+def _cancel(mails: Iterable[Mail], reason: str, key: bytes, now: int, state: _PlanState) -> None:
+    for mail in mails:
         if mail.is_open:
-            state.outputs.append(state.deliveries.cancel(mail, notice.action, now))
+            state.outputs.append(state.deliveries.cancel(mail, reason, now))
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = None
 
 

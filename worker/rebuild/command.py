@@ -33,9 +33,10 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
-from worker.kafka.topics import CHANNELS, CONTACTS, OUTBOX, SEGMENTS, WATCHES
+from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, SEGMENTS, WATCHES
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
+from worker.rebuild.cases import CasesAgain, base_of_commands, base_of_responses
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
@@ -111,18 +112,27 @@ class _Rebuild:
         for table in chosen:
             await self._writer.mark(self._changelog(table), self._found[table].partitions)
         self._say(f"rebuild of {', '.join(chosen)} has begun; until it has ended, no worker can use them")
-        rebuilt: dict[str, Rebuilt] = {}
-        if set(chosen) & set(_FROM_RESPONSES):
-            rebuilt |= await self._from_responses(chosen)
-        for table in chosen:
-            if table not in _FROM_RESPONSES:
-                rebuilt[table] = await self._from_alerts(table, mail_days)
+        rebuilt = await self._rebuilt(chosen, mail_days)
         for table in chosen:
             await self._write(table, rebuilt[table])
         await members.wait_until_none(self._settings.kafka, groups_of_tables, self._say)
         for table in chosen:
             await self._finish(table, rebuilt[table])
         return f"rebuild of {', '.join(chosen)} is complete; the workers can be started"
+
+    async def _rebuilt(self, chosen: Collection[str], mail_days: float) -> dict[str, Rebuilt]:
+        """Make the chosen tables again; return them by name, and perhaps others that came of the same records."""
+        rebuilt: dict[str, Rebuilt] = {}
+        if set(chosen) & set(_FROM_RESPONSES):
+            rebuilt |= await self._from_responses(chosen)
+        if CASES in chosen:
+            rebuilt[CASES] = await self._from_cases()
+        if COMMANDS in chosen:
+            rebuilt[COMMANDS] = self._from_commands(rebuilt.get(CASES))
+        for table in chosen:
+            if table not in rebuilt:
+                rebuilt[table] = await self._from_alerts(table, mail_days)
+        return rebuilt
 
     async def _find(self, table: str) -> Found:
         """Return what Kafka has of a table."""
@@ -228,13 +238,15 @@ class _Rebuild:
     def _bases(self, chosen: Collection[str]) -> dict[int, int]:
         """Return by how much the core's offsets of the responses are higher than Kafka's (Head.base), by partition.
 
-        If the table of the customers is lost, that follows from the offsets in an intact table of the segments.
+        If the table of the customers is lost, that follows from the offsets in an intact table of the segments or of
+        the cases.
         """
         if CONTACTS not in chosen:
             return {n: state.head.base for n, state in enumerate(self._found[CONTACTS].partitions)}
         intact = SEGMENTS not in chosen
         marks = counted_until(part.rows for part in self._found[SEGMENTS].partitions) if intact else {}
-        return {n: marks.get(n, 0) // EPOCH * EPOCH for n in self._partitions}
+        cases = self._found[CASES].partitions
+        return {n: max(marks.get(n, 0) // EPOCH * EPOCH, base_of_responses(cases[n].head)) for n in self._partitions}
 
     def _time_limits(self, chosen: Collection[str]) -> dict[int, int] | None:
         """Return the time, in ms, up to which hours were reported, by partition of segments; None if that is not known.
@@ -329,6 +341,29 @@ class _Rebuild:
             f"their alerts are older than {mail_days:g} days"
         )
         return Rebuilt(rows, heads)
+
+    async def _from_cases(self) -> Rebuilt:
+        """Decide the topic of the cases again, up to where the worker had decided it."""
+        found, topic, settings = self._found[CASES], self._topic(events.CASES), self._settings
+        stops = {n: found.stands_at(n) for n in self._partitions}
+        progress = Progress("cases", sum(max(0, stops[n] - found.begins[n]) for n in stops), self._say)
+        commands = self._topic(events.ALERT_COMMANDS)
+        cases = [CasesAgain(commands, settings.cases, settings.intake) for _ in self._partitions]
+        for n in self._partitions:
+            await self._each(topic, {n: (found.begins[n], stops[n])}, cases[n].take, progress)
+        progress.end()
+        return Rebuilt([case.rows for case in cases], [cases[n].head(stops[n]) for n in self._partitions])
+
+    def _from_commands(self, cases: Rebuilt | None) -> Rebuilt:
+        """Return the head rows of the commands, which are all that this table has.
+
+        `cases`: the table of the cases if it is rebuilt, too.
+        """
+        found = self._found[COMMANDS]
+        arrived = [state.head for state in self._found[CASES].partitions] if cases is None else cases.heads
+        bases = [base_of_commands(n, arrived) for n in self._partitions]
+        heads = [Head(found.stands_at(n) - 1 + bases[n], base=bases[n]) for n in self._partitions]
+        return Rebuilt([{} for _ in self._partitions], heads)
 
     async def _each(
         self, topic: str, spans: Mapping[int, Span], take: Callable[[Iterable[Record]], None], progress: Progress

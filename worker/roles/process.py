@@ -1,10 +1,14 @@
-"""The process role: it decides responses, counts tallies, and watches segments."""
+"""The process role: it decides responses, counts tallies, watches segments, and keeps the cases of alerts."""
 
+from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from worker.flow import events
 from worker.flow.batch import Decided, Record
+from worker.flow.cases import forgetting
+from worker.flow.cases import road as cases
+from worker.flow.commands import road as commands
 from worker.flow.incidents import road as watching
 from worker.flow.responses import road
 from worker.flow.responses.expiry import Sweep
@@ -30,13 +34,18 @@ ROLE = "process"
 _SEGMENTS = Pace(seconds=0.5, share=0.02, longest=10.0)
 #: The pace of hourly reports. Most hours are reported once, when they have ended.
 _WATCHES = Pace(seconds=0.2, share=0.02, longest=10.0)
+#: The pace of cases. A person waits for the answer to a command, but not for that to a step of an alert.
+_CASES = Pace(seconds=0.2, share=0.05, longest=1.0)
+
+T = TypeVar("T")
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services: its shell, the log line of each minute, a look at open transactions, and the ticker.
 
-    The shell has three stages. The first one is keyed by customer, and the second one by segment. The third one has all
-    segments in one partition.
+    The shell has three stages for responses. The first one is keyed by customer, and the second one by segment. The
+    third one has all segments in one partition. Two further stages are about alerts: commands are checked and moved to
+    the cases, which are keyed by customer.
     """
     settings, clock, kafka = surroundings.settings, surroundings.clock, await surroundings.kafka()
     shell = Shell(settings, ROLE, kafka)
@@ -45,7 +54,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     home = f"{kafka.cluster}/{responses}"
     most = ceil(policy.segments.most / kafka.partitions)
 
-    indexes = _Indexes()
+    indexes = _Derived(lambda state: _Index(Holders(state.rows), Sweep(state.rows)))
 
     def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
         holders, sweep = indexes.of(partition, state)
@@ -69,6 +78,13 @@ async def build(surroundings: Surroundings) -> list[Service]:
         decided = segments.count(records, state.rows, partition, most, policy.intake)
         return warned_of_scales(left_out.warned_of(decided, partition))
 
+    sweeps = _Derived(lambda state: forgetting.Sweep(state.rows))
+
+    def follow(records: list[Record], partition: int, state: PartitionState) -> Decided:
+        head, name = state.head, shell.topic_name(events.ALERT_COMMANDS)
+        batch = cases.Batch(records, name, head.rerouted, head.latest_time, sweeps.of(partition, state))
+        return cases.decide(batch, policy.cases, policy.intake, state.rows.get)
+
     shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide)
     shell.agent(
         events.TALLIES,
@@ -85,6 +101,12 @@ async def build(surroundings: Surroundings) -> list[Service]:
         ),
         pace=_WATCHES,
     )
+    shell.agent(
+        events.ALERT_COMMANDS,
+        shell.table(topics.COMMANDS),
+        lambda records, _, __: commands.move(records, owner, policy.intake),
+    )
+    shell.agent(events.CASES, shell.table(topics.CASES, atomic=True), follow, pace=_CASES)
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
     ticker = Ticker(shell, clock, watermark.passed)
     transactions = OpenTransactions(lambda: shell.consumer.known())  # noqa: PLW0108 - the consumer is made at the start
@@ -103,16 +125,16 @@ class _Index(NamedTuple):
     sweep: Sweep
 
 
-class _Indexes:
-    """The index of each partition of customers."""
+class _Derived(Generic[T]):
+    """What is derived from the rows of each partition of a table, as `derive` returns it."""
 
-    def __init__(self) -> None:
-        self._of: dict[int, tuple[PartitionState, Fence, _Index]] = {}
+    def __init__(self, derive: Callable[[PartitionState], T]) -> None:
+        self._derive = derive
+        self._of: dict[int, tuple[PartitionState, Fence, T]] = {}
 
-    def of(self, partition: int, state: PartitionState) -> _Index:
-        """Return a partition's index. It is made again after each take-over, since others may have written the rows."""
+    def of(self, partition: int, state: PartitionState) -> T:
+        """Return what is derived for a partition. It is made again after each take-over, since rows may be new."""
         known = self._of.get(partition)
         if known is None or known[0] is not state or known[1] != state.own:
-            index = _Index(Holders(state.rows), Sweep(state.rows))
-            known = self._of[partition] = state, state.own, index
+            known = self._of[partition] = state, state.own, self._derive(state)
         return known[2]

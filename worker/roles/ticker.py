@@ -1,16 +1,18 @@
-"""The ticker: it writes a tick to each partition of segments that this worker owns, every hour and after a take-over.
+"""The ticker: it writes ticks to each partition of segments and of cases that this worker owns.
 
-A tick carries the time, and means that everything which had arrived by then has been decided (watermark.py). Windows,
-incidents and silences move by ticks alone, never by a clock, so it does no harm if a tick comes twice, or late.
+There is a tick every hour and after a take-over. It carries the time, and means that everything which had arrived by
+then has been decided (watermark.py). Windows, incidents and silences move by ticks alone, never by a clock, so it does
+no harm if a tick comes twice, or late.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
 from worker.flow import events
-from worker.flow.messages import tick
+from worker.flow.messages import case_log, tick
 from worker.flow.timestamps import HOUR
 from worker.streams.shell import Shell
 
@@ -19,6 +21,8 @@ from worker.streams.shell import Shell
 _AFTER_MS = 60_000
 #: How often the ticker looks which partitions this worker has, in ms.
 _LOOK_MS = 1_000
+#: The key of a tick on each topic that gets ticks.
+_KEYS: Mapping[str, bytes] = MappingProxyType({events.TALLIES: tick.KEY, events.CASES: case_log.TICK_KEY})
 
 
 class Ticker:
@@ -31,8 +35,8 @@ class Ticker:
         self._shell = shell
         self._clock = clock
         self._caught_up = caught_up
-        # The hour of the last tick, by partition.
-        self._ticked: dict[int, int] = {}
+        # The hour of the last tick, by topic and partition.
+        self._ticked: dict[tuple[str, int], int] = {}
         self._ending = asyncio.Event()
 
     def end(self) -> None:
@@ -44,16 +48,18 @@ class Ticker:
 
         A cancellation may interrupt the sending of a tick, or a request to Kafka.
         """
-        topic = self._shell.topic_name(events.TALLIES)
+        keys = {self._shell.topic_name(topic): key for topic, key in _KEYS.items()}
         while not self._ending.is_set():
             if self._shell.ready:
                 hour = (self._clock.now() - _AFTER_MS) // HOUR
-                owned = sorted(tp.partition for tp in self._shell.consumer.due(topic))
-                due = [partition for partition in owned if self._ticked.get(partition) != hour]
+                owned = [(topic, tp.partition) for topic in keys for tp in sorted(self._shell.consumer.due(topic))]
+                due = [place for place in owned if self._ticked.get(place) != hour]
                 passed = bool(due) and await self._caught_up()
                 raise_if_cancelled()
                 if passed and not self._ending.is_set():
-                    await self._shell.sender.send((topic, partition, [(tick.KEY, b"", [], None)]) for partition in due)
+                    await self._shell.sender.send(
+                        (topic, partition, [(keys[topic], b"", [], None)]) for topic, partition in due
+                    )
                     self._ticked = {**self._ticked, **dict.fromkeys(due, hour)}
-                self._ticked = {partition: ticked for partition, ticked in self._ticked.items() if partition in owned}
+                self._ticked = {place: ticked for place, ticked in self._ticked.items() if place in owned}
             await self._clock.wait(self._ending, self._clock.steady() + _LOOK_MS)

@@ -13,6 +13,8 @@ from worker.embedded.inbox import Answer, Cut, Mail, Step
 MAIL_DATA = "mail_data"
 ALL = (*STEPS[:9], MAIL_DATA, *STEPS[9:])
 _PORTION = 60
+#: How many commands are given with each portion of responses.
+_COMMANDS = 20
 _WORKING_AGAIN_SECONDS = 10.0
 
 
@@ -35,7 +37,7 @@ async def _kill(world: World, worker: Worker, step: str, rng: Any) -> None:
         world.inbox.behaviour = _Killing(worker, nth, rng.choice([Cut.LOST, Cut.KEPT]))
     else:
         worker.told(step, nth, "SIGKILL", delay if step.endswith("_sent") else 0.0)
-    await world.feed_to_death(worker, _PORTION)
+    await world.feed_to_death(worker, _PORTION, commands=_COMMANDS)
     world.inbox.behaviour = None
 
 

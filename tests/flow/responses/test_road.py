@@ -12,11 +12,14 @@ from flow.records import DAY, HERE, HOUR, NOW, Record, arrived, happy, of, value
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.alert import Severity
 from schemas.catalog import CONTRACTS
 from schemas.decision import Outcome
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.ids import make_id
+from worker.flow.messages import case_log
+from worker.flow.messages.case_log import AlertStep, AnsweredAgain, Erasure, Message, MovedCommand
 from worker.flow.policy import HistoryPolicy, IntakePolicy, Policy
 from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER
 from worker.flow.responses.customer import Contact
@@ -26,6 +29,8 @@ from worker.flow.timestamps import from_ms
 from worker.nps.histogram import Histogram
 from worker.nps.segment import Move
 
+#: When the usual answer was given.
+GIVEN = 1_699_999_200_000
 #: What the worker writes itself, by its type; what it sends on is as it came.
 WRITTEN = {contract.event_type.encode(): contract for contract in CONTRACTS if not contract.consumed}
 
@@ -72,6 +77,11 @@ def claims(outputs: Sequence[Output]) -> dict[str, list[Claim]]:
     return found
 
 
+def messages(outputs: Sequence[Output]) -> list[Message]:
+    """Return the messages to the cases, in their order."""
+    return [case_log.read(record) for record in arrived(outputs, events.CASES)]
+
+
 def counted(outputs: Sequence[Output], path: bytes = b"") -> Histogram:
     """Return a segment's all-time histogram after the second stage has read these tallies, repeats and all."""
     rows: dict[bytes, bytes] = {}
@@ -96,8 +106,8 @@ def read(rows: dict[bytes, bytes]) -> dict[bytes, Contact]:
 def test_a_detractor_causes_an_alert_a_decision_and_a_tally_of_each_segment() -> None:
     outputs = carried(Record(value(score=2)))
 
-    assert [events.ALERTS, events.DECISIONS, events.TALLIES] == topics(outputs)
-    assert [b"c-1", b"c-1", None] == [output.key for output in outputs]
+    assert [events.ALERTS, events.CASES, events.DECISIONS, events.TALLIES] == topics(outputs)
+    assert [b"c-1", b"c-1", b"c-1", None] == [output.key for output in outputs]
     assert {("fr/shop-3", 0), ("fr", 0), ("", 0), ("/survey/autumn", 0)} == entries(outputs).keys()
     decision = of(events.DECISIONS, outputs)[0]
     assert decision.pop("decision_id")
@@ -224,6 +234,60 @@ def test_a_correction_moves_the_count(first: dict[str, Any], second: dict[str, A
     assert int(not second.get("test", False)) == sum(counted(outputs))
 
 
+def test_each_step_of_an_alert_is_reported_to_its_case_in_the_same_order() -> None:
+    outputs = carried(
+        Record(value(score=2)),
+        Record(value(score=4, revision=1)),
+        Record(value(response_id="r-2", score=9)),
+        Record(value(score=9, revision=2)),
+    )
+    alert_id = of(events.ALERTS, outputs)[0]["alert_id"]
+
+    def step(offset: int, action: str, severity: Severity, score: int, revision: int) -> AlertStep:
+        given = (alert_id, action, severity, score, "fr/shop-3", "autumn", "r-1", revision, GIVEN, NOW)
+        return AlertStep(offset, 0, *given)
+
+    assert messages(outputs) == [
+        step(0, "opened", Severity.CRITICAL, 2, 0),
+        step(1, "updated", Severity.ERROR, 4, 1),
+        step(3, "withdrawn", Severity.WARNING, 9, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        ({}, [AnsweredAgain(1, 0, "r-2", 0, True, 9, "fr/shop-3", GIVEN + HOUR, NOW)]),
+        ({"score": 1}, [AnsweredAgain(1, 1, "r-2", 0, True, 1, "fr/shop-3", GIVEN + HOUR, NOW)]),
+        ({"responded_at": "2023-11-14T22:00:00Z"}, []),
+        ({"test": True}, []),
+        ({"response_id": "r-1", "revision": 1}, []),
+        ({"customer_id": "c-2"}, []),
+    ],
+)
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_an_answer_after_an_alert_is_reported_to_the_cases(
+    later: dict[str, Any], expected: list[Message], withdrawn: bool
+) -> None:
+    partition = Partition()
+    partition.carry([Record(value(score=8 if withdrawn else 2))])
+    body = {"response_id": "r-2", "responded_at": "2023-11-14T23:00:00Z"} | later
+    outputs = partition.carry([Record(value(**body), str(body.get("customer_id", "c-1")).encode(), offset=1)])
+    reported = [message for message in messages(outputs) if isinstance(message, AnsweredAgain)]
+
+    assert reported == ([] if withdrawn else expected)
+
+
+def test_a_correction_of_such_an_answer_is_reported_as_no_first_one() -> None:
+    second = {"response_id": "r-2", "responded_at": "2023-11-14T23:00:00Z"}
+    outputs = carried(
+        Record(value(score=2)), Record(value(**second)), Record(value(**second, revision=1, score=4, comment="Bad."))
+    )
+    reported = [message for message in messages(outputs) if isinstance(message, AnsweredAgain)]
+
+    assert [(found.revision, found.is_first, found.score) for found in reported] == [(0, True, 9), (1, False, 4)]
+
+
 def test_an_alerts_life_is_opened_updated_withdrawn_and_opened_again() -> None:
     scores = [2, 3, 9, 10, 5]
     outputs = carried(*(Record(value(score=score, revision=n)) for n, score in enumerate(scores)))
@@ -265,8 +329,9 @@ def test_an_erasure_is_passed_on_and_the_row_is_gone_while_the_counts_stay() -> 
     before = partition.carry([Record(value(score=2))])
     outputs = partition.carry([Record(None, offset=1)])
 
-    assert [events.ALERTS, events.INVITATIONS, events.DECISIONS] == topics(outputs)
-    assert [b"c-1"] * 3 == [output.key for output in outputs]
+    assert [events.ALERTS, events.INVITATIONS, events.CASES, events.DECISIONS] == topics(outputs)
+    assert [b"c-1"] * 4 == [output.key for output in outputs]
+    assert messages(outputs) == [Erasure(1, 0)]
     assert [None, None] == [output.value for output in outputs[:2]]
     assert outcomes(outputs) == ["erased"]
     assert partition.rows == {}
@@ -747,6 +812,23 @@ def test_on_rows_without_a_head_only_what_leaves_no_row_is_repeated_and_under_th
     assert answers or events.TALLIES not in topics(repeated)
 
 
+@given(Mixed)
+def test_the_cases_get_one_message_for_each_step_of_an_alert_and_each_erasure_and_can_tell_repeats(
+    log: list[Record],
+) -> None:
+    outputs = Partition().carry(log)
+    found = messages(outputs)
+    places = [(message.offset, message.index) for message in found if not isinstance(message, MovedCommand)]
+    by_record: dict[int, list[int]] = {}
+    for offset, index in places:
+        by_record.setdefault(offset, []).append(index)
+
+    reported = [message for message in found if not isinstance(message, AnsweredAgain)]
+    assert len(reported) == len([output for output in outputs if output.topic == events.ALERTS])
+    assert places == sorted(places)
+    assert all(indices == list(range(len(indices))) for indices in by_record.values())
+
+
 @pytest.mark.unmeasured
 @given(Mixed, Mixed, st.data())
 def test_a_replay_on_partly_written_rows_adds_nothing_to_one_clean_run(
@@ -934,8 +1016,8 @@ def test_whatever_crashes_every_record_is_decided_about_once_and_counted_once(
 @given(Logs)
 def test_every_event_holds_by_its_contract(log: list[Record]) -> None:
     for output in Partition().carry(log):
-        if output.value is None or output.topic in {events.TALLIES, events.RESPONSES}:
-            assert output.topic in {events.TALLIES, events.RESPONSES, events.ALERTS, events.INVITATIONS}
+        if output.value is None or output.topic in {events.TALLIES, events.RESPONSES, events.CASES}:
+            assert output.value is not None or output.topic in {events.RESPONSES, events.ALERTS, events.INVITATIONS}
             continue
         headers = dict(output.headers)
         contract = WRITTEN[headers["ce_type"] or b""]

@@ -5,11 +5,12 @@ the same outputs, with the same ids. Therefore a replay is all that is needed af
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
-from schemas.alert import AlertAction
+from schemas.alert import Alert, AlertAction
+from schemas.base import Event
 from schemas.dead_letter import Reason
 from schemas.decision import Decision, Outcome, RuleDecision
 from schemas.emitted import emitted
@@ -21,6 +22,7 @@ from worker.flow.dead_letter import dead_letter
 from worker.flow.events import Kind
 from worker.flow.ids import id_hash, make_id, make_salt
 from worker.flow.lineage import segment_path
+from worker.flow.messages import case_log
 from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.flow.policy import Policy
 from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, origin_of, size_of
@@ -35,7 +37,7 @@ from worker.flow.responses.intake import erased_key, validate
 from worker.flow.responses.moved import Claim, Claims, Holders, claims_in
 from worker.flow.responses.people import differences
 from worker.flow.responses.rules import RULES
-from worker.flow.timestamps import from_ms, rfc3339
+from worker.flow.timestamps import from_ms, rfc3339, to_ms
 from worker.nps.histogram import classify
 from worker.nps.latest import CountedAnswer
 
@@ -92,10 +94,64 @@ class BatchState:
         self.holders = batch.holders or Holders({})
         self.rerouted = dict(batch.rerouted)
         self.latest_time = batch.latest_time
+        # The offset of the record that is being decided, and the number of messages to the cases that it has caused.
+        self._offset = -1
+        self._messages = 0
 
-    def pass_time(self, record: Record) -> None:
-        """Note the time of a record that is decided. The latest time never goes back, whatever records say."""
+    def begin(self, record: Record) -> None:
+        """Note the record that is decided next. The latest time never goes back, whatever records say."""
         self.latest_time = max(self.latest_time, record.timestamp)
+        self._offset, self._messages = record.offset, 0
+
+    def add_event(self, kind: Kind, key: bytes, event: Event, event_id: str, now: int) -> None:
+        """Add an event about a customer. `now`: the time of the record that is decided, in ms.
+
+        A step of an alert is also reported to the cases (case_log.py). This output goes to Kafka together with the
+        event, so the event waits for nothing.
+        """
+        self.outputs.append(events.output(kind, key, event, event_id, rfc3339(now)))
+        if kind is events.ALERT:
+            alert = cast(Alert, event)
+            step = case_log.AlertStep(
+                *self._next_message(),
+                alert.alert_id,
+                alert.action,
+                alert.severity,
+                alert.score,
+                alert.segment,
+                alert.survey_id,
+                alert.response_id,
+                alert.revision,
+                to_ms(alert.responded_at),
+                now,
+            )
+            self.outputs.append(case_log.output(key, step))
+
+    def report_answer(self, answer: Answer, facts: Facts) -> None:
+        """Report an answer to the cases of its customer, if there may be any."""
+        if not answer.counted or not _has_other_alert(facts):
+            return
+        response = facts.response
+        message = case_log.AnsweredAgain(
+            *self._next_message(),
+            response.response_id,
+            response.revision,
+            facts.previous is None,
+            response.score,
+            facts.segment,
+            facts.at,
+            facts.now,
+        )
+        self.outputs.append(case_log.output(response.customer_id.encode(), message))
+
+    def erase_cases(self, key: bytes) -> None:
+        """Let the cases of a customer be erased."""
+        self.outputs.append(case_log.output(key, case_log.Erasure(*self._next_message())))
+
+    def _next_message(self) -> tuple[int, int]:
+        """Return by which offset and number the cases recognise the next message."""
+        number, self._messages = self._messages, self._messages + 1
+        return self._offset, number
 
 
 def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
@@ -128,7 +184,7 @@ def decide_record(record: Record, state: BatchState) -> None:
     except Rejected as rejected:
         state.outputs.append(dead_letter(record, place, rejected, state.batch.topic, state.policy.intake))
         return
-    state.pass_time(record)
+    state.begin(record)
     contact = state.contacts.get(key)
     if _belongs_elsewhere(record, key, contact, state):
         state.outputs.append(_reroute(record, key, place, state))
@@ -164,7 +220,7 @@ def decide_record(record: Record, state: BatchState) -> None:
 
 def _give_up_claimed(record: Record, claims: Claims, state: BatchState) -> None:
     """Let customers give up the responses that others claim. A customer with a higher revision claims it in turn."""
-    state.pass_time(record)
+    state.begin(record)
     place, changed = Place(record.partition, record.offset), set[bytes]()
     for response_id, of_response in claims.items():
         if any(claim.revision > 0 for claim in of_response):
@@ -231,6 +287,7 @@ def _erase(record: Record, key: bytes, place: Place, state: BatchState) -> None:
     """Erase the customer's row, and send null values to the topics that have personal data. The counts stay."""
     state.contacts.erase(key)
     state.outputs += [Output(events.ALERTS, key, None), Output(events.INVITATIONS, key, None)]
+    state.erase_cases(key)
     decision_id = make_id("decision", *place)
     erased = _Decision(
         decision_id=decision_id,
@@ -272,6 +329,7 @@ def _decide_response(record: Record, facts: Facts, place: Place, state: BatchSta
     for ruling in rulings:
         if ruling.kind is not None:
             _add_output(ruling, ruling.kind, facts, state)
+    state.report_answer(answer, facts)
     _count(record, answer, previous, facts.contact, state)
     answer.alerted = _has_alert(rulings, previous)
     if burst is not None:
@@ -346,6 +404,15 @@ def _has_alert_in_burst(burst: Burst | None) -> bool:
     return burst is not None and not burst.is_shared and any(answer.has_alert for answer in burst.answers[:-1])
 
 
+def _has_other_alert(facts: Facts) -> bool:
+    """Say whether an alert is open about an answer that the customer gave before this one."""
+    own, at = facts.response.response_id, facts.at
+    for known in facts.contact.answers:  # noqa: SIM110 - `any` takes twice as long for the few answers of most customers
+        if known.has_alert and known.response_id != own and known.at < at:
+            return True
+    return False
+
+
 def _burst_rulings(burst: Burst, *, amended: bool) -> list[Ruling]:
     """Return what the decision says about a burst; nothing if the burst changes nothing.
 
@@ -379,7 +446,7 @@ def _amend(
     if ruling is not None:
         assert ruling.kind is not None
         assert ruling.event is not None
-        state.outputs.append(events.output(ruling.kind, key, ruling.event, ruling.event_id, now))
+        state.add_event(ruling.kind, key, ruling.event, ruling.event_id, record.timestamp)
     if before.counted != after.counted:
         after.offset = record.offset
         state.tallies.move(record.offset, _counted(before, contact), _counted(after, contact), before.offset)
@@ -440,8 +507,8 @@ def _has_alert(rulings: Iterable[Ruling], previous: Answer | None) -> bool:
 
 def _add_output(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> None:
     assert ruling.event is not None
-    key, time = facts.response.customer_id.encode(), rfc3339(facts.now)
-    state.outputs.append(events.output(kind, key, ruling.event, ruling.event_id, time))
+    key = facts.response.customer_id.encode()
+    state.add_event(kind, key, ruling.event, ruling.event_id, facts.now)
     if kind is events.INVITATION:
         facts.contact.invited_at = facts.now
 

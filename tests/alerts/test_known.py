@@ -1,0 +1,67 @@
+"""Which cases a person gets to see, and in which order."""
+
+from typing import Any
+
+import pytest
+from flow.cases.following import step
+from flow.records import NOW
+
+from schemas.alert import Severity
+from schemas.case import CaseState
+from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order
+from worker.flow.cases.case import opened
+
+
+def known(alert_id: str = "a-1", state: CaseState = CaseState.OPEN, **changes: Any) -> KnownCase:
+    case = opened(step(alert_id=alert_id, **changes))
+    case.state = state
+    return KnownCase("c-1", case)
+
+
+def test_every_severity_has_its_place() -> None:
+    assert set(SEVERITIES) == set(Severity)
+
+
+def test_the_most_severe_come_first_and_of_these_the_oldest() -> None:
+    cases = [
+        known("a-1", severity=Severity.WARNING, at=NOW - 9),
+        known("a-2", severity=Severity.CRITICAL, at=NOW),
+        known("a-3", severity=Severity.CRITICAL, at=NOW - 5),
+        known("a-5", severity=Severity.ERROR),
+        known("a-4", severity=Severity.ERROR),
+    ]
+
+    assert [one.case.alert_id for one in in_order(cases)] == ["a-3", "a-2", "a-4", "a-5", "a-1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "takes"),
+    [
+        (Filter(), True),
+        (Filter(states=frozenset({"open", "resolved"})), True),
+        (Filter(states=frozenset({"resolved"})), False),
+        (Filter(segment=""), True),
+        (Filter(segment="fr"), True),
+        (Filter(segment="fr/shop-3"), True),
+        (Filter(segment="fr/shop-3/desk"), False),
+        (Filter(segment="fr/shop"), False),
+        (Filter(severities=frozenset({"critical"})), True),
+        (Filter(severities=frozenset({"warning", "error"})), False),
+        (Filter(opened_before=NOW), False),
+        (Filter(opened_before=NOW + 1), True),
+        (Filter(opened_since=NOW), True),
+        (Filter(opened_since=NOW + 1), False),
+        (Filter(states=frozenset({"open"}), segment="de"), False),
+    ],
+)
+def test_a_filter_takes_what_all_its_parts_take(wanted: Filter, takes: bool) -> None:
+    assert wanted.takes(known().case) is takes
+
+
+def test_an_alert_is_found_by_the_beginning_of_its_id() -> None:
+    cases = [known("abc-1"), known("abd-1"), known("ab")]
+
+    assert [one.case.alert_id for one in beginning_with(cases, "abc")] == ["abc-1"]
+    assert [one.case.alert_id for one in beginning_with(cases, "a")] == ["abc-1", "abd-1", "ab"]
+    assert [one.case.alert_id for one in beginning_with(cases, "ab")] == ["ab"]
+    assert beginning_with(cases, "x") == []

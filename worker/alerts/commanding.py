@@ -1,0 +1,72 @@
+"""Giving a command: it is written to the topic of the commands, and its answer is awaited."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from schemas.alert_command_result import AlertCommandResult
+from worker.kafka import reading
+from worker.kafka.connection import client_options
+from worker.kafka.partitioner import partition_of
+from worker.kafka.preflight import preflight
+from worker.settings import KafkaSettings
+
+#: How often the topic of the answers is looked at, in seconds.
+_LOOK_SECONDS = 0.1
+
+
+class Topics(NamedTuple):
+    """The full names of the topics of commands and of answers."""
+
+    commands: str
+    answers: str
+
+
+async def give(
+    kafka: KafkaSettings, topics: Topics, command: dict[str, Any], seconds: float
+) -> AlertCommandResult | None:
+    """Write a command, and return its answer; None if there is no answer after so many seconds.
+
+    Raise Unreachable or Refused if Kafka cannot be reached or does not let the worker in, KafkaError if it does not
+    answer.
+    """
+    await preflight(kafka)
+    key = str(command["customer_id"]).encode()
+    async with reading.reader(kafka) as reader:
+        partitions = await reader.partitions(topics.answers)
+        partition = partition_of(len(partitions))(key)
+        place = (await reader.ends(topics.answers, [partition]))[partition]
+        await _write(kafka, topics.commands, key, to_json(command))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while loop.time() < deadline:
+            end = (await reader.ends(topics.answers, [partition]))[partition]
+            async with aclosing(reader.read(topics.answers, {partition: (place, end)})) as chunks:
+                async for records in chunks:
+                    for record in records:
+                        answer = _answer(record.value)
+                        if answer is not None and answer.command_id == command["command_id"]:
+                            return answer
+            place = end
+            await asyncio.sleep(_LOOK_SECONDS)
+    return None
+
+
+async def _write(kafka: KafkaSettings, topic: str, key: bytes, value: bytes) -> None:
+    producer = AIOKafkaProducer(**client_options(kafka), acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        await producer.send_and_wait(topic, value, key=key)
+    finally:
+        await producer.stop()
+
+
+def _answer(value: bytes | None) -> AlertCommandResult | None:
+    try:
+        return AlertCommandResult.model_validate_json(value or b"")
+    except ValidationError:
+        return None  # another program has written it

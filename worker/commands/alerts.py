@@ -1,0 +1,276 @@
+"""`alerts`: the cases of alerts, and commands to work on them."""
+
+import argparse
+import getpass
+import json
+import shutil
+import sys
+import time
+from typing import Any
+from uuid import uuid4
+
+from schemas.alert_command import LONGEST_NOTE, CommandAction
+from schemas.alert_command_result import AlertCommandResult, CommandOutcome
+from schemas.base import LONGEST_ID
+from schemas.case import CaseOutcome, CaseState
+from worker.alerts import text
+from worker.alerts.commanding import Topics, give
+from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order, known_cases
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
+from worker.flow import events
+from worker.flow.lineage import canonical_path
+from worker.kafka.topics import CASES, changelog_name, topic_name
+from worker.settings import Settings
+
+#: The states of cases on which somebody still has to work.
+_TO_DO = (CaseState.OPEN, CaseState.ACKNOWLEDGED)
+_LIMIT = 50
+_SECONDS = 30.0
+_ALERT_HELP = "the alert's id, or its beginning if no other alert's id begins like this"
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "alerts",
+        help="list the cases of alerts; acknowledge, assign, resolve and reopen them",
+        description="Shows the cases of alerts, and works on them: docs/cases.md describes the life of a case. The "
+        "list has no customer's id and no notes. What `show` and --json print may be personal data.",
+        epilog=SETTINGS_HELP,
+    )
+    inner: Commands = parser.add_subparsers(dest="what", required=True, metavar="what")
+    _add_list(inner)
+    _add_show(inner)
+    _add_commands(inner)
+
+
+def _add_list(inner: Commands) -> None:
+    parser = inner.add_parser(
+        "list",
+        help="list cases: the most severe first, and of these the one that was opened first",
+        description="Lists cases on which somebody still has to work. The most severe ones come first, and of these "
+        "the one that was opened first.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument(
+        "--state",
+        action="append",
+        choices=[*(state.value for state in CaseState), "all"],
+        default=[],
+        help="list cases in this state; the option may be repeated (default: open and acknowledged)",
+    )
+    parser.add_argument("--segment", metavar="PATH", help="list cases of this segment and those below, such as fr/lyon")
+    parser.add_argument(
+        "--severity",
+        action="append",
+        choices=SEVERITIES,
+        default=[],
+        help="list cases with this severity; the option may be repeated",
+    )
+    parser.add_argument(
+        "--older-than", type=age, metavar="AGE", help="list cases that were opened longer ago than this, such as 4h"
+    )
+    parser.add_argument(
+        "--younger-than",
+        type=age,
+        metavar="AGE",
+        help="list cases that were opened within this time, such as 30m or 7d",
+    )
+    parser.add_argument(
+        "--limit", type=_limit, default=_LIMIT, metavar="N", help=f"list at most this many (default: {_LIMIT})"
+    )
+    parser.add_argument("--json", action="store_true", help="print each case as JSON, one per line")
+    parser.set_defaults(run=with_kafka(_list))
+
+
+def _add_show(inner: Commands) -> None:
+    parser = inner.add_parser(
+        "show",
+        help="show one case with its customer and its notes",
+        epilog=SETTINGS_HELP,
+        description="Shows one case.",
+    )
+    parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
+    parser.add_argument("--json", action="store_true", help="print the case as JSON")
+    parser.set_defaults(run=with_kafka(_show))
+
+
+def _add_commands(inner: Commands) -> None:
+    helps = {
+        "ack": (CommandAction.ACKNOWLEDGE, "say that you look after an alert"),
+        "assign": (CommandAction.ASSIGN, "say that somebody else looks after an alert"),
+        "note": (CommandAction.NOTE, "add a note to an alert"),
+        "resolve": (CommandAction.RESOLVE, "say that nothing is left to do, and what came of it"),
+        "reopen": (CommandAction.REOPEN, "say that there is something to do again"),
+    }
+    for name, (action, about) in helps.items():
+        parser = inner.add_parser(name, help=about, epilog=SETTINGS_HELP, description=f"{about.capitalize()}.")
+        parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
+        if action is CommandAction.ASSIGN:
+            parser.add_argument("assignee", type=_name, metavar="WHO", help="a name or an address")
+        if action is CommandAction.RESOLVE:
+            parser.add_argument(
+                "--outcome", required=True, choices=[outcome.value for outcome in CaseOutcome], help="what came of it"
+            )
+            parser.add_argument("--cause", type=_name, metavar="WORD", help="one of the words of cases.causes")
+        if action is CommandAction.NOTE:
+            parser.add_argument("note", type=_note, metavar="TEXT", help="what you want to say")
+        else:
+            parser.add_argument("--note", type=_note, metavar="TEXT", help="a note about it")
+        parser.add_argument("--by", type=_name, metavar="WHO", help="who you are (default: the name of your login)")
+        parser.add_argument(
+            "--timeout",
+            type=_seconds,
+            default=_SECONDS,
+            metavar="SECONDS",
+            help=f"how long to wait for the worker's answer (default: {_SECONDS:g})",
+        )
+        parser.add_argument("--json", action="store_true", help="print the worker's answer as its event in JSON")
+        parser.set_defaults(run=with_kafka(_command), action=action, assignee=None, outcome=None, cause=None)
+
+
+def _limit(written: str) -> int:
+    if not (written.isascii() and written.isdigit() and 0 < int(written) <= 1_000_000):
+        raise argparse.ArgumentTypeError(f"{written} is not a number from 1 to 1,000,000")
+    return int(written)
+
+
+def _seconds(written: str) -> float:
+    try:
+        seconds = float(written)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3_600:
+        raise argparse.ArgumentTypeError(f"{written} is not a number of seconds, at most 3600")
+    return seconds
+
+
+def _name(written: str) -> str:
+    if not 0 < len(written) <= LONGEST_ID or not written.isprintable():
+        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_ID} characters that can be printed")
+    return written
+
+
+def _note(written: str) -> str:
+    if not 0 < len(written) <= LONGEST_NOTE:
+        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_NOTE} characters")
+    return written
+
+
+async def _known(settings: Settings) -> list[KnownCase] | None:
+    """Return all cases. If their table does not exist, say what to do, and return None."""
+    changelog = changelog_name(settings.kafka.group, "process", CASES)
+    found = await known_cases(settings.kafka, changelog, settings.cases, int(time.time() * 1_000))
+    if found is None:
+        print(
+            f"{changelog} does not exist yet: start the worker once (python -m worker run), so that it creates its "
+            "topics",
+            file=sys.stderr,
+        )
+    return found
+
+
+async def _list(args: argparse.Namespace, settings: Settings) -> int:
+    found = await _known(settings)
+    if found is None:
+        return Exit.FAILED
+    now = int(time.time() * 1_000)
+    wanted = Filter(
+        states=frozenset() if "all" in args.state else frozenset(args.state or _TO_DO),
+        segment=None if args.segment is None else canonical_path(args.segment),
+        severities=frozenset(args.severity),
+        opened_before=None if args.older_than is None else now - args.older_than * 1_000,
+        opened_since=None if args.younger_than is None else now - args.younger_than * 1_000,
+    )
+    cases = in_order(known for known in found if wanted.takes(known.case))
+    shown = cases[: args.limit]
+    if args.json:
+        for known in shown:
+            print(json.dumps(text.as_json(known, notes=False), ensure_ascii=False))
+    elif shown:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print("\n".join(text.table(shown, now, width)))
+    if len(cases) > len(shown):
+        print(f"and {len(cases) - len(shown):,} more: --limit {len(cases)} lists all", file=sys.stderr)
+    elif not cases:
+        print("no case is like this" if found else "there are no cases", file=sys.stderr)
+    return Exit.FINE
+
+
+async def _show(args: argparse.Namespace, settings: Settings) -> int:
+    known = await _find(args.alert, settings)
+    if known is None:
+        return Exit.FAILED
+    print(
+        json.dumps(text.as_json(known, notes=True), ensure_ascii=False) if args.json else "\n".join(text.details(known))
+    )
+    return Exit.FINE
+
+
+async def _find(alert: str, settings: Settings) -> KnownCase | None:
+    """Return the case of an alert, whose id or its beginning is given. If there is not exactly one, say so."""
+    cases = await _known(settings)
+    if cases is None:
+        return None
+    found = beginning_with(cases, alert)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(sorted(known.case.alert_id for known in found)[:5])
+        print(f"{len(found)} alerts have an id that begins with {alert}: {ids}", file=sys.stderr)
+    else:
+        print(
+            f"no case is known of an alert whose id begins with {alert}; python -m worker alerts list --state all "
+            "lists those that are known",
+            file=sys.stderr,
+        )
+    return None
+
+
+async def _command(args: argparse.Namespace, settings: Settings) -> int:
+    known = await _find(args.alert, settings)
+    if known is None:
+        return Exit.FAILED
+    command: dict[str, Any] = {
+        "command_id": str(uuid4()),
+        "alert_id": known.case.alert_id,
+        "customer_id": known.customer_id,
+        "action": args.action,
+        "actor": args.by or _login(),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "via": "command line",
+        "opening": known.case.opening,
+        "assignee": args.assignee,
+        "outcome": args.outcome,
+        "cause": args.cause,
+        "note": args.note,
+    }
+    prefix = settings.topic_prefix
+    topics = Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
+    answer = await give(settings.kafka, topics, command, args.timeout)
+    if answer is None:
+        print(
+            f"the worker has not answered within {args.timeout:g} s: is a worker running (python -m worker run)? The "
+            "command is written, and will be carried out, or refused, once a worker runs",
+            file=sys.stderr,
+        )
+        return Exit.FAILED
+    return _say(answer, known, as_json=args.json)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # the user has no name, as in some containers
+        return "somebody"
+
+
+def _say(answer: AlertCommandResult, known: KnownCase, *, as_json: bool) -> int:
+    if as_json:
+        print(answer.model_dump_json())
+    elif answer.outcome == CommandOutcome.REFUSED:
+        print(f"refused ({answer.reason}): {answer.detail}", file=sys.stderr)
+    else:
+        nothing = "nothing to do, since it is so already: " if answer.outcome == CommandOutcome.UNCHANGED else ""
+        print(f"{nothing}alert {known.case.alert_id[: text.SHORT_ID]} is {answer.state} (step {answer.step})")
+    return Exit.FAILED if answer.outcome == CommandOutcome.REFUSED else Exit.FINE

@@ -1,0 +1,71 @@
+"""`loop`: how long the work on alerts takes, and how many customers recover."""
+
+import argparse
+import json
+import sys
+import time
+
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
+from worker.flow import events
+from worker.flow.lineage import canonical_path
+from worker.kafka.topics import topic_name
+from worker.loop.figures import GROUPS, grouped
+from worker.loop.latest import recoveries
+from worker.loop.text import table
+from worker.settings import Settings
+
+_DAYS = 90
+_DAY_SECONDS = 86_400
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "loop",
+        help="show how long the work on alerts takes, and how many customers recover",
+        description="Shows figures of the cases of alerts that have ended, or whose customers have answered again. "
+        "`ack` and `resolve` are the times within which half of them were acknowledged and resolved, and `9 of 10` is "
+        "the time within which nine of ten were resolved; day and night count. `again` is the number of customers who "
+        "have answered again, and `recovered` the share of them whose score is 7 or higher. A case that was reopened "
+        "counts once for each opening.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument(
+        "path", nargs="?", default="", metavar="PATH", help="the segment, such as fr/lyon (default: all alerts)"
+    )
+    parser.add_argument(
+        "--by",
+        choices=["segment", *GROUPS],
+        default="segment",
+        help="what a line is about (default: the segments directly below PATH)",
+    )
+    parser.add_argument(
+        "--since",
+        type=age,
+        default=_DAYS * _DAY_SECONDS,
+        metavar="AGE",
+        help=f"only cases that were opened within this time, such as 12h or 7d (default: {_DAYS}d)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
+    parser.set_defaults(run=with_kafka(_loop))
+
+
+async def _loop(args: argparse.Namespace, settings: Settings) -> int:
+    topic = topic_name(settings.topic_prefix, events.RECOVERIES)
+    found = await recoveries(settings.kafka, topic, int((time.time() - args.since) * 1_000))
+    if found is None:
+        print(
+            f"{topic} does not exist yet: start the worker once (python -m worker run), so that it creates its topics",
+            file=sys.stderr,
+        )
+        return Exit.FAILED
+    path = canonical_path(args.path)
+    shown = grouped(found, args.by, path)
+    if args.json:
+        groups = {name: each._asdict() for name, each in shown.groups.items()}
+        print(json.dumps({**shown.whole._asdict(), "groups": groups}, ensure_ascii=False))
+        return Exit.FINE
+    print("\n".join(table(path or "all", shown)))
+    if not found:
+        print("no case has ended yet that was opened in this time", file=sys.stderr)
+    return Exit.FINE

@@ -1,0 +1,96 @@
+"""The figures of groups of recoveries. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
+from types import MappingProxyType
+from typing import NamedTuple
+
+from schemas.case import CaseState
+from schemas.recovery import Recovery
+from worker.flow.lineage import SEPARATOR, is_below
+
+#: The name of the group of recoveries without a cause.
+NO_CAUSE = "no cause"
+
+
+class Figures(NamedTuple):
+    """What is known of a group. Times are in seconds; None if nothing is known."""
+
+    #: The number of resolved intervals of cases, and of those that ended because the alert was withdrawn.
+    resolved: int
+    withdrawn: int
+    #: Half of the acknowledged intervals were acknowledged within this time.
+    median_to_acknowledge: float | None
+    #: Half of the resolved intervals were resolved within this time, and nine of ten within that time.
+    median_to_resolve: float | None
+    ninth_decile_to_resolve: float | None
+    #: The number of intervals after which the customer has answered again, and of those whose customer is no detractor.
+    answered_again: int
+    recovered: int
+    #: The number of intervals that began with a reopening.
+    reopened: int
+
+
+def figures(recoveries: Iterable[Recovery]) -> Figures:
+    """Return the figures of some intervals."""
+    found = list(recoveries)
+    to_acknowledge = [r.seconds_to_acknowledge for r in found if r.seconds_to_acknowledge is not None]
+    to_resolve = [r.seconds_to_resolve for r in found if r.seconds_to_resolve is not None]
+    answers = [r.follow_up for r in found if r.follow_up is not None]
+    return Figures(
+        resolved=sum(r.state == CaseState.RESOLVED for r in found),
+        withdrawn=sum(r.state == CaseState.WITHDRAWN for r in found),
+        median_to_acknowledge=quantile(to_acknowledge, 0.5),
+        median_to_resolve=quantile(to_resolve, 0.5),
+        ninth_decile_to_resolve=quantile(to_resolve, 0.9),
+        answered_again=len(answers),
+        recovered=sum(answer.recovered for answer in answers),
+        reopened=sum(r.opening > 1 for r in found),
+    )
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of the values does not exceed; None without values."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else None
+
+
+def _below(root: str) -> Callable[[Recovery], str | None]:
+    """Return the function from a recovery to the segment directly below a root that it is in; None for the root."""
+
+    def group(recovery: Recovery) -> str | None:
+        below = recovery.segment.removeprefix(root).lstrip(SEPARATOR).partition(SEPARATOR)[0]
+        return (root + SEPARATOR if root else "") + below if below else None
+
+    return group
+
+
+#: How recoveries can be grouped, but for segments.
+GROUPS: Mapping[str, Callable[[Recovery], str | None]] = MappingProxyType(
+    {
+        "cause": lambda recovery: recovery.cause or NO_CAUSE,
+        "severity": lambda recovery: recovery.severity,
+        "survey": lambda recovery: recovery.survey_id,
+    }
+)
+
+
+class Grouped(NamedTuple):
+    """The figures of some recoveries, and of groups of them by name."""
+
+    whole: Figures
+    groups: Mapping[str, Figures]
+
+
+def grouped(recoveries: Iterable[Recovery], by: str, root: str) -> Grouped:
+    """Return the figures of all recoveries in or below a segment, and of each group.
+
+    `by`: a key of GROUPS, or "segment" for the segments directly below `root`, whose path is empty for all.
+    """
+    found = [one for one in recoveries if is_below(one.segment, root)]
+    group = GROUPS[by] if by in GROUPS else _below(root)
+    groups: dict[str, list[Recovery]] = defaultdict(list)
+    for one in found:
+        if (name := group(one)) is not None:
+            groups[name].append(one)
+    return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})
