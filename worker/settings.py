@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
-from worker.flow.policy import IntakePolicy, Policy, Section
+from worker.flow.policy import IntakePolicy, Policy
 from worker.notify.channels.chat import NAME as CHAT
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email import NAME as EMAIL
@@ -35,6 +35,7 @@ from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.planning import OPEN_KEPT, Planner
 from worker.notify.retry import RetryPolicy
 from worker.notify.routing import Route
+from worker.section import Section
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
 CONFIG_VARIABLE = "NPS_CONFIG"

@@ -9,10 +9,10 @@ from bench.contenders.task import Meter, Task, given
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
-from worker.flow.lineage import segment_path
 from worker.flow.responses.intake import validate
 from worker.kafka import topics
 from worker.kafka.rows import PartitionState
+from worker.lineage import segment_path
 from worker.nps.histogram import PASSIVE_FROM
 from worker.streams.shell import Shell
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from worker.flow.batch import Output
-from worker.flow.lineage import segment_path
 from worker.flow.policy import InvitationPolicy, Platform, Policy
 from worker.flow.responses.content import content_of
 from worker.flow.responses.customer import Answer, Contact
 from worker.flow.responses.facts import Facts
 from worker.flow.responses.intake import validate
+from worker.lineage import segment_path
 from worker.nps.histogram import classify
 
 #: 2023-11-14T22:13:20Z, in ms.

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from worker.flow.cases.case import Case, decode_cases, remaining
-from worker.flow.lineage import is_below
 from worker.flow.policy import CasePolicy
 from worker.kafka import changelogs, journal, reading
 from worker.kafka.preflight import preflight
+from worker.lineage import is_below
 from worker.settings import KafkaSettings
 
 #: The severities, the most urgent one first.

@@ -18,8 +18,8 @@ from worker.alerts.commanding import Topics, give
 from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order, known_cases
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
-from worker.flow.lineage import canonical_path
 from worker.kafka.topics import CASES, changelog_name, topic_name
+from worker.lineage import canonical_path
 from worker.settings import Settings
 
 #: The states of cases on which somebody still has to work.

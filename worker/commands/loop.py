@@ -7,8 +7,8 @@ import time
 
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
-from worker.flow.lineage import canonical_path
 from worker.kafka.topics import topic_name
+from worker.lineage import canonical_path
 from worker.loop.figures import GROUPS, grouped
 from worker.loop.latest import recoveries
 from worker.loop.text import table

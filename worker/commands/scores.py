@@ -6,8 +6,8 @@ import sys
 
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
 from worker.flow import events
-from worker.flow.lineage import canonical_path, survey_of
 from worker.kafka.topics import topic_name
+from worker.lineage import canonical_path, survey_of
 from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
 from worker.scores.latest import by_customer, latest
 from worker.scores.table import table

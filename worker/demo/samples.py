@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from worker.flow.lineage import SEPARATOR
 from worker.kafka.publishing import lines
+from worker.lineage import SEPARATOR
 
 #: The file that `make demo ARGS=--once` publishes. Its 300 lines include duplicates, corrections and broken lines.
 FILE = Path(__file__).parent / "samples.jsonl"

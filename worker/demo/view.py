@@ -16,9 +16,9 @@ from rich.text import Text
 
 from schemas.alert import Alert
 from worker.demo.spectator import DEAD_LETTER, Seen
-from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.responses.intake import ANONYMOUS
 from worker.flow.text import clean
+from worker.lineage import SEPARATOR, survey_of
 from worker.logs import counted
 from worker.notify.notice import Notice
 

@@ -3,15 +3,10 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from schemas.base import NO_CONTROLS
-
-
-class Section(BaseModel):
-    """A section of the settings. A key that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from worker.section import Section
 
 
 class IntakePolicy(Section):

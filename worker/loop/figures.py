@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from schemas.case import CaseState
 from schemas.recovery import Recovery
-from worker.flow.lineage import SEPARATOR, is_below
+from worker.lineage import SEPARATOR, is_below
 
 #: The name of the group of recoveries without a cause.
 NO_CAUSE = "no cause"

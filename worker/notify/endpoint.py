@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from worker.address import is_loopback
-from worker.flow.policy import Section
+from worker.section import Section
 
 #: The longest address, in characters.
 _LONGEST = 2_000

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from worker.flow.policy import Section
+from worker.section import Section
 
 _DAY_SECONDS = 86_400.0
 #: The number of doublings after which any first wait is longer than the longest one.

@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 from pydantic import Field, field_validator
 
 from schemas.alert import Severity
-from worker.flow.lineage import canonical_path
-from worker.flow.policy import Section
+from worker.lineage import canonical_path
+from worker.section import Section
 
 Kind = Literal["detractor", "segment_drop", "no_responses", "too_many_segments"]
 

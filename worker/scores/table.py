@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from schemas.scores import Scores, TrendScore
-from worker.flow.lineage import SEPARATOR, survey_of
 from worker.flow.text import clean
+from worker.lineage import SEPARATOR, survey_of
 from worker.scores.tree import Branch
 
 #: The number of characters of a bar on each side of its middle.

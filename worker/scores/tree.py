@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.scores import Scores, WindowScore
-from worker.flow.lineage import parent_of, survey_of
+from worker.lineage import parent_of, survey_of
 from worker.nps.interval import difference
 
 

@@ -22,10 +22,10 @@ from worker.detect.watch import Watch
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.incidents import road as watching
-from worker.flow.lineage import paths_of
 from worker.flow.messages import gaming_flag, hourly_report
 from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.policy import IncidentPolicy
+from worker.lineage import paths_of
 from worker.nps.windows import HOUR
 
 #: The first hour, and the classes' shares there.

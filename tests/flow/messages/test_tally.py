@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from nps.making import entries, numbers
 
 from worker.flow import events
-from worker.flow.lineage import lineage
 from worker.flow.messages import tally
 from worker.flow.messages.tally import CountedUnder, Tallies
+from worker.lineage import lineage
 from worker.nps import columns
 from worker.nps.latest import CountedAnswer
 from worker.nps.segment import Entries, Move

@@ -11,11 +11,11 @@ from flow.responses.test_road import counted
 
 from worker.flow import events
 from worker.flow.batch import Overlay
-from worker.flow.lineage import segment_path
 from worker.flow.policy import HistoryPolicy, IntakePolicy
 from worker.flow.responses.customer import Answer, Contact, customers
 from worker.flow.responses.intake import validate
 from worker.flow.timestamps import from_ms
+from worker.lineage import segment_path
 
 
 def remember(contact: Contact, *, policy: HistoryPolicy | None = None, now: int = NOW, **changes: Any) -> None:

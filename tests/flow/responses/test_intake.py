@@ -12,10 +12,10 @@ from schemas import examples
 from schemas.dead_letter import Reason
 from schemas.response import Consent, Customer, Origin, Response, Solicitation
 from worker.errors import Rejected
-from worker.flow.lineage import segment_path
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.intake import erased_key, validate
 from worker.flow.timestamps import LATEST
+from worker.lineage import segment_path
 
 CANARY = "kanarienvogel"
 DEEP = 100_000

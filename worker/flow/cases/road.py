@@ -21,12 +21,12 @@ from worker.flow.cases.forgetting import Sweep
 from worker.flow.cases.recovery import ANSWERED_AGAIN, recovery
 from worker.flow.dead_letter import dead_letter, dead_letter_in_place
 from worker.flow.ids import make_id
-from worker.flow.lineage import SEPARATOR
 from worker.flow.messages import alert_command, case_log
 from worker.flow.messages.alert_command import Answer
 from worker.flow.messages.case_log import AlertStep, AnsweredAgain, Erasure, MovedCommand
 from worker.flow.policy import CasePolicy, IntakePolicy
 from worker.flow.timestamps import from_ms, rfc3339
+from worker.lineage import SEPARATOR
 
 _CaseStep = emitted(CaseStep)
 

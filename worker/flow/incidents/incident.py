@@ -11,9 +11,9 @@ from worker.detect.watch import OpenIncident
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.ids import make_id
-from worker.flow.lineage import SEPARATOR
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.flow.window_score import window_score
+from worker.lineage import SEPARATOR
 from worker.nps.interval import difference
 from worker.nps.windows import HOUR
 

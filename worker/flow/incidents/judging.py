@@ -23,9 +23,9 @@ from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.incidents.slices import Slices
-from worker.flow.lineage import SEPARATOR, lineage, parent_of, survey_of
 from worker.flow.messages import gaming_flag
 from worker.flow.policy import IncidentPolicy
+from worker.lineage import SEPARATOR, lineage, parent_of, survey_of
 from worker.nps.jump import Jump
 
 _DAY = 24

@@ -22,9 +22,9 @@ from worker.flow.incidents.judging import Judge
 from worker.flow.incidents.slices import Slices
 from worker.flow.incidents.too_many import TooMany
 from worker.flow.incidents.too_many import judge as judge_usages
-from worker.flow.lineage import parent_of
 from worker.flow.messages import hourly_report
 from worker.flow.policy import IncidentPolicy, IntakePolicy
+from worker.lineage import parent_of
 from worker.nps.usage import Usage
 from worker.nps.windows import HOUR
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.dead_letter import not_a_message
-from worker.flow.lineage import paths_of
 from worker.flow.messages.chunks import chunks
 from worker.flow.timestamps import LATEST
+from worker.lineage import paths_of
 from worker.nps import columns
 from worker.nps.histogram import BINS
 from worker.nps.latest import CountedAnswer, PlainAnswer

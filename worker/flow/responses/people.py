@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from operator import attrgetter
 
-from worker.flow.lineage import paths_of
 from worker.flow.messages.tally import AnswerKey, Differences
 from worker.flow.responses.customer import Answer
+from worker.lineage import paths_of
 
 _order = attrgetter("at", "response_id")
 _NONE: dict[str, Differences] = {}

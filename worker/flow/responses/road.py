@@ -21,7 +21,6 @@ from worker.flow.batch import Decided, Output, Place, Read, Record
 from worker.flow.dead_letter import dead_letter
 from worker.flow.events import Kind
 from worker.flow.ids import id_hash, make_id, make_salt
-from worker.flow.lineage import segment_path
 from worker.flow.messages import case_log
 from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.flow.policy import Policy
@@ -38,6 +37,7 @@ from worker.flow.responses.moved import Claim, Claims, Holders, claims_in
 from worker.flow.responses.people import differences
 from worker.flow.responses.rules import RULES
 from worker.flow.timestamps import from_ms, rfc3339, to_ms
+from worker.lineage import segment_path
 from worker.nps.histogram import classify
 from worker.nps.latest import CountedAnswer
 

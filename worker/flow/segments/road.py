@@ -13,7 +13,6 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.dead_letter import dead_letter_in_place, not_a_message
 from worker.flow.ids import make_id
-from worker.flow.lineage import survey_of
 from worker.flow.messages import gaming_flag, tally, tick
 from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.messages.hourly_report import outputs as hourly_reports
@@ -21,6 +20,7 @@ from worker.flow.messages.tally import Tally
 from worker.flow.policy import IntakePolicy, SegmentPolicy
 from worker.flow.timestamps import LATEST, from_ms, rfc3339
 from worker.flow.window_score import window_score
+from worker.lineage import survey_of
 from worker.nps.histogram import counts
 from worker.nps.jump import Jump
 from worker.nps.people import People

@@ -8,12 +8,12 @@ from schemas.emitted import emitted
 from schemas.response import Consent, Customer
 from worker.flow import events
 from worker.flow.ids import make_id
-from worker.flow.lineage import SEPARATOR
 from worker.flow.responses.content import COMMENT, CONSENT, Content
 from worker.flow.responses.customer import Answer
 from worker.flow.responses.facts import Facts, Ruling, nothing, rule_decision
 from worker.flow.text import clean, field, https_link, language
 from worker.flow.timestamps import from_ms
+from worker.lineage import SEPARATOR
 
 RULE = "detractor_alert"
 

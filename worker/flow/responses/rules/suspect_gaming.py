@@ -6,9 +6,9 @@ accusation. Another test looks at all answers of a segment together (worker/dete
 
 from schemas.decision import RuleDecision
 from schemas.emitted import emitted
-from worker.flow.lineage import SEPARATOR, segment_name
 from worker.flow.responses.facts import Facts, Ruling, nothing
 from worker.flow.timestamps import to_ms
+from worker.lineage import SEPARATOR, segment_name
 
 RULE = "suspect_gaming"
 

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from worker.flow.policy import Section
 from worker.notify.content.readers import Readers, TimeZoneName, zone
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy
+from worker.section import Section
 
 Format = Literal["slack", "mattermost", "rocketchat", "teams"]
 

@@ -38,8 +38,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from worker.address import is_loopback, without_repeats
 from worker.errors import DeliveryError, SettingsError
-from worker.flow.policy import Section
 from worker.notify.channels.email.mail import Mail
+from worker.section import Section
 
 #: RFC 5321, 4.2: the replies "start mail input" and "completed", and the first code of permanent refusals.
 _GO_AHEAD, _DONE, _PERMANENT = 354, 250, 500

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from worker.flow.policy import Section
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy
+from worker.section import Section
 
 _PREFIX = "whsec_"
 #: The shortest and the longest secret, in bytes (Standard Webhooks, "Symmetric").

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow.lineage import canonical_path, lineage, parent_of, paths_of, segment_name, segment_path, survey_of
+from worker.lineage import canonical_path, lineage, parent_of, paths_of, segment_name, segment_path, survey_of
 
 
 @pytest.mark.parametrize(
