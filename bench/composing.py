@@ -16,14 +16,15 @@ from worker.app import calm_collector
 from worker.flow.ids import make_id
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.content.language import Language
 from worker.notify.notice import Notice
-from worker.notify.routing import Route
+from worker.notify.receivers import Address
+from worker.routing.receiver import EMAIL, Language, Receiver
 
 _MAILS = 400
 _RUNS = 5
 _BEGAN = datetime(2026, 8, 1, 12, 5, 30, tzinfo=UTC)
-_ROUTE = Route(name="default", to=["support@example.com", "manager@example.com"])
+_TO = ["support@example.com", "manager@example.com"]
+_ADDRESS = Address(Receiver("default", {EMAIL: _TO}), "default", _TO)
 _LETTERHEADS = {language: Letterhead("nps@example.com", language, "Satisfaction, clients") for language in ("fr", "en")}
 _SHORT: dict[Language, str] = {
     "fr": "Trois semaines de retard.\nPersonne ne répond au téléphone.",
@@ -58,7 +59,7 @@ def _compose(language: Language, notices: Sequence[Notice]) -> tuple[float, int]
     size, letterhead = 0, _LETTERHEADS[language]
     began = time.process_time()
     for number, notice in enumerate(notices):
-        size += len(compose(notice, _ROUTE, delivery_id=make_id("mail", number), letterhead=letterhead).data)
+        size += len(compose(notice, _ADDRESS, delivery_id=make_id("mail", number), letterhead=letterhead).data)
     return time.process_time() - began, size
 
 

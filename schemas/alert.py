@@ -76,6 +76,9 @@ class Alert(Event):
     customer_id: Identifier
     customer: Customer = Customer()
     consent: Consent = Consent()
+    follow_up_requested: bool = Field(
+        default=False, description="The customer has asked to be contacted about this answer."
+    )
     last_answers: list[EarlierAnswer] = Field(
         default=[], description="At most five earlier answers of the customer, the newest first."
     )

@@ -8,29 +8,41 @@ from schemas.base import AwareDatetime, Event, Identifier
 
 
 class DeliveryStatus(StrEnum):
-    """What became of a delivery. It is pending at first; deferred means that it is pending until the next attempt."""
+    """What became of a delivery. It is pending at first; deferred means that it is pending until the next attempt.
+
+    `nobody` means that there is no delivery: no route has a receiver for the alert or incident.
+    """
 
     PENDING = "pending"
     SENT = "sent"
     DEFERRED = "deferred"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    NOBODY = "nobody"
 
 
 class Delivery(Event):
     """One record of the delivery log. It has no personal data, only ids and counts."""
 
     delivery_id: Identifier = Field(
-        description="A UUIDv5 of channel, event id and route. It is also in the mail's Message-ID, "
+        description="A UUIDv5 of channel, event id and receiver. It is also in the mail's Message-ID, "
         "and it is the id of a webhook's event."
     )
     alert_id: Identifier
     channel: str
-    route: str = Field(description="The name of the route, or of the endpoint, in the settings.")
+    route: str = Field(
+        description="The name of the route, or of the endpoint, in the settings; empty for the status 'nobody'."
+    )
+    receiver: str = Field(
+        default="",
+        description="The name of the receiver, or of the endpoint, in the settings. The receiver of one of "
+        "email.routes has the route's name; that of email.to is called 'default'.",
+    )
     status: DeliveryStatus
     attempt: int = Field(description="The number of attempts that were made.")
     reason: str = Field(
-        description="The reason of the status, as a stable word, such as 'accepted', 'smtp_450' or 'timeout'."
+        description="The reason of the status, as a stable word, such as 'accepted', 'smtp_450', 'timeout' or "
+        "'quiet_hours'."
     )
     at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None

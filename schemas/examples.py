@@ -30,6 +30,7 @@ RESPONSE: dict[str, Any] = {
     "consent": _CAMILLE_AGREED,
     "origin": {"system": "survey-tool", "permalink": "https://surveys.example.com/answers/r-20461"},
     "solicitation": {"asked_by": "lyon-desk", "contact_at": "2026-03-02T09:02:05+01:00"},
+    "follow_up_requested": True,
     "test": False,
     "anonymous": False,
 }
@@ -54,6 +55,7 @@ ALERT: dict[str, Any] = {
     "customer_id": "c-7f3a91",
     "customer": _CAMILLE,
     "consent": _CAMILLE_AGREED,
+    "follow_up_requested": True,
     "last_answers": [{"score": 9, "responded_at": "2025-11-18T16:42:00Z", "segment": "fr/lyon/shop"}],
     "links": [{"href": "https://surveys.example.com/answers/r-20461", "text": "answer"}],
 }
@@ -347,6 +349,7 @@ DELIVERY: dict[str, Any] = {
     "alert_id": "ed460635-189f-52c8-ac33-f415c251d021",
     "channel": "email",
     "route": "france-delivery",
+    "receiver": "lyon",
     "status": "deferred",
     "attempt": 1,
     "reason": "smtp_450",

@@ -100,6 +100,9 @@ class Response(Event):
     consent: Annotated[Consent, OR_EMPTY] = Consent()
     origin: Annotated[Origin, OR_EMPTY] = Origin()
     solicitation: Annotated[Solicitation, OR_EMPTY] = Solicitation()
+    follow_up_requested: Annotated[bool, OR_NULL] = Field(
+        default=False, description="The customer has asked to be contacted about this answer."
+    )
     test: Annotated[bool, OR_NULL] = Field(
         default=False,
         description="A trial answer. It gets a decision, but it counts in no score and causes no alert or invitation.",

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tools import docs
 from worker import cli, reference
@@ -113,6 +113,15 @@ def _code(text: str) -> Iterator[str]:
     yield from (" ".join(piece.split()) for piece in _CODE.findall(prose))
 
 
+def _options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, Any]]:
+    """Yield the options of a command, and those of the commands below it, each with the values to choose from."""
+    for action in parser._actions:
+        yield from ((option, action.choices) for option in action.option_strings)
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _options_of(below)
+
+
 class _Options:
     """The options of each command of the worker, and of the programs that make starts."""
 
@@ -121,10 +130,7 @@ class _Options:
         self._targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
         actions = cli._parser()._actions
         (commands,) = (action for action in actions if isinstance(action, argparse._SubParsersAction))
-        self._commands = {
-            command: {option: action.choices for option, action in parser._option_string_actions.items()}
-            for command, parser in commands.choices.items()
-        }
+        self._commands = {command: dict(_options_of(parser)) for command, parser in commands.choices.items()}
         self._programs = {
             target: dict.fromkeys(re.findall(r'"(--[a-z-]+)"', (ROOT / file).read_text()))
             for target, file in _PROGRAMS.items()

@@ -24,12 +24,15 @@ def test_the_example_file_holds_the_defaults(tmp_path: Path, monkeypatch: pytest
 
 def test_the_example_of_routes_is_in_the_file_and_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [line.removeprefix("#").removeprefix(" ") for line in reference.example().splitlines()]
-    text = "\n".join(lines[lines.index("[[email.routes]]") : lines.index(reference.ENDPOINTS.splitlines()[0]) - 1])
+    text = "\n".join(lines[lines.index("[receivers.support]") : lines.index(reference.ENDPOINTS.splitlines()[0]) - 1])
     file = tmp_path / "worker.toml"
     file.write_text(reference.example() + text)
     monkeypatch.setenv("NPS_CONFIG", str(file))
 
-    assert [route.name for route in load().email.all_routes()] == ["lyon", "france", "default"]
+    settings = load()
+    assert [route.name for route in settings.routing.root.all()] == ["default", "key accounts", "lyon", "lawyers"]
+    assert [*settings.routing.receivers] == ["support", "lyon", "jean"]
+    assert settings.vain_receivers() == []
 
 
 def test_the_severities_that_are_said_are_those_of_the_alerts() -> None:
@@ -37,8 +40,9 @@ def test_the_severities_that_are_said_are_those_of_the_alerts() -> None:
 
     for word, scores in said.items():
         assert [word] * len(scores) == [severity(score, None, []) for score in scores]
+    words = " ".join(reference.example().replace("# ", "").split())
     assert [severity(score, "vip", ["vip"]) for score in (2, 3, 5)] == ["critical", "critical", "error"]
-    assert "severity of an alert is critical for the scores 0 to 2, error for 3 and 4" in reference.example()
+    assert "critical for the scores 0 to 2, error for 3 and 4, and warning for 5 and 6" in words
 
 
 def test_every_setting_says_what_it_means() -> None:

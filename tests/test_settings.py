@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from schemas.alert import Severity
 from worker.errors import SettingsError
 from worker.flow.policy import Policy
+from worker.routing.routable import Routable
 from worker.settings import Settings, load
 
 SECRET = "kanarienvogel"
@@ -399,6 +401,11 @@ def test_a_value_that_must_be_a_list_is_named_with_an_example(tmp_path: Path, te
         ("EMAIL__ROUTES", '[{"name": "name", "to": ["care@example.com"]}]'),
         ("ALERTS__PRIORITY_TIERS", '["vip"]'),
         ("SMTP", '{"host": "localhost"}'),
+        ("RECEIVERS", '{"care": {"email": ["care@example.com"]}}'),
+        ("RECEIVERS__CARE__EMAIL", '["care@example.com"]'),
+        ("CALENDARS", '{"office": {"time_zone": "Europe/Paris", "hours": ["mon-fri 09:00-17:00"]}}'),
+        ("ROUTE", '{"receivers": []}'),
+        ("ROUTE__ROUTES", '[{"name": "name"}]'),
         ("INVITATIONS__PLATFORM", '{"name": "testimonial"}'),
     ],
 )
@@ -677,8 +684,9 @@ def test_every_endpoint_gets_every_notice_and_only_webhooks_report_erasures() ->
     settings = load()
     webhook, chat, email = map(settings.planner, ("webhook", "chat", "email"))
 
-    assert [(route.name, route.then_continue) for route in webhook.routes] == [("crm", True), ("bi", True)]
-    assert [route.name for route in chat.routes] == ["care"]
+    event = Routable("detractor", "fr", Severity.WARNING)
+    assert [one.receiver.name for one in webhook.reached(event).reached] == ["crm", "bi"]
+    assert [one.receiver.name for one in chat.reached(event).reached] == ["care"]
     assert (webhook.reports_erasures, chat.reports_erasures, email.reports_erasures) == (True, False, False)
     assert list(webhook.actions) == ["opened", "updated", "withdrawn", "resolved"]
     assert list(chat.actions) == ["opened", "resolved"]

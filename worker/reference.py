@@ -7,26 +7,50 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from worker.routing.tree import Route
 from worker.settings import Settings
 
-#: An example of routes, in TOML, since by default there are none. The worker.toml has it as a comment.
+#: An example of receivers and routes, in TOML, since by default there are none. The worker.toml has it as a comment.
 ROUTES = """\
-[[email.routes]]
+[receivers.support]
+email = ["support@example.com"]
+
+[receivers.lyon]
+email = ["lyon@example.com", "shop@example.com"]
+language = "fr"
+calendar = "office"             # outside these hours, all but critical notices wait
+
+[receivers.jean]
+email = ["jean@example.com"]
+owners = ["Jean Martin"]        # as responses name the account owner in customer.owner
+
+[calendars.office]
+time_zone = "Europe/Paris"
+hours = ["mon-fri 08:30-12:00 13:30-18:00", "sat 09:00-12:00"]
+holidays = "FR"                 # or a part of the country, such as "FR-57"
+days_off = ["12-24"]
+
+[route]                         # what no route below takes
+receivers = ["support"]
+
+[[route.routes]]
+name = "key accounts"
+tiers = ["vip"]
+to_owner = true                 # if no receiver stands for the account owner: the receivers of [route]
+
+[[route.routes]]
 name = "lyon"
 segment = "fr/lyon"             # this segment and all below it; "" is every segment
 kinds = ["detractor"]           # detractor, segment_drop, no_responses, too_many_segments; [] is every kind
 min_severity = "error"          # this severity and above: warning, error, critical
-to = ["lyon@example.com"]
-then_continue = true            # the worker also tries the routes below, and email.to at the end
+receivers = ["lyon"]
+then_continue = true            # the worker also tries the routes below
 
-[[email.routes]]
-name = "france"
-segment = "fr"
-to = ["france@example.com"]
+[[route.routes]]
+name = "lawyers"
+comment_contains = ["avocat", "lawyer"]
+receivers = ["support", "lyon"]
 """
-#: The part of a key that stands for a name that the user chooses.
-_NAME = "NAME"
-
 #: An example of the endpoints of the webhook and the chat, in TOML. The worker.toml has it as a comment.
 ENDPOINTS = """\
 [webhook.endpoints.crm]         # its url and its secrets can also come from the environment:
@@ -37,6 +61,10 @@ secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
 url = "https://chat.example.com/hooks/9f8b7c6d"   # NPS_CHAT__ENDPOINTS__CARE__URL
 format = "mattermost"           # slack, mattermost, rocketchat, teams
 """
+#: The part of a key that stands for a name that the user chooses, and the one that stands for any place in a list.
+_NAME, _PLACE = "NAME", "N"
+#: The tables of which an example says more than defaults would.
+_BY_EXAMPLE = {"receivers", "calendars", "route"}
 
 
 class Setting(NamedTuple):
@@ -58,7 +86,8 @@ def example() -> str:
     lines = ["# Every setting with its default. A variable such as NPS_SMTP__HOST (for smtp.host) wins over this file."]
     table = ""
     # In TOML, keys that belong to no table come before all tables.
-    fixed = [setting for setting in settings() if _NAME not in setting.key.split(".")]
+    by_example = [setting for setting in settings() if setting.key.partition(".")[0] in _BY_EXAMPLE]
+    fixed = [setting for setting in settings() if setting not in by_example and _NAME not in setting.key.split(".")]
     for setting in sorted(fixed, key=lambda setting: "." in setting.key):
         section, _, name = setting.key.rpartition(".")
         if section != table:
@@ -67,9 +96,13 @@ def example() -> str:
         lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
     lines += [
         "",
-        "# An example of routes, which replaces the line 'routes' above. The worker uses the first route that matches,",
-        "# or email.to if none does. The severity of an alert is critical for the scores 0 to 2, error for 3 and 4,",
-        "# and warning for 5 and 6. It is one step higher if the customer's tier is one of alerts.priority_tiers.",
+        "# Receivers, calendars and routes replace email.to. NAME is a name of yours, and N is the place in a list.",
+        *(f"# {one.key}{f' = {one.default}' if one.default else ''}: {one.meaning}" for one in by_example),
+        "",
+        "# An example of them. The first route that matches takes a notice, or [route] itself if none does;",
+        "# `python -m worker routes test` shows how. The severity of an alert is critical for the scores 0 to 2, error",
+        "# for 3 and 4, and warning for 5 and 6. It is one step higher if the customer's tier is one of",
+        "# alerts.priority_tiers.",
         *(f"# {line}".rstrip() for line in ROUTES.splitlines()),
         "",
         "# An example of endpoints, which get alerts and incidents in addition to mails. docs/channels.md says more.",
@@ -88,6 +121,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
         yield Setting(prefix + name, _toml(default), _meaning(field))
         if get_origin(kind) is dict:
             yield from _walk(get_args(kind)[1], f"{prefix}{name}.{_NAME}.")
+        elif kind == list[Route] and _PLACE not in prefix:  # of the routes below routes nothing else can be said
+            yield from _walk(Route, f"{prefix}{name}.{_PLACE}.")
 
 
 def _meaning(field: FieldInfo) -> str:

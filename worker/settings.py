@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
-from worker.flow.policy import IntakePolicy, Policy
+from worker.flow.policy import Policy
 from worker.notify.channels.chat import NAME as CHAT
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email import NAME as EMAIL
@@ -34,7 +34,14 @@ from worker.notify.content.plain_text import header_line
 from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.planning import OPEN_KEPT, Planner
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
+from worker.routing.calendar import calendar_of
+from worker.routing.comment import plain
+from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
+from worker.routing.hours import CalendarSettings
+from worker.routing.problems import receivers_in_vain, routes_in_vain, wrong_names
+from worker.routing.receiver import Language, Receiver, ReceiverSettings
+from worker.routing.routing import Routing
+from worker.routing.tree import RootRoute, tree
 from worker.section import Section
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
@@ -175,11 +182,13 @@ class EmailSettings(Section):
     to: list[str] = Field(
         default=["support@localhost"],
         min_length=1,
-        description="Receivers of the alerts and incidents that no route takes.",
+        description="Receivers of the alerts and incidents that no route takes. It is not used together with "
+        "[receivers].",
     )
     routes: list[EmailRoute] = Field(
         default=[],
-        description="The routes of mails. The worker tries them in this order, and uses the first one that matches.",
+        description="The routes of mails without [receivers]. The worker tries them in this order, and uses the first "
+        "one that matches.",
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],
@@ -188,7 +197,7 @@ class EmailSettings(Section):
             "resolved. A comment that is added or changed later, and a changed consent, are mailed in any case."
         ),
     )
-    default_language: Literal["fr", "en"] = Field(
+    default_language: Language = Field(
         default="en",
         description="Language of mails about incidents, and of mails about responses that name no language, or a "
         "language that mails cannot be in.",
@@ -237,10 +246,6 @@ class EmailSettings(Section):
         """Return the routes in order. The last one takes every notice that no other route takes."""
         return [*self.routes, EmailRoute(name="default", to=self.to)]
 
-    def planner(self, intake: IntakePolicy) -> Planner:
-        """Return the settings by which mails are planned."""
-        return Planner(EMAIL, self.all_routes(), self.actions, intake)
-
 
 class Location(Section):
     """Which Kafka the worker uses, and the prefix of its topics there."""
@@ -258,7 +263,7 @@ class Location(Section):
 
 
 class Settings(BaseSettings, Policy, Location):
-    """Every setting of the worker: its Kafka, the rules of its decisions (`Policy`), its mails, and its log.
+    """Every setting of the worker: its Kafka, the rules of its decisions (`Policy`), its receivers, and its log.
 
     The fields are ordered: first those of the bases, from right to left, then those of this class.
     """
@@ -271,6 +276,13 @@ class Settings(BaseSettings, Policy, Location):
     email: EmailSettings = EmailSettings()
     webhook: WebhookSettings = WebhookSettings()
     chat: ChatSettings = ChatSettings()
+    receivers: dict[str, ReceiverSettings] = Field(
+        default={}, description="Who gets alerts and incidents: a table [receivers.NAME] for each receiver."
+    )
+    calendars: dict[str, CalendarSettings] = Field(
+        default={}, description="The calendars of receivers: a table [calendars.NAME] for each calendar."
+    )
+    route: RootRoute = RootRoute()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The worker writes no log lines below this level."
     )
@@ -299,13 +311,14 @@ class Settings(BaseSettings, Policy, Location):
     def planner(self, channel: str) -> Planner:
         """Return the settings by which the notices of a channel are planned."""
         if channel == EMAIL:
-            return self.email.planner(self.intake)
+            return Planner(EMAIL, self.routing, self.email.actions, self.intake, str.casefold)
         # Every endpoint gets every notice.
         of_channel = self.webhook if channel == WEBHOOK else self.chat
-        routes = [Route(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
+        routes = [FlatRoute(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
+        routing = flat_routing(routes, channel)
         return Planner(
             channel,
-            routes,
+            routing,
             of_channel.actions,
             self.intake,
             reports_erasures=channel == WEBHOOK,
@@ -313,6 +326,44 @@ class Settings(BaseSettings, Policy, Location):
             # So one endpoint that is out leaves the others their room in a row, which has to fit a record of Kafka.
             open_kept_each=max(1, OPEN_KEPT // max(1, len(routes))),
         )
+
+    @property
+    def routing(self) -> Routing:
+        """Who gets which mails: by `receivers` and `route`, or else by `email.to` and `email.routes`."""
+        if not self._has_tree:
+            return flat_routing(self.email.all_routes(), EMAIL)
+        calendars = {name: calendar_of(calendar) for name, calendar in self.calendars.items()}
+        receivers = {
+            name: Receiver(
+                name=name,
+                targets={EMAIL: receiver.email},
+                language=receiver.language,
+                zone=None if receiver.time_zone is None else zone(receiver.time_zone),
+                calendar=None if receiver.calendar is None else calendars[receiver.calendar],
+                quiet_except=frozenset(receiver.quiet_except),
+            )
+            for name, receiver in self.receivers.items()
+        }
+        owners = {plain(owner): name for name, receiver in self.receivers.items() for owner in receiver.owners}
+        return Routing(tree(self.route), receivers, owners)
+
+    def wrong_receivers(self) -> list[str]:
+        """Return a line for each receiver, route and calendar with which the worker cannot start."""
+        if not self._has_tree:
+            return []
+        mixed = not_with_receivers(self.email.routes, has_to="to" in self.email.model_fields_set)
+        return [*mixed, *wrong_names(tree(self.route), self.receivers, self.calendars)]
+
+    def vain_receivers(self) -> list[str]:
+        """Return a line for each receiver, route and calendar that has no effect."""
+        routing = self.routing
+        lines = receivers_in_vain(routing, self.receivers, self.calendars)
+        # Whether email.to gets anything does not matter, as it has a default.
+        return [line for line in routes_in_vain(routing.root) if not line.startswith("email.to:")] + lines
+
+    @property
+    def _has_tree(self) -> bool:
+        return bool(self.receivers) or self.route != RootRoute()
 
     def status_path(self, role: str) -> Path:
         """Return the path of a role's status files. Each process adds its process id to the name (status.py)."""
@@ -358,6 +409,8 @@ def load(**overrides: Any) -> Settings:
         problems.append(f"{_file_name()}: cannot be read: {error.strerror or type(error).__name__}")
     except RecursionError:
         problems.append("settings: are nested too deeply")
+    else:
+        problems += settings.wrong_receivers()
     if problems:
         raise SettingsError(problems)
     return settings

@@ -11,8 +11,23 @@ from pydantic import BaseModel
 
 PREFIX = "NPS_"
 
-#: Examples of a table among others of its kind.
-_EXAMPLE_TABLES = {"endpoints": {"url": "https://crm.example.com/hooks/nps"}}
+#: Examples of lists whose defaults say nothing, by the names of the settings.
+_EXAMPLES = {
+    "to": ["care@example.com"],
+    "email": ["care@example.com"],
+    "owners": ["Jean Martin"],
+    "receivers": ["care"],
+    "hours": ["mon-fri 09:00-17:00"],
+    "days_off": ["12-24"],
+    "working_days": ["2026-05-08"],
+    "secrets": ["whsec_…"],
+}
+#: Examples of tables whose keys are names that the user chooses.
+_EXAMPLE_TABLES = {
+    "endpoints": {"crm": {"url": "https://crm.example.com/hooks/nps"}},
+    "receivers": {"care": {"email": ["care@example.com"]}},
+    "calendars": {"office": {"time_zone": "Europe/Paris", "hours": ["mon-fri 09:00-17:00"]}},
+}
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -65,6 +80,9 @@ def _key_suggestion(path: Sequence[Any], model: type[BaseModel]) -> str:
     inside = _model_of(_kind_at(path[:-1], model))
     fields = [] if inside is None else list(inside.model_fields)
     like = difflib.get_close_matches(unknown, fields, n=1)
+    elsewhere = [key for key in known_keys(model) if key.rpartition(".")[2] == unknown]
+    if not outer and len(elsewhere) == 1:
+        return f"; did you mean {elsewhere[0]}?"
     return (
         f"; did you mean {'.'.join([*outer, like[0]])}?"
         if like
@@ -130,9 +148,9 @@ def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
         [one] = get_args(kind)
         if (inside := _model_of(one)) is not None:
             return [_required(inside)]
-        return {"to": ["care@example.com"], "secrets": ["whsec_…"]}.get(path[-1]) or _default(path, model)
+        return _EXAMPLES.get(path[-1]) or _default(path, model)
     if get_origin(kind) is dict:
-        return {"crm": _EXAMPLE_TABLES[path[-1]]}
+        return _EXAMPLE_TABLES[path[-1]]
     if (inside := _model_of(kind)) is not None:
         name, field = next(iter(inside.model_fields.items()))
         return {name: field.get_default(call_default_factory=True, validated_data={})}

@@ -20,11 +20,11 @@ from worker.notify.channels.webhook.channel import Webhook
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.notify.notice import Sent
 from worker.notify.receivers import Address
-from worker.notify.routing import Route
+from worker.routing.receiver import Receiver
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "webhook_receiver.py"
 OLD, NEW = (f"whsec_{letter * 32}" for letter in "AB")
-ADDRESS = Address(Route(name="crm", to=["crm"]), ["crm"])
+ADDRESS = Address(Receiver("crm", {"webhook": ["crm"]}), "crm", ["crm"])
 ERASED = Erasure(customer_id="c-42", occurred_at=datetime(2026, 8, 2, tzinfo=UTC))
 
 __all__ = ["make_alert"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from embedded.script import Script
@@ -11,6 +12,9 @@ from schemas.alert import Severity
 from worker.embedded.inbox import Step
 from worker.notify.channels.email.route import EmailRoute
 from worker.notify.retry import RetryPolicy
+from worker.routing.hours import CalendarSettings
+from worker.routing.receiver import ReceiverSettings
+from worker.routing.tree import RootRoute, Route
 from worker.settings import EmailSettings
 
 SOON = RetryPolicy(first_seconds=0.05, longest_seconds=0.1)
@@ -118,6 +122,44 @@ async def test_language_and_route_follow_the_alert(bench: StartBench) -> None:
     assert found.keys() == {"lyon@example.com", "night@example.com", "rest@example.com"}
     assert "Client mécontent" in found["lyon@example.com"]
     assert "Unhappy customer" in found["night@example.com"]
+
+
+async def test_receivers_of_the_tree_get_mails_in_their_hours_and_nobody_is_said_in_the_log(bench: StartBench) -> None:
+    in_three_days = f"{datetime.now(UTC) + timedelta(days=3):%a}"
+    receivers = {
+        "lyon": ReceiverSettings(email=["lyon@example.com"], calendar="later", language="fr"),
+        "jean": ReceiverSettings(email=["jean@example.com"], owners=["Jean Martin"]),
+    }
+    routes = [
+        Route(name="owners", tiers=["vip"], receivers=[], to_owner=True),
+        Route(name="lyon", segment="fr/lyon", receivers=["lyon"]),
+    ]
+    calendar = CalendarSettings(time_zone="Europe/Paris", hours=[f"{in_three_days} 09:00-17:00"])
+    sections = {"receivers": receivers, "calendars": {"later": calendar}, "route": RootRoute(routes=routes)}
+    async with bench(**sections) as running:
+        await running.publish(response(1, score=5), b"c-1")  # waits for its receiver's next working time
+        await running.publish(response(2, score=0, language="en"), b"c-2")  # critical
+        await running.publish(response(3, customer={"tier": "vip", "owner": "jean martin"}), b"c-3")
+        await running.publish(response(4, customer={"tier": "vip", "owner": "Ann"}), b"c-4")
+        await running.publish(response(5, segment=["uk"]), b"c-5")
+        await running.settle()
+        found = {mail.recipients[0]: str(mail.message["Subject"]) for mail in running.inbox.mails}
+        lines = [json.loads(record.value) for record in await running.read("deliveries")]
+
+    assert found.keys() == {"lyon@example.com", "jean@example.com"}
+    assert "Client mécontent, note 0/10" in found["lyon@example.com"]
+    assert sorted((line["receiver"], line["status"], line["reason"]) for line in lines) == [
+        ("", "nobody", "no_route"),
+        ("", "nobody", "owner_unknown"),
+        ("jean", "pending", "planned"),
+        ("jean", "sent", "accepted"),
+        ("lyon", "deferred", "quiet_hours"),
+        ("lyon", "pending", "planned"),
+        ("lyon", "pending", "planned"),
+        ("lyon", "sent", "accepted"),
+    ]
+    [waiting] = [line for line in lines if line["status"] == "deferred"]
+    assert datetime.fromisoformat(waiting["next_attempt_at"]) > datetime.now(UTC) + timedelta(days=1)
 
 
 async def test_a_withdrawn_alert_is_not_tried_again(bench: StartBench) -> None:

@@ -16,12 +16,12 @@ from worker.notify.deliveries import Deliveries
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Notice
 from worker.notify.planning import Planner
-from worker.notify.routing import Route
+from worker.routing.flat import FlatRoute, flat_routing
 
 KEY = b"c-42"
 EMAIL = Deliveries("email")
-DEFAULT = Route(name="default", to=["support@example.org"])
-BOSS = Route(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
+DEFAULT = FlatRoute(name="default", to=["support@example.org"])
+BOSS = FlatRoute(name="boss", to=["boss@example.org", "deputy@example.org"], then_continue=True)
 
 
 def record_of(alert: Notice, event_id: str = "e-1", key: bytes | None = KEY, timestamp: int = NOW) -> Record:
@@ -34,10 +34,15 @@ def record_of(alert: Notice, event_id: str = "e-1", key: bytes | None = KEY, tim
 def planned(
     *records: Record,
     rows: dict[bytes, bytes] | None = None,
-    routes: tuple[Route, ...] = (DEFAULT,),
+    routes: tuple[FlatRoute, ...] = (DEFAULT,),
     actions: tuple[str, ...] = ("opened", "resolved"),
 ) -> Decided:
-    return planning.plan(records, Planner(EMAIL.channel, routes, actions, IntakePolicy()), (rows or {}).get)
+    return planning.plan(records, planner(*routes, actions=actions), (rows or {}).get)
+
+
+def planner(*routes: FlatRoute, actions: tuple[str, ...] = ("opened", "resolved")) -> Planner:
+    """Return how mails are planned for flat routes, the last of which may be one that takes everything."""
+    return Planner(EMAIL.channel, flat_routing(routes, EMAIL.channel), actions, IntakePolicy(), str.casefold)
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:

@@ -25,7 +25,7 @@ from worker.notify.channels.webhook.channel import Webhook
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.notify.notice import Sent
 from worker.notify.receivers import Address
-from worker.notify.routing import Route
+from worker.routing.receiver import Receiver
 
 HOST = "127.0.0.1"
 #: What no log line and no error may show: a part of each address, and each secret.
@@ -67,10 +67,11 @@ class Server(Protocol):
 class Rig:
     """A channel, and how to send by it."""
 
-    def __init__(self, channel: Channel, route: Route) -> None:
+    def __init__(self, channel: Channel, receiver: Receiver) -> None:
         self.channel = channel
         self.begun = 0
-        self._address = Address(route, list(route.to))
+        [targets] = receiver.targets.values()
+        self._address = Address(receiver, receiver.name, [*targets])
 
     async def send(self, notice: Sent, delivery_id: str = "d-1") -> None:
         await self.channel.send(notice, self._address, delivery_id, self._begin)
@@ -88,17 +89,19 @@ def email(port: int, *, cafile: Path | None = None, seconds: float = 30.0) -> Ri
     if cafile is not None:
         tls |= {"username": "nps", "password": SecretStr(PASSWORD)}
     settings = SmtpSettings(host=HOST, port=port, timeout_seconds=seconds, accept_timeout_seconds=seconds, **tls)
-    return Rig(Email(settings, Letterhead("nps@example.org", "en")), Route(name="desk", to=[RECEIVER]))
+    return Rig(Email(settings, Letterhead("nps@example.org", "en")), Receiver("desk", {"email": [RECEIVER]}))
 
 
 def webhook(port: int, *, cafile: Path | None = None, seconds: float = 30.0) -> Rig:
     crm = {**_endpoint(port, cafile), "secrets": [f"whsec_{SECRET_KEY}"]}
-    return Rig(Webhook(WebhookSettings(endpoints={"crm": crm}, timeout_seconds=seconds)), Route(name="crm", to=["crm"]))
+    return Rig(
+        Webhook(WebhookSettings(endpoints={"crm": crm}, timeout_seconds=seconds)), Receiver("crm", {"webhook": ["crm"]})
+    )
 
 
 def chat(port: int, *, cafile: Path | None = None, seconds: float = 30.0) -> Rig:
     settings = ChatSettings(endpoints={"care": _endpoint(port, cafile)}, timeout_seconds=seconds)
-    return Rig(Chat(settings), Route(name="care", to=["care"]))
+    return Rig(Chat(settings), Receiver("care", {"chat": ["care"]}))
 
 
 def _endpoint(port: int, cafile: Path | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from worker.errors import DeliveryError
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox, planning
 from worker.notify.planning import Planner
-from worker.notify.routing import Route
+from worker.routing.flat import FlatRoute, flat_routing
 
 MakeAlert = Callable[..., Alert]
 CHANNELS = pytest.mark.parametrize("channel", RIGS)
@@ -196,10 +196,12 @@ def test_the_erasure_of_a_customer_erases_what_waits_and_only_a_webhook_says_so(
     channel: str, make_alert: MakeAlert
 ) -> None:
     routes = [
-        Route(name="first", to=["first@example.org"], then_continue=True),
-        Route(name="last", to=["last@example.org"]),
+        FlatRoute(name="first", to=["first@example.org"], then_continue=True),
+        FlatRoute(name="last", to=["last@example.org"]),
     ]
-    planner = Planner(channel, routes, ["opened"], IntakePolicy(), reports_erasures=channel == "webhook")
+    planner = Planner(
+        channel, flat_routing(routes, channel), ["opened"], IntakePolicy(), reports_erasures=channel == "webhook"
+    )
     opened = record_of(make_alert())
     planned = kept(planning.plan([opened], planner, lambda _: None))
     assert any(KEY in key for key in planned)

@@ -11,15 +11,15 @@ from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox, planning
 from worker.notify.mailbox import Mailbox
 from worker.notify.planning import Planner
-from worker.notify.routing import Route
+from worker.routing.flat import FlatRoute, flat_routing
 
 MakeAlert = Callable[..., Alert]
-ROUTES = [Route(name=name, to=[name], then_continue=True) for name in ("crm", "bi")]
+ROUTES = [FlatRoute(name=name, to=[name], then_continue=True) for name in ("crm", "bi")]
 
 
 def planner(**changes: Any) -> Planner:
     usual = {"reports_erasures": True, "reports_refusals": False, "open_kept_each": 3}
-    return Planner("webhook", ROUTES, ["opened"], IntakePolicy(), **(usual | changes))
+    return Planner("webhook", flat_routing(ROUTES, "webhook"), ["opened"], IntakePolicy(), **(usual | changes))
 
 
 def erasure(key: bytes = KEY, offset: int = 7) -> Record:

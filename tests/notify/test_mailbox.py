@@ -34,8 +34,8 @@ from worker.notify import mailbox
 from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
 from worker.notify.schedule import MailRef
+from worker.routing.flat import FlatRoute
 
 MakeAlert = Callable[..., Alert]
 
@@ -64,6 +64,7 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
         "alert_id": alert.alert_id,
         "channel": "email",
         "route": "default",
+        "receiver": "default",
         "status": "pending",
         "attempt": 0,
         "reason": "planned",
@@ -73,7 +74,7 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
 
 
 def test_each_route_that_is_taken_gets_a_mail(make_alert: MakeAlert) -> None:
-    elsewhere = Route(name="de", segment="de", to=["de@example.org"])
+    elsewhere = FlatRoute(name="de", segment="de", to=["de@example.org"])
     decided = planned(record_of(make_alert()), routes=(BOSS, elsewhere, DEFAULT))
 
     assert ["boss", "default"] == [mail.route for mail in mails(decided)]
@@ -466,10 +467,10 @@ def test_a_mail_settled_after_long_is_remembered_as_the_newest() -> None:
 @pytest.mark.parametrize(
     ("result", "status"),
     [
-        (AttemptResult(TEMPORARY, "default", []), DeliveryStatus.DEFERRED),
-        (AttemptResult(None, "default", []), DeliveryStatus.SENT),
-        (AttemptResult(DeliveryError("smtp_550", retry=False), "default", []), DeliveryStatus.FAILED),
-        (AttemptResult(None, "default", [], "receivers_removed"), DeliveryStatus.CANCELLED),
+        (AttemptResult(TEMPORARY, "default", "default", []), DeliveryStatus.DEFERRED),
+        (AttemptResult(None, "default", "default", []), DeliveryStatus.SENT),
+        (AttemptResult(DeliveryError("smtp_550", retry=False), "default", "default", []), DeliveryStatus.FAILED),
+        (AttemptResult(None, "default", "default", [], "receivers_removed"), DeliveryStatus.CANCELLED),
     ],
 )
 def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(

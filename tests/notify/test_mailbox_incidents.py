@@ -29,7 +29,7 @@ from worker.flow import events
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
+from worker.routing.flat import FlatRoute
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]
@@ -48,7 +48,7 @@ def resolved(make_incident: MakeIncident, event_id: str = "i-2", key: bytes = SE
 
 
 def statuses(
-    *records: Record, rows: dict[bytes, bytes], routes: tuple[Route, ...] = (DEFAULT,)
+    *records: Record, rows: dict[bytes, bytes], routes: tuple[FlatRoute, ...] = (DEFAULT,)
 ) -> list[tuple[str, str]]:
     """Return what has become of each mail in the segment's box."""
     return [(mail.delivery_id, mail.status) for mail in mails(planned(*records, rows=rows, routes=routes), BOX)]
@@ -106,7 +106,7 @@ def test_only_the_steps_that_are_asked_for_are_mailed(
 
 
 def test_each_route_that_is_taken_gets_a_mail_and_a_route_for_alerts_gets_none(make_incident: MakeIncident) -> None:
-    desk = Route(name="desk", kinds=["detractor"], to=["desk@example.org"])
+    desk = FlatRoute(name="desk", kinds=["detractor"], to=["desk@example.org"])
     decided = planned(opened(make_incident), routes=(desk, BOSS, DEFAULT))
 
     assert ["boss", "default"] == [mail.route for mail in mails(decided, BOX)]

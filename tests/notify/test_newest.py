@@ -29,8 +29,8 @@ from worker.notify import mailbox
 from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
 from worker.notify.schedule import MailRef
+from worker.routing.flat import FlatRoute
 
 MakeAlert = Callable[..., Alert]
 
@@ -116,7 +116,7 @@ def test_what_is_merged_into_a_mail_that_waits_is_no_mail_of_its_own_also_if_it_
 def result_of(rows: dict[bytes, bytes], error: DeliveryError | None = None) -> AttemptResult:
     """Return the result of an attempt that begins now."""
     [mail] = mailbox.decode(rows[KEY]).mails
-    return AttemptResult(error, mail.route, mail.merged)
+    return AttemptResult(error, mail.addressee, mail.route, mail.merged)
 
 
 def test_a_follow_up_goes_where_the_alert_went(make_alert: MakeAlert) -> None:
@@ -124,7 +124,7 @@ def test_a_follow_up_goes_where_the_alert_went(make_alert: MakeAlert) -> None:
         delivery_id=id_of("e-1", "boss"), alert_id=make_alert().alert_id, route="boss", status=DeliveryStatus.SENT
     )
     rows = {KEY: mailbox.encode(Mailbox([boss]))}
-    first = Route(name="first", to=["first@example.org"])
+    first = FlatRoute(name="first", to=["first@example.org"])
     decided = planned(updated(make_alert), rows=rows, routes=(first, BOSS, DEFAULT))
 
     assert ["boss"] == [mail.route for mail in mails(decided) if mail.is_open]

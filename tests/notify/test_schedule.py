@@ -207,3 +207,20 @@ def test_a_mail_in_hand_that_is_hastened_goes_out_again_at_that_time() -> None:
     assert schedule.take(100) is None
     schedule.put_back(ref(1))
     assert schedule.take(100) == ref(1)
+
+
+def test_a_mail_in_hand_that_is_postponed_is_taken_at_that_time() -> None:
+    schedule = Schedule()
+    schedule.put(0, KEY, [a_mail(1), a_mail(2)], at_once)
+    assert schedule.take(0) == ref(1)
+    schedule.postpone(ref(1), 900)
+    schedule.postpone(ref(2), 800)
+    schedule.postpone(ref(3), 0)
+    schedule.put_back(ref(1))
+
+    assert (schedule.take(799), schedule.take(800), schedule.take(899), schedule.take(900)) == (
+        None,
+        ref(2),
+        None,
+        ref(1),
+    )

@@ -5,7 +5,7 @@ import json
 import pytest
 from flow.carrying import Partition, numbered
 from flow.records import DAY, NOW, Record, arrived, value
-from notify.mailboxes import DEFAULT, EMAIL, line
+from notify.mailboxes import DEFAULT, EMAIL, line, planner
 
 from schemas.alert import Severity
 from schemas.delivery import DeliveryStatus
@@ -21,20 +21,26 @@ from worker.notify import mailbox, planning
 from worker.notify.mailbox import Mail
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
-from worker.notify.routing import Route
 from worker.rebuild.mails import TOO_OLD, Mails
 from worker.rebuild.records import apply
+from worker.routing.calendar import calendar_of
+from worker.routing.flat import FlatRoute
+from worker.routing.hours import CalendarSettings
+from worker.routing.receiver import Receiver
+from worker.routing.routing import Routing
+from worker.routing.tree import RootRoute, tree
 
 KEY = b"c-1"
 SEGMENT = b"\x01incident:fr"
 LATER = NOW + 10 * DAY
-PLANNER = Planner(EMAIL.channel, [DEFAULT], ["opened", "resolved"], IntakePolicy())
+PLANNER = planner(DEFAULT)
 
 
 class Notify:
     """The notify role of one partition: its alerts, its rows, and the delivery log that it has written."""
 
-    def __init__(self) -> None:
+    def __init__(self, planner: Planner = PLANNER) -> None:
+        self.planner = planner
         self.alerts: list[Record] = []
         self.log: list[Output] = []
         self.rows: dict[bytes, bytes] = {}
@@ -43,7 +49,7 @@ class Notify:
         """Plan what is on the alerts topic."""
         for record in arrived(outputs, events.ALERTS, len(self.alerts)):
             self.alerts.append(record._replace(timestamp=at))
-            decided = planning.plan(self.alerts[-1:], PLANNER, self.rows.get)
+            decided = planning.plan(self.alerts[-1:], self.planner, self.rows.get)
             apply(self.rows, decided.rows)
             self.log += [output for output in decided.outputs if output.topic == events.DELIVERIES]
 
@@ -60,10 +66,10 @@ class Notify:
         )
         return mail
 
-    def again(self, planned_until: int | None = None, planner: Planner = PLANNER, days: float = 20) -> Mails:
+    def again(self, planned_until: int | None = None, by: Planner = PLANNER, days: float = 20) -> Mails:
         """Return the outbox made again, at LATER."""
         until = len(self.alerts) if planned_until is None else planned_until
-        mails = Mails(planner, until, int(LATER - days * DAY), LATER)
+        mails = Mails(by, until, int(LATER - days * DAY), LATER)
         mails.learn(arrived(self.log, events.DELIVERIES))
         mails.take(self.alerts)
         return mails
@@ -149,7 +155,7 @@ def test_alerts_that_were_planned_without_a_mail_get_none_now_and_later_ones_are
     notify.take(*alerts(value(score=2)))
     notify.mail()
     notify.take(*alerts(value(score=3, response_id="r-2")))
-    renamed = Planner(EMAIL.channel, [Route(name="desk", to=["desk@example.org"])], ["opened"], IntakePolicy())
+    renamed = planner(FlatRoute(name="desk", to=["desk@example.org"]), actions=("opened",))
     mails = notify.again(1, renamed)
 
     assert statuses(mails) == [DeliveryStatus.PENDING]
@@ -226,12 +232,31 @@ def test_a_line_that_came_twice_or_late_takes_nothing_back_and_others_lines_say_
 
 def test_a_step_that_an_earlier_mail_has_reported_plans_no_mail_when_it_is_repeated() -> None:
     notify = Notify()
-    always = Planner(EMAIL.channel, [DEFAULT], ["opened", "updated"], IntakePolicy())
+    always = planner(DEFAULT, actions=("opened", "updated"))
     notify.take(*alerts(value(score=2), value(score=1, revision=1)))  # by a planner that mails no such update
     notify.mail()
-    mails = notify.again(planner=always)
+    mails = notify.again(by=always)
     [mail] = mailbox.decode(mails.rows[KEY]).mails
     assert len(mail.merged) == 1
 
     repeated = planning.plan(notify.alerts[-1:], always, mails.rows.get)
     assert repeated.outputs == []
+
+
+@pytest.mark.parametrize("attempted", [False, True])
+def test_a_mail_that_waits_for_the_end_of_quiet_hours_waits_on(*, attempted: bool) -> None:
+    office = calendar_of(CalendarSettings(time_zone="UTC", hours=["mon-fri 09:00-17:00"]))  # NOW is at 22:13
+    care = Receiver("care", {"email": ["care@example.org"]}, calendar=office)
+    by_tree = Planner(
+        "email", Routing(tree(RootRoute(receivers=["care"])), {"care": care}, {}), ["opened"], IntakePolicy()
+    )
+    notify = Notify(by_tree)
+    notify.take(*alerts(value(score=5)))
+    if attempted:
+        notify.mail(error=BUSY)
+    mails = notify.again(by=by_tree)
+
+    assert mails.rows == notify.rows
+    [mail] = mailbox.decode(mails.rows[KEY]).mails
+    assert (mail.status, mail.quiet) == ("deferred", not attempted)
+    assert mails.outputs == []

@@ -29,6 +29,7 @@ from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.roles.courier import Courier
+from worker.routing.flat import flat_routing
 from worker.settings import EmailSettings, Settings
 
 MakeAlert = Callable[..., Alert]
@@ -75,7 +76,7 @@ class Double:
         await self.gate.wait()
         if (error := self.answer(alert)) is not None:
             raise error
-        self.sent.append((alert, tuple(address.receivers)))
+        self.sent.append((alert, tuple(address.targets)))
 
     async def aclose(self) -> None:
         self.closed = True
@@ -91,7 +92,7 @@ class Office:
     def __init__(self, channel: Channel | None = None, planner: Planner | None = None, **changes: Any) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
         self.settings = Settings.model_construct(email=email)
-        self.planner = planner or email.planner(self.settings.intake)
+        self.planner = planner or self.settings.planner("email")
         self.clock = FakeClock()
         self.channel = Double()
         self.wire: Channel = channel or self.channel
@@ -140,7 +141,9 @@ class Office:
 
     def plan(self, *records: Record, routes: list[EmailRoute] | None = None) -> None:
         """Have the steps of alerts planned, as the lane does."""
-        planner = msgspec.structs.replace(self.planner, routes=routes or self.planner.routes)
+        planner = self.planner
+        if routes is not None:
+            planner = msgspec.structs.replace(planner, routing=flat_routing(routes, planner.channel))
         decided = planning.plan(records, planner, self.rows.rows.get)
         self._apply(decided.rows)
         self.courier.on_rows(PARTITION, decided.rows)
@@ -424,7 +427,7 @@ async def test_mails_whose_route_was_renamed_go_by_todays_routes(
 
         assert office.channel.sent == [("a-0", ("new@example.org",))]
         assert [line["route"] for line in office.log] == ["new"]
-        assert "waited for the route 'old', which the settings do not have any more: it goes to 'new'" in caplog.text
+        assert "waited for the receiver 'old', which the settings do not have any more: it goes to 'new'" in caplog.text
 
 
 async def test_the_queue_grows_with_the_mails_of_a_customer_and_not_with_their_square(make_alert: MakeAlert) -> None:

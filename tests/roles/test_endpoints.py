@@ -18,7 +18,7 @@ from worker.notify.channel import Wording
 from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
-from worker.notify.routing import Route
+from worker.routing.flat import FlatRoute, flat_routing
 
 MakeAlert = Callable[..., Alert]
 
@@ -33,8 +33,8 @@ def erasure(offset: int, key: bytes = b"c-0") -> Record:
 
 
 def planner(*endpoints: str) -> Planner:
-    routes = [Route(name=name, to=[name], then_continue=True) for name in endpoints]
-    return Planner("webhook", routes, ["opened"], IntakePolicy(), reports_erasures=True)
+    routes = [FlatRoute(name=name, to=[name], then_continue=True) for name in endpoints]
+    return Planner("webhook", flat_routing(routes, "webhook"), ["opened"], IntakePolicy(), reports_erasures=True)
 
 
 class Endpoints:
@@ -58,7 +58,7 @@ class Endpoints:
 
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         assert delivery_id
-        name = address.route.name
+        name = address.receiver.name
         what = f"erased {notice.customer_id}" if isinstance(notice, Erasure) else notice.alert_id
         self.tried[name].append(what)
         if (gate := self.gates.get(what)) is not None:

@@ -10,13 +10,13 @@ from worker.flow.batch import Output
 from worker.notify import mailbox
 from worker.notify.channels.email.channel import Email
 from worker.notify.mailbox import Mailbox
-from worker.notify.routing import Route
 from worker.roles.overfull import Overfull
+from worker.routing.flat import FlatRoute
 
 MakeAlert = Callable[..., Alert]
 
 
-def beyond_the_limit(make_alert: MakeAlert, *numbers: int, route: Route = DEFAULT) -> list[Output]:
+def beyond_the_limit(make_alert: MakeAlert, *numbers: int, route: FlatRoute = DEFAULT) -> list[Output]:
     """Return what is decided about alerts of a customer of whom as many mails wait as may."""
     full = Mailbox([pending(delivery_id=f"p-{number}") for number in range(2_000)])
     steps = [record_of(make_alert(alert_id=f"a-{number}"), f"e-{number}") for number in numbers]
@@ -54,7 +54,7 @@ def test_many_are_counted_and_said_once_in_a_while(make_alert: MakeAlert, caplog
 
 
 def test_mails_that_are_planned_say_nothing(make_alert: MakeAlert, caplog: pytest.LogCaptureFixture) -> None:
-    route = Route(name="too_many_waiting", to=["support@example.org"])
+    route = FlatRoute(name="too_many_waiting", to=["support@example.org"])
     outputs = planned(record_of(make_alert()), routes=(route,)).outputs
     Overfull(Email.wording, 2_000).note([*outputs, Output("alerts", None, b"too_many_waiting")])
 

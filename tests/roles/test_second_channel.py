@@ -16,12 +16,14 @@ from worker.notify.channel import Wording
 from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
-from worker.notify.routing import Route
+from worker.routing.flat import FlatRoute, flat_routing
 
 MakeAlert = Callable[..., Alert]
 
 #: Rooms differ by case, as mail addresses do not.
-PLANNER = Planner("chat", [Route(name="rooms", to=["Care", "care", "ops"])], ["opened"], IntakePolicy())
+PLANNER = Planner(
+    "chat", flat_routing([FlatRoute(name="rooms", to=["Care", "care", "ops"])], "chat"), ["opened"], IntakePolicy()
+)
 
 
 class Chat:
@@ -50,7 +52,7 @@ class Chat:
         begun()
         if answers := self.answers.get(notice.alert_id):
             raise answers.pop(0)
-        self.posted += [(notice.alert_id, room) for room in address.receivers]
+        self.posted += [(notice.alert_id, room) for room in address.targets]
 
     async def aclose(self) -> None:
         pass
@@ -66,7 +68,7 @@ async def test_its_messages_are_planned_and_delivered_under_ids_of_their_own(mak
         assert chat.posted == [("a-0", "Care"), ("a-0", "care"), ("a-0", "ops")]
         assert [(line["channel"], line["route"], line["status"]) for line in office.log] == [("chat", "rooms", "sent")]
         [message] = mailbox.decode(row).mails
-        by_mail = planned(opened(make_alert, 0), routes=tuple(PLANNER.routes))
+        by_mail = planned(opened(make_alert, 0), routes=(FlatRoute(name="rooms", to=["care@example.org"]),))
         [mail] = mailbox.decode(by_mail.rows[b"c-0"] or b"").mails
         assert message.delivery_id == office.log[0]["delivery_id"] != mail.delivery_id
 

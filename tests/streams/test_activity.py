@@ -53,6 +53,13 @@ def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogC
     ]
 
 
+def test_what_is_for_nobody_is_counted_apart(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
+    send(activity, events.DELIVERIES, b'{"status":"nobody"}', b'{"status":"nobody"}', b'{"status":"sent"}')
+    activity.write_line()
+
+    assert caplog.messages == ["in the last minute: 2 notices for nobody, 1 mail (1 sent)"]
+
+
 def test_a_planned_mail_that_is_sent_is_one_mail(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
     send(activity, events.DELIVERIES, b'{"status":"pending"}', b'{"status":"pending"}', b'{"status":"sent"}')
     activity.write_line()

@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import sys
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -54,6 +56,12 @@ def _address(text: str) -> str:
 
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(_summary(settings))
+    in_vain = settings.vain_receivers()
+    for line in in_vain:
+        print(line, file=sys.stderr)
+    if in_vain:
+        return Exit.WRONG
+    print(f"settings are fine{_left_out(settings)}")
     tried = [
         *(
             [asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings)), *asyncio.run(_endpoints(settings))]
@@ -73,12 +81,7 @@ def _summary(settings: Settings) -> str:
             f"kafka    {kafka.bootstrap_servers} ({kafka.security_protocol}), group {kafka.group}",
             f"topics   {settings.topic_prefix}.*",
             f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
-            *(
-                f"route    {route.name}: {route.segment or 'every segment'}, "
-                f"{' or '.join(route.kinds) + ', ' if route.kinds else ''}{route.min_severity} and up, "
-                f"{len(route.to)} receiver{'s' if len(route.to) > 1 else ''}"
-                for route in settings.email.all_routes()
-            ),
+            *(_tree(settings) if settings.receivers else _flat(settings)),
             *(
                 f"webhook  {name}: {endpoint.host}, {counted(len(endpoint.secrets), 'secret')}, "
                 f"{' and '.join(settings.webhook.actions)}"
@@ -88,9 +91,28 @@ def _summary(settings: Settings) -> str:
                 f"chat     {name}: {endpoint.format}, {' and '.join(settings.chat.actions)}"
                 for name, endpoint in settings.chat.endpoints.items()
             ),
-            f"settings are fine{_left_out(settings)}",
         ]
     )
+
+
+def _flat(settings: Settings) -> Iterator[str]:
+    for route in settings.email.all_routes():
+        yield (
+            f"route    {route.name}: {route.segment or 'every segment'}, "
+            f"{' or '.join(route.kinds) + ', ' if route.kinds else ''}{route.min_severity} and up, "
+            f"{counted(len(route.to), 'receiver')}"
+        )
+
+
+def _tree(settings: Settings) -> Iterator[str]:
+    for name, receiver in settings.receivers.items():
+        calendar = f", calendar {receiver.calendar}" if receiver.calendar else ""
+        yield f"receiver {name}: {counted(len(receiver.email), 'mail address', 'mail addresses')}{calendar}"
+    for route in settings.routing.root.all():
+        asked = ", ".join(f"{key} {getattr(route.matchers, key)}" for key in route.matchers.set_keys)
+        owner = ["the account owner"] if route.to_owner else []
+        receivers = " or else ".join([*owner, *([", ".join(route.receivers)] if route.receivers else [])])
+        yield f"route    {route.name}: {asked or 'everything'}: {receivers or 'nobody'}"
 
 
 def _left_out(settings: Settings) -> str:

@@ -2,12 +2,15 @@
 
 import argparse
 import asyncio
+import logging
 from typing import get_args
 
 from worker import logs
 from worker.commands.common import ROLE_HELP, SETTINGS_HELP, Commands, with_settings
 from worker.roles import Role
 from worker.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def add(commands: Commands) -> None:
@@ -32,4 +35,6 @@ def add(commands: Commands) -> None:
 def _run(args: argparse.Namespace, settings: Settings) -> int:
     from worker import app  # noqa: PLC0415 - other commands do without Faust, which takes a second to import
 
+    for line in settings.vain_receivers():
+        log.warning("settings: %s", line)
     return asyncio.run(app.run(settings, args.role))

@@ -17,17 +17,22 @@ class AttemptResult(NamedTuple):
 
     #: Why the mail was not accepted; None if it was, or if it was not sent at all.
     error: DeliveryError | None
-    #: The name of the route to which the mail was sent.
+    #: The name of the receiver to which the mail was sent, and that of the route by which it went there.
+    receiver: str
     route: str
     #: The delivery ids that had been merged into the mail when it was composed.
     known: list[str]
     #: The reason why the mail was not sent at all, since it has no receiver any more; otherwise None.
     nobody_left: str | None = None
+    #: When the receiver's quiet hours end, in ms, if the mail was not sent because of them; otherwise None.
+    held_until: int | None = None
 
     @property
     def is_accepted(self) -> bool:
         """Whether some receivers have got the mail."""
-        return self.nobody_left is None and (self.error is None or self.error.partly)
+        if self.nobody_left is not None or self.held_until is not None:
+            return False
+        return self.error is None or self.error.partly
 
     @property
     def may_be_accepted(self) -> bool:
@@ -78,9 +83,11 @@ def write_down(
 
 
 def _applied(result: AttemptResult, mail: Mail, now: int, deliveries: Deliveries, policy: RetryPolicy) -> Output:
-    mail.route = result.route
+    mail.address_to(result.receiver, result.route)
     if result.nobody_left is not None:
         return deliveries.cancel(mail, result.nobody_left, now)
+    if result.held_until is not None:
+        return deliveries.hold(mail, result.held_until, now)
     if result.error is None:
         return deliveries.succeed(mail, now)
     return deliveries.fail(mail, result.error, now, policy)

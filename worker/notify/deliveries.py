@@ -12,6 +12,9 @@ from worker.flow.timestamps import from_ms, rfc3339
 from worker.notify.mailbox import Mail
 from worker.notify.retry import RetryPolicy
 
+#: The reason in the delivery log for a mail that waits for its receiver's next working time.
+QUIET_HOURS = "quiet_hours"
+
 _Delivery = emitted(Delivery)
 
 
@@ -24,9 +27,9 @@ class Deliveries(NamedTuple):
     #: The channel's name in the delivery log. The ids of deliveries depend on it.
     channel: str
 
-    def id_of(self, event_id: str, route: str) -> str:
-        """Return the id of the delivery of an event to a route. It is the same at each attempt and replay."""
-        return make_id("delivery", self.channel, event_id, route)
+    def id_of(self, event_id: str, receiver: str) -> str:
+        """Return the id of the delivery of an event to a receiver. It is the same at each attempt and replay."""
+        return make_id("delivery", self.channel, event_id, receiver)
 
     def succeed(self, mail: Mail, now: int) -> Output:
         """Settle a mail that was accepted."""
@@ -42,11 +45,16 @@ class Deliveries(NamedTuple):
         delay = policy.delay(mail.attempts)
         if delay is None:
             return self.settle(mail, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
-        mail.status = DeliveryStatus.DEFERRED
+        mail.status, mail.quiet = DeliveryStatus.DEFERRED, False
         if error.retry_to is not None:
             mail.left = list(error.retry_to)
         mail.due = now + int(max(delay.total_seconds(), error.retry_after) * 1_000)
         return self.line(mail, error.reason, now)
+
+    def hold(self, mail: Mail, until: int, now: int) -> Output:
+        """Defer a mail because of its receiver's quiet hours. `until`: when they end."""
+        mail.status, mail.due, mail.quiet = DeliveryStatus.DEFERRED, until, True
+        return self.line(mail, QUIET_HOURS, now, until)
 
     def cancel(self, mail: Mail, reason: str, now: int) -> Output:
         """Settle a mail that must not be sent any more."""
@@ -57,8 +65,13 @@ class Deliveries(NamedTuple):
         mail.status, mail.left = status, None
         return self.line(mail, reason, now)
 
-    def line(self, mail: Mail, reason: str, now: int) -> Output:
-        """Return a line about the current state of a mail.
+    def nobody(self, alert_id: str, event_id: str, reason: str, now: int) -> Output:
+        """Return a line which says that an event has no receiver."""
+        unaddressed = Mail(self.id_of(event_id, ""), alert_id, "", DeliveryStatus.NOBODY, 0, now, 0)
+        return self.line(unaddressed, reason, now)
+
+    def line(self, mail: Mail, reason: str, now: int, *more: int) -> Output:
+        """Return a line about the current state of a mail. `more` distinguishes lines with the same state.
 
         The key of the record is the alert's id, since a customer's id would stay after the erasure of the customer.
         """
@@ -67,11 +80,12 @@ class Deliveries(NamedTuple):
             alert_id=mail.alert_id,
             channel=self.channel,
             route=mail.route,
+            receiver=mail.addressee,
             status=mail.status,
             attempt=mail.attempts,
             reason=reason,
             at=from_ms(now),
             next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
         )
-        event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status)
+        event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status, *more)
         return events.output(events.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))

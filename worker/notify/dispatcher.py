@@ -93,7 +93,11 @@ class Dispatcher:
 
     def _at(self, mail: Mail, now: Moment) -> int:
         """Return when a mail is due, by the monotonic clock."""
-        return now.steady + min(mail.due - now.wall, self._longest_wait) if mail.due else 0
+        return self._until(mail.due, now) if mail.due else 0
+
+    def _until(self, wall: int, now: Moment) -> int:
+        """Return a time of the wall clock by the monotonic clock. It is not further away than the longest wait."""
+        return now.steady + min(wall - now.wall, self._longest_wait)
 
     def pause(self) -> None:
         """Return no more mails until `resume`, since other workers own the partitions now, or will soon."""
@@ -220,6 +224,13 @@ class Dispatcher:
                 written = DeliveryError(error.reason, retry=True, alarm=True)
         # If it is not clear whether the mail was accepted, the server may not be reachable any more.
         return Verdict(written, outage_ended=not error.unsure and self._ends_outage(accepted=False))
+
+    def hold(self, ref: MailRef, until: int, now: Moment) -> None:
+        """Let a mail in flight wait until a time of the wall clock, because of its receiver's quiet hours.
+
+        It is taken again after the longest wait at the latest. So a clock that jumps cannot hold it back for long.
+        """
+        self.schedule.postpone(ref, self._until(until, now))
 
     def note_end(self, ref: MailRef) -> None:
         """End the flight of a mail. If the mail is still open, it will be tried again."""

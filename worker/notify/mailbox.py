@@ -40,7 +40,7 @@ class Mail(msgspec.Struct, array_like=True):
     delivery_id: str
     #: The id of the alert or incident that it is about.
     alert_id: str
-    #: The route's name.
+    #: The name of the route that it was planned for.
     route: str
     status: DeliveryStatus
     #: The number of attempts so far.
@@ -49,7 +49,7 @@ class Mail(msgspec.Struct, array_like=True):
     planned: int
     #: When it is tried next; 0 for the first attempt, which is due at once.
     due: int
-    #: The receivers that the next attempt goes to; None for all receivers of the route.
+    #: The addresses that the next attempt goes to; None for all addresses of the receiver.
     left: list[str] | None = None
     #: The action and the reason of the step that the mail reports. (Its content is always that of the newest step.)
     #: Both are empty if they are those of the pending notice.
@@ -62,6 +62,19 @@ class Mail(msgspec.Struct, array_like=True):
     merged: list[str] = []
     #: Whether an attempt has ended without showing if the mail was accepted.
     unsure: bool = False
+    #: The receiver's name. Empty if it is the route's name: so it is for flat routes, also in rows of older versions.
+    receiver: str = ""
+    #: Whether it is deferred because of the receiver's quiet hours, and not after an attempt.
+    quiet: bool = False
+
+    @property
+    def addressee(self) -> str:
+        """The name of its receiver."""
+        return self.receiver or self.route
+
+    def address_to(self, receiver: str, route: str) -> None:
+        """Set its receiver, and the route by which it goes there."""
+        self.route, self.receiver = route, "" if receiver == route else receiver
 
     @property
     def is_open(self) -> bool:
@@ -175,7 +188,7 @@ def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail 
     if not missed or box.find(missed[-1]) is not None:
         return None
     later = Mail(missed[-1], mail.alert_id, mail.route, DeliveryStatus.PENDING, 0, now, 0, revision=mail.revision)
-    later.merged = missed[:-1]
+    later.merged, later.receiver = missed[:-1], mail.receiver
     mail.merged = [delivery_id for delivery_id in mail.merged if delivery_id not in missed]
     box.mails.append(later)
     return later

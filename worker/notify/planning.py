@@ -36,7 +36,9 @@ from worker.notify.mailbox import (
     read_pending_notice,
 )
 from worker.notify.notice import Notice, case_step_in, check_record, notice_in
-from worker.notify.routing import Route, routes_for
+from worker.routing.receiver import Receiver
+from worker.routing.routable import Routable, routable
+from worker.routing.routing import Decision, Reached, Routing
 
 #: The largest number of open mails of one customer or segment. A real customer does not give that many unhappy answers
 #: while a mail server is away.
@@ -57,16 +59,18 @@ class Planner(msgspec.Struct, frozen=True):
 
     #: The channel's name, as in Deliveries.
     channel: str
-    #: The routes in their order.
-    routes: Sequence[Route]
+    #: Who gets which alerts and incidents.
+    routing: Routing
     #: The actions of alerts and incidents that are mailed.
     actions: Sequence[str]
     intake: IntakePolicy
-    #: Whether every route learns that a customer was erased.
+    #: Returns a text that is equal for all spellings of an address. By default, each spelling is an address of its own.
+    identity: Callable[[str], str] = str
+    #: Whether every receiver learns that a customer was erased.
     reports_erasures: bool = False
     #: Whether a record that is neither an alert nor an incident becomes a dead letter. One channel is enough for that.
     reports_refusals: bool = True
-    #: The largest number of open mails of one customer or segment to each route; None if the routes share OPEN_KEPT.
+    #: The largest number of open mails of one customer or segment to each receiver; None if they share OPEN_KEPT.
     open_kept_each: int | None = None
 
     @property
@@ -76,13 +80,22 @@ class Planner(msgspec.Struct, frozen=True):
 
     @property
     def most_open(self) -> int:
-        """The largest number of open mails of one customer or segment, on the whole or to each route."""
+        """The largest number of open mails of one customer or segment, on the whole or to each receiver."""
         return OPEN_KEPT if self.open_kept_each is None else self.open_kept_each
 
-    def is_overfull(self, box: Mailbox, route: str) -> bool:
-        """Say whether a mailbox has too many open mails for a further one to a route, which it has already."""
+    def is_overfull(self, box: Mailbox, receiver: str) -> bool:
+        """Say whether a mailbox has too many open mails for a further one to a receiver, which it has already."""
         shares = self.open_kept_each is None
-        return sum(mail.is_open and (shares or mail.route == route) for mail in box.mails) > self.most_open
+        return sum(mail.is_open and (shares or mail.addressee == receiver) for mail in box.mails) > self.most_open
+
+    def targets(self, receiver: Receiver) -> Sequence[str]:
+        """Return the addresses of a receiver on this channel; none if it does not use this channel."""
+        return receiver.targets.get(self.channel, ())
+
+    def reached(self, event: Routable) -> Decision:
+        """Return who gets an alert or an incident on this channel. If the routes name nobody at all, say why."""
+        reached, nobody = self.routing.decide(event)
+        return Decision([one for one in reached if self.targets(one.receiver)], nobody)
 
 
 class _PlanState:
@@ -156,7 +169,7 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
 
 
 def _report_erasure(record: Record, state: _PlanState) -> None:
-    """Plan that each route learns of the erasure of a customer, also if it has got nothing about the customer."""
+    """Plan that each receiver learns of the erasure of a customer, also if it has got nothing about the customer."""
     now = record.timestamp
     try:
         erasure = Erasure(customer_id=(record.key or b"").decode(), occurred_at=from_ms(now))
@@ -165,7 +178,9 @@ def _report_erasure(record: Record, state: _PlanState) -> None:
     event_id = make_id("erasure", record.topic, record.partition, record.offset)
     key = erasure_key(record.key or b"")
     box = state.box(key)
-    for name in dict.fromkeys(route.name for route in state.planner.routes):
+    for name, receiver in state.planner.routing.receivers.items():
+        if not state.planner.targets(receiver):
+            continue
         mail = Mail(state.deliveries.id_of(event_id, name), event_id, name, DeliveryStatus.PENDING, 0, now, 0)
         box.mails.append(mail)
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = erasure.model_dump_json().encode()
@@ -211,7 +226,10 @@ def _cancel(mails: Iterable[Mail], reason: str, key: bytes, now: int, state: _Pl
 
 
 def _merge(earlier: Iterable[Mail], notice: Alert, record: Record, event_id: str | None, state: _PlanState) -> None:
-    """Give the content of a later step to open mails. `event_id`: the step's id, or None if it is not mailed itself."""
+    """Give the content of a later step to open mails. `event_id`: the step's id, or None if it is not mailed itself.
+
+    A mail that waits because of quiet hours is due at once if the step is so severe that it would not have to wait.
+    """
     key = box_key(notice, record.key or b"")
     for mail in earlier:
         if not mail.is_open or notice.revision < mail.revision:
@@ -220,27 +238,37 @@ def _merge(earlier: Iterable[Mail], notice: Alert, record: Record, event_id: str
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = record.value
         # If some receivers may have got the mail already, the step is not merged into it, and gets a mail of its own.
         if event_id is not None and mail.left is None and not mail.unsure:
-            mail.merged = [*mail.merged, state.deliveries.id_of(event_id, mail.route)][-MERGED_KEPT:]
+            mail.merged = [*mail.merged, state.deliveries.id_of(event_id, mail.addressee)][-MERGED_KEPT:]
             if mail.action == AlertAction.UPDATED:
                 mail.reason = notice.reason
+        receiver = state.planner.routing.receivers.get(mail.addressee)
+        if mail.quiet and (receiver is None or receiver.held_until(notice.severity, record.timestamp) is None):
+            mail.status, mail.due, mail.quiet = DeliveryStatus.PENDING, 0, False
 
 
 def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail], state: _PlanState) -> None:
     key, now = box_key(notice, record.key or b""), record.timestamp
     box = state.box(key)
-    for route in _routes(notice, earlier, state.planner):
-        delivery_id = state.deliveries.id_of(event_id, route.name)
-        if box.find(delivery_id) is not None or _is_no_news(notice, route, earlier) or _is_merged(delivery_id, earlier):
+    reached, nobody = _reached(notice, earlier, state.planner)
+    if nobody is not None:
+        state.outputs.append(state.deliveries.nobody(notice.alert_id, event_id, nobody, now))
+    for receiver, route in reached:
+        delivery_id = state.deliveries.id_of(event_id, receiver.name)
+        is_known = box.find(delivery_id) is not None or _is_merged(delivery_id, earlier)
+        if is_known or _is_no_news(notice, receiver, earlier):
             continue
-        mail = Mail(delivery_id, notice.alert_id, route.name, DeliveryStatus.PENDING, 0, now, 0)
+        mail = Mail(delivery_id, notice.alert_id, route, DeliveryStatus.PENDING, 0, now, 0)
+        mail.address_to(receiver.name, route)
         if isinstance(notice, Alert):
             mail.action, mail.reason, mail.revision = notice.action, notice.reason, notice.revision
         box.mails.append(mail)
-        if state.planner.is_overfull(box, route.name):
+        if state.planner.is_overfull(box, receiver.name):
             state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             continue
         state.pending_notices[pending_notice_key(key, delivery_id)] = record.value
         state.outputs.append(state.deliveries.line(mail, "planned", now))
+        if (until := receiver.held_until(notice.severity, now)) is not None:
+            state.outputs.append(state.deliveries.hold(mail, until, now))
 
 
 def _is_always_mailed(notice: Notice) -> bool:
@@ -251,19 +279,25 @@ def _is_merged(delivery_id: str, earlier: Iterable[Mail]) -> bool:
     return any(delivery_id in mail.merged for mail in earlier)
 
 
-def _routes(notice: Notice, earlier: Iterable[Mail], planner: Planner) -> list[Route]:
-    """Return the routes of a step.
+def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decision:
+    """Return the receivers of a step, or why there are none.
 
-    An update that is always mailed goes to the routes that have got mails about the alert; if there are none, or for
-    other steps, it goes to the routes that match.
+    An update that is always mailed, and the end of an alert or an incident, go to the receivers that have got mails
+    about it. If there are none, or for other steps, the routes decide.
     """
-    matching = routes_for(notice, planner.routes)
-    if not _is_always_mailed(notice):
-        return matching
-    names = {mail.route for mail in earlier if mail.status is not DeliveryStatus.CANCELLED}
-    if notice.action in planner.actions:
-        names |= {route.name for route in matching}
-    return [route for route in planner.routes if route.name in names] or matching
+    decision = planner.reached(routable(notice))
+    is_end = notice.action in _ENDS and planner.routing.ends_follow
+    if not is_end and not _is_always_mailed(notice):
+        return decision
+    routes = {mail.addressee: mail.route for mail in earlier if mail.status is not DeliveryStatus.CANCELLED}
+    if notice.action in planner.actions and not is_end:
+        routes |= {receiver.name: route for receiver, route in decision.reached}
+    known = [
+        Reached(receiver, routes[name])
+        for name, receiver in planner.routing.receivers.items()
+        if name in routes and planner.targets(receiver)
+    ]
+    return Decision(known, None) if known else decision
 
 
 def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries) -> list[Mail]:
@@ -271,11 +305,11 @@ def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries
     return [
         mail
         for mail in box.mails
-        if mail.alert_id == notice.alert_id and mail.delivery_id != deliveries.id_of(event_id, mail.route)
+        if mail.alert_id == notice.alert_id and mail.delivery_id != deliveries.id_of(event_id, mail.addressee)
     ]
 
 
-def _is_no_news(notice: Notice, route: Route, earlier: Iterable[Mail]) -> bool:
-    """Say whether the notice ends something, and every mail about it to the route was cancelled."""
-    statuses = {mail.status for mail in earlier if mail.route == route.name}
+def _is_no_news(notice: Notice, receiver: Receiver, earlier: Iterable[Mail]) -> bool:
+    """Say whether the notice ends something, and every mail about it to the receiver was cancelled."""
+    statuses = {mail.status for mail in earlier if mail.addressee == receiver.name}
     return notice.action in _ENDS and statuses == {DeliveryStatus.CANCELLED}

@@ -6,14 +6,19 @@ from typing import NamedTuple
 from schemas.erasure import Erasure
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Sent
-from worker.notify.routing import Route, routes_for
+from worker.notify.planning import Planner
+from worker.routing.receiver import Receiver
+from worker.routing.routable import routable
+from worker.routing.routing import Reached
 
 
 class Address(NamedTuple):
-    """A route, and those of its receivers that have not got the mail yet."""
+    """A receiver, and the name of the route by which a mail goes there."""
 
-    route: Route
-    receivers: list[str]
+    receiver: Receiver
+    route: str
+    #: Those of the receiver's addresses that have not got the mail yet.
+    targets: list[str]
 
 
 class NobodyLeft(Exception):
@@ -24,39 +29,44 @@ class NobodyLeft(Exception):
         self.reason = reason
 
 
-def addressed(mail: Mail, notice: Sent, mails: Iterable[Mail], routes: Sequence[Route]) -> Address:
-    """Return the route and the receivers of a mail. `mails`: all mails of its mailbox.
+def addressed(mail: Mail, notice: Sent, mails: Iterable[Mail], planner: Planner) -> Address:
+    """Return the receiver and the addresses of a mail. `mails`: all mails of its mailbox.
 
-    If its route was removed or renamed, the mail goes to the first matching route that has no mail about the same step.
-    Every route matches an erasure.
-    Raise NobodyLeft if every matching route has one, or if all receivers that have not got the mail were removed.
+    If its receiver was removed or renamed, the mail goes to the first receiver that the routes name now and that has no
+    mail about the same step. An erasure is for every receiver. Raise NobodyLeft if each of them has one, or if all
+    addresses that have not got the mail were removed.
     """
-    by_name = {route.name: route for route in routes}
-    route = by_name.get(mail.route)
-    if route is not None:
-        return Address(route, _remaining(mail, route) or _nobody("receivers_removed"))
-    others = {other.route for other in mails if other is not mail and _is_same_step(other, mail)}
-    matching = routes if isinstance(notice, Erasure) else routes_for(notice, routes)
-    route = next((route for route in matching if route.name not in others), None)
-    if route is None:
-        raise NobodyLeft("route_removed")
-    return Address(route, _remaining(mail, route) or list(route.to))
+    receiver = planner.routing.receivers.get(mail.addressee)
+    if receiver is not None:
+        targets = _remaining(mail, receiver, planner)
+        if not targets:
+            raise NobodyLeft("receivers_removed")
+        return Address(receiver, mail.route, targets)
+    others = {other.addressee for other in mails if other is not mail and _is_same_step(other, mail)}
+    for receiver, route in _reached_now(notice, planner):
+        if receiver.name not in others:
+            return Address(receiver, route, _remaining(mail, receiver, planner) or [*planner.targets(receiver)])
+    raise NobodyLeft("route_removed")
 
 
-def _remaining(mail: Mail, route: Route) -> list[str]:
-    """Return the receivers of the next attempt that the route still has, without repeats."""
-    left = route.to if mail.left is None else mail.left
-    receivers = {route.identity(receiver) for receiver in route.to}
+def _reached_now(notice: Sent, planner: Planner) -> list[Reached]:
+    if isinstance(notice, Erasure):
+        known = planner.routing.receivers
+        return [Reached(receiver, name) for name, receiver in known.items() if planner.targets(receiver)]
+    return planner.reached(routable(notice)).reached
+
+
+def _remaining(mail: Mail, receiver: Receiver, planner: Planner) -> list[str]:
+    """Return the addresses of the next attempt that the receiver still has, without repeats."""
+    targets: Sequence[str] = planner.targets(receiver)
+    left = targets if mail.left is None else mail.left
+    known = {planner.identity(target) for target in targets}
     first: dict[str, str] = {}
-    for receiver in left:
-        if route.identity(receiver) in receivers:
-            first.setdefault(route.identity(receiver), receiver)
+    for target in left:
+        if planner.identity(target) in known:
+            first.setdefault(planner.identity(target), target)
     return list(first.values())
 
 
 def _is_same_step(other: Mail, mail: Mail) -> bool:
     return (other.alert_id, other.planned, other.action) == (mail.alert_id, mail.planned, mail.action)
-
-
-def _nobody(reason: str) -> list[str]:
-    raise NobodyLeft(reason)

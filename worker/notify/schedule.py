@@ -43,7 +43,7 @@ class _Open(NamedTuple):
 
     #: The time in its row, by the wall clock.
     due: int
-    route: str
+    receiver: str
     #: Its entry in the queue. Other entries of this mail are obsolete.
     entry: _Entry
 
@@ -64,7 +64,7 @@ class Schedule:
         # The current turn. A mailbox's first mail gets this turn, and each further one the next turn.
         self._turn = 0
         self._in_flight: set[MailRef] = set()
-        # The number of the last probe of each mail and of each route in the current outage.
+        # The number of the last probe of each mail and of each receiver in the current outage.
         self._probed: dict[MailRef | str, int] = {}
         # The number of probes so far.
         self._probes = 0
@@ -86,7 +86,7 @@ class Schedule:
                 turn = max(turn, same.entry.turn + 1)
                 continue
             ref = MailRef(partition, key, mail.delivery_id)
-            found[mail.delivery_id] = _Open(mail.due, mail.route, _Entry(at(mail), turn, mail.planned, ref))
+            found[mail.delivery_id] = _Open(mail.due, mail.addressee, _Entry(at(mail), turn, mail.planned, ref))
             turn += 1
             if ref not in self._in_flight:
                 heappush(self._queue, found[mail.delivery_id].entry)
@@ -114,10 +114,12 @@ class Schedule:
         """Let a mail be sent now, if it is open and waits."""
         found = self._find(ref)
         if found is not None and found.entry.at > now:
-            entry = found.entry._replace(at=now)
-            self._open[ref.partition, ref.key][ref.delivery_id] = found._replace(entry=entry)
-            if ref not in self._in_flight:
-                heappush(self._queue, entry)
+            self._move(ref, found, now)
+
+    def postpone(self, ref: MailRef, at: int) -> None:
+        """Let an open mail wait until `at`."""
+        if (found := self._find(ref)) is not None:
+            self._move(ref, found, at)
 
     def take(self, now: int) -> MailRef | None:
         """Return the next mail that may be sent, which is in flight from now on; None if there is none."""
@@ -133,7 +135,7 @@ class Schedule:
     def probe(self, now: int) -> MailRef | None:
         """Return a mail to try during an outage, which is in flight from now on; None if there is none.
 
-        Each time it is another mail, and of another route if there is one.
+        Each time it is another mail, and to another receiver if there is one.
         """
         due = [mail for mails in self._open.values() for mail in mails.values() if self._may_go(mail, now)]
         if not due:
@@ -143,12 +145,12 @@ class Schedule:
         self._queue.remove(chosen.entry)
         heapify(self._queue)
         self._probes += 1
-        self._probed[ref] = self._probed[chosen.route] = self._probes
+        self._probed[ref] = self._probed[chosen.receiver] = self._probes
         self._in_flight.add(ref)
         return ref
 
     def outage_ended(self) -> None:
-        """Forget which mails and routes were probed in the last outage."""
+        """Forget which mails and receivers were probed in the last outage."""
         self._probed.clear()
 
     def put_back(self, ref: MailRef) -> None:
@@ -177,11 +179,17 @@ class Schedule:
     def _find(self, ref: MailRef) -> _Open | None:
         return self._open.get((ref.partition, ref.key), {}).get(ref.delivery_id)
 
+    def _move(self, ref: MailRef, found: _Open, at: int) -> None:
+        entry = found.entry._replace(at=at)
+        self._open[ref.partition, ref.key][ref.delivery_id] = found._replace(entry=entry)
+        if ref not in self._in_flight:
+            heappush(self._queue, entry)
+
     def _may_go(self, mail: _Open, now: int) -> bool:
         return mail.entry.at <= now and mail.entry.ref not in self._in_flight
 
     def _probe_order(self, mail: _Open) -> tuple[int, int, _Entry]:
-        return self._probed.get(mail.route, 0), self._probed.get(mail.entry.ref, 0), mail.entry
+        return self._probed.get(mail.receiver, 0), self._probed.get(mail.entry.ref, 0), mail.entry
 
     def _is_current(self, entry: _Entry) -> bool:
         found = self._find(entry.ref)

@@ -43,7 +43,7 @@ class Servers:
             if row and mailbox.has_open(row):
                 for mail in mailbox.decode(row).mails:
                     if mail.is_open:
-                        mails[self._server_of(mail.route)].append(mail)
+                        mails[self._server_of(mail.addressee)].append(mail)
             for name in self._named_in.pop((partition, key), frozenset()) - mails.keys():
                 self.of(name).put(partition, key, [], now)
             for name, some in mails.items():
@@ -73,6 +73,10 @@ class Servers:
         """Say whether a mail is open."""
         names = self._named_in.get((ref.partition, ref.key), frozenset())
         return any(self.of(name).schedule.is_open(ref) for name in names)
+
+    def hold(self, ref: MailRef, until: int, now: Moment) -> None:
+        """Let a mail in flight wait until a time of the wall clock, because of its receiver's quiet hours."""
+        self.of(self.name_of(ref)).hold(ref, until, now)
 
     def forget(self, ref: MailRef) -> None:
         """Remove a mail in flight that is not open any more."""

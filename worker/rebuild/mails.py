@@ -128,6 +128,7 @@ class Mails:
     def _wait(self, mail: Mail, outcome: _Outcome | None, record: Record) -> None:
         if outcome is not None:
             mail.status, mail.attempts, mail.due = outcome
+            mail.quiet = mail.quiet and mail.status is DeliveryStatus.DEFERRED and not mail.attempts
         if record.timestamp < self._oldest and record.value is not None:  # the erasure of a customer is never too old
             self.suppressed += 1
             self.outputs.append(self._planner.deliveries.cancel(mail, TOO_OLD, self._now))
@@ -142,7 +143,7 @@ class Mails:
 
 def _merge(step: Mail, box: Mailbox) -> None:
     """Note that an earlier mail about the same alert has reported this step, so that a replay of it plans no mail."""
-    earlier = [mail for mail in box.mails if (mail.alert_id, mail.route) == (step.alert_id, step.route)]
+    earlier = [mail for mail in box.mails if (mail.alert_id, mail.addressee) == (step.alert_id, step.addressee)]
     if earlier:
         earlier[-1].merged = [*earlier[-1].merged, step.delivery_id][-planning.MERGED_KEPT :]
 

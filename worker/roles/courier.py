@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 
+from schemas.erasure import Erasure
 from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.errors import DeliveryError
@@ -199,19 +200,27 @@ class Courier(TableObserver):
             lost = DeliveryError("letter_lost", retry=False, alarm=True)
             text = "%s %s has no content any more: another program has changed the outbox"
             log.error(text, self._words.one, mail.delivery_id)
-            return AttemptResult(lost, mail.route, mail.merged)
+            return AttemptResult(lost, mail.addressee, mail.route, mail.merged)
         notice = mailbox.notice(mail, ref.key, pending_notice)
         try:
-            address = addressed(mail, notice, mails, self._planner.routes)
+            address = addressed(mail, notice, mails, self._planner)
         except NobodyLeft as gone:
             text = "%s %s is not sent: %s: the settings changed while it waited"
             log.warning(text, self._words.one, mail.delivery_id, gone.reason)
-            return AttemptResult(None, mail.route, mail.merged, gone.reason)
-        if address.route.name != mail.route:
-            text = "%s %s waited for the route %r, which the settings do not have any more: it goes to %r"
-            log.warning(text, self._words.one, mail.delivery_id, mail.route, address.route.name)
+            return AttemptResult(None, mail.addressee, mail.route, mail.merged, gone.reason)
+        now = Moment(self._clock.now(), self._clock.steady())
+        until = None if isinstance(notice, Erasure) else address.receiver.held_until(notice.severity, now.wall)
+        if until is not None and mail.quiet and mail.due == until:
+            self._servers.hold(ref, until, now)
+            return None
+        receiver = address.receiver.name
+        if receiver != mail.addressee:
+            text = "%s %s waited for the receiver %r, which the settings do not have any more: it goes to %r"
+            log.warning(text, self._words.one, mail.delivery_id, mail.addressee, receiver)
+        if until is not None:
+            return AttemptResult(None, receiver, address.route, mail.merged, held_until=until)
         error = await self._send_mail(ref, notice, address)
-        result = AttemptResult(error, address.route.name, mail.merged)
+        result = AttemptResult(error, receiver, address.route, mail.merged)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
             self._log_outage_end(ref, self._servers.note_accepted(ref, self._clock.steady()))

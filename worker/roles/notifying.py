@@ -18,6 +18,7 @@ from worker.notify.retry import RetryPolicy
 from worker.roles.courier import Courier
 from worker.roles.overfull import Overfull
 from worker.roles.surroundings import Surroundings
+from worker.roles.unaddressed import Unaddressed
 from worker.service import Background, Service
 from worker.streams.shell import Shell
 
@@ -50,11 +51,12 @@ async def build(surroundings: Surroundings, name: str, table_name: str, sending:
     words = channel.wording
     shell = Shell(surroundings.settings, name, await surroundings.kafka(), sends=(words.one, words.many))
     table = shell.table(table_name)
-    overfull = Overfull(words, planner.most_open)
+    overfull, unaddressed = Overfull(words, planner.most_open), Unaddressed()
 
     def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
         decided = planning.plan(records, planner, state.rows.get)
         overfull.note(decided.outputs)
+        unaddressed.note(decided.outputs)
         return decided
 
     shell.agent(events.ALERTS, table, decide)

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: The delivery log has one line when something is planned, and further lines about it when it is tried.
 _PLANNED = DeliveryStatus.PENDING.value
+#: It has one line about an alert or an incident that has no receiver, and so no mail.
+_NOBODY = DeliveryStatus.NOBODY.value
 
 _EVERY_SECONDS = 60.0
 #: For each topic: what its records are called, in the singular and in the plural, and the text in a record's value that
@@ -77,11 +79,14 @@ def _kind(value: bytes, prefix: bytes) -> str:
 def _described(nouns: tuple[str, str], count_by_kind: Counter[str]) -> list[str]:
     """Return the parts of the line about one topic: how many records of each kind there were.
 
-    Planned deliveries are a part of their own. `nouns`: the singular and the plural.
+    Planned deliveries are a part of their own, and so is what is for nobody. `nouns`: the singular and the plural.
     """
-    parts, others = [], +Counter({kind: count for kind, count in count_by_kind.items() if kind != _PLANNED})
+    others = +Counter({kind: count for kind, count in count_by_kind.items() if kind not in {_PLANNED, _NOBODY}})
+    parts = []
     if count_by_kind[_PLANNED]:
         parts.append(f"{counted(count_by_kind[_PLANNED], *nouns)} planned")
+    if count_by_kind[_NOBODY]:
+        parts.append(f"{counted(count_by_kind[_NOBODY], 'notice')} for nobody")
     if others:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common() if kind)
         parts.append(counted(others.total(), *nouns) + (f" ({kinds})" if kinds else ""))

@@ -98,6 +98,7 @@ def test_a_row_of_this_version_is_read_by_the_one_before() -> None:
     [
         {"comment": "Late"},
         {"consent": {"callback": True}},
+        {"follow_up_requested": True},
         {"customer": {"name": "Marie", "email": "m@example.org"}},
         {"customer": {"name": "Marie", "phone": "+33 1"}, "comment": "Late", "score": 3},
     ],

@@ -14,6 +14,7 @@ COMMENT = 1
 CALLBACK, PUBLIC_REVIEW, MARKETING = 2, 4, 8
 CONSENT = CALLBACK | PUBLIC_REVIEW | MARKETING
 NAME, EMAIL, PHONE = 16, 32, 64
+FOLLOW_UP = 128
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -44,6 +45,8 @@ def content_of(response: Response, at: int) -> Content:
         flags |= PUBLIC_REVIEW
     if consent.marketing:
         flags |= MARKETING
+    if response.follow_up_requested:
+        flags |= FOLLOW_UP
     if comment is not None and is_visible(comment):
         flags |= COMMENT
         comment_checksum = crc32(comment.encode())

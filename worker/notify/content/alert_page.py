@@ -2,7 +2,7 @@
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer
 from worker.flow.responses.intake import ANONYMOUS
-from worker.notify.content.language import WORDS, Words, language_of
+from worker.notify.content.language import WORDS, Words
 from worker.notify.content.links import Link, call, openable, write_to
 from worker.notify.content.page import COLOURS, FIELD, OVER, Page, Row, Section, field, subject
 from worker.notify.content.plain_text import lines, one_line, shortened
@@ -13,8 +13,8 @@ _SUBJECT_NAME = 60
 
 
 def alert_page(alert: Alert, readers: Readers) -> Page:
-    """Return the page, in the response's language if that is French or English."""
-    language = language_of(alert.language, readers.default_language)
+    """Return the page, in the readers' language, or else in the response's if that is French or English."""
+    language = readers.language_of(alert.language)
     words = WORDS[language]
     comment = lines(alert.comment or "")
     return Page(
@@ -29,6 +29,7 @@ def alert_page(alert: Alert, readers: Readers) -> Page:
             "score": words.score.format(score=alert.score),
             "severity": words.severities[alert.severity],
             "callback": words.callback_yes if alert.consent.callback else words.callback_no,
+            "follow_up": words.follow_up_requested if alert.follow_up_requested else "",
             "unreachable": "" if field(alert.customer.phone) or field(alert.customer.email) else words.unreachable,
             "comment": shortened(comment, _COMMENT),
             "comment_is_cut": len(comment) > _COMMENT,

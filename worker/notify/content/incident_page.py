@@ -15,8 +15,8 @@ _ANCESTORS = 8
 
 
 def incident_page(incident: Incident, readers: Readers) -> Page:
-    """Return the page in the default language, since an incident is not about one customer's answer."""
-    language = readers.default_language
+    """Return the page in the readers' or the default language, as an incident is not about one customer's answer."""
+    language = readers.language_of(None)
     shared, words = WORDS[language], INCIDENT_WORDS[language]
     severity = shared.severities[incident.severity]
     over = incident.action == IncidentAction.RESOLVED

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.incident import IncidentReason
-from worker.notify.content.language import Language
 from worker.notify.content.typography import NUMERALS_EN, NUMERALS_FR, Numerals, french
+from worker.routing.receiver import Language
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from schemas.alert import AlertAction, AlertReason, Severity
 from worker.notify.content.typography import french, moment_en, moment_fr
-
-Language = Literal["fr", "en"]
+from worker.routing.receiver import Language
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class Words:
     callback: str
     callback_yes: str
     callback_no: str
+    follow_up_requested: str
     unreachable: str
     comment: str
     no_comment: str
@@ -136,6 +135,7 @@ _FRENCH = Words(
     callback="Rappel accepté",
     callback_yes="oui, au sujet de cette réponse",
     callback_no="non, ne pas appeler au sujet de cette réponse",
+    follow_up_requested="Le client demande à être contacté.",
     unreachable=french(
         "Ce client ne peut pas être joint : ni numéro de téléphone ni adresse e-mail n’ont été communiqués."
     ),
@@ -216,6 +216,7 @@ _ENGLISH = Words(
     callback="Call-back agreed",
     callback_yes="yes, about this answer",
     callback_no="no, do not call about this answer",
+    follow_up_requested="The customer asks to be contacted.",
     unreachable="This customer cannot be reached: neither a phone number nor an e-mail address was given.",
     comment="What the customer says",
     no_comment="The customer left no comment.",

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.alert import Severity
-from worker.notify.content.language import Language
 from worker.notify.content.plain_text import header_line, one_line
+from worker.routing.receiver import Language
 
 #: The longest text of a field, and of a subject, in characters.
 FIELD = 300

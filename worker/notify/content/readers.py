@@ -4,31 +4,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
-from worker.notify.content.language import Language, Words
+from worker.notify.content.language import Words, language_of
+from worker.routing.hours import zone_name
+from worker.routing.receiver import Language
 
 
 def zone(name: str) -> ZoneInfo:
     """Return the time zone with this name of the IANA database; raise ValueError if there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError("is not a time zone of the IANA database, such as 'Europe/Paris'") from None
+    return ZoneInfo(zone_name(name))
 
 
 #: The name of a time zone, in a model.
-TimeZoneName = Annotated[str, AfterValidator(lambda name: zone(name).key)]
+TimeZoneName = Annotated[str, AfterValidator(zone_name)]
 
 
 @dataclass(frozen=True)
 class Readers:
-    """The language of texts that have no language of their own, and the time zone of the readers."""
+    """The language of texts that have no language of their own, the time zone of the readers, and their language."""
 
     default_language: Language
     time_zone: tzinfo | None = None  # None: each moment is shown in the zone that it came with
+    language: Language | None = None  # None: texts are in the language of the response, or in the default one
+
+    def language_of(self, tag: str | None) -> Language:
+        """Return the language of a text about a response with this BCP 47 tag; None if there is no response."""
+        return self.language or language_of(tag, self.default_language)
 
     def moment(self, words: Words) -> Callable[[datetime], str]:
         """Return the function that formats a moment, in the language of `words` and in the readers' time zone."""

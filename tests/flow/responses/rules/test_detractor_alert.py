@@ -176,6 +176,7 @@ def test_the_alert_says_what_a_person_needs_to_call_back() -> None:
         responded_at="2023-11-14T23:00:00+01:00",
         customer=customer,
         consent={"callback": True},
+        follow_up_requested=True,
     ).model_dump(mode="json")
 
     assert found.pop("alert_id")
@@ -198,6 +199,7 @@ def test_the_alert_says_what_a_person_needs_to_call_back() -> None:
         "customer_id": "c-1",
         "customer": customer,
         "consent": {"callback": True, "public_review": False, "marketing": False},
+        "follow_up_requested": True,
         "last_answers": [],
         "links": [],
     }

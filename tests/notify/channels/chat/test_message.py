@@ -9,9 +9,9 @@ from schemas.alert import Alert, Link
 from schemas.incident import Incident
 from schemas.response import Consent, Customer
 from worker.notify.channels.chat.message import Fact, message_of
-from worker.notify.content.language import Language
 from worker.notify.content.pages import page_of
 from worker.notify.content.readers import Readers
+from worker.routing.receiver import Language
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]

@@ -6,11 +6,17 @@ from html.parser import HTMLParser
 
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.content.language import Language
 from worker.notify.notice import Notice
-from worker.notify.routing import Route
+from worker.notify.receivers import Address
+from worker.routing.receiver import EMAIL, Language, Receiver
 
-ROUTE = Route(name="default", to=["support@example.org", "boss@example.org"])
+
+def address(*to: str, route: str = "default") -> Address:
+    """Return where a mail goes if all addresses of a receiver are left."""
+    return Address(Receiver(route, {EMAIL: to}), route, [*to])
+
+
+ADDRESS = address("support@example.org", "boss@example.org")
 DELIVERY = "7b8d1a3e-1111-5222-8333-444455556667"
 HEADERS = [
     "From",
@@ -30,10 +36,10 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 def mail(
-    told: Notice, route: Route = ROUTE, sender: str = "nps@example.org", language: Language = "en"
+    told: Notice, to: Address = ADDRESS, sender: str = "nps@example.org", language: Language = "en"
 ) -> EmailMessage:
     """Return the mail as a receiver gets it: through bytes."""
-    sent = compose(told, route, delivery_id=DELIVERY, letterhead=Letterhead(sender, language))
+    sent = compose(told, to, delivery_id=DELIVERY, letterhead=Letterhead(sender, language))
     return received(sent.data)
 
 

@@ -15,7 +15,8 @@ from worker.notify.content.page import FIELD
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import header_line
 from worker.notify.notice import Notice
-from worker.notify.routing import Route
+from worker.notify.receivers import Address as Receivers
+from worker.routing.receiver import EMAIL
 
 
 class _Text(UniqueUnstructuredHeader):
@@ -33,13 +34,13 @@ for _name in ("subject", "x-nps-alert-id"):
 _POLICY = SMTP.clone(header_factory=_headers, cte_type="7bit")
 
 
-def library_mail(notice: Notice, route: Route, delivery_id: str, letterhead: Letterhead) -> bytes:
+def library_mail(notice: Notice, to: Receivers, delivery_id: str, letterhead: Letterhead) -> bytes:
     page = page_of(notice, letterhead.readers)
     message = EmailMessage(_POLICY)
     message["From"] = Address(letterhead.sender_name, addr_spec=letterhead.sender)
     if letterhead.reply_to is not None:
         message["Reply-To"] = Address(addr_spec=letterhead.reply_to)
-    message["To"] = [Address(addr_spec=address) for address in dict.fromkeys(route.to)]
+    message["To"] = [Address(addr_spec=address) for address in dict.fromkeys(to.receiver.targets[EMAIL])]
     message["Subject"] = page.subject
     message["Date"] = from_ms(to_ms(notice.occurred_at))
     message["Message-ID"] = f"<{delivery_id}@{letterhead.domain}>"
@@ -48,7 +49,7 @@ def library_mail(notice: Notice, route: Route, delivery_id: str, letterhead: Let
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-NPS-Alert-Id"] = header_line(notice.alert_id, FIELD)
-    text, html = compose._texts(page, notice, route, letterhead)
+    text, html = compose._texts(page, notice, to.route, letterhead)
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     message.add_alternative(html, subtype="html", charset="utf-8", cte="quoted-printable")
     for part in message.iter_parts():

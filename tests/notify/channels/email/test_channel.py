@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from notify.channels.email.mails import address
 
 from schemas.alert import Alert
 from worker.embedded.inbox import Inbox
@@ -11,10 +12,8 @@ from worker.notify.channel import Channel
 from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.smtp import SmtpSettings
-from worker.notify.receivers import Address
-from worker.notify.routing import Route
 
-ADDRESS = Address(Route(name="desk", to=["a@example.org", "b@example.org"]), ["b@example.org"])
+ADDRESS = address("a@example.org", "b@example.org", route="desk")._replace(targets=["b@example.org"])
 
 
 def channel(inbox: Inbox) -> Channel:

@@ -5,16 +5,27 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from notify.channels.email.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, received, subject
+from notify.channels.email.mails import (
+    ADDRESS,
+    DELIVERY,
+    HEADERS,
+    NBSP,
+    Elements,
+    address,
+    mail,
+    part,
+    received,
+    subject,
+)
 
 from schemas.alert import Alert, AlertAction, AlertReason, EarlierAnswer, Link, Severity
 from schemas.response import Consent, Customer
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.channels.email.route import EmailRoute
 from worker.notify.content.alert_page import alert_page
 from worker.notify.content.language import WORDS, language_of
 from worker.notify.content.readers import Readers
+from worker.routing.receiver import Receiver
 
 MakeAlert = Callable[..., Alert]
 
@@ -34,7 +45,7 @@ def test_the_headers_are_these_and_no_others(make_alert: MakeAlert) -> None:
 
 def test_the_same_alert_gives_the_same_bytes(make_alert: MakeAlert) -> None:
     first, second = (
-        compose(make_alert(), ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr"))
+        compose(make_alert(), ADDRESS, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr"))
         for _ in range(2)
     )
 
@@ -280,7 +291,7 @@ def test_the_plain_text_fits_72_columns(make_alert: MakeAlert) -> None:
 
 def test_receivers_are_named_once_and_unchanged(make_alert: MakeAlert) -> None:
     odd = "!#$%&'*+/=?^_`{|}~-." + "x" * 40 + "@" + "d" * 60 + "." + "e" * 60 + ".example.org"
-    received = mail(make_alert(), EmailRoute(name="r", to=[odd, "a@example.org", odd]), sender=odd)
+    received = mail(make_alert(), address(odd, "a@example.org", odd), sender=odd)
 
     assert [address.addr_spec for address in received["To"].addresses] == [odd, "a@example.org"]
     assert [address.addr_spec for address in received["From"].addresses] == [odd]
@@ -308,7 +319,7 @@ def test_all_steps_of_an_alert_are_one_thread_and_no_other_alert_is(make_alert: 
 
 def test_the_letterhead_is_the_settings(make_alert: MakeAlert) -> None:
     letterhead = Letterhead("nps@example.org", "en", "Support Zoë, Lyon", "desk@example.org", ZoneInfo("Asia/Seoul"))
-    sent = compose(make_alert(language="en"), ROUTE, delivery_id=DELIVERY, letterhead=letterhead)
+    sent = compose(make_alert(language="en"), ADDRESS, delivery_id=DELIVERY, letterhead=letterhead)
     message = received(sent.data)
 
     [sender] = message["From"].addresses
@@ -321,7 +332,7 @@ def test_the_letterhead_is_the_settings(make_alert: MakeAlert) -> None:
 def test_a_moment_at_the_end_of_time_stops_no_mail(make_alert: MakeAlert) -> None:
     last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
     letterhead = Letterhead("nps@example.org", "en", time_zone=ZoneInfo("Asia/Seoul"))
-    sent = compose(make_alert(responded_at=last), ROUTE, delivery_id=DELIVERY, letterhead=letterhead)
+    sent = compose(make_alert(responded_at=last), ADDRESS, delivery_id=DELIVERY, letterhead=letterhead)
 
     assert "31\N{NO-BREAK SPACE}décembre 9999" in part(received(sent.data), "plain")
 
@@ -433,9 +444,33 @@ def test_a_name_is_whole_in_the_subject_wherever_that_is_folded(make_alert: Make
 def test_a_thread_is_found_also_if_the_domain_is_long(make_alert: MakeAlert) -> None:
     domain = f"{'d' * 60}.{'e' * 60}.example.org"
     letterhead = Letterhead(f"nps@{domain}", "en")
-    sent = compose(make_alert(), ROUTE, delivery_id=DELIVERY, letterhead=letterhead)
+    sent = compose(make_alert(), ADDRESS, delivery_id=DELIVERY, letterhead=letterhead)
     thread = re.findall(rb"(?m)^(?:In-Reply-To|References): (<[0-9a-f-]{36}@.*>)\r$", sent.data)
 
     assert len(thread) == 2
     assert set(thread) == {thread[0]}
     assert thread[0].endswith(f"@{domain}>".encode())
+
+
+@pytest.mark.parametrize(("language", "text"), [("fr", "demande à être contacté"), ("en", "asks to be contacted")])
+def test_a_mail_says_that_the_customer_asks_to_be_contacted(make_alert: MakeAlert, language: str, text: str) -> None:
+    asked = mail(make_alert(language=language, follow_up_requested=True))
+    not_asked = mail(make_alert(language=language))
+
+    assert all(text in part(asked, kind) for kind in ("plain", "html"))
+    assert not any(text in part(not_asked, kind) for kind in ("plain", "html"))
+
+
+def test_a_mail_is_in_the_language_of_its_receiver_and_shows_the_receivers_time(make_alert: MakeAlert) -> None:
+    letterhead = Letterhead("nps@example.org", "en", time_zone=UTC)
+    reader = Receiver("desk", {}, language="fr", zone=ZoneInfo("Asia/Tokyo"))
+    alert = make_alert(language="en")
+    [ours, usual] = [
+        received(compose(alert, ADDRESS, delivery_id=DELIVERY, letterhead=head).data)
+        for head in (letterhead.for_receiver(reader), letterhead.for_receiver(Receiver("desk", {})))
+    ]
+
+    assert "Client mécontent" in subject(ours)
+    assert f"21{NBSP}h{NBSP}05" in part(ours, "plain")
+    assert "Unhappy customer" in subject(usual)
+    assert "12:05" in part(usual, "plain")

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from notify.channels.email.mails import DELIVERY, HEADERS, NBSP, ROUTE, Elements, mail, part, subject
+from notify.channels.email.mails import ADDRESS, DELIVERY, HEADERS, NBSP, Elements, mail, part, subject
 from notify.channels.email.notices import HOSTILE
 
 from schemas.alert import Alert, Severity
@@ -16,8 +16,8 @@ from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.content.incident_page import incident_page
 from worker.notify.content.incident_words import INCIDENT_WORDS
-from worker.notify.content.language import Language
 from worker.notify.content.readers import Readers
+from worker.routing.receiver import Language
 
 MakeAlert = Callable[..., Alert]
 MakeIncident = Callable[..., Incident]
@@ -79,7 +79,7 @@ def test_the_headers_are_an_alerts(make_alert: MakeAlert, make_incident: MakeInc
 
 def test_the_same_incident_gives_the_same_bytes(make_incident: MakeIncident) -> None:
     first, second = (
-        compose(make_incident(), ROUTE, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr"))
+        compose(make_incident(), ADDRESS, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr"))
         for _ in range(2)
     )
 

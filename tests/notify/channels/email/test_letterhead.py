@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from notify.channels.email.mails import DELIVERY, ROUTE, Elements, mail, part, received
+from notify.channels.email.mails import ADDRESS, DELIVERY, Elements, mail, part, received
 
 from schemas.alert import Alert
 from schemas.incident import Incident
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
-from worker.notify.content.language import Language
+from worker.routing.receiver import Language
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_with_an_address_for_replies_every_mail_names_it(
     letterhead = Letterhead("nps@example.org", language, reply_to="desk@example.org")
 
     for notice in (make_alert(language=language), make_incident()):
-        mailed = received(compose(notice, ROUTE, delivery_id=DELIVERY, letterhead=letterhead).data)
+        mailed = received(compose(notice, ADDRESS, delivery_id=DELIVERY, letterhead=letterhead).data)
         assert expected in " ".join(part(mailed, "plain").split())
         assert expected in Elements(part(mailed, "html")).text
 

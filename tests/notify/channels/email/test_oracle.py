@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from notify.channels.email.mails import DELIVERY, HEADERS, received
+from notify.channels.email.mails import DELIVERY, HEADERS, address, received
 from notify.channels.email.notices import ALERTS, INCIDENTS, TEXT
 from notify.channels.email.oracle import library_mail
 
@@ -22,7 +22,7 @@ from worker.notify.content.incident_page import incident_page
 from worker.notify.content.page import FIELD
 from worker.notify.content.plain_text import header_line
 from worker.notify.notice import Notice
-from worker.notify.routing import Route
+from worker.notify.receivers import Address
 
 #: `make thorough` compares 10,000 mails, half of them about alerts.
 _MAILS = 5_000 if settings.get_current_profile_name() == "thorough" else settings().max_examples
@@ -42,34 +42,38 @@ LETTERHEAD = st.builds(
     NAMES.map(lambda name: header_line(name, 100)),
     st.none() | ADDRESS,
 )
-ROUTE = st.builds(Route, name=st.text("aé ", min_size=1, max_size=100), to=st.lists(ADDRESS, min_size=1, max_size=6))
+TO = st.builds(
+    lambda to, route: address(*to, route=route),
+    st.lists(ADDRESS, min_size=1, max_size=6),
+    st.text("aé ", min_size=1, max_size=100),
+)
 
 
 @settings(max_examples=_MAILS, suppress_health_check=[HealthCheck.too_slow])
-@given(ALERTS, ROUTE, LETTERHEAD)
+@given(ALERTS, TO, LETTERHEAD)
 def test_an_alerts_mail_is_the_librarys(
-    make_alert: Callable[..., Alert], changes: dict[str, Any], route: Route, letterhead: Letterhead
+    make_alert: Callable[..., Alert], changes: dict[str, Any], to: Address, letterhead: Letterhead
 ) -> None:
     alert = make_alert(**changes)
 
-    check(alert, route, letterhead, alert_page(alert, letterhead.readers).subject)
+    check(alert, to, letterhead, alert_page(alert, letterhead.readers).subject)
 
 
 @settings(max_examples=_MAILS, suppress_health_check=[HealthCheck.too_slow])
-@given(INCIDENTS, ROUTE, LETTERHEAD)
+@given(INCIDENTS, TO, LETTERHEAD)
 def test_an_incidents_mail_is_the_librarys(
-    make_incident: Callable[..., Incident], changes: dict[str, Any], route: Route, letterhead: Letterhead
+    make_incident: Callable[..., Incident], changes: dict[str, Any], to: Address, letterhead: Letterhead
 ) -> None:
     incident = make_incident(**changes)
 
-    check(incident, route, letterhead, incident_page(incident, letterhead.readers).subject)
+    check(incident, to, letterhead, incident_page(incident, letterhead.readers).subject)
 
 
-def check(notice: Notice, route: Route, letterhead: Letterhead, subject: str) -> None:
-    sent = compose(notice, route, delivery_id=DELIVERY, letterhead=letterhead)
-    ours, theirs = received(sent.data), received(library_mail(notice, route, DELIVERY, letterhead))
+def check(notice: Notice, to: Address, letterhead: Letterhead, subject: str) -> None:
+    sent = compose(notice, to, delivery_id=DELIVERY, letterhead=letterhead)
+    ours, theirs = received(sent.data), received(library_mail(notice, to, DELIVERY, letterhead))
 
-    assert (sent.sender, list(sent.receivers)) == (letterhead.sender, list(dict.fromkeys(route.to)))
+    assert (sent.sender, list(sent.receivers)) == (letterhead.sender, list(dict.fromkeys(to.targets)))
     assert len(subject) <= 150
     check_lines(sent.data)
     assert ours.keys() == theirs.keys()

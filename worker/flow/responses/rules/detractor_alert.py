@@ -134,6 +134,7 @@ def _ruling(facts: Facts, action: AlertAction, reason: AlertReason) -> Ruling:
         customer_id=response.customer_id,
         customer=_presentable(response.customer),
         consent=_emitted_consent(response.consent),
+        follow_up_requested=response.follow_up_requested,
         last_answers=_earlier(facts),
         links=_links(response.origin.permalink),
     )

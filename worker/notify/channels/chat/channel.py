@@ -52,7 +52,7 @@ class Chat:
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post a message. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
-        name = address.route.name
+        name = address.receiver.name
         message = markup.payload(message_of(notice, self._readers), self._endpoints[name].format)
         # Chats ignore the key. What stands between them and the worker can recognise a repeat by it.
         headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": delivery_id}

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from schemas.alert import Alert
 from schemas.incident import Incident
 from worker.notify.content.alert_page import links_of
-from worker.notify.content.language import WORDS, Language, Words
+from worker.notify.content.language import WORDS, Words
 from worker.notify.content.links import Link
 from worker.notify.content.page import Page, field
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import lines, one_line
 from worker.notify.content.readers import Readers
 from worker.notify.content.typography import NUMERALS_EN, NUMERALS_FR, Numerals, french
+from worker.routing.receiver import Language
 
 #: The longest comment, and the longest value of a fact, in characters. With them, a message has at most 4,000
 #: characters, which is what Slack recommends, and less than what the other chats accept.

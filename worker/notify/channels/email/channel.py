@@ -35,8 +35,9 @@ class Email:
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a mail, whose Message-ID follows from `delivery_id`. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a mail cannot be called back, so e-mail gets no erasures"
-        mail = compose(notice, address.route, delivery_id=delivery_id, letterhead=self._letterhead)
-        await self._server.send(mail, address.receivers, begun)
+        letterhead = self._letterhead.for_receiver(address.receiver)
+        mail = compose(notice, address, delivery_id=delivery_id, letterhead=letterhead)
+        await self._server.send(mail, address.targets, begun)
 
     async def aclose(self) -> None:
         """Close the connections to the mail server."""

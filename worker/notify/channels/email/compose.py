@@ -21,7 +21,8 @@ from worker.notify.content.page import FIELD, Page, field
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import header_line, quoted, titled, wrapped
 from worker.notify.notice import Notice
-from worker.notify.routing import Route
+from worker.notify.receivers import Address
+from worker.routing.receiver import EMAIL
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -34,19 +35,20 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(quoted=quoted, titled=titled, wrapped=wrapped)
 
 
-def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Letterhead) -> Mail:
-    """Return the mail to the route's receivers about this step of the alert or the incident.
+def compose(notice: Notice, address: Address, *, delivery_id: str, letterhead: Letterhead) -> Mail:
+    """Return the mail to a receiver about this step of the alert or the incident.
 
-    `delivery_id` becomes the Message-ID. All mails about an alert are one thread: each refers to the same message,
-    which is never sent (RFC 5322, 3.6.4), so that the thread does not depend on the first mail.
+    It names all addresses of the receiver, also those that have got it at an earlier attempt. `delivery_id` becomes the
+    Message-ID. All mails about an alert are one thread: each refers to the same message, which is never sent (RFC 5322,
+    3.6.4), so that the thread does not depend on the first mail.
     """
     page = page_of(notice, letterhead.readers)
-    receivers = list(dict.fromkeys(route.to))
+    receivers = list(dict.fromkeys(address.receiver.targets[EMAIL]))
     thread = f"<{make_id('thread', notice.alert_id)}@{letterhead.domain}>"
     head = [
         headers.addresses("From", [(letterhead.sender_name, letterhead.sender)]),
         headers.addresses("Reply-To", [("", letterhead.reply_to)]) if letterhead.reply_to is not None else "",
-        headers.addresses("To", [("", address) for address in receivers]),
+        headers.addresses("To", [("", receiver) for receiver in receivers]),
         headers.text("Subject", page.subject),
         headers.plain("Date", format_datetime(from_ms(to_ms(notice.occurred_at)))),
         headers.plain("Message-ID", f"<{delivery_id}@{letterhead.domain}>"),
@@ -59,18 +61,18 @@ def compose(notice: Notice, route: Route, *, delivery_id: str, letterhead: Lette
     ]
     # It is not random, so that it is the same at each attempt.
     boundary = f"=_{sha256(delivery_id.encode()).hexdigest()[:32]}"
-    text, html = _texts(page, notice, route, letterhead)
+    text, html = _texts(page, notice, address.route, letterhead)
     body = alternatives([text_part(text), text_part(html, "html")], boundary)
     return Mail(letterhead.sender, receivers, "".join(head).encode("ascii") + body)
 
 
-def _texts(page: Page, notice: Notice, route: Route, letterhead: Letterhead) -> list[str]:
+def _texts(page: Page, notice: Notice, route: str, letterhead: Letterhead) -> list[str]:
     """Return the page as plain text and as HTML."""
     words = WORDS[page.language]
     content = {
         "page": page,
         "words": words,
-        "route": words.route.format(route=field(route.name)),
+        "route": words.route.format(route=field(route)),
         "alert_id": field(notice.alert_id),
         "replies": letterhead.replies(words),
         **page.more,

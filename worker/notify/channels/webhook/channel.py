@@ -49,7 +49,7 @@ class Webhook:
 
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
-        name = address.route.name
+        name = address.receiver.name
         secrets = [secret.get_secret_value() for secret in self._endpoints[name].secrets]
         posted = event.body(notice, delivery_id)
         await self._posters[name].post(posted, event.headers(delivery_id, posted, secrets, self._now()), begun)

@@ -1,0 +1,156 @@
+"""Names that do not exist, and routes, receivers and calendars in vain."""
+
+from pathlib import Path
+
+import pytest
+
+from worker.errors import SettingsError
+from worker.settings import load
+
+BASE = """
+[receivers.care]
+email = ["care@example.org"]
+[receivers.lyon]
+email = ["lyon@example.org"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def wrong(text: str, base: str = BASE) -> list[str]:
+    """Return what is wrong with settings, or else what is in vain in them."""
+    Path("worker.toml").write_text(base + text)
+    try:
+        return load().vain_receivers()
+    except SettingsError as error:
+        return error.problems
+
+
+def route(name: str, *lines: str) -> str:
+    return "\n".join(["[[route.routes]]", f'name = "{name}"', *lines, ""])
+
+
+ROOT = '[route]\nreceivers = ["care"]\n'
+LYON = 'receivers = ["lyon"]'
+
+
+def test_a_tree_that_reaches_everybody_has_no_problems() -> None:
+    assert wrong(ROOT + route("lyon", 'segment = "fr/lyon"', LYON)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('[route]\nreceivers = ["cares"]', ["route.receivers.0: is not a receiver; did you mean care?"]),
+        ('[route]\nreceivers = ["care", "x"]', ["route.receivers.1: is not a receiver"]),
+        (
+            ROOT + route("a", 'receivers = ["lyn"]') + '[[route.routes.routes]]\nname = "b"\nsegment = "fr"',
+            ["route.routes.0.receivers.0: is not a receiver; did you mean lyon?"],
+        ),
+        (
+            '[receivers.boss]\nemail = ["b@x.org"]\ncalendar = "ofice"\n'
+            '[calendars.office]\ntime_zone = "Europe/Paris"\nhours = ["mon 09:00-12:00"]\n' + ROOT,
+            ["receivers.boss.calendar: is not a calendar; did you mean office?"],
+        ),
+        (
+            (
+                '[receivers.a]\nemail = ["a@x.org"]\nowners = ["Jean", "Ann"]\n'
+                '[receivers.b]\nemail = ["b@x.org"]\nowners = ["ann "]\n'
+            ),
+            ["receivers.b.owners.0: receivers.a stands for this owner already"],
+        ),
+        ("[receivers.boss]\nlanguage = 'fr'", ['receivers.boss: needs a channel: email = ["…"]']),
+        (
+            "[receivers.boss]\nemail = ['b@x.org']\nquiet_except = []",
+            ["receivers.boss: quiet_except needs a calendar"],
+        ),
+        (
+            '[calendars.office]\ntime_zone = "Europe/Paris"\nhours = ["mon 09:00-12:00"]\nholidays = "FR-ZZ"',
+            ["calendars.office.holidays: is not a part of 'FR' whose holidays are known: these are 57, "],
+        ),
+        (
+            "[receivers.boss]\nmail = ['b@x.org']",
+            ["receivers.boss.mail: is not a setting; did you mean receivers.boss.email?"],
+        ),
+        (
+            ROOT + route("a", 'segmnt = "fr"'),
+            ["route.routes.0.segmnt: is not a setting; did you mean route.routes.0.segment?"],
+        ),
+        ("[receivers.boss]\nemail = 'b@x.org'", ['receivers.boss.email: must be a list, such as ["care@example.com"]']),
+        (
+            "[calendars.x]\ntime_zone = 'UTC'\nhours = 'mon'",
+            ['calendars.x.hours: must be a list, such as ["mon-fri 09:00-17:00"]'],
+        ),
+        ("[[route]]\nname = 'x'", ["route: "]),
+    ],
+)
+def test_what_the_worker_cannot_start_with_is_named_by_its_key(text: str, lines: list[str]) -> None:
+    found = wrong(text)
+
+    assert len(found) >= len(lines)
+    assert [line[: len(expected)] for line, expected in zip(found, lines, strict=False)] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("", ["receivers.care", "receivers.lyon"]),
+        (ROOT, ["receivers.lyon"]),
+        (ROOT + route("all", LYON), ["receivers.care"]),
+        (ROOT + route("all", LYON) + route("late", 'receivers = ["care"]'), ["route.routes.1", "receivers.care"]),
+        (ROOT + route("all", LYON, "then_continue = true") + route("late", 'receivers = ["care"]'), []),
+        (
+            ROOT + route("fr", 'segment = "fr"', LYON) + route("lyon", 'segment = "fr/lyon"', 'tiers = ["vip"]'),
+            ["route.routes.1"],
+        ),
+        (ROOT + route("lyon", 'segment = "fr/lyon"', LYON) + route("fr", 'segment = "fr"'), []),
+        (
+            ROOT + route("fr", 'segment = "fr"', LYON) + '[[route.routes.routes]]\nname = "uk"\nsegment = "uk"\n',
+            ["route.routes.0.routes.0.segment"],
+        ),
+        (
+            ROOT
+            + route("fr", 'segment = "fr"', 'receivers = ["care"]')
+            + '[[route.routes.routes]]\nname = "all of it"\nsegment = "fr"\nreceivers = ["lyon"]\n',
+            [],
+        ),
+        (ROOT + route("lyon", 'segment = "fr"', LYON, "to_owner = true"), ["route.routes.0.to_owner"]),
+        (
+            '[receivers.jean]\nemail = ["j@x.org"]\nowners = ["Jean"]\n' + ROOT + route("lyon", 'segment = "fr"', LYON),
+            ["receivers.jean", "receivers.jean.owners"],
+        ),
+        (
+            '[receivers.jean]\nemail = ["j@x.org"]\nowners = ["Jean"]\n'
+            + ROOT
+            + route("lyon", 'segment = "fr"', LYON, "to_owner = true"),
+            [],
+        ),
+        (
+            '[calendars.office]\ntime_zone = "Europe/Paris"\nhours = ["mon 09:00-12:00"]\n'
+            + ROOT
+            + route("lyon", 'segment = "fr"', LYON),
+            ["calendars.office"],
+        ),
+    ],
+)
+def test_what_has_no_effect_is_named(text: str, keys: list[str]) -> None:
+    assert [line.partition(":")[0] for line in wrong(text)] == keys
+
+
+def test_of_flat_routes_those_that_are_never_tried_are_named_and_the_default_is_not() -> None:
+    flat = '[[email.routes]]\nname = "all"\nto = ["a@x.org"]\n[[email.routes]]\nname = "b"\nto = ["b@x.org"]\n'
+
+    assert [line.partition(":")[0] for line in wrong(flat, "")] == ["email.routes.1"]
+    assert wrong("", "") == []
+
+
+def test_flat_routes_and_receivers_in_one_file_are_refused_with_the_text_to_write() -> None:
+    found = wrong('[email]\nto = ["a@x.org"]\n[[email.routes]]\nname = "b"\nsegment = "fr"\nto = ["b@x.org"]\n' + ROOT)
+
+    assert [line.partition(":")[0] for line in found] == ["email.routes.0", "email.to"]
+    assert '[[route.routes]] name = "b", segment = "fr", receivers = ["b"]' in found[0]
+    assert not any("x.org" in line for line in found)

@@ -1,0 +1,195 @@
+"""`routes test` with alerts, incidents and responses, from files and from the standard input."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas import examples
+from worker.cli import main
+
+SETTINGS = """
+[receivers.support]
+email = ["support@example.org"]
+
+[receivers.lyon]
+email = ["lyon@example.org"]
+calendar = "office"
+
+[receivers.desk]
+email = ["desk@example.org"]
+owners = ["Lyon-Desk"]
+
+[calendars.office]
+time_zone = "Europe/Paris"
+hours = ["mon-fri 09:00-17:00"]
+holidays = "FR"
+
+[route]
+receivers = ["support"]
+
+[[route.routes]]
+name = "lyon"
+segment = "fr/lyon"
+receivers = ["lyon"]
+then_continue = true
+
+[[route.routes]]
+name = "owners"
+follow_up_requested = true
+to_owner = true
+
+[[route.routes]]
+name = "silent"
+kinds = ["no_responses"]
+receivers = []
+"""
+#: The eve of a holiday, a Thursday in the evening.
+EVE = "2026-04-30T20:00:00+02:00"
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("NPS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    Path("worker.toml").write_text(SETTINGS)
+
+
+def run(capsys: pytest.CaptureFixture[str], event: Any, *arguments: str) -> tuple[int, str]:
+    Path("event.json").write_text(event if isinstance(event, str) else json.dumps(event))
+    code = main(["routes", "test", "event.json", *arguments])
+    printed = capsys.readouterr()
+    assert (code == 2) is bool(printed.err)
+    return code, printed.out or printed.err
+
+
+def reached(capsys: pytest.CaptureFixture[str], event: Any, *arguments: str) -> dict[str, str | None]:
+    code, text = run(capsys, event, "--json", *arguments)
+    found = json.loads(text)
+    assert (code == 0) is bool(found["reached"])
+    return {one["receiver"]: one["deferred_until"] for one in found["reached"]}
+
+
+def test_an_alert_is_deferred_over_the_holiday_and_the_weekend(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = run(capsys, examples.ALERT | {"severity": "error"}, "--at", EVE)
+
+    assert code == 0
+    assert text.splitlines() == [
+        "detractor, error, fr/lyon/delivery",
+        "route default: leaves it to a route below",
+        "  route lyon: takes it",
+        "    + segment fr/lyon: it is fr/lyon/delivery",
+        "  route owners: takes it",
+        "    + follow_up_requested True: it is True",
+        "  route silent: is not tried, since a route before has taken it",
+        "    - kinds ['no_responses']: it is detractor",
+        "receiver lyon, by the route lyon: lyon@example.org",
+        "  Fri 2026-05-01 is skipped: Labor Day",
+        "  deferred until Mon 2026-05-04 09:00 CEST: quiet hours",
+        "receiver desk, by the route owners: desk@example.org",
+        "  now",
+    ]
+    assert examples.ALERT["comment"] not in text
+
+
+def test_an_envelope_a_critical_alert_and_an_unknown_owner(capsys: pytest.CaptureFixture[str]) -> None:
+    alert = examples.ALERT | {"customer": {"owner": "nobody"}}
+    event = {"specversion": "1.0", "type": "t", "data": alert}
+
+    assert reached(capsys, event, "--at", EVE) == {"lyon": None, "support": None}
+
+
+def test_a_response_is_judged_as_the_alert_that_it_opens(capsys: pytest.CaptureFixture[str]) -> None:
+    response = examples.RESPONSE | {"score": 5, "responded_at": EVE, "customer": {"tier": "basic"}}
+
+    assert reached(capsys, response, "--at", EVE) == {"lyon": "2026-05-04T07:00:00+00:00", "support": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"score": 9}, "not_detractor"),
+        ({"test": True}, "test"),
+        ({"responded_at": "2026-01-01T00:00:00Z"}, "too_old"),
+    ],
+)
+def test_a_response_that_opens_no_alert_reaches_nobody_and_the_reason_is_said(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], why: str
+) -> None:
+    response = examples.RESPONSE | {"responded_at": EVE} | changes
+    code, text = run(capsys, response, "--at", EVE)
+
+    assert (code, text) == (1, f"nobody gets it: the response opens no alert: {why}\n")
+    assert reached(capsys, response, "--at", EVE) == {}
+
+
+def test_an_incident_that_a_route_drops_reaches_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    incident = examples.INCIDENT | {"kind": "no_responses", "segment": "uk"}
+    code, text = run(capsys, incident)
+
+    assert code == 1
+    assert text.splitlines()[-1] == "nobody gets it: the route that takes it has an empty list of receivers"
+    assert reached(capsys, examples.INCIDENT | {"segment": "uk"}) == {"support": None}
+
+
+def test_the_event_may_come_from_the_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(examples.INCIDENT).encode())))
+
+    assert main(["routes", "test", "-"]) == 0
+    assert "receiver lyon, by the route lyon" in capsys.readouterr().out
+
+
+def test_flat_routes_are_shown_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("worker.toml").write_text('[[email.routes]]\nname = "lyon"\nsegment = "fr/lyon"\nto = ["a@example.org"]')
+
+    assert reached(capsys, examples.ALERT) == {"lyon": None}
+    assert reached(capsys, examples.ALERT | {"segment": "uk"}) == {"default": None}
+
+
+@pytest.mark.parametrize(
+    "event",
+    ["", "{", "[]", "{}", '{"score": 11}', '{"alert_id": "a"}', "\ud800".encode("utf-8", "surrogatepass").hex()],
+)
+def test_what_is_no_event_is_said_and_the_exit_code_is_2(capsys: pytest.CaptureFixture[str], event: str) -> None:
+    code, text = run(capsys, event)
+
+    assert code == 2
+    assert text.startswith("the event is neither an alert nor an incident, and no valid response: ")
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-05-01", "2026-05-01T10:00:00", "1960-05-01T10:00:00Z"])
+def test_a_time_needs_its_offset(capsys: pytest.CaptureFixture[str], time: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(capsys, examples.ALERT, "--at", time)
+
+    assert ended.value.code == 2
+    assert "is not a time with its offset" in capsys.readouterr().err
+
+
+def test_check_config_shows_the_tree_and_names_what_is_in_vain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith(("receiver", "route"))] == [
+        "receiver support: 1 mail address",
+        "receiver lyon: 1 mail address, calendar office",
+        "receiver desk: 1 mail address",
+        "route    default: everything: support",
+        "route    lyon: segment fr/lyon: lyon",
+        "route    owners: follow_up_requested True: the account owner or else support",
+        "route    silent: kinds ['no_responses']: nobody",
+    ]
+    assert "settings are fine" in shown[-1]
+
+    Path("worker.toml").write_text(f'{SETTINGS}\n[receivers.late]\nemail = ["late@example.org"]')
+    assert main(["check-config"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == "receivers.late: no route reaches this receiver\n"
+    assert "settings are fine" not in printed.out

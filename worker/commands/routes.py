@@ -1,0 +1,150 @@
+"""`routes test`: which route takes an alert, an incident or a response, whom it reaches and when, and why."""
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from schemas.alert import Alert
+from schemas.decision import Decision
+from worker.clock import SystemClock
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, with_settings
+from worker.errors import Rejected
+from worker.flow import events
+from worker.flow.responses import road
+from worker.flow.responses.intake import validate
+from worker.flow.responses.rules.detractor_alert import RULE
+from worker.flow.timestamps import to_ms
+from worker.notify.notice import Notice, notice_in
+from worker.routing.explaining import explain
+from worker.routing.routable import routable
+from worker.settings import Settings
+
+_STANDARD_INPUT = "-"
+
+
+class _Line(NamedTuple):
+    """A response in the form of a record."""
+
+    value: bytes
+    timestamp: int
+    key: bytes | None = None
+    topic: str = events.RESPONSES
+    partition: int = 0
+    offset: int = 0
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class _NoNotice(Exception):
+    """The event causes no alert. The text says why."""
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "routes",
+        help="show which route takes an event, whom it reaches and when",
+        description="Shows what the routes of the settings do.",
+        epilog=SETTINGS_HELP,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="action")
+    test = actions.add_parser(
+        "test",
+        help="show which route takes an event, whom it reaches and when",
+        description="Shows which route takes an event and why, which receivers get it and when, which days off are "
+        "skipped until then, and why other routes do not take it. It sends nothing, and needs no Kafka. Exit codes: "
+        "0: somebody gets it; 1: nobody gets it; 2: the event or the settings are wrong.",
+        epilog=SETTINGS_HELP,
+    )
+    test.add_argument(
+        "event",
+        type=_event,
+        metavar="FILE",
+        help="a file with the JSON of an alert, an incident or a response; - reads the standard input",
+    )
+    test.add_argument(
+        "--at",
+        type=_time,
+        metavar="TIME",
+        help="judge it at this time, such as 2026-12-24T20:00:00+01:00 (default: now)",
+    )
+    test.add_argument("--json", action="store_true", help="print the result as JSON")
+    test.set_defaults(run=with_settings(_test))
+
+
+def _event(text: str) -> Path | None:
+    """Return the path of a file; None for the standard input."""
+    return None if text == _STANDARD_INPUT else file(text)
+
+
+def _time(text: str) -> int:
+    """Return a time in ms."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None or not 1970 <= when.year <= 9000:
+        raise argparse.ArgumentTypeError(f"{text} is not a time with its offset, such as 2026-12-24T20:00:00+01:00")
+    return to_ms(when)
+
+
+def _test(args: argparse.Namespace, settings: Settings) -> int:
+    value = sys.stdin.buffer.read() if args.event is None else args.event.read_bytes()
+    at = SystemClock().now() if args.at is None else args.at
+    try:
+        notice = _notice(value, at, settings)
+    except Rejected as error:
+        print(f"the event is neither an alert nor an incident, and no valid response: {error}", file=sys.stderr)
+        return Exit.WRONG
+    except _NoNotice as error:
+        print(json.dumps({"reached": [], "nobody": "no_alert", "why": str(error)}) if args.json else _no_alert(error))
+        return Exit.FAILED
+    explanation = explain(routable(notice), settings.routing, at)
+    if args.json:
+        print(json.dumps(explanation.as_json(), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(explanation.lines()))
+    return Exit.FINE if explanation.deliveries else Exit.FAILED
+
+
+def _no_alert(error: _NoNotice) -> str:
+    return f"nobody gets it: the response opens no alert: {error}"
+
+
+def _notice(value: bytes, at: int, settings: Settings) -> Notice:
+    """Return the alert or incident of an event, or the alert that a response opens as a customer's first answer.
+
+    Raise Rejected if it is none of them, _NoNotice if a response opens no alert.
+    """
+    try:
+        return notice_in(_data(value))
+    except ValidationError:
+        return _opened(value, at, settings)
+
+
+def _data(value: bytes) -> bytes:
+    """Return the data of a CloudEvents envelope, or the value itself if it has none."""
+    try:
+        body = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    has_envelope = isinstance(body, dict) and "specversion" in body and "data" in body
+    return json.dumps(body["data"]).encode() if has_envelope else value
+
+
+def _opened(value: bytes, at: int, settings: Settings) -> Alert:
+    response, _ = validate(_Line(value, at), settings.policy.intake)
+    record = _Line(value, at, response.customer_id.encode())
+    batch = road.Batch([record], partition=0, topic=events.RESPONSES, home="", rerouted={})
+    decided = road.decide(batch, settings.policy, lambda _: None, lambda _: 0)
+    for output in decided.outputs:
+        if output.topic == events.ALERTS and output.value is not None:
+            return Alert.model_validate_json(output.value)
+    [decision] = [output for output in decided.outputs if output.topic == events.DECISIONS]
+    found = Decision.model_validate_json(decision.value or b"")
+    reasons = [rule.reason for rule in found.rules if rule.rule == RULE]
+    raise _NoNotice(", ".join(reasons) or found.outcome)

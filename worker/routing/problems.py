@@ -1,0 +1,118 @@
+"""What is wrong with receivers, routes and calendars: names that do not exist, and routes and receivers in vain.
+
+Each problem is one line that begins with the key of the setting.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+
+from worker.routing.comment import plain
+from worker.routing.hours import CalendarSettings
+from worker.routing.matching import Matchers
+from worker.routing.receiver import ReceiverSettings
+from worker.routing.routing import Routing
+from worker.routing.tree import Node
+
+
+def wrong_names(
+    root: Node, receivers: Mapping[str, ReceiverSettings], calendars: Mapping[str, CalendarSettings]
+) -> list[str]:
+    """Return a line for each name that the settings use and do not define, and for each owner with two receivers."""
+    return [
+        *_unknown_receivers(root, receivers),
+        *(
+            f"receivers.{name}.calendar: is not a calendar{_suggestion(receiver.calendar, calendars)}"
+            for name, receiver in receivers.items()
+            if receiver.calendar is not None and receiver.calendar not in calendars
+        ),
+        *_shared_owners(receivers),
+    ]
+
+
+def routes_in_vain(root: Node) -> list[str]:
+    """Return a line for each route that never takes anything."""
+    return _Walk(root).lines
+
+
+def receivers_in_vain(
+    routing: Routing, receivers: Mapping[str, ReceiverSettings], calendars: Iterable[str]
+) -> list[str]:
+    """Return a line for each receiver that nothing reaches, and for each calendar and owner that has no effect."""
+    walk = _Walk(routing.root)
+    reached = walk.reached | ({*routing.owners.values()} if walk.by_owner else set())
+    used = {receiver.calendar for receiver in receivers.values()}
+    return [
+        *(
+            f"{key}.to_owner: no receiver has owners, so it changes nothing"
+            for key in walk.by_owner
+            if not routing.owners
+        ),
+        *(f"receivers.{name}: no route reaches this receiver" for name in receivers if name not in reached),
+        *(
+            f"receivers.{name}.owners: no route has to_owner, so it changes nothing"
+            for name, receiver in receivers.items()
+            if receiver.owners and not walk.by_owner
+        ),
+        *(f"calendars.{name}: no receiver has this calendar" for name in calendars if name not in used),
+    ]
+
+
+def _unknown_receivers(root: Node, receivers: Mapping[str, ReceiverSettings]) -> Iterator[str]:
+    inherited: list[object] = []
+    for node in root.all():
+        if any(node.receivers is known for known in inherited):
+            continue  # the route has them from its parent, where they were looked at
+        inherited.append(node.receivers)
+        for place, name in enumerate(node.receivers):
+            if name not in receivers:
+                yield f"{node.key}.receivers.{place}: is not a receiver{_suggestion(name, receivers)}"
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    like = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {like[0]}?" if like else ""
+
+
+def _shared_owners(receivers: Mapping[str, ReceiverSettings]) -> Iterator[str]:
+    found: dict[str, str] = {}
+    for name, receiver in receivers.items():
+        for place, owner in enumerate(receiver.owners):
+            other = found.setdefault(plain(owner), name)
+            if other != name:
+                yield f"receivers.{name}.owners.{place}: receivers.{other} stands for this owner already"
+
+
+class _Walk:
+    """A walk through the tree: what the routes reach, and which of them never take anything."""
+
+    def __init__(self, root: Node) -> None:
+        #: The names of the receivers that routes reach by their names.
+        self.reached: set[str] = set()
+        #: The keys of the routes that ask for the account owner.
+        self.by_owner: list[str] = []
+        self.lines: list[str] = []
+        self._look(root, Matchers())
+
+    def _look(self, node: Node, above: Matchers) -> None:
+        """Look at a route and those below it. `above`: the matchers of the nearest route above that has any."""
+        before: list[Node] = []
+        for child in node.children:
+            if (line := _why_in_vain(child, above, before)) is not None:
+                self.lines.append(line)
+                continue
+            self._look(child, child.matchers if child.tests else above)
+            before.append(child)
+        if not any(child.matchers.covers(node.matchers) for child in before):
+            self.reached |= set(node.receivers)
+            if node.to_owner:
+                self.by_owner.append(node.key)
+
+
+def _why_in_vain(route: Node, above: Matchers, before: Iterable[Node]) -> str | None:
+    """Return why a route never takes anything; None if it may. `before`: the routes that are tried before it."""
+    if (key := route.matchers.excludes(above)) is not None:
+        return f"{route.key}.{key}: never fits, since a route above this one takes something else"
+    taker = next((one for one in before if not one.then_continue and one.matchers.covers(route.matchers)), None)
+    if taker is not None:
+        return f"{route.key}: this route is never reached, since {taker.key} takes everything that it would match"
+    return None

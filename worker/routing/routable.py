@@ -1,0 +1,42 @@
+"""The properties of an alert or an incident by which routes match it."""
+
+from typing import NamedTuple
+
+from schemas.alert import Alert, Severity
+from schemas.incident import Incident
+from worker.lineage import canonical_path, survey_of
+
+
+class Routable(NamedTuple):
+    """What routes look at. A property that the alert or incident does not have is None; an incident has no customer."""
+
+    kind: str
+    #: The path of the segment, in the form under which it is counted.
+    segment: str
+    severity: Severity
+    survey: str | None = None
+    tier: str | None = None
+    #: Who looks after the customer, as the publisher writes it.
+    owner: str | None = None
+    #: A BCP 47 tag.
+    language: str | None = None
+    follow_up_requested: bool | None = None
+    comment: str | None = None
+
+
+def routable(notice: Alert | Incident) -> Routable:
+    """Return what routes look at. The survey of an incident is known if it is about a survey."""
+    segment = canonical_path(notice.segment)
+    if isinstance(notice, Incident):
+        return Routable(notice.kind, segment, notice.severity, survey=survey_of(segment))
+    return Routable(
+        kind=notice.kind,
+        segment=segment,
+        severity=notice.severity,
+        survey=notice.survey_id,
+        tier=notice.customer.tier,
+        owner=notice.customer.owner,
+        language=notice.language,
+        follow_up_requested=notice.follow_up_requested,
+        comment=notice.comment,
+    )
