@@ -20,7 +20,7 @@ from worker.flow.policy import AlertPolicy, BurstPolicy, InvitationPolicy, Platf
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 from worker.streams.shell import Shell
-from worker.streams.table import PartitionedStore
+from worker.streams.store import PartitionedStore
 
 #: Most tests have several answers of one customer at the same time.
 NO_BURSTS = BurstPolicy(scanner_seconds=0, double_click_seconds=0)

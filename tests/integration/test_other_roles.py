@@ -28,7 +28,8 @@ from worker.roles.surroundings import Surroundings
 from worker.service import Service
 from worker.settings import KafkaSettings, Settings
 from worker.streams.shell import Shell
-from worker.streams.table import DurableTable, PartitionedStore
+from worker.streams.store import PartitionedStore
+from worker.streams.table import DurableTable
 
 __all__ = ["make_alert"]
 

@@ -20,8 +20,6 @@ from typing import Any, cast
 import msgspec
 from aiokafka.errors import KafkaError
 from faust import Table
-from faust.stores.memory import Store
-from faust.types import TP
 
 from worker.errors import StateLost, StateNotDurable
 from worker.kafka import journal, reading
@@ -32,38 +30,12 @@ from worker.streams.observer import TableObserver
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.progress import Progress
 from worker.streams.sending import Sender
+from worker.streams.store import PartitionedStore
 
 log = logging.getLogger(__name__)
 
 #: How long to wait before the changelog is read again, if Kafka did not answer, in seconds.
 _RETRY_SECONDS = 1.0
-
-
-class PartitionedStore(Store[bytes, bytes]):
-    """The state of each partition in memory. When a partition moves to another worker, its state is dropped."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.partitions: dict[int, PartitionState] = {}
-
-    def state_of(self, partition: int) -> PartitionState:
-        """Return a partition's state."""
-        found = self.partitions.get(partition)
-        if found is None:
-            found = self.partitions[partition] = PartitionState()
-        return found
-
-    def keep(self, partitions: Collection[int]) -> None:
-        """Drop the state of all other partitions."""
-        self.partitions = {partition: found for partition, found in self.partitions.items() if partition in partitions}
-
-    async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
-    ) -> None:
-        """Do nothing: `DurableTable.recover` does it."""
-
-    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Do nothing: `DurableTable.recover` does it."""
 
 
 class _OvertakenError(Exception):
