@@ -14,6 +14,7 @@ from worker.kafka import topics
 from worker.kafka.rows import PartitionState
 from worker.lineage import segment_path
 from worker.nps.histogram import PASSIVE_FROM
+from worker.streams.checkpoint import Checkpoint
 from worker.streams.shell import Shell
 
 _LAST = 100
@@ -52,7 +53,7 @@ async def main(task: Task) -> None:
         rows: dict[bytes, bytes | None] = {segment: _pack(last[-_LAST:]) for segment, last in scores.items()}
         return Decided(outputs, rows, {})
 
-    shell.agent(events.RESPONSES, shell.table(topics.SEGMENTS), decide)
+    shell.agent(events.RESPONSES, shell.table(topics.SEGMENTS), decide, checkpoint=Checkpoint())
     await shell.start()
     try:
         while not shell.ready:  # noqa: ASYNC110 - it raises no event

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from chaos.fault_context import FaultContext
 from chaos.faults import crashed, judging, poison, rebuilt, renewed, smtp, transactions
 from chaos.faults.judging import BETWEEN_ROWS, Shop
-from chaos.saboteur import PAUSE, RAISE, WATCHES_SENT
+from chaos.saboteur import CHECKPOINT_DUE, PAUSE, RAISE, WATCHES_SENT
 from chaos.world import PATIENCE_SECONDS, PATIENCE_WITH_BUG_SECONDS, NotHealed, Worker, World, in_vain, patience
 
 _PORTION = 120
@@ -105,8 +105,18 @@ async def _work(world: World, worker: Worker) -> None:
 
 
 async def _crash_with_a_batch_in_hand(world: World, worker: Worker) -> None:
-    """Let a batch wait with its outputs sent, for longer than commits take; then kill the worker."""
-    worker.told("outputs_acked", 2, PAUSE, _PAUSE_SECONDS)
+    """Let a batch wait with its outputs sent."""
+    await _crash_after_a_commit(world, worker, "outputs_acked")
+
+
+async def _crash_before_a_checkpoint(world: World, worker: Worker) -> None:
+    """Let batches wait that are decided, and whose rows are not written."""
+    await _crash_after_a_commit(world, worker, CHECKPOINT_DUE)
+
+
+async def _crash_after_a_commit(world: World, worker: Worker, step: str) -> None:
+    """Let the worker wait at a step for longer than commits take; then kill it."""
+    worker.told(step, 2, PAUSE, _PAUSE_SECONDS)
     await world.feed_some(_PORTION)
     with contextlib.suppress(NotHealed):
         async with patience("offsets to be committed too early", _PAUSE_SECONDS / 2):
@@ -170,6 +180,7 @@ def _not_seen(what: str) -> str:
 CONTROLS = (
     Control("dedup_off", partial(_provoked, _work), ("I1",)),
     Control("commit_before_flush", partial(_provoked, _crash_with_a_batch_in_hand), ("I5", "I1")),
+    Control("commit_before_checkpoint", partial(_provoked, _crash_before_a_checkpoint), ("I5", "I1")),
     Control("exception_swallowed", partial(_provoked, _raise_once), ("I1", "I2")),
     Control("no_delivery_log", partial(_provoked, _restart_when_all_is_mailed), ("I3",)),
     Control("autoescape_off", partial(_provoked, _work), ("I3",)),

@@ -51,9 +51,10 @@ class Fault(NamedTuple):
         return self.quick if quick else self.trials
 
 
-#: The steps that the short form tries as well: between outputs and rows, between rows and the offset, while a mail is
-#: accepted, and when a case was decided. The others lie between them.
-_KILLED_IN_SHORT = {"outputs_acked", "rows_sent", "mail_accepted", "case_decided"}
+#: The steps that the short form tries as well: between outputs and rows, while the rows of several batches wait for a
+#: checkpoint, between rows and the offset, while a mail is accepted, and when a case was decided. The others lie
+#: between them.
+_KILLED_IN_SHORT = {"outputs_acked", "rows_wait", "rows_sent", "mail_accepted", "case_decided"}
 
 
 def _kill_at(step: str) -> Fault:
@@ -81,7 +82,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("joining_and_leaving", joining.run, 20),
     Fault("kill_webhook", webhooks.killed, 10, quick=0),
     Fault("joining_webhooks", webhooks.joining, 20, quick=0),
-    Fault("zombie", zombie.run, 5),
+    Fault("zombie", zombie.run, 6),
     Fault("hung_broker", hung_broker.run, 20),
     Fault("leader_restarted", partial(leader.run, hard=False), 5, quick=0),
     Fault("leader_killed", partial(leader.run, hard=True), 5, quick=0),

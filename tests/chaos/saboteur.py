@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -39,6 +40,7 @@ from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
 from worker.streams import faust_app, inflow
+from worker.streams.checkpoint import Checkpoints
 from worker.streams.lane import Lane
 from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer
@@ -46,13 +48,17 @@ from worker.streams.sending import Sender
 from worker.streams.shell import Shell
 from worker.streams.table import DurableTable
 
-#: The steps of a batch, of a mail and of a case, in their order, at which a worker can be told to end.
+#: The steps of a batch, of a mail and of a case, in their order, at which a worker can be told to end. `rows_wait`: the
+#: rows of several batches of a partition wait for a checkpoint.
+ROWS_WAIT = "rows_wait"
 STEPS = (
     "fetched",
     "validated",
     "outputs_sent",
     "outputs_acked",
+    ROWS_WAIT,
     "rows_sent",
+    "checkpoint_sent",
     "rows_acked",
     "before_commit",
     "after_commit",
@@ -60,6 +66,15 @@ STEPS = (
     "mail_accepted",
     "case_decided",
 )
+#: What waits for a checkpoint is about to be written.
+CHECKPOINT_DUE = "checkpoint_due"
+#: How the changelog of the table is called whose rows wait for checkpoints: the end of its name.
+_WAITS = "-contacts-changelog"
+#: How many batches are several.
+_SEVERAL = 3
+#: How long checkpoints wait while this step is ordered, so that there are several batches on any machine; and so that
+#: the time is over when a worker wakes that was stopped past its session.
+_WAIT_SECONDS = 5.0
 #: The fetcher of the records' way in looks what to ask the brokers for.
 FETCHING = "fetching"
 #: A produce batch of the table of what is watched over: one judgement may need several.
@@ -67,6 +82,7 @@ WATCHES_SENT = "watches_sent"
 BUGS = (
     "dedup_off",
     "commit_before_flush",
+    "commit_before_checkpoint",
     "exception_swallowed",
     "no_delivery_log",
     "autoescape_off",
@@ -115,6 +131,13 @@ class Orders:
         self._path = path
         self._reached = 0
         self._text = ""
+
+    def are_for(self, step: str) -> bool:
+        """Say whether something is ordered for a step."""
+        try:
+            return self._path.read_text().startswith(f"{step} ")
+        except FileNotFoundError:
+            return False
 
     def reach(self, step: str) -> float:
         """Be told that a step is reached; return for how many seconds to pause."""
@@ -198,6 +221,8 @@ def _sent(reach: Reach) -> Wrapper:
             future = await original(self, batch, topic, **options)
             if topic.endswith("-watches-changelog"):
                 await asyncio.sleep(reach(WATCHES_SENT))
+            if topic.endswith(_WAITS):
+                await asyncio.sleep(reach("checkpoint_sent"))
             await asyncio.sleep(reach("rows_sent" if _is_changelog(topic) else "outputs_sent"))
             return future
 
@@ -214,6 +239,48 @@ def _acked(reach: Reach) -> Wrapper:
             if batches:
                 await asyncio.sleep(reach("rows_acked" if _is_changelog(batches[0][0]) else "outputs_acked"))
             return found
+
+        return called
+
+    return wrapper
+
+
+def _waiting(reach: Reach, waiting: Counter[int]) -> Wrapper:
+    """Note that the rows of one more batch of a partition wait."""
+
+    def wrapper(original: Any) -> Any:
+        def called(self: DurableTable, partition: int, *args: Any) -> None:
+            original(self, partition, *args)
+            waiting[partition] += 1
+            if waiting[partition] >= _SEVERAL:
+                reach(ROWS_WAIT)
+
+        return called
+
+    return wrapper
+
+
+def _held_back(orders: Orders) -> Wrapper:
+    """Let checkpoints wait for longer while it is ordered that rows wait."""
+
+    def wrapper(original: Any) -> Any:
+        def called(self: Checkpoints, tp: Any, seconds: float, write: Any) -> None:
+            original(self, tp, _WAIT_SECONDS if orders.are_for(ROWS_WAIT) else seconds, write)
+
+        return called
+
+    return wrapper
+
+
+def _about_to_write(reach: Reach, waiting: Counter[int]) -> Wrapper:
+    """Note that the rows that wait are about to be written."""
+
+    def wrapper(original: Any) -> Any:
+        async def called(self: DurableTable, partition: int, *args: Any) -> bool:
+            if self.has_unsaved(partition):
+                waiting[partition] = 0
+                await asyncio.sleep(reach(CHECKPOINT_DUE))
+            return bool(await original(self, partition, *args))
 
         return called
 
@@ -244,6 +311,10 @@ def obey(orders: Orders) -> None:
     _around(cases, "decide", _after(reach, "case_decided"))
     _around(AIOKafkaProducer, "send_batch", _sent(reach))
     _around(Sender, "send", _acked(reach))
+    waiting = Counter[int]()
+    _around(Checkpoints, "plan", _held_back(orders))
+    _around(DurableTable, "change", _waiting(reach, waiting))
+    _around(DurableTable, "write", _about_to_write(reach, waiting))
     _around(AIOKafkaConsumer, "commit", _around_awaited(reach, "before_commit", "after_commit"))
     _around(EmailChannel, "send", _around_awaited(reach, "mail_claimed", "mail_accepted"))
 
@@ -291,6 +362,11 @@ def _commit_before_flush() -> None:
     _instead(OrderedConsumer, "_new_offset", lambda self, tp: self._cursor.get(tp))
 
 
+def _commit_before_checkpoint() -> None:
+    """What is decided is committed, also while its rows wait for a checkpoint."""
+    _instead(OrderedConsumer, "_new_offset", lambda self, tp: self._next.get(tp))
+
+
 def _exception_swallowed() -> None:
     """A batch whose handler raises counts as done, as with Faust's own acks."""
 
@@ -299,6 +375,7 @@ def _exception_swallowed() -> None:
             try:
                 await original(self, batch, number, consumer)
             except Exception:  # noqa: BLE001 - the bug
+                consumer.decided(batch)
                 consumer.done(batch)
 
         return called

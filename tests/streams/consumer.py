@@ -27,6 +27,7 @@ class Inflow:
         self.asked: set[TP] = set()
         self.meanwhile: Callable[[], None] = lambda: None
         self.ends, self.most = 100, 1_000
+        self.record: Callable[[TP, int], Any] = record
 
     def assign(self, places: Mapping[TP, int]) -> None:
         self.place = dict(places)
@@ -44,7 +45,7 @@ class Inflow:
         self.asked, fetched = set(tps), {}
         for tp in self.asked & self.place.keys() - self.held:
             start = self.place[tp]
-            fetched[tp] = [record(tp, start + n) for n in range(self.chunk)]
+            fetched[tp] = [self.record(tp, start + n) for n in range(self.chunk)]
             self.place[tp] = start + self.chunk
         self.meanwhile()
         return fetched
@@ -61,9 +62,11 @@ class Consumer(OrderedConsumer):
     def __init__(self) -> None:
         self.app: Any = SimpleNamespace(consumer_generation_id=1)
         self._thread: Any = SimpleNamespace(generation=1, assignment=lambda: set(self.committed))
-        self._due, self._cursor, self._in_flight, self._delays = {}, {}, {}, {}
+        self._next, self._due, self._cursor = {}, {}, {}
+        self._in_flight, self._delays = {}, {}
         self._committed_offset: Any = {}
         self._unacked_messages: Any = set()
+        self._waiting_for_ack = None
         self._to_rewind = set()
         self._epoch, self._sought_generation, self._n_acked = 0, -1, 0
         self.flow_active = True

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from faust.types import TP
 
+from worker.errors import StateNotDurable
 from worker.flow.batch import Decided, Output
-from worker.kafka import reading
+from worker.kafka import journal, reading
 from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import lane as module
+from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lane import Lane, Pace, View
 from worker.streams.ordered import Fetched
@@ -58,6 +60,7 @@ def lane(topic: Topic, partition: PartitionState) -> Lane:
         table=table,
         decide=unused,
         topic_name=lambda name: f"nps.{name}",
+        checkpoints=unused,
         view=View("scores", lambda key, row: Output("scores", key, row and b"score of " + row)),
     )
 
@@ -148,6 +151,7 @@ async def delays(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, mor
         table=anything,
         decide=decide,
         topic_name=str,
+        checkpoints=anything,
         pace=Pace(1.0, 0.02, 10.0),
     )
     records: Any = [SimpleNamespace(offset=n, value=b"x" * size) for n, size in enumerate(sizes)]
@@ -188,6 +192,9 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
         def holds(self, _: int) -> bool:
             return True
 
+        def decided(self, _: Fetched) -> None:
+            seen.append("decided")
+
         def done(self, _: Fetched) -> None:
             seen.append("done")
 
@@ -206,7 +213,7 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
     fake: Any = Whole()
     table: Any = SimpleNamespace(state_of=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
     sender: Any = SimpleNamespace(send=send)
-    busy_lane = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str)
+    busy_lane = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str, Checkpoints(lambda _: None))
     records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
     await busy_lane.run(message)
@@ -224,7 +231,7 @@ async def test_each_part_of_a_batch_is_written_before_the_next_is_decided_and_th
 
     await carried(monkeypatch, Decided([], {b"a": b"1"}, {}, rest=rest), seen)
 
-    assert seen == [({b"a": b"1"}, -1, 7), "rest", ({b"b": b"2"}, 5, 8), "done"]
+    assert seen == [({b"a": b"1"}, -1, 7), "rest", ({b"b": b"2"}, 5, 8), "decided", "done"]
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -241,7 +248,9 @@ async def test_a_slice_that_causes_nothing_is_not_written_and_others_have_their_
 
     await carried(monkeypatch, Decided([], {}, {}, rest=lambda: another(0)), seen)
 
-    expected = [0, "turn 0", 1, "lost", 2] if lost else [0, "turn 0", 1, "turn 1", 2, ({b"a": b"1"}, 5, 7), "done"]
+    expected = (
+        [0, "turn 0", 1, "lost", 2] if lost else [0, "turn 0", 1, "turn 1", 2, ({b"a": b"1"}, 5, 7), "decided", "done"]
+    )
     assert seen == expected
 
 
@@ -250,3 +259,112 @@ async def test_a_worker_whose_state_was_lost_takes_nothing_back(topic: Topic) ->
     await lane(topic, PartitionState()).restate_view({0})
 
     assert [] == topic.restated
+
+
+class Waiting:
+    """A lane whose rows of up to 200 bytes may wait, with what it does to its table, its consumer and its checkpoints.
+
+    `result`: what a write returns, or raises.
+    """
+
+    def __init__(self, result: bool | StateNotDurable = True) -> None:
+        self.seen: list[Any] = []
+        self.held = True
+        self._result = result
+        self._unsaved: dict[bytes, bytes | None] = {}
+        self._state = PartitionState()
+        consumer: Any = SimpleNamespace(
+            admit=lambda batch: batch.records,
+            holds=lambda _: self.held,
+            heartbeat_age=lambda: 0.0,
+            decided=lambda batch: self.seen.append(f"decided {batch.start}"),
+            done=lambda batch: self.seen.append(f"done {batch.start}"),
+            undecided=lambda batch: self.seen.append(f"undecided {batch.start}"),
+            release=lambda _: None,
+        )
+        lock = asyncio.Lock()
+        table: Any = SimpleNamespace(
+            state_of=lambda _: self._state,
+            lock=lambda _: lock,
+            change=self._change,
+            has_unsaved=lambda _: bool(self._unsaved),
+            unsaved_size=lambda _: journal.total_size(self._unsaved),
+            write=self._write,
+        )
+        sender: Any = SimpleNamespace(send=self._send)
+        self.planned: list[Any] = []
+        plan: Any = SimpleNamespace(plan=lambda *planned: self.planned.append(planned))
+        self.lane = Lane(
+            lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Checkpoint(0.2, 200)
+        )  # fmt: skip
+
+    async def run(self, start: int, size: int) -> None:
+        """Run a batch that changes a row of its own, of this size."""
+        records: Any = [SimpleNamespace(offset=start, value=b"x" * size, timestamp=0)]
+        message: Any = SimpleNamespace(value=Fetched(TP("responses", 0), start, records, 1, 1))
+        await self.lane.run(message)
+
+    def _decide(self, records: list[Any], *_: Any) -> Decided:
+        return Decided([], {b"%d" % record.offset: record.value for record in records}, {})
+
+    async def _send(self, _: Any) -> dict[Any, Any]:
+        self.seen.append("sent")
+        return {}
+
+    def _change(self, _: int, rows: Mapping[bytes, bytes | None], head: Head) -> None:
+        self._unsaved.update(rows)
+        self._state.head = head
+        self.seen.append("changed")
+
+    async def _write(self, _: int, rows: Mapping[bytes, bytes | None], head: Head, __: Any) -> bool:
+        self.seen.append(("write", len(self._unsaved), len(rows), head.mark))
+        self._unsaved.clear()
+        if isinstance(self._result, StateNotDurable):
+            raise self._result
+        return self._result
+
+
+async def test_rows_that_may_wait_are_changed_in_memory_and_the_offsets_are_done_with_the_checkpoint() -> None:
+    waiting = Waiting()
+    await waiting.run(5, 10)
+    await waiting.run(6, 10)
+    assert waiting.seen == ["sent", "changed", "decided 5", "sent", "changed", "decided 6"]
+    assert [(tp, seconds) for tp, seconds, _ in waiting.planned] == [(TP("responses", 0), 0.2)] * 2
+
+    waiting.seen.clear()
+    *_, write = waiting.planned[-1]
+    await write()
+    await write()
+    assert waiting.seen == [("write", 2, 0, 6), "done 6"], "what is written already is not written again"
+
+
+async def test_rows_that_are_too_many_are_written_at_once_with_those_that_wait() -> None:
+    waiting = Waiting()
+    await waiting.run(5, 50)
+    waiting.seen.clear()
+    await waiting.run(6, 50)
+    assert waiting.seen == ["sent", ("write", 1, 1, 6), "decided 6", "done 6"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("result", [False, StateNotDurable("no acknowledgement")])
+async def test_after_a_checkpoint_that_has_failed_its_batches_are_not_decided_any_more(
+    *, result: bool | StateNotDurable, at_once: bool
+) -> None:
+    waiting = Waiting(result)
+    await waiting.run(5, 10)
+    waiting.seen.clear()
+    *_, write = waiting.planned[-1]
+    with pytest.raises(StateNotDurable) if result else nullcontext():
+        await (waiting.run(6, 1_000) if at_once else write())
+    assert waiting.seen[-1] == f"undecided {6 if at_once else 5}"
+
+
+async def test_a_checkpoint_of_a_partition_that_was_lost_is_not_written() -> None:
+    waiting = Waiting()
+    await waiting.run(5, 10)
+    waiting.seen.clear()
+    waiting.held = False
+    *_, write = waiting.planned[-1]
+    await write()
+    assert waiting.seen == []

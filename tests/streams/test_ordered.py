@@ -50,6 +50,7 @@ async def test_nothing_is_handed_out_while_the_committed_offsets_are_sought(cons
     await consumer.perform_seek()
     (message,) = await poll(consumer)
     assert [found.offset for found in consumer.admit(message.value)] == [10, 11, 12]
+    consumer.decided(message.value)
     consumer.done(message.value)
     consumer._thread.generation = 2
     assert consumer._new_offset(RESPONSES) == 13
@@ -91,7 +92,7 @@ async def test_a_partition_has_one_batch_in_flight(consumer: Consumer) -> None:
     assert await poll(consumer) == []
     consumer._changed.clear()
     assert consumer.admit(message.value)
-    consumer.done(message.value)
+    consumer.decided(message.value)
     (following,) = await then_poll(consumer, message)
     assert consumer._changed.is_set()
     assert consumer._unacked_messages == {following}
@@ -117,8 +118,64 @@ async def test_a_batch_of_before_a_seek_is_not_admitted(consumer: Consumer) -> N
     (old,) = await poll(consumer)
     await consumer.perform_seek()
     assert consumer.admit(old.value) == []
+    consumer.decided(old.value)
     consumer.done(old.value)
-    assert consumer._new_offset(RESPONSES) == 10
+    assert (consumer._next, consumer._new_offset(RESPONSES)) == ({RESPONSES: 10}, 10)
+    consumer.undecided(old.value)
+    assert not consumer._to_rewind
+
+
+async def test_what_is_decided_is_not_committed_before_it_is_durable(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    (first,) = await poll(consumer)
+    consumer.decided(first.value)
+    (second,) = await then_poll(consumer, first)
+    assert [found.offset for found in consumer.admit(second.value)] == [13, 14, 15]
+    consumer.decided(second.value)
+    assert (consumer._new_offset(RESPONSES), consumer.due("responses")) == (10, {RESPONSES: 10})
+    consumer.done(second.value)
+    assert (consumer._new_offset(RESPONSES), consumer.due("responses")) == (16, {RESPONSES: 16})
+
+
+async def test_what_was_taken_back_is_read_again_from_what_is_durable(consumer: Consumer) -> None:
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    (first,) = await poll(consumer)
+    consumer.decided(first.value)
+    (second,) = await then_poll(consumer, first)
+    consumer.undecided(first.value)
+    assert consumer.admit(second.value) == [], "its state is not there any more"
+    (again,) = await then_poll(consumer, second)
+    assert [found.offset for found in consumer.admit(again.value)] == [10, 11, 12]
+
+
+async def test_a_stop_makes_durable_what_is_decided_and_then_commits_it(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a commit is under way: its offsets are older."""
+    done: list[str] = []
+    under_way = asyncio.get_running_loop().create_future()
+    consumer._commit_fut, consumer._loop = under_way, asyncio.get_running_loop()
+
+    async def write() -> None:
+        done.append("written")
+        asyncio.get_running_loop().call_soon(commit_ends)
+
+    def commit_ends() -> None:
+        done.append("the commit under way")
+        consumer._commit_fut = None
+        under_way.set_result(None)
+
+    async def commit(*_: Any, **__: Any) -> bool:
+        done.append("commit")
+        return True
+
+    consumer.observer.on_flow_stopped = write
+    consumer.app.client_only = False
+    monkeypatch.setattr(consumer, "force_commit", commit)
+    await consumer.commit_and_end_transactions()
+    assert done == ["written", "the commit under way", "commit"]
 
 
 async def test_who_has_no_partition_any_more_stands_by(consumer: Consumer) -> None:
@@ -195,6 +252,31 @@ async def test_nothing_of_a_suspect_is_handed_out_before_its_log_was_compared(co
     (message,) = await poll(consumer)
     assert consumer.others == [{RESPONSES: 10}, {RESPONSES: 10}]
     assert [found.offset for found in consumer.admit(message.value)] == [10, 11, 12]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_log_deleted_unread_is_passed_by_while_something_waits_for_a_checkpoint(
+    consumer: Consumer, *, waits: bool
+) -> None:
+    """What was decided counts as read. It may be committed once it is durable, and not before."""
+    consumer.committed, consumer.begins = {RESPONSES: 10}, {}
+    await consumer.perform_seek()
+    (message,) = await poll(consumer)
+    consumer.decided(message.value)
+    if not waits:
+        consumer.done(message.value)
+    consumer.begins = {RESPONSES: 20}
+    consumer.suspect(RESPONSES)
+    assert await then_poll(consumer, message) == []
+    assert consumer._checking is not None
+    await consumer._checking
+    (following,) = await poll(consumer)
+
+    assert consumer.others == [{RESPONSES: 10}, {RESPONSES: 13}]
+    assert [found.offset for found in consumer.admit(following.value)] == [20, 21, 22]
+    assert consumer._new_offset(RESPONSES) == (10 if waits else 20)
+    consumer.done(message.value)
+    assert consumer._new_offset(RESPONSES) == 20
 
 
 async def test_records_below_the_place_that_was_reached_make_a_suspect(consumer: Consumer) -> None:

@@ -102,6 +102,10 @@ BYPASSED: dict[Callable[..., Any], str] = {
     Consumer.ack: "8c9d7f355ca61f50",
     # Waits until none is remembered. It is still Faust's, and goes by `_unacked_messages` and `Message.acked`.
     Consumer.wait_empty: "0553f428ba2305eb",
+    # Commits, once nothing is in hand. It is still Faust's; OrderedConsumer makes everything durable before.
+    Consumer.commit_and_end_transactions: "4f0a9fbf2e5d982f",
+    # Commits, unless a commit is under way. It is still Faust's; a stop waits for a commit that is under way.
+    Consumer.commit: "565f8ecbe37b0823",
     # Sends what is attached to offsets (nothing is), flushes the producer (every batch has waited for its records),
     # informs the tables (which wrote before), and commits. Here: OrderedConsumer._commit_tps.
     Consumer._commit_tps: "705b91d317214408",

@@ -26,18 +26,28 @@ _decode = msgspec.msgpack.Decoder(dict[bytes, bytes | None]).decode
 
 def fits(rows: Rows) -> bool:
     """Say whether the rows fit one produce batch."""
-    return sum(_size(key, row) for key, row in rows.items()) <= LARGEST
+    return total_size(rows) <= LARGEST
+
+
+def size(key: bytes, row: bytes | None) -> int:
+    """Return what a row takes in a produce batch at most, without compression, in bytes."""
+    return len(key) + len(row or b"") + _RECORD_OVERHEAD
+
+
+def total_size(rows: Rows) -> int:
+    """Return what rows take in a produce batch at most, without compression, in bytes."""
+    return sum(size(key, row) for key, row in rows.items())
 
 
 def portions(rows: Rows) -> Iterator[dict[bytes, bytes | None]]:
     """Yield the rows in order, in portions that fit one produce batch each. A larger row is a portion of its own."""
     portion: dict[bytes, bytes | None] = {}
-    size = 0
+    portion_size = 0
     for key, row in rows.items():
-        size += _size(key, row)
-        if size > LARGEST and portion:
+        portion_size += size(key, row)
+        if portion_size > LARGEST and portion:
             yield portion
-            portion, size = {}, _size(key, row)
+            portion, portion_size = {}, size(key, row)
         portion[key] = row
     yield portion
 
@@ -60,7 +70,3 @@ def joined(rows: Mapping[bytes, bytes], count: int) -> dict[bytes, bytes | None]
 
 def _key(number: int) -> bytes:
     return b"%b %06d" % (_KEY, number)
-
-
-def _size(key: bytes, row: bytes | None) -> int:
-    return len(key) + len(row or b"") + _RECORD_OVERHEAD

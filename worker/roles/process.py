@@ -24,6 +24,7 @@ from worker.roles.surroundings import Surroundings
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
 from worker.service import Background, Service
+from worker.streams.checkpoint import Checkpoint
 from worker.streams.lane import Pace, View
 from worker.streams.shell import Shell
 from worker.streams.transactions import OpenTransactions
@@ -85,7 +86,8 @@ async def build(surroundings: Surroundings) -> list[Service]:
         batch = cases.Batch(records, name, head.rerouted, head.latest_time, sweeps.of(partition, state))
         return cases.decide(batch, policy.cases, policy.intake, state.rows.get)
 
-    shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide)
+    # The other tables have no checkpoints: their batches are not more frequent than checkpoints would be.
+    shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide, checkpoint=Checkpoint())
     shell.agent(
         events.TALLIES,
         shell.table(topics.SEGMENTS),

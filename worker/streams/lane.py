@@ -4,9 +4,10 @@ After a crash at any point, the batch is replayed from the old state, with the s
 
 - Before the outputs are acknowledged, some of them may be on their topics. All of them are sent again.
 - After that, and before the rows are acknowledged, all outputs are sent again as well. Receivers recognise repeated
-  outputs by their ids.
+  outputs by their ids. The rows may wait for a checkpoint, which writes those of several batches (checkpoint.py). Then
+  all of these batches are replayed.
 - If some of the rows are on the changelog, the row of each customer or segment says up to which offset its records are
-  decided, and only later records are decided again. (Of an atomic table either all rows of a batch are there, or no
+  decided, and only later records are decided again. (Of an atomic table either all rows of a write are there, or no
   row: journal.py.)
 - If all rows are there, and the offset is not committed, the head row says that the batch is done, and nothing is done
   twice.
@@ -27,16 +28,18 @@ from aiokafka import ConsumerRecord
 from faust.types import Message
 
 from worker.flow.batch import Decided, Output, Record
-from worker.kafka import reading
+from worker.kafka import journal, reading
 from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import sending
+from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lease import lease_holds
 from worker.streams.observer import TableObserver
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
+from worker.streams.store import Rows
 from worker.streams.table import DurableTable
 
 #: A pause is longer or shorter than its pace says, by up to this share.
@@ -92,6 +95,10 @@ class Lane(NamedTuple):
     decide: Decide
     #: Returns the full name of an output's topic.
     topic_name: Callable[[str], str]
+    #: Begins this lane's checkpoints, with those of other lanes.
+    checkpoints: Checkpoints
+    #: How long rows may wait for a checkpoint; None if they are written with each batch.
+    checkpoint: Checkpoint | None = None
     view: View | None = None
     pace: Pace | None = None
     refusals: Refusals = Refusals()
@@ -99,7 +106,7 @@ class Lane(NamedTuple):
     async def run(self, message: Message) -> None:
         """Process one batch: decide it, send its outputs, write its rows, and let its offset be committed.
 
-        Raise StateNotDurable if the broker does not acknowledge.
+        The last two may be left to a checkpoint. Raise StateNotDurable if the broker does not acknowledge.
         """
         batch: Fetched = message.value  # type: ignore[assignment]
         partition, consumer = batch.tp.partition, self.consumer()
@@ -140,12 +147,54 @@ class Lane(NamedTuple):
                 view_end=self._view_end(sent, partition, head),
                 latest_time=max(head.latest_time, decided.latest_time),
             )
-            if not await self.table.write(partition, decided.rows, head, partial(consumer.holds, batch.generation)):
+            waits = self._may_wait(decided.rows, partition)
+            if waits:
+                self.table.change(partition, decided.rows, head)
+                self._plan_checkpoint(batch)
+            elif not await self._write(batch, decided.rows, head, consumer):
                 return
             if decided.rest is None:
-                consumer.done(batch)
+                consumer.decided(batch)
+                if not waits:
+                    consumer.done(batch)
                 return
             decided = decided.rest()
+
+    def _may_wait(self, rows: Rows, partition: int) -> bool:
+        """Say whether rows may be changed in memory, and wait for the partition's next checkpoint to be written."""
+        if self.checkpoint is None:
+            return False
+        return journal.total_size(rows) + self.table.unsaved_size(partition) <= self.checkpoint.most_bytes
+
+    def _plan_checkpoint(self, batch: Fetched) -> None:
+        assert self.checkpoint is not None
+        self.checkpoints.plan(batch.tp, self.checkpoint.seconds, partial(self.write_checkpoint, batch))
+
+    async def write_checkpoint(self, batch: Fetched) -> None:
+        """Write the rows of a partition that wait, and let the offsets of their batches be committed.
+
+        `batch`: the last of these batches. Raise StateNotDurable if the broker does not acknowledge.
+        """
+        partition, consumer = batch.tp.partition, self.consumer()
+        async with self.table.lock(partition):
+            if not self.table.has_unsaved(partition) or not await self._is_ours(batch, consumer):
+                return
+            if await self._write(batch, {}, self.table.state_of(partition).head, consumer):
+                consumer.done(batch)
+
+    async def _write(self, batch: Fetched, rows: Rows, head: Head, consumer: OrderedConsumer) -> bool:
+        """Write rows, and those that wait for a checkpoint. Return False if the partition was lost meanwhile.
+
+        In that case, and if an error is raised, the batches whose rows waited have to be decided again.
+        """
+        is_durable = False
+        try:
+            is_held = partial(consumer.holds, batch.generation)
+            is_durable = await self.table.write(batch.tp.partition, rows, head, is_held)
+        finally:
+            if not is_durable:
+                consumer.undecided(batch)
+        return is_durable
 
     async def restate_view(self, partitions: Collection[int]) -> None:
         """Publish the current rows of keys that another worker may have written to the view of these partitions.

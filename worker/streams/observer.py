@@ -28,6 +28,9 @@ class ConsumerObserver(Protocol):
     def on_batch(self, message: Message) -> None:
         """Begin to process a batch, which is the message's value. Its `release` lets the partition's next one come."""
 
+    async def on_flow_stopped(self) -> None:
+        """Make durable what is decided: no batch is in flight, and partitions are about to go to other workers."""
+
     def on_failure(self, error: BaseException) -> None:
         """Note an error in the consumer, or in the recovery of the tables."""
 

@@ -5,12 +5,13 @@ Why Faust's own consumer is not enough (measured on faust-streaming 0.15.3 under
 - Faust creates tasks, and uses a lock, a queue and sensors, for each message; and each poll is a question to another
   thread. Here inflow.py fetches the records, and a batch goes to its lane at once.
 - After a rebalance or a seek, Faust drops records in flight and goes on with later ones: 2,500 of 500,000 events were
-  lost. Here every partition has a *due offset*, that of the first record whose effects are not durable, and the fetch
-  position is known (`_cursor`). If records between the two may have been dropped, the partition is marked, and is
-  rewound to its due offset before the next fetch.
+  lost. Here every partition has a *next offset*, that of the first record that is not decided, and the fetch position
+  is known (`_cursor`). If records between the two may have been dropped, the partition is marked, and is rewound to its
+  next offset before the next fetch.
 - Faust decides several batches of a partition out of order. Here a partition has only one batch in flight.
-- Faust computes the offset to commit from a list of acked offsets, and its check for holes is off by one. Here the due
-  offset is committed.
+- Faust computes the offset to commit from a list of acked offsets, and its check for holes is off by one. Here every
+  partition has a *due offset*, that of the first record whose effects are not durable, and it is committed. It is lower
+  than the next offset while rows wait for a checkpoint (checkpoint.py).
 
 A gap in the offsets themselves (after compaction, or at transaction markers) is not a hole: a batch says at which
 offset its fetch began.
@@ -83,7 +84,8 @@ class OrderedConsumer(driver.Consumer):
     def __init__(self, *args: Any, kafka: KafkaSettings, observer: ConsumerObserver, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._observer = observer
-        # The due offset of each partition that this worker has.
+        # The next offset, and the due offset, of each partition that this worker has.
+        self._next: dict[TP, int] = {}
         self._due: dict[TP, int] = {}
         # The fetch position of each partition.
         self._cursor: dict[TP, int] = {}
@@ -130,20 +132,31 @@ class OrderedConsumer(driver.Consumer):
     # -- What lanes call.
 
     def admit(self, batch: Fetched) -> list[Record]:
-        """Return the records of a batch that are due. There are none if the batch was fetched before the last seek."""
+        """Return the records of a batch that are to be decided. If it was fetched before the last seek, none are."""
         if batch.epoch != self._epoch or batch.generation != self.app.consumer_generation_id:
             return []
-        due = self._due[batch.tp]
-        if batch.start > due:
+        first = self._next[batch.tp]
+        if batch.start > first:
             self._to_rewind.add(batch.tp)
             return []
-        return [record for record in batch.records if record.offset >= due]
+        return [record for record in batch.records if record.offset >= first]
+
+    def decided(self, batch: Fetched) -> None:
+        """Note that a batch is decided and its outputs are acknowledged. The next offset is now the one after it."""
+        if batch.epoch == self._epoch:
+            self._next[batch.tp] = batch.records[-1].offset + 1
 
     def done(self, batch: Fetched) -> None:
-        """Note that everything which a batch causes is durable. The due offset is now the one after the batch."""
+        """Note that everything is durable which has been decided of the batch's partition. It may be committed now."""
         if batch.epoch == self._epoch:
-            self._due[batch.tp] = batch.records[-1].offset + 1
+            self._due[batch.tp] = self._next[batch.tp]
             self._n_acked += 1
+
+    def undecided(self, batch: Fetched) -> None:
+        """Note that what was decided of the batch's partition, and is not durable, was taken back: it is read again."""
+        if batch.epoch == self._epoch:
+            self._next[batch.tp] = self._due[batch.tp]
+            self._to_rewind.add(batch.tp)
 
     def delay(self, tp: TP, seconds: float, busy_seconds: float) -> None:
         """Fetch no further records of a partition for about `seconds`; for `busy_seconds` while there is other work.
@@ -214,6 +227,7 @@ class OrderedConsumer(driver.Consumer):
             offset = committed[tp]
             self._committed_offset[tp] = offset or None
         self._due = {tp: committed[tp] for tp in ordered}
+        self._next = dict(self._due)
         self._cursor = dict(self._due)
         self._to_rewind.clear()
         self._in_flight.clear()
@@ -252,13 +266,15 @@ class OrderedConsumer(driver.Consumer):
             self._checking.add_done_callback(self._on_check_end)
 
     async def _check_logs_of_suspects(self) -> None:
-        """Compare the suspects' logs with their state. Partitions whose log is right are read from their due offset."""
+        """Compare the suspects' logs with their state. A partition whose log is right is read from its next offset."""
         suspects, epoch = set(self._suspects), self._epoch
-        due = {tp: self._due[tp] for tp in suspects if tp in self._due}
-        resume_at = await self._check(due, self.app.consumer_generation_id)
+        starts = {tp: self._next[tp] for tp in suspects if tp in self._next}
+        resume_at = await self._check(starts, self.app.consumer_generation_id)
         if epoch == self._epoch:
-            self._due.update(resume_at)
-            self._to_rewind |= due.keys()
+            # If something waits for a checkpoint, the due offset follows with that.
+            self._due.update({tp: offset for tp, offset in resume_at.items() if self._due[tp] == self._next[tp]})
+            self._next.update(resume_at)
+            self._to_rewind |= starts.keys()
         self._suspects -= suspects
         self._changed.set()
 
@@ -359,9 +375,9 @@ class OrderedConsumer(driver.Consumer):
 
     def _rewind(self) -> None:
         to_rewind, self._to_rewind = self._to_rewind, set()
-        for tp in to_rewind & self._due.keys():
-            self._cursor[tp] = self._due[tp]
-            self._inflow.seek(tp, self._due[tp])
+        for tp in to_rewind & self._next.keys():
+            self._cursor[tp] = self._next[tp]
+            self._inflow.seek(tp, self._next[tp])
 
     def _new_offset(self, tp: TP) -> int | None:
         """Return the offset to commit, which is the due one; None before the first seek of this generation."""
@@ -383,6 +399,15 @@ class OrderedConsumer(driver.Consumer):
             return False
         self._committed_offset.update(offsets)
         return True
+
+    async def commit_and_end_transactions(self) -> None:
+        """Let everything that is decided become durable, and commit it. Faust calls this once no batch is in flight.
+
+        If a commit is under way, it has older offsets, and Faust would not commit again.
+        """
+        await self._observer.on_flow_stopped()
+        await self.maybe_wait_for_commit_to_finish()
+        await super().commit_and_end_transactions()
 
     @Service.task
     async def _commit_handler(self) -> None:

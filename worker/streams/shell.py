@@ -13,6 +13,7 @@ from worker.kafka.rows import Head
 from worker.service import Failure
 from worker.settings import Settings
 from worker.streams.activity import Activity
+from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View, ViewRestater
 from worker.streams.lease import lease_confirmed
@@ -52,6 +53,7 @@ class Shell:
         self._topics: dict[str, str] = {}
         self._lanes: dict[str, Lane] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._checkpoints = Checkpoints(self._failure.keep_of)
 
     @property
     def consumer(self) -> OrderedConsumer:
@@ -84,11 +86,13 @@ class Shell:
         *,
         view: View | None = None,
         pace: Pace | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Declare what reads a topic: a task is started for each batch, so that no partition waits for another.
 
-        `view` publishes the rows of `table`. `pace` delays batches. Faust subscribes to the topic, but has no agent for
-        it, since batches do not pass Faust's streams (inflow.py).
+        `view` publishes the rows of `table`. `pace` delays batches. Without a `checkpoint`, rows are written with each
+        batch (checkpoint.py says which tables may have one). Faust subscribes to the topic, but has no agent for it,
+        since batches do not pass Faust's streams (inflow.py).
         """
         lane = self._lanes[self.topic_name(topic)] = Lane(
             consumer=lambda: self.consumer,
@@ -99,6 +103,8 @@ class Shell:
             kafka=self.settings.kafka,
             view=view,
             pace=pace,
+            checkpoint=checkpoint,
+            checkpoints=self._checkpoints,
             refusals=Refusals(),
         )
         if view is not None:
@@ -112,7 +118,7 @@ class Shell:
         await self.app.start()
 
     async def stop(self) -> None:
-        """Finish the batches in flight, commit their offsets, and leave the group."""
+        """Finish the batches in flight, write the checkpoints, commit the offsets, and leave the group."""
         await self.app.stop()
 
     async def _on_revoked(self, _app: Any, revoked: Any, **_: Any) -> None:
@@ -155,6 +161,10 @@ class Shell:
                     logs = await source.read_logs(reader, name, heads)
                     found.add(source.Source(name, topic, topic in topics.MUST_BE_COMPLETE), heads, due, logs)
         return found
+
+    async def on_flow_stopped(self) -> None:
+        """Write the checkpoints of all lanes. Raise StateNotDurable if the broker does not acknowledge."""
+        await self._checkpoints.write_all()
 
     def on_settled(self, tps: Iterable[TP]) -> None:
         """Log which partitions this worker has."""

@@ -1,11 +1,49 @@
-"""The state of a table in memory."""
+"""The state of a table in memory, and the changes in it that are not on the changelog yet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from faust.stores.memory import Store
 from faust.types import TP
 
-from worker.kafka.rows import PartitionState
+from worker.kafka import journal
+from worker.kafka.rows import Head, PartitionState
+
+#: Rows by key; None erases a row.
+Rows = Mapping[bytes, bytes | None]
+
+
+class Unsaved:
+    """What has changed in one partition's state in memory and is not durable yet, with the way back."""
+
+    def __init__(self, state: PartitionState) -> None:
+        self._state = state
+        self._durable_head = state.head
+        # The durable row of each key that has changed; None if there was no row.
+        self._durable_rows: dict[bytes, bytes | None] = {}
+        #: What the changed rows take on the changelog, in bytes.
+        self.size = 0
+
+    def change(self, rows: Rows, head: Head) -> None:
+        """Change rows and the head row in memory."""
+        state = self._state.rows
+        for key, row in rows.items():
+            current = state.get(key)
+            if key in self._durable_rows:
+                self.size -= journal.size(key, current)
+            else:
+                self._durable_rows[key] = current
+            self.size += journal.size(key, row)
+            _put(state, key, row)
+        self._state.head = head
+
+    def take_back(self) -> dict[bytes, bytes | None]:
+        """Return to the durable state. Return the rows as they were in memory; None for those that were erased."""
+        state = self._state.rows
+        changed = {key: state.get(key) for key in self._durable_rows}
+        for key, row in self._durable_rows.items():
+            _put(state, key, row)
+        self._state.head = self._durable_head
+        return changed
 
 
 class PartitionedStore(Store[bytes, bytes]):
@@ -14,6 +52,7 @@ class PartitionedStore(Store[bytes, bytes]):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.partitions: dict[int, PartitionState] = {}
+        self._unsaved: dict[int, Unsaved] = {}
 
     def state_of(self, partition: int) -> PartitionState:
         """Return a partition's state."""
@@ -22,8 +61,26 @@ class PartitionedStore(Store[bytes, bytes]):
             found = self.partitions[partition] = PartitionState()
         return found
 
+    def unsaved(self, partition: int) -> Unsaved | None:
+        """Return what has changed in a partition in memory only; None if its state is durable."""
+        return self._unsaved.get(partition)
+
+    def change(self, partition: int, rows: Rows, head: Head) -> None:
+        """Change a partition's state in memory only."""
+        unsaved = self._unsaved.get(partition)
+        if unsaved is None:
+            unsaved = self._unsaved[partition] = Unsaved(self.state_of(partition))
+        unsaved.change(rows, head)
+
+    def take_back(self, partition: int) -> dict[bytes, bytes | None]:
+        """Let a partition's state be the durable one again. Return the rows that had changed, as `Unsaved` does."""
+        unsaved = self._unsaved.pop(partition, None)
+        return {} if unsaved is None else unsaved.take_back()
+
     def keep(self, partitions: Collection[int]) -> None:
-        """Drop the state of all other partitions."""
+        """Drop the state of all other partitions. The state that is kept is the durable one again."""
+        for partition in list(self._unsaved):
+            self.take_back(partition)
         self.partitions = {partition: found for partition, found in self.partitions.items() if partition in partitions}
 
     async def on_rebalance(
@@ -33,3 +90,10 @@ class PartitionedStore(Store[bytes, bytes]):
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Do nothing: `DurableTable.recover` does it."""
+
+
+def _put(rows: dict[bytes, bytes], key: bytes, row: bytes | None) -> None:
+    if row is None:
+        rows.pop(key, None)
+    else:
+        rows[key] = row

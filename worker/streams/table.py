@@ -2,8 +2,8 @@
 
 Faust's `Table.__setitem__` only queues the changelog record, and the flush before a commit gives up after 0.1 s without
 progress. So an offset could be committed before its state is durable. Here `write()` is the only way to write, and it
-returns once the broker has acknowledged. Faust declares the changelog and assigns its partitions; recovery.py starts
-the reading.
+returns once the broker has acknowledged. `change()` changes the state in memory only, until the next `write()`
+(checkpoint.py). Faust declares the changelog and assigns its partitions; recovery.py starts the reading.
 
 A changelog partition has one writer, so the writer knows the offset of its next record. If the record gets a higher
 offset, another worker has written too (a zombie, see rows.py), and the rows that it overwrote are written again. If the
@@ -30,7 +30,7 @@ from worker.streams.observer import TableObserver
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.progress import Progress
 from worker.streams.sending import Sender
-from worker.streams.store import PartitionedStore
+from worker.streams.store import PartitionedStore, Rows
 
 log = logging.getLogger(__name__)
 
@@ -74,22 +74,42 @@ class DurableTable(Table[bytes, bytes]):
 
     def state_of(self, partition: int) -> PartitionState:
         """Return a partition's state. Callers only read it."""
-        return cast(PartitionedStore, self.data).state_of(partition)
+        return self._in_memory.state_of(partition)
+
+    @property
+    def _in_memory(self) -> PartitionedStore:
+        return cast(PartitionedStore, self.data)
 
     def lock(self, partition: int) -> asyncio.Lock:
         """Return the lock of a partition. It is held while rows are read, decided upon and written."""
         return self._locks.setdefault(partition, asyncio.Lock())
 
-    async def write(
-        self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
-    ) -> bool:
+    def change(self, partition: int, rows: Rows, head: Head) -> None:
+        """Change a partition's state in memory only. The next `write` makes the changes durable with its own rows."""
+        self._in_memory.change(partition, rows, head)
+
+    def has_unsaved(self, partition: int) -> bool:
+        """Say whether `change` has changed something that is not durable yet."""
+        return self._in_memory.unsaved(partition) is not None
+
+    def unsaved_size(self, partition: int) -> int:
+        """Return what the rows that `change` has changed will take on the changelog, in bytes."""
+        unsaved = self._in_memory.unsaved(partition)
+        return 0 if unsaved is None else unsaved.size
+
+    async def write(self, partition: int, rows: Rows, head: Head, still_held: Callable[[], bool]) -> bool:
         """Make rows durable together with their head row, then change the state in memory. None erases a row.
 
-        Erasures are written last, in one produce batch with the head row, after the other rows are acknowledged. So a
-        row is erased only if the mark has moved. Return False, with the state in memory unchanged, if the partition was
-        lost meanwhile (`still_held` returns False): its new owner reads the batch again from the committed offset.
-        Raise StateNotDurable if the broker does not acknowledge, StateLost if the changelog was deleted or cut back.
+        What `change` has changed is written as well. Erasures are written last, in one produce batch with the head row,
+        after the other rows are acknowledged. So a row is erased only if the mark has moved.
+
+        Return False if the partition was lost meanwhile (`still_held` returns False): its new owner reads the batches
+        again from the committed offset. Raise StateNotDurable if the broker does not acknowledge, StateLost if the
+        changelog was deleted or cut back. In these cases, and while the rows are being written, the state in memory is
+        the durable one, without what `change` has changed.
         """
+        if changed := self._in_memory.take_back(partition):
+            rows = {**changed, **rows}
         try:
             if not await self._write(partition, rows, head, still_held):
                 return False
@@ -99,9 +119,7 @@ class DurableTable(Table[bytes, bytes]):
             observer.on_rows(partition, rows)
         return True
 
-    async def _write(
-        self, partition: int, rows: Mapping[bytes, bytes | None], head: Head, still_held: Callable[[], bool]
-    ) -> bool:
+    async def _write(self, partition: int, rows: Rows, head: Head, still_held: Callable[[], bool]) -> bool:
         """Write rows as `write` does; with a journal, if the table is atomic and one produce batch is too small."""
         if not self._atomic or journal.fits(rows):
             return await self._write_rows(partition, rows, head, still_held)
@@ -120,7 +138,7 @@ class DurableTable(Table[bytes, bytes]):
     async def _write_rows(
         self,
         partition: int,
-        rows: Mapping[bytes, bytes | None],
+        rows: Rows,
         head: Head,
         still_held: Callable[[], bool],
         *,
@@ -182,7 +200,7 @@ class DurableTable(Table[bytes, bytes]):
         if Kafka cannot be read, StateLost if the changelog was deleted or cut back.
         """
         rebalance = self.app.rebalancing_count
-        cast(PartitionedStore, self.data).keep(partitions)
+        self._in_memory.keep(partitions)
         async with AsyncExitStack() as stack:
             for partition in sorted(partitions):
                 await stack.enter_async_context(self.lock(partition))

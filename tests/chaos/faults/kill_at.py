@@ -11,7 +11,8 @@ from worker.embedded.inbox import Answer, Cut, Mail, Step
 
 #: After the end of DATA, before the server's 250: only the mailbox knows when that is.
 MAIL_DATA = "mail_data"
-ALL = (*STEPS[:9], MAIL_DATA, *STEPS[9:])
+_ACCEPTED = STEPS.index("mail_accepted")
+ALL = (*STEPS[:_ACCEPTED], MAIL_DATA, *STEPS[_ACCEPTED:])
 _PORTION = 60
 #: How many commands are given with each portion of responses.
 _COMMANDS = 20

@@ -7,7 +7,7 @@ from chaos.fault_context import FaultContext
 
 _CAUGHT_UP_SECONDS = 30.0
 #: With a batch or a mail in hand, at the worst of moments: what it is about to send is old when it wakes.
-_STEPS = ("rows_sent", "outputs_sent", "outputs_acked", "validated", "mail_claimed")
+_STEPS = ("rows_sent", "rows_wait", "outputs_sent", "outputs_acked", "validated", "mail_claimed")
 _PORTION = 60
 
 

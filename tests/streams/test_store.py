@@ -1,0 +1,33 @@
+"""Changes of a state in memory that are not durable: they can be taken back, whatever they were."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.kafka import journal
+from worker.kafka.rows import Head, PartitionState
+from worker.streams.store import Rows, Unsaved
+
+ROWS = st.dictionaries(st.sampled_from([b"a", b"b", b"c"]), st.none() | st.binary(max_size=3))
+
+
+def state_of(rows: Rows) -> PartitionState:
+    state = PartitionState()
+    state.rows = {key: row for key, row in rows.items() if row is not None}
+    state.head = Head(1)
+    return state
+
+
+@given(ROWS, st.lists(ROWS))
+def test_what_was_changed_is_seen_at_once_and_can_be_taken_back(durable: Rows, batches: list[Rows]) -> None:
+    state, expected = state_of(durable), state_of(durable)
+    same_rows, unsaved, merged = state.rows, Unsaved(state), dict[bytes, bytes | None]()
+    for mark, rows in enumerate(batches, 2):
+        unsaved.change(rows, Head(mark))
+        merged |= rows
+
+    assert (state_of({**durable, **merged}).rows, Head(1 + len(batches))) == (state.rows, state.head)
+    assert journal.total_size(merged) == unsaved.size
+
+    assert merged == unsaved.take_back()
+    assert (expected.rows, expected.head) == (state.rows, state.head)
+    assert same_rows is state.rows, "an index keeps them"

@@ -1,0 +1,84 @@
+"""Checkpoints: the rows that several batches have changed are written together.
+
+At ordinary rates each response is a batch of its own. If its rows were written at once, it would cost two produce
+requests: one for its outputs, and one for its rows. The outputs cannot wait, since alerts are among them. The rows can.
+So a batch changes the rows in memory (store.py), and the next batches are decided on these rows. Some time later, a
+checkpoint writes the rows of all batches so far with their head row; a row that several batches have changed is written
+once. The order is the same as without checkpoints: outputs, then state, then offset. The offsets of the batches may be
+committed only after the checkpoint.
+
+After a crash, all batches since the last checkpoint are replayed from the state of that checkpoint. The records may be
+grouped into other batches then. So a road may only wait for checkpoints if its decision about a record does not depend
+on which other records are in its batch, and if receivers recognise repeats by the record that has caused them.
+
+Neither may a table wait whose observer lets something happen outside of Kafka, once a row is durable: it would happen
+later. That is so for the outbox, since a mail is tried only after it is durably planned.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+from faust.types import TP
+
+#: Writes the checkpoint of one partition.
+Write = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Checkpoint(NamedTuple):
+    """How long the rows of a lane may wait for being written. Both limits bound what a crash repeats."""
+
+    #: The longest time from a batch until its rows are being written, in seconds.
+    seconds: float = 0.2
+    #: The largest size of the changed rows of one partition that wait, in bytes. With more, they are written at once. A
+    #: batch at full speed has more.
+    most_bytes: int = 100_000
+
+
+class Checkpoints:
+    """Begins the checkpoints of all lanes of a role. While nothing waits, there is no timer.
+
+    The checkpoints of all partitions begin in the same turn of the event loop. So their records go to the broker in the
+    same produce request. `on_end` is called with the task of each checkpoint that has ended.
+    """
+
+    def __init__(self, on_end: "Callable[[asyncio.Task[None]], None]") -> None:
+        self._on_end = on_end
+        self._planned: dict[TP, Write] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def plan(self, tp: TP, seconds: float, write: Write) -> None:
+        """Call `write` within `seconds`. It replaces the partition's `write` that was planned before."""
+        self._planned[tp] = write
+        loop = asyncio.get_running_loop()
+        at = loop.time() + seconds
+        if self._timer is None or at < self._timer.when():
+            self._clear_timer()
+            self._timer = loop.call_at(at, self._begin)
+
+    async def write_all(self) -> None:
+        """Write everything that waits, and what is being written. Raise the error of a checkpoint that has failed."""
+        self._begin()
+        if self._writing:
+            done, _ = await asyncio.wait(set(self._writing))
+            for task in done:
+                task.result()
+
+    def _begin(self) -> None:
+        """Begin the checkpoints that are planned."""
+        self._clear_timer()
+        planned, self._planned = self._planned, {}
+        for write in planned.values():
+            task = asyncio.create_task(write())
+            self._writing.add(task)
+            task.add_done_callback(self._ended)
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._writing.discard(task)
+        self._on_end(task)
