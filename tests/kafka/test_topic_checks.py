@@ -23,7 +23,7 @@ def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str
 @pytest.mark.parametrize("copies", [1, 2, 3, 5])
 def test_what_the_worker_makes_is_fit(copies: int) -> None:
     settings = Settings.model_construct(kafka=KafkaSettings(replication_factor=copies))
-    assert [problems(plan.name, {}, copies) for plan in topics.plans(settings)] == [[]] * 14
+    assert [problems(plan.name, {}, copies) for plan in topics.plans(settings)] == [[]] * 20
 
 
 @pytest.mark.parametrize(

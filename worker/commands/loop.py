@@ -62,8 +62,8 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
     path = canonical_path(args.path)
     shown = grouped(found, args.by, path)
     if args.json:
-        groups = {name: each._asdict() for name, each in shown.groups.items()}
-        print(json.dumps({**shown.whole._asdict(), "groups": groups}, ensure_ascii=False))
+        groups = {name: each.as_json() for name, each in shown.groups.items()}
+        print(json.dumps({**shown.whole.as_json(), "groups": groups}, ensure_ascii=False))
         return Exit.FINE
     print("\n".join(table(path or "all", shown)))
     if not found:

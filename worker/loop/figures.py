@@ -31,6 +31,10 @@ class Figures(NamedTuple):
     #: The number of intervals that began with a reopening.
     reopened: int
 
+    def as_json(self) -> dict[str, float | None]:
+        """Return the figures by their names, as JSON has them."""
+        return self._asdict()
+
 
 def figures(recoveries: Iterable[Recovery]) -> Figures:
     """Return the figures of some intervals."""
