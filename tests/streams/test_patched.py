@@ -116,7 +116,7 @@ BYPASSED: dict[Callable[..., Any], str] = {
     Recovery.on_recovery_completed: "3367f10ce58fdc07",
 }
 #: Private names that are no library's: Python's own, and those that one class of a file knows of another.
-OWN = {"_exit", "_replace", "_answer", "_ask"}
+OWN = {"_exit", "_replace", "_asdict", "_answer", "_ask"}
 
 
 @pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in USED.items() for name in names], ids=str)
