@@ -27,6 +27,7 @@ from worker.streams.ordered import OrderedConsumer
 from worker.streams.sending import Acknowledged
 from worker.streams.store import Unsaved
 from worker.streams.table import DurableTable
+from worker.streams.turns import Turns
 
 TP_0, TP_1 = TP("responses", 0), TP("responses", 1)
 #: A time after which no checkpoint of these tests begins by itself, in seconds.
@@ -189,6 +190,7 @@ class Worker:
             decide=decide,
             topic_name=str,
             checkpoints=self.checkpoints,
+            turns=Turns(),
             checkpoint=Checkpoint(NEVER, most_bytes),
         )
 

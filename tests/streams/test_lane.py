@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, nullcontext
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lane import Lane, Pace, View
 from worker.streams.ordered import Fetched
 from worker.streams.sending import Acknowledged
+from worker.streams.turns import Turns
 
 
 class Topic:
@@ -61,6 +63,7 @@ def lane(topic: Topic, partition: PartitionState) -> Lane:
         decide=unused,
         topic_name=lambda name: f"nps.{name}",
         checkpoints=unused,
+        turns=Turns(),
         view=View("scores", lambda key, row: Output("scores", key, row and b"score of " + row)),
     )
 
@@ -152,6 +155,7 @@ async def delays(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, mor
         decide=decide,
         topic_name=str,
         checkpoints=anything,
+        turns=Turns(),
         pace=Pace(1.0, 0.02, 10.0),
     )
     records: Any = [SimpleNamespace(offset=n, value=b"x" * size) for n, size in enumerate(sizes)]
@@ -213,7 +217,9 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
     fake: Any = Whole()
     table: Any = SimpleNamespace(state_of=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
     sender: Any = SimpleNamespace(send=send)
-    busy_lane = Lane(lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str, Checkpoints(lambda _: None))
+    busy_lane = Lane(
+        lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str, Checkpoints(lambda _: None), Turns()
+    )
     records: Any = [SimpleNamespace(offset=5, value=b"", timestamp=0)]
     message: Any = SimpleNamespace(value=Fetched(TP("tallies", 0), 0, records, 1, 1, False))
     await busy_lane.run(message)
@@ -295,7 +301,7 @@ class Waiting:
         self.planned: list[Any] = []
         plan: Any = SimpleNamespace(plan=lambda *planned: self.planned.append(planned))
         self.lane = Lane(
-            lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Checkpoint(0.2, 200)
+            lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Turns(), Checkpoint(0.2, 200)
         )  # fmt: skip
 
     async def run(self, start: int, size: int) -> None:
@@ -368,3 +374,57 @@ async def test_a_checkpoint_of_a_partition_that_was_lost_is_not_written() -> Non
     *_, write = waiting.planned[-1]
     await write()
     assert waiting.seen == []
+
+
+async def test_a_lane_with_a_pace_decides_only_when_no_batch_of_another_lane_is_in_flight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An alert does not wait until the tallies are counted."""
+    seen: list[str] = []
+    sending, may_end = asyncio.Event(), asyncio.Event()
+
+    async def holds(*_: Any) -> bool:
+        return True
+
+    async def send(_: Any) -> dict[Any, Any]:
+        sending.set()
+        await may_end.wait()
+        return {}
+
+    async def write(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(module, "lease_holds", holds)
+    consumer: Any = SimpleNamespace(
+        admit=lambda batch: batch.records,
+        delay=lambda *_: None,
+        decided=lambda _: None,
+        done=lambda _: None,
+        holds=lambda _: True,
+        release=lambda _: None,
+    )
+    partition = PartitionState()
+    sender: Any = SimpleNamespace(send=send)
+    turns = Turns(longest=inf, between=0.0)
+
+    def lane_of(name: str, pace: Pace | None) -> Lane:
+        def decide(*_: Any) -> Decided:
+            seen.append(name)
+            return Decided([], {}, {})
+
+        lock = asyncio.Lock()
+        table: Any = SimpleNamespace(state_of=lambda _: partition, lock=lambda _: lock, write=write)
+        checkpoints = Checkpoints(lambda _: None)
+        return Lane(lambda: consumer, KafkaSettings(), sender, table, decide, str, checkpoints, turns, pace=pace)
+
+    records: Any = [SimpleNamespace(offset=0, value=b"", timestamp=0)]
+    message: Any = SimpleNamespace(value=Fetched(TP("topic", 0), 0, records, 1, 1))
+    responses = asyncio.create_task(lane_of("responses", None).run(message))
+    await sending.wait()
+    tallies = asyncio.create_task(lane_of("tallies", Pace(1.0, 0.02, 10.0)).run(message))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert seen == ["responses"]
+    may_end.set()
+    await asyncio.gather(responses, tallies)
+    assert seen == ["responses", "tallies"]

@@ -17,7 +17,7 @@ import asyncio
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
 from random import uniform
 from time import monotonic
@@ -41,6 +41,7 @@ from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
 from worker.streams.store import Rows
 from worker.streams.table import DurableTable
+from worker.streams.turns import Turns
 
 #: A pause is longer or shorter than its pace says, by up to this share.
 _JITTER = 0.25
@@ -97,6 +98,8 @@ class Lane(NamedTuple):
     topic_name: Callable[[str], str]
     #: Begins this lane's checkpoints, with those of other lanes.
     checkpoints: Checkpoints
+    #: Orders the decisions of this lane and of others.
+    turns: Turns
     #: How long rows may wait for a checkpoint; None if they are written with each batch.
     checkpoint: Checkpoint | None = None
     view: View | None = None
@@ -111,30 +114,39 @@ class Lane(NamedTuple):
         batch: Fetched = message.value  # type: ignore[assignment]
         partition, consumer = batch.tp.partition, self.consumer()
         try:
-            async with self.table.lock(partition):
-                await self._run(batch, partition, consumer)
+            with self._in_flight():
+                async with self.table.lock(partition):
+                    await self._run(batch, partition, consumer)
         finally:
             consumer.release(message)
 
+    def _in_flight(self) -> AbstractContextManager[None]:
+        return self.turns.urgent() if self.pace is None else nullcontext()
+
+    async def _decide(self, work: Callable[[], Decided]) -> tuple[Decided, float]:
+        """Return what `work` decides, and how long it took, in seconds. A lane with a pace waits for its turn."""
+        async with nullcontext() if self.pace is None else self.turns.background():
+            began = monotonic()
+            return work(), monotonic() - began
+
     async def _run(self, batch: Fetched, partition: int, consumer: OrderedConsumer) -> None:
-        began = monotonic()
         due = consumer.admit(batch)
         if not due:
             return
         state = self.table.state_of(partition)
         head = state.head
         records = [record for record in _rebased(due, head.base) if record.offset > head.mark]
-        decided = self.decide(records, partition, state)
+        decided, seconds = await self._decide(lambda: self.decide(records, partition, state))
         self.refusals.note(decided.outputs)
         if self.pace is not None and not self._has_backlog(batch):
             # Without jitter, partitions whose batches came at the same time would keep doing so, and delay other work.
             factor = uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - nothing secret
-            consumer.delay(batch.tp, self.pace.seconds, factor * self.pace.while_busy(monotonic() - began))
+            consumer.delay(batch.tp, self.pace.seconds, factor * self.pace.while_busy(seconds))
         while await self._is_ours(batch, consumer):
             if decided.rest is not None and not decided.outputs and not decided.rows:
                 # This slice of the work has no effect yet. Other tasks have their turn before the next slice.
                 await asyncio.sleep(0)
-                decided = decided.rest()
+                decided, _ = await self._decide(decided.rest)
                 continue
             sent = await self._send(decided.outputs, partition)
             if not await self._is_ours(batch, consumer):
@@ -158,7 +170,7 @@ class Lane(NamedTuple):
                 if not waits:
                     consumer.done(batch)
                 return
-            decided = decided.rest()
+            decided, _ = await self._decide(decided.rest)
 
     def _may_wait(self, rows: Rows, partition: int) -> bool:
         """Say whether rows may be changed in memory, and wait for the partition's next checkpoint to be written."""

@@ -21,6 +21,7 @@ from worker.streams.ordered import OrderedConsumer
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Sender
 from worker.streams.table import DurableTable
+from worker.streams.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Shell:
         self._lanes: dict[str, Lane] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._checkpoints = Checkpoints(self._failure.keep_of)
+        self._turns = Turns()
 
     @property
     def consumer(self) -> OrderedConsumer:
@@ -105,6 +107,7 @@ class Shell:
             pace=pace,
             checkpoint=checkpoint,
             checkpoints=self._checkpoints,
+            turns=self._turns,
             refusals=Refusals(),
         )
         if view is not None:
