@@ -1,4 +1,7 @@
-"""An SMTP server on 127.0.0.1 that keeps the mails that it gets, and answers as a test wants it to."""
+"""An SMTP server on 127.0.0.1 that keeps the mails that it gets, and answers as a test wants it to.
+
+It offers PIPELINING (RFC 2920), as most mail servers do.
+"""
 
 import asyncio
 import email
@@ -182,6 +185,13 @@ class Inbox:
 
     # The hooks below have the names and the shapes that aiosmtpd looks for.
 
+    async def handle_EHLO(  # noqa: N802
+        self, _server: "_Connection", session: Session, _envelope: Envelope, name: str, offers: list[str]
+    ) -> list[str]:
+        """Return the lines of the answer to EHLO. The first one is the server's name."""
+        session.host_name = name
+        return [offers[0], "250-PIPELINING", *offers[1:]]
+
     async def handle_MAIL(  # noqa: N802
         self, server: "_Connection", session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
@@ -235,7 +245,10 @@ class _Connection(SMTP):
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         """Answer the command DATA, before the mail comes."""
-        answer = await self._inbox._ask(Step.CONTENT, Mail("", tuple(self.envelope.rcpt_tos if self.envelope else ())))  # noqa: SLF001 (likewise)
+        if self.envelope is None or not self.envelope.rcpt_tos:
+            await super().smtp_DATA(arg)  # which refuses it, since there is nobody to give a mail to
+            return
+        answer = await self._inbox._ask(Step.CONTENT, Mail("", tuple(self.envelope.rcpt_tos)))  # noqa: SLF001 (likewise)
         if isinstance(answer, str):
             await self.push(answer)
         elif isinstance(answer, Cut):

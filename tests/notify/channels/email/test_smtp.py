@@ -7,7 +7,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trustme
@@ -28,7 +28,19 @@ DROP = "drop"
 
 
 class Smtpd(smtp.SMTP):
-    """One connection at the server's end."""
+    """One connection at the server's end. It minds whether a client says a command before it may."""
+
+    async def push(self, status: Any) -> None:
+        """Reply. Note what the client has said before this reply, if the server does not offer PIPELINING."""
+        script, has_greeted = self.event_handler, self.session is not None and self.session.host_name
+        if (
+            isinstance(script, Script)
+            and has_greeted
+            and not script.pipelining
+            and (early := cast(Any, self._reader)._buffer)
+        ):
+            script.hasty.append(bytes(early))
+        await super().push(status)
 
     def wire(self) -> asyncio.Transport:
         assert isinstance(self.transport, asyncio.Transport)
@@ -46,7 +58,10 @@ class Smtpd(smtp.SMTP):
 class Script:
     """What the server answers, by default 250, and what it saw."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pipelining: bool = False) -> None:
+        self.pipelining = pipelining
+        #: What clients said too early.
+        self.hasty: list[bytes] = []
         self.mail: list[str] = []
         self.rcpt: dict[str, str] = {}
         self.data: list[str] = []
@@ -58,6 +73,12 @@ class Script:
         self.gate = asyncio.Event()
         self.gate.set()
         self.at_gate: asyncio.Queue[None] = asyncio.Queue()
+
+    async def handle_EHLO(
+        self, server: Smtpd, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], *(["250-PIPELINING"] if self.pipelining else []), *responses[1:]]
 
     async def handle_MAIL(self, server: Smtpd, session: Session, envelope: Envelope, sender: str, options: Any) -> str:
         self.seen.append("MAIL")
@@ -159,9 +180,12 @@ def verdict(error: DeliveryError) -> tuple[str, bool, bool]:
     return error.reason, error.retry, error.alarm
 
 
-@pytest.fixture
-async def script() -> Script:
-    return Script()
+@pytest.fixture(params=[False, True], ids=["one-by-one", "pipelining"])
+async def script(request: pytest.FixtureRequest) -> AsyncIterator[Script]:
+    """A script for a server that offers PIPELINING, and for one that does not."""
+    script = Script(pipelining=request.param)
+    yield script
+    assert script.hasty == []
 
 
 @pytest.fixture(scope="session")
@@ -341,6 +365,123 @@ async def test_what_the_server_says_decides(
             await channel.send(a_mail())
 
     assert script.receivers[-1] == ["support@example.org"]
+
+
+# PIPELINING
+
+
+class Line:
+    """A server that offers PIPELINING and says what a test wants, whatever it hears.
+
+    `turns`: what it says to each thing that it reads after EHLO. After them it hangs up, or only listens.
+    """
+
+    def __init__(self, *turns: bytes, hangs_up: bool = False) -> None:
+        self._turns = list(turns)
+        self._hangs_up = hangs_up
+        #: Each thing that it has read.
+        self.heard: list[bytes] = []
+        self.connections = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        writer.write(b"220 test\r\n")
+        await reader.readline()
+        writer.write(b"250-test\r\n250-PIPELINING\r\n250 SIZE 1000000\r\n")
+        while heard := await reader.read(100_000):
+            self.heard.append(heard)
+            writer.write(self._turns.pop(0) if self._turns else b"")
+            if self._hangs_up and not self._turns:
+                break
+        writer.close()
+
+
+@asynccontextmanager
+async def line_to(line: Line, **changes: Any) -> AsyncIterator[EmailChannel]:
+    async with await asyncio.start_server(line, HOST, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with channel_to(port, **changes) as channel:
+            yield channel
+
+
+_GROUP = b"250 sender\r\n250 receiver\r\n354 go ahead\r\n"
+
+
+async def test_a_mail_takes_two_round_trips() -> None:
+    line = Line(_GROUP, b"250 accepted\r\n", _GROUP, b"250 accepted\r\n")
+    async with line_to(line) as channel:
+        await channel.send(a_mail())
+        await channel.send(a_mail())
+
+    size = len(a_mail().data)
+    group = b"MAIL FROM:<nps@example.org> SIZE=%d\r\nRCPT TO:<support@example.org>\r\nDATA\r\n" % size
+    assert [line.heard[0], line.heard[2]] == [group, group]
+    assert line.heard[1] == line.heard[3] == a_mail().data.replace(b"\n.\r", b"\n..\r") + b".\r\n"
+    assert line.connections == 1
+
+
+async def test_a_transaction_that_a_refusal_left_open_is_reset_in_the_same_breath() -> None:
+    line = Line(b"250 sender\r\n550 nobody\r\n503 whom?\r\n", b"250 reset\r\n" + _GROUP, b"250 accepted\r\n")
+    async with line_to(line) as channel:
+        error = await failure(channel.send(a_mail()))
+        await channel.send(a_mail())
+
+    assert verdict(error) == ("smtp_550", False, True)
+    assert line.heard[1].startswith(b"RSET\r\nMAIL FROM:")
+    assert line.connections == 1
+
+
+async def test_a_server_that_wants_the_content_though_it_refused_every_receiver_gets_an_empty_one() -> None:
+    refused = b"250 sender\r\n450 later\r\n354 go ahead\r\n"
+    line = Line(refused, b"554 no valid receivers\r\n", b"250 reset\r\n" + _GROUP, b"250 accepted\r\n")
+    async with line_to(line) as channel:
+        error = await failure(channel.send(a_mail()))
+        await channel.send(a_mail())
+
+    assert verdict(error) == ("smtp_450", True, False)
+    assert line.heard[1] == b".\r\n"
+    assert line.connections == 1
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_a_server_that_has_refused_every_receiver_need_not_say_more(hangs_up: bool) -> None:
+    line = Line(b"250 sender\r\n550 nobody\r\n", hangs_up=hangs_up)
+    async with line_to(line, timeout_seconds=0.2) as channel:
+        error = await failure(channel.send(a_mail()))
+        assert not channel._kept
+
+    assert verdict(error) == ("smtp_550", False, True)
+    assert not error.unsure
+
+
+async def test_receivers_who_were_named_after_the_server_hung_up_are_named_again() -> None:
+    line = Line(b"250 sender\r\n421 not to him\r\n", _GROUP, b"250 accepted\r\n")
+    async with line_to(line) as channel:
+        error = await failure(channel.send(a_mail("a@x.org", "b@x.org")))
+
+    assert (error.reason, error.retry, error.retry_to) == ("recipients_refused_partly", True, ("a@x.org",))
+    assert [b"a@x.org" in heard for heard in line.heard[:3]] == [True, False, False]
+    assert line.connections == 2
+
+
+@pytest.mark.parametrize("turns", [(b"250 sender\r\n",), (b"250 sender\r\n250 receiver\r\n",), (_GROUP, b"")])
+async def test_a_server_that_hangs_up_once_it_has_accepted_the_sender_may_have_the_mail(
+    turns: tuple[bytes, ...],
+) -> None:
+    async with line_to(Line(*turns, hangs_up=True)) as channel:
+        error = await failure(channel.send(a_mail()))
+
+    assert verdict(error) == ("disconnected", True, False)
+    assert error.unsure
+    assert not error.unavailable
+
+
+async def test_a_server_that_hangs_up_before_it_has_said_anything_about_the_mail_is_away() -> None:
+    async with line_to(Line(hangs_up=True)) as channel:
+        error = await failure(channel.send(a_mail()))
+
+    assert verdict(error) == ("disconnected", True, False)
+    assert error.unavailable
 
 
 # Before it can say anything
@@ -533,14 +674,12 @@ async def test_a_refusal_does_not_cost_the_connection(script: Script) -> None:
     assert len(script.connections) == 1
 
 
-async def test_a_connection_the_server_has_closed_is_replaced(script: Script) -> None:
+async def test_a_connection_the_server_has_closed_is_replaced(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     async with smtpd(script) as port, channel_to(port) as channel:
         await channel.send(a_mail())
         script.connections[0].wire().close()
-        protocol = channel._kept[0].client.protocol
-        assert protocol is not None
-        lost = asyncio.Event()
-        protocol._connection_lost_callback = lambda _: lost.set()
+        conversation, lost = channel._kept[0].conversation, asyncio.Event()
+        monkeypatch.setattr(conversation, "connection_lost", lambda _: lost.set())
         await lost.wait()
         await channel.send(a_mail())
 

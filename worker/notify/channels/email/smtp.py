@@ -15,10 +15,10 @@ Once the server has accepted MAIL, every reply is about this mail or about one o
 """
 
 import asyncio
-import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -29,22 +29,24 @@ from aiosmtplib import (
     SMTPDataError,
     SMTPException,
     SMTPHeloError,
-    SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
     SMTPServerDisconnected,
 )
 from pydantic import Field, SecretStr, model_validator
 
-from worker.address import is_loopback, without_repeats
+from worker.address import check_address, is_loopback, without_repeats
 from worker.errors import DeliveryError, SettingsError
+from worker.notify.channels.email.conversation import Conversation
 from worker.notify.channels.email.mail import Mail
 from worker.section import Section
 
 #: RFC 5321, 4.2: the replies "start mail input" and "completed", and the first code of permanent refusals.
 _GO_AHEAD, _DONE, _PERMANENT = 354, 250, 500
-#: RFC 5321, 4.5.2: a line that begins with a dot gets a second one.
-_LEADING_DOT = re.compile(rb"(?m)^\.")
+#: RFC 5321, 4.2.2: a receiver is accepted; with 251, the server forwards the mail.
+_ACCEPTED = frozenset({_DONE, 251})
+#: RFC 5321, 4.1.1.4: the line that ends the content of a mail.
+_END = b".\r\n"
 #: RFC 5321, 3.8: the server closes the connection. This reply may come to any command.
 _CLOSING = 421
 #: RFC 4954, 6, and RFC 3207, 4: the server wants (other) credentials or encryption. That is not the fault of a mail, so
@@ -160,7 +162,7 @@ class _Kept(NamedTuple):
 
     #: When it became idle, by the event loop's clock, in seconds.
     since: float
-    client: SMTP
+    conversation: Conversation
     #: Whether the transaction of the last mail is still open, because the server refused that mail.
     in_transaction: bool
 
@@ -198,22 +200,17 @@ class EmailChannel:
 
     async def check(self) -> None:
         """Connect and log in as for a mail, then disconnect. Raise DeliveryError, with a hint, if that fails."""
-        client = self._client()
         try:
-            await self._connect(client)
+            conversation = await self._connect()
         except (SMTPException, OSError) as error:
-            client.close()
             raise self._failure(error, begun=False) from None
-        except BaseException:
-            client.close()
-            raise
-        await _quit(client)
+        await conversation.quit(_QUIT_SECONDS)
 
     async def aclose(self) -> None:
         """Close the idle connections. A connection that is in use closes after its mail."""
         self._closed = True
         kept, self._kept = self._kept, []
-        await asyncio.gather(*(_quit(each.client) for each in kept))
+        await asyncio.gather(*(each.conversation.quit(_QUIT_SECONDS) for each in kept))
 
     async def _hand_over(
         self, sender: str, receivers: list[str], data: bytes, begun: Callable[[], None]
@@ -225,84 +222,142 @@ class EmailChannel:
         """
         refused: dict[str, int] = {}
         while left := [receiver for receiver in receivers if receiver not in refused]:
-            # The cause quotes the server, and servers quote addresses. "from None" keeps it out of tracebacks.
+            # The cause could quote the server. "from None" keeps it out of tracebacks.
             try:
-                client = await self._begin(sender, len(data))
+                conversation = await self._begin(_Envelope(sender, left, len(data)))
             except (SMTPException, OSError) as error:
                 raise self._failure(error, begun=bool(refused)) from None
             begun()
             try:
-                if await self._transact(client, left, data, refused):
+                if await self._transact(conversation, left, data, refused):
                     break
             except (SMTPException, OSError) as error:
                 raise self._failure(error, begun=True) from None
         return refused
 
-    async def _transact(self, client: SMTP, receivers: list[str], data: bytes, refused: dict[str, int]) -> bool:
+    async def _begin(self, envelope: "_Envelope") -> Conversation:
+        """Return a connection on which MAIL was accepted: an idle one if it still works, or else a new one.
+
+        The other commands of the mail are said as well; the replies to them are still to be read.
+        """
+        kept = self._take()
+        if kept is not None:
+            with suppress(SMTPException, OSError):
+                # A server may close an idle connection, or refuse it, at any time. Only a new connection shows whether
+                # the server can be used.
+                return await self._say(kept.conversation, envelope, reset=kept.in_transaction)
+        return await self._say(await self._connect(), envelope)
+
+    async def _say(self, conversation: Conversation, envelope: "_Envelope", *, reset: bool = False) -> Conversation:
+        """Say all commands of a mail, and return the connection once MAIL is accepted.
+
+        `reset`: whether the transaction of the last mail is still open. If MAIL is not accepted, close the connection.
+        """
+        try:
+            conversation.say(*([b"RSET"] if reset else []), *envelope.commands(conversation))
+            await self._hear_mail(conversation, reset=reset)
+        except BaseException:
+            conversation.close()
+            raise
+        return conversation
+
+    async def _hear_mail(self, conversation: Conversation, *, reset: bool) -> None:
+        """Read the reply to MAIL, and the one to RSET before it if that was said. Raise if one is a refusal."""
+        seconds = self._settings.timeout_seconds
+        if reset and (code := await conversation.reply(seconds)) != _DONE:
+            raise SMTPResponseException(code, "")
+        if (code := await conversation.reply(seconds)) != _DONE:
+            raise SMTPSenderRefused(code, "", "")
+
+    async def _transact(
+        self, conversation: Conversation, receivers: list[str], data: bytes, refused: dict[str, int]
+    ) -> bool:
         """Do the rest of a mail transaction after MAIL. Add the receivers that the server refuses to `refused`.
 
         Return False if the server closed the connection before every receiver was named.
         """
         try:
-            if not await _offer(client, receivers, refused):
+            if not await self._hear_receivers(conversation, receivers, refused):
+                conversation.close()
                 return False
             all_refused = refused.keys() >= set(receivers)
-            if not all_refused:
-                await _data(client, data, self._settings.accept_timeout_seconds)
+            if all_refused:
+                await self._abandon(conversation)
+            else:
+                await self._give_content(conversation, data)
         except SMTPResponseException as error:
             # After a valid refusal both sides agree about the state of the conversation. After another reply they may
             # not.
             if _is_reply(error.code) and error.code != _CLOSING:
-                self._keep(client, in_transaction=True)
+                self._keep(conversation, in_transaction=True)
             else:
-                client.close()
+                conversation.close()
             raise
         except BaseException:
-            client.close()
+            conversation.close()
             raise
-        self._keep(client, in_transaction=all_refused)
+        self._keep(conversation, in_transaction=all_refused)
         return True
 
-    async def _begin(self, sender: str, size: int) -> SMTP:
-        """Return a connection on which MAIL was accepted: an idle one if it still works, or else a new one."""
-        kept = self._take()
-        if kept is not None:
-            client = kept.client
-            try:
-                if kept.in_transaction:
-                    await client.rset()
-                await _mail(client, sender, size)
-            except (SMTPException, OSError):
-                # A server may close an idle connection, or refuse it, at any time. Only a new connection shows whether
-                # the server can be used.
-                client.close()
-            except BaseException:
-                client.close()
-                raise
-            else:
-                return client
-        client = self._client()
-        try:
-            await self._connect(client)
-            await _mail(client, sender, size)
-        except BaseException:
-            client.close()
-            raise
-        return client
+    async def _hear_receivers(self, conversation: Conversation, receivers: list[str], refused: dict[str, int]) -> bool:
+        """Read the replies about the receivers; add the refused ones to `refused`, each with the code of its reply.
 
-    def _client(self) -> SMTP:
-        return SMTP(
+        Return False if the server closes the connection after a refusal.
+        """
+        for receiver in receivers:
+            code = await conversation.reply(self._settings.timeout_seconds)
+            if code in _ACCEPTED:
+                continue
+            if not _is_reply(code):
+                raise SMTPResponseException(code, "")
+            refused[receiver] = code
+            if code == _CLOSING:
+                return False
+        return True
+
+    async def _abandon(self, conversation: Conversation) -> None:
+        """End a transaction in which every receiver was refused.
+
+        With PIPELINING, DATA was already sent. A server should refuse it, but may want a content nevertheless
+        (RFC 2920, 3.1). It gets an empty one, which it has nobody to give to.
+        """
+        if conversation.take_back():
+            return
+        try:
+            if await conversation.reply(self._settings.timeout_seconds) == _GO_AHEAD:
+                conversation.hand_over(_END)
+                await conversation.reply(self._settings.timeout_seconds)
+        except (SMTPException, OSError):
+            conversation.close()  # the receivers were refused before that
+
+    async def _give_content(self, conversation: Conversation, data: bytes) -> None:
+        """Send the content of a mail, and wait until the server has accepted it."""
+        if (code := await conversation.reply(self._settings.timeout_seconds)) != _GO_AHEAD:
+            raise SMTPDataError(code, "")
+        conversation.hand_over(_content(data))
+        if (code := await conversation.reply(self._settings.accept_timeout_seconds)) != _DONE:
+            raise SMTPDataError(code, "")
+
+    async def _connect(self) -> Conversation:
+        """Return a new connection, encrypted and logged in as the settings say."""
+        client = SMTP(
             hostname=self._settings.host,
             port=self._settings.port,
             timeout=self._settings.timeout_seconds,
             use_tls=self._settings.tls == "implicit",
-            # Not None, which would allow plain text if the server offers no STARTTLS. _connect asks for STARTTLS.
+            # Not None, which would allow plain text if the server offers no STARTTLS. _log_in asks for STARTTLS.
             start_tls=False,
             tls_context=self._tls,
             local_hostname=_own_name(),
         )
+        try:
+            await self._log_in(client)
+            return Conversation.take_over(client)
+        except BaseException:
+            client.close()
+            raise
 
-    async def _connect(self, client: SMTP) -> None:
+    async def _log_in(self, client: SMTP) -> None:
         await client.connect()
         await _greet(client)
         if self._settings.tls == "starttls":
@@ -349,16 +404,31 @@ class EmailChannel:
         now = asyncio.get_running_loop().time()
         while self._kept:
             kept = self._kept.pop()
-            if kept.client.is_connected and now - kept.since < _KEEP_SECONDS:
+            if kept.conversation.is_open and now - kept.since < _KEEP_SECONDS:
                 return kept
-            kept.client.close()
+            kept.conversation.close()
         return None
 
-    def _keep(self, client: SMTP, *, in_transaction: bool) -> None:
-        if self._closed or not client.is_connected:
-            client.close()
+    def _keep(self, conversation: Conversation, *, in_transaction: bool) -> None:
+        if self._closed or not conversation.is_open:
+            conversation.close()
         else:
-            self._kept.append(_Kept(asyncio.get_running_loop().time(), client, in_transaction))
+            self._kept.append(_Kept(asyncio.get_running_loop().time(), conversation, in_transaction))
+
+
+class _Envelope(NamedTuple):
+    """The envelope of a mail, and the size of its content in bytes."""
+
+    sender: str
+    receivers: Sequence[str]
+    size: int
+
+    def commands(self, conversation: Conversation) -> list[bytes]:
+        """Return the commands of the mail. DATA is the last one, as RFC 2920, 3.1 wants it to be."""
+        size = f" SIZE={self.size}" if conversation.knows_size else ""
+        mail = f"MAIL FROM:<{check_address(self.sender)}>{size}"
+        names = [f"RCPT TO:<{check_address(receiver)}>" for receiver in self.receivers]
+        return [line.encode("ascii") for line in (mail, *names, "DATA")]
 
 
 async def _greet(client: SMTP) -> None:
@@ -371,54 +441,12 @@ async def _greet(client: SMTP) -> None:
         await client.helo()
 
 
-async def _mail(client: SMTP, sender: str, size: int) -> None:
-    await client.mail(sender, options=[f"SIZE={size}"] if client.supports_extension("size") else [])
-
-
-async def _offer(client: SMTP, receivers: list[str], refused: dict[str, int]) -> bool:
-    """Name each receiver (RCPT), and add the refused ones to `refused`, each with the code of its reply.
-
-    aiosmtplib raises the same error for 450 and 550; only the code differs. Return False if the server closed the
-    connection after a refusal.
-    """
-    for receiver in receivers:
-        try:
-            await client.rcpt(receiver)
-        except SMTPRecipientRefused as error:
-            if not _is_reply(error.code):
-                raise
-            refused[receiver] = error.code
-            if error.code == _CLOSING:
-                return False
-    return True
-
-
-async def _data(client: SMTP, data: bytes, seconds: float) -> None:
-    """Send the mail itself. `seconds`: how long the server may take to answer once it has all of it.
-
-    (aiosmtplib itself has one time-out for all steps.)
-    """
-    begun = await client.execute_command(b"DATA")
-    if begun.code != _GO_AHEAD:
-        raise SMTPDataError(begun.code, begun.message)
-    if client.protocol is None:
-        raise SMTPServerDisconnected("Connection lost")
-    ended = data if data.endswith(b"\r\n") else data + b"\r\n"
-    client.protocol.write(_LEADING_DOT.sub(b"..", ended) + b".\r\n")
-    answer = await client.protocol.read_response(timeout=seconds)
-    if answer.code != _DONE:
-        raise SMTPDataError(answer.code, answer.message)
-
-
-async def _quit(client: SMTP) -> None:
-    try:
-        await client.quit(timeout=_QUIT_SECONDS)
-    except (SMTPException, OSError):
-        # No mail is in flight on an idle connection, so it does not matter whether the server has closed it.
-        client.close()
-    except BaseException:
-        client.close()
-        raise
+def _content(data: bytes) -> bytes:
+    """Return the content of a mail as it is sent: dots that begin a line are doubled, and a line with a dot ends it."""
+    doubled = data.replace(b"\n.", b"\n..")
+    first = b"." if data.startswith(b".") else b""
+    end = b"" if data.endswith(b"\r\n") else b"\r\n"
+    return b"".join([first, doubled, end, _END])
 
 
 def _refusal(refused: dict[str, int], *, partly: bool) -> DeliveryError:
