@@ -40,6 +40,22 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=500_000, help="responses for the throughput (default: 500000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each program; medians are shown (default: 3)")
     parser.add_argument("--customers", type=int, default=1_000_000, help="customers in the tables for recovery")
+    rate_options = parser.add_argument_group("the part rates")
+    rate_options.add_argument(
+        "--rates",
+        metavar="N",
+        type=int,
+        nargs="+",
+        default=list(rates.RATES),
+        help="responses a second (default: 10 100 500)",
+    )
+    rate_options.add_argument(
+        "--seconds", type=int, default=_RATES_SECONDS, help="how long each is measured (default: 20)"
+    )
+    rate_options.add_argument(
+        "--notify", metavar="N", type=int, default=1, help="processes that send mails (default: 1)"
+    )
+    rate_options.add_argument("--full-only", action="store_true", help="leave out the reduced job and other programs")
     parser.add_argument("--java", metavar="PATH", help="also run Kafka Streams, with this java of a JDK, 17 or later")
     parser.add_argument(
         "--smoke", action="store_true", help=f"only see that it works: {_SMOKE_EVENTS:,} responses, one run"
@@ -47,7 +63,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     asked = parser.parse_args()
     if asked.smoke:
-        asked.events, asked.runs, asked.customers = _SMOKE_EVENTS, 1, _SMOKE_EVENTS
+        asked.events, asked.runs, asked.customers, asked.seconds = _SMOKE_EVENTS, 1, _SMOKE_EVENTS, 2
     try:
         found = asyncio.run(_run(asked))
     except BenchError as error:
@@ -71,7 +87,8 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
                 alerts, mails = delays[_RATE]
                 found |= {"alert_p50_ms": alerts.p50, "alert_p99_ms": alerts.p99, "mail_p99_ms": mails.p99}
             if "rates" in parts:
-                found |= await rates.run(environment, kafka.pid, 2 if asked.smoke else _RATES_SECONDS)
+                plan = rates.Plan(asked.rates, asked.seconds, asked.notify, asked.full_only)
+                found |= await rates.run(environment, kafka.pid, plan)
             if "recovery" in parts:
                 ready = await recovery.run(environment, asked.customers)
                 found |= {f"ready_{how}_s": each.seconds for how, each in ready.items()}

@@ -148,8 +148,8 @@ def delays_of(seconds: list[float]) -> Delays:
 @asynccontextmanager
 async def worker(
     kafka: str, inbox: Inbox, name: str, roles: Sequence[Role] = ("process", "notify")
-) -> AsyncIterator[dict[str, int]]:
-    """Run a worker for each role, as docs/operations.md recommends; yield the process id of each."""
+) -> AsyncIterator[list[tuple[Role, int]]]:
+    """Run a worker for each role, as docs/operations.md recommends; yield the roles, each with its process id."""
     settings = {
         "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
         "NPS_KAFKA__GROUP": name,
@@ -161,7 +161,7 @@ async def worker(
         "NPS_EMAIL__TO": '["support@example.com"]',
     }
     async with AsyncExitStack() as stack:
-        yield {role: await stack.enter_async_context(_role(role, settings)) for role in roles}
+        yield [(role, await stack.enter_async_context(_role(role, settings))) for role in roles]
 
 
 @asynccontextmanager

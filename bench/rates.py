@@ -16,8 +16,9 @@ from bench.latency import DETRACTOR, LAST_SECONDS, Delays, Numbered, Watch, dela
 from bench.measure import BenchError
 from bench.throughput import CONTENDERS, QUIX, REDUCED, Contender, Environment
 from worker.embedded.inbox import Inbox
+from worker.roles import Role
 
-#: The rates, in responses per second.
+#: The rates, in responses per second, if no others are asked for.
 RATES = (10, 100, 500)
 #: The contenders with the reduced job that are measured at each rate.
 _KEYS = ("faust_reduced", "quix", "aiokafka", "reduced")
@@ -53,27 +54,47 @@ class Full(NamedTuple):
     mails: Delays
 
 
-async def run(environment: Environment, broker: int, seconds: int) -> dict[str, float]:
-    """Measure an idle worker, and each rate, for `seconds` each. Print tables, and return the figures by their names.
+class Plan(NamedTuple):
+    """What is measured."""
+
+    #: The rates, in responses per second.
+    rates: Sequence[int]
+    #: How long each rate is measured, in seconds.
+    seconds: int
+    #: How many processes have the role `notify`.
+    notify: int = 1
+    #: Whether only the full job is measured, without the reduced job of the other programs.
+    full_only: bool = False
+
+
+async def run(environment: Environment, broker: int, plan: Plan) -> dict[str, float]:
+    """Measure an idle worker, and each rate. Print tables, and return the figures by their names.
 
     `broker`: the process id of the broker.
     """
-    idle = await _idle(environment, seconds)
+    idle = await _idle(environment, plan.seconds)
     environment.say(f"idle, all roles in one process: {idle:.2%} of a core")
-    full = {rate: await _full(environment, broker, rate, seconds) for rate in RATES}
-    reduced: dict[int, dict[str, Cost]] = {rate: {} for rate in RATES}
+    full = {rate: await _full(environment, broker, rate, plan) for rate in plan.rates}
+    print(_full_table(full))
+    found = {"idle_cores": idle}
+    for rate, each in full.items():
+        found |= {f"process_ms_{rate}": each.process_ms, f"notify_ms_{rate}": each.notify_ms}
+        found |= {f"broker_cores_{rate}": each.broker}
+        found |= {f"alert_p99_ms_{rate}": each.alerts.p99, f"mail_p99_ms_{rate}": each.mails.p99}
+    return found if plan.full_only else found | await _run_reduced(environment, plan)
+
+
+async def _run_reduced(environment: Environment, plan: Plan) -> dict[str, float]:
+    """Measure the contenders with the reduced job. Print a table, and return what they took, compared with Quix."""
+    reduced: dict[int, dict[str, Cost]] = {rate: {} for rate in plan.rates}
     contenders = {contender.key: contender for contender in CONTENDERS}
-    for rate in RATES:
+    for rate in plan.rates:
         for key in _KEYS:
             if contenders[key].needs_more and key not in environment.others:
                 continue
-            reduced[rate][key] = await _reduced(environment, contenders[key], rate, seconds)
-    print(_full_table(full))
+            reduced[rate][key] = await _reduced(environment, contenders[key], rate, plan.seconds)
     print(_reduced_table(reduced))
-    found = {f"process_ms_{rate}": full[rate].process_ms for rate in RATES}
-    found |= {"notify_ms_100": full[100].notify_ms, "broker_cores_100": full[100].broker, "idle_cores": idle}
-    found |= {"alert_p99_ms_500": full[500].alerts.p99, "mail_p99_ms_500": full[500].mails.p99}
-    return found | {
+    return {
         f"{key}_over_quix_{rate}": costs[key].cpu_ms / costs[QUIX.key].cpu_ms
         for rate, costs in reduced.items()
         if QUIX.key in costs
@@ -82,10 +103,9 @@ async def run(environment: Environment, broker: int, seconds: int) -> dict[str, 
     }
 
 
-def _cpu(pid: int) -> float:
-    """Return the seconds of CPU that all threads of a process have taken so far."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+def _cpu(*pids: int) -> float:
+    """Return the seconds of CPU that all threads of these processes have taken so far."""
+    return float(sum(times.user + times.system for times in (psutil.Process(pid).cpu_times() for pid in pids)))
 
 
 def _numbered(rate: int, seconds: int) -> tuple[list[Numbered], list[Numbered]]:
@@ -101,33 +121,39 @@ def _detractors(responses: Sequence[Numbered]) -> int:
 
 async def _idle(environment: Environment, seconds: int) -> float:
     """Return the share of a core that a worker of all roles takes while nothing comes."""
-    async with Inbox() as inbox, latency.worker(environment.kafka, inbox, "rates-idle", ("all",)) as pids:
+    async with Inbox() as inbox, latency.worker(environment.kafka, inbox, "rates-idle", ("all",)) as [(_, pid)]:
         await asyncio.sleep(_SETTLE_SECONDS)
-        before, began = _cpu(pids["all"]), time.monotonic()
+        before, began = _cpu(pid), time.monotonic()
         await asyncio.sleep(seconds)
-        return (_cpu(pids["all"]) - before) / (time.monotonic() - began)
+        return (_cpu(pid) - before) / (time.monotonic() - began)
 
 
-async def _full(environment: Environment, broker: int, rate: int, seconds: int) -> Full:
-    """Publish at a rate to two workers, one for each role. Raise BenchError if an alert or a mail does not come."""
+def _roles(plan: Plan) -> list[Role]:
+    notify: list[Role] = ["notify"] * plan.notify
+    return ["process", *notify]
+
+
+async def _full(environment: Environment, broker: int, rate: int, plan: Plan) -> Full:
+    """Publish at a rate to the workers of both roles. Raise BenchError if an alert or a mail does not come."""
     name = f"rates-{rate}"
-    warm_up, responses = _numbered(rate, seconds)
+    warm_up, responses = _numbered(rate, plan.seconds)
     expected = _detractors([*warm_up, *responses])
     watch = Watch(expected)
     consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=environment.kafka, auto_offset_reset="earliest")
     producer = AIOKafkaProducer(bootstrap_servers=environment.kafka)
     async with (
         Inbox(on_mail=watch.mailed) as inbox,
-        latency.worker(environment.kafka, inbox, name) as roles,
+        latency.worker(environment.kafka, inbox, name, _roles(plan)) as workers,
         consumer,
         producer,
     ):
-        pids = {**roles, "broker": broker}
+        pids = {role: [pid for other, pid in workers if other == role] for role in ("process", "notify")}
+        pids["broker"] = [broker]
         reading = asyncio.create_task(watch.read(consumer))
         await latency.publish(producer, f"{name}.responses", warm_up, rate, watch.sent)
-        before, mailed, began = {each: _cpu(pid) for each, pid in pids.items()}, len(watch.mails), time.monotonic()
+        before, mailed, began = {each: _cpu(*of) for each, of in pids.items()}, len(watch.mails), time.monotonic()
         await latency.publish(producer, f"{name}.responses", responses, rate, watch.sent)
-        took = {each: _cpu(pid) - before[each] for each, pid in pids.items()}
+        took = {each: _cpu(*of) - before[each] for each, of in pids.items()}
         mailed, elapsed = len(watch.mails) - mailed, time.monotonic() - began
         try:
             async with asyncio.timeout(LAST_SECONDS):
