@@ -34,4 +34,5 @@ class SystemClock:
         """Return when the event is set, or when `steady` reaches `until`."""
         seconds = None if until is None else (until - self.steady()) / 1_000
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):  # asyncio.wait_for would make a task for each wait
+                await event.wait()

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 from chaos.saboteur import CUT_SHORT, PUT_OUT
-from chaos.world import HANDS, Life
+from chaos.world import IN_HAND, Life
 from integration.processes import Process
 
 
@@ -34,7 +34,7 @@ SHARES = ["w-process has partitions 0, 1 of 4", "w-notify has partitions 0, 1 of
     [
         (SHARES, 0, 0),
         ([*SHARES, "w-process has partitions 0 of 4", "w-notify stands by: other workers have all"], 2, 0),
-        ([*SHARES, f"chaos: w-notify {PUT_OUT}"], 1, HANDS),
+        ([*SHARES, f"chaos: w-notify {PUT_OUT}"], 1, IN_HAND),
         ([*SHARES, f"chaos: w-process {PUT_OUT}"], 1, 0),
         ([*SHARES, f"chaos: {CUT_SHORT}", f"chaos: {CUT_SHORT}"], 0, 2),
     ],
@@ -45,6 +45,6 @@ def test_each_thing_that_interrupts_a_worker_is_counted(lines: list[str], interr
 
 
 def test_an_end_that_is_not_in_order_interrupts_what_was_in_hand() -> None:
-    assert life(Ended(SHARES, code=-9)) == (1, HANDS)
+    assert life(Ended(SHARES, code=-9)) == (1, IN_HAND)
     assert life(Ended(SHARES, code=1), mails=False) == (1, 0)
     assert life(Ended([], code=0)) == (0, 0)

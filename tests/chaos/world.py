@@ -31,8 +31,10 @@ from worker.flow.messages import tick
 PARTITIONS = 4
 #: In the order of travel: once a topic is done, only those after it can still grow.
 TRAVEL = ("responses", "tallies", "hours", "alert-commands", "cases", "alerts")
-#: How many mails a worker has in hand, at most (smtp.connections).
+#: How many mails a worker sends at the same time, at most (smtp.connections).
 HANDS = 4
+#: How many mails it may not have written down yet, at most: those that it sends, and those whose results wait.
+IN_HAND = 2 * HANDS
 _POLL_SECONDS = 0.05
 _LAST_WORDS = 8
 #: What has not come after this time does not come: it is far more than a machine takes that is busy with others.
@@ -269,7 +271,7 @@ class Life:
     def ambiguous(self) -> int:
         """Return after how many mails, at most, it could not write down what had become of them."""
         put_out = self.process.count(f"{self._group}-notify {PUT_OUT}")
-        return (put_out + (self._broken_off and self._mails)) * HANDS + self.process.count(CUT_SHORT)
+        return (put_out + (self._broken_off and self._mails)) * IN_HAND + self.process.count(CUT_SHORT)
 
 
 class Worker:

@@ -62,6 +62,42 @@ def test_mails_are_sent_as_far_as_the_limit_allows() -> None:
     assert dispatcher.take_due(0) == [ref(3)]
 
 
+def test_another_mail_may_be_sent_while_a_result_is_not_written_yet() -> None:
+    dispatcher = with_mails(1, 2, 3)
+    assert dispatcher.take_due(0) == [ref(1), ref(2)]
+
+    dispatcher.note_attempt_end(ref(1))
+    assert dispatcher.take_due(0) == [ref(3)]
+    assert (dispatcher.pending(0), dispatcher.idle_until(0)) == (3, None)
+    for number in (1, 2, 3):
+        dispatcher.note_attempt_end(ref(number))
+    assert (dispatcher.take_due(0), dispatcher.pending(0), dispatcher.idle_until(0)) == ([], 3, None)
+
+
+def test_no_more_mails_than_twice_the_limit_are_without_a_result_in_their_row() -> None:
+    dispatcher = with_mails(*range(1, 9))
+    for taken in ([1, 2], [3, 4]):
+        assert dispatcher.take_due(0) == [ref(number) for number in taken]
+        for number in taken:
+            dispatcher.note_attempt_end(ref(number))
+
+    assert dispatcher.take_due(0) == []
+    settle(dispatcher, 3)
+    assert dispatcher.take_due(0) == [ref(5)]
+
+
+def test_slow_mails_do_not_keep_results_from_being_awaited() -> None:
+    dispatcher = with_mails(*range(1, 9))
+    assert dispatcher.take_due(0) == [ref(1), ref(2)]
+    dispatcher.note_answered(ref(1), 0)
+    later = 31 * SECOND
+
+    assert dispatcher.take_due(later) == [ref(3)]
+    for number in (2, 3):
+        dispatcher.note_attempt_end(ref(number))
+    assert dispatcher.take_due(later) == [ref(4), ref(5)]
+
+
 def test_a_mail_that_is_still_open_has_its_turn_again() -> None:
     dispatcher = with_mails(1)
 

@@ -487,6 +487,29 @@ def test_with_a_mails_outcome_its_alert_is_dropped_but_for_a_mail_that_waits(
     ) == rows
 
 
+@pytest.mark.parametrize(
+    ("mails", "said"),
+    [
+        (None, ["sent"]),
+        ([pending(delivery_id="d-9")], ["sent"]),
+        ([settled(1)], []),
+    ],
+)
+def test_a_mail_that_was_accepted_when_its_customer_was_erased_is_in_the_delivery_log_all_the_same(
+    mails: list[Mail] | None, said: list[str]
+) -> None:
+    tried = pending(delivery_id="d-1")
+    rows = {} if mails is None else {KEY: mailbox.encode(Mailbox(mails))}
+    for result, expected in (
+        (AttemptResult(None, "default", "default", [], tried=tried), said),
+        (AttemptResult(TEMPORARY, "default", "default", [], tried=tried), []),
+        (AttemptResult(None, "default", "default", [], "receivers_removed"), []),
+    ):
+        written = write_down({MailRef(0, KEY, "d-1"): result}, rows.get, NOW, EMAIL, POLICY)
+        assert [json.loads(line.value or b"")["status"] for line in written.lines] == expected
+        assert written.rows == {}
+
+
 def test_no_two_mails_share_a_row_whatever_the_customers_are_called() -> None:
     keys = {
         mailbox.pending_notice_key(key, mail)

@@ -17,7 +17,7 @@ from notify.mailboxes import record_of
 from schemas.alert import Alert
 from schemas.erasure import Erasure
 from worker.embedded.inbox import Inbox, Mail, Step
-from worker.errors import DeliveryError
+from worker.errors import DeliveryError, StateNotDurable
 from worker.kafka.rows import PartitionState
 from worker.notify import planning
 from worker.notify.channel import Channel
@@ -41,6 +41,8 @@ LATER = DeliveryError("smtp_451", retry=True)
 RELAY_DENIED = DeliveryError("smtp_554", retry=False, alarm=True)
 NOBODY = DeliveryError("smtp_550", retry=False, alarm=True)
 MINUTES = 60_000
+#: A rest that ends only if something ends it, in seconds.
+LONG = 1_000.0
 
 
 class Double:
@@ -89,7 +91,9 @@ class Double:
 class Office:
     """A courier, and what is around it: one partition's rows in memory, the log, the group."""
 
-    def __init__(self, channel: Channel | None = None, planner: Planner | None = None, **changes: Any) -> None:
+    def __init__(
+        self, channel: Channel | None = None, planner: Planner | None = None, rest_seconds: float = 0.0, **changes: Any
+    ) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
         self.settings = Settings.model_construct(email=email)
         self.planner = planner or self.settings.planner("email")
@@ -98,11 +102,13 @@ class Office:
         self.wire: Channel = channel or self.channel
         self.rows = PartitionState()
         self.log: list[dict[str, Any]] = []
+        #: How many rows each write has changed or erased.
+        self.written: list[int] = []
         self.generation = self.confirmed = 1
         self.writes = self.writable = True
         self._lock = asyncio.Lock()
         app = SimpleNamespace(consumer_generation_id=self.generation)
-        shell = SimpleNamespace(
+        self.shell = shell = SimpleNamespace(
             settings=self.settings,
             app=app,
             consumer=SimpleNamespace(holds=lambda number: number == self.confirmed, heartbeat_age=lambda: 0.0),
@@ -118,6 +124,7 @@ class Office:
             self.clock,
             planner=self.planner,
             retry=email.retry,
+            rest_seconds=rest_seconds,
         )
 
     async def _log_lines(self, batches: Any) -> None:
@@ -128,6 +135,7 @@ class Office:
     async def _write(self, number: int, rows: Mapping[bytes, bytes | None], _head: Any, held: Any) -> bool:
         if not (self.writable and held()):
             return False
+        self.written.append(len(rows))
         self._apply(rows)
         self.courier.on_rows(number, rows)
         return True
@@ -204,6 +212,60 @@ async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAler
         assert ["sent"] * 20 == office.statuses()
         assert office.courier.pending == 0
         assert office.courier.idle_until is None
+
+
+async def test_the_results_of_as_many_mails_as_there_are_connections_are_written_together(
+    make_alert: MakeAlert,
+) -> None:
+    async with at_work(rest_seconds=LONG) as office:
+        connections = office.channel.connections
+        office.plan(*(opened(make_alert, number) for number in range(2 * connections - 1)))
+        await office.settle()
+        assert len(office.channel.accepted) == 2 * connections - 1
+        assert office.statuses() == ["sent"] * connections
+        assert office.written == [2 * connections]  # of each mail, the mailbox and the pending notice
+
+        await office.courier.on_revoked()
+        assert office.statuses() == ["sent"] * (2 * connections - 1)
+        assert len(office.written) == 2
+
+
+async def test_mails_are_sent_while_results_wait_but_no_more_than_a_crash_may_repeat(make_alert: MakeAlert) -> None:
+    async with at_work(rest_seconds=LONG) as office:
+        connections = office.channel.connections
+        async with office.table.lock(PARTITION):  # nothing can be written
+            office.plan(*(opened(make_alert, number) for number in range(5 * connections)))
+            await office.settle()
+            assert len(office.channel.accepted) == 2 * connections
+            assert office.log == []
+        await office.settle()
+
+        assert len(office.channel.accepted) == 5 * connections
+        assert office.written == [2 * connections] * 5
+
+
+async def test_a_stop_writes_the_results_that_wait(make_alert: MakeAlert) -> None:
+    async with at_work(rest_seconds=LONG) as office:
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        assert office.log == []
+        await office.courier.stop()
+
+        assert office.statuses() == ["sent"]
+
+
+async def test_a_result_that_cannot_be_written_stops_the_worker(make_alert: MakeAlert) -> None:
+    office = Office(rest_seconds=0.0)
+    office.shell.sender.send = not_acknowledged
+    await office.courier.start()
+    office.plan(opened(make_alert, 0), opened(make_alert, 1))
+    with pytest.raises(StateNotDurable):
+        await office.courier.failure()
+    await office.courier.stop()
+
+
+async def not_acknowledged(_: Any) -> None:
+    raise StateNotDurable("no acknowledgement")
 
 
 async def test_one_mail_that_is_refused_for_now_holds_nobody_up(make_alert: MakeAlert) -> None:
@@ -511,7 +573,7 @@ async def test_a_mail_that_was_erased_while_it_was_on_its_way_stays_erased(make_
         office.channel.gate.set()
         await office.settle()
 
-        assert office.log == []
+        assert office.statuses() == ["sent"]
         assert not office.rows.rows
         assert office.courier.pending == 0
 

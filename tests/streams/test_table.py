@@ -261,6 +261,32 @@ async def test_superfluous_rows_are_erased_at_a_take_over(kafka: Kafka) -> None:
     assert {b"a": b"1"} == second.mine.rows == (await recovered(kafka)).rows
 
 
+async def test_a_small_write_with_an_erasure_is_one_produce_batch(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(1, a="1", b="1")
+    kafka.left = 1
+    await worker.write(2, a="2", b=None)
+
+    assert [key for key, *_ in kafka.log[-3:]] == [b"a", b"b", HEAD_KEY]
+
+
+async def test_of_a_large_write_nothing_is_erased_before_the_other_rows_are_there(kafka: Kafka) -> None:
+    large = "x" * journal.LARGEST
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(1, a="1", b="1")
+    kafka.left = 1
+    with pytest.raises(Crash):
+        await worker.write(2, b=None, a=large)
+
+    kafka.left = None
+    heir = Worker(kafka)
+    await heir.take_over(2)
+    assert heir.mine.rows == {b"a": large.encode(), b"b": b"1"}
+    assert heir.mine.head.mark == 1
+
+
 async def test_those_who_watch_see_every_row_and_hear_of_the_end(kafka: Kafka) -> None:
     first, second = Worker(kafka), Worker(kafka)
     await first.take_over(1)

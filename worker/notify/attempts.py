@@ -26,6 +26,8 @@ class AttemptResult(NamedTuple):
     nobody_left: str | None = None
     #: When the receiver's quiet hours end, in ms, if the mail was not sent because of them; otherwise None.
     held_until: int | None = None
+    #: The mail as it was when it was tried; None if it was not sent at all.
+    tried: Mail | None = None
 
     @property
     def is_accepted(self) -> bool:
@@ -56,19 +58,19 @@ def write_down(
 ) -> Written:
     """Return the lines and rows for the results of a channel's mails of one partition.
 
-    Mails that were erased or cancelled meanwhile stay erased or cancelled. `read` returns the row with a key, or None;
-    `now` is in ms.
+    Mails that were erased or cancelled meanwhile stay erased or cancelled. If an erased one was accepted, a line says
+    so, which names no customer. `read` returns the row with a key, or None; `now` is in ms.
     """
     boxes: dict[bytes, Mailbox] = {}
     lines: list[Output] = []
     pending_notices: dict[bytes, bytes | None] = {}
     for ref, result in results.items():
         row = read(ref.key)
-        if row is None:
-            continue
-        box = boxes.get(ref.key) or mailbox.decode(row)
+        box = boxes.get(ref.key) or (Mailbox() if row is None else mailbox.decode(row))
         mail = box.find_open(ref.delivery_id)
         if mail is None:
+            if result.tried is not None and result.error is None and box.find(ref.delivery_id) is None:
+                lines.append(_applied(result, result.tried, now, deliveries, policy))
             continue
         boxes[ref.key] = box
         lines.append(_applied(result, mail, now, deliveries, policy))

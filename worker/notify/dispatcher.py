@@ -70,6 +70,8 @@ class Dispatcher:
         self._longest_wait = longest_wait
         self._refusals = Refusals()
         self._in_flight: set[MailRef] = set()
+        # The mails whose attempts have ended, and whose results are not written yet.
+        self._unwritten: set[MailRef] = set()
         # The mails in flight that are tried during an outage, to see whether the server can be used again.
         self._probes: set[MailRef] = set()
         # The mails in flight about which the server has answered, and the time of that answer. They wait to be
@@ -138,17 +140,17 @@ class Dispatcher:
         return min((at for at in (self._next_mail(now), self._next_slow(now)) if at is not None), default=None)
 
     def pending(self, now: int) -> int:
-        """Return how many mails are due or in flight. Deferred mails count once they are due."""
+        """Return how many mails are due, in flight or unwritten. Deferred mails count once they are due."""
         return self.schedule.count(now)
 
     def idle_until(self, now: int) -> int | None:
-        """Return when the next mail is tried; None if there is no open mail, or while a mail is in flight."""
+        """Return when the next mail is tried; None if there is no open mail, or while one is in flight or unwritten."""
         return self.next_at(now) if not self.is_sending and self.schedule else None
 
     @property
     def is_sending(self) -> bool:
-        """Whether a mail is in flight."""
-        return bool(self._in_flight)
+        """Whether a mail is in flight or unwritten."""
+        return bool(self._in_flight or self._unwritten)
 
     def slow_to_warn_of(self, now: int) -> Slow | None:
         """Return the slow mails if it is time for a warning about them; there is at most one warning a minute."""
@@ -180,12 +182,19 @@ class Dispatcher:
     def _free_slots(self, now: int) -> int:
         """Return how many further mails may be sent now.
 
-        Two limits hold. All mails in flight count for the limit of all mails, and slow mails count for this one only.
-        In an outage, only probes count for the other limit, since earlier mails may hang for longer than the outage.
+        All mails in flight count for the limit of all mails, and slow mails count for this one only. In an outage, only
+        probes count for the other limit, since earlier mails may hang for longer than the outage. And no more mails
+        than twice that limit may have to be sent again after a crash: those in flight and the unwritten ones, without
+        the slow ones.
         """
         counted = self._in_flight if self.outage.until is None else self._probes
+        slow = self._slow(now)
         limit = self.outage.limit(self._limits.usual, now)
-        return min(limit - len(counted.difference(self._slow(now))), self._limits.most - len(self._in_flight))
+        return min(
+            limit - len(counted.difference(slow)),
+            self._limits.most - len(self._in_flight),
+            2 * self._limits.usual - len(self._in_flight.difference(slow)) - len(self._unwritten),
+        )
 
     # -- The mails in flight.
 
@@ -198,8 +207,14 @@ class Dispatcher:
         return self._ends_outage(accepted=False)
 
     def note_attempt_end(self, ref: MailRef) -> None:
-        """Note that the attempt has ended: the mail was accepted or refused, or there was no answer."""
+        """Note that the attempt has ended: the mail was accepted or refused, or there was no answer.
+
+        Another mail may be sent in its place. The mail is unwritten until `note_end`.
+        """
         self._answered_at.pop(ref, None)
+        self._in_flight.discard(ref)
+        self._probes.discard(ref)
+        self._unwritten.add(ref)
 
     def note_accepted(self, ref: MailRef, now: int) -> bool:
         """Note that a mail was accepted. Mails whose refusal is in doubt may be tried now.
@@ -233,9 +248,10 @@ class Dispatcher:
         self.schedule.postpone(ref, self._until(until, now))
 
     def note_end(self, ref: MailRef) -> None:
-        """End the flight of a mail. If the mail is still open, it will be tried again."""
+        """Note that the result of an attempt is written, or that there is none. An open mail will be tried again."""
         self._in_flight.discard(ref)
         self._probes.discard(ref)
+        self._unwritten.discard(ref)
         self.schedule.put_back(ref)
 
     def _ends_outage(self, *, accepted: bool) -> bool:

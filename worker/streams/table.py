@@ -100,8 +100,9 @@ class DurableTable(Table[bytes, bytes]):
     async def write(self, partition: int, rows: Rows, head: Head, still_held: Callable[[], bool]) -> bool:
         """Make rows durable together with their head row, then change the state in memory. None erases a row.
 
-        What `change` has changed is written as well. Erasures are written last, in one produce batch with the head row,
-        after the other rows are acknowledged. So a row is erased only if the mark has moved.
+        What `change` has changed is written as well. Erasures are written last, in one produce batch with the head row.
+        The other rows are in that batch too, or they are acknowledged before. So a row is erased only if the mark has
+        moved.
 
         Return False if the partition was lost meanwhile (`still_held` returns False): its new owner reads the batches
         again from the committed offset. Raise StateNotDurable if the broker does not acknowledge, StateLost if the
@@ -158,7 +159,7 @@ class DurableTable(Table[bytes, bytes]):
                     await self._append(partition, kept)
         kept = [] if in_portions else [state.record(key, row) for key, row in rows.items() if row is not None]
         erased = [state.record(key, None) for key, row in rows.items() if row is None and key in state.rows]
-        if erased and kept and not self._atomic:
+        if erased and kept and not journal.fits(rows):
             await self._append(partition, kept)
             kept = []
         await self._append(partition, [*kept, *erased, state.head_record(head)])

@@ -382,6 +382,8 @@ class Line:
         #: Each thing that it has read.
         self.heard: list[bytes] = []
         self.connections = 0
+        #: Set when the first connection has ended.
+        self.ended = asyncio.Event()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -394,6 +396,7 @@ class Line:
             if self._hangs_up and not self._turns:
                 break
         writer.close()
+        self.ended.set()
 
 
 @asynccontextmanager
@@ -458,6 +461,7 @@ async def test_receivers_who_were_named_after_the_server_hung_up_are_named_again
     line = Line(b"250 sender\r\n421 not to him\r\n", _GROUP, b"250 accepted\r\n")
     async with line_to(line) as channel:
         error = await failure(channel.send(a_mail("a@x.org", "b@x.org")))
+        await line.ended.wait()  # nobody uses the first connection any more
 
     assert (error.reason, error.retry, error.retry_to) == ("recipients_refused_partly", True, ("a@x.org",))
     assert [b"a@x.org" in heard for heard in line.heard[:3]] == [True, False, False]

@@ -133,8 +133,6 @@ class Conversation(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read replies. What the server says without being asked is dropped, for instance 421 before it hangs up."""
-        if not self._owed:
-            return
         self._unread += data
         try:
             while self._owed and (code := self._next_code()) is not None:
