@@ -1,17 +1,19 @@
 """Flat routes do what they did before there was a tree: the older rule stands here, and is asked as well."""
 
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from flow.records import NOW
 from hypothesis import given
 from hypothesis import strategies as st
-from notify.mailboxes import KEY, mails, planned, record_of
+from notify.mailboxes import EMAIL, KEY, kept, mails, planned, record_of
 from pydantic import ValidationError
 
 from schemas.alert import Alert, Severity
 from schemas.incident import Incident, IncidentKind
 from worker.lineage import canonical_path
+from worker.notify import mailbox
 from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
 from worker.routing.matching import Kind
 from worker.routing.routable import Routable, routable
@@ -91,6 +93,17 @@ def test_a_notice_has_the_plans_of_the_version_before(
     assert [(name, "", 0, "pending") for name in expected] == [
         (mail.route, mail.receiver, mail.due, mail.status) for mail in mails(decided, box)
     ]
+
+
+def test_the_end_goes_where_the_flat_routes_say_as_in_the_version_before(make_alert: MakeAlert) -> None:
+    boss = FlatRoute(name="boss", min_severity=Severity.CRITICAL, to=["boss@example.org"])
+    asked: dict[str, Any] = {"routes": (boss, DEFAULT), "actions": ("opened", "withdrawn")}
+    box = mailbox.decode(kept(planned(record_of(make_alert(severity=Severity.CRITICAL)), **asked))[KEY])
+    EMAIL.succeed(box.mails[0], NOW)
+    end = make_alert(action="withdrawn", reason="moved", severity=Severity.WARNING)
+    decided = planned(record_of(end, "e-2"), rows={KEY: mailbox.encode(box)}, **asked)
+
+    assert [mail.route for mail in mails(decided)] == ["boss", "default"]
 
 
 @pytest.mark.parametrize(
