@@ -690,3 +690,49 @@ def test_every_endpoint_gets_every_notice_and_only_webhooks_report_erasures() ->
     assert (webhook.reports_erasures, chat.reports_erasures, email.reports_erasures) == (True, False, False)
     assert list(webhook.actions) == ["opened", "updated", "withdrawn", "resolved"]
     assert list(chat.actions) == ["opened", "resolved"]
+
+
+def test_with_receivers_an_endpoint_gets_what_the_receivers_get_that_name_it() -> None:
+    toml(
+        f"""
+        [receivers.desk]
+        email = ["desk@example.org"]
+        chat = "care"
+        [receivers.crm]
+        webhook = "crm"
+        [route]
+        receivers = ["desk", "crm"]
+        [webhook.endpoints.crm]
+        url = "https://crm.example.org/"
+        secrets = ["{WHSEC}"]
+        [chat.endpoints.care]
+        url = "https://chat.example.org/"
+        """
+    )
+    settings = load()
+    event = Routable("detractor", "fr/lyon", Severity.CRITICAL)
+    found = {name: settings.planner(name).reached(event).reached for name in ("email", "webhook", "chat")}
+
+    assert {name: [one.receiver.name for one in reached] for name, reached in found.items()} == {
+        "email": ["desk"],
+        "webhook": ["crm"],
+        "chat": ["care"],
+    }
+
+
+def test_an_endpoint_that_is_not_there_or_that_nobody_names_is_said() -> None:
+    toml(
+        f"""
+        [receivers.desk]
+        webhook = "crn"
+        [route]
+        receivers = ["desk"]
+        [webhook.endpoints.crm]
+        url = "https://crm.example.org/"
+        secrets = ["{WHSEC}"]
+        """
+    )
+    assert problems() == [
+        "receivers.desk.webhook: is not one of webhook.endpoints; did you mean crm?",
+        'webhook.endpoints.crm: no receiver names this endpoint; write webhook = "crm" in a table of receivers',
+    ]

@@ -38,7 +38,8 @@ from worker.routing.calendar import calendar_of
 from worker.routing.comment import plain
 from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
 from worker.routing.hours import CalendarSettings
-from worker.routing.problems import receivers_in_vain, routes_in_vain, wrong_names
+from worker.routing.places import by_place
+from worker.routing.problems import receivers_in_vain, routes_in_vain, wrong_endpoints, wrong_names
 from worker.routing.receiver import Language, Receiver, ReceiverSettings
 from worker.routing.routing import Routing
 from worker.routing.tree import RootRoute, tree
@@ -312,10 +313,12 @@ class Settings(BaseSettings, Policy, Location):
         """Return the settings by which the notices of a channel are planned."""
         if channel == EMAIL:
             return Planner(EMAIL, self.routing, self.email.actions, self.intake, str.casefold)
-        # Every endpoint gets every notice.
         of_channel = self.webhook if channel == WEBHOOK else self.chat
-        routes = [FlatRoute(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
-        routing = flat_routing(routes, channel)
+        if self._has_tree:
+            routing = by_place(self.routing, channel, with_hours=channel == CHAT)
+        else:  # every endpoint gets every notice
+            routes = [FlatRoute(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
+            routing = flat_routing(routes, channel)
         return Planner(
             channel,
             routing,
@@ -324,7 +327,7 @@ class Settings(BaseSettings, Policy, Location):
             reports_erasures=channel == WEBHOOK,
             reports_refusals=False,
             # So one endpoint that is out leaves the others their room in a row, which has to fit a record of Kafka.
-            open_kept_each=max(1, OPEN_KEPT // max(1, len(routes))),
+            open_kept_each=max(1, OPEN_KEPT // max(1, len(of_channel.endpoints))),
         )
 
     @property
@@ -336,7 +339,11 @@ class Settings(BaseSettings, Policy, Location):
         receivers = {
             name: Receiver(
                 name=name,
-                targets={EMAIL: receiver.email},
+                targets={
+                    EMAIL: receiver.email,
+                    WEBHOOK: [] if receiver.webhook is None else [receiver.webhook],
+                    CHAT: [] if receiver.chat is None else [receiver.chat],
+                },
                 language=receiver.language,
                 zone=None if receiver.time_zone is None else zone(receiver.time_zone),
                 calendar=None if receiver.calendar is None else calendars[receiver.calendar],
@@ -352,7 +359,12 @@ class Settings(BaseSettings, Policy, Location):
         if not self._has_tree:
             return []
         mixed = not_with_receivers(self.email.routes, has_to="to" in self.email.model_fields_set)
-        return [*mixed, *wrong_names(tree(self.route), self.receivers, self.calendars)]
+        endpoints = {WEBHOOK: [*self.webhook.endpoints], CHAT: [*self.chat.endpoints]}
+        return [
+            *mixed,
+            *wrong_names(tree(self.route), self.receivers, self.calendars),
+            *wrong_endpoints(self.receivers, endpoints),
+        ]
 
     def vain_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar that has no effect."""

@@ -107,7 +107,12 @@ def _flat(settings: Settings) -> Iterator[str]:
 def _tree(settings: Settings) -> Iterator[str]:
     for name, receiver in settings.receivers.items():
         calendar = f", calendar {receiver.calendar}" if receiver.calendar else ""
-        yield f"receiver {name}: {counted(len(receiver.email), 'mail address', 'mail addresses')}{calendar}"
+        places = [
+            *([counted(len(receiver.email), "mail address", "mail addresses")] if receiver.email else []),
+            *([f"webhook {receiver.webhook}"] if receiver.webhook else []),
+            *([f"chat {receiver.chat}"] if receiver.chat else []),
+        ]
+        yield f"receiver {name}: {', '.join(places)}{calendar}"
     for route in settings.routing.root.all():
         asked = ", ".join(f"{key} {getattr(route.matchers, key)}" for key in route.matchers.set_keys)
         owner = ["the account owner"] if route.to_owner else []

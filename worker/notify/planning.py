@@ -68,7 +68,8 @@ class Planner(msgspec.Struct, frozen=True):
     identity: Callable[[str], str] = str
     #: Whether every receiver learns that a customer was erased.
     reports_erasures: bool = False
-    #: Whether a record that is neither an alert nor an incident becomes a dead letter. One channel is enough for that.
+    #: Whether a record that is neither an alert nor an incident becomes a dead letter, and whether a line of the
+    #: delivery log says so if nobody gets a notice. One channel is enough for that.
     reports_refusals: bool = True
     #: The largest number of open mails of one customer or segment to each receiver; None if they share OPEN_KEPT.
     open_kept_each: int | None = None
@@ -250,7 +251,7 @@ def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail]
     key, now = box_key(notice, record.key or b""), record.timestamp
     box = state.box(key)
     reached, nobody = _reached(notice, earlier, state.planner)
-    if nobody is not None:
+    if nobody is not None and state.planner.reports_refusals:
         state.outputs.append(state.deliveries.nobody(notice.alert_id, event_id, nobody, now))
     for receiver, route in reached:
         delivery_id = state.deliveries.id_of(event_id, receiver.name)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from worker.routing.calendar import Skipped, skipped
-from worker.routing.receiver import Receiver
+from worker.routing.receiver import EMAIL, Receiver
 from worker.routing.routable import Routable
 from worker.routing.routing import Nobody, Routing
 from worker.routing.tree import Outcome, Visit, visit
@@ -96,7 +96,7 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
     return {
         "receiver": delivery.receiver.name,
         "route": delivery.route,
-        "targets": {channel: [*targets] for channel, targets in delivery.receiver.targets.items()},
+        "targets": {channel: [*targets] for channel, targets in delivery.receiver.targets.items() if targets},
         "deferred_until": None if until is None else _utc(until).isoformat(),
         "skipped_days": [{"day": day.isoformat(), "why": why} for day, why in delivery.skipped],
     }
@@ -114,7 +114,11 @@ def _visit_lines(visited: Visit, indent: str) -> Iterator[str]:
 
 def _delivery_lines(delivery: Delivery) -> Iterator[str]:
     receiver, until = delivery.receiver, delivery.held_until
-    targets = ", ".join(target for targets in receiver.targets.values() for target in targets)
+    targets = ", ".join(
+        target if channel == EMAIL else f"{channel} {target}"
+        for channel, targets in receiver.targets.items()
+        for target in targets
+    )
     yield f"receiver {receiver.name}, by the route {delivery.route}: {targets}"
     if until is None or receiver.calendar is None:
         yield f"{_INDENT}now"

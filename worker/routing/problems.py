@@ -29,6 +29,28 @@ def wrong_names(
     ]
 
 
+def wrong_endpoints(receivers: Mapping[str, ReceiverSettings], endpoints: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return a line for each endpoint that a receiver names and no channel has, and for each that no receiver names.
+
+    `endpoints`: the names of the endpoints of each channel that has some, by the channel's name.
+    """
+    lines: list[str] = []
+    for channel, known in endpoints.items():
+        named = {name: getattr(receiver, channel) for name, receiver in receivers.items()}
+        lines += [
+            f"receivers.{name}.{channel}: is not one of {channel}.endpoints{_suggestion(endpoint, known)}"
+            for name, endpoint in named.items()
+            if endpoint is not None and endpoint not in known
+        ]
+        lines += [
+            f'{channel}.endpoints.{endpoint}: no receiver names this endpoint; write {channel} = "{endpoint}" in a '
+            "table of receivers"
+            for endpoint in known
+            if endpoint not in named.values()
+        ]
+    return lines
+
+
 def routes_in_vain(root: Node) -> list[str]:
     """Return a line for each route that never takes anything."""
     return _Walk(root).lines

@@ -26,6 +26,15 @@ class ReceiverSettings(Section):
     email: list[str] = Field(
         default=[], description="The mail addresses of the receiver, which share one mail for each notice."
     )
+    webhook: str | None = Field(
+        default=None,
+        description="The name of the endpoint of the webhook that gets the receiver's alerts and incidents, as in "
+        "webhook.endpoints.",
+    )
+    chat: str | None = Field(
+        default=None,
+        description="The name of the chat room that gets the receiver's alerts and incidents, as in chat.endpoints.",
+    )
     owners: list[str] = Field(
         default=[],
         description="The account owners that the receiver stands for, as responses name them in `customer.owner`, in "
@@ -69,8 +78,8 @@ class ReceiverSettings(Section):
 
     @model_validator(mode="after")
     def _is_reachable(self) -> "ReceiverSettings":
-        if not self.email:
-            raise ValueError('needs a channel: email = ["…"]')
+        if not (self.email or self.webhook or self.chat):
+            raise ValueError('needs a channel: email = ["…"], webhook = "…" or chat = "…"')
         if self.calendar is None and "quiet_except" in self.model_fields_set:
             raise ValueError("quiet_except needs a calendar")
         return self

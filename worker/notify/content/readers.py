@@ -1,7 +1,7 @@
 """For whom a text is written: the language that they read, and the time zone in which they are. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from worker.notify.content.language import Words, language_of
 from worker.routing.hours import zone_name
-from worker.routing.receiver import Language
+from worker.routing.receiver import Language, Receiver
 
 
 def zone(name: str) -> ZoneInfo:
@@ -33,6 +33,10 @@ class Readers:
     def language_of(self, tag: str | None) -> Language:
         """Return the language of a text about a response with this BCP 47 tag; None if there is no response."""
         return self.language or language_of(tag, self.default_language)
+
+    def for_receiver(self, receiver: Receiver) -> "Readers":
+        """Return what texts for a receiver are written by, who may have a language and a time zone."""
+        return replace(self, language=receiver.language, time_zone=receiver.zone or self.time_zone)
 
     def moment(self, words: Words) -> Callable[[datetime], str]:
         """Return the function that formats a moment, in the language of `words` and in the readers' time zone."""

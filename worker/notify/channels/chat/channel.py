@@ -53,7 +53,9 @@ class Chat:
         """Post a message. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
         name = address.receiver.name
-        message = markup.payload(message_of(notice, self._readers), self._endpoints[name].format)
+        message = markup.payload(
+            message_of(notice, self._readers.for_receiver(address.receiver)), self._endpoints[name].format
+        )
         # Chats ignore the key. What stands between them and the worker can recognise a repeat by it.
         headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": delivery_id}
         await self._posters[name].post(json.dumps(message, ensure_ascii=False).encode(), headers, begun)
