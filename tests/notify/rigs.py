@@ -205,7 +205,11 @@ class HttpServer:
 async def http_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpServer]:
     """Run an HTTP server that takes every request."""
     server = HttpServer()
-    runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=1.0)
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return await server.handle(request)  # which may be replaced at any time
+
+    runner = web.ServerRunner(web.Server(handle), shutdown_timeout=1.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, HOST, 0, ssl_context=tls)
