@@ -82,6 +82,14 @@ def test_a_withdrawal_ends_the_case_and_is_no_step_that_is_published_here() -> N
     assert told(following.sent) == []
 
 
+def test_a_step_after_the_withdrawal_says_that_it_knows_the_withdrawal() -> None:
+    following = opened()
+    following.take(record(step(1, action="withdrawn", at=LATER)))
+    following.say(command(action="note", note="by phone"), at=LATER + 5)
+
+    assert [event["alert_occurred_at"] for event in told(following.sent)] == ["2023-11-14T22:14:20Z"]
+
+
 def test_a_case_that_was_resolved_stays_so_if_the_alert_is_withdrawn_afterwards() -> None:
     following = opened()
     following.say(resolution())
