@@ -18,11 +18,14 @@ from typing import Any
 FIELDS = {
     *("response_id", "revision", "survey_id", "customer_id", "score", "comment", "language", "responded_at", "segment"),
     *("customer.name", "customer.email", "customer.phone", "customer.tier", "customer.owner"),
-    *("consent.callback", "consent.public_review", "consent.marketing"),
+    *("consent.callback", "consent.public_review", "consent.marketing", "follow_up_requested"),
     *("origin.system", "origin.permalink", "solicitation.asked_by", "solicitation.contact_at", "test", "anonymous"),
 }
 NUMBERS = {"score", "revision"}
-FLAGS = {"consent.callback", "consent.public_review", "consent.marketing", "test", "anonymous"}
+FLAGS = {
+    *("consent.callback", "consent.public_review", "consent.marketing"),
+    *("follow_up_requested", "test", "anonymous"),
+}
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
