@@ -1,4 +1,4 @@
-"""Roles that the worker does not have, on a real Kafka: the road of a case, and a second channel. Both are doubles."""
+"""Roles that the worker does not have, on a real Kafka: the road of a ticket and a second channel. Both are doubles."""
 
 import asyncio
 import json
@@ -33,38 +33,38 @@ from worker.streams.table import DurableTable
 
 __all__ = ["make_alert"]
 
-CASES, CASE_STEPS = "cases", "case-steps"
+TICKETS, TICKET_STEPS = "tickets", "ticket-steps"
 Build = Callable[[Surroundings], Awaitable[list[Service]]]
 
 
-class Case(msgspec.Struct, array_like=True):
-    """A row: what has happened to a customer's case, and the offset up to which that stands."""
+class Ticket(msgspec.Struct, array_like=True):
+    """A row: what has happened to a customer's ticket, and the offset up to which that stands."""
 
     steps: list[str] = msgspec.field(default_factory=list)
     mark: int = -1
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Case).decode
+decode = msgspec.msgpack.Decoder(Ticket).decode
 
 
 def decide(records: Iterable[Record], read: Read) -> Decided:
-    """Decide what happens to cases: each step is numbered, and record_of to the world."""
-    cases, outputs = Overlay(read, decode, encode), list[Output]()
+    """Decide what happens to tickets: each step is numbered, and record_of to the world."""
+    tickets, outputs = Overlay(read, decode, encode), list[Output]()
     for record in records:
-        key, case = record.key or b"", cases.get(record.key or b"") or Case()
-        if record.offset <= case.mark:
+        key, ticket = record.key or b"", tickets.get(record.key or b"") or Ticket()
+        if record.offset <= ticket.mark:
             continue
-        case.steps.append((record.value or b"").decode())
-        case.mark = record.offset
-        cases.put(key, case)
-        outputs.append(Output(CASE_STEPS, key, f"{len(case.steps)} {case.steps[-1]}".encode()))
-    return Decided(outputs, cases.rows(), {})
+        ticket.steps.append((record.value or b"").decode())
+        ticket.mark = record.offset
+        tickets.put(key, ticket)
+        outputs.append(Output(TICKET_STEPS, key, f"{len(ticket.steps)} {ticket.steps[-1]}".encode()))
+    return Decided(outputs, tickets.rows(), {})
 
 
-async def build_cases(surroundings: Surroundings) -> list[Service]:
-    shell = Shell(surroundings.settings, CASES, await surroundings.kafka())
-    shell.agent(CASES, shell.table(CASES), lambda records, _, state: decide(records, state.rows.get))
+async def build_tickets(surroundings: Surroundings) -> list[Service]:
+    shell = Shell(surroundings.settings, TICKETS, await surroundings.kafka())
+    shell.agent(TICKETS, shell.table(TICKETS), lambda records, _, state: decide(records, state.rows.get))
     return [shell]
 
 
@@ -94,7 +94,7 @@ async def publish(settings: Settings, topic: str, records: Iterable[Any]) -> Non
 
 
 class Step(msgspec.Struct):
-    """A record of the topic of cases."""
+    """A record of the topic of tickets."""
 
     key: bytes
     value: bytes
@@ -102,34 +102,34 @@ class Step(msgspec.Struct):
 
 
 async def decided(worker: Worker, settings: Settings, count: int) -> None:
-    """Wait until so many records of the topic of cases are decided, and their rows durable."""
-    consumer, topic = worker.of(Shell)[CASES].consumer, f"{settings.topic_prefix}.{CASES}"
+    """Wait until so many records of the topic of tickets are decided, and their rows durable."""
+    consumer, topic = worker.of(Shell)[TICKETS].consumer, f"{settings.topic_prefix}.{TICKETS}"
     while sum(consumer.due(topic).values()) < count:  # noqa: ASYNC110 - offsets raise no event
         await asyncio.sleep(0.02)
 
 
 async def steps(settings: Settings) -> list[tuple[bytes | None, bytes | None]]:
-    found = await read_topic(settings.kafka.bootstrap_servers, f"{settings.topic_prefix}.{CASE_STEPS}")
+    found = await read_topic(settings.kafka.bootstrap_servers, f"{settings.topic_prefix}.{TICKET_STEPS}")
     return [(record.key, record.value) for record in found]
 
 
 def rows(worker: Worker) -> dict[bytes, list[str]]:
-    store = cast(PartitionedStore, worker.of(Shell)[CASES].tables[CASES].data)
+    store = cast(PartitionedStore, worker.of(Shell)[TICKETS].tables[TICKETS].data)
     return {key: decode(row).steps for found in store.partitions.values() for key, row in found.rows.items()}
 
 
-async def test_a_case_has_a_road_a_topic_and_a_table_of_its_own(
+async def test_a_ticket_has_a_road_a_topic_and_a_table_of_its_own(
     kafka: EmbeddedKafka, inbox: Inbox, add_role: Callable[[str, str, Build], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It survives a stop, and a failure between its outputs and its rows, like the roads that there are."""
-    settings = settings_of(kafka, inbox, "case-road")
-    role = add_role(CASES, CASES, build_cases)
-    for topic in (CASES, CASE_STEPS):
+    settings = settings_of(kafka, inbox, "ticket-road")
+    role = add_role(TICKETS, TICKETS, build_tickets)
+    for topic in (TICKETS, TICKET_STEPS):
         await create(kafka.bootstrap_servers, f"{settings.topic_prefix}.{topic}", settings.kafka.partitions, {})
 
     async with asyncio.timeout(300):
         async with running(settings, role) as worker:
-            await publish(settings, CASES, [Step(b"c-1", b"opened"), Step(b"c-2", b"opened")])
+            await publish(settings, TICKETS, [Step(b"c-1", b"opened"), Step(b"c-2", b"opened")])
             await decided(worker, settings, 2)
 
         async def fail(*_: Any) -> bool:
@@ -138,13 +138,13 @@ async def test_a_case_has_a_road_a_topic_and_a_table_of_its_own(
         write: Callable[..., Any] = DurableTable.write
         monkeypatch.setattr(DurableTable, "write", fail)
         async with running(settings, role) as worker:
-            await publish(settings, CASES, [Step(b"c-1", b"acknowledged")])
+            await publish(settings, TICKETS, [Step(b"c-1", b"acknowledged")])
             with pytest.raises(StateNotDurable, match="not acknowledged"):
                 await worker.failure()
         monkeypatch.setattr(DurableTable, "write", write)
 
         async with running(settings, role) as worker:
-            await publish(settings, CASES, [Step(b"c-1", b"closed")])
+            await publish(settings, TICKETS, [Step(b"c-1", b"closed")])
             await decided(worker, settings, 4)
             assert rows(worker) == {b"c-1": ["opened", "acknowledged", "closed"], b"c-2": ["opened"]}
 
