@@ -1,5 +1,6 @@
 """The command line: what each command prints and which exit code it gives."""
 
+import argparse
 import json
 import os
 import socket
@@ -21,7 +22,7 @@ from scores.trees import tree, window
 from schemas import examples
 from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
-from worker import __version__, dead_letters
+from worker import __version__, cli, commands, dead_letters
 from worker.cli import main
 from worker.commands import common, publish, scores
 from worker.errors import Unreachable
@@ -772,3 +773,18 @@ print(*codes, *sorted({{"aiokafka", "faust", "mode"}} & sys.modules.keys()))
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
     assert "1 1 0 1 1 1 0 1 1 1 aiokafka" == ended.stdout.splitlines()[-1]
+
+
+def test_a_command_imports_only_what_it_needs() -> None:
+    """Every start of a worker would otherwise take longer, since all commands together import most of the code."""
+    program = "import sys; from worker import cli; cli._parser(['run']); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    commands = {name for name in ran.stdout.split() if name.startswith("worker.commands.")}
+    assert commands == {"worker.commands.common", "worker.commands.run"}
+
+
+def test_each_command_is_declared_under_its_own_name() -> None:
+    for name in commands.NAMES:
+        parser = cli._parser([name])
+        (declared,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        assert [*declared.choices] == [name]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from worker import __version__
-from worker.commands import COMMANDS
+from worker.commands import commands_for
 from worker.commands.common import SETTINGS_HELP, Exit
 
 #: Shells add this to the number of the signal that has ended a program, and return the sum as its exit code.
@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: success; 1: failure; 2: wrong usage or settings; 130: interrupted by Ctrl-C; 141: the reader of the output ended.
     """
     _prepare_streams()
-    parsed = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser(given).parse_args(given)
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()
@@ -64,7 +65,8 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of the command that the arguments begin with, or of all commands."""
     parser = argparse.ArgumentParser(
         prog="python -m worker",
         description="Turns NPS responses on Kafka into alerts, e-mails, invitations and rolling scores.",
@@ -72,6 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"detractor-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for command in COMMANDS:
+    for command in commands_for(arguments):
         command.add(commands)
     return parser

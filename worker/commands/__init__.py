@@ -3,39 +3,43 @@
 A file's `add` declares the command and sets the function that runs it, which returns the exit code.
 """
 
-from worker.commands import (
-    alerts,
-    check_config,
-    dead_letters,
-    demo,
-    health,
-    loop,
-    new_epoch,
-    publish,
-    rebuild,
-    routes,
-    run,
-    scores,
-    settings,
-    take_over,
-    topics,
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from worker.commands.common import Commands
+
+#: The commands, in the order in which the help lists them.
+NAMES = (
+    "run",
+    "publish",
+    "scores",
+    "alerts",
+    "loop",
+    "dead-letters",
+    "check-config",
+    "routes",
+    "settings",
+    "health",
+    "topics",
+    "rebuild",
+    "new-epoch",
+    "take-over",
+    "demo",
 )
 
-#: In the order in which the help lists them.
-COMMANDS = (
-    run,
-    publish,
-    scores,
-    alerts,
-    loop,
-    dead_letters,
-    check_config,
-    routes,
-    settings,
-    health,
-    topics,
-    rebuild,
-    new_epoch,
-    take_over,
-    demo,
-)
+
+class Command(Protocol):
+    """A command's file."""
+
+    def add(self, commands: Commands) -> None:
+        """Declare the command."""
+
+
+def commands_for(arguments: Sequence[str]) -> list[Command]:
+    """Return the command that the arguments begin with; all commands if they begin with another word.
+
+    A command needs only some of what the others import, and to import everything takes a second.
+    """
+    names = arguments[:1] if arguments and arguments[0] in NAMES else NAMES
+    return [cast(Command, import_module(f"worker.commands.{name.replace('-', '_')}")) for name in names]
