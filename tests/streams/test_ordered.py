@@ -352,6 +352,27 @@ async def test_delays_of_the_same_length_end_at_the_same_moments(
     assert (await asked.of(TALLIES, another))[0] == {TALLIES, another}
 
 
+async def test_the_idle_partitions_of_a_topic_wait_for_the_same_moment(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One fetch then brings the records of all of them."""
+    asked, idle, busy, slow = Asked(monkeypatch, consumer), TP("tallies", 1), TP("tallies", 2), TP("tallies", 3)
+    consumer._due = dict.fromkeys((RESPONSES, TALLIES, idle, busy, slow), 0)
+    consumer.delay(slow, 1.0, 9.0)
+    consumer._delays = {slow: consumer._delays[slow]}
+    in_flight: Any = SimpleNamespace(acked=False)
+    consumer._in_flight = {busy: in_flight}
+    consumer.delay(TALLIES, 1.0, 4.0)
+
+    asked.now += 1.0
+    in_flight.acked = True
+    assert (await asked.of(RESPONSES, TALLIES, idle, busy))[0] == {RESPONSES, TALLIES, idle, busy}
+    assert consumer._delays.keys() == {TALLIES, idle, slow}
+    in_flight.acked = False
+    asked.now += 3.5
+    assert (await asked.of(TALLIES, idle, slow))[0] == {TALLIES, idle}  # what is slow to decide waits longer
+
+
 async def test_the_delay_is_longer_while_another_partition_is_busy(
     consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,13 +161,25 @@ class OrderedConsumer(driver.Consumer):
     def delay(self, tp: TP, seconds: float, busy_seconds: float) -> None:
         """Fetch no further records of a partition for about `seconds`; for `busy_seconds` while there is other work.
 
-        Without other work, the delays of partitions with the same `seconds` end at the same moments. One fetch then
-        brings the records of all of them, and their outputs and rows go to the broker in the same requests.
+        Without other work, the delays of partitions with the same `seconds` end at the same moments. Until then, the
+        idle partitions of the same topic wait as well. One fetch then brings the records of all of them, and their
+        outputs and rows go to the broker in the same requests.
         """
         now = monotonic()
         together = (round(now / seconds) + 1) * seconds
-        self._delays[tp] = Delay(together, now + busy_seconds)
+        self._delay(tp, Delay(together, now + busy_seconds))
+        busy = self._busy()
+        for other in self._due:
+            if other.topic == tp.topic and other not in busy and not self._is_delayed(other, now):
+                self._delay(other, Delay(together, together))
+
+    def _delay(self, tp: TP, delay: Delay) -> None:
+        self._delays[tp] = delay
         self._inflow.pause(tp)
+
+    def _is_delayed(self, tp: TP, now: float) -> bool:
+        delay = self._delays.get(tp)
+        return delay is not None and delay.remaining(now, is_busy=True) > 0
 
     def _next_delay_end(self) -> float:
         """Return in how many seconds the next delay of a partition ends, infinity if there is none."""
