@@ -41,7 +41,7 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 
 
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
-_PURE = ("flow", "detect", "nps", "notify", "schemas")
+_PURE = ("flow", "detect", "nps", "notify", "routing", "schemas")
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 _WITH_KAFKA = ("integration", "embedded", "bench")
 
