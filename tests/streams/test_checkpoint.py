@@ -244,9 +244,10 @@ class Worker:
         assert (rows, latest_time) == (state.rows, state.head.latest_time)
 
 
-async def _both(worker: Worker, records: int) -> None:
-    """Process a batch, and write a checkpoint at the same time."""
-    done = await asyncio.gather(worker.work(records), worker.checkpoints.write_all(), return_exceptions=True)
+async def _both(worker: Worker, value: int) -> None:
+    """Process a batch, and write a checkpoint at the same time; either may begin first."""
+    work, write = worker.work(1 + value % 3), worker.checkpoints.write_all()
+    done = await asyncio.gather(*((work, write) if value % 2 else (write, work)), return_exceptions=True)
     for error in done:
         if error is not None:
             raise error
@@ -259,7 +260,7 @@ async def _step(world: World, worker: Worker, other: Worker, step: str, value: i
     elif step == "checkpoint":
         await worker.checkpoints.write_all()
     elif step == "both":
-        await _both(worker, 1 + value % 3)
+        await _both(worker, value)
     elif step == "commit":
         await worker.commit()
     elif step == "crash soon":
