@@ -96,7 +96,7 @@ def example() -> str:
         lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
     lines += [
         "",
-        "# Receivers, calendars and routes replace email.to. NAME is a name of yours, and N is the place in a list.",
+        "# Receivers, calendars and routes replace email.to. NAME is a name of your choice, and N the place in a list.",
         *(f"# {one.key}{f' = {one.default}' if one.default else ''}: {one.meaning}" for one in by_example),
         "",
         "# An example of them. The first route that matches takes a notice, or [route] itself if none does;",

@@ -183,13 +183,13 @@ class EmailSettings(Section):
     to: list[str] = Field(
         default=["support@localhost"],
         min_length=1,
-        description="Receivers of the alerts and incidents that no route takes. It is not used together with "
-        "[receivers].",
+        description="The addresses that get the alerts and incidents that no route of email.routes takes. It is an "
+        "error together with [receivers].",
     )
     routes: list[EmailRoute] = Field(
         default=[],
-        description="The routes of mails without [receivers]. The worker tries them in this order, and uses the first "
-        "one that matches.",
+        description="Flat routes, an older form of routes, which are an error together with [receivers]. The worker "
+        "tries them in this order, and uses the first one that matches.",
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "resolved"],

@@ -34,8 +34,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "alerts",
         help="list the cases of alerts; acknowledge, assign, resolve and reopen them",
-        description="Shows the cases of alerts, and works on them: docs/cases.md describes the life of a case. The "
-        "list has no customer's id and no notes. What `show` and --json print may be personal data.",
+        description="Shows the cases of alerts, and changes them by commands; docs/cases.md describes the life of a "
+        "case. `list` prints neither customers' ids nor notes. With --json it also prints the ids, and `show` "
+        "prints both; they may be personal data.",
         epilog=SETTINGS_HELP,
     )
     inner: Commands = parser.add_subparsers(dest="what", required=True, metavar="what")
@@ -48,8 +49,8 @@ def _add_list(inner: Commands) -> None:
     parser = inner.add_parser(
         "list",
         help="list cases: the most severe first, and of these the one that was opened first",
-        description="Lists cases on which somebody still has to work. The most severe ones come first, and of these "
-        "the one that was opened first.",
+        description="Lists cases. Without --state, these are the ones on which somebody still has to work: the open "
+        "and the acknowledged ones. The most severe ones come first, and of these the one that was opened first.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -88,7 +89,7 @@ def _add_show(inner: Commands) -> None:
         "show",
         help="show one case with its customer and its notes",
         epilog=SETTINGS_HELP,
-        description="Shows one case.",
+        description="Shows one case with its customer's id and its notes, which may be personal data.",
     )
     parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
     parser.add_argument("--json", action="store_true", help="print the case as JSON")
@@ -97,11 +98,11 @@ def _add_show(inner: Commands) -> None:
 
 def _add_commands(inner: Commands) -> None:
     helps = {
-        "ack": (CommandAction.ACKNOWLEDGE, "say that you look after an alert"),
-        "assign": (CommandAction.ASSIGN, "say that somebody else looks after an alert"),
-        "note": (CommandAction.NOTE, "add a note to an alert"),
-        "resolve": (CommandAction.RESOLVE, "say that nothing is left to do, and what came of it"),
-        "reopen": (CommandAction.REOPEN, "say that there is something to do again"),
+        "ack": (CommandAction.ACKNOWLEDGE, "say that you look after the case of an alert"),
+        "assign": (CommandAction.ASSIGN, "say who looks after the case of an alert"),
+        "note": (CommandAction.NOTE, "add a note to the case of an alert"),
+        "resolve": (CommandAction.RESOLVE, "say that nothing is left to do about an alert, and what came of the work"),
+        "reopen": (CommandAction.REOPEN, "say that there is something to do about an alert again"),
     }
     for name, (action, about) in helps.items():
         parser = inner.add_parser(name, help=about, epilog=SETTINGS_HELP, description=f"{about.capitalize()}.")
@@ -112,11 +113,13 @@ def _add_commands(inner: Commands) -> None:
             parser.add_argument(
                 "--outcome", required=True, choices=[outcome.value for outcome in CaseOutcome], help="what came of it"
             )
-            parser.add_argument("--cause", type=_name, metavar="WORD", help="one of the words of cases.causes")
+            parser.add_argument(
+                "--cause", type=_name, metavar="WORD", help="what had gone wrong: a word of the setting cases.causes"
+            )
         if action is CommandAction.NOTE:
-            parser.add_argument("note", type=_note, metavar="TEXT", help="what you want to say")
+            parser.add_argument("note", type=_note, metavar="TEXT", help="the text of the note")
         else:
-            parser.add_argument("--note", type=_note, metavar="TEXT", help="a note about it")
+            parser.add_argument("--note", type=_note, metavar="TEXT", help="also add this note")
         parser.add_argument("--by", type=_name, metavar="WHO", help="who you are (default: the name of your login)")
         parser.add_argument(
             "--timeout",

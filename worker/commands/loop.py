@@ -23,11 +23,12 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "loop",
         help="show how long the work on alerts takes, and how many customers recover",
-        description="Shows figures of the cases of alerts that have ended, or whose customers have answered again. "
-        "`ack` and `resolve` are the times within which half of them were acknowledged and resolved, and `9 of 10` is "
-        "the time within which nine of ten were resolved; day and night count. `again` is the number of customers who "
-        "have answered again, and `recovered` the share of them whose score is 7 or higher. A case that was reopened "
-        "counts once for each opening.",
+        description="Shows figures of the cases of alerts that have ended, or whose customers have answered again. A "
+        "case that was reopened counts once for each opening. `ack` is the time within which half of the acknowledged "
+        "cases were acknowledged. `resolve` and `9 of 10` are the times within which half, and nine of ten, of the "
+        "resolved cases were resolved. Nights and weekends count. `again` is the number of cases whose customer has "
+        "answered again, and `recovered` the share of these answers with a score of 7 or higher. `reopened` is the "
+        "number of openings that were not the first one of their case.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -37,14 +38,14 @@ def add(commands: Commands) -> None:
         "--by",
         choices=["segment", *GROUPS],
         default="segment",
-        help="what a line is about (default: the segments directly below PATH)",
+        help="what each line is about (default: segment, the segments directly below PATH)",
     )
     parser.add_argument(
         "--since",
         type=age,
         default=_DAYS * _DAY_SECONDS,
         metavar="AGE",
-        help=f"only cases that were opened within this time, such as 12h or 7d (default: {_DAYS}d)",
+        help=f"only cases that were opened or reopened within this time, such as 12h or 7d (default: {_DAYS}d)",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
     parser.set_defaults(run=with_kafka(_loop))

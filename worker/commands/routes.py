@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "routes",
         help="show which route takes an event, whom it reaches and when",
-        description="Shows what the routes of the settings do.",
+        description="Shows what the routes of the settings do with an alert, an incident or a response.",
         epilog=SETTINGS_HELP,
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
@@ -56,8 +56,9 @@ def add(commands: Commands) -> None:
         "test",
         help="show which route takes an event, whom it reaches and when",
         description="Shows which route takes an event and why, which receivers get it and when, which days off are "
-        "skipped until then, and why other routes do not take it. It sends nothing, and needs no Kafka. Exit codes: "
-        "0: somebody gets it; 1: nobody gets it; 2: the event or the settings are wrong.",
+        "skipped until then, and why other routes do not take it. A response counts as the first answer of its "
+        "customer, published at the time --at. The command sends nothing, and needs no Kafka. Exit codes: 0: somebody "
+        "gets the event; 1: nobody gets it; 2: the event or the settings are wrong.",
         epilog=SETTINGS_HELP,
     )
     test.add_argument(
@@ -70,7 +71,7 @@ def add(commands: Commands) -> None:
         "--at",
         type=_time,
         metavar="TIME",
-        help="judge it at this time, such as 2026-12-24T20:00:00+01:00 (default: now)",
+        help="judge the event at this time, such as 2026-12-24T20:00:00+01:00 (default: now)",
     )
     test.add_argument("--json", action="store_true", help="print the result as JSON")
     test.set_defaults(run=with_settings(_test))

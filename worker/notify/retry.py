@@ -31,8 +31,8 @@ class RetryPolicy(Section):
         default=5.0,
         gt=0,
         le=365,
-        description="Days after which the worker gives up a mail, which has then failed. They are the sum of the waits "
-        "between its attempts, without the time of outages.",
+        description="Days after which the worker gives up a mail, an event or a message, which has then failed. They "
+        "are the sum of the waits between its attempts, without the time of outages.",
     )
 
     def delay(self, attempt: int) -> timedelta | None:

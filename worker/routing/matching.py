@@ -48,19 +48,19 @@ class Matchers(Section):
     follow_up_requested: bool | None = Field(
         default=None,
         description="true: the route matches customers who have asked to be contacted; false: those who have not. "
-        "Without it, all.",
+        "Without it: all customers, and incidents.",
     )
     comment_contains: list[str] = Field(
         default=[],
         max_length=100,
-        description="The route matches comments that contain one of these texts, in upper or lower case. Empty: every "
-        "comment, and answers without one.",
+        description="The route matches comments that contain one of these texts; upper and lower case make no "
+        "difference. Empty: every comment, and answers without one.",
     )
     comment_matches: str | None = Field(
         default=None,
         max_length=LONGEST_EXPRESSION,
-        description="The route matches comments a part of which this regular expression (RE2) matches, in upper or "
-        "lower case. Without it: every comment, and answers without one.",
+        description="The route matches comments in which this regular expression (RE2) is found; upper and lower case "
+        "make no difference. Without it: every comment, and answers without one.",
     )
 
     @field_validator("segment")

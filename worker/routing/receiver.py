@@ -24,21 +24,20 @@ class ReceiverSettings(Section):
     """A receiver of alerts and incidents, as the settings describe it."""
 
     email: list[str] = Field(
-        default=[], description="The mail addresses of the receiver, which share one mail for each notice."
+        default=[], description="The mail addresses of the receiver. One mail about each notice goes to all of them."
     )
     webhook: str | None = Field(
         default=None,
-        description="The name of the endpoint of the webhook that gets the receiver's alerts and incidents, as in "
-        "webhook.endpoints.",
+        description="The name in webhook.endpoints of the endpoint that gets the receiver's alerts and incidents.",
     )
     chat: str | None = Field(
         default=None,
-        description="The name of the chat room that gets the receiver's alerts and incidents, as in chat.endpoints.",
+        description="The name in chat.endpoints of the room that gets the receiver's alerts and incidents.",
     )
     owners: list[str] = Field(
         default=[],
-        description="The account owners that the receiver stands for, as responses name them in `customer.owner`, in "
-        "upper or lower case. Routes with `to_owner` find the receiver by them.",
+        description="The account owners that the receiver stands for, as responses name them in `customer.owner`; "
+        "upper and lower case make no difference. Routes with `to_owner` find the receiver by them.",
     )
     calendar: str | None = Field(
         default=None,
@@ -47,16 +46,18 @@ class ReceiverSettings(Section):
     )
     quiet_except: list[Severity] = Field(
         default=[Severity.CRITICAL],
-        description="The severities of notices that are sent at any hour, whatever the calendar says.",
+        description="The severities of notices that are sent at any hour, whatever the calendar says. This "
+        "setting needs a calendar.",
     )
     language: Language | None = Field(
         default=None,
         description="The language of the receiver's notices. Without it, they are in the language of the response, "
-        "or in email.default_language.",
+        "or in email.default_language or chat.default_language.",
     )
     time_zone: str | None = Field(
         default=None,
-        description="The time zone in which notices show times, such as 'Europe/Paris'. Without it, email.time_zone.",
+        description="The time zone in which notices show times, such as 'Europe/Paris'. Without it, email.time_zone or "
+        "chat.time_zone.",
     )
 
     @field_validator("email")

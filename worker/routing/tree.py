@@ -31,7 +31,7 @@ class Route(Matchers):
     to_owner: bool | None = Field(
         default=None,
         description="Whether the receiver that stands for the customer's account owner (`owners`) gets the notice in "
-        "place of `receivers`, if there is such a receiver. Without it, as the parent has it.",
+        "place of `receivers`, if there is such a receiver. Without it, the setting of the parent is used.",
     )
     then_continue: bool = Field(
         default=False, description="Whether the worker also tries the routes after this one, below the same parent."

@@ -22,7 +22,7 @@ class WebhookEndpoint(Endpoint):
         min_length=1,
         max_length=4,
         description="The secrets that sign each event: 'whsec_' and 24 to 64 random bytes in base64. While a secret is "
-        "replaced, there are two: each signs, and a receiver accepts an event if it knows one of them. Set them in the "
+        "replaced, there are two: each signs, and a program accepts an event if it knows one of them. Set them in the "
         "environment rather than in the file.",
     )
 
@@ -44,7 +44,7 @@ class WebhookSettings(Section):
     """Events about alerts and incidents that are posted to other programs."""
 
     endpoints: dict[EndpointName, WebhookEndpoint] = Field(
-        default={}, description="The endpoints that get events, each under its name."
+        default={}, description="The endpoints that get events, each under a name of your choice."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "updated", "withdrawn", "resolved"],
