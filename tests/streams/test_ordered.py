@@ -352,25 +352,46 @@ async def test_delays_of_the_same_length_end_at_the_same_moments(
     assert (await asked.of(TALLIES, another))[0] == {TALLIES, another}
 
 
-async def test_the_idle_partitions_of_a_topic_wait_for_the_same_moment(
+async def test_the_empty_partitions_of_a_topic_wait_for_the_same_moment(
     consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One fetch then brings the records of all of them."""
-    asked, idle, busy, slow = Asked(monkeypatch, consumer), TP("tallies", 1), TP("tallies", 2), TP("tallies", 3)
-    consumer._due = dict.fromkeys((RESPONSES, TALLIES, idle, busy, slow), 0)
+    asked, empty, busy, slow = Asked(monkeypatch, consumer), TP("tallies", 1), TP("tallies", 2), TP("tallies", 3)
+    full = TP("tallies", 4)
+    in_flight: Any = SimpleNamespace(acked=False)
+    consumer._due = dict.fromkeys((RESPONSES, TALLIES, empty, busy, slow, full), 0)
+    consumer._cursor = {**dict.fromkeys(consumer._due, 100), full: 99}
     consumer.delay(slow, 1.0, 9.0)
     consumer._delays = {slow: consumer._delays[slow]}
-    in_flight: Any = SimpleNamespace(acked=False)
+    consumer._waits_for_others.clear()
     consumer._in_flight = {busy: in_flight}
     consumer.delay(TALLIES, 1.0, 4.0)
 
-    asked.now += 1.0
+    assert consumer._delays.keys() == {TALLIES, empty, slow}
+    assert (await asked.of(RESPONSES, TALLIES, empty, full))[0] == {RESPONSES, full}
     in_flight.acked = True
-    assert (await asked.of(RESPONSES, TALLIES, idle, busy))[0] == {RESPONSES, TALLIES, idle, busy}
-    assert consumer._delays.keys() == {TALLIES, idle, slow}
+    asked.now += 1.0
+    assert (await asked.of(RESPONSES, TALLIES, empty, busy))[0] == {RESPONSES, TALLIES, empty, busy}
     in_flight.acked = False
     asked.now += 3.5
-    assert (await asked.of(TALLIES, idle, slow))[0] == {TALLIES, idle}  # what is slow to decide waits longer
+    assert (await asked.of(TALLIES, empty, slow))[0] == {TALLIES, empty}  # what is slow to decide waits longer
+
+
+async def test_a_partition_waits_for_others_only_once_before_its_next_batch(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, other = Asked(monkeypatch, consumer), TP("tallies", 1)
+    consumer._due, consumer._cursor = dict.fromkeys((TALLIES, other), 0), dict.fromkeys((TALLIES, other), 100)
+    consumer.delay(TALLIES, 1.0, 1.0)
+    asked.now += 1.0
+    consumer.delay(TALLIES, 1.0, 1.0)
+    assert (await asked.of(TALLIES, other))[0] == {other}
+
+    consumer._batch(other, [record(other, 100)])
+    consumer._in_flight.clear()
+    asked.now += 1.0
+    consumer.delay(TALLIES, 1.0, 1.0)
+    assert (await asked.of(TALLIES, other))[0] == set()
 
 
 async def test_the_delay_is_longer_while_another_partition_is_busy(

@@ -93,6 +93,8 @@ class OrderedConsumer(driver.Consumer):
         self._to_rewind: set[TP] = set()
         self._in_flight: dict[TP, Message] = {}
         self._delays: dict[TP, Delay] = {}
+        # The partitions that were delayed because of another one, and have had no batch since.
+        self._waits_for_others: set[TP] = set()
         # A number that changes with each seek to the committed offsets: batches of an earlier epoch are not admitted.
         self._epoch = 0
         # The generation for which the committed offsets were sought last.
@@ -162,24 +164,29 @@ class OrderedConsumer(driver.Consumer):
         """Fetch no further records of a partition for about `seconds`; for `busy_seconds` while there is other work.
 
         Without other work, the delays of partitions with the same `seconds` end at the same moments. Until then, the
-        idle partitions of the same topic wait as well. One fetch then brings the records of all of them, and their
-        outputs and rows go to the broker in the same requests.
+        partitions of the same topic wait as well of which no further records are known. One fetch then brings the
+        records of all of them, and their outputs and rows go to the broker in the same requests. A partition waits for
+        others only once before its next batch, so that it is not held back again and again.
         """
         now = monotonic()
         together = (round(now / seconds) + 1) * seconds
         self._delay(tp, Delay(together, now + busy_seconds))
-        busy = self._busy()
+        unable = self._busy() | self._waits_for_others
         for other in self._due:
-            if other.topic == tp.topic and other not in busy and not self._is_delayed(other, now):
+            if other.topic == tp.topic and other not in unable and self._is_empty(other, now):
+                self._waits_for_others.add(other)
                 self._delay(other, Delay(together, together))
 
     def _delay(self, tp: TP, delay: Delay) -> None:
         self._delays[tp] = delay
         self._inflow.pause(tp)
 
-    def _is_delayed(self, tp: TP, now: float) -> bool:
+    def _is_empty(self, tp: TP, now: float) -> bool:
+        """Say whether a partition is not delayed, and no further records of it are known."""
         delay = self._delays.get(tp)
-        return delay is not None and delay.remaining(now, is_busy=True) > 0
+        if delay is not None and delay.remaining(now, is_busy=True) > 0:
+            return False
+        return (self._inflow.end(tp) or 0) <= self._cursor.get(tp, 0)
 
     def _next_delay_end(self) -> float:
         """Return in how many seconds the next delay of a partition ends, infinity if there is none."""
@@ -244,6 +251,7 @@ class OrderedConsumer(driver.Consumer):
         self._to_rewind.clear()
         self._in_flight.clear()
         self._delays.clear()
+        self._waits_for_others.clear()
         self._inflow.assign(self._due)
         self._changed.set()
         self._sought_generation = self.app.consumer_generation_id
@@ -382,6 +390,7 @@ class OrderedConsumer(driver.Consumer):
             batch), None, 0, 0, tp, generation_id=batch.generation,
         )  # fmt: skip
         self._in_flight[tp] = message
+        self._waits_for_others.discard(tp)
         self._unacked_messages.add(message)  # a rebalance waits for it
         return message
 
