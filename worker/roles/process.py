@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from math import ceil
 from typing import Generic, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from worker.flow import events
 from worker.flow.batch import Decided, Record
@@ -58,7 +59,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     indexes = _Derived(lambda state: _Index(Holders(state.rows), Sweep(state.rows)))
 
     def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
-        holders, sweep = indexes.of(partition, state)
+        holders, sweep = indexes.of(state)
         batch = Batch(
             records,
             partition,
@@ -81,9 +82,9 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
     sweeps = _Derived(lambda state: forgetting.Sweep(state.rows))
 
-    def follow(records: list[Record], partition: int, state: PartitionState) -> Decided:
+    def follow(records: list[Record], _: int, state: PartitionState) -> Decided:
         head, name = state.head, shell.topic_name(events.ALERT_COMMANDS)
-        batch = cases.Batch(records, name, head.rerouted, head.latest_time, sweeps.of(partition, state))
+        batch = cases.Batch(records, name, head.rerouted, head.latest_time, sweeps.of(state))
         return cases.decide(batch, policy.cases, policy.intake, state.rows.get)
 
     # The other tables have no checkpoints: their batches are not more frequent than checkpoints would be.
@@ -128,15 +129,16 @@ class _Index(NamedTuple):
 
 
 class _Derived(Generic[T]):
-    """What is derived from the rows of each partition of a table, as `derive` returns it."""
+    """What is derived from the rows of each partition of a table, as `derive` returns it. `derive` keeps no state."""
 
     def __init__(self, derive: Callable[[PartitionState], T]) -> None:
         self._derive = derive
-        self._of: dict[int, tuple[PartitionState, Fence, T]] = {}
+        # The state of a partition that moves to another worker is dropped, and what is derived from it as well.
+        self._of: WeakKeyDictionary[PartitionState, tuple[Fence, T]] = WeakKeyDictionary()
 
-    def of(self, partition: int, state: PartitionState) -> T:
+    def of(self, state: PartitionState) -> T:
         """Return what is derived for a partition. It is made again after each take-over, since rows may be new."""
-        known = self._of.get(partition)
-        if known is None or known[0] is not state or known[1] != state.own:
-            known = self._of[partition] = state, state.own, self._derive(state)
-        return known[2]
+        known = self._of.get(state)
+        if known is None or known[0] != state.own:
+            known = self._of[state] = state.own, self._derive(state)
+        return known[1]
