@@ -36,6 +36,14 @@ class AttemptResult(NamedTuple):
             return False
         return self.error is None or self.error.partly
 
+    def is_unwritten(self, mail: Mail) -> bool:
+        """Say whether this result is missing in the row that has `mail`: the row counts as many attempts as before it.
+
+        If the row counts others, it has the result: its write seemed to have failed since the partition was lost, and
+        the row was read back.
+        """
+        return self.tried is None or self.tried.attempts == mail.attempts
+
     @property
     def may_be_accepted(self) -> bool:
         """Whether some receivers may have got the mail."""

@@ -186,7 +186,7 @@ class Courier(TableObserver):
             return
         if mailbox.is_erasure(ref.key):
             await self._wait_for_mails_of(ref.partition, mailbox.erased_key(ref.key))
-        result = self._accepted.get(ref) or await self._attempt(ref, mail, box.mails, pending_notice)
+        result = self._unwritten_result(ref, mail) or await self._attempt(ref, mail, box.mails, pending_notice)
         if result is None:
             return
         self._results[ref] = generation, result
@@ -194,15 +194,28 @@ class Courier(TableObserver):
             self._rounds.begin()
         await self._rounds.join()
 
+    def _unwritten_result(self, ref: MailRef, mail: Mail) -> AttemptResult | None:
+        """Return the result of an accepted mail whose row is not durable yet; None if there is none."""
+        known = self._accepted.get(ref)
+        if known is not None and not known.is_unwritten(mail):
+            del self._accepted[ref]
+            return None
+        return known
+
     async def _write_results(self) -> None:
         """Write all results, those of the partitions at the same time: they then share their requests to the broker."""
         results, self._results = self._results, {}
         by_place: dict[tuple[int, int], dict[MailRef, AttemptResult]] = defaultdict(dict)
         for ref, (generation, result) in results.items():
             by_place[ref.partition, generation][ref] = result
-        await asyncio.gather(
-            *(self._write_down(partition, some, generation) for (partition, generation), some in by_place.items())
+        ended = await asyncio.gather(
+            *(self._write_down(partition, some, generation) for (partition, generation), some in by_place.items()),
+            # If one fails, the others are finished first. Nobody would wait for them afterwards.
+            return_exceptions=True,
         )
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _wait_for_mails_of(self, partition: int, key: bytes) -> None:
         """Wait for the mails in flight about a customer. Otherwise a receiver could get one after the erasure."""
