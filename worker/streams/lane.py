@@ -123,9 +123,9 @@ class Lane(NamedTuple):
     def _in_flight(self) -> AbstractContextManager[None]:
         return self.turns.urgent() if self.pace is None else nullcontext()
 
-    async def _decide(self, work: Callable[[], Decided]) -> tuple[Decided, float]:
+    async def _decide(self, work: Callable[[], Decided], *, is_slice: bool = False) -> tuple[Decided, float]:
         """Return what `work` decides, and how long it took, in seconds. A lane with a pace waits for its turn."""
-        async with nullcontext() if self.pace is None else self.turns.background():
+        async with nullcontext() if self.pace is None else self.turns.background(is_slice=is_slice):
             began = monotonic()
             return work(), monotonic() - began
 
@@ -146,7 +146,7 @@ class Lane(NamedTuple):
             if decided.rest is not None and not decided.outputs and not decided.rows:
                 # This slice of the work has no effect yet. Other tasks have their turn before the next slice.
                 await asyncio.sleep(0)
-                decided, _ = await self._decide(decided.rest)
+                decided, _ = await self._decide(decided.rest, is_slice=True)
                 continue
             sent = await self._send(decided.outputs, partition)
             if not await self._is_ours(batch, consumer):

@@ -43,12 +43,15 @@ class Turns:
                 self._nothing_urgent.set()
 
     @asynccontextmanager
-    async def background(self) -> AsyncIterator[None]:
-        """Hold during one decision of a lane with a pace."""
+    async def background(self, *, is_slice: bool = False) -> AsyncIterator[None]:
+        """Hold during one decision of a lane with a pace, or a slice of one.
+
+        Slices are short and may be a thousand, so the time between two decisions is not kept between two slices.
+        """
         loop = asyncio.get_running_loop()
         async with self._background:
             rest = self._ended + self._between - loop.time()
-            if rest > 0:
+            if rest > 0 and not is_slice:
                 await asyncio.sleep(rest)
             await self._until_nothing_urgent()
             try:
