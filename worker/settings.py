@@ -38,7 +38,7 @@ from worker.routing.calendar import calendar_of
 from worker.routing.comment import plain
 from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
 from worker.routing.hours import CalendarSettings
-from worker.routing.places import by_place
+from worker.routing.places import FOR_PEOPLE, by_place
 from worker.routing.problems import receivers_in_vain, routes_in_vain, wrong_endpoints, wrong_names
 from worker.routing.receiver import Language, Receiver, ReceiverSettings
 from worker.routing.routing import Routing
@@ -315,7 +315,7 @@ class Settings(BaseSettings, Policy, Location):
             return Planner(EMAIL, self.routing, self.email.actions, self.intake, str.casefold)
         of_channel = self.webhook if channel == WEBHOOK else self.chat
         if self._has_tree:
-            routing = by_place(self.routing, channel, with_hours=channel == CHAT)
+            routing = by_place(self.routing, channel, with_hours=channel in FOR_PEOPLE)
         else:  # every endpoint gets every notice
             routes = [FlatRoute(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
             routing = flat_routing(routes, channel)

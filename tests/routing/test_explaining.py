@@ -1,6 +1,7 @@
 """What is said about an event, as text and as JSON."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -90,6 +91,7 @@ def test_the_json_says_the_same() -> None:
         "route": "lyon",
         "targets": {"email": ["lyon@example.org"]},
         "deferred_until": "2026-05-18T06:30:00+00:00",
+        "deferred_on": ["email"],
         "skipped_days": [
             {"day": "2026-05-14", "why": "Ascension Day"},
             {"day": "2026-05-15", "why": "day off"},
@@ -98,4 +100,32 @@ def test_the_json_says_the_same() -> None:
     assert body["route"]["outcome"] == "hands_down"
     assert body["route"]["routes"][0]["checks"] == [
         {"matcher": "segment", "setting": "uk", "event": "fr/lyon", "fits": False}
+    ]
+
+
+def test_a_program_gets_it_at_any_hour_and_a_room_only_waits_if_all_who_name_it_do() -> None:
+    lyon, care = ROUTING.receivers["lyon"], ROUTING.receivers["care"]
+    own = replace(lyon, targets={"email": [], "webhook": ["crm"], "chat": ["lyon"]})
+    shared = replace(lyon, targets={"email": ["lyon@example.org"], "webhook": [], "chat": ["all"]})
+    always = replace(care, targets={"email": ["care@example.org"], "chat": ["all"]})
+
+    def said(receiver: Receiver) -> list[str]:
+        lines = explain(EVENT, replace(ROUTING, receivers={"lyon": receiver, "care": always}), AT).lines()
+        begin = next(number for number, line in enumerate(lines) if line.startswith("receiver lyon"))
+        return lines[begin:-2]  # without the two lines about the other receiver
+
+    assert said(own) == [
+        "receiver lyon, by the route lyon: webhook crm, chat lyon",
+        "  now: webhook crm",
+        "  Thu 2026-05-14 is skipped: Ascension Day",
+        "  Fri 2026-05-15 is skipped: day off",
+        "  deferred until Mon 2026-05-18 08:30 CEST: quiet hours",
+    ]
+    assert said(shared)[:2] == [
+        "receiver lyon, by the route lyon: lyon@example.org, chat all",
+        "  now: chat all",
+    ]
+    assert said(replace(lyon, targets={"webhook": ["crm"]})) == [
+        "receiver lyon, by the route lyon: webhook crm",
+        "  now",
     ]

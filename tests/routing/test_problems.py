@@ -154,3 +154,23 @@ def test_flat_routes_and_receivers_in_one_file_are_refused_with_the_text_to_writ
     assert [line.partition(":")[0] for line in found] == ["email.routes.0", "email.to"]
     assert '[[route.routes]] name = "b", segment = "fr", receivers = ["b"]' in found[0]
     assert not any("x.org" in line for line in found)
+
+
+def test_a_calendar_of_a_webhook_alone_is_in_vain() -> None:
+    base = """
+[webhook.endpoints.crm]
+url = "https://crm.example.org/hook"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+[calendars.office]
+time_zone = "Europe/Paris"
+hours = ["mon-fri 08:30-17:30"]
+[receivers.crm]
+webhook = "crm"
+calendar = "office"
+"""
+    only = (
+        "receivers.crm.calendar: the receiver has only a webhook, which gets events at any hour, so it changes nothing"
+    )
+
+    assert wrong('[route]\nreceivers = ["crm"]\n', base) == [only]
+    assert wrong('email = ["care@example.org"]\n[route]\nreceivers = ["crm"]\n', base) == []

@@ -1,10 +1,11 @@
 """What routes do with one alert or incident, whom it reaches and when: as values that become JSON or text."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from worker.routing.calendar import Skipped, skipped
+from worker.routing.places import FOR_PEOPLE, by_place
 from worker.routing.receiver import EMAIL, Receiver
 from worker.routing.routable import Routable
 from worker.routing.routing import Nobody, Routing
@@ -30,8 +31,10 @@ class Delivery(NamedTuple):
 
     receiver: Receiver
     route: str
-    #: When the receiver's quiet hours end, in ms, if the notice waits for that; otherwise None.
+    #: When the receiver's quiet hours end, in ms, if the notice waits for that on a channel; otherwise None.
     held_until: int | None
+    #: The channels on which it waits.
+    held_on: frozenset[str]
     #: The days until then that would be worked, and are not.
     skipped: list[Skipped]
 
@@ -70,12 +73,29 @@ class Explanation(NamedTuple):
 def explain(event: Routable, routing: Routing, at: int) -> Explanation:
     """Return what becomes of an alert or an incident at a moment, in ms."""
     reached, nobody = routing.decide(event)
-    deliveries = []
-    for receiver, route in reached:
-        until = receiver.held_until(event.severity, at)
-        days = skipped(receiver.calendar, at, until) if receiver.calendar and until is not None else []
-        deliveries.append(Delivery(receiver, route, until, days))
+    deliveries = [_delivery(receiver, route, event, routing, at) for receiver, route in reached]
     return Explanation(event, at, visit(event, routing.root), deliveries, nobody)
+
+
+def _delivery(receiver: Receiver, route: str, event: Routable, routing: Routing, at: int) -> Delivery:
+    held = {
+        channel: until
+        for channel, targets in receiver.targets.items()
+        for target in targets
+        if (until := _held_until(receiver, channel, target, event, routing, at)) is not None
+    }
+    until = max(held.values(), default=None)
+    days = [] if until is None or receiver.calendar is None else skipped(receiver.calendar, at, until)
+    return Delivery(receiver, route, until, frozenset(held), days)
+
+
+def _held_until(
+    receiver: Receiver, channel: str, target: str, event: Routable, routing: Routing, at: int
+) -> int | None:
+    """Return when the quiet hours end for which a receiver's target on a channel waits; None if it does not wait."""
+    if channel != EMAIL:  # several receivers may name the same endpoint
+        receiver = by_place(routing, channel, with_hours=channel in FOR_PEOPLE).receivers[target]
+    return receiver.held_until(event.severity, at)
 
 
 def _visit_json(visited: Visit) -> dict[str, Any]:
@@ -98,6 +118,7 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
         "route": delivery.route,
         "targets": {channel: [*targets] for channel, targets in delivery.receiver.targets.items() if targets},
         "deferred_until": None if until is None else _utc(until).isoformat(),
+        "deferred_on": sorted(delivery.held_on),
         "skipped_days": [{"day": day.isoformat(), "why": why} for day, why in delivery.skipped],
     }
 
@@ -114,18 +135,24 @@ def _visit_lines(visited: Visit, indent: str) -> Iterator[str]:
 
 def _delivery_lines(delivery: Delivery) -> Iterator[str]:
     receiver, until = delivery.receiver, delivery.held_until
-    targets = ", ".join(
-        target if channel == EMAIL else f"{channel} {target}"
-        for channel, targets in receiver.targets.items()
-        for target in targets
-    )
-    yield f"receiver {receiver.name}, by the route {delivery.route}: {targets}"
+    yield f"receiver {receiver.name}, by the route {delivery.route}: {_places(receiver, receiver.targets.keys())}"
     if until is None or receiver.calendar is None:
         yield f"{_INDENT}now"
         return
+    if at_once := {channel for channel, targets in receiver.targets.items() if targets} - delivery.held_on:
+        yield f"{_INDENT}now: {_places(receiver, at_once)}"
     for day, why in delivery.skipped:
         yield f"{_INDENT}{day:%a %Y-%m-%d} is skipped: {why}"
     yield f"{_INDENT}deferred until {_utc(until).astimezone(receiver.calendar.zone):%a %Y-%m-%d %H:%M %Z}: quiet hours"
+
+
+def _places(receiver: Receiver, channels: Collection[str]) -> str:
+    return ", ".join(
+        target if channel == EMAIL else f"{channel} {target}"
+        for channel, targets in receiver.targets.items()
+        if channel in channels
+        for target in targets
+    )
 
 
 def _utc(moment: int) -> datetime:

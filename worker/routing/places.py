@@ -7,6 +7,8 @@ from worker.routing.receiver import Receiver
 from worker.routing.routing import Routing
 from worker.routing.tree import Node
 
+#: The channels that people read. Programs read the others, at any hour.
+FOR_PEOPLE = frozenset({"email", "chat"})
 #: Stands for an account owner whose receiver has no place on the channel: then nobody gets the notice there.
 _NOWHERE = ""
 

@@ -76,6 +76,12 @@ def receivers_in_vain(
             if receiver.owners and not walk.by_owner
         ),
         *(f"calendars.{name}: no receiver has this calendar" for name in calendars if name not in used),
+        *(
+            f"receivers.{name}.calendar: the receiver has only a webhook, which gets events at any hour, so it changes "
+            "nothing"
+            for name, receiver in receivers.items()
+            if receiver.calendar is not None and not receiver.email and receiver.chat is None
+        ),
     ]
 
 
