@@ -1,9 +1,12 @@
 """A client whose start is cancelled leaves no connection open."""
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,6 +102,37 @@ async def test_a_broker_that_hangs_up_is_an_error_as_before(made: list[Any]) -> 
             await client.bootstrap()
         await client.close()
     assert [connection.connected() for connection in made] == [False]
+
+
+async def test_what_a_clients_own_tasks_connect_later_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They connect again whenever a connection was idle, for as long as the worker runs."""
+    connected, may_end = asyncio.Event(), asyncio.Event()
+    found: list[weakref.ref[Any]] = []
+
+    class Connection:
+        pass
+
+    async def connect() -> Connection:
+        return Connection()
+
+    async def refresh() -> None:
+        found.append(weakref.ref(await bootstrap._noted()))
+        connected.set()
+        await may_end.wait()
+
+    async def start(client: Any) -> None:
+        client.task = asyncio.create_task(refresh())
+
+    monkeypatch.setattr(bootstrap, "_create_conn", connect)
+    monkeypatch.setattr(bootstrap, "_bootstrap", start)
+    client: Any = SimpleNamespace()
+    await bootstrap._closing_bootstrap(client)
+    await connected.wait()
+    gc.collect()
+    assert found[0]() is None
+    assert bootstrap._made == {}
+    may_end.set()
+    await client.task
 
 
 def test_the_change_is_made_once_however_often_it_is_asked_for(made: list[Any]) -> None:

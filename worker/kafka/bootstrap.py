@@ -5,15 +5,16 @@ nothing else. If the task that starts the client is cancelled before the answer,
 stays open until the garbage collector finds it. A worker that stops cancels such tasks.
 """
 
+import asyncio
 import functools
-from contextvars import ContextVar
 from typing import Any
 
 from aiokafka import client
 from aiokafka.client import AIOKafkaClient
 
-#: The connections that the current task has made since its client began to start; None outside of that time.
-_made: ContextVar[list[Any] | None] = ContextVar("_made", default=None)
+#: For each task in which a client is being started: the connections that this task has made since then. The client's
+#: own tasks, which go on afterwards, are others.
+_made: dict[asyncio.Task[Any] | None, list[Any]] = {}
 _create_conn = client.create_conn
 _bootstrap = AIOKafkaClient.bootstrap
 
@@ -22,7 +23,7 @@ _bootstrap = AIOKafkaClient.bootstrap
 async def _noted(*args: Any, **options: Any) -> Any:
     """Connect as aiokafka does, and note the connection if a client is being started."""
     connection = await _create_conn(*args, **options)
-    if (made := _made.get()) is not None:
+    if (made := _made.get(asyncio.current_task())) is not None:
         made.append(connection)
     return connection
 
@@ -30,8 +31,8 @@ async def _noted(*args: Any, **options: Any) -> Any:
 @functools.wraps(_bootstrap)
 async def _closing_bootstrap(self: AIOKafkaClient) -> None:
     """Start a client as aiokafka does, and close the connections that were made if that does not succeed."""
-    made: list[Any] = []
-    token = _made.set(made)
+    task = asyncio.current_task()
+    made = _made[task] = []
     try:
         await _bootstrap(self)
     except BaseException:
@@ -39,7 +40,7 @@ async def _closing_bootstrap(self: AIOKafkaClient) -> None:
             connection.close()
         raise
     finally:
-        _made.reset(token)
+        del _made[task]
 
 
 def close_when_cancelled() -> None:
