@@ -6,7 +6,6 @@ Each command refuses while a worker of the groups concerned is alive, and may be
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.errors import StillRunning, TopicsUnfit
@@ -92,15 +91,11 @@ async def _go_on(
 
 async def _begin_epoch(settings: Settings, changelog: str, states: Mapping[int, PartitionState]) -> None:
     """Write head rows that begin a new epoch, with a fence above those of all earlier owners."""
-    producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
-    try:
-        await producer.start()
-        for partition, state in states.items():
-            state.own = Fence(state.fence.era + 1, 0)
-            key, value, _ = state.head_record(source.new_epoch(state.head))
-            await producer.send_and_wait(changelog, value, key=key, partition=partition)
-    finally:
-        await producer.stop()
+    heads = {}
+    for partition, state in states.items():
+        state.own = Fence(state.fence.era + 1, 0)
+        heads[partition] = state.head_record(source.new_epoch(state.head))
+    await changelogs.write_heads(settings.kafka, changelog, heads)
 
 
 async def _check_stopped(admin: AIOKafkaAdminClient, group: str, roles: Iterable[str] = topics.TABLES) -> None:

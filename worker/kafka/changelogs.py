@@ -1,8 +1,8 @@
-"""Reading a changelog to its end, without a table, and the beginning of a consumer group at the end of its topic."""
+"""Changelogs without a table: reading one to its end, writing head rows, and beginning at the end of a topic."""
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import aclosing
 
 from aiokafka import AIOKafkaProducer
@@ -11,7 +11,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 
 from worker.kafka import groups, reading, topics
 from worker.kafka.connection import client_options
-from worker.kafka.rows import Head, PartitionState
+from worker.kafka.rows import ChangelogRecord, Head, PartitionState
 from worker.settings import KafkaSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,17 @@ async def states(reader: reading.Reader, changelog: str, partitions: Collection[
                 headers = list(record.headers)
                 found[record.partition].apply(record.offset, record.key or b"", record.value, headers)
     return found
+
+
+async def write_heads(kafka: KafkaSettings, changelog: str, heads: Mapping[int, ChangelogRecord]) -> None:
+    """Append a head row to each of these partitions of a changelog. Raise KafkaError if Kafka does not answer."""
+    producer = AIOKafkaProducer(**client_options(kafka), acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        for partition, (key, value, _) in heads.items():
+            await producer.send_and_wait(changelog, value, key=key, partition=partition)
+    finally:
+        await producer.stop()
 
 
 async def begin_at_end(settings: Settings, topic: str, consumer: topics.Consumed) -> bool:
@@ -59,14 +70,8 @@ async def _begin_at_end(settings: Settings, topic: str, consumer: topics.Consume
         if any((await reader.ends(changelog, partitions)).values()):
             return False
         ends = await reader.ends(name, partitions)
-    producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
-    try:
-        await producer.start()
-        for partition, end in ends.items():
-            key, value, _ = PartitionState().head_record(Head(end - 1))
-            await producer.send_and_wait(changelog, value, key=key, partition=partition)
-    finally:
-        await producer.stop()
+    heads = {partition: PartitionState().head_record(Head(end - 1)) for partition, end in ends.items()}
+    await write_heads(settings.kafka, changelog, heads)
     return True
 
 
