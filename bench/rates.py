@@ -216,7 +216,8 @@ async def _reduced(environment: Environment, contender: Contender, rate: int, se
     """Publish at a rate to a contender with the reduced job. Raise BenchError if it fails."""
     name = f"{contender.name.replace('_', '-')}-at-{rate}"
     task = Task(environment.kafka, f"{name}.source", name, _NEVER)
-    await feed.create(environment.kafka, task.partitions, task.topic, f"{name}.alerts")
+    # Every contender writes alerts, the worker as well, though it makes its other topics by itself.
+    await feed.create(environment.kafka, task.partitions, task.topic, *{*contender.topics_of(name), f"{name}.alerts"})
     command = environment.others.get(contender.key) or measure.module(contender.name)
     warm_up, responses = _numbered(rate, seconds)
     first = next(each for each in responses if json.loads(each[1][1])["score"] <= DETRACTOR)

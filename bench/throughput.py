@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import feed, measure
-from bench.contenders.faust_full import OUTPUTS
+from bench.contenders.faust_full import OUTPUTS, TABLES
 from bench.contenders.task import Task
 from bench.measure import Figures
 
@@ -26,13 +26,22 @@ class Contender(NamedTuple):
     share: float = 1.0
     #: The topics that must exist before it starts.
     topics: Sequence[str] = ("alerts",)
+    #: Its tables in Faust, whose changelogs must exist before it starts. Faust makes a changelog that is missing, but
+    #: its producer may not know it yet when the first row is written, and the agent then fails.
+    tables: Sequence[str] = ()
     #: Whether it needs more than this Python. It is left out if that is missing.
     needs_more: bool = False
+
+    def topics_of(self, name: str) -> list[str]:
+        """Return the names of all topics that must exist before it starts as `name`."""
+        return [*(f"{name}.{topic}" for topic in self.topics), *(f"{name}-{table}-changelog" for table in self.tables)]
 
 
 FULL = Contender("full", "full", "the worker, full job", topics=())
 REDUCED = Contender("reduced", "reduced", "the worker, reduced job", topics=())
-FAUST_FULL = Contender("faust_full", "faust_full", "ordinary Faust, full job", share=0.01, topics=OUTPUTS)
+FAUST_FULL = Contender(
+    "faust_full", "faust_full", "ordinary Faust, full job", share=0.01, topics=OUTPUTS, tables=TABLES
+)
 QUIX = Contender("quix", "quix_reduced", "Quix Streams, reduced job", needs_more=True)
 STREAMS = Contender("streams", "kafka_streams", "Kafka Streams, reduced job (Java)", needs_more=True)
 CONTENDERS = (
@@ -42,7 +51,7 @@ CONTENDERS = (
     QUIX,
     STREAMS,
     Contender("aiokafka", "aiokafka_reduced", "bare aiokafka, reduced job, nothing durable"),
-    Contender("faust_reduced", "faust_reduced", "ordinary Faust, reduced job", share=0.1),
+    Contender("faust_reduced", "faust_reduced", "ordinary Faust, reduced job", share=0.1, tables=("segments",)),
 )
 
 
@@ -76,8 +85,8 @@ async def run(environment: Environment, events: int, runs: int) -> dict[str, lis
 async def once(environment: Environment, contender: Contender, task: Task, suffix: str) -> Figures:
     """Measure a contender once, under names of its own."""
     name = f"{contender.name.replace('_', '-')}-{suffix}"
-    if contender.topics:
-        await feed.create(environment.kafka, task.partitions, *(f"{name}.{topic}" for topic in contender.topics))
+    if topics := contender.topics_of(name):
+        await feed.create(environment.kafka, task.partitions, *topics)
     task = task._replace(name=name, events=round(task.events * contender.share))
     command = environment.others.get(contender.key) or measure.module(contender.name)
     figures = await measure.run(contender.name, command, task, environment.data)

@@ -5,7 +5,7 @@ from typing import Any
 
 import faust
 
-from bench.contenders.faust_reduced import make, start
+from bench.contenders.faust_reduced import ending, make, start
 from bench.contenders.task import Meter, Task, given
 from worker.flow import events
 from worker.flow.batch import Decided, Output
@@ -26,6 +26,8 @@ OUTPUTS = (
     events.SCORES,
     events.CASES,
 )
+#: Its tables.
+TABLES = ("contacts", "windows")
 _RAW: dict[str, Any] = {
     "key_type": bytes,
     "value_type": bytes,
@@ -50,8 +52,7 @@ class _Job:
             "key_type": bytes,
             "value_type": bytes,
         }
-        self._contacts: Any = app.Table("contacts", **kept)
-        self._windows: Any = app.Table("windows", **kept)
+        self._contacts, self._windows = (app.Table(table, **kept) for table in TABLES)
         self._meter = Meter()
         self._decided = self._tallies = self._counted = 0
 
@@ -111,8 +112,8 @@ def main(task: Task) -> None:
     """Run until every response and every tally is counted."""
     app = make(task)
     job = _Job(app, task)
-    app.agent(app.topic(task.topic, **_RAW))(job.decide)
-    app.agent(job.topics[events.TALLIES])(job.count)
+    app.agent(app.topic(task.topic, **_RAW))(ending(job.decide))
+    app.agent(job.topics[events.TALLIES])(ending(job.count))
     start(app)
 
 

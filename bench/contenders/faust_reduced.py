@@ -1,8 +1,11 @@
 """The peers' job on Faust, as its guide writes it: one event after the other."""
 
+import functools
 import json
 import os
 import sys
+import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
@@ -25,6 +28,20 @@ def make(task: Task) -> faust.App:
     )
 
 
+def ending(agent: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Let the process end when an agent fails: Faust would skip the event, and the last one would never be counted."""
+
+    @functools.wraps(agent)
+    async def run(stream: Any) -> None:
+        try:
+            await agent(stream)
+        except Exception:  # noqa: BLE001 - said, and the end of the process
+            traceback.print_exc(file=sys.__stderr__)
+            os._exit(1)
+
+    return run
+
+
 def start(app: faust.App) -> None:
     """Be `faust worker`."""
     sys.argv = [sys.argv[0], "worker", "--loglevel", "error", "--without-web"]
@@ -40,6 +57,7 @@ def main(task: Task) -> None:
     seen = 0
 
     @app.agent(source)
+    @ending
     async def count(stream: Any) -> None:
         nonlocal seen
         async for value in stream:
