@@ -28,6 +28,8 @@ class CaseAction(StrEnum):
     NOTED = "noted"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    REMINDED = "reminded"
+    ESCALATED = "escalated"
 
 
 class CaseReason(StrEnum):
@@ -35,6 +37,9 @@ class CaseReason(StrEnum):
 
     COMMAND = "command"
     DETRACTOR_AGAIN = "detractor_again"
+    DUE_SOON = "due_soon"
+    NOT_ACKNOWLEDGED = "not_acknowledged"
+    NOT_RESOLVED = "not_resolved"
 
 
 class CaseOutcome(StrEnum):
@@ -52,12 +57,13 @@ class CaseStep(Event):
     alert_id: Identifier = Field(description="The id of the alert that the case belongs to.")
     kind: str = Field(description="'case'. Alerts and incidents, which are on the same topic, have other kinds.")
     action: str = Field(
-        description="What happened to the case: 'acknowledged', 'assigned', 'noted', 'resolved' or 'reopened'; words "
+        description="What happened to the case: 'acknowledged', 'assigned', 'noted', 'resolved', 'reopened', "
+        "'reminded' (a time limit ends soon or has passed), or 'escalated' (nobody has acknowledged it in time); words "
         "may be added."
     )
     reason: str = Field(
-        description="Why this event was published: 'command', or 'detractor_again' if an answer of the customer "
-        "reopened the case; words may be added."
+        description="Why this event was published: 'command'; 'detractor_again' if an answer of the customer "
+        "reopened the case; 'due_soon', 'not_acknowledged' or 'not_resolved' if time has passed; words may be added."
     )
     severity: Severity = Field(description="The severity of the alert.")
     summary: str = Field(description="What happened, in one line without personal data.")
@@ -91,6 +97,25 @@ class CaseStep(Event):
     command_id: str | None = Field(default=None, description="The id of the command; null without a command.")
     assignee: str | None = Field(default=None, description="Who looks after the case; null if nobody is named.")
     outcome: CaseOutcome | None = Field(default=None, description="What came of it; null unless the case is resolved.")
+    service_level: str | None = Field(
+        default=None, description="The name of the service level of the case; null if it has none."
+    )
+    acknowledge_due_at: AwareDatetime | None = Field(
+        default=None, description="When the case has, or had, to be acknowledged; null without a time limit."
+    )
+    resolve_due_at: AwareDatetime | None = Field(
+        default=None, description="When the case has, or had, to be resolved; null without a time limit."
+    )
+    due_at: AwareDatetime | None = Field(
+        default=None,
+        description="Which of these two times a reminder or an escalation is about; null for other actions.",
+    )
+    escalation_step: int | None = Field(
+        default=None, description="The number of the escalation's step, beginning with 1; null unless 'escalated'."
+    )
+    escalated_to: list[str] | None = Field(
+        default=None, description="The names of the receivers of the escalation's step; null unless 'escalated'."
+    )
     cause: str | None = Field(
         default=None, description="What had gone wrong, one of the words of the setting cases.causes; null if not said."
     )

@@ -101,7 +101,8 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=CaseStep,
         event_type=cloudevents.CASE,
-        summary="One step of the case of an alert: somebody acknowledged, assigned, noted, resolved or reopened it.",
+        summary="One step of the case of an alert: somebody acknowledged, assigned, noted, resolved or reopened it, "
+        "or a time limit has passed.",
         public=True,
         example=examples.CASE,
     ),

@@ -112,6 +112,12 @@ CASE: dict[str, Any] = {
     "command_id": ALERT_COMMAND["command_id"],
     "assignee": None,
     "outcome": "called_back",
+    "service_level": "standard",
+    "acknowledge_due_at": "2026-03-02T09:00:00Z",
+    "resolve_due_at": "2026-03-04T08:30:00Z",
+    "due_at": None,
+    "escalation_step": None,
+    "escalated_to": None,
     "cause": "delivery",
 }
 
@@ -133,6 +139,11 @@ RECOVERY: dict[str, Any] = {
     "ended_at": "2026-03-02T09:41:18Z",
     "seconds_to_acknowledge": 1066.0,
     "seconds_to_resolve": 5232.0,
+    "working_seconds_to_acknowledge": 112.0,
+    "working_seconds_to_resolve": 4278.0,
+    "service_level": "standard",
+    "acknowledge_due_at": "2026-03-02T09:00:00Z",
+    "resolve_due_at": "2026-03-04T08:30:00Z",
     "outcome": "called_back",
     "cause": "delivery",
     "follow_up": {

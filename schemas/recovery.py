@@ -43,6 +43,25 @@ class Recovery(Event):
     seconds_to_resolve: float | None = Field(
         default=None, description="The time from the opening to the resolution; null unless the case is resolved."
     )
+    working_seconds_to_acknowledge: float | None = Field(
+        default=None,
+        description="The working time from the opening to the acknowledgement, by the calendar of the receiver; null "
+        "if there was no acknowledgement, or if no receiver has a calendar.",
+    )
+    working_seconds_to_resolve: float | None = Field(
+        default=None,
+        description="The working time from the opening to the resolution, by the calendar of the receiver; null unless "
+        "the case is resolved, or if no receiver has a calendar.",
+    )
+    service_level: str | None = Field(
+        default=None, description="The name of the service level of the case; null if it has none."
+    )
+    acknowledge_due_at: AwareDatetime | None = Field(
+        default=None, description="When the case had to be acknowledged; null without a time limit."
+    )
+    resolve_due_at: AwareDatetime | None = Field(
+        default=None, description="When the case had to be resolved; null without a time limit."
+    )
     outcome: CaseOutcome | None = None
     cause: str | None = None
     follow_up: FollowUp | None = Field(

@@ -193,3 +193,60 @@ def test_check_config_shows_the_tree_and_names_what_is_in_vain(capsys: pytest.Ca
     printed = capsys.readouterr()
     assert printed.err == "receivers.late: no route reaches this receiver\n"
     assert "settings are fine" not in printed.out
+
+
+LEVELS = """
+[service_levels.fast]
+acknowledge_within_minutes = 30
+remind_before_minutes = 10
+resolve_within_hours = 9
+[[service_levels.fast.escalation]]
+receivers = ["support", "desk"]
+"""
+
+
+def test_the_time_limits_of_an_alert_are_shown_with_who_is_asked_and_the_days_that_are_skipped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = SETTINGS.replace('receivers = ["support"]\n', 'receivers = ["support"]\nservice_level = "fast"\n', 1)
+    Path("worker.toml").write_text(settings + LEVELS)
+    code, text = run(capsys, examples.ALERT, "--at", EVE)
+
+    assert code == 0
+    assert text.splitlines()[-8:] == [
+        "service level fast, in the hours of the calendar office",
+        "  Fri 2026-05-01 is skipped: Labor Day",
+        "  acknowledge by Mon 2026-05-04 09:30 CEST",
+        "  resolve by Tue 2026-05-05 10:00 CEST",
+        "  Mon 2026-05-04 09:20 CEST: reminder, if nobody has acknowledged it",
+        "  Mon 2026-05-04 09:30 CEST: step 1 of the escalation, to support, desk",
+        "  Tue 2026-05-05 09:50 CEST: reminder, if somebody has acknowledged it and it is not resolved",
+        "  Tue 2026-05-05 10:00 CEST: last reminder, if somebody has acknowledged it and it is not resolved",
+    ]
+    _, as_json = run(capsys, examples.ALERT, "--at", EVE, "--json")
+    service = json.loads(as_json)["service_level"]
+    assert (service["name"], service["calendar"]) == ("fast", "office")
+    assert service["acknowledge_due_at"] == "2026-05-04T07:30:00+00:00"
+    assert service["timers"][1] == {
+        "at": "2026-05-04T07:30:00+00:00",
+        "kind": "escalate",
+        "step": 1,
+        "receivers": ["support", "desk"],
+    }
+    assert service["skipped_days"] == [{"day": "2026-05-01", "why": "Labor Day"}]
+
+
+def test_without_a_calendar_the_times_are_shown_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = SETTINGS.replace('receivers = ["support"]\n', 'receivers = ["support"]\nservice_level = "fast"\n', 1)
+    Path("worker.toml").write_text(settings + LEVELS)
+    _, text = run(capsys, examples.ALERT | {"segment": "uk"}, "--at", EVE)
+
+    assert "service level fast, at all hours" in text
+    assert "  acknowledge by Thu 2026-04-30 18:30 UTC" in text
+
+
+def test_an_incident_has_no_time_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("worker.toml").write_text(SETTINGS.replace("[route]", '[route]\nservice_level = "fast"') + LEVELS)
+    _, text = run(capsys, examples.INCIDENT | {"segment": "uk"}, "--json")
+
+    assert json.loads(text)["service_level"] is None

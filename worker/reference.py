@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from worker.routing.service_level import EscalationStep
 from worker.routing.tree import Route
 from worker.settings import Settings
 
@@ -30,8 +31,17 @@ hours = ["mon-fri 08:30-12:00 13:30-18:00", "sat 09:00-12:00"]
 holidays = "FR"                 # or a part of the country, such as "FR-57"
 days_off = ["12-24"]
 
+[service_levels.standard]       # docs/service-levels.md
+acknowledge_within_minutes = 240
+resolve_within_hours = 24
+remind_before_minutes = 60
+
+[[service_levels.standard.escalation]]
+receivers = ["support"]
+
 [route]                         # what no route below takes
 receivers = ["support"]
+service_level = "standard"      # of all alerts, unless a route has another one
 
 [[route.routes]]
 name = "key accounts"
@@ -64,7 +74,7 @@ format = "mattermost"           # slack, mattermost, rocketchat, teams
 #: The part of a key that stands for a name that the user chooses, and the one that stands for any place in a list.
 _NAME, _PLACE = "NAME", "N"
 #: The tables of which an example says more than defaults would.
-_BY_EXAMPLE = {"receivers", "calendars", "route"}
+_BY_EXAMPLE = {"receivers", "calendars", "service_levels", "route"}
 
 
 class Setting(NamedTuple):
@@ -96,7 +106,8 @@ def example() -> str:
         lines += [f"# {setting.meaning}", f"#{name} = {setting.default or '…'}"]
     lines += [
         "",
-        "# Receivers, calendars and routes replace email.to. NAME is a name of your choice, and N the place in a list.",
+        "# Receivers, calendars, service levels and routes replace email.to. NAME is a name of your choice, and N the",
+        "# place in a list.",
         *(f"# {one.key}{f' = {one.default}' if one.default else ''}: {one.meaning}" for one in by_example),
         "",
         "# An example of them. The first route that matches takes a notice, or [route] itself if none does;",
@@ -121,6 +132,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
         yield Setting(prefix + name, _toml(default), _meaning(field))
         if get_origin(kind) is dict:
             yield from _walk(get_args(kind)[1], f"{prefix}{name}.{_NAME}.")
+        elif kind == list[EscalationStep]:
+            yield from _walk(EscalationStep, f"{prefix}{name}.{_PLACE}.")
         elif kind == list[Route] and _PLACE not in prefix:  # of the routes below routes nothing else can be said
             yield from _walk(Route, f"{prefix}{name}.{_PLACE}.")
 

@@ -5,6 +5,7 @@ import os
 import stat
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from pydantic_settings import (
 
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
+from worker.flow.cases.service import ServiceLevels
 from worker.flow.policy import Policy
 from worker.notify.channels.chat import NAME as CHAT
 from worker.notify.channels.chat.settings import ChatSettings
@@ -41,7 +43,9 @@ from worker.routing.hours import CalendarSettings
 from worker.routing.places import FOR_PEOPLE, by_place
 from worker.routing.problems import receivers_in_vain, routes_in_vain, wrong_endpoints, wrong_names
 from worker.routing.receiver import Language, Receiver, ReceiverSettings
+from worker.routing.routable import Routable
 from worker.routing.routing import Routing
+from worker.routing.service_level import ServiceLevel, Terms
 from worker.routing.tree import RootRoute, tree
 from worker.section import Section
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
@@ -283,6 +287,11 @@ class Settings(BaseSettings, Policy, Location):
     calendars: dict[str, CalendarSettings] = Field(
         default={}, description="The calendars of receivers: a table [calendars.NAME] for each calendar."
     )
+    service_levels: dict[str, ServiceLevel] = Field(
+        default={},
+        description="How soon alerts have to be acknowledged and resolved: a table [service_levels.NAME] "
+        "for each service level. Routes name them.",
+    )
     route: RootRoute = RootRoute()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The worker writes no log lines below this level."
@@ -354,6 +363,26 @@ class Settings(BaseSettings, Policy, Location):
         owners = {plain(owner): name for name, receiver in self.receivers.items() for owner in receiver.owners}
         return Routing(tree(self.route), receivers, owners)
 
+    @property
+    def service(self) -> ServiceLevels:
+        """The service levels, and the calendars by which they are measured."""
+        calendars = {name: calendar_of(calendar) for name, calendar in self.calendars.items()}
+        return ServiceLevels(self.service_levels, calendars)
+
+    @property
+    def terms(self) -> Callable[[Routable], Terms] | None:
+        """By what the work on an alert is measured; None without service levels and calendars."""
+        # A receiver with nothing but a webhook is a program, which has no hours.
+        calendars = {
+            name: receiver.calendar
+            for name, receiver in self.receivers.items()
+            if receiver.calendar is not None and (receiver.email or receiver.chat is not None)
+        }
+        if not self.service_levels and not calendars:
+            return None
+        routing = self.routing
+        return lambda event: routing.terms(event, calendars)
+
     def wrong_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar with which the worker cannot start."""
         if not self._has_tree:
@@ -362,20 +391,20 @@ class Settings(BaseSettings, Policy, Location):
         endpoints = {WEBHOOK: [*self.webhook.endpoints], CHAT: [*self.chat.endpoints]}
         return [
             *mixed,
-            *wrong_names(tree(self.route), self.receivers, self.calendars),
+            *wrong_names(tree(self.route), self.receivers, self.calendars, self.service_levels),
             *wrong_endpoints(self.receivers, endpoints),
         ]
 
     def vain_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar that has no effect."""
         routing = self.routing
-        lines = receivers_in_vain(routing, self.receivers, self.calendars)
+        lines = receivers_in_vain(routing, self.receivers, self.calendars, self.service_levels)
         # Whether email.to gets anything does not matter, as it has a default.
         return [line for line in routes_in_vain(routing.root) if not line.startswith("email.to:")] + lines
 
     @property
     def _has_tree(self) -> bool:
-        return bool(self.receivers) or self.route != RootRoute()
+        return bool(self.receivers or self.service_levels) or self.route != RootRoute()
 
     def status_path(self, role: str) -> Path:
         """Return the path of a role's status files. Each process adds its process id to the name (status.py)."""

@@ -20,12 +20,14 @@ _EXAMPLES = {
     "hours": ["mon-fri 09:00-17:00"],
     "days_off": ["12-24"],
     "working_days": ["2026-05-08"],
+    "escalation": [{"receivers": ["managers"]}],
     "secrets": ["whsec_…"],
 }
 #: Examples of tables whose keys are names that the user chooses.
 _EXAMPLE_TABLES = {
     "endpoints": {"crm": {"url": "https://crm.example.com/hooks/nps"}},
     "receivers": {"care": {"email": ["care@example.com"]}},
+    "service_levels": {"vip": {"acknowledge_within_minutes": 30}},
     "calendars": {"office": {"time_zone": "Europe/Paris", "hours": ["mon-fri 09:00-17:00"]}},
 }
 

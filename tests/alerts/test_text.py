@@ -40,6 +40,32 @@ def test_the_list_has_a_line_for_each_case_and_its_columns_stand_below_each_othe
     ]
 
 
+def test_the_list_says_how_much_time_is_left_if_there_are_time_limits() -> None:
+    late, early, none = known(), known(alert_id="0" * 36), known(alert_id="1" * 36)
+    late.case.acknowledge_due, early.case.acknowledge_due = NOW - 2 * HOUR, NOW + HOUR
+
+    assert text.table([late, early, none], NOW, 80) == [
+        "alert     state  severity  score  age      due  by  segment",
+        "ed460635  open   critical      2   0m  2h late      fr/shop-3",
+        "00000000  open   critical      2   0m    in 1h      fr/shop-3",
+        "11111111  open   critical      2   0m               fr/shop-3",
+    ]
+
+
+def test_one_case_is_shown_with_its_time_limits_and_whether_they_were_met() -> None:
+    one = worked_on()
+    one.case.service_level, one.case.escalated = "urgent", 2
+    one.case.acknowledge_due, one.case.resolve_due = NOW + HOUR // 2, NOW + 3 * HOUR
+    lines = text.details(one)
+
+    assert "service level:  urgent" in lines
+    assert "acknowledge by: 2023-11-14 22:43 UTC, done late: 2023-11-14 23:13 UTC" in lines
+    assert "resolve by:     2023-11-15 01:13 UTC" in lines
+    assert "escalated:      step 2" in lines
+    assert "outcome:        solved" in lines
+    assert text.as_json(one, notes=False)["acknowledge_due_at"] == "2023-11-14T22:43:20+00:00"
+
+
 @pytest.mark.parametrize(
     ("ms", "age"),
     [(-5, "0m"), (59_999, "0m"), (HOUR - 1, "59m"), (HOUR, "1h"), (2 * DAY - 1, "47h"), (2 * DAY, "2d")],
@@ -115,6 +141,10 @@ def test_json_has_all_fields_and_the_notes_where_they_are_wanted() -> None:
         "assignee": None,
         "ended_at": "2023-11-15T00:13:20+00:00",
         "resolved_by": "ann@example.com",
+        "service_level": None,
+        "acknowledge_due_at": None,
+        "resolve_due_at": None,
+        "escalated": 0,
         "outcome": "solved",
         "cause": "price",
         "notes": [

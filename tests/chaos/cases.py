@@ -14,8 +14,8 @@ from worker.flow.policy import CasePolicy, IntakePolicy
 
 #: The actions that may follow each state. Of an alert that is opened or withdrawn, receivers get no step of the case.
 _MAY_FOLLOW = {
-    "open": {"acknowledged", "assigned", "noted", "resolved", "reopened"},
-    "acknowledged": {"assigned", "noted", "resolved", "reopened"},
+    "open": {"acknowledged", "assigned", "noted", "resolved", "reopened", "reminded", "escalated"},
+    "acknowledged": {"assigned", "noted", "resolved", "reopened", "reminded"},
     "resolved": {"noted", "reopened"},
     "withdrawn": {"noted", "reopened"},
 }

@@ -1,5 +1,6 @@
 """The life of a case on Kafka: a response opens it, commands change it, and every command is answered."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from worker.flow.cases.case import Case, decode_cases
 from worker.flow.policy import CasePolicy
 from worker.kafka.topics import changelog_name
 from worker.rebuild.command import rebuild
+from worker.routing.receiver import ReceiverSettings
+from worker.routing.service_level import EscalationStep, ServiceLevel
+from worker.routing.tree import RootRoute, Route
 
 
 def answer(**changes: Any) -> bytes:
@@ -199,3 +203,41 @@ async def test_a_person_lists_cases_and_works_on_them_in_the_terminal(
     assert (await run("ack", mild, "--timeout", "0.5", code=1))[0].startswith(
         "the worker has not answered within 0.5 s"
     )
+
+
+async def test_a_case_that_nobody_acknowledges_is_escalated_and_one_that_is_acknowledged_is_not(
+    bench: StartBench,
+) -> None:
+    people = {
+        "care": ReceiverSettings(email=["care@example.org"]),
+        "lead": ReceiverSettings(email=["lead@example.org"]),
+    }
+    step = EscalationStep(receivers=["lead"])
+    # A second. The other customer's case would be due a minute later, and is acknowledged before.
+    levels = {
+        "fast": ServiceLevel(acknowledge_within_minutes=1 / 60, escalation=[step]),
+        "slow": ServiceLevel(acknowledge_within_minutes=1, escalation=[step]),
+    }
+    slow = Route(name="slow", segment="fr/lyon", service_level="slow")
+    root = RootRoute(receivers=["care"], service_level="fast", routes=[slow])
+    async with bench(receivers=people, service_levels=levels, route=root) as running:
+        await running.publish(answer(), b"c-1")
+        await running.publish(answer(customer_id="c-2", response_id="r-2", segment=["fr", "paris"]), b"c-2")
+        await running.settle()
+        alerts = bodies(await running.read("alerts"))
+        (slow_alert,) = [alert["alert_id"] for alert in alerts if alert["customer_id"] == "c-1"]
+        await say(running, command_id="k-1", alert_id=slow_alert, action="acknowledge")
+        async with asyncio.timeout(60):
+            while not case_of(running, b"c-2").escalated:  # noqa: ASYNC110 - a row in memory raises no event
+                await asyncio.sleep(0.05)
+        await running.settle()
+        steps = [body for body in bodies(await running.read("alerts")) if body["kind"] == "case"]
+        acknowledged = case_of(running, b"c-1")
+
+    assert sorted((step["customer_id"], step["action"]) for step in steps) == [
+        ("c-1", "acknowledged"),
+        ("c-2", "escalated"),
+    ]
+    (escalated,) = [step for step in steps if step["action"] == "escalated"]
+    assert (escalated["escalated_to"], escalated["escalation_step"], escalated["state"]) == (["lead"], 1, "open")
+    assert (acknowledged.service_level, acknowledged.timers) == ("slow", [])

@@ -36,7 +36,8 @@ async def test_it_has_passed_when_every_partition_was_committed_up_to_where_it_e
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
         await admin.start()
-        await admin.create_topics([NewTopic(topic, 2, 1)])
+        commands = f"{settings.topic_prefix}.alert-commands"
+        await admin.create_topics([NewTopic(topic, 2, 1), NewTopic(commands, 2, 1)])
         await admin.close()
         watermark = Watermark(settings, "process", 2, clock)
         await _passed(watermark)
@@ -55,6 +56,10 @@ async def test_it_has_passed_when_every_partition_was_committed_up_to_where_it_e
         assert not await watermark.passed()
         await groups.commit(own, group, topic, {1: 3})
         await _passed(watermark)
+        await producer.send_and_wait(commands, b"", partition=0)
+        assert not await watermark.passed()  # somebody may have acknowledged what would be escalated
+        await groups.commit(own, group, commands, {0: 1})
+        await _passed(watermark)
 
 
 @pytest.mark.parametrize("committing", [True, False], ids=["committed", "aborted"])
@@ -67,7 +72,7 @@ async def test_a_transaction_at_the_end_of_a_partition_does_not_stop_time(
     topic, group = f"{name}.responses", group_id(name, "process")
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
-    await admin.create_topics([NewTopic(topic, 2, 1)])
+    await admin.create_topics([NewTopic(topic, 2, 1), NewTopic(f"{name}.alert-commands", 2, 1)])
     await admin.close()
     watermark = Watermark(settings, "process", 2, SystemClock())
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, transactional_id=name) as producer:

@@ -1,6 +1,7 @@
 """The figures of groups of recoveries."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -46,7 +47,41 @@ def test_each_figure_counts_what_it_is_about() -> None:
         answered_again=2,
         recovered=2,
         reopened=1,
+        working_median_to_acknowledge=112.0,
+        working_median_to_resolve=4278.0,
+        working_ninth_decile_to_resolve=4278.0,
+        acknowledge_limits=4,
+        acknowledged_in_time=4,
+        resolve_limits=2,
+        resolved_in_time=2,
     )
+
+
+def test_a_time_limit_is_met_or_missed_by_what_was_done_and_counts_only_then() -> None:
+    found = figures(
+        [
+            recovery(
+                acknowledge_due_at=datetime(2026, 3, 2, 8, 31, 52, tzinfo=UTC),
+                resolve_due_at=datetime(2026, 3, 2, 9, 41, 17, tzinfo=UTC),
+            ),
+            recovery(acknowledged_at=None, state="withdrawn"),
+            recovery(acknowledge_due_at=None, resolve_due_at=None),
+        ]
+    )
+
+    assert (found.acknowledge_limits, found.acknowledged_in_time) == (1, 1)
+    assert (found.resolve_limits, found.resolved_in_time) == (1, 0)
+
+
+def test_the_table_of_working_time_fits_eighty_columns_too() -> None:
+    lines = table("all", grouped([recovery(segment="a-very-long-name-of-a-region/x")], "segment", ""), working=True)
+
+    assert lines == [
+        "                     resolved  ack  in time  resolve  9 of 10  in time  reopened",
+        "all                         1   2m     100%     1.2h     1.2h     100%         0",
+        "…g-name-of-a-region         1   2m     100%     1.2h     1.2h     100%         0",
+    ]
+    assert max(map(len, lines)) <= 80
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.sampled_from([0.5, 0.9]))

@@ -32,6 +32,8 @@ class World:
         self.sent: list[tuple[str, int, bytes]] = []
         self.broken = False
         self.caught_up = True
+        #: The times of the next timers of cases, by partition.
+        self.timers: dict[int, int] = {}
         self.consumer = SimpleNamespace(due=lambda topic: {TP(topic, number): 0 for number in self.held})
         self.sender = self
         self._now = BEGAN
@@ -70,6 +72,8 @@ class World:
         await self._looked.wait()
         self._looked.clear()
         sent, self.sent = self.sent, []
+        self.for_timers = [number for topic, number, _ in sent if topic == "nps.cases" and number in self.timers]
+        sent = [one for one in sent if not (one[0] == "nps.cases" and one[1] in self.timers)]
         by_topic = {name: [(number, key) for topic, number, key in sent if topic == name] for name in TOPICS}
         numbers = [number for number, _ in by_topic["nps.tallies"]]
         assert by_topic == {name: [(number, key) for number in numbers] for name, key in TOPICS.items()}
@@ -84,7 +88,7 @@ class World:
 
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[Background]:
-        ticker = Ticker(self, self, self.is_caught_up)  # type: ignore[arg-type]
+        ticker = Ticker(self, self, self.is_caught_up, self.timers.get)  # type: ignore[arg-type]
         ticking = Background(ticker.run, ticker.end)
         await ticking.start()
         try:
@@ -118,6 +122,43 @@ async def test_a_partition_that_was_away_gets_another_since_nobody_knows_what_wa
         await world.after(1_000)
         world.held = [0, 1]
         assert await world.after(1_000) == [1]
+
+
+async def test_cases_get_a_tick_once_a_timer_is_due_and_only_its_partition_does() -> None:
+    world = World(0, 1)
+    async with world.ticking():
+        assert await world.looked() == [0, 1]
+        world.timers = {1: BEGAN + 10_000}
+        for _ in range(10):
+            assert await world.after(1_000) == [] == world.for_timers
+        assert await world.after(1_000) == []
+        assert world.for_timers == [1]
+
+
+async def test_while_a_timer_stays_due_there_is_a_tick_every_five_seconds() -> None:
+    world = World(0)
+    async with world.ticking():
+        await world.looked()
+        world.timers = {0: BEGAN - 60_000}
+        ticked = []
+        for _ in range(11):
+            await world.after(1_000)
+            ticked.append(len(world.for_timers))
+        assert ticked == [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+        world.timers = {0: BEGAN + HOUR // 2}
+        assert await world.after(10_000) == [] == world.for_timers
+
+
+async def test_a_timer_too_waits_until_everything_is_decided_that_has_arrived() -> None:
+    world = World(0)
+    async with world.ticking():
+        await world.looked()
+        world.timers, world.caught_up = {0: BEGAN}, False
+        await world.after(60_000)
+        assert world.for_timers == []
+        world.caught_up = True
+        await world.after(1_000)
+        assert world.for_timers == [0]
 
 
 async def test_it_waits_until_the_worker_is_ready() -> None:
@@ -157,7 +198,7 @@ async def test_it_stops_although_a_library_swallows_the_cancellation(monkeypatch
             await asyncio.Event().wait()
         return True
 
-    ticking = Background(Ticker(world, world, caught_up).run)  # type: ignore[arg-type]
+    ticking = Background(Ticker(world, world, caught_up, world.timers.get).run)  # type: ignore[arg-type]
     await ticking.start()
     await asked.wait()
 
@@ -176,7 +217,7 @@ async def test_a_question_in_hand_has_its_answer_before_the_ticker_ends() -> Non
         answered.append(True)
         return True
 
-    ticker = Ticker(world, world, caught_up)  # type: ignore[arg-type]
+    ticker = Ticker(world, world, caught_up, world.timers.get)  # type: ignore[arg-type]
     ticking = Background(ticker.run, ticker.end)
     await ticking.start()
     await asked.wait()

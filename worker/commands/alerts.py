@@ -78,6 +78,11 @@ def _add_list(inner: Commands) -> None:
         help="list cases that were opened within this time, such as 30m or 7d",
     )
     parser.add_argument(
+        "--overdue",
+        action="store_true",
+        help="list cases that should have been acknowledged, or resolved, by now (docs/service-levels.md)",
+    )
+    parser.add_argument(
         "--limit", type=_limit, default=_LIMIT, metavar="N", help=f"list at most this many (default: {_LIMIT})"
     )
     parser.add_argument("--json", action="store_true", help="print each case as JSON, one per line")
@@ -184,6 +189,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
         severities=frozenset(args.severity),
         opened_before=None if args.older_than is None else now - args.older_than * 1_000,
         opened_since=None if args.younger_than is None else now - args.younger_than * 1_000,
+        due_before=now if args.overdue else None,
     )
     cases = in_order(known for known in found if wanted.takes(known.case))
     shown = cases[: args.limit]

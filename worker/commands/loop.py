@@ -26,9 +26,9 @@ def add(commands: Commands) -> None:
         description="Shows figures of the cases of alerts that have ended, or whose customers have answered again. A "
         "case that was reopened counts once for each opening. `ack` is the time within which half of the acknowledged "
         "cases were acknowledged. `resolve` and `9 of 10` are the times within which half, and nine of ten, of the "
-        "resolved cases were resolved. Nights and weekends count. `again` is the number of cases whose customer has "
-        "answered again, and `recovered` the share of these answers with a score of 7 or higher. `reopened` is the "
-        "number of openings that were not the first one of their case.",
+        "resolved cases were resolved. Nights and weekends count, but not with --working. `again` is the number of "
+        "cases whose customer has answered again, and `recovered` the share of these answers with a score of 7 or "
+        "higher. `reopened` is the number of openings that were not the first one of their case.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -46,6 +46,12 @@ def add(commands: Commands) -> None:
         default=_DAYS * _DAY_SECONDS,
         metavar="AGE",
         help=f"only cases that were opened or reopened within this time, such as 12h or 7d (default: {_DAYS}d)",
+    )
+    parser.add_argument(
+        "--working",
+        action="store_true",
+        help="show working time by the calendars of receivers, and how many of the acknowledged and of the resolved "
+        "cases with a time limit met it (`in time`)",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
     parser.set_defaults(run=with_kafka(_loop))
@@ -66,7 +72,7 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
         groups = {name: each.as_json() for name, each in shown.groups.items()}
         print(json.dumps({**shown.whole.as_json(), "groups": groups}, ensure_ascii=False))
         return Exit.FINE
-    print("\n".join(table(path or "all", shown)))
+    print("\n".join(table(path or "all", shown, working=args.working)))
     if not found:
         print("no case has ended yet that was opened in this time", file=sys.stderr)
     return Exit.FINE

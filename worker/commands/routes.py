@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.decision import Decision
+from worker.alerts.limits import Limits, limits_of
 from worker.clock import SystemClock
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, with_settings
 from worker.errors import Rejected
@@ -105,11 +106,21 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps({"reached": [], "nobody": "no_alert", "why": str(error)}) if args.json else _no_alert(error))
         return Exit.FAILED
     explanation = explain(routable(notice), settings.routing, at)
+    limits = _limits(notice, at, settings)
     if args.json:
-        print(json.dumps(explanation.as_json(), ensure_ascii=False, indent=2))
+        service = None if limits is None else limits.as_json()
+        print(json.dumps({**explanation.as_json(), "service_level": service}, ensure_ascii=False, indent=2))
     else:
-        print("\n".join(explanation.lines()))
+        print("\n".join([*explanation.lines(), *([] if limits is None else limits.lines())]))
     return Exit.FINE if explanation.deliveries else Exit.FAILED
+
+
+def _limits(notice: Notice, at: int, settings: Settings) -> Limits | None:
+    """Return the time limits of an alert that is opened at a time, in ms; None if it has none."""
+    of = settings.terms
+    if of is None or not isinstance(notice, Alert):
+        return None
+    return limits_of(of(routable(notice)), settings.service, at)
 
 
 def _no_alert(error: _NoNotice) -> str:

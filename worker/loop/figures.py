@@ -30,6 +30,15 @@ class Figures(NamedTuple):
     recovered: int
     #: The number of intervals that began with a reopening.
     reopened: int
+    #: The same of the working time, of those intervals for which it is known.
+    working_median_to_acknowledge: float | None = None
+    working_median_to_resolve: float | None = None
+    working_ninth_decile_to_resolve: float | None = None
+    #: The number of acknowledged and resolved intervals with a time limit, and of those that met it.
+    acknowledge_limits: int = 0
+    acknowledged_in_time: int = 0
+    resolve_limits: int = 0
+    resolved_in_time: int = 0
 
     def as_json(self) -> dict[str, float | None]:
         """Return the figures by their names, as JSON has them."""
@@ -41,6 +50,16 @@ def figures(recoveries: Iterable[Recovery]) -> Figures:
     found = list(recoveries)
     to_acknowledge = [r.seconds_to_acknowledge for r in found if r.seconds_to_acknowledge is not None]
     to_resolve = [r.seconds_to_resolve for r in found if r.seconds_to_resolve is not None]
+    working_to_acknowledge = [one for r in found if (one := r.working_seconds_to_acknowledge) is not None]
+    working_to_resolve = [one for r in found if (one := r.working_seconds_to_resolve) is not None]
+    acknowledged = [
+        at <= r.acknowledge_due_at for r in found if r.acknowledge_due_at and (at := r.acknowledged_at) is not None
+    ]
+    resolved = [
+        at <= r.resolve_due_at
+        for r in found
+        if r.resolve_due_at and r.state == CaseState.RESOLVED and (at := r.ended_at) is not None
+    ]
     answers = [r.follow_up for r in found if r.follow_up is not None]
     return Figures(
         resolved=sum(r.state == CaseState.RESOLVED for r in found),
@@ -48,6 +67,13 @@ def figures(recoveries: Iterable[Recovery]) -> Figures:
         median_to_acknowledge=quantile(to_acknowledge, 0.5),
         median_to_resolve=quantile(to_resolve, 0.5),
         ninth_decile_to_resolve=quantile(to_resolve, 0.9),
+        working_median_to_acknowledge=quantile(working_to_acknowledge, 0.5),
+        working_median_to_resolve=quantile(working_to_resolve, 0.5),
+        working_ninth_decile_to_resolve=quantile(working_to_resolve, 0.9),
+        acknowledge_limits=len(acknowledged),
+        acknowledged_in_time=sum(acknowledged),
+        resolve_limits=len(resolved),
+        resolved_in_time=sum(resolved),
         answered_again=len(answers),
         recovered=sum(answer.recovered for answer in answers),
         reopened=sum(r.opening > 1 for r in found),

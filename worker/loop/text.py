@@ -4,16 +4,22 @@ from worker.flow.text import clean
 from worker.loop.figures import Figures, Grouped
 
 _HEAD = ("", "resolved", "ack", "resolve", "9 of 10", "again", "recovered", "reopened")
+#: The columns of the working time and of time limits.
+_WORKING_HEAD = ("", "resolved", "ack", "in time", "resolve", "9 of 10", "in time", "reopened")
 _NOTHING = "–"
 #: The largest number of characters of a group's name. With the other columns, a line then fits 80 columns.
 _LONGEST_NAME = 19
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
-def table(name: str, shown: Grouped) -> list[str]:
-    """Return a header, a line for all recoveries, and a line for each group. `name`: what all of them are called."""
+def table(name: str, shown: Grouped, *, working: bool = False) -> list[str]:
+    """Return a header, a line for all recoveries, and a line for each group. `name`: what all of them are called.
+
+    `working`: whether the times are working time, and the columns say how many time limits were met.
+    """
     lines = [(name, shown.whole), *shown.groups.items()]
-    rows = [_HEAD, *(_cells(group, each) for group, each in lines)]
+    cells = _working_cells if working else _cells
+    rows = [_WORKING_HEAD if working else _HEAD, *((_name(group), *cells(each)) for group, each in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return [
         "  ".join(
@@ -23,10 +29,25 @@ def table(name: str, shown: Grouped) -> list[str]:
     ]
 
 
-def _cells(name: str, figures: Figures) -> tuple[str, ...]:
+def _name(name: str) -> str:
     name = clean(name)
+    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME + 1 :]
+
+
+def _working_cells(figures: Figures) -> tuple[str, ...]:
     return (
-        name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME + 1 :],
+        f"{figures.resolved:,}",
+        _time(figures.working_median_to_acknowledge),
+        _share(figures.acknowledged_in_time, figures.acknowledge_limits),
+        _time(figures.working_median_to_resolve),
+        _time(figures.working_ninth_decile_to_resolve),
+        _share(figures.resolved_in_time, figures.resolve_limits),
+        f"{figures.reopened:,}",
+    )
+
+
+def _cells(figures: Figures) -> tuple[str, ...]:
+    return (
         f"{figures.resolved:,}",
         _time(figures.median_to_acknowledge),
         _time(figures.median_to_resolve),

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from worker.flow.batch import Record
 from worker.flow.cases import road
+from worker.flow.cases.due_index import DueIndex
 from worker.flow.cases.forgetting import Sweep
+from worker.flow.cases.service import ServiceLevels
 from worker.flow.policy import CasePolicy, IntakePolicy
 from worker.flow.record import EPOCH
 from worker.kafka.rows import Head
@@ -17,20 +19,25 @@ class CasesAgain:
     `commands`: the full name of the topic of the commands.
     """
 
-    def __init__(self, commands: str, policy: CasePolicy, intake: IntakePolicy) -> None:
+    def __init__(self, commands: str, policy: CasePolicy, intake: IntakePolicy, service: ServiceLevels) -> None:
         self._commands = commands
         self._policy = policy
         self._intake = intake
+        self._service = service
         self.rows: dict[bytes, bytes] = {}
         self._sweep = Sweep(self.rows)
+        self._due = DueIndex()
         self._arrived: Mapping[int, int] = {}
         self._latest_time = 0
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records of the partition, in their order."""
-        batch = road.Batch(records, self._commands, self._arrived, self._latest_time, self._sweep)
+        batch = road.Batch(
+            records, self._commands, self._arrived, self._latest_time, self._sweep, self._service, self._due
+        )
         decided = road.decide(batch, self._policy, self._intake, self.rows.get)
         apply(self.rows, decided.rows)
+        self._due.update(decided.rows)
         self._arrived, self._latest_time = decided.rerouted, decided.latest_time
 
     def head(self, stop: int) -> Head:

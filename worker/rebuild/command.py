@@ -348,7 +348,7 @@ class _Rebuild:
         stops = {n: found.stands_at(n) for n in self._partitions}
         progress = Progress("cases", sum(max(0, stops[n] - found.begins[n]) for n in stops), self._say)
         commands = self._topic(events.ALERT_COMMANDS)
-        cases = [CasesAgain(commands, settings.cases, settings.intake) for _ in self._partitions]
+        cases = [CasesAgain(commands, settings.cases, settings.intake, settings.service) for _ in self._partitions]
         for n in self._partitions:
             await self._each(topic, {n: (found.begins[n], stops[n])}, cases[n].take, progress)
         progress.end()

@@ -1,6 +1,6 @@
 """The process role: it decides responses, counts tallies, watches segments, and keeps the cases of alerts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
@@ -9,6 +9,7 @@ from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.flow.cases import forgetting
 from worker.flow.cases import road as cases
+from worker.flow.cases.due_index import DueIndex
 from worker.flow.commands import road as commands
 from worker.flow.incidents import road as watching
 from worker.flow.responses import road
@@ -27,7 +28,9 @@ from worker.roles.watermark import Watermark
 from worker.service import Background, Service
 from worker.streams.checkpoint import Checkpoint
 from worker.streams.lane import Pace, View
+from worker.streams.observer import TableObserver
 from worker.streams.shell import Shell
+from worker.streams.table import DurableTable
 from worker.streams.transactions import OpenTransactions
 
 ROLE = "process"
@@ -54,6 +57,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     policy, responses = settings.policy, shell.topic_name(events.RESPONSES)
     owner = partition_of(kafka.partitions)
     home = f"{kafka.cluster}/{responses}"
+    service, terms = settings.service, settings.terms
     most = ceil(policy.segments.most / kafka.partitions)
 
     indexes = _Derived(lambda state: _Index(Holders(state.rows), Sweep(state.rows)))
@@ -71,6 +75,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
             holders=holders,
             sweep=sweep,
             latest_time=state.head.latest_time,
+            terms=terms,
         )
         return road.decide(batch, policy, state.rows.get, owner)
 
@@ -81,10 +86,13 @@ async def build(surroundings: Surroundings) -> list[Service]:
         return warned_of_scales(left_out.warned_of(decided, partition))
 
     sweeps = _Derived(lambda state: forgetting.Sweep(state.rows))
+    cases_table = shell.table(topics.CASES, atomic=True)
+    timers = _Timers(cases_table)
+    cases_table.observe(timers)
 
     def follow(records: list[Record], _: int, state: PartitionState) -> Decided:
         head, name = state.head, shell.topic_name(events.ALERT_COMMANDS)
-        batch = cases.Batch(records, name, head.rerouted, head.latest_time, sweeps.of(state))
+        batch = cases.Batch(records, name, head.rerouted, head.latest_time, sweeps.of(state), service, timers.of(state))
         return cases.decide(batch, policy.cases, policy.intake, state.rows.get)
 
     # The other tables have no checkpoints: their batches are not more frequent than checkpoints would be.
@@ -109,9 +117,9 @@ async def build(surroundings: Surroundings) -> list[Service]:
         shell.table(topics.COMMANDS),
         lambda records, _, __: commands.move(records, owner, policy.intake),
     )
-    shell.agent(events.CASES, shell.table(topics.CASES, atomic=True), follow, pace=_CASES)
+    shell.agent(events.CASES, cases_table, follow, pace=_CASES)
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
-    ticker = Ticker(shell, clock, watermark.passed)
+    ticker = Ticker(shell, clock, watermark.passed, timers.next_at)
     transactions = OpenTransactions(lambda: shell.consumer.known())  # noqa: PLW0108 - the consumer is made at the start
     return [
         shell,
@@ -142,3 +150,23 @@ class _Derived(Generic[T]):
         if known is None or known[0] != state.own:
             known = self._of[state] = state.own, self._derive(state)
         return known[1]
+
+
+class _Timers(TableObserver):
+    """The next timers of the cases in each partition."""
+
+    def __init__(self, table: DurableTable) -> None:
+        self._table = table
+        self._indexes = _Derived(lambda _: DueIndex())  # `on_rows` fills it
+
+    def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
+        """Note rows of a partition."""
+        self.of(self._table.state_of(partition)).update(rows)
+
+    def of(self, state: PartitionState) -> DueIndex:
+        """Return the index of a partition."""
+        return self._indexes.of(state)
+
+    def next_at(self, partition: int) -> int | None:
+        """Return the time of the next timer in a partition, in ms; None if there is none."""
+        return self.of(self._table.state_of(partition)).next_at()

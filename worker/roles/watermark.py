@@ -1,7 +1,8 @@
-"""The progress of the consumer group: whether every response that had arrived a moment ago is decided.
+"""The progress of the consumer group: whether every response and command that had arrived a moment ago is decided.
 
 Only then may ticks be written. Otherwise, after three days in which no worker ran, the hours that still have to be read
-would look like silence. The progress of the whole group counts, since answers to a segment come from every partition.
+would look like silence, and cases that somebody has acknowledged meanwhile would be escalated. The progress of the
+whole group counts, since answers to a segment come from every partition.
 
 A partition may end with the marker of a transaction, or with records of an aborted one. No committed offset reaches
 such an end, since these records are never handed out. So if a committed offset is lower than the end, the watermark
@@ -23,22 +24,24 @@ from worker.settings import Settings
 #: How long the ends of the partitions are used before Kafka is asked for them again, in ms. Commits follow within a
 #: second or two.
 _FRESH_MS = 30_000
+_TOPICS = (events.RESPONSES, events.ALERT_COMMANDS)
 
 
 class Watermark:
-    """Compares the ends of the responses topic's `partitions` with the offsets that `role` has committed there."""
+    """Compares the ends of the partitions of responses and of commands with the offsets that `role` has committed."""
 
     def __init__(self, settings: Settings, role: str, partitions: int, clock: Clock) -> None:
         self._kafka = settings.kafka
-        self._topic = topics.topic_name(settings.topic_prefix, events.RESPONSES)
+        self._topics = [topics.topic_name(settings.topic_prefix, topic) for topic in _TOPICS]
         self._group = topics.group_id(settings.kafka.group, role)
         self._partitions = range(partitions)
         self._clock = clock
         self._asked = 0
-        self._ends: dict[int, int] = {}
+        # The ends of the partitions, by topic.
+        self._ends: dict[str, dict[int, int]] = {}
 
     async def passed(self) -> bool:
-        """Say whether every response is decided that had arrived at some moment of the last half minute.
+        """Say whether everything is decided that had arrived at some moment of the last half minute.
 
         If not, or if Kafka does not answer, the caller asks again later.
         """
@@ -46,26 +49,37 @@ class Watermark:
             if not self._ends or self._clock.steady() - self._asked > _FRESH_MS:
                 self._asked = self._clock.steady()
                 async with reading.reader(self._kafka, committed_only=True) as reader:
-                    self._ends = await reader.ends(self._topic, self._partitions)
-            committed = await self._committed()
-            spans = {partition: (committed.get(partition, 0), end) for partition, end in self._ends.items()}
-            passed = not await self._undecided({n: (first, end) for n, (first, end) in spans.items() if first < end})
+                    self._ends = {topic: await reader.ends(topic, self._partitions) for topic in self._topics}
+            passed = not await self._undecided(await self._behind())
         except KafkaError:
             return False  # other parts of the worker log that Kafka does not answer
         if passed:
             self._ends = {}
         return passed
 
-    async def _undecided(self, spans: Mapping[int, reading.Span]) -> bool:
-        if not spans:
+    async def _undecided(self, behind: Mapping[str, Mapping[int, reading.Span]]) -> bool:
+        """Say whether there are records in some spans of partitions, by topic."""
+        if not any(behind.values()):
             return False
         async with reading.reader(self._kafka, committed_only=True) as reader:
-            return await reader.holds_records(self._topic, spans)
+            for topic, spans in behind.items():
+                if spans and await reader.holds_records(topic, spans):
+                    return True
+        return False
 
-    async def _committed(self) -> dict[int, int]:
+    async def _behind(self) -> dict[str, dict[int, reading.Span]]:
+        """Return the spans between the committed offsets and the ends, by topic and partition, if they differ."""
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         await admin.start()
         try:
-            return await groups.committed(admin, self._group, self._topic)
+            committed = {topic: await groups.committed(admin, self._group, topic) for topic in self._topics}
         finally:
             await finish(admin.close())
+        return {
+            topic: {
+                partition: (first, end)
+                for partition, end in ends.items()
+                if (first := committed[topic].get(partition, 0)) < end
+            }
+            for topic, ends in self._ends.items()
+        }

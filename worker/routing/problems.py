@@ -11,15 +11,28 @@ from worker.routing.hours import CalendarSettings
 from worker.routing.matching import Matchers
 from worker.routing.receiver import ReceiverSettings
 from worker.routing.routing import Routing
+from worker.routing.service_level import ServiceLevel
 from worker.routing.tree import Node
 
 
 def wrong_names(
-    root: Node, receivers: Mapping[str, ReceiverSettings], calendars: Mapping[str, CalendarSettings]
+    root: Node,
+    receivers: Mapping[str, ReceiverSettings],
+    calendars: Mapping[str, CalendarSettings],
+    levels: Mapping[str, ServiceLevel],
 ) -> list[str]:
     """Return a line for each name that the settings use and do not define, and for each owner with two receivers."""
     return [
         *_unknown_receivers(root, receivers),
+        *_unknown_levels(root, levels),
+        *(
+            f"service_levels.{level}.escalation.{place}.receivers.{number}: is not a receiver"
+            f"{_suggestion(name, receivers)}"
+            for level, settings in levels.items()
+            for place, step in enumerate(settings.escalation)
+            for number, name in enumerate(step.receivers)
+            if name not in receivers
+        ),
         *(
             f"receivers.{name}.calendar: is not a calendar{_suggestion(receiver.calendar, calendars)}"
             for name, receiver in receivers.items()
@@ -57,11 +70,15 @@ def routes_in_vain(root: Node) -> list[str]:
 
 
 def receivers_in_vain(
-    routing: Routing, receivers: Mapping[str, ReceiverSettings], calendars: Iterable[str]
+    routing: Routing,
+    receivers: Mapping[str, ReceiverSettings],
+    calendars: Iterable[str],
+    levels: Mapping[str, ServiceLevel],
 ) -> list[str]:
-    """Return a line for each receiver that nothing reaches, and for each calendar and owner that has no effect."""
+    """Return a line for each receiver that nothing reaches, and for whatever else has no effect."""
     walk = _Walk(routing.root)
-    reached = walk.reached | ({*routing.owners.values()} if walk.by_owner else set())
+    asked = {name for level in walk.levels for step in levels[level].escalation for name in step.receivers}
+    reached = walk.reached | asked | ({*routing.owners.values()} if walk.by_owner else set())
     used = {receiver.calendar for receiver in receivers.values()}
     return [
         *(
@@ -70,6 +87,7 @@ def receivers_in_vain(
             if not routing.owners
         ),
         *(f"receivers.{name}: no route reaches this receiver" for name in receivers if name not in reached),
+        *(f"service_levels.{name}: no alert has this service level" for name in levels if name not in walk.levels),
         *(
             f"receivers.{name}.owners: no route has to_owner, so it changes nothing"
             for name, receiver in receivers.items()
@@ -96,6 +114,14 @@ def _unknown_receivers(root: Node, receivers: Mapping[str, ReceiverSettings]) ->
                 yield f"{node.key}.receivers.{place}: is not a receiver{_suggestion(name, receivers)}"
 
 
+def _unknown_levels(root: Node, levels: Mapping[str, ServiceLevel]) -> Iterator[str]:
+    known = {""}  # a name that is wrong is said once, not for each route that has it from its parent
+    for node in root.all():
+        if node.service_level not in known and node.service_level not in levels:
+            yield f"{node.key}.service_level: is not a service level{_suggestion(node.service_level, levels)}"
+        known.add(node.service_level)
+
+
 def _suggestion(name: str, known: Iterable[str]) -> str:
     like = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {like[0]}?" if like else ""
@@ -116,6 +142,8 @@ class _Walk:
     def __init__(self, root: Node) -> None:
         #: The names of the receivers that routes reach by their names.
         self.reached: set[str] = set()
+        #: The names of the service levels of alerts that routes take.
+        self.levels: set[str] = set()
         #: The keys of the routes that ask for the account owner.
         self.by_owner: list[str] = []
         self.lines: list[str] = []
@@ -132,8 +160,14 @@ class _Walk:
             before.append(child)
         if not any(child.matchers.covers(node.matchers) for child in before):
             self.reached |= set(node.receivers)
+            if node.service_level and _takes_alerts(node.matchers):
+                self.levels.add(node.service_level)
             if node.to_owner:
                 self.by_owner.append(node.key)
+
+
+def _takes_alerts(matchers: Matchers) -> bool:
+    return not matchers.kinds or "detractor" in matchers.kinds
 
 
 def _why_in_vain(route: Node, above: Matchers, before: Iterable[Node]) -> str | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from worker.routing.comment import plain
 from worker.routing.receiver import Receiver
 from worker.routing.routable import Routable
+from worker.routing.service_level import Terms
 from worker.routing.tree import Node, takers
 
 
@@ -55,6 +56,16 @@ class Routing:
                 found.setdefault(name, route.name)
         reached = [Reached(self.receivers[name], route) for name, route in found.items()]
         return Decision(reached, None if reached else self._why_nobody(routes))
+
+    def terms(self, event: Routable, calendars: Mapping[str, str]) -> Terms:
+        """Return by what the work on an alert is measured.
+
+        The service level is that of the first route that takes the alert and has one. The calendar is that of the first
+        receiver that has one. `calendars`: the names of the calendars of those receivers that have one.
+        """
+        level = next((route.service_level for route in takers(event, self.root) if route.service_level), "")
+        reached = (receiver.name for receiver, _ in self.decide(event).reached)
+        return Terms(level, next((calendars[name] for name in reached if name in calendars), ""))
 
     def owner(self, event: Routable) -> str | None:
         """Return the name of the receiver that stands for the customer's account owner; None if there is none."""

@@ -5,7 +5,7 @@ The children of a route are tried in their order. The first one that matches tak
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -36,6 +36,11 @@ class Route(Matchers):
     then_continue: bool = Field(
         default=False, description="Whether the worker also tries the routes after this one, below the same parent."
     )
+    service_level: str | None = Field(
+        default=None,
+        description="The name of the service level of the alerts that the route takes. Without it, it is that of the "
+        "parent; an empty text: they have none.",
+    )
     routes: list["Route"] = Field(
         default=[], description="The routes below this one. The first one that matches takes a notice."
     )
@@ -51,6 +56,9 @@ class RootRoute(Section):
         default=False,
         description="Whether the receiver that stands for the customer's account owner (`receivers.NAME.owners`) gets "
         "the notice in place of `receivers`, if there is such a receiver.",
+    )
+    service_level: str = Field(
+        default="", description="The name of the service level of alerts. Empty: alerts have none."
     )
     routes: list[Route] = Field(
         default=[],
@@ -89,6 +97,8 @@ class Node:
     to_owner: bool
     then_continue: bool
     children: Sequence["Node"]
+    #: The name of the service level of the alerts that the route takes; empty if there is none.
+    service_level: str = ""
 
     def matches(self, event: Routable) -> bool:
         """Say whether the route takes an alert or an incident, if its parent gets it."""
@@ -104,22 +114,37 @@ class Node:
 def tree(root: RootRoute, key: str = "route") -> Node:
     """Return the tree of the settings. `key`: where the root is in them."""
     matchers = Matchers()
-    children = [
-        _node(route, f"{key}.routes.{place}", root.receivers, to_owner=root.to_owner)
-        for place, route in enumerate(root.routes)
-    ]
-    return Node(
-        ROOT, key, matchers, matchers.tests(), root.receivers, root.to_owner, then_continue=False, children=children
+    top = Node(
+        name=ROOT,
+        key=key,
+        matchers=matchers,
+        tests=matchers.tests(),
+        receivers=root.receivers,
+        to_owner=root.to_owner,
+        then_continue=False,
+        children=[],
+        service_level=root.service_level,
     )
+    return replace(top, children=_children(root.routes, top))
 
 
-def _node(route: Route, key: str, receivers: Sequence[str], *, to_owner: bool) -> Node:
-    receivers = receivers if route.receivers is None else route.receivers
-    to_owner = to_owner if route.to_owner is None else route.to_owner
-    children = [
-        _node(child, f"{key}.routes.{place}", receivers, to_owner=to_owner) for place, child in enumerate(route.routes)
-    ]
-    return Node(route.name, key, route, route.tests(), receivers, to_owner, route.then_continue, children)
+def _children(routes: Sequence[Route], parent: Node) -> list[Node]:
+    return [_node(route, f"{parent.key}.routes.{place}", parent) for place, route in enumerate(routes)]
+
+
+def _node(route: Route, key: str, parent: Node) -> Node:
+    node = Node(
+        name=route.name,
+        key=key,
+        matchers=route,
+        tests=route.tests(),
+        receivers=parent.receivers if route.receivers is None else route.receivers,
+        to_owner=parent.to_owner if route.to_owner is None else route.to_owner,
+        then_continue=route.then_continue,
+        children=[],
+        service_level=parent.service_level if route.service_level is None else route.service_level,
+    )
+    return replace(node, children=_children(route.routes, node))
 
 
 def takers(event: Routable, node: Node) -> list[Node]:

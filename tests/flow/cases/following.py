@@ -11,7 +11,9 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output
 from worker.flow.cases import case, road
 from worker.flow.cases.case import Case
+from worker.flow.cases.due_index import DueIndex
 from worker.flow.cases.forgetting import Sweep
+from worker.flow.cases.service import ServiceLevels
 from worker.flow.messages import case_log
 from worker.flow.messages.case_log import AlertStep, Message
 from worker.flow.policy import CasePolicy, IntakePolicy
@@ -75,8 +77,10 @@ def tick(at: int) -> Record:
 class Following:
     """The cases of one partition. `sent` has everything that was published."""
 
-    def __init__(self, policy: CasePolicy = POLICY) -> None:
+    def __init__(self, policy: CasePolicy = POLICY, service: ServiceLevels | None = None) -> None:
         self.policy = policy
+        self.service = service or ServiceLevels()
+        self.due = DueIndex()
         self.rows: dict[bytes, bytes] = {}
         self.arrived: dict[int, int] = {}
         self.latest_time = 0
@@ -86,7 +90,7 @@ class Following:
 
     def decide(self, records: Sequence[Record]) -> Decided:
         """Decide a batch; nothing is written."""
-        batch = road.Batch(records, COMMANDS, self.arrived, self.latest_time, self.sweep)
+        batch = road.Batch(records, COMMANDS, self.arrived, self.latest_time, self.sweep, self.service, self.due)
         return road.decide(batch, self.policy, IntakePolicy(), self.rows.get)
 
     def take(self, *records: Record) -> list[Output]:
@@ -97,6 +101,7 @@ class Following:
                 self.rows.pop(key, None)
             else:
                 self.rows[key] = row
+        self.due.update(decided.rows)
         self.arrived = {**self.arrived, **decided.rerouted}
         self.latest_time = max(self.latest_time, decided.latest_time)
         self.sent += decided.outputs

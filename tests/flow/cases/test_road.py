@@ -160,6 +160,12 @@ def test_an_event_says_all_about_a_step_and_so_does_the_answer() -> None:
         "command_id": "k-2",
         "assignee": "bob",
         "outcome": "solved",
+        "service_level": None,
+        "acknowledge_due_at": None,
+        "resolve_due_at": None,
+        "due_at": None,
+        "escalation_step": None,
+        "escalated_to": None,
         "cause": "price",
     }
     assert b"money" not in b"".join(sent.value or b"" for sent in following.sent)

@@ -3,7 +3,7 @@
 The row of a customer has all cases of that customer. It is bounded (CasePolicy, `bound`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -15,12 +15,14 @@ from schemas.case import CaseOutcome, CaseState
 from schemas.dead_letter import Reason
 from worker.errors import Rejected
 from worker.flow.batch import Overlay, Read
+from worker.flow.cases.service import UNTIL_ACKNOWLEDGED, Due, Timer, TimerKind
 from worker.flow.ids import id_hash
 from worker.flow.messages.alert_command import Answer
 from worker.flow.messages.case_log import AlertStep, AnsweredAgain
 from worker.flow.policy import CasePolicy
 from worker.flow.text import clean
 from worker.flow.timestamps import DAY
+from worker.routing.service_level import Terms
 
 #: The states in which nobody has to act.
 ENDED = frozenset({CaseState.RESOLVED, CaseState.WITHDRAWN})
@@ -157,6 +159,29 @@ class Case(msgspec.Struct, array_like=True):
     commands: list[KnownCommand] = []
     #: The first answer after it was opened, or reopened for the last time; None if there was none.
     follow_up: FollowUp | None = None
+    #: By what the work is measured (Terms); empty texts in rows of older versions.
+    service_level: str = ""
+    calendar: str = ""
+    #: When it had to be acknowledged and resolved, counted from the last opening, in ms; None without a limit.
+    acknowledge_due: int | None = None
+    resolve_due: int | None = None
+    #: What happens next if nobody acts, by the times.
+    timers: list[Timer] = []
+    #: The number of the last step of the escalation since it was opened; 0 if there was none.
+    escalated: int = 0
+
+    @property
+    def terms(self) -> Terms:
+        """By what the work is measured."""
+        return Terms(self.service_level, self.calendar)
+
+    @property
+    def next_due(self) -> int | None:
+        """When somebody has to act, in ms; None without a limit, or if nobody has to act any more."""
+        if self.has_ended:
+            return None
+        is_open = self.state is _OPEN and self.acknowledge_due is not None
+        return self.acknowledge_due if is_open else self.resolve_due
 
     @property
     def has_ended(self) -> bool:
@@ -172,9 +197,52 @@ class Case(msgspec.Struct, array_like=True):
             self.opened_at, self.ended_at = self.changed_at, None
             self.acknowledged_at, self.acknowledged_by = None, ""
             self.resolved_by, self.outcome, self.cause, self.follow_up = "", None, None, None
+            self.begin_terms(Due())
         elif state in ENDED and not self.has_ended:
             self.ended_at = self.changed_at
         self.state = state
+        self._stop_timers()
+
+    def _stop_timers(self) -> None:
+        """Remove the timers that have no meaning in the state of the case."""
+        if self.has_ended:
+            self.timers = []
+        elif self.state is _ACKNOWLEDGED:
+            self.timers = [timer for timer in self.timers if timer.kind not in UNTIL_ACKNOWLEDGED]
+
+    def begin_terms(self, due: Due) -> None:
+        """Let the time to act begin, since the case was opened or reopened."""
+        self.acknowledge_due, self.resolve_due, self.timers = due.acknowledge, due.resolve, due.timers
+        self.escalated = 0
+
+    def take_timer(self, now: int) -> Timer | None:
+        """Remove the timers that are due, up to the first one that has to happen, and return that one.
+
+        `now`: in ms. The case has one step more then. Return None if none of the timers that are due has to happen.
+        """
+        while self.timers and self.timers[0].at <= now:
+            timer, *self.timers = self.timers
+            if self._has_to_happen(timer, now):
+                self.step += 1
+                self.changed_at = max(now, self.changed_at)
+                self.escalated = timer.step or self.escalated
+                return timer
+        return None
+
+    def _has_to_happen(self, timer: Timer, now: int) -> bool:
+        """Say whether a timer has a meaning. A reminder has none after the time that it reminds of.
+
+        Until the case is acknowledged, nobody is reminded of its resolution.
+        """
+        match timer.kind:
+            case TimerKind.REMIND:
+                return self.state is _OPEN and (self.acknowledge_due or 0) > now
+            case TimerKind.ESCALATE:
+                return self.state is _OPEN
+            case TimerKind.REMIND_RESOLUTION:
+                return self.state is _ACKNOWLEDGED and (self.resolve_due or 0) > now
+            case TimerKind.RESOLUTION_OVERDUE:
+                return self.state is _ACKNOWLEDGED
 
     def take_step(self, step: AlertStep) -> None:
         """Take over what the newest step of the alert says about the response."""
@@ -268,9 +336,9 @@ def answer_again(known: KnownCommand) -> Answer:
     return Answer(known.outcome, known.state, known.step, known.opening, rejected)
 
 
-def opened(step: AlertStep) -> Case:
-    """Return the case that a step of an alert opens."""
-    return Case(
+def opened(step: AlertStep, due: Due | None = None) -> Case:
+    """Return the case that a step of an alert opens. `due`: when it has to be acknowledged and resolved."""
+    case = Case(
         step.alert_id,
         _OPEN,
         step.at,
@@ -284,7 +352,12 @@ def opened(step: AlertStep) -> Case:
         step.given,
         step.at,
         step.at,
+        service_level=step.service_level,
+        calendar=step.calendar,
     )
+    if due is not None:
+        case.begin_terms(due)
+    return case
 
 
 class Cases(msgspec.Struct, array_like=True):
@@ -319,6 +392,16 @@ decode_cases = msgspec.msgpack.Decoder(Cases).decode
 def customers(read: Read) -> Overlay[Cases]:
     """Return the rows of one partition while a batch is decided."""
     return Overlay(read, decode_cases, encode_cases)
+
+
+def next_timer_in(row: bytes) -> int | None:
+    """Return the time of the first timer of a row's cases, in ms; None if they have none."""
+    return next_timer(decode_cases(row).cases)
+
+
+def next_timer(cases: Iterable[Case]) -> int | None:
+    """Return the time of the first timer of some cases, in ms; None if they have none."""
+    return min((case.timers[0].at for case in cases if case.timers), default=None)
 
 
 class _CasePeek(msgspec.Struct, array_like=True, frozen=True, gc=False):

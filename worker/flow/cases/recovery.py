@@ -7,6 +7,7 @@ from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.cases.case import Case
 from worker.flow.cases.case import FollowUp as CaseFollowUp
+from worker.flow.cases.service import ServiceLevels
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.nps.histogram import PASSIVE_FROM
@@ -17,13 +18,14 @@ ANSWERED_AGAIN = "answered_again"
 _Recovery, _FollowUp = emitted(Recovery), emitted(FollowUp)
 
 
-def recovery(case: Case, customer: bytes, reason: str, at: int) -> Output:
+def recovery(case: Case, customer: bytes, reason: str, at: int, service: ServiceLevels) -> Output:
     """Return the event about the interval of a case that began when it was opened last.
 
     `at`: the time of what the event reports, in ms.
     """
     answer = case.follow_up
     interval = case.alert_id, case.created_at, case.opening
+    resolved_at = case.ended_at if case.state is CaseState.RESOLVED else None
     event = _Recovery(
         recovery_id=make_id("recovery", *interval),
         alert_id=case.alert_id,
@@ -41,7 +43,12 @@ def recovery(case: Case, customer: bytes, reason: str, at: int) -> Output:
         acknowledged_at=None if case.acknowledged_at is None else from_ms(case.acknowledged_at),
         ended_at=None if case.ended_at is None else from_ms(case.ended_at),
         seconds_to_acknowledge=_seconds(case.opened_at, case.acknowledged_at),
-        seconds_to_resolve=_seconds(case.opened_at, case.ended_at) if case.state is CaseState.RESOLVED else None,
+        seconds_to_resolve=_seconds(case.opened_at, resolved_at),
+        working_seconds_to_acknowledge=service.working_seconds(case.calendar, case.opened_at, case.acknowledged_at),
+        working_seconds_to_resolve=service.working_seconds(case.calendar, case.opened_at, resolved_at),
+        service_level=case.service_level or None,
+        acknowledge_due_at=None if case.acknowledge_due is None else from_ms(case.acknowledge_due),
+        resolve_due_at=None if case.resolve_due is None else from_ms(case.resolve_due),
         outcome=case.outcome,
         cause=case.cause,
         follow_up=None if answer is None else _follow_up(answer),

@@ -5,6 +5,8 @@ alerts. There the steps of the alert itself are published by the road of the res
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from heapq import merge
 from typing import NamedTuple
 
 from schemas.alert import AlertAction
@@ -16,9 +18,11 @@ from schemas.emitted import emitted
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.batch import Decided, Output, Place, Read, Record
-from worker.flow.cases.case import Case, Cases, answer_again, customers, opened, refusal, remaining
+from worker.flow.cases.case import Case, Cases, answer_again, customers, next_timer, opened, refusal, remaining
+from worker.flow.cases.due_index import DueIndex
 from worker.flow.cases.forgetting import Sweep
 from worker.flow.cases.recovery import ANSWERED_AGAIN, recovery
+from worker.flow.cases.service import UNTIL_ACKNOWLEDGED, ServiceLevels, Timer, TimerKind
 from worker.flow.dead_letter import dead_letter, dead_letter_in_place
 from worker.flow.ids import make_id
 from worker.flow.messages import alert_command, case_log
@@ -27,6 +31,7 @@ from worker.flow.messages.case_log import AlertStep, AnsweredAgain, Erasure, Mov
 from worker.flow.policy import CasePolicy, IntakePolicy
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.lineage import SEPARATOR
+from worker.routing.service_level import Terms
 
 _CaseStep = emitted(CaseStep)
 
@@ -35,6 +40,8 @@ _Reported = AlertStep | AnsweredAgain | Erasure
 
 #: The keys in `Batch.arrived` for messages of the road of the responses. Commands have the numbers of partitions.
 STEP_OFFSET, STEP_INDEX = -1, -2
+#: The number of customers for whom one tick lets timers happen, which takes some hundredths of a second.
+CUSTOMERS_PER_TICK = 1_000
 _ACTIONS: Mapping[str, CaseAction] = {
     "acknowledge": CaseAction.ACKNOWLEDGED,
     "assign": CaseAction.ASSIGNED,
@@ -58,6 +65,10 @@ class Batch(NamedTuple):
     latest_time: int = 0
     #: Finds forgotten cases. Without it, only the rows of customers whom a record is about are checked.
     sweep: Sweep | None = None
+    #: The service levels.
+    service: ServiceLevels = ServiceLevels()
+    #: The next timers of the partition's rows, as they are before this batch. Without it, a tick lets no timer happen.
+    due: DueIndex | None = None
 
 
 class _State:
@@ -67,6 +78,8 @@ class _State:
         self.commands = batch.commands
         self.policy = policy
         self.intake = intake
+        self.service = batch.service
+        self.due = batch.due
         self.customers = customers(read)
         self.outputs: list[Output] = []
         self.arrived = dict(batch.arrived)
@@ -87,7 +100,9 @@ def decide(batch: Batch, policy: CasePolicy, intake: IntakePolicy, read: Read) -
     for record in batch.records:
         state.now = max(state.now, record.timestamp)
         if record.key == case_log.TICK_KEY:
-            continue  # it only carries the time
+            if state.due is not None:
+                _pass_time(state.due, state)
+            continue
         try:
             message = case_log.read(record)
         except Rejected as rejected:
@@ -103,6 +118,36 @@ def decide(batch: Batch, policy: CasePolicy, intake: IntakePolicy, read: Read) -
         # The sweep comes last. So what is decided does not depend on how far the sweep has come.
         rows = batch.sweep.changes(state.now, policy) | rows
     return Decided(state.outputs, rows, state.arrived, latest_time=state.now)
+
+
+def _pass_time(due: DueIndex, state: _State) -> None:
+    """Let the timers happen that are due, in the order of their times.
+
+    A tick looks at a bounded number of customers; the ticker writes another one if more are due. What happens must not
+    depend on where a batch begins. So the rows that this batch has changed count as they are by now.
+    """
+    changed = dict(state.customers.opened())
+    here = sorted((at, key) for key, row in changed.items() if (at := next_timer(row.cases)) is not None)
+    elsewhere = ((at, key) for at, key in due.due(state.now) if key not in changed)
+    left = CUSTOMERS_PER_TICK
+    for at, customer in merge(here, elsewhere):
+        if at > state.now or not left:
+            break
+        happened: list[tuple[int, str, int, Output]] = []
+        for case in state.cases(customer).cases:
+            while (timer := case.take_timer(state.now)) is not None:
+                happened.append((timer.at, case.alert_id, case.step, _timed(case, customer, timer)))
+        state.outputs += [output for *_, output in sorted(happened, key=lambda one: one[:3])]
+        left -= bool(happened)
+
+
+def _timed(case: Case, customer: bytes, timer: Timer) -> Output:
+    """Return the event about a timer that has happened."""
+    if timer.kind is TimerKind.ESCALATE:
+        return _event(case, customer, CaseAction.ESCALATED, CaseReason.NOT_ACKNOWLEDGED, timer=timer)
+    is_overdue = timer.kind is TimerKind.RESOLUTION_OVERDUE
+    reason = CaseReason.NOT_RESOLVED if is_overdue else CaseReason.DUE_SOON
+    return _event(case, customer, CaseAction.REMINDED, reason, timer=timer)
 
 
 def _rows(state: _State) -> dict[bytes, bytes | None]:
@@ -131,7 +176,7 @@ def _take_report(customer: bytes, message: _Reported, state: _State) -> None:
         case AnsweredAgain():
             for case in state.cases(customer).cases:
                 if case.take_answer(message):
-                    state.outputs.append(recovery(case, customer, ANSWERED_AGAIN, message.at))
+                    state.outputs.append(recovery(case, customer, ANSWERED_AGAIN, message.at, state.service))
         case AlertStep():
             _take_step(customer, message, state)
 
@@ -145,17 +190,20 @@ def _take_step(customer: bytes, message: AlertStep, state: _State) -> None:
             case.alert_at = message.at
         if case is not None and not case.has_ended:
             case.moved_to(CaseState.WITHDRAWN, message.at)
-            state.outputs.append(recovery(case, customer, case.state, case.changed_at))
+            state.outputs.append(recovery(case, customer, case.state, case.changed_at, state.service))
     elif case is None:
         # An alert that is only updated was opened before there were cases, or its case was forgotten.
-        row.cases.append(opened(message))
+        terms = Terms(message.service_level, message.calendar)
+        row.cases.append(opened(message, state.service.due(terms, message.at)))
         row.bound(state.policy)
         state.customers.put(customer, row)
     else:
         case.take_step(message)
         if case.has_ended:
             case.moved_to(CaseState.OPEN, message.at)
-            step = _event(case, customer, CaseAction.REOPENED, CaseReason.DETRACTOR_AGAIN, None)
+            case.service_level, case.calendar = message.service_level, message.calendar
+            case.begin_terms(state.service.due(case.terms, case.opened_at))
+            step = _event(case, customer, CaseAction.REOPENED, CaseReason.DETRACTOR_AGAIN)
             state.outputs.append(step)
 
 
@@ -187,9 +235,11 @@ def _decide(command: AlertCommand, message: MovedCommand, customer: bytes, state
     answer = case.carry_out(command, message.timestamp, state.policy)
     case.remember(command, answer)
     if answer.outcome is CommandOutcome.APPLIED:
+        if command.action is CommandAction.REOPEN:
+            case.begin_terms(state.service.due(case.terms, case.opened_at))
         state.outputs.append(_event(case, customer, _ACTIONS[command.action], CaseReason.COMMAND, command))
         if command.action is CommandAction.RESOLVE:
-            state.outputs.append(recovery(case, customer, case.state, case.changed_at))
+            state.outputs.append(recovery(case, customer, case.state, case.changed_at, state.service))
     row.bound(state.policy)
     return answer
 
@@ -210,8 +260,16 @@ def _origin(message: MovedCommand, state: _State) -> _Origin:
     return _Origin(state.commands, message.partition, message.offset, message.timestamp, message.key, message.value)
 
 
-def _event(case: Case, customer: bytes, action: CaseAction, reason: CaseReason, command: AlertCommand | None) -> Output:
-    """Return the event about the last step of a case. `command`: what caused it; None if an answer did."""
+def _event(
+    case: Case,
+    customer: bytes,
+    action: CaseAction,
+    reason: CaseReason,
+    command: AlertCommand | None = None,
+    timer: Timer | None = None,
+) -> Output:
+    """Return the event about the last step of a case. `command` or `timer`: what caused it; if neither, an answer."""
+    is_escalation = timer is not None and timer.kind is TimerKind.ESCALATE
     event = _CaseStep(
         alert_id=case.alert_id,
         kind=CASE,
@@ -229,14 +287,29 @@ def _event(case: Case, customer: bytes, action: CaseAction, reason: CaseReason, 
         step=case.step,
         opening=case.opening,
         opened_at=from_ms(case.opened_at),
-        acknowledged_at=None if case.acknowledged_at is None else from_ms(case.acknowledged_at),
+        acknowledged_at=_time(case.acknowledged_at),
         actor=None if command is None else command.actor,
         via=None if command is None else command.via,
         acted_at=None if command is None else command.at,
         command_id=None if command is None else command.command_id,
         assignee=case.assignee or None,
         outcome=case.outcome,
+        service_level=case.service_level or None,
+        acknowledge_due_at=_time(case.acknowledge_due),
+        resolve_due_at=_time(case.resolve_due),
+        due_at=None if timer is None else _time(_limit_of(timer, case)),
+        escalation_step=timer.step if timer is not None and is_escalation else None,
+        escalated_to=timer.receivers if timer is not None and is_escalation else None,
         cause=case.cause,
     )
     event_id = make_id("case", case.alert_id, case.created_at, case.step)
     return events.output(events.CASE, customer, event, event_id, rfc3339(case.changed_at))
+
+
+def _limit_of(timer: Timer, case: Case) -> int | None:
+    """Return the time limit that a timer is about, in ms."""
+    return case.acknowledge_due if timer.kind in UNTIL_ACKNOWLEDGED else case.resolve_due
+
+
+def _time(at: int | None) -> datetime | None:
+    return None if at is None else from_ms(at)

@@ -44,6 +44,10 @@ class AlertStep(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     given: int
     #: The Kafka time of the response, in ms.
     at: int
+    #: By what the work on the alert is measured, as routes say at this step; empty if they say nothing, and in messages
+    #: of older versions.
+    service_level: str = ""
+    calendar: str = ""
 
 
 class Erasure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):

@@ -40,6 +40,8 @@ from worker.flow.timestamps import from_ms, rfc3339, to_ms
 from worker.lineage import segment_path
 from worker.nps.histogram import classify
 from worker.nps.latest import CountedAnswer
+from worker.routing.routable import Routable, routable
+from worker.routing.service_level import Terms
 
 _Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
 #: The verdict that ends an alert.
@@ -74,6 +76,8 @@ class Batch(NamedTuple):
     sweep: Sweep | None = None
     #: The latest Kafka time of all earlier records of the partition, in ms.
     latest_time: int = 0
+    #: Returns by what the work on an alert is measured; None if the settings say nothing about that.
+    terms: Callable[[Routable], Terms] | None = None
 
 
 #: Returns the partition that a key belongs to.
@@ -124,8 +128,13 @@ class BatchState:
                 alert.revision,
                 to_ms(alert.responded_at),
                 now,
+                *self._terms(alert),
             )
             self.outputs.append(case_log.output(key, step))
+
+    def _terms(self, alert: Alert) -> Terms:
+        """Return by what the work on an alert is measured."""
+        return Terms() if self.batch.terms is None else self.batch.terms(routable(alert))
 
     def report_answer(self, answer: Answer, facts: Facts) -> None:
         """Report an answer to the cases of its customer, if there may be any."""

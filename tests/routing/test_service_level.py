@@ -1,0 +1,161 @@
+"""Service levels as settings, which alerts have which, and names of them that are wrong or in vain."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from routing.test_problems import BASE, LYON, ROOT, route, wrong
+
+from schemas.alert import Severity
+from worker.routing.routable import Routable
+from worker.routing.service_level import ServiceLevel, Terms
+from worker.settings import load
+
+VIP = """
+[service_levels.vip]
+acknowledge_within_minutes = 30
+[[service_levels.vip.escalation]]
+receivers = ["boss"]
+[receivers.boss]
+email = ["boss@example.org"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "needs acknowledge_within_minutes or resolve_within_hours"),
+        ({"remind_before_minutes": 5}, "needs acknowledge_within_minutes or resolve_within_hours"),
+        ({"resolve_within_hours": 1, "escalation": [{"receivers": ["a"]}]}, "never happen without"),
+        ({"acknowledge_within_minutes": 30, "remind_before_minutes": 30}, "is not shorter"),
+        ({"resolve_within_hours": 1, "remind_before_minutes": 60}, "is not shorter"),
+        ({"acknowledge_within_minutes": 0}, "greater than 0"),
+        ({"acknowledge_within_minutes": 1, "escalation": [{"receivers": []}]}, "at least 1 item"),
+        ({"acknowledge_within_minutes": 1, "escalation": [{"receivers": ["a"]}] * 11}, "at most 10 items"),
+    ],
+)
+def test_a_service_level_that_promises_nothing_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ServiceLevel(**settings)
+
+
+def test_a_reminder_may_be_longer_than_the_shorter_of_the_two_times() -> None:
+    level = ServiceLevel(acknowledge_within_minutes=30, resolve_within_hours=8, remind_before_minutes=60)
+
+    assert level.remind_before_minutes == 60
+
+
+def test_receivers_of_an_escalation_are_reached_although_no_route_names_them() -> None:
+    assert wrong(ROOT + 'service_level = "vip"\n' + route("lyon", 'segment = "fr/lyon"', LYON) + VIP) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            ROOT + 'service_level = "vpi"\n' + route("lyon", 'segment = "fr/lyon"', LYON) + VIP,
+            ["route.service_level: is not a service level; did you mean vip?"],
+        ),
+        (
+            ROOT + route("lyon", 'segment = "fr/lyon"', LYON, 'service_level = "x"') + VIP,
+            ["route.routes.0.service_level: is not a service level"],
+        ),
+        (
+            ROOT + route("lyon", 'segment = "fr/lyon"', LYON) + VIP,
+            [
+                "receivers.boss: no route reaches this receiver",
+                "service_levels.vip: no alert has this service level",
+            ],
+        ),
+        (
+            ROOT
+            + route("lyon", 'segment = "fr/lyon"', LYON, 'kinds = ["segment_drop"]', 'service_level = "vip"')
+            + VIP,
+            [
+                "receivers.boss: no route reaches this receiver",
+                "service_levels.vip: no alert has this service level",
+            ],
+        ),
+        (
+            ROOT
+            + 'service_level = "vip"\n'
+            + route("lyon", 'segment = "fr/lyon"', LYON)
+            + VIP.replace('receivers = ["boss"]', 'receivers = ["bos"]'),
+            ["service_levels.vip.escalation.0.receivers.0: is not a receiver; did you mean boss?"],
+        ),
+    ],
+)
+def test_names_that_are_wrong_or_in_vain_are_said(text: str, lines: list[str]) -> None:
+    assert wrong(text) == lines
+
+
+def terms(text: str, segment: str = "fr", tier: str | None = None) -> Terms:
+    Path("worker.toml").write_text(BASE + text)
+    of = load().terms
+    assert of is not None
+    return of(Routable("detractor", segment, Severity.WARNING, tier=tier))
+
+
+CALENDARS = """
+[receivers.nights]
+email = ["n@example.org"]
+calendar = "night"
+[receivers.crm]
+webhook = "crm"
+calendar = "day"
+[webhook.endpoints.crm]
+url = "https://crm.example.org/x"
+secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
+[calendars.night]
+time_zone = "Europe/Paris"
+hours = ["mon-sun 20:00-08:00"]
+[calendars.day]
+time_zone = "Europe/Paris"
+hours = ["mon-sun 08:00-20:00"]
+"""
+
+
+def test_routes_below_have_the_service_level_of_the_one_above_or_their_own() -> None:
+    tree = (
+        "[service_levels.basic]\nresolve_within_hours = 8\n[service_levels.vip]\nresolve_within_hours = 1\n"
+        '[route]\nreceivers = ["care"]\nservice_level = "basic"\n'
+        + route("vip", 'tiers = ["vip"]', 'service_level = "vip"')
+        + route("lyon", 'segment = "fr/lyon"', LYON)
+        + route("warnings", 'segment = "none"', 'service_level = ""')
+    )
+
+    assert terms(tree, tier="vip") == Terms("vip")
+    assert terms(tree, "fr/lyon") == Terms("basic")
+    assert terms(tree, "other") == Terms("basic")
+    assert terms(tree, "none") == Terms()
+
+
+def test_with_several_routes_the_first_service_level_counts() -> None:
+    tree = (
+        "[service_levels.a]\nresolve_within_hours = 8\n[service_levels.b]\nresolve_within_hours = 1\n"
+        '[route]\nreceivers = ["care"]\n'
+        + route("none", "then_continue = true")
+        + route("a", 'service_level = "a"', "then_continue = true")
+        + route("b", 'service_level = "b"')
+    )
+
+    assert terms(tree) == Terms("a")
+
+
+def test_the_calendar_is_that_of_the_first_receiver_whom_people_read() -> None:
+    reached = '[route]\nreceivers = ["care", "crm", "nights"]\n'
+
+    assert terms(CALENDARS + reached) == Terms("", "night")
+    assert terms(CALENDARS + '[route]\nreceivers = ["care", "crm"]\n') == Terms()
+
+
+def test_without_service_levels_and_calendars_routes_are_not_asked() -> None:
+    Path("worker.toml").write_text(BASE + ROOT)
+
+    assert load().terms is None
