@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from worker.errors import StillRunning, TopicsUnfit
+from worker.errors import StateLost, StillRunning, TopicsUnfit
 from worker.kafka import changelogs, groups, ownership, reading, source, topics
 from worker.kafka.connection import client_options
 from worker.kafka.preflight import preflight
@@ -48,8 +48,8 @@ async def new_epoch(settings: Settings, topic: str) -> str:
     The command may be repeated, also after it was interrupted: offsets are committed before the head rows are written,
     and until its head row is written, a partition still differs from its state.
 
-    Raise StillRunning if the role has workers, TopicsUnfit if the topic does not exist, and Unreachable, Refused or
-    KafkaError if Kafka does not answer.
+    Raise StillRunning if the role has workers, TopicsUnfit if the topic does not exist, StateLost if the first records
+    of the changelog were deleted, and Unreachable, Refused or KafkaError if Kafka does not answer.
     """
     name = topics.topic_name(settings.topic_prefix, topic)
     consumers = topics.consumers(settings, topic)
@@ -76,6 +76,9 @@ async def _go_on(
     if not partitions or await reader.partitions(changelog) != partitions:
         raise TopicsUnfit(f"{name} or {changelog} does not exist: start the worker, which creates what is missing")
     states = await changelogs.states(reader, changelog, partitions)
+    for partition, state in states.items():
+        if state.is_cut:
+            raise StateLost(changelogs.cut(changelog, partition, state, consumer.table))
     heads = {partition: state.head for partition, state in states.items()}
     logs = await source.read_logs(reader, name, heads)
     assert logs is not None, "its partitions were just listed"

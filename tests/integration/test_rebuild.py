@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from integration.conftest import Bench, StartBench
 from integration.processes import environment, worker_process
 from integration.reading import read_topic
@@ -23,6 +25,7 @@ from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import StateLost, StillRunning
 from worker.flow.incidents.road import CLOCK_KEY
 from worker.flow.segments.road import CLOCK
+from worker.kafka import reading
 from worker.kafka.topics import changelog_name
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail
@@ -167,6 +170,45 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
         assert counted(after["segments"]) == counted(before["segments"])
         assert counted(after["watches"]) == counted(before["watches"])
         await publish(running, second)
+        await check(running, recounted(records))
+
+
+async def cut(kafka: str, topic: str) -> None:
+    """Delete the first half of each partition, as a changelog loses it that was not configured to be compacted."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        async with reading.reader(KafkaSettings(bootstrap_servers=kafka)) as reader:
+            ends = await reader.ends(topic, await reader.partitions(topic))
+        policy = {"cleanup.policy": "delete"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, policy)])
+        halves = {TopicPartition(topic, n): RecordsToDelete(end // 2) for n, end in ends.items()}
+        await admin.delete_records(halves)
+        policy = {"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000", "max.compaction.lag.ms": "604800000"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, policy)])
+    finally:
+        await admin.close()
+
+
+@pytest.mark.thorough
+async def test_a_table_whose_changelog_lost_its_first_records_is_found_and_made_again(
+    bench: StartBench, kafka: EmbeddedKafka
+) -> None:
+    records = workload(300, seed=19)
+    options = named(kafka, "rebuild-cut")
+    async with bench(**options) as running:
+        await publish(running, records[:200])
+        settings, before = running.settings, running.rows("contacts")
+    await cut(kafka.bootstrap_servers, changelog(settings, "contacts"))
+    with pytest.raises(StateLost, match=r"were deleted, so rows are missing\. .* rebuild --table contacts$"):
+        await end_of(bench(**options))
+
+    done = await rebuild(settings, [], _ALL_MAIL, print)
+    assert done == "rebuild of contacts is complete; the workers can be started"
+    async with bench(**options) as running:
+        await running.settle()
+        assert running.rows("contacts") == before
+        await publish(running, records[200:])
         await check(running, recounted(records))
 
 

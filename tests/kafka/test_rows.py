@@ -67,7 +67,9 @@ def test_a_head_row_of_the_version_before_is_read_and_one_of_this_version_is_rea
         pieces: int = 0
 
     older = msgspec.msgpack.encode(Older(5, {1: 2}, 3, 4))
-    newer = msgspec.msgpack.encode(Head(5, {1: 2}, 3, 4, rebuilding=True, base=7, marked_at=9, latest_time=11))
+    newer = msgspec.msgpack.encode(
+        Head(5, {1: 2}, 3, 4, rebuilding=True, base=7, marked_at=9, latest_time=11, front=13)
+    )
 
     assert msgspec.msgpack.decode(older, type=Head) == Head(5, {1: 2}, 3, 4)
     assert msgspec.msgpack.decode(newer, type=Older) == Older(5, {1: 2}, 3, 4)

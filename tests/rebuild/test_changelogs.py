@@ -26,13 +26,17 @@ class Log:
 
     def __init__(self) -> None:
         self.records: list[ChangelogRecord] = []
+        self.first = 0
+
+    async def starts(self, _: str, numbers: Collection[int]) -> dict[int, int]:
+        return dict.fromkeys(numbers, self.first)
 
     async def ends(self, _: str, numbers: Collection[int]) -> dict[int, int]:
         return {number: len(self.records) for number in numbers}
 
     async def read(self, _: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[Record], None]:
         for number, (first, end) in spans.items():
-            yield [Record(number, offset, *self.records[offset]) for offset in range(first, end)]
+            yield [Record(number, offset, *self.records[offset]) for offset in range(max(first, self.first), end)]
 
     async def send(self, topic: str, value: bytes | None, *, key: bytes, partition: int, headers: Headers) -> Any:
         assert (topic, partition) == ("log", 0)
@@ -71,6 +75,23 @@ async def test_rows_are_there_in_place_of_those_before_and_a_zombie_of_before_ch
     assert ({b"": b"root", b"a": b"3"}, Head(7, {0: 1})) == (after.rows, after.head)
     assert (after.fence, after.own) == (Fence(1, 0), Fence(2, 0))
     assert {key: value for key, value, _ in log.records[4:6]} == {b"b": None, b"": log.records[5][1]}
+
+
+async def test_a_changelog_whose_first_records_were_deleted_is_whole_after_a_rebuild() -> None:
+    log, said = Log(), list[str]()
+    written_by(1, log, Head(5), {b"a": b"1", b"b": b"2"})
+    log.first = 1
+    writer, found = Writer(cast(Any, log)), await read(log)
+    assert found.is_cut
+    await writer.mark("log", [found])
+    await writer.rows("log", 0, found, {b"a": b"1", b"b": b"2"}, Progress("rows", 2, said.append))
+    await writer.head("log", 0, found, Head(5))
+    after = await read(log)
+
+    assert not after.is_cut
+    assert ({b"a": b"1", b"b": b"2"}, Head(5, front=1)) == (after.rows, after.head)
+    log.first = 2
+    assert (await read(log)).is_cut
 
 
 async def test_a_write_in_pieces_that_a_crash_left_counts_as_it_was_meant_if_it_is_all_there() -> None:

@@ -36,6 +36,15 @@ def test_a_table_is_lost_if_its_state_ends_before_what_is_committed(
     assert lost(tables) == (["contacts"] if is_lost else [])
 
 
+def test_a_table_is_lost_if_the_first_records_of_its_changelog_were_deleted() -> None:
+    table = found(Head(9), {0: 10})
+    table.partitions[0].begin(3)
+    assert lost([table]) == ["contacts"]
+
+    table.partitions[0].head = Head(9, front=3)  # it was rebuilt since
+    assert lost([table]) == []
+
+
 def test_what_an_intact_table_stands_for_may_lie_beyond_the_committed_offset() -> None:
     assert found(Head(12), {0: 10}).stands_at(0) == 13
     assert found(Head(9), {0: 10}).stands_at(0) == 10

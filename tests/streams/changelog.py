@@ -42,11 +42,13 @@ def produce_batches(records: list[Any]) -> list[list[Any]]:
 class Kafka:
     """One changelog, partition 0, as all workers see it; `away`: how many more attempts to reach it fail.
 
-    `left`: after how many more produce batches the worker is gone that sends them, if it is at all.
+    `first`: the first offset that was not deleted. `left`: after how many more produce batches the worker is gone that
+    sends them, if it is at all.
     """
 
     def __init__(self) -> None:
         self.log: list[ChangelogRecord] = []
+        self.first = 0
         self.away = 0
         self.silent = False
         self.left: int | None = None
@@ -74,6 +76,9 @@ class Kafka:
     async def ends(self, _: str, numbers: Collection[int]) -> dict[int, int]:
         return {number: len(self.log) for number in numbers}
 
+    async def starts(self, _: str, numbers: Collection[int]) -> dict[int, int]:
+        return dict.fromkeys(numbers, self.first)
+
     async def read(self, _: str, spans: Mapping[int, reading.Span]) -> AsyncGenerator[list[Record], None]:
         for number, (first, end) in spans.items():
-            yield [Record(number, offset, *self.log[offset]) for offset in range(first, end)]
+            yield [Record(number, offset, *self.log[offset]) for offset in range(max(first, self.first), end)]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import faust
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,6 +97,38 @@ async def test_nobody_goes_on_from_rows_whose_rebuild_is_not_finished(kafka: Kaf
     worker = Worker(kafka)
     assert await worker.take_over(1)
     assert ({b"a": b"1"}, Head(7)) == (worker.mine.rows, worker.mine.head)
+
+
+async def test_nobody_goes_on_from_a_changelog_whose_first_records_were_deleted(kafka: Kafka) -> None:
+    """The head row is at the end, so it says that everything is there; but rows that were written before are not."""
+    first, heir = Worker(kafka), Worker(kafka)
+    await first.take_over(1)
+    await first.write(5, a="1")
+    await first.write(6, b="2")
+    kafka.first = 3
+    with pytest.raises(StateLost, match=r"before offset 3 were deleted.* python -m worker rebuild --table rows$"):
+        await heir.take_over(2)
+    with pytest.raises(StateLost):  # also when it tries again, since by now it has read the rest
+        await heir.take_over(3)
+
+    rebuilt = PartitionState()
+    rebuilt.own = Fence(1, 0)
+    kafka.log += [rebuilt.record(b"a", b"1"), rebuilt.head_record(Head(6, front=3))]
+    worker = Worker(kafka)
+    assert await worker.take_over(4)
+    assert worker.mine.rows == {b"a": b"1", b"b": b"2"}
+    assert await worker.table.write(0, {b"a": b"3"}, msgspec.structs.replace(worker.mine.head, mark=7), lambda: True)
+    assert await Worker(kafka).take_over(5)
+
+
+async def test_what_was_read_before_it_was_deleted_is_not_missing(kafka: Kafka) -> None:
+    worker = Worker(kafka)
+    await worker.take_over(1)
+    await worker.write(5, a="1")
+    kafka.first = 2
+
+    assert await worker.take_over(2)
+    assert worker.mine.rows == {b"a": b"1"}
 
 
 async def test_what_was_written_is_there_for_the_next_owner(kafka: Kafka) -> None:

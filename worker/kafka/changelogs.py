@@ -23,6 +23,8 @@ _RETRY_SECONDS = 1.0
 async def states(reader: reading.Reader, changelog: str, partitions: Collection[int]) -> dict[int, PartitionState]:
     """Read a changelog to its end; return the state of each partition."""
     found = {partition: PartitionState() for partition in partitions}
+    for partition, first in (await reader.starts(changelog, partitions)).items():
+        found[partition].begin(first)
     spans = {partition: (0, end) for partition, end in (await reader.ends(changelog, partitions)).items()}
     async with aclosing(reader.read(changelog, spans)) as chunks:
         async for records in chunks:
@@ -30,6 +32,14 @@ async def states(reader: reading.Reader, changelog: str, partitions: Collection[
                 headers = list(record.headers)
                 found[record.partition].apply(record.offset, record.key or b"", record.value, headers)
     return found
+
+
+def cut(changelog: str, partition: int, state: PartitionState, table: str) -> str:
+    """Return a sentence which says that the first records of a changelog were deleted, and what to do."""
+    return (
+        f"{changelog}, partition {partition}: the records before offset {state.deleted_until} were deleted, so rows "
+        f"are missing. Stop every worker and run: python -m worker rebuild --table {table}"
+    )
 
 
 async def write_heads(kafka: KafkaSettings, changelog: str, heads: Mapping[int, ChangelogRecord]) -> None:

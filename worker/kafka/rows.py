@@ -60,6 +60,8 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     marked_at: int = -1
     #: As in worker.flow.responses.road.Batch; 0 if it is not known.
     latest_time: int = 0
+    #: The changelog's first offset when a rebuild made the rows again. The state does not rest on records before it.
+    front: int = 0
 
     @property
     def stands_at(self) -> int:
@@ -100,11 +102,27 @@ class PartitionState:
         #: The offset up to which the changelog has been read or written. This worker's next record gets this offset, if
         #: no other worker writes.
         self.end = 0
+        #: The end of the records that were deleted before they could be read; 0 if there were none.
+        self.deleted_until = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether rows may be missing, since the first records of the changelog were deleted.
+
+        Compaction alone never moves the first offset of a log. Only retention and DeleteRecords do, and Kafka permits
+        neither while cleanup.policy is "compact".
+        """
+        return self.deleted_until > self.head.front
 
     @property
     def is_overtaken(self) -> bool:
         """Whether a worker of a later ownership has written."""
         return self.fence > self.own
+
+    def begin(self, first: int) -> None:
+        """Note the first offset that the changelog has, before it is read from `end` on."""
+        if first > self.end:
+            self.deleted_until = first
 
     def apply(self, offset: int, key: bytes, value: bytes | None, headers: Headers) -> None:
         """Apply one record of the changelog. Records are applied in the order of their offsets.

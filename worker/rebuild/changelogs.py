@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 
 from schemas.cloudevents import Headers
@@ -26,6 +27,8 @@ _TOGETHER = 2_000
 async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) -> list[PartitionState]:
     """Return the state of each partition of a changelog. A write that a crash has left in pieces is completed."""
     found = [PartitionState() for _ in partitions]
+    for partition, first in (await reader.starts(topic, range(len(found)))).items():
+        found[partition].begin(first)
     ends = await reader.ends(topic, range(len(found)))
     progress = Progress(topic, sum(ends.values()), say)
     async with aclosing(reader.read(topic, {partition: (0, end) for partition, end in ends.items()})) as pieces:
@@ -76,8 +79,9 @@ class Writer:
             progress.count(len(together))
 
     async def head(self, topic: str, partition: int, state: PartitionState, head: Head) -> None:
-        """Write a partition's head row, after the rows that it is about."""
-        await self._write(topic, partition, [state.head_record(head)])
+        """Write a partition's head row, after the rows that it is about, and which do not rest on deleted records."""
+        front = max(state.deleted_until, state.head.front)
+        await self._write(topic, partition, [state.head_record(msgspec.structs.replace(head, front=front))])
 
     async def outputs(self, topic: str, partition: int, outputs: Iterable[Output]) -> None:
         """Publish outputs to a topic's partition."""

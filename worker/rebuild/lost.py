@@ -43,8 +43,8 @@ class Found(NamedTuple):
     def is_lost(self) -> bool:
         """Whether an offset is committed whose state is missing, or a rebuild of the table was not finished.
 
-        A table is also lost if retention has deleted tallies or hourly reports before they were counted. They can still
-        be made from the responses.
+        A table is also lost if the first records of its changelog were deleted, or if retention has deleted tallies or
+        hourly reports before they were counted. Those can still be made from the responses.
         """
         return any(self._is_lost(partition, state) for partition, state in enumerate(self.partitions))
 
@@ -60,7 +60,7 @@ class Found(NamedTuple):
         ahead = committed > state.head.stands_at and committed > self.begins.get(partition, 0)
         stands_at = self.stands_at(partition)
         unread = self.table in _COUNTS and 0 < stands_at < self.begins.get(partition, 0)
-        return state.head.rebuilding or ahead or unread
+        return state.head.rebuilding or state.is_cut or ahead or unread
 
     def stands_at(self, partition: int) -> int:
         """Return the offset of the source up to which the worker has decided, if the table is not lost."""

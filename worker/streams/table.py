@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from faust import Table
 
 from worker.errors import StateLost, StateNotDurable
-from worker.kafka import journal, reading
+from worker.kafka import changelogs, journal, reading
 from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams.lease import lease_confirmed, lease_holds
@@ -240,10 +240,13 @@ class DurableTable(Table[bytes, bytes]):
     async def _catch_up(self, partitions: Collection[int]) -> None:
         """Read the changelog to its end, from the offset up to which each partition was read or written."""
         async with reading.reader(self._kafka) as reader:
-            ends = await reader.ends(self.changelog_topic.get_topic_name(), partitions)
+            topic = self.changelog_topic.get_topic_name()
+            ends = await reader.ends(topic, partitions)
             for partition, end in ends.items():
                 if end < self.state_of(partition).end:
                     raise self._state_lost(partition)
+            for partition, first in (await reader.starts(topic, partitions)).items():
+                self.state_of(partition).begin(first)
             await self._apply(reader, ends)
 
     async def _read_up_to(self, partition: int, end: int) -> None:
@@ -272,6 +275,8 @@ class DurableTable(Table[bytes, bytes]):
                 f"{topic}, partition {partition}: a rebuild has begun and is not finished. Stop every worker and run "
                 "this command again: python -m worker rebuild"
             )
+        if state.is_cut:
+            raise StateLost(changelogs.cut(self.changelog_topic.get_topic_name(), partition, state, self.name))
         try:
             if not await self._raise_fence(partition, generation):
                 return False
