@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from integration.forking import Forked, fork
+
 from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.inbox import Inbox
 
@@ -37,7 +39,7 @@ def environment(kafka: str, inbox: Inbox, name: str, folder: Path) -> dict[str, 
 class Process:
     """A `python -m worker …` with everything it wrote, to its standard output or error."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked) -> None:
         self._process = process
         self._grown = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
@@ -95,10 +97,14 @@ class Process:
 
 @asynccontextmanager
 async def worker_process(
-    *arguments: str, env: dict[str, str], cwd: Path | None = None, within: tuple[str, ...] = ()
+    *arguments: str,
+    env: dict[str, str],
+    cwd: Path | None = None,
+    within: tuple[str, ...] = (),
+    fresh: bool = False,
 ) -> AsyncIterator[Process]:
     """Start `python -m worker`; whatever happens, it is gone at the end."""
-    process = await start_worker(*arguments, env=env, cwd=cwd, within=within)
+    process = await start_worker(*arguments, env=env, cwd=cwd, within=within, fresh=fresh)
     try:
         yield process
     finally:
@@ -111,13 +117,21 @@ async def start_worker(
     cwd: Path | None = None,
     module: str = "worker",
     within: tuple[str, ...] = (),
+    fresh: bool = False,
 ) -> Process:
-    """Start `python -m worker`, or another module in its place, `within` another command; the caller ends it."""
+    """Start `python -m worker`, or another module in its place, `within` another command; the caller ends it.
+
+    To save the time of the imports, the process is forked from one that has imported the worker (fork_server.py). It is
+    started in the usual way if it is to be `fresh`, as each command is once; if it runs `within` something, or has
+    another directory (and perhaps another version) or a variable of Python's own; and where there is no Linux.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("NPS_")}
+    given = {**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env}
+    if sys.platform == "linux" and not (fresh or within or cwd or any(name.startswith("PYTHON") for name in env)):
+        return Process(await fork(module, arguments, given, ROOT))
     started = await asyncio.create_subprocess_exec(
         # Whatever becomes of the tests, the worker goes with them.
         *dying_with_parent(*within, sys.executable, "-m", module, *arguments),
-        env={**clean, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", **env}, cwd=cwd or ROOT,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env=given, cwd=cwd or ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     return Process(started)

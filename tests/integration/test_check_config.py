@@ -51,7 +51,7 @@ async def test_the_servers_of_endpoints_are_reached_and_get_nothing(
 
 async def test_a_test_mail_arrives(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:
     env = environment(kafka.bootstrap_servers, inbox, "checked-mail", tmp_path)
-    async with worker_process("check-config", "--send-test-mail", "me@example.org", env=env) as process:
+    async with worker_process("check-config", "--send-test-mail", "me@example.org", env=env, fresh=True) as process:
         assert await process.exited() == 0
 
     assert process.lines[-1] == "mail     ok: the server has accepted a test mail to me@example.org"

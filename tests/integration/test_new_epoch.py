@@ -90,7 +90,7 @@ async def test_a_topic_made_anew_stops_the_worker_and_after_a_command_all_of_it_
     async with worker_process("run", env=env) as process:
         await stopped(process, topic)
     for said in ("goes on with partitions", "there is nothing to do"):
-        async with worker_process("new-epoch", short, env=env) as command:
+        async with worker_process("new-epoch", short, env=env, fresh=True) as command:
             assert await command.exited() == 0, command.lines
         assert said in command.lines[-1]
     async with worker_process("run", env=env) as process:

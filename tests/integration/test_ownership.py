@@ -27,7 +27,7 @@ async def test_another_group_is_refused_until_it_takes_over(kafka: EmbeddedKafka
     assert "the topics owned.* belong to the group owned, and kafka.group is other" in line
     assert "python -m worker take-over" in line
     assert "workers are still running in owned-process and owned-notify" in "".join(early.lines)
-    async with worker_process("take-over", env=other) as taking:
+    async with worker_process("take-over", env=other, fresh=True) as taking:
         assert await taking.exited() == 0
     assert taking.lines == ["other owns owned.* now; owned did before"]
     async with worker_process("run", env=other) as process:

@@ -42,10 +42,10 @@ async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka,
     ):
         await deciding.said("started")
         await mailing.said("started")
-        publishing = await start_worker("publish", str(file), env=env)
+        publishing = await start_worker("publish", str(file), env=env, fresh=True)
         assert await publishing.exited() == 0
         await inbox.wait_for(70)
-        healthy = await start_worker("health", "--role", "process", env=env)
+        healthy = await start_worker("health", "--role", "process", env=env, fresh=True)
         assert await healthy.exited() == 0
         shown = ""
         while " 110" not in shown:  # the scores follow within a second or two
@@ -54,7 +54,7 @@ async def test_two_roles_as_two_processes_do_the_whole_job(kafka: EmbeddedKafka,
             shown = "\n".join(showing.lines)
         assert re.search(r"^all .* -45 +-\d+ to -\d+ +110$", shown, re.MULTILINE), shown
         assert await showing.exited() == 0
-        missing = await start_worker("scores", "fr/shop", env=env)
+        missing = await start_worker("scores", "fr/shop", env=env, fresh=True)
         assert await missing.exited() == 1
         assert await deciding.end() == 0
         assert await mailing.end() == 0

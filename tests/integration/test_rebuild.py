@@ -226,7 +226,7 @@ async def test_all_tables_are_made_again_though_a_rebuild_was_killed_half_way(
         await delete(kafka.bootstrap_servers, changelog(settings, table))
     env = environment(kafka.bootstrap_servers, inbox, "rebuild-killed", tmp_path)
     env["NPS_KAFKA__GROUP"] = settings.kafka.group
-    async with worker_process("rebuild", env=env) as half:
+    async with worker_process("rebuild", env=env, fresh=True) as half:
         await half.said("rebuild of contacts, segments, watches, outbox has begun")
         await half.end(signal.SIGKILL)
     async with worker_process("run", env=env) as refused:
