@@ -37,6 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 async def kafka() -> AsyncIterator[EmbeddedKafka]:
     async with EmbeddedKafka() as broker:
         yield broker
+        await broker.kill()  # its data goes, and an orderly end with the topics of all tests would take half a minute
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ and as the last line the sum of pytest's own closing lines.
 import asyncio
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -43,16 +44,49 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
 _PURE = ("flow", "detect", "nps", "notify", "routing", "schemas")
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
-_WITH_KAFKA = ("integration", "embedded", "bench")
+#: What is beside the integration tests, and needs a Kafka.
+_WITH_KAFKA = ("tests/embedded", "tests/bench", "tests/kafka/test_preflight.py")
+#: How many seconds of `make test` each of these takes; the other files take _USUAL_SECONDS or less.
+_SECONDS = {
+    "tests/bench": 40,
+    "tests/embedded": 20,
+    "tests/integration/test_bad_input.py": 28,
+    "tests/integration/test_cases.py": 30,
+    "tests/integration/test_channels.py": 35,
+    "tests/integration/test_codecs.py": 15,
+    "tests/integration/test_demo.py": 20,
+    "tests/integration/test_ending.py": 28,
+    "tests/integration/test_idle.py": 20,
+    "tests/integration/test_incidents.py": 18,
+    "tests/integration/test_mail.py": 30,
+    "tests/integration/test_main_job.py": 15,
+    "tests/integration/test_membership.py": 8,
+    "tests/integration/test_missing_topics.py": 12,
+    "tests/integration/test_new_epoch.py": 30,
+    "tests/integration/test_ordered.py": 25,
+    "tests/integration/test_other_roles.py": 6,
+    "tests/integration/test_ownership.py": 14,
+    "tests/integration/test_process.py": 20,
+    "tests/integration/test_rebuild.py": 30,
+    "tests/integration/test_secured.py": 16,
+    "tests/integration/test_upgrade.py": 10,
+    "tests/kafka/test_preflight.py": 8,
+}
+_USUAL_SECONDS = 3
 
 
-def _halves() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the files of the integration tests in two parts, each of which has a Kafka of its own."""
-    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/integration").glob("test_*.py"))
-    return tuple(files[::2]), tuple(files[1::2])
+def _halves() -> tuple[list[str], list[str]]:
+    """Return what needs a Kafka, but for the faults, in two parts that take about as long. Each has its own Kafka."""
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "tests/integration").glob("test_*.py")]
+    taken: dict[str, float] = {one: _SECONDS.get(one, _USUAL_SECONDS) for one in [*files, *_WITH_KAFKA]}
+    halves: tuple[list[str], list[str]] = ([], [])
+    for one in sorted(taken, key=lambda one: (-taken[one], one)):
+        min(halves, key=lambda half: sum(taken[other] for other in half)).append(one)
+    first, second = map(sorted, halves)
+    return first, second
 
 
-_EVEN, _ODD = _halves()
+_HALF, _OTHER_HALF = _halves()
 
 
 class Job(NamedTuple):
@@ -84,20 +118,21 @@ class Job(NamedTuple):
         return [*self.command, *self.tests, "-v", "--durations=25", f"--junitxml={self.counts}"]
 
 
-#: In the order in which they begin, as soon as there is room: the longest first.
+#: In the order in which they begin, as soon as there is room: the longest first. Once the Kafka is there, what needs it
+#: comes before what only computes and fills the gaps.
 JOBS = (
     Job("check", ("make", "--no-print-directory", "check"), first=True),
     Job("prepare", ("make", "--no-print-directory", "prepare"), first=True),
     Job("faults", (*_PYTEST, "-s"), ("tests/chaos",), after=("prepare",)),
+    Job("integration", _PYTEST, (*_HALF,), after=("prepare",)),
+    Job("integration-2", _PYTEST, (*_OTHER_HALF,), after=("prepare",)),
     Job("pure", (*_MEASURED, "-m", "not thorough and not unmeasured"), _PURE_TESTS, after=("check",)),
-    Job("integration-2", _PYTEST, (*_ODD, *(f"tests/{room}" for room in _WITH_KAFKA[1:])), after=("prepare",)),
-    Job("integration", _PYTEST, _EVEN, after=("prepare",)),
-    Job("unmeasured", (*_PYTEST, "-m", "unmeasured and not thorough"), _PURE_TESTS, after=("check",)),
+    Job("unmeasured", (*_PYTEST, "-m", "unmeasured and not thorough"), _PURE_TESTS, after=("check", "prepare")),
     Job(
         "others",
         _PYTEST,
-        ("tests", *(f"--ignore=tests/{room}" for room in (*_PURE, *_WITH_KAFKA, "chaos"))),
-        after=("check",),
+        ("tests", *(f"--ignore={path}" for path in (*_PURE_TESTS, *_WITH_KAFKA, "tests/integration", "tests/chaos"))),
+        after=("check", "prepare"),
     ),
 )
 
@@ -112,18 +147,22 @@ class Failure(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What came of a job. `counted`: tests by how they ended, as pytest words it."""
+    """What came of a job. `counted`: tests by how they ended, as pytest words it.
+
+    `cpu_seconds`: of the job and of the processes that it has waited for.
+    """
 
     job: Job
     code: int
     seconds: float
+    cpu_seconds: float = 0.0
     counted: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
 
 
-def outcome_of(job: Job, code: int, seconds: float) -> Outcome:
+def outcome_of(job: Job, code: int, seconds: float, cpu_seconds: float = 0.0) -> Outcome:
     """Return what came of a job that has ended."""
-    outcome = Outcome(job, code, seconds)
+    outcome = Outcome(job, code, seconds, cpu_seconds)
     if job.tests and job.counts.exists():
         for case in ET.parse(job.counts).iter("testcase"):
             _count(outcome, case)
@@ -174,6 +213,7 @@ class Suite:
         self._waiting = list(jobs)
         self._running: dict[asyncio.Task[Outcome], Job] = {}
         self._processes: set[Process] = set()
+        self._cpu_seconds = _cpu_of_ended()
         self.outcomes: list[Outcome] = []
 
     async def run(self) -> None:
@@ -222,8 +262,11 @@ class Suite:
             code = await process.wait()
         finally:
             self._processes.discard(process)
-        outcome = outcome_of(job, code, time.monotonic() - began)
-        _say(f"{job.name} {'FAILED' if code else 'is fine'} after {outcome.seconds:.0f} s{_covered(job)}")
+        # What the system has counted more since the last job ended is of this one.
+        before, self._cpu_seconds = self._cpu_seconds, _cpu_of_ended()
+        outcome = outcome_of(job, code, time.monotonic() - began, self._cpu_seconds - before)
+        took = f"{outcome.seconds:.0f} s and {outcome.cpu_seconds:.0f} s of CPU"
+        _say(f"{job.name} {'FAILED' if code else 'is fine'} after {took}{_covered(job)}")
         if code:
             print(_full(job), flush=True)
         return outcome
@@ -244,6 +287,12 @@ class Suite:
                 if int(said["percent"]) >= shown + 25:
                     shown = int(said["percent"])
                     _say(f"{job.name}: {shown} %")
+
+
+def _cpu_of_ended() -> float:
+    """Return the CPU time in seconds of all processes that have ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _covered(job: Job) -> str:

@@ -53,6 +53,7 @@ def silent(own: Rhythm, siblings: Rhythm | None, hours: range, first: int = MOND
     return found
 
 
+@pytest.mark.unmeasured
 @given(st.integers(1, 5), st.integers(1, 20), st.integers(0, 200))
 def test_what_is_missed_is_by_the_share_and_the_neighbours_answers_since(own: int, others: int, gap: int) -> None:
     """Nobody of m is one of a share p with the chance (1-p)^m: as of nobody when so many are expected."""
@@ -104,6 +105,7 @@ def test_the_roots_rhythm_is_that_of_90_days_however_long_it_has_been_known() ->
     assert is_silent(known, None, last + 19 * DAY)
 
 
+@pytest.mark.unmeasured
 def test_a_share_is_one_of_the_same_90_days_however_long_a_segment_has_been_known() -> None:
     last = 480 * DAY
     own, now = until(last + 1, every(36)), last + 1 + DAY

@@ -60,6 +60,7 @@ def test_replays_change_nothing(reported: list[Hour], data: st.DataObject) -> No
     assert expected == watch
 
 
+@pytest.mark.unmeasured
 @given(Close, st.data())
 def test_hours_that_come_again_with_others_are_passed_over(reported: list[Hour], data: st.DataObject) -> None:
     watch, end = Watch(), 0
@@ -79,6 +80,7 @@ def test_an_hour_stays_as_it_was_reported_first(reported: list[Hour], counts: tu
     assert watching(reported) == watch
 
 
+@pytest.mark.unmeasured
 @given(Close, st.data())
 def test_a_row_that_is_written_and_read_goes_on_as_it_was(reported: list[Hour], data: st.DataObject) -> None:
     watch = Watch()
@@ -145,6 +147,7 @@ def test_a_column_is_thinned_out_to_three_days_by_the_hour_and_the_others_by_the
     assert [*range(0, 10 * DAY + 1, DAY), *by_hour] == [hour for hour, *_ in hours(busy(325).recent, "I")]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("until", [325, 1_000, 90 * DAY, 100 * DAY, 120 * DAY + 7])
 def test_after_thinning_the_last_three_days_are_exact_and_the_days_before_whole(until: int) -> None:
     watch = busy(until)
@@ -161,6 +164,7 @@ def test_thinned_out_it_is_three_days_by_the_hour_and_90_by_the_day(until: int) 
     assert expected == [hour for hour, *_ in hours(watching(map(every, range(1, until + 1))).recent, "I")]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("until", [100 * DAY, 120 * DAY + 7, 200 * DAY + 23])
 def test_days_that_begin_more_than_90_days_ago_are_gone(until: int) -> None:
     kept = [hour for hour in range(1, until + 1) if hour // DAY * DAY > until - 90 * DAY]
@@ -168,6 +172,7 @@ def test_days_that_begin_more_than_90_days_ago_are_gone(until: int) -> None:
     assert ((0, 0, 0), recount([every(hour) for hour in kept])) == busy(until).split(0)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("until", [KEPT + 100, 2 * KEPT + 50, 2 * KEPT + 200])
 def test_a_row_stays_small(until: int) -> None:
     assert len(hours(busy(until).recent, "I")) <= 2 * (3 * DAY + 90)

@@ -26,6 +26,7 @@ def test_a_first_wait_longer_than_the_longest_is_the_longest() -> None:
     assert timedelta(seconds=60) == RetryPolicy(first_seconds=90, longest_seconds=60).delay(1)
 
 
+@pytest.mark.unmeasured
 @given(st.floats(1, 86_400), st.floats(60, 86_400), st.floats(0.01, 0.5))
 def test_the_waits_add_up_to_the_days_and_not_beyond(first: float, longest: float, days: float) -> None:
     policy = RetryPolicy(first_seconds=first, longest_seconds=longest, give_up_days=days)

@@ -1,5 +1,6 @@
 """Which mail goes out next, and how much has to be kept to know that."""
 
+import pytest
 from notify.mailboxes import pending
 
 from worker.notify.mailbox import Mail
@@ -58,6 +59,7 @@ def test_what_is_not_open_any_more_is_passed_over() -> None:
     assert not schedule
 
 
+@pytest.mark.unmeasured
 def test_a_row_that_is_written_for_each_of_its_mails_is_no_entry_for_each_of_the_others() -> None:
     schedule, mails, most = Schedule(), [a_mail(number) for number in range(2_000)], 0
     schedule.put(0, KEY, mails, at_once)

@@ -92,6 +92,7 @@ def bins(answers: list[CountedAnswer]) -> list[int]:
     return [sum(answer.score == score for answer in answers) for score in range(11)]
 
 
+@pytest.mark.unmeasured
 @given(Steps, st.data())
 def test_windows_equal_a_recount_under_revisions_replays_and_restarts(
     steps: list[tuple[int, int, str | None, int, int]], data: st.DataObject
@@ -106,6 +107,7 @@ def test_windows_equal_a_recount_under_revisions_replays_and_restarts(
         world.check()
 
 
+@pytest.mark.unmeasured
 @given(Steps, st.data())
 def test_the_last_answers_are_exact_while_no_more_than_the_spare_moved_away(
     steps: list[tuple[int, int, str | None, int, int]], data: st.DataObject
@@ -122,6 +124,7 @@ def test_the_last_answers_are_exact_while_no_more_than_the_spare_moved_away(
             world.check()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(3))
 def test_two_thousand_answers_of_which_some_are_corrected_equal_a_recount(seed: int) -> None:
     chance, world = random.Random(seed), World()
@@ -154,6 +157,7 @@ def test_an_answer_that_moves_to_another_segment_and_back_is_where_it_was() -> N
     assert before["root"] == world.segments["root"].windows()
 
 
+@pytest.mark.unmeasured
 @given(st.permutations(list(range(30))), st.data())
 def test_the_order_in_which_sources_interleave_makes_no_difference(order: list[int], data: st.DataObject) -> None:
     at = data.draw(st.lists(st.integers(0, 100 * DAY), min_size=30, max_size=30))
@@ -192,6 +196,7 @@ def test_children_add_up_to_their_parent() -> None:
     assert [a + b for a, b in zip(left, right, strict=True)] == root
 
 
+@pytest.mark.unmeasured
 @given(Steps, st.data())
 def test_entries_in_any_batches_repeated_or_not_give_the_same_windows(
     steps: list[tuple[int, int, str | None, int, int]], data: st.DataObject

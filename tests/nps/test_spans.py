@@ -120,6 +120,7 @@ def test_a_late_answer_goes_to_the_windows_that_reach_back_so_far(late_by: int, 
     assert inside == {name for name, total in totals(spans).items() if total[0]}
 
 
+@pytest.mark.unmeasured
 def test_buckets_that_left_every_window_are_dropped_so_a_row_stays_small() -> None:
     spans = Spans()
     for hour in range(10_000):

@@ -211,6 +211,7 @@ def test_a_correction_that_is_a_day_late_changes_nothing() -> None:
     assert [(35, 1, 0, 0)] == report(unreported, 36, everything=True)
 
 
+@pytest.mark.unmeasured
 @given(Corrections)
 def test_corrections_make_no_count_negative(corrections: list[tuple[list[Answer], list[Answer], bool]]) -> None:
     unreported, until, reported = UnreportedHours(), 0, list[Hour]()

@@ -94,6 +94,7 @@ def spans_on(day: date, hours: tuple[str, ...]) -> Iterator[tuple[datetime, date
                 yield midnight + timedelta(hours=h1, minutes=m1), midnight + end
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("hours", HOURS.values(), ids=HOURS)
 @pytest.mark.parametrize("number", [0, 1], ids=["forward or back", "the other way"])
 @pytest.mark.parametrize("zone", ZONES)

@@ -384,6 +384,7 @@ def distinct(outputs: Sequence[Output]) -> dict[tuple[str, bytes | None], set[by
     return found
 
 
+@pytest.mark.unmeasured
 @given(_MESSAGES, st.randoms(use_true_random=False))
 def test_however_the_log_is_cut_and_repeated_the_rows_and_the_events_are_the_same(
     messages: Sequence[tuple[int, Any]], chance: Any

@@ -164,6 +164,7 @@ def test_a_drop_of_a_whole_country_is_reported_for_the_country_and_of_nothing_be
     assert steps_of(world.live(7, only("uk", BAD))) == [("uk", "opened", "nps_fell")]
 
 
+@pytest.mark.unmeasured
 def test_a_drop_everywhere_is_reported_for_the_root() -> None:
     world = settled()
     (incident,) = world.live(5, lambda _: BAD)
@@ -182,6 +183,7 @@ def test_a_desk_below_an_open_incident_is_reported_if_it_is_worse() -> None:
     assert ("uk/c/pay", "opened", "nps_fell") in steps_of(found)
 
 
+@pytest.mark.unmeasured
 def test_an_incident_is_resolved_when_the_answers_are_as_before_and_the_next_one_is_another() -> None:
     world = settled()
     (opened,) = at("fr/b/send", world.live(10, only("fr/b/send", BAD)))

@@ -231,6 +231,7 @@ def sent_by(outputs: list[Output]) -> set[tuple[str, bytes | None, bytes | None]
     return {(output.topic, output.key, output.value) for output in others(outputs)}
 
 
+@pytest.mark.unmeasured
 @given(Logs, st.data())
 def test_it_makes_no_difference_when_a_row_is_looked_at(log: list[Record], data: st.DataObject) -> None:
     never = Partition(policy=POLICY_OF_100_DAYS)

@@ -251,6 +251,7 @@ def test_so_it_is_under_crashes(moves: list[tuple[int, tuple[str, bool, int]]], 
     check_is_held_once(world, customer, revision + 1)
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.sampled_from(CUSTOMERS), st.integers(1, 3)), min_size=1, max_size=10), st.integers(0))
 def test_equal_revisions_come_to_the_same_end_in_any_order(moves: list[tuple[str, int]], seed: int) -> None:
     world = carried([(revision, (customer, True, 0)) for customer, revision in moves], seed, 0, crashes=False)

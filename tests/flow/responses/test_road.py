@@ -781,6 +781,7 @@ def test_a_batch_decided_twice_gives_the_same_outputs_and_rows(history: list[Rec
     assert one.decide(after(history, log)) == other.decide(after(history, log))
 
 
+@pytest.mark.unmeasured
 @given(Mixed, Mixed)
 def test_deciding_changes_nothing_before_it_is_written(history: list[Record], log: list[Record]) -> None:
     partition = partition_with(history)
@@ -790,6 +791,7 @@ def test_deciding_changes_nothing_before_it_is_written(history: list[Record], lo
     assert before == (partition.rows, partition.rerouted)
 
 
+@pytest.mark.unmeasured
 @given(Mixed)
 def test_a_batch_on_the_rows_and_head_it_wrote_gives_nothing(log: list[Record]) -> None:
     partition = partition_with(log)
@@ -873,6 +875,7 @@ def test_cutting_the_log_into_other_batches_makes_no_difference(log: list[Record
     assert whole.rerouted == partition.rerouted
 
 
+@pytest.mark.unmeasured
 @given(Mixed, st.integers(0, 14), st.integers(0, 14))
 def test_a_crash_between_two_batches_repeats_nothing(log: list[Record], cut: int, back: int) -> None:
     """The committed offset may lag behind the rows: what was read before is read again."""

@@ -359,6 +359,7 @@ def test_a_surveys_scores_say_which_it_is() -> None:
     assert ("/survey/autumn", "autumn") == (event["segment"], event["survey_id"])
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([b"", SHOP])), max_size=20), st.data())
 def test_neither_cuts_nor_replays_nor_restarts_change_what_is_counted(
     log: list[tuple[int, bytes]], data: st.DataObject
@@ -512,6 +513,7 @@ def test_version_0_1_0_reads_the_row_of_the_last_tick_and_those_of_segments() ->
     assert msgspec.msgpack.decode(rows[b""], type=version).total[9] == 1
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.tuples(st.integers(0, 3), st.lists(st.sampled_from("abcdef"), unique=True)), max_size=6), st.data())
 def test_a_crash_between_two_slices_leaves_out_what_would_have_been_left_out(
     batches: list[tuple[int, list[str]]], data: st.DataObject
@@ -699,6 +701,7 @@ LIKE_TALLIES = st.one_of(
 )
 
 
+@pytest.mark.unmeasured
 @given(st.lists(st.one_of(st.binary(max_size=50), LIKE_TALLIES.map(msgspec.msgpack.encode)), max_size=3))
 def test_nothing_that_can_lie_there_stops_the_counting(values: list[bytes]) -> None:
     records = [Record(value, None, n, topic="nps.tallies") for n, value in enumerate([*values, *values])]

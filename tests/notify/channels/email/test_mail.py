@@ -44,6 +44,7 @@ def test_any_text_is_read_as_it_was_written(text: list[str]) -> None:
     assert max(map(len, part.split(b"\r\n"))) <= 76
 
 
+@pytest.mark.unmeasured
 @given(st.lists(LINE), st.lists(LINE))
 def test_both_forms_of_a_text_arrive(plain: list[str], html: list[str]) -> None:
     texts = ["\n".join([*lines, "--=_0--", ".", "end"]) for lines in (plain, html)]

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from notify.channels.email.mails import DELIVERY, HEADERS, address, received
@@ -49,6 +50,7 @@ TO = st.builds(
 )
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=_MAILS, suppress_health_check=[HealthCheck.too_slow])
 @given(ALERTS, TO, LETTERHEAD)
 def test_an_alerts_mail_is_the_librarys(
@@ -59,6 +61,7 @@ def test_an_alerts_mail_is_the_librarys(
     check(alert, to, letterhead, alert_page(alert, letterhead.readers).subject)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=_MAILS, suppress_health_check=[HealthCheck.too_slow])
 @given(INCIDENTS, TO, LETTERHEAD)
 def test_an_incidents_mail_is_the_librarys(
