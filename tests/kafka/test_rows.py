@@ -1,6 +1,7 @@
 """How a changelog is read that two workers wrote to."""
 
 import random
+import struct
 
 import msgspec
 import pytest
@@ -111,7 +112,21 @@ def test_what_a_zombie_writes_late_is_left_out_and_remembered_as_stale() -> None
 
 
 @pytest.mark.parametrize(
-    ("logged", "headers"), [(None, []), (None, [("fence", None)]), (None, [("fence", b"1")]), (b"", []), (b"stray", [])]
+    ("logged", "headers"),
+    [
+        (None, []),
+        (None, [("fence", None)]),
+        (None, [("fence", b"1")]),
+        (None, [("fence", b"hello world")]),
+        (b"", []),
+        (b"stray", []),
+        (b"hello world", []),
+        (b'{"response_id":"r-1"}', []),
+        (b"\xff" * 8, []),
+        (b"\x00\x00\x00\x00\x2a" + b"an Avro record", []),
+        (struct.pack(">II", 1 << 16, 0) + b"1", []),
+        (struct.pack(">II", 0, 1 << 24) + b"1", []),
+    ],
 )
 def test_what_no_worker_has_written_is_left_out_and_written_over(
     logged: bytes | None, headers: list[tuple[str, bytes | None]]
@@ -123,6 +138,20 @@ def test_what_no_worker_has_written_is_left_out_and_written_over(
 
     assert {b"a": b"1"} == partition.rows
     assert {b"a", HEAD_KEY} == partition.stale
+    assert (2, len(log) - 1) == (partition.strays, partition.last_stray)
+    assert recovered(log).fence == Fence(0, 1)
+
+
+@given(st.binary(max_size=12), st.sampled_from([b"a", HEAD_KEY, b"b"]))
+def test_whatever_lies_on_a_changelog_its_rows_can_be_read_and_its_fence_raised(value: bytes, key: bytes) -> None:
+    log: Log = []
+    worker = owner(log, 1 << 23)
+    log += [worker.record(b"a", b"1"), (key, bytes([value[0] | 1 if value else 1]) + value, [])]
+    partition = recovered(log)
+    partition.own = Fence(partition.fence.era + 1, 0)
+    log.append(partition.record(b"a", b"2"))
+
+    assert recovered(log).rows == {b"a": b"2"}
 
 
 def test_a_key_that_is_written_again_is_stale_no_more() -> None:

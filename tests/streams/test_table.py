@@ -16,7 +16,7 @@ from streams.changelog import Crash, Kafka
 
 from worker.errors import StateLost, StateNotDurable
 from worker.kafka import journal, reading
-from worker.kafka.rows import HEAD_KEY, Fence, Head, PartitionState
+from worker.kafka.rows import GENERATIONS, HEAD_KEY, Fence, Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams import table
 from worker.streams.observer import TableObserver
@@ -206,6 +206,49 @@ async def test_a_zombie_finds_out_and_takes_its_rows_for_what_they_are(kafka: Ka
     await zombie.take_over(3)
 
     assert ({b"a": b"2"}, Head(6)) == (zombie.mine.rows, zombie.mine.head)
+
+
+async def test_what_another_program_writes_is_skipped_named_and_written_over(
+    kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker, heir = Worker(kafka), Worker(kafka)
+    await worker.take_over(1)
+    assert await worker.write(5, a="1")
+    kafka.log += [(b"a", b"hello world", []), (b"elsewhere", b"\xff" * 9, [])]
+    stray = len(kafka.log) - 1
+    assert await worker.write(6, b="2")
+    assert await worker.write(7, c="3"), "the owner goes on"
+    assert await heir.take_over(2)
+
+    assert {b"a": b"1", b"b": b"2", b"c": b"3"} == heir.mine.rows
+    last = {key: record for key, *record in kafka.log}
+    assert last[b"a"] == list(worker.mine.record(b"a", b"1"))[1:]
+    assert last[b"elsewhere"][0] is None
+    said = [line for line in caplog.messages if "another program has written to this changelog" in line]
+    assert (
+        said
+        == [
+            "t-rows-changelog, partition 0: another program has written to this changelog, which only workers may do: 2 "
+            f"records are skipped, the last one at offset {stray}"
+        ]
+        * 2
+    )  # the owner says it, and the next one, which reads them as well
+
+
+async def test_a_generation_that_a_fence_cannot_hold_begins_another_era(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def confirmed(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(table, "lease_confirmed", confirmed)
+    before, after = Worker(kafka), Worker(kafka)
+    await before.take_over(GENERATIONS - 1)
+    await before.write(5, a="1")
+    assert await after.take_over(GENERATIONS)
+    assert await after.write(6, a="2")
+
+    assert ({b"a": b"2"}, Fence(1, 0)) == ((await recovered(kafka)).rows, (await recovered(kafka)).fence)
 
 
 async def test_one_that_takes_over_too_late_is_refused(kafka: Kafka) -> None:

@@ -14,6 +14,10 @@ last row of every write, so if it is there, the others are too: records at or be
 
 Compaction knows nothing of fences: it may drop the valid record of a key and keep a zombie's later one. So a key whose
 last record is a zombie's is remembered as *stale*, and the worker that finds it writes its row again (table.py).
+
+Any program may write to a changelog by mistake. A record that no worker has written is a *stray*: it is skipped, and
+its key is stale. It is recognised by its fence. No group reaches the limits of eras and generations below, so a fence
+of a worker has a zero at its first, second and fifth byte. No text has, and hardly any other format.
 """
 
 import struct
@@ -30,6 +34,12 @@ HEAD_KEY = b"\x00head"
 #: The header that carries the fence of a null value.
 FENCE_HEADER = "fence"
 _FENCE = struct.Struct(">II")
+
+
+#: There are fewer eras than this: each needs a rebuild, a new epoch, or a consumer group that is deleted.
+_ERAS = 1 << 16
+#: The generations of a fence are below this. The generation that comes after them begins another era.
+GENERATIONS = 1 << 24
 
 
 class Fence(NamedTuple):
@@ -79,7 +89,10 @@ ChangelogRecord = tuple[bytes, bytes | None, Headers]
 def fence_of(value: bytes | None, headers: Headers) -> Fence | None:
     """Return the fence that a record of the changelog carries; None if no worker can have written it."""
     fenced = value if value is not None else dict(headers).get(FENCE_HEADER)
-    return Fence(*_FENCE.unpack_from(fenced)) if fenced is not None and len(fenced) >= _FENCE.size else None
+    if fenced is None or len(fenced) < _FENCE.size:
+        return None
+    fence = Fence(*_FENCE.unpack_from(fenced))
+    return fence if fence.era < _ERAS and fence.generation < GENERATIONS else None
 
 
 @lru_cache(maxsize=64)
@@ -99,6 +112,9 @@ class PartitionState:
         self.fence = self.own = Fence(0, 0)
         #: The keys whose last record on the changelog is a zombie's.
         self.stale: set[bytes] = set()
+        #: The number of strays that nobody has been told of yet, and the offset of the last one.
+        self.strays = 0
+        self.last_stray = -1
         #: The offset up to which the changelog has been read or written. This worker's next record gets this offset, if
         #: no other worker writes.
         self.end = 0
@@ -132,6 +148,9 @@ class PartitionState:
         """
         self.end = offset + 1
         fence = fence_of(value, headers)
+        if fence is None:
+            self.strays += 1
+            self.last_stray = offset
         if fence is None or fence < self.fence:
             self.stale.add(key)
             return

@@ -23,7 +23,7 @@ from faust import Table
 
 from worker.errors import StateLost, StateNotDurable
 from worker.kafka import changelogs, journal, reading
-from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
+from worker.kafka.rows import GENERATIONS, HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.settings import KafkaSettings
 from worker.streams.lease import lease_confirmed, lease_holds
 from worker.streams.observer import TableObserver
@@ -262,6 +262,18 @@ class DurableTable(Table[bytes, bytes]):
                     headers = list(record.headers)
                     self.state_of(record.partition).apply(record.offset, record.key or b"", record.value, headers)
                 progress.count(len(records))
+        for partition in ends:
+            self._report_strays(partition)
+
+    def _report_strays(self, partition: int) -> None:
+        state = self.state_of(partition)
+        if state.strays:
+            log.warning(
+                "%s, partition %d: another program has written to this changelog, which only workers may do: %d "
+                "records are skipped, the last one at offset %d",
+                *(self.changelog_topic.get_topic_name(), partition, state.strays, state.last_stray),
+            )
+            state.strays = 0
 
     async def _take_over(self, partition: int, generation: int) -> bool:
         """Raise the fence, apply what the last owner wrote until then, and rewrite the rows that a zombie overwrote.
@@ -309,23 +321,22 @@ class DurableTable(Table[bytes, bytes]):
         consumer = cast(OrderedConsumer, self.app.consumer)
         if not await lease_holds(consumer, generation, self._kafka.session_timeout_seconds):
             return None
-        if generation >= last.generation:
-            return Fence(last.era, generation)
-        # A worker of a later generation has written: this worker is a zombie, or the group was deleted, and its
-        # generations have started from the beginning.
-        return Fence(last.era + 1, generation) if await lease_confirmed(consumer, generation) else None
+        fenced = generation % GENERATIONS
+        if fenced >= last.generation:
+            return Fence(last.era, fenced)
+        # A worker of a later generation has written: this worker is a zombie, or the generations have started from the
+        # beginning, since the group was deleted, or since it has had as many as a fence can hold.
+        return Fence(last.era + 1, fenced) if await lease_confirmed(consumer, generation) else None
 
     async def _rewrite_stale(self, partition: int) -> None:
-        """Write the current row of every stale key: its last record on the changelog is a zombie's."""
+        """Write the current row of every stale key: its last record on the changelog is a zombie's, or a stray."""
         state = self.state_of(partition)
         while stale := sorted(state.stale):
             state.stale.clear()
             log.warning(
-                "%s, partition %d: %d rows are written again, since a worker that had lost this partition wrote "
-                "over them",
-                self.name,
-                partition,
-                len(stale),
+                "%s, partition %d: %d rows are written again at offset %d, since later records under their keys do not "
+                "count: those of a worker that had lost this partition, or of another program",
+                *(self.changelog_topic.get_topic_name(), partition, len(stale), state.end),
             )
             await self._append(partition, [state.current_record(key) for key in stale])
 
