@@ -9,7 +9,9 @@ from worker.kafka import topic_checks, topics
 from worker.settings import KafkaSettings, Settings
 
 CHANGELOG, TALLIES, RESPONSES = "nps-worker-process-contacts-changelog", "nps.tallies", "nps.responses"
+ALERTS, COMMANDS, DELIVERIES = "nps.alerts", "nps.alert-commands", "nps.deliveries"
 DECISIONS, OWNER = "nps.decisions", "nps.worker"
+DAY = 86_400_000
 
 
 def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str]:
@@ -38,6 +40,9 @@ def test_what_the_worker_makes_is_fit(copies: int) -> None:
         (RESPONSES, {"cleanup.policy": "compact"}, "cleanup.policy is compact, and must be delete"),
         (TALLIES, {"retention.ms": "3600000"}, "retention.ms is 3600000, and must be at least 604800000, or -1"),
         (TALLIES, {"retention.bytes": "1000000"}, "retention.bytes is 1000000, and must be -1"),
+        (RESPONSES, {"retention.ms": "3600000"}, "retention.ms is 3600000, and must be at least 86400000, or -1"),
+        (ALERTS, {"retention.ms": "86399999"}, "retention.ms is 86399999, and must be at least 86400000, or -1"),
+        (COMMANDS, {"retention.ms": "0"}, "retention.ms is 0, and must be at least 86400000, or -1"),
         (OWNER, {"retention.ms": "604800000"}, "retention.ms is 604800000, and must be -1"),
     ],
 )
@@ -65,6 +70,10 @@ def test_copies_that_must_be_in_sync_go_by_how_many_there_are(copies: int, found
         (TALLIES, {"retention.ms": "-1"}),
         (RESPONSES, {"max.message.bytes": "2000000"}),
         (RESPONSES, {"compression.type": "zstd"}),
+        (RESPONSES, {"retention.ms": str(DAY)}),  # there is a warning for these
+        (RESPONSES, {"retention.bytes": "1000000"}),
+        (DELIVERIES, {"retention.ms": "3600000"}),
+        (DECISIONS, {"retention.ms": "3600000"}),  # only other programs read it
     ],
 )
 def test_what_is_only_different_is_no_error(name: str, changes: Mapping[str, str]) -> None:
@@ -75,3 +84,33 @@ def test_tallies_and_hours_live_as_long_as_the_answers_they_are_made_from() -> N
     plans: dict[str, Any] = {plan.name: plan.config for plan in topics.plans(Settings.model_construct())}
     kept = plans["nps.responses"]["retention.ms"]
     assert [plans[f"nps.{name}"]["retention.ms"] for name in ("tallies", "hours")] == [kept, kept]
+
+
+@pytest.mark.parametrize(
+    ("configs", "lines"),
+    [
+        ({}, []),
+        ({"retention.ms": "-1", "retention.bytes": "-1"}, []),
+        ({"retention.ms": str(7 * DAY)}, []),
+        (
+            {"retention.ms": str(DAY)},
+            [f"nps.alerts: retention.ms is {DAY}: they are lost. Set it to {7 * DAY} or more"],
+        ),
+        (
+            {"retention.bytes": "9"},
+            ["nps.alerts: retention.bytes is 9: with more than that, they are lost. Set it to -1"],
+        ),
+    ],
+)
+def test_a_retention_that_is_short_is_said_with_what_is_lost(configs: Mapping[str, str], lines: list[str]) -> None:
+    topic = topic_checks.ExistingTopic(ALERTS, 1, configs)
+
+    assert topic_checks.short(topic, 7 * DAY, "they are lost") == lines
+
+
+@pytest.mark.parametrize("days", [1, 6, 7, 730])
+def test_topics_with_the_retention_of_the_settings_are_fit(days: int) -> None:
+    settings = Settings.model_construct(kafka=KafkaSettings(retention_days=days))
+    found = {plan.name: topic_checks.ExistingTopic(plan.name, 1, plan.config) for plan in topics.plans(settings)}
+
+    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.plans(settings)] == [[]] * 20

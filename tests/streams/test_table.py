@@ -225,14 +225,10 @@ async def test_what_another_program_writes_is_skipped_named_and_written_over(
     assert last[b"a"] == list(worker.mine.record(b"a", b"1"))[1:]
     assert last[b"elsewhere"][0] is None
     said = [line for line in caplog.messages if "another program has written to this changelog" in line]
-    assert (
-        said
-        == [
-            "t-rows-changelog, partition 0: another program has written to this changelog, which only workers may do: 2 "
-            f"records are skipped, the last one at offset {stray}"
-        ]
-        * 2
-    )  # the owner says it, and the next one, which reads them as well
+    assert len(said) == 2, "the owner says it, and so does the next one, which reads them as well"
+    for line in said:
+        assert line.startswith("t-rows-changelog, partition 0: ")
+        assert line.endswith(f": 2 records are skipped, the last one at offset {stray}")
 
 
 async def test_a_generation_that_a_fence_cannot_hold_begins_another_era(

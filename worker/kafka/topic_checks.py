@@ -15,6 +15,9 @@ LEAST_MESSAGE_BYTES = 1_048_588
 #: The least retention of records that wait to be counted, in ms. With a shorter one they are lost in an ordinary
 #: outage.
 LEAST_WAIT_MS = 7 * 86_400_000
+#: The least retention of other records that a worker reads, in ms. With a shorter one, they are lost if the worker does
+#: not run for a night.
+LEAST_READ_MS = 86_400_000
 #: The number of replicas from which on two must have a record before it is acknowledged, since one broker may be away.
 _MANY_COPIES = 3
 
@@ -89,3 +92,17 @@ def unfit(topic: ExistingTopic, needs: Needs) -> list[str]:
         for key, need in sorted(wanted.items())
         if key in topic.configs and not need.holds(topic.configs[key])
     ]
+
+
+def short(topic: ExistingTopic, wanted_ms: int, loss: str) -> list[str]:
+    """Return a line for each limit by which records may be deleted too early, although the worker may start.
+
+    `wanted_ms`: how long the records should be kept, in ms. `loss`: what happens to records that are deleted earlier.
+    """
+    lines = []
+    kept, size = int(topic.configs.get(RETENTION_MS, "-1")), int(topic.configs.get(RETENTION_BYTES, "-1"))
+    if 0 <= kept < wanted_ms:
+        lines.append(f"{topic.name}: {RETENTION_MS} is {kept}: {loss}. Set it to {wanted_ms} or more")
+    if size >= 0:
+        lines.append(f"{topic.name}: {RETENTION_BYTES} is {size}: with more than that, {loss}. Set it to -1")
+    return lines

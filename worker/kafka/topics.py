@@ -92,10 +92,11 @@ MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES})
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
 _DELETED = {checks.CLEANUP: checks.exactly("delete")}
 _WAITING = {checks.RETENTION_MS: checks.for_at_least(checks.LEAST_WAIT_MS), checks.RETENTION_BYTES: checks.FOR_EVER}
+_READ = {checks.RETENTION_MS: checks.for_at_least(checks.LEAST_READ_MS)}
 #: The requirements for existing topics. Topics whose timestamps decide about something must have the broker's time.
 _NEEDS: Mapping[str, checks.Needs] = {
-    events.RESPONSES: {**_DELETED, **_STAMPED},
-    events.ALERTS: {**_DELETED, **_STAMPED},
+    events.RESPONSES: {**_DELETED, **_STAMPED, **_READ},
+    events.ALERTS: {**_DELETED, **_STAMPED, **_READ},
     events.INVITATIONS: _DELETED,
     events.DECISIONS: _DELETED,
     events.DEAD_LETTERS: _DELETED,
@@ -103,10 +104,17 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.HOURS: {**_DELETED, **_STAMPED, **_WAITING},
     events.SCORES: {checks.CLEANUP: checks.exactly("compact")},
     events.DELIVERIES: _DELETED,
-    events.ALERT_COMMANDS: {**_DELETED, **_STAMPED},
+    events.ALERT_COMMANDS: {**_DELETED, **_STAMPED, **_READ},
     events.ALERT_COMMAND_RESULTS: _DELETED,
     events.RECOVERIES: _DELETED,
     events.CASES: {**_DELETED, **_STAMPED, **_WAITING},
+}
+_UNREAD = "records that wait longer than this to be processed are lost"
+#: What happens to records that are deleted too early, by topic. A worker warns of a retention by which that may happen.
+#: Topics that only other programs read are not here: their retention is a matter of these programs.
+_LOSS: Mapping[str, str] = {
+    **dict.fromkeys((events.RESPONSES, events.ALERTS, events.ALERT_COMMANDS, *sorted(MUST_BE_COMPLETE)), _UNREAD),
+    events.DELIVERIES: "a rebuild of an outbox does not know of the mails that were sent before, and repeats them",
 }
 _NEEDS_OF_CHANGELOGS: checks.Needs = {
     checks.CLEANUP: checks.exactly("compact"),
@@ -203,6 +211,11 @@ def plans(settings: Settings) -> list[TopicPlan]:
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
     named |= {changelog_name(group, role, table): rows for role, names in tables(settings).items() for table in names}
     needs = {topic_name(settings.topic_prefix, topic): need for topic, need in _NEEDS.items()}
+    for topic in MUST_BE_COMPLETE:
+        # With a shorter kafka.retention_days, the worker itself creates them with less than LEAST_WAIT_MS.
+        least = checks.for_at_least(min(checks.LEAST_WAIT_MS, settings.kafka.retention_days * _DAY_MS))
+        name = topic_name(settings.topic_prefix, topic)
+        needs[name] = {**needs[name], checks.RETENTION_MS: least}
     planned = [
         TopicPlan(name, {**config, **copies, **stamped}, needs.get(name, _NEEDS_OF_CHANGELOGS))
         for name, config in named.items()
@@ -375,17 +388,14 @@ async def _check(admin: AIOKafkaAdminClient, planned: list[TopicPlan], settings:
     problems = [line for plan in planned if plan.name in found for line in checks.unfit(found[plan.name], plan.needs)]
     if problems:
         raise TopicsMisconfigured(problems)
-    for topic in sorted(MUST_BE_COMPLETE):
-        name, wanted = topic_name(settings.topic_prefix, topic), settings.kafka.retention_days * _DAY_MS
-        kept = int(found[name].configs.get(checks.RETENTION_MS, "-1")) if name in found else -1
-        if 0 <= kept < wanted:
-            log.warning(
-                "%s: retention.ms is %d: records that wait longer than this to be processed are lost. Set it to %d, "
-                "which new topics get",
-                name,
-                kept,
-                wanted,
-            )
+    new = settings.kafka.retention_days * _DAY_MS
+    for topic, loss in _LOSS.items():
+        name, wanted = topic_name(settings.topic_prefix, topic), new
+        if topic not in MUST_BE_COMPLETE:
+            wanted = min(new, checks.LEAST_WAIT_MS)
+        if name in found:
+            for line in checks.short(found[name], wanted, loss):
+                log.warning("%s", line)
 
 
 async def _existing(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, checks.ExistingTopic]:
