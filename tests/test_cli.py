@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -17,16 +18,19 @@ from typing import IO, Any, Self
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from flow.records import value
+from pydantic import SecretStr
 from scores.trees import tree, window
 
 from schemas import examples
 from schemas.dead_letter import DeadLetter
 from schemas.scores import Scores
-from worker import __version__, cli, commands, dead_letters
+from worker import __version__, app, cli, commands, dead_letters
 from worker.cli import main
-from worker.commands import common, publish, scores
+from worker.commands import check_config, common, publish, scores
+from worker.embedded.inbox import Inbox
 from worker.errors import Unreachable
 from worker.kafka import reading
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.rebuild import command
 from worker.settings import Settings, load
 
@@ -95,6 +99,62 @@ def test_check_config_connects_only_when_it_is_asked_to_and_says_what_is_in_the_
 
     assert main(["check-config", "--send-test-mail", "me@example.org"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"mail     failed: refused: 127.0.0.1:{port}: ")
+
+
+@pytest.mark.parametrize(
+    ("password", "said"),
+    [
+        (SECRET, "mail     ok: the server answers and takes the login"),
+        (
+            "another one",
+            "mail     failed: auth_refused: {server}: the login was refused (smtp.username, smtp.password)",
+        ),
+    ],
+)
+async def test_check_config_tries_the_login_of_the_mail_server(
+    capsys: pytest.CaptureFixture[str], password: str, said: str
+) -> None:
+    async with Inbox(credentials=("desk", SECRET)) as inbox:
+        login = {"username": "desk", "password": SecretStr(password)}
+        smtp = SmtpSettings(host=inbox.host, port=inbox.port, tls="none", **login)
+        is_fine = await check_config.mail_server_works(Settings.model_construct(smtp=smtp))
+
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [said.format(server=f"{inbox.host}:{inbox.port}")]
+    assert is_fine == (password == SECRET)
+    assert password not in out + err
+    assert inbox.accepted == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "set_format", "is_text"),
+    [
+        ([], None, False),
+        (["--log-format", "text"], None, True),
+        ([], "text", True),
+        (["--log-format", "json"], "text", False),
+    ],
+)
+def test_run_logs_in_the_format_that_the_option_or_the_setting_names(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    set_format: str | None,
+    *,
+    is_text: bool,
+) -> None:
+    async def run(*_: Any) -> int:
+        logging.getLogger("worker.app").warning("one line")
+        return 0
+
+    monkeypatch.setattr(app, "run", run)
+    if set_format is not None:
+        monkeypatch.setenv("NPS_LOG_FORMAT", set_format)
+    assert main(["run", *arguments]) == 0
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("one line") == is_text
+    assert line.startswith("{") != is_text
 
 
 def test_check_config_lists_the_routes_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,6 +124,8 @@ def test_the_end_goes_where_the_flat_routes_say_as_in_the_version_before(make_al
         ("fr/Montréal", "fr/Montre\u0301al ", True),  # as the previous version has written it
         ("fr/montréal", "fr/Montréal", False),
         ("survey/q", "/survey/q", False),
+        ("/survey/q", "/survey/q", True),
+        ("/survey/q", "/survey/q2", False),
     ],
 )
 def test_a_route_matches_its_segment_and_what_lies_under_it(

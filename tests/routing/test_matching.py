@@ -88,6 +88,17 @@ def test_an_incident_about_a_survey_has_that_survey(make_incident: Callable[...,
     assert not fits(routable(make_incident(segment="fr")), surveys=["after-delivery"])
 
 
+def test_the_path_of_a_survey_takes_the_incidents_about_it_and_no_alert(
+    make_incident: Callable[..., Incident], make_alert: Callable[..., Alert]
+) -> None:
+    path = "/survey/after-delivery"
+
+    assert fits(routable(make_incident(segment=path)), segment=path)
+    assert not fits(routable(make_incident(segment="/survey/after-delivery-2")), segment=path)
+    assert not fits(routable(make_incident(segment="survey/after-delivery")), segment=path)
+    assert not fits(routable(make_alert(segment="fr", survey_id="after-delivery")), segment=path)
+
+
 def test_an_alert_has_all_that_routes_look_at(make_alert: Callable[..., Alert]) -> None:
     alert = make_alert(
         segment="fr/Montre\u0301al", follow_up_requested=True, customer=Customer(tier="vip", owner="Jean")

@@ -64,7 +64,11 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(f"settings are fine{_left_out(settings)}")
     tried = [
         *(
-            [asyncio.run(_kafka(settings)), asyncio.run(_mail_server(settings)), *asyncio.run(_endpoints(settings))]
+            [
+                asyncio.run(_kafka(settings)),
+                asyncio.run(mail_server_works(settings)),
+                *asyncio.run(_endpoints(settings)),
+            ]
             if args.connect
             else []
         ),
@@ -142,8 +146,8 @@ async def _kafka(settings: Settings) -> bool:
     return _said("kafka", f"ok: it lets the worker in{still}", fine=True)
 
 
-async def _mail_server(settings: Settings) -> bool:
-    """Say whether the mail server can be used."""
+async def mail_server_works(settings: Settings) -> bool:
+    """Print whether the mail server can be used, with the login if there is one; return whether it can."""
     channel = EmailChannel(settings.smtp)
     try:
         await channel.check()

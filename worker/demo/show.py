@@ -116,8 +116,13 @@ async def _set_up(screen: Console, options: Options) -> AsyncIterator[tuple[Envi
                 await spectator.stop()
 
 
+def values_to_publish(path: Path | None, now: datetime) -> list[bytes]:
+    """Return what `--once` publishes: the lines of a file, which keep their times, or the samples with new times."""
+    return samples.shipped(now) if path is None else lines(path)
+
+
 async def _once(screen: Console, options: Options) -> None:
-    values = samples.shipped(datetime.now().astimezone()) if options.path is None else lines(options.path)
+    values = values_to_publish(options.path, datetime.now().astimezone())
     async with _set_up(screen, options) as (environment, spectator):
         failing = asyncio.create_task(environment.worker.failure())
         playing = asyncio.create_task(_publish_and_settle(screen, environment, values))

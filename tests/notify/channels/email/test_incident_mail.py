@@ -77,6 +77,15 @@ def test_the_headers_are_an_alerts(make_alert: MakeAlert, make_incident: MakeInc
     assert received["X-NPS-Alert-Id"] == "5f1c2b7a-1111-5222-8333-444455556666"
 
 
+def test_the_steps_of_an_incident_are_one_thread_and_another_one_is_not(make_incident: MakeIncident) -> None:
+    opened, resolved = mail(make_incident()), mail(make_incident(**RESOLVED))
+    other = mail(make_incident(alert_id="5f1c2b7a-1111-5222-8333-444455557777"))
+
+    assert opened["References"] == resolved["References"] == opened["In-Reply-To"] == resolved["In-Reply-To"]
+    assert re.fullmatch(r"<[0-9a-f-]{36}@example\.org>", opened["References"])
+    assert other["References"] != opened["References"]
+
+
 def test_the_same_incident_gives_the_same_bytes(make_incident: MakeIncident) -> None:
     first, second = (
         compose(make_incident(), ADDRESS, delivery_id=DELIVERY, letterhead=Letterhead("nps@example.org", "fr"))
