@@ -29,7 +29,7 @@ def id_hash(response_id: str, salt: bytes = b"") -> int:
     """Return the hash of a response id, which has 63 bits. It takes the id's place in rows that hold many of them.
 
     In the rows of segments it is made with the customer's salt, which is in the customer's row only. Once that row is
-    erased, nobody can find out whose answer a hash stands for.
+    erased, only who has the secret of `make_salt`, and knows the place, can find out whose answer a hash stands for.
     """
     return int.from_bytes(blake2b(response_id.encode(), digest_size=8, key=salt).digest()) >> 1
 
