@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from schemas.alert import Severity
-from schemas.base import AwareDatetime, Event, Identifier
+from schemas.base import AwareDatetime, Event, Identifier, Score
 
 #: The value of `kind`, by which these events differ from alerts and incidents on the same topic.
 CASE = "case"
@@ -66,6 +66,9 @@ class CaseStep(Event):
         "reopened the case; 'due_soon', 'not_acknowledged' or 'not_resolved' if time has passed; words may be added."
     )
     severity: Severity = Field(description="The severity of the alert.")
+    score: Score | None = Field(
+        default=None, description="The score that the alert is about; null in events of older versions."
+    )
     summary: str = Field(description="What happened, in one line without personal data.")
     occurred_at: AwareDatetime = Field(description="The Kafka time of the record that caused this step.")
     alert_occurred_at: AwareDatetime = Field(

@@ -94,6 +94,7 @@ CASE: dict[str, Any] = {
     "action": "resolved",
     "reason": "command",
     "severity": "critical",
+    "score": 2,
     "summary": "Score 2 at fr/lyon/delivery: resolved",
     "occurred_at": "2026-03-02T09:41:18Z",
     "alert_occurred_at": "2026-03-02T08:14:06Z",

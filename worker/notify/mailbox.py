@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from schemas.alert import Alert
+from schemas.case import CaseAction, CaseStep
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
 from schemas.incident import Incident
@@ -31,6 +32,10 @@ _NUL = b"\x00"
 _INCIDENT = b"\x01"
 #: The first character of the keys of the rows about the erasure of a customer. The customer's id follows.
 _ERASURE = b"\x02"
+#: Before the value of a pending notice that is the step of a case. An alert's value is JSON, which begins otherwise.
+_CASE_STEP = b"\x01"
+#: The steps of a case that receivers get.
+CASE_ACTIONS = frozenset({CaseAction.REMINDED, CaseAction.ESCALATED})
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
@@ -75,6 +80,11 @@ class Mail(msgspec.Struct, array_like=True):
     def address_to(self, receiver: str, route: str) -> None:
         """Set its receiver, and the route by which it goes there."""
         self.route, self.receiver = route, "" if receiver == route else receiver
+
+    @property
+    def is_about_case(self) -> bool:
+        """Whether the mail reminds or asks somebody to work on a case, and does not report the alert itself."""
+        return self.action in CASE_ACTIONS
 
     @property
     def is_open(self) -> bool:
@@ -151,10 +161,17 @@ def pending_notice_key(key: bytes, delivery_id: str) -> bytes:
     return key + _NUL + delivery_id.encode()
 
 
+def pending_case_step(value: bytes) -> bytes:
+    """Return the pending notice about the step of a case. `value`: the value of its record."""
+    return _CASE_STEP + value
+
+
 def read_pending_notice(key: bytes, pending_notice: bytes) -> Sent:
-    """Return the alert, the incident or the erasure of a pending notice. `key`: the key of the mailbox."""
+    """Return what a pending notice has to report. `key`: the key of the mailbox."""
     if is_erasure(key):
         return Erasure.model_validate_json(pending_notice)
+    if pending_notice.startswith(_CASE_STEP):
+        return CaseStep.model_validate_json(pending_notice.removeprefix(_CASE_STEP))
     return (Incident if key.startswith(_INCIDENT) else Alert).model_validate_json(pending_notice)
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.functional_validators import AfterValidator
 
 from schemas import cloudevents
-from schemas.alert import Alert
-from schemas.case import CASE, CaseStep
+from schemas.alert import Alert, Severity
+from schemas.case import CASE, CaseAction, CaseStep
 from schemas.dead_letter import Reason
 from schemas.erasure import Erasure
 from schemas.incident import Incident, IncidentKind
@@ -19,8 +19,10 @@ from worker.flow.record import header
 from worker.flow.timestamps import DAY, LATEST, to_ms
 
 Notice = Alert | Incident
-#: What a channel sends: a notice, or that a customer was erased, if the channel reports that.
-Sent = Notice | Erasure
+#: What can be shown to people: a notice, or the step of a case that reminds or asks them.
+Shown = Notice | CaseStep
+#: What a channel sends: one of these, or that a customer was erased, if the channel reports that.
+Sent = Shown | Erasure
 
 #: The longest key, in bytes. A path of eight names is shorter.
 _LONGEST_KEY = 4_000
@@ -33,14 +35,17 @@ _LARGEST_INTEGER = 2**63 - 1
 _LARGEST_FIGURE = 1e9
 
 
-def _with_times(notice: Notice) -> Notice:
+_Shown = TypeVar("_Shown", bound=Shown)
+
+
+def _with_times(notice: _Shown) -> _Shown:
     """Return the notice; raise ValueError if a mail cannot show one of its times in every time zone."""
     if not all(0 <= to_ms(when) <= LATEST - DAY for when in _times(notice)):
         raise ValueError("has a time before 1970, or at the end of all time")
     return notice
 
 
-def _with_numbers(notice: Notice) -> Notice:
+def _with_numbers(notice: _Shown) -> _Shown:
     """Return the notice; raise ValueError if one of its numbers, at any depth, does not fit a row or a subject."""
     for number in _numbers(notice.model_dump()):
         if not abs(number) <= (_LARGEST_INTEGER if isinstance(number, int) else _LARGEST_FIGURE):
@@ -60,7 +65,10 @@ def _numbers(value: object) -> Iterator[int | float]:
                 yield from _numbers(inner)
 
 
-def _times(notice: Notice) -> list[datetime]:
+def _times(notice: Shown) -> list[datetime]:
+    if isinstance(notice, CaseStep):
+        optional = [notice.due_at, notice.acknowledged_at]
+        return [notice.occurred_at, notice.opened_at, *(when for when in optional if when is not None)]
     if isinstance(notice, Incident):
         return [notice.occurred_at, notice.since]
     return [notice.occurred_at, notice.responded_at, *(answer.responded_at for answer in notice.last_answers)]
@@ -69,6 +77,9 @@ def _times(notice: Notice) -> list[datetime]:
 _ALERT: TypeAdapter[Notice] = TypeAdapter(Annotated[Alert, AfterValidator(_with_times), AfterValidator(_with_numbers)])
 _INCIDENT: TypeAdapter[Notice] = TypeAdapter(
     Annotated[Incident, AfterValidator(_with_times), AfterValidator(_with_numbers)]
+)
+_CASE_STEP: TypeAdapter[CaseStep] = TypeAdapter(
+    Annotated[CaseStep, AfterValidator(_with_times), AfterValidator(_with_numbers)]
 )
 _CASE = cloudevents.CASE.encode()
 _BY_TYPE = {cloudevents.ALERT.encode(): _ALERT, cloudevents.INCIDENT.encode(): _INCIDENT}
@@ -101,12 +112,18 @@ def notice_in(value: bytes, event_type: bytes | None = None) -> Notice:
 def case_step_in(record: Record) -> CaseStep | None:
     """Return the step of a case that a record has; None if the record is about something else.
 
-    Raise ValidationError if the value is not a step of a case.
+    Raise ValidationError if the value is not a step of a case, or if a mail could not show its times or numbers.
     """
     value, event_type = record.value or b"", header(record, "ce_type")
     if event_type != _CASE and (event_type in _BY_TYPE or _kind_of(value) != CASE):
         return None
-    return CaseStep.model_validate_json(value)
+    return _CASE_STEP.validate_json(value)
+
+
+def urgency(notice: Shown) -> Severity:
+    """Return by which severity it is judged whether a notice is sent during quiet hours. An escalation is critical."""
+    is_escalation = isinstance(notice, CaseStep) and notice.action == CaseAction.ESCALATED
+    return Severity.CRITICAL if is_escalation else notice.severity
 
 
 def _kind_of(value: bytes) -> str | None:

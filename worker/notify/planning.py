@@ -4,6 +4,9 @@ Each mail reports the newest state that is known: a later step of the same alert
 withdrawal of an alert, or the end of an incident, cancels it. So does the resolution of the alert's case, unless the
 mail reports a step of the alert that is newer. Other steps of a case change no mail, since no receiver of an open mail
 has heard of the alert yet.
+
+A reminder or an escalation of a case has mails of its own. An acknowledgement, or the end of the case, cancels those
+that still wait.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,16 +29,18 @@ from worker.flow.record import header
 from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.deliveries import Deliveries
 from worker.notify.mailbox import (
+    CASE_ACTIONS,
     Mail,
     Mailbox,
     box_key,
     decode,
     encode,
     erasure_key,
+    pending_case_step,
     pending_notice_key,
     read_pending_notice,
 )
-from worker.notify.notice import Notice, case_step_in, check_record, notice_in
+from worker.notify.notice import Notice, case_step_in, check_record, notice_in, urgency
 from worker.routing.receiver import Receiver
 from worker.routing.routable import Routable, routable
 from worker.routing.routing import Decision, Reached, Routing
@@ -45,6 +50,10 @@ from worker.routing.routing import Decision, Reached, Routing
 OPEN_KEPT = 2_000
 #: The reason in the delivery log for a mail beyond that number.
 TOO_MANY_WAITING = "too_many_waiting"
+#: The reason for an escalation whose receivers are not in the settings any more.
+RECEIVERS_REMOVED = "receivers_removed"
+#: The reason for a reminder about an alert that nobody has got.
+NOBODY_INFORMED = "nobody_informed"
 #: The steps that end an alert or an incident. They cancel its open mails, since nobody has to act any more.
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 #: The reasons of updates that are mailed whatever `email.actions` says. Survey tools send the comment after the score,
@@ -155,7 +164,7 @@ def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], by
                     _report_erasure(record, state)
                 continue
             if (case_step := case_step_in(record)) is not None:
-                _end_case(case_step, record, state)
+                _take_case_step(case_step, record, state)
                 continue
             notice = notice_in(record.value, header(record, "ce_type"))
         except (Rejected, ValidationError) as error:
@@ -205,18 +214,90 @@ def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None
         _plan(notice, record, event_id, earlier, state)
 
 
+def _take_case_step(step: CaseStep, record: Record, state: _PlanState) -> None:
+    """Plan the mails of a reminder or an escalation, or cancel what the step has made obsolete."""
+    if step.action in CASE_ACTIONS:
+        _plan_case_step(step, record, state)
+    elif step.action in {CaseAction.ACKNOWLEDGED, CaseAction.RESOLVED, CaseAction.REOPENED}:
+        _end_case(step, record, state)
+
+
+def _plan_case_step(step: CaseStep, record: Record, state: _PlanState) -> None:
+    """Plan the mails of a reminder or an escalation.
+
+    A reminder goes to those who have got a mail about the alert, and an escalation to the receivers of its step. These
+    mails are sent one by one, whatever else is grouped or capped.
+    """
+    key, now, deliveries = record.key or b"", record.timestamp, state.deliveries
+    event_id = (header(record, "ce_id") or make_id("case-step", step.alert_id, step.step).encode()).decode(
+        errors="replace"
+    )
+    is_escalation = step.action == CaseAction.ESCALATED
+    mails = state.box(key).mails if state.has_box(key) else []
+    receivers = _asked(step, state.planner) if is_escalation else _informed(step, mails, state.planner)
+    if not receivers:
+        # Another channel may reach somebody. That one receiver has no address on this channel is nothing to report.
+        reason = RECEIVERS_REMOVED if is_escalation else NOBODY_INFORMED
+        if receivers is None and state.planner.reports_refusals:
+            state.outputs.append(deliveries.nobody(step.alert_id, event_id, reason, now))
+        return
+    box = state.box(key)
+    for receiver, route in receivers:
+        delivery_id = deliveries.id_of(event_id, receiver.name)
+        if box.find(delivery_id) is not None:
+            continue
+        mail = Mail(delivery_id, step.alert_id, route, DeliveryStatus.PENDING, 0, now, 0)
+        mail.address_to(receiver.name, route)
+        mail.action, mail.reason = step.action, step.reason
+        box.mails.append(mail)
+        if state.planner.is_overfull(box, receiver.name):
+            state.outputs.append(deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
+            continue
+        state.pending_notices[pending_notice_key(key, delivery_id)] = pending_case_step(record.value or b"")
+        state.outputs.append(deliveries.line(mail, "planned", now))
+        if (until := receiver.held_until(urgency(step), now)) is not None:
+            state.outputs.append(deliveries.hold(mail, until, now))
+
+
+def _asked(step: CaseStep, planner: Planner) -> list[Reached] | None:
+    """Return the receivers of an escalation's step on this channel; None if the settings have none of them any more."""
+    found = {name: planner.routing.called(name) for name in step.escalated_to or ()}
+    known = {receiver.name: receiver for receiver in found.values() if receiver is not None}
+    route = f"{step.service_level or CaseAction.ESCALATED}, {step.escalation_step or ''}".rstrip(", ")
+    reached = [Reached(receiver, route) for receiver in known.values() if planner.targets(receiver)]
+    return reached if known or planner.routing.places is not None else None
+
+
+def _informed(step: CaseStep, mails: Iterable[Mail], planner: Planner) -> list[Reached] | None:
+    """Return the receivers on this channel of what was sent about the alert itself; None if there are none."""
+    routes = {
+        mail.addressee: mail.route
+        for mail in mails
+        if mail.alert_id == step.alert_id and mail.status is not DeliveryStatus.CANCELLED and not mail.is_about_case
+    }
+    known = planner.routing.receivers
+    return [
+        Reached(known[name], route) for name, route in routes.items() if name in known and planner.targets(known[name])
+    ] or None
+
+
 def _end_case(step: CaseStep, record: Record, state: _PlanState) -> None:
-    """Cancel the open mails of an alert whose case is resolved.
+    """Cancel the open mails that a step of a case has made obsolete.
+
+    These are the reminders and escalations that were published before it, and all open mails of an alert whose case is
+    resolved.
 
     The alert's own steps are published without waiting for its case. So one of them may come before the resolution
     although the resolution does not know it yet. It reopens the case, and a mail that reports it is sent.
     """
     key = record.key or b""
-    if step.action == CaseAction.RESOLVED and state.has_box(key):
-        at = to_ms(step.alert_occurred_at)
-        mails = [mail for mail in state.box(key).mails if mail.alert_id == step.alert_id and mail.is_open]
-        resolved = [mail for mail in mails if state.reported_at(key, mail) <= at]
-        _cancel(resolved, step.action, key, record.timestamp, state)
+    if not state.has_box(key):
+        return
+    at = to_ms(step.alert_occurred_at)
+    is_resolved = step.action == CaseAction.RESOLVED
+    mails = [mail for mail in state.box(key).mails if mail.alert_id == step.alert_id and mail.is_open]
+    obsolete = [mail for mail in mails if mail.is_about_case or (is_resolved and state.reported_at(key, mail) <= at)]
+    _cancel(obsolete, step.action, key, record.timestamp, state)
 
 
 def _cancel(mails: Iterable[Mail], reason: str, key: bytes, now: int, state: _PlanState) -> None:
@@ -233,7 +314,7 @@ def _merge(earlier: Iterable[Mail], notice: Alert, record: Record, event_id: str
     """
     key = box_key(notice, record.key or b"")
     for mail in earlier:
-        if not mail.is_open or notice.revision < mail.revision:
+        if not mail.is_open or mail.is_about_case or notice.revision < mail.revision:
             continue
         mail.revision = notice.revision
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = record.value

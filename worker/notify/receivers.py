@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from schemas.case import CaseStep
 from schemas.erasure import Erasure
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Sent
@@ -53,6 +54,8 @@ def _reached_now(notice: Sent, planner: Planner) -> list[Reached]:
     if isinstance(notice, Erasure):
         known = planner.routing.receivers
         return [Reached(receiver, name) for name, receiver in known.items() if planner.targets(receiver)]
+    if isinstance(notice, CaseStep):
+        return []  # its receivers follow from the alert, or from the service level as it was
     return planner.reached(routable(notice)).reached
 
 

@@ -29,7 +29,7 @@ from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.channel import LONGEST_RETRY_AFTER, Channel
 from worker.notify.dispatcher import Limits, Moment
 from worker.notify.mailbox import Mail, Mailbox
-from worker.notify.notice import Sent
+from worker.notify.notice import Sent, urgency
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
@@ -240,7 +240,7 @@ class Courier(TableObserver):
             log.warning(text, self._words.one, mail.delivery_id, gone.reason)
             return AttemptResult(None, mail.addressee, mail.route, mail.merged, gone.reason)
         now = Moment(self._clock.now(), self._clock.steady())
-        until = None if isinstance(notice, Erasure) else address.receiver.held_until(notice.severity, now.wall)
+        until = None if isinstance(notice, Erasure) else address.receiver.held_until(urgency(notice), now.wall)
         if until is not None and mail.quiet and mail.due == until:
             self._servers.hold(ref, until, now)
             return None

@@ -32,7 +32,7 @@ def by_place(routing: Routing, channel: str, *, with_hours: bool) -> Routing:
         places[place] = as_place
     owners = {owner: named.get(name, _NOWHERE) for owner, name in routing.owners.items()}
     places[_NOWHERE] = Receiver(_NOWHERE, {})
-    return replace(routing, root=_moved(routing.root, named), receivers=places, owners=owners)
+    return replace(routing, root=_moved(routing.root, named), receivers=places, owners=owners, places=named)
 
 
 def _has_hours_of(place: Receiver, receiver: Receiver) -> bool:

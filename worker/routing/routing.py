@@ -46,6 +46,13 @@ class Routing:
     #: Whether the end of an alert or an incident goes to the receivers that have got its beginning, whatever the routes
     #: say of the last step. Flat routes do not do so.
     ends_follow: bool = True
+    #: What the receivers of the settings are called in `receivers`, if they are called otherwise (places.py). One that
+    #: is not here has no place there.
+    places: Mapping[str, str] | None = None
+
+    def called(self, name: str) -> Receiver | None:
+        """Return the receiver that has a name in the settings; None if there is none."""
+        return self.receivers.get(name if self.places is None else self.places.get(name, ""))
 
     def decide(self, event: Routable) -> Decision:
         """Return who gets an alert or an incident. A receiver gets it once, by the first route that names it."""

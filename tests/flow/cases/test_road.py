@@ -142,6 +142,7 @@ def test_an_event_says_all_about_a_step_and_so_does_the_answer() -> None:
         "action": "resolved",
         "reason": "command",
         "severity": "critical",
+        "score": 2,
         "summary": "Score 2 at fr/shop-3: resolved",
         "occurred_at": "2023-11-14T22:14:21Z",
         "alert_occurred_at": "2023-11-14T22:13:20Z",

@@ -276,6 +276,7 @@ def _event(
         action=action,
         reason=reason,
         severity=case.severity,
+        score=case.score,
         summary=f"Score {case.score} at {case.segment or 'the root segment'}: {action}",
         occurred_at=from_ms(case.changed_at),
         alert_occurred_at=from_ms(case.alert_at),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.alert import Alert
+from schemas.case import CaseStep
 from schemas.incident import Incident
 from worker.notify.content.alert_page import links_of
 from worker.notify.content.language import WORDS, Words
@@ -65,11 +66,11 @@ _COUNTING: Mapping[Language, _Counting] = {
 }
 
 
-def message_of(notice: Alert | Incident, readers: Readers) -> Message:
+def message_of(notice: Alert | Incident | CaseStep, readers: Readers) -> Message:
     """Return the message about a notice, in the language that a mail about it has."""
     page = page_of(notice, readers)
     words = WORDS[page.language]
-    if isinstance(notice, Incident):
+    if not isinstance(notice, Alert):
         rows = page.sections[0].rows
         facts = [Fact(row.label, one_line(row.value, _VALUE)) for row in rows]
         return Message(page.subject, page.why, facts, "", "", [], words.colon)

@@ -20,7 +20,7 @@ from worker.notify.content.language import WORDS
 from worker.notify.content.page import FIELD, Page, field
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import header_line, quoted, titled, wrapped
-from worker.notify.notice import Notice
+from worker.notify.notice import Shown
 from worker.notify.receivers import Address
 from worker.routing.receiver import EMAIL
 
@@ -35,8 +35,8 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(quoted=quoted, titled=titled, wrapped=wrapped)
 
 
-def compose(notice: Notice, address: Address, *, delivery_id: str, letterhead: Letterhead) -> Mail:
-    """Return the mail to a receiver about this step of the alert or the incident.
+def compose(notice: Shown, address: Address, *, delivery_id: str, letterhead: Letterhead) -> Mail:
+    """Return the mail to a receiver about this step of the alert, the incident or the case.
 
     It names all addresses of the receiver, also those that have got it at an earlier attempt. `delivery_id` becomes the
     Message-ID. All mails about an alert are one thread: each refers to the same message, which is never sent (RFC 5322,
@@ -66,7 +66,7 @@ def compose(notice: Notice, address: Address, *, delivery_id: str, letterhead: L
     return Mail(letterhead.sender, receivers, "".join(head).encode("ascii") + body)
 
 
-def _texts(page: Page, notice: Notice, route: str, letterhead: Letterhead) -> list[str]:
+def _texts(page: Page, notice: Shown, route: str, letterhead: Letterhead) -> list[str]:
     """Return the page as plain text and as HTML."""
     words = WORDS[page.language]
     content = {

@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from schemas import cloudevents
 from schemas.alert import Alert
+from schemas.case import CaseStep
 from schemas.erasure import Erasure
 from worker.flow.timestamps import rfc3339, to_ms
 from worker.notify.notice import Sent
@@ -46,4 +47,6 @@ def headers(delivery_id: str, body: bytes, secrets: Sequence[str], now: datetime
 def _type(notice: Sent) -> str:
     if isinstance(notice, Erasure):
         return cloudevents.ERASURE
+    if isinstance(notice, CaseStep):
+        return cloudevents.CASE
     return cloudevents.ALERT if isinstance(notice, Alert) else cloudevents.INCIDENT

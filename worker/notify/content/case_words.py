@@ -1,0 +1,129 @@
+"""The words of a reminder's and an escalation's text, in French and English."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.case import CaseReason
+from worker.notify.content.typography import french
+from worker.routing.receiver import Language
+
+
+@dataclass(frozen=True)
+class CaseText:
+    """What is said for one reason. Placeholders are in braces."""
+
+    tag: str  # at the beginning of a subject
+    headline: str
+    sentence: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class CaseWords:
+    """The words of one language."""
+
+    news: Mapping[str, CaseText]  # by reason
+    other: CaseText  # for a reason that this version does not know
+    subject: str  # {tag} {score} {place}
+    everything: str  # the root segment
+    section: str
+    due: str
+    opened: str
+    acknowledged: str
+    assignee: str
+    level: str
+    step: str
+    response: str
+
+
+_FRENCH = CaseWords(
+    news={
+        CaseReason.DUE_SOON: CaseText(
+            tag="Rappel",
+            headline="Un délai expire bientôt",
+            sentence="Ce dossier attend une action de votre part avant l’échéance indiquée ci-dessous.",
+            hint=(
+                "L’alerte elle-même vous a été envoyée auparavant. Prendre le dossier en charge, ou le clore, met fin "
+                "aux rappels."
+            ),
+        ),
+        CaseReason.NOT_ACKNOWLEDGED: CaseText(
+            tag="Escalade",
+            headline="Personne n’a pris en charge une alerte dans les délais",
+            sentence="Un client mécontent attend, et personne n’a pris son dossier en charge avant l’échéance.",
+            hint=(
+                "Vous recevez ce message parce que votre nom figure dans la chaîne d’escalade. Prendre le dossier en "
+                "charge met fin à l’escalade."
+            ),
+        ),
+        CaseReason.NOT_RESOLVED: CaseText(
+            tag="En retard",
+            headline="Un dossier n’est pas clos dans les délais",
+            sentence="Ce dossier est pris en charge, mais il n’est pas clos, et son échéance est passée.",
+            hint="L’alerte elle-même vous a été envoyée auparavant. C’est le dernier rappel au sujet de ce dossier.",
+        ),
+    },
+    other=CaseText(
+        tag="Dossier",
+        headline="Un dossier attend une action",
+        sentence="Le dossier d’une alerte attend une action de votre part.",
+        hint="",
+    ),
+    subject=french("[{tag}] Client mécontent, note {score}/10 : {place}"),
+    everything="tout le périmètre",
+    section="Le dossier",
+    due="Échéance",
+    opened="Ouvert",
+    acknowledged="Pris en charge",
+    assignee="Suivi par",
+    level="Niveau de service",
+    step="Étape de l’escalade",
+    response="Réponse",
+)
+
+_ENGLISH = CaseWords(
+    news={
+        CaseReason.DUE_SOON: CaseText(
+            tag="Reminder",
+            headline="A time limit ends soon",
+            sentence="Somebody has to act on this case before the time below.",
+            hint=(
+                "You have received the alert itself before. If somebody acknowledges or resolves the case, these "
+                "reminders end."
+            ),
+        ),
+        CaseReason.NOT_ACKNOWLEDGED: CaseText(
+            tag="Escalated",
+            headline="Nobody has acknowledged an alert in time",
+            sentence="A customer is unhappy, and nobody has acknowledged the case before its time limit.",
+            hint=(
+                "You receive this message because you are in the escalation of this service level. If somebody "
+                "acknowledges the case, the escalation ends."
+            ),
+        ),
+        CaseReason.NOT_RESOLVED: CaseText(
+            tag="Late",
+            headline="A case is not resolved in time",
+            sentence="This case is acknowledged, but it is not resolved, and its time limit has passed.",
+            hint="You have received the alert itself before. This is the last reminder about this case.",
+        ),
+    },
+    other=CaseText(
+        tag="Case",
+        headline="A case needs attention",
+        sentence="Somebody has to act on the case of an alert.",
+        hint="",
+    ),
+    subject="[{tag}] Unhappy customer, score {score}/10: {place}",
+    everything="all segments",
+    section="The case",
+    due="Time limit",
+    opened="Opened",
+    acknowledged="Acknowledged",
+    assignee="Assigned to",
+    level="Service level",
+    step="Step of the escalation",
+    response="Response",
+)
+
+CASE_WORDS: Mapping[Language, CaseWords] = {"fr": _FRENCH, "en": _ENGLISH}
