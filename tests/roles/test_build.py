@@ -12,6 +12,7 @@ from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
+from worker.roles.process import Timers
 from worker.roles.surroundings import Surroundings
 from worker.service import Background, Service
 from worker.settings import Settings
@@ -99,7 +100,7 @@ async def test_kafka_is_waited_for_once_and_by_roles_only_that_need_it(
     assert isinstance(watch, Background)
 
 
-async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_it_shows(
+async def test_a_table_has_the_observers_that_its_rows_are_shown_to(
     surroundings: Surroundings,
 ) -> None:
     built = await build("all", surroundings)
@@ -116,6 +117,6 @@ async def test_the_courier_hears_of_the_rows_of_the_outbox_and_a_view_of_those_i
         "segments": [ViewRestater],
         "watches": [],
         "commands": [],
-        "cases": [],
+        "cases": [Timers],
         "outbox": [Courier],
     }

@@ -87,7 +87,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
     sweeps = _Derived(lambda state: forgetting.Sweep(state.rows))
     cases_table = shell.table(topics.CASES, atomic=True)
-    timers = _Timers(cases_table)
+    timers = Timers(cases_table)
     cases_table.observe(timers)
 
     def follow(records: list[Record], _: int, state: PartitionState) -> Decided:
@@ -152,7 +152,7 @@ class _Derived(Generic[T]):
         return known[1]
 
 
-class _Timers(TableObserver):
+class Timers(TableObserver):
     """The next timers of the cases in each partition."""
 
     def __init__(self, table: DurableTable) -> None:
