@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,7 +18,8 @@ from schemas.alert import Alert
 from schemas.erasure import Erasure
 from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError, StateNotDurable
-from worker.kafka.rows import PartitionState
+from worker.kafka import reading
+from worker.kafka.rows import Head, PartitionState
 from worker.notify import planning
 from worker.notify.channel import Channel
 from worker.notify.channels.email.channel import Email
@@ -536,6 +537,91 @@ async def test_nothing_is_sent_while_the_partitions_are_given_up(make_alert: Mak
         office.regain()
         await office.settle()
         assert office.channel.accepted == ["a-0", "a-1"]
+
+
+class Alerts:
+    """The topic of the alerts, as a worker that takes its one partition over finds it."""
+
+    def __init__(self, end: int, records: Collection[int]) -> None:
+        self.end = end
+        self.offsets = records
+        self.asked_for: list[Any] = []
+
+    @asynccontextmanager
+    async def reader(self, _: Any, *, committed_only: bool) -> AsyncIterator["Alerts"]:
+        assert committed_only
+        yield self
+
+    async def ends(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
+        assert topic == "nps.alerts"
+        return dict.fromkeys(partitions, self.end)
+
+    async def read(self, _: str, spans: Mapping[int, tuple[int, int]]) -> AsyncIterator[list[Any]]:
+        [(first, end)] = spans.values()
+        self.asked_for.append((first, end))
+        yield [SimpleNamespace(offset=offset) for offset in self.offsets if first <= offset < end]
+
+
+async def test_after_an_outage_of_the_worker_nothing_goes_out_that_was_withdrawn_meanwhile(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "reader", Alerts(5_000, range(4_990)).reader)
+    async with at_work() as office:
+        await office.courier.restate({PARTITION})
+        office.regain()
+        office.rows.head = Head(1_999)
+        office.plan(opened(make_alert, 0), opened(make_alert, 1), opened(make_alert, 2))
+        await office.pass_on(60_000)
+        assert office.channel.accepted == [], "3,000 alerts are not read yet"
+
+        office.rows.head = Head(4_989)
+        gone = make_alert(action="withdrawn", score=9, alert_id="a-1", response_id="r-1")
+        office.plan(record_of(gone, "e-9", b"c-1"), opened(make_alert, 3))
+        await office.settle()
+        assert sorted(office.channel.accepted) == ["a-0", "a-2", "a-3"]
+        office.plan(opened(make_alert, 4))
+        await office.settle()
+        assert "a-4" in office.channel.accepted
+
+
+@pytest.mark.parametrize(
+    ("end", "records", "asked_for"),
+    [
+        (10, range(10), []),  # everything was planned before
+        (15, [], [(10, 15)]),  # only markers of transactions, or nothing, is left
+        (500, [], [(400, 500), (10, 500)]),
+    ],
+)
+async def test_a_partition_without_alerts_to_read_waits_for_nothing(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch, end: int, records: Collection[int], asked_for: list[Any]
+) -> None:
+    topic = Alerts(end, records)
+    monkeypatch.setattr(reading, "reader", topic.reader)
+    async with at_work() as office:
+        office.rows.head = Head(9)
+        await office.courier.restate({PARTITION})
+        office.regain()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+
+        assert office.channel.accepted == ["a-0"]
+        assert topic.asked_for == asked_for
+
+
+async def test_a_partition_that_went_elsewhere_before_it_was_read_is_not_waited_for_when_it_comes_back(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "reader", Alerts(5_000, range(5_000)).reader)
+    async with at_work() as office:
+        await office.courier.restate({PARTITION})
+        await office.courier.on_revoked()
+        office.rows.head = Head(4_999)  # as the other worker left it
+        await office.courier.restate({PARTITION})
+        office.regain()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+
+        assert office.channel.accepted == ["a-0"]
 
 
 async def test_the_mails_in_hand_are_finished_before_the_partitions_go(make_alert: MakeAlert) -> None:

@@ -9,12 +9,17 @@ of which it knows that they were accepted.
 
 The courier measures its waits by the monotonic clock. So a jump of the wall clock neither delays a mail nor sends it
 early.
+
+After an outage of the worker, many alerts may wait. A mail of the first ones is perhaps not wanted any more: the answer
+was corrected, or the consent was withdrawn, further on in the same partition. So when partitions are taken over, the
+mails of a partition wait until it has been read to the end that it had then.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import aclosing
 from functools import partial
 
 from schemas.erasure import Erasure
@@ -23,6 +28,7 @@ from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import events
 from worker.flow.batch import Output
+from worker.kafka import reading
 from worker.kafka.rows import Head
 from worker.notify import mailbox
 from worker.notify.attempts import AttemptResult, write_down
@@ -52,6 +58,8 @@ _STOP_SECONDS = 3.0
 #: How long the result of an attempt waits for other results, in seconds. A write costs as much CPU time as sending a
 #: mail does. If the worker is killed meanwhile, an accepted mail is sent again.
 _REST_SECONDS = 0.05
+#: The last record of a partition is hardly ever further from its end than this number of offsets.
+_TAIL_OFFSETS = 100
 
 
 class Courier(TableObserver):
@@ -84,6 +92,8 @@ class Courier(TableObserver):
         self._rounds = Rounds(self._write_results, rest_seconds)
         # The results of accepted mails whose rows are not durable yet, even if their partition was lost meanwhile.
         self._accepted: dict[MailRef, AttemptResult] = {}
+        # The offset up to which the alerts of a partition must be planned before its mails are sent.
+        self._plan_until: dict[int, int] = {}
         self._something_new = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
         self._failure = Failure()
@@ -123,8 +133,24 @@ class Courier(TableObserver):
         """Return the keys of pending notices whose mails are settled."""
         return mailbox.orphans(rows)
 
+    async def restate(self, partitions: Collection[int]) -> None:
+        """Note how far the alerts of these partitions are to be planned before mails are sent."""
+        topic = self._shell.topic_name(events.ALERTS)
+        self._plan_until.clear()
+        async with reading.reader(self._shell.settings.kafka, committed_only=True) as reader:
+            for partition, end in (await reader.ends(topic, partitions)).items():
+                first = self._table.state_of(partition).head.stands_at
+                if first < end and (end := await _end_of_records(reader, topic, partition, (first, end))) > first:
+                    self._plan_until[partition] = end
+
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Note which mails are open now, and when each may be sent."""
+        if partition in self._plan_until:
+            state = self._table.state_of(partition)
+            if state.head.stands_at < self._plan_until[partition]:
+                return
+            del self._plan_until[partition]
+            rows = state.rows
         self._servers.note_rows(partition, rows, Moment(self._clock.now(), self._clock.steady()))
         for ref in [ref for ref in self._accepted if not self._servers.is_open(ref)]:
             if ref.partition == partition and ref.key in rows:
@@ -323,6 +349,23 @@ class Courier(TableObserver):
     async def _send(self, lines: list[Output], partition: int) -> None:
         records: list[Sendable] = [(line.key, line.value, line.headers, line.timestamp) for line in lines]
         await self._shell.sender.send([(self._shell.topic_name(events.DELIVERIES), partition, records)])
+
+
+async def _end_of_records(reader: reading.Reader, topic: str, partition: int, span: reading.Span) -> int:
+    """Return the offset after the last record in a span; the begin of the span if there is no record in it.
+
+    Behind the last record there may be markers of transactions, or nothing that retention has left. No mark of the
+    state reaches these offsets.
+    """
+    first, end = span
+    last = first
+    for begin in (max(first, end - _TAIL_OFFSETS), first):
+        async with aclosing(reader.read(topic, {partition: (begin, end)})) as chunks:
+            async for records in chunks:
+                last = max(last, *(record.offset + 1 for record in records), first)
+        if last > first or begin == first:
+            break
+    return last
 
 
 def _reason(error: DeliveryError) -> str:
