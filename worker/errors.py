@@ -6,6 +6,7 @@ WorkerError
 ├── DeliveryError       a mail was not accepted: it has a reason, and says whether to try again
 ├── Unreachable         Kafka does not answer: the worker tries again
 ├── StillRunning        a command needs all workers to be stopped, and some are running
+├── Unconfirmed         a command would repeat something, and nobody has confirmed that it may
 └── Fatal               going on would break a guarantee: the worker stops before anything is committed
     ├── Refused         Kafka answers, but does not let the worker in
     ├── MembershipLost  the worker cannot join its consumer group, or cannot stay in it
@@ -88,6 +89,10 @@ class Unreachable(WorkerError):
 
 class StillRunning(WorkerError):
     """A command needs all workers to be stopped, and some of them are alive."""
+
+
+class Unconfirmed(WorkerError):
+    """A command would repeat something that is done already, and needs the option --yes for that."""
 
 
 class Fatal(WorkerError):

@@ -5,10 +5,14 @@ Each command refuses while a worker of the groups concerned is alive, and may be
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from worker.errors import StateLost, StillRunning, TopicsUnfit
+from worker.clock import SystemClock
+from worker.errors import StateLost, StillRunning, TopicsUnfit, Unconfirmed
+from worker.flow import events
+from worker.flow.timestamps import DAY
 from worker.kafka import changelogs, groups, ownership, reading, source, topics
 from worker.kafka.connection import client_options
 from worker.kafka.preflight import preflight
@@ -16,11 +20,25 @@ from worker.kafka.rows import Fence, PartitionState
 from worker.settings import Settings
 
 
-async def take_over(settings: Settings) -> str:
+class Position(NamedTuple):
+    """How far a group has read a topic, and what it would read again otherwise."""
+
+    #: The offset at which it continues, by partition.
+    next_offsets: dict[int, int]
+    #: The number of offsets in the partitions of which nothing says how far the group has read them.
+    unknown: int
+
+
+async def take_over(settings: Settings, *, may_repeat: bool) -> str:
     """Make `kafka.group` the owner of the topics; return what was done, in one line.
 
-    Raise StillRunning if the owner has workers, TopicsUnfit if nobody owns the topics, and Unreachable, Refused or
-    KafkaError if Kafka does not answer.
+    The new owner continues at the offsets up to which the old one has read. So a worker that finds none of the tables
+    stops and asks for a rebuild, and does not count and mail everything once more. The offsets come from the old
+    group's commits or, if Kafka has forgotten them (offsets.retention.minutes), from its changelogs.
+
+    Raise StillRunning if the owner has workers, Unconfirmed if nothing says how far the old group has read and
+    `may_repeat` is False, TopicsUnfit if nobody owns the topics, and Unreachable, Refused or KafkaError if Kafka does
+    not answer.
     """
     topic, group = topics.ownership_topic(settings), settings.kafka.group
     async with _admin(settings) as admin:
@@ -33,9 +51,68 @@ async def take_over(settings: Settings) -> str:
         if owner is None or owner.claim.group == group:
             await ownership.claim(settings.kafka, topic)
             return f"{group} owns {settings.topic_prefix}.*"
-        await _check_stopped(admin, owner.claim.group)
-        claim = await ownership.take_over(settings.kafka, topic, owner)
-        return f"{claim.group} owns {settings.topic_prefix}.* now; {owner.claim.group} did before"
+        old = owner.claim.group
+        await _check_stopped(admin, old, topics.tables(settings))
+        async with reading.reader(settings.kafka) as reader:
+            found = await positions(settings, admin, reader, old)
+        answers, alerts = (
+            sum(position.unknown for (_, topic), position in found.items() if topic == wanted)
+            for wanted in (events.RESPONSES, events.ALERTS)
+        )
+        if any(position.unknown for position in found.values()) and not may_repeat:
+            raise Unconfirmed(
+                f"nothing says how far the group {old} has read: {answers:,} answers would be decided once more, and "
+                f"{alerts:,} alerts mailed once more if the delivery log does not say that they were. Nothing was "
+                "changed; to take over nevertheless, use --yes"
+            )
+        # The offsets come first: if the command is interrupted after them, the old group still owns the topics.
+        for (role, topic), position in found.items():
+            if position.next_offsets:
+                name = topics.topic_name(settings.topic_prefix, topic)
+                await groups.commit(settings.kafka, topics.group_id(group, role), name, position.next_offsets)
+        claim = await ownership.take_over(settings.kafka, topics.ownership_topic(settings), owner)
+    return (
+        f"{claim.group} owns {settings.topic_prefix}.* now; {old} did before. Before you start a worker, run: "
+        "python -m worker rebuild --all"
+    )
+
+
+async def positions(
+    settings: Settings, admin: AIOKafkaAdminClient, reader: reading.Reader, group: str
+) -> dict[tuple[str, str], Position]:
+    """Return how far the roles and channels of a group have read, by the role and the topic that it reads.
+
+    Of a channel that has read nothing at all, nothing is returned: it begins with the alerts from then on.
+    """
+    found = {}
+    for topic in sorted(topics.CONSUMED):
+        name = topics.topic_name(settings.topic_prefix, topic)
+        partitions = await reader.partitions(name)
+        starts, ends = await reader.starts(name, partitions), await reader.ends(name, partitions)
+        for consumer in topics.consumers(settings, topic):
+            read = await _read_until(admin, reader, group, name, consumer)
+            unknown = {n for n in partitions if n not in read and ends[n] > starts[n]}
+            if consumer.role in topics.CHANNELS and not read:
+                continue
+            if topic == events.ALERTS and unknown:
+                # Older alerts are not mailed, whatever happened to them.
+                oldest = SystemClock().now() - int(settings.alerts.max_age_days * DAY)
+                young = await reader.from_time(name, unknown, oldest)
+                read |= {n: first for n in unknown if (first := young.get(n, ends[n])) > starts[n]}
+            left = sum(ends[n] - max(starts[n], read.get(n, 0)) for n in unknown)
+            found[consumer.role, topic] = Position(read, left)
+    return found
+
+
+async def _read_until(
+    admin: AIOKafkaAdminClient, reader: reading.Reader, group: str, name: str, consumer: topics.Consumed
+) -> dict[int, int]:
+    """Return up to which offset a group has read a topic, by partition, as far as anything says it."""
+    read = await groups.committed(admin, topics.group_id(group, consumer.role), name)
+    changelog = topics.changelog_name(group, consumer.role, consumer.table)
+    forgotten = await reader.partitions(changelog) - read.keys()
+    states = await changelogs.states(reader, changelog, forgotten) if forgotten else {}
+    return read | {n: state.head.stands_at for n, state in states.items() if state.head.stands_at}
 
 
 async def new_epoch(settings: Settings, topic: str) -> str:

@@ -1,11 +1,13 @@
 """Two consumer groups on one topic prefix: the second is refused, until it takes over."""
 
 import asyncio
+import json
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from integration.conftest import make_settings
 from integration.processes import environment, worker_process
+from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
@@ -18,6 +20,9 @@ async def test_another_group_is_refused_until_it_takes_over(kafka: EmbeddedKafka
     other = {**first, "NPS_KAFKA__GROUP": "other"}
     async with worker_process("run", env=first) as process:
         await process.said("started")
+        async with worker_process("publish", "--sample", "1", env=first) as publishing:
+            assert await publishing.exited() == 0
+        await inbox.wait_for(1)
         async with worker_process("run", env=other) as refused:
             assert await refused.exited() == 1
         async with worker_process("take-over", env=other) as early:
@@ -29,10 +34,22 @@ async def test_another_group_is_refused_until_it_takes_over(kafka: EmbeddedKafka
     assert "workers are still running in owned-process and owned-notify" in "".join(early.lines)
     async with worker_process("take-over", env=other, fresh=True) as taking:
         assert await taking.exited() == 0
-    assert taking.lines == ["other owns owned.* now; owned did before"]
+    assert taking.lines == [
+        "other owns owned.* now; owned did before. Before you start a worker, run: python -m worker rebuild --all"
+    ]
+    async with worker_process("run", env=other) as early:
+        assert await early.exited() == 1
+    assert "python -m worker rebuild" in early.lines[-1]
+    async with worker_process("rebuild", "--all", env=other) as rebuilding:
+        assert await rebuilding.exited() == 0, rebuilding.lines
     async with worker_process("run", env=other) as process:
         await process.said("started")
+        async with worker_process("publish", "--sample", "2", env=other) as publishing:
+            assert await publishing.exited() == 0
+        await inbox.wait_for(2)
         assert await process.end() == 0
+    accepted = [json.loads(r.value)["outcome"] for r in await read_topic(kafka.bootstrap_servers, "owned.decisions")]
+    assert (accepted, len(inbox.mails)) == (["accepted"] * 2, 2), "nothing is decided or mailed twice"
     async with worker_process("run", env=first) as refused:
         assert await refused.exited() == 1
     assert "belong to the group other, and kafka.group is owned" in refused.lines[0]

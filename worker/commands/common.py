@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from aiokafka.errors import KafkaError
 
 from worker import logs
-from worker.errors import Fatal, SettingsError, StillRunning, Unreachable
+from worker.errors import Fatal, SettingsError, StillRunning, Unconfirmed, Unreachable
 from worker.kafka import reading
 from worker.kafka.connection import ssl_context
 from worker.kafka.preflight import preflight
@@ -96,7 +96,7 @@ def with_kafka(
             print(f"\n{server}: {type(error).__name__}; is Kafka running there?", file=sys.stderr)
         except Unreachable as error:
             print(f"{error}{_address_hint(settings)}", file=sys.stderr)
-        except (Fatal, StillRunning) as error:
+        except (Fatal, StillRunning, Unconfirmed) as error:
             print(error, file=sys.stderr)
         return Exit.FAILED
 

@@ -13,14 +13,21 @@ def add(commands: Commands) -> None:
         "take-over",
         help="make kafka.group the owner of the topics, in place of another group that is no longer used",
         description="Makes kafka.group the owner of the topics of topic_prefix, in place of the group that owns them. "
-        "Stop that group's workers first. The new group does not take over its state and its offsets: it reads the "
-        "topics from their beginning, so it counts retained answers, and mails retained alerts, once more.",
+        "Stop that group's workers first. The new group continues at the offsets up to which that group has read. It "
+        "does not get its tables: run the command rebuild --all before a worker starts. Nothing is counted, published "
+        "or mailed twice. If Kafka does not know any more how far the other group has read, the command says how many "
+        "answers and alerts would be processed again, and does nothing without --yes.",
         epilog=SETTINGS_HELP,
+    )
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="also take over if some answers and alerts will be processed again; alerts older than "
+        "alerts.max_age_days are not among them",
     )
     parser.set_defaults(run=with_kafka(_take_over))
 
 
 async def _take_over(args: argparse.Namespace, settings: Settings) -> int:
-    del args
-    print(await maintenance.take_over(settings))
+    print(await maintenance.take_over(settings, may_repeat=args.yes))
     return Exit.FINE
