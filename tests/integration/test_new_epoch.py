@@ -15,6 +15,7 @@ from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
+from worker.kafka import groups
 
 PORTION = 20
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
@@ -51,6 +52,31 @@ async def decided(kafka: EmbeddedKafka, name: str, count: int) -> list[str]:
         if len(accepted) >= count:
             return accepted
         await asyncio.sleep(0.2)
+
+
+async def counted(env: dict[str, str], count: int) -> None:
+    """Wait until the scores show so many answers."""
+    shown = ""
+    while f" {count}" not in shown:
+        async with worker_process("scores", "--window", "all", env=env) as showing:
+            await showing.exited()
+        shown = "\n".join(showing.lines)
+
+
+async def pass_by(kafka: EmbeddedKafka, group: str, topic: str) -> None:
+    """Write a record that is skipped to each partition, and wait until the worker has passed it."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all") as producer:
+        sent = [await producer.send_and_wait(topic, b"stray", partition=n) for n in range(4)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        while True:
+            committed = await groups.committed(admin, group, topic)
+            if all(committed.get(one.partition, 0) > one.offset for one in sent):
+                return
+            await asyncio.sleep(0.2)
+    finally:
+        await admin.close()
 
 
 async def stopped(process: Process, topic: str) -> None:
@@ -98,13 +124,44 @@ async def test_a_topic_made_anew_stops_the_worker_and_after_a_command_all_of_it_
         await inbox.wait_for(2 * PORTION)
         accepted = await decided(kafka, name, 2 * PORTION)
         assert sorted(accepted) == sorted(f"r-{n}" for n in range(2 * PORTION))
-        shown = ""
-        while f" {2 * PORTION}" not in shown:
-            async with worker_process("scores", "--window", "all", env=env) as showing:
-                await showing.exited()
-            shown = "\n".join(showing.lines)
+        await counted(env, 2 * PORTION)
         assert await process.end() == 0
     async with worker_process("run", env=env) as process:  # and the epoch is known to the next one
+        await process.said("started")
+        assert await process.end() == 0
+    assert len(inbox.mails) == 2 * PORTION
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("short", ["tallies", "hours", "cases", "alert-commands"])
+async def test_so_do_the_other_topics_that_the_worker_reads(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path, short: str
+) -> None:
+    """What was counted stays, what comes later counts too, and the offsets of the new topic are read."""
+    name = f"anew-{short}"
+    env, topic = environment(kafka.bootstrap_servers, inbox, name, tmp_path), f"{name}.{short}"
+    async with worker_process("run", env=env) as process:
+        await process.said("started")
+        await publish(kafka, name, range(PORTION))
+        await inbox.wait_for(PORTION)
+        await counted(env, PORTION)
+        await pass_by(kafka, f"{name}-process", topic)
+        assert await process.end() == 0
+    await renew(kafka, topic)
+    async with worker_process("run", env=env) as process:
+        await stopped(process, topic)
+    for said in ("goes on with partitions", "there is nothing to do"):
+        async with worker_process("new-epoch", short, env=env) as command:
+            assert await command.exited() == 0, command.lines
+        assert said in command.lines[-1]
+    async with worker_process("run", env=env) as process:
+        await process.said("started")
+        await publish(kafka, name, range(PORTION, 2 * PORTION))
+        await inbox.wait_for(2 * PORTION)
+        await counted(env, 2 * PORTION)
+        await pass_by(kafka, f"{name}-process", topic)
+        assert await process.end() == 0
+    async with worker_process("run", env=env) as process:
         await process.said("started")
         assert await process.end() == 0
     assert len(inbox.mails) == 2 * PORTION
