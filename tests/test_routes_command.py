@@ -245,6 +245,22 @@ def test_without_a_calendar_the_times_are_shown_in_utc(capsys: pytest.CaptureFix
     assert "  acknowledge by Thu 2026-04-30 18:30 UTC" in text
 
 
+def test_check_config_shows_service_levels_and_which_route_has_which(capsys: pytest.CaptureFixture[str]) -> None:
+    slow = "[service_levels.slow]\nresolve_within_hours = 8.5\n"
+    root = SETTINGS.replace("[route]", '[route]\nservice_level = "fast"')
+    owners = root.replace("to_owner = true", 'to_owner = true\nservice_level = "slow"')
+    Path("worker.toml").write_text(owners + LEVELS + slow)
+
+    assert main(["check-config"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith(("level", "route    default", "route    owners"))] == [
+        "level    fast: acknowledge within 30 min, resolve within 9 h, 1 step of escalation",
+        "level    slow: resolve within 8.5 h",
+        "route    default: everything: support, service level fast",
+        "route    owners: follow_up_requested True: the account owner or else support, service level slow",
+    ]
+
+
 def test_an_incident_has_no_time_limits(capsys: pytest.CaptureFixture[str]) -> None:
     Path("worker.toml").write_text(SETTINGS.replace("[route]", '[route]\nservice_level = "fast"') + LEVELS)
     _, text = run(capsys, examples.INCIDENT | {"segment": "uk"}, "--json")

@@ -25,8 +25,10 @@ from worker.notify.channels.chat.message import message_of
 from worker.notify.channels.webhook import event
 from worker.notify.content.case_words import CASE_WORDS
 from worker.notify.content.readers import Readers
+from worker.notify.dispatcher import Limits, Moment
 from worker.notify.planning import Planner
 from worker.notify.receivers import NobodyLeft, addressed
+from worker.notify.servers import Servers
 from worker.routing.places import by_place
 from worker.routing.receiver import Receiver
 from worker.routing.routing import Routing
@@ -119,6 +121,16 @@ def test_a_reminder_goes_to_those_who_have_got_the_alert_and_respects_their_quie
     assert receivers(by_day, "reminded") == [("care", "pending")]
     assert receivers(by_night, "reminded") == [("care", "deferred")]
     assert lines(by_night) == [("pending", "planned"), ("deferred", "quiet_hours")]
+
+
+def test_what_waits_is_found_in_the_rows() -> None:
+    servers = Servers(Limits(5, 5), 1_000, lambda _: "")
+    rows = kept(planned(said(step())))
+    servers.note_rows(0, rows, Moment(NOW, 0))
+
+    assert [key for key, row in rows.items() if mailbox.has_open(row)] == [KEY]
+    assert servers.pending(0) == 2
+    assert mailbox.orphans(rows) == []
 
 
 def test_a_step_that_comes_again_is_planned_once() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from notify import test_case_notices as case_notices
 from notify.mailboxes import planned, record_of
 from notify.test_quiet_hours import by_tree, plan, step
 
@@ -37,6 +38,12 @@ def test_the_account_owner_is_named_as_the_reason(make_alert: MakeAlert, caplog:
 
     assert "(owner_unknown): no receiver stands for the customer's account owner" in caplog.text
     assert "Jean" not in caplog.text
+
+
+def test_an_escalation_whose_receivers_were_removed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    Unaddressed().note(case_notices.planned(case_notices.said(case_notices.step(escalated_to=["gone"]))).outputs)
+
+    assert "(receivers_removed): the settings have none of the receivers" in caplog.text
 
 
 def test_a_route_without_receivers_on_purpose_and_mails_that_are_planned_say_nothing(

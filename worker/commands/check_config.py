@@ -117,11 +117,20 @@ def _tree(settings: Settings) -> Iterator[str]:
             *([f"chat {receiver.chat}"] if receiver.chat else []),
         ]
         yield f"receiver {name}: {', '.join(places)}{calendar}"
+    for name, level in settings.service_levels.items():
+        minutes, hours = level.acknowledge_within_minutes, level.resolve_within_hours
+        limits = [
+            *([] if minutes is None else [f"acknowledge within {minutes:g} min"]),
+            *([] if hours is None else [f"resolve within {hours:g} h"]),
+        ]
+        steps = counted(len(level.escalation), "step")
+        yield f"level    {name}: {', '.join(limits)}{f', {steps} of escalation' if level.escalation else ''}"
     for route in settings.routing.root.all():
         asked = ", ".join(f"{key} {getattr(route.matchers, key)}" for key in route.matchers.set_keys)
         owner = ["the account owner"] if route.to_owner else []
         receivers = " or else ".join([*owner, *([", ".join(route.receivers)] if route.receivers else [])])
-        yield f"route    {route.name}: {asked or 'everything'}: {receivers or 'nobody'}"
+        service = f", service level {route.service_level}" if route.service_level else ""
+        yield f"route    {route.name}: {asked or 'everything'}: {receivers or 'nobody'}{service}"
 
 
 def _left_out(settings: Settings) -> str:

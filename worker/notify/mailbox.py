@@ -32,8 +32,8 @@ _NUL = b"\x00"
 _INCIDENT = b"\x01"
 #: The first character of the keys of the rows about the erasure of a customer. The customer's id follows.
 _ERASURE = b"\x02"
-#: Before the value of a pending notice that is the step of a case. An alert's value is JSON, which begins otherwise.
-_CASE_STEP = b"\x01"
+#: Before the value of a pending notice that is the step of a case. Alerts are JSON, and mailboxes begin with 0 or 1.
+_CASE_STEP = b"case "
 #: The steps of a case that receivers get.
 CASE_ACTIONS = frozenset({CaseAction.REMINDED, CaseAction.ESCALATED})
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})

@@ -4,7 +4,7 @@ The delivery log has a line about each of them.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from schemas.delivery import DeliveryStatus
 from worker.flow import events
 from worker.flow.batch import Output
+from worker.notify.planning import RECEIVERS_REMOVED
 from worker.routing.routing import Nobody
 from worker.streams.throttle import Throttle
 
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 #: The shortest time between two lines, in seconds.
 _QUIET_SECONDS = 60.0
 #: What to look at, by the reason. A route that has no receivers on purpose is no reason for a warning.
-_HINTS = {
+_HINTS: Mapping[str, str] = {
     Nobody.NO_ROUTE: "no route takes it, and [route] has no receivers",
+    RECEIVERS_REMOVED: "the settings have none of the receivers of this step of the escalation any more",
     Nobody.OWNER_UNKNOWN: "no receiver stands for the customer's account owner, and its route has no receivers",
 }
 
@@ -55,7 +57,7 @@ class Unaddressed:
         last = found[-1]
         log.warning(
             "alert %s is for nobody (%s): %s; alerts and incidents for nobody since the start: %d",
-            *(last.alert_id, last.reason, _HINTS[Nobody(last.reason)], self._count),
+            *(last.alert_id, last.reason, _HINTS[last.reason], self._count),
         )
 
 
