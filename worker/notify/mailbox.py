@@ -156,6 +156,11 @@ def erased_key(key: bytes) -> bytes:
     return key.removeprefix(_ERASURE)
 
 
+def is_of_customer(key: bytes) -> bool:
+    """Say whether a row is the mailbox of a customer, by its key."""
+    return _NUL not in key and not key.startswith((_INCIDENT, _ERASURE))
+
+
 def pending_notice_key(key: bytes, delivery_id: str) -> bytes:
     """Return the key of an open mail's pending notice. `key`: the key of its mailbox, which has no NUL."""
     return key + _NUL + delivery_id.encode()

@@ -11,11 +11,12 @@ from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.kafka import changelogs, topics
 from worker.kafka.rows import PartitionState
-from worker.notify import planning
+from worker.notify import forgetting
 from worker.notify.channel import Channel
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
 from worker.roles.courier import Courier
+from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
 from worker.roles.surroundings import Surroundings
 from worker.roles.unaddressed import Unaddressed
@@ -53,8 +54,11 @@ async def build(surroundings: Surroundings, name: str, table_name: str, sending:
     table = shell.table(table_name)
     overfull, unaddressed = Overfull(words, planner.most_open), Unaddressed()
 
+    days = surroundings.settings.history.days
+    sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
+
     def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
-        decided = planning.plan(records, planner, state.rows.get)
+        decided = forgetting.plan(records, planner, state.rows, sweeps.of(state), days)
         overfull.note(decided.outputs)
         unaddressed.note(decided.outputs)
         return decided

@@ -1,9 +1,8 @@
 """The process role: it decides responses, counts tallies, watches segments, and keeps the cases of alerts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import ceil
-from typing import Generic, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
+from typing import NamedTuple
 
 from worker.flow import events
 from worker.flow.batch import Decided, Record
@@ -19,7 +18,8 @@ from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
 from worker.kafka import topics
 from worker.kafka.partitioner import partition_of
-from worker.kafka.rows import Fence, PartitionState
+from worker.kafka.rows import PartitionState
+from worker.roles.derived import Derived
 from worker.roles.left_out import LeftOutWarnings
 from worker.roles.scales import warned_of_scales
 from worker.roles.surroundings import Surroundings
@@ -42,8 +42,6 @@ _WATCHES = Pace(seconds=0.5, share=0.02, longest=10.0)
 #: The pace of cases. A person may wait for the answer to a command, and does not notice half a second.
 _CASES = Pace(seconds=0.5, share=0.05, longest=1.0)
 
-T = TypeVar("T")
-
 
 async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services: its shell, the log line of each minute, a look at open transactions, and the ticker.
@@ -60,7 +58,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     service, terms = settings.service, settings.terms
     most = ceil(policy.segments.most / kafka.partitions)
 
-    indexes = _Derived(lambda state: _Index(Holders(state.rows), Sweep(state.rows)))
+    indexes = Derived(lambda state: _Index(Holders(state.rows), Sweep(state.rows)))
 
     def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
         holders, sweep = indexes.of(state)
@@ -85,7 +83,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
         decided = segments.count(records, state.rows, partition, most, policy.intake)
         return warned_of_scales(left_out.warned_of(decided, partition))
 
-    sweeps = _Derived(lambda state: forgetting.Sweep(state.rows))
+    sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
     cases_table = shell.table(topics.CASES, atomic=True)
     timers = Timers(cases_table)
     cases_table.observe(timers)
@@ -136,28 +134,12 @@ class _Index(NamedTuple):
     sweep: Sweep
 
 
-class _Derived(Generic[T]):
-    """What is derived from the rows of each partition of a table, as `derive` returns it. `derive` keeps no state."""
-
-    def __init__(self, derive: Callable[[PartitionState], T]) -> None:
-        self._derive = derive
-        # The state of a partition that moves to another worker is dropped, and what is derived from it as well.
-        self._of: WeakKeyDictionary[PartitionState, tuple[Fence, T]] = WeakKeyDictionary()
-
-    def of(self, state: PartitionState) -> T:
-        """Return what is derived for a partition. It is made again after each take-over, since rows may be new."""
-        known = self._of.get(state)
-        if known is None or known[0] != state.own:
-            known = self._of[state] = state.own, self._derive(state)
-        return known[1]
-
-
 class Timers(TableObserver):
     """The next timers of the cases in each partition."""
 
     def __init__(self, table: DurableTable) -> None:
         self._table = table
-        self._indexes = _Derived(lambda _: DueIndex())  # `on_rows` fills it
+        self._indexes = Derived(lambda _: DueIndex())  # `on_rows` fills it
 
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Note rows of a partition."""

@@ -1,15 +1,15 @@
-"""The process role: what it derives from a partition's rows and keeps in memory."""
+"""What is derived from a partition's rows and kept in memory."""
 
 import gc
 import weakref
 
 from worker.kafka.rows import Fence, PartitionState
-from worker.roles.process import _Derived
+from worker.roles.derived import Derived
 
 
 def test_what_is_kept_beside_a_partition_lasts_until_somebody_else_may_have_written_its_rows() -> None:
     partition, other = PartitionState(), PartitionState()
-    indexes = _Derived(lambda state: [state.rows])
+    indexes = Derived(lambda state: [state.rows])
     first = indexes.of(partition)
     assert indexes.of(partition) is first
     assert indexes.of(other) is not first
@@ -28,7 +28,7 @@ def test_what_is_derived_goes_with_the_state_of_a_partition_that_is_given_away()
     class Rows(dict[bytes, bytes]):
         pass
 
-    indexes, partition = _Derived(lambda state: [state.rows]), PartitionState()
+    indexes, partition = Derived(lambda state: [state.rows]), PartitionState()
     partition.rows = Rows()
     rows = weakref.ref(partition.rows)
     indexes.of(partition)

@@ -1,0 +1,88 @@
+"""Mailboxes of customers about whom nothing was sent for longer than `history.days`: they are erased. Pure.
+
+By then the worker has forgotten the customer's answers too (worker/flow/responses/expiry.py), so no step of an alert
+that the mailbox knows can follow. Nothing that waits is erased. The mailboxes of segments stay, since they name nobody,
+and an incident may last.
+
+Whether a mailbox counts as forgotten depends on its content and on the latest Kafka time of a batch alone. So it makes
+no difference when its row is checked: until it is erased, it counts as one that is not there.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from worker.flow.batch import Decided, Record
+from worker.flow.timestamps import DAY
+from worker.notify import mailbox, planning
+from worker.notify.planning import Planner
+
+#: The number of rows that are checked with each batch, which takes a fraction of a millisecond.
+ROWS_PER_BATCH = 64
+
+
+class _MailPeek(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The first fields of a mail in a row."""
+
+    delivery_id: str
+    alert_id: str
+    route: str
+    status: str
+    attempts: int
+    planned: int
+
+
+class _Peek(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    mails: list[_MailPeek]
+
+
+_peek = msgspec.msgpack.Decoder(_Peek).decode
+
+
+def is_forgotten(key: bytes, row: bytes, oldest: int) -> bool:
+    """Say whether a row is the mailbox of a customer in which nothing waits, and nothing was planned since `oldest`.
+
+    `oldest`: in ms.
+    """
+    if not mailbox.is_of_customer(key) or mailbox.has_open(row):
+        return False
+    return all(mail.planned < oldest for mail in _peek(memoryview(row)[1:]).mails)
+
+
+class Sweep:
+    """Finds forgotten mailboxes in one partition, in rounds.
+
+    A round takes the rows that there are at its beginning. The next round begins a day later, by Kafka's time. How far
+    a round has come is kept in memory only: a worker that takes the partition over begins a new round.
+    """
+
+    def __init__(self, rows: Mapping[bytes, bytes]) -> None:
+        self._rows = rows
+        self._unchecked: list[bytes] = []
+        self._next_round = 0
+
+    def changes(self, oldest: int) -> dict[bytes, bytes | None]:
+        """Check the next rows; return those to erase, with None in place of the row. `oldest`: in ms."""
+        if not self._unchecked and oldest >= self._next_round:
+            self._unchecked = [key for key in self._rows if mailbox.is_of_customer(key)]
+            self._next_round = oldest + DAY
+        checked = self._unchecked[-ROWS_PER_BATCH:]
+        del self._unchecked[-ROWS_PER_BATCH:]
+        return {
+            key: None for key in checked if (row := self._rows.get(key)) is not None and is_forgotten(key, row, oldest)
+        }
+
+
+def plan(records: Sequence[Record], planner: Planner, rows: Mapping[bytes, bytes], sweep: Sweep, days: int) -> Decided:
+    """Plan the mails of a batch as if forgotten mailboxes were not there, and erase some of them.
+
+    `rows`: those of the partition; `days`: how long a mailbox is remembered after its last mail was planned.
+    """
+    oldest = max((record.timestamp for record in records), default=0) - days * DAY
+
+    def read(key: bytes) -> bytes | None:
+        row = rows.get(key)
+        return None if row is None or is_forgotten(key, row, oldest) else row
+
+    decided = planning.plan(records, planner, read)
+    return decided._replace(rows={**sweep.changes(oldest), **decided.rows})
