@@ -611,11 +611,13 @@ async def test_a_partition_without_alerts_to_read_waits_for_nothing(
 async def test_a_partition_that_went_elsewhere_before_it_was_read_is_not_waited_for_when_it_comes_back(
     make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "reader", Alerts(5_000, range(5_000)).reader)
+    topic = Alerts(5_000, range(5_000))
+    monkeypatch.setattr(reading, "reader", topic.reader)
     async with at_work() as office:
         await office.courier.restate({PARTITION})
         await office.courier.on_revoked()
-        office.rows.head = Head(4_999)  # as the other worker left it
+        topic.end, topic.offsets = 10, range(10)  # meanwhile the topic was created again, and all of it was read
+        office.rows.head = Head(9)
         await office.courier.restate({PARTITION})
         office.regain()
         office.plan(opened(make_alert, 0))
