@@ -435,19 +435,42 @@ class _File(TomlConfigSettingsSource):
 
 def load(**overrides: Any) -> Settings:
     """Read the settings. Raise SettingsError with one line for each key that is wrong."""
+    return _load(Settings, _file_name, **overrides)
+
+
+def load_file(path: Path) -> Settings:
+    """Read the settings as they would be with this file in place of the usual one. Raise SettingsError like `load`."""
+
+    class OfFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            return init_settings, env_settings, _File(settings_cls, _readable(path))
+
+    return _load(OfFile, lambda: str(path))
+
+
+def _load(kind: type[Settings], file_name: Callable[[], str], **overrides: Any) -> Settings:
     problems = [unknown_variable(name, Settings) for name in sorted(os.environ) if _is_unknown(name)]
     try:
-        settings = Settings(**overrides)
+        settings = kind(**overrides)
     except ValidationError as error:
         problems += [wrong_key(problem, Settings) for problem in error.errors(include_input=False)]
     except SourceError:
         problems += no_json(Settings) or ["environment: a variable's value is not valid JSON"]
     except tomllib.TOMLDecodeError as error:
-        problems.append(f"{_file_name()}: is not TOML: {error}")
+        problems.append(f"{file_name()}: is not TOML: {error}")
     except UnicodeDecodeError:
-        problems.append(f"{_file_name()}: cannot be read: it is not UTF-8")
+        problems.append(f"{file_name()}: cannot be read: it is not UTF-8")
     except OSError as error:
-        problems.append(f"{_file_name()}: cannot be read: {error.strerror or type(error).__name__}")
+        problems.append(f"{file_name()}: cannot be read: {error.strerror or type(error).__name__}")
     except RecursionError:
         problems.append("settings: are nested too deeply")
     else:
@@ -476,13 +499,18 @@ def _config_file() -> Path | None:
     """
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
-        mode = Path(named).stat().st_mode  # raises the reason if the file cannot be found
-        if stat.S_ISDIR(mode):
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(mode):  # pydantic would read nothing from a pipe, and take every default
-            raise OSError(errno.EINVAL, "it is not an ordinary file")
-        return Path(named)
+        return _readable(Path(named))
     return Path("worker.toml") if Path("worker.toml").is_file() else None
+
+
+def _readable(path: Path) -> Path:
+    """Return the path of a file; raise OSError if it is no ordinary file, or does not exist."""
+    mode = path.stat().st_mode  # raises the reason if the file cannot be found
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):  # pydantic would read nothing from a pipe, and take every default
+        raise OSError(errno.EINVAL, "it is not an ordinary file")
+    return path
 
 
 def _is_unknown(name: str) -> bool:

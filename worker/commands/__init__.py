@@ -19,6 +19,7 @@ NAMES = (
     "dead-letters",
     "check-config",
     "routes",
+    "replay",
     "settings",
     "health",
     "topics",

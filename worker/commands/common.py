@@ -5,6 +5,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,9 @@ from typing import Any, Protocol
 from aiokafka.errors import KafkaError
 
 from worker import logs
+from worker.clock import SystemClock
 from worker.errors import Fatal, SettingsError, StillRunning, Unconfirmed, Unreachable
+from worker.flow.timestamps import to_ms
 from worker.kafka import reading
 from worker.kafka.connection import ssl_context
 from worker.kafka.preflight import preflight
@@ -49,6 +52,36 @@ def age(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text} is not an age: write for instance 30m, 12h or 7d")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def time(text: str) -> int:
+    """Return a time with its offset from UTC, in ms. Raise ArgumentTypeError if the text is none."""
+    found = _time(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text} is not a time with its offset, such as 2026-12-24T20:00:00+01:00")
+    return found
+
+
+def past_time(text: str) -> int:
+    """Return a time, or how long ago it was, such as 7d, in ms. Raise ArgumentTypeError if the text is neither."""
+    found = _time(text)
+    if found is not None:
+        return found
+    try:
+        return SystemClock().now() - age(text) * 1_000
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text} is neither an age, such as 12h or 7d, nor a time with its offset, such as "
+            "2026-12-24T20:00:00+01:00"
+        ) from None
+
+
+def _time(text: str) -> int | None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return to_ms(when) if when.tzinfo is not None and 1970 <= when.year <= 9000 else None
 
 
 def file(text: str) -> Path:

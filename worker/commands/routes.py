@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +12,12 @@ from schemas.alert import Alert
 from schemas.decision import Decision
 from worker.alerts.limits import Limits, limits_of
 from worker.clock import SystemClock
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, with_settings
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, time, with_settings
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.responses import road
 from worker.flow.responses.intake import validate
 from worker.flow.responses.rules.detractor_alert import RULE
-from worker.flow.timestamps import to_ms
 from worker.notify.notice import Notice, notice_in
 from worker.routing.explaining import explain
 from worker.routing.routable import routable
@@ -70,7 +68,7 @@ def add(commands: Commands) -> None:
     )
     test.add_argument(
         "--at",
-        type=_time,
+        type=time,
         metavar="TIME",
         help="judge the event at this time, such as 2026-12-24T20:00:00+01:00 (default: now)",
     )
@@ -81,17 +79,6 @@ def add(commands: Commands) -> None:
 def _event(text: str) -> Path | None:
     """Return the path of a file; None for the standard input."""
     return None if text == _STANDARD_INPUT else file(text)
-
-
-def _time(text: str) -> int:
-    """Return a time in ms."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None or not 1970 <= when.year <= 9000:
-        raise argparse.ArgumentTypeError(f"{text} is not a time with its offset, such as 2026-12-24T20:00:00+01:00")
-    return to_ms(when)
 
 
 def _test(args: argparse.Namespace, settings: Settings) -> int:

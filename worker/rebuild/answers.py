@@ -46,6 +46,10 @@ class Answers:
         Alerts, invitations, decisions and dead letters were published when the records were decided the first time.
         Records under a wrong key were rerouted then, so they are on the topic a second time, under the right key.
         """
+        return [output for output in self.decide(partition, records) if output.topic == events.TALLIES]
+
+    def decide(self, partition: int, records: Iterable[Record]) -> list[Output]:
+        """Decide records of a partition, in their order. Return everything that they cause."""
         rows = self.rows[partition]
         batch = Batch(
             records,
@@ -62,7 +66,15 @@ class Answers:
         apply(rows, decided.rows)
         self.rerouted[partition] = {**self.rerouted[partition], **decided.rerouted}
         self.latest_times[partition] = decided.latest_time
-        return [output for output in decided.outputs if output.topic == events.TALLIES]
+        return decided.outputs
+
+    def forked(self, policy: Policy) -> "Answers":
+        """Return what goes on from the same rows with other settings, as a worker does after a restart."""
+        other = Answers(len(self.rows), policy, self._topic, self._home, self._secret, self._owner)
+        for rows, same in zip(other.rows, self.rows, strict=True):
+            rows.update(same)
+        other.rerouted, other.latest_times = [*self.rerouted], [*self.latest_times]
+        return other
 
 
 def applied_until(rows: Mapping[bytes, bytes]) -> int:

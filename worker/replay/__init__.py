@@ -1,0 +1,1 @@
+"""`python -m worker replay`: which notices another configuration would have caused. Pure, except command.py."""
