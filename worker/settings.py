@@ -404,7 +404,7 @@ class Settings(BaseSettings, Policy, Location):
 
     @property
     def _has_tree(self) -> bool:
-        return bool(self.receivers or self.service_levels) or self.route != RootRoute()
+        return bool(self.receivers) or self.route != RootRoute()
 
     def status_path(self, role: str) -> Path:
         """Return the path of a role's status files. Each process adds its process id to the name (status.py)."""

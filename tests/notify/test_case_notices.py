@@ -106,7 +106,7 @@ def test_an_escalation_goes_to_the_receivers_of_its_step_at_once_although_the_al
     decided = planned(record_of(make_alert()), said(step(), at=EVENING))
 
     assert receivers(decided) == [("lead", "pending"), ("boss", "pending")]
-    assert [one.route for one in mails(decided) if one.action == "escalated"] == ["urgent, 1"] * 2
+    assert [one.route for one in mails(decided) if one.action == "escalated"] == ["urgent (escalation 1)"] * 2
 
 
 def test_it_does_so_although_nothing_is_known_of_the_alert_any_more() -> None:

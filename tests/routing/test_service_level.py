@@ -159,3 +159,13 @@ def test_without_service_levels_and_calendars_routes_are_not_asked() -> None:
     Path("worker.toml").write_text(BASE + ROOT)
 
     assert load().terms is None
+
+
+def test_a_service_level_without_routes_has_no_effect_and_says_so_and_mails_go_where_they_went() -> None:
+    text = "[service_levels.fast]\nresolve_within_hours = 8\n"
+
+    assert wrong(text, base="") == ["service_levels.fast: no alert has this service level"]
+    assert [
+        reached.receiver.name
+        for reached in load().routing.decide(Routable("detractor", "fr", Severity.WARNING)).reached
+    ] == ["default"]

@@ -263,7 +263,7 @@ def _asked(step: CaseStep, planner: Planner) -> list[Reached] | None:
     """Return the receivers of an escalation's step on this channel; None if the settings have none of them any more."""
     found = {name: planner.routing.called(name) for name in step.escalated_to or ()}
     known = {receiver.name: receiver for receiver in found.values() if receiver is not None}
-    route = f"{step.service_level or CaseAction.ESCALATED}, {step.escalation_step or ''}".rstrip(", ")
+    route = f"{step.service_level or ''} (escalation {step.escalation_step or 0})".lstrip()
     reached = [Reached(receiver, route) for receiver in known.values() if planner.targets(receiver)]
     return reached if known or planner.routing.places is not None else None
 
