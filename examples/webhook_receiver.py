@@ -11,7 +11,8 @@ import time
 from base64 import b64decode, b64encode
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-KEY = b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
+SECRET = os.environ["WEBHOOK_SECRET"].removeprefix("whsec_")
+KEY = b64decode(SECRET + "=" * (-len(SECRET) % 4))  # its padding may have been left out
 HANDLED: set[str] = set()  # a real receiver keeps these ids in its database
 
 

@@ -24,20 +24,23 @@ from worker.routing.receiver import Receiver
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "webhook_receiver.py"
 OLD, NEW = (f"whsec_{letter * 32}" for letter in "AB")
+#: 25 bytes, and none of the two signs that pad them to whole groups of four.
+UNPADDED = f"whsec_{'C' * 33}A"
 ADDRESS = Address(Receiver("crm", {"webhook": ["crm"]}), "crm", ["crm"])
 ERASED = Erasure(customer_id="c-42", occurred_at=datetime(2026, 8, 2, tzinfo=UTC))
 
 __all__ = ["make_alert"]
 
 
+@pytest.mark.parametrize("new", [NEW, UNPADDED])
 async def test_it_takes_each_event_once_if_one_of_the_signatures_is_by_its_secret(
-    make_alert: Callable[..., Alert], unused_tcp_port: int
+    make_alert: Callable[..., Alert], unused_tcp_port: int, new: str
 ) -> None:
     program = await asyncio.create_subprocess_exec(
         *dying_with_parent(sys.executable, str(PROGRAM), str(unused_tcp_port)),
         stdout=PIPE,
         stderr=PIPE,
-        env={**os.environ, "WEBHOOK_SECRET": NEW},
+        env={**os.environ, "WEBHOOK_SECRET": new},
     )
 
     async def post(notice: Sent, delivery_id: str, *secrets: str, age: timedelta = timedelta()) -> None:
@@ -53,10 +56,10 @@ async def test_it_takes_each_event_once_if_one_of_the_signatures_is_by_its_secre
         with pytest.raises(DeliveryError, match="http_401"):
             await post(make_alert(), "d-1", OLD)
         with pytest.raises(DeliveryError, match="http_401"):
-            await post(make_alert(), "d-1", NEW, age=timedelta(minutes=6))
-        await post(make_alert(), "d-1", OLD, NEW)
-        await post(make_alert(), "d-1", NEW)
-        await post(ERASED, "d-2", NEW)
+            await post(make_alert(), "d-1", new, age=timedelta(minutes=6))
+        await post(make_alert(), "d-1", OLD, new)
+        await post(make_alert(), "d-1", new)
+        await post(ERASED, "d-2", new)
 
         assert program.stdout is not None
         lines = [(await program.stdout.readline()).decode().rstrip() for _ in range(2)]
