@@ -50,7 +50,8 @@ class DeliveryError(WorkerError):
     `reason`: a stable word without personal data.
     `retry`: whether the mail is to be tried again.
     `alarm`: whether somebody has to act.
-    `unavailable`: the server cannot be used now for any mail, and has said nothing about this one.
+    `unavailable`: the server cannot be used now for any mail, and has said nothing about this one. If the error is also
+    `unsure`, an earlier connection broke while the mail was being sent over it.
     `partly`: some receivers have got the mail.
     `unsure`: the mail may have been accepted nevertheless.
     `retry_to`: the receivers of the next attempt; None stands for all receivers of this attempt.

@@ -173,6 +173,23 @@ def test_a_refusal_for_now_ends_an_outage_as_well_but_not_a_silence() -> None:
     assert dispatcher.judge(ref(1), LATER, SECOND) == Verdict(LATER, outage_ended=True)
 
 
+def test_an_attempt_after_which_the_mail_may_be_accepted_is_written_even_if_the_server_cannot_be_used() -> None:
+    dispatcher = with_mails(1)
+    dispatcher.take_due(0)
+    both = DeliveryError("refused", retry=True, unavailable=True, unsure=True)
+
+    assert dispatcher.judge(ref(1), both, 0) == Verdict(both, retry_after=SECOND)
+
+
+def test_a_refusal_in_doubt_does_not_say_for_sure_that_the_mail_is_not_accepted() -> None:
+    dispatcher = with_mails(1)
+    dispatcher.take_due(0)
+    doubted = dispatcher.judge(ref(1), DeliveryError("never", retry=False, unsure=True), 0).error
+
+    assert doubted is not None
+    assert (doubted.retry, doubted.unsure) == (True, True)
+
+
 def test_a_permanent_refusal_counts_once_another_mail_was_accepted() -> None:
     dispatcher = with_mails(1, 2)
     dispatcher.take_due(0)

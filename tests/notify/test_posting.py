@@ -207,6 +207,38 @@ async def test_an_idle_connection_that_the_server_has_closed_is_no_failure() -> 
     assert requests == 3
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason", "unavailable"), [(None, "refused", True), (503, "http_503", True), (404, "http_404", False)]
+)
+async def test_what_an_idle_connection_may_have_brought_is_not_forgotten_whatever_the_repeat_gets(
+    answer: int | None, reason: str, unavailable: bool
+) -> None:
+    """The server takes a second request on its first connection, and closes that one without an answer."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        status = answer if connections > 1 else 200
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(f"HTTP/1.1 {status} Said\r\nContent-Length: 0\r\n\r\n".encode())
+        if connections == 1:
+            await reader.readuntil(b"\r\n\r\n{}")
+            if answer is None:
+                listening.close()  # so that the repeat is refused
+            writer.transport.abort()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, HOST, 0)
+    async with listening:
+        poster = poster_to(listening.sockets[0].getsockname()[1])
+        await post(poster)
+        error = await refusal(poster)
+        await poster.aclose()
+
+    assert (error.reason, error.unavailable, error.unsure) == (reason, unavailable, True)
+
+
 async def test_what_is_no_http_server_is_an_alarm() -> None:
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example.org ESMTP\r\n")

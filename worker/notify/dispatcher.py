@@ -229,14 +229,16 @@ class Dispatcher:
     def judge(self, ref: MailRef, error: DeliveryError, now: int) -> Verdict:
         """Note an attempt that failed for every receiver, and return what it means."""
         if error.unavailable:
-            return Verdict(None, self._begin_outage(now, at_least=int(error.retry_after * 1_000)))
+            began = self._begin_outage(now, at_least=int(error.retry_after * 1_000))
+            # An attempt whose end is unknown is written down, so that nothing is merged into this mail any more.
+            return Verdict(error if error.unsure else None, began)
         written = error
         if not error.retry:
             refusal = self._refusals.refused(ref, error.reason)
             if refusal is Refusal.OUTAGE:
                 return Verdict(None, self._begin_outage(now, refusing=True), refuses_all=True)
             if refusal is Refusal.IN_DOUBT:
-                written = DeliveryError(error.reason, retry=True, alarm=True)
+                written = DeliveryError(error.reason, retry=True, alarm=True, unsure=error.unsure)
         # If it is not clear whether the mail was accepted, the server may not be reachable any more.
         return Verdict(written, outage_ended=not error.unsure and self._ends_outage(accepted=False))
 

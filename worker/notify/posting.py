@@ -8,7 +8,9 @@
     every failure before that               unavailable, with an alarm if somebody must act
 
 `unavailable` is about the server: nothing has happened to what was posted. A permanent refusal may be about the server
-too: outage.py decides that. No proxy of the environment is used, and no text of an answer is kept or logged.
+too: outage.py decides that. If a connection that was idle breaks while the request is being sent over it, the request
+is sent again at once; it may have been accepted, whatever the repeat gets. No proxy of the environment is used, and no
+text of an answer is kept or logged.
 """
 
 import asyncio
@@ -85,6 +87,9 @@ class _Progress:
 
     #: Whether the request is being sent, so that the server may have got it.
     is_sent = False
+    #: Whether an earlier connection broke while the request was being sent over it. What the server says about the
+    #: repeat does not tell what became of that one.
+    was_sent = False
     #: Whether it is sent over a connection that was idle before, which the server may just have closed.
     is_reused = False
 
@@ -115,11 +120,11 @@ class Poster:
         try:
             status, retry_after = await self._answer(body, headers, progress)
         except (ClientError, OSError) as error:
-            raise self._failure(error, is_sent=progress.is_sent) from None
+            raise self._failure(error, is_sent=progress.is_sent, was_sent=progress.was_sent) from None
         if status not in _ABOUT_SERVER:
             begun()
         if not 200 <= status < 300:
-            raise self._refusal(status, retry_after)
+            raise self._refusal(status, retry_after, was_sent=progress.was_sent)
 
     async def check(self) -> None:
         """Connect as for a request, then disconnect. Raise DeliveryError, with a hint, if that fails."""
@@ -149,6 +154,7 @@ class Poster:
             except (ServerDisconnectedError, ClientOSError):
                 if not progress.is_reused:
                     raise
+            progress.was_sent |= progress.is_sent
             progress.is_sent = progress.is_reused = False
         return await self._request(body, headers, progress)
 
@@ -176,7 +182,7 @@ class Poster:
             )
         return self._session
 
-    def _failure(self, error: Exception, *, is_sent: bool) -> DeliveryError:
+    def _failure(self, error: Exception, *, is_sent: bool, was_sent: bool = False) -> DeliveryError:
         """Return what it means that there was no answer."""
         why = (
             error.os_error if isinstance(error, ClientConnectorError) and not isinstance(error, ssl.SSLError) else error
@@ -184,10 +190,15 @@ class Poster:
         trouble = next(trouble for kind, trouble in _TROUBLES if isinstance(why, kind))
         hint = f"{self._name}: {trouble.hint.format(key=self._key)}"
         return DeliveryError(
-            trouble.reason, retry=True, alarm=trouble.alarm, unavailable=not is_sent, unsure=is_sent, hint=hint
+            trouble.reason,
+            retry=True,
+            alarm=trouble.alarm,
+            unavailable=not is_sent,
+            unsure=is_sent or was_sent,
+            hint=hint,
         )
 
-    def _refusal(self, status: int, retry_after: float) -> DeliveryError:
+    def _refusal(self, status: int, retry_after: float, *, was_sent: bool) -> DeliveryError:
         """Return what an answer means that is no success."""
         permanent = status not in _ABOUT_SERVER | _LATER and status < 500
         return DeliveryError(
@@ -195,6 +206,7 @@ class Poster:
             retry=not permanent,
             alarm=permanent,
             unavailable=status in _ABOUT_SERVER,
+            unsure=was_sent,
             hint=f"{self._name}: {_meaning(status)} ({self._key})",
             retry_after=retry_after,
         )
