@@ -20,7 +20,9 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
-        self.closed = False
+        self.closed = self.aborted = False
+        #: How many bytes of what is written the server has not taken.
+        self.unsent = 0
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
@@ -30,6 +32,12 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         self.closed = True
+
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.closed
@@ -227,3 +235,13 @@ async def test_a_connection_that_ended_is_not_taken_over() -> None:
     client.transport.close()
     with pytest.raises(SMTPServerDisconnected):
         Conversation.take_over(client)
+
+
+@pytest.mark.parametrize("unsent", [0, 1])
+async def test_what_the_server_has_not_taken_when_the_connection_is_closed_is_dropped(unsent: int) -> None:
+    conversation, wire = talk()
+    conversation.hand_over(b"a mail\r\n.\r\n")
+    wire.unsent = unsent
+    conversation.close()
+
+    assert (wire.closed, wire.aborted) == (True, bool(unsent))

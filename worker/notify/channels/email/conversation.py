@@ -120,8 +120,14 @@ class Conversation(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """Close the connection."""
-        self._transport.close()
+        """Close the connection. What the server has not taken yet is dropped: nobody waits for the reply to it.
+
+        The transport would send it first. So the server could get the rest of a mail that is sent again meanwhile.
+        """
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def _write(self, data: bytes, *, replies: int) -> None:
         if not self.is_open:
