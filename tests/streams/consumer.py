@@ -8,6 +8,7 @@ from typing import Any
 from faust.types import TP, Message
 
 from worker.streams.ordered import OrderedConsumer
+from worker.streams.throttle import Throttle
 
 
 def record(tp: TP, offset: int) -> Any:
@@ -73,6 +74,7 @@ class Consumer(OrderedConsumer):
         self.way_in = Inflow()
         self._inflow: Any = self.way_in
         self._changed = asyncio.Event()
+        self._refused = Throttle(60.0)
         self.gathering = 0.0
         self._gathering: Any = SimpleNamespace(seconds=lambda: self.gathering)
         self._next_round = 0.0

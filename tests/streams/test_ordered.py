@@ -1,12 +1,14 @@
 """The consumer between two seeks: whatever is fetched and not handed out is fetched again."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 from streams.consumer import Consumer, record
@@ -304,6 +306,27 @@ async def test_a_comparison_that_fails_is_not_kept_quiet(consumer: Consumer) -> 
     await asyncio.wait([consumer._checking])
     await asyncio.sleep(0)
     assert isinstance(failures[0], OSError)
+
+
+async def test_a_comparison_that_is_not_allowed_is_said_once_a_minute_and_tried_again(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    consumer.committed = {RESPONSES: 10}
+    monkeypatch.setattr(ordered, "_CHECK_AGAIN_SECONDS", 0.0)
+    refusals: list[Exception] = [TopicAuthorizationFailedError(), TopicAuthorizationFailedError(), KafkaError()]
+
+    async def refused(*_: Any) -> Mapping[TP, int]:
+        if refusals:
+            raise refusals.pop()
+        return {}
+
+    consumer.observer.check_logs = refused
+    with caplog.at_level(logging.WARNING):
+        await consumer.perform_seek()
+
+    assert refusals == []
+    [message] = caplog.messages
+    assert message.startswith(f"{RESPONSES.topic}: Kafka does not let the worker compare them with their state")
 
 
 class Asked:

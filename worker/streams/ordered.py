@@ -24,7 +24,13 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from faust import App
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -40,12 +46,15 @@ from worker.streams.gathering import Gathering
 from worker.streams.inflow import Inflow
 from worker.streams.membership import MemberThread
 from worker.streams.observer import ConsumerObserver
+from worker.streams.throttle import Throttle
 from worker.streams.transactions import Known
 
 log = logging.getLogger(__name__)
 
 #: If Kafka did not answer, logs are compared with their state again after this time, in seconds.
 _CHECK_AGAIN_SECONDS = 1.0
+#: The shortest time between two warnings that Kafka does not allow that, in seconds.
+_QUIET_SECONDS = 60.0
 
 
 class Fetched(NamedTuple):
@@ -102,6 +111,7 @@ class OrderedConsumer(driver.Consumer):
         # Partitions of which nothing is handed out until their log has been compared with their state.
         self._suspects: set[TP] = set()
         self._checking: asyncio.Task[None] | None = None
+        self._refused = Throttle(_QUIET_SECONDS)
         self._gathering = Gathering()
         # The time.monotonic() from which on the next batches may begin. Until then records gather.
         self._next_round = 0.0
@@ -276,6 +286,14 @@ class OrderedConsumer(driver.Consumer):
         while True:
             try:
                 return await self._observer.check_logs(starts, generation) if starts else {}
+            except (
+                TopicAuthorizationFailedError,
+                GroupAuthorizationFailedError,
+                ClusterAuthorizationFailedError,
+            ) as error:
+                if self._refused.allows():
+                    text = "%s: Kafka does not let the worker compare them with their state (%s); it reads none of them"
+                    log.warning(text, ", ".join(sorted({tp.topic for tp in starts})), type(error).__name__)
             except KafkaError as error:
                 log.debug("logs cannot be compared yet: %s", type(error).__name__)
             await asyncio.sleep(_CHECK_AGAIN_SECONDS)
