@@ -26,7 +26,8 @@ class Delivery(Event):
 
     delivery_id: Identifier = Field(
         description="A UUIDv5 of channel, event id and receiver. It is also in the mail's Message-ID, "
-        "and it is the id of a webhook's event."
+        "and it is the id of a webhook's event. If later steps of the alert were merged into the delivery, it is sent "
+        "under the id that the delivery of the newest one would have."
     )
     alert_id: Identifier
     channel: str

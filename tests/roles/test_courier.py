@@ -54,6 +54,8 @@ class Double:
 
     def __init__(self) -> None:
         self.tried: list[str] = []
+        #: The ids under which they were sent.
+        self.ids: list[str] = []
         self.sent: list[tuple[str, tuple[str, ...]]] = []
         self.answer: Callable[[str], DeliveryError | None] = lambda _: None
         self.gate = asyncio.Event()
@@ -69,7 +71,7 @@ class Double:
         return self.servers.get(route, "")
 
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
-        assert delivery_id
+        self.ids.append(delivery_id)
         assert not isinstance(notice, Erasure)
         alert = notice.alert_id
         self.tried.append(alert)
@@ -148,14 +150,14 @@ class Office:
             else:
                 self.rows.rows[key] = row
 
-    def plan(self, *records: Record, routes: list[EmailRoute] | None = None) -> None:
+    def plan(self, *records: Record, routes: list[EmailRoute] | None = None, partition: int = PARTITION) -> None:
         """Have the steps of alerts planned, as the lane does."""
         planner = self.planner
         if routes is not None:
             planner = msgspec.structs.replace(planner, routing=flat_routing(routes, planner.channel))
         decided = planning.plan(records, planner, self.rows.rows.get)
         self._apply(decided.rows)
-        self.courier.on_rows(PARTITION, decided.rows)
+        self.courier.on_rows(partition, decided.rows)
 
     async def settle(self) -> None:
         """Let everything happen that can happen now."""
@@ -229,6 +231,34 @@ async def test_the_results_of_as_many_mails_as_there_are_connections_are_written
         await office.courier.on_revoked()
         assert office.statuses() == ["sent"] * (2 * connections - 1)
         assert len(office.written) == 2
+
+
+async def test_a_partition_whose_results_cannot_be_written_holds_up_no_other(make_alert: MakeAlert) -> None:
+    locks = [asyncio.Lock(), asyncio.Lock()]
+    async with at_work() as office:
+        office.table.lock = lambda number: locks[number]
+        async with locks[PARTITION]:
+            office.plan(opened(make_alert, 0))
+            office.plan(opened(make_alert, 1), partition=1)
+            await office.settle()
+
+            assert office.channel.accepted == ["a-0", "a-1"]
+            assert [line["alert_id"] for line in office.log] == ["a-1"]
+            assert office.courier.pending == 1
+        await office.settle()
+
+        assert office.courier.pending == 0
+
+
+async def test_with_one_connection_no_result_waits_for_others(make_alert: MakeAlert) -> None:
+    channel = Double()
+    channel.connections = channel.most_connections = 1
+    async with at_work(channel=channel, rest_seconds=LONG) as office:
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+
+        assert office.statuses() == ["sent"]
+    assert channel.closed
 
 
 async def test_mails_are_sent_while_results_wait_but_no_more_than_a_crash_may_repeat(make_alert: MakeAlert) -> None:
@@ -479,6 +509,26 @@ async def test_a_comment_that_comes_while_its_alerts_mail_is_on_its_way_follows(
 
         assert office.channel.accepted == ["a-0", "a-0"]
         assert office.statuses() == ["sent", "pending", "sent"]
+
+
+async def test_a_step_that_is_merged_after_a_crash_is_no_copy_of_what_was_accepted_before_it(
+    make_alert: MakeAlert,
+) -> None:
+    async with at_work(rest_seconds=LONG) as office:
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        rows, first = dict(office.rows.rows), office.channel.ids
+    later = make_alert(
+        alert_id="a-0", response_id="r-0", revision=1, action="updated", reason="comment_added", comment="Late."
+    )
+    for _ in range(2):  # and what is sent again after another crash is a copy
+        async with at_work() as office:
+            office._apply(rows)
+            office.plan(record_of(later, "e-9", b"c-0"))
+            await office.settle()
+
+            assert office.channel.ids == [office.planner.deliveries.id_of("e-9", "default")] != first
+            assert office.statuses() == ["sent"]
 
 
 async def test_mails_whose_route_was_renamed_go_by_todays_routes(

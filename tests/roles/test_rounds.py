@@ -5,6 +5,8 @@ import pytest
 from worker.roles.rounds import Rounds
 
 LONG = 1_000.0
+#: The part that most tests join with, another one, and one whose work waits for a gate of its own.
+PART, OTHER, HELD = 1, 2, 3
 
 
 class Work:
@@ -14,10 +16,13 @@ class Work:
         self.begun = self.done = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.held = asyncio.Event()
         self.error: Exception | None = None
 
-    async def __call__(self) -> None:
+    async def __call__(self, part: int) -> None:
         self.begun += 1
+        if part == HELD:
+            await self.held.wait()
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -32,7 +37,7 @@ async def turn() -> None:
 async def test_all_that_join_while_a_round_rests_share_its_work() -> None:
     work = Work()
     rounds = Rounds(work, LONG)
-    joined = [asyncio.create_task(rounds.join()) for _ in range(5)]
+    joined = [asyncio.create_task(rounds.join(PART)) for _ in range(5)]
     await turn()
     assert work.begun == 0
 
@@ -44,20 +49,48 @@ async def test_all_that_join_while_a_round_rests_share_its_work() -> None:
 async def test_a_round_begins_by_itself_after_its_rest() -> None:
     work = Work()
     rounds = Rounds(work, 0.001)
-    await asyncio.gather(rounds.join(), rounds.join())
-    await rounds.join()
+    await asyncio.gather(rounds.join(PART), rounds.join(PART))
+    await rounds.join(PART)
 
     assert work.done == 2
+
+
+async def test_each_part_is_done_once_in_a_round_and_nobody_waits_for_another_part() -> None:
+    work = Work()
+    rounds = Rounds(work, LONG)
+    held = asyncio.create_task(rounds.join(HELD))
+    joined = [asyncio.create_task(rounds.join(part)) for part in (PART, OTHER, PART)]
+    await turn()
+    rounds.begin()
+    await asyncio.gather(*joined)
+    assert (work.begun, work.done, held.done()) == (3, 2, False)
+
+    work.held.set()
+    await held
+    assert work.done == 3
+
+
+async def test_a_round_begins_without_a_rest_if_one_that_joins_wants_it() -> None:
+    work = Work()
+    rounds = Rounds(work, LONG)
+    await rounds.join(PART, at_once=True)
+    joined = asyncio.create_task(rounds.join(PART))
+    await turn()
+    assert work.done == 1
+
+    await rounds.join(OTHER, at_once=True)
+    await joined
+    assert work.done == 3
 
 
 async def test_who_comes_while_the_work_is_done_joins_the_next_round() -> None:
     work = Work()
     work.gate.clear()
     rounds = Rounds(work, 0.0)
-    first = asyncio.create_task(rounds.join())
+    first = asyncio.create_task(rounds.join(PART))
     await turn()
     assert work.begun == 1
-    second = asyncio.create_task(rounds.join())
+    second = asyncio.create_task(rounds.join(PART))
     await turn()
     assert work.begun == 2
 
@@ -70,7 +103,7 @@ async def test_a_round_that_nobody_has_joined_does_not_begin() -> None:
     work = Work()
     rounds = Rounds(work, LONG)
     rounds.begin()
-    joined = asyncio.create_task(rounds.join())
+    joined = asyncio.create_task(rounds.join(PART))
     await turn()
 
     assert work.begun == 0
@@ -82,7 +115,7 @@ async def test_a_round_that_nobody_has_joined_does_not_begin() -> None:
 async def test_one_that_is_cancelled_costs_the_others_nothing() -> None:
     work = Work()
     rounds = Rounds(work, LONG)
-    cancelled, other = asyncio.create_task(rounds.join()), asyncio.create_task(rounds.join())
+    cancelled, other = asyncio.create_task(rounds.join(PART)), asyncio.create_task(rounds.join(PART))
     await turn()
     cancelled.cancel()
     await turn()
@@ -97,11 +130,11 @@ async def test_an_error_reaches_all_that_have_joined_and_the_next_round_works() 
     work = Work()
     work.error = ValueError("no")
     rounds = Rounds(work, 0.0)
-    found = await asyncio.gather(rounds.join(), rounds.join(), return_exceptions=True)
+    found = await asyncio.gather(rounds.join(PART), rounds.join(PART), return_exceptions=True)
     assert [type(one) for one in found] == [ValueError, ValueError]
 
     work.error = None
-    await rounds.join()
+    await rounds.join(PART)
     assert work.done == 1
 
 
@@ -110,7 +143,7 @@ async def test_cancelled_rounds_have_ended_and_others_can_begin(is_begun: bool) 
     work = Work()
     work.gate.clear()
     rounds = Rounds(work, 0.0 if is_begun else LONG)
-    joined = asyncio.create_task(rounds.join())
+    joined = asyncio.create_task(rounds.join(PART))
     if is_begun:
         await turn()
     else:
@@ -121,7 +154,7 @@ async def test_cancelled_rounds_have_ended_and_others_can_begin(is_begun: bool) 
     assert work.done == 0
 
     work.gate.set()
-    again = asyncio.create_task(rounds.join())
+    again = asyncio.create_task(rounds.join(PART))
     await asyncio.sleep(0)
     rounds.begin()
     await again

@@ -77,6 +77,15 @@ class Mail(msgspec.Struct, array_like=True):
         """The name of its receiver."""
         return self.receiver or self.route
 
+    @property
+    def sent_id(self) -> str:
+        """The id under which it is sent: that of the newest step which was merged into it, if there is any.
+
+        The worker may have ended after a server had accepted the mail, and before the row said so. What is merged
+        afterwards would be taken for a copy, and dropped, if it came under the same id.
+        """
+        return self.merged[-1] if self.merged else self.delivery_id
+
     def address_to(self, receiver: str, route: str) -> None:
         """Set its receiver, and the route by which it goes there."""
         self.route, self.receiver = route, "" if receiver == route else receiver

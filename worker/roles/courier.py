@@ -216,9 +216,7 @@ class Courier(TableObserver):
         if result is None:
             return
         self._results[ref] = generation, result
-        if len(self._results) >= self._channel.connections:
-            self._rounds.begin()
-        await self._rounds.join()
+        await self._rounds.join(ref.partition, at_once=len(self._results) >= self._channel.connections)
 
     def _unwritten_result(self, ref: MailRef, mail: Mail) -> AttemptResult | None:
         """Return the result of an accepted mail whose row is not durable yet; None if there is none."""
@@ -228,14 +226,14 @@ class Courier(TableObserver):
             return None
         return known
 
-    async def _write_results(self) -> None:
-        """Write all results, those of the partitions at the same time: they then share their requests to the broker."""
-        results, self._results = self._results, {}
-        by_place: dict[tuple[int, int], dict[MailRef, AttemptResult]] = defaultdict(dict)
-        for ref, (generation, result) in results.items():
-            by_place[ref.partition, generation][ref] = result
+    async def _write_results(self, partition: int) -> None:
+        """Write the results of a partition. Those of several partitions, in a round, share requests to the broker."""
+        by_generation: dict[int, dict[MailRef, AttemptResult]] = defaultdict(dict)
+        for ref in [ref for ref in self._results if ref.partition == partition]:
+            generation, result = self._results.pop(ref)
+            by_generation[generation][ref] = result
         ended = await asyncio.gather(
-            *(self._write_down(partition, some, generation) for (partition, generation), some in by_place.items()),
+            *(self._write_down(partition, some, generation) for generation, some in by_generation.items()),
             # If one fails, the others are finished first. Nobody would wait for them afterwards.
             return_exceptions=True,
         )
@@ -276,7 +274,7 @@ class Courier(TableObserver):
             log.warning(text, self._words.one, mail.delivery_id, mail.addressee, receiver)
         if until is not None:
             return AttemptResult(None, receiver, address.route, mail.merged, held_until=until)
-        error = await self._send_mail(ref, notice, address)
+        error = await self._send_mail(ref, mail.sent_id, notice, address)
         result = AttemptResult(error, receiver, address.route, mail.merged, tried=mail)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
@@ -284,10 +282,10 @@ class Courier(TableObserver):
             return result
         return self._judged(ref, result, error)
 
-    async def _send_mail(self, ref: MailRef, notice: Sent, address: Address) -> DeliveryError | None:
+    async def _send_mail(self, ref: MailRef, sent_id: str, notice: Sent, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted; None if it was."""
         try:
-            await self._channel.send(notice, address, ref.delivery_id, partial(self._note_answered, ref))
+            await self._channel.send(notice, address, sent_id, partial(self._note_answered, ref))
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING

@@ -8,44 +8,58 @@ from worker.cancelling import cancel_all
 
 
 class Rounds:
-    """Calls `work` once for all that have joined a round. A round begins `rest_seconds` after the first has joined it.
+    """Does the work of each part once for all that have joined a round with this part.
 
-    While the work of a round is done, others can join the next one.
+    A round begins `rest_seconds` after the first has joined it, for all its parts at the same time. Nobody waits for
+    the work of another part. While the work of a round is done, others can join the next one.
     """
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], rest_seconds: float) -> None:
+    def __init__(self, work: Callable[[int], Coroutine[Any, Any, None]], rest_seconds: float) -> None:
         self._work = work
         self._rest_seconds = rest_seconds
-        # The round that can be joined, if there is one. All rounds that have not ended are in `_rounds`.
-        self._next: asyncio.Task[None] | None = None
-        self._rounds: set[asyncio.Task[None]] = set()
-        # Set when the next round should begin at once.
-        self._begin = asyncio.Event()
+        # The work of the round that can be joined, by part; what lets it begin; and what sets that after the rest.
+        # There is no timer as long as nobody has joined the round.
+        self._parts: dict[int, asyncio.Task[None]] = {}
+        self._begun = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        # All work that has not ended.
+        self._working: set[asyncio.Task[None]] = set()
 
-    async def join(self) -> None:
-        """Join the next round, and return when its work is done. Raise the error of its work."""
-        if self._next is None or self._next.done():
-            self._next = asyncio.create_task(self._run())
-            self._rounds.add(self._next)
-            self._next.add_done_callback(self._rounds.discard)
+    async def join(self, part: int, *, at_once: bool = False) -> None:
+        """Join the next round, and return when the work of the part is done. Raise the error of that work.
+
+        `at_once`: let the round begin without a rest.
+        """
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._rest_seconds, self.begin)
+        working = self._parts.get(part)
+        if working is None:
+            working = self._parts[part] = asyncio.create_task(self._run(part, self._begun))
+            self._working.add(working)
+            working.add_done_callback(self._working.discard)
+        if at_once:
+            self.begin()
         # If one that has joined is cancelled, the others still wait.
-        await asyncio.shield(self._next)
+        await asyncio.shield(working)
 
     def begin(self) -> None:
         """Let the next round begin at once, if anybody has joined it."""
-        if self._next is not None and not self._next.done():
-            self._begin.set()
+        if self._timer is not None:
+            self._begun.set()
+            self._forget()
 
     async def cancel(self) -> None:
         """Cancel all rounds, and wait for their end."""
-        await cancel_all(self._rounds)
+        if self._timer is not None:
+            self._forget()
+        await cancel_all(self._working)
 
-    async def _run(self) -> None:
-        timer = asyncio.get_running_loop().call_later(self._rest_seconds, self._begin.set)
-        try:
-            await self._begin.wait()
-        finally:
-            timer.cancel()
-            self._begin.clear()
-            self._next = None
-        await self._work()
+    def _forget(self) -> None:
+        """Let the next one who joins be the first of another round."""
+        assert self._timer is not None
+        self._timer.cancel()
+        self._timer, self._parts, self._begun = None, {}, asyncio.Event()
+
+    async def _run(self, part: int, begun: asyncio.Event) -> None:
+        await begun.wait()
+        await self._work(part)
