@@ -1,15 +1,18 @@
 """What a new owner of the topics goes on from: the offsets of the group that owned them before."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
 
 from worker import maintenance
 from worker.clock import SystemClock
+from worker.errors import Unconfirmed
 from worker.flow import events
 from worker.flow.timestamps import DAY
-from worker.kafka import changelogs, groups
+from worker.kafka import changelogs, groups, ownership, reading
+from worker.kafka.ownership import Claim, Owner
 from worker.kafka.rows import Head, PartitionState
 from worker.maintenance import Position
 from worker.settings import Settings
@@ -93,6 +96,66 @@ async def test_what_nothing_says_is_counted_and_alerts_that_are_too_old_are_left
     assert found["process", events.RESPONSES] == Position({}, 200)
     assert found["notify", events.ALERTS] == Position({0: 180, 1: 200}, 20)
     assert kafka.asked_for == [NOW - 14 * DAY]
+
+
+@pytest.mark.parametrize(("unknown", "may_repeat", "refused"), [(0, False, False), (7, False, True), (7, True, False)])
+async def test_nothing_is_repeated_without_a_confirmation_and_the_offsets_precede_the_claim(
+    monkeypatch: pytest.MonkeyPatch, unknown: int, *, may_repeat: bool, refused: bool
+) -> None:
+    done: list[Any] = []
+
+    class Admin:
+        async def list_topics(self) -> list[str]:
+            return ["nps.worker"]
+
+    @asynccontextmanager
+    async def opened(*_: Any, **__: Any) -> AsyncIterator[Admin]:
+        yield Admin()
+
+    async def owner_of(*_: Any) -> Owner:
+        return Owner(Claim("old", bytes(32)), 0)
+
+    async def with_members(*_: Any) -> list[str]:
+        return []
+
+    async def positions(*_: Any) -> dict[tuple[str, str], Position]:
+        return {
+            ("process", events.RESPONSES): Position({0: 150}, unknown),
+            ("process", events.HOURS): Position({}, 0),
+            ("notify", events.ALERTS): Position({0: 20}, 2 * unknown),
+        }
+
+    async def commit(_: Any, group: str, topic: str, offsets: dict[int, int]) -> None:
+        done.append((group, topic, offsets))
+
+    async def take_over(_: Any, topic: str, owner: Owner) -> Claim:
+        done.append((topic, owner.claim.group))
+        return Claim("nps-worker", owner.claim.secret, owner.offset)
+
+    monkeypatch.setattr(maintenance, "_admin", opened)
+    monkeypatch.setattr(reading, "reader", opened)
+    monkeypatch.setattr(ownership, "owner_of", owner_of)
+    monkeypatch.setattr(ownership, "take_over", take_over)
+    monkeypatch.setattr(groups, "with_members", with_members)
+    monkeypatch.setattr(groups, "commit", commit)
+    monkeypatch.setattr(maintenance, "positions", positions)
+    settings = Settings.model_construct()
+    if refused:
+        with pytest.raises(
+            Unconfirmed, match=r"old has read: 7 answers .* and 14 alerts .* Nothing was changed.* --yes$"
+        ):
+            await maintenance.take_over(settings, may_repeat=may_repeat)
+        assert done == []
+        return
+
+    said = await maintenance.take_over(settings, may_repeat=may_repeat)
+    assert said.startswith("nps-worker owns nps.* now; old did before. ")
+    assert said.endswith("python -m worker rebuild --all")
+    assert done == [
+        ("nps-worker-process", "nps.responses", {0: 150}),
+        ("nps-worker-notify", "nps.alerts", {0: 20}),
+        ("nps.worker", "old"),
+    ]
 
 
 def events_of_process() -> tuple[str, ...]:
