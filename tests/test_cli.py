@@ -197,6 +197,24 @@ def test_the_settings_that_are_printed_are_the_defaults(capsys: pytest.CaptureFi
     assert load() == Settings()
 
 
+def test_the_role_web_needs_keys_and_check_config_shows_the_links(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", "--role", "web"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "web.keys: the role web needs keys, which sign the links: set NPS_WEB__KEYS"
+    )
+    monkeypatch.setenv("NPS_WEB__BASE_URL", "https://nps.example.com")
+    assert main(["check-config"]) == 2
+    assert capsys.readouterr().err.startswith("web: base_url needs keys, which sign the links")
+    monkeypatch.setenv("NPS_WEB__KEYS", json.dumps([SECRET.ljust(32, "x")]))
+    assert main(["check-config"]) == 0
+
+    out, err = capsys.readouterr()
+    assert "links    https://nps.example.com, 1 key, for 30 days" in out.splitlines()
+    assert SECRET not in out + err
+
+
 @pytest.mark.parametrize("command", [["check-config"], ["run"], ["health"], ["run", "--role", "notify"]])
 def test_wrong_settings_exit_2_with_a_line_for_each_and_no_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
@@ -274,7 +292,7 @@ def test_wrong_usage_exits_2_and_says_how_it_goes(
             ["--help"],
             ["run", "publish", "check-config", "settings", "health", "demo", "worker.toml", "NPS_CONFIG", "NPS_"],
         ),
-        (["run", "--help"], ["--role", "process", "notify", "all", "worker.toml"]),
+        (["run", "--help"], ["--role", "process", "notify", "web", "all", "worker.toml"]),
         (["publish", "--help"], ["one response per line"]),
         (["health", "--help"], ["--role"]),
         (
@@ -294,7 +312,7 @@ def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str], arguments:
     assert [word for word in words if word not in text] == []
 
 
-@pytest.mark.parametrize("role", ["process", "notify", "all"])
+@pytest.mark.parametrize("role", ["process", "notify", "web", "all"])
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [

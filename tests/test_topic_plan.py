@@ -78,6 +78,14 @@ def test_a_commander_may_write_commands_and_read_their_answers_only() -> None:
     }
 
 
+def test_the_role_web_may_write_commands_and_read_their_answers_and_the_cases_only() -> None:
+    assert allowed("web") == {
+        "acme.alert-commands": {"Describe", "Write"},
+        "acme.alert-command-results": {"Describe", "Read"},
+        "desk-process-cases-changelog": {"Describe", "Read"},
+    }
+
+
 def test_all_is_both_roles() -> None:
     both, process, notify = allowed("all"), allowed("process"), allowed("notify")
     assert both == {name: process.get(name, set()) | notify.get(name, set()) for name in process | notify}

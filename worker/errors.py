@@ -14,6 +14,7 @@ WorkerError
     │   └── TopicsMisconfigured: its configuration would lose or repeat something (exit code 2)
     ├── PrefixTaken     the topics belong to another consumer group
     ├── GroupTaken      the consumer group reads the topics of another prefix
+    ├── CannotListen    the role web cannot use its address
     ├── StateNotDurable rows or outputs were not acknowledged
     ├── SourceLost      a consumed topic is not the one that the state was made from
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
@@ -136,6 +137,13 @@ class GroupTaken(Fatal):
             f"will never be used again, you can instead delete the topics {group}-*-changelog, and then the offsets: "
             f"kafka-consumer-groups.sh --delete --group {group}"
         )
+
+
+class CannotListen(Fatal):
+    """The role web cannot use its address."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(f"no page can be served at {host}, port {port} (web.host, web.port): {why}")
 
 
 class TopicsMisconfigured(TopicsUnfit):

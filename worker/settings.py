@@ -6,6 +6,7 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.cases.service import ServiceLevels
 from worker.flow.policy import Policy
+from worker.links.settings import WebSettings
 from worker.notify.channels.chat import NAME as CHAT
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email import NAME as EMAIL
@@ -281,6 +283,7 @@ class Settings(BaseSettings, Policy, Location):
     email: EmailSettings = EmailSettings()
     webhook: WebhookSettings = WebhookSettings()
     chat: ChatSettings = ChatSettings()
+    web: WebSettings = WebSettings()
     receivers: dict[str, ReceiverSettings] = Field(
         default={}, description="Who gets alerts and incidents: a table [receivers.NAME] for each receiver."
     )
@@ -311,6 +314,11 @@ class Settings(BaseSettings, Policy, Location):
     def policy(self) -> Policy:
         """The settings by which the pure core decides."""
         return Policy(**{name: getattr(self, name) for name in Policy.model_fields})
+
+    @property
+    def letterhead(self) -> Letterhead:
+        """The properties that all mails have in common, with what makes their links."""
+        return replace(self.email.letterhead, links=self.web.links_in_mails)
 
     @property
     def further_channels(self) -> frozenset[str]:

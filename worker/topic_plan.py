@@ -15,8 +15,8 @@ from worker.kafka.topics import TopicPlan
 from worker.roles import names as roles_of
 from worker.settings import Settings
 
-#: The roles that can get permissions: those of a worker, `publisher`, and `commander`.
-Role = Literal["process", "notify", "all", "publisher", "commander"]
+#: The roles that can get permissions: those of a worker, `publisher`, and `commander`. `all` is process and notify.
+Role = Literal["process", "notify", "web", "all", "publisher", "commander"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
 
 _READS = {
@@ -72,11 +72,15 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
     """Return the permissions that a role needs."""
     if role == "publisher":
         return [Grant("topic", _named(settings, [events.RESPONSES]), ("Describe", "Write"))]
+    commanding = [
+        Grant("topic", _named(settings, [events.ALERT_COMMANDS]), ("Describe", "Write")),
+        Grant("topic", _named(settings, [events.ALERT_COMMAND_RESULTS]), ("Describe", "Read")),
+    ]
     if role == "commander":
-        return [
-            Grant("topic", _named(settings, [events.ALERT_COMMANDS]), ("Describe", "Write")),
-            Grant("topic", _named(settings, [events.ALERT_COMMAND_RESULTS]), ("Describe", "Read")),
-        ]
+        return commanding
+    if role == "web":  # it also follows the cases; it creates no topics, and is no consumer group
+        cases = topics.changelog_name(settings.kafka.group, "process", topics.CASES)
+        return [*commanding, Grant("topic", [cases], ("Describe", "Read"))]
     roles = roles_of(role)
     reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_changelogs(settings, one))}
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_changelogs(settings, one))}

@@ -22,6 +22,7 @@ _EXAMPLES = {
     "working_days": ["2026-05-08"],
     "escalation": [{"receivers": ["managers"]}],
     "secrets": ["whsec_…"],
+    "keys": ["…"],
 }
 #: Examples of tables whose keys are names that the user chooses.
 _EXAMPLE_TABLES = {

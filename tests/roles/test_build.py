@@ -6,7 +6,9 @@ import pytest
 
 from worker import topic_plan
 from worker.clock import SystemClock
+from worker.errors import SettingsError
 from worker.kafka import topics
+from worker.links.settings import WebSettings
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.roles import NAMES, Role, names
@@ -18,19 +20,35 @@ from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import ViewRestater
 from worker.streams.shell import Shell
+from worker.web.server import Server
 
 
 def test_every_role_is_listed_once_and_has_its_tables_and_permissions() -> None:
     assert tuple(ROLES) == NAMES
-    assert set(NAMES) == topics.TABLES.keys() == topic_plan._READS.keys() == topic_plan._WRITES.keys()
+    groups = {"process", "notify"}
+    assert groups == topics.TABLES.keys() == topic_plan._READS.keys() == topic_plan._WRITES.keys() == {*names("all")}
     assert (*NAMES, "all") == get_args(Role)
     assert (*NAMES, "all", "publisher", "commander") == get_args(topic_plan.Role)
 
 
 @pytest.mark.parametrize("role", NAMES)
-def test_a_process_runs_the_role_that_is_asked_for_or_all(role: Role) -> None:
+def test_a_process_runs_the_role_that_is_asked_for(role: Role) -> None:
     assert names(role) == (role,)
-    assert names("all") == NAMES
+
+
+async def test_the_role_web_waits_for_no_kafka_and_needs_keys(surroundings: Surroundings) -> None:
+    surroundings.settings = Settings.model_construct(web=WebSettings(keys=["k" * 32]))
+    built = await build("web", surroundings)
+
+    assert {role: [type(service) for service in services] for role, services in built.items()} == {
+        "web": [Background, Server],
+        "watches": [],
+    }
+    assert surroundings.kafka_found is None
+    assert not built["web"][1].ready
+    surroundings.settings = Settings.model_construct()
+    with pytest.raises(SettingsError, match=r"^web\.keys: the role web needs keys"):
+        await build("web", surroundings)
 
 
 async def test_each_channel_that_has_endpoints_is_a_group_with_an_outbox_of_its_own(

@@ -85,6 +85,7 @@ def _summary(settings: Settings) -> str:
             f"kafka    {kafka.bootstrap_servers} ({kafka.security_protocol}), group {kafka.group}",
             f"topics   {settings.topic_prefix}.*",
             f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
+            *_links(settings),
             *(_tree(settings) if settings.receivers else _flat(settings)),
             *(
                 f"webhook  {name}: {endpoint.host}, {counted(len(endpoint.secrets), 'secret')}, "
@@ -97,6 +98,12 @@ def _summary(settings: Settings) -> str:
             ),
         ]
     )
+
+
+def _links(settings: Settings) -> Iterator[str]:
+    web = settings.web
+    if web.base_url is not None:
+        yield f"links    {web.base_url}, {counted(len(web.keys), 'key')}, for {counted(web.link_days, 'day')}"
 
 
 def _flat(settings: Settings) -> Iterator[str]:

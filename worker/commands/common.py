@@ -28,7 +28,10 @@ SETTINGS_HELP = (
     "that begin with NPS_; a variable wins over the file."
 )
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
-ROLE_HELP = "process decides and counts; notify sends mails; all is both in one process (default)"
+ROLE_HELP = (
+    "process decides and counts; notify sends mails; all is both in one process (default); web serves the pages of the "
+    "links in mails"
+)
 
 
 class Exit(IntEnum):

@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import logging
+import sys
 from typing import get_args
 
 from worker import logs
-from worker.commands.common import ROLE_HELP, SETTINGS_HELP, Commands, with_settings
+from worker.commands.common import ROLE_HELP, SETTINGS_HELP, Commands, Exit, with_settings
 from worker.roles import Role
 from worker.settings import Settings
 
@@ -35,6 +36,9 @@ def add(commands: Commands) -> None:
 def _run(args: argparse.Namespace, settings: Settings) -> int:
     from worker import app  # noqa: PLC0415 - other commands do without Faust, which takes a second to import
 
+    if args.role == "web" and settings.web.problem is not None:
+        print(settings.web.problem, file=sys.stderr)
+        return Exit.WRONG
     for line in settings.vain_receivers():
         log.warning("settings: %s", line)
     return asyncio.run(app.run(settings, args.role))

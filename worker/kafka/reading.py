@@ -78,6 +78,24 @@ class Reader:
                 if await self._consumer.position(place) >= end:
                     del ends[place]
 
+    async def follow(self, topic: str, firsts: Mapping[int, int]) -> AsyncGenerator[list[ConsumerRecord], None]:
+        """Yield the records of these partitions from the given offsets on, in chunks, as they arrive, without end.
+
+        Offsets that do not exist any more are skipped. Wait while Kafka does not answer. Raise KafkaError if fetching
+        has ended for good.
+        """
+        places = [TopicPartition(topic, partition) for partition in firsts]
+        self._consumer.assign(places)
+        for place in places:
+            self._consumer.seek(place, firsts[place.partition])
+        fetching = self._consumer._fetcher._fetch_task
+        while True:
+            if fetching.done():
+                fetching.result()  # raises the error; aiokafka itself would return no records for ever
+            fetched = await self._consumer.getmany(*places, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+            for records in fetched.values():
+                yield records
+
     async def holds_records(self, topic: str, spans: Mapping[int, Span]) -> bool:
         """Say whether there is any record in these spans.
 
@@ -91,11 +109,14 @@ class Reader:
 
 
 @asynccontextmanager
-async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> AsyncIterator[Reader]:
+async def reader(
+    kafka: KafkaSettings, *, committed_only: bool = False, fetch_wait_ms: int = _FETCH_WAIT_MS
+) -> AsyncIterator[Reader]:
     """Connect, and disconnect at the end. Raise KafkaError if Kafka cannot be reached.
 
     With `committed_only`, records of aborted transactions are skipped, and the end of a partition is where its first
-    open transaction begins.
+    open transaction begins. `fetch_wait_ms`: how long a broker may wait before it answers a fetch for which it has no
+    records, in ms.
     """
     header_names.accept_any()
     isolation = "read_committed" if committed_only else "read_uncommitted"
@@ -103,7 +124,7 @@ async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> Async
         **client_options(kafka),
         auto_offset_reset="earliest",
         isolation_level=isolation,
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        fetch_max_wait_ms=fetch_wait_ms,
     )
     try:
         await consumer.start()

@@ -2,14 +2,16 @@
 
 from typing import Literal, get_args
 
-#: A role. Its name is a part of the id of its consumer group, and of the names of its changelogs.
-RoleName = Literal["process", "notify"]
-#: What `--role` takes: one role, or all of them in one process.
-Role = Literal["process", "notify", "all"]
+#: A role. The name of one that is a consumer group is a part of the group's id, and of the names of its changelogs.
+RoleName = Literal["process", "notify", "web"]
+#: What `--role` takes: one role, or `all`.
+Role = Literal["process", "notify", "web", "all"]
 
 NAMES: tuple[RoleName, ...] = get_args(RoleName)
+#: The roles of `all`. The role web is not one of them, so that a worker listens on no port unless it is told to.
+_ALL: tuple[RoleName, ...] = ("process", "notify")
 
 
 def names(role: Role) -> tuple[RoleName, ...]:
     """Return the roles that a process runs."""
-    return NAMES if role == "all" else (role,)
+    return _ALL if role == "all" else (role,)

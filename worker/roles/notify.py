@@ -25,7 +25,7 @@ ROLE = "notify"
 async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services for e-mail, and a look at what waits in channels that are not used any more."""
     settings = surroundings.settings
-    email = Sending(Email(settings.smtp, settings.email.letterhead), settings.planner(EMAIL), settings.email.retry)
+    email = Sending(Email(settings.smtp, settings.letterhead), settings.planner(EMAIL), settings.email.retry)
     services = await notifying.build(surroundings, ROLE, topics.OUTBOX, email)
     return [*services, Background(partial(report_waiting, settings))]
 

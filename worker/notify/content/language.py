@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.alert import AlertAction, AlertReason, Severity
+from schemas.alert_command import CommandAction
 from worker.notify.content.typography import french, moment_en, moment_fr
 from worker.routing.receiver import Language
 
@@ -56,6 +57,9 @@ class Words:
     earlier_line: str  # {score} {when}
     links: str
     link_names: Mapping[str, str]  # by the link's text, for texts that the worker itself sets
+    act: str  # the title of the links by which a person acts on an alert
+    acts: Mapping[CommandAction, str]  # the names of these links, which the pages of the role web repeat
+    act_hint: str
     route: str  # {route}
     unread: str  # without an address for replies
     answerable: str  # with one; {address}
@@ -157,6 +161,11 @@ _FRENCH = Words(
     earlier_line="{score} sur 10, le {when}",
     links="Pour en savoir plus",
     link_names={"answer": "La réponse dans l’outil d’enquête"},
+    act="Prévenir les autres",
+    acts={CommandAction.ACKNOWLEDGE: "Je m’en occupe", CommandAction.RESOLVE: "Clore"},
+    act_hint=french(
+        "Toute personne qui a ces liens peut s’en servir : ne transférez ce message qu’à des personnes autorisées."
+    ),
     route=french("Vous recevez ce message au titre de la règle d’envoi « {route} »."),
     unread="Ce message a été envoyé automatiquement. Les réponses à ce message ne sont pas lues.",
     answerable="Ce message a été envoyé automatiquement. Les réponses à ce message sont adressées à {address}.",
@@ -236,6 +245,9 @@ _ENGLISH = Words(
     earlier_line="{score} out of 10, on {when}",
     links="Read more",
     link_names={"answer": "The answer in the survey tool"},
+    act="Tell the others",
+    acts={CommandAction.ACKNOWLEDGE: "I have it", CommandAction.RESOLVE: "Resolve"},
+    act_hint="Whoever has these links can use them: forward this message only to people who may do so.",
     route="You receive this message because of the route “{route}”.",
     unread="This message was sent automatically. Replies to it are not read.",
     answerable="This message was sent automatically. Replies to it go to {address}.",

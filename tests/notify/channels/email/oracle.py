@@ -49,7 +49,7 @@ def library_mail(notice: Notice, to: Receivers, delivery_id: str, letterhead: Le
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-NPS-Alert-Id"] = header_line(notice.alert_id, FIELD)
-    text, html = compose._texts(page, notice, to.route, letterhead)
+    text, html = compose._texts(page, notice, to, letterhead)
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     message.add_alternative(html, subtype="html", charset="utf-8", cte="quoted-printable")
     for part in message.iter_parts():

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from schemas.incident import Incident
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.channels.email import headers
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.mail import Mail, alternatives, text_part
-from worker.notify.content.language import WORDS
+from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import FIELD, Page, field
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import header_line, quoted, titled, wrapped
@@ -61,20 +62,28 @@ def compose(notice: Shown, address: Address, *, delivery_id: str, letterhead: Le
     ]
     # It is not random, so that it is the same at each attempt.
     boundary = f"=_{sha256(delivery_id.encode()).hexdigest()[:32]}"
-    text, html = _texts(page, notice, address.route, letterhead)
+    text, html = _texts(page, notice, address, letterhead)
     body = alternatives([text_part(text), text_part(html, "html")], boundary)
     return Mail(letterhead.sender, receivers, "".join(head).encode("ascii") + body)
 
 
-def _texts(page: Page, notice: Shown, route: str, letterhead: Letterhead) -> list[str]:
+def _texts(page: Page, notice: Shown, address: Address, letterhead: Letterhead) -> list[str]:
     """Return the page as plain text and as HTML."""
     words = WORDS[page.language]
     content = {
         "page": page,
         "words": words,
-        "route": words.route.format(route=field(route)),
+        "route": words.route.format(route=field(address.route)),
         "alert_id": field(notice.alert_id),
         "replies": letterhead.replies(words),
+        "acts": _acts(notice, address.receiver.name, letterhead, words),
         **page.more,
     }
     return [_TEMPLATES.get_template(f"{page.template}.{kind}.j2").render(content) for kind in ("txt", "html")]
+
+
+def _acts(notice: Shown, receiver: str, letterhead: Letterhead, words: Words) -> list[tuple[str, str]]:
+    """Return the name and the address of each link by which the receiver acts on an alert or its case."""
+    if letterhead.links is None or isinstance(notice, Incident):
+        return []
+    return [(words.acts[action], url) for action, url in letterhead.links.of(notice, receiver).items()]

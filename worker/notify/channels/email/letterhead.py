@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
+from worker.links.signing import Links
 from worker.notify.content.language import Words
 from worker.notify.content.readers import Readers
 from worker.routing.receiver import Language, Receiver
@@ -18,6 +19,7 @@ class Letterhead:
     reply_to: str | None = None
     time_zone: tzinfo | None = None  # None: each moment is shown in the zone that it came with
     language: Language | None = None  # the receiver's language; None: the response's, or the default
+    links: Links | None = None  # what makes the links to acknowledge and resolve an alert; None: mails have none
 
     @property
     def readers(self) -> Readers:

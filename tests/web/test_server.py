@@ -1,0 +1,118 @@
+"""The server gives no client much of its time, and stops in an orderly way."""
+
+import asyncio
+
+import pytest
+from aiohttp import ClientSession
+from web.sites import ACKNOWLEDGE, FORM, LINKS, Desk, served, site_of
+
+from worker.errors import CannotListen
+from worker.service import Failure
+from worker.web.server import Server
+
+HEAD = f"POST {LINKS.url(ACKNOWLEDGE)} HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM['Content-Type']}\r\n"
+
+
+async def ask(desk: Desk, sent: bytes) -> bytes:
+    """Send something, and then nothing more; return the answer when the server has closed the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+    writer.write(sent)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /", HEAD.encode()])
+async def test_a_client_that_does_not_send_its_request_is_left_alone(sent: bytes) -> None:
+    desk = Desk()
+    async with served(desk, head_seconds=0.05):
+        assert await ask(desk, sent) == b""
+
+
+async def test_a_client_that_does_not_send_its_form_gets_an_answer_and_acts_on_nothing() -> None:
+    desk = Desk()
+    async with served(desk, body_seconds=0.05):
+        answer = await ask(desk, f"{HEAD}Content-Length: 10\r\n\r\nname".encode())
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"Content-Security-Policy: default-src 'none'" in answer
+    assert desk.given == []
+
+
+async def test_a_request_that_waits_for_its_answer_is_not_a_slow_client() -> None:
+    desk = Desk()
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: object) -> None:
+        asked.set()
+        await go_on.wait()
+
+    desk.give = wait
+    async with served(desk, head_seconds=0.05) as client:
+        posting = asyncio.create_task(client.post(desk.url(ACKNOWLEDGE), headers=FORM))
+        await asked.wait()
+        assert await ask(desk, b"") == b"", "by now, the time of the first connection is over as well"
+        go_on.set()
+        assert (await posting).status == 202
+
+
+async def test_a_connection_serves_one_request() -> None:
+    desk = Desk()
+    async with served(desk):
+        answer = await ask(desk, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01\r\n\r\n", b"GET /\xff\xfe HTTP/9.9\r\n\r\n", b"A: b\r\n\r\n"])
+async def test_what_is_no_http_is_refused_and_not_logged(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    async with served(desk):
+        assert (await ask(desk, sent)).startswith(b"HTTP/1.")
+
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
+
+
+async def test_a_stop_finishes_the_requests_that_are_being_answered() -> None:
+    desk = Desk()
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: object) -> None:
+        asked.set()
+        await go_on.wait()
+
+    desk.give = wait
+    async with ClientSession() as client:
+        async with served(desk):
+            posting = asyncio.create_task(client.post(desk.url(ACKNOWLEDGE), headers=FORM))
+            await asked.wait()
+            asyncio.get_running_loop().call_later(0.01, go_on.set)
+        assert (await posting).status == 202
+
+
+async def test_an_address_that_is_taken_stops_the_worker_with_what_to_do() -> None:
+    desk = Desk()
+    async with served(desk):
+        other = Server(site_of(desk).application(), "127.0.0.1", desk.port, Failure())
+        with pytest.raises(CannotListen, match=rf"127\.0\.0\.1, port {desk.port} \(web\.host, web\.port\): "):
+            await other.start()
+        await other.stop()
+
+
+async def test_it_is_ready_when_it_listens_and_its_pages_can_be_shown() -> None:
+    known: list[str] = []
+    server = Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure(), is_ready=lambda: bool(known))
+    found = [server.ready]
+    await server.start()
+    found.append(server.ready)
+    known.append("the cases")
+    found.append(server.ready)
+    await server.stop()
+    found.append(server.ready)
+
+    assert found == [False, False, True, False]
+
+
+async def test_a_server_that_was_never_started_can_be_stopped() -> None:
+    await Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure()).stop()

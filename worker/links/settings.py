@@ -1,0 +1,107 @@
+"""The settings of the links in mails, and of the pages to which they lead."""
+
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from worker.address import is_loopback
+from worker.links.signing import Links
+from worker.section import Section
+
+#: The longest address, in characters.
+_LONGEST_URL = 500
+#: The shortest key, in characters. 32 random characters cannot be guessed.
+_SHORTEST_KEY = 32
+
+
+class WebSettings(Section):
+    """Links in mails by which people acknowledge and resolve alerts, and the role web, which serves their pages."""
+
+    base_url: str | None = Field(
+        default=None,
+        description="The address at which people reach the role web, such as 'https://nps.example.com'. Links in mails "
+        "begin with it. It must begin with https, unless it is an address of this machine. Without it, mails have no "
+        "links to acknowledge and resolve alerts.",
+    )
+    keys: list[SecretStr] = Field(
+        default=[],
+        max_length=8,
+        description="The secret keys of the links, at least 32 characters each. The first one signs new links, and all "
+        "of them are accepted. All workers need the same keys. Set them in the environment rather than in the file.",
+    )
+    link_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="Days after the alert's step for which a link in a mail can be used.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="The address of this machine on which the role web listens. By default, only programs on this "
+        "machine reach it, such as a reverse proxy with TLS.",
+    )
+    port: int = Field(
+        default=8080,
+        ge=0,
+        lt=2**16,
+        description="The port on which the role web listens. 0 is any free port; the log says which.",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = _split(url)
+        if parts is None or parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ValueError("must be an https address, such as https://nps.example.com")
+        if "@" in parts.netloc or parts.query or parts.fragment or url.endswith(("?", "#")):
+            raise ValueError("must have no user name, no question mark and no '#'")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("must begin with https, unless it is an address of this machine")
+        return url.rstrip("/")
+
+    @field_validator("keys")
+    @classmethod
+    def _long_enough(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        if any(len(key.get_secret_value().strip()) < _SHORTEST_KEY for key in keys):
+            raise ValueError(f"must have at least {_SHORTEST_KEY} characters each, as docs/links.md makes them")
+        return keys
+
+    @model_validator(mode="after")
+    def _signed(self) -> "WebSettings":
+        if self.base_url is not None and not self.keys:
+            raise ValueError("base_url needs keys, which sign the links: set NPS_WEB__KEYS, as docs/links.md says")
+        return self
+
+    @property
+    def links(self) -> Links | None:
+        """What makes and reads links; None if there are no keys."""
+        if not self.keys:
+            return None
+        return Links(tuple(self.keys), self.link_days, self.base_url or "")
+
+    @property
+    def problem(self) -> str | None:
+        """Why the role web cannot run with these settings; None if it can."""
+        if self.keys:
+            return None
+        return "web.keys: the role web needs keys, which sign the links: set NPS_WEB__KEYS, as docs/links.md says"
+
+    @property
+    def links_in_mails(self) -> Links | None:
+        """What makes the links in mails; None if mails have none."""
+        return self.links if self.base_url is not None else None
+
+
+def _split(text: str) -> SplitResult | None:
+    """Return the parts of an address; None if it is too long, or no address of printable ASCII without spaces."""
+    if len(text) > _LONGEST_URL or not (text.isascii() and text.isprintable()) or any(c in text for c in ' "<>\\^`{|}'):
+        return None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises if it is no number
+    except ValueError:
+        return None
+    return parts

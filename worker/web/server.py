@@ -1,0 +1,118 @@
+"""The service that listens for requests."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from worker.errors import CannotListen
+from worker.service import Failure
+
+log = logging.getLogger(__name__)
+#: aiohttp's own lines quote what a client has sent, and nobody can act on them.
+_QUIET = logging.getLogger(f"{__name__}.aiohttp")
+_QUIET.disabled = True
+
+#: How long a stop waits for requests that are being answered, in seconds.
+_FINISH_SECONDS = 5.0
+#: How long the rest of a request is read after the answer, in seconds, so that the client gets the answer.
+_LINGER_SECONDS = 1.0
+#: The largest number of connections at the same time. A further one is closed at once.
+_MOST_CONNECTIONS = 500
+
+
+class Server:
+    """Serves an application at an address. Each connection has a limited time until its request is there."""
+
+    def __init__(
+        self,
+        application: web.Application,
+        host: str,
+        port: int,
+        failure: Failure,
+        *,
+        is_ready: Callable[[], bool] = lambda: True,
+        head_seconds: float = 10.0,
+    ) -> None:
+        """`failure` gets the errors of the pages that must stop the worker. `is_ready`: whether pages can be shown.
+
+        `head_seconds`: how long a client may take to send the head of a request, in seconds.
+        """
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,  # its lines would have the addresses of links, which are secrets
+            logger=_QUIET,
+            lingering_time=_LINGER_SECONDS,
+            shutdown_timeout=_FINISH_SECONDS,
+        )
+        application.middlewares.insert(0, self._heard)
+        self._host = host
+        self._port = port
+        self._failure = failure
+        self._is_ready = is_ready
+        self._head_seconds = head_seconds
+        self._listening: asyncio.Server | None = None
+        # The ends of the connections whose request has not arrived yet.
+        self._ends: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens. There is none before the start."""
+        assert self._listening is not None
+        port: int = self._listening.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def ready(self) -> bool:
+        """Whether it listens, and can show pages."""
+        return self._listening is not None and self._listening.is_serving() and self._is_ready()
+
+    async def start(self) -> None:
+        """Listen. Raise CannotListen if the address is not free, or not one of this machine."""
+        await self._runner.setup()
+        try:
+            self._listening = await asyncio.get_running_loop().create_server(self._connection, self._host, self._port)
+        except OSError as error:
+            raise CannotListen(self._host, self._port, error.strerror or type(error).__name__) from None
+        log.info("pages are served at http://%s:%d", self._host, self.port)
+
+    async def stop(self) -> None:
+        """Accept no more requests, and finish those that are being answered."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.close()
+        await self._runner.cleanup()
+        for end in self._ends.values():
+            end.cancel()
+        self._ends.clear()
+
+    async def failure(self) -> None:
+        """Wait until an error must stop the worker, and raise it."""
+        await self._failure.raised()
+
+    def _connection(self) -> web.RequestHandler:
+        """Return what serves a new connection."""
+        server, loop = self._runner.server, asyncio.get_running_loop()
+        assert server is not None
+        connection = server()
+        if len(server.connections) >= _MOST_CONNECTIONS:
+            connection.force_close()
+        else:
+            self._ends[connection] = loop.call_later(self._head_seconds, self._end, connection)
+        return connection
+
+    def _end(self, connection: web.RequestHandler) -> None:
+        """End a connection on which no request has arrived in time."""
+        self._ends.pop(connection, None)
+        connection.force_close()
+
+    @web.middleware
+    async def _heard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Note that the request of a connection has arrived. It then has the time that its answer takes."""
+        end = self._ends.pop(request.protocol, None)
+        if end is not None:
+            end.cancel()
+        return await handler(request)

@@ -1,0 +1,268 @@
+"""The pages of links over HTTP. GET and HEAD change nothing; POST gives the command of the page's form.
+
+The paths are those of worker/links/signing.py, and /healthz. Every answer has the same headers: it may not be kept, not
+be shown in a frame, and loads and runs nothing. Its connection is closed, so that slow clients hold none for long.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
+from aiohttp.web_protocol import RequestPayloadError
+from aiokafka.errors import KafkaError
+
+from schemas.alert_command import CommandAction
+from schemas.alert_command_result import AlertCommandResult, CommandOutcome
+from worker.alerts.known import KnownCase
+from worker.clock import Clock
+from worker.errors import Fatal, Unreachable
+from worker.flow.policy import CasePolicy
+from worker.links.commanding import Form, command_of, form_of, problems
+from worker.links.signing import ACTIONS, Link, Links, Refusal
+from worker.links.standing import OF_REFUSAL, Standing, standing
+from worker.notify.content.readers import Readers
+from worker.routing.receiver import Language, Receiver
+from worker.service import Failure
+from worker.web.page import STYLE_HASH, Page, Pages
+
+log = logging.getLogger(__name__)
+
+#: The largest body, in bytes. A form with the longest texts is smaller, however its characters are written.
+LARGEST_BODY = 32_768
+#: The largest number of fields in a form.
+_MOST_FIELDS = 20
+#: How many commands wait for their answers at the same time. Each has connections to Kafka of its own.
+_MOST_WAITING = 8
+#: How long a page waits until Kafka has a command and the worker has answered it, in seconds.
+_GIVE_SECONDS = 20.0
+#: The longest list of languages that is read, in characters.
+_LONGEST_LANGUAGES = 500
+_FORM_TYPE = "application/x-www-form-urlencoded"
+_ACCEPTED_LANGUAGE = re.compile(r"(?P<language>fr|en)(?:-[a-z0-9-]+)?(?:;q=(?P<weight>[01](?:\.[0-9]{0,3})?))?")
+
+_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # The address of a page is its secret.
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+}
+_STATUS: Mapping[Standing, int] = {Standing.AHEAD: 503, Standing.UNKNOWN: 404}
+
+
+class Cases(Protocol):
+    """Where the cases are found."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the cases are known."""
+
+    def find(self, alert_id: str, now: int) -> KnownCase | None:
+        """Return the case of an alert; None if it is not known at the time `now`, in ms."""
+
+
+#: Gives a command, and returns its answer; None if there is no answer in time. Raises Unreachable, Fatal or KafkaError.
+Give = Callable[[dict[str, Any]], Awaitable[AlertCommandResult | None]]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the pages are made with."""
+
+    links: Links
+    cases: Cases
+    give: Give
+    policy: CasePolicy
+    #: For whom pages are written if neither the receiver nor the browser says.
+    readers: Readers
+    #: The receivers by their names.
+    receivers: Mapping[str, Receiver]
+    clock: Clock
+    #: Gets an error that must stop the worker.
+    failure: Failure
+    #: How long a client may take to send a form, in seconds.
+    body_seconds: float = 10.0
+
+
+class _Offer(NamedTuple):
+    """A link that can be used."""
+
+    link: Link
+    known: KnownCase
+    #: What makes the pages for its receiver.
+    pages: Pages
+
+
+class _Unacceptable(Exception):
+    """A request without a form. `status`: the HTTP status of the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Site:
+    """Answers requests."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+        self._waiting = asyncio.Semaphore(_MOST_WAITING)
+
+    def application(self) -> web.Application:
+        """Return what serves the pages."""
+        application = web.Application(middlewares=[self._answered], client_max_size=LARGEST_BODY)
+        application.router.add_get("/healthz", self._health)
+        for action in ACTIONS:
+            path = f"/{action.value}/{{token}}"
+            application.router.add_get(path, partial(self._show, action))
+            application.router.add_post(path, partial(self._act, action))
+        return application
+
+    @web.middleware
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request. No request can stop the worker: a bug is an error in the log, without its text."""
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:  # there is no such path or method
+            response = _html(self._pages(request).not_found(), error.status)
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
+        except Fatal as error:
+            self._needs.failure.keep(error)
+            response = _html(self._pages(request).unsure(), 503)
+        except Exception:
+            log.exception("a page could not be made because of a bug in the worker: please report this line")
+            response = _html(self._pages(request).unsure(), 500)
+        response.headers.update(_HEADERS)
+        response.force_close()
+        return response
+
+    async def _health(self, _: web.Request) -> web.StreamResponse:
+        """Say whether pages can be served."""
+        ready = self._needs.cases.ready
+        return web.Response(text="ready\n" if ready else "starting\n", status=200 if ready else 503)
+
+    async def _show(self, action: CommandAction, request: web.Request) -> web.StreamResponse:
+        """Answer GET and HEAD: the page with the form, or the one that says why there is none."""
+        found = self._find(action, request)
+        if isinstance(found, web.Response):
+            return found
+        return _html(found.pages.asking(found.link, found.known.case, Form()))
+
+    async def _act(self, action: CommandAction, request: web.Request) -> web.StreamResponse:
+        """Answer POST: give the command of the form, and say what became of it."""
+        found = self._find(action, request)
+        if isinstance(found, web.Response):
+            return found
+        try:
+            form = await self._form(request)
+        except _Unacceptable as error:
+            return _html(found.pages.refused(), error.status)
+        # The case may have changed while the form arrived.
+        found = self._find(action, request)
+        if isinstance(found, web.Response):
+            return found
+        wrong = problems(form, action, self._needs.policy)
+        if wrong:
+            return _html(found.pages.asking(found.link, found.known.case, form, wrong), 422)
+        return await self._carry_out(found, form)
+
+    def _find(self, action: CommandAction, request: web.Request) -> _Offer | web.Response:
+        """Return what the link of a request offers, or the page that says why it offers nothing."""
+        needs, pages, now = self._needs, self._pages(request), self._needs.clock.now()
+        link = needs.links.read(action, request.match_info["token"], now)
+        if link is Refusal.EXPIRED:
+            return _html(pages.expired(needs.links.days), 410)
+        if isinstance(link, Refusal):
+            return _html(pages.invalid(), 404)
+        if not needs.cases.ready:
+            return _html(pages.starting(), 503)
+        pages = self._pages(request, needs.receivers.get(link.receiver))
+        known = needs.cases.find(link.alert_id, now)
+        case = None if known is None else known.case
+        stands = standing(link, case, now)
+        if stands is Standing.OFFERED and known is not None:
+            return _Offer(link, known, pages)
+        return _html(pages.outdated(stands, case), _STATUS.get(stands, 200))
+
+    async def _form(self, request: web.Request) -> Form:
+        """Return the form of a request. Raise _Unacceptable if there is none, or if the client is too slow."""
+        if request.content_type != _FORM_TYPE:
+            raise _Unacceptable(415)
+        try:
+            async with asyncio.timeout(self._needs.body_seconds):
+                body = await request.read()
+        except TimeoutError:
+            raise _Unacceptable(408) from None
+        except web.HTTPRequestEntityTooLarge:
+            raise _Unacceptable(413) from None
+        except (OSError, HttpProcessingError, RequestPayloadError):  # a body that breaks off or is wrongly encoded
+            raise _Unacceptable(400) from None
+        try:
+            text = body.decode("ascii", "replace")
+            fields = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise _Unacceptable(400) from None
+        return form_of(dict(fields))
+
+    async def _carry_out(self, offer: _Offer, form: Form) -> web.Response:
+        """Give the command of a form, and return the page that says what became of it."""
+        link, (customer_id, case), pages = offer
+        if self._waiting.locked():
+            return _html(pages.busy(), 503)
+        command = command_of(link, form, customer_id, case, self._needs.clock.now())
+        try:
+            async with self._waiting, asyncio.timeout(_GIVE_SECONDS):
+                answer = await self._needs.give(command)
+        except (Unreachable, KafkaError, TimeoutError) as error:
+            why = str(error) if isinstance(error, Unreachable) else type(error).__name__
+            log.warning("a command about alert %s may not have reached Kafka: %s", link.alert_id, why)
+            return _html(pages.unsure(), 503)
+        if answer is None:
+            log.warning("the worker has not answered a command about alert %s in time", link.alert_id)
+            return _html(pages.waiting(), 202)
+        if answer.outcome != CommandOutcome.REFUSED:
+            return _html(pages.done(link, case, command["actor"]))
+        stands = OF_REFUSAL.get(answer.reason or "")
+        if stands is None:  # the role process has other settings, such as other causes
+            log.warning("a command about alert %s was refused: %s", link.alert_id, answer.reason)
+            return _html(pages.refused(), 422)
+        known = self._needs.cases.find(link.alert_id, self._needs.clock.now())
+        return _html(pages.outdated(stands, None if known is None else known.case), _STATUS.get(stands, 200))
+
+    def _pages(self, request: web.Request, receiver: Receiver | None = None) -> Pages:
+        """Return what makes the pages for whoever has sent a request."""
+        usual = self._needs.readers
+        spoken = preferred_language(request.headers.get("Accept-Language", ""))
+        readers = Readers(spoken or usual.default_language, usual.time_zone)
+        return Pages(readers if receiver is None else readers.for_receiver(receiver), self._needs.policy)
+
+
+def preferred_language(accepted: str) -> Language | None:
+    """Return the language of pages that a browser prefers (Accept-Language); None if it names neither."""
+    weights: dict[Language, float] = {}
+    for part in accepted[:_LONGEST_LANGUAGES].lower().split(","):
+        found = _ACCEPTED_LANGUAGE.fullmatch("".join(part.split()))
+        if found is not None:
+            language: Language = "fr" if found["language"] == "fr" else "en"
+            weight = float(found["weight"] or 1)
+            weights[language] = max(weight, weights.get(language, 0.0))
+    best = max(weights, key=weights.__getitem__, default=None)
+    return best if best is not None and weights[best] > 0 else None
+
+
+def _html(page: Page, status: int = 200) -> web.Response:
+    return web.Response(text=page.html(), status=status, content_type="text/html", charset="utf-8")
