@@ -59,6 +59,20 @@ class _Due(NamedTuple):
     delivery_id: str
 
 
+class _Outbox(NamedTuple):
+    """What a channel has in a partition."""
+
+    rows: dict[bytes, bytes]
+    #: A heap.
+    queue: list[_Due]
+    #: What is in the heap.
+    queued: set[_Due]
+
+    def copy(self) -> "_Outbox":
+        """Return an outbox that can go another way."""
+        return _Outbox({**self.rows}, [*self.queue], {*self.queued})
+
+
 _read_line = msgspec.json.Decoder(_Line).decode
 _read_letter = msgspec.json.Decoder(_DeadLetter).decode
 
@@ -71,27 +85,23 @@ def reason_of(dead_letter: Output) -> str:
 class Deliverer:
     """The outbox of one channel in one partition. Times are in ms."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, outbox: "_Outbox | None" = None) -> None:
         self._planner = planner
-        self._rows: dict[bytes, bytes] = {}
-        self._queue: list[_Due] = []
-        self._queued: set[_Due] = set()
+        self._outbox = _Outbox({}, [], set()) if outbox is None else outbox
         self._is_at_end = False
         #: The number of records that were refused, by reason, if the planner reports them.
         self.dead_letters: Counter[str] = Counter()
 
     def forked(self, planner: Planner) -> "Deliverer":
         """Return an outbox that goes on from the same rows with other settings, as a worker does after a restart."""
-        other = Deliverer(planner)
-        other._rows, other._queue, other._queued = {**self._rows}, [*self._queue], {*self._queued}
-        return other
+        return Deliverer(planner, self._outbox.copy())
 
     def take(self, record: Record) -> list[Outcome]:
         """Plan the notices of a record of the alerts topic. Return what was sent, or given up, until its time."""
         now = record.timestamp
         outcomes = self.advance(now)
-        decided = planning.plan([record], self._planner, self._rows.get)
-        apply(self._rows, decided.rows)
+        decided = planning.plan([record], self._planner, self._outbox.rows.get)
+        apply(self._outbox.rows, decided.rows)
         for output in decided.outputs:
             if output.topic == events.DEAD_LETTERS:
                 self.dead_letters[reason_of(output)] += 1
@@ -105,9 +115,9 @@ class Deliverer:
     def advance(self, time: int) -> list[Outcome]:
         """Send the notices that are due until a time."""
         outcomes: list[Outcome] = []
-        while self._queue and self._queue[0].at <= time:
-            due = heappop(self._queue)
-            self._queued.discard(due)
+        while self._outbox.queue and self._outbox.queue[0].at <= time:
+            due = heappop(self._outbox.queue)
+            self._outbox.queued.discard(due)
             outcomes += self._attempt(due)
         return outcomes
 
@@ -130,14 +140,17 @@ class Deliverer:
             return
         for mail in mailbox.decode(row).mails:
             due = _Due(max(mail.due, now), key, mail.delivery_id)
-            if mail.is_open and due not in self._queued:
-                self._queued.add(due)
-                heappush(self._queue, due)
+            if mail.is_open and due not in self._outbox.queued:
+                self._outbox.queued.add(due)
+                heappush(self._outbox.queue, due)
 
     def _attempt(self, due: _Due) -> list[Outcome]:
         """Send a mail that is due, hold it because of quiet hours, or cancel it since it has no receiver any more."""
         at, key, delivery_id = due
-        row, pending_notice = self._rows.get(key), self._rows.get(mailbox.pending_notice_key(key, delivery_id))
+        row, pending_notice = (
+            self._outbox.rows.get(key),
+            self._outbox.rows.get(mailbox.pending_notice_key(key, delivery_id)),
+        )
         mails = [] if row is None else mailbox.decode(row).mails
         mail = next((one for one in mails if one.delivery_id == delivery_id and one.is_open), None)
         if mail is None or pending_notice is None or mail.due > at:
@@ -145,11 +158,11 @@ class Deliverer:
         notice = mailbox.notice(mail, key, pending_notice)
         result, outcomes = self._result(mail, notice, mails, at)
         written = write_down(
-            {MailRef(0, key, delivery_id): result}, self._rows.get, at, self._planner.deliveries, RetryPolicy()
+            {MailRef(0, key, delivery_id): result}, self._outbox.rows.get, at, self._planner.deliveries, RetryPolicy()
         )
-        apply(self._rows, written.rows)
+        apply(self._outbox.rows, written.rows)
         if result.held_until is not None:
-            self._queue_open(key, self._rows[key], at)
+            self._queue_open(key, self._outbox.rows[key], at)
         return outcomes
 
     def _result(self, mail: Mail, notice: Sent, mails: list[Mail], at: int) -> tuple[AttemptResult, list[Outcome]]:
