@@ -30,7 +30,8 @@ class Receiver(BaseHTTPRequestHandler):
             return
         if event_id not in HANDLED:
             event = json.loads(body)
-            print(event["type"], event["data"].get("action", "erased"), event["data"].get("customer_id"), flush=True)
+            said = [event["type"], event["data"].get("action"), event["data"].get("customer_id")]
+            print(*filter(None, said), flush=True)
             HANDLED.add(event_id)
         self.send_response(204)
         self.end_headers()

@@ -19,6 +19,7 @@ from schemas.delivery import Delivery
 from schemas.erasure import Erasure
 from schemas.incident import Incident
 from schemas.invitation import Invitation
+from schemas.ping import Ping
 from schemas.recovery import Recovery
 from schemas.response import Response
 from schemas.scores import Scores
@@ -211,3 +212,19 @@ ERASURE = Contract(
     public=True,
     example=examples.ERASURE,
 )
+
+#: Only webhooks get this event, when somebody tries whether events arrive.
+PING = Contract(
+    name="ping",
+    topic="",
+    key="",
+    compacted=False,
+    model=Ping,
+    event_type=cloudevents.PING,
+    summary="Somebody tries whether events arrive. Receivers of webhooks acknowledge it, and do nothing else.",
+    public=True,
+    example=examples.PING,
+)
+
+#: The events that are not on Kafka.
+POSTED = (ERASURE, PING)

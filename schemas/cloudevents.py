@@ -22,6 +22,8 @@ DEAD_LETTER = "nps.dead-letter.v1"
 DELIVERY = "nps.delivery.v1"
 #: Only webhooks get it. On Kafka, a null value erases.
 ERASURE = "nps.erasure.v1"
+#: Only webhooks get it, by `python -m worker check-config --send-test-event`.
+PING = "nps.ping.v1"
 CASE = "nps.case.v1"
 ALERT_COMMAND = "nps.alert-command.v1"
 ALERT_COMMAND_RESULT = "nps.alert-command-result.v1"

@@ -370,3 +370,5 @@ DELIVERY: dict[str, Any] = {
 }
 
 ERASURE: dict[str, Any] = {"customer_id": "c-7f3a91", "occurred_at": "2026-03-09T10:00:00Z"}
+
+PING: dict[str, Any] = {"occurred_at": "2026-03-09T10:00:00Z"}

@@ -12,14 +12,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
 from schemas.asyncapi import document
-from schemas.catalog import CONTRACTS, ERASURE, Contract
+from schemas.catalog import CONTRACTS, POSTED, Contract
 
 _HEADLINE = "# Written by `python -m schemas`, for the default topic prefix. Do not edit.\n"
 
 
 def texts() -> dict[str, str]:
     """Return each file's text by its path below `schemas/`."""
-    files = {f"json/{contract.name}.schema.json": _json(json_schema(contract)) for contract in (*CONTRACTS, ERASURE)}
+    files = {f"json/{contract.name}.schema.json": _json(json_schema(contract)) for contract in (*CONTRACTS, *POSTED)}
     return files | {"asyncapi.yaml": _HEADLINE + _yaml(document())}
 
 

@@ -5,12 +5,15 @@ from pathlib import Path
 from integration.conftest import make_settings
 from integration.processes import environment, worker_process
 from integration.reading import read_topic
-from notify.rigs import http_server
+from notify.rigs import What, http_server
+from standardwebhooks.webhooks import Webhook
 
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.kafka import topics
 from worker.settings import KafkaSettings
+
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
 async def test_what_works_is_said_and_nothing_is_created(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:
@@ -30,10 +33,9 @@ async def test_the_servers_of_endpoints_are_reached_and_get_nothing(
 ) -> None:
     env = environment(kafka.bootstrap_servers, inbox, "checked-endpoints", tmp_path)
     async with http_server() as server:
-        secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
         env |= {
             "NPS_WEBHOOK__ENDPOINTS__CRM__URL": f"http://127.0.0.1:{server.port}/hidden?token=hidden",
-            "NPS_WEBHOOK__ENDPOINTS__CRM__SECRETS": f'["{secret}"]',
+            "NPS_WEBHOOK__ENDPOINTS__CRM__SECRETS": f'["{SECRET}"]',
             "NPS_CHAT__ENDPOINTS__CARE__URL": f"http://127.0.0.1:{unused_tcp_port}/hidden",
         }
         async with worker_process("check-config", "--connect", env=env) as process:
@@ -45,8 +47,39 @@ async def test_the_servers_of_endpoints_are_reached_and_get_nothing(
         "webhook  ok: the server of crm can be reached",
         "chat     failed: refused: chat care: the connection was refused (chat.endpoints.care.url)",
     ]
-    assert not any(hidden in line for line in process.lines for hidden in ("hidden", secret))
+    assert not any(hidden in line for line in process.lines for hidden in ("hidden", SECRET))
     assert server.requests == []
+
+
+async def test_a_receivers_endpoints_get_a_test() -> None:
+    async with http_server() as crm, http_server() as room:
+        env = {
+            "NPS_WEBHOOK__ENDPOINTS__CRM__URL": f"http://127.0.0.1:{crm.port}/hidden?token=hidden",
+            "NPS_WEBHOOK__ENDPOINTS__CRM__SECRETS": f'["{SECRET}"]',
+            "NPS_WEBHOOK__ENDPOINTS__OTHER__URL": "https://127.0.0.1:1/hidden",
+            "NPS_WEBHOOK__ENDPOINTS__OTHER__SECRETS": f'["{SECRET}"]',
+            "NPS_CHAT__ENDPOINTS__CARE__URL": f"http://127.0.0.1:{room.port}/hidden",
+            "NPS_RECEIVERS__DESK__WEBHOOK": "crm",
+            "NPS_RECEIVERS__DESK__CHAT": "care",
+            "NPS_RECEIVERS__OTHERS__WEBHOOK": "other",
+            "NPS_ROUTE__RECEIVERS": '["desk", "others"]',
+        }
+        async with worker_process("check-config", "--send-test-event", "desk", env=env) as both:
+            assert await both.exited() == 0, both.lines
+        room.does = What.NEVER
+        async with worker_process("check-config", "--send-test-event", "care", env=env) as refused:
+            assert await refused.exited() == 1
+        async with worker_process("check-config", "--send-test-event", "nobody", env=env) as unknown:
+            assert await unknown.exited() == 2
+
+    assert both.lines[-2:] == ["webhook  ok: crm has accepted a test", "chat     ok: care has accepted a test"]
+    assert refused.lines[-1].startswith("chat     failed: http_404: chat care: ")
+    assert unknown.count("no receiver with an endpoint, and no endpoint, is called nobody") == 1
+    assert not any("hidden" in line for process in (both, refused, unknown) for line in process.lines)
+    [(request, body)] = crm.requests
+    event = Webhook(SECRET).verify(body, dict(request.headers))
+    assert (event["type"], event["id"]) == ("nps.ping.v1", request.headers["webhook-id"])
+    assert ["Test of the detractor alerting worker" in body.decode() for _, body in room.requests] == [True, True]
 
 
 async def test_a_test_mail_arrives(kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from schemas.alert import Alert
 from schemas.base import Event
 from schemas.case import CASE, CaseStep
-from schemas.catalog import CONTRACTS, ERASURE, Contract
+from schemas.catalog import CONTRACTS, POSTED, Contract
 from schemas.examples import INCIDENT
 from schemas.export import json_schema
 from schemas.incident import Incident, IncidentKind
@@ -20,7 +20,7 @@ REQUIRED = {
     "response": {"response_id", "survey_id", "score", "responded_at"},
     "alert-command": {"command_id", "alert_id", "customer_id", "action", "actor"},
 }
-EACH = pytest.mark.parametrize("contract", [*CONTRACTS, ERASURE], ids=lambda contract: contract.name)
+EACH = pytest.mark.parametrize("contract", [*CONTRACTS, *POSTED], ids=lambda contract: contract.name)
 
 
 @EACH
@@ -120,7 +120,7 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
     envelopes = {"StructuredResponse"}
 
     assert {model.__name__ for model in Event.__subclasses__()} - parts - envelopes == {
-        contract.model.__name__ for contract in (*CONTRACTS, ERASURE)
+        contract.model.__name__ for contract in (*CONTRACTS, *POSTED)
     }
 
 

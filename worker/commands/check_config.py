@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
         help="check the settings and print the most important ones",
         description="Checks the settings and prints the most important ones. With --connect, the command also tries to "
         "use Kafka, its topics, the mail server with its login, and the servers of all endpoints. It creates nothing, "
-        "posts nothing, and sends no mail without --send-test-mail.",
+        "posts nothing without --send-test-event, and sends no mail without --send-test-mail.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -43,6 +43,12 @@ def add(commands: Commands) -> None:
         type=_address,
         metavar="ADDRESS",
         help="send a mail to this address, in the way in which alerts are sent, and say whether the server accepts it",
+    )
+    parser.add_argument(
+        "--send-test-event",
+        metavar="RECEIVER",
+        help="post to the endpoints of this receiver, or to the endpoints with this name, and say whether they accept "
+        "it: a webhook gets the event nps.ping.v1, and a chat a message which says that it is a test",
     )
     parser.set_defaults(run=with_settings(_check))
 
@@ -61,6 +67,10 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
         print(line, file=sys.stderr)
     if in_vain:
         return Exit.WRONG
+    tested = _tested(settings, args.send_test_event)
+    if args.send_test_event and not tested:
+        print(f"no receiver with an endpoint, and no endpoint, is called {args.send_test_event}", file=sys.stderr)
+        return Exit.WRONG
     print(f"settings are fine{_left_out(settings)}")
     tried = [
         *(
@@ -73,6 +83,7 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
             else []
         ),
         *([asyncio.run(_test_mail(settings, args.send_test_mail))] if args.send_test_mail else []),
+        *(asyncio.run(_test_events(settings, tested)) if tested else []),
     ]
     return Exit.FINE if all(tried) else Exit.FAILED
 
@@ -198,6 +209,39 @@ async def _endpoint(channel: str, name: str, poster: "Poster") -> bool:
     except DeliveryError as error:
         return _said(channel, f"failed: {error.reason}: {error.hint}", fine=False)
     return _said(channel, f"ok: the server of {name} can be reached", fine=True)
+
+
+def _tested(settings: Settings, name: str | None) -> list[tuple[str, str]]:
+    """Return the endpoints, each with its channel, of a receiver with this name; or else those with this name."""
+    if name is None:
+        return []
+    receiver = settings.receivers.get(name)
+    named = (
+        {"webhook": name, "chat": name} if receiver is None else {"webhook": receiver.webhook, "chat": receiver.chat}
+    )
+    known = {"webhook": settings.webhook.endpoints.keys(), "chat": settings.chat.endpoints.keys()}
+    return [(channel, name) for channel, name in named.items() if name is not None and name in known[channel]]
+
+
+async def _test_events(settings: Settings, tested: Sequence[tuple[str, str]]) -> list[bool]:
+    # aiohttp takes a while to import, and other commands do without it.
+    from worker.notify.channels.chat.channel import Chat  # noqa: PLC0415
+    from worker.notify.channels.webhook.channel import Webhook  # noqa: PLC0415
+
+    channels: dict[str, Webhook | Chat] = {"webhook": Webhook(settings.webhook), "chat": Chat(settings.chat)}
+    try:
+        return [await _test_event(channel, name, channels[channel].ping(name)) for channel, name in tested]
+    finally:
+        for one in channels.values():
+            await one.aclose()
+
+
+async def _test_event(channel: str, name: str, ping: Awaitable[None]) -> bool:
+    try:
+        await ping
+    except DeliveryError as error:
+        return _said(channel, f"failed: {error.reason}: {error.hint}", fine=False)
+    return _said(channel, f"ok: {name} has accepted a test", fine=True)
 
 
 async def _test_mail(settings: Settings, receiver: str) -> bool:

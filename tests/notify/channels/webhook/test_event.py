@@ -14,6 +14,7 @@ from schemas.alert import Alert
 from schemas.erasure import Erasure
 from schemas.export import texts
 from schemas.incident import Incident
+from schemas.ping import Ping
 from worker.notify.channels.webhook import event
 from worker.notify.notice import Sent
 
@@ -29,7 +30,13 @@ def verified(secret: str, headers: Any, body: bytes) -> Any:
 def test_the_event_has_the_attributes_of_a_cloudevent_and_the_data_of_its_contract(
     make_alert: Callable[..., Alert], make_incident: Callable[..., Incident]
 ) -> None:
-    notices: dict[str, Sent] = {"alert": make_alert(), "incident": make_incident(), "erasure": ERASED}
+    ping = Ping(occurred_at=datetime(2026, 8, 2, tzinfo=UTC))
+    notices: dict[str, Sent | Ping] = {
+        "alert": make_alert(),
+        "incident": make_incident(),
+        "erasure": ERASED,
+        "ping": ping,
+    }
     for name, notice in notices.items():
         posted = json.loads(event.body(notice, "d-1"))
         data = posted.pop("data")

@@ -2,16 +2,28 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable
 
 from schemas.erasure import Erasure
 from worker.notify.channel import Wording
 from worker.notify.channels.chat import NAME, markup
-from worker.notify.channels.chat.message import message_of
+from worker.notify.channels.chat.message import Message, message_of
 from worker.notify.channels.chat.settings import ChatEndpoint, ChatSettings
 from worker.notify.notice import Sent
 from worker.notify.posting import Poster
 from worker.notify.receivers import Address
+
+#: What `check-config --send-test-event` posts.
+_TEST = Message(
+    "Test of the detractor alerting worker",
+    "This message shows that alerts can be posted here. No customer is unhappy.",
+    facts=[],
+    comment="",
+    left_out="",
+    links=[],
+    colon=": ",
+)
 
 
 def poster(name: str, endpoint: ChatEndpoint, settings: ChatSettings) -> Poster:
@@ -52,13 +64,18 @@ class Chat:
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post a message. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
-        name = address.receiver.name
-        message = markup.payload(
-            message_of(notice, self._readers.for_receiver(address.receiver)), self._endpoints[name].format
-        )
+        message = message_of(notice, self._readers.for_receiver(address.receiver))
+        await self._post(address.receiver.name, message, delivery_id, begun)
+
+    async def ping(self, name: str) -> None:
+        """Post a message to a room which says that it is a test. Raise DeliveryError if it is not accepted."""
+        await self._post(name, _TEST, str(uuid.uuid4()), lambda: None)
+
+    async def _post(self, name: str, message: Message, message_id: str, begun: Callable[[], None]) -> None:
+        posted = markup.payload(message, self._endpoints[name].format)
         # Chats ignore the key. What stands between them and the worker can recognise a repeat by it.
-        headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": delivery_id}
-        await self._posters[name].post(json.dumps(message, ensure_ascii=False).encode(), headers, begun)
+        headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": message_id}
+        await self._posters[name].post(json.dumps(posted, ensure_ascii=False).encode(), headers, begun)
 
     async def aclose(self) -> None:
         """Close the connections to all rooms."""

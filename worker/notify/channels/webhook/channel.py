@@ -1,9 +1,11 @@
 """The channel webhook: it posts each notice to an endpoint, as a signed event."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from schemas.ping import Ping
 from worker.notify.channel import Wording
 from worker.notify.channels.webhook import NAME, event
 from worker.notify.channels.webhook.settings import WebhookEndpoint, WebhookSettings
@@ -49,10 +51,16 @@ class Webhook:
 
     async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
-        name = address.receiver.name
+        await self._post(address.receiver.name, event.body(notice, delivery_id), delivery_id, begun)
+
+    async def ping(self, name: str) -> None:
+        """Post an event to an endpoint which says nothing. Raise DeliveryError if it is not accepted."""
+        event_id = str(uuid.uuid4())
+        await self._post(name, event.body(Ping(occurred_at=self._now()), event_id), event_id, lambda: None)
+
+    async def _post(self, name: str, body: bytes, event_id: str, begun: Callable[[], None]) -> None:
         secrets = [secret.get_secret_value() for secret in self._endpoints[name].secrets]
-        posted = event.body(notice, delivery_id)
-        await self._posters[name].post(posted, event.headers(delivery_id, posted, secrets, self._now()), begun)
+        await self._posters[name].post(body, event.headers(event_id, body, secrets, self._now()), begun)
 
     async def aclose(self) -> None:
         """Close the connections to all endpoints."""

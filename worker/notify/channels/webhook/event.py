@@ -14,13 +14,14 @@ from schemas import cloudevents
 from schemas.alert import Alert
 from schemas.case import CaseStep
 from schemas.erasure import Erasure
+from schemas.ping import Ping
 from worker.flow.timestamps import rfc3339, to_ms
 from worker.notify.notice import Sent
 
 _CONTENT_TYPE = f"{cloudevents.STRUCTURED_CONTENT_TYPE.decode()}; charset=utf-8"
 
 
-def body(notice: Sent, delivery_id: str) -> bytes:
+def body(notice: Sent | Ping, delivery_id: str) -> bytes:
     """Return the event about a notice. Its id is the delivery's, which is the same at each attempt."""
     attributes = {
         "specversion": cloudevents.SPEC_VERSION,
@@ -44,9 +45,11 @@ def headers(delivery_id: str, body: bytes, secrets: Sequence[str], now: datetime
     }
 
 
-def _type(notice: Sent) -> str:
+def _type(notice: Sent | Ping) -> str:
     if isinstance(notice, Erasure):
         return cloudevents.ERASURE
+    if isinstance(notice, Ping):
+        return cloudevents.PING
     if isinstance(notice, CaseStep):
         return cloudevents.CASE
     return cloudevents.ALERT if isinstance(notice, Alert) else cloudevents.INCIDENT
