@@ -32,6 +32,7 @@ class Forked:
         line = await report.readline()
         # Without a line the keeper was killed, and the process with it.
         self.returncode = int(line) if line else -signal.SIGKILL
+        await report.read()  # the keeper ends, and the loop closes the pipe
         return self.returncode
 
     def send_signal(self, number: int) -> None:
