@@ -86,6 +86,8 @@ class FaultContext:
     idle_minutes: float = IDLE_MINUTES
     bug: str | None = None
     trials: list[Trial] = field(default_factory=list)
+    #: The names of the worlds that were made, also in parts.
+    worlds: list[str] = field(default_factory=list)
     _world: World | None = None
     _part: "FaultContext | None" = None
 
@@ -104,6 +106,7 @@ class FaultContext:
     async def world(self, name: str = "", *, kafka: str | None = None, **options: Any) -> AsyncIterator[World]:
         """Make a world under a name of its own."""
         full = "-".join(filter(None, (self.fault.replace("_", "-"), name)))
+        self.worlds.append(full)
         if self.bug is not None:
             options["CHAOS_BUG"] = self.bug
         async with world(full, kafka or self.kafka, self.folder, seed=f"{self.seed}-{full}", **options) as self._world:

@@ -1,14 +1,18 @@
 """A worker on the session's Kafka, under names of its own; and what a receiver of its topics reads."""
 
 import asyncio
+import inspect
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
+from integration import topics
 from integration.reading import LARGEST, read_topic
 
 from worker.app import Worker, running
@@ -26,6 +30,28 @@ from worker.streams.store import PartitionedStore
 NO_BURSTS = BurstPolicy(scanner_seconds=0, double_click_seconds=0)
 
 _names = itertools.count(1)
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and item.path.parent == _HERE and "kafka" in item.fixturenames:
+            item.obj = _removing_topics(item, item.obj) if inspect.iscoroutinefunction(item.obj) else item.obj
+
+
+def _removing_topics(item: pytest.Function, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return the test; what it has made on the session's Kafka is deleted when it has passed."""
+
+    @wraps(test)
+    async def removing(*args: Any, **options: Any) -> None:
+        kafka = item.funcargs["kafka"]
+        assert isinstance(kafka, EmbeddedKafka)
+        servers = kafka.bootstrap_servers
+        before = await topics.names(servers)
+        await test(*args, **options)
+        await topics.remove(servers, await topics.names(servers) - before)
+
+    return removing
 
 
 @dataclass
