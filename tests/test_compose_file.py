@@ -113,7 +113,9 @@ def test_the_worker_finds_the_services_by_name_and_listener(compose: dict[str, A
 
 
 def test_every_variable_is_a_setting(compose: dict[str, Any], dockerfile: dict[str, list[str]]) -> None:
-    variables = [*compose["services"]["worker"]["environment"], *image_environment(dockerfile)]
+    services = compose["services"]
+    variables = [*(name for role in ("worker", "web") for name in services[role]["environment"])]
+    variables += image_environment(dockerfile)
     ours = [name for name in variables if name.startswith(PREFIX)]
 
     assert len(ours) > 5
@@ -139,6 +141,26 @@ def test_the_worker_accepts_the_values(
     assert settings.email.to == ["support@example.com"]
     assert settings.status_file is not None
     assert settings.topic_prefix == TOPIC_PREFIX
+
+
+def test_the_links_of_the_mails_lead_to_the_pages_that_are_served(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    found = {}
+    for name in ("worker", "web"):
+        with monkeypatch.context() as context:
+            for variable, value in compose["services"][name]["environment"].items():
+                context.setenv(variable, value)
+            found[name] = load()
+    mails, pages = found["worker"].web, found["web"].web
+
+    assert mails.keys == pages.keys
+    assert compose["services"]["web"]["ports"] == [f"127.0.0.1:8080:{pages.port}"]
+    assert (mails.base_url, pages.host) == ("http://localhost:8080", "0.0.0.0")
+    assert found["worker"].kafka == found["web"].kafka
+    assert compose["services"]["web"]["command"] == ["run", "--role", "web"]
 
 
 def test_the_image_runs_as_a_user_without_rights_and_says_how_it_is(dockerfile: dict[str, list[str]]) -> None:

@@ -136,7 +136,7 @@ def test_what_was_accepted_and_is_not_counted_yet_is_said() -> None:
 @pytest.mark.parametrize("prefix", ["nps", "nps-demo-12345678"])
 def test_no_line_of_the_invitation_is_cut_at_80_columns(prefix: str) -> None:
     kafka = KafkaSettings(bootstrap_servers="kafka.example.com:25821")
-    hints = show._hints(Settings.model_construct(topic_prefix=prefix, kafka=kafka))
+    hints = show._hints(Settings.model_construct(topic_prefix=prefix, kafka=kafka), "http://127.0.0.1:65535")
 
     assert max(map(len, hints)) <= 78
     assert f"  {show._call()} publish --sample 2" in "\n".join(hints)
@@ -163,3 +163,16 @@ def test_a_kafka_that_is_not_there_is_said_within_seconds(capsys: pytest.Capture
     said = capsys.readouterr().err
     assert said.startswith(f"the demo failed: Kafka at 127.0.0.1:{port}: not reachable")
     assert said.count("\n") == 1
+
+
+def test_an_alert_that_somebody_looks_after_is_shown_as_such_until_its_case_is_open_again() -> None:
+    found = Seen()
+    found.take(events.ALERTS, json.dumps(examples.ALERT).encode())
+    pictures = []
+    for state in ("acknowledged", "resolved", "open"):
+        found.take(events.ALERTS, json.dumps(examples.CASE | {"state": state}).encode())
+        pictures.append(next(line for line in shown(80, 23, found) if "critical" in line))
+
+    assert [len(found.latest), len(found.alerts)] == [1, 1]
+    for word, line in zip(("acknowledged", "resolved", "opened"), pictures, strict=True):
+        assert f"critical {word}" in line

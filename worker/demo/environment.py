@@ -2,9 +2,12 @@
 
 import contextlib
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from worker.app import Worker, running
 from worker.demo.backlog import Backlog
@@ -13,6 +16,7 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
 from worker.kafka.preflight import preflight
+from worker.links.settings import WebSettings
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 
@@ -25,6 +29,13 @@ class Environment:
     worker: Worker
     inbox: Inbox
     backlog: Backlog
+    #: The role web, which serves the pages of the links in mails; None if it does not run.
+    web: Worker | None = None
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that run."""
+        return [self.worker, *([] if self.web is None else [self.web])]
 
 
 @contextlib.asynccontextmanager
@@ -48,14 +59,27 @@ async def set_up(
             await preflight(KafkaSettings(bootstrap_servers=kafka))
         inbox = await stack.enter_async_context(Inbox(on_mail=None if mails is None else MailFolder(mails).add))
         started.append("the inbox")
+        port = _free_port()
         settings = Settings.model_construct(
             topic_prefix=prefix,
             kafka=KafkaSettings(bootstrap_servers=kafka, group=f"{prefix}-worker"),
             invitations=InvitationPolicy(platform=Platform(url="https://example.com/tell-your-story")),
             smtp=SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
             email=EmailSettings(sender="nps-worker@example.com", to=["support@example.com"]),
+            web=WebSettings(
+                base_url=f"http://127.0.0.1:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))]
+            ),
         )
         progress("starting the worker")
         worker = await stack.enter_async_context(running(settings))
+        web = await stack.enter_async_context(running(settings, "web"))
         started.append("the worker")
-        yield Environment(settings, worker, inbox, await stack.enter_async_context(Backlog(settings, worker)))
+        yield Environment(settings, worker, inbox, await stack.enter_async_context(Backlog(settings, worker)), web)
+
+
+def _free_port() -> int:
+    """Return a port of this machine that is free now. The mails name it, so it has to be known before they are sent."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

@@ -20,7 +20,7 @@ from rich.status import Status
 
 from worker import logs
 from worker.cancelling import cancel_all
-from worker.demo import samples
+from worker.demo import page, samples
 from worker.demo.environment import Environment, set_up
 from worker.demo.spectator import Seen, Spectator
 from worker.demo.view import LATEST_MAILS, Snapshot, dashboard
@@ -124,10 +124,10 @@ def values_to_publish(path: Path | None, now: datetime) -> list[bytes]:
 async def _once(screen: Console, options: Options) -> None:
     values = values_to_publish(options.path, datetime.now().astimezone())
     async with _set_up(screen, options) as (environment, spectator):
-        failing = asyncio.create_task(environment.worker.failure())
+        failing = [asyncio.create_task(worker.failure()) for worker in environment.workers]
         playing = asyncio.create_task(_publish_and_settle(screen, environment, values))
-        done, _ = await asyncio.wait([failing, playing], return_when=asyncio.FIRST_COMPLETED)
-        for task in (failing, playing):
+        done, _ = await asyncio.wait([*failing, playing], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*failing, playing):
             task.cancel()
         for task in done:
             task.result()
@@ -166,16 +166,16 @@ def _snapshot(environment: Environment, spectator: Spectator, published: int) ->
 
 
 async def _live(screen: Console, options: Options) -> None:
-    async with _set_up(screen, options) as (environment, spectator):
+    async with _set_up(screen, options) as (environment, spectator), _page(environment, spectator) as address:
         published = Published(options.path, options.rate)
         settings = environment.settings
         topic = topic_name(settings.topic_prefix, events.RESPONSES)
         publishing = asyncio.create_task(publish(settings.kafka, topic, published))
         tasks = [
-            asyncio.create_task(environment.worker.failure()),
+            *(asyncio.create_task(worker.failure()) for worker in environment.workers),
             asyncio.create_task(spectator.follow()),
             publishing,
-            asyncio.create_task(_show(screen, environment, spectator, published)),
+            asyncio.create_task(_show(screen, environment, spectator, published, address)),
         ]
         try:
             while True:
@@ -190,6 +190,13 @@ async def _live(screen: Console, options: Options) -> None:
             raise
         finally:
             await cancel_all(tasks)
+
+
+def _page(environment: Environment, spectator: Spectator) -> contextlib.AbstractAsyncContextManager[str]:
+    """Return what serves the page with the links of the latest alerts."""
+    links = environment.settings.web.links_in_mails
+    assert links is not None
+    return page.served(links, spectator.seen)
 
 
 async def _until_complete(environment: Environment, seen: Seen, published: "Published") -> None:
@@ -235,8 +242,8 @@ def _call() -> str:
     return f"{shlex.quote(str(named))} -m worker"
 
 
-def _hints(settings: Settings) -> list[str]:
-    """Return lines that say what to type in another terminal to take part."""
+def _hints(settings: Settings, address: str) -> list[str]:
+    """Return lines that say how to take part: which page to open, and what to type in another terminal."""
     prefix = [] if settings.topic_prefix == "nps" else [f"  export NPS_TOPIC_PREFIX={settings.topic_prefix}"]
     publishing, also = f"  {_call()} publish --sample 2", "  (or: scores, dead-letters)"
     return [
@@ -244,12 +251,18 @@ def _hints(settings: Settings) -> list[str]:
         f"  export NPS_KAFKA__BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}",
         *prefix,
         *([publishing + also] if len(publishing + also) <= _HINT_COLUMNS else [publishing, also]),
+        f"To acknowledge or resolve an alert, open {address} in a browser.",
     ]
 
 
-async def _show(screen: Console, environment: Environment, spectator: Spectator, published: Published) -> None:
-    """Show what happens until cancelled: on a terminal as a changing picture, elsewhere as a line for each alert."""
-    inbox, seen, hints = environment.inbox, spectator.seen, _hints(environment.settings)
+async def _show(
+    screen: Console, environment: Environment, spectator: Spectator, published: Published, address: str
+) -> None:
+    """Show what happens until cancelled: on a terminal as a changing picture, elsewhere as a line for each alert.
+
+    `address`: that of the page with the links of the latest alerts.
+    """
+    inbox, seen, hints = environment.inbox, spectator.seen, _hints(environment.settings, address)
     if not screen.is_terminal:
         shown = 0
         for hint in hints:

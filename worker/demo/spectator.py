@@ -38,6 +38,7 @@ class Seen:
     alerts: set[str] = field(default_factory=set)
     invitations: set[str] = field(default_factory=set)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # the latest event of each segment
+    cases: dict[str, str] = field(default_factory=dict)  # the states of cases after their steps, by the alerts' ids
     latest: deque[Notice] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))  # the newest first
 
     def take(self, topic: str, value: bytes | None) -> None:
@@ -50,7 +51,9 @@ class Seen:
             if event["outcome"] in _ANSWERS:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
-        elif topic == events.ALERTS and event["kind"] != CASE:
+        elif topic == events.ALERTS and event["kind"] == CASE:
+            self.cases[event["alert_id"]] = event["state"]
+        elif topic == events.ALERTS:
             notice = notice_in(value)
             self.latest.appendleft(notice)
             if isinstance(notice, Alert):

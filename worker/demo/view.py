@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.alert import Alert
+from schemas.case import CaseState
 from worker.demo.spectator import DEAD_LETTER, Seen
 from worker.flow.responses.intake import ANONYMOUS
 from worker.flow.text import clean
 from worker.lineage import SEPARATOR, survey_of
 from worker.logs import counted
-from worker.notify.notice import Notice
 
 _SEVERITY_STYLES = {"critical": "bold red", "error": "red", "warning": "yellow"}
 #: The columns of a bar.
@@ -32,8 +32,10 @@ _LATEST_ALERTS, LATEST_MAILS = 8, 4
 _BORDER_LINES = 2
 #: The columns of a panel's border, with the spaces inside it.
 _BORDER_COLUMNS = 4
-#: The columns of a severity, an action and a score, with the spaces between all columns: "critical withdrawn 10".
-_SHORT_COLUMNS = 24
+#: The columns of a severity, an action and a score, with the spaces between all columns: "critical acknowledged 10".
+_SHORT_COLUMNS = 27
+#: The states of cases that are shown in place of the alert's action.
+_WORKED_ON = {CaseState.ACKNOWLEDGED, CaseState.RESOLVED}
 #: The fewest lines of alerts, of mails and of segments in a panel.
 _FEWEST = 2
 #: The words that are counted in the plural; the other outcomes are adjectives.
@@ -79,7 +81,7 @@ def dashboard(
         hints, hinted = (), 0
     lines = _shares(height, used + hinted)
     parts = [
-        (_alerts(snapshot.seen.latest, lines.alerts, width), "latest alerts"),
+        (_alerts(snapshot.seen, lines.alerts, width), "latest alerts"),
         (_mails(snapshot.mails, lines.mails), "inbox of support@example.com"),
         (_tree(snapshot.seen, lines.segments, call, width), "NPS by segment, all time"),
     ]
@@ -181,7 +183,7 @@ def _bar(nps: float) -> Text:
     return Text.assemble((left.rjust(half), "red"), ("│", "dim"), (right.ljust(half), _colour(nps)))
 
 
-def _alerts(latest: Sequence[Notice], lines: int, width: int) -> RenderableType:
+def _alerts(seen: Seen, lines: int, width: int) -> RenderableType:
     table = Table.grid(padding=(0, 1), expand=True)
     # If an id or a path is long, rich would also cut the short columns.
     longest = max(_FEWEST, (width - _BORDER_COLUMNS - _SHORT_COLUMNS) // 2)
@@ -192,7 +194,8 @@ def _alerts(latest: Sequence[Notice], lines: int, width: int) -> RenderableType:
             ratio=1 if column == "text" else None,
             max_width=longest if column in {"customer", "segment"} else None,
         )
-    for notice in list(latest)[:lines]:
+    for notice in list(seen.latest)[:lines]:
+        state = seen.cases.get(notice.alert_id)
         score, customer, text = "", "", notice.summary
         if isinstance(notice, Alert):
             # The id of an anonymous answer is long, and names nobody.
@@ -201,7 +204,7 @@ def _alerts(latest: Sequence[Notice], lines: int, width: int) -> RenderableType:
             customer = notice.customer.name or customer_id
         table.add_row(
             Text(notice.severity, style=_SEVERITY_STYLES[notice.severity]),
-            Text(notice.action, style="dim"),
+            Text(state, style="green") if state and state in _WORKED_ON else Text(notice.action, style="dim"),
             Text(score, style="bold"),
             Text(clean(customer)),
             Text(clean(notice.segment), style="cyan"),

@@ -1,0 +1,67 @@
+"""The demo's page in a browser: the latest alerts, each with the links that its mail has."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from html import escape
+
+from aiohttp import web
+
+from schemas.alert import Alert
+from schemas.case import CaseState
+from worker.demo.spectator import Seen
+from worker.flow.text import clean
+from worker.links.signing import Links
+from worker.notify.content.language import WORDS
+from worker.service import Failure
+from worker.web.page import STYLE, STYLE_HASH
+from worker.web.server import Server
+
+_HOST = "127.0.0.1"
+#: The name of the receiver in the links: that of the route by which email.to gets its mails.
+_RECEIVER = "default"
+_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@contextlib.asynccontextmanager
+async def served(links: Links, seen: Seen) -> AsyncIterator[str]:
+    """Serve the page on a free port of this machine; yield its address. `seen`: what is shown, which may change."""
+
+    async def show(_: web.Request) -> web.Response:
+        return web.Response(text=_html(links, seen), content_type="text/html", headers=_HEADERS)
+
+    application = web.Application()
+    application.router.add_get("/", show)
+    server = Server(application, _HOST, 0, Failure())
+    await server.start()
+    try:
+        yield f"http://{_HOST}:{server.port}"
+    finally:
+        await server.stop()
+
+
+def _html(links: Links, seen: Seen) -> str:
+    alerts = [notice for notice in seen.latest if isinstance(notice, Alert)]
+    entries = (
+        "".join(_entry(links, alert, seen.cases.get(alert.alert_id, CaseState.OPEN)) for alert in alerts)
+        or "<p>Nobody is unhappy yet.</p>"
+    )
+    return (
+        '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>The latest alerts</title>'
+        f"<style>{STYLE}</style><h1>The latest alerts</h1><p>Each has the links of its mail. Reload the page to see "
+        f"newer ones.</p>{entries}"
+    )
+
+
+def _entry(links: Links, alert: Alert, state: str) -> str:
+    """Return an alert with its links. `state`: that of its case."""
+    names = WORDS["en"].acts
+    acts = " · ".join(
+        f'<a href="{escape(url)}" rel="noreferrer">{escape(names[action])}</a>'
+        for action, url in links.of(alert, _RECEIVER).items()
+    )
+    who = clean(alert.customer.name or alert.customer_id)
+    text = f"{alert.severity}, score {alert.score} at {alert.segment}, {who}: {clean(alert.comment or '')}"
+    return f'<p dir="auto">{escape(text)}<br>{escape(state if acts else alert.action)} {acts}</p>'
