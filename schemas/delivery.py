@@ -25,11 +25,11 @@ class Delivery(Event):
     """One record of the delivery log. It has no personal data, only ids and counts."""
 
     delivery_id: Identifier = Field(
-        description="A UUIDv5 of channel, event id and receiver. It is also in the mail's Message-ID, "
-        "and it is the id of a webhook's event. If later steps of the alert were merged into the delivery, it is sent "
-        "under the id that the delivery of the newest one would have."
+        description="A UUIDv5 of channel, event id and receiver, or the id of a digest. It is also in the mail's "
+        "Message-ID, and it is the id of a webhook's event. If later steps of the alert were merged into the delivery, "
+        "it is sent under the id that the delivery of the newest one would have."
     )
-    alert_id: Identifier
+    alert_id: Identifier = Field(description="The id of the alert or the incident; for a digest, that of the digest.")
     channel: str
     route: str = Field(
         description="The name of the route, or of the endpoint, in the settings; empty for the status 'nobody'."
@@ -43,7 +43,16 @@ class Delivery(Event):
     attempt: int = Field(description="The number of attempts that were made.")
     reason: str = Field(
         description="The reason of the status, as a stable word, such as 'accepted', 'smtp_450', 'timeout' or "
-        "'quiet_hours'."
+        "'quiet_hours'. A notice that is not sent alone has 'capped', 'grouped', 'inhibited' or 'quiet_hours' while it "
+        "waits for its digest, and 'in_digest' once the digest is sent."
     )
     at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None
+    digest_id: Identifier | None = Field(
+        default=None,
+        description="The digest that the notice waits for or was listed in. While it waits, the notice may move to "
+        "another digest; the record with 'in_digest' names the one that listed it.",
+    )
+    inhibited_by: Identifier | None = Field(
+        default=None, description="For the reason 'inhibited': the alert_id of the open incident."
+    )

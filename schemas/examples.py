@@ -367,6 +367,8 @@ DELIVERY: dict[str, Any] = {
     "reason": "smtp_450",
     "at": "2026-03-02T08:14:07Z",
     "next_attempt_at": "2026-03-02T08:19:07Z",
+    "digest_id": None,
+    "inhibited_by": None,
 }
 
 ERASURE: dict[str, Any] = {"customer_id": "c-7f3a91", "occurred_at": "2026-03-09T10:00:00Z"}

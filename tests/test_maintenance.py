@@ -66,6 +66,7 @@ async def test_what_the_old_group_has_committed_is_where_the_new_one_goes_on(mon
         for role, topic in (
             *(("process", topic) for topic in events_of_process()),
             ("notify", events.ALERTS),
+            ("notify", events.NOTICES),
         )
     }
     found = await kafka.read_by_the_old_group()
@@ -73,6 +74,7 @@ async def test_what_the_old_group_has_committed_is_where_the_new_one_goes_on(mon
     assert found == {
         **{("process", topic): Position({0: 150, 1: 200}, 0) for topic in events_of_process()},
         ("notify", events.ALERTS): Position({0: 150, 1: 200}, 0),
+        ("notify", events.NOTICES): Position({0: 150, 1: 200}, 0),
     }
 
 

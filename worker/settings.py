@@ -365,6 +365,7 @@ class Settings(BaseSettings, Policy, Location):
                 zone=None if receiver.time_zone is None else zone(receiver.time_zone),
                 calendar=None if receiver.calendar is None else calendars[receiver.calendar],
                 quiet_except=frozenset(receiver.quiet_except),
+                bundling=receiver.bundling,
             )
             for name, receiver in self.receivers.items()
         }

@@ -28,7 +28,7 @@ _READS = {
         events.ALERT_COMMANDS,
         events.CASES,
     ),
-    "notify": (events.ALERTS,),
+    "notify": (events.ALERTS, events.NOTICES),
 }
 _WRITES = {
     "process": (
@@ -44,7 +44,7 @@ _WRITES = {
         events.RECOVERIES,
         events.CASES,
     ),
-    "notify": (events.DELIVERIES, events.DEAD_LETTERS),
+    "notify": (events.DELIVERIES, events.DEAD_LETTERS, events.NOTICES),
 }
 
 

@@ -16,6 +16,7 @@ _EXAMPLES = {
     "to": ["care@example.com"],
     "email": ["care@example.com"],
     "owners": ["Jean Martin"],
+    "group_by": ["segment"],
     "receivers": ["care"],
     "hours": ["mon-fri 09:00-17:00"],
     "days_off": ["12-24"],

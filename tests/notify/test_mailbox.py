@@ -70,6 +70,8 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
         "reason": "planned",
         "at": "2023-11-14T22:13:20Z",
         "next_attempt_at": None,
+        "digest_id": None,
+        "inhibited_by": None,
     }
 
 

@@ -16,6 +16,7 @@ from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
 from worker.roles.process import Timers
 from worker.roles.surroundings import Surroundings
+from worker.roles.wakeups import WaitingForDigests, Wakeups
 from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import ViewRestater
@@ -71,7 +72,7 @@ async def test_each_channel_that_has_endpoints_is_a_group_with_an_outbox_of_its_
 
     shells = {name: service for name, services in built.items() for service in services if isinstance(service, Shell)}
     assert {name: (shell.app.conf.id, list(shell.tables)) for name, shell in shells.items()} == {
-        "notify": ("nps-worker-notify", ["outbox"]),
+        "notify": ("nps-worker-notify", ["outbox", "plans"]),
         "webhook": ("nps-worker-webhook", ["webhooks"]),
         "chat": ("nps-worker-chat", ["chats"]),
     }
@@ -93,7 +94,7 @@ async def test_what_a_worker_of_all_roles_consists_of(surroundings: Surroundings
 
     assert {role: [type(service) for service in services] for role, services in built.items()} == {
         "process": [Shell, Background, Background, Background],
-        "notify": [Shell, Background, Courier, Background],
+        "notify": [Shell, Background, Courier, Background, Courier, Background],
         "watches": [Background, Background],
     }
 
@@ -137,4 +138,5 @@ async def test_a_table_has_the_observers_that_its_rows_are_shown_to(
         "commands": [],
         "cases": [Timers],
         "outbox": [Courier],
+        "plans": [WaitingForDigests, Wakeups, Courier],
     }

@@ -26,7 +26,7 @@ from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.route import EmailRoute
 from worker.notify.channels.email.smtp import SmtpSettings
-from worker.notify.notice import Sent
+from worker.notify.digest import Content, Digest
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.roles.courier import Courier
@@ -70,9 +70,9 @@ class Double:
     def server_of(self, route: str) -> str:
         return self.servers.get(route, "")
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         self.ids.append(delivery_id)
-        assert not isinstance(notice, Erasure)
+        assert not isinstance(notice, Erasure | Digest)
         alert = notice.alert_id
         self.tried.append(alert)
         if alert in self.hanging:

@@ -15,7 +15,7 @@ from worker.errors import DeliveryError
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox
 from worker.notify.channel import Wording
-from worker.notify.notice import Sent
+from worker.notify.digest import Content, Digest
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.routing.flat import FlatRoute, flat_routing
@@ -56,8 +56,9 @@ class Endpoints:
     def server_of(self, route: str) -> str:
         return route if route in self.names else ""
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         assert delivery_id
+        assert not isinstance(notice, Digest)
         name = address.receiver.name
         what = f"erased {notice.customer_id}" if isinstance(notice, Erasure) else notice.alert_id
         self.tried[name].append(what)

@@ -13,7 +13,7 @@ from worker.errors import DeliveryError
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox
 from worker.notify.channel import Wording
-from worker.notify.notice import Sent
+from worker.notify.digest import Content, Digest
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
 from worker.routing.flat import FlatRoute, flat_routing
@@ -46,9 +46,9 @@ class Chat:
         assert route
         return ""
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         assert delivery_id
-        assert not isinstance(notice, Erasure)
+        assert not isinstance(notice, Erasure | Digest)
         begun()
         if answers := self.answers.get(notice.alert_id):
             raise answers.pop(0)

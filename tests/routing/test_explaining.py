@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from schemas.alert import Severity
+from worker.routing.bundling import Bundling
 from worker.routing.calendar import calendar_of
 from worker.routing.explaining import explain
 from worker.routing.hours import CalendarSettings
@@ -90,6 +91,7 @@ def test_the_json_says_the_same() -> None:
         "receiver": "lyon",
         "route": "lyon",
         "targets": {"email": ["lyon@example.org"]},
+        "perhaps_in_digest": False,
         "deferred_until": "2026-05-18T06:30:00+00:00",
         "deferred_on": ["email"],
         "skipped_days": [
@@ -124,6 +126,10 @@ def test_a_program_gets_it_at_any_hour_and_a_room_only_waits_if_all_who_name_it_
     assert said(shared)[:2] == [
         "receiver lyon, by the route lyon: lyon@example.org, chat all",
         "  now: chat all",
+    ]
+    assert said(replace(lyon, bundling=Bundling(mails_per_hour=5), calendar=None))[1:] == [
+        "  perhaps in a digest, by the caps and groups of the receiver",
+        "  now",
     ]
     assert said(replace(lyon, targets={"webhook": ["crm"]})) == [
         "receiver lyon, by the route lyon: webhook crm",

@@ -19,6 +19,7 @@ _STAGES = (
     ("process", events.ALERT_COMMANDS),
     ("process", events.CASES),
     ("notify", events.ALERTS),
+    ("notify", events.NOTICES),
     *((channel, events.ALERTS) for channel in topics.CHANNELS),
 )
 
@@ -50,7 +51,9 @@ class Backlog:
         that everything is processed and delivered.
         """
         behind = await self.behind()
-        return sum(courier.pending for courier in self._worker.of(Courier).values()) if behind == 0 else behind
+        if behind != 0:
+            return behind
+        return sum(service.pending for service in self._worker if isinstance(service, Courier))
 
     async def behind(self) -> int | None:
         """Return how many records the first stage with unprocessed ones has; 0 if no stage has any.

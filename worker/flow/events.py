@@ -20,6 +20,7 @@ ALERT_COMMANDS = "alert-commands"
 ALERT_COMMAND_RESULTS = "alert-command-results"
 CASES = "cases"
 RECOVERIES = "recoveries"
+NOTICES = "notices"
 
 
 class Kind(NamedTuple):

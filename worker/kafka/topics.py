@@ -59,11 +59,12 @@ WATCHES = "watches"
 COMMANDS = "commands"
 CASES = "cases"
 OUTBOX = "outbox"
+PLANS = "plans"
 #: The outboxes of the channels that are not e-mail.
 WEBHOOKS = "webhooks"
 CHATS = "chats"
 #: The tables of each role.
-TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES), "notify": (OUTBOX,)}
+TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES), "notify": (OUTBOX, PLANS)}
 #: The table of each further channel. It is a consumer group of its own, and exists only if the channel is configured.
 CHANNELS = {"webhook": WEBHOOKS, "chat": CHATS}
 
@@ -81,13 +82,14 @@ _CONSUMED = {
     events.HOURS: [Consumed("process", WATCHES)],
     events.ALERT_COMMANDS: [Consumed("process", COMMANDS)],
     events.CASES: [Consumed("process", CASES)],
+    events.NOTICES: [Consumed("notify", PLANS)],
     events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
 }
 #: The topics that are consumed.
 CONSUMED = frozenset(_CONSUMED)
 #: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
-#: would be missing from the scores and the cases for good.
-MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES})
+#: would be missing from the scores, the cases and the mails for good.
+MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES, events.NOTICES})
 
 
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
@@ -109,6 +111,7 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.ALERT_COMMAND_RESULTS: _DELETED,
     events.RECOVERIES: _DELETED,
     events.CASES: {**_DELETED, **_STAMPED, **_WAITING},
+    events.NOTICES: {**_DELETED, **_STAMPED, **_WAITING},
 }
 _UNREAD = "records that wait longer than this to be processed are lost"
 #: What happens to records that are deleted too early, by topic. A worker warns of a retention by which that may happen.
@@ -182,8 +185,8 @@ def plans(settings: Settings) -> list[TopicPlan]:
     # a worker.
     stamped = {"message.timestamp.type": "LogAppendTime"}
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
-    # Tallies, hours and steps of cases are kept as long as the answers they are made from, so that a long outage loses
-    # none of them.
+    # Tallies, hours, steps of cases and forwarded notices are kept as long as the answers they are made from, so that a
+    # long outage loses none of them.
     waiting = {**kept, "retention.bytes": "-1"}
     deleted = {"cleanup.policy": "delete"}
     latest = {"cleanup.policy": "compact"}
@@ -207,6 +210,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
         events.ALERT_COMMAND_RESULTS: {**deleted, **kept},
         events.RECOVERIES: {**deleted, **kept},
         events.CASES: {**deleted, **waiting},
+        events.NOTICES: {**deleted, **waiting},
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}

@@ -1,12 +1,13 @@
 """The results of attempts to send mails, and how they become rows and lines of the delivery log. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from worker.errors import DeliveryError
 from worker.flow.batch import Output
 from worker.notify import mailbox
-from worker.notify.deliveries import Deliveries
+from worker.notify.deliveries import IN_DIGEST, Deliveries
+from worker.notify.digest import Member
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
@@ -28,6 +29,9 @@ class AttemptResult(NamedTuple):
     held_until: int | None = None
     #: The mail as it was when it was tried; None if it was not sent at all.
     tried: Mail | None = None
+    #: Of a digest: the members that were listed when it was composed, and those whose content was lost.
+    listed: Sequence[Member] = ()
+    lost: Sequence[Member] = ()
 
     @property
     def is_accepted(self) -> bool:
@@ -87,9 +91,62 @@ def write_down(
         if later is not None:
             pending_notices[pending_notice_key(ref.key, later.delivery_id)] = read(pending_notice)
             lines.append(deliveries.line(later, "planned", now))
+        if mailbox.is_digest(ref.key):
+            _take_members(result, mail, _Open(boxes, read, lines, pending_notices), now, deliveries)
         if not mail.is_open:
             pending_notices[pending_notice] = None
     return Written(lines, pending_notices | {key: mailbox.row_of(key, box) for key, box in boxes.items()})
+
+
+class _Open(NamedTuple):
+    """What is written down: the mailboxes that were read, by their keys, and what has been decided so far."""
+
+    boxes: dict[bytes, Mailbox]
+    read: Callable[[bytes], bytes | None]
+    lines: list[Output]
+    pending_notices: dict[bytes, bytes | None]
+
+    def box(self, key: bytes) -> Mailbox:
+        """Return the mailbox with this key; an empty one, which does not become a row, if it was erased."""
+        if key not in self.boxes:
+            row = self.read(key)
+            if row is None:
+                return Mailbox()
+            self.boxes[key] = mailbox.decode(row)
+        return self.boxes[key]
+
+
+def _take_members(result: AttemptResult, digest: Mail, to: _Open, now: int, deliveries: Deliveries) -> None:
+    """Let the result of a digest count for its members.
+
+    Once the digest is settled, so are they. If it is not sent at all, since its receiver is gone, they become mails of
+    their own, which find another receiver. The same happens to members whose content was lost; their own attempts fail.
+    """
+    for member in (*result.listed, *result.lost):
+        mail = to.box(member.key).find_open(member.delivery_id)
+        if mail is None or mail.digest != digest.delivery_id:
+            continue
+        if digest.is_open:
+            mail.unsure = mail.unsure or result.may_be_accepted
+        elif result.nobody_left is not None or member in result.lost:
+            to.lines.append(deliveries.release(mail, now))
+        else:
+            _settle_member(mail, member, result, digest, to, now, deliveries)
+
+
+def _settle_member(
+    mail: Mail, member: Member, result: AttemptResult, digest: Mail, to: _Open, now: int, deliveries: Deliveries
+) -> None:
+    mail.address_to(result.receiver, mail.route)
+    mail.attempts += 1
+    reason = IN_DIGEST if result.error is None else result.error.reason
+    to.lines.append(deliveries.settle(mail, digest.status, reason, now, digest_id=digest.delivery_id))
+    place = pending_notice_key(member.key, mail.delivery_id)
+    later = mailbox.follow_up(to.box(member.key), mail, result.known, now) if result.may_be_accepted else None
+    if later is not None:
+        to.pending_notices[pending_notice_key(member.key, later.delivery_id)] = to.read(place)
+        to.lines.append(deliveries.line(later, "planned", now))
+    to.pending_notices[place] = None
 
 
 def _applied(result: AttemptResult, mail: Mail, now: int, deliveries: Deliveries, policy: RetryPolicy) -> Output:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from worker.notify.notice import Sent
+from worker.notify.digest import Content
 from worker.notify.receivers import Address
 
 #: The longest time that a server can ask for until it is tried again (Retry-After), in seconds.
@@ -49,7 +49,7 @@ class Channel(Protocol):
         Each server has outages of its own, and the numbers of connections are those of each.
         """
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a notice to the receivers of an address; return when it is accepted for every one of them.
 
         Each attempt has the same `delivery_id`, so that receivers can recognise a repeat. `begun` is called once the

@@ -14,6 +14,10 @@ from worker.notify.retry import RetryPolicy
 
 #: The reason in the delivery log for a mail that waits for its receiver's next working time.
 QUIET_HOURS = "quiet_hours"
+#: The reason for a mail that has waited for a digest, and goes out alone after all.
+RELEASED = "released"
+#: The reason for a mail whose notice was listed in a digest that was accepted.
+IN_DIGEST = "in_digest"
 
 _Delivery = emitted(Delivery)
 
@@ -60,17 +64,40 @@ class Deliveries(NamedTuple):
         """Settle a mail that must not be sent any more."""
         return self.settle(mail, DeliveryStatus.CANCELLED, reason, now)
 
-    def settle(self, mail: Mail, status: DeliveryStatus, reason: str, now: int) -> Output:
-        """Set the final status of a mail."""
+    def settle(
+        self, mail: Mail, status: DeliveryStatus, reason: str, now: int, *, digest_id: str | None = None
+    ) -> Output:
+        """Set the final status of a mail. `digest_id`: the digest that its notice was listed in."""
         mail.status, mail.left = status, None
-        return self.line(mail, reason, now)
+        return self.line(mail, reason, now, digest_id=digest_id)
+
+    def gather(self, mail: Mail, reason: str, now: int, *, inhibited_by: str | None = None) -> Output:
+        """Defer a mail whose notice waits for a digest, which `mail.digest` and `mail.due` are about.
+
+        `inhibited_by`: the open incident because of which it waits.
+        """
+        mail.status, mail.quiet = DeliveryStatus.DEFERRED, False
+        return self.line(mail, reason, now, now, digest_id=mail.digest, inhibited_by=inhibited_by)
+
+    def release(self, mail: Mail, now: int) -> Output:
+        """Let a mail that has waited for a digest be sent alone."""
+        mail.status, mail.due, mail.digest = DeliveryStatus.PENDING, 0, ""
+        return self.line(mail, RELEASED, now, now)
 
     def nobody(self, alert_id: str, event_id: str, reason: str, now: int) -> Output:
         """Return a line which says that an event has no receiver."""
         unaddressed = Mail(self.id_of(event_id, ""), alert_id, "", DeliveryStatus.NOBODY, 0, now, 0)
         return self.line(unaddressed, reason, now)
 
-    def line(self, mail: Mail, reason: str, now: int, *more: int) -> Output:
+    def line(
+        self,
+        mail: Mail,
+        reason: str,
+        now: int,
+        *more: int,
+        digest_id: str | None = None,
+        inhibited_by: str | None = None,
+    ) -> Output:
         """Return a line about the current state of a mail. `more` distinguishes lines with the same state.
 
         The key of the record is the alert's id, since a customer's id would stay after the erasure of the customer.
@@ -86,6 +113,8 @@ class Deliveries(NamedTuple):
             reason=reason,
             at=from_ms(now),
             next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
+            digest_id=digest_id,
+            inhibited_by=inhibited_by,
         )
         event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status, *more)
         return events.output(events.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))

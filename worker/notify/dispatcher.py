@@ -86,7 +86,7 @@ class Dispatcher:
         """Note which mails of these rows are open now, and when each may be sent."""
         for key, row in rows.items():
             is_open = row is not None and mailbox.has_open(row)
-            mails = [mail for mail in mailbox.decode(row).mails if mail.is_open] if row and is_open else []
+            mails = [mail for mail in mailbox.decode(row).mails if mail.is_tried] if row and is_open else []
             self.put(partition, key, mails, now)
 
     def put(self, partition: int, key: bytes, mails: Iterable[Mail], now: Moment) -> None:

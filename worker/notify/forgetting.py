@@ -8,13 +8,14 @@ Whether a mailbox counts as forgotten depends on its content and on the latest K
 no difference when its row is checked: until it is erased, it counts as one that is not there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from worker.flow.batch import Decided, Record
+from worker.flow.batch import Decided, Read, Record
 from worker.flow.timestamps import DAY
-from worker.notify import mailbox, planning
+from worker.notify import mailbox, planning, receiver_planning
+from worker.notify.forwarded import Spread
 from worker.notify.planning import Planner
 
 #: The number of rows that are checked with each batch, which takes a fraction of a millisecond.
@@ -73,16 +74,42 @@ class Sweep:
         }
 
 
-def plan(records: Sequence[Record], planner: Planner, rows: Mapping[bytes, bytes], sweep: Sweep, days: int) -> Decided:
+def plan(
+    records: Sequence[Record],
+    planner: Planner,
+    rows: Mapping[bytes, bytes],
+    sweep: Sweep,
+    days: int,
+    spread: Spread | None = None,
+) -> Decided:
     """Plan the mails of a batch as if forgotten mailboxes were not there, and erase some of them.
 
-    `rows`: those of the partition; `days`: how long a mailbox is remembered after its last mail was planned.
+    `rows`: those of the partition; `days`: how long a mailbox is remembered after its last mail was planned; `spread`:
+    where the plans of receivers are.
     """
-    oldest = max((record.timestamp for record in records), default=0) - days * DAY
+    oldest = _oldest(records, days)
+    decided = planning.plan(records, planner, _remembered(rows, oldest), spread)
+    return decided._replace(rows={**sweep.changes(oldest), **decided.rows})
+
+
+def plan_receivers(
+    batch: receiver_planning.Batch, planner: Planner, rows: Mapping[bytes, bytes], sweep: Sweep, days: int
+) -> Decided:
+    """Plan the mails of receivers that have plans in the same way."""
+    oldest = _oldest(batch.records, days)
+    decided = receiver_planning.plan(batch, planner, _remembered(rows, oldest))
+    return decided._replace(rows={**sweep.changes(oldest), **decided.rows})
+
+
+def _oldest(records: Iterable[Record], days: int) -> int:
+    return max((record.timestamp for record in records), default=0) - days * DAY
+
+
+def _remembered(rows: Mapping[bytes, bytes], oldest: int) -> Read:
+    """Return what reads rows, but no forgotten mailboxes."""
 
     def read(key: bytes) -> bytes | None:
         row = rows.get(key)
         return None if row is None or is_forgotten(key, row, oldest) else row
 
-    decided = planning.plan(records, planner, read)
-    return decided._replace(rows={**sweep.changes(oldest), **decided.rows})
+    return read

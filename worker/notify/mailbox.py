@@ -9,6 +9,9 @@ a mail is open, its alert has a row of its own, the pending notice, so that no r
 record of Kafka. Once the mail is settled, the pending notice is erased. The mailbox keeps the id of the mail, by which
 a repeat is recognised. Incidents are treated in the same way, in rows that the erasure of a customer does not erase.
 
+The table of the plans (receiver_planning.py) has mailboxes too, and a further one for each receiver, which lists the
+digests.
+
 If the channel reports erasures, the erasure of a customer has rows of its own too, which are erased once that is done.
 """
 
@@ -36,6 +39,10 @@ _ERASURE = b"\x02"
 _CASE_STEP = b"case "
 #: The steps of a case that receivers get.
 CASE_ACTIONS = frozenset({CaseAction.REMINDED, CaseAction.ESCALATED})
+#: The first character of the key of a receiver's mailbox, which lists the digests. The receiver's name follows.
+_DIGESTS = b"\x03"
+#: The first characters of rows that are no mailboxes, nor pending notices: the plans of receivers.
+_NO_BOX = b"\x04"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
@@ -71,6 +78,10 @@ class Mail(msgspec.Struct, array_like=True):
     receiver: str = ""
     #: Whether it is deferred because of the receiver's quiet hours, and not after an attempt.
     quiet: bool = False
+    #: Whether the receiver's plan decides about it, in the table of the plans. Then it counts as settled here.
+    forwarded: bool = False
+    #: The id of the digest that will list its notice; empty if it is a mail of its own.
+    digest: str = ""
 
     @property
     def addressee(self) -> str:
@@ -99,6 +110,11 @@ class Mail(msgspec.Struct, array_like=True):
     def is_open(self) -> bool:
         """Whether the mail is still to be sent."""
         return self.status in _OPEN
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether the mail itself is still to be sent. One whose notice waits for a digest is not sent itself."""
+        return self.status in _OPEN and not self.digest
 
 
 class Mailbox(msgspec.Struct, array_like=True):
@@ -167,7 +183,22 @@ def erased_key(key: bytes) -> bytes:
 
 def is_of_customer(key: bytes) -> bool:
     """Say whether a row is the mailbox of a customer, by its key."""
-    return _NUL not in key and not key.startswith((_INCIDENT, _ERASURE))
+    return _NUL not in key and not key.startswith((_INCIDENT, _ERASURE, _DIGESTS, _NO_BOX))
+
+
+def digests_key(receiver: str) -> bytes:
+    """Return the key of the mailbox of a receiver's digests."""
+    return _DIGESTS + receiver.encode()
+
+
+def is_digest(key: bytes) -> bool:
+    """Say whether a mailbox lists digests. Its mails have no pending notices: those of their members say all."""
+    return key.startswith(_DIGESTS)
+
+
+def is_box(key: bytes) -> bool:
+    """Say whether a row is a mailbox, and not a pending notice or the plan of a receiver."""
+    return _NUL not in key and not key.startswith(_NO_BOX)
 
 
 def pending_notice_key(key: bytes, delivery_id: str) -> bytes:

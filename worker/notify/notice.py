@@ -93,8 +93,8 @@ class _Kind(BaseModel):
 def check_record(record: Record) -> None:
     """Raise Rejected if a record's key or size does not fit a mailbox. Its writer may be another program."""
     key = record.key or b""
-    # The keys of other rows have these characters (mailbox.py, rows.py).
-    if b"\x00" in key or key.startswith((b"\x01", b"\x02")) or len(key) > _LONGEST_KEY:
+    # The keys of other rows have these characters (mailbox.py, receiver_plan.py, rows.py).
+    if b"\x00" in key or key.startswith((b"\x01", b"\x02", b"\x03", b"\x04")) or len(key) > _LONGEST_KEY:
         raise Rejected(Reason.WRONG_TYPE, "key: is no customer's id and no segment's path")
     if (size := len(record.value or b"")) > _LARGEST:
         raise Rejected(Reason.TOO_LARGE, f"{size} bytes, at most {_LARGEST} can be kept")

@@ -10,6 +10,8 @@ that still wait.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import msgspec
 from pydantic import ValidationError
@@ -28,6 +30,7 @@ from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
 from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.deliveries import Deliveries
+from worker.notify.forwarded import Spread, To, forward
 from worker.notify.mailbox import (
     CASE_ACTIONS,
     Mail,
@@ -93,6 +96,11 @@ class Planner(msgspec.Struct, frozen=True):
         """The largest number of open mails of one customer or segment, on the whole or to each receiver."""
         return OPEN_KEPT if self.open_kept_each is None else self.open_kept_each
 
+    def without_bundling(self) -> "Planner":
+        """Return the planner of the same settings without the caps and groups of receivers."""
+        known = {name: replace(receiver, bundling=None) for name, receiver in self.routing.receivers.items()}
+        return msgspec.structs.replace(self, routing=replace(self.routing, receivers=known))
+
     def is_overfull(self, box: Mailbox, receiver: str) -> bool:
         """Say whether a mailbox has too many open mails for a further one to a receiver, which it has already."""
         shares = self.open_kept_each is None
@@ -108,11 +116,12 @@ class Planner(msgspec.Struct, frozen=True):
         return Decision([one for one in reached if self.targets(one.receiver)], nobody)
 
 
-class _PlanState:
+class PlanState:
     """The state while a batch of alerts and incidents is planned: the mailboxes, and what has been decided so far."""
 
-    def __init__(self, planner: Planner, read: Callable[[bytes], bytes | None]) -> None:
+    def __init__(self, planner: Planner, receivers: "Receivers", read: Callable[[bytes], bytes | None]) -> None:
         self.planner = planner
+        self.receivers = receivers
         self.deliveries = planner.deliveries
         self.outputs: list[Output] = []
         self.pending_notices: dict[bytes, bytes | None] = {}
@@ -133,9 +142,12 @@ class _PlanState:
 
     def reported_at(self, key: bytes, mail: Mail) -> int:
         """Return the time, in ms, of the step that an open mail reports; 0 if its pending notice was lost."""
-        place = pending_notice_key(key, mail.delivery_id)
-        pending_notice = self.pending_notices.get(place) or self._read(place)
+        pending_notice = self.pending_notice(pending_notice_key(key, mail.delivery_id))
         return 0 if pending_notice is None else to_ms(read_pending_notice(key, pending_notice).occurred_at)
+
+    def pending_notice(self, key: bytes) -> bytes | None:
+        """Return the pending notice of an open mail; None if it was lost."""
+        return self.pending_notices.get(key) or self._read(key)
 
     def erase(self, key: bytes) -> None:
         """Erase the mails of a customer, including open ones."""
@@ -148,37 +160,155 @@ class _PlanState:
         return Decided(self.outputs, {**self.pending_notices, **self._boxes.rows()}, {})
 
 
-def plan(records: Iterable[Record], planner: Planner, read: Callable[[bytes], bytes | None]) -> Decided:
+class Receivers(Protocol):
+    """Who gets a step, and what a mail to a receiver becomes: a pending mail, or something else."""
+
+    def reached(self, notice: Notice, earlier: Sequence[Mail], state: PlanState) -> Decision:
+        """Return the receivers of a step, or why there are none. `earlier`: the mails about earlier steps."""
+
+    def add(self, mail: Mail, receiver: Receiver, step: "Step", state: PlanState) -> None:
+        """Decide what becomes of a new mail, which is in its mailbox already."""
+
+    def note_severity(self, mail: Mail, step: "Step", state: PlanState) -> None:
+        """Note that an open mail now reports a later step, whose severity may be another one."""
+
+    def note_end(self, earlier: Sequence[Mail], step: "Step", state: PlanState) -> None:
+        """Note that a step ends its alert or incident. `earlier`: the mails about earlier steps."""
+
+
+class Step(NamedTuple):
+    """One step of an alert or an incident, as it is planned."""
+
+    notice: Notice
+    record: Record
+    #: The id of the step.
+    event_id: str
+
+    @property
+    def key(self) -> bytes:
+        """The key of its mailbox."""
+        return box_key(self.notice, self.record.key or b"")
+
+    @property
+    def now(self) -> int:
+        """The time at which it is planned, in ms."""
+        return self.record.timestamp
+
+
+class _ByRoutes:
+    """The receivers are those that the routes name, and their mails are sent from this outbox.
+
+    The plans of some receivers decide about their notices. These are forwarded to the partitions of the plans. With
+    `spread` of None, nothing is forwarded, since it has been done before.
+    """
+
+    def __init__(self, spread: Spread | None) -> None:
+        self._spread = spread
+        self._to: list[To] = []
+
+    def reached(self, notice: Notice, earlier: Sequence[Mail], state: PlanState) -> Decision:
+        return _reached(notice, earlier, state.planner)
+
+    def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
+        if receiver.bundling is not None:
+            mail.status, mail.forwarded = DeliveryStatus.SENT, True
+            self._to.append(To(receiver.name, mail.route))
+        else:
+            add_pending(mail, step, state)
+            if (until := receiver.held_until(step.notice.severity, step.now)) is not None:
+                state.outputs.append(state.deliveries.hold(mail, until, step.now))
+
+    def note_severity(self, mail: Mail, step: Step, state: PlanState) -> None:
+        end_hold(mail, state.planner.routing.receivers.get(mail.addressee), step)
+
+    def note_end(self, earlier: Sequence[Mail], step: Step, state: PlanState) -> None:
+        """Do nothing: no mail of this outbox waits for the end of something."""
+
+    def forward(self, record: Record, event_id: str, known: Iterable[Mail], state: PlanState) -> None:
+        """Forward a record to the plans of the receivers that shall get it, and of those that know its alert.
+
+        `known`: the mails about earlier steps of the alert.
+        """
+        to, self._to = self._to, []
+        if self._spread is None:
+            return
+        receivers = [*to, *(To(mail.addressee, "") for mail in known if mail.forwarded)]
+        for partition in sorted({self._spread.owner(one.receiver.encode()) for one in receivers}):
+            of_partition = [one for one in to if self._spread.owner(one.receiver.encode()) == partition]
+            state.outputs.append(forward(record, event_id, of_partition, partition))
+
+    def forward_erasure(self, record: Record, state: PlanState) -> None:
+        """Forward the erasure of a customer to all plans."""
+        if self._spread is not None:
+            state.outputs += [forward(record, "", [], partition) for partition in range(self._spread.partitions)]
+
+
+def end_hold(mail: Mail, receiver: Receiver | None, step: Step) -> None:
+    """Let a mail be sent that waits because of its receiver's quiet hours, if the severity now allows that."""
+    if mail.quiet and (receiver is None or receiver.held_until(step.notice.severity, step.now) is None):
+        mail.status, mail.due, mail.quiet = DeliveryStatus.PENDING, 0, False
+
+
+def add_pending(mail: Mail, step: Step, state: PlanState) -> None:
+    """Let a new mail be sent as soon as possible. Its notice becomes a pending notice."""
+    state.pending_notices[pending_notice_key(step.key, mail.delivery_id)] = step.record.value
+    state.outputs.append(state.deliveries.line(mail, "planned", step.now))
+
+
+def plan(
+    records: Iterable[Record],
+    planner: Planner,
+    read: Callable[[bytes], bytes | None],
+    spread: Spread | None = None,
+) -> Decided:
     """Plan the mails of a batch of alerts and incidents. A null value erases all mails about a customer.
 
-    `read` returns the row with a key, or None.
+    `read` returns the row with a key, or None. `spread`: where the plans of receivers are; None if nothing is forwarded
+    to them.
     """
-    state = _PlanState(planner, read)
+    receivers = _ByRoutes(spread)
+    state = PlanState(planner, receivers, read)
     for record in records:
-        key = record.key or b""
         try:
             check_record(record)
+            known = take(record, state)
             if record.value is None:
-                state.erase(key)
-                if planner.reports_erasures:
-                    _report_erasure(record, state)
-                continue
-            if (case_step := case_step_in(record)) is not None:
-                _take_case_step(case_step, record, state)
-                continue
-            notice = notice_in(record.value, header(record, "ce_type"))
+                receivers.forward_erasure(record, state)
+            else:
+                receivers.forward(record, event_id_of(record), known, state)
         except (Rejected, ValidationError) as error:
             if planner.reports_refusals:
                 none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
                 state.outputs.append(
                     dead_letter_in_place(record, error if isinstance(error, Rejected) else none, planner.intake)
                 )
-            continue
-        _step(notice, record, box_key(notice, key), state)
     return state.decided()
 
 
-def _report_erasure(record: Record, state: _PlanState) -> None:
+def take(record: Record, state: PlanState) -> list[Mail]:
+    """Take in a valid record: an erasure, a step of a case, or one of an alert or an incident.
+
+    Return the mails about earlier steps of the same alert or incident. Raise Rejected or ValidationError if the record
+    is something else.
+    """
+    key = record.key or b""
+    if record.value is None:
+        state.erase(key)
+        if state.planner.reports_erasures:
+            _report_erasure(record, state)
+        return []
+    if (case_step := case_step_in(record)) is not None:
+        return _take_case_step(case_step, record, state)
+    notice = notice_in(record.value, header(record, "ce_type"))
+    return _take_step(Step(notice, record, event_id_of(record, notice.alert_id)), state)
+
+
+def event_id_of(record: Record, otherwise: str = "") -> str:
+    """Return the id of a record's event. `otherwise`: the id if the record does not say it."""
+    return (header(record, "ce_id") or otherwise.encode()).decode(errors="replace")
+
+
+def _report_erasure(record: Record, state: PlanState) -> None:
     """Plan that each receiver learns of the erasure of a customer, also if it has got nothing about the customer."""
     now = record.timestamp
     try:
@@ -197,32 +327,38 @@ def _report_erasure(record: Record, state: _PlanState) -> None:
         state.outputs.append(state.deliveries.line(mail, "planned", now))
 
 
-def _step(notice: Notice, record: Record, key: bytes, state: _PlanState) -> None:
+def _take_step(step: Step, state: PlanState) -> list[Mail]:
     """Apply one step of an alert or an incident: cancel open mails, merge the step into them, or plan further mails.
 
-    `key`: the key of the mailbox.
+    Return the mails about earlier steps.
     """
-    box, now = state.box(key), record.timestamp
-    event_id = (header(record, "ce_id") or notice.alert_id.encode()).decode(errors="replace")
-    earlier = _earlier(box, notice, event_id, state.deliveries)
+    notice = step.notice
+    earlier = _earlier(state.box(step.key), notice, step.event_id, state.deliveries)
     is_mailed = notice.action in state.planner.actions or _is_always_mailed(notice)
     if notice.action in _ENDS:
-        _cancel(earlier, notice.action, key, now, state)
+        _cancel(earlier, notice.action, step.key, step.now, state)
+        state.receivers.note_end(earlier, step, state)
     elif isinstance(notice, Alert) and notice.action == AlertAction.UPDATED:
-        _merge(earlier, notice, record, event_id if is_mailed else None, state)
+        _merge(earlier, notice, step, state, is_mailed=is_mailed)
     if is_mailed:
-        _plan(notice, record, event_id, earlier, state)
+        _plan(step, earlier, state)
+    return earlier
 
 
-def _take_case_step(step: CaseStep, record: Record, state: _PlanState) -> None:
-    """Plan the mails of a reminder or an escalation, or cancel what the step has made obsolete."""
+def _take_case_step(step: CaseStep, record: Record, state: PlanState) -> list[Mail]:
+    """Plan the mails of a reminder or an escalation, or cancel what the step has made obsolete.
+
+    Return the mails about the alert if the step may cancel some of them elsewhere, too.
+    """
     if step.action in CASE_ACTIONS:
         _plan_case_step(step, record, state)
     elif step.action in {CaseAction.ACKNOWLEDGED, CaseAction.RESOLVED, CaseAction.REOPENED}:
-        _end_case(step, record, state)
+        about = _end_case(step, record, state)
+        return about if step.action == CaseAction.RESOLVED else []
+    return []
 
 
-def _plan_case_step(step: CaseStep, record: Record, state: _PlanState) -> None:
+def _plan_case_step(step: CaseStep, record: Record, state: PlanState) -> None:
     """Plan the mails of a reminder or an escalation.
 
     A reminder goes to those who have got a mail about the alert, and an escalation to the receivers of its step. These
@@ -281,8 +417,8 @@ def _informed(step: CaseStep, mails: Iterable[Mail], planner: Planner) -> list[R
     ] or None
 
 
-def _end_case(step: CaseStep, record: Record, state: _PlanState) -> None:
-    """Cancel the open mails that a step of a case has made obsolete.
+def _end_case(step: CaseStep, record: Record, state: PlanState) -> list[Mail]:
+    """Cancel the open mails that a step of a case has made obsolete. Return all mails about the alert.
 
     These are the reminders and escalations that were published before it, and all open mails of an alert whose case is
     resolved.
@@ -292,50 +428,52 @@ def _end_case(step: CaseStep, record: Record, state: _PlanState) -> None:
     """
     key = record.key or b""
     if not state.has_box(key):
-        return
+        return []
     at = to_ms(step.alert_occurred_at)
     is_resolved = step.action == CaseAction.RESOLVED
-    mails = [mail for mail in state.box(key).mails if mail.alert_id == step.alert_id and mail.is_open]
-    obsolete = [mail for mail in mails if mail.is_about_case or (is_resolved and state.reported_at(key, mail) <= at)]
+    about = [mail for mail in state.box(key).mails if mail.alert_id == step.alert_id]
+    obsolete = [
+        mail
+        for mail in about
+        if mail.is_open and (mail.is_about_case or (is_resolved and state.reported_at(key, mail) <= at))
+    ]
     _cancel(obsolete, step.action, key, record.timestamp, state)
+    return about
 
 
-def _cancel(mails: Iterable[Mail], reason: str, key: bytes, now: int, state: _PlanState) -> None:
+def _cancel(mails: Iterable[Mail], reason: str, key: bytes, now: int, state: PlanState) -> None:
     for mail in mails:
         if mail.is_open:
             state.outputs.append(state.deliveries.cancel(mail, reason, now))
         state.pending_notices[pending_notice_key(key, mail.delivery_id)] = None
 
 
-def _merge(earlier: Iterable[Mail], notice: Alert, record: Record, event_id: str | None, state: _PlanState) -> None:
-    """Give the content of a later step to open mails. `event_id`: the step's id, or None if it is not mailed itself.
+def _merge(earlier: Iterable[Mail], notice: Alert, step: Step, state: PlanState, *, is_mailed: bool) -> None:
+    """Give the content of a later step to open mails. `is_mailed`: whether the step is mailed itself.
 
-    A mail that waits because of quiet hours is due at once if the step is so severe that it would not have to wait.
+    A mail that waits may be sent at once if the step is so severe that it would not have to wait.
     """
-    key = box_key(notice, record.key or b"")
     for mail in earlier:
         if not mail.is_open or mail.is_about_case or notice.revision < mail.revision:
             continue
         mail.revision = notice.revision
-        state.pending_notices[pending_notice_key(key, mail.delivery_id)] = record.value
+        state.pending_notices[pending_notice_key(step.key, mail.delivery_id)] = step.record.value
         # If some receivers may have got the mail already, the step is not merged into it, and gets a mail of its own.
-        if event_id is not None and mail.left is None and not mail.unsure:
-            mail.merged = [*mail.merged, state.deliveries.id_of(event_id, mail.addressee)][-MERGED_KEPT:]
+        if is_mailed and mail.left is None and not mail.unsure:
+            mail.merged = [*mail.merged, state.deliveries.id_of(step.event_id, mail.addressee)][-MERGED_KEPT:]
             if mail.action == AlertAction.UPDATED:
                 mail.reason = notice.reason
-        receiver = state.planner.routing.receivers.get(mail.addressee)
-        if mail.quiet and (receiver is None or receiver.held_until(notice.severity, record.timestamp) is None):
-            mail.status, mail.due, mail.quiet = DeliveryStatus.PENDING, 0, False
+        state.receivers.note_severity(mail, step, state)
 
 
-def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail], state: _PlanState) -> None:
-    key, now = box_key(notice, record.key or b""), record.timestamp
-    box = state.box(key)
-    reached, nobody = _reached(notice, earlier, state.planner)
+def _plan(step: Step, earlier: Sequence[Mail], state: PlanState) -> None:
+    notice, now = step.notice, step.now
+    box = state.box(step.key)
+    reached, nobody = state.receivers.reached(notice, earlier, state)
     if nobody is not None and state.planner.reports_refusals:
-        state.outputs.append(state.deliveries.nobody(notice.alert_id, event_id, nobody, now))
+        state.outputs.append(state.deliveries.nobody(notice.alert_id, step.event_id, nobody, now))
     for receiver, route in reached:
-        delivery_id = state.deliveries.id_of(event_id, receiver.name)
+        delivery_id = state.deliveries.id_of(step.event_id, receiver.name)
         is_known = box.find(delivery_id) is not None or _is_merged(delivery_id, earlier)
         if is_known or _is_no_news(notice, receiver, earlier):
             continue
@@ -347,10 +485,7 @@ def _plan(notice: Notice, record: Record, event_id: str, earlier: Sequence[Mail]
         if state.planner.is_overfull(box, receiver.name):
             state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             continue
-        state.pending_notices[pending_notice_key(key, delivery_id)] = record.value
-        state.outputs.append(state.deliveries.line(mail, "planned", now))
-        if (until := receiver.held_until(notice.severity, now)) is not None:
-            state.outputs.append(state.deliveries.hold(mail, until, now))
+        state.receivers.add(mail, receiver, step, state)
 
 
 def _is_always_mailed(notice: Notice) -> bool:

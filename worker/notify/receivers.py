@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from schemas.case import CaseStep
 from schemas.erasure import Erasure
+from worker.notify.digest import Content, Digest
 from worker.notify.mailbox import Mail
-from worker.notify.notice import Sent
 from worker.notify.planning import Planner
 from worker.routing.receiver import Receiver
 from worker.routing.routable import routable
@@ -30,12 +30,12 @@ class NobodyLeft(Exception):
         self.reason = reason
 
 
-def addressed(mail: Mail, notice: Sent, mails: Iterable[Mail], planner: Planner) -> Address:
+def addressed(mail: Mail, notice: Content, mails: Iterable[Mail], planner: Planner) -> Address:
     """Return the receiver and the addresses of a mail. `mails`: all mails of its mailbox.
 
     If its receiver was removed or renamed, the mail goes to the first receiver that the routes name now and that has no
     mail about the same step. An erasure is for every receiver. Raise NobodyLeft if each of them has one, or if all
-    addresses that have not got the mail were removed.
+    addresses that have not got the mail were removed. A digest is for its own receiver only.
     """
     receiver = planner.routing.receivers.get(mail.addressee)
     if receiver is not None:
@@ -50,7 +50,9 @@ def addressed(mail: Mail, notice: Sent, mails: Iterable[Mail], planner: Planner)
     raise NobodyLeft("route_removed")
 
 
-def _reached_now(notice: Sent, planner: Planner) -> list[Reached]:
+def _reached_now(notice: Content, planner: Planner) -> list[Reached]:
+    if isinstance(notice, Digest):
+        return []
     if isinstance(notice, Erasure):
         known = planner.routing.receivers
         return [Reached(receiver, name) for name, receiver in known.items() if planner.targets(receiver)]

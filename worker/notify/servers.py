@@ -42,7 +42,7 @@ class Servers:
             mails: dict[str, list[Mail]] = defaultdict(list)
             if row and mailbox.has_open(row):
                 for mail in mailbox.decode(row).mails:
-                    if mail.is_open:
+                    if mail.is_tried:
                         mails[self._server_of(mail.addressee)].append(mail)
             for name in self._named_in.pop((partition, key), frozenset()) - mails.keys():
                 self.of(name).put(partition, key, [], now)

@@ -12,8 +12,10 @@ workers afterwards, as always.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from math import ceil
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from worker.clock import SystemClock
 from worker.errors import SettingsError, SourceLost
 from worker.flow import events
-from worker.flow.batch import Record
+from worker.flow.batch import Output, Record
 from worker.flow.record import EPOCH
 from worker.flow.timestamps import DAY
 from worker.kafka import groups, reading, source, topics
@@ -33,14 +35,15 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, SEGMENTS, WATCHES
+from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, WATCHES
+from worker.notify.forwarded import Spread
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
 from worker.rebuild.cases import CasesAgain, base_of_commands, base_of_responses
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
-from worker.rebuild.mails import Mails
+from worker.rebuild.mails import Mails, PlannedMails
 from worker.rebuild.progress import Progress, Say
 from worker.rebuild.reported_alerts import ReportedAlerts
 from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
@@ -50,8 +53,8 @@ from worker.settings import Settings
 _NO_MORE = 2**62
 #: The tables that are made from the responses.
 _FROM_RESPONSES = (CONTACTS, SEGMENTS, WATCHES)
-#: The channel of each table that is made from the alerts.
-_CHANNELS = {OUTBOX: "email", **{table: channel for channel, table in CHANNELS.items()}}
+#: The channel of each table that is made from the alerts, or from notices that were forwarded.
+_CHANNELS = {OUTBOX: "email", PLANS: "email", **{table: channel for channel, table in CHANNELS.items()}}
 
 
 class Rebuilt(NamedTuple):
@@ -129,9 +132,11 @@ class _Rebuild:
             rebuilt[CASES] = await self._from_cases()
         if COMMANDS in chosen:
             rebuilt[COMMANDS] = self._from_commands(rebuilt.get(CASES))
+        if PLANS in chosen:
+            rebuilt[PLANS] = await self._from_notices(mail_days)
         for table in chosen:
             if table not in rebuilt:
-                rebuilt[table] = await self._from_alerts(table, mail_days)
+                rebuilt[table] = await self._from_alerts(table, mail_days, rebuilt.get(PLANS))
         return rebuilt
 
     async def _find(self, table: str) -> Found:
@@ -315,32 +320,71 @@ class _Rebuild:
                     take(records)
                 progress.count(len(records))
 
-    async def _from_alerts(self, table: str, mail_days: float) -> Rebuilt:
-        """Plan the mails of a channel again, and take over from the delivery log what became of them."""
+    async def _from_alerts(self, table: str, mail_days: float, plans: Rebuilt | None) -> Rebuilt:
+        """Plan the mails of a channel again, and take over from the delivery log what became of them.
+
+        `plans`: the plans of receivers if they are rebuilt, too.
+        """
         alerts, deliveries = self._found[table], self._topic(events.DELIVERIES)
         planner, now = self._settings.planner(_CHANNELS[table]), SystemClock().now()
+        spread = Spread(self._kafka.partitions, self._owner) if table == OUTBOX else None
+        arrived = [state.head for state in self._found[PLANS].partitions] if plans is None else plans.heads
+        # The plans drop notices that are not later than those that have arrived.
+        bases = {n: base_of_commands(n, arrived) if table == OUTBOX else 0 for n in self._partitions}
         ends = await self._reader.ends(deliveries, self._partitions)
         total = sum(ends.values()) + sum(alerts.ends[n] - alerts.begins[n] for n in self._partitions)
         progress = Progress("alerts and the delivery log", total, self._say)
-        rows, heads = [], []
-        settled = waiting = suppressed = 0
+        done: list[Mails] = []
         for partition in self._partitions:
-            mails = Mails(planner, alerts.committed.get(partition, 0), now - int(mail_days * DAY), now)
+            planned_until = alerts.committed.get(partition, 0) + bases[partition]
+            mails = Mails(planner, planned_until, now - int(mail_days * DAY), now, spread)
             await self._each(deliveries, {partition: (0, ends[partition])}, mails.learn, progress)
-            await self._each(self._topic(events.ALERTS), {partition: (0, alerts.ends[partition])}, mails.take, progress)
-            for topic in (events.DEAD_LETTERS, events.DELIVERIES):
-                outputs = [output for output in mails.outputs if output.topic == topic]
-                await self._writer.outputs(self._topic(topic), partition, outputs)
-            rows.append(mails.rows)
-            heads.append(Head(alerts.ends[partition] - 1))
-            settled, waiting = settled + mails.settled, waiting + mails.waiting
-            suppressed += mails.suppressed
+            take = partial(_take_rebased, mails, bases[partition])
+            await self._each(self._topic(events.ALERTS), {partition: (0, alerts.ends[partition])}, take, progress)
+            await self._publish(partition, mails)
+            done.append(mails)
         progress.end()
+        self._report_mails(table, done, mail_days)
+        heads = [Head(alerts.ends[n] - 1 + bases[n], base=bases[n]) for n in self._partitions]
+        return Rebuilt([mails.rows for mails in done], heads)
+
+    async def _from_notices(self, mail_days: float) -> Rebuilt:
+        """Plan the mails of receivers that have plans again, up to where the worker had planned them."""
+        found, deliveries = self._found[PLANS], self._topic(events.DELIVERIES)
+        planner, now = self._settings.planner(_CHANNELS[PLANS]), SystemClock().now()
+        ends = await self._reader.ends(deliveries, self._partitions)
+        stops = {n: found.stands_at(n) for n in self._partitions}
+        total = sum(ends.values()) + sum(max(0, stops[n] - found.begins[n]) for n in self._partitions)
+        progress = Progress("notices and the delivery log", total, self._say)
+        done: list[PlannedMails] = []
+        for partition in self._partitions:
+            mails = PlannedMails(planner, stops[partition], now - int(mail_days * DAY), now)
+            await self._each(deliveries, {partition: (0, ends[partition])}, mails.learn, progress)
+            span = {partition: (found.begins[partition], stops[partition])}
+            await self._each(self._topic(events.NOTICES), span, mails.take, progress)
+            await self._publish(partition, mails)
+            done.append(mails)
+        progress.end()
+        self._report_mails(PLANS, done, mail_days)
+        heads = [Head(stops[n] - 1, dict(done[n].arrived)) for n in self._partitions]
+        return Rebuilt([mails.rows for mails in done], heads)
+
+    async def _publish(self, partition: int, mails: Mails) -> None:
+        """Publish what is not on its topic yet. `partition`: that of the mails."""
+        by_place: dict[tuple[str, int], list[Output]] = defaultdict(list)
+        for output in mails.outputs:
+            by_place[output.topic, partition if output.partition is None else output.partition].append(output)
+        for (topic, to), outputs in sorted(by_place.items()):
+            await self._writer.outputs(self._topic(topic), to, outputs)
+
+    def _report_mails(self, table: str, done: Sequence[Mails], mail_days: float) -> None:
+        settled, waiting, suppressed = (
+            sum(getattr(mails, name) for mails in done) for name in ("settled", "waiting", "suppressed")
+        )
         self._say(
             f"{table}: {settled:,} are settled, {waiting:,} wait to be sent, {suppressed:,} were cancelled because "
             f"their alerts are older than {mail_days:g} days"
         )
-        return Rebuilt(rows, heads)
 
     async def _from_cases(self) -> Rebuilt:
         """Decide the topic of the cases again, up to where the worker had decided it."""
@@ -401,6 +445,12 @@ def _rebased(records: list[ConsumerRecord], bases: Mapping[int, int]) -> list[Co
     """Return records of one partition with the offsets that the core has for them (Head.base)."""
     base = bases[records[0].partition] if records else 0
     return [dataclasses.replace(record, offset=record.offset + base) for record in records] if base else records
+
+
+def _take_rebased(mails: Mails, base: int, records: Iterable[Record]) -> None:
+    """Give mails the records of a partition with the offsets that the core has for them (Head.base)."""
+    taken = [*records]
+    mails.take(_rebased(taken, {record.partition: base for record in taken}))
 
 
 def _listed(partitions: Iterable[int]) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from worker.flow import events
 from worker.kafka.rows import PartitionState
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, SEGMENTS, TABLES, WATCHES
+from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, TABLES, WATCHES
 
 #: The topic that each table's rows are made from, and the role that makes them.
 SOURCES: Mapping[str, str] = {
@@ -13,6 +13,7 @@ SOURCES: Mapping[str, str] = {
     SEGMENTS: events.TALLIES,
     WATCHES: events.HOURS,
     OUTBOX: events.ALERTS,
+    PLANS: events.NOTICES,
     COMMANDS: events.ALERT_COMMANDS,
     CASES: events.CASES,
     **dict.fromkeys(CHANNELS.values(), events.ALERTS),

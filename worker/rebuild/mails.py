@@ -5,24 +5,24 @@ if it is young enough. An older one is cancelled, with a line in the delivery lo
 good. If the worker had already planned an alert without a mail that the routes ask for now, this mail is not sent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from schemas.delivery import Delivery, DeliveryStatus
 from worker.flow import events
-from worker.flow.batch import Output, Record
+from worker.flow.batch import Decided, Output, Record
 from worker.flow.timestamps import to_ms
-from worker.notify import mailbox, planning
+from worker.notify import mailbox, planning, receiver_planning
+from worker.notify.digest import Member, Members
+from worker.notify.forwarded import Spread
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.planning import Planner
 from worker.rebuild.records import apply
 
 #: In the delivery log: why a mail that waited is not sent any more.
 TOO_OLD = "too_old_at_rebuild"
-#: A row whose key has a NUL holds a pending notice, and no mails.
-_NUL = b"\x00"
 _OPEN = frozenset({DeliveryStatus.PENDING, DeliveryStatus.DEFERRED})
 
 
@@ -37,15 +37,19 @@ class _Outcome(NamedTuple):
 
 
 class Mails:
-    """The outbox of one partition, planned from its alerts.
+    """The outbox of one partition, planned from its alerts; or its plans of receivers, from forwarded notices.
 
-    `planned_until`: the offset up to which the worker had planned the alerts; `oldest`: the time, in ms, before which
-    an alert is too old for its mails to be sent; `now`: in ms. `rows` are those of the outbox, and `outputs` are the
-    records to publish, which are not on their topics yet. `settled` and `suppressed` are numbers of mails.
+    `planned_until`: the offset up to which the worker had planned the records; `oldest`: the time, in ms, before which
+    an alert is too old for its mails to be sent; `now`: in ms. `spread`: where the plans of receivers are. `rows` are
+    those of the outbox, and `outputs` are the records to publish, which are not on their topics yet. `settled` and
+    `suppressed` are numbers of mails.
     """
 
-    def __init__(self, planner: Planner, planned_until: int, oldest: int, now: int) -> None:
+    def __init__(
+        self, planner: Planner, planned_until: int, oldest: int, now: int, spread: Spread | None = None
+    ) -> None:
         self._planner = planner
+        self._spread = spread
         self._planned_until = planned_until
         self._oldest = oldest
         self._now = now
@@ -82,9 +86,12 @@ class Mails:
         for record in records:
             self._take(record)
 
+    def _plan(self, record: Record) -> Decided:
+        return planning.plan([record], self._planner, self.rows.get, self._spread)
+
     def _take(self, record: Record) -> None:
-        decided = planning.plan([record], self._planner, self.rows.get)
-        boxes = [key for key, row in decided.rows.items() if row is not None and _NUL not in key]
+        decided = self._plan(record)
+        boxes = [key for key, row in decided.rows.items() if row is not None and mailbox.is_box(key)]
         earlier = {
             mail.delivery_id for key in boxes if key in self.rows for mail in mailbox.decode(self.rows[key]).mails
         }
@@ -92,11 +99,15 @@ class Mails:
         for output in decided.outputs:
             if output.topic != events.DELIVERIES:
                 if record.offset >= self._planned_until:
-                    self.outputs.append(output)  # a dead letter
+                    self.outputs.append(output)  # a dead letter, or a forwarded notice
             elif record.offset >= self._planned_until or self._is_of(output, earlier):
                 self._publish(output)
         for key in boxes:
             self._settle(key, earlier, record)
+        self._note(decided.rows)
+
+    def _note(self, changed: Iterable[bytes]) -> None:
+        """Note which rows have changed."""
 
     def _is_of(self, output: Output, mails: set[str]) -> bool:
         return Delivery.model_validate_json(output.value or b"").delivery_id in mails
@@ -112,6 +123,8 @@ class Mails:
         added = [mail for mail in box.mails if mail.delivery_id not in earlier]
         for mail in added:
             outcome = self._outcomes.get(mail.delivery_id)
+            if mail.forwarded:
+                continue  # what became of it is known where the receiver's plan is
             if outcome is None and record.offset < self._planned_until:
                 box.mails.remove(mail)
                 _merge(mail, box)
@@ -139,6 +152,30 @@ class Mails:
             self.rows.pop(key, None)
         else:
             self.rows[key] = row
+
+
+class PlannedMails(Mails):
+    """The plans of receivers of one partition, and their mails, from the forwarded notices and the ticks.
+
+    `arrived` has the highest offset that has arrived from each partition of the alerts.
+    """
+
+    def __init__(self, planner: Planner, planned_until: int, oldest: int, now: int) -> None:
+        super().__init__(planner, planned_until, oldest, now)
+        self.arrived: Mapping[int, int] = {}
+        self._members = Members()
+
+    def _plan(self, record: Record) -> Decided:
+        batch = receiver_planning.Batch([record], self.arrived, self._members_of)
+        decided = receiver_planning.plan(batch, self._planner, self.rows.get)
+        self.arrived = decided.rerouted
+        return decided
+
+    def _members_of(self, digest_id: str) -> list[Member]:
+        return self._members.of(0, digest_id)
+
+    def _note(self, changed: Iterable[bytes]) -> None:
+        self._members.note_rows(0, {key: self.rows.get(key) for key in changed})
 
 
 def _merge(step: Mail, box: Mailbox) -> None:

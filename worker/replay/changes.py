@@ -17,8 +17,10 @@ _TRIED = re.compile(
     rf"(?:{'|'.join(OF_RESPONSES)}|receivers|calendars|route|email\.(?:to|routes|actions)|(?:webhook|chat)\.actions)"
     r"(?:\.|$)|(?:webhook|chat)\.endpoints\.[^.]*$"  # of an endpoint, only whether there is one
 )
-#: The keys of a receiver that change how a notice looks, and not who gets it or when.
-_LOOK = re.compile(r"receivers\.[^.]*\.(?:language|time_zone)$")
+#: The keys of a receiver that change how a notice looks, and not who gets it or when, and those of caps and groups.
+_UNTRIED = re.compile(
+    r"receivers\.[^.]*\.(?:language|time_zone|mails_per_hour|critical_per_hour|group_by|group_(?:wait|interval)_seconds)$"
+)
 
 
 class Changes(NamedTuple):
@@ -37,7 +39,7 @@ class Changes(NamedTuple):
 def changes(current: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     """Compare two configurations, as pydantic dumps them."""
     differing = [*_differing(current, new, "")]
-    tried = [key for key in differing if _TRIED.match(key) and not _LOOK.match(key)]
+    tried = [key for key in differing if _TRIED.match(key) and not _UNTRIED.match(key)]
     return Changes(tried, [key for key in differing if key not in tried])
 
 

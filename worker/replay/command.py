@@ -60,9 +60,9 @@ async def replay(current: Settings, new: Settings, window: Window, limit: int, s
 
 
 def rules_of(settings: Settings) -> Rules:
-    """Return what can be tried of the settings."""
+    """Return what can be tried of the settings. Caps and groups of receivers are not tried."""
     channels = [EMAIL, *sorted(settings.further_channels)]
-    return Rules({channel: settings.planner(channel) for channel in channels}, settings.policy)
+    return Rules({channel: settings.planner(channel).without_bundling() for channel in channels}, settings.policy)
 
 
 class _Past:

@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from functools import partial
 
+from schemas.alert import Severity
 from schemas.erasure import Erasure
 from worker.cancelling import cancel_all
 from worker.clock import Clock
@@ -33,9 +34,10 @@ from worker.kafka.rows import Head
 from worker.notify import mailbox
 from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.channel import LONGEST_RETRY_AFTER, Channel
+from worker.notify.digest import Content, Digest, Members, opened
 from worker.notify.dispatcher import Limits, Moment
 from worker.notify.mailbox import Mail, Mailbox
-from worker.notify.notice import Sent, urgency
+from worker.notify.notice import Shown, urgency
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
@@ -62,6 +64,10 @@ _REST_SECONDS = 0.05
 _TAIL_OFFSETS = 100
 
 
+#: The reason in the delivery log for a digest that is not sent, since each of its notices is no longer news.
+NOTHING_LEFT = "nothing_left"
+
+
 class Courier(TableObserver):
     """Sends the due mails of the partitions that this worker owns. The dispatchers say which mails are due."""
 
@@ -74,6 +80,8 @@ class Courier(TableObserver):
         *,
         planner: Planner,
         retry: RetryPolicy,
+        members: Members | None = None,
+        source: str = events.ALERTS,
         rest_seconds: float = _REST_SECONDS,
     ) -> None:
         self._shell = shell
@@ -83,6 +91,10 @@ class Courier(TableObserver):
         self._planner = planner
         self._words = channel.wording
         self._retry = retry
+        # The members of digests, if the table has digests.
+        self._members = members or Members()
+        # The topic that the table's mails are planned from.
+        self._source = source
         limits = Limits(channel.connections, channel.most_connections)
         longest_wait = max(retry.longest_seconds, LONGEST_RETRY_AFTER)
         self._servers = Servers(limits, int(longest_wait * 1_000), channel.server_of)
@@ -135,7 +147,7 @@ class Courier(TableObserver):
 
     async def restate(self, partitions: Collection[int]) -> None:
         """Note how far the alerts of these partitions are to be planned before mails are sent."""
-        topic = self._shell.topic_name(events.ALERTS)
+        topic = self._shell.topic_name(self._source)
         self._plan_until.clear()
         async with reading.reader(self._shell.settings.kafka, committed_only=True) as reader:
             for partition, end in (await reader.ends(topic, partitions)).items():
@@ -212,7 +224,11 @@ class Courier(TableObserver):
             return
         if mailbox.is_erasure(ref.key):
             await self._wait_for_mails_of(ref.partition, mailbox.erased_key(ref.key))
-        result = self._unwritten_result(ref, mail) or await self._attempt(ref, mail, box.mails, pending_notice)
+        result = self._unwritten_result(ref, mail)
+        if result is None and mailbox.is_digest(ref.key):
+            result = await self._attempt_digest(ref, mail, box.mails)
+        elif result is None:
+            result = await self._attempt(ref, mail, box.mails, pending_notice)
         if result is None:
             return
         self._results[ref] = generation, result
@@ -256,15 +272,33 @@ class Courier(TableObserver):
             text = "%s %s has no content any more: another program has changed the outbox"
             log.error(text, self._words.one, mail.delivery_id)
             return AttemptResult(lost, mail.addressee, mail.route, mail.merged)
-        notice = mailbox.notice(mail, ref.key, pending_notice)
+        nothing_yet = AttemptResult(None, mail.addressee, mail.route, mail.merged)
+        return await self._try(ref, mail, mails, mailbox.notice(mail, ref.key, pending_notice), nothing_yet)
+
+    async def _attempt_digest(self, ref: MailRef, mail: Mail, mails: list[Mail]) -> AttemptResult | None:
+        """Try to send a digest, as `_attempt` does with other mails."""
+        rows = self._table.state_of(ref.partition).rows
+        found = opened(mail.delivery_id, self._members.of(ref.partition, mail.delivery_id), rows.get)
+        nothing_yet = AttemptResult(None, mail.addressee, mail.route, found.known, listed=found.listed, lost=found.lost)
+        if not found.notices:
+            return nothing_yet._replace(nobody_left=NOTHING_LEFT)
+        return await self._try(ref, mail, mails, Digest(mail.delivery_id, mail.planned, found.notices), nothing_yet)
+
+    async def _try(
+        self, ref: MailRef, mail: Mail, mails: list[Mail], notice: Content, nothing_yet: AttemptResult
+    ) -> AttemptResult | None:
+        """Try to send the content of a mail, unless its receiver is gone or does not work now.
+
+        `nothing_yet`: what is known before the attempt. Return the result; None if the server cannot be used now.
+        """
         try:
             address = addressed(mail, notice, mails, self._planner)
         except NobodyLeft as gone:
             text = "%s %s is not sent: %s: the settings changed while it waited"
             log.warning(text, self._words.one, mail.delivery_id, gone.reason)
-            return AttemptResult(None, mail.addressee, mail.route, mail.merged, gone.reason)
+            return nothing_yet._replace(nobody_left=gone.reason)
         now = Moment(self._clock.now(), self._clock.steady())
-        until = None if isinstance(notice, Erasure) else address.receiver.held_until(urgency(notice), now.wall)
+        until = None if isinstance(notice, Erasure) else address.receiver.held_until(_urgency(notice), now.wall)
         if until is not None and mail.quiet and mail.due == until:
             self._servers.hold(ref, until, now)
             return None
@@ -272,17 +306,18 @@ class Courier(TableObserver):
         if receiver != mail.addressee:
             text = "%s %s waited for the receiver %r, which the settings do not have any more: it goes to %r"
             log.warning(text, self._words.one, mail.delivery_id, mail.addressee, receiver)
+        result = nothing_yet._replace(receiver=receiver, route=address.route)
         if until is not None:
-            return AttemptResult(None, receiver, address.route, mail.merged, held_until=until)
+            return result._replace(held_until=until)
         error = await self._send_mail(ref, mail.sent_id, notice, address)
-        result = AttemptResult(error, receiver, address.route, mail.merged, tried=mail)
+        result = result._replace(error=error, tried=mail)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
             self._log_outage_end(ref, self._servers.note_accepted(ref, self._clock.steady()))
             return result
         return self._judged(ref, result, error)
 
-    async def _send_mail(self, ref: MailRef, sent_id: str, notice: Sent, address: Address) -> DeliveryError | None:
+    async def _send_mail(self, ref: MailRef, sent_id: str, notice: Content, address: Address) -> DeliveryError | None:
         """Return why a mail was not accepted; None if it was."""
         try:
             await self._channel.send(notice, address, sent_id, partial(self._note_answered, ref))
@@ -364,6 +399,10 @@ async def _end_of_records(reader: reading.Reader, topic: str, partition: int, sp
         if last > first or begin == first:
             break
     return last
+
+
+def _urgency(content: Shown | Digest) -> Severity:
+    return content.severity if isinstance(content, Digest) else urgency(content)
 
 
 def _reason(error: DeliveryError) -> str:

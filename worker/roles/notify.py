@@ -25,8 +25,7 @@ ROLE = "notify"
 async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services for e-mail, and a look at what waits in channels that are not used any more."""
     settings = surroundings.settings
-    email = Sending(Email(settings.smtp, settings.letterhead), settings.planner(EMAIL), settings.email.retry)
-    services = await notifying.build(surroundings, ROLE, topics.OUTBOX, email)
+    services = await notifying.build(surroundings, ROLE, topics.OUTBOX, _email(settings), _email(settings))
     return [*services, Background(partial(report_waiting, settings))]
 
 
@@ -37,6 +36,10 @@ async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
         channel: await notifying.build_further(surroundings, channel, _sending(channel, settings))
         for channel in sorted(settings.further_channels)
     }
+
+
+def _email(settings: Settings) -> Sending:
+    return Sending(Email(settings.smtp, settings.letterhead), settings.planner(EMAIL), settings.email.retry)
 
 
 def _sending(channel: str, settings: Settings) -> Sending:

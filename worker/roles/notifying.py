@@ -5,14 +5,17 @@ channels, and the rows of an outbox need not name their channel.
 """
 
 import logging
+from functools import partial
 from typing import NamedTuple
 
 from worker.flow import events
 from worker.flow.batch import Decided, Record
 from worker.kafka import changelogs, topics
+from worker.kafka.partitioner import partition_of
 from worker.kafka.rows import PartitionState
-from worker.notify import forgetting
+from worker.notify import forgetting, receiver_planning
 from worker.notify.channel import Channel
+from worker.notify.forwarded import Spread
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
 from worker.roles.courier import Courier
@@ -20,6 +23,7 @@ from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
 from worker.roles.surroundings import Surroundings
 from worker.roles.unaddressed import Unaddressed
+from worker.roles.wakeups import WaitingForDigests, Wakeups
 from worker.service import Background, Service
 from worker.streams.shell import Shell
 
@@ -43,22 +47,27 @@ async def build_further(surroundings: Surroundings, name: str, sending: Sending)
     return await build(surroundings, name, table, sending)
 
 
-async def build(surroundings: Surroundings, name: str, table_name: str, sending: Sending) -> list[Service]:
+async def build(
+    surroundings: Surroundings, name: str, table_name: str, sending: Sending, plans: Sending | None = None
+) -> list[Service]:
     """Return the services of a channel: its shell, the log line of each minute, and the courier.
 
-    `name`: the end of the consumer group's name; `table_name`: the name of the channel's outbox.
+    `name`: the end of the consumer group's name; `table_name`: the name of the channel's outbox. With `plans`, there
+    are plans of receivers, with further services; their channel has connections of its own. The courier of the outbox
+    is the last service.
     """
     channel, planner, retry = sending
-    words = channel.wording
-    shell = Shell(surroundings.settings, name, await surroundings.kafka(), sends=(words.one, words.many))
+    words, kafka = channel.wording, await surroundings.kafka()
+    shell = Shell(surroundings.settings, name, kafka, sends=(words.one, words.many))
     table = shell.table(table_name)
     overfull, unaddressed = Overfull(words, planner.most_open), Unaddressed()
+    spread = None if plans is None else Spread(kafka.partitions, partition_of(kafka.partitions))
 
     days = surroundings.settings.history.days
     sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
 
     def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
-        decided = forgetting.plan(records, planner, state.rows, sweeps.of(state), days)
+        decided = forgetting.plan(records, planner, state.rows, sweeps.of(state), days, spread)
         overfull.note(decided.outputs)
         unaddressed.note(decided.outputs)
         return decided
@@ -66,4 +75,35 @@ async def build(surroundings: Surroundings, name: str, table_name: str, sending:
     shell.agent(events.ALERTS, table, decide)
     courier = Courier(shell, table, channel, surroundings.clock, planner=planner, retry=retry)
     table.observe(courier)
-    return [shell, Background(shell.activity.report), courier]
+    further = [] if plans is None else _plans(shell, plans, surroundings, overfull)
+    return [shell, Background(shell.activity.report), *further, courier]
+
+
+def _plans(shell: Shell, sending: Sending, surroundings: Surroundings, overfull: Overfull) -> list[Service]:
+    """Return the services of the receivers' plans: what wakes them, and a courier."""
+    channel, planner, retry = sending
+    table, waiting = shell.table(topics.PLANS, atomic=True), WaitingForDigests()
+    days = surroundings.settings.history.days
+    sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
+
+    def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
+        batch = receiver_planning.Batch(records, state.head.rerouted, partial(waiting.members.of, partition))
+        decided = forgetting.plan_receivers(batch, planner, state.rows, sweeps.of(state), days)
+        overfull.note(decided.outputs)
+        return decided
+
+    shell.agent(events.NOTICES, table, decide)
+    courier = Courier(
+        shell,
+        table,
+        channel,
+        surroundings.clock,
+        planner=planner,
+        retry=retry,
+        members=waiting.members,
+        source=events.NOTICES,
+    )
+    wakeups = Wakeups(shell, surroundings.clock)
+    for observer in (waiting, wakeups, courier):
+        table.observe(observer)
+    return [courier, Background(wakeups.run, wakeups.end)]

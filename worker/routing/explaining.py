@@ -117,6 +117,7 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
         "receiver": delivery.receiver.name,
         "route": delivery.route,
         "targets": {channel: [*targets] for channel, targets in delivery.receiver.targets.items() if targets},
+        "perhaps_in_digest": delivery.receiver.bundling is not None,
         "deferred_until": None if until is None else _utc(until).isoformat(),
         "deferred_on": sorted(delivery.held_on),
         "skipped_days": [{"day": day.isoformat(), "why": why} for day, why in delivery.skipped],
@@ -136,6 +137,8 @@ def _visit_lines(visited: Visit, indent: str) -> Iterator[str]:
 def _delivery_lines(delivery: Delivery) -> Iterator[str]:
     receiver, until = delivery.receiver, delivery.held_until
     yield f"receiver {receiver.name}, by the route {delivery.route}: {_places(receiver, receiver.targets.keys())}"
+    if receiver.bundling is not None:
+        yield f"{_INDENT}perhaps in a digest, by the caps and groups of the receiver"
     if until is None or receiver.calendar is None:
         yield f"{_INDENT}now"
         return

@@ -23,7 +23,7 @@ def by_place(routing: Routing, channel: str, *, with_hours: bool) -> Routing:
     places: dict[str, Receiver] = {}
     for name, place in named.items():
         receiver = routing.receivers[name]
-        as_place = replace(receiver, name=place, targets={channel: [place]})
+        as_place = replace(receiver, name=place, targets={channel: [place]}, bundling=None)
         if not with_hours or not _has_hours_of(places.get(place, as_place), receiver):
             as_place = replace(as_place, calendar=None, quiet_except=frozenset())
         known = places.get(place)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.digest import Digest
 from worker.notify.notice import Shown
 from worker.notify.receivers import Address
 from worker.routing.receiver import EMAIL, Language, Receiver
@@ -36,7 +37,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 def mail(
-    told: Shown, to: Address = ADDRESS, sender: str = "nps@example.org", language: Language = "en"
+    told: Shown | Digest, to: Address = ADDRESS, sender: str = "nps@example.org", language: Language = "en"
 ) -> EmailMessage:
     """Return the mail as a receiver gets it: through bytes."""
     sent = compose(told, to, delivery_id=DELIVERY, letterhead=Letterhead(sender, language))

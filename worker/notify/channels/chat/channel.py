@@ -10,7 +10,7 @@ from worker.notify.channel import Wording
 from worker.notify.channels.chat import NAME, markup
 from worker.notify.channels.chat.message import Message, message_of
 from worker.notify.channels.chat.settings import ChatEndpoint, ChatSettings
-from worker.notify.notice import Sent
+from worker.notify.digest import Content, Digest
 from worker.notify.posting import Poster
 from worker.notify.receivers import Address
 
@@ -61,9 +61,10 @@ class Chat:
         """Return the room's name, which is the route's; empty if there is no such room any more."""
         return route if route in self._posters else ""
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post a message. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
+        assert not isinstance(notice, Digest), "only mails are bundled"
         message = message_of(notice, self._readers.for_receiver(address.receiver))
         await self._post(address.receiver.name, message, delivery_id, begun)
 

@@ -7,7 +7,7 @@ from worker.notify.channel import Wording
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.smtp import EmailChannel, SmtpSettings
-from worker.notify.notice import Sent
+from worker.notify.digest import Content
 from worker.notify.receivers import Address
 
 
@@ -32,7 +32,7 @@ class Email:
         """Return the empty name: there is one mail server for all routes."""
         return ""
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Send a mail, whose Message-ID follows from `delivery_id`. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a mail cannot be called back, so e-mail gets no erasures"
         letterhead = self._letterhead.for_receiver(address.receiver)

@@ -1,4 +1,4 @@
-"""Composing a mail about an alert or an incident. Pure: the same event gives the same bytes, so retries are identical.
+"""Composing a mail about an alert, an incident or many of them. Pure: the same events give the same bytes.
 
 Texts of customers and publishers may be an attack: a line end could begin another header, HTML could run a script, and
 a text may have any length. plain_text.py cleans and shortens them, headers.py refuses what is not clean, Jinja2 escapes
@@ -17,10 +17,12 @@ from worker.flow.timestamps import from_ms, to_ms
 from worker.notify.channels.email import headers
 from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.mail import Mail, alternatives, text_part
+from worker.notify.content.digest_page import digest_page
 from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import FIELD, Page, field
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import header_line, quoted, titled, wrapped
+from worker.notify.digest import Digest
 from worker.notify.notice import Shown
 from worker.notify.receivers import Address
 from worker.routing.receiver import EMAIL
@@ -36,28 +38,32 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(quoted=quoted, titled=titled, wrapped=wrapped)
 
 
-def compose(notice: Shown, address: Address, *, delivery_id: str, letterhead: Letterhead) -> Mail:
-    """Return the mail to a receiver about this step of the alert, the incident or the case.
+def compose(notice: Shown | Digest, address: Address, *, delivery_id: str, letterhead: Letterhead) -> Mail:
+    """Return the mail to a receiver about this step of the alert, the incident or the case, or one that lists several.
 
     It names all addresses of the receiver, also those that have got it at an earlier attempt. `delivery_id` becomes the
     Message-ID. All mails about an alert are one thread: each refers to the same message, which is never sent (RFC 5322,
-    3.6.4), so that the thread does not depend on the first mail.
+    3.6.4), so that the thread does not depend on the first mail. A digest is a thread of its own.
     """
-    page = page_of(notice, letterhead.readers)
+    if isinstance(notice, Digest):
+        page, when = digest_page(notice.notices, notice.severity, letterhead.readers), notice.closed
+    else:
+        page, when = page_of(notice, letterhead.readers), to_ms(notice.occurred_at)
+    about = _about(notice)
     receivers = list(dict.fromkeys(address.receiver.targets[EMAIL]))
-    thread = f"<{make_id('thread', notice.alert_id)}@{letterhead.domain}>"
+    thread = f"<{make_id('thread', about)}@{letterhead.domain}>"
     head = [
         headers.addresses("From", [(letterhead.sender_name, letterhead.sender)]),
         headers.addresses("Reply-To", [("", letterhead.reply_to)]) if letterhead.reply_to is not None else "",
         headers.addresses("To", [("", receiver) for receiver in receivers]),
         headers.text("Subject", page.subject),
-        headers.plain("Date", format_datetime(from_ms(to_ms(notice.occurred_at)))),
+        headers.plain("Date", format_datetime(from_ms(when))),
         headers.plain("Message-ID", f"<{delivery_id}@{letterhead.domain}>"),
         headers.plain("In-Reply-To", thread),
         headers.plain("References", thread),
         headers.plain("Auto-Submitted", "auto-generated"),
         headers.plain("X-Auto-Response-Suppress", "All"),  # Exchange's own, which does not heed Auto-Submitted
-        headers.text("X-NPS-Alert-Id", header_line(notice.alert_id, FIELD)),
+        headers.text("X-NPS-Alert-Id", header_line(about, FIELD)),
         headers.plain("MIME-Version", "1.0"),
     ]
     # It is not random, so that it is the same at each attempt.
@@ -67,14 +73,15 @@ def compose(notice: Shown, address: Address, *, delivery_id: str, letterhead: Le
     return Mail(letterhead.sender, receivers, "".join(head).encode("ascii") + body)
 
 
-def _texts(page: Page, notice: Shown, address: Address, letterhead: Letterhead) -> list[str]:
+def _texts(page: Page, notice: Shown | Digest, address: Address, letterhead: Letterhead) -> list[str]:
     """Return the page as plain text and as HTML."""
     words = WORDS[page.language]
     content = {
         "page": page,
         "words": words,
         "route": words.route.format(route=field(address.route)),
-        "alert_id": field(notice.alert_id),
+        "id_label": words.alert_id,
+        "alert_id": field(_about(notice)),
         "replies": letterhead.replies(words),
         "acts": _acts(notice, address.receiver.name, letterhead, words),
         **page.more,
@@ -82,8 +89,13 @@ def _texts(page: Page, notice: Shown, address: Address, letterhead: Letterhead) 
     return [_TEMPLATES.get_template(f"{page.template}.{kind}.j2").render(content) for kind in ("txt", "html")]
 
 
-def _acts(notice: Shown, receiver: str, letterhead: Letterhead, words: Words) -> list[tuple[str, str]]:
+def _about(notice: Shown | Digest) -> str:
+    """Return the id of what a mail is about."""
+    return notice.digest_id if isinstance(notice, Digest) else notice.alert_id
+
+
+def _acts(notice: Shown | Digest, receiver: str, letterhead: Letterhead, words: Words) -> list[tuple[str, str]]:
     """Return the name and the address of each link by which the receiver acts on an alert or its case."""
-    if letterhead.links is None or isinstance(notice, Incident):
+    if letterhead.links is None or isinstance(notice, Incident | Digest):
         return []
     return [(words.acts[action], url) for action, url in letterhead.links.of(notice, receiver).items()]

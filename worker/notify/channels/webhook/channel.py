@@ -9,7 +9,7 @@ from schemas.ping import Ping
 from worker.notify.channel import Wording
 from worker.notify.channels.webhook import NAME, event
 from worker.notify.channels.webhook.settings import WebhookEndpoint, WebhookSettings
-from worker.notify.notice import Sent
+from worker.notify.digest import Content, Digest
 from worker.notify.posting import Poster
 from worker.notify.receivers import Address
 
@@ -49,8 +49,9 @@ class Webhook:
         """Return the endpoint's name, which is the route's; empty if there is no such endpoint any more."""
         return route if route in self._posters else ""
 
-    async def send(self, notice: Sent, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
+        assert not isinstance(notice, Digest), "programs get every notice by itself"
         await self._post(address.receiver.name, event.body(notice, delivery_id), delivery_id, begun)
 
     async def ping(self, name: str) -> None:

@@ -1,0 +1,77 @@
+"""The mail that lists many alerts and incidents."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notify.channels.email.mails import HEADERS, NBSP, Elements, mail, part, subject
+from notify.channels.email.notices import ALERTS
+from notify.conftest import _alert
+
+from schemas.alert import Alert, AlertAction, Severity
+from schemas.incident import Incident
+from schemas.response import Customer
+from worker.flow.timestamps import to_ms
+from worker.notify.content.digest_page import Counts, counts_of
+from worker.notify.digest import Digest
+from worker.routing.receiver import Language
+
+MakeAlert = Callable[..., Alert]
+MakeIncident = Callable[..., Incident]
+
+CLOSED = to_ms(datetime(2026, 8, 1, 12, 10, tzinfo=UTC))
+
+
+def listed(*notices: Alert | Incident) -> Digest:
+    return Digest("d-7", CLOSED, [*notices])
+
+
+def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
+    told = listed(
+        make_incident(alert_id="i-1"),
+        make_alert(alert_id="a-1", severity=Severity.WARNING),
+        make_alert(alert_id="a-2", severity=Severity.WARNING, action=AlertAction.UPDATED, reason="comment_added"),
+        make_alert(alert_id="a-3", severity=Severity.WARNING, action=AlertAction.WITHDRAWN),
+    )
+    got = mail(told)
+
+    assert counts_of(told.notices) == Counts(2, 1, 1)
+    assert subject(got) == "[Critical] Digest: 2 new, 1 still open, 1 closed"
+    assert got.keys() == HEADERS
+    assert got["Date"] == "Sat, 01 Aug 2026 12:10:00 +0000"
+    assert got["X-NPS-Alert-Id"] == "d-7"
+    text = part(got, "plain")
+    assert "- 2/10, Marie Dupont\n" in text
+    assert "  > Trois semaines de retard. Personne ne répond.\n" in text
+    assert "New comment" in text
+    assert text.endswith("Digest: d-7\n")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("fr", f"[Modérée] Récapitulatif{NBSP}: 1 nouvelle(s)"), ("en", "[Warning] Digest: 1 new")]
+)
+def test_its_language_is_the_receivers(make_alert: MakeAlert, language: Language, said: str) -> None:
+    told = listed(make_alert(severity=Severity.WARNING, customer=Customer(), comment=None, customer_id="anonymous-1"))
+    assert subject(mail(told, language=language)) == said
+
+
+def test_a_thousand_are_listed_once_each_in_text_and_html_and_the_same_bytes_again(make_alert: MakeAlert) -> None:
+    told = listed(*(make_alert(alert_id=f"id-{number:04}-") for number in range(1_000)))
+    got = mail(told)
+    for kind in ("plain", "html"):
+        content = part(got, kind)
+        assert [content.count(f"id-{number:04}-") for number in range(1_000)] == [1] * 1_000
+    assert mail(told).as_bytes() == got.as_bytes()
+
+
+@given(changes=st.lists(ALERTS, min_size=1, max_size=3))
+def test_no_text_becomes_a_header_or_a_tag(changes: list[Mapping[str, Any]]) -> None:
+    got = mail(listed(*(_alert(**one) for one in changes)))
+    assert got.keys() == HEADERS
+    tags = {tag for tag, _ in Elements(part(got, "html")).tags}
+    assert tags <= {
+        *("html", "head", "meta", "title", "body", "div", "p", "span", "h1", "strong", "br", "q"),
+    }

@@ -1,0 +1,151 @@
+"""Digests: mails that list many notices. A digest is a mail of its receiver, and its members are mails that name it.
+
+Pure.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.alert import Severity
+from worker.flow.batch import Read
+from worker.notify import mailbox
+from worker.notify.mailbox import Mail
+from worker.notify.notice import Notice, Sent
+
+#: The largest number of notices in one digest. More of them become several mails, which servers accept and programs
+#: can show.
+MOST = 1_000
+#: The order of the severities in a digest.
+_RANK: Mapping[str, int] = {Severity.CRITICAL: 0, Severity.ERROR: 1, Severity.WARNING: 2}
+#: The order of notices whose severity is not known to this version.
+_LAST = len(_RANK)
+
+
+class Member(NamedTuple):
+    """A mail whose notice a digest lists: the key of its mailbox, and its delivery id."""
+
+    key: bytes
+    delivery_id: str
+
+
+class Digest(NamedTuple):
+    """What a mail says that lists many notices."""
+
+    digest_id: str
+    #: When it was closed, in ms.
+    closed: int
+    #: The notices, in the order in which they are listed.
+    notices: list[Notice]
+
+    @property
+    def severity(self) -> Severity:
+        """The highest severity of its notices."""
+        return min((notice.severity for notice in self.notices), key=lambda severity: _RANK.get(severity, _LAST))
+
+
+class _Sorted(msgspec.Struct, gc=False):
+    """The fields by which notices are sorted."""
+
+    severity: str
+    alert_id: str
+
+
+_read = msgspec.json.Decoder(_Sorted).decode
+
+
+def order(pending_notice: bytes) -> tuple[int, str]:
+    """Return by what a notice is sorted: the severity, and then the id."""
+    found = _read(pending_notice)
+    return _RANK.get(found.severity, _LAST), found.alert_id
+
+
+#: What a channel sends.
+Content = Sent | Digest
+
+
+class Opened(NamedTuple):
+    """The content of a digest that is about to be sent."""
+
+    notices: list[Notice]
+    #: The members that are listed.
+    listed: list[Member]
+    #: Members whose content was lost.
+    lost: list[Member]
+    #: The delivery ids that had been merged into the members.
+    known: list[str]
+
+
+def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
+    """Read the members of a digest, without those that were cancelled or erased meanwhile."""
+    found: list[tuple[tuple[int, str], Member, Notice]] = []
+    lost: list[Member] = []
+    known: list[str] = []
+    for member in members:
+        mail = member_mail(digest_id, member, read)
+        if mail is None:
+            continue
+        pending_notice = read(mailbox.pending_notice_key(member.key, member.delivery_id))
+        if pending_notice is None:
+            lost.append(member)
+            continue
+        notice = mailbox.notice(mail, member.key, pending_notice)
+        assert isinstance(notice, Notice), "a receiver of mails gets no erasures"
+        found.append((order(pending_notice), member, notice))
+        known += mail.merged
+    found.sort(key=lambda one: one[:2])
+    return Opened([notice for _, _, notice in found], [member for _, member, _ in found], lost, known)
+
+
+def member_mail(digest_id: str, member: Member, read: Read) -> Mail | None:
+    """Return the mail of a member; None if it does not wait for this digest any more."""
+    row = read(member.key)
+    mail = None if row is None else mailbox.decode(row).find_open(member.delivery_id)
+    return mail if mail is not None and mail.digest == digest_id else None
+
+
+class Members:
+    """Which mails of a partition wait for which digest. It follows from the rows, and is kept in memory only."""
+
+    def __init__(self) -> None:
+        # By partition and digest.
+        self._of: dict[tuple[int, str], set[Member]] = {}
+        # By partition and key of the mailbox.
+        self._in_row: dict[tuple[int, bytes], dict[Member, str]] = {}
+
+    def note_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
+        """Note the members in these rows, which replace those that had the same keys."""
+        for key, row in rows.items():
+            for member, digest_id in self._in_row.pop((partition, key), {}).items():
+                self._drop(partition, digest_id, member)
+            if row is None or not mailbox.has_open(row):
+                continue
+            waiting = {
+                Member(key, mail.delivery_id): mail.digest
+                for mail in mailbox.decode(row).mails
+                if mail.is_open and mail.digest
+            }
+            for member, digest_id in waiting.items():
+                self._of.setdefault((partition, digest_id), set()).add(member)
+            if waiting:
+                self._in_row[partition, key] = waiting
+
+    def of(self, partition: int, digest_id: str) -> list[Member]:
+        """Return the members of a digest, in a fixed order."""
+        return sorted(self._of.get((partition, digest_id), ()))
+
+    def clear(self) -> None:
+        """Forget all partitions."""
+        self._of.clear()
+        self._in_row.clear()
+
+    def _drop(self, partition: int, digest_id: str, member: Member) -> None:
+        members = self._of[partition, digest_id]
+        members.discard(member)
+        if not members:
+            del self._of[partition, digest_id]
+
+
+#: Returns the members of a digest in the partition that is decided.
+MembersOf = Callable[[str], Collection[Member]]

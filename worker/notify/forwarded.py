@@ -1,0 +1,99 @@
+"""The messages on the topic of the receivers' plans, which brings all that changes a plan in one order. Pure.
+
+A receiver's plan has one partition, that of its name. A record of the alerts that may matter to plans is forwarded once
+to each partition that has some of them. The message names the record's place. Messages from one partition of alerts
+arrive in the order of the offsets, so one that is not later than one that has arrived comes twice, because of a crash.
+
+A tick says that time has passed for one receiver. Its time is the record's timestamp, which the broker sets.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.cloudevents import Headers
+from worker.flow import events
+from worker.flow.batch import Output, Record
+from worker.flow.dead_letter import not_a_message
+from worker.flow.record import header
+
+#: The key of a tick. Its value is the name of the receiver. No customer's id has a NUL.
+TICK_KEY = b"\x00tick"
+
+
+class Spread(NamedTuple):
+    """How receivers are spread over partitions."""
+
+    #: The number of partitions.
+    partitions: int
+    #: Returns the partition of a receiver's name.
+    owner: Callable[[bytes], int]
+
+
+class To(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A receiver that shall get a notice, and the name of the route that names it."""
+
+    receiver: str
+    route: str
+
+
+class Forwarded(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A record of the alerts, and the receivers in one partition of the plans that shall get it.
+
+    Without receivers, it only says what has become of an alert that they know.
+    """
+
+    partition: int
+    #: The offset, as the core counts offsets.
+    offset: int
+    #: The record's key, which is that of its mailbox, except for an incident.
+    key: bytes
+    #: The record's value. None: the customer is erased.
+    value: bytes | None
+    #: The headers of the record by which it is read; empty if it has none.
+    event_id: bytes
+    event_type: bytes
+    to: list[To] = []
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode: Callable[[bytes], Forwarded] = msgspec.msgpack.Decoder(Forwarded).decode
+
+
+def forward(record: Record, event_id: str, to: Iterable[To], partition: int) -> Output:
+    """Return the message about a record of the alerts for the plans of one partition."""
+    event_type = header(record, "ce_type") or b""
+    message = Forwarded(
+        record.partition, record.offset, record.key or b"", record.value, event_id.encode(), event_type, [*to]
+    )
+    return Output(events.NOTICES, record.key, _encode(message), partition=partition)
+
+
+def read(record: Record) -> Forwarded:
+    """Decode a record's message. Raise Rejected if another program has written the record."""
+    try:
+        return _decode(record.value or b"")
+    except msgspec.DecodeError:
+        raise not_a_message("forwarded notice") from None
+
+
+class Original(NamedTuple):
+    """A forwarded record as the planning reads it. The time is that of the message."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def original(message: Forwarded, record: Record) -> Original:
+    """Return the record that a message is about. `record`: the message's own."""
+    known = [("ce_id", message.event_id), ("ce_type", message.event_type)]
+    headers: Headers = [(name, value) for name, value in known if value]
+    return Original(
+        record.topic, message.partition, message.offset, record.timestamp, message.key, message.value, headers
+    )

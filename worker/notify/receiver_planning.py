@@ -1,0 +1,218 @@
+"""The planning of mails to receivers that have plans: which notices are mails of their own, and which wait.
+
+Pure. The records are those of the topic of the plans (forwarded.py). Steps of alerts and incidents, and their ends, are
+treated as in the outbox (planning.py). Only the receivers are given, and their plans decide what becomes of a new mail.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from schemas.alert import Severity
+from schemas.dead_letter import Reason
+from schemas.delivery import DeliveryStatus
+from schemas.incident import Incident, IncidentAction, IncidentKind
+from worker.errors import Rejected
+from worker.flow.batch import Decided, Overlay, Read, Record
+from worker.flow.dead_letter import dead_letter_in_place
+from worker.flow.ids import make_id
+from worker.lineage import canonical_path
+from worker.notify import forwarded, planning, receiver_plan
+from worker.notify.digest import MOST, Member, MembersOf, order
+from worker.notify.forwarded import TICK_KEY, To
+from worker.notify.mailbox import Mail, digests_key, pending_notice_key
+from worker.notify.notice import Notice
+from worker.notify.planning import Planner, PlanState, Step, add_pending, end_hold
+from worker.notify.receiver_plan import Due, Gathering, News, Plan, plan_key
+from worker.routing.bundling import Bundling
+from worker.routing.receiver import Receiver
+from worker.routing.routable import routable
+from worker.routing.routing import Decision, Reached
+
+#: How the mails of a receiver are bundled that the settings do not bundle any more: what waits is sent when it is due.
+_NO_RULES = Bundling()
+
+
+class Batch(NamedTuple):
+    """Records of one partition of the plans, and what is needed to decide them."""
+
+    #: The records, in the order of their offsets.
+    records: Sequence[Record]
+    #: The highest offset that has arrived from each partition of the alerts.
+    arrived: Mapping[int, int]
+    #: Returns the members of a digest that were there before the batch.
+    members: MembersOf
+
+
+class _ByPlans:
+    """The receivers are those that a message names, and their plans decide what becomes of their mails."""
+
+    def __init__(self, read: Read, members: MembersOf) -> None:
+        self.to: Sequence[To] = []
+        self._plans = Overlay(read, receiver_plan.decode, receiver_plan.encode)
+        self._members = members
+        # The members of each digest that have joined it in this batch.
+        self._joined: dict[str, list[Member]] = {}
+
+    def plan(self, receiver: str) -> Plan:
+        """Return the plan of a receiver. Changes of it are kept."""
+        key = plan_key(receiver)
+        found = self._plans.get(key)
+        if found is None:
+            found = Plan()
+            self._plans.put(key, found)
+        return found
+
+    # -- What the planning asks (planning.Receivers).
+
+    def reached(self, notice: Notice, earlier: Sequence[Mail], state: PlanState) -> Decision:
+        """Return the receivers that the message names.
+
+        If the settings do not have one any more, the courier finds another one for the mail, as for every waiting mail.
+        """
+        del notice, earlier
+        known = state.planner.routing.receivers
+        found = [(known.get(one.receiver) or Receiver(one.receiver, {}), one.route) for one in self.to]
+        return Decision([Reached(receiver, route) for receiver, route in found], None)
+
+    def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
+        """Plan a mail of its own, or let the notice wait for a digest."""
+        add_pending(mail, step, state)
+        self._place(mail, receiver, step, state)
+        notice = step.notice
+        is_drop = isinstance(notice, Incident) and notice.kind == IncidentKind.SEGMENT_DROP
+        if is_drop and notice.action == IncidentAction.OPENED:
+            receiver_plan.note_drop(self.plan(receiver.name), notice.alert_id, canonical_path(notice.segment))
+
+    def note_severity(self, mail: Mail, step: Step, state: PlanState) -> None:
+        """Decide again about a notice that waits for a digest, if it has become critical."""
+        receiver = state.planner.routing.receivers.get(mail.addressee)
+        if not mail.digest:
+            end_hold(mail, receiver, step)
+            return
+        plan, severity = self.plan(mail.addressee), step.notice.severity
+        is_urgent = severity is Severity.CRITICAL and receiver_plan.is_gathered(plan, mail.digest)
+        if receiver is None or not is_urgent or receiver_plan.is_critical(plan, mail.digest):
+            return
+        if receiver.held_until(severity, step.now) is None:
+            state.outputs.append(state.deliveries.release(mail, step.now))
+            self._place(mail, receiver, step, state)
+
+    def note_end(self, earlier: Sequence[Mail], step: Step, state: PlanState) -> None:
+        """Note that an incident has ended, which then inhibits nothing any more."""
+        del state
+        for receiver in {mail.addressee for mail in earlier}:
+            self.plan(receiver).drops.pop(step.notice.alert_id, None)
+
+    def _place(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
+        rules, event = receiver.bundling or _NO_RULES, routable(step.notice)
+        is_alert = not isinstance(step.notice, Incident)
+        held_until = receiver.held_until(event.severity, step.now)
+        news = News(mail.delivery_id, event.severity, event.segment, is_alert, rules.group_of(event), held_until)
+        placed = receiver_plan.place(self.plan(receiver.name), rules, news, step.now)
+        if placed is None:
+            return
+        mail.digest, mail.due = placed.digest_id, placed.due
+        self._joined.setdefault(placed.digest_id, []).append(Member(step.key, mail.delivery_id))
+        state.outputs.append(state.deliveries.gather(mail, placed.why, step.now, inhibited_by=placed.inhibited_by))
+
+    # -- The passing of time.
+
+    def tick(self, name: str, now: int, state: PlanState) -> None:
+        """Close the digests of a receiver that are due."""
+        plan, rules = self.plan(name), _rules(name, state.planner)
+        found = receiver_plan.take_due(plan, rules, now)
+        for number, one in enumerate(found):
+            later = len(found) - number - 1
+            left = None if one.is_critical else receiver_plan.mails_left(plan, rules)
+            planned = self._close(name, one, None if left is None else left - later, now, state)
+            if not one.is_critical:
+                receiver_plan.note_mails(plan, rules, planned, now)
+
+    def _close(self, name: str, due: Due, most: int | None, now: int, state: PlanState) -> int:
+        """Plan the mails of a digest, at most `most` of them. Return how many there are."""
+        waiting = self._waiting(due.gathered, state)
+        parts = [waiting[begin : begin + MOST] for begin in range(0, len(waiting), MOST)]
+        digest_id = due.gathered[0].digest_id
+        for number, part in enumerate(parts[:most]):
+            if len(part) == 1 and not due.is_critical:
+                state.outputs.append(state.deliveries.release(part[0].mail, now))
+                continue
+            part_id = make_id("digest-part", digest_id, number, now)
+            digest = Mail(part_id, part_id, part[0].mail.route, DeliveryStatus.PENDING, 0, now, 0)
+            digest.address_to(name, part[0].mail.route)
+            state.box(digests_key(name)).mails.append(digest)
+            state.outputs.append(state.deliveries.line(digest, "planned", now))
+            for one in part:
+                one.mail.digest = part_id
+        rest = [one for part in parts[most:] for one in part] if most is not None else []
+        if rest:
+            gathering = receiver_plan.keep_rest(self.plan(name), digest_id, now)
+            for one in rest:
+                one.mail.digest = gathering.digest_id
+                self._joined.setdefault(gathering.digest_id, []).append(one.member)
+        return len(parts[:most])
+
+    def _waiting(self, gathered: Iterable[Gathering], state: PlanState) -> list["_Waiting"]:
+        """Return the members of gatherings that still wait, in the order in which they are listed."""
+        found: dict[Member, _Waiting] = {}
+        for one in gathered:
+            for member in (*self._members(one.digest_id), *self._joined.pop(one.digest_id, ())):
+                mail = state.box(member.key).find_open(member.delivery_id) if state.has_box(member.key) else None
+                if mail is not None and mail.digest == one.digest_id:
+                    found[member] = _Waiting(_rank(member, state), member, mail)
+        return sorted(found.values(), key=lambda one: one[:2])
+
+    # -- The result.
+
+    def rows(self, planner: Planner) -> dict[bytes, bytes | None]:
+        """Return the rows of the plans, with the times of their next ticks."""
+        for key, plan in self._plans.opened():
+            plan.wake = receiver_plan.next_tick(plan, _rules(receiver_plan.receiver_of(key) or "", planner))
+            if plan.is_empty:
+                self._plans.erase(key)
+        return self._plans.rows()
+
+
+class _Waiting(NamedTuple):
+    """A member of a digest that is closed, with its mail."""
+
+    rank: tuple[int, str]
+    member: Member
+    mail: Mail
+
+
+def plan(batch: Batch, planner: Planner, read: Read) -> Decided:
+    """Plan the mails of a batch. `read` returns the row with a key, or None."""
+    receivers = _ByPlans(read, batch.members)
+    state = PlanState(planner, receivers, read)
+    arrived = dict(batch.arrived)
+    for record in batch.records:
+        if record.key == TICK_KEY:
+            receivers.tick((record.value or b"").decode(errors="replace"), record.timestamp, state)
+            continue
+        try:
+            message = forwarded.read(record)
+            if message.offset <= arrived.get(message.partition, -1):
+                continue
+            arrived[message.partition] = message.offset
+            original = forwarded.original(message, record)
+            receivers.to = message.to
+            planning.take(original, state)
+        except (Rejected, ValidationError) as error:
+            none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
+            refused = error if isinstance(error, Rejected) else none
+            state.outputs.append(dead_letter_in_place(record, refused, planner.intake))
+    decided = state.decided()
+    return Decided(decided.outputs, {**decided.rows, **receivers.rows(planner)}, arrived)
+
+
+def _rules(name: str, planner: Planner) -> Bundling:
+    receiver = planner.routing.receivers.get(name)
+    return (receiver.bundling if receiver is not None else None) or _NO_RULES
+
+
+def _rank(member: Member, state: PlanState) -> tuple[int, str]:
+    pending_notice = state.pending_notice(pending_notice_key(member.key, member.delivery_id))
+    return order(pending_notice) if pending_notice is not None else (0, "")
