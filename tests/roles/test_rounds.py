@@ -83,20 +83,24 @@ async def test_a_round_begins_without_a_rest_if_one_that_joins_wants_it() -> Non
     assert work.done == 3
 
 
-async def test_who_comes_while_the_work_is_done_joins_the_next_round() -> None:
+async def test_who_comes_while_the_work_is_done_joins_the_next_round_which_waits_for_the_end_of_that_work() -> None:
     work = Work()
     work.gate.clear()
     rounds = Rounds(work, 0.0)
     first = asyncio.create_task(rounds.join(PART))
     await turn()
     assert work.begun == 1
-    second = asyncio.create_task(rounds.join(PART))
+    # What the second one has left may be in the hands of the first work: it must not hear that it is done before.
+    second = asyncio.create_task(rounds.join(PART, at_once=True))
     await turn()
-    assert work.begun == 2
+    assert (work.begun, second.done()) == (1, False)
+    other = asyncio.create_task(rounds.join(OTHER, at_once=True))
+    await turn()
+    assert (work.begun, other.done()) == (2, False)
 
     work.gate.set()
-    await asyncio.gather(first, second)
-    assert work.done == 2
+    await asyncio.gather(first, second, other)
+    assert work.done == 3
 
 
 async def test_a_round_that_nobody_has_joined_does_not_begin() -> None:

@@ -11,7 +11,8 @@ class Rounds:
     """Does the work of each part once for all that have joined a round with this part.
 
     A round begins `rest_seconds` after the first has joined it, for all its parts at the same time. Nobody waits for
-    the work of another part. While the work of a round is done, others can join the next one.
+    the work of another part. While the work of a round is done, others can join the next one. Its work on a part begins
+    when the earlier one on this part has ended: that may have taken up what somebody has left who joined afterwards.
     """
 
     def __init__(self, work: Callable[[int], Coroutine[Any, Any, None]], rest_seconds: float) -> None:
@@ -22,8 +23,9 @@ class Rounds:
         self._parts: dict[int, asyncio.Task[None]] = {}
         self._begun = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        # All work that has not ended.
+        # All work that has not ended, and the latest one of each part.
         self._working: set[asyncio.Task[None]] = set()
+        self._latest: dict[int, asyncio.Task[None]] = {}
 
     async def join(self, part: int, *, at_once: bool = False) -> None:
         """Join the next round, and return when the work of the part is done. Raise the error of that work.
@@ -34,7 +36,8 @@ class Rounds:
             self._timer = asyncio.get_running_loop().call_later(self._rest_seconds, self.begin)
         working = self._parts.get(part)
         if working is None:
-            working = self._parts[part] = asyncio.create_task(self._run(part, self._begun))
+            working = asyncio.create_task(self._run(part, self._begun, self._latest.get(part)))
+            self._parts[part] = self._latest[part] = working
             self._working.add(working)
             working.add_done_callback(self._working.discard)
         if at_once:
@@ -60,6 +63,8 @@ class Rounds:
         self._timer.cancel()
         self._timer, self._parts, self._begun = None, {}, asyncio.Event()
 
-    async def _run(self, part: int, begun: asyncio.Event) -> None:
+    async def _run(self, part: int, begun: asyncio.Event, earlier: asyncio.Task[None] | None) -> None:
         await begun.wait()
+        if earlier is not None:
+            await asyncio.wait([earlier])
         await self._work(part)
