@@ -2,7 +2,8 @@
 
 Pure. Times are in ms, and come from the records that are decided. The caps hold in every hour: of the mails that are
 not about a critical notice alone, and that are not digests of critical notices, at most `mails_per_hour` are planned in
-any hour; of the mails that are about one critical notice each, at most `critical_per_hour`.
+any hour; of the mails that are about one critical notice each, at most `critical_per_hour`. Reminders and escalations
+of cases are planned in the outbox (planning.py), and are not counted.
 """
 
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ class Plan(msgspec.Struct, array_like=True):
     critical: list[int] = []
     #: What waits for digests, by the key of the gathering.
     gathered: dict[str, Gathering] = {}
-    #: The segments of the open drops that the receiver was told of, by the incident's id.
+    #: The segments of the open drops about which the receiver gets a mail, by the incident's id.
     drops: dict[str, str] = {}
     #: When the last mail about each group was planned.
     groups: dict[str, int] = {}
@@ -232,7 +233,7 @@ def keep_rest(plan: Plan, digest_id: str, now: int) -> Gathering:
 
 
 def note_drop(plan: Plan, incident_id: str, segment: str) -> None:
-    """Note a drop that the receiver is told of."""
+    """Note a drop about which the receiver gets a mail."""
     plan.drops[incident_id] = segment
     while len(plan.drops) > _INCIDENTS_KEPT:
         del plan.drops[next(iter(plan.drops))]
