@@ -103,7 +103,7 @@ CONTRACTS: tuple[Contract, ...] = (
         model=CaseStep,
         event_type=cloudevents.CASE,
         summary="One step of the case of an alert: somebody acknowledged, assigned, noted, resolved or reopened it, "
-        "or a time limit has passed.",
+        "or one of its time limits ends soon or has passed.",
         public=True,
         example=examples.CASE,
     ),

@@ -10,7 +10,8 @@ from schemas.base import AwareDatetime, Event, Identifier
 class DeliveryStatus(StrEnum):
     """What became of a delivery. It is pending at first; deferred means that it is pending until the next attempt.
 
-    `nobody` means that there is no delivery: no route has a receiver for the alert or incident.
+    `nobody` means that there is no delivery: no route has a receiver for the alert or incident, or the
+    settings have none of the receivers of a reminder or an escalation.
     """
 
     PENDING = "pending"

@@ -415,7 +415,9 @@ def test_a_value_that_must_be_json_is_named_with_an_example_that_is_right(
     set_all(monkeypatch, **{name: SECRET})
     assert problems() == [f"NPS_{name}: must be JSON, such as NPS_{name}='{example}'"]
 
-    set_all(monkeypatch, **{name: example})
+    # A route without any receiver is refused.
+    receivers = {"RECEIVERS": '{"care": {"email": ["care@example.com"]}}'} if name == "ROUTE__ROUTES" else {}
+    set_all(monkeypatch, **{name: example}, **receivers)
     load()
 
 

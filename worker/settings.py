@@ -53,6 +53,10 @@ from worker.section import Section
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
 CONFIG_VARIABLE = "NPS_CONFIG"
+_NO_RECEIVERS = (
+    "route: there are no receivers, so nobody would get a mail: define [receivers.NAME] and name it in the routes, or "
+    "remove [route]"
+)
 
 
 class KafkaSettings(Section):
@@ -400,6 +404,7 @@ class Settings(BaseSettings, Policy, Location):
         endpoints = {WEBHOOK: [*self.webhook.endpoints], CHAT: [*self.chat.endpoints]}
         return [
             *mixed,
+            *([] if self.receivers else [_NO_RECEIVERS]),
             *wrong_names(tree(self.route), self.receivers, self.calendars, self.service_levels),
             *wrong_endpoints(self.receivers, endpoints),
         ]

@@ -59,9 +59,9 @@ def test_an_epoch_puts_what_a_topic_holds_above_everything_decided() -> None:
         assert log_offset(head.mark) == 7
 
 
-def compared(*, must_be_complete: bool, logs: dict[int, Log] | None) -> Comparison:
+def compared(*, must_be_complete: bool, logs: dict[int, Log] | None, topic: str = "x") -> Comparison:
     found = Comparison()
-    found.add(Source("nps.x", "x", must_be_complete), {0: READ, 1: READ}, {0: 10, 1: 10}, logs)
+    found.add(Source(f"nps.{topic}", topic, must_be_complete), {0: READ, 1: READ}, {0: 10, 1: 10}, logs)
     return found
 
 
@@ -71,8 +71,16 @@ def test_records_deleted_unread_are_a_problem_only_where_a_topic_must_be_complet
     assert (passed.problems, passed.deleted_unread, passed.resume_at) == ([], {TP("nps.x", 1): 4}, {TP("nps.x", 1): 14})
     stopped = compared(must_be_complete=True, logs=logs)
     assert stopped.deleted_unread == stopped.resume_at == {}
-    assert "retention deleted records that were not counted yet (partition 1: 4 offsets)." in stopped.problems[0]
+    assert "retention deleted records that were not read yet (partition 1: 4 offsets)." in stopped.problems[0]
     assert stopped.problems[0].endswith("python -m worker new-epoch x")
+
+
+@pytest.mark.parametrize(
+    ("topic", "is_made_again"), [("tallies", True), ("hours", True), ("cases", False), ("x", False)]
+)
+def test_a_rebuild_is_advised_only_where_it_makes_the_records_again(topic: str, is_made_again: bool) -> None:
+    [line] = compared(must_be_complete=True, logs={0: Log(0, 20, 1_000), 1: Log(14, 20)}, topic=topic).problems
+    assert ("worker rebuild" in line) == is_made_again
 
 
 def test_what_is_wrong_names_topic_partition_offsets_and_command() -> None:

@@ -38,6 +38,12 @@ ROOT = '[route]\nreceivers = ["care"]\n'
 LYON = 'receivers = ["lyon"]'
 
 
+@pytest.mark.parametrize("text", ['[route]\nservice_level = "fast"', route("a", 'segment = "fr"')])
+def test_routes_without_any_receiver_are_refused(text: str) -> None:
+    levels = "[service_levels.fast]\nacknowledge_within_minutes = 5\n"
+    assert wrong(levels + text, base="")[0].startswith("route: there are no receivers, so nobody would get a mail")
+
+
 def test_a_tree_that_reaches_everybody_has_no_problems() -> None:
     assert wrong(ROOT + route("lyon", 'segment = "fr/lyon"', LYON)) == []
 

@@ -29,8 +29,8 @@ SETTINGS_HELP = (
 )
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 ROLE_HELP = (
-    "process decides and counts; notify sends mails; all is both in one process (default); web serves the pages of the "
-    "links in mails"
+    "process decides and counts; notify sends mails, and posts to webhooks and chats; all is both in one process "
+    "(default); web serves the pages of the links in mails"
 )
 
 

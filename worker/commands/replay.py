@@ -21,10 +21,10 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "replay",
         help="try another configuration on the past, and show which notices would differ",
-        description="Tries another configuration on the past, and shows who would have been told what and when, "
-        "compared with the current configuration: first the figures for each receiver, then the alerts and incidents "
-        "about which notices differ. The command sends nothing and writes nothing. It shows no address, and nothing "
-        "that customers wrote. docs/replay.md says how it works, and what it cannot know.",
+        description="Tries another configuration on the past, and shows which notices each receiver would have got and "
+        "when, compared with the current configuration: first the figures for each receiver, then the alerts and "
+        "incidents about which notices differ. The command sends nothing and writes nothing. It shows no address, and "
+        "nothing that customers wrote. docs/replay.md says how it works, and what it cannot know.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(

@@ -18,9 +18,13 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import TopicPartition
 
+from worker.flow import events
 from worker.flow.record import EPOCH
 from worker.kafka import reading
 from worker.kafka.rows import Head
+
+#: The topics whose records `rebuild` makes again from the responses, if retention deleted them.
+_MADE_FROM_RESPONSES = frozenset({events.TALLIES, events.HOURS})
 
 
 class Log(NamedTuple):
@@ -105,10 +109,14 @@ class Comparison:
             )
         elif deleted and source.must_be_complete:
             counts = {partition: f"{count} offsets" for partition, count in deleted.items()}
-            self.problems.append(
-                f"{source.name}: retention deleted records that were not counted yet ({_listed(counts)}). "
+            ways = (
                 "To count everything again, stop every worker and run: python -m worker rebuild. "
                 f"To go on without them: {command}"
+                if source.topic in _MADE_FROM_RESPONSES
+                else f"To go on without them, stop every worker and run: {command}"
+            )
+            self.problems.append(
+                f"{source.name}: retention deleted records that were not read yet ({_listed(counts)}). {ways}"
             )
         else:
             self.deleted_unread |= {TopicPartition(source.name, n): count for n, count in deleted.items()}

@@ -27,7 +27,8 @@ class WebSettings(Section):
         default=[],
         max_length=8,
         description="The secret keys of the links, at least 32 characters each. The first one signs new links, and all "
-        "of them are accepted. All workers need the same keys. Set them in the environment rather than in the file.",
+        "of them are accepted. The roles notify and web need the same keys. Set them in the environment rather than "
+        "in the file.",
     )
     link_days: int = Field(
         default=30,

@@ -66,14 +66,15 @@ class ReceiverSettings(Section):
         ge=1,
         le=1_000,
         description="The largest number of mails that the receiver gets in an hour, without those about critical "
-        "notices. What is above it comes in a digest. Without it, there is no limit.",
+        "notices, reminders and escalations. What is above it comes in a digest. Without it, there is no limit.",
     )
     critical_per_hour: int = Field(
         default=5,
         ge=0,
         le=1_000,
         description="The largest number of mails in an hour that are about one critical notice each. Further critical "
-        "notices come in digests. This setting needs mails_per_hour, group_by or group_wait_seconds.",
+        "notices come in digests, at most one a minute. This setting needs mails_per_hour, group_by or "
+        "group_wait_seconds.",
     )
     group_by: list[Label] = Field(
         default=[],

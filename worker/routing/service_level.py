@@ -47,7 +47,8 @@ class ServiceLevel(Section):
         gt=0,
         le=_MOST_MINUTES,
         description="Minutes of working time before each of these two times at which the receivers of the alert are "
-        "reminded. Without it, nobody is reminded.",
+        "reminded. A reminder that would have to come before the alert is left out. Without this setting, nobody is "
+        "reminded.",
     )
     escalation: list[EscalationStep] = Field(
         default=[],
