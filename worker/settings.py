@@ -402,12 +402,12 @@ class Settings(BaseSettings, Policy, Location):
             return []
         mixed = not_with_receivers(self.email.routes, has_to="to" in self.email.model_fields_set)
         endpoints = {WEBHOOK: [*self.webhook.endpoints], CHAT: [*self.chat.endpoints]}
-        return [
+        lines = [
             *mixed,
-            *([] if self.receivers else [_NO_RECEIVERS]),
             *wrong_names(tree(self.route), self.receivers, self.calendars, self.service_levels),
             *wrong_endpoints(self.receivers, endpoints),
         ]
+        return lines if lines or self.receivers else [_NO_RECEIVERS]
 
     def vain_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar that has no effect."""

@@ -117,6 +117,51 @@ def test_critical_notices_go_first_alone_then_at_once_in_digests_a_minute_apart(
     assert (second.is_digest, second.about) == (True, ["a-20"])
 
 
+def test_digests_of_critical_notices_are_a_minute_apart_also_if_no_critical_notice_is_sent_alone() -> None:
+    place = Desk(desk(Bundling(mails_per_hour=4, critical_per_hour=0)))
+    for number in range(3):
+        place.alert(number, severity=CRITICAL)
+        place.wait(10_000)
+    assert [mail.about for mail in place.deliver()] == [["a-0"]]
+    place.wait(CRITICAL_INTERVAL)
+    assert [mail.about for mail in place.deliver()] == [["a-1", "a-2"]]
+    place.wait(CRITICAL_INTERVAL)
+    place.alert(9, severity=CRITICAL)
+    place.wait(1_000)
+    assert [mail.about for mail in place.deliver()] == [["a-9"]]
+
+
+def test_what_is_due_stays_gathered_while_many_digests_wait_for_the_mail_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(receiver_planning, "_MOST_OPEN", 1)
+    place = Desk(desk(Bundling(group_by=("segment",), group_wait=MINUTE, groups=True)))
+    for segment in ("a", "b"):
+        for number in range(2):
+            place.alert(ord(segment) + 10 * number, segment=segment)
+        place.now += 2 * MINUTE
+        place.tick()
+    assert [len(mail.about) for mail in place.deliver()] == [2]
+    place.tick()
+    assert [len(mail.about) for mail in place.deliver()] == [2]
+
+
+def test_a_notice_of_another_program_with_a_number_that_json_has_not_is_listed_last() -> None:
+    place = Desk()
+    for number in range(5):
+        place.alert(number)
+    place.deliver()
+    text = alert_of(5, severity=CRITICAL).model_dump_json().replace('{"', '{"x":NaN,"', 1)
+    place._plan(Record(text.encode(), b"c-5", headers=[("ce_id", b"e-5"), ("ce_type", events.ALERT.type)]))
+    place.alert(6, severity=CRITICAL)
+    place.alert(7, severity=CRITICAL)
+    place.alert(8, severity=CRITICAL)
+    text = alert_of(9, severity=CRITICAL).model_dump_json().replace('{"', '{"x":NaN,"', 1)
+    place._plan(Record(text.encode(), b"c-9", headers=[("ce_id", b"e-9"), ("ce_type", events.ALERT.type)]))
+    place.wait(2_000)
+    assert [mail.about for mail in place.deliver() if mail.is_digest] == [["a-7", "a-8", "a-9"]]
+
+
 def test_a_digest_lists_the_most_severe_first_and_then_by_id() -> None:
     place = Desk(desk(Bundling(mails_per_hour=2)))
     place.alert(0)
@@ -241,6 +286,17 @@ def test_quiet_hours_end_with_one_digest() -> None:
     assert place.lines_of("a-1")[-1] == ("deferred", "quiet_hours")
     place.wait(MONDAY - EVENING)
     assert [(mail.about, mail.is_digest) for mail in place.deliver()] == [(["a-1", "a-2"], True)]
+
+
+def test_what_may_be_sent_at_any_hour_since_it_has_become_more_severe_does_not_wait_for_the_morning() -> None:
+    anytime = frozenset({CRITICAL, Severity.ERROR})
+    place = Desk(desk(Bundling(mails_per_hour=10), calendar=OFFICE, quiet_except=anytime))
+    place.now = EVENING
+    alerts = [place.alert(number) for number in range(2)]
+    assert not place.deliver()
+    changes = {"action": AlertAction.UPDATED, "reason": "comment_added", "revision": 1, "comment": "Now."}
+    place.take(alerts[1].model_copy(update={**changes, "severity": Severity.ERROR}), "e-1-u")
+    assert [mail.about for mail in place.deliver()] == [["a-1"]]
 
 
 def test_what_is_withdrawn_resolved_or_erased_leaves_its_digest() -> None:

@@ -55,3 +55,8 @@ def test_a_group_is_what_is_equal_in_the_properties_that_are_named() -> None:
     assert by.group_of(EVENT) == by.group_of(EVENT._replace(survey="other"))
     assert by.group_of(EVENT) != by.group_of(EVENT._replace(tier="vip"))
     assert Bundling().group_of(EVENT) == Bundling().group_of(EVENT._replace(segment="de"))
+
+
+def test_the_name_of_a_group_is_short_however_long_its_values_are() -> None:
+    by = Bundling(group_by=("segment",))
+    assert len(by.group_of(EVENT._replace(segment="x" * 800))) == len(by.group_of(EVENT))

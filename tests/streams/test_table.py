@@ -511,3 +511,20 @@ async def test_a_take_over_that_the_next_rebalance_overtakes_is_told_to_nobody(k
     kafka.ends = original  # type: ignore[method-assign]
     assert await worker.take_over(2)
     assert observer.heard[1:] == ["restate [0]", (0, {}), "taken over"]
+
+
+async def test_who_was_added_last_finishes_first_since_it_may_use_what_the_others_have_noted() -> None:
+    order: list[str] = []
+
+    class Named(TableObserver):
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        async def on_revoked(self) -> None:
+            order.append(self._name)
+
+    worker = Worker(Kafka())
+    for name in ("members", "courier"):
+        worker.table.observe(Named(name))
+    await worker.table.revoke()
+    assert order == ["courier", "members"]

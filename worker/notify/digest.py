@@ -56,8 +56,14 @@ _read = msgspec.json.Decoder(_Sorted).decode
 
 
 def order(pending_notice: bytes) -> tuple[int, str]:
-    """Return by what a notice is sorted: the severity, and then the id."""
-    found = _read(pending_notice)
+    """Return by what a notice is sorted: the severity, and then the id.
+
+    A notice of another program may have NaN in a field that nobody reads. msgspec refuses it, and it comes last.
+    """
+    try:
+        found = _read(pending_notice)
+    except msgspec.DecodeError:
+        return _LAST, ""
     return _RANK.get(found.severity, _LAST), found.alert_id
 
 

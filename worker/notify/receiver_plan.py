@@ -69,7 +69,7 @@ class Plan(msgspec.Struct, array_like=True):
     drops: dict[str, str] = {}
     #: When the last mail about each group was planned.
     groups: dict[str, int] = {}
-    #: When the last digest of critical notices was planned.
+    #: When the last digest of critical notices was planned; 0 if the next one may be planned at any time.
     critical_digest: int = 0
     #: When a tick is needed next; 0 if nothing waits.
     wake: int = 0
@@ -77,7 +77,7 @@ class Plan(msgspec.Struct, array_like=True):
     @property
     def is_empty(self) -> bool:
         """Whether the plan says nothing, so that it needs no row."""
-        return not (self.mails or self.critical or self.gathered or self.drops or self.groups)
+        return not (self.mails or self.critical or self.gathered or self.drops or self.groups or self.critical_digest)
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -184,6 +184,11 @@ def is_critical(plan: Plan, digest_id: str) -> bool:
     return _CRITICAL in plan.gathered and plan.gathered[_CRITICAL].digest_id == digest_id
 
 
+def is_of_quiet_hours(plan: Plan, digest_id: str) -> bool:
+    """Say whether a digest is the one that waits for the end of the quiet hours."""
+    return _QUIET in plan.gathered and plan.gathered[_QUIET].digest_id == digest_id
+
+
 class Due(NamedTuple):
     """Gatherings that are sent now, as one digest."""
 
@@ -243,6 +248,8 @@ def forget_old(plan: Plan, rules: Bundling, now: int) -> None:
     """Forget what does not matter any more: mails of more than an hour ago, and groups that may be mailed at once."""
     plan.mails = [at for at in plan.mails if at > now - HOUR]
     plan.critical = [at for at in plan.critical if at > now - HOUR]
+    if plan.critical_digest <= now - CRITICAL_INTERVAL:
+        plan.critical_digest = 0
     known = {group: at for group, at in plan.groups.items() if at > now - rules.group_interval}
     plan.groups = dict([*known.items()][-_GROUPS_KEPT:])
 

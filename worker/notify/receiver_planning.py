@@ -30,6 +30,9 @@ from worker.routing.receiver import Receiver
 from worker.routing.routable import routable
 from worker.routing.routing import Decision, Reached
 
+#: The largest number of a receiver's digests that may wait for the mail server, about 60 kB of its row. The notices of
+#: further ones stay gathered.
+_MOST_OPEN = 500
 #: How the mails of a receiver are bundled that the settings do not bundle any more: what waits is sent when it is due.
 _NO_RULES = Bundling()
 
@@ -86,14 +89,15 @@ class _ByPlans:
             receiver_plan.note_drop(self.plan(receiver.name), notice.alert_id, canonical_path(notice.segment))
 
     def note_severity(self, mail: Mail, step: Step, state: PlanState) -> None:
-        """Decide again about a notice that waits for a digest, if it has become critical."""
+        """Decide again about a notice that waits, if it has become critical or may be sent at any hour."""
         receiver = state.planner.routing.receivers.get(mail.addressee)
         if not mail.digest:
             end_hold(mail, receiver, step)
             return
         plan, severity = self.plan(mail.addressee), step.notice.severity
         is_urgent = severity is Severity.CRITICAL and receiver_plan.is_gathered(plan, mail.digest)
-        if receiver is None or not is_urgent or receiver_plan.is_critical(plan, mail.digest):
+        waits_in_vain = is_urgent or receiver_plan.is_of_quiet_hours(plan, mail.digest)
+        if receiver is None or not waits_in_vain or receiver_plan.is_critical(plan, mail.digest):
             return
         if receiver.held_until(severity, step.now) is None:
             state.outputs.append(state.deliveries.release(mail, step.now))
@@ -120,8 +124,11 @@ class _ByPlans:
     # -- The passing of time.
 
     def tick(self, name: str, now: int, state: PlanState) -> None:
-        """Close the digests of a receiver that are due."""
+        """Close the digests of a receiver that are due, unless too many of them wait for the mail server."""
         plan, rules = self.plan(name), _rules(name, state.planner)
+        key = digests_key(name)
+        if state.has_box(key) and sum(mail.is_open for mail in state.box(key).mails) >= _MOST_OPEN:
+            return
         found = receiver_plan.take_due(plan, rules, now)
         for number, one in enumerate(found):
             later = len(found) - number - 1

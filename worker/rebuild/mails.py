@@ -125,7 +125,8 @@ class Mails:
             outcome = self._outcomes.get(mail.delivery_id)
             if mail.forwarded:
                 continue  # what became of it is known where the receiver's plan is
-            if outcome is None and record.offset < self._planned_until:
+            if outcome is None and record.offset < self._planned_until and not mailbox.is_digest(key):
+                # A digest may have another id than the first time. It only lists what still waits.
                 box.mails.remove(mail)
                 _merge(mail, box)
             elif outcome is not None and outcome.status not in _OPEN:

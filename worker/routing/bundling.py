@@ -1,6 +1,7 @@
 """How the mails of a receiver are bundled, so that many notices are not as many mails: caps and groups. Pure."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal
 
 from worker.routing.routable import Routable
@@ -30,5 +31,6 @@ class Bundling:
     groups: bool = False
 
     def group_of(self, event: Routable) -> str:
-        """Return the name of the group that an alert or an incident belongs to."""
-        return _BETWEEN.join(str(getattr(event, label) or "") for label in self.group_by)
+        """Return the name of the group that an alert or an incident belongs to. The name is always short."""
+        values = _BETWEEN.join(str(getattr(event, label) or "") for label in self.group_by)
+        return blake2b(values.encode(), digest_size=8).hexdigest() if values else ""

@@ -126,8 +126,8 @@ class Shell:
 
     async def _on_revoked(self, _app: Any, revoked: Any, **_: Any) -> None:
         del revoked
-        for table in self.tables.values():
-            await table.revoke()
+        # All at once: each may take nearly as long as a rebalance.
+        await asyncio.gather(*(table.revoke() for table in self.tables.values()))
 
     def _head(self, tp: TP) -> Head:
         return self._table_of[tp.topic].state_of(tp.partition).head

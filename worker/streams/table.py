@@ -65,8 +65,11 @@ class DurableTable(Table[bytes, bytes]):
         self._observers.append(observer)
 
     async def revoke(self) -> None:
-        """Let the observers finish what is under way, since partitions are about to go to other workers."""
-        for observer in self._observers:
+        """Let the observers finish what is under way, since partitions are about to go to other workers.
+
+        The last one comes first, since an observer may use what those before it have noted.
+        """
+        for observer in reversed(self._observers):
             await observer.on_revoked()
 
     def _new_store(self) -> PartitionedStore:
