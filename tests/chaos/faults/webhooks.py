@@ -21,8 +21,10 @@ from notify.rigs import HOST, HttpServer, http_server
 from worker.flow.ids import make_id
 
 _SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-#: How many events a worker has in hand at most, for each endpoint (webhook.connections).
+#: How many events a worker sends at a time to each endpoint (webhook.connections), and how many it has not written down
+#: at most: those that it sends, and those whose results wait.
 _HANDS = 2
+_IN_HAND = 2 * _HANDS
 _WORKING_AGAIN_SECONDS = 15.0
 _SETTLED = frozenset({"sent", "failed", "cancelled"})
 #: Endpoints that take their time, in the fault where workers join and leave, and how long each takes, in seconds.
@@ -87,7 +89,7 @@ async def killed(context: FaultContext, trials: int) -> None:
                 kills += 1
                 endpoints.on_event = lambda: True
                 await trial.heal(world, worker, _WORKING_AGAIN_SECONDS)
-                await _check(trial, world, endpoints, allowed=kills * _HANDS)
+                await _check(trial, world, endpoints, allowed=kills * _IN_HAND)
             if trial.wrong:
                 return
 
@@ -136,16 +138,37 @@ async def _check(trial: Trial, world: World, endpoints: Endpoints, *, allowed: i
     async with patience("every event to be settled"):
         while (states := await _states(world, endpoints)) is None:  # noqa: ASYNC110 - Kafka raises no event
             await asyncio.sleep(_POLL_SECONDS)
+    later = await _later_steps(world, endpoints)
     for name, accepted in endpoints.accepted.items():
         sent = {
             delivery_id for (endpoint, delivery_id), status in states.items() if endpoint == name and status == "sent"
         }
-        trial.expect(f"{name}: events that are sent and were never accepted", sorted(sent - accepted.keys()), [])
+        # A step that was merged into an event gave it its id.
+        came = accepted.keys()
+        lost = [one for one in sent - came if not (later.get((name, one), set()) - sent) & came]
+        trial.expect(f"{name}: events that are sent and were never accepted", sorted(lost), [])
         extra = accepted.total() - len(accepted)
         if extra > allowed:
             trial.wrong.append(f"{name}: {extra} events came once too often, {allowed} were in flight at a kill")
     failed = [key for key, status in states.items() if status == "failed"]
     trial.expect("events that failed", failed, [])
+
+
+async def _later_steps(world: World, endpoints: Endpoints) -> dict[tuple[str, str], set[str]]:
+    """Return the ids of the later steps of the same alert, by endpoint and id of a step."""
+    found: dict[tuple[str, str], set[str]] = {}
+    steps: dict[str, list[str]] = {}
+    for record in await read_topic(world.kafka, f"{world.name}.alerts"):
+        if record.value is None:
+            continue
+        earlier = steps.setdefault(json.loads(record.value)["alert_id"], [])
+        event_id = dict(record.headers)["ce_id"].decode()
+        for name in endpoints.names:
+            own = make_id("delivery", "webhook", event_id, name)
+            for one in earlier:
+                found.setdefault((name, make_id("delivery", "webhook", one, name)), set()).add(own)
+        earlier.append(event_id)
+    return found
 
 
 async def _states(world: World, endpoints: Endpoints) -> dict[tuple[str, str], str] | None:
