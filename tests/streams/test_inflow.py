@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
+from worker.kafka.fetch_sessions import FetchSessions
 from worker.settings import KafkaSettings
 from worker.streams import inflow as module
 from worker.streams.inflow import Inflow
@@ -72,7 +73,13 @@ class Setup:
             return self.made[-1]
 
         monkeypatch.setattr(module, "AIOKafkaConsumer", make)
-        monkeypatch.setattr(module, "prepare", lambda fetcher, *_: self.prepared.append(fetcher))
+        self.sessions: list[FetchSessions] = []
+
+        def prepare(fetcher: Any, _suspect: Any, _next_delay_end: Any, sessions: FetchSessions) -> None:
+            self.prepared.append(fetcher)
+            self.sessions.append(sessions)
+
+        monkeypatch.setattr(module, "prepare", prepare)
         self.inflow = Inflow(
             KafkaSettings(batch_records=50), changed=self.change, suspect=lambda _: None, next_delay_end=lambda: inf
         )
@@ -177,3 +184,34 @@ async def test_it_knows_of_a_partition_what_kafka_has_said(monkeypatch: pytest.M
 
     assert setup.inflow.known() == {RESPONSES: Known(5, 7, 1_000)}
     assert setup.inflow.end(RESPONSES) == 7
+
+
+async def test_an_answer_that_does_not_list_a_partition_says_that_nothing_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = await started(monkeypatch)
+    setup.inflow.assign({RESPONSES: 10})
+    (sessions,) = setup.sessions
+    sessions.of(1).ask([("responses", [(0, 10, 100)])])
+    sessions.of(1).hear(7, 0, 2_000)
+
+    assert setup.inflow.known() == {RESPONSES: Known(5, 7, 2_000)}
+
+
+@pytest.mark.parametrize("what", ["assign", "seek"])
+async def test_after_a_new_assignment_or_a_seek_all_partitions_are_answered_about(
+    monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """aiokafka drops what a fetch says that was on its way then, also about where a partition ends."""
+    setup = await started(monkeypatch)
+    setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
+    (sessions,) = setup.sessions
+    session = sessions.of(1)
+    session.ask([("responses", [(0, 10, 100)])])
+    if what == "assign":
+        setup.inflow.assign({RESPONSES: 10})
+    else:
+        setup.inflow.seek(RESPONSES, 5)
+    session.hear(7, 0, 2_000)
+
+    assert session.ask([("responses", [(0, 10, 100)])]).epoch == 0

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 from streams.consumer import Consumer, record
 
+from worker.kafka.fetch_sessions import FetchSessions
 from worker.streams import fetching, ordered
 from worker.streams.ordered import Fetched
 
@@ -488,8 +490,12 @@ class Fetcher:
         self._fetch_max_wait_ms = 0
         self._client = SimpleNamespace(send=self.send)
         self.response: Any = None
+        self.sent: Any = None
 
-    async def send(self, _node: int, _request: Any) -> Any:
+    async def send(self, _node: int, request: Any) -> Any:
+        self.sent = request
+        if isinstance(self.response, BaseException):
+            raise self.response
         return self.response
 
     def _get_actions_per_node(self, assignment: Any) -> tuple[Any, ...]:
@@ -511,7 +517,7 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
     in_flight: set[int], tasks: set[str], timeout: float
 ) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher, lambda _: None, lambda: inf)
+    fetching.prepare(fetcher, lambda _: None, lambda: inf, FetchSessions())
     fetcher._in_flight, fetcher._pending_tasks = in_flight, tasks
 
     assert fetcher._get_actions_per_node(Assignment()) == ("requests of x", "resets", timeout, False, [])
@@ -532,7 +538,7 @@ def test_a_fetch_that_asks_for_some_partitions_only_ends_when_the_others_are_to_
     not_taken: list[TP], rest: float, wait: int
 ) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher, lambda _: None, lambda: rest)
+    fetching.prepare(fetcher, lambda _: None, lambda: rest, FetchSessions())
     fetcher._records = dict.fromkeys(not_taken, "not taken yet")
     fetcher._get_actions_per_node(Assignment())
 
@@ -541,12 +547,32 @@ def test_a_fetch_that_asks_for_some_partitions_only_ends_when_the_others_are_to_
 
 async def test_what_a_broker_answers_of_a_log_that_may_be_another_one_is_heard() -> None:
     fetcher, suspects = Fetcher(), list[TP]()
-    fetching.prepare(fetcher, suspects.append, lambda: inf)
+    fetching.prepare(fetcher, suspects.append, lambda: inf, FetchSessions())
     # 0: fine, 1: offset out of range, 3: no such topic, 6: another leader, 29: not allowed
     fetcher.response = SimpleNamespace(
-        topics=[("responses", [(n, n, 100, 100, 0, None, b"") for n in (0, 1, 3, 6, 29)])]
+        API_VERSION=4, topics=[("responses", [(n, n, 100, 100, 0, None, b"") for n in (0, 1, 3, 6, 29)])]
     )
     await fetcher._client.send(0, FetchRequest(0, 0, 0, 0, 0, []))
     assert suspects == [TP("responses", n) for n in (1, 3, 6)]
     await fetcher._client.send(0, "another request")
     assert len(suspects) == 3
+
+
+@pytest.mark.parametrize("lost", [KafkaConnectionError(), asyncio.CancelledError()])
+async def test_fetches_have_a_session_which_begins_again_after_one_without_an_answer(lost: BaseException) -> None:
+    fetcher, sessions = Fetcher(), FetchSessions()
+    fetching.prepare(fetcher, lambda _: None, lambda: inf, sessions)
+
+    async def epoch() -> int:
+        with suppress(KafkaConnectionError, asyncio.CancelledError):
+            await fetcher._client.send(0, FetchRequest(0, 0, 0, 0, [("responses", [(0, 5, 100)])]))
+        return int(fetcher.sent.prepare({FetchRequest.API_KEY: (4, 11)}).session_epoch)
+
+    fetcher.response = SimpleNamespace(API_VERSION=11, session_id=7, error_code=0, topics=[])
+    # Here a request is built only after its answer, so the answer is not counted as one.
+    assert await epoch() == 0
+    sessions.of(0).hear(7, 0, 1)
+    assert await epoch() == 1
+    sessions.of(0).hear(7, 0, 2)
+    fetcher.response = lost
+    assert await epoch() == 0

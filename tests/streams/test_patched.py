@@ -23,6 +23,7 @@ from aiokafka.consumer import fetcher as fetching
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator, MessageBatch
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from faust.sensors import Monitor
 from faust.tables.recovery import Recovery
@@ -52,6 +53,7 @@ USED: dict[type[Any], tuple[str, ...]] = {
         "_proc_fetch_request",
         "_records",
     ),
+    FetchRequest: ("_topics",),
     GroupCoordinator: (
         "_client",
         "_closing",

@@ -1,5 +1,6 @@
 """Changes to aiokafka's fetcher, which asks brokers for records: with them, no time is lost between two fetches."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 
 from worker.kafka import header_names
+from worker.kafka.fetch_sessions import WITH_SESSIONS, FetchSessions, SessionRequest
 
 #: The largest amount of data that a fetch brings from one partition, in bytes.
 FETCH_BYTES = 4 * 1024 * 1024
@@ -29,8 +31,10 @@ _SUSPICIOUS = {
 }
 
 
-def prepare(fetcher: Any, suspect: Callable[[TP], None], next_delay_end: Callable[[], float]) -> None:
-    """Change aiokafka's fetcher. From then on it loses no time, and reads records with any header names.
+def prepare(
+    fetcher: Any, suspect: Callable[[TP], None], next_delay_end: Callable[[], float], sessions: FetchSessions
+) -> None:
+    """Change aiokafka's fetcher. From then on it loses no time, has sessions, and reads records with any header names.
 
     `suspect` is called with each partition whose topic may have been deleted, created again or cut back.
     `next_delay_end` returns in how many seconds the next paused partition is to be fetched again. Infinity means that
@@ -40,12 +44,21 @@ def prepare(fetcher: Any, suspect: Callable[[TP], None], next_delay_end: Callabl
     send = fetcher._client.send
 
     async def send_and_check(node: Any, request: Any, **options: Any) -> Any:
-        response = await send(node, request, **options)
-        if isinstance(request, FetchRequest):
-            for topic, partitions in response.topics:
-                for partition, code, *_ in partitions:
-                    if code in _SUSPICIOUS:
-                        suspect(TP(topic, partition))
+        if not isinstance(request, FetchRequest):
+            return await send(node, request, **options)
+        session = sessions.of(node)
+        try:
+            response = await send(node, SessionRequest(request, session), **options)
+        except BaseException:
+            # Whether the broker has received it is not known.
+            session.give_up()
+            raise
+        if response.API_VERSION >= WITH_SESSIONS:
+            session.hear(response.session_id, response.error_code, int(time.time() * 1_000))
+        for topic, partitions in response.topics:
+            for partition, code, *_ in partitions:
+                if code in _SUSPICIOUS:
+                    suspect(TP(topic, partition))
         return response
 
     fetcher._client.send = send_and_check

@@ -20,6 +20,7 @@ from faust.types import TP
 from worker.cancelling import finish
 from worker.flow.batch import Record
 from worker.kafka.connection import client_options
+from worker.kafka.fetch_sessions import FetchSessions
 from worker.settings import KafkaSettings
 from worker.streams.fetching import FETCH_BYTES, FETCH_MS, prepare
 from worker.streams.transactions import Known
@@ -45,6 +46,7 @@ class Inflow:
         self._changed = changed
         self._suspect = suspect
         self._next_delay_end = next_delay_end
+        self._sessions = FetchSessions()
         self._consumer: Any = None
         self._waiter: asyncio.Future[None] | None = None
         self._places: dict[TP, TopicPartition] = {}
@@ -69,7 +71,7 @@ class Inflow:
         except BaseException:
             await finish(consumer.stop())
             raise
-        prepare(consumer._fetcher, self._suspect, self._next_delay_end)
+        prepare(consumer._fetcher, self._suspect, self._next_delay_end, self._sessions)
         consumer._fetcher._fetch_task.add_done_callback(on_end)
         self._consumer = consumer
 
@@ -82,6 +84,7 @@ class Inflow:
         """Read these partitions, each from an offset, and no others. What was fetched before is forgotten."""
         self._places = {tp: TopicPartition(*tp) for tp in places}
         self._paused.clear()
+        self._sessions.give_up()
         if not places:
             self._consumer.unsubscribe()
             return
@@ -91,6 +94,7 @@ class Inflow:
 
     def seek(self, tp: TP, offset: int) -> None:
         """Go on from an offset in a partition; what was fetched of it is forgotten."""
+        self._sessions.give_up()
         self._consumer.seek(self._places[tp], offset)
 
     def pause(self, tp: TP) -> None:
@@ -131,5 +135,6 @@ class Inflow:
             stable, end = self._consumer.last_stable_offset(place), self._consumer.highwater(place)
             at = self._consumer.last_poll_timestamp(place)
             if None not in (stable, end, at):
-                found[tp] = Known(stable, end, at)
+                # An answer that does not list the partition means that nothing has changed.
+                found[tp] = Known(stable, end, max(at, self._sessions.answered_at(tp)))
         return found
