@@ -7,6 +7,9 @@ import pytest
 
 from worker.streams.turns import Turns
 
+#: A time that none of these tests waits for, in seconds.
+NEVER = 3_600.0
+
 
 class Decisions:
     """Notes which decisions have begun and ended."""
@@ -66,8 +69,8 @@ async def test_background_decisions_come_one_at_a_time_and_what_came_meanwhile_g
     assert decisions.seen[2:] == ["second begins", "second ends"]
 
 
-async def test_between_two_of_them_there_is_time_to_hand_out_records() -> None:
-    decisions = Decisions(Turns(longest=inf, between=0.01))
+async def test_between_two_rounds_there_is_time_to_hand_out_records() -> None:
+    decisions = Decisions(Turns(longest=inf, between=0.01, together=0.0))
     decisions.go_on.set()
     tasks = [asyncio.create_task(decisions.decide(name)) for name in ("first", "second")]
     await tasks[0]
@@ -75,6 +78,80 @@ async def test_between_two_of_them_there_is_time_to_hand_out_records() -> None:
     with decisions.turns.urgent():
         assert decisions.seen == ["first begins", "first ends"]
     await tasks[1]
+
+
+async def test_short_decisions_follow_each_other_and_go_on_together() -> None:
+    decisions = Decisions(Turns(longest=inf, between=NEVER, together=inf))
+    names = ("first", "second", "third")
+
+    async def decide(name: str) -> None:
+        await decisions.decide(name)
+        decisions.seen.append(f"{name} goes on")
+
+    tasks = [asyncio.create_task(decide(name)) for name in names]
+    await decisions.began.wait()
+    decisions.go_on.set()
+    await asyncio.gather(*tasks)
+
+    expected = [f"{name} {what}" for name in names for what in ("begins", "ends")]
+    assert decisions.seen[: len(expected)] == expected
+    assert len(decisions.seen) == len(expected) + len(names)
+
+
+async def test_a_round_ends_when_the_next_decision_has_to_wait() -> None:
+    """For an urgent batch, or since the decisions of the round took long enough."""
+    for between, together in ((0.0, inf), (NEVER, inf), (NEVER, 0.0)):
+        turns = Turns(longest=inf, between=between, together=together)
+        decisions = Decisions(turns)
+        first, second = (asyncio.create_task(decisions.decide(name)) for name in ("first", "second"))
+        await decisions.began.wait()
+        with turns.urgent():
+            decisions.go_on.set()
+            await first
+        assert decisions.seen == ["first begins", "first ends"]
+        second.cancel()
+
+
+async def test_a_round_ends_when_the_decision_that_it_waits_for_is_cancelled_or_fails() -> None:
+    turns = Turns(longest=inf, between=0.0, together=inf)
+    decisions = Decisions(turns)
+    for end in ("cancelled", "failed"):
+        decisions.began.clear()
+        decisions.go_on.clear()
+
+        async def fail() -> None:
+            async with turns.background():
+                raise ZeroDivisionError
+
+        first = asyncio.create_task(decisions.decide("first"))
+        await decisions.began.wait()
+        second = asyncio.create_task(decisions.decide("second") if end == "cancelled" else fail())
+        await some_turns_of_the_loop()
+        if end == "cancelled":
+            second.cancel()
+        decisions.go_on.set()
+        await first
+        with pytest.raises((asyncio.CancelledError, ZeroDivisionError)):
+            await second
+
+
+async def test_a_slice_waits_for_no_round() -> None:
+    decisions = Decisions(Turns(longest=inf, between=NEVER, together=inf))
+    first = asyncio.create_task(decisions.decide("first"))
+    await decisions.began.wait()
+
+    async def decide_slice() -> None:
+        async with decisions.turns.background(is_slice=True):
+            decisions.go_on.clear()
+
+    decided = asyncio.create_task(decide_slice())
+    second = asyncio.create_task(decisions.decide("second"))
+    await some_turns_of_the_loop()
+    decisions.go_on.set()
+    await decided
+    assert not first.done(), "it waits for the second one"
+    decisions.go_on.set()
+    await asyncio.gather(first, second)
 
 
 async def test_an_error_ends_a_turn() -> None:
