@@ -264,8 +264,8 @@ def _held_back(orders: Orders) -> Wrapper:
     """Let checkpoints wait for longer while it is ordered that rows wait."""
 
     def wrapper(original: Any) -> Any:
-        def called(self: Checkpoints, tp: Any, seconds: float, write: Any) -> None:
-            original(self, tp, _WAIT_SECONDS if orders.are_for(ROWS_WAIT) else seconds, write)
+        def called(self: Checkpoints, tp: Any, seconds: float, *write: Any) -> None:
+            original(self, tp, _WAIT_SECONDS if orders.are_for(ROWS_WAIT) else seconds, *write)
 
         return called
 

@@ -87,6 +87,30 @@ async def test_who_wants_all_of_it_written_waits_for_what_has_begun_and_hears_of
     assert [task.exception() is None for task in ended] in ([True, False], [False, True])
 
 
+async def test_a_checkpoint_goes_along_with_outputs_once_half_of_its_time_has_passed() -> None:
+    begun: list[TP] = []
+    checkpoints, busy = Checkpoints(lambda _: None), {TP_1}
+
+    async def write(tp: TP) -> None:
+        begun.append(tp)
+
+    async def after_outputs() -> list[TP]:
+        checkpoints.go_along()
+        await asyncio.sleep(0)
+        return begun
+
+    assert await after_outputs() == []
+    checkpoints.plan(TP_0, NEVER, partial(write, TP_0))
+    checkpoints.plan(TP_1, NEVER, partial(write, TP_1), partial(busy.__contains__, TP_1))
+    assert await after_outputs() == [], "it waits for others first"
+    checkpoints._goes_along_from -= NEVER / 2
+    assert await after_outputs() == [TP_0], "the other one would wait for the end of a batch"
+    assert checkpoints._timer is not None
+    busy.clear()
+    assert await after_outputs() == [TP_0, TP_1]
+    assert checkpoints._timer is None, "while nothing waits, no timer runs"
+
+
 class World:
     """A log without end, what was published because of it, and the changelog: what outlives workers.
 

@@ -1,7 +1,7 @@
 """A lane: it restates what another worker may have written to its view, and delays batches by its pace."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from math import inf
 from types import SimpleNamespace
@@ -279,6 +279,7 @@ class Waiting:
         self._result = result
         self._unsaved: dict[bytes, bytes | None] = {}
         self._state = PartitionState()
+        self.on_send: Callable[[], object] = bool
         consumer: Any = SimpleNamespace(
             admit=lambda batch: batch.records,
             holds=lambda _: self.held,
@@ -299,7 +300,9 @@ class Waiting:
         )
         sender: Any = SimpleNamespace(send=self._send)
         self.planned: list[Any] = []
-        plan: Any = SimpleNamespace(plan=lambda *planned: self.planned.append(planned))
+        plan: Any = SimpleNamespace(
+            plan=lambda *planned: self.planned.append(planned), go_along=lambda: self.seen.append("go along")
+        )
         self.lane = Lane(
             lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Turns(), Checkpoint(0.2, 200)
         )  # fmt: skip
@@ -314,6 +317,7 @@ class Waiting:
         return Decided([], {b"%d" % record.offset: record.value for record in records}, {})
 
     async def _send(self, _: Any) -> dict[Any, Any]:
+        self.on_send()
         self.seen.append("sent")
         return {}
 
@@ -334,14 +338,23 @@ async def test_rows_that_may_wait_are_changed_in_memory_and_the_offsets_are_done
     waiting = Waiting()
     await waiting.run(5, 10)
     await waiting.run(6, 10)
-    assert waiting.seen == ["sent", "changed", "decided 5", "sent", "changed", "decided 6"]
-    assert [(tp, seconds) for tp, seconds, _ in waiting.planned] == [(TP("responses", 0), 0.2)] * 2
+    assert waiting.seen == ["go along", "sent", "changed", "decided 5", "go along", "sent", "changed", "decided 6"]
+    assert [(tp, seconds) for tp, seconds, *_ in waiting.planned] == [(TP("responses", 0), 0.2)] * 2
 
     waiting.seen.clear()
-    *_, write = waiting.planned[-1]
+    *_, write, _ = waiting.planned[-1]
     await write()
     await write()
     assert waiting.seen == [("write", 2, 0, 6), "done 6"], "what is written already is not written again"
+
+
+async def test_checkpoints_of_other_partitions_go_along_with_outputs_and_its_own_is_busy() -> None:
+    waiting, busy = Waiting(), list[bool]()
+    await waiting.run(5, 10)
+    *_, is_busy = waiting.planned[-1]
+    waiting.on_send = lambda: busy.append(is_busy())
+    await waiting.run(6, 10)
+    assert (busy, is_busy()) == ([True], False)
 
 
 async def test_rows_that_are_too_many_are_written_at_once_with_those_that_wait() -> None:
@@ -349,7 +362,7 @@ async def test_rows_that_are_too_many_are_written_at_once_with_those_that_wait()
     await waiting.run(5, 50)
     waiting.seen.clear()
     await waiting.run(6, 50)
-    assert waiting.seen == ["sent", ("write", 1, 1, 6), "decided 6", "done 6"]
+    assert waiting.seen == ["go along", "sent", ("write", 1, 1, 6), "decided 6", "done 6"]
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -360,7 +373,7 @@ async def test_after_a_checkpoint_that_has_failed_its_batches_are_not_decided_an
     waiting = Waiting(result)
     await waiting.run(5, 10)
     waiting.seen.clear()
-    *_, write = waiting.planned[-1]
+    *_, write, _ = waiting.planned[-1]
     with pytest.raises(StateNotDurable) if result else nullcontext():
         await (waiting.run(6, 1_000) if at_once else write())
     assert waiting.seen[-1] == f"undecided {6 if at_once else 5}"
@@ -371,7 +384,7 @@ async def test_a_checkpoint_of_a_partition_that_was_lost_is_not_written() -> Non
     await waiting.run(5, 10)
     waiting.seen.clear()
     waiting.held = False
-    *_, write = waiting.planned[-1]
+    *_, write, _ = waiting.planned[-1]
     await write()
     assert waiting.seen == []
 

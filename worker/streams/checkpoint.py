@@ -7,6 +7,9 @@ checkpoint writes the rows of all batches so far with their head row; a row that
 once. The order is the same as without checkpoints: outputs, then state, then offset. The offsets of the batches may be
 committed only after the checkpoint.
 
+Once half of its time has passed, a checkpoint goes along with the outputs of the next batch of another partition, since
+these need a produce request anyway. At ten responses a second, most checkpoints then cost no request of their own.
+
 After a crash, all batches since the last checkpoint are replayed from the state of that checkpoint. The records may be
 grouped into other batches then. So a road may only wait for checkpoints if its decision about a record does not depend
 on which other records are in its batch, and if receivers recognise repeats by the record that has caused them.
@@ -35,6 +38,12 @@ class Checkpoint(NamedTuple):
     most_bytes: int = 100_000
 
 
+class _Planned(NamedTuple):
+    write: Write
+    #: Says whether the partition has a batch in flight. A checkpoint would wait for the end of that batch.
+    is_busy: Callable[[], bool]
+
+
 class Checkpoints:
     """Begins the checkpoints of all lanes of a role. While nothing waits, there is no timer.
 
@@ -44,18 +53,36 @@ class Checkpoints:
 
     def __init__(self, on_end: "Callable[[asyncio.Task[None]], None]") -> None:
         self._on_end = on_end
-        self._planned: dict[TP, Write] = {}
+        self._planned: dict[TP, _Planned] = {}
         self._timer: asyncio.TimerHandle | None = None
+        # The time of the event loop from which on checkpoints go along with outputs.
+        self._goes_along_from = 0.0
         self._writing: set[asyncio.Task[None]] = set()
 
-    def plan(self, tp: TP, seconds: float, write: Write) -> None:
-        """Call `write` within `seconds`. It replaces the partition's `write` that was planned before."""
-        self._planned[tp] = write
+    def plan(self, tp: TP, seconds: float, write: Write, is_busy: Callable[[], bool] = lambda: False) -> None:
+        """Call `write` within `seconds`. It replaces the partition's `write` that was planned before.
+
+        `is_busy` says whether the partition has a batch in flight.
+        """
+        self._planned[tp] = _Planned(write, is_busy)
         loop = asyncio.get_running_loop()
-        at = loop.time() + seconds
+        now = loop.time()
+        at = now + seconds
         if self._timer is None or at < self._timer.when():
             self._clear_timer()
             self._timer = loop.call_at(at, self._begin)
+            self._goes_along_from = now + seconds / 2
+
+    def go_along(self) -> None:
+        """Begin checkpoints half of whose time has passed: outputs are being sent, and a request can take both."""
+        if self._timer is None or asyncio.get_running_loop().time() < self._goes_along_from:
+            return
+        for tp, planned in list(self._planned.items()):
+            if not planned.is_busy():
+                del self._planned[tp]
+                self._start(planned)
+        if not self._planned:
+            self._clear_timer()
 
     async def write_all(self) -> None:
         """Write everything that waits, and what is being written. Raise the error of a checkpoint that has failed."""
@@ -69,10 +96,13 @@ class Checkpoints:
         """Begin the checkpoints that are planned."""
         self._clear_timer()
         planned, self._planned = self._planned, {}
-        for write in planned.values():
-            task = asyncio.create_task(write())
-            self._writing.add(task)
-            task.add_done_callback(self._ended)
+        for each in planned.values():
+            self._start(each)
+
+    def _start(self, planned: _Planned) -> None:
+        task = asyncio.create_task(planned.write())
+        self._writing.add(task)
+        task.add_done_callback(self._ended)
 
     def _clear_timer(self) -> None:
         if self._timer is not None:

@@ -148,6 +148,7 @@ class Lane(NamedTuple):
                 await asyncio.sleep(0)
                 decided, _ = await self._decide(decided.rest, is_slice=True)
                 continue
+            self.checkpoints.go_along()
             sent = await self._send(decided.outputs, partition)
             if not await self._is_ours(batch, consumer):
                 return
@@ -180,7 +181,8 @@ class Lane(NamedTuple):
 
     def _plan_checkpoint(self, batch: Fetched) -> None:
         assert self.checkpoint is not None
-        self.checkpoints.plan(batch.tp, self.checkpoint.seconds, partial(self.write_checkpoint, batch))
+        write, is_busy = partial(self.write_checkpoint, batch), self.table.lock(batch.tp.partition).locked
+        self.checkpoints.plan(batch.tp, self.checkpoint.seconds, write, is_busy)
 
     async def write_checkpoint(self, batch: Fetched) -> None:
         """Write the rows of a partition that wait, and let the offsets of their batches be committed.
