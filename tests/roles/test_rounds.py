@@ -55,6 +55,19 @@ async def test_a_round_begins_by_itself_after_its_rest() -> None:
     assert work.done == 2
 
 
+async def test_if_many_join_a_round_begins_no_earlier_than_some_time_after_the_one_before() -> None:
+    work = Work()
+    rounds = Rounds(work, 0.0, LONG)
+    await rounds.join(PART)
+    joined = [asyncio.create_task(rounds.join(PART)) for _ in range(2)]
+    await turn()
+    assert work.done == 1, "the first one did not wait"
+
+    rounds.begin()
+    await asyncio.gather(*joined)
+    assert work.done == 2
+
+
 async def test_each_part_is_done_once_in_a_round_and_nobody_waits_for_another_part() -> None:
     work = Work()
     rounds = Rounds(work, LONG)

@@ -60,6 +60,8 @@ _STOP_SECONDS = 3.0
 #: How long the result of an attempt waits for other results, in seconds. A write costs as much CPU time as sending a
 #: mail does. If the worker is killed meanwhile, an accepted mail is sent again.
 _REST_SECONDS = 0.05
+#: The least time between two writes, as a multiple of that. So with many mails a second, a result waits for longer.
+_RESTS_BETWEEN = 4
 #: The last record of a partition is hardly ever further from its end than this number of offsets.
 _TAIL_OFFSETS = 100
 
@@ -101,7 +103,7 @@ class Courier(TableObserver):
         self._in_flight: dict[MailRef, asyncio.Task[None]] = {}
         # The results that are not written yet, and the group's generation in which each attempt began.
         self._results: dict[MailRef, tuple[int, AttemptResult]] = {}
-        self._rounds = Rounds(self._write_results, rest_seconds)
+        self._rounds = Rounds(self._write_results, rest_seconds, _RESTS_BETWEEN * rest_seconds)
         # The results of accepted mails whose rows are not durable yet, even if their partition was lost meanwhile.
         self._accepted: dict[MailRef, AttemptResult] = {}
         # The offset up to which the alerts of a partition must be planned before its mails are sent.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from math import inf
 from typing import Any
 
 from worker.cancelling import cancel_all
@@ -10,14 +11,20 @@ from worker.cancelling import cancel_all
 class Rounds:
     """Does the work of each part once for all that have joined a round with this part.
 
-    A round begins `rest_seconds` after the first has joined it, for all its parts at the same time. Nobody waits for
-    the work of another part. While the work of a round is done, others can join the next one. Its work on a part begins
+    A round begins `rest_seconds` after the first has joined it, for all its parts at the same time. If many join, it
+    rests for longer: it begins no earlier than `between_seconds` after the round before has begun. Nobody waits for the
+    work of another part. While the work of a round is done, others can join the next one. Its work on a part begins
     when the earlier one on this part has ended: that may have taken up what somebody has left who joined afterwards.
     """
 
-    def __init__(self, work: Callable[[int], Coroutine[Any, Any, None]], rest_seconds: float) -> None:
+    def __init__(
+        self, work: Callable[[int], Coroutine[Any, Any, None]], rest_seconds: float, between_seconds: float = 0.0
+    ) -> None:
         self._work = work
         self._rest_seconds = rest_seconds
+        self._between_seconds = between_seconds
+        # When the last round began, by the time of the event loop.
+        self._began = -inf
         # The work of the round that can be joined, by part; what lets it begin; and what sets that after the rest.
         # There is no timer as long as nobody has joined the round.
         self._parts: dict[int, asyncio.Task[None]] = {}
@@ -33,7 +40,9 @@ class Rounds:
         `at_once`: let the round begin without a rest.
         """
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._rest_seconds, self.begin)
+            loop = asyncio.get_running_loop()
+            at = max(loop.time() + self._rest_seconds, self._began + self._between_seconds)
+            self._timer = loop.call_at(at, self.begin)
         working = self._parts.get(part)
         if working is None:
             working = asyncio.create_task(self._run(part, self._begun, self._latest.get(part)))
@@ -48,6 +57,7 @@ class Rounds:
     def begin(self) -> None:
         """Let the next round begin at once, if anybody has joined it."""
         if self._timer is not None:
+            self._began = asyncio.get_running_loop().time()
             self._begun.set()
             self._forget()
 
