@@ -9,6 +9,8 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
 
 from worker.errors import StateNotDurable
 from worker.streams import sending
@@ -220,3 +222,90 @@ async def test_what_fits_no_batch_goes_as_several_compressed_ones(monkeypatch: p
 
     assert sum(batch.records for batch in found["a", 0]) == 6
     assert [batch.first for batch in found["a", 0]] == [0, 2, 4]
+
+
+def numbered(name: str, count: int, size: int = 10) -> list[Sendable]:
+    return [(b"k", b"%b%d" % (name.encode(), number) + b"x" * size, [], None) for number in range(count)]
+
+
+def values(producer: Producer, place: tuple[str, int]) -> list[list[bytes]]:
+    """Return the first two characters of each record's value, by produce batch."""
+    found = []
+    for data in producer.sent[place]:
+        batches = MemoryRecords(data)
+        while (batch := batches.next_batch()) is not None:
+            found.append([record.value[:2] for record in batch])
+    return found
+
+
+async def test_what_is_sent_in_the_same_turn_to_the_same_place_shares_a_batch_and_everybody_hears_of_his_own() -> None:
+    producer = Producer()
+    at = sender(producer)
+    first, second, third = await asyncio.gather(
+        at.send([("a", 0, numbered("f", 2)), ("b", 0, numbered("f", 1))]),
+        at.send([("a", 0, numbered("s", 1)), ("c", 0, numbered("s", 3))]),
+        at.send([("a", 0, numbered("t", 2)), ("b", 0, [])]),
+    )
+
+    assert values(producer, ("a", 0)) == [[b"f0", b"f1", b"s0", b"t0", b"t1"]]
+    assert first == {("a", 0): [Acknowledged(0, 2)], ("b", 0): [Acknowledged(0, 1)]}
+    assert second == {("a", 0): [Acknowledged(2, 1)], ("c", 0): [Acknowledged(0, 3)]}
+    assert third == {("a", 0): [Acknowledged(3, 2)], ("b", 0): []}
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.integers(1, SMALL // 2))
+def test_records_that_fit_no_batch_together_keep_their_order_and_are_where_everybody_is_told(
+    counts: list[int], size: int
+) -> None:
+    producer = Producer()
+
+    async def send_all() -> list[dict[tuple[str, int], list[Acknowledged]]]:
+        at = sender(producer)
+        return await asyncio.gather(
+            *(at.send([("a", 0, numbered(str(caller), count, size))]) for caller, count in enumerate(counts))
+        )
+
+    found = asyncio.run(send_all())
+    log = [value for batch in values(producer, ("a", 0)) for value in batch] if any(counts) else []
+    assert log == [b"%d%d" % (caller, number) for caller, count in enumerate(counts) for number in range(count)]
+    for caller, (count, each) in enumerate(zip(counts, found, strict=True)):
+        lie_at = [first + n for first, some in each["a", 0] for n in range(some)]
+        assert [log[offset] for offset in lie_at] == [b"%d%d" % (caller, number) for number in range(count)]
+
+
+async def test_an_error_reaches_everybody_whose_records_were_put_together() -> None:
+    at = sender(Producer(refuse))
+    found = await asyncio.gather(*(at.send([("a", 0, records(1))]) for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in found] == [StateNotDurable] * 3
+    with pytest.raises(StateNotDurable):  # and what is sent afterwards is sent by itself
+        await at.send([("a", 0, records(1))])
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+async def test_records_of_others_are_sent_also_if_the_first_caller_is_cancelled(turns: int) -> None:
+    futures: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
+    producer = Producer(lambda future, _: futures.put_nowait(future))
+    at = sender(producer)
+    first, second = (asyncio.create_task(at.send([("a", 0, numbered(name, 1))])) for name in "fs")
+    await asyncio.sleep(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    accept(await futures.get(), 0)
+
+    assert await second == {("a", 0): [Acknowledged(1, 1)]}
+    assert not at._open
+
+
+async def test_who_sends_alone_and_is_cancelled_leaves_nothing_open() -> None:
+    at = sender(Producer())
+    alone = asyncio.create_task(at.send([("a", 0, records(1))]))
+    await asyncio.sleep(0)
+    alone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await alone
+
+    assert not at._open
+    assert await at.send([("a", 0, records(1))]) == {("a", 0): [Acknowledged(0, 1)]}

@@ -2,6 +2,10 @@
 
 The idempotent producer tries again without end, so the worker waits while Kafka is away. An error that does not pass is
 recognised here, so that a worker which cannot make anything durable stops, and says why.
+
+aiokafka gives a broker one produce batch of a partition at a time. All partitions of responses have tallies for all
+partitions of segments; if each sent its own batches, a request could take those of one of them only. So what is sent
+in the same turn of the event loop to the same partition is put into one batch.
 """
 
 import asyncio
@@ -42,6 +46,72 @@ class Acknowledged(NamedTuple):
     records: int
 
 
+class _Shared:
+    """The records of one or several callers that are sent to the same place."""
+
+    def __init__(self) -> None:
+        self.records: list[Sendable] = []
+        #: The produce batches that were acknowledged, in the order of the records.
+        self.batches: list[Acknowledged] = []
+        self._callers = 0
+        # Is done when all records are acknowledged. It is made only if several wait for that.
+        self._ended: asyncio.Future[None] | None = None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether there are several callers."""
+        return self._callers > 1
+
+    def join(self, records: list[Sendable]) -> "_Share":
+        """Add a caller's records."""
+        self._callers += 1
+        if self.is_joined and self._ended is None:
+            self._ended = asyncio.get_running_loop().create_future()
+        share = _Share(self, len(self.records), len(records))
+        self.records = [*self.records, *records] if self.is_joined else records
+        return share
+
+    def end(self) -> None:
+        """Note that all records are acknowledged."""
+        if self._ended is not None:
+            self._ended.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Give an error to all callers, unless their records are acknowledged."""
+        if self._ended is None or self._ended.done():
+            return
+        if isinstance(error, asyncio.CancelledError):
+            self._ended.cancel()
+        else:
+            self._ended.set_exception(error)
+            self._ended.exception()  # whoever still waits raises it
+
+    async def ended(self) -> None:
+        """Wait until all records are acknowledged. Raise StateNotDurable if they are not."""
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
+
+
+class _Share(NamedTuple):
+    """The records of one caller among those that are sent together."""
+
+    shared: _Shared
+    #: The number of records before them, and their own.
+    before: int
+    own: int
+
+    async def acknowledged(self) -> list[Acknowledged]:
+        """Return where the records lie, once they are acknowledged. Raise StateNotDurable if they are not."""
+        await self.shared.ended()
+        found, begin = [], 0
+        for first, records in self.shared.batches:
+            own_first, own_end = max(begin, self.before), min(begin + records, self.before + self.own)
+            if own_first < own_end:
+                found.append(Acknowledged(first if first < 0 else first + own_first - begin, own_end - own_first))
+            begin += records
+        return found
+
+
 class Sender:
     """Sends through the app's producer. Every call returns once the broker has acknowledged.
 
@@ -56,6 +126,10 @@ class Sender:
         self._patience = patience
         self._compressed = compressed
         self._on_sent = on_sent
+        # What is put together in this turn of the event loop.
+        self._open: dict[Place, _Shared] = {}
+        # The tasks that send for several callers.
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def send(self, batches: Iterable[tuple[str, int, list[Sendable]]]) -> dict[Place, list[Acknowledged]]:
         """Send records, each list to its topic and partition, and in order. Return the places of the produce batches.
@@ -63,29 +137,70 @@ class Sender:
         Records that do not fit one produce batch are sent as several, each after the acknowledgement of the previous
         one, so that there is never a hole. Raise StateNotDurable if a batch is not acknowledged.
         """
-        faust_producer: Any = self._app.producer
-        producer = faust_producer._ensure_producer()
         given = list(batches)
-        unsent = {
-            (topic, partition): _packed(producer, records, compress=topic in self._compressed and _is_large(records))
-            for topic, partition, records in given
-        }
-        acknowledged: dict[Place, list[Acknowledged]] = {place: [] for place in unsent}
-        while unsent:
-            in_flight = {}
-            for place, packed in list(unsent.items()):
-                batch = next(packed, None)
-                if batch is None:
-                    del unsent[place]
-                else:
-                    in_flight[place] = batch, await self._enqueue(producer, batch, place)
-            await self._wait_for({future: place for place, (_, future) in in_flight.items()}, producer)
-            for place, (batch, future) in in_flight.items():
-                acknowledged[place].append(Acknowledged(future.result().offset, batch.record_count()))
+        own: dict[Place, _Shared] = {}
+        shares: dict[Place, _Share] = {}
+        for topic, partition, records in given:
+            place = topic, partition
+            shared = self._open.get(place)
+            if shared is None:
+                shared = self._open[place] = own[place] = _Shared()
+            shares[place] = shared.join(records)
+        if own:
+            await self._send_together(own)
+        acknowledged = {place: await share.acknowledged() for place, share in shares.items()}
         if self._on_sent is not None:
             for topic, _, records in given:
                 self._on_sent(topic, records)
         return acknowledged
+
+    async def _send_together(self, own: Mapping[Place, "_Shared"]) -> None:
+        """Let others join who send in the same turn of the event loop, and send what was put together."""
+        sending: asyncio.Task[None] | None = None
+        try:
+            await asyncio.sleep(0)
+        finally:
+            for place in own:
+                del self._open[place]
+            if any(shared.is_joined for shared in own.values()):
+                # The others wait for their records also if this call is cancelled.
+                sending = asyncio.create_task(self._send_all(own))
+                self._sending.add(sending)
+                sending.add_done_callback(self._sent)
+        await (self._send_all(own) if sending is None else asyncio.shield(sending))
+
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        self._sending.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # whoever still waits raises it
+
+    async def _send_all(self, shared: Mapping[Place, "_Shared"]) -> None:
+        """Send what was put together for each place. An error also goes to everybody who waits for one of them."""
+        faust_producer: Any = self._app.producer
+        producer = faust_producer._ensure_producer()
+        unsent = {
+            (topic, partition): _packed(
+                producer, each.records, compress=topic in self._compressed and _is_large(each.records)
+            )
+            for (topic, partition), each in shared.items()
+        }
+        try:
+            while unsent:
+                in_flight = {}
+                for place, packed in list(unsent.items()):
+                    batch = next(packed, None)
+                    if batch is None:
+                        del unsent[place]
+                        shared[place].end()
+                    else:
+                        in_flight[place] = batch, await self._enqueue(producer, batch, place)
+                await self._wait_for({future: place for place, (_, future) in in_flight.items()}, producer)
+                for place, (batch, future) in in_flight.items():
+                    shared[place].batches.append(Acknowledged(future.result().offset, batch.record_count()))
+        except BaseException as error:
+            for each in shared.values():
+                each.fail(error)
+            raise
 
     async def _enqueue(self, producer: Any, batch: Any, place: Place) -> "asyncio.Future[Any]":
         """Give a batch to the producer. Return the future of its acknowledgement."""
