@@ -437,7 +437,12 @@ class Settings(BaseSettings, Policy, Location):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources of settings, the strongest first: arguments, the environment, the file."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, _File(settings_cls, _config_file())
+        return init_settings, env_settings, _File(settings_cls, cls._file())
+
+    @classmethod
+    def _file(cls) -> Path | None:
+        """Return the path of the settings' file; None if there is none."""
+        return _config_file()
 
 
 class _File(TomlConfigSettingsSource):
@@ -457,16 +462,8 @@ def load_file(path: Path) -> Settings:
 
     class OfFile(Settings):
         @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            del dotenv_settings, file_secret_settings
-            return init_settings, env_settings, _File(settings_cls, _readable(path))
+        def _file(cls) -> Path | None:
+            return _readable(path)
 
     return _load(OfFile, lambda: str(path))
 

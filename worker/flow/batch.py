@@ -32,6 +32,18 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
+class MemoryRecord(NamedTuple):
+    """A record that was made in memory, for instance of what another stage has sent. `timestamp` is in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
 class Place(NamedTuple):
     """Where a record lies, or lay before it was rerouted, on the responses topic."""
 

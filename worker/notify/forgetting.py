@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from worker.flow.batch import Decided, Read, Record
+from worker.flow.sweeping import Rounds
 from worker.flow.timestamps import DAY
 from worker.notify import mailbox, planning, receiver_planning
 from worker.notify.forwarded import Spread
@@ -51,27 +52,14 @@ def is_forgotten(key: bytes, row: bytes, oldest: int) -> bool:
 
 
 class Sweep:
-    """Finds forgotten mailboxes in one partition, in rounds.
-
-    A round takes the rows that there are at its beginning. The next round begins a day later, by Kafka's time. How far
-    a round has come is kept in memory only: a worker that takes the partition over begins a new round.
-    """
+    """Finds forgotten mailboxes in one partition."""
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
-        self._rows = rows
-        self._unchecked: list[bytes] = []
-        self._next_round = 0
+        self._rounds = Rounds(rows, ROWS_PER_BATCH, mailbox.is_of_customer)
 
     def changes(self, oldest: int) -> dict[bytes, bytes | None]:
         """Check the next rows; return those to erase, with None in place of the row. `oldest`: in ms."""
-        if not self._unchecked and oldest >= self._next_round:
-            self._unchecked = [key for key in self._rows if mailbox.is_of_customer(key)]
-            self._next_round = oldest + DAY
-        checked = self._unchecked[-ROWS_PER_BATCH:]
-        del self._unchecked[-ROWS_PER_BATCH:]
-        return {
-            key: None for key in checked if (row := self._rows.get(key)) is not None and is_forgotten(key, row, oldest)
-        }
+        return {key: None for key, row in self._rounds.next_rows(oldest) if is_forgotten(key, row, oldest)}
 
 
 def plan(

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.cloudevents import Headers
 from worker.flow import events
-from worker.flow.batch import Output, Record
+from worker.flow.batch import MemoryRecord, Output, Record
 from worker.flow.dead_letter import not_a_message
 from worker.flow.record import header
 
@@ -78,22 +78,10 @@ def read(record: Record) -> Forwarded:
         raise not_a_message("forwarded notice") from None
 
 
-class Original(NamedTuple):
-    """A forwarded record as the planning reads it. The time is that of the message."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-def original(message: Forwarded, record: Record) -> Original:
+def original(message: Forwarded, record: Record) -> MemoryRecord:
     """Return the record that a message is about. `record`: the message's own."""
     known = [("ce_id", message.event_id), ("ce_type", message.event_type)]
     headers: Headers = [(name, value) for name, value in known if value]
-    return Original(
+    return MemoryRecord(
         record.topic, message.partition, message.offset, record.timestamp, message.key, message.value, headers
     )

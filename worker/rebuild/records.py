@@ -1,21 +1,8 @@
 """Records that are on no topic: what one stage sends is given to the next stage in memory."""
 
-from collections.abc import Mapping, MutableMapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, MutableMapping
 
-from worker.flow.batch import Output
-
-
-class MemoryRecord(NamedTuple):
-    """An output of one stage, as the record that the next stage reads. `timestamp` is in ms."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+from worker.flow.batch import MemoryRecord, Output
 
 
 def as_record(output: Output, timestamp: int = 0) -> MemoryRecord:

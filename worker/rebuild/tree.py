@@ -12,7 +12,7 @@ import msgspec
 
 from worker.detect.watch import Watch
 from worker.flow import events
-from worker.flow.batch import Decided, Output, Record
+from worker.flow.batch import Decided, MemoryRecord, Output, Record
 from worker.flow.incidents import road as watching
 from worker.flow.messages import gaming_flag, tick
 from worker.flow.policy import IncidentPolicy
@@ -20,7 +20,7 @@ from worker.flow.segments import road as segments
 from worker.flow.timestamps import HOUR
 from worker.nps.segment import Segment
 from worker.rebuild.incidents import Incidents
-from worker.rebuild.records import MemoryRecord, apply, as_record
+from worker.rebuild.records import apply, as_record
 
 #: The number of tallies that are counted together. A row takes the same time for one answer as for a thousand.
 _TOGETHER = 50

@@ -7,12 +7,11 @@ from typing import NamedTuple
 import msgspec
 
 from worker.flow import events
-from worker.flow.batch import Output, Record
+from worker.flow.batch import MemoryRecord, Output, Record
 from worker.flow.policy import Policy
 from worker.flow.responses.rules.detractor_alert import RULE
 from worker.notify.planning import Planner
 from worker.rebuild.answers import Answers
-from worker.rebuild.records import MemoryRecord
 from worker.replay.delivering import Deliverer, deliverers, reason_of
 from worker.replay.outcomes import Outcome
 

@@ -10,6 +10,7 @@ import msgspec
 
 from worker.flow.policy import Policy
 from worker.flow.responses.customer import Answer, Contact, decode_contact, encode_contact
+from worker.flow.sweeping import Rounds
 from worker.flow.timestamps import DAY
 
 #: The number of rows that are checked with each batch. That costs a fraction of deciding and writing one row.
@@ -60,29 +61,17 @@ def _are_old(answers: Iterable[Answer | _AnswerPeek], time: int, policy: Policy)
 
 
 class Sweep:
-    """Finds expired rows in one partition, in rounds. A few rows are checked with each batch.
-
-    A round takes the rows that there are at its beginning. The next round begins a day later, by Kafka's time. How far
-    a round has come is kept in memory only: a worker that takes the partition over begins a new round.
-    """
+    """Finds expired rows in one partition. A few rows are checked with each batch."""
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
-        self._rows = rows
-        self._remaining: list[bytes] = []
-        self._next_round = 0
+        self._rounds = Rounds(rows, _ROWS_PER_BATCH)
 
     def changes(self, time: int, policy: Policy) -> dict[bytes, bytes | None]:
         """Check the next rows at a time, in ms. Return the rows that change; None stands for a row to erase."""
-        if not self._remaining and time >= self._next_round:
-            self._remaining = list(self._rows)
-            self._next_round = time + DAY
-        checked = self._remaining[-_ROWS_PER_BATCH:]
-        del self._remaining[-_ROWS_PER_BATCH:]
         found: dict[bytes, bytes | None] = {}
-        for key in checked:
-            row = self._rows.get(key)
-            if row is None or not _are_old(_peek(row).answers, time, policy):
-                continue  # the row was erased after the round began, or its customer is not silent
+        for key, row in self._rounds.next_rows(time):
+            if not _are_old(_peek(row).answers, time, policy):
+                continue
             contact = decode_contact(row)
             remaining = unexpired(contact, time, policy)
             if remaining != contact:
