@@ -46,18 +46,23 @@ _PURE = ("flow", "detect", "links", "nps", "notify", "replay", "routing", "schem
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 #: What is beside the integration tests, and needs a Kafka.
 _WITH_KAFKA = ("tests/embedded", "tests/bench", "tests/kafka/test_preflight.py")
-#: How many seconds of `make test` each of these takes; the other files take _USUAL_SECONDS or less.
+#: About how many seconds of `make test` each of these takes; for the other files, _USUAL_SECONDS is assumed.
 _SECONDS = {
     "tests/bench": 40,
     "tests/embedded": 20,
     "tests/integration/test_bad_input.py": 28,
     "tests/integration/test_cases.py": 30,
     "tests/integration/test_channels.py": 35,
+    "tests/integration/test_check_config.py": 6,
     "tests/integration/test_codecs.py": 15,
     "tests/integration/test_demo.py": 20,
+    "tests/integration/test_digests.py": 12,
     "tests/integration/test_ending.py": 28,
+    "tests/integration/test_examples.py": 6,
+    "tests/integration/test_forking.py": 4,
     "tests/integration/test_idle.py": 20,
     "tests/integration/test_incidents.py": 18,
+    "tests/integration/test_links.py": 5,
     "tests/integration/test_mail.py": 30,
     "tests/integration/test_main_job.py": 15,
     "tests/integration/test_membership.py": 8,

@@ -1,4 +1,4 @@
-"""Checks of mail addresses, and of names and addresses of this machine.
+"""Checks of mail addresses, of web addresses, and of names and addresses of this machine.
 
 Mail addresses are checked here because the standard library turns `a@b.c> AUTH=<x@y` silently into `a@b.c`.
 """
@@ -6,6 +6,7 @@ Mail addresses are checked here because the standard library turns `a@b.c> AUTH=
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
 
 # RFC 5321's dot-string local part and a host name; quoted local parts and address literals are not accepted.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -45,3 +46,19 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def split_url(text: str, longest: int) -> SplitResult | None:
+    """Return the parts of a web address; None if it is none.
+
+    It has at most `longest` characters of printable ASCII without spaces.
+    """
+    if len(text) > longest or not (text.isascii() and text.isprintable()) or any(c in text for c in ' "<>\\^`{|}'):
+        return None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises if it is no number
+        (parts.hostname or "").encode("idna")  # raises if a part of the name is empty or too long
+    except ValueError:
+        return None
+    return parts

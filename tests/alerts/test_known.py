@@ -52,7 +52,7 @@ def test_the_most_severe_come_first_and_of_these_the_oldest() -> None:
         (Filter(opened_since=NOW), True),
         (Filter(opened_since=NOW + 1), False),
         (Filter(states=frozenset({"open"}), segment="de"), False),
-        (Filter(due_before=NOW + 10**12), False),  # it has no time limit
+        (Filter(due_by=NOW + 10**12), False),  # it has no time limit
     ],
 )
 def test_a_filter_takes_what_all_its_parts_take(wanted: Filter, takes: bool) -> None:
@@ -78,14 +78,14 @@ def test_a_case_is_late_by_the_limit_of_what_has_to_be_done_next(
     one = known(state=state).case
     one.acknowledge_due, one.resolve_due = NOW + 10, NOW + 20
 
-    assert not Filter(due_before=NOW + 9).takes(one)
-    assert Filter(due_before=NOW + 10).takes(one) is before_acknowledgement
-    assert Filter(due_before=NOW + 20).takes(one) is before_resolution
+    assert not Filter(due_by=NOW + 9).takes(one)
+    assert Filter(due_by=NOW + 10).takes(one) is before_acknowledgement
+    assert Filter(due_by=NOW + 20).takes(one) is before_resolution
 
 
 def test_an_open_case_that_has_only_a_limit_of_its_resolution_is_late_by_that() -> None:
     one = known().case
     one.resolve_due = NOW + 20
 
-    assert Filter(due_before=NOW + 20).takes(one)
-    assert not Filter(due_before=NOW + 19).takes(one)
+    assert Filter(due_by=NOW + 20).takes(one)
+    assert not Filter(due_by=NOW + 19).takes(one)

@@ -37,6 +37,7 @@ def test_an_address_is_https_or_of_this_machine_and_ends_without_a_slash(url: st
         ("https://nps.example.com/?a=b", "must have no user name"),
         ("https://nps.example.com/#", "must have no user name"),
         ("https://ann@nps.example.com", "must have no user name"),
+        ("https://a..b.example", "must be an https address"),
         ("https://nps.example.com:port", "must be an https address"),
         ('https://nps.example.com/"', "must be an https address"),
         ("https://nps.example.com/é", "must be an https address"),

@@ -135,15 +135,32 @@ def test_what_is_due_stays_gathered_while_many_digests_wait_for_the_mail_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(receiver_planning, "_MOST_OPEN", 1)
-    place = Desk(desk(Bundling(group_by=("segment",), group_wait=MINUTE, groups=True)))
+    place = Desk(desk(Bundling(group_by=("segment",), group_wait=MINUTE)))
     for segment in ("a", "b"):
         for number in range(2):
             place.alert(ord(segment) + 10 * number, segment=segment)
         place.now += 2 * MINUTE
         place.tick()
+    rows = {key: id(row) for key, row in place.plans.items()}
+    place.tick()
+    assert {key: id(row) for key, row in place.plans.items()} == rows, "rows were written for nothing"
     assert [len(mail.about) for mail in place.deliver()] == [2]
     place.tick()
     assert [len(mail.about) for mail in place.deliver()] == [2]
+
+
+def test_the_notices_of_a_digest_that_is_given_up_have_its_reason() -> None:
+    place = Desk()
+    for number in range(4):
+        place.alert(number)
+    place.deliver()
+    place.wait(5 * MINUTE)
+    while place.waiting(mailbox.digests_key("desk")):
+        place.deliver(LATER)
+        place.now += DAY
+    given_up = [one for one in place.log if one["status"] == "failed"]
+    assert {one["reason"] for one in given_up} == {"gave_up_smtp_451"}
+    assert {one["alert_id"] for one in given_up} > {"a-2", "a-3"}
 
 
 def test_a_notice_of_another_program_with_a_number_that_json_has_not_is_listed_last() -> None:
@@ -201,7 +218,7 @@ def test_with_one_mail_an_hour_a_digest_is_not_overtaken() -> None:
 
 
 def test_digests_that_are_due_together_are_one_if_mails_are_scarce() -> None:
-    rules = Bundling(mails_per_hour=2, group_by=("segment",), group_wait=MINUTE, groups=True)
+    rules = Bundling(mails_per_hour=2, group_by=("segment",), group_wait=MINUTE)
     place = Desk(desk(rules))
     for number, segment in enumerate(["fr/lyon", "fr/nice", "fr/lyon", "fr/brest"]):
         place.alert(number, segment=segment)
@@ -212,7 +229,7 @@ def test_digests_that_are_due_together_are_one_if_mails_are_scarce() -> None:
 
 
 def test_groups_wait_for_others_and_then_for_the_interval() -> None:
-    rules = Bundling(group_by=("segment", "tier"), group_wait=MINUTE, group_interval=10 * MINUTE, groups=True)
+    rules = Bundling(group_by=("segment", "tier"), group_wait=MINUTE, group_interval=10 * MINUTE)
     place = Desk(desk(rules))
     place.alert(0)
     place.alert(1, segment="fr/nice")
@@ -264,7 +281,7 @@ def test_other_incidents_inhibit_nothing() -> None:
 def test_a_plan_keeps_a_bounded_number_of_drops_and_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiver_plan, "_INCIDENTS_KEPT", 2)
     monkeypatch.setattr(receiver_plan, "_GROUPS_KEPT", 2)
-    rules = Bundling(group_by=("segment",), group_wait=MINUTE, groups=True)
+    rules = Bundling(group_by=("segment",), group_wait=MINUTE)
     place = Desk(desk(rules))
     for number in range(4):
         place.alert(number, segment=f"s-{number}")
@@ -562,8 +579,8 @@ SEVERITIES = [Severity.WARNING, Severity.ERROR, CRITICAL]
 RULES = [
     CAPPED,
     Bundling(mails_per_hour=1, critical_per_hour=0),
-    Bundling(mails_per_hour=3, critical_per_hour=1, group_by=("segment",), group_wait=MINUTE, groups=True),
-    Bundling(group_by=("severity",), group_interval=10 * MINUTE, groups=True),
+    Bundling(mails_per_hour=3, critical_per_hour=1, group_by=("segment",), group_wait=MINUTE),
+    Bundling(group_by=("severity",), group_interval=10 * MINUTE),
 ]
 NUMBERS = st.integers(0, 7)
 #: What happens: a word, and numbers that say to whom.

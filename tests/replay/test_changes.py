@@ -32,6 +32,7 @@ def webhook(**endpoints: str) -> WebhookSettings:
         ({"email": {"to": ["a@example.org"], "sender": "b@example.org"}}, ["email.to"], ["email.sender"]),
         ({"email": {"actions": ["opened"]}}, ["email.actions"], []),
         ({"calendars": {}}, ["calendars.office"], []),
+        ({"route": {"service_level": "x"}}, [], ["route.service_level"]),
         ({"topic_prefix": "other", "kafka": {"group": "other"}}, [], ["topic_prefix", "kafka.group"]),
     ],
 )

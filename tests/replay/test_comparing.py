@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.replay.comparing import Change, Comparison, Place
-from worker.replay.outcomes import NotTold, Told
+from worker.replay.outcomes import NotReceived, Received
 
 CARE = Place("email", "care")
 
 
-def told(action: str = "opened", at: int = 1, severity: str = "error", alert: str = "a-1") -> Told:
-    return Told(alert, "email", "care", "detractor", "fr", severity, action, at)
+def told(action: str = "opened", at: int = 1, severity: str = "error", alert: str = "a-1") -> Received:
+    return Received(alert, "email", "care", "detractor", "fr", severity, action, at)
 
 
-def compared(was: list[Told], would: list[Told]) -> dict[Change, int]:
+def compared(was: list[Received], would: list[Received]) -> dict[Change, int]:
     comparison = Comparison(10, {})
     comparison.add(was, [])
     comparison.add([], would)
@@ -41,8 +41,10 @@ def test_what_both_have_told_takes_no_memory() -> None:
 
 def test_a_reason_about_all_receivers_counts_if_there_is_no_other() -> None:
     comparison = Comparison(10, {})
-    comparison.add([told(), told(alert="a-2")], [NotTold("a-1", "", "", "too_old"), NotTold("a-2", *CARE, "withdrawn")])
-    comparison.add([], [NotTold("a-2", "", "", "too_old")])
+    comparison.add(
+        [told(), told(alert="a-2")], [NotReceived("a-1", "", "", "too_old"), NotReceived("a-2", *CARE, "withdrawn")]
+    )
+    comparison.add([], [NotReceived("a-2", "", "", "too_old")])
     comparison.close()
 
     assert [case.differences[0].why for case in comparison.cases] == ["too_old", "withdrawn"]

@@ -7,11 +7,11 @@ from replay.scene import DAY, MONDAY
 from worker.flow.timestamps import from_ms
 from worker.replay.changes import Changes, Receivers
 from worker.replay.comparing import Case, Change, Count, Difference, Place
-from worker.replay.outcomes import Told
+from worker.replay.outcomes import Received
 from worker.replay.text import Result, as_json, lines
 
 LYON, SUPPORT, NOBODY = Place("email", "lyon"), Place("email", "support"), Place("nobody", "no_route")
-WAS = Told("a-1", "email", "support", "detractor", "fr/lyon", "error", "opened", MONDAY)
+WAS = Received("a-1", "email", "support", "detractor", "fr/lyon", "error", "opened", MONDAY)
 WOULD = WAS._replace(receiver="lyon", at=MONDAY + DAY, waits=True)
 
 

@@ -26,8 +26,8 @@ def test_by_default_each_notice_is_a_mail_of_its_own() -> None:
     [
         ({"mails_per_hour": 10}, Bundling(10)),
         ({"mails_per_hour": 10, "critical_per_hour": 0, "group_interval_seconds": 60}, Bundling(10, 0, (), 0, 60_000)),
-        ({"group_by": ["segment", "tier"]}, Bundling(None, 5, ("segment", "tier"), groups=True)),
-        ({"group_wait_seconds": 0.5}, Bundling(None, 5, (), 500, groups=True)),
+        ({"group_by": ["segment", "tier"]}, Bundling(None, 5, ("segment", "tier"))),
+        ({"group_wait_seconds": 0.5}, Bundling(None, 5, (), 500)),
     ],
 )
 def test_each_of_three_settings_gives_a_receiver_a_plan(given: dict[str, Any], bundling: Bundling) -> None:

@@ -113,7 +113,8 @@ async def test_a_round_ends_when_the_next_decision_has_to_wait() -> None:
 
 
 async def test_a_round_ends_when_the_decision_that_it_waits_for_is_cancelled_or_fails() -> None:
-    turns = Turns(longest=inf, between=0.0, together=inf)
+    # With a pause, only the end of the second decision can end the round.
+    turns = Turns(longest=inf, between=NEVER, together=inf)
     decisions = Decisions(turns)
     for end in ("cancelled", "failed"):
         decisions.began.clear()

@@ -34,8 +34,8 @@ class Filter(NamedTuple):
     opened_before: int | None = None
     #: Cases that were opened, or reopened for the last time, at this time or later, in ms.
     opened_since: int | None = None
-    #: Cases on which somebody should have acted before this time, in ms.
-    due_before: int | None = None
+    #: Cases on which somebody should have acted at this time or earlier, in ms.
+    due_by: int | None = None
 
     def takes(self, case: Case) -> bool:
         """Say whether a case is wanted."""
@@ -45,7 +45,7 @@ class Filter(NamedTuple):
             and (not self.severities or case.severity in self.severities)
             and (self.opened_before is None or case.opened_at < self.opened_before)
             and (self.opened_since is None or case.opened_at >= self.opened_since)
-            and (self.due_before is None or (case.next_due is not None and case.next_due <= self.due_before))
+            and (self.due_by is None or (case.next_due is not None and case.next_due <= self.due_by))
         )
 
 

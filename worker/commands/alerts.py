@@ -189,7 +189,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
         severities=frozenset(args.severity),
         opened_before=None if args.older_than is None else now - args.older_than * 1_000,
         opened_since=None if args.younger_than is None else now - args.younger_than * 1_000,
-        due_before=now if args.overdue else None,
+        due_by=now if args.overdue else None,
     )
     cases = in_order(known for known in found if wanted.takes(known.case))
     shown = cases[: args.limit]

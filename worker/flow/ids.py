@@ -28,8 +28,9 @@ def make_id(kind: str, *parts: str | int) -> str:
 def id_hash(response_id: str, salt: bytes = b"") -> int:
     """Return the hash of a response id, which has 63 bits. It takes the id's place in rows that hold many of them.
 
-    In the rows of segments it is made with the customer's salt, which is in the customer's row only. Once that row is
-    erased, only who has the secret of `make_salt`, and knows the place, can find out whose answer a hash stands for.
+    In the rows of segments it is made with the customer's salt, which is in the customer's row only. After
+    that row is erased, one needs the secret of `make_salt` and the place of the customer's first record to find out
+    whose answer a hash stands for.
     """
     return int.from_bytes(blake2b(response_id.encode(), digest_size=8, key=salt).digest()) >> 1
 

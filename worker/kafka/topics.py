@@ -344,8 +344,17 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaInfo:
     if claim.group != settings.kafka.group:
         raise PrefixTaken(settings.topic_prefix, claim.group, settings.kafka.group)
     await _create(admin, [plan for plan in absent if plan.name != claimed_by], partitions, settings.kafka)
-    cluster = str((await admin.describe_cluster())["cluster_id"])
-    return KafkaInfo(cluster, partitions, claim.secret)
+    return KafkaInfo(await _cluster_id(admin), partitions, claim.secret)
+
+
+async def cluster_id(kafka: KafkaSettings) -> str:
+    """Return the id of the cluster. Raise KafkaError if Kafka does not answer."""
+    async with _admin(kafka) as admin:
+        return await _cluster_id(admin)
+
+
+async def _cluster_id(admin: AIOKafkaAdminClient) -> str:
+    return str((await admin.describe_cluster())["cluster_id"])
 
 
 async def watch_partitions(settings: Settings, partitions: int) -> None:

@@ -1,10 +1,8 @@
 """The settings of the links in mails, and of the pages to which they lead."""
 
-from urllib.parse import SplitResult, urlsplit
-
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from worker.address import is_loopback
+from worker.address import is_loopback, split_url
 from worker.links.signing import Links
 from worker.section import Section
 
@@ -54,7 +52,7 @@ class WebSettings(Section):
     def _url(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = _split(url)
+        parts = split_url(url, _LONGEST_URL)
         if parts is None or parts.scheme not in {"https", "http"} or not parts.hostname:
             raise ValueError("must be an https address, such as https://nps.example.com")
         if "@" in parts.netloc or parts.query or parts.fragment or url.endswith(("?", "#")):
@@ -94,15 +92,3 @@ class WebSettings(Section):
     def links_in_mails(self) -> Links | None:
         """What makes the links in mails; None if mails have none."""
         return self.links if self.base_url is not None else None
-
-
-def _split(text: str) -> SplitResult | None:
-    """Return the parts of an address; None if it is too long, or no address of printable ASCII without spaces."""
-    if len(text) > _LONGEST_URL or not (text.isascii() and text.isprintable()) or any(c in text for c in ' "<>\\^`{|}'):
-        return None
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # raises if it is no number
-    except ValueError:
-        return None
-    return parts

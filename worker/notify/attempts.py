@@ -6,7 +6,7 @@ from typing import NamedTuple
 from worker.errors import DeliveryError
 from worker.flow.batch import Output
 from worker.notify import mailbox
-from worker.notify.deliveries import IN_DIGEST, Deliveries
+from worker.notify.deliveries import IN_DIGEST, Deliveries, final_reason
 from worker.notify.digest import Member
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.retry import RetryPolicy
@@ -139,7 +139,7 @@ def _settle_member(
 ) -> None:
     mail.address_to(result.receiver, mail.route)
     mail.attempts += 1
-    reason = IN_DIGEST if result.error is None else result.error.reason
+    reason = IN_DIGEST if result.error is None else final_reason(result.error)
     to.lines.append(deliveries.settle(mail, digest.status, reason, now, digest_id=digest.delivery_id))
     place = pending_notice_key(member.key, mail.delivery_id)
     later = mailbox.follow_up(to.box(member.key), mail, result.known, now) if result.may_be_accepted else None

@@ -22,6 +22,11 @@ IN_DIGEST = "in_digest"
 _Delivery = emitted(Delivery)
 
 
+def final_reason(error: DeliveryError) -> str:
+    """Return the reason of a mail that is not tried again after this error."""
+    return f"gave_up_{error.reason}" if error.retry else error.reason
+
+
 class Deliveries(NamedTuple):
     """The deliveries of one channel.
 
@@ -44,11 +49,9 @@ class Deliveries(NamedTuple):
         """Defer a mail that was not accepted, or settle it if it is not tried again."""
         mail.attempts += 1
         mail.unsure = mail.unsure or error.unsure
-        if not error.retry:
-            return self.settle(mail, DeliveryStatus.FAILED, error.reason, now)
-        delay = policy.delay(mail.attempts)
+        delay = policy.delay(mail.attempts) if error.retry else None
         if delay is None:
-            return self.settle(mail, DeliveryStatus.FAILED, f"gave_up_{error.reason}", now)
+            return self.settle(mail, DeliveryStatus.FAILED, final_reason(error), now)
         mail.status, mail.quiet = DeliveryStatus.DEFERRED, False
         if error.retry_to is not None:
             mail.left = list(error.retry_to)

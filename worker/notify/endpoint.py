@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
-from worker.address import is_loopback
+from worker.address import is_loopback, split_url
 from worker.section import Section
 
 #: The longest address, in characters.
@@ -38,7 +38,7 @@ class Endpoint(Section):
     @classmethod
     def _url(cls, url: SecretStr) -> SecretStr:
         text = url.get_secret_value()
-        parts = _split(text)
+        parts = split_url(text, _LONGEST)
         if parts is None or not (parts.scheme in {"https", "http"} and parts.hostname) or parts.fragment:
             raise ValueError("must be an https address, such as https://crm.example.com/hooks/nps")
         if "@" in parts.netloc:
@@ -71,16 +71,3 @@ class Endpoint(Section):
     @property
     def _parts(self) -> SplitResult:
         return urlsplit(self.url.get_secret_value())
-
-
-def _split(text: str) -> SplitResult | None:
-    """Return the parts of an address; None if it is too long, or no address of printable ASCII without spaces."""
-    if len(text) > _LONGEST or not (text.isascii() and text.isprintable()) or any(c in text for c in ' "<>\\^`{|}'):
-        return None
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # raises if it is no number
-        (parts.hostname or "").encode("idna")  # raises if a part of the name is empty or too long
-    except ValueError:
-        return None
-    return parts

@@ -278,11 +278,15 @@ def plan(
                 receivers.forward(record, event_id_of(record), known, state)
         except (Rejected, ValidationError) as error:
             if planner.reports_refusals:
-                none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
-                state.outputs.append(
-                    dead_letter_in_place(record, error if isinstance(error, Rejected) else none, planner.intake)
-                )
+                state.outputs.append(refusal(record, error, planner.intake))
     return state.decided()
+
+
+def refusal(record: Record, error: Rejected | ValidationError, intake: IntakePolicy) -> Output:
+    """Return the dead letter about a record that is no notice."""
+    if isinstance(error, ValidationError):
+        error = Rejected(Reason.WRONG_TYPE, "value: is not an alert, an incident or a step of a case of this version")
+    return dead_letter_in_place(record, error, intake)
 
 
 def take(record: Record, state: PlanState) -> list[Mail]:
@@ -365,9 +369,7 @@ def _plan_case_step(step: CaseStep, record: Record, state: PlanState) -> None:
     mails are sent one by one, whatever else is grouped or capped.
     """
     key, now, deliveries = record.key or b"", record.timestamp, state.deliveries
-    event_id = (header(record, "ce_id") or make_id("case-step", step.alert_id, step.step).encode()).decode(
-        errors="replace"
-    )
+    event_id = event_id_of(record, make_id("case-step", step.alert_id, step.step))
     is_escalation = step.action == CaseAction.ESCALATED
     mails = state.box(key).mails if state.has_box(key) else []
     receivers = _asked(step, state.planner) if is_escalation else _informed(step, mails, state.planner)

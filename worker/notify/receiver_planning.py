@@ -10,15 +10,13 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from schemas.alert import Severity
-from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
 from schemas.incident import Incident, IncidentAction, IncidentKind
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Overlay, Read, Record
-from worker.flow.dead_letter import dead_letter_in_place
 from worker.flow.ids import make_id
 from worker.lineage import canonical_path
-from worker.notify import forwarded, planning, receiver_plan
+from worker.notify import forwarded, mailbox, planning, receiver_plan
 from worker.notify.digest import MOST, Member, MembersOf, order
 from worker.notify.forwarded import TICK_KEY, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
@@ -53,6 +51,7 @@ class _ByPlans:
 
     def __init__(self, read: Read, members: MembersOf) -> None:
         self.to: Sequence[To] = []
+        self._read = read
         self._plans = Overlay(read, receiver_plan.decode, receiver_plan.encode)
         self._members = members
         # The members of each digest that have joined it in this batch.
@@ -106,6 +105,8 @@ class _ByPlans:
     def note_end(self, earlier: Sequence[Mail], step: Step, state: PlanState) -> None:
         """Note that an incident has ended, which then inhibits nothing any more."""
         del state
+        if not isinstance(step.notice, Incident):
+            return
         for receiver in {mail.addressee for mail in earlier}:
             self.plan(receiver).drops.pop(step.notice.alert_id, None)
 
@@ -125,10 +126,11 @@ class _ByPlans:
 
     def tick(self, name: str, now: int, state: PlanState) -> None:
         """Close the digests of a receiver that are due, unless too many of them wait for the mail server."""
-        plan, rules = self.plan(name), _rules(name, state.planner)
-        key = digests_key(name)
-        if state.has_box(key) and sum(mail.is_open for mail in state.box(key).mails) >= _MOST_OPEN:
+        # What is only looked at must not be opened, since all opened rows are written.
+        row = self._read(digests_key(name))
+        if row is not None and sum(mail.is_open for mail in mailbox.decode(row).mails) >= _MOST_OPEN:
             return
+        plan, rules = self.plan(name), _rules(name, state.planner)
         found = receiver_plan.take_due(plan, rules, now)
         for number, one in enumerate(found):
             later = len(found) - number - 1
@@ -208,9 +210,7 @@ def plan(batch: Batch, planner: Planner, read: Read) -> Decided:
             receivers.to = message.to
             planning.take(original, state)
         except (Rejected, ValidationError) as error:
-            none = Rejected(Reason.WRONG_TYPE, "value: is not an alert or incident of this version")
-            refused = error if isinstance(error, Rejected) else none
-            state.outputs.append(dead_letter_in_place(record, refused, planner.intake))
+            state.outputs.append(planning.refusal(record, error, planner.intake))
     decided = state.decided()
     return Decided(decided.outputs, {**decided.rows, **receivers.rows(planner)}, arrived)
 

@@ -9,12 +9,10 @@ from contextlib import AsyncExitStack, aclosing
 from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient
 
 from worker.flow import events
 from worker.flow.record import header
 from worker.kafka import ownership, reading, topics
-from worker.kafka.connection import client_options
 from worker.kafka.partitioner import partition_of
 from worker.kafka.reading import Reader, Span
 from worker.notify.channels.email import NAME as EMAIL
@@ -25,7 +23,7 @@ from worker.replay.comparing import Comparison
 from worker.replay.configuration import Rules, configuration
 from worker.replay.text import Result
 from worker.replay.trial import Trial
-from worker.settings import KafkaSettings, Settings
+from worker.settings import Settings
 
 #: A time in ms after all records.
 _NO_MORE = 2**62
@@ -155,7 +153,7 @@ class _Past:
         owner = await ownership.owner_of(kafka, claims) if await self._reader.partitions(claims) else None
         # Without a secret, records that were rerouted twice are not recognised. Such topics have no worker yet.
         secret = b"" if owner is None else owner.claim.secret
-        home = f"{await _cluster(kafka)}/{topic}"
+        home = f"{await topics.cluster_id(kafka)}/{topic}"
         return lambda: Answers(partitions, rules.policy, topic, home, secret, partition_of(partitions))
 
     def _end(self, trial: Trial) -> None:
@@ -200,13 +198,3 @@ class _Others:
         while self._waiting and self._waiting[0].timestamp <= time:
             found.append(self._waiting.popleft())
         return found
-
-
-async def _cluster(kafka: KafkaSettings) -> str:
-    """Return the id of the cluster."""
-    admin = AIOKafkaAdminClient(**client_options(kafka))
-    try:
-        await admin.start()
-        return str((await admin.describe_cluster())["cluster_id"])
-    finally:
-        await admin.close()

@@ -1,8 +1,8 @@
 """What differs between the notices of two configurations, in figures for each receiver and as cases. Pure.
 
 Notices are compared by alert, channel and receiver, and there step by step: the first notice about an opening with the
-first one of the other configuration, and so on. As soon as both configurations have told a receiver the same of an
-alert, it is only counted. So memory is needed for what differs or waits, and not for the whole time.
+first one of the other configuration, and so on. As soon as a receiver has got the same notices about an alert with both
+configurations, they are only counted. So memory is needed for what differs or waits, and not for the whole time.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
 
-from worker.replay.outcomes import Outcome, Told
+from worker.replay.outcomes import Outcome, Received
 
 
 class Change(StrEnum):
@@ -47,14 +47,14 @@ class Difference(NamedTuple):
 
     place: Place
     change: Change
-    was: Told | None
-    would: Told | None
+    was: Received | None
+    would: Received | None
     #: Why one of them is missing; empty if only the routes are the reason.
     why: str
 
 
 class Case(NamedTuple):
-    """An alert or an incident about which some receivers would have been told something else."""
+    """An alert or an incident about which some receivers would have got other notices."""
 
     #: The time of the first notice that differs, in ms.
     at: int
@@ -66,10 +66,10 @@ class Case(NamedTuple):
 
 @dataclass
 class _Pair:
-    """What one receiver is told on one channel about one alert, until now, without what was the same."""
+    """The notices of one receiver on one channel about one alert until now, without those that are the same."""
 
-    was: list[Told] = field(default_factory=list)
-    would: list[Told] = field(default_factory=list)
+    was: list[Received] = field(default_factory=list)
+    would: list[Received] = field(default_factory=list)
     why_not_was: str = ""
     why_not_would: str = ""
 
@@ -108,7 +108,7 @@ class Comparison:
             place = self._renamed(outcome)
             touched.add((outcome.alert_id, place))
             pair = self._open[outcome.alert_id][place]
-            if isinstance(outcome, Told):
+            if isinstance(outcome, Received):
                 pair.was.append(outcome._replace(receiver=place.receiver))
                 self.waiting[0] += outcome.waits
             else:
@@ -117,7 +117,7 @@ class Comparison:
             place = Place(outcome.channel, outcome.receiver)
             touched.add((outcome.alert_id, place))
             pair = self._open[outcome.alert_id][place]
-            if isinstance(outcome, Told):
+            if isinstance(outcome, Received):
                 pair.would.append(outcome)
                 self.waiting[1] += outcome.waits
             else:
@@ -147,7 +147,7 @@ class Comparison:
         return place._replace(receiver=self._names.get(place, place.receiver))
 
     def _settle(self, alert_id: str, place: Place) -> None:
-        """Only count what a receiver was told if it is the same."""
+        """Only count the notices of a receiver if they are the same with both configurations."""
         pairs = self._open[alert_id]
         pair = pairs[place]
         if pair.was == pair.would and place != _ALL:
@@ -156,7 +156,7 @@ class Comparison:
             if not pairs:
                 del self._open[alert_id]
 
-    def _count(self, place: Place, was: list[Told], would: list[Told]) -> None:
+    def _count(self, place: Place, was: list[Received], would: list[Received]) -> None:
         if was or would:
             self.counts[place].current += len(was)
             self.counts[place].new += len(would)
@@ -190,7 +190,7 @@ def _differences(place: Place, pair: _Pair, why_not_was: str, why_not_would: str
             yield Difference(place, Change.MORE, None, other, why_not_was)
 
 
-def _change(was: Told, would: Told) -> Change | None:
+def _change(was: Received, would: Received) -> Change | None:
     if was.at != would.at:
         return Change.EARLIER if would.at < was.at else Change.LATER
     return Change.SEVERITY if was.severity != would.severity else None

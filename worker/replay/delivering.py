@@ -25,7 +25,7 @@ from worker.notify.receivers import NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
 from worker.rebuild.records import apply
-from worker.replay.outcomes import NOBODY, NotTold, Outcome, Told
+from worker.replay.outcomes import NOBODY, NotReceived, Outcome, Received
 
 #: The kind and the action of a notice that says that a customer was erased.
 ERASURE, ERASED = "erasure", "erased"
@@ -130,9 +130,9 @@ class Deliverer:
         """Return what a line of the delivery log about a record says of those who get nothing."""
         if line.status == DeliveryStatus.NOBODY:
             notice = case_step_in(record) or notice_in(record.value or b"", header(record, "ce_type"))
-            return [_told(notice, line.alert_id, NOBODY, line.reason, record.timestamp)]
+            return [_received(notice, line.alert_id, NOBODY, line.reason, record.timestamp)]
         if line.status in _NOT_SENT:
-            return [NotTold(line.alert_id, self._planner.channel, line.receiver, line.reason)]
+            return [NotReceived(line.alert_id, self._planner.channel, line.receiver, line.reason)]
         return []
 
     def _queue_open(self, key: bytes, row: bytes, now: int) -> None:
@@ -171,19 +171,19 @@ class Deliverer:
             address = addressed(mail, notice, mails, self._planner)
         except NobodyLeft as gone:
             result = AttemptResult(None, mail.addressee, mail.route, mail.merged, gone.reason)
-            return result, [NotTold(mail.alert_id, channel, mail.addressee, gone.reason)]
+            return result, [NotReceived(mail.alert_id, channel, mail.addressee, gone.reason)]
         receiver = address.receiver.name
         until = None if isinstance(notice, Erasure) else address.receiver.held_until(urgency(notice), at)
         if until is not None:
             return AttemptResult(None, receiver, address.route, mail.merged, held_until=until), []
-        told = _told(notice, mail.alert_id, channel, receiver, at)._replace(waits=self._is_at_end)
+        told = _received(notice, mail.alert_id, channel, receiver, at)._replace(waits=self._is_at_end)
         return AttemptResult(None, receiver, address.route, mail.merged, tried=mail), [told]
 
 
-def _told(notice: Sent, alert_id: str, channel: str, receiver: str, at: int) -> Told:
+def _received(notice: Sent, alert_id: str, channel: str, receiver: str, at: int) -> Received:
     if isinstance(notice, Erasure):
-        return Told(alert_id, channel, receiver, ERASURE, "", "", ERASED, at)
-    return Told(alert_id, channel, receiver, notice.kind, notice.segment, notice.severity, notice.action, at)
+        return Received(alert_id, channel, receiver, ERASURE, "", "", ERASED, at)
+    return Received(alert_id, channel, receiver, notice.kind, notice.segment, notice.severity, notice.action, at)
 
 
 def deliverers(planners: Mapping[str, Planner]) -> dict[str, Deliverer]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 NOBODY = "nobody"
 
 
-class Told(NamedTuple):
+class Received(NamedTuple):
     """A notice that a receiver gets on a channel, or a step of an alert or an incident that nobody gets."""
 
     #: The id of the alert or the incident; for the erasure of a customer, an id of its own.
@@ -26,7 +26,7 @@ class Told(NamedTuple):
     waits: bool = False
 
 
-class NotTold(NamedTuple):
+class NotReceived(NamedTuple):
     """Why a receiver does not get a notice, or why there is no notice. Without a channel, it is about all receivers."""
 
     alert_id: str
@@ -36,4 +36,4 @@ class NotTold(NamedTuple):
     reason: str
 
 
-Outcome = Told | NotTold
+Outcome = Received | NotReceived

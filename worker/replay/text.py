@@ -8,7 +8,7 @@ from worker.flow.text import clean
 from worker.flow.timestamps import from_ms
 from worker.replay.changes import Changes, Receivers
 from worker.replay.comparing import Case, Change, Count, Difference, Place
-from worker.replay.outcomes import NOBODY, Told
+from worker.replay.outcomes import NOBODY, Received
 
 _HEAD = ("receiver", "channel", "now", "new", *Change)
 _NAMES = 2
@@ -117,10 +117,10 @@ def _case(case: Case) -> Iterator[str]:
     for difference in case.differences:
         place, why = difference.place, f" ({difference.why})" if difference.why else ""
         who = f"nobody, {place.receiver}" if place.channel == NOBODY else f"{clean(place.receiver)} by {place.channel}"
-        yield f"  {who}: {_told(difference.was)} -> {_told(difference.would)}{why}"
+        yield f"  {who}: {_notice(difference.was)} -> {_notice(difference.would)}{why}"
 
 
-def _told(told: Told | None) -> str:
+def _notice(told: Received | None) -> str:
     if told is None:
         return _NOTHING
     return f"{told.action} {_time(told.at)}{f' {told.severity}' * bool(told.severity)}{' (waits)' * told.waits}"
@@ -178,13 +178,13 @@ def _difference_json(difference: Difference) -> dict[str, Any]:
     return {
         **difference.place._asdict(),
         "change": difference.change,
-        "now": _told_json(difference.was),
-        "new": _told_json(difference.would),
+        "now": _notice_json(difference.was),
+        "new": _notice_json(difference.would),
         "why": difference.why or None,
     }
 
 
-def _told_json(told: Told | None) -> dict[str, Any] | None:
+def _notice_json(told: Received | None) -> dict[str, Any] | None:
     if told is None:
         return None
     return {"action": told.action, "severity": told.severity or None, "at": _iso(told.at), "waits": told.waits}

@@ -15,7 +15,7 @@ from worker.flow.batch import Record
 from worker.flow.record import header
 from worker.replay.comparing import Comparison
 from worker.replay.configuration import Configuration, Decided, Rules
-from worker.replay.outcomes import NotTold, Outcome
+from worker.replay.outcomes import NotReceived, Outcome
 
 
 class _Step(msgspec.Struct):
@@ -98,7 +98,7 @@ def _count(steps: Iterable[Record]) -> int:
     return sum(step.value is not None for step in steps)
 
 
-def _why(other: Decided, own: Decided) -> list[NotTold]:
+def _why(other: Decided, own: Decided) -> list[NotReceived]:
     """Return why a configuration does not open or update the alerts that the other one opens or updates."""
     steps = [] if own.steps else [_read_step(step.value) for step in other.steps if step.value]
-    return [NotTold(step.alert_id, "", "", own.why_none) for step in steps if step.action != AlertAction.WITHDRAWN]
+    return [NotReceived(step.alert_id, "", "", own.why_none) for step in steps if step.action != AlertAction.WITHDRAWN]

@@ -27,8 +27,11 @@ class Bundling:
     group_wait: int = 0
     #: The time between two mails about one group, and how long a digest of notices above the cap gathers.
     group_interval: int = 300_000
-    #: Whether notices are grouped at all.
-    groups: bool = False
+
+    @property
+    def groups(self) -> bool:
+        """Whether notices are grouped at all."""
+        return bool(self.group_by) or self.group_wait > 0
 
     def group_of(self, event: Routable) -> str:
         """Return the name of the group that an alert or an incident belongs to. The name is always short."""

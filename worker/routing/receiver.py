@@ -132,12 +132,8 @@ class ReceiverSettings(Section):
         return self
 
     @property
-    def _groups(self) -> bool:
-        return bool(self.group_by) or self.group_wait_seconds > 0
-
-    @property
     def _bundles(self) -> bool:
-        return self.mails_per_hour is not None or self._groups
+        return self.mails_per_hour is not None or bool(self.group_by) or self.group_wait_seconds > 0
 
     @property
     def bundling(self) -> Bundling | None:
@@ -150,7 +146,6 @@ class ReceiverSettings(Section):
             tuple(self.group_by),
             int(self.group_wait_seconds * 1_000),
             int(self.group_interval_seconds * 1_000),
-            groups=self._groups,
         )
 
 

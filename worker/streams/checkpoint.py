@@ -8,7 +8,7 @@ once. The order is the same as without checkpoints: outputs, then state, then of
 committed only after the checkpoint.
 
 Once half of its time has passed, a checkpoint goes along with the outputs of the next batch of another partition, since
-these need a produce request anyway. At ten responses a second, most checkpoints then cost no request of their own.
+these need a produce request anyway.
 
 After a crash, all batches since the last checkpoint are replayed from the state of that checkpoint. The records may be
 grouped into other batches then. So a road may only wait for checkpoints if its decision about a record does not depend

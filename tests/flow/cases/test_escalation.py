@@ -26,7 +26,7 @@ from schemas.case import CaseStep
 from schemas.recovery import Recovery
 from worker.flow import events
 from worker.flow.cases import case, road
-from worker.flow.cases.case import Cases, decode_cases, encode_cases
+from worker.flow.cases.case import Cases, decode_cases, encode_cases, next_timer_in
 from worker.flow.cases.service import ServiceLevels
 from worker.flow.messages import case_log
 from worker.flow.messages.case_log import AlertStep, Erasure
@@ -252,6 +252,20 @@ def test_a_tick_looks_at_a_bounded_number_of_customers_and_the_next_one_goes_on(
     # Those that are due first come first.
     assert [customers(10), customers(11), customers(12), customers(13)] == [["c-4", "c-3"], ["c-2", "c-1"], ["c-0"], []]
     assert following.due.next_at() == NOW - 4 + 15 * MINUTE
+
+
+def test_timers_that_are_removed_without_an_event_count_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(road, "CUSTOMERS_PER_TICK", 2)
+    service = ServiceLevels({"fast": ServiceLevel(acknowledge_within_minutes=10, remind_before_minutes=3)})
+    following = Following(service=service)
+    for number in range(5):
+        opened = step(number, alert_id=f"a-{number}", at=NOW - number, service_level="fast")
+        following.take(record(opened, customer=b"c-%d" % number))
+    waiting = []
+    for minutes in (20, 21, 22, 23):  # reminders after their time
+        assert not told(following.take(tick(NOW + minutes * MINUTE)))
+        waiting.append(sum(next_timer_in(row) is not None for row in following.rows.values()))
+    assert waiting == [3, 1, 0, 0]
 
 
 # Any order of events, and any crash

@@ -1,4 +1,4 @@
-"""The next timer of each customer's cases, beside the rows of a partition, so that a tick does not look at each row."""
+"""The next timer of each customer's cases. With it, a tick does not look at each row of a partition."""
 
 from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush

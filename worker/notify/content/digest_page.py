@@ -8,7 +8,7 @@ from schemas.alert import Alert, AlertAction, Severity
 from schemas.incident import Incident, IncidentAction
 from worker.flow.responses.intake import ANONYMOUS
 from worker.notify.content.language import WORDS, Words
-from worker.notify.content.page import COLOURS, Page, field, subject
+from worker.notify.content.page import COLOURS, OVER, Page, field, subject
 from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import one_line
 from worker.notify.content.readers import Readers
@@ -101,18 +101,20 @@ def digest_page(notices: Sequence[Alert | Incident], severity: Severity, readers
         more={
             "severity": words.severities[severity],
             "id_label": own.digest_id,
-            "entries": [_entry(notice, words, readers, language) for notice in notices],
+            "entries": [_entry(notice, words, readers) for notice in notices],
         },
     )
 
 
-def _entry(notice: Alert | Incident, words: Words, readers: Readers, language: Language) -> Entry:
+def _entry(notice: Alert | Incident, words: Words, readers: Readers) -> Entry:
     if isinstance(notice, Incident):
-        page = page_of(notice, Readers(language, readers.time_zone, language))
+        page = page_of(notice, readers)
         return Entry(page.headline, field(notice.segment), page.why, field(notice.alert_id), page.colour)
     customer_id = words.anonymous if notice.customer_id.startswith(ANONYMOUS) else notice.customer_id
     who = one_line(notice.customer.name or "", _NAME) or one_line(customer_id, _NAME)
+    is_over = notice.action == AlertAction.WITHDRAWN
     details = [
+        words.headline[AlertAction.WITHDRAWN] if is_over else "",
         words.severities[notice.severity],
         field(notice.segment),
         readers.moment(words)(notice.responded_at),
@@ -121,4 +123,5 @@ def _entry(notice: Alert | Incident, words: Words, readers: Readers, language: L
     ]
     title = f"{notice.score}/10, {who}"
     comment = one_line(notice.comment or "", _COMMENT)
-    return Entry(title, ", ".join(filter(None, details)), comment, field(notice.alert_id), COLOURS[notice.severity])
+    colour = OVER if is_over else COLOURS[notice.severity]
+    return Entry(title, ", ".join(filter(None, details)), comment, field(notice.alert_id), colour)

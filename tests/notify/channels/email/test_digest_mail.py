@@ -30,15 +30,15 @@ def listed(*notices: Alert | Incident) -> Digest:
 
 
 def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
-    told = listed(
+    digest = listed(
         make_incident(alert_id="i-1"),
         make_alert(alert_id="a-1", severity=Severity.WARNING),
         make_alert(alert_id="a-2", severity=Severity.WARNING, action=AlertAction.UPDATED, reason="comment_added"),
         make_alert(alert_id="a-3", severity=Severity.WARNING, action=AlertAction.WITHDRAWN),
     )
-    got = mail(told)
+    got = mail(digest)
 
-    assert counts_of(told.notices) == Counts(2, 1, 1)
+    assert counts_of(digest.notices) == Counts(2, 1, 1)
     assert subject(got) == "[Critical] Digest: 2 new, 1 still open, 1 closed"
     assert got.keys() == HEADERS
     assert got["Date"] == "Sat, 01 Aug 2026 12:10:00 +0000"
@@ -47,6 +47,7 @@ def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, ma
     assert "- 2/10, Marie Dupont\n" in text
     assert "  > Trois semaines de retard. Personne ne répond.\n" in text
     assert "New comment" in text
+    assert text.count("Alert withdrawn") == 1
     assert text.endswith("Digest: d-7\n")
 
 
@@ -54,17 +55,17 @@ def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, ma
     ("language", "said"), [("fr", f"[Modérée] Récapitulatif{NBSP}: 1 nouvelle(s)"), ("en", "[Warning] Digest: 1 new")]
 )
 def test_its_language_is_the_receivers(make_alert: MakeAlert, language: Language, said: str) -> None:
-    told = listed(make_alert(severity=Severity.WARNING, customer=Customer(), comment=None, customer_id="anonymous-1"))
-    assert subject(mail(told, language=language)) == said
+    digest = listed(make_alert(severity=Severity.WARNING, customer=Customer(), comment=None, customer_id="anonymous-1"))
+    assert subject(mail(digest, language=language)) == said
 
 
 def test_a_thousand_are_listed_once_each_in_text_and_html_and_the_same_bytes_again(make_alert: MakeAlert) -> None:
-    told = listed(*(make_alert(alert_id=f"id-{number:04}-") for number in range(1_000)))
-    got = mail(told)
+    digest = listed(*(make_alert(alert_id=f"id-{number:04}-") for number in range(1_000)))
+    got = mail(digest)
     for kind in ("plain", "html"):
         content = part(got, kind)
         assert [content.count(f"id-{number:04}-") for number in range(1_000)] == [1] * 1_000
-    assert mail(told).as_bytes() == got.as_bytes()
+    assert mail(digest).as_bytes() == got.as_bytes()
 
 
 @given(changes=st.lists(ALERTS, min_size=1, max_size=3))
