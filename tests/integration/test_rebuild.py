@@ -24,6 +24,7 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import StateLost, StillRunning
 from worker.flow.incidents.road import CLOCK_KEY
+from worker.flow.messages import tick
 from worker.flow.segments.road import CLOCK
 from worker.kafka import reading
 from worker.kafka.topics import changelog_name
@@ -31,6 +32,7 @@ from worker.notify import mailbox
 from worker.notify.mailbox import Mail
 from worker.rebuild.command import rebuild
 from worker.settings import KafkaSettings, Settings
+from worker.streams.shell import Shell
 
 ROLES = {"contacts": "process", "segments": "process", "watches": "process", "outbox": "notify"}
 #: No mail that was not sent is too old.
@@ -116,8 +118,27 @@ def mails(outbox: dict[bytes, bytes]) -> dict[bytes, list[Mail]]:
 
 
 def counted(rows: dict[bytes, bytes]) -> set[bytes]:
-    """Return the keys of rows that come of answers. Whether a partition has had a tick by now is a matter of time."""
+    """Return the keys of rows that come of answers."""
     return rows.keys() - {CLOCK, CLOCK_KEY}
+
+
+async def ticks(settings: Settings) -> Counter[int]:
+    """Return how many ticks each partition of segments has had."""
+    tallies = await read_topic(settings.kafka.bootstrap_servers, f"{settings.topic_prefix}.tallies")
+    return Counter(record.partition for record in tallies if record.key == tick.KEY)
+
+
+async def ticked(bench: Bench, before: Counter[int]) -> None:
+    """Wait until this worker has written its first ticks, and they have had all their effects.
+
+    `before`: the ticks before it started. A tick reports the hours of all segments, and then forgets the segments whose
+    answers are as old as those of this test. So rows that are read in between say nothing.
+    """
+    partitions = range(bench.worker.of(Shell)["process"].partitions)
+    had = before
+    while any(had[n] <= before[n] for n in partitions):
+        had = await ticks(bench.settings)
+    await bench.settle()
 
 
 def named(kafka: EmbeddedKafka, name: str) -> dict[str, Any]:
@@ -143,6 +164,7 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
     options = named(kafka, f"rebuild-{table}")
     async with bench(**options) as running:
         await publish(running, first)
+        await ticked(running, Counter())
         await check(running, recounted(first))
         settings, before = running.settings, {name: running.rows(name) for name in ROLES}
         sent = message_ids(running)
@@ -158,8 +180,9 @@ async def test_a_table_whose_changelog_was_deleted_is_made_again_as_if_nothing_h
     assert await rebuild(settings, [], _ALL_MAIL, said.append) == (
         "no table was lost; --table names a table to rebuild, and --all means all of them"
     )
+    ticks_before = await ticks(settings)
     async with bench(**options) as running:
-        await running.settle()
+        await ticked(running, ticks_before)
         await check(running, recounted(first))
         assert message_ids(running) == sent
         assert published == {topic: len(await running.read(topic)) for topic in published}
