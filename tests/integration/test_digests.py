@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from faust.types import Message
 from integration.conftest import Bench, make_settings
 from integration.test_mail import response
 from notify.channels.email.mails import part
@@ -21,10 +22,13 @@ from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import StateNotDurable
 from worker.kafka.topics import PLANS
 from worker.notify import attempts, mailbox
+from worker.notify.channels.email.smtp import SmtpSettings
 from worker.roles import courier
+from worker.roles.watermark import Watermark
 from worker.routing.receiver import ReceiverSettings
 from worker.routing.tree import RootRoute
 from worker.settings import KafkaSettings, Settings
+from worker.streams.shell import Shell
 
 CUSTOMERS, CRITICAL = 2_000, 7
 #: Score 0 is critical, and score 6 is a warning.
@@ -58,6 +62,65 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> None:
         return attempts.write_down(results, *rest)
 
     monkeypatch.setattr(courier, "write_down", write_down)
+
+
+async def test_after_an_outage_a_plan_sends_nothing_that_was_withdrawn_meanwhile(
+    kafka: EmbeddedKafka, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The withdrawal is on the topic of the alerts, and the mail waits two steps further on, in the plan."""
+    name = "withdrawn-meanwhile"
+    desk = ReceiverSettings(email=["desk@example.com"], mails_per_hour=6, language="en")
+    own = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group=f"{name}-worker")
+    parts = {"topic_prefix": name, "kafka": own, "receivers": {"desk": desk}, "route": RootRoute(receivers=["desk"])}
+    settings = make_settings(kafka, inbox, **parts)
+    without_server = settings.model_copy(update={"smtp": SmtpSettings(host="127.0.0.1", port=1, tls="none")})
+    topic = f"{name}.responses"
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        async with running(without_server) as worker, Backlog(settings, worker) as backlog:
+            environment = Environment(settings, worker, inbox, backlog)
+            bench = Bench(environment, producer)
+            await producer.send_and_wait(topic, response(1, score=6), key=b"c-1")
+            await producer.send_and_wait(topic, response(2, score=6), key=b"c-2")
+            while sum(b"\x00" in key for key in bench.rows(PLANS)) < 2:  # noqa: ASYNC110 - rows raise no event here
+                await asyncio.sleep(0.05)
+        async with running(settings, "process") as worker, Backlog(settings, worker) as backlog:
+            await producer.send_and_wait(topic, response(1, score=9, revision=1), key=b"c-1")
+            while await backlog.behind() != 0:  # noqa: ASYNC110 - the broker's offsets raise no event here
+                await asyncio.sleep(0.05)
+
+        held: list[tuple[Shell, Message]] = []
+        hand_out, ask, asked_twice = Shell.on_batch, Watermark.passed, asyncio.Event()
+        answers: list[bool] = []
+
+        def hold_alerts(shell: Shell, message: Message) -> None:
+            if message.topic == f"{name}.alerts" and not asked_twice.is_set():
+                held.append((shell, message))
+            else:
+                hand_out(shell, message)
+
+        async def passed(watermark: Watermark) -> bool:
+            answers.append(await ask(watermark))
+            if len(answers) == 2:
+                asked_twice.set()
+            return answers[-1]
+
+        monkeypatch.setattr(Shell, "on_batch", hold_alerts)
+        monkeypatch.setattr(Watermark, "passed", passed)
+        async with running(settings, "notify") as worker, Backlog(settings, worker) as backlog:
+            await asked_twice.wait()
+            assert (answers, inbox.mails) == ([False, False], [])
+            for shell, message in held:
+                hand_out(shell, message)
+            bench = Bench(Environment(settings, worker, inbox, backlog), producer)
+            await bench.settle()
+            log = [json.loads(record.value or b"") for record in await bench.read("deliveries")]
+
+    assert [b"c-2" in mail.content for mail in inbox.mails] == [True]
+    alerts = {line["alert_id"]: line for line in log}
+    assert sorted((line["status"], line["reason"]) for line in alerts.values()) == [
+        ("cancelled", "withdrawn"),
+        ("sent", "accepted"),
+    ]
 
 
 async def test_a_flood_is_ten_mails_that_list_each_customer_once(

@@ -3,13 +3,14 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from chaos.clock import FakeClock
 from flow.records import Record
 from notify.mailboxes import record_of
@@ -29,7 +30,7 @@ from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.digest import Content, Digest
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address
-from worker.roles.courier import Courier
+from worker.roles.courier import Courier, Upstream
 from worker.routing.flat import flat_routing
 from worker.settings import EmailSettings, Settings
 
@@ -95,7 +96,12 @@ class Office:
     """A courier, and what is around it: one partition's rows in memory, the log, the group."""
 
     def __init__(
-        self, channel: Channel | None = None, planner: Planner | None = None, rest_seconds: float = 0.0, **changes: Any
+        self,
+        channel: Channel | None = None,
+        planner: Planner | None = None,
+        upstream: Upstream | None = None,
+        rest_seconds: float = 0.0,
+        **changes: Any,
     ) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
         self.settings = Settings.model_construct(email=email)
@@ -127,6 +133,7 @@ class Office:
             self.clock,
             planner=self.planner,
             retry=email.retry,
+            upstream=upstream,
             rest_seconds=rest_seconds,
         )
 
@@ -673,6 +680,109 @@ async def test_a_partition_that_went_elsewhere_before_it_was_read_is_not_waited_
         office.plan(opened(make_alert, 0))
         await office.settle()
 
+        assert office.channel.accepted == ["a-0"]
+
+
+class Ahead:
+    """Whether the group has decided what the source of a table is made from."""
+
+    def __init__(self) -> None:
+        self.is_decided = False
+        self.asked = 0
+
+    def begin(self) -> Callable[[], Awaitable[bool]]:
+        return self.passed
+
+    async def passed(self) -> bool:
+        self.asked += 1
+        return self.is_decided
+
+
+async def test_a_plan_waits_for_alerts_that_nobody_has_forwarded_yet(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, ahead = Alerts(10, range(10)), Ahead()
+    monkeypatch.setattr(reading, "reader", topic.reader)
+    async with at_work(upstream=ahead.begin) as office:
+        office.rows.head = Head(9)
+        await office.courier.restate({PARTITION})
+        office.regain()
+        office.plan(opened(make_alert, 0), opened(make_alert, 1))
+        await office.pass_on(60_000)
+        assert office.channel.accepted == [], "the alerts are not decided, so a withdrawal may still come"
+        assert office.courier.pending == 1, "whoever waits for the worker to have nothing left to do goes on waiting"
+
+        topic.end, topic.offsets, ahead.is_decided = 12, range(12), True
+        await office.pass_on(1_000)
+        assert office.channel.accepted == [], "the notices that have come of the alerts are not planned yet"
+
+        office.rows.head = Head(11)
+        office.plan(
+            record_of(make_alert(action="withdrawn", score=9, alert_id="a-1", response_id="r-1"), "e-9", b"c-1")
+        )
+        await office.settle()
+        assert office.channel.accepted == ["a-0"]
+
+        office.plan(opened(make_alert, 2))
+        await office.settle()
+        assert office.channel.accepted == ["a-0", "a-2"]
+
+
+async def test_a_plan_whose_notices_are_all_planned_waits_only_for_the_alerts(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = Ahead()
+    monkeypatch.setattr(reading, "reader", Alerts(10, range(10)).reader)
+    async with at_work(upstream=ahead.begin) as office:
+        office.rows.head = Head(9)
+        await office.courier.restate({PARTITION})
+        office.regain()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        assert office.channel.accepted == []
+
+        ahead.is_decided = True
+        await office.pass_on(1_000)
+        assert office.channel.accepted == ["a-0"]
+
+
+async def test_nobody_asks_about_the_alerts_any_more_once_the_partitions_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = Ahead()
+    monkeypatch.setattr(reading, "reader", Alerts(10, range(10)).reader)
+    async with at_work(upstream=ahead.begin) as office:
+        await office.courier.restate({PARTITION})
+        office.regain()
+        await office.settle()
+        assert ahead.asked == 1
+        await office.courier.on_revoked()
+        await office.pass_on(60_000)
+        assert ahead.asked == 1
+
+
+async def test_kafka_that_does_not_say_the_ends_of_the_notices_is_asked_again(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, ahead = Alerts(10, range(10)), Ahead()
+    ahead.is_decided = True
+    answers = iter([KafkaConnectionError()])
+
+    async def ends(_: str, partitions: Collection[int]) -> dict[int, int]:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return dict.fromkeys(partitions, topic.end)
+
+    monkeypatch.setattr(topic, "ends", ends)
+    monkeypatch.setattr(reading, "reader", topic.reader)
+    async with at_work(upstream=ahead.begin) as office:
+        office.rows.head = Head(9)
+        await office.courier.restate({PARTITION})
+        office.regain()
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        assert office.channel.accepted == []
+        await office.pass_on(1_000)
         assert office.channel.accepted == ["a-0"]
 
 

@@ -13,18 +13,25 @@ early.
 After an outage of the worker, many alerts may wait. A mail of the first ones is perhaps not wanted any more: the answer
 was corrected, or the consent was withdrawn, further on in the same partition. So when partitions are taken over, the
 mails of a partition wait until it has been read to the end that it had then.
+
+The notices of receivers' plans come from all partitions of the alerts, and are written only when the alerts are
+decided. So there the mails wait until the whole group has decided the alerts that had arrived by the take-over, and
+then until the notices that have come of it are planned.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from functools import partial
+from math import inf
+
+from aiokafka.errors import KafkaError
 
 from schemas.alert import Severity
 from schemas.erasure import Erasure
-from worker.cancelling import cancel_all
+from worker.cancelling import cancel_all, raise_if_cancelled
 from worker.clock import Clock
 from worker.errors import DeliveryError
 from worker.flow import events
@@ -64,10 +71,17 @@ _REST_SECONDS = 0.05
 _RESTS_BETWEEN = 4
 #: The last record of a partition is hardly ever further from its end than this number of offsets.
 _TAIL_OFFSETS = 100
+#: How long to wait before asking again whether what the source is made from has been decided, in ms.
+_ASK_AGAIN_MS = 1_000
 
 
 #: The reason in the delivery log for a digest that is not sent, since each of its notices is no longer news.
 NOTHING_LEFT = "nothing_left"
+
+
+#: Begins to watch the topics from which workers make the source of a table. What it returns says whether the group has
+#: decided everything that had arrived on them by the first question; if not, it is asked again later.
+Upstream = Callable[[], Callable[[], Awaitable[bool]]]
 
 
 class Courier(TableObserver):
@@ -84,6 +98,7 @@ class Courier(TableObserver):
         retry: RetryPolicy,
         members: Members | None = None,
         source: str = events.ALERTS,
+        upstream: Upstream | None = None,
         rest_seconds: float = _REST_SECONDS,
     ) -> None:
         self._shell = shell
@@ -106,8 +121,11 @@ class Courier(TableObserver):
         self._rounds = Rounds(self._write_results, rest_seconds, _RESTS_BETWEEN * rest_seconds)
         # The results of accepted mails whose rows are not durable yet, even if their partition was lost meanwhile.
         self._accepted: dict[MailRef, AttemptResult] = {}
-        # The offset up to which the alerts of a partition must be planned before its mails are sent.
-        self._plan_until: dict[int, int] = {}
+        self._upstream = upstream
+        # The offset up to which the source's partition must be planned before its mails are sent; infinity while that
+        # is not known yet.
+        self._plan_until: dict[int, float] = {}
+        self._asking: asyncio.Task[None] | None = None
         self._something_new = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
         self._failure = Failure()
@@ -126,6 +144,7 @@ class Courier(TableObserver):
         """Finish the mails in flight, then close the channel."""
         if self._sending is not None:
             self._sending.cancel()
+        await self._stop_asking()
         await self._finish(_STOP_SECONDS)
         await self._channel.aclose()
 
@@ -135,8 +154,11 @@ class Courier(TableObserver):
 
     @property
     def pending(self) -> int:
-        """The number of mails that are due or in flight. Deferred mails count once they are due."""
-        return self._servers.pending(self._clock.steady())
+        """The number of mails that are due or in flight. Deferred mails count once they are due.
+
+        Each partition of which it is not known yet how far its source is to be planned counts as one mail.
+        """
+        return self._servers.pending(self._clock.steady()) + sum(until == inf for until in self._plan_until.values())
 
     @property
     def idle_until(self) -> int | None:
@@ -148,14 +170,43 @@ class Courier(TableObserver):
         return mailbox.orphans(rows)
 
     async def restate(self, partitions: Collection[int]) -> None:
-        """Note how far the alerts of these partitions are to be planned before mails are sent."""
-        topic = self._shell.topic_name(self._source)
-        self._plan_until.clear()
+        """Note how far the source of these partitions is to be planned before mails are sent."""
+        await self._stop_asking()
+        if self._upstream is None:
+            self._plan_until = await self._ends_of_source(partitions)
+        else:
+            self._plan_until = dict.fromkeys(partitions, inf)
+
+    async def _ends_of_source(self, partitions: Collection[int]) -> dict[int, float]:
+        """Return the offset up to which each of these partitions is to be planned, if it is not planned so far."""
+        topic, found = self._shell.topic_name(self._source), dict[int, float]()
         async with reading.reader(self._shell.settings.kafka, committed_only=True) as reader:
             for partition, end in (await reader.ends(topic, partitions)).items():
                 first = self._table.state_of(partition).head.stands_at
                 if first < end and (end := await _end_of_records(reader, topic, partition, (first, end))) > first:
-                    self._plan_until[partition] = end
+                    found[partition] = end
+        return found
+
+    async def _ask_upstream(self, passed: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until the group has decided what the source is made from. Then note how far it is to be planned."""
+        partitions, ends = list(self._plan_until), None
+        while ends is None:
+            try:
+                if await passed():
+                    ends = await self._ends_of_source(partitions)
+            except KafkaError as error:
+                log.debug("the ends of %s are not known yet: %s", self._source, type(error).__name__)
+            raise_if_cancelled()
+            if ends is None:
+                await self._clock.wait(asyncio.Event(), self._clock.steady() + _ASK_AGAIN_MS)
+        for partition in partitions:
+            self._plan_until[partition] = ends.get(partition, 0)
+            self.on_rows(partition, {})
+
+    async def _stop_asking(self) -> None:
+        if self._asking is not None:
+            await cancel_all([self._asking])
+            self._asking = None
 
     def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
         """Note which mails are open now, and when each may be sent."""
@@ -174,12 +225,16 @@ class Courier(TableObserver):
     async def on_revoked(self) -> None:
         """Finish the mails in flight. The next owner of the partitions reads the open mails from the rows."""
         self._servers.pause()
+        await self._stop_asking()
         await self._finish(_FINISH_SECONDS)
         self._servers.forget_all()
         self._results.clear()
 
     def on_taken_over(self) -> None:
         """Send mails again, after a rebalance."""
+        if self._upstream is not None and self._plan_until:
+            self._asking = asyncio.create_task(self._ask_upstream(self._upstream()))
+            self._asking.add_done_callback(self._failure.keep_of)
         self._servers.resume()
         self._something_new.set()
 

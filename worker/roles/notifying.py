@@ -5,7 +5,9 @@ channels, and the rows of an outbox need not name their channel.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from worker.flow import events
@@ -24,6 +26,7 @@ from worker.roles.overfull import Overfull
 from worker.roles.surroundings import Surroundings
 from worker.roles.unaddressed import Unaddressed
 from worker.roles.wakeups import WaitingForDigests, Wakeups
+from worker.roles.watermark import Watermark
 from worker.service import Background, Service
 from worker.streams.shell import Shell
 
@@ -92,6 +95,11 @@ def _plans(shell: Shell, sending: Sending, surroundings: Surroundings, overfull:
         overfull.note(decided.outputs)
         return decided
 
+    def alerts_decided() -> Callable[[], Awaitable[bool]]:
+        sources = (events.ALERTS,)
+        settings, clock = surroundings.settings, surroundings.clock
+        return Watermark(settings, shell.role, shell.partitions, clock, sources=sources, fresh_ms=inf).passed
+
     shell.agent(events.NOTICES, table, decide)
     courier = Courier(
         shell,
@@ -102,6 +110,7 @@ def _plans(shell: Shell, sending: Sending, surroundings: Surroundings, overfull:
         retry=retry,
         members=waiting.members,
         source=events.NOTICES,
+        upstream=alerts_decided,
     )
     wakeups = Wakeups(shell, surroundings.clock)
     for observer in (waiting, wakeups, courier):

@@ -1,15 +1,16 @@
-"""The progress of the consumer group: whether every response and command that had arrived a moment ago is decided.
+"""The progress of the consumer group: whether every record of some topics that had arrived a moment ago is decided.
 
-Only then may ticks be written. Otherwise, after three days in which no worker ran, the hours that still have to be read
-would look like silence, and cases that somebody has acknowledged meanwhile would be escalated. The progress of the
-whole group counts, since answers to a segment come from every partition.
+Only if that is so for responses and commands may ticks be written. Otherwise, after three days in which no worker ran,
+the hours that still have to be read would look like silence, and cases that somebody has acknowledged meanwhile would
+be escalated. And only if it is so for alerts may the mails of receivers' plans be sent (courier.py). The progress of
+the whole group counts, since answers to a segment come from every partition, and so do the alerts of a receiver.
 
 A partition may end with the marker of a transaction, or with records of an aborted one. No committed offset reaches
 such an end, since these records are never handed out. So if a committed offset is lower than the end, the watermark
 checks whether there is any record between the two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -24,15 +25,27 @@ from worker.settings import Settings
 #: How long the ends of the partitions are used before Kafka is asked for them again, in ms. Commits follow within a
 #: second or two.
 _FRESH_MS = 30_000
-_TOPICS = (events.RESPONSES, events.ALERT_COMMANDS)
 
 
 class Watermark:
-    """Compares the ends of the partitions of responses and of commands with the offsets that `role` has committed."""
+    """Compares the ends of the partitions of `sources` with the offsets that `role` has committed.
 
-    def __init__(self, settings: Settings, role: str, partitions: int, clock: Clock) -> None:
+    `fresh_ms`: how long the ends are used before Kafka is asked for them again. With infinity, the first ends count.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        role: str,
+        partitions: int,
+        clock: Clock,
+        *,
+        sources: Sequence[str] = (events.RESPONSES, events.ALERT_COMMANDS),
+        fresh_ms: float = _FRESH_MS,
+    ) -> None:
         self._kafka = settings.kafka
-        self._topics = [topics.topic_name(settings.topic_prefix, topic) for topic in _TOPICS]
+        self._topics = [topics.topic_name(settings.topic_prefix, topic) for topic in sources]
+        self._fresh_ms = fresh_ms
         self._group = topics.group_id(settings.kafka.group, role)
         self._partitions = range(partitions)
         self._clock = clock
@@ -41,12 +54,12 @@ class Watermark:
         self._ends: dict[str, dict[int, int]] = {}
 
     async def passed(self) -> bool:
-        """Say whether everything is decided that had arrived at some moment of the last half minute.
+        """Say whether everything is decided that had arrived at some moment of the last `fresh_ms`.
 
         If not, or if Kafka does not answer, the caller asks again later.
         """
         try:
-            if not self._ends or self._clock.steady() - self._asked > _FRESH_MS:
+            if not self._ends or self._clock.steady() - self._asked > self._fresh_ms:
                 self._asked = self._clock.steady()
                 async with reading.reader(self._kafka, committed_only=True) as reader:
                     self._ends = {topic: await reader.ends(topic, self._partitions) for topic in self._topics}
