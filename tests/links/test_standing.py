@@ -1,5 +1,6 @@
 """What a link stands for after anything that can happen to its case."""
 
+import msgspec
 import pytest
 from flow.cases.following import FORGOTTEN, Following, command, opened, record, resolution, step
 from flow.records import DAY, HOUR, NOW
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.alert_command import CommandAction
 from schemas.dead_letter import Reason
-from worker.flow.cases.case import STEPS
+from worker.flow.cases.case import STEPS, Cases, decode_cases, encode_cases
 from worker.flow.messages import case_log
 from worker.links.commanding import Form, command_of
 from worker.links.signing import ACTIONS, Link
@@ -95,6 +96,52 @@ def test_a_link_of_a_step_that_has_not_reached_the_case_waits_for_it(action: str
     assert (before, of(following, link)) == (Standing.AHEAD, Standing.OFFERED)
 
 
+def test_a_link_of_a_reopening_is_good_even_if_the_worker_lagged_behind() -> None:
+    """The person resolved the case after the customer's correction had arrived, and before it was decided."""
+    following, link = opened(), ACKNOWLEDGE._replace(at=NOW + 1)
+    following.say(resolution(), LATER)
+    following.take(record(step(1, action="updated", at=NOW + 1), LATER + 1))
+
+    assert (of(following, ACKNOWLEDGE), of(following, link)) == (Standing.REOPENED, Standing.OFFERED)
+
+
+def test_a_link_of_a_step_that_was_decided_after_a_persons_reopening_is_good() -> None:
+    following, link = opened(), ACKNOWLEDGE._replace(at=NOW + 1)
+    following.say(resolution(), LATER)
+    following.say(command(command_id="k-3", action="reopen"), LATER + 1)
+    before = of(following, link)
+    following.take(record(step(1, action="updated", at=NOW + 1), LATER + 2))
+
+    assert (before, of(following, link), of(following, ACKNOWLEDGE)) == (
+        *(Standing.AHEAD, Standing.OFFERED),
+        Standing.REOPENED,
+    )
+
+
+def test_links_of_steps_of_the_same_moment_are_good() -> None:
+    """All records of a produce batch have the same Kafka time."""
+    following = opened()
+    following.take(record(step(1, action="withdrawn", at=NOW), NOW))
+    following.take(record(step(2, action="updated", at=NOW), NOW))
+
+    assert of(following, ACKNOWLEDGE) is Standing.OFFERED
+
+
+def test_a_row_of_an_older_version_is_read_and_its_links_go_by_the_time_of_the_opening() -> None:
+    following = opened()
+    following.say(resolution(), LATER)
+    following.take(record(step(1, action="updated", at=LATER + 1), LATER + 1))
+    case = following.case()
+    assert case is not None
+    row = msgspec.msgpack.decode(encode_cases(Cases([case])))
+    assert row[0][0].pop() == LATER + 1
+    [older] = decode_cases(msgspec.msgpack.encode(row)).cases
+
+    assert older.links_from is None
+    assert standing(ACKNOWLEDGE, older, LATER) is Standing.REOPENED
+    assert standing(ACKNOWLEDGE._replace(at=LATER + 1), older, LATER) is Standing.OFFERED
+
+
 def test_a_case_that_is_erased_or_forgotten_is_not_known_and_one_that_is_new_not_yet() -> None:
     following = opened()
     following.take(record(case_log.Erasure(1, 0)))
@@ -117,22 +164,32 @@ EVENTS = ("acknowledge", "resolve", "reopen", "update", "withdraw", "open")
     happening=st.lists(st.sampled_from(EVENTS), max_size=8),
     sent=st.integers(0, 8),
     action=st.sampled_from(ACTIONS),
+    lags=st.booleans(),
 )
 def test_what_is_offered_is_carried_out_and_what_is_not_would_be_refused(
-    happening: list[str], sent: int, action: CommandAction
+    happening: list[str], sent: int, action: CommandAction, *, lags: bool
 ) -> None:
-    """The link is of the last step of the alert among the first events."""
-    following, link = opened(), Link(action, "a-1", NOW, "Lyon")
+    """The link is of the last step of the alert among the first events.
+
+    If the worker lags behind, responses are decided long after their time, between commands that are newer.
+    """
+    following, link, linked, reopened = opened(), Link(action, "a-1", NOW, "Lyon"), 0, 0
     for number, event in enumerate(happening, start=1):
+        before = following.case()
+        assert before is not None
         at = NOW + number * 1_000
         if event in {"update", "withdraw", "open"}:
             word = {"update": "updated", "withdraw": "withdrawn", "open": "opened"}[event]
-            following.take(record(step(number, action=word, at=at), at))
+            step_at = NOW + number if lags else at
+            following.take(record(step(number, action=word, at=step_at), at))
             if number <= sent and event != "withdraw":
-                link = link._replace(at=at)
+                link, linked = link._replace(at=step_at), number
         else:
             body = resolution() if event == "resolve" else command(action=event)
             following.say(body | {"command_id": f"k-{number}"}, at)
+        after = following.case()
+        assert after is not None
+        reopened = number if after.opening > before.opening else reopened
     now = NOW + DAY
     case = following.case()
     assert case is not None
@@ -149,5 +206,7 @@ def test_what_is_offered_is_carried_out_and_what_is_not_would_be_refused(
     elif stands is not Standing.REOPENED:
         assert OF_REFUSAL[answer["reason"]] is stands
     else:
-        assert link.at < case.opened_at
+        assert linked < reopened
         assert opening > 1
+    if stands in {Standing.OFFERED, Standing.REOPENED}:
+        assert (stands is Standing.REOPENED) == (linked < reopened)

@@ -63,8 +63,7 @@ def _is_ahead(link: Link, case: Case) -> bool:
 
 
 def _is_of_earlier_opening(link: Link, case: Case) -> bool:
-    """Say whether the case was reopened after the step that a link is about.
-
-    The step of an alert that opens a case has the time of the opening, and later steps have later times.
-    """
-    return link.at < case.opened_at if link.opening is None else link.opening < case.opening
+    """Say whether the case was reopened after the step that a link is about."""
+    if link.opening is not None:
+        return link.opening < case.opening
+    return link.at < (case.opened_at if case.links_from is None else case.links_from)

@@ -169,6 +169,9 @@ class Case(msgspec.Struct, array_like=True):
     timers: list[Timer] = []
     #: The number of the last step of the escalation since it was opened; 0 if there was none.
     escalated: int = 0
+    #: The links in a message about a step of the alert can be used if the step has this time or a later one, in ms. If
+    #: the worker lags behind, a step that reopens the case is older than the reopening. None: the same as `opened_at`.
+    links_from: int | None = None
 
     @property
     def terms(self) -> Terms:
@@ -188,13 +191,15 @@ class Case(msgspec.Struct, array_like=True):
         """Whether nobody has to act."""
         return self.state in ENDED
 
-    def moved_to(self, state: CaseState, at: int) -> None:
-        """Note a step that leads to a state."""
+    def moved_to(self, state: CaseState, at: int, *, by_alert: bool = False) -> None:
+        """Note a step that leads to a state. `by_alert`: whether the newest step of the alert causes it."""
         self.step += 1
         self.changed_at = max(at, self.changed_at)
         if state is not self.state and self.has_ended and state not in ENDED:
             self.opening += 1
             self.opened_at, self.ended_at = self.changed_at, None
+            # If a person reopens the case, all steps of the alert so far were before that.
+            self.links_from = self.alert_at if by_alert else self.alert_at + 1
             self.acknowledged_at, self.acknowledged_by = None, ""
             self.resolved_by, self.outcome, self.cause, self.follow_up = "", None, None, None
             self.begin_terms(Due())

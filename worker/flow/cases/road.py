@@ -204,7 +204,7 @@ def _take_step(customer: bytes, message: AlertStep, state: _State) -> None:
     else:
         case.take_step(message)
         if case.has_ended:
-            case.moved_to(CaseState.OPEN, message.at)
+            case.moved_to(CaseState.OPEN, message.at, by_alert=True)
             case.service_level, case.calendar = message.service_level, message.calendar
             case.begin_terms(state.service.due(case.terms, case.opened_at))
             step = _event(case, customer, CaseAction.REOPENED, CaseReason.DETRACTOR_AGAIN)
