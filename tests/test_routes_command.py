@@ -220,8 +220,8 @@ def test_the_time_limits_of_an_alert_are_shown_with_who_is_asked_and_the_days_th
         "  resolve by Tue 2026-05-05 10:00 CEST",
         "  Mon 2026-05-04 09:20 CEST: reminder, if nobody has acknowledged it",
         "  Mon 2026-05-04 09:30 CEST: step 1 of the escalation, to support, desk",
-        "  Tue 2026-05-05 09:50 CEST: reminder, if somebody has acknowledged it and it is not resolved",
-        "  Tue 2026-05-05 10:00 CEST: last reminder, if somebody has acknowledged it and it is not resolved",
+        "  Tue 2026-05-05 09:50 CEST: reminder, if it is not resolved",
+        "  Tue 2026-05-05 10:00 CEST: last reminder, if it is not resolved",
     ]
     _, as_json = run(capsys, examples.ALERT, "--at", EVE, "--json")
     service = json.loads(as_json)["service_level"]

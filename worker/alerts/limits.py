@@ -11,8 +11,8 @@ from worker.routing.service_level import Terms
 _INDENT = "  "
 _WHAT = {
     TimerKind.REMIND: "reminder, if nobody has acknowledged it",
-    TimerKind.REMIND_RESOLUTION: "reminder, if somebody has acknowledged it and it is not resolved",
-    TimerKind.RESOLUTION_OVERDUE: "last reminder, if somebody has acknowledged it and it is not resolved",
+    TimerKind.REMIND_RESOLUTION: "reminder, if it is not resolved",
+    TimerKind.RESOLUTION_OVERDUE: "last reminder, if it is not resolved",
 }
 
 

@@ -87,13 +87,13 @@ def test_nobody_acts_so_there_is_a_reminder_and_then_each_step_once() -> None:
         [escalated(2)],
         [],
         [escalated(3)],
-        [],
-        [],
+        [REMINDED],
+        [OVERDUE],
         [],
     ]
     found = following.case()
     assert found is not None
-    assert (found.state, found.escalated, found.timers, found.step) == ("open", 3, [], 5)
+    assert (found.state, found.escalated, found.timers, found.step) == ("open", 3, [], 7)
 
 
 def test_the_event_of_an_escalation_says_whom_it_asks_and_what_was_due() -> None:
@@ -111,6 +111,22 @@ def test_the_event_of_an_escalation_says_whom_it_asks_and_what_was_due() -> None
     )
     assert body.occurred_at.timestamp() == NOW / 1_000 + 16 * 60
     assert (body.actor, body.command_id) == (None, None)
+
+
+def test_with_a_limit_for_the_resolution_alone_there_are_reminders_although_nobody_has_acknowledged() -> None:
+    following = started(service=ServiceLevels({"fast": ServiceLevel(resolve_within_hours=1, remind_before_minutes=3)}))
+
+    assert [timed(following, minutes) for minutes in (56, 57, 59, 60, 10_000)] == [[], [REMINDED], [], [OVERDUE], []]
+    body = CaseStep.model_validate_json(following.sent[-1].value or b"")
+    assert (body.state, body.due_at, body.acknowledge_due_at) == ("open", body.resolve_due_at, None)
+
+
+def test_an_acknowledgement_between_the_reminders_of_the_resolution_stops_neither() -> None:
+    following = started(service=ServiceLevels({"fast": ServiceLevel(resolve_within_hours=1, remind_before_minutes=3)}))
+    before = timed(following, 57)
+    following.say(command(), at=NOW + 58 * MINUTE)
+
+    assert (before, timed(following, 60)) == ([REMINDED], [OVERDUE])
 
 
 def test_without_a_service_level_time_changes_nothing() -> None:

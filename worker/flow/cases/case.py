@@ -235,19 +235,16 @@ class Case(msgspec.Struct, array_like=True):
         return None
 
     def _has_to_happen(self, timer: Timer, now: int) -> bool:
-        """Say whether a timer has a meaning. A reminder has none after the time that it reminds of.
-
-        Until the case is acknowledged, nobody is reminded of its resolution.
-        """
+        """Say whether a timer has a meaning. A reminder has none after the time that it reminds of."""
         match timer.kind:
             case TimerKind.REMIND:
                 return self.state is _OPEN and (self.acknowledge_due or 0) > now
             case TimerKind.ESCALATE:
                 return self.state is _OPEN
             case TimerKind.REMIND_RESOLUTION:
-                return self.state is _ACKNOWLEDGED and (self.resolve_due or 0) > now
+                return (self.resolve_due or 0) > now
             case TimerKind.RESOLUTION_OVERDUE:
-                return self.state is _ACKNOWLEDGED
+                return True  # a case that has ended has no timers
 
     def take_step(self, step: AlertStep) -> None:
         """Take over what the newest step of the alert says about the response."""

@@ -43,8 +43,7 @@ _FRENCH = CaseWords(
             headline="Un délai expire bientôt",
             sentence="Ce dossier attend une action de votre part avant l’échéance indiquée ci-dessous.",
             hint=(
-                "L’alerte elle-même vous a été envoyée auparavant. Prendre le dossier en charge, ou le clore, met fin "
-                "aux rappels."
+                "L’alerte elle-même vous a été envoyée auparavant. Une fois le dossier clos, il n’y a plus de rappel."
             ),
         ),
         CaseReason.NOT_ACKNOWLEDGED: CaseText(
@@ -59,7 +58,7 @@ _FRENCH = CaseWords(
         CaseReason.NOT_RESOLVED: CaseText(
             tag="En retard",
             headline="Un dossier n’est pas clos dans les délais",
-            sentence="Ce dossier est pris en charge, mais il n’est pas clos, et son échéance est passée.",
+            sentence="Ce dossier n’est pas clos, et son échéance est passée.",
             hint="L’alerte elle-même vous a été envoyée auparavant. C’est le dernier rappel au sujet de ce dossier.",
         ),
     },
@@ -88,8 +87,7 @@ _ENGLISH = CaseWords(
             headline="A time limit ends soon",
             sentence="Somebody has to act on this case before the time below.",
             hint=(
-                "You have received the alert itself before. If somebody acknowledges or resolves the case, these "
-                "reminders end."
+                "You have received the alert itself before. Once the case is resolved, there are no further reminders."
             ),
         ),
         CaseReason.NOT_ACKNOWLEDGED: CaseText(
@@ -104,7 +102,7 @@ _ENGLISH = CaseWords(
         CaseReason.NOT_RESOLVED: CaseText(
             tag="Late",
             headline="A case is not resolved in time",
-            sentence="This case is acknowledged, but it is not resolved, and its time limit has passed.",
+            sentence="This case is not resolved, and its time limit has passed.",
             hint="You have received the alert itself before. This is the last reminder about this case.",
         ),
     },
