@@ -43,7 +43,7 @@ from worker.routing.comment import plain
 from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
 from worker.routing.hours import CalendarSettings
 from worker.routing.places import FOR_PEOPLE, by_place
-from worker.routing.problems import receivers_in_vain, routes_in_vain, wrong_endpoints, wrong_names
+from worker.routing.problems import receivers_in_vain, routes_in_vain, times_in_vain, wrong_endpoints, wrong_names
 from worker.routing.receiver import Language, Receiver, ReceiverSettings
 from worker.routing.routable import Routable
 from worker.routing.routing import Routing
@@ -412,9 +412,21 @@ class Settings(BaseSettings, Policy, Location):
     def vain_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar that has no effect."""
         routing = self.routing
-        lines = receivers_in_vain(routing, self.receivers, self.calendars, self.service_levels)
+        lines = [
+            *receivers_in_vain(routing, self.receivers, self.calendars, self.service_levels),
+            *self._times_in_vain(),
+        ]
         # Whether email.to gets anything does not matter, as it has a default.
         return [line for line in routes_in_vain(routing.root) if not line.startswith("email.to:")] + lines
+
+    def _times_in_vain(self) -> list[str]:
+        # A receiver with nothing but a webhook is a program, which has no hours.
+        people = [
+            None if receiver.calendar is None else self.calendars[receiver.calendar]
+            for receiver in self.receivers.values()
+            if receiver.email or receiver.chat is not None
+        ]
+        return times_in_vain(self.service_levels, people, self.history.days, self.cases.open_days)
 
     @property
     def _has_tree(self) -> bool:

@@ -95,6 +95,73 @@ def test_names_that_are_wrong_or_in_vain_are_said(text: str, lines: list[str]) -
     assert wrong(text) == lines
 
 
+LONG = """
+[service_levels.slow]
+resolve_within_hours = 2400
+remind_before_minutes = 1440
+[route]
+receivers = ["boss"]
+service_level = "slow"
+[calendars.office]
+time_zone = "Europe/Paris"
+hours = ["mon-fri 08:00-16:00"]
+"""
+OFFICE = '[receivers.boss]\nemail = ["b@example.org"]\ncalendar = "office"\n'
+AT_ANY_HOUR = OFFICE.replace('calendar = "office"', "")
+FORGOTTEN = "service_levels.slow.resolve_within_hours: at least"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        # 2,400 hours are 100 days, and 420 days if only 40 hours of a week are worked.
+        (LONG + AT_ANY_HOUR + "[calendars]\n", ["calendars.office: no receiver has this calendar"]),
+        (
+            LONG + OFFICE,
+            [
+                (
+                    f"{FORGOTTEN} 416 days pass before a step of the case, and by then the case is forgotten, since "
+                    "cases.open_days is 365"
+                )
+            ],
+        ),
+        (LONG + OFFICE + "[cases]\nopen_days = 500\n", []),
+        (
+            LONG + OFFICE + "[cases]\nopen_days = 500\n[history]\ndays = 400\n",
+            [
+                (
+                    f"{FORGOTTEN} 416 days pass before a step of the case, and by then nobody is known who could be "
+                    "reminded, since history.days is 400"
+                )
+            ],
+        ),
+        # An earlier reminder keeps what is known of the case and its receivers.
+        (
+            LONG.replace("remind_before", "acknowledge_within_minutes = 72000\nremind_before")
+            + OFFICE
+            + "[history]\ndays = 209\n",
+            [
+                (
+                    f"{FORGOTTEN} 210 days pass before a step of the case, and by then nobody is known who could be "
+                    "reminded, since history.days is 209"
+                )
+            ],
+        ),
+        # Further working days may shorten it.
+        (
+            LONG
+            + "working_days = ["
+            + ", ".join(f'"2027-01-{day:02}"' for day in range(1, 32) if day % 7 not in {2, 3})
+            + "]\n"
+            + OFFICE,
+            [],
+        ),
+    ],
+)
+def test_steps_that_come_when_the_case_or_the_receivers_are_forgotten_are_said(text: str, lines: list[str]) -> None:
+    assert wrong(text, base="") == lines
+
+
 def terms(text: str, segment: str = "fr", tier: str | None = None) -> Terms:
     Path("worker.toml").write_text(BASE + text)
     of = load().terms

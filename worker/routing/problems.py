@@ -4,7 +4,8 @@ Each problem is one line that begins with the key of the setting.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from worker.routing.comment import plain
 from worker.routing.hours import CalendarSettings
@@ -13,6 +14,8 @@ from worker.routing.receiver import ReceiverSettings
 from worker.routing.routing import Routing
 from worker.routing.service_level import ServiceLevel
 from worker.routing.tree import Node
+
+_DAY_MINUTES = 1_440
 
 
 def wrong_names(
@@ -101,6 +104,61 @@ def receivers_in_vain(
             if receiver.calendar is not None and not receiver.email and receiver.chat is None
         ),
     ]
+
+
+def times_in_vain(
+    levels: Mapping[str, ServiceLevel], calendars: Iterable[CalendarSettings | None], history: int, open_days: int
+) -> list[str]:
+    """Return a line for each service level whose steps come when the worker has forgotten what they are about.
+
+    `calendars`: those of the people who get alerts; None for all hours. Which of them counts depends on the alert. So
+    the time between two steps is taken to be as short as it can be, without holidays and days off. `history` and
+    `open_days`: the settings history.days and cases.open_days. Both are counted from the step before.
+    """
+    spent = [_fewest_days(calendar) for calendar in calendars] or [_fewest_days(None)]
+    lines = []
+    for name, level in levels.items():
+        before = 0.0
+        for minutes, key, is_reminder in sorted(_steps(level)):
+            days = min(fewest(minutes - before) for fewest in spent)
+            begin = f"service_levels.{name}.{key}: at least {days:.0f} days pass before a step of the case, and by then"
+            if days > open_days:
+                lines.append(f"{begin} the case is forgotten, since cases.open_days is {open_days}")
+                break
+            if is_reminder and days > history:
+                lines.append(f"{begin} nobody is known who could be reminded, since history.days is {history}")
+                break
+            before = minutes
+    return lines
+
+
+def _steps(level: ServiceLevel) -> Iterator[tuple[float, str, bool]]:
+    """Yield the steps of a case: after how many minutes, because of which setting, and whether it is a reminder."""
+    early = level.remind_before_minutes
+    limits = {
+        "acknowledge_within_minutes": level.acknowledge_within_minutes,
+        "resolve_within_hours": None if level.resolve_within_hours is None else 60 * level.resolve_within_hours,
+    }
+    for key, minutes in limits.items():
+        if minutes is None:
+            continue
+        if early is not None and early < minutes:
+            yield minutes - early, key, True
+        if key == "resolve_within_hours":
+            yield minutes, key, True
+    delays = accumulate(step.after_minutes for step in level.escalation)
+    for delay in delays:
+        yield (level.acknowledge_within_minutes or 0.0) + delay, "escalation", False
+
+
+def _fewest_days(calendar: CalendarSettings | None) -> Callable[[float], float]:
+    """Return what says how many days some minutes of working time take at the least."""
+    if calendar is None:
+        return lambda minutes: minutes / _DAY_MINUTES
+    of_week = min(sum(span.end - span.begin for day in calendar.week() for span in day), 7 * _DAY_MINUTES)
+    # A further working day may have any hours.
+    further = len(calendar.working_days) * _DAY_MINUTES
+    return lambda minutes: max(0.0, minutes - further) / of_week * 7
 
 
 def _unknown_receivers(root: Node, receivers: Mapping[str, ReceiverSettings]) -> Iterator[str]:
