@@ -124,7 +124,9 @@ async def test_nothing_is_repeated_without_a_confirmation_and_the_offsets_preced
         return {
             ("process", events.RESPONSES): Position({0: 150}, unknown),
             ("process", events.HOURS): Position({}, 0),
+            ("process", events.CASES): Position({}, 300 * unknown),
             ("notify", events.ALERTS): Position({0: 20}, 2 * unknown),
+            ("webhook", events.ALERTS): Position({0: 20}, 3 * unknown),
         }
 
     async def commit(_: Any, group: str, topic: str, offsets: dict[int, int]) -> None:
@@ -144,9 +146,12 @@ async def test_nothing_is_repeated_without_a_confirmation_and_the_offsets_preced
     settings = Settings.model_construct()
     if refused:
         with pytest.raises(
-            Unconfirmed, match=r"old has read: 7 answers .* and 14 alerts .* Nothing was changed.* --yes$"
-        ):
+            Unconfirmed, match=r"^nothing says how far the group old has read .* Nothing was changed.* --yes$"
+        ) as refusal:
             await maintenance.take_over(settings, may_repeat=may_repeat)
+        assert "35 of nps.alerts (alerts are mailed once more" in str(refusal.value)
+        assert "2,100 of nps.cases, 7 of nps.responses (answers are decided once more)" in str(refusal.value)
+        assert "nps.hours" not in str(refusal.value)
         assert done == []
         return
 
@@ -156,6 +161,7 @@ async def test_nothing_is_repeated_without_a_confirmation_and_the_offsets_preced
     assert done == [
         ("nps-worker-process", "nps.responses", {0: 150}),
         ("nps-worker-notify", "nps.alerts", {0: 20}),
+        ("nps-worker-webhook", "nps.alerts", {0: 20}),
         ("nps.worker", "old"),
     ]
 

@@ -3,6 +3,7 @@
 Each command refuses while a worker of the groups concerned is alive, and may be repeated.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -18,6 +19,12 @@ from worker.kafka.connection import client_options
 from worker.kafka.preflight import preflight
 from worker.kafka.rows import Fence, PartitionState
 from worker.settings import Settings
+
+#: What it means that records of a topic are read once more.
+_REPEATED: Mapping[str, str] = {
+    events.RESPONSES: " (answers are decided once more)",
+    events.ALERTS: " (alerts are mailed once more, unless the delivery log says that they were)",
+}
 
 
 class Position(NamedTuple):
@@ -55,15 +62,10 @@ async def take_over(settings: Settings, *, may_repeat: bool) -> str:
         await _check_stopped(admin, old, topics.tables(settings))
         async with reading.reader(settings.kafka) as reader:
             found = await positions(settings, admin, reader, old)
-        answers, alerts = (
-            sum(position.unknown for (_, topic), position in found.items() if topic == wanted)
-            for wanted in (events.RESPONSES, events.ALERTS)
-        )
-        if any(position.unknown for position in found.values()) and not may_repeat:
+        if (repeated := _repeated(settings, found)) and not may_repeat:
             raise Unconfirmed(
-                f"nothing says how far the group {old} has read: {answers:,} answers would be decided once more, and "
-                f"{alerts:,} alerts mailed once more if the delivery log does not say that they were. Nothing was "
-                "changed; to take over nevertheless, use --yes"
+                f"nothing says how far the group {old} has read some topics. These records would be read once more: "
+                f"{repeated}. Nothing was changed; to take over nevertheless, use --yes"
             )
         # The offsets come first: if the command is interrupted after them, the old group still owns the topics.
         for (role, topic), position in found.items():
@@ -74,6 +76,18 @@ async def take_over(settings: Settings, *, may_repeat: bool) -> str:
     return (
         f"{claim.group} owns {settings.topic_prefix}.* now; {old} did before. Before you start a worker, run: "
         "python -m worker rebuild --all"
+    )
+
+
+def _repeated(settings: Settings, found: Mapping[tuple[str, str], Position]) -> str:
+    """Return how many records of which topics would be read once more, in words; an empty text if there are none."""
+    unknown = Counter[str]()
+    for (_, topic), position in found.items():
+        unknown[topic] += position.unknown
+    return ", ".join(
+        f"{number:,} of {topics.topic_name(settings.topic_prefix, topic)}{_REPEATED.get(topic, '')}"
+        for topic, number in sorted(unknown.items())
+        if number
     )
 
 

@@ -300,6 +300,7 @@ class Waiting:
         )
         sender: Any = SimpleNamespace(send=self._send)
         self.planned: list[Any] = []
+        self.outputs = [Output("alerts", None, b"an alert")]
         plan: Any = SimpleNamespace(
             plan=lambda *planned: self.planned.append(planned), go_along=lambda: self.seen.append("go along")
         )
@@ -314,7 +315,7 @@ class Waiting:
         await self.lane.run(message)
 
     def _decide(self, records: list[Any], *_: Any) -> Decided:
-        return Decided([], {b"%d" % record.offset: record.value for record in records}, {})
+        return Decided(self.outputs, {b"%d" % record.offset: record.value for record in records}, {})
 
     async def _send(self, _: Any) -> dict[Any, Any]:
         self.on_send()
@@ -346,6 +347,23 @@ async def test_rows_that_may_wait_are_changed_in_memory_and_the_offsets_are_done
     await write()
     await write()
     assert waiting.seen == [("write", 2, 0, 6), "done 6"], "what is written already is not written again"
+
+
+async def test_a_batch_that_sends_nothing_takes_no_checkpoint_along_since_that_would_cost_a_request() -> None:
+    waiting = Waiting()
+    waiting.outputs = []
+    await waiting.run(5, 10)
+
+    assert waiting.seen == ["sent", "changed", "decided 5"]
+
+
+async def test_a_batch_that_writes_its_rows_at_once_takes_checkpoints_along() -> None:
+    waiting = Waiting()
+    waiting.outputs = []
+    waiting.lane = waiting.lane._replace(checkpoint=None)
+    await waiting.run(5, 10)
+
+    assert waiting.seen == ["go along", "sent", ("write", 0, 1, 5), "decided 5", "done 5"]
 
 
 async def test_checkpoints_of_other_partitions_go_along_with_outputs_and_its_own_is_busy() -> None:

@@ -16,13 +16,13 @@ def add(commands: Commands) -> None:
         "Stop that group's workers first. The new group continues at the offsets up to which that group has read. It "
         "does not get its tables: run the command rebuild --all before a worker starts. Nothing is counted, published "
         "or mailed twice. If Kafka does not know any more how far the other group has read, the command says how many "
-        "answers and alerts would be processed again, and does nothing without --yes.",
+        "records of which topics would be read again, and does nothing without --yes.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="also take over if some answers and alerts will be processed again; alerts older than "
+        help="also take over if some records will be read again; alerts older than "
         "alerts.max_age_days are not among them",
     )
     parser.set_defaults(run=with_kafka(_take_over))

@@ -148,7 +148,9 @@ class Lane(NamedTuple):
                 await asyncio.sleep(0)
                 decided, _ = await self._decide(decided.rest, is_slice=True)
                 continue
-            self.checkpoints.go_along()
+            if decided.outputs or self.checkpoint is None:
+                # A produce request follows: that of the outputs, or of the rows.
+                self.checkpoints.go_along()
             sent = await self._send(decided.outputs, partition)
             if not await self._is_ours(batch, consumer):
                 return
