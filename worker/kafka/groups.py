@@ -42,8 +42,19 @@ async def committed(admin: AIOKafkaAdminClient, group: str, topic: str) -> dict[
 
     Raise KafkaError if Kafka does not answer.
     """
-    offsets = await admin.list_consumer_group_offsets(group)
-    return {place.partition: at.offset for place, at in offsets.items() if place.topic == topic and at.offset >= 0}
+    return (await committed_in(admin, group, [topic]))[topic]
+
+
+async def committed_in(admin: AIOKafkaAdminClient, group: str, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """Return the offsets that a group has committed in each of some topics, by topic and partition.
+
+    Raise KafkaError if Kafka does not answer.
+    """
+    found: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+    for place, at in (await admin.list_consumer_group_offsets(group)).items():
+        if place.topic in found and at.offset >= 0:
+            found[place.topic][place.partition] = at.offset
+    return found
 
 
 async def topics_read(admin: AIOKafkaAdminClient, group: str) -> set[str]:

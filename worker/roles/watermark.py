@@ -85,7 +85,7 @@ class Watermark:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         await admin.start()
         try:
-            committed = {topic: await groups.committed(admin, self._group, topic) for topic in self._topics}
+            committed = await groups.committed_in(admin, self._group, self._topics)
         finally:
             await finish(admin.close())
         return {
