@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError
 
 from worker.kafka import groups, reading, topics
 from worker.kafka.connection import client_options
@@ -63,7 +63,7 @@ async def begin_at_end(settings: Settings, topic: str, consumer: topics.Consumed
     while True:
         try:
             return await _begin_at_end(settings, topic, consumer)
-        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+        except topics.NOT_PERMITTED as error:
             raise topics.not_permitted(error) from error
         except KafkaError as error:
             log.warning("Kafka: %s; trying again in %.0f s", type(error).__name__, _RETRY_SECONDS)

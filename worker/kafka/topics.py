@@ -85,6 +85,8 @@ _CONSUMED = {
     events.NOTICES: [Consumed("notify", PLANS)],
     events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
 }
+#: The errors by which Kafka says that a permission is missing.
+NOT_PERMITTED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 #: The topics that are consumed.
 CONSUMED = frozenset(_CONSUMED)
 #: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
@@ -256,7 +258,7 @@ async def ensure(settings: Settings) -> KafkaInfo:
             await preflight(settings.kafka)
             async with _admin(settings.kafka) as admin:
                 return await _ensure(admin, settings)
-        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+        except NOT_PERMITTED as error:
             raise not_permitted(error) from error
         except (Unreachable, KafkaError) as error:
             why = str(error) if isinstance(error, Unreachable) else f"Kafka: {type(error).__name__}"

@@ -24,13 +24,7 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    ConsumerStoppedError,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust import App
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -41,6 +35,7 @@ from mode.utils.futures import notify
 from yarl import URL
 
 from worker.flow.batch import Record
+from worker.kafka import topics as kafka_topics
 from worker.settings import KafkaSettings
 from worker.streams.gathering import Gathering
 from worker.streams.inflow import Inflow
@@ -286,11 +281,7 @@ class OrderedConsumer(driver.Consumer):
         while True:
             try:
                 return await self._observer.check_logs(starts, generation) if starts else {}
-            except (
-                TopicAuthorizationFailedError,
-                GroupAuthorizationFailedError,
-                ClusterAuthorizationFailedError,
-            ) as error:
+            except kafka_topics.NOT_PERMITTED as error:
                 if self._refused.allows():
                     text = "%s: Kafka does not let the worker compare them with their state (%s); it reads none of them"
                     log.warning(text, ", ".join(sorted({tp.topic for tp in starts})), type(error).__name__)

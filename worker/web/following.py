@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import aclosing
 
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError
 
 from worker.alerts.known import KnownCase
 from worker.errors import Unreachable
@@ -66,7 +66,7 @@ class FollowedCases:
                         said = ""
                         await self._follow(reader, partitions)
                 why = f"{self._changelog} does not exist yet, or may not be read: is the role process running?"
-            except TopicAuthorizationFailedError as error:
+            except topics.NOT_PERMITTED as error:
                 raise topics.not_permitted(error) from error
             except Unreachable as error:
                 why = str(error)
