@@ -1,7 +1,7 @@
 """Reading from topics directly, without Faust and without a consumer group."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -64,15 +64,9 @@ class Reader:
         ends = {TopicPartition(topic, partition): end for partition, (first, end) in spans.items() if first < end}
         if not ends:
             return
-        self._consumer.assign(list(ends))
-        for place in ends:
-            self._consumer.seek(place, spans[place.partition][0])
-        fetching = self._consumer._fetcher._fetch_task
+        self._seek({place: spans[place.partition][0] for place in ends})
         while ends:
-            if fetching.done():
-                fetching.result()  # raises the error; aiokafka itself would return no records for ever
-            fetched = await self._consumer.getmany(*ends, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            for place, records in fetched.items():
+            for place, records in (await self._fetch(ends)).items():
                 yield [record for record in records if record.offset < ends[place]]
             for place, end in list(ends.items()):
                 if await self._consumer.position(place) >= end:
@@ -84,17 +78,27 @@ class Reader:
         Offsets that do not exist any more are skipped. Wait while Kafka does not answer. Raise KafkaError if fetching
         has ended for good.
         """
-        places = [TopicPartition(topic, partition) for partition in firsts]
-        self._consumer.assign(places)
-        for place in places:
-            self._consumer.seek(place, firsts[place.partition])
-        fetching = self._consumer._fetcher._fetch_task
+        places = {TopicPartition(topic, partition): first for partition, first in firsts.items()}
+        self._seek(places)
         while True:
-            if fetching.done():
-                fetching.result()  # raises the error; aiokafka itself would return no records for ever
-            fetched = await self._consumer.getmany(*places, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
-            for records in fetched.values():
+            for records in (await self._fetch(places)).values():
                 yield records
+
+    def _seek(self, firsts: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions from now on, each from its offset, and no others."""
+        self._consumer.assign(list(firsts))
+        for place, first in firsts.items():
+            self._consumer.seek(place, first)
+
+    async def _fetch(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, list[ConsumerRecord]]:
+        """Return the next records of these partitions; none if none come soon."""
+        fetching = self._consumer._fetcher._fetch_task
+        if fetching.done():
+            fetching.result()  # raises the error; aiokafka itself would return no records for ever
+        found: Mapping[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
+            *places, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS
+        )
+        return found
 
     async def holds_records(self, topic: str, spans: Mapping[int, Span]) -> bool:
         """Say whether there is any record in these spans.
