@@ -45,12 +45,13 @@ class CasesAgain:
         return Head(stop - 1, dict(self._arrived), latest_time=self._latest_time)
 
 
-def base_of_commands(partition: int, cases: Iterable[Head]) -> int:
-    """Return by how much the core's offsets of a partition of commands are higher than Kafka's (Head.base).
+def base_of_moved(partition: int, heads: Iterable[Head]) -> int:
+    """Return by how much the core's offsets of a partition are higher than Kafka's (Head.base).
 
-    `cases`: the head rows of all partitions of the cases, which have the offsets of the commands that have arrived.
+    The partition is one of a topic whose records are moved to another one, such as commands to the cases, or alerts to
+    the plans. `heads`: the head rows of all partitions there, which have the offsets of the records that have arrived.
     """
-    return max((head.rerouted.get(partition, 0) for head in cases), default=0) // EPOCH * EPOCH
+    return max((head.rerouted.get(partition, 0) for head in heads), default=0) // EPOCH * EPOCH
 
 
 def base_of_responses(cases: Head) -> int:

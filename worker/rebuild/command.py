@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -39,7 +39,7 @@ from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLA
 from worker.notify.forwarded import Spread
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
-from worker.rebuild.cases import CasesAgain, base_of_commands, base_of_responses
+from worker.rebuild.cases import CasesAgain, base_of_moved, base_of_responses
 from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
@@ -55,6 +55,10 @@ _NO_MORE = 2**62
 _FROM_RESPONSES = (CONTACTS, SEGMENTS, WATCHES)
 #: The channel of each table that is made from the alerts, or from notices that were forwarded.
 _CHANNELS = {OUTBOX: "email", PLANS: "email", **{table: channel for channel, table in CHANNELS.items()}}
+
+
+#: The mails of one partition.
+_Mails = TypeVar("_Mails", bound=Mails)
 
 
 class Rebuilt(NamedTuple):
@@ -321,53 +325,61 @@ class _Rebuild:
                 progress.count(len(records))
 
     async def _from_alerts(self, table: str, mail_days: float, plans: Rebuilt | None) -> Rebuilt:
-        """Plan the mails of a channel again, and take over from the delivery log what became of them.
-
-        `plans`: the plans of receivers if they are rebuilt, too.
-        """
-        alerts, deliveries = self._found[table], self._topic(events.DELIVERIES)
-        planner, now = self._settings.planner(_CHANNELS[table]), SystemClock().now()
+        """Plan the mails of a channel again. `plans`: the plans of receivers if they are rebuilt, too."""
+        alerts, planner = self._found[table], self._settings.planner(_CHANNELS[table])
         spread = Spread(self._kafka.partitions, self._owner) if table == OUTBOX else None
         arrived = [state.head for state in self._found[PLANS].partitions] if plans is None else plans.heads
         # The plans drop notices that are not later than those that have arrived.
-        bases = {n: base_of_commands(n, arrived) if table == OUTBOX else 0 for n in self._partitions}
-        ends = await self._reader.ends(deliveries, self._partitions)
-        total = sum(ends.values()) + sum(alerts.ends[n] - alerts.begins[n] for n in self._partitions)
-        progress = Progress("alerts and the delivery log", total, self._say)
-        done: list[Mails] = []
-        for partition in self._partitions:
-            planned_until = alerts.committed.get(partition, 0) + bases[partition]
-            mails = Mails(planner, planned_until, now - int(mail_days * DAY), now, spread)
-            await self._each(deliveries, {partition: (0, ends[partition])}, mails.learn, progress)
-            take = partial(_take_rebased, mails, bases[partition])
-            await self._each(self._topic(events.ALERTS), {partition: (0, alerts.ends[partition])}, take, progress)
-            await self._publish(partition, mails)
-            done.append(mails)
-        progress.end()
-        self._report_mails(table, done, mail_days)
+        bases = {n: base_of_moved(n, arrived) if table == OUTBOX else 0 for n in self._partitions}
+
+        def begun(partition: int, oldest: int, now: int) -> Mails:
+            return Mails(planner, alerts.committed.get(partition, 0) + bases[partition], oldest, now, spread)
+
+        done = await self._planned_again(table, mail_days, alerts.ends, begun, bases)
         heads = [Head(alerts.ends[n] - 1 + bases[n], base=bases[n]) for n in self._partitions]
         return Rebuilt([mails.rows for mails in done], heads)
 
     async def _from_notices(self, mail_days: float) -> Rebuilt:
         """Plan the mails of receivers that have plans again, up to where the worker had planned them."""
-        found, deliveries = self._found[PLANS], self._topic(events.DELIVERIES)
-        planner, now = self._settings.planner(_CHANNELS[PLANS]), SystemClock().now()
-        ends = await self._reader.ends(deliveries, self._partitions)
+        found, planner = self._found[PLANS], self._settings.planner(_CHANNELS[PLANS])
         stops = {n: found.stands_at(n) for n in self._partitions}
-        total = sum(ends.values()) + sum(max(0, stops[n] - found.begins[n]) for n in self._partitions)
-        progress = Progress("notices and the delivery log", total, self._say)
-        done: list[PlannedMails] = []
+
+        def begun(partition: int, oldest: int, now: int) -> PlannedMails:
+            return PlannedMails(planner, stops[partition], oldest, now)
+
+        done = await self._planned_again(PLANS, mail_days, stops, begun, dict.fromkeys(self._partitions, 0))
+        heads = [Head(stops[n] - 1, dict(done[n].arrived)) for n in self._partitions]
+        return Rebuilt([mails.rows for mails in done], heads)
+
+    async def _planned_again(
+        self,
+        table: str,
+        mail_days: float,
+        stops: Mapping[int, int],
+        begun: Callable[[int, int, int], _Mails],
+        bases: Mapping[int, int],
+    ) -> list[_Mails]:
+        """Plan the mails of a table again, up to `stops`, and take over from the delivery log what became of them.
+
+        `begun` returns the mails of a partition, before anything is planned. Its other arguments are the time before
+        which an alert is too old, and the time, in ms. `bases`: as Head.base, by partition.
+        """
+        topic, deliveries = self._topic(SOURCES[table]), self._topic(events.DELIVERIES)
+        begins, now = self._found[table].begins, SystemClock().now()
+        ends = await self._reader.ends(deliveries, self._partitions)
+        total = sum(ends.values()) + sum(max(0, stops[n] - begins[n]) for n in self._partitions)
+        progress = Progress(f"{SOURCES[table]} and the delivery log", total, self._say)
+        done: list[_Mails] = []
         for partition in self._partitions:
-            mails = PlannedMails(planner, stops[partition], now - int(mail_days * DAY), now)
+            mails = begun(partition, now - int(mail_days * DAY), now)
             await self._each(deliveries, {partition: (0, ends[partition])}, mails.learn, progress)
-            span = {partition: (found.begins[partition], stops[partition])}
-            await self._each(self._topic(events.NOTICES), span, mails.take, progress)
+            take = partial(_take_rebased, mails, bases[partition])
+            await self._each(topic, {partition: (begins[partition], stops[partition])}, take, progress)
             await self._publish(partition, mails)
             done.append(mails)
         progress.end()
-        self._report_mails(PLANS, done, mail_days)
-        heads = [Head(stops[n] - 1, dict(done[n].arrived)) for n in self._partitions]
-        return Rebuilt([mails.rows for mails in done], heads)
+        self._report_mails(table, done, mail_days)
+        return done
 
     async def _publish(self, partition: int, mails: Mails) -> None:
         """Publish what is not on its topic yet. `partition`: that of the mails."""
@@ -405,7 +417,7 @@ class _Rebuild:
         """
         found = self._found[COMMANDS]
         arrived = [state.head for state in self._found[CASES].partitions] if cases is None else cases.heads
-        bases = [base_of_commands(n, arrived) for n in self._partitions]
+        bases = [base_of_moved(n, arrived) for n in self._partitions]
         heads = [Head(found.stands_at(n) - 1 + bases[n], base=bases[n]) for n in self._partitions]
         return Rebuilt([{} for _ in self._partitions], heads)
 
