@@ -49,26 +49,24 @@ class Acknowledged(NamedTuple):
 class _Shared:
     """The records of one or several callers that are sent to the same place."""
 
-    def __init__(self) -> None:
-        self.records: list[Sendable] = []
+    def __init__(self, records: list[Sendable]) -> None:
+        self.records = records
         #: The produce batches that were acknowledged, in the order of the records.
         self.batches: list[Acknowledged] = []
-        self._callers = 0
-        # Is done when all records are acknowledged. It is made only if several wait for that.
+        # Is done when all records are acknowledged. It is made only if there are several callers, who wait for that.
         self._ended: asyncio.Future[None] | None = None
 
     @property
     def is_joined(self) -> bool:
         """Whether there are several callers."""
-        return self._callers > 1
+        return self._ended is not None
 
     def join(self, records: list[Sendable]) -> "_Share":
-        """Add a caller's records."""
-        self._callers += 1
-        if self.is_joined and self._ended is None:
+        """Add the records of a further caller."""
+        if self._ended is None:
             self._ended = asyncio.get_running_loop().create_future()
         share = _Share(self, len(self.records), len(records))
-        self.records = [*self.records, *records] if self.is_joined else records
+        self.records = [*self.records, *records]
         return share
 
     def end(self) -> None:
@@ -144,8 +142,10 @@ class Sender:
             place = topic, partition
             shared = self._open.get(place)
             if shared is None:
-                shared = self._open[place] = own[place] = _Shared()
-            shares[place] = shared.join(records)
+                shared = self._open[place] = own[place] = _Shared(records)
+                shares[place] = _Share(shared, 0, len(records))
+            else:
+                shares[place] = shared.join(records)
         if own:
             await self._send_together(own)
         acknowledged = {place: await share.acknowledged() for place, share in shares.items()}
