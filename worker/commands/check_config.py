@@ -187,20 +187,17 @@ async def mail_server_works(settings: Settings) -> bool:
 async def _endpoints(settings: Settings) -> list[bool]:
     """Say for each endpoint whether its server can be reached."""
     # aiohttp takes a while to import, and other commands do without it.
-    from worker.notify.channels.chat import channel as chat  # noqa: PLC0415
-    from worker.notify.channels.webhook import channel as webhook  # noqa: PLC0415
+    from worker.notify.posting import posters  # noqa: PLC0415
 
-    posters = [
-        *(
-            ("webhook", name, webhook.poster(name, endpoint, settings.webhook))
-            for name, endpoint in settings.webhook.endpoints.items()
-        ),
-        *(
-            ("chat", name, chat.poster(name, endpoint, settings.chat))
-            for name, endpoint in settings.chat.endpoints.items()
-        ),
+    found = {
+        "webhook": posters("webhook", settings.webhook.endpoints, settings.webhook),
+        "chat": posters("chat", settings.chat.endpoints, settings.chat),
+    }
+    return [
+        await _endpoint(channel, name, poster)
+        for channel, endpoints in found.items()
+        for name, poster in endpoints.items()
     ]
-    return [await _endpoint(channel, name, poster) for channel, name, poster in posters]
 
 
 async def _endpoint(channel: str, name: str, poster: "Poster") -> bool:

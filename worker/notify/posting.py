@@ -20,7 +20,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from aiohttp import (
     ClientConnectorError,
@@ -80,6 +80,32 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
     (ServerDisconnectedError, _BROKEN),
     (ClientError, _Trouble("protocol_error", True, "this is not an HTTP server ({key}.url)")),
 )
+
+
+class PostingSettings(Protocol):
+    """What the settings of a channel say about posting."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long a request may take."""
+
+    @property
+    def connections(self) -> int:
+        """How many connections there may be to each endpoint."""
+
+
+def posters(channel: str, endpoints: Mapping[str, Endpoint], settings: PostingSettings) -> "dict[str, Poster]":
+    """Return what posts to each endpoint of a channel, by its name. Raise SettingsError like Poster."""
+    return {
+        name: Poster(
+            endpoint,
+            f"{channel} {name}",
+            f"{channel}.endpoints.{name}",
+            timeout_seconds=settings.timeout_seconds,
+            connections=settings.connections,
+        )
+        for name, endpoint in endpoints.items()
+    }
 
 
 class _Progress:

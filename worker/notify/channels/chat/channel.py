@@ -9,9 +9,9 @@ from schemas.erasure import Erasure
 from worker.notify.channel import Wording
 from worker.notify.channels.chat import NAME, markup
 from worker.notify.channels.chat.message import Message, message_of
-from worker.notify.channels.chat.settings import ChatEndpoint, ChatSettings
+from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.digest import Content, Digest
-from worker.notify.posting import Poster
+from worker.notify.posting import posters
 from worker.notify.receivers import Address
 
 #: What `check-config --send-test-event` posts.
@@ -24,17 +24,6 @@ _TEST = Message(
     links=[],
     colon=": ",
 )
-
-
-def poster(name: str, endpoint: ChatEndpoint, settings: ChatSettings) -> Poster:
-    """Return what posts to a room. Raise SettingsError like Poster."""
-    return Poster(
-        endpoint,
-        f"{NAME} {name}",
-        f"chat.endpoints.{name}",
-        timeout_seconds=settings.timeout_seconds,
-        connections=settings.connections,
-    )
 
 
 class Chat:
@@ -53,7 +42,7 @@ class Chat:
 
     def __init__(self, settings: ChatSettings) -> None:
         self._endpoints = settings.endpoints
-        self._posters = {name: poster(name, endpoint, settings) for name, endpoint in settings.endpoints.items()}
+        self._posters = posters(NAME, settings.endpoints, settings)
         self._readers = settings.readers
         self.connections = self.most_connections = settings.connections
 

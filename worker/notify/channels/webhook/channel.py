@@ -8,21 +8,10 @@ from datetime import UTC, datetime
 from schemas.ping import Ping
 from worker.notify.channel import Wording
 from worker.notify.channels.webhook import NAME, event
-from worker.notify.channels.webhook.settings import WebhookEndpoint, WebhookSettings
+from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.notify.digest import Content, Digest
-from worker.notify.posting import Poster
+from worker.notify.posting import posters
 from worker.notify.receivers import Address
-
-
-def poster(name: str, endpoint: WebhookEndpoint, settings: WebhookSettings) -> Poster:
-    """Return what posts to an endpoint. Raise SettingsError like Poster."""
-    return Poster(
-        endpoint,
-        f"{NAME} {name}",
-        f"webhook.endpoints.{name}",
-        timeout_seconds=settings.timeout_seconds,
-        connections=settings.connections,
-    )
 
 
 class Webhook:
@@ -41,7 +30,7 @@ class Webhook:
 
     def __init__(self, settings: WebhookSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._endpoints = settings.endpoints
-        self._posters = {name: poster(name, endpoint, settings) for name, endpoint in settings.endpoints.items()}
+        self._posters = posters(NAME, settings.endpoints, settings)
         self._now = now
         self.connections = self.most_connections = settings.connections
 
