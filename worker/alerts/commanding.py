@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from schemas.alert_command_result import AlertCommandResult
+from worker.errors import Unreachable
 from worker.kafka import reading
 from worker.kafka.connection import client_options
 from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
+from worker.kafka.topics import NOT_PERMITTED, not_permitted
 from worker.settings import KafkaSettings
 
 #: How often the topic of the answers is looked at, in seconds.
@@ -31,13 +33,25 @@ async def give(
 ) -> AlertCommandResult | None:
     """Write a command, and return its answer; None if there is no answer after so many seconds.
 
-    Raise Unreachable or Refused if Kafka cannot be reached or does not let the worker in, KafkaError if it does not
-    answer.
+    Raise Unreachable or Refused if Kafka cannot be reached or does not permit what is asked for, KafkaError if it does
+    not answer.
     """
     await preflight(kafka)
+    try:
+        return await _give(kafka, topics, command, seconds)
+    except NOT_PERMITTED as error:
+        raise not_permitted(error) from error
+
+
+async def _give(
+    kafka: KafkaSettings, topics: Topics, command: dict[str, Any], seconds: float
+) -> AlertCommandResult | None:
     key = str(command["customer_id"]).encode()
     async with reading.reader(kafka) as reader:
         partitions = await reader.partitions(topics.answers)
+        if not partitions:
+            # Kafka does not show a topic to users who may not describe it.
+            raise Unreachable(f"{topics.answers} does not exist yet, or may not be read: is the role process running?")
         partition = partition_of(len(partitions))(key)
         place = (await reader.ends(topics.answers, [partition]))[partition]
         await _write(kafka, topics.commands, key, to_json(command))
@@ -61,6 +75,9 @@ async def _write(kafka: KafkaSettings, topic: str, key: bytes, value: bytes) -> 
     try:
         await producer.start()
         await producer.send_and_wait(topic, value, key=key)
+    except NOT_PERMITTED as error:
+        # Without any permission to write, Kafka refuses the producer, and names no topic.
+        raise type(error)(topic) from error
     finally:
         await producer.stop()
 
