@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from worker.flow.batch import Record
+from worker.flow.batch import Decided, Record
 from worker.flow.cases import road
 from worker.flow.cases.due_index import DueIndex
 from worker.flow.cases.forgetting import Sweep
@@ -36,6 +36,12 @@ class CasesAgain:
             records, self._commands, self._arrived, self._latest_time, self._sweep, self._service, self._due
         )
         decided = road.decide(batch, self._policy, self._intake, self.rows.get)
+        self._apply(decided)
+        while decided.rest is not None:
+            decided = decided.rest()
+            self._apply(decided)
+
+    def _apply(self, decided: Decided) -> None:
         apply(self.rows, decided.rows)
         self._due.update(decided.rows)
         self._arrived, self._latest_time = decided.rerouted, decided.latest_time

@@ -1,7 +1,7 @@
 """One partition of cases as streams/lane.py keeps it, without Kafka: rows, what has arrived, and the latest time."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flow.records import DAY, HOUR, NOW, Record
@@ -89,13 +89,27 @@ class Following:
         self._next_command = 0
 
     def decide(self, records: Sequence[Record]) -> Decided:
-        """Decide a batch; nothing is written."""
+        """Decide the first slice of a batch; nothing is written."""
         batch = road.Batch(records, COMMANDS, self.arrived, self.latest_time, self.sweep, self.service, self.due)
         return road.decide(batch, self.policy, IntakePolicy(), self.rows.get)
 
     def take(self, *records: Record) -> list[Output]:
-        """Decide a batch and write all of it; return the outputs."""
-        decided = self.decide(records)
+        """Decide a batch and write all of its slices, one after the other; return the outputs."""
+        outputs = []
+        for decided in self.slices(records):
+            self.write(decided)
+            outputs += decided.outputs
+        return outputs
+
+    def slices(self, records: Sequence[Record]) -> Iterator[Decided]:
+        """Yield the slices of a batch. Each has to be written before the next one is asked for."""
+        decided: Decided | None = self.decide(records)
+        while decided is not None:
+            yield decided
+            decided = None if decided.rest is None else decided.rest()
+
+    def write(self, decided: Decided) -> None:
+        """Write a slice, whose outputs are published."""
         for key, row in decided.rows.items():
             if row is None:
                 self.rows.pop(key, None)
@@ -105,7 +119,6 @@ class Following:
         self.arrived = {**self.arrived, **decided.rerouted}
         self.latest_time = max(self.latest_time, decided.latest_time)
         self.sent += decided.outputs
-        return decided.outputs
 
     def say(self, body: dict[str, Any], at: int = NOW) -> dict[str, Any]:
         """Give a command; return its answer."""

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from schemas.case import CaseStep
 from schemas.recovery import Recovery
 from worker.flow import events
+from worker.flow.batch import Output
 from worker.flow.cases import case, road
 from worker.flow.cases.case import Cases, decode_cases, encode_cases, next_timer_in
 from worker.flow.cases.service import ServiceLevels
@@ -253,35 +254,60 @@ def test_a_message_of_an_older_version_opens_a_case_without_limits() -> None:
     assert following.case() == case.opened(step())
 
 
-def test_a_tick_looks_at_a_bounded_number_of_customers_and_the_next_one_goes_on(
+def test_a_tick_of_many_customers_is_decided_in_slices_in_the_order_of_the_timers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(road, "CUSTOMERS_PER_TICK", 2)
+    monkeypatch.setattr(road, "CUSTOMERS_PER_SLICE", 2)
     following = Following(service=SERVICE)
     for number in range(5):
         opened = step(number, alert_id=f"a-{number}", at=NOW - number, service_level="fast")
         following.take(record(opened, customer=b"c-%d" % number))
 
-    def customers(minutes: int) -> list[str]:
-        return [body["customer_id"] for body in told(following.take(tick(NOW + minutes * MINUTE)))]
-
+    slices = []
+    for decided in following.slices([tick(NOW + 10 * MINUTE)]):
+        following.write(decided)
+        slices.append([body["customer_id"] for body in told(decided.outputs)])
     # Those that are due first come first.
-    assert [customers(10), customers(11), customers(12), customers(13)] == [["c-4", "c-3"], ["c-2", "c-1"], ["c-0"], []]
+    assert slices == [["c-4", "c-3"], ["c-2", "c-1"], ["c-0"]]
     assert following.due.next_at() == NOW - 4 + 15 * MINUTE
 
 
 def test_timers_that_are_removed_without_an_event_count_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(road, "CUSTOMERS_PER_TICK", 2)
+    monkeypatch.setattr(road, "CUSTOMERS_PER_SLICE", 2)
     service = ServiceLevels({"fast": ServiceLevel(acknowledge_within_minutes=10, remind_before_minutes=3)})
     following = Following(service=service)
     for number in range(5):
         opened = step(number, alert_id=f"a-{number}", at=NOW - number, service_level="fast")
         following.take(record(opened, customer=b"c-%d" % number))
     waiting = []
-    for minutes in (20, 21, 22, 23):  # reminders after their time
-        assert not told(following.take(tick(NOW + minutes * MINUTE)))
+    for decided in following.slices([tick(NOW + 20 * MINUTE)]):  # reminders after their time
+        following.write(decided)
+        assert not told(decided.outputs)
         waiting.append(sum(next_timer_in(row) is not None for row in following.rows.values()))
-    assert waiting == [3, 1, 0, 0]
+    assert waiting == [3, 1, 0]
+
+
+def test_what_comes_after_a_tick_waits_for_all_slices_of_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement that lies behind the tick does not stop an escalation, and one that lies before it does."""
+    monkeypatch.setattr(road, "CUSTOMERS_PER_SLICE", 1)
+    following = Following(service=SERVICE)
+    for number in range(4):
+        opened = step(number, alert_id=f"a-{number}", at=NOW + number, service_level="fast")
+        following.take(record(opened, customer=b"c-%d" % number))
+
+    def acknowledged(number: int) -> Record:
+        body = command(command_id=f"k-{number}", alert_id=f"a-{number}", customer_id=f"c-{number}")
+        return record(moved(body, number, at=NOW + 11 * MINUTE), NOW + 11 * MINUTE, b"c-%d" % number)
+
+    at = NOW + 11 * MINUTE
+    outputs = following.take(acknowledged(2), tick(at), acknowledged(3))
+    assert [(body["customer_id"], body["action"]) for body in told(outputs)] == [
+        ("c-2", "acknowledged"),
+        ("c-0", "escalated"),
+        ("c-1", "escalated"),
+        ("c-3", "escalated"),
+        ("c-3", "acknowledged"),
+    ]
 
 
 # Any order of events, and any crash
@@ -357,6 +383,39 @@ def test_a_batch_that_is_decided_again_after_a_crash_says_the_same(
 
     assert again.sent == run(records).sent
     assert again.sent[sent : sent + len(lost)] == lost
+
+
+@given(MOVES, st.integers(1, 3), st.lists(st.tuples(st.integers(1, 9), st.integers(0, 6), st.booleans()), max_size=25))
+def test_a_crash_between_or_within_slices_changes_nothing(
+    moves: list[Any], most: int, attempts: list[tuple[int, int, bool]]
+) -> None:
+    """Each attempt reads some records and crashes after some of their slices, perhaps while one more is published."""
+    records = log_of(moves)
+    expected = run(records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(road, "CUSTOMERS_PER_SLICE", most)
+        following, at = Following(service=SERVICE), 0
+        published: list[Output] = []
+        for size, durable, is_published in attempts:
+            batch = records[at : at + size]
+            for number, decided in enumerate(following.slices(batch)):
+                published += decided.outputs if number < durable or is_published else []
+                if number == durable:
+                    break
+                following.write(decided)
+            else:
+                at += len(batch)
+        published += following.take(*records[at:])
+
+    assert following.sent == expected.sent
+    assert following.rows == expected.rows
+    # What was published again is equal to what was published first, and has the same id.
+    assert distinct(published) == distinct(expected.sent)
+
+
+def distinct(outputs: Sequence[Output]) -> list[Output]:
+    """Return outputs without repeats. Two erasures of the same customer are equal as well."""
+    return [output for number, output in enumerate(outputs) if output not in outputs[:number]]
 
 
 class Recount:

@@ -6,6 +6,7 @@ alerts. There the steps of the alert itself are published by the road of the res
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from heapq import merge
 from typing import NamedTuple
 
@@ -40,8 +41,9 @@ _Reported = AlertStep | AnsweredAgain | Erasure
 
 #: The keys in `Batch.arrived` for messages of the road of the responses. Commands have the numbers of partitions.
 STEP_OFFSET, STEP_INDEX = -1, -2
-#: The number of customers for whom one tick lets timers happen, which takes some hundredths of a second.
-CUSTOMERS_PER_TICK = 1_000
+#: The number of customers whose timers are decided and written together, which takes two or three milliseconds. A tick
+#: may concern thousands of customers, and other work has its turn after each slice.
+CUSTOMERS_PER_SLICE = 100
 _ACTIONS: Mapping[str, CaseAction] = {
     "acknowledge": CaseAction.ACKNOWLEDGED,
     "assign": CaseAction.ASSIGNED,
@@ -67,12 +69,12 @@ class Batch(NamedTuple):
     sweep: Sweep | None = None
     #: The service levels.
     service: ServiceLevels = ServiceLevels()
-    #: The next timers of the partition's rows, as they are before this batch. Without it, a tick lets no timer happen.
+    #: The next timers of the partition's rows, as they are written. Without it, a tick lets no timer happen.
     due: DueIndex | None = None
 
 
 class _State:
-    """What is known of one batch while it is decided, and what it has caused so far."""
+    """What is known of one batch while it is decided, and what its current slice has caused so far."""
 
     def __init__(self, batch: Batch, policy: CasePolicy, intake: IntakePolicy, read: Read) -> None:
         self.commands = batch.commands
@@ -80,10 +82,20 @@ class _State:
         self.intake = intake
         self.service = batch.service
         self.due = batch.due
-        self.customers = customers(read)
-        self.outputs: list[Output] = []
         self.arrived = dict(batch.arrived)
         self.now = batch.latest_time
+        #: The records that are not decided, and whether the one before them is a tick that concerns further customers.
+        self.records = iter(batch.records)
+        self.is_in_tick = False
+        self._read = read
+        self.begin_slice()
+
+    def begin_slice(self) -> None:
+        """Forget what the slice before has caused, since it is written by now."""
+        self.customers = customers(self._read)
+        self.outputs: list[Output] = []
+        #: For how many customers this slice may still let timers happen.
+        self.left = CUSTOMERS_PER_SLICE
 
     def cases(self, customer: bytes) -> Cases:
         """Return the cases of a customer that are not forgotten. Changes are kept."""
@@ -95,54 +107,77 @@ class _State:
 
 
 def decide(batch: Batch, policy: CasePolicy, intake: IntakePolicy, read: Read) -> Decided:
-    """Decide a batch. A record that is not one of the worker's own messages becomes a dead letter, as `intake` says."""
-    state = _State(batch, policy, intake, read)
-    for record in batch.records:
+    """Decide a batch, and return what its first slice causes. Each slice is written before the next one is decided.
+
+    A slice ends within a tick that concerns many customers. If the worker crashes between two slices, the whole batch
+    is read again. Then `Batch.arrived` says which messages have taken effect, and the timers of a tick that have
+    happened are not in the rows any more. A record that is not one of the worker's own messages becomes a dead letter,
+    as `intake` says.
+    """
+    return _next_slice(_State(batch, policy, intake, read), batch.sweep)
+
+
+def _next_slice(state: _State, sweep: Sweep | None) -> Decided:
+    """Decide the next slice of a batch, and return what it causes."""
+    state.begin_slice()
+    is_last = _go_on(state)
+    rows = _rows(state)
+    if sweep is not None and is_last:
+        # The sweep comes last. So what is decided does not depend on how far the sweep has come.
+        rows = sweep.changes(state.now, state.policy) | rows
+    rest = None if is_last else partial(_next_slice, state, sweep)
+    return Decided(state.outputs, rows, dict(state.arrived), rest=rest, latest_time=state.now)
+
+
+def _go_on(state: _State) -> bool:
+    """Decide the next records. Return False if the slice ends before the batch does."""
+    if state.is_in_tick and not _pass_time(state):
+        return False
+    for record in state.records:
         state.now = max(state.now, record.timestamp)
         if record.key == case_log.TICK_KEY:
-            if state.due is not None:
-                _pass_time(state.due, state)
+            if not _pass_time(state):
+                return False
             continue
         try:
             message = case_log.read(record)
         except Rejected as rejected:
-            state.outputs.append(dead_letter_in_place(record, rejected, intake))
+            state.outputs.append(dead_letter_in_place(record, rejected, state.intake))
             continue
         customer = record.key or b""
         if isinstance(message, MovedCommand):
             _take_command(customer, message, state)
         elif _is_new(message, state):
             _take_report(customer, message, state)
-    rows = _rows(state)
-    if batch.sweep is not None:
-        # The sweep comes last. So what is decided does not depend on how far the sweep has come.
-        rows = batch.sweep.changes(state.now, policy) | rows
-    return Decided(state.outputs, rows, state.arrived, latest_time=state.now)
+    return True
 
 
-def _pass_time(due: DueIndex, state: _State) -> None:
-    """Let the timers happen that are due, in the order of their times.
+def _pass_time(state: _State) -> bool:
+    """Let the timers happen that are due, in the order of their times. Return False if the slice ends before that.
 
-    A tick looks at a bounded number of customers; the ticker writes another one if more are due. What happens must not
-    depend on where a batch begins. So the rows that this batch has changed count as they are by now.
+    What happens must not depend on where a batch or a slice begins. So the rows that this slice has changed count as
+    they are by now, and a tick is over once all of its timers have happened, in however many slices.
     """
+    if state.due is None:
+        return True
     changed = dict(state.customers.opened())
     here = sorted((at, key) for key, row in changed.items() if (at := next_timer(row.cases)) is not None)
-    elsewhere = ((at, key) for at, key in due.due(state.now) if key not in changed)
-    left = CUSTOMERS_PER_TICK
+    elsewhere = ((at, key) for at, key in state.due.due(state.now) if key not in changed)
+    state.is_in_tick = True
     for at, customer in merge(here, elsewhere):
-        if at > state.now or not left:
+        if at > state.now:
             break
-        happened: list[tuple[int, str, int, Output]] = []
-        cases = state.cases(customer).cases
+        if not state.left:
+            return False
         # A timer that is removed without an event costs as much as one that has happened.
-        first = next_timer(cases)
-        if first is not None and first <= state.now:
-            left -= 1
-        for case in cases:
+        state.left -= 1
+        happened: list[tuple[int, str, int, Output]] = []
+        for case in state.cases(customer).cases:
             while (timer := case.take_timer(state.now)) is not None:
                 happened.append((timer.at, case.alert_id, case.step, _timed(case, customer, timer)))
         state.outputs += [output for *_, output in sorted(happened, key=lambda one: one[:3])]
+    state.is_in_tick = False
+    return True
 
 
 def _timed(case: Case, customer: bytes, timer: Timer) -> Output:
