@@ -32,6 +32,8 @@ from worker.streams.turns import Turns
 TP_0, TP_1 = TP("responses", 0), TP("responses", 1)
 #: A time after which no checkpoint of these tests begins by itself, in seconds.
 NEVER = 3_600.0
+#: The topic whose records wait for checkpoints.
+LATER = "later"
 
 
 async def test_what_is_planned_begins_together_after_the_shortest_time() -> None:
@@ -120,6 +122,8 @@ class World:
     def __init__(self, seed: int) -> None:
         self.kafka = Kafka()
         self.outputs: list[bytes] = []
+        #: The offsets whose outputs may wait for a checkpoint, in the order in which they were published.
+        self.counted: list[int] = []
         self.committed = 0
         self.generation = 0
         self._seed = seed
@@ -139,12 +143,14 @@ class World:
         batches = list(batches)
         if any(topic.endswith("-changelog") for topic, *_ in batches):
             return await self.kafka.send(batches)
-        for _, _, records in batches:
+        for topic, _, records in batches:
             if self.kafka.left is not None:
                 if not self.kafka.left:
                     raise Crash
                 self.kafka.left -= 1
             self.outputs += [value for _, value, *_ in records]
+            if topic == LATER:
+                self.counted += [int(value.split()[1]) for _, value, *_ in records]
         await asyncio.sleep(0)
         return {(topic, number): [Acknowledged(0, len(records))] for topic, number, records in batches}
 
@@ -154,6 +160,17 @@ class World:
         for offset, record in enumerate(self.kafka.log):
             state.apply(offset, *record)
         return state
+
+    def check_outputs(self) -> None:
+        """Whatever the durable state says is decided has all of its outputs, and they can be counted in their order."""
+        durable = self.durable()
+        assert self.expected(durable.head.mark + 1)[1] <= set(self.outputs)
+        highest, counted = -1, []
+        for offset in self.counted:  # as a receiver does that remembers the highest offset of each source
+            if offset > highest:
+                highest = offset
+                counted.append(offset)
+        assert set(counted) == set(self.counted)
 
     def expected(self, end: int) -> tuple[dict[bytes, bytes], set[bytes], int]:
         """Return the rows, the outputs and the latest time if the records before `end` are decided without a fault."""
@@ -175,6 +192,7 @@ def decide(records: Sequence[Record], _: int, state: PartitionState) -> Decided:
             continue
         rows[key] = None if record.value is None else b"%04d%b%b" % (record.offset, answers[-3:], record.value)
         outputs.append(Output("out", key, b"%d: %b, then %b" % (record.offset, answers, record.value or b"erased")))
+        outputs.append(Output(LATER, key, b"later %d %b" % (record.offset, record.value or b"erased")))
     return Decided(outputs, rows, {}, latest_time=latest_time)
 
 
@@ -215,7 +233,7 @@ class Worker:
             topic_name=str,
             checkpoints=self.checkpoints,
             turns=Turns(),
-            checkpoint=Checkpoint(NEVER, most_bytes),
+            checkpoint=Checkpoint(NEVER, most_bytes, frozenset({LATER})),
         )
 
     def _stands_at(self, _: TP) -> int:
@@ -322,6 +340,7 @@ async def play(world: World, steps: Sequence[tuple[str, int]], most_bytes: int, 
             world.kafka.left = None
             worker, other = await make().take_over(), make()
         worker.check()
+        world.check_outputs()
     world.kafka.left = None
     while worker.is_behind:
         await worker.work(2)
@@ -332,6 +351,7 @@ async def play(world: World, steps: Sequence[tuple[str, int]], most_bytes: int, 
     end, durable = world.committed, world.durable()
     rows, outputs, latest_time = world.expected(end)
     assert (rows, end - 1, latest_time) == (durable.rows, durable.head.mark, durable.head.latest_time)
+    world.check_outputs()
     assert outputs <= set(world.outputs)
     assert set(world.outputs) <= world.expected(end + 100)[1], "a repeat is equal to the first"
 
@@ -389,6 +409,21 @@ def _kept(*_: Any) -> None:
     """Keep the next offset."""
 
 
+def _unordered(self: DurableTable, partition: int) -> list[Output]:
+    return list(reversed(_unsaved_outputs(self, partition)))
+
+
+async def _rows_first(self: Lane, batch: Any) -> None:
+    """Write the rows without the outputs that wait, and send these afterwards."""
+    outputs = self.table.unsaved_outputs(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DurableTable, "unsaved_outputs", lambda *_: [])
+        await _write_checkpoint(self, batch)
+    await self._send(outputs, 0)
+
+
+_unsaved_outputs: Any = DurableTable.unsaved_outputs
+_write_checkpoint: Any = Lane.write_checkpoint
 _append: Any = DurableTable._append
 #: Wrong versions: what is replaced, by what, and steps that show it.
 WRONG: dict[str, tuple[Any, str, Any, list[tuple[str, int]]]] = {
@@ -402,7 +437,15 @@ WRONG: dict[str, tuple[Any, str, Any, list[tuple[str, int]]]] = {
     ),
     "the head row comes first": (
         *(DurableTable, "_append", _head_first),
-        [*[("work", 2)] * 3, ("crash in a checkpoint", 1)],
+        [*[("work", 2)] * 3, ("crash in a checkpoint", 2)],
+    ),
+    "outputs that wait are not in order": (
+        *(DurableTable, "unsaved_outputs", _unordered),
+        [("work", 2), ("work", 2), ("checkpoint", 0)],
+    ),
+    "outputs that wait are sent after the rows": (
+        *(Lane, "write_checkpoint", _rows_first),
+        [("work", 2), ("work", 2), ("crash in a checkpoint", 1)],
     ),
     "the next offset is kept after a checkpoint that has failed": (
         *(OrderedConsumer, "undecided", _kept),

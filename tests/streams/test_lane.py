@@ -21,6 +21,7 @@ from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lane import Lane, Pace, View
 from worker.streams.ordered import Fetched
 from worker.streams.sending import Acknowledged
+from worker.streams.store import size_of
 from worker.streams.turns import Turns
 
 
@@ -278,6 +279,7 @@ class Waiting:
         self.held = True
         self._result = result
         self._unsaved: dict[bytes, bytes | None] = {}
+        self._unsent: list[Output] = []
         self._state = PartitionState()
         self.on_send: Callable[[], object] = bool
         consumer: Any = SimpleNamespace(
@@ -295,7 +297,8 @@ class Waiting:
             lock=lambda _: lock,
             change=self._change,
             has_unsaved=lambda _: bool(self._unsaved),
-            unsaved_size=lambda _: journal.total_size(self._unsaved),
+            unsaved_size=lambda _: journal.total_size(self._unsaved) + sum(map(size_of, self._unsent)),
+            unsaved_outputs=lambda _: list(self._unsent),
             write=self._write,
         )
         sender: Any = SimpleNamespace(send=self._send)
@@ -305,31 +308,38 @@ class Waiting:
             plan=lambda *planned: self.planned.append(planned), go_along=lambda: self.seen.append("go along")
         )
         self.lane = Lane(
-            lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Turns(), Checkpoint(0.2, 200)
+            lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Turns(),
+            Checkpoint(0.2, 200, frozenset({"later"})),
         )  # fmt: skip
 
-    async def run(self, start: int, size: int) -> None:
-        """Run a batch that changes a row of its own, of this size."""
+    async def run(self, start: int, size: int, *topics: str) -> None:
+        """Run a batch that changes a row of its own, of this size, and has outputs to these topics."""
         records: Any = [SimpleNamespace(offset=start, value=b"x" * size, timestamp=0)]
+        self._topics = topics
         message: Any = SimpleNamespace(value=Fetched(TP("responses", 0), start, records, 1, 1))
         await self.lane.run(message)
 
     def _decide(self, records: list[Any], *_: Any) -> Decided:
-        return Decided(self.outputs, {b"%d" % record.offset: record.value for record in records}, {})
+        outputs = [Output(topic, b"%d" % record.offset, b"v") for record in records for topic in self._topics]
+        return Decided(outputs, {b"%d" % record.offset: record.value for record in records}, {})
 
-    async def _send(self, _: Any) -> dict[Any, Any]:
-        self.on_send()
-        self.seen.append("sent")
+    async def _send(self, batches: Any) -> dict[Any, Any]:
+        sent = [(topic, int(key)) for topic, _, records in batches for key, *_ in records]
+        if sent:
+            self.on_send()
+            self.seen.append(("sent", *sent))
         return {}
 
-    def _change(self, _: int, rows: Mapping[bytes, bytes | None], head: Head) -> None:
+    def _change(self, _: int, rows: Mapping[bytes, bytes | None], head: Head, outputs: list[Output]) -> None:
         self._unsaved.update(rows)
+        self._unsent += outputs
         self._state.head = head
         self.seen.append("changed")
 
     async def _write(self, _: int, rows: Mapping[bytes, bytes | None], head: Head, __: Any) -> bool:
         self.seen.append(("write", len(self._unsaved), len(rows), head.mark))
         self._unsaved.clear()
+        self._unsent.clear()
         if isinstance(self._result, StateNotDurable):
             raise self._result
         return self._result
@@ -338,8 +348,8 @@ class Waiting:
 async def test_rows_that_may_wait_are_changed_in_memory_and_the_offsets_are_done_with_the_checkpoint() -> None:
     waiting = Waiting()
     await waiting.run(5, 10)
-    await waiting.run(6, 10)
-    assert waiting.seen == ["go along", "sent", "changed", "decided 5", "go along", "sent", "changed", "decided 6"]
+    await waiting.run(6, 10, "alerts")
+    assert waiting.seen == ["changed", "decided 5", "go along", ("sent", ("alerts", 6)), "changed", "decided 6"]
     assert [(tp, seconds) for tp, seconds, *_ in waiting.planned] == [(TP("responses", 0), 0.2)] * 2
 
     waiting.seen.clear()
@@ -349,21 +359,44 @@ async def test_rows_that_may_wait_are_changed_in_memory_and_the_offsets_are_done
     assert waiting.seen == [("write", 2, 0, 6), "done 6"], "what is written already is not written again"
 
 
-async def test_a_batch_that_sends_nothing_takes_no_checkpoint_along_since_that_would_cost_a_request() -> None:
+async def test_outputs_that_may_wait_are_sent_before_the_rows_of_the_checkpoint() -> None:
     waiting = Waiting()
-    waiting.outputs = []
-    await waiting.run(5, 10)
+    await waiting.run(5, 10, "later", "alerts")
+    await waiting.run(6, 10, "later")
+    assert waiting.seen == ["go along", ("sent", ("alerts", 5)), "changed", "decided 5", "changed", "decided 6"]
 
-    assert waiting.seen == ["sent", "changed", "decided 5"]
+    waiting.seen.clear()
+    *_, write, _ = waiting.planned[-1]
+    await write()
+    assert waiting.seen == [("sent", ("later", 5), ("later", 6)), ("write", 2, 0, 6), "done 6"]
 
 
-async def test_a_batch_that_writes_its_rows_at_once_takes_checkpoints_along() -> None:
+async def test_if_rows_are_written_at_once_all_outputs_are_sent_before_those_that_wait_first() -> None:
     waiting = Waiting()
-    waiting.outputs = []
-    waiting.lane = waiting.lane._replace(checkpoint=None)
-    await waiting.run(5, 10)
+    await waiting.run(5, 10, "later")
+    waiting.seen.clear()
+    await waiting.run(6, 500, "later", "alerts")
+    assert waiting.seen == [
+        *("go along", ("sent", ("later", 5), ("later", 6), ("alerts", 6))),
+        *(("write", 1, 1, 6), "decided 6", "done 6"),
+    ]
 
-    assert waiting.seen == ["go along", "sent", ("write", 0, 1, 5), "decided 5", "done 5"]
+
+async def test_a_checkpoint_of_a_partition_that_is_lost_while_its_outputs_are_sent_is_not_written() -> None:
+    waiting = Waiting()
+    await waiting.run(5, 10, "later")
+    waiting.seen.clear()
+    waiting.on_send = lambda: setattr(waiting, "held", False)
+    *_, write, _ = waiting.planned[-1]
+    await write()
+    assert waiting.seen == [("sent", ("later", 5))]
+
+
+async def test_outputs_count_for_what_may_wait() -> None:
+    waiting = Waiting()
+    for start in range(100, 140):
+        await waiting.run(start, 1, *["later"] * 5)
+    assert any(step[0] == "write" for step in waiting.seen), "two hundred outputs have more than 200 bytes"
 
 
 async def test_checkpoints_of_other_partitions_go_along_with_outputs_and_its_own_is_busy() -> None:
@@ -371,7 +404,7 @@ async def test_checkpoints_of_other_partitions_go_along_with_outputs_and_its_own
     await waiting.run(5, 10)
     *_, is_busy = waiting.planned[-1]
     waiting.on_send = lambda: busy.append(is_busy())
-    await waiting.run(6, 10)
+    await waiting.run(6, 10, "alerts")
     assert (busy, is_busy()) == ([True], False)
 
 
@@ -380,7 +413,7 @@ async def test_rows_that_are_too_many_are_written_at_once_with_those_that_wait()
     await waiting.run(5, 50)
     waiting.seen.clear()
     await waiting.run(6, 50)
-    assert waiting.seen == ["go along", "sent", ("write", 1, 1, 6), "decided 6", "done 6"]
+    assert waiting.seen == ["go along", ("write", 1, 1, 6), "decided 6", "done 6"]
 
 
 @pytest.mark.parametrize("at_once", [False, True])

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.flow.batch import Output
 from worker.kafka import journal
 from worker.kafka.rows import Head, PartitionState
 from worker.streams.store import Rows, Unsaved
@@ -31,3 +32,13 @@ def test_what_was_changed_is_seen_at_once_and_can_be_taken_back(durable: Rows, b
     assert merged == unsaved.take_back()
     assert (expected.rows, expected.head) == (state.rows, state.head)
     assert same_rows is state.rows, "an index keeps them"
+
+
+def test_outputs_are_kept_in_their_order_and_count_for_the_size() -> None:
+    unsaved = Unsaved(state_of({}))
+    first, second = Output("tallies", b"key", b"value"), Output("tallies", None, None)
+    unsaved.change({}, Head(2), [first])
+    unsaved.change({}, Head(3), [second])
+
+    assert unsaved.outputs == [first, second]
+    assert unsaved.size == 8

@@ -42,6 +42,10 @@ _WATCHES = Pace(seconds=0.5, share=0.02, longest=10.0)
 #: The pace of cases. A person may wait for the answer to a command, and does not notice half a second.
 _CASES = Pace(seconds=0.5, share=0.05, longest=1.0)
 
+#: Which outputs about responses wait for a checkpoint. The segments are counted at intervals of half a second anyway.
+#: What is sent to the cases does not wait: a command about an alert must not overtake the alert's step.
+_LATER = frozenset({events.TALLIES})
+
 
 async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services: its shell, the log line of each minute, a look at open transactions, and the ticker.
@@ -94,7 +98,8 @@ async def build(surroundings: Surroundings) -> list[Service]:
         return cases.decide(batch, policy.cases, policy.intake, state.rows.get)
 
     # The other tables have no checkpoints: their batches are not more frequent than checkpoints would be.
-    shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide, checkpoint=Checkpoint())
+    checkpoint = Checkpoint(outputs=_LATER)
+    shell.agent(events.RESPONSES, shell.table(topics.CONTACTS), decide, checkpoint=checkpoint)
     shell.agent(
         events.TALLIES,
         shell.table(topics.SEGMENTS),

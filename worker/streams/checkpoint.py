@@ -7,6 +7,10 @@ checkpoint writes the rows of all batches so far with their head row; a row that
 once. The order is the same as without checkpoints: outputs, then state, then offset. The offsets of the batches may be
 committed only after the checkpoint.
 
+Records to some topics can wait as well: nobody waits for them as one waits for an alert (`Checkpoint.outputs`). They
+are kept with the changes of the rows, and a checkpoint sends them before it writes the rows. If the changes are taken
+back, so are they, since their batches are decided again.
+
 Once half of its time has passed, a checkpoint goes along with the outputs of the next batch of another partition, since
 these need a produce request anyway.
 
@@ -33,9 +37,11 @@ class Checkpoint(NamedTuple):
 
     #: The longest time from a batch until its rows are being written, in seconds.
     seconds: float = 0.2
-    #: The largest size of the changed rows of one partition that wait, in bytes. With more, they are written at once. A
-    #: batch at full speed has more.
+    #: The largest size of the changed rows and the outputs of one partition that wait, in bytes. With more, they are
+    #: sent and written at once. A batch at full speed has more.
     most_bytes: int = 100_000
+    #: The topics whose records wait as well, without their prefix.
+    outputs: frozenset[str] = frozenset()
 
 
 class _Planned(NamedTuple):

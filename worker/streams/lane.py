@@ -4,8 +4,8 @@ After a crash at any point, the batch is replayed from the old state, with the s
 
 - Before the outputs are acknowledged, some of them may be on their topics. All of them are sent again.
 - After that, and before the rows are acknowledged, all outputs are sent again as well. Receivers recognise repeated
-  outputs by their ids. The rows may wait for a checkpoint, which writes those of several batches (checkpoint.py). Then
-  all of these batches are replayed.
+  outputs by their ids. The rows may wait for a checkpoint, which writes those of several batches (checkpoint.py), and
+  outputs may wait with them. Then all of these batches are replayed.
 - If some of the rows are on the changelog, the row of each customer or segment says up to which offset its records are
   decided, and only later records are decided again. (Of an atomic table either all rows of a write are there, or no
   row: journal.py.)
@@ -39,7 +39,7 @@ from worker.streams.observer import TableObserver
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
-from worker.streams.store import Rows
+from worker.streams.store import Rows, size_of
 from worker.streams.table import DurableTable
 from worker.streams.turns import Turns
 
@@ -148,8 +148,10 @@ class Lane(NamedTuple):
                 await asyncio.sleep(0)
                 decided, _ = await self._decide(decided.rest, is_slice=True)
                 continue
-            self._take_checkpoints_along(decided)
-            sent = await self._send(decided.outputs, partition)
+            waits = self._may_wait(decided, partition)
+            outputs, waiting = self._parted(decided.outputs, partition, waits=waits)
+            self._let_go_along(outputs, rows_follow=not waits)
+            sent = await self._send(outputs, partition)
             if not await self._is_ours(batch, consumer):
                 return
             head = state.head
@@ -160,9 +162,8 @@ class Lane(NamedTuple):
                 view_end=self._view_end(sent, partition, head),
                 latest_time=max(head.latest_time, decided.latest_time),
             )
-            waits = self._may_wait(decided.rows, partition)
             if waits:
-                self.table.change(partition, decided.rows, head)
+                self.table.change(partition, decided.rows, head, waiting)
                 self._plan_checkpoint(batch)
             elif not await self._write(batch, decided.rows, head, consumer):
                 return
@@ -173,19 +174,30 @@ class Lane(NamedTuple):
                 return
             decided, _ = await self._decide(decided.rest)
 
-    def _take_checkpoints_along(self, decided: Decided) -> None:
-        """Let checkpoints of other partitions begin if a produce request follows: that of the outputs, or of the rows.
-
-        If nothing is sent, and the rows wait themselves, the checkpoints would only begin earlier.
-        """
-        if decided.outputs or self.checkpoint is None:
-            self.checkpoints.go_along()
-
-    def _may_wait(self, rows: Rows, partition: int) -> bool:
+    def _may_wait(self, decided: Decided, partition: int) -> bool:
         """Say whether rows may be changed in memory, and wait for the partition's next checkpoint to be written."""
         if self.checkpoint is None:
             return False
-        return journal.total_size(rows) + self.table.unsaved_size(partition) <= self.checkpoint.most_bytes
+        outputs = sum(size_of(output) for output in decided.outputs if output.topic in self.checkpoint.outputs)
+        size = journal.total_size(decided.rows) + outputs + self.table.unsaved_size(partition)
+        return size <= self.checkpoint.most_bytes
+
+    def _parted(self, outputs: list[Output], partition: int, *, waits: bool) -> tuple[list[Output], list[Output]]:
+        """Return which outputs are sent now, and which are sent with the partition's next checkpoint.
+
+        If the rows do not wait, neither does anything that earlier batches have left.
+        """
+        if self.checkpoint is None:
+            return outputs, []
+        if not waits:
+            return [*self.table.unsaved_outputs(partition), *outputs], []
+        later = self.checkpoint.outputs
+        return [each for each in outputs if each.topic not in later], [each for each in outputs if each.topic in later]
+
+    def _let_go_along(self, outputs: list[Output], *, rows_follow: bool) -> None:
+        """Let checkpoints of other partitions go along with outputs, or with the rows that are written at once."""
+        if outputs or rows_follow:
+            self.checkpoints.go_along()
 
     def _plan_checkpoint(self, batch: Fetched) -> None:
         assert self.checkpoint is not None
@@ -193,7 +205,7 @@ class Lane(NamedTuple):
         self.checkpoints.plan(batch.tp, self.checkpoint.seconds, write, is_busy)
 
     async def write_checkpoint(self, batch: Fetched) -> None:
-        """Write the rows of a partition that wait, and let the offsets of their batches be committed.
+        """Send the outputs of a partition that wait, write its rows, and let the offsets of their batches be committed.
 
         `batch`: the last of these batches. Raise StateNotDurable if the broker does not acknowledge.
         """
@@ -201,6 +213,10 @@ class Lane(NamedTuple):
         async with self.table.lock(partition):
             if not self.table.has_unsaved(partition) or not await self._is_ours(batch, consumer):
                 return
+            if outputs := self.table.unsaved_outputs(partition):
+                await self._send(outputs, partition)
+                if not await self._is_ours(batch, consumer):
+                    return
             if await self._write(batch, {}, self.table.state_of(partition).head, consumer):
                 consumer.done(batch)
 

@@ -1,10 +1,11 @@
 """The state of a table in memory, and the changes in it that are not on the changelog yet."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from faust.stores.memory import Store
 from faust.types import TP
 
+from worker.flow.batch import Output
 from worker.kafka import journal
 from worker.kafka.rows import Head, PartitionState
 
@@ -20,11 +21,16 @@ class Unsaved:
         self._durable_head = state.head
         # The durable row of each key that has changed; None if there was no row.
         self._durable_rows: dict[bytes, bytes | None] = {}
-        #: What the changed rows take on the changelog, in bytes.
+        #: The outputs that have to be acknowledged before the changes are written.
+        self.outputs: list[Output] = []
+        #: What the changed rows take on the changelog, and the outputs on their topics, in bytes.
         self.size = 0
 
-    def change(self, rows: Rows, head: Head) -> None:
-        """Change rows and the head row in memory."""
+    def change(self, rows: Rows, head: Head, outputs: Iterable[Output] = ()) -> None:
+        """Change rows and the head row in memory, and keep outputs for later."""
+        for output in outputs:
+            self.outputs.append(output)
+            self.size += size_of(output)
         state = self._state.rows
         for key, row in rows.items():
             current = state.get(key)
@@ -65,12 +71,12 @@ class PartitionedStore(Store[bytes, bytes]):
         """Return what has changed in a partition in memory only; None if its state is durable."""
         return self._unsaved.get(partition)
 
-    def change(self, partition: int, rows: Rows, head: Head) -> None:
-        """Change a partition's state in memory only."""
+    def change(self, partition: int, rows: Rows, head: Head, outputs: Iterable[Output] = ()) -> None:
+        """Change a partition's state in memory only, and keep outputs for later."""
         unsaved = self._unsaved.get(partition)
         if unsaved is None:
             unsaved = self._unsaved[partition] = Unsaved(self.state_of(partition))
-        unsaved.change(rows, head)
+        unsaved.change(rows, head, outputs)
 
     def take_back(self, partition: int) -> dict[bytes, bytes | None]:
         """Let a partition's state be the durable one again. Return the rows that had changed, as `Unsaved` does."""
@@ -90,6 +96,11 @@ class PartitionedStore(Store[bytes, bytes]):
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
         """Do nothing: `DurableTable.recover` does it."""
+
+
+def size_of(output: Output) -> int:
+    """Return what an output takes on its topic, in bytes, without its headers."""
+    return len(output.key or b"") + len(output.value or b"")
 
 
 def _put(rows: dict[bytes, bytes], key: bytes, row: bytes | None) -> None:

@@ -12,7 +12,7 @@ record gets a *lower* offset, the changelog was deleted or cut back, and the wor
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any, cast
@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from faust import Table
 
 from worker.errors import StateLost, StateNotDurable
+from worker.flow.batch import Output
 from worker.kafka import changelogs, journal, reading
 from worker.kafka.rows import GENERATIONS, HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.settings import KafkaSettings
@@ -87,16 +88,24 @@ class DurableTable(Table[bytes, bytes]):
         """Return the lock of a partition. It is held while rows are read, decided upon and written."""
         return self._locks.setdefault(partition, asyncio.Lock())
 
-    def change(self, partition: int, rows: Rows, head: Head) -> None:
-        """Change a partition's state in memory only. The next `write` makes the changes durable with its own rows."""
-        self._in_memory.change(partition, rows, head)
+    def change(self, partition: int, rows: Rows, head: Head, outputs: Iterable[Output] = ()) -> None:
+        """Change a partition's state in memory only. The next `write` makes the changes durable with its own rows.
+
+        `outputs` have to be acknowledged before that `write` (`unsaved_outputs`).
+        """
+        self._in_memory.change(partition, rows, head, outputs)
 
     def has_unsaved(self, partition: int) -> bool:
         """Say whether `change` has changed something that is not durable yet."""
         return self._in_memory.unsaved(partition) is not None
 
+    def unsaved_outputs(self, partition: int) -> list[Output]:
+        """Return the outputs that `change` has kept, in their order. They have to be acknowledged before `write`."""
+        unsaved = self._in_memory.unsaved(partition)
+        return [] if unsaved is None else list(unsaved.outputs)
+
     def unsaved_size(self, partition: int) -> int:
-        """Return what the rows that `change` has changed will take on the changelog, in bytes."""
+        """Return what the rows and outputs of `change` will take on the changelog and on their topics, in bytes."""
         unsaved = self._in_memory.unsaved(partition)
         return 0 if unsaved is None else unsaved.size
 
@@ -110,7 +119,7 @@ class DurableTable(Table[bytes, bytes]):
         Return False if the partition was lost meanwhile (`still_held` returns False): its new owner reads the batches
         again from the committed offset. Raise StateNotDurable if the broker does not acknowledge, StateLost if the
         changelog was deleted or cut back. In these cases, and while the rows are being written, the state in memory is
-        the durable one, without what `change` has changed.
+        the durable one, without what `change` has changed and kept.
         """
         if changed := self._in_memory.take_back(partition):
             rows = {**changed, **rows}
