@@ -39,7 +39,7 @@ class Checkpoint(NamedTuple):
     seconds: float = 0.2
     #: The largest size of the changed rows and the outputs of one partition that wait, in bytes. With more, they are
     #: sent and written at once. A batch at full speed has more.
-    most_bytes: int = 100_000
+    most_bytes: int = 250_000
     #: The topics whose records wait as well, without their prefix.
     outputs: frozenset[str] = frozenset()
 
