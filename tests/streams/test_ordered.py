@@ -426,6 +426,7 @@ async def test_the_delay_is_longer_while_another_partition_is_busy(
     await consumer.perform_seek()
     (message,) = await poll(consumer)
     asked = Asked(monkeypatch, consumer)
+    consumer._heals_until = 0.0
     consumer.delay(TALLIES, 1.0, 4.0)
     asked.now += 2.0
 
@@ -471,6 +472,23 @@ async def test_a_partition_is_not_delayed_after_a_new_assignment(
     await consumer.perform_seek()
 
     assert await asked.of(TALLIES) == ({TALLIES}, inf)
+
+
+@pytest.mark.parametrize(
+    ("passed", "busy_seconds", "is_delayed"), [(4.9, 1.2, False), (4.9, 2.5, True), (5.1, 1.2, True)]
+)
+async def test_for_some_seconds_after_a_take_over_a_partition_is_only_delayed_if_deciding_takes_long(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch, passed: float, busy_seconds: float, *, is_delayed: bool
+) -> None:
+    """What a killed worker has left passes through three topics, one after the other."""
+    asked = Asked(monkeypatch, consumer)
+    consumer.committed = {TALLIES: 10}
+    await consumer.perform_seek()
+    asked.now += passed
+    consumer.delay(TALLIES, 1.0, busy_seconds)
+
+    assert (TALLIES in consumer.way_in.held) is is_delayed
+    assert (await asked.of(TALLIES))[0] == (set() if is_delayed else {TALLIES})
 
 
 async def test_a_wait_ends_with_a_delay_or_with_a_change(consumer: Consumer) -> None:

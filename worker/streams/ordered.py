@@ -48,6 +48,11 @@ log = logging.getLogger(__name__)
 
 #: If Kafka did not answer, logs are compared with their state again after this time, in seconds.
 _CHECK_AGAIN_SECONDS = 1.0
+#: How long after a take-over the delays of partitions do not count, in seconds. What the last owner has left passes
+#: through several topics, one after the other, and would wait at each of them.
+_HEALING_SECONDS = 5.0
+#: A delay counts even then if it is this many times as long as the shortest one: then deciding takes long.
+_LONG = 2.0
 #: The shortest time between two warnings that Kafka does not allow that, in seconds.
 _QUIET_SECONDS = 60.0
 
@@ -97,6 +102,8 @@ class OrderedConsumer(driver.Consumer):
         self._to_rewind: set[TP] = set()
         self._in_flight: dict[TP, Message] = {}
         self._delays: dict[TP, Delay] = {}
+        # The time.monotonic() until which short delays do not count, since partitions have just been taken over.
+        self._heals_until = 0.0
         # The partitions that were delayed because of another one, and have had no batch since.
         self._waits_for_others: set[TP] = set()
         # A number that changes with each seek to the committed offsets: batches of an earlier epoch are not admitted.
@@ -172,8 +179,13 @@ class OrderedConsumer(driver.Consumer):
         partitions of the same topic wait as well of which no further records are known. One fetch then brings the
         records of all of them, and their outputs and rows go to the broker in the same requests. A partition waits for
         others only once before its next batch, so that it is not held back again and again.
+
+        For some seconds after a take-over, there is no delay, unless deciding takes long: so that the worker soon is
+        where it would be without the fault.
         """
         now = monotonic()
+        if now < self._heals_until and busy_seconds < _LONG * seconds:
+            return
         together = (round(now / seconds) + 1) * seconds
         self._delay(tp, Delay(together, now + busy_seconds))
         unable = self._busy() | self._waits_for_others
@@ -260,6 +272,7 @@ class OrderedConsumer(driver.Consumer):
         self._inflow.assign(self._due)
         self._changed.set()
         self._sought_generation = self.app.consumer_generation_id
+        self._heals_until = monotonic() + _HEALING_SECONDS
         self._epoch += 1  # what was fetched during the seek is not used either
         self._observer.on_settled(ordered)
 
