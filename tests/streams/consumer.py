@@ -65,7 +65,8 @@ class Consumer(OrderedConsumer):
         self._thread: Any = SimpleNamespace(generation=1, assignment=lambda: set(self.committed))
         self._next, self._due, self._cursor = {}, {}, {}
         self._in_flight, self._delays, self._waits_for_others = {}, {}, set()
-        self._heals_until = 0.0
+        self._heals_until, self._committed_at = 0.0, float("-inf")
+        self._due_before: dict[TP, int] = {}
         self._committed_offset: Any = {}
         self._unacked_messages: Any = set()
         self._waiting_for_ack = None

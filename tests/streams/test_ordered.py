@@ -491,6 +491,35 @@ async def test_for_some_seconds_after_a_take_over_a_partition_is_only_delayed_if
     assert (await asked.of(TALLIES))[0] == (set() if is_delayed else {TALLIES})
 
 
+async def test_offsets_are_committed_once_a_second_or_when_batches_do_not_come_any_more(
+    consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, committed = [100.0], list[float]()
+    monkeypatch.setattr(ordered, "monotonic", lambda: now[0])
+
+    async def commit(*_: Any) -> bool:
+        is_new = bool(consumer._due != consumer._committed_offset)
+        consumer._committed_offset = dict(consumer._due)
+        committed.extend([now[0]] * is_new)
+        return is_new
+
+    monkeypatch.setattr(consumer, "commit", commit)
+    for tenth in range(4, 40, 4):
+        now[0] = 100 + tenth / 10
+        if tenth <= 24:
+            consumer._due = {RESPONSES: tenth}
+        await consumer._look_at_commit()
+
+    assert committed == [100.4, 101.6, 102.8]
+
+    committed.clear()
+    consumer._heals_until = 110.0
+    for number in range(3):
+        consumer._due = {RESPONSES: 100 + number}
+        await consumer._look_at_commit()
+    assert len(committed) == 3, "after a take-over they are committed at each look"
+
+
 async def test_a_wait_ends_with_a_delay_or_with_a_change(consumer: Consumer) -> None:
     await consumer._wait_for_change(0.0)
     consumer._changed.clear()

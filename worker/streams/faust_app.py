@@ -22,8 +22,8 @@ _REBALANCE_SECONDS = 30.0
 #: The time after which aiokafka removes a member that has fetched nothing from its group, for good. It would also
 #: remove a member without partitions, which is on standby. Heartbeats already show whether this worker is alive.
 _IDLE_SECONDS = 1e9
-#: How often the due offsets are committed. A commit costs little, and a replay has to skip only what was processed
-#: since the last one.
+#: How often the worker looks whether due offsets are to be committed (ordered.py). A replay has to skip only what was
+#: processed since the last commit.
 _COMMIT_SECONDS = 0.4
 #: How long a broker may take to answer a produce request before the request is sent again.
 _PRODUCE_SECONDS = 30.0

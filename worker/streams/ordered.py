@@ -53,6 +53,9 @@ _CHECK_AGAIN_SECONDS = 1.0
 _HEALING_SECONDS = 5.0
 #: A delay counts even then if it is this many times as long as the shortest one: then deciding takes long.
 _LONG = 2.0
+#: While batches come one after the other, offsets are committed again after this time, in seconds. At rest, and after a
+#: take-over, they are committed at the next look (faust_app.py), since somebody may wait for them.
+_COMMIT_SECONDS = 1.0
 #: The shortest time between two warnings that Kafka does not allow that, in seconds.
 _QUIET_SECONDS = 60.0
 
@@ -104,6 +107,9 @@ class OrderedConsumer(driver.Consumer):
         self._delays: dict[TP, Delay] = {}
         # The time.monotonic() until which short delays do not count, since partitions have just been taken over.
         self._heals_until = 0.0
+        # When offsets were committed last, by time.monotonic(), and the due offsets at the last look.
+        self._committed_at = -inf
+        self._due_before: dict[TP, int] = {}
         # The partitions that were delayed because of another one, and have had no batch since.
         self._waits_for_others: set[TP] = set()
         # A number that changes with each seek to the committed offsets: batches of an earlier epoch are not admitted.
@@ -457,7 +463,16 @@ class OrderedConsumer(driver.Consumer):
         """Commit what is due, at an interval. Faust's timer would start two tasks for each look at the clock."""
         while not self.should_stop:
             await asyncio.sleep(self.commit_interval)
-            await self.commit()
+            await self._look_at_commit()
+
+    async def _look_at_commit(self) -> None:
+        """Commit what is due, unless offsets were just committed and further batches come one after the other."""
+        now = monotonic()
+        at_rest = self._due == self._due_before
+        self._due_before = dict(self._due)
+        waits = now < self._committed_at + _COMMIT_SECONDS and now >= self._heals_until
+        if (at_rest or not waits) and await self.commit():
+            self._committed_at = now
 
     @Service.task
     async def _commit_livelock_detector(self) -> None:
