@@ -1,7 +1,7 @@
 """How fast the worker is, compared with other programs, on a Kafka of its own.
 
 make bench                                 all parts: about twenty minutes on two cores
-make bench ARGS="--only latency"           one part: throughput, latency, rates, recovery or growth
+make bench ARGS="--only latency"           one part: throughput, latency, rates, recovery, cases or growth
 make bench ARGS="--json"                   the last line is one JSON object
 """
 
@@ -20,7 +20,7 @@ from bench.throughput import QUIX, STREAMS, Environment
 from worker.embedded.jars import class_path
 from worker.embedded.kafka import EmbeddedKafka
 
-PARTS = ("throughput", "latency", "rates", "recovery", "growth")
+PARTS = ("throughput", "latency", "rates", "recovery", "cases", "growth")
 _LATENCY_SECONDS = 10
 _RATES_SECONDS = 20
 _RATE = 500
@@ -40,6 +40,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=500_000, help="responses for the throughput (default: 500000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of each program; medians are shown (default: 3)")
     parser.add_argument("--customers", type=int, default=1_000_000, help="customers in the tables for recovery")
+    parser.add_argument("--cases", type=int, default=100_000, help="open cases in the tables (default: 100000)")
     rate_options = parser.add_argument_group("the part rates")
     rate_options.add_argument(
         "--rates",
@@ -64,6 +65,7 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.smoke:
         asked.events, asked.runs, asked.customers, asked.seconds = _SMOKE_EVENTS, 1, _SMOKE_EVENTS, 2
+        asked.cases = _SMOKE_EVENTS
     try:
         found = asyncio.run(_run(asked))
     except BenchError as error:
@@ -94,6 +96,9 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
                 found |= {f"ready_{how}_s": each.seconds for how, each in ready.items()}
                 found["rss_1m_mb"] = ready["clean"].mb
                 found |= await recovery.stores(environment, asked.customers)
+            if "cases" in parts:
+                ready = await recovery.cases(environment, asked.cases)
+                found |= {f"cases_ready_{how}_s": each.seconds for how, each in ready.items()}
             if "growth" in parts:
                 share = 0.02 if asked.smoke else 1.0
                 customers, segments = await growth.run(environment, min(asked.events, 400_000), share=share)

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ _COMMENTS = (
 )
 #: Per score 0 to 10: a quarter are detractors.
 _WEIGHTS = (1, 1, 1, 2, 2, 3, 4, 8, 10, 12, 14)
+#: Nobody but detractors.
+DETRACTORS = (1,) * 7 + (0,) * 4
 _LATE_SHARE = 0.05
 _LATE = timedelta(hours=3)
 _PACE = timedelta(seconds=2)
@@ -47,12 +49,13 @@ class Feed(NamedTuple):
     segments: int = 60
     partitions: int = 4
     seed: int = 1
+    weights: Sequence[int] = _WEIGHTS
 
     def responses(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield key and value of each."""
         rng = random.Random(self.seed)  # noqa: S311 - the same at each run
         leaves = [["fr", f"shop-{leaf // len(_DESKS)}", _DESKS[leaf % len(_DESKS)]] for leaf in range(self.segments)]
-        scores = rng.choices(range(11), _WEIGHTS, k=self.events)
+        scores = rng.choices(range(11), self.weights, k=self.events)
         began = datetime.now(UTC) - self.events * _PACE - timedelta(days=1)
         for number, score in enumerate(scores):
             customer = f"c-{number if number < self.known else rng.randrange(self.customers)}"

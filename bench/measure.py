@@ -43,9 +43,12 @@ def module(contender: str, python: str = sys.executable) -> list[str]:
     return [python, "-m", f"bench.contenders.{contender}"]
 
 
-async def run(contender: str, command: Sequence[str], task: Task, data: Path) -> Figures:
-    """Run a contender to its end. `data`: where the broker keeps its topics. Raise BenchError if it fails."""
-    async with started(command, task, data) as process:
+async def run(contender: str, command: Sequence[str], task: Task, data: Path, **variables: str) -> Figures:
+    """Run a contender to its end. `data`: where the broker keeps its topics. Raise BenchError if it fails.
+
+    `variables`: what its environment has in addition.
+    """
+    async with started(command, task, data, **variables) as process:
         said = await heard(contender, process)
     return Figures(
         said["events"],

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import feed, measure
+from bench.contenders.full import TIMED
 from bench.contenders.start import STAYS
 from bench.contenders.store import WHICH
 from bench.contenders.task import Task
@@ -38,6 +39,21 @@ async def run(environment: Environment, customers: int) -> dict[str, Ready]:
     return found
 
 
+async def cases(environment: Environment, count: int) -> dict[str, Ready]:
+    """Let as many customers be detractors, so that each has an open case with time limits; then start as above."""
+    topic, name = "recovery.detractors", "cases"
+    responses = Feed(count, customers=count, known=count, weights=feed.DETRACTORS)
+    await feed.publish(environment.kafka, topic, responses)
+    task = Task(environment.kafka, topic, name, count)
+    figures = await measure.run(FULL.name, measure.module(FULL.name), task, environment.data, **{TIMED: "1"})
+    environment.say(f"{count:,} cases opened in {figures.seconds:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        found = {"clean": await _started(environment, task, Path(folder), **{TIMED: "1"})}
+        await _killed(task, Path(folder), **{TIMED: "1"})
+        found["killed"] = await _started(environment, task, Path(folder), **{TIMED: "1"})
+    return found
+
+
 async def stores(environment: Environment, customers: int) -> dict[str, float]:
     """Return the MB that this many rows take in a dictionary and in RocksDB; empty if RocksDB is not installed."""
     found: dict[str, float] = {}
@@ -65,8 +81,8 @@ async def _started(environment: Environment, task: Task, folder: Path, **variabl
     return ready
 
 
-async def _killed(task: Task, folder: Path) -> None:
-    async with measure.started(measure.module("start"), task, folder, **{STAYS: "1"}) as process:
+async def _killed(task: Task, folder: Path, **variables: str) -> None:
+    async with measure.started(measure.module("start"), task, folder, **{STAYS: "1"}, **variables) as process:
         await measure.heard("start", process, stays=True)
         process.kill()
         await process.wait()

@@ -1,6 +1,7 @@
 """The worker's full job, as `python -m worker run --role process` does it: decisions, tables, windows, all events."""
 
 import asyncio
+import os
 
 from bench.contenders.task import Meter, Task, given
 from worker.app import calm_collector, running
@@ -8,10 +9,20 @@ from worker.demo.backlog import Backlog
 from worker.flow import events
 from worker.kafka import topics
 from worker.roles import process
+from worker.routing.service_level import EscalationStep, ServiceLevel
+from worker.routing.tree import RootRoute
 from worker.settings import KafkaSettings, Settings
 from worker.streams.shell import Shell
 
 LOOK_SECONDS = 0.005
+#: Set, each case has time limits.
+TIMED = "BENCH_TIMED"
+_TIMES = ServiceLevel(
+    acknowledge_within_minutes=240,
+    remind_before_minutes=60,
+    resolve_within_hours=24,
+    escalation=[EscalationStep(receivers=["team-lead"]), EscalationStep(receivers=["director"], after_minutes=60)],
+)
 _ASK_SECONDS = 0.1
 
 
@@ -24,7 +35,12 @@ def settings_for(task: Task) -> Settings:
 
     topics.topic_name = topic_name
     kafka = KafkaSettings(bootstrap_servers=task.kafka, group=task.name, partitions=task.partitions)
-    return Settings.model_construct(topic_prefix=task.name, kafka=kafka)
+    settings = Settings.model_construct(topic_prefix=task.name, kafka=kafka)
+    if TIMED not in os.environ:
+        return settings
+    return settings.model_copy(
+        update={"service_levels": {"standard": _TIMES}, "route": RootRoute(service_level="standard")}
+    )
 
 
 async def main(task: Task) -> None:
