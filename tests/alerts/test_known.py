@@ -89,3 +89,12 @@ def test_an_open_case_that_has_only_a_limit_of_its_resolution_is_late_by_that() 
 
     assert Filter(due_by=NOW + 20).takes(one)
     assert not Filter(due_by=NOW + 19).takes(one)
+
+
+def test_until_the_acknowledgement_its_time_limit_counts_although_the_other_one_is_earlier() -> None:
+    one = known().case
+    one.acknowledge_due, one.resolve_due = NOW + 20, NOW + 10
+    before = one.next_due
+    one.state = CaseState.ACKNOWLEDGED
+
+    assert (before, one.next_due) == (NOW + 20, NOW + 10)

@@ -159,6 +159,24 @@ def test_an_acknowledgement_that_lies_before_the_tick_counts_whatever_its_time_i
     assert [body["action"] for body in told(following.take(acknowledged, tick(NOW + 30 * MINUTE)))] == ["acknowledged"]
 
 
+def test_a_shorter_limit_of_the_resolution_does_not_overrule_the_one_of_the_acknowledgement() -> None:
+    level = ServiceLevel(
+        acknowledge_within_minutes=120,
+        resolve_within_hours=1,
+        remind_before_minutes=5,
+        escalation=[{"receivers": ["lead"]}],
+    )
+    following = started(service=ServiceLevels({"fast": level}))
+
+    assert [timed(following, minutes) for minutes in (55, 60, 115, 119.9, 120)] == [
+        [],
+        [],
+        [REMINDED],
+        [],
+        [escalated(1)],
+    ]
+
+
 @pytest.mark.parametrize("ended", ["resolved", "withdrawn"])
 def test_the_end_of_a_case_stops_everything(ended: str) -> None:
     following = started()
