@@ -65,3 +65,7 @@ def test_without_an_address_mails_have_no_links_and_without_keys_the_role_cannot
     with_keys = WebSettings(keys=[KEY])
     assert (with_keys.problem, with_keys.links_in_mails) == (None, None)
     assert with_keys.links is not None
+
+
+def test_unless_the_settings_say_otherwise_only_this_machine_reaches_the_pages() -> None:
+    assert WebSettings(keys=[KEY]).host == "127.0.0.1"

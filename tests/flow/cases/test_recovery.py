@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flow.cases.following import CUSTOMER, command, moved, opened, record, resolution, step
+from flow.cases.following import CUSTOMER, Following, command, moved, opened, record, resolution, step
+from flow.cases.test_escalation import SERVICE
 from flow.records import HOUR, NOW, Record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,3 +197,35 @@ def test_a_recount_from_the_published_events_agrees(steps: Sequence[tuple[str, i
 
     assert ended == expected
     assert all(to_ms(one.opened_at) <= to_ms(one.occurred_at) for one in found.values())
+
+
+def worked(begin: int, end: int) -> int:
+    """Return how many seconds between two moments lie between 08:00 and 12:00 UTC of a Monday to Friday.
+
+    It looks at each minute of UTC by itself, with the parts of the first and the last one.
+    """
+    seconds = 0
+    for minute in range(begin // MINUTE, end // MINUTE + 1):
+        clock = datetime.fromtimestamp(minute * 60, UTC)
+        if clock.weekday() < 5 and 8 <= clock.hour < 12:
+            seconds += (min(end, (minute + 1) * MINUTE) - max(begin, minute * MINUTE)) // 1_000
+    return seconds
+
+
+@given(st.lists(st.integers(1, 3_000), min_size=5, max_size=5))
+def test_working_time_agrees_with_a_recount_by_the_minute_and_begins_again_with_a_reopening(
+    waits: Sequence[int],
+) -> None:
+    following = Following(service=SERVICE)
+    following.take(record(step(calendar="mornings")))
+    times = [NOW]
+    bodies = [command(), resolution(), command(action="reopen"), command(), resolution()]
+    for number, (body, minutes) in enumerate(zip(bodies, waits, strict=True)):
+        times.append(times[-1] + minutes * MINUTE)
+        following.say(body | {"command_id": f"k-{number}"}, at=times[-1])
+    first, second = recoveries(following.sent)
+
+    for found, (begin, acknowledged, resolved) in ((first, times[:3]), (second, times[3:])):
+        assert found.working_seconds_to_acknowledge == worked(begin, acknowledged)
+        assert found.working_seconds_to_resolve == worked(begin, resolved)
+        assert found.seconds_to_resolve == (resolved - begin) / 1_000
