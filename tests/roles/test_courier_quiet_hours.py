@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 from flow.records import Record
 from notify.mailboxes import record_of
+from notify.test_case_notices import reminder, said
 from roles.test_courier import AWAY, LATER, Office, at_work
 
 from schemas.alert import Alert, Severity
 from worker.flow.policy import IntakePolicy
+from worker.flow.timestamps import from_ms
 from worker.notify import mailbox
 from worker.notify.planning import Planner
 from worker.routing.calendar import Calendar, calendar_of
@@ -119,6 +121,23 @@ async def test_hours_that_changed_while_a_mail_waited_count_and_the_log_says_so(
             assert office.statuses("quiet_hours") == ([] if sent else ["deferred"])
             await office.pass_on(2 * HOUR)
             assert office.channel.accepted == ["a-0"]
+
+
+async def test_a_reminder_that_was_held_is_sent_although_its_time_limit_has_passed_meanwhile(
+    make_alert: MakeAlert,
+) -> None:
+    async with at_work(planner=OFFICE) as office:
+        office.clock.move_to(AFTERNOON)
+        office.plan(opened(office, make_alert, 0))
+        await office.settle()
+        await office.pass_on(HOUR)
+        due = from_ms(office.clock.now() + HOUR)
+        office.plan(said(reminder(alert_id="a-0", due_at=due), at=office.clock.now())._replace(key=b"c-0"))
+        await office.pass_on(NEXT_MORNING - 1 - office.clock.now())
+        assert office.channel.tried == ["a-0"]
+
+        await office.pass_on(1)
+        assert office.channel.accepted == ["a-0", "a-0"]
 
 
 async def test_a_mail_that_was_held_and_is_erased_is_not_sent(make_alert: MakeAlert) -> None:
