@@ -27,6 +27,10 @@ _TO_DO = (CaseState.OPEN, CaseState.ACKNOWLEDGED)
 _LIMIT = 50
 _SECONDS = 30.0
 _ALERT_HELP = "the alert's id, or its beginning if no other alert's id begins like this"
+_ANSWER_HELP = (
+    "It waits for the worker's answer. Exit codes: 0: the case is as you want it; 1: the command was refused, or there "
+    "was no answer in time; 2: the usage or the settings are wrong."
+)
 
 
 def add(commands: Commands) -> None:
@@ -35,8 +39,8 @@ def add(commands: Commands) -> None:
         "alerts",
         help="list the cases of alerts; acknowledge, assign, resolve and reopen them",
         description="Shows the cases of alerts, and changes them by commands; docs/cases.md describes the life of a "
-        "case. `list` prints neither customers' ids nor notes. With --json it also prints the ids, and `show` "
-        "prints both; they may be personal data.",
+        "case. `list` prints neither customers' ids nor notes, `list --json` prints the ids, and `show` prints both. "
+        "Ids and notes may be personal data.",
         epilog=SETTINGS_HELP,
     )
     inner: Commands = parser.add_subparsers(dest="what", required=True, metavar="what")
@@ -103,23 +107,30 @@ def _add_show(inner: Commands) -> None:
 
 def _add_commands(inner: Commands) -> None:
     helps = {
-        "ack": (CommandAction.ACKNOWLEDGE, "say that you look after the case of an alert"),
-        "assign": (CommandAction.ASSIGN, "say who looks after the case of an alert"),
+        "ack": (CommandAction.ACKNOWLEDGE, "acknowledge the case of an alert: you look after it from now on"),
+        "assign": (CommandAction.ASSIGN, "assign the case of an alert to somebody, who looks after it from now on"),
         "note": (CommandAction.NOTE, "add a note to the case of an alert"),
-        "resolve": (CommandAction.RESOLVE, "say that nothing is left to do about an alert, and what came of the work"),
-        "reopen": (CommandAction.REOPEN, "say that there is something to do about an alert again"),
+        "resolve": (CommandAction.RESOLVE, "resolve the case of an alert: nothing is left to do"),
+        "reopen": (CommandAction.REOPEN, "reopen the case of an alert: there is something to do again"),
     }
     for name, (action, about) in helps.items():
-        parser = inner.add_parser(name, help=about, epilog=SETTINGS_HELP, description=f"{about.capitalize()}.")
+        description = f"Use this command to {about}. {_ANSWER_HELP}"
+        parser = inner.add_parser(name, help=about, epilog=SETTINGS_HELP, description=description)
         parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
         if action is CommandAction.ASSIGN:
             parser.add_argument("assignee", type=_name, metavar="WHO", help="a name or an address")
         if action is CommandAction.RESOLVE:
             parser.add_argument(
-                "--outcome", required=True, choices=[outcome.value for outcome in CaseOutcome], help="what came of it"
+                "--outcome",
+                required=True,
+                choices=[outcome.value for outcome in CaseOutcome],
+                help="the outcome of the work",
             )
             parser.add_argument(
-                "--cause", type=_name, metavar="WORD", help="what had gone wrong: a word of the setting cases.causes"
+                "--cause",
+                type=_name,
+                metavar="WORD",
+                help="what had gone wrong: one of the words in the setting cases.causes",
             )
         if action is CommandAction.NOTE:
             parser.add_argument("note", type=_note, metavar="TEXT", help="the text of the note")
@@ -133,7 +144,7 @@ def _add_commands(inner: Commands) -> None:
             metavar="SECONDS",
             help=f"how long to wait for the worker's answer (default: {_SECONDS:g})",
         )
-        parser.add_argument("--json", action="store_true", help="print the worker's answer as its event in JSON")
+        parser.add_argument("--json", action="store_true", help="print the worker's answer as JSON")
         parser.set_defaults(run=with_kafka(_command), action=action, assignee=None, outcome=None, cause=None)
 
 

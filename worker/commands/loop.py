@@ -50,8 +50,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--working",
         action="store_true",
-        help="show working time by the calendars of receivers, and how many of the acknowledged and of the resolved "
-        "cases with a time limit met it (`in time`)",
+        help="show working time by the calendars of receivers, and in place of `again` and `recovered` two columns "
+        "`in time`: the shares of the acknowledged and of the resolved cases with a time limit that met it",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
     parser.set_defaults(run=with_kafka(_loop))

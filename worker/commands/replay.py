@@ -24,7 +24,9 @@ def add(commands: Commands) -> None:
         description="Tries another configuration on the past, and shows which notices each receiver would have got and "
         "when, compared with the current configuration: first the figures for each receiver, then the alerts and "
         "incidents about which notices differ. The command sends nothing and writes nothing. It shows no address, and "
-        "nothing that customers wrote. docs/replay.md says how it works, and what it cannot know.",
+        "nothing that customers wrote. docs/replay.md says how it works, and what it cannot know. Exit codes: 0: the "
+        "replay has ended, whatever it found; 1: Kafka failed, or a topic does not exist; 2: the usage or one of the "
+        "configurations is wrong.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
@@ -51,10 +53,12 @@ def add(commands: Commands) -> None:
         type=_limit,
         default=_LIMIT,
         metavar="N",
-        help=f"show at most this many alerts and incidents, the earliest (default: {_LIMIT})",
+        help=f"show at most this many alerts and incidents, those with the earliest differences (default: {_LIMIT})",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the figures as JSON in one line, then each alert or incident in one"
+        "--json",
+        action="store_true",
+        help="print JSON: one line with the figures, and then one line for each alert or incident",
     )
     parser.set_defaults(run=with_kafka(_replay))
 

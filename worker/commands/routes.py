@@ -55,9 +55,10 @@ def add(commands: Commands) -> None:
         "test",
         help="show which route takes an event, whom it reaches and when",
         description="Shows which route takes an event and why, which receivers get it and when, which days off are "
-        "skipped until then, and why other routes do not take it. A response counts as the first answer of its "
-        "customer, published at the time --at. The command sends nothing, and needs no Kafka. Exit codes: 0: somebody "
-        "gets the event; 1: nobody gets it; 2: the event or the settings are wrong.",
+        "skipped until then, and why other routes do not take it. If an alert has time limits, the command shows them, "
+        "and who is asked if nobody acts. A response counts as the first answer of its customer, published at the time "
+        "--at. The command sends nothing, and needs no Kafka. Exit codes: 0: somebody gets the event; 1: nobody gets "
+        "it; 2: the event or the settings are wrong.",
         epilog=SETTINGS_HELP,
     )
     test.add_argument(
