@@ -114,6 +114,14 @@ async def test_no_job_runs_before_the_job_that_it_waits_for(folder: Path) -> Non
     assert lines[-1].strip("= ").startswith("no tests ran")
 
 
+async def test_a_job_that_yields_has_the_priority_of_one_that_asked_to_be_nice(folder: Path) -> None:
+    asked = Job("asked", python("import os; print(os.nice(10))"))
+    yielding = Job("yielding", python("import os; print(os.nice(0))"), yielding=True)
+    await run(asked, yielding)
+
+    assert yielding.log.read_text() == asked.log.read_text()
+
+
 async def test_a_command_is_found_by_its_name_alone(folder: Path) -> None:
     lines = await run(Job("check", ("make", "--version"), first=True))
 
