@@ -41,7 +41,7 @@ demo: $(STAMP)/setup
 test: $(STAMP)/setup
 	@$(BIN)/python tests/suite.py
 
-thorough: $(STAMP)/setup
+thorough: $(STAMP)/setup $(STAMP)/quix/installed
 	@EXAMPLES=thorough $(BIN)/python -m pytest -m "thorough or hypothesis" tests $(ARGS)
 
 check: $(STAMP)/setup
@@ -51,7 +51,7 @@ check: $(STAMP)/setup
 	@echo "== imports"; $(BIN)/lint-imports
 
 # What the tests need beside .venv; it comes from afar, while the checks are at work.
-prepare: $(STAMP)/setup $(STAMP)/quix/installed
+prepare: $(STAMP)/setup
 	@echo "== kafka"; $(BIN)/python -m worker.embedded.prepare
 
 schemas: $(STAMP)/setup

@@ -49,10 +49,9 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 _PURE = ("flow", "detect", "links", "nps", "notify", "replay", "routing", "schemas")
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 #: What is beside the integration tests, and needs a Kafka.
-_WITH_KAFKA = ("tests/embedded", "tests/bench", "tests/kafka/test_preflight.py")
+_WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
 #: About how many seconds of `make test` each of these takes; for the other files, _USUAL_SECONDS is assumed.
 _SECONDS = {
-    "tests/bench": 54,
     "tests/embedded": 43,
     "tests/integration/test_bad_input.py": 92,
     "tests/integration/test_cases.py": 56,

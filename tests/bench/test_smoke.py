@@ -1,9 +1,14 @@
-"""The bench runs, and says what it promises; how fast anything is, it is not asked here."""
+"""The bench runs, and says what it promises; how fast anything is, it is not asked here.
+
+It starts six programs and a Kafka for them, and says little about the worker. So `make thorough` runs it.
+"""
 
 import asyncio
 import json
 import sys
 from pathlib import Path
+
+import pytest
 
 from bench import throughput
 from worker.embedded.die_with_parent import dying_with_parent
@@ -11,6 +16,7 @@ from worker.embedded.die_with_parent import dying_with_parent
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.thorough
 async def test_every_contender_does_its_work() -> None:
     process = await asyncio.create_subprocess_exec(
         *dying_with_parent(sys.executable, "-m", "bench", "--smoke", "--only", "throughput", "--json"),
