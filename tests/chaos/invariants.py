@@ -140,15 +140,20 @@ async def committed(kafka: str, prefix: str, group: str) -> dict[tuple[str, int]
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        found: dict[tuple[str, int], int] = {}
-        for role in ("process", "notify"):
-            offsets: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(f"{group}-{role}")
-            for place, said in offsets.items():
-                if said.offset >= 0:
-                    found[place.topic.removeprefix(f"{prefix}."), place.partition] = said.offset
-        return found
+        return await committed_by(admin, prefix, group)
     finally:
         await admin.close()
+
+
+async def committed_by(admin: AIOKafkaAdminClient, prefix: str, group: str) -> dict[tuple[str, int], int]:
+    """Return the same as `committed`, from a client that is connected already."""
+    found: dict[tuple[str, int], int] = {}
+    for role in ("process", "notify"):
+        offsets: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(f"{group}-{role}")
+        for place, said in offsets.items():
+            if said.offset >= 0:
+                found[place.topic.removeprefix(f"{prefix}."), place.partition] = said.offset
+    return found
 
 
 def events_of(records: Records) -> list[Event]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -62,6 +63,7 @@ class World:
     published: list[Published] = field(default_factory=list)
     commands: int = 0
     workers: list["Worker"] = field(default_factory=list)
+    _clients: "Clients | None" = None
 
     def __post_init__(self) -> None:
         self.received_mails = ReceivedMails(self.inbox.mails)
@@ -174,20 +176,31 @@ class World:
     async def is_committed(self, topic: str) -> bool:
         """Say whether the committed offsets are at a topic's end."""
         places = [TopicPartition(f"{self.name}.{topic}", n) for n in range(self.partitions)]
-        with contextlib.suppress(KafkaError):
-            ends = await self._ends(places)
-            done = await invariants.committed(self.kafka, self.name, self.name)
-            return all(end == 0 or done.get((topic, place.partition), -1) == end for place, end in ends.items())
-        return False
-
-    async def _ends(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
-        asking = AIOKafkaConsumer(bootstrap_servers=self.kafka)
-        await asking.start()
         try:
-            ends: dict[TopicPartition, int] = await asking.end_offsets(places)
-            return ends
-        finally:
-            await asking.stop()
+            clients = await self._connected()
+            ends = await clients.consumer.end_offsets(places)
+            done = await invariants.committed_by(clients.admin, self.name, self.name)
+        except (KafkaError, TimeoutError):
+            await self.hang_up()
+            return False
+        return all(end == 0 or done.get((topic, place.partition), -1) == end for place, end in ends.items())
+
+    async def _connected(self) -> "Clients":
+        """Return clients that stay for the next question: it is asked many times a second, and connecting is costly."""
+        if self._clients is None:
+            async with contextlib.AsyncExitStack() as stack:
+                consumer = await stack.enter_async_context(AIOKafkaConsumer(bootstrap_servers=self.kafka))
+                admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
+                stack.push_async_callback(admin.close)
+                await admin.start()
+                self._clients = Clients(consumer, admin, stack.pop_all())
+        return self._clients
+
+    async def hang_up(self) -> None:
+        """Close the clients that ask for offsets, if there are any; the next question connects again."""
+        clients, self._clients = self._clients, None
+        if clients is not None:
+            await clients.open.aclose()
 
     async def mailed(self) -> None:
         """Wait until the mailbox has as many different mails about each alert and incident as there have to be."""
@@ -239,6 +252,14 @@ class World:
         steps = [event.body for event in (await self.find()).events["alerts"]]
         dropped = [step for step in steps if step["kind"] == "segment_drop" and step["action"] == action]
         return {step["segment"] for step in dropped if step["segment"].startswith(f"{below}/")}
+
+
+class Clients(NamedTuple):
+    """Clients that ask a world's Kafka for offsets; `open` closes them."""
+
+    consumer: AIOKafkaConsumer
+    admin: AIOKafkaAdminClient
+    open: contextlib.AsyncExitStack
 
 
 class Life:
@@ -433,6 +454,7 @@ async def world(
             for worker in made.workers:
                 with contextlib.suppress(ProcessLookupError):
                     await worker.kill()
+            await made.hang_up()
 
 
 Say = Callable[[str], None]
