@@ -1,5 +1,6 @@
 """Plans of receivers: crashes around an incident, clock changes, and what no cap delays."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from notify.bundles import CAPPED, MINUTE, Desk, desk
+from notify.channels.email.mails import mail
 from notify.test_case_notices import reminder, said, step
 
 from schemas.alert import Severity
@@ -18,8 +20,10 @@ from worker.notify import mailbox, planning
 from worker.notify.digest import Members
 from worker.routing.bundling import Bundling
 from worker.routing.calendar import Calendar, calendar_of, is_working
+from worker.routing.explaining import explain
 from worker.routing.hours import CalendarSettings
 from worker.routing.receiver import Receiver
+from worker.routing.routable import routable
 from worker.routing.service_level import ServiceLevel, Terms
 
 #: The incident, and three alerts below it.
@@ -73,8 +77,8 @@ def at(zone: str, text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()) * 1_000
 
 
-def mornings(zone: str) -> Calendar:
-    return calendar_of(CalendarSettings(time_zone=zone, hours=["mon-fri 09:00-17:00"]))
+def mornings(zone: str, *days_off: str) -> Calendar:
+    return calendar_of(CalendarSettings(time_zone=zone, hours=["mon-fri 09:00-17:00"], days_off=[*days_off]))
 
 
 @pytest.mark.parametrize(
@@ -132,3 +136,35 @@ def test_no_reminder_is_sent_outside_the_hours_of_its_receiver_for_an_alert_of_a
     assert found == Counter(
         dict.fromkeys((TimerKind.REMIND, TimerKind.REMIND_RESOLUTION, TimerKind.RESOLUTION_OVERDUE), 14 * 24 * 60)
     )
+
+
+def decisions() -> list[object]:
+    """Return what is decided about an alert on the evening of a day off, and the mails about it."""
+    calendar, moment = mornings("Europe/Paris", "2026-03-27"), at("Europe/Paris", "2026-03-27T18:00")
+    place = Desk(desk(Bundling(mails_per_hour=10), calendar=calendar, quiet_except=frozenset()))
+    place.now = moment
+    alert = place.alert(1)
+    place.alert(2)
+    place.wait(at("Europe/Paris", "2026-03-30T09:00") - moment)
+    level = ServiceLevel(acknowledge_within_minutes=90, remind_before_minutes=30)
+    due = ServiceLevels({"x": level}, {"office": calendar}).due(Terms("x", "office"), moment)
+    explained = explain(routable(alert), place.planner.routing, moment).lines()
+    return [place.deliver(), place.log, due, explained, mail(alert).as_bytes(), mail(reminder()).as_bytes()]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "America/Chicago", "Pacific/Kiritimati"])
+def test_the_time_zone_of_the_process_changes_no_decision_and_no_mail(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("UTC", zone):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+        try:
+            found.append(decisions())
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
+    assert found[0] == found[1]
+    assert len(found[0]) == 6
