@@ -182,7 +182,7 @@ def test_a_list_is_a_table_and_says_what_it_leaves_out(world: World, capsys: pyt
     assert [line.split()[0] for line in out.splitlines()] == ["alert", "a-1"]
     assert err == "and 1 more: --limit 2 lists all\n"
     assert main(["alerts", "list", "--segment", "de"]) == 0
-    assert tuple(capsys.readouterr()) == ("", "no case is like this\n")
+    assert tuple(capsys.readouterr()) == ("", "no case matches these options\n")
     world.cases = []
     assert main(["alerts", "list"]) == 0
     assert capsys.readouterr().err == "there are no cases\n"
@@ -213,7 +213,7 @@ def test_the_loop_is_shown_as_a_table_or_as_json(
     assert (shown["median_to_resolve"], shown["groups"]["delivery"]["recovered"]) == (5232.0, 1)
     found = []
     assert main(["loop"]) == 0
-    assert "no case has ended yet" in capsys.readouterr().err
+    assert "no case that was opened in this time has ended yet" in capsys.readouterr().err
     found = None
     assert main(["loop"]) == 1
     assert "nps.recoveries does not exist yet" in capsys.readouterr().err

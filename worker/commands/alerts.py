@@ -213,7 +213,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
     if len(cases) > len(shown):
         print(f"and {len(cases) - len(shown):,} more: --limit {len(cases)} lists all", file=sys.stderr)
     elif not cases:
-        print("no case is like this" if found else "there are no cases", file=sys.stderr)
+        print("no case matches these options" if found else "there are no cases", file=sys.stderr)
     return Exit.FINE
 
 

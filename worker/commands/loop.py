@@ -74,5 +74,5 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
         return Exit.FINE
     print("\n".join(table(path or "all", shown, working=args.working)))
     if not found:
-        print("no case has ended yet that was opened in this time", file=sys.stderr)
+        print("no case that was opened in this time has ended yet", file=sys.stderr)
     return Exit.FINE
