@@ -11,7 +11,6 @@ descriptor, and a line with the exit code (negative: the signal) when the proces
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import io
@@ -26,7 +25,7 @@ import time
 from typing import Any
 
 import worker
-from worker.embedded.die_with_parent import PR_SET_PDEATHSIG
+from worker.embedded.die_with_parent import die_with
 
 #: The most that a request may be, in bytes; most of it is the environment.
 LARGEST_REQUEST = 200_000
@@ -38,13 +37,6 @@ def _import_all() -> None:
     for found in pkgutil.walk_packages(worker.__path__, "worker."):
         if not found.name.startswith(_LEFT_OUT):
             importlib.import_module(found.name)
-
-
-def _die_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent has ended."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before the call above
-        os._exit(1)
 
 
 def _next(control: socket.socket) -> tuple[dict[str, Any], int] | None:
@@ -60,7 +52,7 @@ def _next(control: socket.socket) -> tuple[dict[str, Any], int] | None:
         server = os.getpid()
         if os.fork() == 0:
             control.close()
-            _die_with(server)
+            die_with(server)
             output, report = descriptors
             if _kept(output, report):
                 return json.loads(text), output
@@ -81,7 +73,7 @@ def _kept(output: int, report: int) -> bool:
     child = os.fork()
     if child == 0:
         os.close(report)
-        _die_with(keeper)
+        die_with(keeper)
         return True
     os.close(output)
     os.write(report, b"%d\n" % child)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def dying_with_parent(*command: str) -> list[str]:
@@ -21,14 +21,23 @@ def dying_with_parent(*command: str) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process when `parent` has ended. End it at once if `parent` is not its parent any more.
+
+    It only works on Linux, and does nothing elsewhere. Raise OSError if it fails.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it died before the call above
+        os._exit(1)  # a forked process must not run what its parent has left to do at the end
+
+
 def main(parent: int, command: list[str]) -> None:
     """Let this process be killed when `parent` ends, and replace it by `command`. Raise OSError if either fails."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-        if os.getppid() != parent:  # it died before the call above
-            sys.exit(1)
+    die_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)  # noqa: S606 (no shell is meant)
