@@ -58,7 +58,7 @@ _SECONDS = {
     "tests/integration/test_channels.py": 52,
     "tests/integration/test_check_config.py": 10,
     "tests/integration/test_codecs.py": 24,
-    "tests/integration/test_demo.py": 28,
+    "tests/integration/test_demo.py": 45,
     "tests/integration/test_digests.py": 20,
     "tests/integration/test_ending.py": 40,
     "tests/integration/test_examples.py": 11,

@@ -44,7 +44,7 @@ def test_a_signal_during_the_start_ends_what_was_started(
     gone: list[str] = []
 
     @contextlib.asynccontextmanager
-    async def set_up(say: Callable[[str], None], running: list[str], *_: Any) -> AsyncIterator[None]:
+    async def set_up(say: Callable[[str], None], running: list[str], *_: Any, **__: Any) -> AsyncIterator[None]:
         say("starting the next part")
         running += started
         try:

@@ -40,7 +40,19 @@ async def test_each_alert_has_the_links_of_its_mail_and_the_state_of_its_case() 
         token = url.removeprefix(f"http://127.0.0.1:1/{action.value}/")
         link = LINKS.read(action, token, 1_772_439_246_000)
         assert not isinstance(link, Refusal)
-        assert link == Link(action, examples.ALERT["alert_id"], link.at, "default")
+        assert link == Link(action, examples.ALERT["alert_id"], link.at, "support")
+
+
+async def test_an_escalation_has_the_links_of_its_own_mail_also_when_its_alert_is_no_longer_among_the_latest() -> None:
+    step = examples.CASE | {"action": "escalated", "state": "open", "escalation_step": 1, "escalated_to": ["lead"]}
+    text = await read(of(step))
+    urls = re.findall('href="([^"]+)"', text)
+
+    assert "critical, score 2 at fr/lyon/delivery, to lead" in text
+    token = urls[0].removeprefix("http://127.0.0.1:1/acknowledge/")
+    link = LINKS.read(CommandAction.ACKNOWLEDGE, token, 1_772_439_246_000)
+    assert not isinstance(link, Refusal)
+    assert (link.receiver, link.opening) == ("lead", 1)
 
 
 async def test_texts_of_customers_are_texts_and_a_withdrawn_alert_has_no_links() -> None:

@@ -55,6 +55,16 @@ def test_the_shipped_answers_get_new_times_and_nothing_else_is_changed() -> None
     assert newer_than_the_one_before[0] == newer_than_the_one_before[1]
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_the_first_of_endless_answers_is_of_a_very_unhappy_customer(seed: int) -> None:
+    first = json.loads(next(samples.endless(random.Random(seed), 0, lambda: NOW)))
+
+    assert first["score"] <= 2
+    assert first["comment"] in {
+        text for (_, mood, _), found in samples._COMMENTS.items() if mood == "low" for text in found
+    }
+
+
 async def test_the_answers_of_a_file_keep_their_times(tmp_path: Path) -> None:
     """Both demos publish what the file says, byte by byte; without a file, the samples have the time of today."""
     value = b'{"response_id": "r-1", "score": 0, "responded_at": "2019-03-01T10:00:00+01:00"}'

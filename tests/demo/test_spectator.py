@@ -27,6 +27,29 @@ def test_both_are_among_the_latest_and_only_alerts_are_counted_as_such() -> None
     assert found.result(published=1, emails=2)["alerts"] == 1
 
 
+def test_an_escalation_and_a_notice_of_a_digest_that_come_twice_count_once() -> None:
+    found = seen()
+    step = examples.CASE | {"action": "escalated", "state": "open", "escalation_step": 1, "escalated_to": ["lead"]}
+    listed = examples.DELIVERY | {"status": "sent", "reason": "in_digest", "digest_id": "g-1", "receiver": "lead"}
+    for _ in range(2):
+        found.take(events.ALERTS, json.dumps(step).encode())
+        for delivery in ("d-1", "d-2"):
+            found.take(events.DELIVERIES, json.dumps(listed | {"delivery_id": delivery}).encode())
+    found.take(events.DELIVERIES, json.dumps(examples.DELIVERY).encode())  # this one is in no digest
+
+    assert (1, 1) == (len(found.escalations), len(found.latest_escalations))
+    assert [2] == [len(deliveries) for deliveries in found.digests.values()]
+
+
+def test_an_alert_that_is_acknowledged_twice_is_one() -> None:
+    found = seen()
+    for number in (1, 2):
+        step = examples.CASE | {"action": "acknowledged", "state": "acknowledged", "step": number}
+        found.take(events.ALERTS, json.dumps(step).encode())
+
+    assert len(found.acknowledged) == 1
+
+
 def test_both_are_shown() -> None:
     screen = Console(file=io.StringIO(), width=160)
     screen.print(dashboard(Snapshot(seen(), 1, [], 2), width=160))

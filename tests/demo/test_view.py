@@ -34,11 +34,12 @@ def seen() -> Seen:
     return found
 
 
-def shown(width: int, height: int | None, found: Seen | None = None) -> list[str]:
+def shown(width: int, height: int | None, found: Seen | None = None, *, has_lead: bool = True) -> list[str]:
     mail = EmailMessage()
     mail["Subject"] = "[Critical] Unhappy customer"
     screen = Console(file=io.StringIO(), width=width)
-    screen.print(dashboard(Snapshot(found or seen(), 13, [mail] * 9, 9), HINTS, width=width, height=height))
+    snapshot = Snapshot(found or seen(), 13, [mail] * 9, 9, has_lead=has_lead)
+    screen.print(dashboard(snapshot, HINTS, width=width, height=height))
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue().splitlines()
 
@@ -133,13 +134,68 @@ def test_what_was_accepted_and_is_not_counted_yet_is_said() -> None:
     assert "0 answers counted, 3 being counted" in shown(80, 23, found)[1]
 
 
+def test_before_the_lead_gets_anything_the_picture_says_what_will_come() -> None:
+    text = "\n".join(shown(80, 23))
+
+    assert "0 escalated   a critical alert that nobody acknowledges in 30 s goes to lead" in text
+    assert "0 digests   the other alerts go to lead in one mail every 30 s" in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 23), (200, 49)])
+def test_the_last_escalation_and_the_last_digest_are_always_in_the_picture(width: int, height: int) -> None:
+    found = seen()
+    escalated = {"action": "escalated", "state": "open", "escalation_step": 1, "escalated_to": ["lead"]}
+    in_digest = {"status": "sent", "reason": "in_digest", "receiver": "lead"}
+    for number in range(2):
+        step = examples.CASE | escalated | {"alert_id": f"a-{number}"}
+        found.take(events.ALERTS, json.dumps(step).encode())
+        for listed in range(number + 3):
+            named = {"digest_id": f"g-{number}", "delivery_id": f"d-{number}-{listed}"}
+            found.take(events.DELIVERIES, json.dumps(examples.DELIVERY | in_digest | named).encode())
+    text = "\n".join(shown(width, height, found))
+
+    assert "2 escalated   the last to lead: Camille Moreau, 2/10, fr/lyon/delivery" in text
+    assert "2 digests   the last to lead: 4 notices in one mail" in text
+
+
+def test_an_escalation_at_a_long_path_is_one_line() -> None:
+    found = Seen()
+    escalated = {"action": "escalated", "state": "open", "escalation_step": 1, "escalated_to": ["lead"]}
+    where = {"segment": "a-long-name-of-a-country/a-long-name-of-a-city/delivery"}
+    found.take(events.ALERTS, json.dumps(examples.CASE | escalated | where).encode())
+    lines = shown(80, 23, found)
+
+    (place,) = (number for number, line in enumerate(lines) if line.startswith("1 escalated"))
+    assert lines[place].endswith("…")
+    assert lines[place + 1].startswith("0 digests")
+
+
+def test_a_result_has_no_lines_about_a_lead() -> None:
+    text = "\n".join(shown(80, 23, has_lead=False))
+
+    assert "escalated" not in text
+    assert "digest" not in text
+
+
+def test_what_somebody_has_acknowledged_is_counted() -> None:
+    found = seen()
+    step = examples.CASE | {"alert_id": "a-1", "action": "acknowledged", "state": "acknowledged"}
+    found.take(events.ALERTS, json.dumps(step).encode())
+
+    assert shown(120, None, found)[1].startswith("12 alerts   1 acknowledged   0 invitations   9 mails")
+
+
 @pytest.mark.parametrize("prefix", ["nps", "nps-demo-12345678"])
 def test_no_line_of_the_invitation_is_cut_at_80_columns(prefix: str) -> None:
-    kafka = KafkaSettings(bootstrap_servers="kafka.example.com:25821")
+    kafka = KafkaSettings(bootstrap_servers="kafka.example.com:25821", group=f"{prefix}-worker")
     hints = show._hints(Settings.model_construct(topic_prefix=prefix, kafka=kafka), "http://127.0.0.1:65535")
 
     assert max(map(len, hints)) <= 78
-    assert f"  {show._call()} publish --sample 2" in "\n".join(hints)
+    assert f"  {show._call()} publish --sample 2  (or: alerts list, scores)" in "\n".join(hints)
+    assert hints[-1].startswith("Open http://127.0.0.1:65535 to acknowledge an alert")
+    # Without them, the commands in the other terminal would look for other topics, and for the cases of another group.
+    named = [f"  export NPS_TOPIC_PREFIX={prefix}", f"  export NPS_KAFKA__GROUP={prefix}-worker"]
+    assert [line in hints for line in named] == [prefix != "nps"] * 2
 
 
 @pytest.mark.parametrize(
@@ -171,8 +227,8 @@ def test_an_alert_that_somebody_looks_after_is_shown_as_such_until_its_case_is_o
     pictures = []
     for state in ("acknowledged", "resolved", "open"):
         found.take(events.ALERTS, json.dumps(examples.CASE | {"state": state}).encode())
-        pictures.append(next(line for line in shown(80, 23, found) if "critical" in line))
+        pictures.append(next(line for line in shown(80, 23, found) if "│ critical" in line))
 
     assert [len(found.latest), len(found.alerts)] == [1, 1]
     for word, line in zip(("acknowledged", "resolved", "opened"), pictures, strict=True):
-        assert f"critical {word}" in line
+        assert f"│ critical {word}" in line

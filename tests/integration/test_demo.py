@@ -1,22 +1,30 @@
 """The demo as its users start it: once with a result, or live until Ctrl-C."""
 
 import asyncio
+import email
+import io
 import json
 import os
 import random
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from email.message import EmailMessage
+from email.policy import default as default_policy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from integration.processes import DEAF, ROOT
 from integration.recount import Recount, recount_lines
+from integration.test_links import posted, read_until
+from rich.console import Console
 
-from worker.demo import samples
+from worker.demo import receivers, samples, show
 from worker.embedded.die_with_parent import dying_with_parent
 from worker.embedded.kafka import EmbeddedKafka
 from worker.kafka.publishing import lines
@@ -46,8 +54,14 @@ async def once(kafka: EmbeddedKafka, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-async def shipped(kafka: EmbeddedKafka) -> dict[str, Any]:
-    return await once(kafka)
+async def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the mails about the shipped samples."""
+    return tmp_path_factory.mktemp("mails")
+
+
+@pytest.fixture(scope="module")
+async def shipped(kafka: EmbeddedKafka, mails: Path) -> dict[str, Any]:
+    return await once(kafka, "--mails", str(mails))
 
 
 def recounted(values: list[bytes]) -> tuple[Recount, int]:
@@ -80,6 +94,79 @@ def test_the_result_equals_a_recount_of_the_shipped_samples(shipped: dict[str, A
     assert shipped.pop("test_answers") == len(recount.current) - root["n"]
     expected |= {name: root[name] for name in ("promoters", "passives", "detractors")}
     assert shipped == expected
+
+
+def test_each_mail_of_a_result_goes_to_the_desk_and_has_no_links_since_no_page_is_served(
+    shipped: dict[str, Any], mails: Path
+) -> None:
+    messages = received(mails)
+
+    assert shipped["emails"] == len(messages)
+    assert {"support@example.com"} == {message["To"] for message in messages}
+    texts = [
+        part.get_content() for message in messages for part in message.walk() if part.get_content_maintype() == "text"
+    ]
+    assert [] == [text for text in texts if "http://127.0.0.1" in text]
+    assert len(texts) >= len(messages)
+
+
+def received(folder: Path) -> list[EmailMessage]:
+    """Return the mails that the demo has written to a folder."""
+    files = folder.glob("*.eml")
+    return [email.message_from_bytes(file.read_bytes(), EmailMessage, policy=default_policy) for file in files]
+
+
+class Screen(io.StringIO):
+    """What the demo has printed, and a way to wait for more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self._written.set()
+        return super().write(text)
+
+    async def says(self, expression: str, live: asyncio.Task[None]) -> re.Match[str]:
+        """Wait until the demo has printed a text that matches. Raise what ends the demo before that."""
+        while (found := re.search(expression, self.getvalue())) is None:
+            self._written.clear()
+            writing = asyncio.create_task(self._written.wait())
+            await asyncio.wait([writing, live], return_when=asyncio.FIRST_COMPLETED)
+            writing.cancel()
+            if live.done():
+                live.result()
+        return found
+
+
+async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_digest_arrives(
+    kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(receivers, "ACKNOWLEDGE_SECONDS", 1.0)
+    monkeypatch.setattr(receivers, "DIGEST_WAIT_SECONDS", 1.0)
+    screen = Screen()
+    options = show.Options(kafka=kafka.bootstrap_servers, rate=20.0, mails=tmp_path)
+    live = asyncio.create_task(show._live(Console(file=screen, width=200), options))
+    async with ClientSession() as client:
+        address = (await screen.says(r"Open (\S+) to acknowledge", live))[1]
+        await screen.says("escalated to lead: critical, Score", live)
+        page = await (await client.get(address)).text()
+        link = re.findall('href="([^"]+)"', page.partition("<h2>Escalated")[2])[0]
+        await read_until(client, link, "Will you look after this customer?")
+        assert "Thank you, you have it" in await posted(client, link)
+        await screen.says("1 alert acknowledged", live)
+        await screen.says(r"digest to lead: \d+ notices", live)
+    live.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await live
+
+    messages = received(tmp_path)
+    to_lead = " ".join(message["Subject"] for message in messages if message["To"] == "lead@example.com")
+    assert "[Escalated]" in to_lead
+    assert "Digest: " in to_lead
+    for url in (address, link):
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
 
 
 async def test_shuffled_and_sent_twice_only_the_duplicates_differ(

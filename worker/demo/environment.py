@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from worker.app import Worker, running
+from worker.demo import receivers
 from worker.demo.backlog import Backlog
 from worker.demo.mails import MailFolder
 from worker.embedded.inbox import Inbox
@@ -18,7 +19,7 @@ from worker.flow.policy import InvitationPolicy, Platform
 from worker.kafka.preflight import preflight
 from worker.links.settings import WebSettings
 from worker.notify.channels.email.smtp import SmtpSettings
-from worker.settings import EmailSettings, KafkaSettings, Settings
+from worker.settings import KafkaSettings, Settings
 
 
 @dataclass
@@ -40,13 +41,19 @@ class Environment:
 
 @contextlib.asynccontextmanager
 async def set_up(
-    progress: Callable[[str], None], started: list[str], kafka: str | None = None, mails: Path | None = None
+    progress: Callable[[str], None],
+    started: list[str],
+    kafka: str | None = None,
+    mails: Path | None = None,
+    *,
+    live: bool,
 ) -> AsyncIterator[Environment]:
     """Set the environment up, and take it down at the end.
 
     `progress` is called with lines that say what is being done. The names of the parts that were started are added to
     `started`. `kafka` (host:port) is a Kafka to use instead of an embedded one, with new topics. `mails` is a folder
-    in which each mail that arrives becomes a file.
+    in which each mail that arrives becomes a file. If it is `live`, alerts can escalate and digests come
+    (receivers.py), and the role web serves the pages of the links in mails.
 
     Raise Unreachable or Refused if `kafka` cannot be reached or does not let the demo in.
     """
@@ -59,22 +66,24 @@ async def set_up(
             await preflight(KafkaSettings(bootstrap_servers=kafka))
         inbox = await stack.enter_async_context(Inbox(on_mail=None if mails is None else MailFolder(mails).add))
         started.append("the inbox")
-        port = _free_port()
         settings = Settings.model_construct(
             topic_prefix=prefix,
             kafka=KafkaSettings(bootstrap_servers=kafka, group=f"{prefix}-worker"),
             invitations=InvitationPolicy(platform=Platform(url="https://example.com/tell-your-story")),
             smtp=SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
-            email=EmailSettings(sender="nps-worker@example.com", to=["support@example.com"]),
-            web=WebSettings(
-                base_url=f"http://127.0.0.1:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))]
-            ),
+            **(receivers.desk_and_lead() | {"web": _pages()} if live else receivers.desk()),
         )
         progress("starting the worker")
         worker = await stack.enter_async_context(running(settings))
-        web = await stack.enter_async_context(running(settings, "web"))
+        web = await stack.enter_async_context(running(settings, "web")) if live else None
         started.append("the worker")
         yield Environment(settings, worker, inbox, await stack.enter_async_context(Backlog(settings, worker)), web)
+
+
+def _pages() -> WebSettings:
+    """Return the settings of the pages of links, with a new key."""
+    port = _free_port()
+    return WebSettings(base_url=f"http://127.0.0.1:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""The demo's page in a browser: the latest alerts, each with the links that its mail has."""
+"""The demo's page in a browser: the latest alerts and escalations, each with the links that its mail has."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -7,7 +7,8 @@ from html import escape
 from aiohttp import web
 
 from schemas.alert import Alert
-from schemas.case import CaseState
+from schemas.case import CaseState, CaseStep
+from worker.demo.receivers import LEAD, SUPPORT
 from worker.demo.spectator import Seen
 from worker.flow.text import clean
 from worker.links.signing import Links
@@ -17,8 +18,7 @@ from worker.web.page import STYLE, STYLE_HASH
 from worker.web.server import Server
 
 _HOST = "127.0.0.1"
-#: The name of the receiver in the links: that of the route by which email.to gets its mails.
-_RECEIVER = "default"
+_ESCALATED = "<h2>Escalated, since nobody acknowledged them in time</h2>"
 _HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'",
     "Referrer-Policy": "no-referrer",
@@ -48,20 +48,32 @@ def _html(links: Links, seen: Seen) -> str:
         "".join(_entry(links, alert, seen.cases.get(alert.alert_id, CaseState.OPEN)) for alert in alerts)
         or "<p>Nobody is unhappy yet.</p>"
     )
+    escalated = "".join(_escalation(links, step, seen.cases[step.alert_id]) for step in seen.latest_escalations)
     return (
         '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>The latest alerts</title>'
         f"<style>{STYLE}</style><h1>The latest alerts</h1><p>Each has the links of its mail. Reload the page to see "
-        f"newer ones.</p>{entries}"
+        f"newer ones.</p>{entries}{escalated and _ESCALATED + escalated}"
     )
 
 
 def _entry(links: Links, alert: Alert, state: str) -> str:
     """Return an alert with its links. `state`: that of its case."""
-    names = WORDS["en"].acts
-    acts = " · ".join(
-        f'<a href="{escape(url)}" rel="noreferrer">{escape(names[action])}</a>'
-        for action, url in links.of(alert, _RECEIVER).items()
-    )
+    acts = _acts(links, alert, SUPPORT)
     who = clean(alert.customer.name or alert.customer_id)
     text = f"{alert.severity}, score {alert.score} at {alert.segment}, {who}: {clean(alert.comment or '')}"
     return f'<p dir="auto">{escape(text)}<br>{escape(state if acts else alert.action)} {acts}</p>'
+
+
+def _escalation(links: Links, step: CaseStep, state: str) -> str:
+    """Return an escalation with its links. `state`: that of the case by now."""
+    text = f"{step.severity}, score {step.score} at {step.segment}, to {', '.join(step.escalated_to or [])}"
+    return f'<p dir="auto">{escape(clean(text))}<br>{escape(state)} {_acts(links, step, LEAD)}</p>'
+
+
+def _acts(links: Links, notice: Alert | CaseStep, receiver: str) -> str:
+    """Return the links that the mail to a receiver has."""
+    names = WORDS["en"].acts
+    return " · ".join(
+        f'<a href="{escape(url)}" rel="noreferrer">{escape(names[action])}</a>'
+        for action, url in links.of(notice, receiver).items()
+    )

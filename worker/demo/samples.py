@@ -46,14 +46,17 @@ _ANSWERED = re.compile(rb'"responded_at": "(\d{4}-[^"]+[+-]\d\d:\d\d)"')
 _SPAN = timedelta(days=13)
 
 _WEAK_DESK = ("fr", "lyon", "delivery")
+#: The score of the first one of endless samples: so low that its alert is critical.
+_FIRST_SCORE = 1
 
 
-def response(rng: random.Random, number: int, when: datetime) -> dict[str, Any]:
-    """Return one response; `when` is the time of the answer, with its offset."""
+def response(rng: random.Random, number: int, when: datetime, score: int | None = None) -> dict[str, Any]:
+    """Return one response; `when` is the time of the answer, with its offset. Without a score, it gets a usual one."""
     country = rng.choice(["fr", "fr", "fr", "uk"])
     desk = (country, rng.choice(_SHOPS[country]), rng.choice(_DESKS))
     language = "fr" if country == "fr" else "en"
-    score = rng.choices(range(11), _WEAK if desk == _WEAK_DESK else _USUAL)[0]
+    if score is None:
+        score = rng.choices(range(11), _WEAK if desk == _WEAK_DESK else _USUAL)[0]
     comment = _comment(rng, language, score, desk[2])
     customer = rng.randrange(400)
     return {
@@ -122,7 +125,10 @@ def shipped(now: datetime) -> list[bytes]:
 
 
 def endless(rng: random.Random, start: int, now: Callable[[], datetime]) -> Iterator[bytes]:
-    """Yield responses without end, each with the time `now()`. One in forty is broken or a repeat."""
+    """Yield responses without end, each with the time `now()`. One in forty is broken or a repeat.
+
+    The first one is of a very unhappy customer, so that soon there is a critical alert to work on.
+    """
     number = start
     last = b""
     while True:
@@ -130,8 +136,9 @@ def endless(rng: random.Random, start: int, now: Callable[[], datetime]) -> Iter
         chance = rng.random()
         if last and chance < 1 / 80:
             yield last
-        elif chance < 1 / 40:
+        elif last and chance < 1 / 40:
             yield b'{"response_id": "r-broken", "score": 11'
         else:
-            last = json.dumps(response(rng, number, now()), ensure_ascii=False).encode()
+            made = response(rng, number, now(), None if last else _FIRST_SCORE)
+            last = json.dumps(made, ensure_ascii=False).encode()
             yield last

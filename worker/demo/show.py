@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from worker import logs
 from worker.cancelling import cancel_all
 from worker.demo import page, samples
 from worker.demo.environment import Environment, set_up
-from worker.demo.spectator import Seen, Spectator
+from worker.demo.receivers import SUPPORT_ADDRESS
+from worker.demo.spectator import Digest, Seen, Spectator
 from worker.demo.view import LATEST_MAILS, Snapshot, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
@@ -98,14 +100,14 @@ async def _until_signal(play: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _set_up(screen: Console, options: Options) -> AsyncIterator[tuple[Environment, Spectator]]:
+async def _set_up(screen: Console, options: Options, *, live: bool) -> AsyncIterator[tuple[Environment, Spectator]]:
     """Set the environment up, and show each step: on a terminal in one line that changes, elsewhere in a line each."""
     began = time.monotonic()
     with contextlib.ExitStack() as showing:
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
-        async with set_up(say, options.started, options.kafka, options.mails) as environment:
+        async with set_up(say, options.started, options.kafka, options.mails, live=live) as environment:
             spectator = Spectator(environment.settings)
             await spectator.start()
             showing.close()
@@ -123,7 +125,7 @@ def values_to_publish(path: Path | None, now: datetime) -> list[bytes]:
 
 async def _once(screen: Console, options: Options) -> None:
     values = values_to_publish(options.path, datetime.now().astimezone())
-    async with _set_up(screen, options) as (environment, spectator):
+    async with _set_up(screen, options, live=False) as (environment, spectator):
         failing = [asyncio.create_task(worker.failure()) for worker in environment.workers]
         playing = asyncio.create_task(_publish_and_settle(screen, environment, values))
         done, _ = await asyncio.wait([*failing, playing], return_when=asyncio.FIRST_COMPLETED)
@@ -160,13 +162,18 @@ async def _publish_and_settle(screen: Console, environment: Environment, values:
 
 def _snapshot(environment: Environment, spectator: Spectator, published: int) -> Snapshot:
     inbox, seen = environment.inbox, spectator.seen
-    latest = [mail.message for mail in inbox.mails[-LATEST_MAILS:]]
+    of_desk = (mail.message for mail in reversed(inbox.mails) if SUPPORT_ADDRESS in mail.recipients)
+    latest = [*islice(of_desk, LATEST_MAILS)][::-1]
     # Records that are published from another terminal count as well, once they are decided.
-    return Snapshot(seen, max(published, seen.records.total()), latest, inbox.accepted)
+    published = max(published, seen.records.total())
+    return Snapshot(seen, published, latest, inbox.accepted, has_lead=bool(environment.settings.receivers))
 
 
 async def _live(screen: Console, options: Options) -> None:
-    async with _set_up(screen, options) as (environment, spectator), _page(environment, spectator) as address:
+    async with (
+        _set_up(screen, options, live=True) as (environment, spectator),
+        _page(environment, spectator) as address,
+    ):
         published = Published(options.path, options.rate)
         settings = environment.settings
         topic = topic_name(settings.topic_prefix, events.RESPONSES)
@@ -244,34 +251,31 @@ def _call() -> str:
 
 def _hints(settings: Settings, address: str) -> list[str]:
     """Return lines that say how to take part: which page to open, and what to type in another terminal."""
-    prefix = [] if settings.topic_prefix == "nps" else [f"  export NPS_TOPIC_PREFIX={settings.topic_prefix}"]
-    publishing, also = f"  {_call()} publish --sample 2", "  (or: scores, dead-letters)"
+    names = {"TOPIC_PREFIX": settings.topic_prefix, "KAFKA__GROUP": settings.kafka.group}
+    is_usual = settings.topic_prefix == "nps"
+    exports = [] if is_usual else [f"  export NPS_{variable}={name}" for variable, name in names.items()]
+    publishing, also = f"  {_call()} publish --sample 2", "  (or: alerts list, scores)"
     return [
         "In another terminal, in this directory (Ctrl-C stops everything here):",
         f"  export NPS_KAFKA__BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}",
-        *prefix,
+        *exports,
         *([publishing + also] if len(publishing + also) <= _HINT_COLUMNS else [publishing, also]),
-        f"To acknowledge or resolve an alert, open {address} in a browser.",
+        f"Open {address} to acknowledge an alert before it escalates.",
     ]
 
 
 async def _show(
     screen: Console, environment: Environment, spectator: Spectator, published: Published, address: str
 ) -> None:
-    """Show what happens until cancelled: on a terminal as a changing picture, elsewhere as a line for each alert.
+    """Show what happens until cancelled: on a terminal as a changing picture, elsewhere as lines.
 
     `address`: that of the page with the links of the latest alerts.
     """
-    inbox, seen, hints = environment.inbox, spectator.seen, _hints(environment.settings, address)
+    seen, hints = spectator.seen, _hints(environment.settings, address)
     if not screen.is_terminal:
-        shown = 0
         for hint in hints:
             screen.print(hint, soft_wrap=True)
-        while True:
-            await asyncio.sleep(1 / _FRAMES_PER_SECOND)
-            if len(seen.alerts) != shown:
-                shown, alert = len(seen.alerts), seen.latest[0]
-                screen.print(f"{published.count} published, {inbox.accepted} mails; {alert.severity}: {alert.summary}")
+        await _print(screen, environment, seen, published)
     with Live(console=screen, refresh_per_second=_FRAMES_PER_SECOND, screen=False) as live:
 
         def draw(below: Sequence[str]) -> None:
@@ -284,3 +288,29 @@ async def _show(
                 await asyncio.sleep(1 / _FRAMES_PER_SECOND)
         finally:
             draw(())  # the last picture has no hints, since nobody can take part any more
+
+
+async def _print(screen: Console, environment: Environment, seen: Seen, published: Published) -> None:
+    """Print a line when there are new alerts, acknowledgements, escalations or digests, until cancelled.
+
+    If there are several new ones, the line is about the last one.
+    """
+    alerts = acknowledged = escalations = 0
+    digest = seen.last_digest
+    printed: Digest | None = None
+    while True:
+        await asyncio.sleep(1 / _FRAMES_PER_SECOND)
+        if len(seen.alerts) != alerts:
+            alerts, alert, mails = len(seen.alerts), seen.latest[0], environment.inbox.accepted
+            screen.print(f"{published.count} published, {mails} mails; {alert.severity}: {alert.summary}")
+        if len(seen.acknowledged) != acknowledged:
+            acknowledged = len(seen.acknowledged)
+            screen.print(f"{logs.counted(acknowledged, 'alert')} acknowledged")
+        if len(seen.escalations) != escalations:
+            escalations, step = len(seen.escalations), seen.latest_escalations[0]
+            screen.print(f"escalated to {', '.join(step.escalated_to or [])}: {step.severity}, {step.summary}")
+        # The delivery log has a record for each notice in a digest. They may not all be read at once.
+        before, digest = digest, seen.last_digest
+        if digest is not None and digest == before and digest[0] != printed:
+            printed, notices = digest
+            screen.print(f"digest to {printed.receiver}: {logs.counted(notices, 'notice')}")

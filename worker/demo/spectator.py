@@ -4,27 +4,38 @@ import asyncio
 import json
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.alert import Alert
-from schemas.case import CASE
+from schemas.case import CASE, CaseAction, CaseStep
 from schemas.decision import Outcome
 from worker.flow import events
+from worker.flow.responses.intake import ANONYMOUS
 from worker.kafka.connection import client_options
 from worker.kafka.topics import topic_name
+from worker.notify.deliveries import IN_DIGEST
 from worker.notify.notice import Notice, notice_in
 from worker.settings import Settings
 
-_WATCHED = (events.DECISIONS, events.ALERTS, events.INVITATIONS, events.DEAD_LETTERS, events.SCORES)
-_LATEST_ALERTS = 8
+_WATCHED = (
+    events.DECISIONS, events.ALERTS, events.INVITATIONS, events.DEAD_LETTERS, events.SCORES, events.DELIVERIES
+)  # fmt: skip
+_LATEST_ALERTS, _LATEST_ESCALATIONS = 8, 3
 _ANSWERS = {Outcome.ACCEPTED, Outcome.REVISED, Outcome.TEST}
 #: The name of dead letters among the outcomes of decisions.
 DEAD_LETTER = "dead_letter"
 #: Outcomes by which an accepted answer does not count any more.
 _TAKEN_AWAY = {Outcome.FORGOTTEN, Outcome.MOVED, Outcome.ERASED, Outcome.DOUBLE_CLICK, Outcome.SUSPECT_SCANNER}
 _DROPPED = {Outcome.DUPLICATE, Outcome.SUPERSEDED}
+
+
+class Digest(NamedTuple):
+    """A digest, as the delivery log names it."""
+
+    digest_id: str
+    receiver: str
 
 
 @dataclass
@@ -35,11 +46,15 @@ class Seen:
     answers: dict[str, bool] = field(default_factory=dict)  # whether an answer is counted, by the response's id
     too_old: int = 0  # decisions without an alert, because the answer is older than `alerts.max_age_days`
     dead_letters: dict[str, str] = field(default_factory=dict)  # their reasons, by the dead letter's id
-    alerts: set[str] = field(default_factory=set)
+    alerts: dict[str, str] = field(default_factory=dict)  # whom an alert is about, for people, by its id
     invitations: set[str] = field(default_factory=set)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # the latest event of each segment
     cases: dict[str, str] = field(default_factory=dict)  # the states of cases after their steps, by the alerts' ids
+    acknowledged: set[str] = field(default_factory=set)  # the ids of alerts that somebody has acknowledged
+    escalations: set[tuple[str, int]] = field(default_factory=set)  # the alerts' ids, and the numbers of the steps
+    digests: dict[Digest, set[str]] = field(default_factory=dict)  # the ids of the deliveries that each one lists
     latest: deque[Notice] = field(default_factory=lambda: deque(maxlen=_LATEST_ALERTS))  # the newest first
+    latest_escalations: deque[CaseStep] = field(default_factory=lambda: deque(maxlen=_LATEST_ESCALATIONS))  # likewise
 
     def take(self, topic: str, value: bytes | None) -> None:
         """Add one record's value. A null value erases something, and is not counted."""
@@ -51,19 +66,39 @@ class Seen:
             if event["outcome"] in _ANSWERS:
                 self.answers[event["response_id"]] = event["outcome"] != Outcome.TEST
             self.too_old += any(rule["reason"] == "too_old" for rule in event["rules"])
-        elif topic == events.ALERTS and event["kind"] == CASE:
-            self.cases[event["alert_id"]] = event["state"]
         elif topic == events.ALERTS:
-            notice = notice_in(value)
-            self.latest.appendleft(notice)
-            if isinstance(notice, Alert):
-                self.alerts.add(notice.alert_id)
+            self._take_alert(value, event["kind"])
         elif topic == events.INVITATIONS:
             self.invitations.add(event["invitation_id"])
         elif topic == events.DEAD_LETTERS:
             self.dead_letters[event["dead_letter_id"]] = event["reason"]
         elif topic == events.SCORES:
             self.scores[event["segment"]] = event
+        elif topic == events.DELIVERIES and event["reason"] == IN_DIGEST:
+            self.digests.setdefault(Digest(event["digest_id"], event["receiver"]), set()).add(event["delivery_id"])
+
+    def _take_alert(self, value: bytes, kind: str) -> None:
+        if kind == CASE:
+            self._take_step(CaseStep.model_validate_json(value))
+            return
+        notice = notice_in(value)
+        self.latest.appendleft(notice)
+        if isinstance(notice, Alert):
+            self.alerts[notice.alert_id] = customer_of(notice)
+
+    def _take_step(self, step: CaseStep) -> None:
+        self.cases[step.alert_id] = step.state
+        if step.action == CaseAction.ACKNOWLEDGED:
+            self.acknowledged.add(step.alert_id)
+        if step.action == CaseAction.ESCALATED and (step.alert_id, step.step) not in self.escalations:
+            self.escalations.add((step.alert_id, step.step))
+            self.latest_escalations.appendleft(step)
+
+    @property
+    def last_digest(self) -> tuple[Digest, int] | None:
+        """The last digest, and how many notices it lists as far as is known; None before the first one."""
+        last = next(reversed(self.digests.items()), None)
+        return None if last is None else (last[0], len(last[1]))
 
     @property
     def records(self) -> Counter[str]:
@@ -115,6 +150,12 @@ class Seen:
             "test_answers": self.tests,
             "scores": scores,
         }
+
+
+def customer_of(alert: Alert) -> str:
+    """Return whom an alert is about, for people. The id of an anonymous answer is long, and names nobody."""
+    customer_id = "anonymous" if alert.customer_id.startswith(ANONYMOUS) else alert.customer_id
+    return alert.customer.name or customer_id
 
 
 class Spectator:

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from schemas.alert import Alert
 from schemas.case import CaseState
-from worker.demo.spectator import DEAD_LETTER, Seen
-from worker.flow.responses.intake import ANONYMOUS
+from worker.demo import receivers
+from worker.demo.spectator import DEAD_LETTER, Seen, customer_of
 from worker.flow.text import clean
 from worker.lineage import SEPARATOR, survey_of
 from worker.logs import counted
@@ -39,7 +39,7 @@ _WORKED_ON = {CaseState.ACKNOWLEDGED, CaseState.RESOLVED}
 #: The fewest lines of alerts, of mails and of segments in a panel.
 _FEWEST = 2
 #: The words that are counted in the plural; the other outcomes are adjectives.
-_NOUNS = {DEAD_LETTER.replace("_", " "), "alert", "invitation", "mail"}
+_NOUNS = {DEAD_LETTER.replace("_", " "), "alert", "invitation", "mail", "digest"}
 #: The fewest columns of a terminal that shows bars.
 _NARROW = 70
 
@@ -50,8 +50,9 @@ class Snapshot:
 
     seen: Seen
     published: int  # the number of published records
-    mails: Sequence[EmailMessage]  # the latest mails that arrived
+    mails: Sequence[EmailMessage]  # the latest mails that the desk got
     emails: int  # the number of all mails that arrived
+    has_lead: bool = False  # whether alerts can escalate to a lead, who also gets digests
 
 
 class _Lines(NamedTuple):
@@ -74,7 +75,7 @@ def dashboard(
 
     `hints` are lines below it, which are never cut; `call` is the command by which this user calls the worker.
     """
-    counts = _counts(snapshot)
+    counts = [*_counts(snapshot), *(_lead(snapshot.seen) if snapshot.has_lead else [])]
     used = sum(_height(line, width) for line in counts)
     hinted = sum(_height(Text(hint), width) for hint in hints)
     if height is not None and height - used - hinted < 3 * (_BORDER_LINES + _FEWEST):
@@ -82,7 +83,7 @@ def dashboard(
     lines = _shares(height, used + hinted)
     parts = [
         (_alerts(snapshot.seen, lines.alerts, width), "latest alerts"),
-        (_mails(snapshot.mails, lines.mails), "inbox of support@example.com"),
+        (_mails(snapshot.mails, lines.mails), f"inbox of {receivers.SUPPORT_ADDRESS}"),
         (_tree(snapshot.seen, lines.segments, call, width), "NPS by segment, all time"),
     ]
     panels = (Panel(part, title=title, title_align="left", border_style="dim") for part, title in parts)
@@ -108,13 +109,33 @@ def _counts(snapshot: Snapshot) -> list[Text]:
     """Return two lines: the outcomes of the published records, and what followed from them."""
     seen = snapshot.seen
     became = {outcome.replace("_", " "): count for outcome, count in seen.records.most_common()}
-    caused = {"alert": len(seen.alerts), "invitation": len(seen.invitations), "mail": snapshot.emails}
+    acknowledged = {"acknowledged": len(seen.acknowledged)} if seen.acknowledged else {}
+    caused = {"alert": len(seen.alerts), **acknowledged, "invitation": len(seen.invitations), "mail": snapshot.emails}
     follows = f", {seen.being_counted:,} being counted" if seen.being_counted else ""
     left_out = f", {seen.tests:,} test left out" if seen.tests else ""
     return [
         _numbers(f"{snapshot.published:,} published: ", became),
         _numbers("", caused) + Text(f"   {counted(seen.counted, 'answer')} counted{follows}{left_out}", style="dim"),
     ]
+
+
+def _lead(seen: Seen) -> list[Text]:
+    """Return two lines about what the lead got: the last escalation, and the last digest; or what is going to come."""
+    within, every = receivers.ACKNOWLEDGE_SECONDS, receivers.DIGEST_INTERVAL_SECONDS
+    escalated = f"a critical alert that nobody acknowledges in {within:.0f} s goes to {receivers.LEAD}"
+    if seen.latest_escalations:
+        step = seen.latest_escalations[0]
+        who = seen.alerts.get(step.alert_id, step.customer_id)
+        escalated = f"the last to {', '.join(step.escalated_to or [])}: {who}, {step.score}/10, {step.segment}"
+    listed = f"the other alerts go to {receivers.LEAD} in one mail every {every:.0f} s"
+    if seen.last_digest is not None:
+        digest, notices = seen.last_digest
+        listed = f"the last to {digest.receiver}: {counted(notices, 'notice')} in one mail"
+    lines = (("escalated", len(seen.escalations), escalated), ("digest", len(seen.digests), listed))
+    texts = [_numbers("", {name: number}) + Text(f"   {clean(last)}", style="dim") for name, number, last in lines]
+    for text in texts:
+        text.no_wrap, text.overflow = True, "ellipsis"
+    return texts
 
 
 def _numbers(title: str, numbers: dict[str, int]) -> Text:
@@ -143,12 +164,14 @@ def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
             _add(table, "  " * depth + (path.rpartition(SEPARATOR)[2] or "all"), known[path], with_bars=with_bars)
         return table
     worst = sorted((path for path in known if path), key=lambda path: known[path]["nps"])
-    shown = worst[: max(1, lines - (2 if "" in known else 1))]
-    if "" in known:
+    # With two lines, there is room for the worst segment, and for how many there are.
+    with_all = "" in known and lines > _FEWEST
+    shown = worst[: max(1, lines - (2 if with_all else 1))]
+    if with_all:
         _add(table, "all", known[""], with_bars=with_bars)
     for path in shown:
         _add(table, path, known[path], with_bars=with_bars)
-    more = len(known) - len(shown) - ("" in known)
+    more = len(known) - len(shown) - with_all
     rest = f"the lowest first, and {more:,} more: {call} scores --tree"
     if len(rest) > width - _BORDER_COLUMNS:
         rest = f"and {more:,} more: scores --tree"
@@ -198,10 +221,7 @@ def _alerts(seen: Seen, lines: int, width: int) -> RenderableType:
         state = seen.cases.get(notice.alert_id)
         score, customer, text = "", "", notice.summary
         if isinstance(notice, Alert):
-            # The id of an anonymous answer is long, and names nobody.
-            customer_id = "anonymous" if notice.customer_id.startswith(ANONYMOUS) else notice.customer_id
-            score, text = str(notice.score), notice.comment or ""
-            customer = notice.customer.name or customer_id
+            score, text, customer = str(notice.score), notice.comment or "", customer_of(notice)
         table.add_row(
             Text(notice.severity, style=_SEVERITY_STYLES[notice.severity]),
             Text(state, style="green") if state and state in _WORKED_ON else Text(notice.action, style="dim"),
