@@ -54,7 +54,7 @@ async def once(kafka: EmbeddedKafka, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-async def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mails(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the mails about the shipped samples."""
     return tmp_path_factory.mktemp("mails")
 
@@ -116,6 +116,11 @@ def received(folder: Path) -> list[EmailMessage]:
     return [email.message_from_bytes(file.read_bytes(), EmailMessage, policy=default_policy) for file in files]
 
 
+def to_lead(folder: Path) -> list[str]:
+    """Return the subjects of the mails to the lead."""
+    return [message["Subject"] for message in received(folder) if message["To"] == "lead@example.com"]
+
+
 class Screen(io.StringIO):
     """What the demo has printed, and a way to wait for more."""
 
@@ -139,31 +144,45 @@ class Screen(io.StringIO):
         return found
 
 
+@asynccontextmanager
+async def live_demo(options: show.Options) -> AsyncIterator[tuple[Screen, asyncio.Task[None]]]:
+    """Run the live demo in this process; at the end, stop it as Ctrl-C does."""
+    screen = Screen()
+    live = asyncio.create_task(show._live(Console(file=screen, width=200), options))
+    try:
+        yield screen, live
+    finally:
+        live.cancel()
+        await asyncio.wait([live])
+    assert live.cancelled()
+
+
 async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_digest_arrives(
     kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(receivers, "ACKNOWLEDGE_SECONDS", 1.0)
     monkeypatch.setattr(receivers, "DIGEST_WAIT_SECONDS", 1.0)
-    screen = Screen()
-    options = show.Options(kafka=kafka.bootstrap_servers, rate=20.0, mails=tmp_path)
-    live = asyncio.create_task(show._live(Console(file=screen, width=200), options))
-    async with ClientSession() as client:
+    monkeypatch.setattr(receivers, "DIGEST_INTERVAL_SECONDS", 2.0)
+    rng, now = random.Random(3), datetime.now().astimezone()
+    file, mails = tmp_path / "answers.jsonl", tmp_path / "mails"
+    mails.mkdir()
+    file.write_bytes(b"\n".join(samples.one(rng, score, now) for score in (1, *[5] * 40)))
+    options = show.Options(path=file, kafka=kafka.bootstrap_servers, rate=20.0, mails=mails)
+    async with live_demo(options) as (screen, live), ClientSession() as client:
         address = (await screen.says(r"Open (\S+) to acknowledge", live))[1]
-        await screen.says("escalated to lead: critical, Score", live)
-        page = await (await client.get(address)).text()
+        await screen.says("escalated to lead: critical, Score 1", live)
+        while not any("[Escalated]" in subject for subject in to_lead(mails)):
+            assert not live.done()
+            await asyncio.sleep(0.05)  # the arrival of a mail raises no event here
+        async with client.get(address) as response:
+            page = await response.text()
         link = re.findall('href="([^"]+)"', page.partition("<h2>Escalated")[2])[0]
         await read_until(client, link, "Will you look after this customer?")
         assert "Thank you, you have it" in await posted(client, link)
         await screen.says("1 alert acknowledged", live)
         await screen.says(r"digest to lead: \d+ notices", live)
-    live.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await live
+        assert any("Digest: " in subject for subject in to_lead(mails))
 
-    messages = received(tmp_path)
-    to_lead = " ".join(message["Subject"] for message in messages if message["To"] == "lead@example.com")
-    assert "[Escalated]" in to_lead
-    assert "Digest: " in to_lead
     for url in (address, link):
         with pytest.raises(OSError, match="Connect call failed"):
             await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
