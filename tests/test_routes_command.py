@@ -195,6 +195,46 @@ def test_check_config_shows_the_tree_and_names_what_is_in_vain(capsys: pytest.Ca
     assert "settings are fine" not in printed.out
 
 
+CAPS = """
+[receivers.calm]
+email = ["calm@example.org"]
+mails_per_hour = 10
+[receivers.once]
+email = ["once@example.org"]
+mails_per_hour = 1
+critical_per_hour = 0
+group_by = ["segment", "kind"]
+group_interval_seconds = 90.5
+[receivers.grouped]
+email = ["grouped@example.org"]
+group_wait_seconds = 60
+[[route.routes]]
+name = "capped"
+segment = "capped"
+receivers = ["calm", "once", "grouped"]
+"""
+
+
+def test_check_config_shows_the_caps_of_each_receiver(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("worker.toml").write_text(f"{SETTINGS}\n{CAPS}")
+    assert main(["check-config"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith("receiver") and ";" in line] == [
+        (
+            "receiver calm: 1 mail address; at most 10 mails an hour, "
+            "at most 5 an hour about one critical notice each, digests after 300 s"
+        ),
+        (
+            "receiver once: 1 mail address; at most 1 mail an hour, at most 0 an hour about one critical notice each, "
+            "grouped by segment and kind after 0 s, digests after 90.5 s"
+        ),
+        (
+            "receiver grouped: 1 mail address; no cap, at most 5 an hour about one critical notice each, "
+            "grouped by receiver after 60 s, digests after 300 s"
+        ),
+    ]
+
+
 LEVELS = """
 [service_levels.fast]
 acknowledge_within_minutes = 30

@@ -19,6 +19,7 @@ from worker.logs import counted
 from worker.notify.channels.email import headers
 from worker.notify.channels.email.mail import Mail, text_part
 from worker.notify.channels.email.smtp import EmailChannel
+from worker.routing.bundling import Bundling
 from worker.settings import Settings, source
 
 if TYPE_CHECKING:
@@ -129,12 +130,13 @@ def _flat(settings: Settings) -> Iterator[str]:
 def _tree(settings: Settings) -> Iterator[str]:
     for name, receiver in settings.receivers.items():
         calendar = f", calendar {receiver.calendar}" if receiver.calendar else ""
+        caps = f"; {_caps(receiver.bundling)}" if receiver.bundling is not None else ""
         places = [
             *([counted(len(receiver.email), "mail address", "mail addresses")] if receiver.email else []),
             *([f"webhook {receiver.webhook}"] if receiver.webhook else []),
             *([f"chat {receiver.chat}"] if receiver.chat else []),
         ]
-        yield f"receiver {name}: {', '.join(places)}{calendar}"
+        yield f"receiver {name}: {', '.join(places)}{calendar}{caps}"
     for name, level in settings.service_levels.items():
         minutes, hours = level.acknowledge_within_minutes, level.resolve_within_hours
         limits = [
@@ -149,6 +151,18 @@ def _tree(settings: Settings) -> Iterator[str]:
         receivers = " or else ".join([*owner, *([", ".join(route.receivers)] if route.receivers else [])])
         service = f", service level {route.service_level}" if route.service_level else ""
         yield f"route    {route.name}: {asked or 'everything'}: {receivers or 'nobody'}{service}"
+
+
+def _caps(bundling: Bundling) -> str:
+    """Return how the mails of a receiver are bundled, in words."""
+    most, wait = bundling.mails_per_hour, f"after {bundling.group_wait / 1_000:g} s"
+    parts = [
+        "no cap" if most is None else f"at most {counted(most, 'mail')} an hour",
+        f"at most {bundling.critical_per_hour} an hour about one critical notice each",
+        *([f"grouped by {' and '.join(bundling.group_by) or 'receiver'} {wait}"] if bundling.groups else []),
+        f"digests after {bundling.group_interval / 1_000:g} s",
+    ]
+    return ", ".join(parts)
 
 
 def _left_out(settings: Settings) -> str:
