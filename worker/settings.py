@@ -333,7 +333,8 @@ class Settings(BaseSettings, Policy, Location):
     def planner(self, channel: str) -> Planner:
         """Return the settings by which the notices of a channel are planned."""
         if channel == EMAIL:
-            return Planner(EMAIL, self.routing, self.email.actions, self.intake, str.casefold)
+            actions, limit = self.email.actions, self.time_limit
+            return Planner(EMAIL, self.routing, actions, self.intake, str.casefold, time_limit=limit)
         of_channel = self.webhook if channel == WEBHOOK else self.chat
         if self._has_tree:
             routing = by_place(self.routing, channel, with_hours=channel in FOR_PEOPLE)
@@ -395,6 +396,14 @@ class Settings(BaseSettings, Policy, Location):
             return None
         routing = self.routing
         return lambda event: routing.terms(event, calendars)
+
+    @property
+    def time_limit(self) -> Callable[[Routable, int], int | None] | None:
+        """By when somebody has to act on an alert that is opened at a time, in ms; None without service levels."""
+        terms, service = self.terms, self.service
+        if terms is None or not service.levels:
+            return None
+        return lambda event, at: service.due(terms(event), at).first
 
     def wrong_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar with which the worker cannot start."""

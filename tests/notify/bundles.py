@@ -180,7 +180,7 @@ class Desk:
         result = AttemptResult(error, mail.addressee, mail.route, mail.merged, gone, tried=mail)
         if mailbox.is_digest(key):
             found = digest.opened(mail.delivery_id, self.members.of(0, mail.delivery_id), self.plans.get)
-            notices = found.notices
+            notices = [item.notice for item in found.items]
             result = result._replace(known=found.known, listed=found.listed, lost=found.lost)
         else:
             pending_notice = self.plans.get(mailbox.pending_notice_key(key, mail.delivery_id))

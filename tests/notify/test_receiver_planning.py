@@ -1,7 +1,7 @@
 """Mails to receivers that have plans: caps, digests, groups, inhibition and quiet hours; nothing is lost or doubled."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,13 @@ from schemas.delivery import DeliveryStatus
 from schemas.incident import IncidentAction, IncidentKind
 from worker.errors import DeliveryError
 from worker.flow import events
-from worker.flow.timestamps import to_ms
+from worker.flow.timestamps import from_ms, to_ms
 from worker.notify import digest, forgetting, forwarded, mailbox, planning, receiver_plan, receiver_planning
 from worker.notify.attempts import AttemptResult
 from worker.notify.forwarded import TICK_KEY, Spread
 from worker.notify.receiver_plan import CRITICAL_INTERVAL, Plan, plan_key
 from worker.routing.bundling import Bundling
+from worker.routing.routable import Routable
 
 CRITICAL = Severity.CRITICAL
 LATER = DeliveryError("smtp_451", retry=True)
@@ -189,6 +190,54 @@ def test_a_digest_lists_the_most_severe_first_and_then_by_id() -> None:
 
     [mail] = place.deliver()
     assert mail.about == ["a-2", "a-4", "a-1", "a-3"]
+
+
+def limited(minutes: Mapping[str, int]) -> Desk:
+    """Return a desk whose alerts have a time limit of some minutes, by the segment."""
+
+    def time_limit(event: Routable, at: int) -> int | None:
+        found = minutes.get(event.segment)
+        return None if found is None else at + found * MINUTE
+
+    return Desk(planner=msgspec.structs.replace(planner_of(desk()), time_limit=time_limit))
+
+
+def listed_by(place: Desk) -> list[tuple[str, int]]:
+    """Return what the only digest that waits lists, with the time limits in minutes from its alert's opening."""
+    [mail] = place.waiting(mailbox.digests_key("desk"))
+    found = digest.opened(mail.delivery_id, place.members.of(0, mail.delivery_id), place.plans.get)
+    return [(item.notice.alert_id, round((item.act_by - NOW) / MINUTE) if item.act_by else 0) for item in found.items]
+
+
+def test_a_digest_lists_critical_notices_first_and_then_the_one_with_the_earliest_time_limit() -> None:
+    place = limited({"soon": 30, "later": 240})
+    place.planner = msgspec.structs.replace(
+        place.planner,
+        routing=planner_of(desk(Bundling(4, 0), calendar=OFFICE, quiet_except=frozenset())).routing,
+    )
+    place.now = EVENING
+    for number, segment in enumerate(["none", "later", "soon", "later", "none"], start=1):
+        place.alert(number, segment=segment, severity=Severity.ERROR if number == 3 else Severity.WARNING)
+    place.alert(9, severity=CRITICAL, segment="none")
+    place.drop("late", alert_id="a-0")
+    place.now = MONDAY
+    place.tick()
+
+    assert listed_by(place) == [("a-9", 0), ("a-3", 30), ("a-2", 240), ("a-4", 240), ("a-0", 0), ("a-1", 0), ("a-5", 0)]
+
+
+def test_a_later_step_keeps_the_time_limit_of_its_alert_and_a_withdrawal_has_none() -> None:
+    place = limited({"soon": 30})
+    alerts = [place.alert(number, segment="soon") for number in range(4)]
+    place.deliver()
+    later = {"action": AlertAction.UPDATED, "revision": 1, "comment": "Now.", "occurred_at": from_ms(NOW + HOUR)}
+    place.take(alerts[0].model_copy(update={**later, "reason": "comment_added"}), "e-0-u")
+    place.take(withdrawn(alerts[1]), "e-1-w")
+    place.take(alerts[2].model_copy(update={**later, "reason": "comment_added"}), "e-2-u")
+    place.alert(7, action=AlertAction.UPDATED, reason="comment_added", segment="soon")
+    place.wait(5 * MINUTE)
+
+    assert listed_by(place) == [("a-0", 30), ("a-2", 30), ("a-3", 30), ("a-1", 0), ("a-7", 0)]
 
 
 def test_what_does_not_fit_into_the_mails_of_this_hour_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

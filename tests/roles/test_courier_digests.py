@@ -25,7 +25,7 @@ class Lists(Double):
         begun()
         if (error := self.answer(delivery_id)) is not None:
             raise error
-        notices = notice.notices if isinstance(notice, Digest) else [notice]
+        notices = [item.notice for item in notice.items] if isinstance(notice, Digest) else [notice]
         self.lists.append([one.alert_id for one in notices])
 
 

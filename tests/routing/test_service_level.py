@@ -1,5 +1,6 @@
 """Service levels as settings, which alerts have which, and names of them that are wrong or in vain."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from routing.test_problems import BASE, LYON, ROOT, route, wrong
 
 from schemas.alert import Severity
+from worker.flow.timestamps import to_ms
 from worker.routing.routable import Routable
 from worker.routing.service_level import ServiceLevel, Terms
 from worker.settings import load
@@ -220,6 +222,32 @@ def test_the_calendar_is_that_of_the_first_receiver_whom_people_read() -> None:
 
     assert terms(CALENDARS + reached) == Terms("", "night")
     assert terms(CALENDARS + '[route]\nreceivers = ["care", "crm"]\n') == Terms()
+
+
+def test_mails_are_planned_with_the_time_limit_that_the_case_gets() -> None:
+    tree = (
+        "[service_levels.both]\nacknowledge_within_minutes = 30\nresolve_within_hours = 1\n"
+        "[service_levels.end]\nresolve_within_hours = 2\n"
+        '[route]\nreceivers = ["nights"]\n'
+        + route("a", 'segment = "a"', 'service_level = "both"')
+        + route("b", 'segment = "b"', 'service_level = "end"')
+    )
+    Path("worker.toml").write_text(BASE + CALENDARS + tree)
+    settings = load()
+    limit, terms_of = settings.planner("email").time_limit, settings.terms
+    assert limit is not None
+    assert terms_of is not None
+    noon = to_ms(datetime(2026, 8, 1, 10, 0, tzinfo=UTC))
+    evening = to_ms(datetime(2026, 8, 1, 18, 0, tzinfo=UTC))  # at 20:00 in Paris the night begins
+    found = {one: limit(Routable("detractor", one, Severity.WARNING), noon) for one in "abc"}
+    assert found == {"a": evening + 30 * 60_000, "b": evening + 2 * 3_600_000, "c": None}
+    for one in "ab":
+        event = Routable("detractor", one, Severity.WARNING)
+        due = settings.service.due(terms_of(event), noon)
+        assert found[one] == (due.resolve if due.acknowledge is None else due.acknowledge)
+
+    Path("worker.toml").write_text(BASE + CALENDARS + '[route]\nreceivers = ["nights"]\n')
+    assert load().planner("email").time_limit is None
 
 
 def test_without_service_levels_and_calendars_routes_are_not_asked() -> None:

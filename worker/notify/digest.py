@@ -13,14 +13,11 @@ from worker.flow.batch import Read
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Notice, Sent
+from worker.routing.matching import RANK
 
 #: The largest number of notices in one digest. More of them become several mails, which servers accept and programs
 #: can show.
 MOST = 1_000
-#: The order of the severities in a digest.
-_RANK: Mapping[str, int] = {Severity.CRITICAL: 0, Severity.ERROR: 1, Severity.WARNING: 2}
-#: The order of notices whose severity is not known to this version.
-_LAST = len(_RANK)
 
 
 class Member(NamedTuple):
@@ -30,6 +27,14 @@ class Member(NamedTuple):
     delivery_id: str
 
 
+class Item(NamedTuple):
+    """A notice in a digest."""
+
+    notice: Notice
+    #: By when somebody has to act on it, in ms; 0 without a time limit, or if it is not known.
+    act_by: int = 0
+
+
 class Digest(NamedTuple):
     """What a mail says that lists many notices."""
 
@@ -37,34 +42,52 @@ class Digest(NamedTuple):
     #: When it was closed, in ms.
     closed: int
     #: The notices, in the order in which they are listed.
-    notices: list[Notice]
+    items: list[Item]
 
     @property
     def severity(self) -> Severity:
         """The highest severity of its notices."""
-        return min((notice.severity for notice in self.notices), key=lambda severity: _RANK.get(severity, _LAST))
+        return max((item.notice.severity for item in self.items), key=RANK.__getitem__)
 
 
 class _Sorted(msgspec.Struct, gc=False):
     """The fields by which notices are sorted."""
 
-    severity: str
+    severity: Severity
     alert_id: str
 
 
 _read = msgspec.json.Decoder(_Sorted).decode
 
 
-def order(pending_notice: bytes) -> tuple[int, str]:
-    """Return by what a notice is sorted: the severity, and then the id.
+class Order(NamedTuple):
+    """The place of a notice in a digest: the lower one comes first."""
+
+    #: Critical notices come first, whatever their time limit is.
+    is_not_critical: bool
+    #: Then the earliest time limit comes first, and what has none comes last.
+    has_no_limit: bool
+    act_by: int
+    #: The most severe notices come first.
+    severity: int
+    alert_id: str
+
+
+#: The place of a notice that cannot be sorted, or whose severity this version does not know: it comes last.
+LAST = Order(is_not_critical=True, has_no_limit=True, act_by=0, severity=1, alert_id="")
+
+
+def order(mail: Mail, pending_notice: bytes) -> Order:
+    """Return the place of a notice in a digest. `mail`: its own.
 
     A notice of another program may have NaN in a field that nobody reads. msgspec refuses it, and it comes last.
     """
     try:
         found = _read(pending_notice)
     except msgspec.DecodeError:
-        return _LAST, ""
-    return _RANK.get(found.severity, _LAST), found.alert_id
+        return LAST
+    is_critical = found.severity is Severity.CRITICAL
+    return Order(not is_critical, not mail.act_by, mail.act_by, -RANK[found.severity], found.alert_id)
 
 
 #: What a channel sends.
@@ -74,7 +97,7 @@ Content = Sent | Digest
 class Opened(NamedTuple):
     """The content of a digest that is about to be sent."""
 
-    notices: list[Notice]
+    items: list[Item]
     #: The members that are listed.
     listed: list[Member]
     #: Members whose content was lost.
@@ -85,7 +108,7 @@ class Opened(NamedTuple):
 
 def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
     """Read the members of a digest, without those that were cancelled or erased meanwhile."""
-    found: list[tuple[tuple[int, str], Member, Notice]] = []
+    found: list[tuple[Order, Member, Item]] = []
     lost: list[Member] = []
     known: list[str] = []
     for member in members:
@@ -98,10 +121,10 @@ def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
             continue
         notice = mailbox.notice(mail, member.key, pending_notice)
         assert isinstance(notice, Notice), "a receiver of mails gets no erasures"
-        found.append((order(pending_notice), member, notice))
+        found.append((order(mail, pending_notice), member, Item(notice, mail.act_by)))
         known += mail.merged
     found.sort(key=lambda one: one[:2])
-    return Opened([notice for _, _, notice in found], [member for _, member, _ in found], lost, known)
+    return Opened([item for *_, item in found], [member for _, member, _ in found], lost, known)
 
 
 def member_mail(digest_id: str, member: Member, read: Read) -> Mail | None:

@@ -82,6 +82,9 @@ class Mail(msgspec.Struct, array_like=True):
     forwarded: bool = False
     #: The id of the digest that will list its notice; empty if it is a mail of its own.
     digest: str = ""
+    #: By when somebody has to act on the alert's case; 0 without a time limit, or if it is not known. Only mails of
+    #: receivers with plans have it.
+    act_by: int = 0
 
     @property
     def addressee(self) -> str:
@@ -250,7 +253,7 @@ def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail 
     if not missed or box.find(missed[-1]) is not None:
         return None
     later = Mail(missed[-1], mail.alert_id, mail.route, DeliveryStatus.PENDING, 0, now, 0, revision=mail.revision)
-    later.merged, later.receiver = missed[:-1], mail.receiver
+    later.merged, later.receiver, later.act_by = missed[:-1], mail.receiver, mail.act_by
     mail.merged = [delivery_id for delivery_id in mail.merged if delivery_id not in missed]
     box.mails.append(later)
     return later

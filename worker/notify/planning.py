@@ -85,6 +85,8 @@ class Planner(msgspec.Struct, frozen=True):
     reports_refusals: bool = True
     #: The largest number of open mails of one customer or segment to each receiver; None if they share OPEN_KEPT.
     open_kept_each: int | None = None
+    #: Returns by when somebody has to act on an alert that is opened at a time, both in ms; None without a time limit.
+    time_limit: Callable[[Routable, int], int | None] | None = None
 
     @property
     def deliveries(self) -> Deliveries:

@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from schemas.alert import Severity
+from schemas.alert import Alert, AlertAction, Severity
 from schemas.delivery import DeliveryStatus
 from schemas.incident import Incident, IncidentAction, IncidentKind
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Overlay, Read, Record
 from worker.flow.ids import make_id
+from worker.flow.timestamps import to_ms
 from worker.lineage import canonical_path
 from worker.notify import forwarded, mailbox, planning, receiver_plan
-from worker.notify.digest import MOST, Member, MembersOf, order
+from worker.notify.digest import LAST, MOST, Member, MembersOf, Order, order
 from worker.notify.forwarded import TICK_KEY, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
@@ -81,6 +82,7 @@ class _ByPlans:
     def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
         """Plan a mail of its own, or let the notice wait for a digest."""
         add_pending(mail, step, state)
+        mail.act_by = _act_by(mail, step, state)
         self._place(mail, receiver, step, state)
         notice = step.notice
         is_drop = isinstance(notice, Incident) and notice.kind == IncidentKind.SEGMENT_DROP
@@ -170,7 +172,7 @@ class _ByPlans:
             for member in (*self._members(one.digest_id), *self._joined.pop(one.digest_id, ())):
                 mail = state.box(member.key).find_open(member.delivery_id) if state.has_box(member.key) else None
                 if mail is not None and mail.digest == one.digest_id:
-                    found[member] = _Waiting(_rank(member, state), member, mail)
+                    found[member] = _Waiting(_order(member, mail, state), member, mail)
         return sorted(found.values(), key=lambda one: one[:2])
 
     # -- The result.
@@ -187,7 +189,7 @@ class _ByPlans:
 class _Waiting(NamedTuple):
     """A member of a digest that is closed, with its mail."""
 
-    rank: tuple[int, str]
+    order: Order
     member: Member
     mail: Mail
 
@@ -220,6 +222,21 @@ def _rules(name: str, planner: Planner) -> Bundling:
     return (receiver.bundling if receiver is not None else None) or _NO_RULES
 
 
-def _rank(member: Member, state: PlanState) -> tuple[int, str]:
+def _order(member: Member, mail: Mail, state: PlanState) -> Order:
     pending_notice = state.pending_notice(pending_notice_key(member.key, member.delivery_id))
-    return order(pending_notice) if pending_notice is not None else (0, "")
+    return order(mail, pending_notice) if pending_notice is not None else LAST
+
+
+def _act_by(mail: Mail, step: Step, state: PlanState) -> int:
+    """Return by when somebody has to act on the alert that a new mail reports, in ms; 0 without a time limit.
+
+    The time limit of a case is computed when the alert is opened, as the role `process` does. So a later step has that
+    of the first one, if the receiver has got the first one.
+    """
+    notice, time_limit = step.notice, state.planner.time_limit
+    if time_limit is None or not isinstance(notice, Alert) or notice.action == AlertAction.WITHDRAWN:
+        return 0
+    if notice.action == AlertAction.OPENED:
+        return time_limit(routable(notice), to_ms(notice.occurred_at)) or 0
+    earlier = (one.act_by for one in reversed(state.box(step.key).mails) if one.alert_id == mail.alert_id)
+    return next(filter(None, earlier), 0)

@@ -337,9 +337,9 @@ class Courier(TableObserver):
         rows = self._table.state_of(ref.partition).rows
         found = opened(mail.delivery_id, self._members.of(ref.partition, mail.delivery_id), rows.get)
         nothing_yet = AttemptResult(None, mail.addressee, mail.route, found.known, listed=found.listed, lost=found.lost)
-        if not found.notices:
+        if not found.items:
             return nothing_yet._replace(nobody_left=NOTHING_LEFT)
-        return await self._try(ref, mail, mails, Digest(mail.delivery_id, mail.planned, found.notices), nothing_yet)
+        return await self._try(ref, mail, mails, Digest(mail.delivery_id, mail.planned, found.items), nothing_yet)
 
     async def _try(
         self, ref: MailRef, mail: Mail, mails: list[Mail], notice: Content, nothing_yet: AttemptResult

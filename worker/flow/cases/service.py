@@ -49,6 +49,11 @@ class Due(msgspec.Struct, frozen=True):
     resolve: int | None = None
     timers: list[Timer] = []
 
+    @property
+    def first(self) -> int | None:
+        """The time limit that counts until somebody acknowledges the case."""
+        return self.resolve if self.acknowledge is None else self.acknowledge
+
 
 @dataclass(frozen=True)
 class ServiceLevels:

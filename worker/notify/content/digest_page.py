@@ -1,12 +1,15 @@
 """The page of a digest: how much is new, still open and closed, and one entry for each notice. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.alert import Alert, AlertAction, Severity
+from schemas.alert_command import CommandAction
 from schemas.incident import Incident, IncidentAction
 from worker.flow.responses.intake import ANONYMOUS
+from worker.flow.timestamps import from_ms
+from worker.notify.content.case_words import CASE_WORDS
 from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import COLOURS, OVER, Page, field, subject
 from worker.notify.content.pages import page_of
@@ -18,6 +21,11 @@ from worker.routing.receiver import Language
 #: The longest name, and the longest part of a comment, in an entry, in characters.
 _NAME, _COMMENT = 60, 140
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
+
+#: A notice, and by when somebody has to act on it, in ms; 0 without a time limit.
+Listed = tuple[Alert | Incident, int]
+#: Returns the address of the link by which the receiver acknowledges an alert; empty if there is none.
+LinkOf = Callable[[Alert], str]
 
 
 @dataclass(frozen=True)
@@ -72,22 +80,30 @@ class Entry:
     comment: str
     alert_id: str
     colour: str
+    #: By when somebody has to act, in words; empty without a time limit.
+    act_by: str = ""
+    #: The address of the link that acknowledges the alert; empty if there is none.
+    link: str = ""
 
 
-def counts_of(notices: Collection[Alert | Incident]) -> Counts:
+def counts_of(notices: Iterable[Alert | Incident]) -> Counts:
     """Count the notices of a digest by what they say. A step that is neither the first nor the last is still open."""
-    new = sum(notice.action == AlertAction.OPENED for notice in notices)
-    closed = sum(notice.action in _ENDS for notice in notices)
-    return Counts(new, len(notices) - new - closed, closed)
+    actions = [notice.action for notice in notices]
+    new, closed = actions.count(AlertAction.OPENED), sum(action in _ENDS for action in actions)
+    return Counts(new, len(actions) - new - closed, closed)
 
 
-def digest_page(notices: Sequence[Alert | Incident], severity: Severity, readers: Readers) -> Page:
+def digest_page(listed: Sequence[Listed], severity: Severity, readers: Readers, link_of: LinkOf) -> Page:
     """Return the page of a digest that lists notices in this order. `severity`: the highest one of them."""
     language = readers.language_of(None)
     words, own = WORDS[language], _WORDS[language]
+    counts, entries = (
+        counts_of(notice for notice, _ in listed),
+        [_entry(*one, words, readers, link_of) for one in listed],
+    )
     shown = ", ".join(
         text.format(count=count)
-        for text, count in zip((own.new, own.still_open, own.closed), counts_of(notices), strict=True)
+        for text, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
         if count
     )
     return Page(
@@ -101,12 +117,14 @@ def digest_page(notices: Sequence[Alert | Incident], severity: Severity, readers
         more={
             "severity": words.severities[severity],
             "id_label": own.digest_id,
-            "entries": [_entry(notice, words, readers) for notice in notices],
+            "entries": entries,
+            "has_links": any(entry.link for entry in entries),
+            "link_name": words.acts[CommandAction.ACKNOWLEDGE],
         },
     )
 
 
-def _entry(notice: Alert | Incident, words: Words, readers: Readers) -> Entry:
+def _entry(notice: Alert | Incident, act_by: int, words: Words, readers: Readers, link_of: LinkOf) -> Entry:
     if isinstance(notice, Incident):
         page = page_of(notice, readers)
         return Entry(page.headline, field(notice.segment), page.why, field(notice.alert_id), page.colour)
@@ -124,4 +142,19 @@ def _entry(notice: Alert | Incident, words: Words, readers: Readers) -> Entry:
     title = f"{notice.score}/10, {who}"
     comment = one_line(notice.comment or "", _COMMENT)
     colour = OVER if is_over else COLOURS[notice.severity]
-    return Entry(title, ", ".join(filter(None, details)), comment, field(notice.alert_id), colour)
+    return Entry(
+        title=title,
+        details=", ".join(filter(None, details)),
+        comment=comment,
+        alert_id=field(notice.alert_id),
+        colour=colour,
+        act_by=_limit(act_by, words, readers),
+        link=link_of(notice),
+    )
+
+
+def _limit(act_by: int, words: Words, readers: Readers) -> str:
+    """Return by when somebody has to act, in words; empty without a time limit."""
+    if not act_by:
+        return ""
+    return f"{CASE_WORDS[readers.language_of(None)].due}{words.colon}{readers.moment(words)(from_ms(act_by))}"

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notify.channels.email.mails import HEADERS, NBSP, Elements, mail, part, subject
+from notify.channels.email.mails import ADDRESS, HEADERS, NBSP, Elements, mail, part, received, subject
 from notify.channels.email.notices import ALERTS
 from notify.conftest import _alert
 
@@ -15,8 +16,10 @@ from schemas.alert import Alert, AlertAction, Severity
 from schemas.incident import Incident
 from schemas.response import Customer
 from worker.flow.timestamps import to_ms
+from worker.notify.channels.email.compose import compose
+from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.content.digest_page import Counts, counts_of
-from worker.notify.digest import Digest
+from worker.notify.digest import Digest, Item
 from worker.routing.receiver import Language
 
 MakeAlert = Callable[..., Alert]
@@ -26,7 +29,7 @@ CLOSED = to_ms(datetime(2026, 8, 1, 12, 10, tzinfo=UTC))
 
 
 def listed(*notices: Alert | Incident) -> Digest:
-    return Digest("d-7", CLOSED, [*notices])
+    return Digest("d-7", CLOSED, [Item(notice) for notice in notices])
 
 
 def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, make_incident: MakeIncident) -> None:
@@ -38,7 +41,7 @@ def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, ma
     )
     got = mail(digest)
 
-    assert counts_of(digest.notices) == Counts(2, 1, 1)
+    assert counts_of(item.notice for item in digest.items) == Counts(2, 1, 1)
     assert subject(got) == "[Critical] Digest: 2 new, 1 still open, 1 closed"
     assert got.keys() == HEADERS
     assert got["Date"] == "Sat, 01 Aug 2026 12:10:00 +0000"
@@ -57,6 +60,28 @@ def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, ma
 def test_its_language_is_the_receivers(make_alert: MakeAlert, language: Language, said: str) -> None:
     digest = listed(make_alert(severity=Severity.WARNING, customer=Customer(), comment=None, customer_id="anonymous-1"))
     assert subject(mail(digest, language=language)) == said
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        (None, "  Time limit: 2 August 2026 at 08:30 (UTC)\n"),
+        ("Europe/Paris", "  Time limit: 2 August 2026 at 10:30 (UTC+02:00)\n"),
+    ],
+)
+def test_an_entry_says_by_when_somebody_has_to_act_in_the_receivers_time_zone(
+    make_alert: MakeAlert, zone: str | None, said: str
+) -> None:
+    limit = to_ms(datetime(2026, 8, 2, 8, 30, tzinfo=UTC))
+    items = [Item(make_alert(alert_id="a-1"), limit), Item(make_alert(alert_id="a-2"))]
+    letterhead = Letterhead("nps@example.org", "en", time_zone=None if zone is None else ZoneInfo(zone))
+    sent = compose(Digest("d-7", CLOSED, items), ADDRESS, delivery_id="d-7", letterhead=letterhead)
+
+    got = received(sent.data)
+    assert f"{said}  Alert: a-1\n" in part(got, "plain")
+    assert f"<strong>{said.strip()}</strong>" in part(got, "html")
+    for kind in ("plain", "html"):
+        assert part(got, kind).count("Time limit") == 1
 
 
 def test_a_thousand_are_listed_once_each_in_text_and_html_and_the_same_bytes_again(make_alert: MakeAlert) -> None:

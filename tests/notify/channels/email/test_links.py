@@ -17,6 +17,7 @@ from worker.links.settings import WebSettings
 from worker.links.signing import Link, Links
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
+from worker.notify.digest import Digest, Item
 from worker.notify.notice import Shown
 from worker.settings import EmailSettings, Settings
 
@@ -27,7 +28,7 @@ NAMES = {"fr": ["Je m’en occupe", "Clore"], "en": ["I have it", "Resolve"]}
 MakeAlert = Callable[..., Alert]
 
 
-def composed(notice: Shown, links: Links | None = LINKS, route: str = "Lyon") -> bytes:
+def composed(notice: Shown | Digest, links: Links | None = LINKS, route: str = "Lyon") -> bytes:
     letterhead = Letterhead("nps@example.org", "en", links=links)
     return compose(notice, address(*ADDRESS.targets, route=route), delivery_id=DELIVERY, letterhead=letterhead).data
 
@@ -53,6 +54,27 @@ def test_a_mail_about_an_alert_has_the_links_of_its_receiver_in_both_forms(
         assert f">{name}</a>" in part(mail, "html")
     token = urls[1].rpartition("/")[2]
     assert LINKS.read(CommandAction.RESOLVE, token, at) == Link(CommandAction.RESOLVE, alert.alert_id, at, "Lyon")
+
+
+def test_each_alert_of_a_digest_can_be_acknowledged_in_both_forms(
+    make_alert: MakeAlert, make_incident: Callable[..., Incident]
+) -> None:
+    alerts = [make_alert(alert_id=f"a-{number}") for number in range(2)]
+    others = [make_alert(alert_id="a-9", action=AlertAction.WITHDRAWN), make_incident()]
+    digest = Digest("d-7", to_ms(alerts[0].occurred_at), [Item(notice) for notice in (*alerts, *others)])
+    mail = received(composed(digest))
+    urls = [LINKS.of(alert, "Lyon")[CommandAction.ACKNOWLEDGE] for alert in alerts]
+
+    shown = Elements(part(mail, "html"))
+    assert [tags["href"] for tag, tags in shown.tags if tag == "a"] == urls
+    assert [line for line in part(mail, "plain").splitlines() if "http" in line] == [
+        f"  I have it: {url}" for url in urls
+    ]
+    for text in (shown.text, part(mail, "plain")):
+        assert " ".join(text.split()).count("Whoever has these links can use them") == 1
+    for kind in ("plain", "html"):
+        without = part(received(composed(digest, None)), kind)
+        assert not [word for word in ("http", "Whoever") if word in without]
 
 
 def test_equal_notices_give_equal_bytes_and_a_later_step_has_other_links(make_alert: MakeAlert) -> None:

@@ -6,11 +6,14 @@ them, and no template contains untrusted text.
 """
 
 from email.utils import format_datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from schemas.alert import Alert
+from schemas.alert_command import CommandAction
 from schemas.incident import Incident
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, to_ms
@@ -46,7 +49,8 @@ def compose(notice: Shown | Digest, address: Address, *, delivery_id: str, lette
     3.6.4), so that the thread does not depend on the first mail. A digest is a thread of its own.
     """
     if isinstance(notice, Digest):
-        page, when = digest_page(notice.notices, notice.severity, letterhead.readers), notice.closed
+        link_of = partial(_acknowledging, address.receiver.name, letterhead)
+        page, when = digest_page(notice.items, notice.severity, letterhead.readers, link_of), notice.closed
     else:
         page, when = page_of(notice, letterhead.readers), to_ms(notice.occurred_at)
     about = _about(notice)
@@ -99,3 +103,8 @@ def _acts(notice: Shown | Digest, receiver: str, letterhead: Letterhead, words: 
     if letterhead.links is None or isinstance(notice, Incident | Digest):
         return []
     return [(words.acts[action], url) for action, url in letterhead.links.of(notice, receiver).items()]
+
+
+def _acknowledging(receiver: str, letterhead: Letterhead, alert: Alert) -> str:
+    """Return the address of the link by which the receiver acknowledges an alert; empty if there is none."""
+    return "" if letterhead.links is None else letterhead.links.of(alert, receiver).get(CommandAction.ACKNOWLEDGE, "")
