@@ -24,7 +24,9 @@ from worker.notify import digest, forgetting, forwarded, mailbox, planning, rece
 from worker.notify.attempts import AttemptResult
 from worker.notify.forwarded import TICK_KEY, Spread
 from worker.notify.receiver_plan import CRITICAL_INTERVAL, Plan, plan_key
+from worker.notify.receivers import NobodyLeft, addressed
 from worker.routing.bundling import Bundling
+from worker.routing.receiver import Receiver
 from worker.routing.routable import Routable
 
 CRITICAL = Severity.CRITICAL
@@ -428,8 +430,68 @@ def test_a_step_that_comes_while_the_digest_is_sent_gets_a_mail_of_its_own() -> 
     place.take(alerts[3].model_copy(update=changes), "e-3-u")
     place.write_down(key, mail, result_of(mail, found))
 
+    assert not place.waiting(key), "there is a second digest"
     assert [mail.about for mail in place.deliver()] == [["a-3"]]
     assert not place.pending_notices()
+
+
+def test_a_digest_that_is_sent_again_after_a_crash_has_another_id_if_a_notice_in_it_was_updated() -> None:
+    """The mail server may have the first copy, and a mailbox drops a second one with the same id."""
+    place = Desk()
+    alerts = [place.alert(number) for number in range(5)]
+    place.deliver()
+    changes = {"action": AlertAction.UPDATED, "reason": "comment_added", "revision": 1, "comment": "Now."}
+    place.take(alerts[2].model_copy(update=changes), "e-2-u")  # it is in the digest from the beginning
+    place.wait(5 * MINUTE)
+    key = mailbox.digests_key("desk")
+    [first] = place.waiting(key)
+    place.take(withdrawn(alerts[4]), "e-4-w")
+    [same] = place.waiting(key)
+    place.take(alerts[3].model_copy(update=changes), "e-3-u")
+    [second] = place.waiting(key)
+    place.take(alerts[3].model_copy(update={**changes, "revision": 2, "comment": "Well."}), "e-3-v")
+    [third] = place.waiting(key)
+
+    assert first.sent_id == same.sent_id == first.delivery_id
+    assert len({first.sent_id, second.sent_id, third.sent_id}) == 3
+    # What comes under these ids is one digest, and nothing follows it.
+    assert [mail.about for mail in place.deliver()] == [["a-2", "a-3"]]
+    place.wait(HOUR)
+    assert not place.deliver()
+    assert not [key for key in place.plans if mailbox.is_box(key) and mailbox.has_open(place.plans[key])]
+
+
+def test_a_notice_of_a_removed_receiver_goes_to_nobody_who_has_got_it() -> None:
+    care = Receiver("care", {"email": ["care@example.org"]})
+    place = Desk(desk(), care)
+    for number in range(4):
+        place.alert(number)
+    place.deliver()
+    new = Receiver("new", {"email": ["new@example.org"]})
+    place.planner = planner_of(care)
+    place.wait(5 * MINUTE)
+    place.deliver(gone="route_removed")
+    place.deliver()  # as if the receiver were still there: what was released is settled
+
+    boxes = {key: mailbox.decode(row).mails for key, row in place.plans.items() if key.startswith(b"c-")}
+    assert {mail.status for mails in boxes.values() for mail in mails} == {DeliveryStatus.SENT}
+    assert not [mail for mails in boxes.values() for mail in mails if mail.others]
+
+    place = Desk(desk(), care)
+    for number in range(4):
+        place.alert(number)
+    [released] = mailbox.decode(place.plans[b"c-3"]).mails
+    with pytest.raises(NobodyLeft, match="route_removed"):
+        addressed(released, alert_of(3), [released], planner_of(care))
+    assert addressed(released, alert_of(3), [released], planner_of(care, new)).receiver == new
+
+
+def test_a_row_names_a_bounded_number_of_other_receivers() -> None:
+    others = [Receiver(f"r-{number}", {"email": ["r@example.org"]}) for number in range(40)]
+    place = Desk(*others, desk())
+    for number in range(3):
+        place.alert(number)
+    assert len(mailbox.decode(place.plans[b"c-2"]).mails[0].others) == forwarded.REACHED_KEPT
 
 
 def result_of(mail: mailbox.Mail, found: digest.Opened) -> AttemptResult:

@@ -76,6 +76,7 @@ def write_down(
     boxes: dict[bytes, Mailbox] = {}
     lines: list[Output] = []
     pending_notices: dict[bytes, bytes | None] = {}
+    to = _Open(boxes, read, lines, pending_notices)
     for ref, result in results.items():
         row = read(ref.key)
         box = boxes.get(ref.key) or (Mailbox() if row is None else mailbox.decode(row))
@@ -86,15 +87,10 @@ def write_down(
             continue
         boxes[ref.key] = box
         lines.append(_applied(result, mail, now, deliveries, policy))
-        pending_notice = pending_notice_key(ref.key, mail.delivery_id)
-        later = mailbox.follow_up(box, mail, result.known, now) if result.may_be_accepted else None
-        if later is not None:
-            pending_notices[pending_notice_key(ref.key, later.delivery_id)] = read(pending_notice)
-            lines.append(deliveries.line(later, "planned", now))
         if mailbox.is_digest(ref.key):
-            _take_members(result, mail, _Open(boxes, read, lines, pending_notices), now, deliveries)
-        if not mail.is_open:
-            pending_notices[pending_notice] = None
+            _take_members(result, mail, to, now, deliveries)
+        else:
+            _end_attempt(mail, ref.key, result, to, now, deliveries)
     return Written(lines, pending_notices | {key: mailbox.row_of(key, box) for key, box in boxes.items()})
 
 
@@ -114,6 +110,20 @@ class _Open(NamedTuple):
                 return Mailbox()
             self.boxes[key] = mailbox.decode(row)
         return self.boxes[key]
+
+
+def _end_attempt(mail: Mail, key: bytes, result: AttemptResult, to: _Open, now: int, deliveries: Deliveries) -> None:
+    """Plan a further mail about the steps that came during the attempt, and erase the content of a settled mail.
+
+    `key`: that of the mailbox.
+    """
+    pending_notice = pending_notice_key(key, mail.delivery_id)
+    later = mailbox.follow_up(to.box(key), mail, result.known, now) if result.may_be_accepted else None
+    if later is not None:
+        to.pending_notices[pending_notice_key(key, later.delivery_id)] = to.read(pending_notice)
+        to.lines.append(deliveries.line(later, "planned", now))
+    if not mail.is_open:
+        to.pending_notices[pending_notice] = None
 
 
 def _take_members(result: AttemptResult, digest: Mail, to: _Open, now: int, deliveries: Deliveries) -> None:
@@ -141,12 +151,7 @@ def _settle_member(
     mail.attempts += 1
     reason = IN_DIGEST if result.error is None else final_reason(result.error)
     to.lines.append(deliveries.settle(mail, digest.status, reason, now, digest_id=digest.delivery_id))
-    place = pending_notice_key(member.key, mail.delivery_id)
-    later = mailbox.follow_up(to.box(member.key), mail, result.known, now) if result.may_be_accepted else None
-    if later is not None:
-        to.pending_notices[pending_notice_key(member.key, later.delivery_id)] = to.read(place)
-        to.lines.append(deliveries.line(later, "planned", now))
-    to.pending_notices[place] = None
+    _end_attempt(mail, member.key, result, to, now, deliveries)
 
 
 def _applied(result: AttemptResult, mail: Mail, now: int, deliveries: Deliveries, policy: RetryPolicy) -> Output:

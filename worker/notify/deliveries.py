@@ -71,7 +71,7 @@ class Deliveries(NamedTuple):
         self, mail: Mail, status: DeliveryStatus, reason: str, now: int, *, digest_id: str | None = None
     ) -> Output:
         """Set the final status of a mail. `digest_id`: the digest that its notice was listed in."""
-        mail.status, mail.left = status, None
+        mail.status, mail.left, mail.others = status, None, []
         return self.line(mail, reason, now, digest_id=digest_id)
 
     def gather(self, mail: Mail, reason: str, now: int, *, inhibited_by: str | None = None) -> Output:

@@ -7,7 +7,7 @@ arrive in the order of the offsets, so one that is not later than one that has a
 A tick says that time has passed for one receiver. Its time is the record's timestamp, which the broker sets.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +20,9 @@ from worker.flow.record import header
 
 #: The key of a tick. Its value is the name of the receiver. No customer's id has a NUL.
 TICK_KEY = b"\x00tick"
+#: The largest number of names in `Forwarded.reached`: the first ones in the order of the routes. It bounds the size of
+#: the rows that repeat them.
+REACHED_KEPT = 16
 
 
 class Spread(NamedTuple):
@@ -55,17 +58,27 @@ class Forwarded(msgspec.Struct, array_like=True, frozen=True, gc=False):
     event_id: bytes
     event_type: bytes
     to: list[To] = []
+    #: The names of the receivers that get the notice by this channel, with or without a plan; empty in messages of
+    #: older versions, and without `to`.
+    reached: list[str] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode: Callable[[bytes], Forwarded] = msgspec.msgpack.Decoder(Forwarded).decode
 
 
-def forward(record: Record, event_id: str, to: Iterable[To], partition: int) -> Output:
+def forward(record: Record, event_id: str, to: Sequence[To], partition: int, reached: Sequence[str] = ()) -> Output:
     """Return the message about a record of the alerts for the plans of one partition."""
     event_type = header(record, "ce_type") or b""
     message = Forwarded(
-        record.partition, record.offset, record.key or b"", record.value, event_id.encode(), event_type, [*to]
+        record.partition,
+        record.offset,
+        record.key or b"",
+        record.value,
+        event_id.encode(),
+        event_type,
+        [*to],
+        [*reached[:REACHED_KEPT]] if to else [],
     )
     return Output(events.NOTICES, record.key, _encode(message), partition=partition)
 

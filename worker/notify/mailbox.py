@@ -85,6 +85,9 @@ class Mail(msgspec.Struct, array_like=True):
     #: By when somebody has to act on the alert's case; 0 without a time limit, or if it is not known. Only mails of
     #: receivers with plans have it.
     act_by: int = 0
+    #: The names of the other receivers that get the notice by this channel. If its receiver is removed from the
+    #: settings while it waits, it must not go to one of these. Only open mails of receivers with plans have it.
+    others: list[str] = []
 
     @property
     def addressee(self) -> str:

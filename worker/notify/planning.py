@@ -171,7 +171,7 @@ class Receivers(Protocol):
     def add(self, mail: Mail, receiver: Receiver, step: "Step", state: PlanState) -> None:
         """Decide what becomes of a new mail, which is in its mailbox already."""
 
-    def note_severity(self, mail: Mail, step: "Step", state: PlanState) -> None:
+    def note_later_step(self, mail: Mail, step: "Step", state: PlanState) -> None:
         """Note that an open mail now reports a later step, whose severity may be another one."""
 
     def note_end(self, earlier: Sequence[Mail], step: "Step", state: PlanState) -> None:
@@ -207,9 +207,13 @@ class _ByRoutes:
     def __init__(self, spread: Spread | None) -> None:
         self._spread = spread
         self._to: list[To] = []
+        # The names of the receivers of the step that is planned.
+        self._reached: list[str] = []
 
     def reached(self, notice: Notice, earlier: Sequence[Mail], state: PlanState) -> Decision:
-        return _reached(notice, earlier, state.planner)
+        decision = _reached(notice, earlier, state.planner)
+        self._reached = [one.receiver.name for one in decision.reached]
+        return decision
 
     def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
         if receiver.bundling is not None:
@@ -220,7 +224,7 @@ class _ByRoutes:
             if (until := receiver.held_until(step.notice.severity, step.now)) is not None:
                 state.outputs.append(state.deliveries.hold(mail, until, step.now))
 
-    def note_severity(self, mail: Mail, step: Step, state: PlanState) -> None:
+    def note_later_step(self, mail: Mail, step: Step, state: PlanState) -> None:
         end_hold(mail, state.planner.routing.receivers.get(mail.addressee), step)
 
     def note_end(self, earlier: Sequence[Mail], step: Step, state: PlanState) -> None:
@@ -232,12 +236,13 @@ class _ByRoutes:
         `known`: the mails about earlier steps of the alert.
         """
         to, self._to = self._to, []
+        reached, self._reached = self._reached, []
         if self._spread is None:
             return
         receivers = [*to, *(To(mail.addressee, "") for mail in known if mail.forwarded)]
         for partition in sorted({self._spread.owner(one.receiver.encode()) for one in receivers}):
             of_partition = [one for one in to if self._spread.owner(one.receiver.encode()) == partition]
-            state.outputs.append(forward(record, event_id, of_partition, partition))
+            state.outputs.append(forward(record, event_id, of_partition, partition, reached))
 
     def forward_erasure(self, record: Record, state: PlanState) -> None:
         """Forward the erasure of a customer to all plans."""
@@ -467,7 +472,7 @@ def _merge(earlier: Iterable[Mail], notice: Alert, step: Step, state: PlanState,
             mail.merged = [*mail.merged, state.deliveries.id_of(step.event_id, mail.addressee)][-MERGED_KEPT:]
             if mail.action == AlertAction.UPDATED:
                 mail.reason = notice.reason
-        state.receivers.note_severity(mail, step, state)
+        state.receivers.note_later_step(mail, step, state)
 
 
 def _plan(step: Step, earlier: Sequence[Mail], state: PlanState) -> None:

@@ -1,9 +1,11 @@
 """The plan of a receiver: which notice is a mail of its own, which one waits for a digest, and when digests are due.
 
-Pure. Times are in ms, and come from the records that are decided. The caps hold in every hour: of the mails that are
-not about a critical notice alone, and that are not digests of critical notices, at most `mails_per_hour` are planned in
-any hour; of the mails that are about one critical notice each, at most `critical_per_hour`. Reminders and escalations
-of cases are planned in the outbox (planning.py), and are not counted.
+Pure. Times are in ms, and come from the records that are decided. The caps hold for all mails that are planned here, in
+every hour: of the mails that are not about a critical notice alone, and that are not digests of critical notices, at
+most `mails_per_hour` are planned in any hour; of the mails that are about one critical notice each, at most
+`critical_per_hour`. Three kinds of mails are planned elsewhere and are not counted: reminders and escalations of cases
+(planning.py), a further mail about an update that came while a mail was being sent (mailbox.follow_up), and what waited
+for a receiver that was removed, and now goes to this one (receivers.py).
 """
 
 from collections.abc import Sequence
@@ -42,7 +44,8 @@ class Why(StrEnum):
 
 
 #: The keys of gatherings that are no groups. That of a group begins with _GROUP.
-_CRITICAL, _CAPPED, _INHIBITED, _QUIET = "critical", "capped", "inhibited", "quiet"
+CRITICAL, QUIET = "critical", "quiet"
+_CAPPED, _INHIBITED = "capped", "inhibited"
 _GROUP = "group:"
 
 
@@ -149,10 +152,10 @@ def _wait(plan: Plan, rules: Bundling, news: News, now: int) -> _Wait | None:
     """Return what a notice waits for; None if it does not wait."""
     if news.held_until is not None:
         # Notices that wait for different times are in one gathering, which is due at the first of them.
-        return _Wait(_QUIET, news.held_until, Why.QUIET_HOURS)
+        return _Wait(QUIET, news.held_until, Why.QUIET_HOURS)
     if news.severity is Severity.CRITICAL:
         due = max(now + _CRITICAL_WAIT, plan.critical_digest + CRITICAL_INTERVAL)
-        return None if len(plan.critical) < rules.critical_per_hour else _Wait(_CRITICAL, due, Why.CAPPED)
+        return None if len(plan.critical) < rules.critical_per_hour else _Wait(CRITICAL, due, Why.CAPPED)
     if news.is_alert and (drop := _drop_above(plan, news)) is not None:
         return _Wait(_INHIBITED, now + rules.group_interval, Why.INHIBITED, drop)
     if rules.groups:
@@ -174,19 +177,12 @@ def _gathering(plan: Plan, wait: _Wait, news: News, now: int) -> Gathering:
     return found
 
 
-def is_gathered(plan: Plan, digest_id: str) -> bool:
-    """Say whether a digest is still gathered, so that a notice may leave it or join it."""
-    return any(one.digest_id == digest_id for one in plan.gathered.values())
+def gathered_as(plan: Plan, digest_id: str) -> str | None:
+    """Return the key of the gathering that will be this digest; None if the digest is closed.
 
-
-def is_critical(plan: Plan, digest_id: str) -> bool:
-    """Say whether a digest is the one of critical notices that is still gathered."""
-    return _CRITICAL in plan.gathered and plan.gathered[_CRITICAL].digest_id == digest_id
-
-
-def is_of_quiet_hours(plan: Plan, digest_id: str) -> bool:
-    """Say whether a digest is the one that waits for the end of the quiet hours."""
-    return _QUIET in plan.gathered and plan.gathered[_QUIET].digest_id == digest_id
+    A notice may leave a gathering or join it. A digest that is closed is waiting for the mail server.
+    """
+    return next((key for key, one in plan.gathered.items() if one.digest_id == digest_id), None)
 
 
 class Due(NamedTuple):
@@ -204,11 +200,11 @@ def take_due(plan: Plan, rules: Bundling, now: int) -> list[Due]:
     """
     forget_old(plan, rules, now)
     taken: list[Due] = []
-    if _CRITICAL in plan.gathered and plan.gathered[_CRITICAL].due <= now:
-        taken.append(Due([plan.gathered.pop(_CRITICAL)], is_critical=True))
+    if CRITICAL in plan.gathered and plan.gathered[CRITICAL].due <= now:
+        taken.append(Due([plan.gathered.pop(CRITICAL)], is_critical=True))
         plan.critical_digest = now
     keys = sorted(
-        (key for key, one in plan.gathered.items() if key != _CRITICAL and one.due <= now),
+        (key for key, one in plan.gathered.items() if key != CRITICAL and one.due <= now),
         key=lambda key: (plan.gathered[key].due, key),
     )
     left = mails_left(plan, rules)
@@ -257,7 +253,7 @@ def forget_old(plan: Plan, rules: Bundling, now: int) -> None:
 def next_tick(plan: Plan, rules: Bundling) -> int:
     """Return when a tick is needed next; 0 if nothing waits. `forget_old` has to be called before."""
     free_at = plan.mails[-(rules.mails_per_hour or 0)] + HOUR if mails_left(plan, rules) == 0 else 0
-    times = [one.due if key == _CRITICAL else max(one.due, free_at) for key, one in plan.gathered.items()]
+    times = [one.due if key == CRITICAL else max(one.due, free_at) for key, one in plan.gathered.items()]
     return min(times, default=0)
 
 
@@ -273,6 +269,6 @@ def _may_be_alone(plan: Plan, rules: Bundling, now: int) -> bool:
     """
     if rules.mails_per_hour is None:
         return True
-    if _CAPPED in plan.gathered or any(one.due <= now for key, one in plan.gathered.items() if key != _CRITICAL):
+    if _CAPPED in plan.gathered or any(one.due <= now for key, one in plan.gathered.items() if key != CRITICAL):
         return False
     return len(plan.mails) < (rules.mails_per_hour + 1) // 2

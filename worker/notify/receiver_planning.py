@@ -22,7 +22,7 @@ from worker.notify.digest import LAST, MOST, Member, MembersOf, Order, order
 from worker.notify.forwarded import TICK_KEY, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
-from worker.notify.planning import Planner, PlanState, Step, add_pending, end_hold
+from worker.notify.planning import MERGED_KEPT, Planner, PlanState, Step, add_pending, end_hold
 from worker.notify.receiver_plan import Due, Gathering, News, Plan, plan_key
 from worker.routing.bundling import Bundling
 from worker.routing.receiver import Receiver
@@ -52,6 +52,8 @@ class _ByPlans:
 
     def __init__(self, read: Read, members: MembersOf) -> None:
         self.to: Sequence[To] = []
+        #: The names of all receivers that get the notice, also by other plans and outside of plans.
+        self.reached_in_all: Sequence[str] = []
         self._read = read
         self._plans = Overlay(read, receiver_plan.decode, receiver_plan.encode)
         self._members = members
@@ -83,22 +85,26 @@ class _ByPlans:
         """Plan a mail of its own, or let the notice wait for a digest."""
         add_pending(mail, step, state)
         mail.act_by = _act_by(mail, step, state)
+        mail.others = [name for name in self.reached_in_all if name != receiver.name]
         self._place(mail, receiver, step, state)
         notice = step.notice
         is_drop = isinstance(notice, Incident) and notice.kind == IncidentKind.SEGMENT_DROP
         if is_drop and notice.action == IncidentAction.OPENED:
             receiver_plan.note_drop(self.plan(receiver.name), notice.alert_id, canonical_path(notice.segment))
 
-    def note_severity(self, mail: Mail, step: Step, state: PlanState) -> None:
+    def note_later_step(self, mail: Mail, step: Step, state: PlanState) -> None:
         """Decide again about a notice that waits, if it has become critical or may be sent at any hour."""
         receiver = state.planner.routing.receivers.get(mail.addressee)
         if not mail.digest:
             end_hold(mail, receiver, step)
             return
         plan, severity = self.plan(mail.addressee), step.notice.severity
-        is_urgent = severity is Severity.CRITICAL and receiver_plan.is_gathered(plan, mail.digest)
-        waits_in_vain = is_urgent or receiver_plan.is_of_quiet_hours(plan, mail.digest)
-        if receiver is None or not waits_in_vain or receiver_plan.is_critical(plan, mail.digest):
+        gathered_as = receiver_plan.gathered_as(plan, mail.digest)
+        if gathered_as is None:
+            _note_update(mail, step, state)
+            return
+        is_urgent = severity is Severity.CRITICAL and gathered_as != receiver_plan.CRITICAL
+        if receiver is None or not (is_urgent or gathered_as == receiver_plan.QUIET):
             return
         if receiver.held_until(severity, step.now) is None:
             state.outputs.append(state.deliveries.release(mail, step.now))
@@ -209,7 +215,7 @@ def plan(batch: Batch, planner: Planner, read: Read) -> Decided:
                 continue
             arrived[message.partition] = message.offset
             original = forwarded.original(message, record)
-            receivers.to = message.to
+            receivers.to, receivers.reached_in_all = message.to, message.reached
             planning.take(original, state)
         except (Rejected, ValidationError) as error:
             state.outputs.append(planning.refusal(record, error, planner.intake))
@@ -225,6 +231,18 @@ def _rules(name: str, planner: Planner) -> Bundling:
 def _order(member: Member, mail: Mail, state: PlanState) -> Order:
     pending_notice = state.pending_notice(pending_notice_key(member.key, member.delivery_id))
     return order(mail, pending_notice) if pending_notice is not None else LAST
+
+
+def _note_update(mail: Mail, step: Step, state: PlanState) -> None:
+    """Let a digest that is closed already be sent under another id, since one of its notices has changed.
+
+    The mail server may have accepted the digest before a crash. A mailbox would drop the repeat, and with it what is
+    new, if it came under the same id.
+    """
+    key, update = digests_key(mail.addressee), state.deliveries.id_of(step.event_id, mail.addressee)
+    digest = state.box(key).find_open(mail.digest) if state.has_box(key) else None
+    if digest is not None and update in mail.merged:
+        digest.merged = [*digest.merged, make_id("digest-update", digest.delivery_id, update)][-MERGED_KEPT:]
 
 
 def _act_by(mail: Mail, step: Step, state: PlanState) -> int:

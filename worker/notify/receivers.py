@@ -43,7 +43,7 @@ def addressed(mail: Mail, notice: Content, mails: Iterable[Mail], planner: Plann
         if not targets:
             raise NobodyLeft("receivers_removed")
         return Address(receiver, mail.route, targets)
-    others = {other.addressee for other in mails if other is not mail and _is_same_step(other, mail)}
+    others = {other.addressee for other in mails if other is not mail and _is_same_step(other, mail)} | {*mail.others}
     for receiver, route in _reached_now(notice, planner):
         if receiver.name not in others:
             return Address(receiver, route, _remaining(mail, receiver, planner) or [*planner.targets(receiver)])
