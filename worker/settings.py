@@ -322,7 +322,7 @@ class Settings(BaseSettings, Policy, Location):
     @property
     def letterhead(self) -> Letterhead:
         """The properties that all mails have in common, with what makes their links."""
-        return replace(self.email.letterhead, links=self.web.links_in_mails)
+        return replace(self.email.letterhead, links=self.web.links_in_notices)
 
     @property
     def further_channels(self) -> frozenset[str]:

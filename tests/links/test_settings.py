@@ -22,7 +22,7 @@ def test_an_address_is_https_or_of_this_machine_and_ends_without_a_slash(url: st
 
     assert settings.base_url == url.rstrip("/")
     assert settings.links is not None
-    assert settings.links == settings.links_in_mails
+    assert settings.links == settings.links_in_notices
     assert settings.links.base_url == url.rstrip("/")
 
 
@@ -63,7 +63,7 @@ def test_without_an_address_mails_have_no_links_and_without_keys_the_role_cannot
     assert WebSettings().links is None
     assert str(WebSettings().problem).startswith("web.keys: the role web needs keys")
     with_keys = WebSettings(keys=[KEY])
-    assert (with_keys.problem, with_keys.links_in_mails) == (None, None)
+    assert (with_keys.problem, with_keys.links_in_notices) == (None, None)
     assert with_keys.links is not None
 
 

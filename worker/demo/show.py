@@ -201,7 +201,7 @@ async def _live(screen: Console, options: Options) -> None:
 
 def _page(environment: Environment, spectator: Spectator) -> contextlib.AbstractAsyncContextManager[str]:
     """Return what serves the page with the links of the latest alerts."""
-    links = environment.settings.web.links_in_mails
+    links = environment.settings.web.links_in_notices
     assert links is not None
     return page.served(links, spectator.seen)
 

@@ -1,4 +1,4 @@
-"""The settings of the links in mails, and of the pages to which they lead."""
+"""The settings of the links in notices, and of the pages to which they lead."""
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -13,13 +13,13 @@ _SHORTEST_KEY = 32
 
 
 class WebSettings(Section):
-    """Links in mails by which people acknowledge and resolve alerts, and the role web, which serves their pages."""
+    """Links in notices by which people acknowledge and resolve alerts, and the role web, which serves their pages."""
 
     base_url: str | None = Field(
         default=None,
         description="The address at which people reach the role web, such as 'https://nps.example.com'. Links in mails "
-        "begin with it. It must begin with https, unless it is an address of this machine. Without it, mails have no "
-        "links to acknowledge and resolve alerts.",
+        "and other channels begin with it. It must begin with https, unless it is an address of this machine. Without "
+        "it, there are no links to acknowledge and resolve alerts.",
     )
     keys: list[SecretStr] = Field(
         default=[],
@@ -89,6 +89,6 @@ class WebSettings(Section):
         return "web.keys: the role web needs keys, which sign the links: set NPS_WEB__KEYS, as docs/links.md says"
 
     @property
-    def links_in_mails(self) -> Links | None:
-        """What makes the links in mails; None if mails have none."""
+    def links_in_notices(self) -> Links | None:
+        """What makes the links in mails, messages and events; None if they have none."""
         return self.links if self.base_url is not None else None

@@ -43,8 +43,8 @@ def _email(settings: Settings) -> Sending:
 
 
 def _sending(channel: str, settings: Settings) -> Sending:
-    planner = settings.planner(channel)
+    planner, links = settings.planner(channel), settings.web.links_in_notices
     if channel == WEBHOOK:
-        return Sending(Webhook(settings.webhook), planner, settings.webhook.retry)
+        return Sending(Webhook(settings.webhook, links=links), planner, settings.webhook.retry)
     assert channel == CHAT
-    return Sending(Chat(settings.chat), planner, settings.chat.retry)
+    return Sending(Chat(settings.chat, links), planner, settings.chat.retry)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas.alert import Alert, Link
+from schemas.alert_command import CommandAction
 from schemas.incident import Incident
 from schemas.response import Consent, Customer
 from worker.notify.channels.chat.message import Fact, message_of
@@ -32,6 +33,19 @@ def test_a_message_about_a_customer(make_alert: MakeAlert) -> None:
     ]
     assert [link.host for link in message.links] == ["survey.example"]
     assert message.left_out == ""
+
+
+def test_links_to_act_come_first_and_are_counted_like_others(make_alert: MakeAlert) -> None:
+    acts = {CommandAction.ACKNOWLEDGE: "https://nps.example/a", CommandAction.RESOLVE: "http://127.0.0.1:8080/r"}
+    given = [Link(href=f"https://survey.example/{number}", text="Survey") for number in range(3)]
+    message = message_of(make_alert(language="en", links=given), ENGLISH, acts)
+
+    assert [(link.text, link.href, link.host) for link in message.links] == [
+        ("I have it", "https://nps.example/a", "nps.example"),
+        ("Resolve", "http://127.0.0.1:8080/r", "127.0.0.1:8080"),
+        ("Survey", "https://survey.example/0", "survey.example"),
+    ]
+    assert message.left_out == "2 more links are not shown here"
 
 
 def test_it_is_in_the_language_of_the_answer(make_alert: MakeAlert) -> None:

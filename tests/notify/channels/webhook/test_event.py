@@ -1,6 +1,7 @@
 """What a webhook posts, and how it is signed: the event follows its contract, and its receiver can verify it."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from schemas.alert import Alert
@@ -15,11 +17,13 @@ from schemas.erasure import Erasure
 from schemas.export import texts
 from schemas.incident import Incident
 from schemas.ping import Ping
+from worker.links.signing import Links
 from worker.notify.channels.webhook import event
 from worker.notify.notice import Sent
 
 OLD = f"whsec_{b64encode(b'the old secret, 24 bytes').decode()}"
 NEW = f"whsec_{b64encode(b'the new secret, 24 bytes').decode()}"
+LINKS = Links((SecretStr("k" * 32),), 30, "https://nps.example.com/care")
 ERASED = Erasure(customer_id="c-42", occurred_at=datetime(2026, 8, 2, tzinfo=UTC))
 
 
@@ -51,6 +55,18 @@ def test_the_event_has_the_attributes_of_a_cloudevent_and_the_data_of_its_contra
         }
         jsonschema.validate(data, json.loads(texts()[f"json/{name}.schema.json"]))
         assert type(notice).model_validate_json(json.dumps(data)) == notice
+
+
+def test_the_links_are_attributes_whose_names_fit_cloudevents(make_alert: Callable[..., Alert]) -> None:
+    alert = make_alert()
+    links = LINKS.of(alert, "crm")
+    posted = json.loads(event.body(alert, "d-1", links))
+
+    assert [posted["acknowledgeurl"], posted["resolveurl"]] == [*links.values()]
+    added = posted.keys() - json.loads(event.body(alert, "d-1")).keys()
+    assert added == {"acknowledgeurl", "resolveurl"}
+    assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in added)
+    assert posted["data"] == json.loads(event.body(alert, "d-1"))["data"]
 
 
 def test_the_same_notice_is_the_same_bytes_at_each_attempt(make_alert: Callable[..., Alert]) -> None:

@@ -5,7 +5,10 @@ import json
 import uuid
 from collections.abc import Callable
 
+from schemas.alert import Alert
+from schemas.case import CaseStep
 from schemas.erasure import Erasure
+from worker.links.signing import Links
 from worker.notify.channel import Wording
 from worker.notify.channels.chat import NAME, markup
 from worker.notify.channels.chat.message import Message, message_of
@@ -40,10 +43,12 @@ class Chat:
         slow_setting="chat.timeout_seconds",
     )
 
-    def __init__(self, settings: ChatSettings) -> None:
+    def __init__(self, settings: ChatSettings, links: Links | None = None) -> None:
         self._endpoints = settings.endpoints
         self._posters = posters(NAME, settings.endpoints, settings)
         self._readers = settings.readers
+        # What makes the links by which people act on alerts; None if messages have none.
+        self._links = links
         self.connections = self.most_connections = settings.connections
 
     def server_of(self, route: str) -> str:
@@ -54,8 +59,11 @@ class Chat:
         """Post a message. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
         assert not isinstance(notice, Digest), "only mails are bundled"
-        message = message_of(notice, self._readers.for_receiver(address.receiver))
-        await self._post(address.receiver.name, message, delivery_id, begun)
+        name = address.receiver.name
+        is_of_alert = isinstance(notice, Alert | CaseStep)
+        acts = self._links.of(notice, name) if self._links is not None and is_of_alert else {}
+        message = message_of(notice, self._readers.for_receiver(address.receiver), acts)
+        await self._post(name, message, delivery_id, begun)
 
     async def ping(self, name: str) -> None:
         """Post a message to a room which says that it is a test. Raise DeliveryError if it is not accepted."""

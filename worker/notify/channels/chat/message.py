@@ -4,9 +4,12 @@ It shows less of a customer than the mail about the same notice, and nothing els
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from schemas.alert import Alert
+from schemas.alert_command import CommandAction
 from schemas.case import CaseStep
 from schemas.incident import Incident
 from worker.notify.content.alert_page import links_of
@@ -22,7 +25,7 @@ from worker.routing.receiver import Language
 #: The longest comment, and the longest value of a fact, in characters. With them, a message has at most 4,000
 #: characters, which is what Slack recommends, and less than what the other chats accept.
 _COMMENT, _VALUE = 800, 150
-#: The largest number of links, and the longest one, in characters.
+#: The largest number of links, and the longest one that a publisher gives, in characters.
 _LINKS, _LINK = 3, 500
 
 
@@ -66,20 +69,26 @@ _COUNTING: Mapping[Language, _Counting] = {
 }
 
 
-def message_of(notice: Alert | Incident | CaseStep, readers: Readers) -> Message:
-    """Return the message about a notice, in the language that a mail about it has."""
+def message_of(
+    notice: Alert | Incident | CaseStep, readers: Readers, acts: Mapping[CommandAction, str] = MappingProxyType({})
+) -> Message:
+    """Return the message about a notice, in the language that a mail about it has.
+
+    `acts`: the address of the page for each thing that a person can do about it. These links come first.
+    """
     page = page_of(notice, readers)
     words = WORDS[page.language]
+    to_act = [Link(url, words.acts[action], urlsplit(url).netloc) for action, url in acts.items()]
     if not isinstance(notice, Alert):
         rows = page.sections[0].rows
         facts = [Fact(row.label, one_line(row.value, _VALUE)) for row in rows]
-        return Message(page.subject, page.why, facts, "", "", [], words.colon)
+        return Message(page.subject, page.why, facts, "", "", to_act, words.colon)
     comment = lines(notice.comment or "")
     shown = comment if len(comment) <= _COMMENT else comment[:_COMMENT].rstrip()
     found = links_of(notice, words)
-    links = [link for link in found if len(link.href) <= _LINK][:_LINKS]
+    links = [link for link in found if len(link.href) <= _LINK][: _LINKS - len(to_act)]
     left_out = _left_out(page, len(comment) - len(shown), len(found) - len(links))
-    return Message(page.subject, page.why, _facts(notice, words), shown, left_out, links, words.colon)
+    return Message(page.subject, page.why, _facts(notice, words), shown, left_out, [*to_act, *links], words.colon)
 
 
 def _facts(alert: Alert, words: Words) -> list[Fact]:

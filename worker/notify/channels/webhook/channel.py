@@ -5,7 +5,10 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from schemas.alert import Alert
+from schemas.case import CaseStep
 from schemas.ping import Ping
+from worker.links.signing import Links
 from worker.notify.channel import Wording
 from worker.notify.channels.webhook import NAME, event
 from worker.notify.channels.webhook.settings import WebhookSettings
@@ -28,10 +31,18 @@ class Webhook:
         slow_setting="webhook.timeout_seconds",
     )
 
-    def __init__(self, settings: WebhookSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        settings: WebhookSettings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        links: Links | None = None,
+    ) -> None:
         self._endpoints = settings.endpoints
         self._posters = posters(NAME, settings.endpoints, settings)
         self._now = now
+        # What makes the links of events about alerts; None if they have none.
+        self._links = links
         self.connections = self.most_connections = settings.connections
 
     def server_of(self, route: str) -> str:
@@ -41,7 +52,10 @@ class Webhook:
     async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Digest), "programs get every notice by itself"
-        await self._post(address.receiver.name, event.body(notice, delivery_id), delivery_id, begun)
+        name = address.receiver.name
+        is_of_alert = isinstance(notice, Alert | CaseStep)
+        links = self._links.of(notice, name) if self._links is not None and is_of_alert else {}
+        await self._post(name, event.body(notice, delivery_id, links), delivery_id, begun)
 
     async def ping(self, name: str) -> None:
         """Post an event to an endpoint which says nothing. Raise DeliveryError if it is not accepted."""

@@ -7,11 +7,13 @@ https://www.standardwebhooks.com
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from standardwebhooks.webhooks import Webhook
 
 from schemas import cloudevents
 from schemas.alert import Alert
+from schemas.alert_command import CommandAction
 from schemas.case import CaseStep
 from schemas.erasure import Erasure
 from schemas.ping import Ping
@@ -21,8 +23,18 @@ from worker.notify.notice import Sent
 _CONTENT_TYPE = f"{cloudevents.STRUCTURED_CONTENT_TYPE.decode()}; charset=utf-8"
 
 
-def body(notice: Sent | Ping, delivery_id: str) -> bytes:
-    """Return the event about a notice. Its id is the delivery's, which is the same at each attempt."""
+#: The attributes of an event that have the addresses of its links: an extension of CloudEvents.
+_LINKS: Mapping[CommandAction, str] = {
+    CommandAction.ACKNOWLEDGE: "acknowledgeurl",
+    CommandAction.RESOLVE: "resolveurl",
+}
+
+
+def body(notice: Sent | Ping, delivery_id: str, links: Mapping[CommandAction, str] = MappingProxyType({})) -> bytes:
+    """Return the event about a notice. Its id is the delivery's, which is the same at each attempt.
+
+    `links`: the address of the page for each thing that a person can do about it.
+    """
     attributes = {
         "specversion": cloudevents.SPEC_VERSION,
         "id": delivery_id,
@@ -30,6 +42,7 @@ def body(notice: Sent | Ping, delivery_id: str) -> bytes:
         "type": _type(notice),
         "time": rfc3339(to_ms(notice.occurred_at)).decode(),
         "datacontenttype": "application/json",
+        **{_LINKS[action]: url for action, url in links.items()},
     }
     return f'{json.dumps(attributes)[:-1]}, "data": {notice.model_dump_json()}}}'.encode()
 
