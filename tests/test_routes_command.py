@@ -235,6 +235,18 @@ def test_check_config_shows_the_caps_of_each_receiver(capsys: pytest.CaptureFixt
     ]
 
 
+def test_check_config_shows_the_caps_of_flat_routes(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("worker.toml").write_text('[email]\nto = ["support@example.org"]\nmails_per_hour = 10\n')
+    assert main(["check-config"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if line.startswith("route")] == [
+        (
+            "route    default: every segment, warning and up, 1 receiver; at most 10 mails an hour, "
+            "at most 5 an hour about one critical notice each, digests after 300 s"
+        ),
+    ]
+
+
 LEVELS = """
 [service_levels.fast]
 acknowledge_within_minutes = 30

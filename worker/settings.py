@@ -38,6 +38,18 @@ from worker.notify.content.plain_text import header_line
 from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.planning import OPEN_KEPT, Planner
 from worker.notify.retry import RetryPolicy
+from worker.routing.bundling import (
+    CRITICAL_PER_HOUR,
+    GROUP_INTERVAL_SECONDS,
+    KEYS,
+    CriticalPerHour,
+    GroupBy,
+    GroupIntervalSeconds,
+    GroupWaitSeconds,
+    MailsPerHour,
+    bundling_of,
+)
+from worker.routing.bundling import check as check_bundling
 from worker.routing.calendar import calendar_of
 from worker.routing.comment import plain
 from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
@@ -213,7 +225,18 @@ class EmailSettings(Section):
         description="Language of mails about incidents, and of mails about responses that name no language, or a "
         "language that mails cannot be in.",
     )
+    # How the mails to email.to and to each flat route are bundled. Other receivers have keys of their own.
+    mails_per_hour: MailsPerHour = None
+    critical_per_hour: CriticalPerHour = CRITICAL_PER_HOUR
+    group_by: GroupBy = Field(default=[])
+    group_wait_seconds: GroupWaitSeconds = 0.0
+    group_interval_seconds: GroupIntervalSeconds = GROUP_INTERVAL_SECONDS
     retry: RetryPolicy = RetryPolicy()
+
+    @model_validator(mode="after")
+    def _bundling_has_effect(self) -> "EmailSettings":
+        check_bundling(self)
+        return self
 
     @field_validator("sender", "reply_to")
     @classmethod
@@ -356,7 +379,7 @@ class Settings(BaseSettings, Policy, Location):
     def routing(self) -> Routing:
         """Who gets which mails: by `receivers` and `route`, or else by `email.to` and `email.routes`."""
         if not self._has_tree:
-            return flat_routing(self.email.all_routes(), EMAIL)
+            return flat_routing(self.email.all_routes(), EMAIL, bundling_of(self.email))
         calendars = {name: calendar_of(calendar) for name, calendar in self.calendars.items()}
         receivers = {
             name: Receiver(
@@ -409,7 +432,8 @@ class Settings(BaseSettings, Policy, Location):
         """Return a line for each receiver, route and calendar with which the worker cannot start."""
         if not self._has_tree:
             return []
-        mixed = not_with_receivers(self.email.routes, has_to="to" in self.email.model_fields_set)
+        differ = {key for key in KEYS if getattr(self.email, key) != EmailSettings.model_fields[key].default}
+        mixed = not_with_receivers(self.email.routes, keys=differ | ({"to"} & self.email.model_fields_set))
         endpoints = {WEBHOOK: [*self.webhook.endpoints], CHAT: [*self.chat.endpoints]}
         lines = [
             *mixed,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import SettingsError
+from worker.routing.bundling import Bundling
 from worker.settings import load
 
 BASE = """
@@ -180,3 +181,34 @@ calendar = "office"
 
     assert wrong('[route]\nreceivers = ["crm"]\n', base) == [only]
     assert wrong('email = ["care@example.org"]\n[route]\nreceivers = ["crm"]\n', base) == []
+
+
+def test_the_caps_of_email_are_those_of_email_to_and_of_each_flat_route() -> None:
+    Path("worker.toml").write_text(
+        '[email]\nto = ["a@example.org"]\nmails_per_hour = 10\n'
+        '[[email.routes]]\nname = "lyon"\nsegment = "fr/lyon"\nto = ["b@example.org"]\n'
+    )
+    receivers = load().planner("email").routing.receivers
+    assert {name: one.bundling for name, one in receivers.items()} == {"lyon": Bundling(10), "default": Bundling(10)}
+    Path("worker.toml").write_text('[email]\nto = ["a@example.org"]\n')
+    assert [one.bundling for one in load().planner("email").routing.receivers.values()] == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("critical_per_hour = 1", "email: critical_per_hour needs mails_per_hour, group_by or group_wait_seconds"),
+        (
+            'mails_per_hour = 10\n[receivers.care]\nemail = ["c@example.org"]\n[route]\nreceivers = ["care"]',
+            (
+                "email.mails_per_hour: is not used together with [receivers]; write mails_per_hour in "
+                "[receivers.NAME] in its place"
+            ),
+        ),
+    ],
+)
+def test_caps_of_email_that_have_no_effect_are_errors(text: str, said: str) -> None:
+    Path("worker.toml").write_text(f"[email]\n{text}\n")
+    with pytest.raises(SettingsError) as error:
+        load()
+    assert said in str(error.value)

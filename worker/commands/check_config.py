@@ -19,7 +19,7 @@ from worker.logs import counted
 from worker.notify.channels.email import headers
 from worker.notify.channels.email.mail import Mail, text_part
 from worker.notify.channels.email.smtp import EmailChannel
-from worker.routing.bundling import Bundling
+from worker.routing.bundling import Bundling, bundling_of
 from worker.settings import Settings, source
 
 if TYPE_CHECKING:
@@ -119,11 +119,13 @@ def _links(settings: Settings) -> Iterator[str]:
 
 
 def _flat(settings: Settings) -> Iterator[str]:
+    bundling = bundling_of(settings.email)
+    caps = "" if bundling is None else f"; {_caps(bundling)}"
     for route in settings.email.all_routes():
         yield (
             f"route    {route.name}: {route.segment or 'every segment'}, "
             f"{' or '.join(route.kinds) + ', ' if route.kinds else ''}{route.min_severity} and up, "
-            f"{counted(len(route.to), 'receiver')}"
+            f"{counted(len(route.to), 'receiver')}{caps}"
         )
 
 

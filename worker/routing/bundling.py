@@ -2,12 +2,63 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
 
 from worker.routing.routable import Routable
 
 #: The properties of an alert or an incident by which notices can be grouped.
 Label = Literal["segment", "kind", "severity", "survey", "tier"]
+
+#: The settings of the same names, which a receiver has, and for flat routes the section of e-mail.
+MailsPerHour = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=1_000,
+        description="The largest number of mails that a receiver gets in an hour, without those about critical "
+        "notices, reminders and escalations. What is above it comes in a digest. Without it, there is no limit.",
+    ),
+]
+CriticalPerHour = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=1_000,
+        description="The largest number of mails in an hour that are about one critical notice each. Further critical "
+        "notices come in digests, at most one a minute. This setting needs mails_per_hour, group_by or "
+        "group_wait_seconds.",
+    ),
+]
+GroupBy = Annotated[
+    list[Label],
+    Field(
+        description="Notices that are equal in these properties are grouped into one mail. Without it, and with "
+        "group_wait_seconds, all notices are one group."
+    ),
+]
+GroupWaitSeconds = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=86_400,
+        description="Seconds that the first notice of a new group waits for others, which then share its mail.",
+    ),
+]
+GroupIntervalSeconds = Annotated[
+    float,
+    Field(
+        ge=1,
+        le=86_400,
+        description="Seconds between two mails about one group. It is also the shortest time for which a digest of "
+        "notices above mails_per_hour gathers. This setting needs mails_per_hour, group_by or group_wait_seconds.",
+    ),
+]
+#: The defaults of the two settings that have no effect without one of the others.
+CRITICAL_PER_HOUR, GROUP_INTERVAL_SECONDS = 5, 300.0
+#: The names of these settings.
+KEYS = ("mails_per_hour", "critical_per_hour", "group_by", "group_wait_seconds", "group_interval_seconds")
 
 #: The separator of the values in the name of a group. No value has it, since identifiers have no NUL.
 _BETWEEN = "\x00"
@@ -37,3 +88,54 @@ class Bundling:
         """Return the name of the group that an alert or an incident belongs to. The name is always short."""
         values = _BETWEEN.join(str(getattr(event, label) or "") for label in self.group_by)
         return blake2b(values.encode(), digest_size=8).hexdigest() if values else ""
+
+
+class BundlingSettings(Protocol):
+    """A section of the settings that has the keys of bundling."""
+
+    @property
+    def mails_per_hour(self) -> int | None:
+        """The largest number of mails in an hour."""
+
+    @property
+    def critical_per_hour(self) -> int:
+        """The largest number of mails in an hour that are about one critical notice each."""
+
+    @property
+    def group_by(self) -> list[Label]:
+        """The properties by which notices are grouped."""
+
+    @property
+    def group_wait_seconds(self) -> float:
+        """How long a new group waits."""
+
+    @property
+    def group_interval_seconds(self) -> float:
+        """The time between two mails about a group."""
+
+
+def bundles(settings: BundlingSettings) -> bool:
+    """Say whether mails are bundled at all."""
+    return settings.mails_per_hour is not None or bool(settings.group_by) or settings.group_wait_seconds > 0
+
+
+def check(settings: BundlingSettings) -> None:
+    """Raise ValueError if a key is wrong, or has no effect."""
+    if len(set(settings.group_by)) != len(settings.group_by):
+        raise ValueError("group_by names a property twice")
+    for name, default in (("critical_per_hour", CRITICAL_PER_HOUR), ("group_interval_seconds", GROUP_INTERVAL_SECONDS)):
+        if not bundles(settings) and getattr(settings, name) != default:
+            raise ValueError(f"{name} needs mails_per_hour, group_by or group_wait_seconds")
+
+
+def bundling_of(settings: BundlingSettings) -> Bundling | None:
+    """Return how mails are bundled; None if each notice is a mail of its own."""
+    if not bundles(settings):
+        return None
+    return Bundling(
+        settings.mails_per_hour,
+        settings.critical_per_hour,
+        tuple(settings.group_by),
+        int(settings.group_wait_seconds * 1_000),
+        int(settings.group_interval_seconds * 1_000),
+    )

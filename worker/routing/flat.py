@@ -5,13 +5,14 @@ ids, and the rows that wait, are the same as when they were planned for flat rou
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pydantic import Field, field_validator
 
 from schemas.alert import Severity
 from worker.lineage import canonical_path
+from worker.routing.bundling import KEYS, Bundling
 from worker.routing.matching import Kind
 from worker.routing.receiver import Receiver
 from worker.routing.routing import Routing
@@ -54,23 +55,24 @@ class FlatRoute(Section):
         )
 
 
-def flat_routing(routes: Sequence[FlatRoute], channel: str) -> Routing:
+def flat_routing(routes: Sequence[FlatRoute], channel: str, bundling: Bundling | None = None) -> Routing:
     """Return the routing of flat routes in their order. A route that takes everything at the end is one like others.
 
-    `channel`: the name of the channel that the receivers of the routes are places of.
+    `channel`: the name of the channel that the receivers of the routes are places of; `bundling`: how the mails of each
+    of them are bundled.
     """
     # The root's checks of names would refuse the route that the setting email.to stands for, as it is called 'default'.
     root = RootRoute.model_construct(receivers=[], to_owner=False, routes=[route.as_route() for route in routes])
-    receivers = {route.name: Receiver(route.name, {channel: route.to}) for route in routes}
+    receivers = {route.name: Receiver(route.name, {channel: route.to}, bundling=bundling) for route in routes}
     top = tree(root, channel)
     children = [replace(child, key=f"{channel}.to") if child.name == ROOT else child for child in top.children]
     return Routing(replace(top, children=children), receivers, {}, ends_follow=False)
 
 
-def not_with_receivers(routes: Sequence[FlatRoute], *, has_to: bool) -> list[str]:
-    """Return a line for each flat route, and one for email.to if it is set: each says what to write in its place.
+def not_with_receivers(routes: Sequence[FlatRoute], *, keys: Collection[str]) -> list[str]:
+    """Return a line for each flat route, and for each key that belongs to them: each says what to write in its place.
 
-    A line repeats no address.
+    `keys`: those of `email` that are set, and are not the defaults. A line repeats no address.
     """
     lines = [
         f"email.routes.{place}: is not used together with [receivers]; write in its place: {_as_tree(route)}"
@@ -84,7 +86,12 @@ def not_with_receivers(routes: Sequence[FlatRoute], *, has_to: bool) -> list[str
     )
     where = f"[receivers.support] email = […] and {last}"
     end = f"email.to: is not used together with [receivers]; write in its place: {where}"
-    return [*lines, end] if has_to else lines
+    caps = [
+        f"email.{key}: is not used together with [receivers]; write {key} in [receivers.NAME] in its place"
+        for key in KEYS
+        if key in keys
+    ]
+    return [*lines, *([end] if "to" in keys else []), *caps]
 
 
 def _as_tree(route: FlatRoute) -> str:

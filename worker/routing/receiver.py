@@ -9,7 +9,19 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.alert import Severity
 from worker.address import check_address, without_repeats
-from worker.routing.bundling import Bundling, Label
+from worker.routing.bundling import (
+    CRITICAL_PER_HOUR,
+    GROUP_INTERVAL_SECONDS,
+    Bundling,
+    CriticalPerHour,
+    GroupBy,
+    GroupIntervalSeconds,
+    GroupWaitSeconds,
+    MailsPerHour,
+    bundles,
+    bundling_of,
+    check,
+)
 from worker.routing.calendar import Calendar, after
 from worker.routing.comment import plain
 from worker.routing.hours import zone_name
@@ -61,39 +73,11 @@ class ReceiverSettings(Section):
         "chat.time_zone.",
     )
 
-    mails_per_hour: int | None = Field(
-        default=None,
-        ge=1,
-        le=1_000,
-        description="The largest number of mails that the receiver gets in an hour, without those about critical "
-        "notices, reminders and escalations. What is above it comes in a digest. Without it, there is no limit.",
-    )
-    critical_per_hour: int = Field(
-        default=5,
-        ge=0,
-        le=1_000,
-        description="The largest number of mails in an hour that are about one critical notice each. Further critical "
-        "notices come in digests, at most one a minute. This setting needs mails_per_hour, group_by or "
-        "group_wait_seconds.",
-    )
-    group_by: list[Label] = Field(
-        default=[],
-        description="Notices that are equal in these properties are grouped into one mail. Without it, and with "
-        "group_wait_seconds, all notices are one group.",
-    )
-    group_wait_seconds: float = Field(
-        default=0.0,
-        ge=0,
-        le=86_400,
-        description="Seconds that the first notice of a new group waits for others, which then share its mail.",
-    )
-    group_interval_seconds: float = Field(
-        default=300.0,
-        ge=1,
-        le=86_400,
-        description="Seconds between two mails about one group. It is also the shortest time for which a digest of "
-        "notices above mails_per_hour gathers. This setting needs mails_per_hour, group_by or group_wait_seconds.",
-    )
+    mails_per_hour: MailsPerHour = None
+    critical_per_hour: CriticalPerHour = CRITICAL_PER_HOUR
+    group_by: GroupBy = Field(default=[])
+    group_wait_seconds: GroupWaitSeconds = 0.0
+    group_interval_seconds: GroupIntervalSeconds = GROUP_INTERVAL_SECONDS
 
     @field_validator("email")
     @classmethod
@@ -122,31 +106,15 @@ class ReceiverSettings(Section):
 
     @model_validator(mode="after")
     def _bundling_has_effect(self) -> "ReceiverSettings":
-        if len(set(self.group_by)) != len(self.group_by):
-            raise ValueError("group_by names a property twice")
-        for name in ("critical_per_hour", "group_interval_seconds"):
-            if not self._bundles and name in self.model_fields_set:
-                raise ValueError(f"{name} needs mails_per_hour, group_by or group_wait_seconds")
-        if self._bundles and not self.email:
+        check(self)
+        if bundles(self) and not self.email:
             raise ValueError("mails_per_hour, group_by and group_wait_seconds are about mails, and need email")
         return self
 
     @property
-    def _bundles(self) -> bool:
-        return self.mails_per_hour is not None or bool(self.group_by) or self.group_wait_seconds > 0
-
-    @property
     def bundling(self) -> Bundling | None:
         """How the receiver's mails are bundled; None if each notice is a mail of its own."""
-        if not self._bundles:
-            return None
-        return Bundling(
-            self.mails_per_hour,
-            self.critical_per_hour,
-            tuple(self.group_by),
-            int(self.group_wait_seconds * 1_000),
-            int(self.group_interval_seconds * 1_000),
-        )
+        return bundling_of(self)
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,9 @@ def test_each_alert_of_a_digest_can_be_acknowledged_in_both_forms(
     make_alert: MakeAlert, make_incident: Callable[..., Incident]
 ) -> None:
     alerts = [make_alert(alert_id=f"a-{number}") for number in range(2)]
-    others = [make_alert(alert_id="a-9", action=AlertAction.WITHDRAWN), make_incident()]
-    digest = Digest("d-7", to_ms(alerts[0].occurred_at), [Item(notice) for notice in (*alerts, *others)])
+    withdrawn = make_alert(alert_id="a-9", action=AlertAction.WITHDRAWN)
+    items = [*(Item(alert) for alert in (*alerts, withdrawn)), Item(make_incident())]
+    digest = Digest("d-7", to_ms(alerts[0].occurred_at), items)
     mail = received(composed(digest))
     urls = [LINKS.of(alert, "Lyon")[CommandAction.ACKNOWLEDGE] for alert in alerts]
 

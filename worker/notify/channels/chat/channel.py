@@ -60,8 +60,7 @@ class Chat:
         assert not isinstance(notice, Erasure), "a message cannot be called back, so the chat gets no erasures"
         assert not isinstance(notice, Digest), "only mails are bundled"
         name = address.receiver.name
-        is_of_alert = isinstance(notice, Alert | CaseStep)
-        acts = self._links.of(notice, name) if self._links is not None and is_of_alert else {}
+        acts = self._links.of(notice, name) if self._links and isinstance(notice, Alert | CaseStep) else {}
         message = message_of(notice, self._readers.for_receiver(address.receiver), acts)
         await self._post(name, message, delivery_id, begun)
 

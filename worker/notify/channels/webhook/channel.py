@@ -53,8 +53,7 @@ class Webhook:
         """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
         assert not isinstance(notice, Digest), "programs get every notice by itself"
         name = address.receiver.name
-        is_of_alert = isinstance(notice, Alert | CaseStep)
-        links = self._links.of(notice, name) if self._links is not None and is_of_alert else {}
+        links = self._links.of(notice, name) if self._links and isinstance(notice, Alert | CaseStep) else {}
         await self._post(name, event.body(notice, delivery_id, links), delivery_id, begun)
 
     async def ping(self, name: str) -> None:
