@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -147,9 +148,16 @@ def delays_of(seconds: list[float]) -> Delays:
 
 @asynccontextmanager
 async def worker(
-    kafka: str, inbox: Inbox, name: str, roles: Sequence[Role] = ("process", "notify")
+    kafka: str,
+    inbox: Inbox,
+    name: str,
+    roles: Sequence[Role] = ("process", "notify"),
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[list[tuple[Role, int]]]:
-    """Run a worker for each role, as docs/operations.md recommends; yield the roles, each with its process id."""
+    """Run a worker for each role, as docs/operations.md recommends; yield the roles, each with its process id.
+
+    `more`: further settings, as variables of the environment.
+    """
     settings = {
         "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
         "NPS_KAFKA__GROUP": name,
@@ -159,6 +167,7 @@ async def worker(
         "NPS_SMTP__TLS": "none",
         "NPS_EMAIL__SENDER": "nps@example.com",
         "NPS_EMAIL__TO": '["support@example.com"]',
+        **more,
     }
     async with AsyncExitStack() as stack:
         yield [(role, await stack.enter_async_context(_role(role, settings))) for role in roles]
