@@ -171,6 +171,12 @@ _moment = core_schema.chain_schema(
 #: A time with its UTC offset.
 AcceptedTime = Annotated[datetime, _Wire(_moment, _DATE_TIME, _DATE_TIME)]
 
+#: A time with its UTC offset, or none.
+AcceptedTimeOrNull = Annotated[
+    datetime | None,
+    _Wire(core_schema.nullable_schema(_moment), _any_of(_DATE_TIME, _NULL), _any_of(_DATE_TIME, _NULL)),
+]
+
 #: A time that nothing important hangs on: what is none counts as not given.
 AcceptedTimeIfAny = Annotated[
     datetime | None, _Wire(_ignored_if_wrong(_moment), _any_of(_DATE_TIME, _NULL), _any_of(_DATE_TIME, _NULL))

@@ -23,6 +23,9 @@ from schemas.ping import Ping
 from schemas.recovery import Recovery
 from schemas.response import Response
 from schemas.scores import Scores
+from schemas.silence import Silence
+from schemas.silence_command import SilenceCommand
+from schemas.silence_command_result import SilenceCommandResult
 
 _ERASED = "The customer was erased. Receivers erase what they keep about this customer."
 
@@ -45,7 +48,7 @@ class Contract:
     @property
     def consumed(self) -> bool:
         """Say whether the worker reads this topic and others write it."""
-        return self.model in {Response, AlertCommand}
+        return self.model in {Response, AlertCommand, SilenceCommand}
 
     @property
     def structured(self) -> bool:
@@ -128,6 +131,40 @@ CONTRACTS: tuple[Contract, ...] = (
         summary="The answer to an alert command: whether it was carried out, and if not, why.",
         public=True,
         example=examples.ALERT_COMMAND_RESULT,
+    ),
+    Contract(
+        name="silence-command",
+        topic="silence-commands",
+        key="The silence's id.",
+        compacted=False,
+        model=SilenceCommand,
+        event_type=cloudevents.SILENCE_COMMAND,
+        summary="Somebody wants notices to be held back until a time, or not any more.",
+        public=True,
+        example=examples.SILENCE_COMMAND,
+    ),
+    Contract(
+        name="silence-command-result",
+        topic="silence-command-results",
+        key="The silence's id.",
+        compacted=False,
+        model=SilenceCommandResult,
+        event_type=cloudevents.SILENCE_COMMAND_RESULT,
+        summary="The answer to a silence command: whether it was carried out, and if not, why.",
+        public=True,
+        example=examples.SILENCE_COMMAND_RESULT,
+    ),
+    Contract(
+        name="silence",
+        topic="silences",
+        key="The silence's id.",
+        compacted=True,
+        model=Silence,
+        event_type=cloudevents.SILENCE,
+        summary="The newest state of a silence: which notices are held back, until when, by whom and why.",
+        public=True,
+        example=examples.SILENCE,
+        tombstone="The worker has forgotten the silence, which was over long ago.",
     ),
     Contract(
         name="recovery",

@@ -28,6 +28,9 @@ CASE = "nps.case.v1"
 ALERT_COMMAND = "nps.alert-command.v1"
 ALERT_COMMAND_RESULT = "nps.alert-command-result.v1"
 RECOVERY = "nps.recovery.v1"
+SILENCE_COMMAND = "nps.silence-command.v1"
+SILENCE_COMMAND_RESULT = "nps.silence-command-result.v1"
+SILENCE = "nps.silence.v1"
 
 
 class StructuredResponse(Event):

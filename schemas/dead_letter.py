@@ -37,6 +37,10 @@ class Reason(StrEnum):
     ACKNOWLEDGED_BY_ANOTHER = "acknowledged_by_another"
     CAUSE_MISSING = "cause_missing"
     CAUSE_UNKNOWN = "cause_unknown"
+    SILENCE_UNKNOWN = "silence_unknown"
+    SILENCE_OVER = "silence_over"
+    TIME_PAST = "time_past"
+    TOO_MANY_SILENCES = "too_many_silences"
 
 
 class DeadLetter(Event):

@@ -45,7 +45,7 @@ class Delivery(Event):
     reason: str = Field(
         description="The reason of the status, as a stable word, such as 'accepted', 'smtp_450', 'timeout' or "
         "'quiet_hours'. A notice that is not sent alone has 'capped', 'grouped', 'inhibited' or 'quiet_hours' while it "
-        "waits for its digest, and 'in_digest' once the digest is sent."
+        "waits for its digest, and 'in_digest' once the digest is sent. One that a silence holds back has 'silenced'."
     )
     at: AwareDatetime
     next_attempt_at: AwareDatetime | None = None
@@ -56,4 +56,7 @@ class Delivery(Event):
     )
     inhibited_by: Identifier | None = Field(
         default=None, description="For the reason 'inhibited': the alert_id of the open incident."
+    )
+    silence_id: Identifier | None = Field(
+        default=None, description="For the reason 'silenced': the silence that holds the notice back."
     )

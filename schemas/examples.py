@@ -356,6 +356,50 @@ DEAD_LETTER: dict[str, Any] = {
     "truncated": False,
 }
 
+SILENCE_COMMAND: dict[str, Any] = {
+    "command_id": "0c0f0b0e-6c55-4e0b-8d51-4a3b7a1f2d10",
+    "silence_id": "lyon-strike",
+    "action": "add",
+    "actor": "amelie.roux@example.com",
+    "at": "2026-03-02T17:00:00Z",
+    "via": "command line",
+    "match": {
+        "segment": "fr/lyon",
+        "kinds": ["detractor"],
+        "severities": ["warning", "error"],
+        "tiers": [],
+        "languages": [],
+        "surveys": [],
+        "receivers": [],
+    },
+    "until": "2026-03-04T07:00:00Z",
+    "reason": "The depot is on strike, and every customer there knows.",
+}
+
+SILENCE_COMMAND_RESULT: dict[str, Any] = {
+    "command_id": "0c0f0b0e-6c55-4e0b-8d51-4a3b7a1f2d10",
+    "silence_id": "lyon-strike",
+    "outcome": "applied",
+    "reason": None,
+    "detail": "",
+    "version": 1,
+    "decided_at": "2026-03-02T17:00:01Z",
+}
+
+SILENCE: dict[str, Any] = {
+    "silence_id": "lyon-strike",
+    "version": 2,
+    "state": "ended",
+    "match": SILENCE_COMMAND["match"],
+    "until": "2026-03-04T07:00:00Z",
+    "reason": "The depot is on strike, and every customer there knows.",
+    "created_by": "amelie.roux@example.com",
+    "created_at": "2026-03-02T17:00:01Z",
+    "changed_by": "hugo.petit@example.com",
+    "changed_at": "2026-03-03T12:30:00Z",
+    "ended_at": "2026-03-03T12:30:00Z",
+}
+
 DELIVERY: dict[str, Any] = {
     "delivery_id": "e2f8b4d6-7a95-5c1e-a3b0-4d6c8e9f0a12",
     "alert_id": "ed460635-189f-52c8-ac33-f415c251d021",
@@ -369,6 +413,7 @@ DELIVERY: dict[str, Any] = {
     "next_attempt_at": "2026-03-02T08:19:07Z",
     "digest_id": None,
     "inhibited_by": None,
+    "silence_id": None,
 }
 
 ERASURE: dict[str, Any] = {"customer_id": "c-7f3a91", "occurred_at": "2026-03-09T10:00:00Z"}

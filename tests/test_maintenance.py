@@ -167,4 +167,11 @@ async def test_nothing_is_repeated_without_a_confirmation_and_the_offsets_preced
 
 
 def events_of_process() -> tuple[str, ...]:
-    return (events.RESPONSES, events.TALLIES, events.HOURS, events.ALERT_COMMANDS, events.CASES)
+    return (
+        events.RESPONSES,
+        events.TALLIES,
+        events.HOURS,
+        events.ALERT_COMMANDS,
+        events.CASES,
+        events.SILENCE_COMMANDS,
+    )

@@ -63,6 +63,8 @@ def test_whoever_only_sends_mail_may_write_no_response_and_read_none() -> None:
     granted = allowed("notify")
     assert {"Read", "Write"} & granted["acme.responses"] == set()
     assert {"Read", "Write"} & granted["acme.alerts"] == {"Read"}
+    assert {"Read", "Write"} & granted["acme.silences"] == {"Read"}
+    assert {"Read", "Write"} & granted["acme.silence-commands"] == set()
     assert {"Read", "Write"} <= granted["desk-notify-outbox-changelog"]
     assert "desk-process" not in granted
 
@@ -75,6 +77,9 @@ def test_a_commander_may_write_commands_and_read_their_answers_only() -> None:
     assert allowed("commander") == {
         "acme.alert-commands": {"Describe", "Write"},
         "acme.alert-command-results": {"Describe", "Read"},
+        "acme.silence-commands": {"Describe", "Write"},
+        "acme.silence-command-results": {"Describe", "Read"},
+        "acme.silences": {"Describe", "Read"},
     }
 
 

@@ -27,8 +27,10 @@ _READS = {
         events.SCORES,
         events.ALERT_COMMANDS,
         events.CASES,
+        events.SILENCE_COMMANDS,
+        events.SILENCES,
     ),
-    "notify": (events.ALERTS, events.NOTICES),
+    "notify": (events.ALERTS, events.NOTICES, events.SILENCES),
 }
 _WRITES = {
     "process": (
@@ -43,6 +45,9 @@ _WRITES = {
         events.ALERT_COMMAND_RESULTS,
         events.RECOVERIES,
         events.CASES,
+        events.SILENCE_COMMANDS,  # records with a wrong key are moved
+        events.SILENCE_COMMAND_RESULTS,
+        events.SILENCES,
     ),
     "notify": (events.DELIVERIES, events.DEAD_LETTERS, events.NOTICES),
 }
@@ -77,7 +82,11 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         Grant("topic", _named(settings, [events.ALERT_COMMAND_RESULTS]), ("Describe", "Read")),
     ]
     if role == "commander":
-        return commanding
+        silencing = [
+            Grant("topic", _named(settings, [events.SILENCE_COMMANDS]), ("Describe", "Write")),
+            Grant("topic", _named(settings, [events.SILENCE_COMMAND_RESULTS, events.SILENCES]), ("Describe", "Read")),
+        ]
+        return [*commanding, *silencing]
     if role == "web":  # it also follows the cases; it creates no topics, and is no consumer group
         cases = topics.changelog_name(settings.kafka.group, "process", topics.CASES)
         return [*commanding, Grant("topic", [cases], ("Describe", "Read"))]

@@ -72,6 +72,7 @@ def test_an_alert_becomes_a_pending_mail_and_a_line_in_the_log(make_alert: MakeA
         "next_attempt_at": None,
         "digest_id": None,
         "inhibited_by": None,
+        "silence_id": None,
     }
 
 

@@ -15,6 +15,8 @@ from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
 from worker.roles.process import Timers
+from worker.roles.silence_changes import SilenceChanges
+from worker.roles.silences import FollowedSilences
 from worker.roles.surroundings import Surroundings
 from worker.roles.wakeups import WaitingForDigests, Wakeups
 from worker.service import Background, Service
@@ -94,7 +96,7 @@ async def test_what_a_worker_of_all_roles_consists_of(surroundings: Surroundings
 
     assert {role: [type(service) for service in services] for role, services in built.items()} == {
         "process": [Shell, Background, Background, Background],
-        "notify": [Shell, Background, Courier, Background, Courier, Background],
+        "notify": [FollowedSilences, Shell, Background, Courier, Background, Background, Courier, Background],
         "watches": [Background, Background],
     }
 
@@ -137,6 +139,7 @@ async def test_a_table_has_the_observers_that_its_rows_are_shown_to(
         "watches": [],
         "commands": [],
         "cases": [Timers],
+        "silences": [ViewRestater],
         "outbox": [Courier],
-        "plans": [WaitingForDigests, Wakeups, Courier],
+        "plans": [WaitingForDigests, Wakeups, SilenceChanges, Courier],
     }

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from chaos.clock import FakeClock
 from flow.records import Record
 from notify.mailboxes import record_of
+from notify.silencer import Silencer
 
 from schemas.alert import Alert
 from schemas.erasure import Erasure
@@ -101,16 +102,20 @@ class Office:
         planner: Planner | None = None,
         upstream: Upstream | None = None,
         rest_seconds: float = 0.0,
+        more: Mapping[str, Any] = MappingProxyType({}),
         **changes: Any,
     ) -> None:
         email = EmailSettings(sender="nps@example.org", to=["desk@example.org"], **changes)
         self.settings = Settings.model_construct(email=email)
         self.planner = planner or self.settings.planner("email")
         self.clock = FakeClock()
+        self.silences = Silencer()
         self.channel = Double()
         self.wire: Channel = channel or self.channel
         self.rows = PartitionState()
         self.log: list[dict[str, Any]] = []
+        #: The partitions, keys and values of the messages to the plans of receivers.
+        self.notices: list[tuple[int, bytes, bytes]] = []
         #: How many rows each write has changed or erased.
         self.written: list[int] = []
         self.generation = self.confirmed = 1
@@ -135,10 +140,15 @@ class Office:
             retry=email.retry,
             upstream=upstream,
             rest_seconds=rest_seconds,
+            silences=self.silences,
+            **more,
         )
 
     async def _log_lines(self, batches: Any) -> None:
-        for topic, _, records in batches:
+        for topic, partition, records in batches:
+            if topic == "nps.notices":
+                self.notices += [(partition, key, value) for key, value, _, _ in records]
+                continue
             assert topic == "nps.deliveries"
             self.log += [json.loads(value) for _, value, _, _ in records]
 

@@ -19,6 +19,7 @@ from worker.nps.interval import adjusted_wald, difference
 REQUIRED = {
     "response": {"response_id", "survey_id", "score", "responded_at"},
     "alert-command": {"command_id", "alert_id", "customer_id", "action", "actor"},
+    "silence-command": {"command_id", "silence_id", "action", "actor"},
 }
 EACH = pytest.mark.parametrize("contract", [*CONTRACTS, *POSTED], ids=lambda contract: contract.name)
 
@@ -116,6 +117,7 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
         "SmoothedScore",
         "TrendScore",
         "Change",
+        "SilenceMatch",
     }
     envelopes = {"StructuredResponse"}
 
@@ -125,15 +127,19 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
 
 
 def test_only_responses_and_commands_are_consumed_and_only_deliveries_are_internal() -> None:
-    assert [contract.topic for contract in CONTRACTS if contract.consumed] == ["responses", "alert-commands"]
+    assert [contract.topic for contract in CONTRACTS if contract.consumed] == [
+        "responses",
+        "alert-commands",
+        "silence-commands",
+    ]
     assert [contract.topic for contract in CONTRACTS if not contract.public] == ["deliveries"]
-    assert [contract.topic for contract in CONTRACTS if contract.compacted] == ["scores"]
+    assert [contract.topic for contract in CONTRACTS if contract.compacted] == ["silences", "scores"]
 
 
 def test_a_null_erases_on_each_topic_that_says_who_a_customer_is_and_ends_a_segments_scores() -> None:
     told = [contract.topic for contract in CONTRACTS if contract.tombstone is not None]
 
-    assert told == ["responses", "alerts", "recoveries", "invitations", "scores"]
+    assert told == ["responses", "alerts", "silences", "recoveries", "invitations", "scores"]
 
 
 def test_ids_in_the_examples_are_of_the_kind_that_is_promised() -> None:

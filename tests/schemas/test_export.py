@@ -119,17 +119,18 @@ def test_the_worker_receives_responses_and_commands_and_sends_the_rest(asyncapi:
 
     assert actions.pop("#/channels/responses") == "receive"
     assert actions.pop("#/channels/alert-commands") == "receive"
+    assert actions.pop("#/channels/silence-commands") == "receive"
     assert "alert-command-structured" not in asyncapi["components"]["messages"]
     assert {"send"} == set(actions.values())
 
 
-def test_only_scores_are_compacted(asyncapi: dict[str, Any]) -> None:
+def test_only_scores_and_silences_are_compacted(asyncapi: dict[str, Any]) -> None:
     policies = {
         name: channel["bindings"]["kafka"]["topicConfiguration"]["cleanup.policy"]
         for name, channel in asyncapi["channels"].items()
     }
 
-    assert policies.pop("scores") == ["compact"]
+    assert policies.pop("scores") == policies.pop("silences") == ["compact"]
     assert all(policy == ["delete"] for policy in policies.values())
 
 

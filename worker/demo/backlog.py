@@ -18,6 +18,7 @@ _STAGES = (
     ("process", events.HOURS),
     ("process", events.ALERT_COMMANDS),
     ("process", events.CASES),
+    ("process", events.SILENCE_COMMANDS),
     ("notify", events.ALERTS),
     ("notify", events.NOTICES),
     *((channel, events.ALERTS) for channel in topics.CHANNELS),

@@ -21,6 +21,9 @@ ALERT_COMMAND_RESULTS = "alert-command-results"
 CASES = "cases"
 RECOVERIES = "recoveries"
 NOTICES = "notices"
+SILENCE_COMMANDS = "silence-commands"
+SILENCE_COMMAND_RESULTS = "silence-command-results"
+SILENCES = "silences"
 
 
 class Kind(NamedTuple):
@@ -42,6 +45,8 @@ DELIVERY = Kind(DELIVERIES, cloudevents.DELIVERY.encode())
 CASE = Kind(ALERTS, cloudevents.CASE.encode())
 RECOVERY = Kind(RECOVERIES, cloudevents.RECOVERY.encode())
 ALERT_COMMAND_RESULT = Kind(ALERT_COMMAND_RESULTS, cloudevents.ALERT_COMMAND_RESULT.encode())
+SILENCE_COMMAND_RESULT = Kind(SILENCE_COMMAND_RESULTS, cloudevents.SILENCE_COMMAND_RESULT.encode())
+SILENCE = Kind(SILENCES, cloudevents.SILENCE.encode())
 
 
 def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:

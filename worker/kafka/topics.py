@@ -58,13 +58,14 @@ SEGMENTS = "segments"
 WATCHES = "watches"
 COMMANDS = "commands"
 CASES = "cases"
+SILENCES = "silences"
 OUTBOX = "outbox"
 PLANS = "plans"
 #: The outboxes of the channels that are not e-mail.
 WEBHOOKS = "webhooks"
 CHATS = "chats"
 #: The tables of each role.
-TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES), "notify": (OUTBOX, PLANS)}
+TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES, SILENCES), "notify": (OUTBOX, PLANS)}
 #: The table of each further channel. It is a consumer group of its own, and exists only if the channel is configured.
 CHANNELS = {"webhook": WEBHOOKS, "chat": CHATS}
 
@@ -82,6 +83,7 @@ _CONSUMED = {
     events.HOURS: [Consumed("process", WATCHES)],
     events.ALERT_COMMANDS: [Consumed("process", COMMANDS)],
     events.CASES: [Consumed("process", CASES)],
+    events.SILENCE_COMMANDS: [Consumed("process", SILENCES)],
     events.NOTICES: [Consumed("notify", PLANS)],
     events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
 }
@@ -114,12 +116,18 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.RECOVERIES: _DELETED,
     events.CASES: {**_DELETED, **_STAMPED, **_WAITING},
     events.NOTICES: {**_DELETED, **_STAMPED, **_WAITING},
+    events.SILENCE_COMMANDS: {**_DELETED, **_STAMPED, **_READ},
+    events.SILENCE_COMMAND_RESULTS: _DELETED,
+    events.SILENCES: {checks.CLEANUP: checks.exactly("compact")},
 }
 _UNREAD = "records that wait longer than this to be processed are lost"
 #: What happens to records that are deleted too early, by topic. A worker warns of a retention by which that may happen.
 #: Topics that only other programs read are not here: their retention is a matter of these programs.
 _LOSS: Mapping[str, str] = {
-    **dict.fromkeys((events.RESPONSES, events.ALERTS, events.ALERT_COMMANDS, *sorted(MUST_BE_COMPLETE)), _UNREAD),
+    **dict.fromkeys(
+        (events.RESPONSES, events.ALERTS, events.ALERT_COMMANDS, events.SILENCE_COMMANDS, *sorted(MUST_BE_COMPLETE)),
+        _UNREAD,
+    ),
     events.DELIVERIES: "a rebuild of an outbox does not know of the mails that were sent before, and repeats them",
 }
 _NEEDS_OF_CHANGELOGS: checks.Needs = {
@@ -213,6 +221,9 @@ def plans(settings: Settings) -> list[TopicPlan]:
         events.RECOVERIES: {**deleted, **kept},
         events.CASES: {**deleted, **waiting},
         events.NOTICES: {**deleted, **waiting},
+        events.SILENCE_COMMANDS: {**deleted, **kept},
+        events.SILENCE_COMMAND_RESULTS: {**deleted, **kept},
+        events.SILENCES: latest,
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}

@@ -1,16 +1,22 @@
 """The results of attempts to send mails, and how they become rows and lines of the delivery log. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple
 
+from schemas.delivery import DeliveryStatus
 from worker.errors import DeliveryError
 from worker.flow.batch import Output
-from worker.notify import mailbox
+from worker.notify import forwarded, mailbox, receiver_plan
 from worker.notify.deliveries import IN_DIGEST, Deliveries, final_reason
 from worker.notify.digest import Member
+from worker.notify.forwarded import Held
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
+from worker.notify.receiver_plan import Plan, plan_key
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
+from worker.notify.silenced import Hold
 
 
 class AttemptResult(NamedTuple):
@@ -32,11 +38,13 @@ class AttemptResult(NamedTuple):
     #: Of a digest: the members that were listed when it was composed, and those whose content was lost.
     listed: Sequence[Member] = ()
     lost: Sequence[Member] = ()
+    #: What a silence makes of the mail; None if none holds it back.
+    silence: "Silenced | None" = None
 
     @property
     def is_accepted(self) -> bool:
         """Whether some receivers have got the mail."""
-        if self.nobody_left is not None or self.held_until is not None:
+        if self.nobody_left is not None or self.held_until is not None or self.silence is not None:
             return False
         return self.error is None or self.error.partly
 
@@ -54,8 +62,40 @@ class AttemptResult(NamedTuple):
         return self.is_accepted or (self.error is not None and self.error.unsure)
 
 
+class Fate(Enum):
+    """What becomes of a mail that a silence holds back."""
+
+    #: It waits where it is, and is tried again when the silence is over.
+    WAIT = "wait"
+    #: It is a reminder, and is not sent at all.
+    DROP = "drop"
+    #: Its row notes the silence. Afterwards it is always handed over, so that a crash cannot send it twice.
+    MARK = "mark"
+    #: It is handed over to the plan of its receiver.
+    HAND_OVER = "hand over"
+    #: Its receiver's plan is here, and gathers what the silences hold back.
+    GATHER = "gather"
+
+
+class Silenced(NamedTuple):
+    """What silences make of a mail."""
+
+    fate: Fate
+    #: What holds it back. If it is gathered: what holds back each of the members, which leave their digest, if it is
+    #: one; the mail itself, if not.
+    hold: Hold | None = None
+    members: Mapping[Member, Hold] = MappingProxyType({})
+    #: The partition of the receiver's plan, if it is handed over.
+    partition: int = 0
+    #: Whether it is about one critical notice, so that it counts for the cap of those.
+    is_critical: bool = False
+
+
 class Written(NamedTuple):
-    """The lines of the delivery log, and the rows that change with them (None erases a row)."""
+    """The lines of the delivery log, and the rows that change with them (None erases a row).
+
+    If a mail is handed over to a receiver's plan, the message about it is among the lines.
+    """
 
     lines: list[Output]
     rows: dict[bytes, bytes | None]
@@ -86,12 +126,59 @@ def write_down(
                 lines.append(_applied(result, result.tried, now, deliveries, policy))
             continue
         boxes[ref.key] = box
+        if result.silence is not None:
+            _hold_back(ref.key, mail, result.silence, _Open(boxes, read, lines, pending_notices), now, deliveries)
+            continue
         lines.append(_applied(result, mail, now, deliveries, policy))
         if mailbox.is_digest(ref.key):
             _take_members(result, mail, to, now, deliveries)
         else:
             _end_attempt(mail, ref.key, result, to, now, deliveries)
     return Written(lines, pending_notices | {key: mailbox.row_of(key, box) for key, box in boxes.items()})
+
+
+def _hold_back(key: bytes, mail: Mail, silenced: Silenced, to: "_Open", now: int, deliveries: Deliveries) -> None:
+    """Write down that silences hold a mail back, or notices of a digest. `key`: the key of its mailbox."""
+    hold, place = silenced.hold, pending_notice_key(key, mail.delivery_id)
+    match silenced.fate:
+        case Fate.GATHER:
+            for member, one in silenced.members.items():
+                own = to.box(member.key).find_open(member.delivery_id)
+                if own is not None and own.digest in ("", mail.delivery_id):
+                    _gather(own, one, to, now, deliveries, is_critical=silenced.is_critical)
+            return
+        case Fate.MARK:
+            assert hold is not None
+            mail.silence = hold.silence_id
+        case Fate.WAIT:
+            assert hold is not None
+            to.lines.append(deliveries.silence(mail, hold.silence_id, hold.until, now))
+        case Fate.DROP:
+            assert hold is not None
+            to.lines.append(deliveries.drop(mail, hold.silence_id, now))
+            to.pending_notices[place] = None
+        case Fate.HAND_OVER:
+            assert hold is not None
+            content = to.read(place)
+            if content is not None:
+                message = Held(key, mailbox.copy_of(mail), content, hold.silence_id, hold.version, hold.until)
+                to.lines.append(forwarded.held(message, silenced.partition))
+            mail.status, mail.forwarded = DeliveryStatus.SENT, True
+            to.pending_notices[place] = None
+
+
+def _gather(own: Mail, hold: Hold, to: "_Open", now: int, deliveries: Deliveries, *, is_critical: bool) -> None:
+    """Let a notice wait for the digest of a silence. `own`: its own mail, or the one that names its digest."""
+    key = plan_key(own.addressee)
+    row = to.pending_notices.get(key) or to.read(key)
+    plan = Plan() if row is None else receiver_plan.decode(row)
+    if not own.digest:
+        receiver_plan.give_back(plan, own.planned, is_critical=is_critical)
+    gathering = receiver_plan.hold_back(plan, hold.silence_id, hold.version, hold.until, own.delivery_id)
+    plan.wake = min(time for time in (plan.wake, gathering.due) if time)
+    to.pending_notices[key] = receiver_plan.encode(plan)
+    own.digest = gathering.digest_id
+    to.lines.append(deliveries.silence(own, hold.silence_id, gathering.due, now))
 
 
 class _Open(NamedTuple):

@@ -14,6 +14,8 @@ from worker.notify.retry import RetryPolicy
 
 #: The reason in the delivery log for a mail that waits for its receiver's next working time.
 QUIET_HOURS = "quiet_hours"
+#: The reason for a mail that a silence holds back, and for a reminder that is not sent because of one.
+SILENCED = "silenced"
 #: The reason for a mail that has waited for a digest, and goes out alone after all.
 RELEASED = "released"
 #: The reason for a mail whose notice was listed in a digest that was accepted.
@@ -63,6 +65,17 @@ class Deliveries(NamedTuple):
         mail.status, mail.due, mail.quiet = DeliveryStatus.DEFERRED, until, True
         return self.line(mail, QUIET_HOURS, now, until)
 
+    def silence(self, mail: Mail, silence_id: str, until: int, now: int) -> Output:
+        """Defer a mail because of a silence. `until`: when it is over, or when the digest about it is due."""
+        mail.status, mail.due, mail.quiet, mail.silence = DeliveryStatus.DEFERRED, until, False, silence_id
+        digest_id = mail.digest or None
+        return self.line(mail, SILENCED, now, until, digest_id=digest_id, silence_id=silence_id)
+
+    def drop(self, mail: Mail, silence_id: str, now: int) -> Output:
+        """Settle a reminder that a silence holds back, which nobody would need later."""
+        mail.status, mail.left, mail.silence = DeliveryStatus.CANCELLED, None, silence_id
+        return self.line(mail, SILENCED, now, silence_id=silence_id)
+
     def cancel(self, mail: Mail, reason: str, now: int) -> Output:
         """Settle a mail that must not be sent any more."""
         return self.settle(mail, DeliveryStatus.CANCELLED, reason, now)
@@ -84,7 +97,7 @@ class Deliveries(NamedTuple):
 
     def release(self, mail: Mail, now: int) -> Output:
         """Let a mail that has waited for a digest be sent alone."""
-        mail.status, mail.due, mail.digest = DeliveryStatus.PENDING, 0, ""
+        mail.status, mail.due, mail.digest, mail.silence = DeliveryStatus.PENDING, 0, "", ""
         return self.line(mail, RELEASED, now, now)
 
     def nobody(self, alert_id: str, event_id: str, reason: str, now: int) -> Output:
@@ -100,6 +113,7 @@ class Deliveries(NamedTuple):
         *more: int,
         digest_id: str | None = None,
         inhibited_by: str | None = None,
+        silence_id: str | None = None,
     ) -> Output:
         """Return a line about the current state of a mail. `more` distinguishes lines with the same state.
 
@@ -118,6 +132,7 @@ class Deliveries(NamedTuple):
             next_attempt_at=from_ms(mail.due) if mail.status is DeliveryStatus.DEFERRED else None,
             digest_id=digest_id,
             inhibited_by=inhibited_by,
+            silence_id=silence_id,
         )
         event_id = make_id("delivery-log", mail.delivery_id, mail.attempts, mail.status, *more)
         return events.output(events.DELIVERY, mail.alert_id.encode(), body, event_id, rfc3339(now))

@@ -4,11 +4,13 @@ Pure.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from schemas.alert import Severity
+from schemas.silence import Silence
 from worker.flow.batch import Read
 from worker.notify import mailbox
 from worker.notify.mailbox import Mail
@@ -33,6 +35,8 @@ class Item(NamedTuple):
     notice: Notice
     #: By when somebody has to act on it, in ms; 0 without a time limit, or if it is not known.
     act_by: int = 0
+    #: The id of the silence that has held it back; empty if none has.
+    silence: str = ""
 
 
 class Digest(NamedTuple):
@@ -43,6 +47,8 @@ class Digest(NamedTuple):
     closed: int
     #: The notices, in the order in which they are listed.
     items: list[Item]
+    #: The silences that are known of those that have held back some of them, by their ids.
+    silences: Mapping[str, Silence] = MappingProxyType({})
 
     @property
     def severity(self) -> Severity:
@@ -121,7 +127,7 @@ def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
             continue
         notice = mailbox.notice(mail, member.key, pending_notice)
         assert isinstance(notice, Notice), "a receiver of mails gets no erasures"
-        found.append((order(mail, pending_notice), member, Item(notice, mail.act_by)))
+        found.append((order(mail, pending_notice), member, Item(notice, mail.act_by, mail.silence)))
         known += mail.merged
     found.sort(key=lambda one: one[:2])
     return Opened([item for *_, item in found], [member for _, member, _ in found], lost, known)

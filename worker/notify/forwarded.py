@@ -5,6 +5,10 @@ to each partition that has some of them. The message names the record's place. M
 arrive in the order of the offsets, so one that is not later than one that has arrived comes twice, because of a crash.
 
 A tick says that time has passed for one receiver. Its time is the record's timestamp, which the broker sets.
+
+A notice that a silence holds back comes with its content from the outbox, when its mail would have been sent; it may
+come twice, and is recognised by its delivery id. A change of a silence comes if a plan holds something back because of
+it.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +21,15 @@ from worker.flow import events
 from worker.flow.batch import MemoryRecord, Output, Record
 from worker.flow.dead_letter import not_a_message
 from worker.flow.record import header
+from worker.notify.mailbox import Mail
 
 #: The key of a tick. Its value is the name of the receiver. No customer's id has a NUL.
 TICK_KEY = b"\x00tick"
 #: The largest number of names in `Forwarded.reached`: the first ones in the order of the routes. It bounds the size of
 #: the rows that repeat them.
 REACHED_KEPT = 16
+#: The keys of a notice that a silence holds back, and of a change of a silence.
+HELD_KEY, SILENCE_KEY = b"\x00held", b"\x00silence"
 
 
 class Spread(NamedTuple):
@@ -63,7 +70,33 @@ class Forwarded(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reached: list[str] = []
 
 
+class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A mail that a silence holds back, from the outbox of a receiver's channel."""
+
+    #: The key of its mailbox.
+    key: bytes
+    mail: Mail
+    #: Its pending notice.
+    content: bytes
+    silence_id: str
+    #: The version of the silence, and when it is over, in ms.
+    version: int
+    until: int
+
+
+class SilenceChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A silence that a receiver's plan knows has become another one, or is over."""
+
+    receiver: str
+    silence_id: str
+    #: As in Held.
+    version: int
+    until: int
+
+
 _encode = msgspec.msgpack.Encoder().encode
+_decode_held: Callable[[bytes], Held] = msgspec.msgpack.Decoder(Held).decode
+_decode_change: Callable[[bytes], SilenceChange] = msgspec.msgpack.Decoder(SilenceChange).decode
 _decode: Callable[[bytes], Forwarded] = msgspec.msgpack.Decoder(Forwarded).decode
 
 
@@ -89,6 +122,32 @@ def read(record: Record) -> Forwarded:
         return _decode(record.value or b"")
     except msgspec.DecodeError:
         raise not_a_message("forwarded notice") from None
+
+
+def held(message: Held, partition: int) -> Output:
+    """Return the message about a notice that a silence holds back. `partition`: that of its receiver's plan."""
+    return Output(events.NOTICES, HELD_KEY, _encode(message), partition=partition)
+
+
+def read_held(record: Record) -> Held:
+    """Decode the message about a notice that a silence holds back. Raise Rejected if it is none."""
+    try:
+        return _decode_held(record.value or b"")
+    except msgspec.DecodeError:
+        raise not_a_message("held notice") from None
+
+
+def change(message: SilenceChange) -> bytes:
+    """Return the value of the message about a change of a silence."""
+    return _encode(message)
+
+
+def read_change(record: Record) -> SilenceChange:
+    """Decode the message about a change of a silence. Raise Rejected if it is none."""
+    try:
+        return _decode_change(record.value or b"")
+    except msgspec.DecodeError:
+        raise not_a_message("change of a silence") from None
 
 
 def original(message: Forwarded, record: Record) -> MemoryRecord:

@@ -88,6 +88,8 @@ class Mail(msgspec.Struct, array_like=True):
     #: The names of the other receivers that get the notice by this channel. If its receiver is removed from the
     #: settings while it waits, it must not go to one of these. Only open mails of receivers with plans have it.
     others: list[str] = []
+    #: The id of the silence that holds, or has held, it back; empty if none does.
+    silence: str = ""
 
     @property
     def addressee(self) -> str:
@@ -136,6 +138,11 @@ class Mailbox(msgspec.Struct, array_like=True):
         """Return the open mail with this id; None if there is none, or if it is settled."""
         mail = self.find(delivery_id)
         return mail if mail is not None and mail.is_open else None
+
+
+def copy_of(mail: Mail) -> Mail:
+    """Return a copy of a mail that does not change with it."""
+    return msgspec.structs.replace(mail, merged=[*mail.merged])
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 from pydantic import ValidationError
 
-from schemas.alert import Alert, AlertAction
+from schemas.alert import Alert, AlertAction, Severity
 from schemas.case import CaseAction, CaseStep
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
@@ -216,7 +216,7 @@ class _ByRoutes:
         return decision
 
     def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
-        if receiver.bundling is not None:
+        if receiver.bundling is not None or _is_followed_by_plan(mail, state.box(step.key)):
             mail.status, mail.forwarded = DeliveryStatus.SENT, True
             self._to.append(To(receiver.name, mail.route))
         else:
@@ -239,7 +239,8 @@ class _ByRoutes:
         reached, self._reached = self._reached, []
         if self._spread is None:
             return
-        receivers = [*to, *(To(mail.addressee, "") for mail in known if mail.forwarded)]
+        # A mail that a silence holds back is perhaps in the plan already: the worker may have ended in between.
+        receivers = [*to, *(To(mail.addressee, "") for mail in known if mail.forwarded or mail.silence)]
         for partition in sorted({self._spread.owner(one.receiver.encode()) for one in receivers}):
             of_partition = [one for one in to if self._spread.owner(one.receiver.encode()) == partition]
             state.outputs.append(forward(record, event_id, of_partition, partition, reached))
@@ -250,9 +251,24 @@ class _ByRoutes:
             state.outputs += [forward(record, "", [], partition) for partition in range(self._spread.partitions)]
 
 
+def _is_followed_by_plan(mail: Mail, box: Mailbox) -> bool:
+    """Say whether the plan of a mail's receiver has an earlier mail about the same alert.
+
+    Then it also has the later ones, since it knows what the receiver has got.
+    """
+    return any(
+        other.forwarded and (other.alert_id, other.addressee) == (mail.alert_id, mail.addressee) for other in box.mails
+    )
+
+
 def end_hold(mail: Mail, receiver: Receiver | None, step: Step) -> None:
-    """Let a mail be sent that waits because of its receiver's quiet hours, if the severity now allows that."""
-    if mail.quiet and (receiver is None or receiver.held_until(step.notice.severity, step.now) is None):
+    """Let a mail be tried that waits because of its receiver's quiet hours, if the severity now allows that.
+
+    Silences are asked again, too, if the notice has become critical.
+    """
+    is_urgent = bool(mail.silence) and mail.is_open and step.notice.severity is Severity.CRITICAL
+    is_quiet = mail.quiet and receiver is not None and receiver.held_until(step.notice.severity, step.now) is not None
+    if is_urgent or (mail.quiet and not is_quiet):
         mail.status, mail.due, mail.quiet = DeliveryStatus.PENDING, 0, False
 
 

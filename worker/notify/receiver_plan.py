@@ -47,6 +47,8 @@ class Why(StrEnum):
 CRITICAL, QUIET = "critical", "quiet"
 _CAPPED, _INHIBITED = "capped", "inhibited"
 _GROUP = "group:"
+#: That of notices that a silence holds back begins with this, and the silence's id follows.
+_SILENCE = "silence:"
 
 
 class Gathering(msgspec.Struct, array_like=True):
@@ -56,6 +58,8 @@ class Gathering(msgspec.Struct, array_like=True):
     digest_id: str
     #: The earliest time at which it may be sent.
     due: int
+    #: The version of the silence that its notices wait for; 0 if they wait for something else.
+    version: int = 0
 
 
 class Plan(msgspec.Struct, array_like=True):
@@ -185,12 +189,51 @@ def gathered_as(plan: Plan, digest_id: str) -> str | None:
     return next((key for key, one in plan.gathered.items() if one.digest_id == digest_id), None)
 
 
+def hold_back(plan: Plan, silence_id: str, version: int, until: int, delivery_id: str) -> Gathering:
+    """Gather a notice that a silence holds back. Return the gathering of the silence, which is due when that is over.
+
+    `delivery_id`: the id of the notice's mail. An older version of the silence than the known one changes nothing.
+    """
+    key = _SILENCE + silence_id
+    found = plan.gathered.get(key)
+    if found is None:
+        digest_id = make_id("digest", delivery_id, key, version)
+        found = plan.gathered[key] = Gathering(digest_id, until, version)
+    change_silence(plan, silence_id, version, until)
+    return found
+
+
+def give_back(plan: Plan, planned: int, *, is_critical: bool) -> None:
+    """Note that a mail of its own, which was counted when it was planned, is not sent after all."""
+    counted = plan.critical if is_critical else plan.mails
+    if planned in counted:
+        counted.remove(planned)
+
+
+def change_silence(plan: Plan, silence_id: str, version: int, until: int) -> None:
+    """Note another state of a silence: what it holds back is due when it is over now."""
+    found = plan.gathered.get(_SILENCE + silence_id)
+    if found is not None and version > found.version:
+        found.due, found.version = until, version
+
+
+def silences_in(plan: Plan) -> dict[str, int]:
+    """Return the versions of the silences by which something waits, by their ids."""
+    waiting = ((key, one.version) for key, one in plan.gathered.items() if key.startswith(_SILENCE))
+    return {key.removeprefix(_SILENCE): version for key, version in waiting}
+
+
 class Due(NamedTuple):
     """Gatherings that are sent now, as one digest."""
 
     gathered: Sequence[Gathering]
     #: Whether its notices are critical ones. Its mails are not counted, and there is no limit of them.
     is_critical: bool = False
+
+    @property
+    def may_be_alone(self) -> bool:
+        """Whether its notice is a mail of its own, and no digest, if it is the only one."""
+        return not self.is_critical and not any(one.version for one in self.gathered)
 
 
 def take_due(plan: Plan, rules: Bundling, now: int) -> list[Due]:

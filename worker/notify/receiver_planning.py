@@ -5,6 +5,7 @@ treated as in the outbox (planning.py). Only the receivers are given, and their 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from sys import maxsize
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -19,10 +20,10 @@ from worker.flow.timestamps import to_ms
 from worker.lineage import canonical_path
 from worker.notify import forwarded, mailbox, planning, receiver_plan
 from worker.notify.digest import LAST, MOST, Member, MembersOf, Order, order
-from worker.notify.forwarded import TICK_KEY, To
+from worker.notify.forwarded import HELD_KEY, SILENCE_KEY, TICK_KEY, Held, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
-from worker.notify.planning import MERGED_KEPT, Planner, PlanState, Step, add_pending, end_hold
+from worker.notify.planning import MERGED_KEPT, TOO_MANY_WAITING, Planner, PlanState, Step, add_pending, end_hold
 from worker.notify.receiver_plan import Due, Gathering, News, Plan, plan_key
 from worker.routing.bundling import Bundling
 from worker.routing.receiver import Receiver
@@ -32,8 +33,9 @@ from worker.routing.routing import Decision, Reached
 #: The largest number of a receiver's digests that may wait for the mail server, about 60 kB of its row. The notices of
 #: further ones stay gathered.
 _MOST_OPEN = 500
-#: How the mails of a receiver are bundled that the settings do not bundle any more: what waits is sent when it is due.
-_NO_RULES = Bundling()
+#: How the mails of a receiver are bundled that the settings do not bundle, or not any more: each notice is a mail of
+#: its own, and what waits is sent when it is due.
+_NO_RULES = Bundling(critical_per_hour=maxsize)
 
 
 class Batch(NamedTuple):
@@ -130,6 +132,31 @@ class _ByPlans:
         self._joined.setdefault(placed.digest_id, []).append(Member(step.key, mail.delivery_id))
         state.outputs.append(state.deliveries.gather(mail, placed.why, step.now, inhibited_by=placed.inhibited_by))
 
+    # -- Silences.
+
+    def hold(self, message: Held, now: int, state: PlanState) -> None:
+        """Let a notice of the outbox that a silence holds back wait for the silence's digest."""
+        mailbox.read_pending_notice(message.key, message.content)  # raises ValidationError if nobody can show it
+        box, mail = state.box(message.key), message.mail
+        about = [other for other in box.mails if other.alert_id == mail.alert_id]
+        if any(mail.delivery_id in (other.delivery_id, *other.merged) for other in about):
+            return  # it has come before
+        box.mails.append(mail)
+        if state.planner.is_overfull(box, mail.addressee):
+            state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
+            return
+        state.pending_notices[pending_notice_key(message.key, mail.delivery_id)] = message.content
+        plan = self.plan(mail.addressee)
+        gathering = receiver_plan.hold_back(plan, message.silence_id, message.version, message.until, mail.delivery_id)
+        mail.digest = gathering.digest_id
+        self._joined.setdefault(mail.digest, []).append(Member(message.key, mail.delivery_id))
+        state.outputs.append(state.deliveries.silence(mail, message.silence_id, gathering.due, now))
+
+    def change_silence(self, record: Record) -> None:
+        """Take in that a silence has changed. Raise Rejected if the record says nothing of this kind."""
+        change = forwarded.read_change(record)
+        receiver_plan.change_silence(self.plan(change.receiver), change.silence_id, change.version, change.until)
+
     # -- The passing of time.
 
     def tick(self, name: str, now: int, state: PlanState) -> None:
@@ -153,7 +180,7 @@ class _ByPlans:
         parts = [waiting[begin : begin + MOST] for begin in range(0, len(waiting), MOST)]
         digest_id = due.gathered[0].digest_id
         for number, part in enumerate(parts[:most]):
-            if len(part) == 1 and not due.is_critical:
+            if len(part) == 1 and due.may_be_alone:
                 state.outputs.append(state.deliveries.release(part[0].mail, now))
                 continue
             part_id = make_id("digest-part", digest_id, number, now)
@@ -210,6 +237,12 @@ def plan(batch: Batch, planner: Planner, read: Read) -> Decided:
             receivers.tick((record.value or b"").decode(errors="replace"), record.timestamp, state)
             continue
         try:
+            if record.key == HELD_KEY:
+                receivers.hold(forwarded.read_held(record), record.timestamp, state)
+                continue
+            if record.key == SILENCE_KEY:
+                receivers.change_silence(record)
+                continue
             message = forwarded.read(record)
             if message.offset <= arrived.get(message.partition, -1):
                 continue

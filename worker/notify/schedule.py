@@ -44,6 +44,8 @@ class _Open(NamedTuple):
     #: The time in its row, by the wall clock.
     due: int
     receiver: str
+    #: The silence that holds it back; empty if none does.
+    silence: str
     #: Its entry in the queue. Other entries of this mail are obsolete.
     entry: _Entry
 
@@ -81,12 +83,13 @@ class Schedule:
         turn = self._turn
         for mail in sorted(mails, key=_planned):
             same = known.get(mail.delivery_id)
-            if same is not None and same.due == mail.due:
+            if same is not None and (same.due, same.silence) == (mail.due, mail.silence):
                 found[mail.delivery_id] = same
                 turn = max(turn, same.entry.turn + 1)
                 continue
             ref = MailRef(partition, key, mail.delivery_id)
-            found[mail.delivery_id] = _Open(mail.due, mail.addressee, _Entry(at(mail), turn, mail.planned, ref))
+            entry = _Entry(at(mail), turn, mail.planned, ref)
+            found[mail.delivery_id] = _Open(mail.due, mail.addressee, mail.silence, entry)
             turn += 1
             if ref not in self._in_flight:
                 heappush(self._queue, found[mail.delivery_id].entry)
@@ -115,6 +118,12 @@ class Schedule:
         found = self._find(ref)
         if found is not None and found.entry.at > now:
             self._move(ref, found, now)
+
+    def hasten_silenced(self, silence_id: str, now: int) -> None:
+        """Let all mails be tried now that a silence holds back."""
+        for mails in [*self._open.values()]:
+            for mail in [mail for mail in mails.values() if mail.silence == silence_id]:
+                self.hasten(mail.entry.ref, now)
 
     def postpone(self, ref: MailRef, at: int) -> None:
         """Let an open mail wait until `at`."""

@@ -78,6 +78,11 @@ class Servers:
         """Let a mail in flight wait until a time of the wall clock, because of its receiver's quiet hours."""
         self.of(self.name_of(ref)).hold(ref, until, now)
 
+    def hasten_silenced(self, silence_id: str, now: int) -> None:
+        """Let all mails be tried now that a silence holds back, since the silence has changed."""
+        for dispatcher in self._dispatchers.values():
+            dispatcher.schedule.hasten_silenced(silence_id, now)
+
     def forget(self, ref: MailRef) -> None:
         """Remove a mail in flight that is not open any more."""
         self.of(self.name_of(ref)).schedule.forget(ref)

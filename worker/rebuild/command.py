@@ -35,7 +35,7 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, WATCHES
+from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, SILENCES, WATCHES
 from worker.notify.forwarded import Spread
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
@@ -46,6 +46,7 @@ from worker.rebuild.lost import ROLES, SOURCES, Found, lost
 from worker.rebuild.mails import Mails, PlannedMails
 from worker.rebuild.progress import Progress, Say
 from worker.rebuild.reported_alerts import ReportedAlerts
+from worker.rebuild.silences import SilencesAgain
 from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
 from worker.settings import Settings
 
@@ -136,6 +137,8 @@ class _Rebuild:
             rebuilt[CASES] = await self._from_cases()
         if COMMANDS in chosen:
             rebuilt[COMMANDS] = self._from_commands(rebuilt.get(CASES))
+        if SILENCES in chosen:
+            rebuilt[SILENCES] = await self._from_silences()
         if PLANS in chosen:
             rebuilt[PLANS] = await self._from_notices(mail_days)
         for table in chosen:
@@ -420,6 +423,18 @@ class _Rebuild:
         bases = [base_of_moved(n, arrived) for n in self._partitions]
         heads = [Head(found.stands_at(n) - 1 + bases[n], base=bases[n]) for n in self._partitions]
         return Rebuilt([{} for _ in self._partitions], heads)
+
+    async def _from_silences(self) -> Rebuilt:
+        """Take the newest state of each silence from its topic."""
+        found, topic = self._found[SILENCES], self._topic(events.SILENCES)
+        begins = await self._reader.starts(topic, self._partitions)
+        ends = await self._reader.ends(topic, self._partitions)
+        progress = Progress("silences", sum(ends[n] - begins[n] for n in self._partitions), self._say)
+        again = [SilencesAgain() for _ in self._partitions]
+        for n in self._partitions:
+            await self._each(topic, {n: (begins[n], ends[n])}, again[n].take, progress)
+        progress.end()
+        return Rebuilt([one.rows for one in again], [Head(found.stands_at(n) - 1) for n in self._partitions])
 
     async def _each(
         self, topic: str, spans: Mapping[int, Span], take: Callable[[Iterable[Record]], None], progress: Progress

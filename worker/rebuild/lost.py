@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from worker.flow import events
 from worker.kafka.rows import PartitionState
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, TABLES, WATCHES
+from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, SILENCES, TABLES, WATCHES
 
 #: The topic that each table's rows are made from, and the role that makes them.
 SOURCES: Mapping[str, str] = {
@@ -16,6 +16,7 @@ SOURCES: Mapping[str, str] = {
     PLANS: events.NOTICES,
     COMMANDS: events.ALERT_COMMANDS,
     CASES: events.CASES,
+    SILENCES: events.SILENCE_COMMANDS,
     **dict.fromkeys(CHANNELS.values(), events.ALERTS),
 }
 #: The role, or the further channel, that makes the rows of each table.

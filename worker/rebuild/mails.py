@@ -34,6 +34,8 @@ class _Outcome(NamedTuple):
     attempts: int
     #: When it is tried next, in ms; 0 if it has not been tried, or if it is settled.
     due: int
+    #: Whether the plan of its receiver has it, since a silence has held it back.
+    is_in_plan: bool = False
 
 
 class Mails:
@@ -79,7 +81,9 @@ class Mails:
             # A mail that is settled stays so, since a later line may be a replay, or one that a zombie has written.
             if last is None or last.status in _OPEN:
                 due = 0 if line.next_attempt_at is None else to_ms(line.next_attempt_at)
-                self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due)
+                is_in_plan = line.silence_id is not None and line.digest_id is not None
+                is_in_plan |= last is not None and last.is_in_plan
+                self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due, is_in_plan)
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in alerts and incidents in their order."""
@@ -123,6 +127,9 @@ class Mails:
         added = [mail for mail in box.mails if mail.delivery_id not in earlier]
         for mail in added:
             outcome = self._outcomes.get(mail.delivery_id)
+            if outcome is not None and outcome.is_in_plan and self._spread is not None:
+                mail.status, mail.forwarded = DeliveryStatus.SENT, True
+                self.rows.pop(mailbox.pending_notice_key(key, mail.delivery_id), None)
             if mail.forwarded:
                 continue  # what became of it is known where the receiver's plan is
             if outcome is None and record.offset < self._planned_until and not mailbox.is_digest(key):
@@ -131,7 +138,7 @@ class Mails:
                 _merge(mail, box)
             elif outcome is not None and outcome.status not in _OPEN:
                 self.settled += 1
-                mail.status, mail.attempts, mail.due = outcome
+                mail.status, mail.attempts, mail.due = outcome[:3]
             elif mail.is_open:
                 self._wait(mail, outcome, record)
             if not (mail in box.mails and mail.is_open):
@@ -141,7 +148,7 @@ class Mails:
 
     def _wait(self, mail: Mail, outcome: _Outcome | None, record: Record) -> None:
         if outcome is not None:
-            mail.status, mail.attempts, mail.due = outcome
+            mail.status, mail.attempts, mail.due = outcome[:3]
             mail.quiet = mail.quiet and mail.status is DeliveryStatus.DEFERRED and not mail.attempts
         if record.timestamp < self._oldest and record.value is not None:  # the erasure of a customer is never too old
             self.suppressed += 1

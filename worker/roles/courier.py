@@ -10,6 +10,8 @@ of which it knows that they were accepted.
 The courier measures its waits by the monotonic clock. So a jump of the wall clock neither delays a mail nor sends it
 early.
 
+Whether a silence holds a mail back is decided before each attempt (worker/notify/holding.py).
+
 After an outage of the worker, many alerts may wait. A mail of the first ones is perhaps not wanted any more: the answer
 was corrected, or the consent was withdrawn, further on in the same partition. So when partitions are taken over, the
 mails of a partition wait until it has been read to the end that it had then.
@@ -39,10 +41,11 @@ from worker.flow.batch import Output
 from worker.kafka import reading
 from worker.kafka.rows import Head
 from worker.notify import mailbox
-from worker.notify.attempts import AttemptResult, write_down
+from worker.notify.attempts import AttemptResult, Fate, write_down
 from worker.notify.channel import LONGEST_RETRY_AFTER, Channel
 from worker.notify.digest import Content, Digest, Members, opened
 from worker.notify.dispatcher import Limits, Moment
+from worker.notify.holding import Holding
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.notice import Shown, urgency
 from worker.notify.planning import Planner
@@ -51,6 +54,7 @@ from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
 from worker.notify.servers import Servers
 from worker.roles.rounds import Rounds
+from worker.roles.silences import Silences
 from worker.service import Failure
 from worker.streams.lease import lease_holds
 from worker.streams.observer import TableObserver
@@ -96,7 +100,9 @@ class Courier(TableObserver):
         *,
         planner: Planner,
         retry: RetryPolicy,
+        silences: Silences,
         members: Members | None = None,
+        plan_of: Callable[[bytes], int] | None = None,
         source: str = events.ALERTS,
         upstream: Upstream | None = None,
         rest_seconds: float = _REST_SECONDS,
@@ -108,8 +114,10 @@ class Courier(TableObserver):
         self._planner = planner
         self._words = channel.wording
         self._retry = retry
-        # The members of digests, if the table has digests.
+        self._silences = silences
+        # The members of digests, if the table has digests: then it has the plans of receivers.
         self._members = members or Members()
+        self._holding = Holding(silences.known, planner.routing, has_plans=members is not None, plan_of=plan_of)
         # The topic that the table's mails are planned from.
         self._source = source
         limits = Limits(channel.connections, channel.most_connections)
@@ -137,6 +145,7 @@ class Courier(TableObserver):
 
     async def start(self) -> None:
         """Begin to send."""
+        self._silences.observe(self._note_silence)
         self._sending = asyncio.create_task(self._send_due())
         self._sending.add_done_callback(self._failure.keep_of)
 
@@ -247,7 +256,13 @@ class Courier(TableObserver):
             await cancel_all(late)
         await self._rounds.cancel()
 
+    def _note_silence(self, silence_id: str) -> None:
+        """Decide again about what a silence holds back that has changed."""
+        self._servers.hasten_silenced(silence_id, self._clock.steady())
+        self._something_new.set()
+
     async def _send_due(self) -> None:
+        await self._silences.caught_up.wait()
         while True:
             self._something_new.clear()
             now = self._clock.steady()
@@ -330,7 +345,19 @@ class Courier(TableObserver):
             log.error(text, self._words.one, mail.delivery_id)
             return AttemptResult(lost, mail.addressee, mail.route, mail.merged)
         nothing_yet = AttemptResult(None, mail.addressee, mail.route, mail.merged)
-        return await self._try(ref, mail, mails, mailbox.notice(mail, ref.key, pending_notice), nothing_yet)
+        notice = mailbox.notice(mail, ref.key, pending_notice)
+        now = Moment(self._clock.now(), self._clock.steady())
+        if (silenced := self._holding.silenced(ref, mail, notice, now.wall)) is None:
+            return await self._try(ref, mail, mails, notice, nothing_yet)
+        hold = silenced.hold
+        if (
+            silenced.fate is Fate.WAIT
+            and hold is not None
+            and (mail.silence, mail.due) == (hold.silence_id, hold.until)
+        ):
+            self._servers.hold(ref, hold.until, now)
+            return None
+        return nothing_yet._replace(silence=silenced)
 
     async def _attempt_digest(self, ref: MailRef, mail: Mail, mails: list[Mail]) -> AttemptResult | None:
         """Try to send a digest, as `_attempt` does with other mails."""
@@ -339,7 +366,13 @@ class Courier(TableObserver):
         nothing_yet = AttemptResult(None, mail.addressee, mail.route, found.known, listed=found.listed, lost=found.lost)
         if not found.items:
             return nothing_yet._replace(nobody_left=NOTHING_LEFT)
-        return await self._try(ref, mail, mails, Digest(mail.delivery_id, mail.planned, found.items), nothing_yet)
+        if (silenced := self._holding.silenced_members(mail, found, self._clock.now())) is not None:
+            return nothing_yet._replace(silence=silenced)
+        ids = {item.silence for item in found.items if item.silence}
+        known = {silence_id: self._silences.known.find(silence_id) for silence_id in ids}
+        silences = {silence_id: one.state for silence_id, one in known.items() if one is not None}
+        digest = Digest(mail.delivery_id, mail.planned, found.items, silences)
+        return await self._try(ref, mail, mails, digest, nothing_yet)
 
     async def _try(
         self, ref: MailRef, mail: Mail, mails: list[Mail], notice: Content, nothing_yet: AttemptResult
@@ -437,8 +470,11 @@ class Courier(TableObserver):
         return await self._table.write(partition, rows, head, partial(self._shell.consumer.holds, generation))
 
     async def _send(self, lines: list[Output], partition: int) -> None:
-        records: list[Sendable] = [(line.key, line.value, line.headers, line.timestamp) for line in lines]
-        await self._shell.sender.send([(self._shell.topic_name(events.DELIVERIES), partition, records)])
+        by_place: dict[tuple[str, int], list[Sendable]] = defaultdict(list)
+        for line in lines:
+            place = self._shell.topic_name(line.topic), partition if line.partition is None else line.partition
+            by_place[place].append((line.key, line.value, line.headers, line.timestamp))
+        await self._shell.sender.send((*place, records) for place, records in by_place.items())
 
 
 async def _end_of_records(reader: reading.Reader, topic: str, partition: int, span: reading.Span) -> int:

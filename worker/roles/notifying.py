@@ -23,6 +23,7 @@ from worker.notify.retry import RetryPolicy
 from worker.roles.courier import Courier
 from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
+from worker.roles.silence_changes import SilenceChanges
 from worker.roles.surroundings import Surroundings
 from worker.roles.unaddressed import Unaddressed
 from worker.roles.wakeups import WaitingForDigests, Wakeups
@@ -76,7 +77,16 @@ async def build(
         return decided
 
     shell.agent(events.ALERTS, table, decide)
-    courier = Courier(shell, table, channel, surroundings.clock, planner=planner, retry=retry)
+    courier = Courier(
+        shell,
+        table,
+        channel,
+        surroundings.clock,
+        planner=planner,
+        retry=retry,
+        silences=surroundings.silences(),
+        plan_of=None if spread is None else spread.owner,
+    )
     table.observe(courier)
     further = [] if plans is None else _plans(shell, plans, surroundings, overfull)
     return [shell, Background(shell.activity.report), *further, courier]
@@ -108,11 +118,12 @@ def _plans(shell: Shell, sending: Sending, surroundings: Surroundings, overfull:
         surroundings.clock,
         planner=planner,
         retry=retry,
+        silences=surroundings.silences(),
         members=waiting.members,
         source=events.NOTICES,
         upstream=alerts_decided,
     )
-    wakeups = Wakeups(shell, surroundings.clock)
-    for observer in (waiting, wakeups, courier):
+    wakeups, changes = Wakeups(shell, surroundings.clock), SilenceChanges(shell, surroundings.silences())
+    for observer in (waiting, wakeups, changes, courier):
         table.observe(observer)
-    return [courier, Background(wakeups.run, wakeups.end)]
+    return [courier, Background(wakeups.run, wakeups.end), Background(changes.run, changes.end)]

@@ -1,4 +1,4 @@
-"""The process role: it decides responses, counts tallies, watches segments, and keeps the cases of alerts."""
+"""The process role: it decides responses, counts tallies, watches segments, and keeps cases and silences."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -16,6 +16,9 @@ from worker.flow.responses.expiry import Sweep
 from worker.flow.responses.moved import Holders
 from worker.flow.responses.road import Batch
 from worker.flow.segments import road as segments
+from worker.flow.silences import road as silences
+from worker.flow.silences.silence import state_of
+from worker.flow.timestamps import DAY
 from worker.kafka import topics
 from worker.kafka.partitioner import partition_of
 from worker.kafka.rows import PartitionState
@@ -46,6 +49,8 @@ _CASES = Pace(seconds=0.5, share=0.05, longest=1.0)
 #: and a decision is a record of what was done. So a response without an alert needs no produce request of its own.
 #: What is sent to the cases does not wait: a command about an alert must not overtake the alert's step.
 _LATER = frozenset({events.TALLIES, events.DECISIONS})
+#: Kafka deletes whole segments of a log, so a command may stay for longer than retention says: a week by default.
+_MARGIN_DAYS = 30
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
@@ -53,7 +58,8 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
     The shell has three stages for responses. The first one is keyed by customer, and the second one by segment. The
     third one has all segments in one partition. Two further stages are about alerts: commands are checked and moved to
-    the cases, which are keyed by customer.
+    the cases, which are keyed by customer. The last
+    stage is about silences.
     """
     settings, clock, kafka = surroundings.settings, surroundings.clock, await surroundings.kafka()
     shell = Shell(settings, ROLE, kafka)
@@ -122,6 +128,13 @@ async def build(surroundings: Surroundings) -> list[Service]:
         lambda records, _, __: commands.move(records, owner, policy.intake),
     )
     shell.agent(events.CASES, cases_table, follow, pace=_CASES)
+    kept = (settings.kafka.retention_days + _MARGIN_DAYS) * DAY
+    shell.agent(
+        events.SILENCE_COMMANDS,
+        shell.table(topics.SILENCES),
+        lambda records, partition, state: silences.decide(records, partition, state.rows, owner, kept, policy.intake),
+        view=View(events.SILENCES, state_of),
+    )
     watermark = Watermark(settings, ROLE, kafka.partitions, clock)
     ticker = Ticker(shell, clock, watermark.passed, timers.next_at)
     transactions = OpenTransactions(lambda: shell.consumer.known())  # noqa: PLW0108 - the consumer is made at the start

@@ -3,6 +3,7 @@
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
 from worker.kafka import topics
+from worker.roles.silences import FollowedSilences
 from worker.settings import Settings
 
 
@@ -13,6 +14,7 @@ class Surroundings:
         self.settings = settings
         self.clock = clock
         self._found: topics.KafkaInfo | None = None
+        self._silences: FollowedSilences | None = None
 
     async def kafka(self) -> topics.KafkaInfo:
         """Return what services have to know about Kafka. The first call waits until Kafka has the worker's topics.
@@ -23,6 +25,12 @@ class Surroundings:
             self._found = await topics.ensure(self.settings)
             raise_if_cancelled()
         return self._found
+
+    def silences(self) -> FollowedSilences:
+        """Return the silences that all channels share. The role that sends mails runs what follows them."""
+        if self._silences is None:
+            self._silences = FollowedSilences(self.settings)
+        return self._silences
 
     @property
     def kafka_found(self) -> topics.KafkaInfo | None:

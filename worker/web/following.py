@@ -1,28 +1,18 @@
 """The cases of all customers in memory, as their changelog has them. A task follows the changelog."""
 
-import asyncio
 import logging
 from collections.abc import Iterable
-from contextlib import aclosing
 
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
 
 from worker.alerts.known import KnownCase
-from worker.errors import Unreachable
 from worker.flow.cases.case import alert_ids, decode_cases, remaining
 from worker.flow.policy import CasePolicy
-from worker.kafka import journal, reading, topics
-from worker.kafka.preflight import preflight
+from worker.kafka import following, journal
 from worker.kafka.rows import PartitionState
 from worker.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-
-#: How long to wait before Kafka is asked again if it did not answer, in seconds.
-_RETRY_SECONDS = 2.0
-#: How long a broker may wait before it answers a fetch for which it has no records, in ms.
-_FETCH_WAIT_MS = 500
 
 
 class FollowedCases:
@@ -56,49 +46,19 @@ class FollowedCases:
 
         Raise Refused if Kafka does not let the worker in, or does not let it read the changelog.
         """
-        said = ""
-        while True:
-            try:
-                await preflight(self._kafka)
-                async with reading.reader(self._kafka, fetch_wait_ms=_FETCH_WAIT_MS) as reader:
-                    partitions = await reader.partitions(self._changelog)
-                    if partitions:
-                        said = ""
-                        await self._follow(reader, partitions)
-                why = f"{self._changelog} does not exist yet, or may not be read: is the role process running?"
-            except topics.NOT_PERMITTED as error:
-                raise topics.not_permitted(error) from error
-            except Unreachable as error:
-                why = str(error)
-            except KafkaError as error:
-                why = f"Kafka: {type(error).__name__}"
-            if why != said:
-                log.warning("%s; trying again every %.0f s", why, _RETRY_SECONDS)
-            said = why
-            await asyncio.sleep(_RETRY_SECONDS)
+        await following.follow(self._kafka, self._changelog, self)
 
-    async def _follow(self, reader: reading.Reader, partitions: Iterable[int]) -> None:
-        ends = await reader.ends(self._changelog, list(partitions))
-        for partition, end in ends.items():
-            if end < self._next(partition):
-                self._forget(partition)  # the changelog was deleted and created again
-        spans = {partition: (self._next(partition), end) for partition, end in ends.items()}
-        async with aclosing(reader.read(self._changelog, spans)) as chunks:
-            async for records in chunks:
-                self.take(records)
+    def note_caught_up(self) -> None:
+        """Let the cases be looked up."""
         if not self._caught_up:
             log.info("the cases of %d alerts are known", len(self._places))
         self._caught_up = True
-        firsts = {partition: max(end, self._next(partition)) for partition, end in ends.items()}
-        async with aclosing(reader.follow(self._changelog, firsts)) as chunks:
-            async for records in chunks:
-                self.take(records)
 
     def take(self, records: Iterable[ConsumerRecord]) -> None:
         """Apply records of the changelog, in the order of each partition."""
         for record in records:
-            if record.offset < self._next(record.partition):
-                self._forget(record.partition)
+            if record.offset < self.next_offset(record.partition):
+                self.forget(record.partition)
             state = self._states.setdefault(record.partition, PartitionState())
             key = record.key or b""
             before = state.rows.get(key)
@@ -117,11 +77,12 @@ class FollowedCases:
         for alert_id in now:
             self._places[alert_id] = place
 
-    def _next(self, partition: int) -> int:
+    def next_offset(self, partition: int) -> int:
         """Return the offset of a partition up to which the changelog was read."""
         state = self._states.get(partition)
         return 0 if state is None else state.end
 
-    def _forget(self, partition: int) -> None:
+    def forget(self, partition: int) -> None:
+        """Forget a partition, since the changelog was deleted and created again."""
         self._states.pop(partition, None)
         self._places = {alert_id: place for alert_id, place in self._places.items() if place[0] != partition}

@@ -12,7 +12,7 @@ from schemas.alert_command import LONGEST_NOTE
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.commands import road
-from worker.flow.messages import alert_command, case_log
+from worker.flow.messages import case_log, command_text
 from worker.flow.messages.case_log import MovedCommand
 from worker.flow.policy import IntakePolicy
 
@@ -91,7 +91,7 @@ def test_a_wrong_command_is_a_dead_letter_and_an_answer(changes: dict[str, Any],
         (b"{}", "missing_field"),
         (written(command_id=""), "id_empty"),
         (written(customer_id=None), "wrong_type"),
-        (written(note="n" * alert_command.LARGEST), "too_large"),
+        (written(note="n" * command_text.LARGEST), "too_large"),
     ],
 )
 def test_what_does_not_say_whose_command_it_is_is_only_a_dead_letter(value: bytes | None, reason: str) -> None:

@@ -1,10 +1,11 @@
 """The page of a digest: how much is new, still open and closed, and one entry for each notice. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.alert import Alert, AlertAction, Severity
+from schemas.alert import Alert, AlertAction
 from schemas.alert_command import CommandAction
 from schemas.incident import Incident, IncidentAction
 from worker.flow.responses.intake import ANONYMOUS
@@ -16,14 +17,13 @@ from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import one_line
 from worker.notify.content.readers import Readers
 from worker.notify.content.typography import french
+from worker.notify.digest import Digest, Item
 from worker.routing.receiver import Language
 
 #: The longest name, and the longest part of a comment, in an entry, in characters.
 _NAME, _COMMENT = 60, 140
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 
-#: A notice, and by when somebody has to act on it, in ms; 0 without a time limit.
-Listed = tuple[Alert | Incident, int]
 #: Returns the address of the link by which the receiver acknowledges an alert; empty if there is none.
 LinkOf = Callable[[Alert], str]
 
@@ -39,6 +39,9 @@ class DigestWords:
     still_open: str  # {count}
     closed: str  # {count}
     digest_id: str
+    silence: str  # {silence} {count} {who} {reason}
+    silence_of_nobody: str  # {silence} {count}; the silence is not known any more
+    held: str  # {silence}
 
 
 _WORDS: Mapping[Language, DigestWords] = {
@@ -50,6 +53,9 @@ _WORDS: Mapping[Language, DigestWords] = {
         still_open="{count} toujours ouverte(s)",
         closed="{count} close(s)",
         digest_id="Récapitulatif",
+        silence=french("Retenue(s) par le silence « {silence} », demandé par {who} : {count}. Motif : {reason}"),
+        silence_of_nobody=french("Retenue(s) par le silence « {silence} » : {count}"),
+        held=french("retenue par le silence « {silence} »"),
     ),
     "en": DigestWords(
         subject="[{severity}] Digest: {counts}",
@@ -59,6 +65,9 @@ _WORDS: Mapping[Language, DigestWords] = {
         still_open="{count} still open",
         closed="{count} closed",
         digest_id="Digest",
+        silence="Held back by the silence {silence}, which {who} has asked for: {count}. Reason: {reason}",
+        silence_of_nobody="Held back by the silence {silence}: {count}",
+        held="held back by the silence {silence}",
     ),
 }
 
@@ -84,6 +93,8 @@ class Entry:
     act_by: str = ""
     #: The address of the link that acknowledges the alert; empty if there is none.
     link: str = ""
+    #: Which silence has held the notice back; empty if none has.
+    held: str = ""
 
 
 def counts_of(notices: Iterable[Alert | Incident]) -> Counts:
@@ -93,14 +104,13 @@ def counts_of(notices: Iterable[Alert | Incident]) -> Counts:
     return Counts(new, len(actions) - new - closed, closed)
 
 
-def digest_page(listed: Sequence[Listed], severity: Severity, readers: Readers, link_of: LinkOf) -> Page:
-    """Return the page of a digest that lists notices in this order. `severity`: the highest one of them."""
+def digest_page(digest: Digest, readers: Readers, link_of: LinkOf) -> Page:
+    """Return the page of a digest."""
+    severity = digest.severity
     language = readers.language_of(None)
     words, own = WORDS[language], _WORDS[language]
-    counts, entries = (
-        counts_of(notice for notice, _ in listed),
-        [_entry(*one, words, readers, link_of) for one in listed],
-    )
+    counts = counts_of(item.notice for item in digest.items)
+    entries = [_entry(item, words, own, readers, link_of) for item in digest.items]
     shown = ", ".join(
         text.format(count=count)
         for text, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
@@ -117,6 +127,7 @@ def digest_page(listed: Sequence[Listed], severity: Severity, readers: Readers, 
         more={
             "severity": words.severities[severity],
             "id_label": own.digest_id,
+            "silences": _silences(digest, own),
             "entries": entries,
             "has_links": any(entry.link for entry in entries),
             "link_name": words.acts[CommandAction.ACKNOWLEDGE],
@@ -124,10 +135,25 @@ def digest_page(listed: Sequence[Listed], severity: Severity, readers: Readers, 
     )
 
 
-def _entry(notice: Alert | Incident, act_by: int, words: Words, readers: Readers, link_of: LinkOf) -> Entry:
+def _silences(digest: Digest, own: DigestWords) -> list[str]:
+    """Return a sentence about each silence that has held back some of the notices."""
+    found = []
+    for silence_id, count in sorted(Counter(item.silence for item in digest.items if item.silence).items()):
+        silence = digest.silences.get(silence_id)
+        named = {"silence": field(silence_id), "count": count}
+        if silence is None:
+            found.append(own.silence_of_nobody.format(**named))
+        else:
+            found.append(own.silence.format(who=field(silence.created_by), reason=field(silence.reason), **named))
+    return found
+
+
+def _entry(item: Item, words: Words, own: DigestWords, readers: Readers, link_of: LinkOf) -> Entry:
+    """Return the entry of a notice; `own`: the words of digests."""
+    notice, held = item.notice, own.held.format(silence=field(item.silence)) if item.silence else ""
     if isinstance(notice, Incident):
         page = page_of(notice, readers)
-        return Entry(page.headline, field(notice.segment), page.why, field(notice.alert_id), page.colour)
+        return Entry(page.headline, field(notice.segment), page.why, field(notice.alert_id), page.colour, held=held)
     customer_id = words.anonymous if notice.customer_id.startswith(ANONYMOUS) else notice.customer_id
     who = one_line(notice.customer.name or "", _NAME) or one_line(customer_id, _NAME)
     is_over = notice.action == AlertAction.WITHDRAWN
@@ -148,8 +174,9 @@ def _entry(notice: Alert | Incident, act_by: int, words: Words, readers: Readers
         comment=comment,
         alert_id=field(notice.alert_id),
         colour=colour,
-        act_by=_limit(act_by, words, readers),
+        act_by=_limit(item.act_by, words, readers),
         link=link_of(notice),
+        held=held,
     )
 
 

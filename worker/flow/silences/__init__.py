@@ -1,0 +1,1 @@
+"""The silences: who wants which notices to be held back, until when and why."""

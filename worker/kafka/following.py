@@ -1,0 +1,81 @@
+"""Following a compacted topic without a consumer group: it is read to its end, and then new records as they arrive."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import Protocol
+
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+
+from worker.errors import Unreachable
+from worker.kafka import reading, topics
+from worker.kafka.preflight import preflight
+from worker.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+#: How long to wait before Kafka is asked again if it did not answer, in seconds.
+_RETRY_SECONDS = 2.0
+#: How long a broker may wait before it answers a fetch for which it has no records, in ms.
+_FETCH_WAIT_MS = 500
+
+
+class Follower(Protocol):
+    """What keeps the newest records of a topic."""
+
+    def next_offset(self, partition: int) -> int:
+        """Return the offset of a partition up to which the topic was read."""
+
+    def forget(self, partition: int) -> None:
+        """Forget a partition, since its topic was deleted and created again."""
+
+    def take(self, records: Iterable[ConsumerRecord]) -> None:
+        """Apply records, in the order of each partition."""
+
+    def note_caught_up(self) -> None:
+        """Note that the topic was read to its end."""
+
+
+async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
+    """Follow a topic until cancelled. While Kafka does not answer, what is known stays.
+
+    Raise Refused if Kafka does not let the worker in, or does not let it read the topic.
+    """
+    said = ""
+    while True:
+        try:
+            await preflight(kafka)
+            async with reading.reader(kafka, fetch_wait_ms=_FETCH_WAIT_MS) as reader:
+                partitions = await reader.partitions(topic)
+                if partitions:
+                    said = ""
+                    await _follow(reader, topic, partitions, follower)
+            why = f"{topic} does not exist yet, or may not be read: is the role process running?"
+        except topics.NOT_PERMITTED as error:
+            raise topics.not_permitted(error) from error
+        except Unreachable as error:
+            why = str(error)
+        except KafkaError as error:
+            why = f"Kafka: {type(error).__name__}"
+        if why != said:
+            log.warning("%s; trying again every %.0f s", why, _RETRY_SECONDS)
+        said = why
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _follow(reader: reading.Reader, topic: str, partitions: Iterable[int], follower: Follower) -> None:
+    ends = await reader.ends(topic, list(partitions))
+    for partition, end in ends.items():
+        if end < follower.next_offset(partition):
+            follower.forget(partition)  # the topic was deleted and created again
+    spans = {partition: (follower.next_offset(partition), end) for partition, end in ends.items()}
+    async with aclosing(reader.read(topic, spans)) as chunks:
+        async for records in chunks:
+            follower.take(records)
+    follower.note_caught_up()
+    firsts = {partition: max(end, follower.next_offset(partition)) for partition, end in ends.items()}
+    async with aclosing(reader.follow(topic, firsts)) as chunks:
+        async for records in chunks:
+            follower.take(records)

@@ -1,0 +1,68 @@
+"""What silences make of a mail that would be sent now. Pure.
+
+What the silences of a receiver hold back comes in a digest of the receiver's plan. So the outbox of mails hands such a
+mail over, in two steps: its row notes the silence first, and from then on it is handed over even if the silence is over
+meanwhile. Otherwise a crash in between could have a notice sent twice, alone and in the digest. On channels without
+plans, a mail waits where it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.alert import Severity
+from schemas.case import CaseAction, CaseStep
+from schemas.erasure import Erasure
+from worker.notify.attempts import Fate, Silenced
+from worker.notify.digest import Member, Opened
+from worker.notify.mailbox import Mail
+from worker.notify.notice import Sent, urgency
+from worker.notify.schedule import MailRef
+from worker.notify.silenced import Hold, KnownSilences, names_of
+from worker.routing.routing import Routing
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The silences, and what can become of the mails of one table that they hold back."""
+
+    known: KnownSilences
+    routing: Routing
+    #: Whether the table has the plans of receivers.
+    has_plans: bool = False
+    #: Returns the partition of a receiver's plan, if the plans are in another table; None if there are none.
+    plan_of: Callable[[bytes], int] | None = None
+
+    def silenced(self, ref: MailRef, mail: Mail, notice: Sent, now: int) -> Silenced | None:
+        """Return what silences make of a mail about one notice at a time, in ms; None if they do not hold it back.
+
+        A mail that some receivers may have got is not held back.
+        """
+        if mail.left is not None or mail.unsure:
+            return None
+        hold = self.known.holding(notice, names_of(mail.addressee, self.routing), now)
+        if self.plan_of is not None and mail.silence and not mail.is_about_case:
+            hold = hold or self._over(mail.silence, now)
+            return Silenced(Fate.HAND_OVER, hold, partition=self.plan_of(mail.addressee.encode()))
+        if hold is None or isinstance(notice, Erasure):
+            return None
+        if self.has_plans:
+            member = Member(ref.key, ref.delivery_id)
+            return Silenced(Fate.GATHER, members={member: hold}, is_critical=urgency(notice) is Severity.CRITICAL)
+        if isinstance(notice, CaseStep):
+            return Silenced(Fate.DROP if notice.action == CaseAction.REMINDED else Fate.WAIT, hold)
+        return Silenced(Fate.WAIT if self.plan_of is None else Fate.MARK, hold)
+
+    def silenced_members(self, digest: Mail, found: Opened, now: int) -> Silenced | None:
+        """Return which notices of a digest are held back at a time, in ms; None if it can be sent as it is."""
+        if digest.left is not None or digest.unsure:
+            return None
+        names = names_of(digest.addressee, self.routing)
+        notices = zip(found.listed, (item.notice for item in found.items), strict=True)
+        holds = {member: self.known.holding(notice, names, now) for member, notice in notices}
+        held = {member: hold for member, hold in holds.items() if hold is not None}
+        return Silenced(Fate.GATHER, members=held) if held else None
+
+    def _over(self, silence_id: str, now: int) -> Hold:
+        """Return what holds a mail that was marked, and that its silence does not hold back any more."""
+        known = self.known.find(silence_id)
+        return Hold(silence_id, 1 if known is None else known.hold.version, now)

@@ -1,0 +1,120 @@
+"""The silences that are known, and which of them holds a notice back. Pure.
+
+Whether a notice is held back is decided before each attempt to send it, by the newest state of the silences. The end of
+an alert or an incident is never held back, since it goes to those who have got the beginning. If several silences fit,
+the one that is over last counts.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from schemas.alert import AlertAction
+from schemas.case import CaseStep
+from schemas.erasure import Erasure
+from schemas.incident import IncidentAction
+from schemas.silence import Silence
+from worker.flow.timestamps import to_ms
+from worker.lineage import canonical_path
+from worker.notify.notice import Sent, urgency
+from worker.routing.routable import Routable, routable
+from worker.routing.routing import Routing
+from worker.routing.silencing import Silencing
+
+#: The steps that are told to whoever has got the beginning.
+_ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
+#: The kind of the alerts that have cases.
+_OF_CASES = "detractor"
+
+
+class Hold(NamedTuple):
+    """The silence that holds a notice back."""
+
+    silence_id: str
+    version: int
+    #: When the silence is over, in ms.
+    until: int
+
+
+class Known(NamedTuple):
+    """The newest known state of a silence."""
+
+    state: Silence
+    silencing: Silencing
+
+    @property
+    def hold(self) -> Hold:
+        """What it means for a notice that it fits."""
+        over = self.state.until if self.state.ended_at is None else self.state.ended_at
+        return Hold(self.state.silence_id, self.state.version, to_ms(over))
+
+
+class KnownSilences:
+    """The silences by their ids, as the topic of the silences has them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Known] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, silence_id: str) -> Known | None:
+        """Return a silence; None if there is none, or if it was forgotten."""
+        return self._known.get(silence_id)
+
+    def all(self) -> list[Known]:
+        """Return all silences."""
+        return [*self._known.values()]
+
+    def take(self, key: bytes, value: bytes | None) -> str | None:
+        """Take in a record of the topic. Return the id of the silence if it is news.
+
+        A version that is not higher than the known one is obsolete, whatever the order of the records. Raise Rejected
+        or ValidationError if another program has written the record.
+        """
+        silence_id = key.decode(errors="replace")
+        if value is None:
+            return silence_id if self._known.pop(silence_id, None) is not None else None
+        state = Silence.model_validate_json(value)
+        before = self._known.get(silence_id)
+        if before is not None and before.state.version >= state.version:
+            return None
+        self._known[silence_id] = Known(state, Silencing(state.match))
+        return silence_id
+
+    def forget(self) -> None:
+        """Forget all silences, since their topic is another one."""
+        self._known.clear()
+
+    def holding(self, notice: Sent, receivers: Collection[str], now: int) -> Hold | None:
+        """Return what holds a notice back at a time, in ms; None if nothing does.
+
+        `receivers`: the names in the settings of the one who would get it.
+        """
+        event = _looked_at(notice) if self._known else None
+        if event is None:
+            return None
+        fitting = (
+            known.hold
+            for known in self._known.values()
+            if known.hold.until > now and known.silencing.fits(event, receivers)
+        )
+        return max(fitting, key=lambda hold: (hold.until, hold.silence_id), default=None)
+
+
+def names_of(receiver: str, routing: Routing) -> Collection[str]:
+    """Return what a receiver is called in the settings. On some channels, a place may stand for several receivers."""
+    places = routing.places or {}
+    return {receiver, *(name for name, place in places.items() if place == receiver)}
+
+
+def _looked_at(notice: Sent) -> Routable | None:
+    """Return what the matchers look at; None if nothing may hold the notice back.
+
+    A reminder or an escalation says of its alert only the segment. An escalation counts as critical, as it does for
+    quiet hours.
+    """
+    if isinstance(notice, CaseStep):
+        return Routable(_OF_CASES, canonical_path(notice.segment), urgency(notice))
+    if isinstance(notice, Erasure) or notice.action in _ENDS:
+        return None
+    return routable(notice)

@@ -1,0 +1,80 @@
+"""Tells the plans of receivers that a silence has changed because of which something waits there."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+
+from worker.cancelling import raise_if_cancelled
+from worker.flow import events
+from worker.notify import receiver_plan
+from worker.notify.forwarded import SILENCE_KEY, SilenceChange, change
+from worker.roles.silences import Silences
+from worker.streams.observer import TableObserver
+from worker.streams.sending import Sendable
+from worker.streams.shell import Shell
+
+
+class SilenceChanges(TableObserver):
+    """Writes a message to a plan of this worker's partitions if it knows an older version of a silence.
+
+    A message that comes twice changes nothing.
+    """
+
+    def __init__(self, shell: Shell, silences: Silences) -> None:
+        self._shell = shell
+        self._silences = silences
+        # The versions of the silences by which something waits, by partition and receiver.
+        self._waiting: dict[tuple[int, str], Mapping[str, int]] = {}
+        # The newest version that each of these plans was told, by partition, receiver and silence.
+        self._told: dict[tuple[int, str, str], int] = {}
+        self._changed = asyncio.Event()
+        self._is_ending = False
+
+    def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
+        """Note by which silences something waits in the plans among these rows."""
+        for key, row in rows.items():
+            receiver = receiver_plan.receiver_of(key)
+            if receiver is None:
+                continue
+            waiting = {} if row is None else receiver_plan.silences_in(receiver_plan.decode(row))
+            if waiting:
+                self._waiting[partition, receiver] = waiting
+                self._changed.set()
+            else:
+                self._waiting.pop((partition, receiver), None)
+
+    async def on_revoked(self) -> None:
+        """Forget everything: all rows are noted again after the take-over."""
+        self._waiting.clear()
+        self._told.clear()
+
+    def end(self) -> None:
+        """Let `run` end once its current request to Kafka is answered."""
+        self._is_ending = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write messages until `end` is called, or until cancelled. Raise StateNotDurable if one cannot be sent."""
+        self._silences.observe(lambda _: self._changed.set())
+        topic = self._shell.topic_name(events.NOTICES)
+        while not self._is_ending:
+            await self._changed.wait()
+            self._changed.clear()
+            messages: dict[int, list[Sendable]] = defaultdict(list)
+            for partition, message in self._due():
+                messages[partition].append((SILENCE_KEY, change(message), [], None))
+                self._told[partition, message.receiver, message.silence_id] = message.version
+            if messages:
+                await self._shell.sender.send((topic, partition, some) for partition, some in messages.items())
+                raise_if_cancelled()
+
+    def _due(self) -> list[tuple[int, SilenceChange]]:
+        """Return the messages that are due, with their partitions."""
+        found: list[tuple[int, SilenceChange]] = []
+        for (partition, receiver), waiting in self._waiting.items():
+            for silence_id, version in waiting.items():
+                known = self._silences.known.find(silence_id)
+                told = max(version, self._told.get((partition, receiver, silence_id), 0))
+                if known is not None and known.hold.version > told:
+                    found.append((partition, SilenceChange(receiver, silence_id, known.hold.version, known.hold.until)))
+        return found
