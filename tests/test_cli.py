@@ -798,7 +798,7 @@ def test_what_cannot_be_shown_is_said_in_a_line(
         (["--table", "outbox", "--table", "contacts"], (["outbox", "contacts"], 2.0)),
         (
             ["--all", "--mail-newer-than-days", "0.5"],
-            (["contacts", "segments", "watches", "outbox", "plans", "commands", "cases"], 0.5),
+            (["contacts", "segments", "watches", "outbox", "plans", "commands", "cases", "silences"], 0.5),
         ),
     ],
 )

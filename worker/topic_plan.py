@@ -1,7 +1,7 @@
 """The topics that the worker needs, as text and as commands of Kafka's own tools, for those who create them by hand.
 
 Each role has permissions of its own, so that a worker that only sends mails cannot write responses. The permissions of
-`publisher` are those that a survey tool needs, and those of `commander` a CRM that writes alert commands.
+`publisher` are those that a survey tool needs, and those of `commander` a CRM that writes commands.
 """
 
 import shlex

@@ -69,7 +69,7 @@ def test_a_silence_is_over_at_its_time_or_when_somebody_ends_it() -> None:
 
 
 def test_the_ends_of_alerts_and_incidents_and_erasures_are_never_held_back() -> None:
-    every = {"severities": ["warning", "error", "critical"]}
+    every: dict[str, Any] = {"severities": ["warning", "error", "critical"]}
     assert not held(withdrawn(alert_of(1)), **every)
     assert not held(_incident(action=IncidentAction.RESOLVED), **every)
     assert held(_incident(), **every)

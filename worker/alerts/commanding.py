@@ -1,31 +1,10 @@
-"""Giving a command: it is written to the topic of the commands, and its answer is awaited."""
+"""Giving a command about an alert."""
 
-import asyncio
-from contextlib import aclosing
-from typing import Any, NamedTuple
-
-from aiokafka import AIOKafkaProducer
-from pydantic import ValidationError
-from pydantic_core import to_json
+from typing import Any
 
 from schemas.alert_command_result import AlertCommandResult
-from worker.errors import Unreachable
-from worker.kafka import reading
-from worker.kafka.connection import client_options
-from worker.kafka.partitioner import partition_of
-from worker.kafka.preflight import preflight
-from worker.kafka.topics import NOT_PERMITTED, not_permitted
+from worker.kafka.asking import Topics, ask
 from worker.settings import KafkaSettings
-
-#: How often the topic of the answers is looked at, in seconds.
-_LOOK_SECONDS = 0.1
-
-
-class Topics(NamedTuple):
-    """The full names of the topics of commands and of answers."""
-
-    commands: str
-    answers: str
 
 
 async def give(
@@ -33,57 +12,7 @@ async def give(
 ) -> AlertCommandResult | None:
     """Write a command, and return its answer; None if there is no answer after so many seconds.
 
-    Raise Unreachable or Refused if Kafka cannot be reached or does not permit what is asked for, KafkaError if it does
-    not answer.
+    Raise what `ask` raises.
     """
-    await preflight(kafka)
-    try:
-        return await _give(kafka, topics, command, seconds)
-    except NOT_PERMITTED as error:
-        raise not_permitted(error) from error
-
-
-async def _give(
-    kafka: KafkaSettings, topics: Topics, command: dict[str, Any], seconds: float
-) -> AlertCommandResult | None:
     key = str(command["customer_id"]).encode()
-    async with reading.reader(kafka) as reader:
-        partitions = await reader.partitions(topics.answers)
-        if not partitions:
-            # Kafka does not show a topic to users who may not describe it.
-            raise Unreachable(f"{topics.answers} does not exist yet, or may not be read: is the role process running?")
-        partition = partition_of(len(partitions))(key)
-        place = (await reader.ends(topics.answers, [partition]))[partition]
-        await _write(kafka, topics.commands, key, to_json(command))
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while loop.time() < deadline:
-            end = (await reader.ends(topics.answers, [partition]))[partition]
-            async with aclosing(reader.read(topics.answers, {partition: (place, end)})) as chunks:
-                async for records in chunks:
-                    for record in records:
-                        answer = _answer(record.value)
-                        if answer is not None and answer.command_id == command["command_id"]:
-                            return answer
-            place = end
-            await asyncio.sleep(_LOOK_SECONDS)
-    return None
-
-
-async def _write(kafka: KafkaSettings, topic: str, key: bytes, value: bytes) -> None:
-    producer = AIOKafkaProducer(**client_options(kafka), acks="all", enable_idempotence=True)
-    try:
-        await producer.start()
-        await producer.send_and_wait(topic, value, key=key)
-    except NOT_PERMITTED as error:
-        # Without any permission to write, Kafka refuses the producer, and names no topic.
-        raise type(error)(topic) from error
-    finally:
-        await producer.stop()
-
-
-def _answer(value: bytes | None) -> AlertCommandResult | None:
-    try:
-        return AlertCommandResult.model_validate_json(value or b"")
-    except ValidationError:
-        return None  # another program has written it
+    return await ask(kafka, topics, key, command, seconds, AlertCommandResult.model_validate_json)

@@ -15,6 +15,7 @@ NAMES = (
     "publish",
     "scores",
     "alerts",
+    "silences",
     "loop",
     "dead-letters",
     "check-config",

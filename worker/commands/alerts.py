@@ -1,7 +1,6 @@
 """`alerts`: the cases of alerts, and commands to work on them."""
 
 import argparse
-import getpass
 import json
 import shutil
 import sys
@@ -11,13 +10,23 @@ from uuid import uuid4
 
 from schemas.alert_command import LONGEST_NOTE, CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
-from schemas.base import LONGEST_ID
 from schemas.case import CaseOutcome, CaseState
 from worker.alerts import text
-from worker.alerts.commanding import Topics, give
+from worker.alerts.commanding import give
 from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order, known_cases
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
+from worker.commands.common import (
+    SETTINGS_HELP,
+    Commands,
+    Exit,
+    add_giver,
+    age,
+    login,
+    name,
+    not_answered,
+    with_kafka,
+)
 from worker.flow import events
+from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.lineage import canonical_path
 from worker.settings import Settings
@@ -25,7 +34,6 @@ from worker.settings import Settings
 #: The states of cases on which somebody still has to work.
 _TO_DO = (CaseState.OPEN, CaseState.ACKNOWLEDGED)
 _LIMIT = 50
-_SECONDS = 30.0
 _ALERT_HELP = "the alert's id, or its beginning if no other alert's id begins like this"
 _ANSWER_HELP = (
     "It waits for the worker's answer. Exit codes: 0: the case is as you want it; 1: the command was refused, or there "
@@ -113,12 +121,12 @@ def _add_commands(inner: Commands) -> None:
         "resolve": (CommandAction.RESOLVE, "resolve the case of an alert: nothing is left to do"),
         "reopen": (CommandAction.REOPEN, "reopen the case of an alert: there is something to do again"),
     }
-    for name, (action, about) in helps.items():
+    for word, (action, about) in helps.items():
         description = f"Use this command to {about}. {_ANSWER_HELP}"
-        parser = inner.add_parser(name, help=about, epilog=SETTINGS_HELP, description=description)
+        parser = inner.add_parser(word, help=about, epilog=SETTINGS_HELP, description=description)
         parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
         if action is CommandAction.ASSIGN:
-            parser.add_argument("assignee", type=_name, metavar="WHO", help="a name or an address")
+            parser.add_argument("assignee", type=name, metavar="WHO", help="a name or an address")
         if action is CommandAction.RESOLVE:
             parser.add_argument(
                 "--outcome",
@@ -128,7 +136,7 @@ def _add_commands(inner: Commands) -> None:
             )
             parser.add_argument(
                 "--cause",
-                type=_name,
+                type=name,
                 metavar="WORD",
                 help="what had gone wrong: one of the words in the setting cases.causes",
             )
@@ -136,14 +144,7 @@ def _add_commands(inner: Commands) -> None:
             parser.add_argument("note", type=_note, metavar="TEXT", help="the text of the note")
         else:
             parser.add_argument("--note", type=_note, metavar="TEXT", help="also add this note")
-        parser.add_argument("--by", type=_name, metavar="WHO", help="who you are (default: the name of your login)")
-        parser.add_argument(
-            "--timeout",
-            type=_seconds,
-            default=_SECONDS,
-            metavar="SECONDS",
-            help=f"how long to wait for the worker's answer (default: {_SECONDS:g})",
-        )
+        add_giver(parser)
         parser.add_argument("--json", action="store_true", help="print the worker's answer as JSON")
         parser.set_defaults(run=with_kafka(_command), action=action, assignee=None, outcome=None, cause=None)
 
@@ -152,22 +153,6 @@ def _limit(written: str) -> int:
     if not (written.isascii() and written.isdigit() and 0 < int(written) <= 1_000_000):
         raise argparse.ArgumentTypeError(f"{written} is not a number from 1 to 1,000,000")
     return int(written)
-
-
-def _seconds(written: str) -> float:
-    try:
-        seconds = float(written)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3_600:
-        raise argparse.ArgumentTypeError(f"{written} is not a number of seconds, at most 3600")
-    return seconds
-
-
-def _name(written: str) -> str:
-    if not 0 < len(written) <= LONGEST_ID or not written.isprintable():
-        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_ID} characters that can be printed")
-    return written
 
 
 def _note(written: str) -> str:
@@ -256,7 +241,7 @@ async def _command(args: argparse.Namespace, settings: Settings) -> int:
         "alert_id": known.case.alert_id,
         "customer_id": known.customer_id,
         "action": args.action,
-        "actor": args.by or _login(),
+        "actor": args.by or login(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "via": "command line",
         "opening": known.case.opening,
@@ -269,20 +254,8 @@ async def _command(args: argparse.Namespace, settings: Settings) -> int:
     topics = Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
     answer = await give(settings.kafka, topics, command, args.timeout)
     if answer is None:
-        print(
-            f"the worker has not answered within {args.timeout:g} s: is a worker running (python -m worker run)? The "
-            "command is written, and will be carried out, or refused, once a worker runs",
-            file=sys.stderr,
-        )
-        return Exit.FAILED
+        return not_answered(args)
     return _say(answer, known, as_json=args.json)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # the user has no name, as in some containers
-        return "somebody"
 
 
 def _say(answer: AlertCommandResult, known: KnownCase, *, as_json: bool) -> int:

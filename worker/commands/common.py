@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import getpass
 import re
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 from aiokafka.errors import KafkaError
 
+from schemas.base import LONGEST_ID
 from worker import logs
 from worker.clock import SystemClock
 from worker.errors import Fatal, SettingsError, StillRunning, Unconfirmed, Unreachable
@@ -27,6 +29,8 @@ SETTINGS_HELP = (
     f"The settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and from environment variables "
     "that begin with NPS_; a variable wins over the file."
 )
+#: How long a command waits for the worker's answer, in seconds.
+_ANSWER_SECONDS = 30.0
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 ROLE_HELP = (
     "process decides and counts; notify sends mails, and posts to webhooks and chats; all is both in one process "
@@ -101,6 +105,53 @@ def checked_settings() -> Settings:
     ssl_context(settings.kafka)
     EmailChannel(settings.smtp)
     return settings
+
+
+def name(text: str) -> str:
+    """Return a name that identifies somebody or something. Raise ArgumentTypeError if the text is none."""
+    if not 0 < len(text) <= LONGEST_ID or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_ID} characters that can be printed")
+    return text
+
+
+def login() -> str:
+    """Return the name of the user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # the user has no name, as in some containers
+        return "somebody"
+
+
+def add_giver(parser: argparse.ArgumentParser) -> None:
+    """Declare who gives a command to the worker, and how long its answer is awaited."""
+    parser.add_argument("--by", type=name, metavar="WHO", help="who you are (default: the name of your login)")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=_ANSWER_SECONDS,
+        metavar="SECONDS",
+        help=f"how long to wait for the worker's answer (default: {_ANSWER_SECONDS:g})",
+    )
+
+
+def not_answered(args: argparse.Namespace) -> Exit:
+    """Say that the worker has not answered a command in time."""
+    print(
+        f"the worker has not answered within {args.timeout:g} s: is a worker running (python -m worker run)? The "
+        "command is written, and will be carried out, or refused, once a worker runs",
+        file=sys.stderr,
+    )
+    return Exit.FAILED
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3_600:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds, at most 3600")
+    return seconds
 
 
 def with_settings(work: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace], int]:

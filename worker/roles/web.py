@@ -5,9 +5,10 @@ It is no consumer group, and creates no topics. Any number of processes may serv
 
 from functools import partial
 
-from worker.alerts.commanding import Topics, give
+from worker.alerts.commanding import give
 from worker.errors import SettingsError
 from worker.flow import events
+from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.notify.content.readers import Readers, zone
 from worker.roles.surroundings import Surroundings

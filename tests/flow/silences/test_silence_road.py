@@ -251,8 +251,8 @@ def test_no_replay_no_order_of_repeats_and_no_compaction_revives_a_silence_that_
     whole = [output.value for output in log]
     for order in ([whole[-1]], whole, [*whole, *data.draw(st.permutations(whole))]):
         known = KnownSilences()
-        for value in order:
-            known.take(b"s-1", value)
+        for state in order:
+            known.take(b"s-1", state)
         found = known.find("s-1")
         assert found is not None
         assert found.state.version == row.version

@@ -1,13 +1,15 @@
 """The page of a digest: how much is new, still open and closed, and one entry for each notice. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
-from schemas.alert import Alert, AlertAction
+from schemas.alert import Alert, AlertAction, Severity
 from schemas.alert_command import CommandAction
 from schemas.incident import Incident, IncidentAction
+from schemas.silence import Silence
 from worker.flow.responses.intake import ANONYMOUS
 from worker.flow.timestamps import from_ms
 from worker.notify.content.case_words import CASE_WORDS
@@ -17,13 +19,15 @@ from worker.notify.content.pages import page_of
 from worker.notify.content.plain_text import one_line
 from worker.notify.content.readers import Readers
 from worker.notify.content.typography import french
-from worker.notify.digest import Digest, Item
 from worker.routing.receiver import Language
 
 #: The longest name, and the longest part of a comment, in an entry, in characters.
 _NAME, _COMMENT = 60, 140
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 
+#: A notice; by when somebody has to act on it, in ms, or 0 without a time limit; and the id of the silence that has held
+#: it back, empty if none has.
+Listed = tuple[Alert | Incident, int, str]
 #: Returns the address of the link by which the receiver acknowledges an alert; empty if there is none.
 LinkOf = Callable[[Alert], str]
 
@@ -104,13 +108,21 @@ def counts_of(notices: Iterable[Alert | Incident]) -> Counts:
     return Counts(new, len(actions) - new - closed, closed)
 
 
-def digest_page(digest: Digest, readers: Readers, link_of: LinkOf) -> Page:
-    """Return the page of a digest."""
-    severity = digest.severity
+def digest_page(
+    listed: Sequence[Listed],
+    severity: Severity,
+    readers: Readers,
+    link_of: LinkOf,
+    silences: Mapping[str, Silence] = MappingProxyType({}),
+) -> Page:
+    """Return the page of a digest that lists notices in this order. `severity`: the highest one of them.
+
+    `silences`: those that have held back some of the notices, by their ids, as far as they are known.
+    """
     language = readers.language_of(None)
     words, own = WORDS[language], _WORDS[language]
-    counts = counts_of(item.notice for item in digest.items)
-    entries = [_entry(item, words, own, readers, link_of) for item in digest.items]
+    counts = counts_of(notice for notice, *_ in listed)
+    entries = [_entry(one, words, own, readers, link_of) for one in listed]
     shown = ", ".join(
         text.format(count=count)
         for text, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
@@ -127,7 +139,7 @@ def digest_page(digest: Digest, readers: Readers, link_of: LinkOf) -> Page:
         more={
             "severity": words.severities[severity],
             "id_label": own.digest_id,
-            "silences": _silences(digest, own),
+            "silences": _silences(listed, silences, own),
             "entries": entries,
             "has_links": any(entry.link for entry in entries),
             "link_name": words.acts[CommandAction.ACKNOWLEDGE],
@@ -135,11 +147,11 @@ def digest_page(digest: Digest, readers: Readers, link_of: LinkOf) -> Page:
     )
 
 
-def _silences(digest: Digest, own: DigestWords) -> list[str]:
+def _silences(listed: Sequence[Listed], silences: Mapping[str, Silence], own: DigestWords) -> list[str]:
     """Return a sentence about each silence that has held back some of the notices."""
     found = []
-    for silence_id, count in sorted(Counter(item.silence for item in digest.items if item.silence).items()):
-        silence = digest.silences.get(silence_id)
+    for silence_id, count in sorted(Counter(silence_id for *_, silence_id in listed if silence_id).items()):
+        silence = silences.get(silence_id)
         named = {"silence": field(silence_id), "count": count}
         if silence is None:
             found.append(own.silence_of_nobody.format(**named))
@@ -148,9 +160,10 @@ def _silences(digest: Digest, own: DigestWords) -> list[str]:
     return found
 
 
-def _entry(item: Item, words: Words, own: DigestWords, readers: Readers, link_of: LinkOf) -> Entry:
+def _entry(one: Listed, words: Words, own: DigestWords, readers: Readers, link_of: LinkOf) -> Entry:
     """Return the entry of a notice; `own`: the words of digests."""
-    notice, held = item.notice, own.held.format(silence=field(item.silence)) if item.silence else ""
+    notice, act_by, silence_id = one
+    held = own.held.format(silence=field(silence_id)) if silence_id else ""
     if isinstance(notice, Incident):
         page = page_of(notice, readers)
         return Entry(page.headline, field(notice.segment), page.why, field(notice.alert_id), page.colour, held=held)
@@ -174,7 +187,7 @@ def _entry(item: Item, words: Words, own: DigestWords, readers: Readers, link_of
         comment=comment,
         alert_id=field(notice.alert_id),
         colour=colour,
-        act_by=_limit(item.act_by, words, readers),
+        act_by=_limit(act_by, words, readers),
         link=link_of(notice),
         held=held,
     )

@@ -50,7 +50,8 @@ def compose(notice: Shown | Digest, address: Address, *, delivery_id: str, lette
     """
     if isinstance(notice, Digest):
         link_of = partial(_acknowledging, address.receiver.name, letterhead)
-        page, when = digest_page(notice, letterhead.readers, link_of), notice.closed
+        page = digest_page(notice.items, notice.severity, letterhead.readers, link_of, notice.silences)
+        when = notice.closed
     else:
         page, when = page_of(notice, letterhead.readers), to_ms(notice.occurred_at)
     about = _about(notice)

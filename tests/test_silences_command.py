@@ -1,0 +1,170 @@
+"""`python -m worker silences` without a Kafka: wrong usage, what is written, and what is printed."""
+
+import json
+from typing import Any
+
+import pytest
+from flow.records import NOW
+from notify.silencer import silence
+
+from schemas.examples import SILENCE_COMMAND_RESULT
+from schemas.silence_command import SilenceCommand
+from schemas.silence_command_result import SilenceCommandResult
+from worker.cli import main
+from worker.commands import silences
+from worker.flow.messages import silence_command
+from worker.notify.silenced import KnownSilences
+
+ADD = ["silences", "add", "--until", "2030-12-01T08:00", "--reason", "a strike", "--by", "anna"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["silences"], "the following arguments are required: what"),
+        (ADD, "the following arguments are required: --match"),
+        ([*ADD, "--match", "fr"], "fr is not WHAT=VALUE"),
+        ([*ADD, "--match", "weather=rain"], "weather=rain is not WHAT=VALUE, where WHAT is segment"),
+        ([*ADD, "--match", "segment="], "segment= is not WHAT=VALUE"),
+        ([*ADD, "--match", "segment=fr", "--until", "soon"], "soon is not a time"),
+        ([*ADD, "--match", "segment=fr", "--until", "2030-12-01"], "2030-12-01 is not a time"),
+        ([*ADD, "--match", "segment=fr", "--reason", ""], "must have 1 to 500 characters"),
+        (["silences", "end"], "the following arguments are required: ID"),
+        (["silences", "end", "s", "--timeout", "0"], "0 is not a number of seconds"),
+    ],
+)
+def test_wrong_usage_exits_2_and_says_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+class World:
+    """What the commands write, and what they find."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answer: SilenceCommandResult | None = self.result()
+        self.commands: list[tuple[bytes, dict[str, Any]]] = []
+        self.known: KnownSilences | None = KnownSilences()
+        monkeypatch.setattr(silences, "ask", self._ask)
+        monkeypatch.setattr(silences, "known_silences", self._known)
+        monkeypatch.setattr("time.time", lambda: NOW / 1_000)
+
+    def result(self, **changes: Any) -> SilenceCommandResult:
+        return SilenceCommandResult.model_validate_json(json.dumps(SILENCE_COMMAND_RESULT | changes))
+
+    async def _ask(self, _: object, topics: object, key: bytes, command: dict[str, Any], *__: object) -> Any:
+        assert topics == ("nps.silence-commands", "nps.silence-command-results")
+        self.commands.append((key, command))
+        return self.answer
+
+    async def _known(self, _: object) -> KnownSilences | None:
+        return self.known
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def written(world: World) -> SilenceCommand:
+    ((key, command),) = world.commands
+    assert key == command["silence_id"].encode()
+    return silence_command.read(json.dumps(command).encode())
+
+
+def test_a_silence_is_added_with_its_matchers(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    matchers = ["segment=/fr/lyon", "severity=warning", "severity=critical", "tier=vip"]
+    assert main([*ADD, "--id", "s-1", *(word for one in matchers for word in ("--match", one))]) == 0
+    command = written(world)
+    assert command.match is not None
+    assert command.until is not None
+    assert (command.match.segment, command.match.severities) == ("fr/lyon", ["warning", "critical"])
+    assert (command.actor, command.reason, command.via) == ("anna", "a strike", "command line")
+    assert command.until.isoformat() == "2030-12-01T08:00:00+00:00"
+    assert capsys.readouterr().out == "silence s-1 holds notices back until 2030-12-01T08:00+00:00\n"
+
+
+def test_a_time_without_an_offset_is_in_the_time_zone_of_the_mails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPS_EMAIL__TIME_ZONE", "Europe/Paris")
+    assert main([*ADD, "--match", "segment=fr"]) == 0
+    command = written(world)
+    assert command.until is not None
+    assert command.until.isoformat() == "2030-12-01T08:00:00+01:00"
+    assert len(command.silence_id) == 36
+
+
+@pytest.mark.parametrize(
+    ("matchers", "said"),
+    [
+        (["severity=loud"], "--match severities: "),
+        (["kind=sad"], "--match kinds: "),
+        (["segment=/"], "--match match: needs at least one matcher"),
+        (["segment=fr", "segment=de"], "--match segment: a silence has one segment"),
+    ],
+)
+def test_matchers_that_the_worker_would_refuse_are_not_written(
+    world: World, capsys: pytest.CaptureFixture[str], matchers: list[str], said: str
+) -> None:
+    assert main([*ADD, *(word for one in matchers for word in ("--match", one))]) == 2
+    assert said in capsys.readouterr().err
+    assert world.commands == []
+
+
+def test_an_unknown_receiver_is_said_since_the_silence_would_hold_nothing_back(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*ADD, "--match", "receiver=nobody"]) == 0
+    assert "the settings have no receiver 'nobody'" in capsys.readouterr().err
+    assert written(world).match is not None
+
+
+def test_a_silence_is_ended(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["silences", "end", "s-1", "--by", "bob"]) == 0
+    assert (written(world).action, written(world).actor) == ("end", "bob")
+    assert capsys.readouterr().out == "silence s-1 is over\n"
+
+
+def test_what_the_worker_answers_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.answer = world.result(outcome="refused", reason="silence_unknown", detail="there is none", version=None)
+    assert main(["silences", "end", "s-1"]) == 1
+    assert capsys.readouterr().err == "refused (silence_unknown): there is none\n"
+    world.answer = world.result(outcome="unchanged")
+    assert main(["silences", "end", "s-1"]) == 0
+    assert capsys.readouterr().out == "nothing to do, since it is so already: silence s-1 is over\n"
+    assert main(["silences", "end", "s-1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outcome"] == "unchanged"
+    world.answer = None
+    assert main(["silences", "end", "s-1"]) == 1
+    assert "has not answered within 30 s: is a worker running" in capsys.readouterr().err
+
+
+def test_silences_are_listed_as_they_are_now(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["silences", "list"]) == 0
+    assert capsys.readouterr().err == "nothing is held back by a silence now\n"
+    assert world.known is not None
+    for state in (
+        silence("now", segment="fr", tiers=["vip"]),
+        silence("over", until=NOW),
+        silence("ended", ended_at=NOW - 1, changed_by="bob"),
+    ):
+        world.known.take(state.silence_id.encode(), state.model_dump_json().encode())
+    assert main(["silences", "list"]) == 0
+    line = "now  until 2023-11-15T22:13Z  added by anna  segment=fr tier=vip  a strike\n"
+    assert capsys.readouterr().out == line
+    assert main(["silences", "list", "--all"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [one.split("  ")[1] for one in lines] == [
+        "ended by bob at 2023-11-14T22:13Z",
+        "over since 2023-11-14T22:13Z",
+        "until 2023-11-15T22:13Z",
+    ]
+    assert main(["silences", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["silence_id"] == "now"
+    world.known = None
+    assert main(["silences", "list"]) == 1

@@ -1,0 +1,267 @@
+"""`silences`: which notices are held back, until when, by whom and why; adding silences, and ending them."""
+
+import argparse
+import json
+import sys
+import time
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from schemas.dead_letter import Reason
+from schemas.silence import Silence, SilenceMatch
+from schemas.silence_command import LONGEST_REASON, SilenceAction
+from schemas.silence_command_result import SilenceCommandResult
+from worker.commands.common import (
+    SETTINGS_HELP,
+    Commands,
+    Exit,
+    add_giver,
+    login,
+    name,
+    not_answered,
+    topic_exists,
+    with_kafka,
+)
+from worker.errors import Rejected
+from worker.flow import events
+from worker.kafka import reading
+from worker.kafka.asking import Topics, ask
+from worker.kafka.topics import topic_name
+from worker.notify.content.readers import zone
+from worker.notify.silenced import Known, KnownSilences
+from worker.routing.silencing import Silencing
+from worker.settings import Settings
+
+#: The matchers, by the words of --match.
+_MATCHERS = {
+    "segment": "segment",
+    "kind": "kinds",
+    "severity": "severities",
+    "tier": "tiers",
+    "language": "languages",
+    "survey": "surveys",
+    "receiver": "receivers",
+}
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "silences",
+        help="hold notices back until a time; list silences, and end them",
+        description="Adds, lists and ends silences, which hold notices back; docs/silences.md describes them.",
+        epilog=SETTINGS_HELP,
+    )
+    inner: Commands = parser.add_subparsers(dest="what", required=True, metavar="what")
+    _add_add(inner)
+    _add_list(inner)
+    about = "end a silence before its time"
+    ending = inner.add_parser("end", help=about, epilog=SETTINGS_HELP, description=f"{about.capitalize()}.")
+    ending.add_argument("silence", type=name, metavar="ID", help="the id of the silence, as `list` prints it")
+    add_giver(ending)
+    ending.add_argument("--json", action="store_true", help="print the worker's answer as its event in JSON")
+    ending.set_defaults(run=with_kafka(_end))
+
+
+def _add_add(inner: Commands) -> None:
+    parser = inner.add_parser(
+        "add",
+        help="hold notices back until a time",
+        description="Adds a silence, or changes the one that --id names. What it holds back comes in one digest when "
+        "it is over.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument(
+        "--match",
+        type=_matcher,
+        action="append",
+        required=True,
+        metavar="WHAT=VALUE",
+        help=f"hold back what fits; WHAT is {', '.join(_MATCHERS)}. The option may be repeated: of several values of "
+        "one WHAT, one has to fit, and each WHAT has to. Without a severity, critical notices are not held back",
+    )
+    parser.add_argument(
+        "--until",
+        type=_moment,
+        required=True,
+        metavar="TIME",
+        help="when the silence is over, such as 2026-12-01T08:00+01:00; without an offset, in the time zone of the "
+        "setting email.time_zone, or else in UTC",
+    )
+    parser.add_argument("--reason", type=_reason, required=True, help="why; receivers read it in the digest at the end")
+    parser.add_argument("--id", type=name, metavar="ID", help="the id of the silence (default: a new one)")
+    add_giver(parser)
+    parser.add_argument("--json", action="store_true", help="print the worker's answer as its event in JSON")
+    parser.set_defaults(run=with_kafka(_add))
+
+
+def _add_list(inner: Commands) -> None:
+    parser = inner.add_parser(
+        "list",
+        help="list silences: the one that is over first comes first",
+        description="Lists the silences that hold notices back now; with --all, also those that are over.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument("--all", action="store_true", help="list those that are over, too")
+    parser.add_argument("--json", action="store_true", help="print each silence as JSON, one per line")
+    parser.set_defaults(run=with_kafka(_list))
+
+
+def _matcher(text: str) -> tuple[str, str]:
+    what, _, value = text.partition("=")
+    if what not in _MATCHERS or not value.strip():
+        raise argparse.ArgumentTypeError(f"{text} is not WHAT=VALUE, where WHAT is {', '.join(_MATCHERS)}")
+    return _MATCHERS[what], value
+
+
+def _moment(text: str) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a time, such as 2026-12-01T08:00") from None
+    if not 1970 <= when.year <= 9000 or "T" not in text.upper().replace(" ", "T"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time, such as 2026-12-01T08:00")
+    return when
+
+
+def _reason(text: str) -> str:
+    if not 0 < len(text) <= LONGEST_REASON or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_REASON} characters that can be printed")
+    return text
+
+
+def _match(given: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return the matchers of a command."""
+    found: dict[str, Any] = {}
+    for key, value in given:
+        if key == "segment":
+            if key in found:
+                raise Rejected(Reason.WRONG_TYPE, "segment: a silence has one segment, and all segments below it")
+            found[key] = value
+        else:
+            found.setdefault(key, []).append(value)
+    return found
+
+
+async def _add(args: argparse.Namespace, settings: Settings) -> int:
+    until: datetime = args.until
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC if settings.email.time_zone is None else zone(settings.email.time_zone))
+    try:
+        match = _match(args.match)
+        Silencing(SilenceMatch.model_validate_json(json.dumps(match)))
+    except ValidationError as error:
+        problem = error.errors(include_input=False)[0]
+        print(f"--match {problem['loc'][0]}: {problem['msg']}", file=sys.stderr)
+        return Exit.WRONG
+    except Rejected as rejected:
+        print(f"--match {rejected.detail}", file=sys.stderr)
+        return Exit.WRONG
+    unknown = set(match.get("receivers", [])) - settings.routing.receivers.keys()
+    for receiver in sorted(unknown):
+        print(f"the settings have no receiver {receiver!r} for e-mail", file=sys.stderr)
+    silence_id = args.id or str(uuid4())
+    wanted = {"match": match, "until": until.isoformat(), "reason": args.reason}
+    answer = await _give(args, settings, silence_id, SilenceAction.ADD, wanted)
+    said = f"silence {silence_id} holds notices back until {until.isoformat(timespec='minutes')}"
+    return not_answered(args) if answer is None else _say(answer, said, as_json=args.json)
+
+
+async def _end(args: argparse.Namespace, settings: Settings) -> int:
+    answer = await _give(args, settings, args.silence, SilenceAction.END, {})
+    said = f"silence {args.silence} is over"
+    return not_answered(args) if answer is None else _say(answer, said, as_json=args.json)
+
+
+async def _give(
+    args: argparse.Namespace, settings: Settings, silence_id: str, action: SilenceAction, wanted: dict[str, Any]
+) -> SilenceCommandResult | None:
+    command = {
+        "command_id": str(uuid4()),
+        "silence_id": silence_id,
+        "action": action,
+        "actor": args.by or login(),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "via": "command line",
+        **wanted,
+    }
+    prefix = settings.topic_prefix
+    topics = Topics(topic_name(prefix, events.SILENCE_COMMANDS), topic_name(prefix, events.SILENCE_COMMAND_RESULTS))
+    key, read = silence_id.encode(), SilenceCommandResult.model_validate_json
+    return await ask(settings.kafka, topics, key, command, args.timeout, read)
+
+
+def _say(answer: SilenceCommandResult, said: str, *, as_json: bool) -> int:
+    is_refused = answer.outcome == "refused"
+    if as_json:
+        print(answer.model_dump_json())
+    elif is_refused:
+        print(f"refused ({answer.reason}): {answer.detail}", file=sys.stderr)
+    else:
+        print(f"{'nothing to do, since it is so already: ' if answer.outcome == 'unchanged' else ''}{said}")
+    return Exit.FAILED if is_refused else Exit.FINE
+
+
+async def known_silences(settings: Settings) -> KnownSilences | None:
+    """Return the silences that the worker has; None, after saying what to do, if their topic does not exist."""
+    topic = topic_name(settings.topic_prefix, events.SILENCES)
+    if not await topic_exists(settings.kafka, topic):
+        return None
+    known = KnownSilences()
+    async with reading.reader(settings.kafka) as reader:
+        partitions = await reader.partitions(topic)
+        starts, ends = await reader.starts(topic, partitions), await reader.ends(topic, partitions)
+        spans = {partition: (starts[partition], ends[partition]) for partition in partitions}
+        async with aclosing(reader.read(topic, spans)) as chunks:
+            async for records in chunks:
+                for record in records:
+                    try:
+                        known.take(record.key or b"", record.value)
+                    except (ValidationError, Rejected):
+                        print(f"{topic}: offset {record.offset} is no silence of this version", file=sys.stderr)
+    return known
+
+
+async def _list(args: argparse.Namespace, settings: Settings) -> int:
+    known = await known_silences(settings)
+    if known is None:
+        return Exit.FAILED
+    now = int(time.time() * 1_000)
+    found = [one for one in known.all() if args.all or one.hold.until > now]
+    found.sort(key=lambda one: (one.hold.until, one.hold.silence_id))
+    for one in found:
+        print(one.state.model_dump_json() if args.json else _line(one, now))
+    if not found:
+        print("there are no silences" if args.all else "nothing is held back by a silence now", file=sys.stderr)
+    return Exit.FINE
+
+
+def _line(one: Known, now: int) -> str:
+    state = one.state
+    if one.hold.until > now:
+        word = f"until {_time(state.until)}"
+    elif state.ended_at is None:
+        word = f"over since {_time(state.until)}"
+    else:
+        word = f"ended by {state.changed_by} at {_time(state.ended_at)}"
+    return f"{state.silence_id}  {word}  added by {state.created_by}  {_matchers(state)}  {state.reason}"
+
+
+def _time(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _matchers(state: Silence) -> str:
+    """Return the matchers as --match has them."""
+    words = {key: word for word, key in _MATCHERS.items()}
+    given = [
+        (words[key], value)
+        for key, values in state.match.model_dump(mode="json").items()
+        for value in ([values] if isinstance(values, str) else values)
+        if value
+    ]
+    return " ".join(f"{word}={value}" for word, value in given)

@@ -1,0 +1,100 @@
+"""Giving a command: it is written to the topic of the commands, and its answer is awaited."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, NamedTuple, TypeVar
+
+from aiokafka import AIOKafkaProducer
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from worker.errors import Unreachable
+from worker.kafka import reading
+from worker.kafka.connection import client_options
+from worker.kafka.partitioner import partition_of
+from worker.kafka.preflight import preflight
+from worker.kafka.topics import NOT_PERMITTED, not_permitted
+from worker.settings import KafkaSettings
+
+#: How often the topic of the answers is looked at, in seconds.
+_LOOK_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+class Topics(NamedTuple):
+    """The full names of the topics of commands and of answers."""
+
+    commands: str
+    answers: str
+
+
+async def ask(
+    kafka: KafkaSettings,
+    topics: Topics,
+    key: bytes,
+    command: dict[str, Any],
+    seconds: float,
+    read: Callable[[bytes], T],
+) -> T | None:
+    """Write a command, and return its answer, whose key is the same; None if there is none after so many seconds.
+
+    `read` makes an answer of a record's value, or raises ValidationError. Raise Unreachable or Refused if Kafka cannot
+    be reached or does not permit what is asked for, KafkaError if it does not answer.
+    """
+    await preflight(kafka)
+    try:
+        return await _ask(kafka, topics, key, command, seconds, read)
+    except NOT_PERMITTED as error:
+        raise not_permitted(error) from error
+
+
+async def _ask(
+    kafka: KafkaSettings,
+    topics: Topics,
+    key: bytes,
+    command: dict[str, Any],
+    seconds: float,
+    read: Callable[[bytes], T],
+) -> T | None:
+    async with reading.reader(kafka) as reader:
+        partitions = await reader.partitions(topics.answers)
+        if not partitions:
+            # Kafka does not show a topic to users who may not describe it.
+            raise Unreachable(f"{topics.answers} does not exist yet, or may not be read: is the role process running?")
+        partition = partition_of(len(partitions))(key)
+        place = (await reader.ends(topics.answers, [partition]))[partition]
+        await _write(kafka, topics.commands, key, to_json(command))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while loop.time() < deadline:
+            end = (await reader.ends(topics.answers, [partition]))[partition]
+            async with aclosing(reader.read(topics.answers, {partition: (place, end)})) as chunks:
+                async for records in chunks:
+                    for record in records:
+                        answer = _answer(record.value, read)
+                        if getattr(answer, "command_id", None) == command["command_id"]:
+                            return answer
+            place = end
+            await asyncio.sleep(_LOOK_SECONDS)
+    return None
+
+
+async def _write(kafka: KafkaSettings, topic: str, key: bytes, value: bytes) -> None:
+    producer = AIOKafkaProducer(**client_options(kafka), acks="all", enable_idempotence=True)
+    try:
+        await producer.start()
+        await producer.send_and_wait(topic, value, key=key)
+    except NOT_PERMITTED as error:
+        # Without any permission to write, Kafka refuses the producer, and names no topic.
+        raise type(error)(topic) from error
+    finally:
+        await producer.stop()
+
+
+def _answer(value: bytes | None, read: Callable[[bytes], T]) -> T | None:
+    try:
+        return read(value or b"")
+    except ValidationError:
+        return None  # another program has written it
