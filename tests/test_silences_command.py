@@ -13,7 +13,7 @@ from schemas.silence_command_result import SilenceCommandResult
 from worker.cli import main
 from worker.commands import silences
 from worker.flow.messages import silence_command
-from worker.notify.silenced import KnownSilences
+from worker.notify.silenced import KnownSilences, Waiting
 
 ADD = ["silences", "add", "--until", "2030-12-01T08:00", "--reason", "a strike", "--by", "anna"]
 
@@ -51,6 +51,8 @@ class World:
         self.known: KnownSilences | None = KnownSilences()
         monkeypatch.setattr(silences, "ask", self._ask)
         monkeypatch.setattr(silences, "known_silences", self._known)
+        self.held: dict[str, Waiting] = {}
+        monkeypatch.setattr(silences, "held_back", self._held)
         monkeypatch.setattr("time.time", lambda: NOW / 1_000)
 
     def result(self, **changes: Any) -> SilenceCommandResult:
@@ -60,6 +62,9 @@ class World:
         assert topics == ("nps.silence-commands", "nps.silence-command-results")
         self.commands.append((key, command))
         return self.answer
+
+    async def _held(self, _: object) -> dict[str, Waiting]:
+        return self.held
 
     async def _known(self, _: object) -> KnownSilences | None:
         return self.known
@@ -168,3 +173,19 @@ def test_silences_are_listed_as_they_are_now(world: World, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out)["silence_id"] == "now"
     world.known = None
     assert main(["silences", "list"]) == 1
+
+
+def test_how_many_notices_a_silence_holds_back_is_said_on_request(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert world.known is not None
+    for silence_id in ("full", "idle"):
+        world.known.take(silence_id.encode(), silence(silence_id).model_dump_json().encode())
+    world.held = {"full": Waiting(3, NOW)}
+    assert main(["silences", "list", "--held"]) == 0
+    full, idle = capsys.readouterr().out.splitlines()
+    assert full.endswith("  holds 3 back, the last of 2023-11-14T22:13Z")
+    assert idle.endswith("  holds 0 back")
+    assert main(["silences", "list", "--held", "--json"]) == 0
+    found = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
+    assert [(one["held"], one["last_held_at"]) for one in found] == [(3, "2023-11-14T22:13:20+00:00"), (0, None)]

@@ -15,7 +15,7 @@ from notify.channels.email.mails import part
 
 from schemas.silence_command_result import SilenceCommandResult
 from worker.app import running
-from worker.commands.silences import known_silences
+from worker.commands.silences import held_back, known_silences
 from worker.demo.backlog import Backlog
 from worker.demo.environment import Environment
 from worker.embedded.inbox import Inbox
@@ -94,6 +94,7 @@ async def test_what_a_silence_holds_back_over_a_restart_is_one_digest_when_it_is
         await unhappy(bench, 3, score=0)
         await until_there_are(1, inbox)
         await bench.settle()
+        assert {key: one.count for key, one in (await held_back(settings)).items()} == {"strike": 2}
         log = bodies(await bench.read("deliveries"))
         alerts = {alert["customer_id"]: alert["alert_id"] for alert in bodies(await bench.read("alerts"))}
 
@@ -127,8 +128,7 @@ async def test_what_a_silence_holds_back_over_a_restart_is_one_digest_when_it_is
         states = bodies(await bench.read("silences"))
         log = bodies(await bench.read("deliveries"))
 
-    assert len(inbox.mails) == 3
-    assert (states[-1]["state"], states[-1]["version"]) == ("ended", 2)
+    assert (len(inbox.mails), states[-1]["state"], states[-1]["version"]) == (3, "ended", 2)
     sent = [(line["alert_id"], line["reason"]) for line in log if line["status"] == "sent"]
     assert sorted(reason for alert_id, reason in sent if alert_id in alerts.values()) == [
         "accepted",

@@ -26,6 +26,7 @@ from worker.notify.holding import Holding
 from worker.notify.mailbox import Mail
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
+from worker.notify.silenced import Waiting, waiting_in
 from worker.rebuild.mails import Mails
 from worker.rebuild.records import apply
 from worker.routing.receiver import Receiver
@@ -278,6 +279,47 @@ def test_a_mail_that_some_have_got_or_may_have_got_is_not_held_back() -> None:
     silenced = place.of_outbox.silenced(ref, mail, notice, NOW)
     assert silenced is not None
     assert silenced.fate is Fate.MARK
+
+
+def test_what_leaves_a_digest_because_of_a_silence_is_one_digest_again() -> None:
+    place = Hushed(desk(CAPPED))
+    for number in range(6):
+        place.alert(number, segment="fr/paris" if number == 5 else "fr/lyon")
+    place.deliver()
+    place.wait(5 * MINUTE)
+    place.silence(segment="fr/lyon", until=place.now + HOUR)
+    assert [mail.about for mail in place.deliver()] == [["a-5"]]
+    place.wait(HOUR)
+    assert [sorted(mail.about) for mail in place.deliver()] == [["a-2", "a-3", "a-4"]]
+    assert place.named == [{}, {"s-1": 3}]
+
+
+@PLANS
+def test_it_can_be_counted_what_a_silence_holds_back(bundling: Any) -> None:
+    place = Hushed(desk(bundling))
+    place.silence(until=NOW + HOUR)
+    place.alert(1)
+    place.deliver()
+    place.now += MINUTE
+    place.alert(2)
+    place.deliver()
+    assert waiting_in(place.plans) == {"s-1": Waiting(2, NOW + MINUTE)}
+    assert waiting_in(place.outbox) == {}
+    place.end()
+    place.wait(1)
+    place.deliver()
+    assert waiting_in(place.plans) == {}
+
+
+def test_mails_that_are_held_back_are_not_counted_for_the_caps() -> None:
+    place = Hushed(desk(CAPPED))
+    place.silence(severities=["warning", "critical"], until=NOW + HOUR)
+    for number in range(2):
+        place.alert(number)
+        place.alert(10 + number, severity=Severity.CRITICAL)
+    place.deliver()
+    (plan,) = place.all_plans().values()
+    assert (plan.mails, plan.critical) == ([], [])
 
 
 def test_a_digest_that_some_may_have_got_is_not_taken_apart() -> None:

@@ -28,11 +28,11 @@ from worker.commands.common import (
 )
 from worker.errors import Rejected
 from worker.flow import events
-from worker.kafka import reading
+from worker.flow.timestamps import from_ms
+from worker.kafka import changelogs, reading, topics
 from worker.kafka.asking import Topics, ask
-from worker.kafka.topics import topic_name
 from worker.notify.content.readers import zone
-from worker.notify.silenced import Known, KnownSilences
+from worker.notify.silenced import Known, KnownSilences, Waiting, waiting_in
 from worker.routing.silencing import Silencing
 from worker.settings import Settings
 
@@ -107,6 +107,12 @@ def _add_list(inner: Commands) -> None:
         epilog=SETTINGS_HELP,
     )
     parser.add_argument("--all", action="store_true", help="list those that are over, too")
+    parser.add_argument(
+        "--held",
+        action="store_true",
+        help="also print how many notices each silence holds back, and when the last of them came; this reads the "
+        "changelogs of the role notify",
+    )
     parser.add_argument("--json", action="store_true", help="print each silence as JSON, one per line")
     parser.set_defaults(run=with_kafka(_list))
 
@@ -190,9 +196,11 @@ async def _give(
         **wanted,
     }
     prefix = settings.topic_prefix
-    topics = Topics(topic_name(prefix, events.SILENCE_COMMANDS), topic_name(prefix, events.SILENCE_COMMAND_RESULTS))
+    names = Topics(
+        topics.topic_name(prefix, events.SILENCE_COMMANDS), topics.topic_name(prefix, events.SILENCE_COMMAND_RESULTS)
+    )
     key, read = silence_id.encode(), SilenceCommandResult.model_validate_json
-    return await ask(settings.kafka, topics, key, command, args.timeout, read)
+    return await ask(settings.kafka, names, key, command, args.timeout, read)
 
 
 def _say(answer: SilenceCommandResult, said: str, *, as_json: bool) -> int:
@@ -208,7 +216,7 @@ def _say(answer: SilenceCommandResult, said: str, *, as_json: bool) -> int:
 
 async def known_silences(settings: Settings) -> KnownSilences | None:
     """Return the silences that the worker has; None, after saying what to do, if their topic does not exist."""
-    topic = topic_name(settings.topic_prefix, events.SILENCES)
+    topic = topics.topic_name(settings.topic_prefix, events.SILENCES)
     if not await topic_exists(settings.kafka, topic):
         return None
     known = KnownSilences()
@@ -233,14 +241,39 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
     now = int(time.time() * 1_000)
     found = [one for one in known.all() if args.all or one.hold.until > now]
     found.sort(key=lambda one: (one.hold.until, one.hold.silence_id))
+    held = await held_back(settings) if args.held else None
     for one in found:
-        print(one.state.model_dump_json() if args.json else _line(one, now))
+        waits = None if held is None else held.get(one.state.silence_id, Waiting())
+        print(_json(one.state, waits) if args.json else _line(one, now, waits))
     if not found:
         print("there are no silences" if args.all else "nothing is held back by a silence now", file=sys.stderr)
     return Exit.FINE
 
 
-def _line(one: Known, now: int) -> str:
+async def held_back(settings: Settings) -> dict[str, Waiting]:
+    """Return what silences hold back now, by their ids. What waits for its digest counts, also after the end."""
+    found: dict[str, Waiting] = {}
+    tables = [(role, table) for role, names in topics.tables(settings).items() for table in names if role != "process"]
+    async with reading.reader(settings.kafka) as reader:
+        for role, table in tables:
+            changelog = topics.changelog_name(settings.kafka.group, role, table)
+            partitions = await reader.partitions(changelog)
+            for state in (await changelogs.states(reader, changelog, partitions)).values() if partitions else ():
+                for silence_id, waiting in waiting_in(state.rows).items():
+                    known = found.get(silence_id, Waiting())
+                    found[silence_id] = Waiting(known.count + waiting.count, max(known.last, waiting.last))
+    return found
+
+
+def _json(state: Silence, waits: Waiting | None) -> str:
+    body = state.model_dump(mode="json")
+    if waits is not None:
+        last = from_ms(waits.last).isoformat() if waits.count else None
+        body |= {"held": waits.count, "last_held_at": last}
+    return json.dumps(body, ensure_ascii=False)
+
+
+def _line(one: Known, now: int, waits: Waiting | None) -> str:
     state = one.state
     if one.hold.until > now:
         word = f"until {_time(state.until)}"
@@ -248,7 +281,12 @@ def _line(one: Known, now: int) -> str:
         word = f"over since {_time(state.until)}"
     else:
         word = f"ended by {state.changed_by} at {_time(state.ended_at)}"
-    return f"{state.silence_id}  {word}  added by {state.created_by}  {_matchers(state)}  {state.reason}"
+    parts = [state.silence_id, word, f"added by {state.created_by}", _matchers(state), state.reason]
+    if waits is not None:
+        parts.append(
+            f"holds {waits.count} back" + (f", the last of {_time(from_ms(waits.last))}" if waits.count else "")
+        )
+    return "  ".join(parts)
 
 
 def _time(when: datetime) -> str:

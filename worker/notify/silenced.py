@@ -5,7 +5,7 @@ an alert or an incident is never held back, since it goes to those who have got 
 the one that is over last counts.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from schemas.alert import AlertAction
@@ -15,6 +15,7 @@ from schemas.incident import IncidentAction
 from schemas.silence import Silence
 from worker.flow.timestamps import to_ms
 from worker.lineage import canonical_path
+from worker.notify import mailbox
 from worker.notify.notice import Sent, urgency
 from worker.routing.routable import Routable, routable
 from worker.routing.routing import Routing
@@ -40,12 +41,8 @@ class Known(NamedTuple):
 
     state: Silence
     silencing: Silencing
-
-    @property
-    def hold(self) -> Hold:
-        """What it means for a notice that it fits."""
-        over = self.state.until if self.state.ended_at is None else self.state.ended_at
-        return Hold(self.state.silence_id, self.state.version, to_ms(over))
+    #: What it means for a notice that it fits.
+    hold: Hold
 
 
 class KnownSilences:
@@ -78,7 +75,8 @@ class KnownSilences:
         before = self._known.get(silence_id)
         if before is not None and before.state.version >= state.version:
             return None
-        self._known[silence_id] = Known(state, Silencing(state.match))
+        over = to_ms(state.until if state.ended_at is None else state.ended_at)
+        self._known[silence_id] = Known(state, Silencing(state.match), Hold(silence_id, state.version, over))
         return silence_id
 
     def forget(self) -> None:
@@ -99,6 +97,28 @@ class KnownSilences:
             if known.hold.until > now and known.silencing.fits(event, receivers)
         )
         return max(fitting, key=lambda hold: (hold.until, hold.silence_id), default=None)
+
+
+class Waiting(NamedTuple):
+    """What a silence holds back now."""
+
+    #: The number of mails, events or messages.
+    count: int = 0
+    #: When the last of them was planned, in ms.
+    last: int = 0
+
+
+def waiting_in(rows: Mapping[bytes, bytes]) -> dict[str, Waiting]:
+    """Return what silences hold back among the rows of an outbox or of the plans of receivers, by the silences' ids."""
+    found: dict[str, Waiting] = {}
+    for key, row in rows.items():
+        if not mailbox.is_box(key) or not mailbox.has_open(row):
+            continue
+        for mail in mailbox.decode(row).mails:
+            if mail.is_open and mail.silence:
+                known = found.get(mail.silence, Waiting())
+                found[mail.silence] = Waiting(known.count + 1, max(known.last, mail.planned))
+    return found
 
 
 def names_of(receiver: str, routing: Routing) -> Collection[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from notify.channels.email.mails import ADDRESS, HEADERS, NBSP, Elements, mail, part, received, subject
 from notify.channels.email.notices import ALERTS
 from notify.conftest import _alert
+from notify.silencer import silence
 
 from schemas.alert import Alert, AlertAction, Severity
 from schemas.incident import Incident
@@ -101,3 +102,45 @@ def test_no_text_becomes_a_header_or_a_tag(changes: list[Mapping[str, Any]]) -> 
     assert tags <= {
         *("html", "head", "meta", "title", "body", "div", "p", "span", "h1", "strong", "br", "q"),
     }
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "unknown", "mark"),
+    [
+        (
+            "en",
+            "Held back by the silence s-1, which anna has asked for: 2. Reason: a strike",
+            "Held back by the silence s-2: 1",
+            "held back by the silence s-1",
+        ),
+        (
+            "fr",
+            "Retenue(s) par le silence « s-1 », demandé par anna : 2. Motif : a strike",
+            "Retenue(s) par le silence « s-2 » : 1",
+            "retenue par le silence « s-1 »",
+        ),
+    ],
+)
+def test_it_says_which_silences_have_held_back_what_and_who_has_asked_for_them(
+    language: Language, said: str, unknown: str, mark: str, make_alert: MakeAlert
+) -> None:
+    digest = listed(*(make_alert(alert_id=f"a-{number}") for number in range(4)))
+    held = digest._replace(held_by=["s-1", "", "s-2", "s-1"], silences={"s-1": silence()})
+    got = mail(held, language=language)
+    for kind in ("plain", "html"):
+        words = " ".join(part(got, kind).replace(NBSP, " ").replace("\u202f", " ").split())
+        assert words.count(said) == 1
+        assert words.count(unknown) == 1
+        assert words.count(mark) == 2
+
+
+@given(reason=st.text(min_size=1), author=st.text(min_size=1), silence_id=st.text(min_size=1))
+def test_what_somebody_writes_about_a_silence_becomes_no_header_and_no_tag(
+    reason: str, author: str, silence_id: str
+) -> None:
+    known = {silence_id: silence(silence_id, reason=reason, created_by=author)}
+    plain = mail(listed(_alert())._replace(held_by=[""]))
+    got = mail(listed(_alert())._replace(held_by=[silence_id], silences=known))
+    assert got.keys() == HEADERS
+    tags = {tag for tag, _ in Elements(part(got, "html")).tags}
+    assert tags <= {tag for tag, _ in Elements(part(plain, "html")).tags} | {"p"}
