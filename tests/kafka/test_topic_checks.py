@@ -25,7 +25,7 @@ def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str
 @pytest.mark.parametrize("copies", [1, 2, 3, 5])
 def test_what_the_worker_makes_is_fit(copies: int) -> None:
     settings = Settings.model_construct(kafka=KafkaSettings(replication_factor=copies))
-    assert [problems(plan.name, {}, copies) for plan in topics.plans(settings)] == [[]] * 22
+    assert [problems(plan.name, {}, copies) for plan in topics.plans(settings)] == [[]] * 26
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_topics_with_the_retention_of_the_settings_are_fit(days: int) -> None:
     settings = Settings.model_construct(kafka=KafkaSettings(retention_days=days))
     found = {plan.name: topic_checks.ExistingTopic(plan.name, 1, plan.config) for plan in topics.plans(settings)}
 
-    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.plans(settings)] == [[]] * 22
+    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.plans(settings)] == [[]] * 26
