@@ -94,7 +94,7 @@ async def test_what_a_silence_holds_back_over_a_restart_is_one_digest_when_it_is
         await unhappy(bench, 3, score=0)
         await until_there_are(1, inbox)
         await bench.settle()
-        assert {key: one.count for key, one in (await held_back(settings)).items()} == {"strike": 2}
+        assert {key: one.number for key, one in (await held_back(settings)).items()} == {"strike": 2}
         log = bodies(await bench.read("deliveries"))
         alerts = {alert["customer_id"]: alert["alert_id"] for alert in bodies(await bench.read("alerts"))}
 

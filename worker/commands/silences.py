@@ -261,15 +261,15 @@ async def held_back(settings: Settings) -> dict[str, Waiting]:
             for state in (await changelogs.states(reader, changelog, partitions)).values() if partitions else ():
                 for silence_id, waiting in waiting_in(state.rows).items():
                     known = found.get(silence_id, Waiting())
-                    found[silence_id] = Waiting(known.count + waiting.count, max(known.last, waiting.last))
+                    found[silence_id] = Waiting(known.number + waiting.number, max(known.last, waiting.last))
     return found
 
 
 def _json(state: Silence, waits: Waiting | None) -> str:
     body = state.model_dump(mode="json")
     if waits is not None:
-        last = from_ms(waits.last).isoformat() if waits.count else None
-        body |= {"held": waits.count, "last_held_at": last}
+        last = from_ms(waits.last).isoformat() if waits.number else None
+        body |= {"held": waits.number, "last_held_at": last}
     return json.dumps(body, ensure_ascii=False)
 
 
@@ -284,7 +284,7 @@ def _line(one: Known, now: int, waits: Waiting | None) -> str:
     parts = [state.silence_id, word, f"added by {state.created_by}", _matchers(state), state.reason]
     if waits is not None:
         parts.append(
-            f"holds {waits.count} back" + (f", the last of {_time(from_ms(waits.last))}" if waits.count else "")
+            f"holds {waits.number} back" + (f", the last of {_time(from_ms(waits.last))}" if waits.number else "")
         )
     return "  ".join(parts)
 

@@ -103,7 +103,7 @@ class Waiting(NamedTuple):
     """What a silence holds back now."""
 
     #: The number of mails, events or messages.
-    count: int = 0
+    number: int = 0
     #: When the last of them was planned, in ms.
     last: int = 0
 
@@ -117,7 +117,7 @@ def waiting_in(rows: Mapping[bytes, bytes]) -> dict[str, Waiting]:
         for mail in mailbox.decode(row).mails:
             if mail.is_open and mail.silence:
                 known = found.get(mail.silence, Waiting())
-                found[mail.silence] = Waiting(known.count + 1, max(known.last, mail.planned))
+                found[mail.silence] = Waiting(known.number + 1, max(known.last, mail.planned))
     return found
 
 

@@ -25,8 +25,8 @@ from worker.routing.receiver import Language
 _NAME, _COMMENT = 60, 140
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 
-#: A notice; by when somebody has to act on it, in ms, or 0 without a time limit; and the id of the silence that has held
-#: it back, empty if none has.
+#: A notice; by when somebody has to act on it, in ms, or 0 without a time limit; and the id of the silence that has
+#: held it back, empty if none has.
 Listed = tuple[Alert | Incident, int, str]
 #: Returns the address of the link by which the receiver acknowledges an alert; empty if there is none.
 LinkOf = Callable[[Alert], str]

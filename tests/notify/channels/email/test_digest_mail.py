@@ -124,8 +124,9 @@ def test_no_text_becomes_a_header_or_a_tag(changes: list[Mapping[str, Any]]) -> 
 def test_it_says_which_silences_have_held_back_what_and_who_has_asked_for_them(
     language: Language, said: str, unknown: str, mark: str, make_alert: MakeAlert
 ) -> None:
-    digest = listed(*(make_alert(alert_id=f"a-{number}") for number in range(4)))
-    held = digest._replace(held_by=["s-1", "", "s-2", "s-1"], silences={"s-1": silence()})
+    by = ["s-1", "", "s-2", "s-1"]
+    items = [Item(make_alert(alert_id=f"a-{number}"), silence=silence_id) for number, silence_id in enumerate(by)]
+    held = Digest("d-7", CLOSED, items, {"s-1": silence()})
     got = mail(held, language=language)
     for kind in ("plain", "html"):
         words = " ".join(part(got, kind).replace(NBSP, " ").replace("\u202f", " ").split())
@@ -139,8 +140,8 @@ def test_what_somebody_writes_about_a_silence_becomes_no_header_and_no_tag(
     reason: str, author: str, silence_id: str
 ) -> None:
     known = {silence_id: silence(silence_id, reason=reason, created_by=author)}
-    plain = mail(listed(_alert())._replace(held_by=[""]))
-    got = mail(listed(_alert())._replace(held_by=[silence_id], silences=known))
+    plain = mail(listed(_alert()))
+    got = mail(Digest("d-7", CLOSED, [Item(_alert(), silence=silence_id)], known))
     assert got.keys() == HEADERS
     tags = {tag for tag, _ in Elements(part(got, "html")).tags}
     assert tags <= {tag for tag, _ in Elements(part(plain, "html")).tags} | {"p"}

@@ -8,10 +8,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from worker.alerts import commanding
-from worker.alerts.commanding import Topics, give
+from worker.alerts.commanding import give
 from worker.errors import Refused, Unreachable
-from worker.kafka import reading
+from worker.kafka import asking, reading
+from worker.kafka.asking import Topics
 from worker.settings import KafkaSettings
 
 COMMAND = {"command_id": "k-1", "customer_id": "c-1"}
@@ -48,7 +48,7 @@ class Kafka:
             producer._closed = True
             self.stopped += 1
 
-        monkeypatch.setattr(commanding, "preflight", let_in)
+        monkeypatch.setattr(asking, "preflight", let_in)
         monkeypatch.setattr(reading, "reader", opened)
         monkeypatch.setattr(AIOKafkaProducer, "start", start)
         monkeypatch.setattr(AIOKafkaProducer, "send_and_wait", send)
