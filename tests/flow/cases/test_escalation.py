@@ -159,7 +159,7 @@ def test_an_acknowledgement_that_lies_before_the_tick_counts_whatever_its_time_i
     assert [body["action"] for body in told(following.take(acknowledged, tick(NOW + 30 * MINUTE)))] == ["acknowledged"]
 
 
-def test_a_shorter_limit_of_the_resolution_does_not_overrule_the_one_of_the_acknowledgement() -> None:
+def test_a_shorter_limit_of_the_resolution_does_not_stop_what_belongs_to_the_acknowledgement() -> None:
     level = ServiceLevel(
         acknowledge_within_minutes=120,
         resolve_within_hours=1,
@@ -169,8 +169,8 @@ def test_a_shorter_limit_of_the_resolution_does_not_overrule_the_one_of_the_ackn
     following = started(service=ServiceLevels({"fast": level}))
 
     assert [timed(following, minutes) for minutes in (55, 60, 115, 119.9, 120)] == [
-        [],
-        [],
+        [REMINDED],
+        [OVERDUE],
         [REMINDED],
         [],
         [escalated(1)],
