@@ -155,6 +155,7 @@ RECOVERY: dict[str, Any] = {
         "answered_at": "2026-04-06T15:20:31Z",
         "recovered": True,
     },
+    "receivers": ["lyon", "quality"],
 }
 
 INCIDENT: dict[str, Any] = {

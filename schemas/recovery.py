@@ -67,3 +67,9 @@ class Recovery(Event):
     follow_up: FollowUp | None = Field(
         default=None, description="Null until the customer answers again, to any survey and segment."
     )
+    receivers: list[str] = Field(
+        default=[],
+        description="The names of the receivers in the settings that got the alert when the case was opened, or when "
+        "the customer's answer reopened it: those that its routes name, at most 16. Empty if there were none, and for "
+        "cases of older versions.",
+    )

@@ -59,7 +59,7 @@ from worker.routing.problems import receivers_in_vain, routes_in_vain, times_in_
 from worker.routing.receiver import Language, Receiver, ReceiverSettings
 from worker.routing.routable import Routable
 from worker.routing.routing import Routing
-from worker.routing.service_level import ServiceLevel, Terms
+from worker.routing.service_level import ServiceLevel, Terms, Work
 from worker.routing.tree import RootRoute, tree
 from worker.section import Section
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
@@ -407,18 +407,28 @@ class Settings(BaseSettings, Policy, Location):
         return ServiceLevels(self.service_levels, calendars)
 
     @property
+    def work(self) -> Callable[[Routable], Work]:
+        """Who gets an alert, and by what the work on it is measured."""
+        routing, calendars = self.routing, self._working_calendars
+        return lambda event: routing.work(event, calendars)
+
+    @property
     def terms(self) -> Callable[[Routable], Terms] | None:
         """By what the work on an alert is measured; None without service levels and calendars."""
+        if not self.service_levels and not self._working_calendars:
+            return None
+        work = self.work
+        return lambda event: work(event).terms
+
+    @property
+    def _working_calendars(self) -> dict[str, str]:
+        """The names of the calendars by which work is measured, by the names of their receivers."""
         # A receiver with nothing but a webhook is a program, which has no hours.
-        calendars = {
+        return {
             name: receiver.calendar
             for name, receiver in self.receivers.items()
             if receiver.calendar is not None and (receiver.email or receiver.chat is not None)
         }
-        if not self.service_levels and not calendars:
-            return None
-        routing = self.routing
-        return lambda event: routing.terms(event, calendars)
 
     @property
     def time_limit(self) -> Callable[[Routable, int], int | None] | None:

@@ -16,6 +16,8 @@ from worker.flow.responses import road
 from worker.flow.responses.expiry import Sweep
 from worker.flow.responses.moved import Holders
 from worker.nps.segment import Move
+from worker.routing.routable import Routable
+from worker.routing.service_level import Work
 
 #: What distinguishes an output from all others: its topic, its key and its id.
 Identity = tuple[str, bytes | None, object]
@@ -48,6 +50,7 @@ class Partition:
         self.mark = -1
         self.rerouted: Mapping[int, int] = {}
         self.latest_time = 0
+        self.work: Callable[[Routable], Work] | None = None
 
     def decide(self, records: Sequence[AnyRecord]) -> Decided:
         """Decide what the mark leaves of a batch; nothing is written."""
@@ -63,6 +66,7 @@ class Partition:
             holders=self.holders,
             sweep=self.sweep,
             latest_time=self.latest_time,
+            work=self.work,
         )
         return road.decide(batch, self.policy, self.rows.get, self.owner)
 

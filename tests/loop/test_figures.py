@@ -102,6 +102,7 @@ def test_a_quantile_is_the_least_value_that_the_share_does_not_exceed(values: li
         ("cause", "", 4, {"delivery": 3, "no cause": 1}),
         ("severity", "fr", 3, {"critical": 2, "error": 1}),
         ("survey", "", 4, {"after-delivery": 4}),
+        ("receiver", "", 4, {"lyon": 2, "quality": 3, "no receiver": 1}),
     ],
 )
 def test_recoveries_are_grouped(by: str, root: str, whole: int, groups: dict[str, int]) -> None:
@@ -109,8 +110,8 @@ def test_recoveries_are_grouped(by: str, root: str, whole: int, groups: dict[str
         [
             recovery(),
             recovery(segment="fr/lyon/shop", cause=None),
-            recovery(segment="fr", severity="error"),
-            recovery(segment="de/bonn", severity="error"),
+            recovery(segment="fr", severity="error", receivers=["quality", "quality"]),
+            recovery(segment="de/bonn", severity="error", receivers=[]),
         ],
         by,
         root,

@@ -1,5 +1,6 @@
 """Service levels as settings, which alerts have which, and names of them that are wrong or in vain."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from routing.test_problems import BASE, LYON, ROOT, route, wrong
 from schemas.alert import Severity
 from worker.flow.timestamps import to_ms
 from worker.routing.routable import Routable
-from worker.routing.service_level import ServiceLevel, Terms
+from worker.routing.service_level import ServiceLevel, Terms, Work
 from worker.settings import load
 
 VIP = """
@@ -254,6 +255,24 @@ def test_without_service_levels_and_calendars_routes_are_not_asked() -> None:
     Path("worker.toml").write_text(BASE + ROOT)
 
     assert load().terms is None
+
+
+def test_the_receivers_of_an_alert_are_those_that_its_routes_name_and_at_most_sixteen() -> None:
+    Path("worker.toml").write_text(BASE + ROOT)
+    by_tree = load().work(Routable("detractor", "fr", Severity.WARNING))
+    many = [f"r-{number}" for number in range(20)]
+    Path("worker.toml").write_text(
+        "".join(f'[receivers.{name}]\nemail = ["{name}@example.org"]\n' for name in many)
+        + f"[route]\nreceivers = {json.dumps(many)}\n"
+    )
+    of_many = load().work(Routable("detractor", "fr", Severity.WARNING))
+    Path("worker.toml").write_text('[[email.routes]]\nname = "lyon"\nsegment = "fr/lyon"\nto = ["l@example.org"]\n')
+    flat = load().work
+
+    assert by_tree == Work(Terms(), ["care"])
+    assert of_many.receivers == many[:16]
+    assert flat(Routable("detractor", "fr/lyon", Severity.WARNING)).receivers == ["lyon"]
+    assert flat(Routable("detractor", "de", Severity.WARNING)).receivers == ["default"]
 
 
 def test_a_service_level_without_routes_has_no_effect_and_says_so_and_mails_go_where_they_went() -> None:

@@ -38,7 +38,8 @@ def add(commands: Commands) -> None:
         "--by",
         choices=["segment", *GROUPS],
         default="segment",
-        help="what each line is about (default: segment, the segments directly below PATH)",
+        help="what each line is about (default: segment, the segments directly below PATH); a case whose alert has "
+        "several receivers counts for each of them",
     )
     parser.add_argument(
         "--since",

@@ -10,8 +10,8 @@ from schemas.case import CaseState
 from schemas.recovery import Recovery
 from worker.lineage import SEPARATOR, is_below
 
-#: The name of the group of recoveries without a cause.
-NO_CAUSE = "no cause"
+#: The names of the group of recoveries without a cause, and of those without a receiver.
+NO_CAUSE, NO_RECEIVER = "no cause", "no receiver"
 
 
 class Figures(NamedTuple):
@@ -85,22 +85,27 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else None
 
 
-def _below(root: str) -> Callable[[Recovery], str | None]:
-    """Return the function from a recovery to the segment directly below a root that it is in; None for the root."""
+#: Returns the names of the groups that a recovery belongs to.
+Groups = Callable[[Recovery], Sequence[str]]
 
-    def group(recovery: Recovery) -> str | None:
+
+def _below(root: str) -> Groups:
+    """Return the function from a recovery to the segment directly below a root that it is in; nothing for the root."""
+
+    def group(recovery: Recovery) -> Sequence[str]:
         below = recovery.segment.removeprefix(root).lstrip(SEPARATOR).partition(SEPARATOR)[0]
-        return (root + SEPARATOR if root else "") + below if below else None
+        return [(root + SEPARATOR if root else "") + below] if below else []
 
     return group
 
 
 #: How recoveries can be grouped, but for segments.
-GROUPS: Mapping[str, Callable[[Recovery], str | None]] = MappingProxyType(
+GROUPS: Mapping[str, Groups] = MappingProxyType(
     {
-        "cause": lambda recovery: recovery.cause or NO_CAUSE,
-        "severity": lambda recovery: recovery.severity,
-        "survey": lambda recovery: recovery.survey_id,
+        "cause": lambda recovery: [recovery.cause or NO_CAUSE],
+        "receiver": lambda recovery: [*dict.fromkeys(recovery.receivers)] or [NO_RECEIVER],
+        "severity": lambda recovery: [recovery.severity],
+        "survey": lambda recovery: [recovery.survey_id],
     }
 )
 
@@ -115,12 +120,13 @@ class Grouped(NamedTuple):
 def grouped(recoveries: Iterable[Recovery], by: str, root: str) -> Grouped:
     """Return the figures of all recoveries in or below a segment, and of each group.
 
-    `by`: a key of GROUPS, or "segment" for the segments directly below `root`, whose path is empty for all.
+    `by`: a key of GROUPS, or "segment" for the segments directly below `root`, whose path is empty for all. A recovery
+    of several receivers counts in the group of each of them.
     """
     found = [one for one in recoveries if is_below(one.segment, root)]
-    group = GROUPS[by] if by in GROUPS else _below(root)
+    groups_of = GROUPS[by] if by in GROUPS else _below(root)
     groups: dict[str, list[Recovery]] = defaultdict(list)
     for one in found:
-        if (name := group(one)) is not None:
+        for name in groups_of(one):
             groups[name].append(one)
     return Grouped(figures(found), {name: figures(groups[name]) for name in sorted(groups)})

@@ -66,7 +66,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     policy, responses = settings.policy, shell.topic_name(events.RESPONSES)
     owner = partition_of(kafka.partitions)
     home = f"{kafka.cluster}/{responses}"
-    service, terms = settings.service, settings.terms
+    service, work = settings.service, settings.work
     most = ceil(policy.segments.most / kafka.partitions)
 
     indexes = Derived(lambda state: _Index(Holders(state.rows), Sweep(state.rows)))
@@ -84,7 +84,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
             holders=holders,
             sweep=sweep,
             latest_time=state.head.latest_time,
-            terms=terms,
+            work=work,
         )
         return road.decide(batch, policy, state.rows.get, owner)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from worker.routing.comment import plain
 from worker.routing.receiver import Receiver
 from worker.routing.routable import Routable
-from worker.routing.service_level import Terms
+from worker.routing.service_level import RECEIVERS_KEPT, Terms, Work
 from worker.routing.tree import Node, takers
 
 
@@ -64,15 +64,16 @@ class Routing:
         reached = [Reached(self.receivers[name], route) for name, route in found.items()]
         return Decision(reached, None if reached else self._why_nobody(routes))
 
-    def terms(self, event: Routable, calendars: Mapping[str, str]) -> Terms:
-        """Return by what the work on an alert is measured.
+    def work(self, event: Routable, calendars: Mapping[str, str]) -> Work:
+        """Return who gets an alert, and by what the work on it is measured.
 
         The service level is that of the first route that takes the alert and has one. The calendar is that of the first
         receiver that has one. `calendars`: the names of the calendars of those receivers that have one.
         """
         level = next((route.service_level for route in takers(event, self.root) if route.service_level), "")
-        reached = (receiver.name for receiver, _ in self.decide(event).reached)
-        return Terms(level, next((calendars[name] for name in reached if name in calendars), ""))
+        reached = [receiver.name for receiver, _ in self.decide(event).reached]
+        calendar = next((calendars[name] for name in reached if name in calendars), "")
+        return Work(Terms(level, calendar), reached[:RECEIVERS_KEPT])
 
     def owner(self, event: Routable) -> str | None:
         """Return the name of the receiver that stands for the customer's account owner; None if there is none."""

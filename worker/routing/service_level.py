@@ -1,5 +1,6 @@
 """How service levels are written in the settings: how soon somebody has to act, and who is asked if nobody does."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import Field, model_validator
@@ -70,9 +71,22 @@ class ServiceLevel(Section):
         return self
 
 
+#: The largest number of names in `Work.receivers`: the first ones in the order of the routes. It bounds the size of the
+#: rows that keep them.
+RECEIVERS_KEPT = 16
+
+
 class Terms(NamedTuple):
     """By what the work on an alert is measured: names in the settings, and empty texts if there are none."""
 
     service_level: str = ""
     #: The calendar whose hours are working time.
     calendar: str = ""
+
+
+class Work(NamedTuple):
+    """What routes say about the work on an alert when it is opened."""
+
+    terms: Terms = Terms()
+    #: The names of the receivers that get the alert, at most RECEIVERS_KEPT.
+    receivers: Sequence[str] = ()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from flow.cases.following import CUSTOMER, Following, command, moved, opened, record, resolution, step
 from flow.cases.test_escalation import SERVICE
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from schemas.recovery import Recovery
 from worker.flow import events
 from worker.flow.batch import Output
+from worker.flow.cases.case import decode_cases
 from worker.flow.messages.case_log import AnsweredAgain, Erasure
 from worker.flow.timestamps import to_ms
 from worker.loop.latest import newest
@@ -76,8 +78,37 @@ def test_a_resolution_says_how_long_it_took() -> None:
         "outcome": "solved",
         "cause": "price",
         "follow_up": None,
+        "receivers": [],
     }
     assert dict(output.headers)["ce_type"] == b"nps.recovery.v1"
+
+
+def test_a_recovery_has_the_receivers_of_its_opening_whatever_later_steps_say() -> None:
+    """Only a new answer of the customer that reopens the case names them again; a command that does so keeps them."""
+    following = Following()
+    following.take(record(step(receivers=["care", "lead"])))
+    following.take(record(step(1, action="updated", receivers=["boss"])))
+    following.say(resolution())
+    following.say(command(command_id="k-3", action="reopen"))
+    following.say(resolution(command_id="k-4"))
+    following.take(record(step(2, receivers=["boss"])))
+    following.say(resolution(command_id="k-5"))
+
+    assert [one.receivers for one in recoveries(following.sent)] == [["care", "lead"], ["care", "lead"], ["boss"]]
+
+
+def test_a_row_and_a_message_of_an_older_version_have_no_receivers() -> None:
+    following = Following()
+    message = msgspec.msgpack.encode([1, *msgspec.msgpack.decode(record(step(receivers=["care"])).value or b"")[1:15]])
+    following.take(Record(message, CUSTOMER, timestamp=NOW, topic="nps.cases"))
+    (case,) = decode_cases(following.rows[CUSTOMER]).cases
+    fields = msgspec.msgpack.decode(following.rows[CUSTOMER])
+    following.rows[CUSTOMER] = msgspec.msgpack.encode([[one[:-1] for one in fields[0]]])
+    following.say(resolution())
+
+    assert case.receivers == []
+    assert fields[0][0][-1] == []
+    assert [one.receivers for one in recoveries(following.sent)] == [[]]
 
 
 def test_a_withdrawal_is_no_resolution() -> None:

@@ -28,6 +28,7 @@ from worker.flow.segments import road as segments
 from worker.flow.timestamps import from_ms
 from worker.nps.histogram import Histogram
 from worker.nps.segment import Move
+from worker.routing.service_level import Terms, Work
 
 #: When the usual answer was given.
 GIVEN = 1_699_999_200_000
@@ -251,6 +252,18 @@ def test_each_step_of_an_alert_is_reported_to_its_case_in_the_same_order() -> No
         step(0, "opened", Severity.CRITICAL, 2, 0),
         step(1, "updated", Severity.ERROR, 4, 1),
         step(3, "withdrawn", Severity.WARNING, 9, 2),
+    ]
+
+
+def test_each_step_of_an_alert_has_what_the_routes_say_of_it() -> None:
+    partition = Partition()
+    partition.work = lambda event: Work(Terms("fast", "office"), [event.severity, "care"])
+    outputs = partition.carry([Record(value(score=2)), Record(value(score=4, revision=1), offset=1)])
+
+    steps = [one for one in messages(outputs) if isinstance(one, AlertStep)]
+    assert [(one.service_level, one.calendar, one.receivers) for one in steps] == [
+        ("fast", "office", ["critical", "care"]),
+        ("fast", "office", ["error", "care"]),
     ]
 
 

@@ -172,6 +172,9 @@ class Case(msgspec.Struct, array_like=True):
     #: The links in a message about a step of the alert can be used if the step has this time or a later one, in ms. If
     #: the worker lags behind, a step that reopens the case is older than the reopening. None: the same as `opened_at`.
     links_from: int | None = None
+    #: The names of the receivers of the alert when the case was opened, or when the customer's answer reopened it
+    #: (Work). Empty if there were none, and in rows of older versions.
+    receivers: list[str] = []
 
     @property
     def terms(self) -> Terms:
@@ -356,6 +359,7 @@ def opened(step: AlertStep, due: Due | None = None) -> Case:
         step.at,
         service_level=step.service_level,
         calendar=step.calendar,
+        receivers=step.receivers,
     )
     if due is not None:
         case.begin_terms(due)

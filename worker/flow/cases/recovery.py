@@ -52,6 +52,7 @@ def recovery(case: Case, customer: bytes, reason: str, at: int, service: Service
         outcome=case.outcome,
         cause=case.cause,
         follow_up=None if answer is None else _follow_up(answer),
+        receivers=case.receivers,
     )
     step = (
         (reason, case.step) if answer is None else (reason, case.step, answer.response_id, answer.revision, answer.at)

@@ -241,6 +241,7 @@ def _take_step(customer: bytes, message: AlertStep, state: _State) -> None:
         if case.has_ended:
             case.moved_to(CaseState.OPEN, message.at, by_alert=True)
             case.service_level, case.calendar = message.service_level, message.calendar
+            case.receivers = message.receivers
             case.begin_terms(state.service.due(case.terms, case.opened_at))
             step = _event(case, customer, CaseAction.REOPENED, CaseReason.DETRACTOR_AGAIN)
             state.outputs.append(step)

@@ -48,6 +48,8 @@ class AlertStep(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     #: of older versions.
     service_level: str = ""
     calendar: str = ""
+    #: The names of the receivers that the routes name at this step (Work); empty in messages of older versions.
+    receivers: list[str] = []
 
 
 class Erasure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):

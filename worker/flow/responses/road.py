@@ -41,7 +41,7 @@ from worker.lineage import segment_path
 from worker.nps.histogram import classify
 from worker.nps.latest import CountedAnswer
 from worker.routing.routable import Routable, routable
-from worker.routing.service_level import Terms
+from worker.routing.service_level import Work
 
 _Decision, _RuleDecision = emitted(Decision), emitted(RuleDecision)
 #: The verdict that ends an alert.
@@ -76,8 +76,8 @@ class Batch(NamedTuple):
     sweep: Sweep | None = None
     #: The latest Kafka time of all earlier records of the partition, in ms.
     latest_time: int = 0
-    #: Returns by what the work on an alert is measured; None if the settings say nothing about that.
-    terms: Callable[[Routable], Terms] | None = None
+    #: Returns who gets an alert, and by what the work on it is measured; None if no case needs to know that.
+    work: Callable[[Routable], Work] | None = None
 
 
 #: Returns the partition that a key belongs to.
@@ -116,6 +116,7 @@ class BatchState:
         self.outputs.append(events.output(kind, key, event, event_id, rfc3339(now)))
         if kind is events.ALERT:
             alert = cast(Alert, event)
+            work = self._work(alert)
             step = case_log.AlertStep(
                 *self._next_message(),
                 alert.alert_id,
@@ -128,13 +129,14 @@ class BatchState:
                 alert.revision,
                 to_ms(alert.responded_at),
                 now,
-                *self._terms(alert),
+                *work.terms,
+                [*work.receivers],
             )
             self.outputs.append(case_log.output(key, step))
 
-    def _terms(self, alert: Alert) -> Terms:
-        """Return by what the work on an alert is measured."""
-        return Terms() if self.batch.terms is None else self.batch.terms(routable(alert))
+    def _work(self, alert: Alert) -> Work:
+        """Return who gets an alert, and by what the work on it is measured."""
+        return Work() if self.batch.work is None else self.batch.work(routable(alert))
 
     def report_answer(self, answer: Answer, facts: Facts) -> None:
         """Report an answer to the cases of its customer, if there may be any."""
