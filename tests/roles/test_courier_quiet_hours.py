@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from flow.records import Record
 from notify.mailboxes import record_of
 from notify.test_case_notices import reminder, said
@@ -123,7 +124,27 @@ async def test_hours_that_changed_while_a_mail_waited_count_and_the_log_says_so(
             assert office.channel.accepted == ["a-0"]
 
 
-async def test_a_reminder_that_was_held_is_sent_although_its_time_limit_has_passed_meanwhile(
+@pytest.mark.parametrize(("limit", "is_sent"), [(HOUR, False), (48 * HOUR, True)])
+async def test_a_reminder_that_was_held_is_sent_unless_its_time_limit_has_passed_meanwhile(
+    make_alert: MakeAlert, limit: int, *, is_sent: bool
+) -> None:
+    async with at_work(planner=OFFICE) as office:
+        office.clock.move_to(AFTERNOON)
+        office.plan(opened(office, make_alert, 0))
+        await office.settle()
+        await office.pass_on(HOUR)
+        due = from_ms(office.clock.now() + limit)
+        office.plan(said(reminder(alert_id="a-0", due_at=due), at=office.clock.now())._replace(key=b"c-0"))
+        await office.pass_on(NEXT_MORNING - 1 - office.clock.now())
+        assert office.channel.tried == ["a-0"]
+
+        await office.pass_on(1)
+        assert office.channel.accepted == (["a-0", "a-0"] if is_sent else ["a-0"])
+        assert office.statuses("no_longer_news") == ([] if is_sent else ["cancelled"])
+        assert not any(b"\x00" in key for key, row in office.rows.rows.items() if row is not None)
+
+
+async def test_a_last_reminder_says_that_a_time_limit_has_passed_and_is_sent_however_late(
     make_alert: MakeAlert,
 ) -> None:
     async with at_work(planner=OFFICE) as office:
@@ -131,12 +152,10 @@ async def test_a_reminder_that_was_held_is_sent_although_its_time_limit_has_pass
         office.plan(opened(office, make_alert, 0))
         await office.settle()
         await office.pass_on(HOUR)
-        due = from_ms(office.clock.now() + HOUR)
-        office.plan(said(reminder(alert_id="a-0", due_at=due), at=office.clock.now())._replace(key=b"c-0"))
-        await office.pass_on(NEXT_MORNING - 1 - office.clock.now())
-        assert office.channel.tried == ["a-0"]
+        late = reminder(alert_id="a-0", reason="not_resolved", due_at=from_ms(office.clock.now()))
+        office.plan(said(late, at=office.clock.now())._replace(key=b"c-0"))
+        await office.pass_on(NEXT_MORNING - office.clock.now())
 
-        await office.pass_on(1)
         assert office.channel.accepted == ["a-0", "a-0"]
 
 

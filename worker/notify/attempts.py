@@ -29,7 +29,8 @@ class AttemptResult(NamedTuple):
     route: str
     #: The delivery ids that had been merged into the mail when it was composed.
     known: list[str]
-    #: The reason why the mail was not sent at all, since it has no receiver any more; otherwise None.
+    #: The reason why the mail was not sent at all, and never will be: it has no receiver any more, or it is no longer
+    #: news. Otherwise None.
     nobody_left: str | None = None
     #: When the receiver's quiet hours end, in ms, if the mail was not sent because of them; otherwise None.
     held_until: int | None = None

@@ -9,7 +9,7 @@ from pydantic.functional_validators import AfterValidator
 
 from schemas import cloudevents
 from schemas.alert import Alert, Severity
-from schemas.case import CASE, CaseAction, CaseStep
+from schemas.case import CASE, CaseAction, CaseReason, CaseStep
 from schemas.dead_letter import Reason
 from schemas.erasure import Erasure
 from schemas.incident import Incident, IncidentKind
@@ -124,6 +124,13 @@ def urgency(notice: Shown) -> Severity:
     """Return by which severity it is judged whether a notice is sent during quiet hours. An escalation is critical."""
     is_escalation = isinstance(notice, CaseStep) and notice.action == CaseAction.ESCALATED
     return Severity.CRITICAL if is_escalation else notice.severity
+
+
+def is_past(notice: object, now: int) -> bool:
+    """Say whether a notice reminds of a time limit that has passed by now, in ms. Then it is not true any more."""
+    if not isinstance(notice, CaseStep) or notice.reason != CaseReason.DUE_SOON:
+        return False
+    return notice.due_at is not None and to_ms(notice.due_at) <= now
 
 
 def _kind_of(value: bytes) -> str | None:

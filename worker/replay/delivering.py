@@ -18,8 +18,9 @@ from worker.flow.batch import Output, Record
 from worker.flow.record import header
 from worker.notify import mailbox, planning
 from worker.notify.attempts import AttemptResult, write_down
+from worker.notify.deliveries import NO_LONGER_NEWS
 from worker.notify.mailbox import Mail
-from worker.notify.notice import Sent, case_step_in, notice_in, urgency
+from worker.notify.notice import Sent, case_step_in, is_past, notice_in, urgency
 from worker.notify.planning import Planner
 from worker.notify.receivers import NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
@@ -173,6 +174,9 @@ class Deliverer:
             result = AttemptResult(None, mail.addressee, mail.route, mail.merged, gone.reason)
             return result, [NotReceived(mail.alert_id, channel, mail.addressee, gone.reason)]
         receiver = address.receiver.name
+        if is_past(notice, at):
+            result = AttemptResult(None, receiver, address.route, mail.merged, NO_LONGER_NEWS)
+            return result, [NotReceived(mail.alert_id, channel, receiver, NO_LONGER_NEWS)]
         until = None if isinstance(notice, Erasure) else address.receiver.held_until(urgency(notice), at)
         if until is not None:
             return AttemptResult(None, receiver, address.route, mail.merged, held_until=until), []

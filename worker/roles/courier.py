@@ -43,11 +43,12 @@ from worker.kafka.rows import Head
 from worker.notify import mailbox
 from worker.notify.attempts import AttemptResult, Fate, write_down
 from worker.notify.channel import LONGEST_RETRY_AFTER, Channel
+from worker.notify.deliveries import NO_LONGER_NEWS
 from worker.notify.digest import Content, Digest, Members, opened
 from worker.notify.dispatcher import Limits, Moment
 from worker.notify.holding import Holding
 from worker.notify.mailbox import Mail, Mailbox
-from worker.notify.notice import Shown, urgency
+from worker.notify.notice import Shown, is_past, urgency
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
@@ -377,7 +378,7 @@ class Courier(TableObserver):
     async def _try(
         self, ref: MailRef, mail: Mail, mails: list[Mail], notice: Content, nothing_yet: AttemptResult
     ) -> AttemptResult | None:
-        """Try to send the content of a mail, unless its receiver is gone or does not work now.
+        """Try to send the content of a mail, unless it is no longer news, or its receiver is gone or does not work now.
 
         `nothing_yet`: what is known before the attempt. Return the result; None if the server cannot be used now.
         """
@@ -388,6 +389,8 @@ class Courier(TableObserver):
             log.warning(text, self._words.one, mail.delivery_id, gone.reason)
             return nothing_yet._replace(nobody_left=gone.reason)
         now = Moment(self._clock.now(), self._clock.steady())
+        if is_past(notice, now.wall):
+            return nothing_yet._replace(nobody_left=NO_LONGER_NEWS)
         until = None if isinstance(notice, Erasure) else address.receiver.held_until(_urgency(notice), now.wall)
         if until is not None and mail.quiet and mail.due == until:
             self._servers.hold(ref, until, now)
