@@ -254,7 +254,10 @@ def test_but_not_to_those_who_never_heard_of_the_alert(make_alert: MakeAlert) ->
     box = Mailbox([pending(alert_id=alert.alert_id, status=DeliveryStatus.DEFERRED, attempts=1)])
     decided = planned(record_of(alert), rows={KEY: mailbox.encode(box)}, actions=("withdrawn",))
 
-    assert lines(decided) == [("cancelled", "withdrawn")]
+    assert lines(decided) == [("cancelled", "withdrawn"), ("cancelled", "no_longer_news")]
+    [_, said] = map(line, decided.outputs)
+    assert (said["delivery_id"], said["receiver"], said["attempt"]) == (id_of("e-1"), "default", 0)
+    assert [mail.delivery_id for mail in mails(decided)] == ["d-1"]
 
 
 def test_an_alert_that_is_opened_again_is_mailed_again(make_alert: MakeAlert) -> None:

@@ -113,9 +113,9 @@ def test_a_resolution_that_comes_after_a_newer_step_of_the_alert_does_not_cancel
 
     updated = make_alert(occurred_at=CHANGED, action="updated", reason="comment_added", revision=1)
     decided = planned(record_of(alert), record_of(updated, "e-2"), step_of(alert))
-    assert lines(decided) == [("pending", "planned")]
+    assert lines(decided) == [("pending", "planned"), ("cancelled", "merged")]
     decided = planned(record_of(alert), record_of(updated, "e-2"), step_of(alert, at=CHANGED))
-    assert lines(decided) == [("pending", "planned"), ("cancelled", "resolved")]
+    assert lines(decided) == [("pending", "planned"), ("cancelled", "merged"), ("cancelled", "resolved")]
 
 
 def test_what_is_no_step_of_a_case_becomes_a_dead_letter(make_alert: MakeAlert) -> None:

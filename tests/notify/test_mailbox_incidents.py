@@ -154,7 +154,7 @@ def test_an_incident_that_ends_before_anybody_was_told_is_not_mailed_at_all(
     decided = planned(resolved(make_incident), rows=box_of(make_incident(), status))
 
     assert [DeliveryStatus.CANCELLED] == [mail.status for mail in mails(decided, BOX)]
-    assert lines(decided) == [("cancelled", "resolved")]
+    assert lines(decided) == [("cancelled", "resolved"), ("cancelled", "no_longer_news")]
     assert {mailbox.pending_notice_key(BOX, id_of("i-1")): None} == pending_notices(decided)
 
 
@@ -176,14 +176,14 @@ def test_the_end_is_told_to_those_who_were_told_and_to_no_others(make_incident: 
     rows = {BOX: mailbox.encode(Mailbox([sent, waiting]))}
     decided = planned(resolved(make_incident), rows=rows, routes=(BOSS, DEFAULT))
 
-    assert lines(decided) == [("cancelled", "resolved"), ("pending", "planned")]
+    assert lines(decided) == [("cancelled", "resolved"), ("pending", "planned"), ("cancelled", "no_longer_news")]
     assert [id_of("i-2", "boss")] == [mail.delivery_id for mail in mails(decided, BOX) if mail.is_open]
 
 
 def test_both_steps_in_one_batch_come_to_nothing(make_incident: MakeIncident) -> None:
     decided = planned(opened(make_incident), resolved(make_incident))
 
-    assert lines(decided) == [("pending", "planned"), ("cancelled", "resolved")]
+    assert lines(decided) == [("pending", "planned"), ("cancelled", "resolved"), ("cancelled", "no_longer_news")]
     assert not any(mail.is_open for mail in mails(decided, BOX))
     assert {mailbox.pending_notice_key(BOX, id_of("i-1")): None} == pending_notices(decided)
 

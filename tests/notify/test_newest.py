@@ -13,6 +13,7 @@ from notify.mailboxes import (
     KEY,
     id_of,
     kept,
+    line,
     lines,
     mails,
     pending,
@@ -111,6 +112,22 @@ def test_what_is_merged_into_a_mail_that_waits_is_no_mail_of_its_own_also_if_it_
     assert len(sent.lines) == 1
     rows = {key: row for key, row in (rows | sent.rows).items() if row is not None}
     assert lines(planned(later, rows=rows, actions=actions)) == []
+
+
+@pytest.mark.parametrize(("reason", "expected"), [("comment_added", ["merged"]), ("corrected", [])])
+def test_the_delivery_log_says_that_a_step_was_merged_if_it_would_have_been_a_mail(
+    make_alert: MakeAlert, reason: str, expected: list[str]
+) -> None:
+    rows = open_rows(make_alert)
+    decided = planned(updated(make_alert, reason=reason), rows=rows)
+    again = planned(updated(make_alert, reason=reason)._replace(timestamp=NOW + 5), rows=rows)
+
+    said = [line(output) for output in decided.outputs]
+    assert [one["reason"] for one in said] == expected
+    assert {one["delivery_id"] for one in said} <= {id_of("e-2")}
+    assert {(one["status"], one["receiver"], one["attempt"]) for one in said} <= {("cancelled", "default", 0)}
+    # A repeat has the same id, by which readers recognise it.
+    assert [dict(one.headers)["ce_id"] for one in again.outputs] == [dict(o.headers)["ce_id"] for o in decided.outputs]
 
 
 def result_of(rows: dict[bytes, bytes], error: DeliveryError | None = None) -> AttemptResult:

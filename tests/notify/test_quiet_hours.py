@@ -151,7 +151,7 @@ def test_a_withdrawal_cancels_what_waits_and_is_no_news(make_alert: MakeAlert) -
     rows = kept(plan(step(make_alert)))
     decided = plan(step(make_alert, EVENING + 1, "e-2", action="withdrawn", reason="moved"), rows=rows)
 
-    assert lines(decided) == [("cancelled", "withdrawn")]
+    assert lines(decided) == [("cancelled", "withdrawn"), ("cancelled", "no_longer_news")]
 
 
 def test_the_end_goes_to_whoever_got_the_beginning_and_to_nobody_else(make_alert: MakeAlert) -> None:

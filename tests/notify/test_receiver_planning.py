@@ -379,7 +379,7 @@ def test_what_is_withdrawn_resolved_or_erased_leaves_its_digest() -> None:
 
     [mail] = place.deliver()
     assert mail.about == ["a-6", "a-7"]
-    assert place.lines_of("a-2")[-1] == ("cancelled", "withdrawn")
+    assert place.lines_of("a-2")[-2:] == [("cancelled", "withdrawn"), ("cancelled", "no_longer_news")]
     assert place.lines_of("a-3")[-1] == ("cancelled", "resolved")
     assert not any(b"c-4" in key for key in place.plans)
 

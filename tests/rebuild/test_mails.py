@@ -18,9 +18,11 @@ from worker.flow.batch import Output
 from worker.flow.incidents import incident
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox, planning
+from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.mailbox import Mail
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
+from worker.notify.schedule import MailRef
 from worker.rebuild.mails import TOO_OLD, Mails
 from worker.rebuild.records import apply
 from worker.routing.calendar import calendar_of
@@ -241,6 +243,23 @@ def test_a_step_that_an_earlier_mail_has_reported_plans_no_mail_when_it_is_repea
 
     repeated = planning.plan(notify.alerts[-1:], always, mails.rows.get)
     assert repeated.outputs == []
+
+
+def test_a_step_that_came_too_late_to_be_merged_waits_on_although_the_log_says_that_it_was_merged() -> None:
+    always = planner(DEFAULT, actions=("opened", "updated"))
+    notify = Notify(always)
+    notify.take(*alerts(value(score=2), value(score=1, revision=1)))
+    [mail] = mailbox.decode(notify.rows[KEY]).mails
+    composed_before = AttemptResult(None, mail.addressee, mail.route, known=[])
+    written = write_down(
+        {MailRef(0, KEY, mail.delivery_id): composed_before}, notify.rows.get, NOW, EMAIL, RetryPolicy()
+    )
+    notify.log += written.lines
+    mails = notify.again(by=always)
+
+    assert [line(one)["reason"] for one in notify.log] == ["planned", "merged", "accepted", "planned"]
+    assert statuses(mails) == [DeliveryStatus.SENT, DeliveryStatus.PENDING]
+    assert mails.outputs == []
 
 
 @pytest.mark.parametrize("attempted", [False, True])

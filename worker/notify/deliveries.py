@@ -22,6 +22,8 @@ RELEASED = "released"
 IN_DIGEST = "in_digest"
 #: The reason for a notice that is not true, or not of use, any more when it would be sent.
 NO_LONGER_NEWS = "no_longer_news"
+#: The reason for a step of an alert that a waiting mail reports, so that it is no mail of its own.
+MERGED = "merged"
 
 _Delivery = emitted(Delivery)
 
@@ -102,6 +104,15 @@ class Deliveries(NamedTuple):
         mail.status, mail.due, mail.digest, mail.silence = DeliveryStatus.PENDING, 0, "", ""
         return self.line(mail, RELEASED, now, now)
 
+    def leave_out(self, delivery_id: str, earlier: Mail, reason: str, now: int) -> Output:
+        """Return a line which says that a step is no mail of its own, or not news for the receiver of an earlier mail.
+
+        `delivery_id`: the id that its mail would have had.
+        """
+        mail = Mail(delivery_id, earlier.alert_id, earlier.route, DeliveryStatus.CANCELLED, 0, now, 0)
+        mail.address_to(earlier.addressee, earlier.route)
+        return self.line(mail, reason, now, reason)
+
     def nobody(self, alert_id: str, event_id: str, reason: str, now: int) -> Output:
         """Return a line which says that an event has no receiver."""
         unaddressed = Mail(self.id_of(event_id, ""), alert_id, "", DeliveryStatus.NOBODY, 0, now, 0)
@@ -112,7 +123,7 @@ class Deliveries(NamedTuple):
         mail: Mail,
         reason: str,
         now: int,
-        *more: int,
+        *more: int | str,
         digest_id: str | None = None,
         inhibited_by: str | None = None,
         silence_id: str | None = None,

@@ -29,7 +29,7 @@ from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
 from worker.flow.timestamps import from_ms, to_ms
-from worker.notify.deliveries import Deliveries
+from worker.notify.deliveries import MERGED, NO_LONGER_NEWS, Deliveries
 from worker.notify.forwarded import Spread, To, forward
 from worker.notify.mailbox import (
     CASE_ACTIONS,
@@ -485,7 +485,9 @@ def _merge(earlier: Iterable[Mail], notice: Alert, step: Step, state: PlanState,
         state.pending_notices[pending_notice_key(step.key, mail.delivery_id)] = step.record.value
         # If some receivers may have got the mail already, the step is not merged into it, and gets a mail of its own.
         if is_mailed and mail.left is None and not mail.unsure:
-            mail.merged = [*mail.merged, state.deliveries.id_of(step.event_id, mail.addressee)][-MERGED_KEPT:]
+            delivery_id = state.deliveries.id_of(step.event_id, mail.addressee)
+            mail.merged = [*mail.merged, delivery_id][-MERGED_KEPT:]
+            state.outputs.append(state.deliveries.leave_out(delivery_id, mail, MERGED, step.now))
             if mail.action == AlertAction.UPDATED:
                 mail.reason = notice.reason
         state.receivers.note_later_step(mail, step, state)
@@ -499,8 +501,10 @@ def _plan(step: Step, earlier: Sequence[Mail], state: PlanState) -> None:
         state.outputs.append(state.deliveries.nobody(notice.alert_id, step.event_id, nobody, now))
     for receiver, route in reached:
         delivery_id = state.deliveries.id_of(step.event_id, receiver.name)
-        is_known = box.find(delivery_id) is not None or _is_merged(delivery_id, earlier)
-        if is_known or _is_no_news(notice, receiver, earlier):
+        if box.find(delivery_id) is not None or _is_merged(delivery_id, earlier):
+            continue
+        if (cancelled := _is_no_news(notice, receiver, earlier)) is not None:
+            state.outputs.append(state.deliveries.leave_out(delivery_id, cancelled, NO_LONGER_NEWS, now))
             continue
         mail = Mail(delivery_id, notice.alert_id, route, DeliveryStatus.PENDING, 0, now, 0)
         mail.address_to(receiver.name, route)
@@ -551,7 +555,8 @@ def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries
     ]
 
 
-def _is_no_news(notice: Notice, receiver: Receiver, earlier: Iterable[Mail]) -> bool:
-    """Say whether the notice ends something, and every mail about it to the receiver was cancelled."""
-    statuses = {mail.status for mail in earlier if mail.addressee == receiver.name}
-    return notice.action in _ENDS and statuses == {DeliveryStatus.CANCELLED}
+def _is_no_news(notice: Notice, receiver: Receiver, earlier: Iterable[Mail]) -> Mail | None:
+    """Return a mail that was cancelled if the notice ends something, and every mail about it to the receiver was so."""
+    known = [mail for mail in earlier if mail.addressee == receiver.name]
+    is_no_news = notice.action in _ENDS and all(mail.status is DeliveryStatus.CANCELLED for mail in known)
+    return known[-1] if known and is_no_news else None

@@ -15,6 +15,7 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.timestamps import to_ms
 from worker.notify import mailbox, planning, receiver_planning
+from worker.notify.deliveries import MERGED
 from worker.notify.digest import Member, Members
 from worker.notify.forwarded import Spread
 from worker.notify.mailbox import Mail, Mailbox
@@ -77,6 +78,8 @@ class Mails:
             except ValidationError:
                 continue  # somebody else has written it, so it says nothing about a mail of the worker
             self._known.add(_identity(line))
+            if line.reason == MERGED:
+                continue  # another mail has reported the step, or a later one of this id still does
             last = self._outcomes.get(line.delivery_id)
             # A mail that is settled stays so, since a later line may be a replay, or one that a zombie has written.
             if last is None or last.status in _OPEN:

@@ -18,7 +18,7 @@ from worker.flow.batch import Output, Record
 from worker.flow.record import header
 from worker.notify import mailbox, planning
 from worker.notify.attempts import AttemptResult, write_down
-from worker.notify.deliveries import NO_LONGER_NEWS
+from worker.notify.deliveries import MERGED, NO_LONGER_NEWS
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Sent, case_step_in, is_past, notice_in, urgency
 from worker.notify.planning import Planner
@@ -132,7 +132,7 @@ class Deliverer:
         if line.status == DeliveryStatus.NOBODY:
             notice = case_step_in(record) or notice_in(record.value or b"", header(record, "ce_type"))
             return [_received(notice, line.alert_id, NOBODY, line.reason, record.timestamp)]
-        if line.status in _NOT_SENT:
+        if line.status in _NOT_SENT and line.reason != MERGED:  # the step is in another notice
             return [NotReceived(line.alert_id, self._planner.channel, line.receiver, line.reason)]
         return []
 
