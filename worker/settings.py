@@ -220,6 +220,11 @@ class EmailSettings(Section):
             "resolved. A comment that is added or changed later, and a changed consent, are mailed in any case."
         ),
     )
+    case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
+        default=["acknowledged", "resolved", "reopened"],
+        description="The steps that people take on cases and that are mailed to those who have got the alert. Who has "
+        "taken a step gets no mail about it, if that is known.",
+    )
     default_language: Language = Field(
         default="en",
         description="Language of mails about incidents, and of mails about responses that name no language, or a "
@@ -356,8 +361,16 @@ class Settings(BaseSettings, Policy, Location):
     def planner(self, channel: str) -> Planner:
         """Return the settings by which the notices of a channel are planned."""
         if channel == EMAIL:
-            actions, limit = self.email.actions, self.time_limit
-            return Planner(EMAIL, self.routing, actions, self.intake, str.casefold, time_limit=limit)
+            mails, limit = self.email, self.time_limit
+            return Planner(
+                EMAIL,
+                self.routing,
+                mails.actions,
+                self.intake,
+                str.casefold,
+                time_limit=limit,
+                case_actions=mails.case_actions,
+            )
         of_channel = self.webhook if channel == WEBHOOK else self.chat
         if self._has_tree:
             routing = by_place(self.routing, channel, with_hours=channel in FOR_PEOPLE)
@@ -373,6 +386,7 @@ class Settings(BaseSettings, Policy, Location):
             reports_refusals=False,
             # So one endpoint that is out leaves the others their room in a row, which has to fit a record of Kafka.
             open_kept_each=max(1, OPEN_KEPT // max(1, len(of_channel.endpoints))),
+            case_actions=of_channel.case_actions,
         )
 
     @property

@@ -34,6 +34,8 @@ Records = list["ConsumerRecord[bytes, bytes]"]
 _EVENTS = ("alerts", "invitations", "decisions", "dead-letters", "scores", "alert-command-results", "recoveries")
 #: The steps of alerts and incidents that are mailed (email.actions).
 MAILED = frozenset({"opened", "resolved"})
+#: The steps of cases that are mailed (email.case_actions).
+MAILED_OF_CASES = ("acknowledged", "resolved", "reopened")
 #: Reasons of updates that are mailed in any case, unless the alert's mail that still waits can say it.
 MAILED_IN_ANY_CASE = frozenset({"comment_added", "comment_changed", "consent_changed"})
 #: How many answers of a customer are remembered.
@@ -300,6 +302,8 @@ def expected_mails(alerts: list[Event]) -> tuple["Counter[str]", "Counter[str]"]
     least, most = Counter[str](), Counter[str]()
     for event in {event.id: event for event in alerts}.values():  # in the order of each step's first copy
         alert, action, is_case = event.body["alert_id"], event.body["action"], event.body.get("kind") == "case"
+        if is_case and action in MAILED_OF_CASES and event.body["reason"] == "command":
+            most[alert] += 1  # to those who have got the alert by then
         if action == "withdrawn" or (is_case and action == "resolved"):
             least[alert] = 0  # what waits is cancelled
         elif action in MAILED and not is_case:

@@ -81,7 +81,8 @@ async def test_a_case_is_acknowledged_resolved_and_reopened_and_each_command_is_
         ("acknowledged_by_another", "alert-commands")
     ]
     assert (case.state, case.opening, case.score) == ("open", 2, 4)
-    assert [line["reason"] for line in deliveries if line["status"] == "pending"] == ["planned", "planned"]
+    # The alert, what was done about it, and the alert again.
+    assert [line["reason"] for line in deliveries if line["status"] == "pending"] == ["planned"] * 4
 
 
 async def test_commands_reach_their_customer_whatever_their_key_is_and_an_erasure_erases_all(bench: StartBench) -> None:
@@ -226,8 +227,8 @@ async def test_a_case_that_nobody_acknowledges_is_escalated_and_one_that_is_ackn
         alerts = bodies(await running.read("alerts"))
         (slow_alert,) = [alert["alert_id"] for alert in alerts if alert["customer_id"] == "c-1"]
         await say(running, command_id="k-1", alert_id=slow_alert, action="acknowledge")
-        # Both alerts, and the escalation of one of them.
-        received = [(mail.recipients, mail.message) for mail in await running.inbox.wait_for(3)]
+        # Both alerts, the acknowledgement of one of them, and the escalation of the other one.
+        received = [(mail.recipients, mail.message) for mail in await running.inbox.wait_for(4)]
         await running.settle()
         steps = [body for body in bodies(await running.read("alerts")) if body["kind"] == "case"]
         acknowledged = case_of(running, b"c-1")
@@ -235,6 +236,9 @@ async def test_a_case_that_nobody_acknowledges_is_escalated_and_one_that_is_ackn
     (escalation,) = [message for to, message in received if to == ("lead@example.org",)]
     assert escalation["Subject"] == "[Escalated] Unhappy customer, score 2/10: fr/paris"
     assert [message["References"] for _, message in received].count(escalation["References"]) == 2
+    (acknowledgement,) = [message for _, message in received if message["Subject"].startswith("[Acknowledged]")]
+    assert acknowledgement["Subject"] == "[Acknowledged] Unhappy customer, score 2/10: fr/lyon"
+    assert acknowledgement["References"] != escalation["References"]
     assert sorted((step["customer_id"], step["action"]) for step in steps) == [
         ("c-1", "acknowledged"),
         ("c-2", "escalated"),

@@ -21,6 +21,7 @@ from worker.notify.attempts import AttemptResult, write_down
 from worker.notify.digest import Members
 from worker.notify.forwarded import TICK_KEY, Spread
 from worker.notify.mailbox import Mail
+from worker.notify.notice import Shown
 from worker.notify.planning import Planner
 from worker.notify.receiver_plan import Plan
 from worker.notify.retry import RetryPolicy
@@ -103,6 +104,10 @@ class Desk:
         record = step_of(alert, at=alert.occurred_at + timedelta(days=1))
         self._plan(record._replace(key=alert.customer_id.encode()))
 
+    def say(self, record: Record) -> None:
+        """Take in a step of a case."""
+        self._plan(record)
+
     def erase(self, customer: str) -> None:
         self._plan(Record(None, customer.encode()))
 
@@ -180,14 +185,14 @@ class Desk:
         result = AttemptResult(error, mail.addressee, mail.route, mail.merged, gone, tried=mail)
         if mailbox.is_digest(key):
             found = digest.opened(mail.delivery_id, self.members.of(0, mail.delivery_id), self.plans.get)
-            notices = [item.notice for item in found.items]
+            notices: Sequence[Shown] = [item.notice for item in found.items]
             result = result._replace(known=found.known, listed=found.listed, lost=found.lost)
         else:
             pending_notice = self.plans.get(mailbox.pending_notice_key(key, mail.delivery_id))
             if pending_notice is None:
                 return
             notice = mailbox.notice(mail, key, pending_notice)
-            assert isinstance(notice, Alert | Incident)
+            assert isinstance(notice, Shown)
             notices = [notice]
         if error is None and gone is None and notices:
             about, actions = [one.alert_id for one in notices], [one.action for one in notices]

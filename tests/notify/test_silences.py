@@ -10,25 +10,30 @@ import pytest
 from flow.records import NOW, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notify.bundles import CAPPED, HOUR, MINUTE, Accepted, Desk, alert_of, desk, withdrawn
+from notify.bundles import CAPPED, HOUR, MINUTE, Accepted, Desk, alert_of, desk, planner_of, withdrawn
 from notify.mailboxes import EMAIL
 from notify.silencer import Silencer, silence
+from notify.test_case_news import news
+from notify.test_case_notices import said
 
 from schemas.alert import Alert, AlertAction, Severity
 from schemas.delivery import DeliveryStatus
-from schemas.incident import Incident, IncidentAction
+from schemas.incident import IncidentAction
 from worker.errors import DeliveryError
 from worker.flow import events
+from worker.flow.timestamps import from_ms
 from worker.notify import digest, mailbox, receiver_plan
 from worker.notify.attempts import AttemptResult, Fate, write_down
 from worker.notify.forwarded import HELD_KEY, SILENCE_KEY, SilenceChange, change
 from worker.notify.holding import Holding
 from worker.notify.mailbox import Mail
+from worker.notify.notice import Shown
 from worker.notify.retry import RetryPolicy
 from worker.notify.schedule import MailRef
 from worker.notify.silenced import Waiting, waiting_in
 from worker.rebuild.mails import Mails
 from worker.rebuild.records import apply
+from worker.routing.bundling import Bundling
 from worker.routing.receiver import Receiver
 
 LOST = DeliveryError("disconnected", retry=True, unsure=True)
@@ -73,7 +78,7 @@ class Hushed(Desk):
         if silenced is not None:
             result = result._replace(silence=silenced, tried=None)
         else:
-            assert isinstance(notice, Alert | Incident)
+            assert isinstance(notice, Shown)
             self.inbox.append(Accepted(self.now, mail.delivery_id, False, [notice.alert_id], [notice.action]))
         written = write_down({ref: result}, self.outbox.get, self.now, EMAIL, RetryPolicy())
         handed = [Record(one.value, one.key) for one in written.lines if one.topic == events.NOTICES]
@@ -213,7 +218,7 @@ def test_a_withdrawal_during_a_silence_reaches_whoever_has_got_the_opening_and_n
     assert (mail.about, mail.actions) == (["a-1"], ["withdrawn"])
     place.wait(HOUR)
     assert place.deliver() == []
-    assert place.lines_of("a-2")[-1] == ("cancelled", "withdrawn")
+    assert place.lines_of("a-2")[-2:] == [("cancelled", "withdrawn"), ("cancelled", "no_longer_news")]
 
 
 @PLANS
@@ -252,6 +257,35 @@ def test_a_notice_that_becomes_critical_is_not_held_back_any_more(bundling: Any)
     urgent = {"action": AlertAction.UPDATED, "reason": "score_changed", "revision": 1, "severity": Severity.CRITICAL}
     place.take(alert.model_copy(update=urgent), "e-2")
     assert [mail.about for mail in place.deliver()] == [["a-1"]]
+
+
+@PLANS
+@pytest.mark.parametrize("action", ["acknowledged", "resolved"])
+def test_what_people_do_during_a_silence_reaches_who_has_got_the_opening_and_nobody_else(
+    bundling: Any, action: str
+) -> None:
+    rules = None if bundling is None else Bundling(mails_per_hour=20)
+    place = Hushed(planner=msgspec.structs.replace(planner_of(desk(rules)), case_actions=(action,)))
+    known = place.alert(1)
+    place.deliver()
+    place.silence(until=NOW + HOUR)
+    unknown = place.alert(2)
+    place.deliver()
+    # What is new about the alert that was sent is held back, and ends with the resolution.
+    added = {"action": AlertAction.UPDATED, "reason": "comment_added", "revision": 1, "comment": "Late."}
+    place.take(known.model_copy(update=added), "e-1-u")
+    assert place.deliver() == []
+    for alert in (known, unknown):
+        about = {"alert_id": alert.alert_id, "customer_id": alert.customer_id, "alert_occurred_at": from_ms(NOW + HOUR)}
+        place.say(said(news(action, **about), f"s-{alert.alert_id}")._replace(key=alert.customer_id.encode()))
+    (told,) = place.deliver()
+    place.wait(HOUR)
+
+    assert (told.about, told.actions) == (["a-1"], [action])
+    is_over = action == "resolved"
+    assert [sorted(mail.about) for mail in place.deliver()] == ([] if is_over else [["a-1", "a-2"]])
+    reason = "resolved" if is_over else "silenced"
+    assert ("cancelled", reason) in place.lines_of("a-2")
 
 
 @PLANS

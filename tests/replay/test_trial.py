@@ -10,6 +10,7 @@ from flow.records import Record, value
 from hypothesis import example, given
 from hypothesis import strategies as st
 from notify.mailboxes import record_of
+from notify.test_case_notices import reminder, said
 from notify.test_mailbox_cases import step_of
 from replay.scene import DAY, HOUR, LYON, MINUTE, MONDAY, OFFICE, SUPPORT, TO_LYON, by_tree, tried
 
@@ -95,9 +96,21 @@ def test_a_case_that_is_resolved_in_the_quiet_hours_is_a_reason(make_alert: Make
         [stepped(alert, evening)._replace(key=b"c-42"), resolved], by_tree(TO_LYON), by_tree(TO_LYON, calendar=True)
     )
 
-    assert found.changes == {LYON: {Change.FEWER: 1}}
+    # With the calendar, neither the alert nor its resolution is sent.
+    assert found.changes == {LYON: {Change.FEWER: 2}}
     assert found.cases[0].differences[0].why == "resolved"
     assert found.trial.steps == [1, 1]
+
+
+def test_a_reminder_that_would_wait_until_its_time_limit_has_passed_is_not_sent(make_alert: MakeAlert) -> None:
+    evening = MONDAY + 8 * HOUR
+    alert = make_alert(severity=Severity.WARNING, segment="fr/lyon", occurred_at=from_ms(MONDAY))
+    reminded = said(reminder(alert_id=alert.alert_id, due_at=from_ms(evening + HOUR)), at=evening)
+    log = [stepped(alert, MONDAY)._replace(key=b"c-42"), reminded]
+    found = tried(log, by_tree(TO_LYON), by_tree(TO_LYON, calendar=True))
+
+    assert found.counts == {LYON: (2, 1)}
+    assert [one.why for one in found.cases[0].differences] == ["no_longer_news"]
 
 
 def test_a_reminder_goes_to_those_who_were_told_with_each_configuration(make_alert: MakeAlert) -> None:

@@ -37,8 +37,10 @@ _INCIDENT = b"\x01"
 _ERASURE = b"\x02"
 #: Before the value of a pending notice that is the step of a case. Alerts are JSON, and mailboxes begin with 0 or 1.
 _CASE_STEP = b"case "
-#: The steps of a case that receivers get.
+#: The steps of a case that ask receivers to act.
 CASE_ACTIONS = frozenset({CaseAction.REMINDED, CaseAction.ESCALATED})
+#: The steps of a case which say to those who have got the alert what has become of it. No alert has such an action.
+CASE_NEWS = frozenset({CaseAction.ACKNOWLEDGED, CaseAction.RESOLVED, CaseAction.REOPENED})
 #: The first character of the key of a receiver's mailbox, which lists the digests. The receiver's name follows.
 _DIGESTS = b"\x03"
 #: The first characters of rows that are no mailboxes, nor pending notices: the plans of receivers.
@@ -111,8 +113,13 @@ class Mail(msgspec.Struct, array_like=True):
 
     @property
     def is_about_case(self) -> bool:
-        """Whether the mail reminds or asks somebody to work on a case, and does not report the alert itself."""
-        return self.action in CASE_ACTIONS
+        """Whether the mail is about a step of a case, and does not report the alert itself."""
+        return self.action in CASE_ACTIONS or self.is_case_news
+
+    @property
+    def is_case_news(self) -> bool:
+        """Whether the mail says what has become of a case that somebody works on."""
+        return self.action in CASE_NEWS
 
     @property
     def is_open(self) -> bool:

@@ -6,7 +6,8 @@ mail reports a step of the alert that is newer. Other steps of a case change no 
 has heard of the alert yet.
 
 A reminder or an escalation of a case has mails of its own. An acknowledgement, or the end of the case, cancels those
-that still wait.
+that still wait. Who has got a mail about the alert also gets one about what people have done since then. These mails
+are planned where the mails about the alert are: in the outbox, or in the table of the receivers' plans.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ import msgspec
 from pydantic import ValidationError
 
 from schemas.alert import Alert, AlertAction, Severity
-from schemas.case import CaseAction, CaseStep
+from schemas.case import CaseAction, CaseReason, CaseStep
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
@@ -29,10 +30,11 @@ from worker.flow.ids import make_id
 from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
 from worker.flow.timestamps import from_ms, to_ms
-from worker.notify.deliveries import MERGED, NO_LONGER_NEWS, Deliveries
+from worker.notify.deliveries import MERGED, NO_LONGER_NEWS, SILENCED, Deliveries
 from worker.notify.forwarded import Spread, To, forward
 from worker.notify.mailbox import (
     CASE_ACTIONS,
+    CASE_NEWS,
     Mail,
     Mailbox,
     box_key,
@@ -44,7 +46,7 @@ from worker.notify.mailbox import (
     read_pending_notice,
 )
 from worker.notify.notice import Notice, case_step_in, check_record, notice_in, urgency
-from worker.routing.receiver import Receiver
+from worker.routing.receiver import EMAIL, Receiver
 from worker.routing.routable import Routable, routable
 from worker.routing.routing import Decision, Reached, Routing
 
@@ -57,6 +59,10 @@ TOO_MANY_WAITING = "too_many_waiting"
 RECEIVERS_REMOVED = "receivers_removed"
 #: The reason for a reminder about an alert that nobody has got.
 NOBODY_INFORMED = "nobody_informed"
+#: The reason for the news of a step of a case that its only reader has taken.
+OWN_STEP = "own_step"
+#: The reason for such news if the cap of the receiver's plan is reached. A digest lists no steps of cases.
+CAPPED = "capped"
 #: The steps that end an alert or an incident. They cancel its open mails, since nobody has to act any more.
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 #: The reasons of updates that are mailed whatever `email.actions` says. Survey tools send the comment after the score,
@@ -87,6 +93,8 @@ class Planner(msgspec.Struct, frozen=True):
     open_kept_each: int | None = None
     #: Returns by when somebody has to act on an alert that is opened at a time, both in ms; None without a time limit.
     time_limit: Callable[[Routable, int], int | None] | None = None
+    #: The steps of cases about which those get mails who have got the alert; each is one of CASE_NEWS.
+    case_actions: Sequence[str] = ()
 
     @property
     def deliveries(self) -> Deliveries:
@@ -177,6 +185,22 @@ class Receivers(Protocol):
     def note_end(self, earlier: Sequence[Mail], step: "Step", state: PlanState) -> None:
         """Note that a step ends its alert or incident. `earlier`: the mails about earlier steps."""
 
+    def share(self, here: "Sequence[Got]", about: Sequence[Mail]) -> "Sequence[Got]":
+        """Return those out of `here` who get the news of a case by this table. No other table has news for them.
+
+        `here`: the receivers that have got something about an alert by this table; `about`: all mails about it.
+        """
+
+    def admits(self, receiver: Receiver, now: int) -> bool:
+        """Say whether a receiver may get a mail that cannot wait for a digest, and note that it does. `now`: in ms."""
+
+
+class Got(NamedTuple):
+    """A receiver that has got something about an alert, and its last mail about it."""
+
+    mail: Mail
+    receiver: Receiver
+
 
 class Step(NamedTuple):
     """One step of an alert or an incident, as it is planned."""
@@ -229,6 +253,18 @@ class _ByRoutes:
 
     def note_end(self, earlier: Sequence[Mail], step: Step, state: PlanState) -> None:
         """Do nothing: no mail of this outbox waits for the end of something."""
+
+    def share(self, here: "Sequence[Got]", about: Sequence[Mail]) -> "Sequence[Got]":
+        """Return `here`. The plans of other receivers know whether these have got something."""
+        known = {receiver.name for _, receiver in here}
+        elsewhere = {mail.addressee: mail.route for mail in about if mail.forwarded and mail.addressee not in known}
+        self._to += [To(name, route) for name, route in elsewhere.items()]
+        return here
+
+    def admits(self, receiver: Receiver, now: int) -> bool:
+        """Return True: the mails of this outbox have no cap."""
+        del receiver, now
+        return True
 
     def forward(self, record: Record, event_id: str, known: Iterable[Mail], state: PlanState) -> None:
         """Forward a record to the plans of the receivers that shall get it, and of those that know its alert.
@@ -373,15 +409,18 @@ def _take_step(step: Step, state: PlanState) -> list[Mail]:
 
 
 def _take_case_step(step: CaseStep, record: Record, state: PlanState) -> list[Mail]:
-    """Plan the mails of a reminder or an escalation, or cancel what the step has made obsolete.
+    """Plan the mails of a step of a case, and cancel those that it has made obsolete.
 
-    Return the mails about the alert if the step may cancel some of them elsewhere, too.
+    Return the mails about the alert if the step concerns receivers of mails elsewhere, too.
     """
     if step.action in CASE_ACTIONS:
         _plan_case_step(step, record, state)
-    elif step.action in {CaseAction.ACKNOWLEDGED, CaseAction.RESOLVED, CaseAction.REOPENED}:
+    elif step.action in CASE_NEWS:
         about = _end_case(step, record, state)
-        return about if step.action == CaseAction.RESOLVED else []
+        is_mailed = _is_mailed(step, state.planner)
+        if is_mailed:
+            _plan_case_news(step, record, about, state)
+        return about if is_mailed or step.action == CaseAction.RESOLVED else []
     return []
 
 
@@ -402,22 +441,85 @@ def _plan_case_step(step: CaseStep, record: Record, state: PlanState) -> None:
         if receivers is None and state.planner.reports_refusals:
             state.outputs.append(deliveries.nobody(step.alert_id, event_id, reason, now))
         return
-    box = state.box(key)
-    for receiver, route in receivers:
-        delivery_id = deliveries.id_of(event_id, receiver.name)
-        if box.find(delivery_id) is not None:
+    for one in receivers:
+        _add_case_mail(step, record, one, event_id, state)
+
+
+def _add_case_mail(
+    step: CaseStep, record: Record, to: Reached, event_id: str, state: PlanState, left: list[str] | None = None
+) -> None:
+    """Plan a mail about a step of a case, unless it is planned already. `left`: as in Mail."""
+    key, now, deliveries = record.key or b"", record.timestamp, state.deliveries
+    receiver, route = to
+    box, delivery_id = state.box(key), deliveries.id_of(event_id, receiver.name)
+    if box.find(delivery_id) is not None:
+        return
+    mail = Mail(delivery_id, step.alert_id, route, DeliveryStatus.PENDING, 0, now, 0, left)
+    mail.address_to(receiver.name, route)
+    mail.action, mail.reason = step.action, step.reason
+    box.mails.append(mail)
+    if state.planner.is_overfull(box, receiver.name):
+        state.outputs.append(deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
+        return
+    if mail.is_case_news and not state.receivers.admits(receiver, now):
+        state.outputs.append(deliveries.cancel(mail, CAPPED, now))
+        return
+    state.pending_notices[pending_notice_key(key, delivery_id)] = pending_case_step(record.value or b"")
+    state.outputs.append(deliveries.line(mail, "planned", now))
+    if (until := receiver.held_until(urgency(step), now)) is not None:
+        state.outputs.append(deliveries.hold(mail, until, now))
+
+
+def _is_mailed(step: CaseStep, planner: Planner) -> bool:
+    """Say whether the settings ask for the news of a step. An alert that reopens its case is news itself."""
+    return step.action in planner.case_actions and (
+        step.action != CaseAction.REOPENED or step.reason == CaseReason.COMMAND
+    )
+
+
+def _plan_case_news(step: CaseStep, record: Record, about: Sequence[Mail], state: PlanState) -> None:
+    """Plan the mails which say what has become of a case, to those who have got something about its alert.
+
+    `about`: all mails about the alert. Who has taken the step needs no mail about it.
+    """
+    event_id = event_id_of(record, make_id("case-step", step.alert_id, step.step))
+    for mail, receiver in state.receivers.share(_who_got(about, state.planner), about):
+        delivery_id = state.deliveries.id_of(event_id, receiver.name)
+        if mail.is_open and mail.silence:  # who has got nothing because of a silence hears of nothing
+            state.outputs.append(state.deliveries.leave_out(delivery_id, mail, SILENCED, record.timestamp))
             continue
-        mail = Mail(delivery_id, step.alert_id, route, DeliveryStatus.PENDING, 0, now, 0)
-        mail.address_to(receiver.name, route)
-        mail.action, mail.reason = step.action, step.reason
-        box.mails.append(mail)
-        if state.planner.is_overfull(box, receiver.name):
-            state.outputs.append(deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
-            continue
-        state.pending_notices[pending_notice_key(key, delivery_id)] = pending_case_step(record.value or b"")
-        state.outputs.append(deliveries.line(mail, "planned", now))
-        if (until := receiver.held_until(urgency(step), now)) is not None:
-            state.outputs.append(deliveries.hold(mail, until, now))
+        targets = state.planner.targets(receiver)
+        left = [target for target in targets if not _is_own_step(step, target, receiver, state.planner)]
+        if left:
+            to = Reached(receiver, mail.route)
+            _add_case_mail(step, record, to, event_id, state, None if len(left) == len(targets) else left)
+        else:
+            state.outputs.append(state.deliveries.leave_out(delivery_id, mail, OWN_STEP, record.timestamp))
+
+
+def _who_got(about: Iterable[Mail], planner: Planner) -> list[Got]:
+    """Return the receivers on this channel that have got a mail about an alert by this table, or still get one."""
+    about = list(about)
+    waiting = {mail.addressee: mail for mail in about if mail.is_open}
+    found = waiting | {mail.addressee: mail for mail in about if _is_sent(mail)}
+    known = planner.routing.receivers
+    return [Got(mail, known[name]) for name, mail in found.items() if name in known and planner.targets(known[name])]
+
+
+def _is_sent(mail: Mail) -> bool:
+    return mail.status is DeliveryStatus.SENT and not mail.forwarded
+
+
+def _is_own_step(step: CaseStep, target: str, receiver: Receiver, planner: Planner) -> bool:
+    """Say whether the reader at a mail address has taken a step.
+
+    It is so if the actor is that address, or the receiver without the name of a person, and the receiver has no other
+    address. If there are several readers, as in a chat, nobody knows which of them it was.
+    """
+    if step.actor is None or planner.channel != EMAIL:
+        return False
+    is_address = planner.identity(step.actor) == planner.identity(target)
+    return is_address or (step.actor == receiver.name and len(planner.targets(receiver)) == 1)
 
 
 def _asked(step: CaseStep, planner: Planner) -> list[Reached] | None:
@@ -445,8 +547,7 @@ def _informed(step: CaseStep, mails: Iterable[Mail], planner: Planner) -> list[R
 def _end_case(step: CaseStep, record: Record, state: PlanState) -> list[Mail]:
     """Cancel the open mails that a step of a case has made obsolete. Return all mails about the alert.
 
-    These are the reminders and escalations that were published before it, and all open mails of an alert whose case is
-    resolved.
+    These are the mails about earlier steps of the case, and all open mails of an alert whose case is resolved.
 
     The alert's own steps are published without waiting for its case. So one of them may come before the resolution
     although the resolution does not know it yet. It reopens the case, and a mail that reports it is sent.
@@ -454,16 +555,27 @@ def _end_case(step: CaseStep, record: Record, state: PlanState) -> list[Mail]:
     key = record.key or b""
     if not state.has_box(key):
         return []
-    at = to_ms(step.alert_occurred_at)
-    is_resolved = step.action == CaseAction.RESOLVED
     about = [mail for mail in state.box(key).mails if mail.alert_id == step.alert_id]
-    obsolete = [
-        mail
-        for mail in about
-        if mail.is_open and (mail.is_about_case or (is_resolved and state.reported_at(key, mail) <= at))
-    ]
+    obsolete = [mail for mail in about if mail.is_open and _is_obsolete(mail, step, key, state)]
     _cancel(obsolete, step.action, key, record.timestamp, state)
     return about
+
+
+def _is_obsolete(mail: Mail, step: CaseStep, key: bytes, state: PlanState) -> bool:
+    """Say whether a step of a case has made an open mail about the case or its alert obsolete."""
+    if mail.is_case_news:
+        # A step that comes again, because of a crash, must not cancel the mail about itself or about a later one.
+        return _number_of_step(mail, key, state) < step.step
+    if mail.is_about_case:
+        return True
+    return step.action == CaseAction.RESOLVED and state.reported_at(key, mail) <= to_ms(step.alert_occurred_at)
+
+
+def _number_of_step(mail: Mail, key: bytes, state: PlanState) -> int:
+    """Return the number of the step that an open mail about a case reports; 0 if its pending notice was lost."""
+    pending_notice = state.pending_notice(pending_notice_key(key, mail.delivery_id))
+    reported = None if pending_notice is None else read_pending_notice(key, pending_notice)
+    return reported.step if isinstance(reported, CaseStep) else 0
 
 
 def _cancel(mails: Iterable[Mail], reason: str, key: bytes, now: int, state: PlanState) -> None:

@@ -263,6 +263,15 @@ def mails_left(plan: Plan, rules: Bundling) -> int | None:
     return None if rules.mails_per_hour is None else max(0, rules.mails_per_hour - len(plan.mails))
 
 
+def admits(plan: Plan, rules: Bundling, now: int) -> bool:
+    """Say whether a mail that no digest can list may be planned, and note it in the plan if so."""
+    forget_old(plan, rules, now)
+    is_admitted = _may_be_alone(plan, rules, now)
+    if is_admitted:
+        note_mails(plan, rules, 1, now)
+    return is_admitted
+
+
 def note_mails(plan: Plan, rules: Bundling, count: int, now: int) -> None:
     """Note that mails are planned which count for the cap of the hour."""
     if rules.mails_per_hour is not None:

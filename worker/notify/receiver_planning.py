@@ -23,7 +23,7 @@ from worker.notify.digest import LAST, MOST, Member, MembersOf, Order, order
 from worker.notify.forwarded import HELD_KEY, SILENCE_KEY, TICK_KEY, Held, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
-from worker.notify.planning import MERGED_KEPT, TOO_MANY_WAITING, Planner, PlanState, Step, add_pending, end_hold
+from worker.notify.planning import MERGED_KEPT, TOO_MANY_WAITING, Got, Planner, PlanState, Step, add_pending, end_hold
 from worker.notify.receiver_plan import Due, Gathering, News, Plan, plan_key
 from worker.routing.bundling import Bundling
 from worker.routing.receiver import Receiver
@@ -119,6 +119,16 @@ class _ByPlans:
             return
         for receiver in {mail.addressee for mail in earlier}:
             self.plan(receiver).drops.pop(step.notice.alert_id, None)
+
+    def share(self, here: Sequence[Got], about: Sequence[Mail]) -> Sequence[Got]:
+        """Return those whom the outbox has left to their plans."""
+        del about
+        left = {one.receiver for one in self.to}
+        return [one for one in here if one.receiver.name in left]
+
+    def admits(self, receiver: Receiver, now: int) -> bool:
+        """Say whether the cap of a receiver leaves room for a mail about a step of a case, and count it."""
+        return receiver_plan.admits(self.plan(receiver.name), receiver.bundling or _NO_RULES, now)
 
     def _place(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
         rules, event = receiver.bundling or _NO_RULES, routable(step.notice)

@@ -16,6 +16,7 @@ from schemas.silence import Silence
 from worker.flow.timestamps import to_ms
 from worker.lineage import canonical_path
 from worker.notify import mailbox
+from worker.notify.mailbox import CASE_NEWS
 from worker.notify.notice import Sent, urgency
 from worker.routing.routable import Routable, routable
 from worker.routing.routing import Routing
@@ -131,9 +132,11 @@ def _looked_at(notice: Sent) -> Routable | None:
     """Return what the matchers look at; None if nothing may hold the notice back.
 
     A reminder or an escalation says of its alert only the segment. An escalation counts as critical, as it does for
-    quiet hours.
+    quiet hours. What people have done about a case is for those who have got its alert already, as its end is.
     """
     if isinstance(notice, CaseStep):
+        if notice.action in CASE_NEWS:
+            return None
         return Routable(_OF_CASES, canonical_path(notice.segment), urgency(notice))
     if isinstance(notice, Erasure) or notice.action in _ENDS:
         return None

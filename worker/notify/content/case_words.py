@@ -1,9 +1,9 @@
-"""The words of a reminder's and an escalation's text, in French and English."""
+"""The words of a text about a step of a case, in French and English."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.case import CaseReason
+from schemas.case import CaseAction, CaseOutcome, CaseReason
 from worker.notify.content.typography import french
 from worker.routing.receiver import Language
 
@@ -22,8 +22,8 @@ class CaseText:
 class CaseWords:
     """The words of one language."""
 
-    news: Mapping[str, CaseText]  # by reason
-    other: CaseText  # for a reason that this version does not know
+    news: Mapping[str, CaseText]  # by reason, or by action if the reason says nothing more
+    other: CaseText  # for a step that this version does not know
     subject: str  # {tag} {score} {place}
     everything: str  # the root segment
     section: str
@@ -34,6 +34,10 @@ class CaseWords:
     level: str
     step: str
     response: str
+    actor: str
+    outcome: str
+    outcomes: Mapping[str, str]
+    cause: str
 
 
 _FRENCH = CaseWords(
@@ -61,6 +65,24 @@ _FRENCH = CaseWords(
             sentence="Ce dossier n’est pas clos, et son échéance est passée.",
             hint="L’alerte elle-même vous a été envoyée auparavant. C’est le dernier rappel au sujet de ce dossier.",
         ),
+        CaseAction.ACKNOWLEDGED: CaseText(
+            tag="Pris en charge",
+            headline="Une alerte est prise en charge",
+            sentence="Quelqu’un s’occupe de ce client mécontent.",
+            hint="Vous recevez ce message parce que vous avez reçu l’alerte. Vous n’avez rien à faire.",
+        ),
+        CaseAction.RESOLVED: CaseText(
+            tag="Clos",
+            headline="Le dossier d’une alerte est clos",
+            sentence="Il n’y a plus rien à faire au sujet de cette alerte.",
+            hint="Vous recevez ce message parce que vous avez reçu l’alerte. Vous n’avez rien à faire.",
+        ),
+        CaseAction.REOPENED: CaseText(
+            tag="Rouvert",
+            headline="Le dossier d’une alerte est rouvert",
+            sentence="Quelqu’un a rouvert ce dossier, qui attend de nouveau une action.",
+            hint="Vous recevez ce message parce que vous avez reçu l’alerte. Les délais recommencent à courir.",
+        ),
     },
     other=CaseText(
         tag="Dossier",
@@ -78,6 +100,15 @@ _FRENCH = CaseWords(
     level="Niveau de service",
     step="Étape de l’escalade",
     response="Réponse",
+    actor="Par",
+    outcome="Résultat",
+    outcomes={
+        CaseOutcome.CALLED_BACK: "client rappelé",
+        CaseOutcome.SOLVED: "problème résolu",
+        CaseOutcome.COULD_NOT_REACH: "client injoignable",
+        CaseOutcome.NOT_JUSTIFIED: "réclamation non justifiée",
+    },
+    cause="Cause",
 )
 
 _ENGLISH = CaseWords(
@@ -105,6 +136,24 @@ _ENGLISH = CaseWords(
             sentence="This case is not resolved, and its time limit has passed.",
             hint="You have received the alert itself before. This is the last reminder about this case.",
         ),
+        CaseAction.ACKNOWLEDGED: CaseText(
+            tag="Acknowledged",
+            headline="Somebody has acknowledged an alert",
+            sentence="Somebody looks after this unhappy customer.",
+            hint="You receive this message because you have received the alert. You need not do anything.",
+        ),
+        CaseAction.RESOLVED: CaseText(
+            tag="Resolved",
+            headline="The case of an alert is resolved",
+            sentence="Nothing is left to do about this alert.",
+            hint="You receive this message because you have received the alert. You need not do anything.",
+        ),
+        CaseAction.REOPENED: CaseText(
+            tag="Reopened",
+            headline="The case of an alert is open again",
+            sentence="Somebody has reopened this case: there is something to do again.",
+            hint="You receive this message because you have received the alert. The time limits begin again.",
+        ),
     },
     other=CaseText(
         tag="Case",
@@ -122,6 +171,15 @@ _ENGLISH = CaseWords(
     level="Service level",
     step="Step of the escalation",
     response="Response",
+    actor="By",
+    outcome="Outcome",
+    outcomes={
+        CaseOutcome.CALLED_BACK: "the customer was called back",
+        CaseOutcome.SOLVED: "the problem is solved",
+        CaseOutcome.COULD_NOT_REACH: "the customer could not be reached",
+        CaseOutcome.NOT_JUSTIFIED: "the complaint is not justified",
+    },
+    cause="Cause",
 )
 
 CASE_WORDS: Mapping[Language, CaseWords] = {"fr": _FRENCH, "en": _ENGLISH}

@@ -11,7 +11,7 @@ from worker.notify.content.readers import Readers
 
 
 def page_of(notice: Alert | Incident | CaseStep, readers: Readers) -> Page:
-    """Return the page of an alert, an incident, or a reminder or escalation of a case."""
+    """Return the page of an alert, an incident, or a step of a case."""
     match notice:
         case Alert():
             return alert_page(notice, readers)

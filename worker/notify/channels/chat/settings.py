@@ -31,6 +31,10 @@ class ChatSettings(Section):
         description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
         "and resolved. A comment that is added or changed later, and a changed consent, are posted in any case.",
     )
+    case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
+        default=["acknowledged", "resolved", "reopened"],
+        description="The steps that people take on cases and that are posted where the alert was posted.",
+    )
     default_language: Literal["fr", "en"] = Field(
         default="en",
         description="Language of messages about incidents, and of messages about responses that name no language, or a "

@@ -51,6 +51,10 @@ class WebhookSettings(Section):
         description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
         "and resolved. The erasure of a customer is posted in any case.",
     )
+    case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
+        default=["acknowledged", "resolved", "reopened"],
+        description="The steps that people take on cases and that are posted where the alert was posted.",
+    )
     timeout_seconds: float = Field(
         default=15.0, gt=0, le=120.0, description="Seconds within which an endpoint has to answer."
     )
