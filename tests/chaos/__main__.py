@@ -3,6 +3,7 @@
 make chaos                                   all faults and bugs: about half an hour on two cores
 make chaos ARGS="--quick"                    one trial of most faults, which is what make test runs
 make chaos ARGS="--only zombie --seed 7"     one fault; its schedule depends only on the seed
+make chaos ARGS="--only poison --trials 2"   as many trials as that, and no more
 make chaos ARGS="--only soak"                four million responses; this is not a part of the other forms
 """
 
@@ -23,11 +24,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="make chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [fault.name for fault in FAULTS]
+    names, known = [fault.name for fault in FAULTS], [control.bug for control in CONTROLS]
     parser.add_argument("--quick", action="store_true", help="run one trial of most faults")
     parser.add_argument(
-        "--only", metavar="FAULT,…", help=f"only these faults, of: {', '.join(names)}; controls are the bugs"
+        "--only",
+        metavar="FAULT,…",
+        help=f"only these faults, of: {', '.join(names)}; or these bugs, of: {', '.join(known)}; controls are all bugs",
     )
+    parser.add_argument("--trials", type=int, metavar="N", help="the number of trials of each fault")
     parser.add_argument("--seed", type=int, default=1, help="the seed of the schedule (default: 1)")
     parser.add_argument(
         "--idle-minutes",
@@ -40,16 +44,19 @@ def main() -> int:
     asked = parser.parse_args()
     usual = {fault.name for fault in FAULTS if not fault.named}
     wanted = set(asked.only.split(",")) if asked.only else {*usual, "controls"}
-    unknown = wanted - {*names, "controls"}
+    unknown = wanted - {*names, *known, "controls"}
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
-    bugs = [control for control in CONTROLS if not asked.quick or control.bug in controls.QUICK]
+    bugs = [control for control in CONTROLS if {"controls", control.bug} & wanted]
+    if asked.quick:
+        bugs = [control for control in bugs if control.bug in controls.QUICK]
     plan = Asked(
         [fault for fault in FAULTS if fault.name in wanted and fault.how_often(quick=asked.quick)],
-        bugs if "controls" in wanted else [],
+        bugs,
         asked.seed,
         asked.quick,
         asked.idle_minutes,
+        asked.trials,
     )
     say(f"seed {asked.seed}")
     report = asyncio.run(_run(plan))

@@ -10,6 +10,8 @@ from msgspec import msgpack
 
 from worker.flow.batch import Record
 from worker.flow.cases import road
+from worker.flow.cases.due_index import DueIndex
+from worker.flow.cases.service import ServiceLevels
 from worker.flow.policy import CasePolicy, IntakePolicy
 
 #: The actions that may follow each state. Of an alert that is opened or withdrawn, receivers get no step of the case.
@@ -21,25 +23,39 @@ _MAY_FOLLOW = {
 }
 
 
-def replayed(records: Iterable["ConsumerRecord[bytes, bytes]"], commands: str) -> dict[bytes, bytes]:
+def replayed(
+    records: Iterable["ConsumerRecord[bytes, bytes]"], commands: str, service: ServiceLevels
+) -> dict[bytes, bytes]:
     """Return the rows that come of the topic of the cases: a record at a time, and never cut off.
 
-    `commands`: the full name of the topic of the commands.
+    `commands`: the full name of the topic of the commands; `service`: the service levels of the settings.
     """
     rows: dict[bytes, bytes] = {}
     arrived: dict[int, Mapping[int, int]] = defaultdict(dict)
     latest: dict[int, int] = defaultdict(int)
+    due: dict[int, DueIndex] = defaultdict(DueIndex)
     for record in records:
         part = record.partition
-        batch = road.Batch([cast(Record, record)], commands, arrived[part], latest[part])
+        batch = road.Batch(
+            [cast(Record, record)], commands, arrived[part], latest[part], service=service, due=due[part]
+        )
         decided = road.decide(batch, CasePolicy(), IntakePolicy(), rows.get)
+        _apply(rows, decided.rows)
+        due[part].update(decided.rows)
+        while decided.rest is not None:
+            decided = decided.rest()
+            _apply(rows, decided.rows)
+            due[part].update(decided.rows)
         arrived[part], latest[part] = decided.rerouted, decided.latest_time
-        for key, row in decided.rows.items():
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row
     return rows
+
+
+def _apply(rows: dict[bytes, bytes], changes: Mapping[bytes, bytes | None]) -> None:
+    for key, row in changes.items():
+        if row is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = row
 
 
 def responses(rows: Mapping[bytes, bytes], erased: Iterable[str]) -> "Counter[str]":

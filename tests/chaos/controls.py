@@ -2,21 +2,26 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from chaos import closed_loop
 from chaos.fault_context import FaultContext
 from chaos.faults import crashed, judging, poison, rebuilt, renewed, smtp, transactions
 from chaos.faults.judging import BETWEEN_ROWS, Shop
 from chaos.saboteur import CHECKPOINT_DUE, PAUSE, RAISE, WATCHES_SENT
 from chaos.world import PATIENCE_SECONDS, PATIENCE_WITH_BUG_SECONDS, NotHealed, Worker, World, in_vain, patience
+from integration.reading import read_topic
 
 _PORTION = 120
 _TRIES = 3
 _ENOUGH_SECONDS = 15.0
 _PAUSE_SECONDS = 8.0
+_POLL_SECONDS = 0.1
 #: Mails that the server refuses for a while.
 _REFUSED = 4
 
@@ -173,6 +178,59 @@ async def _refused_for_a_while(context: FaultContext, trials: int) -> None:
     await smtp.one_mail(context, trials, smtp.ONE_MAIL["421_at_data"])
 
 
+async def _acknowledge_all(world: World, worker: Worker) -> None:
+    """Acknowledge every case before a step of its escalation is due."""
+    del worker
+    await world.feed_some(_PORTION)
+    await world.committed()
+    await world.command(await _commands(world, {"action": "acknowledge"}))
+
+
+async def _note_twice(world: World, worker: Worker) -> None:
+    """Give each command twice, as a program does that was not answered in time."""
+    del worker
+    await world.feed_some(_PORTION)
+    await world.committed()
+    commands = await _commands(world, {"action": "note", "note": "by phone"})
+    await world.command([*commands, *commands])
+
+
+async def _revive_a_silence(world: World, worker: Worker) -> None:
+    """Silence most alerts, end the silence, and write the state before its end again, as a replay may do."""
+    del worker
+    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    match = {"segment": "fr", "severities": ["warning", "error", "critical"]}
+    about = {"silence_id": "strike", "actor": "ann"}
+    add = {"command_id": "s-1", "action": "add", "match": match, "until": until, "reason": "a strike", **about}
+    await _until_silences(world, 1, add)
+    states = await _until_silences(world, 2, {"command_id": "s-2", "action": "end", **about})
+    await world.send("silences", states[:1])
+    await world.feed_some(_PORTION)
+
+
+async def _until_silences(world: World, count: int, command: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    """Give a command about a silence, and wait until so many states of silences were published; return them."""
+    await world.send("silence-commands", [(command["silence_id"].encode(), json.dumps(command).encode())])
+    async with patience("the state of a silence"):
+        while len(states := await read_topic(world.kafka, f"{world.name}.silences")) < count:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
+    return [(record.key or b"", record.value or b"") for record in states]
+
+
+async def _commands(world: World, what: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return a command about each alert, with its key."""
+    alerts = {event.body["alert_id"]: event.body["customer_id"] for event in await world.events("alerts")}
+    return [
+        (
+            customer.encode(),
+            json.dumps(
+                {"command_id": f"c-{alert_id}", "alert_id": alert_id, "customer_id": customer, "actor": "ann", **what}
+            ).encode(),
+        )
+        for alert_id, customer in alerts.items()
+    ]
+
+
 def _not_seen(what: str) -> str:
     return in_vain(what, PATIENCE_WITH_BUG_SECONDS)
 
@@ -194,6 +252,14 @@ CONTROLS = (
     Control("logs_unchecked", partial(_fault, renewed.run), ("I1",)),
     Control("rebuild_mails_again", partial(_fault, rebuilt.outbox), ("I3",)),
     Control("markers_awaited", partial(_fault, transactions.run), (_not_seen("a tick behind the marker"),)),
+    Control(
+        "acknowledgement_unheard",
+        partial(_provoked, _acknowledge_all, world=partial(closed_loop.world, timed=True)),
+        ("I8 escalations behind an acknowledgement",),
+    ),
+    Control("commands_forgotten", partial(_provoked, _note_twice), ("I7 commands that were carried out twice",)),
+    Control("digest_short", partial(_provoked, _work, world=closed_loop.world), ("I9 digest",)),
+    Control("silence_revived", partial(_provoked, _revive_a_silence, world=closed_loop.world), ("I9 alert for",)),
 )
 #: Those of the short form.
 QUICK = ("dedup_off", "no_delivery_log")

@@ -9,7 +9,12 @@ I5  Committed offsets reach the end (World.caught_up), and never lie ahead of th
 I6  What is watched over is what comes of the hours' topic, decided anew without a fault; and so are the incidents.
 I7  Each alert has exactly one case. The cases are what comes of their topic, decided anew without a fault. No step of
     a case follows its end but a reopening or a note. Each command is answered once, and carried out if the answer says
-    so.
+    so, and only once.
+I8  Reminders and escalations are those of a recount of the topic of the cases. None is behind an acknowledgement or an
+    end in this log, and none happens twice.
+I9  In worlds with several receivers, in place of I3: for each receiver, each opened alert is sent, listed in a digest,
+    deferred, or refused with a reason, and only one of these. Each digest lists what the delivery log says, each notice
+    once. Nothing comes more often than there are reasons, but for the copies that faults explain.
 """
 
 import asyncio
@@ -18,11 +23,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from chaos import cases, tables, watched
+from chaos import cases, tables, time_limits, watched
 from chaos.feed import recounted
 from chaos.received_mails import ReceivedMail
 from chaos.tables import Table
@@ -30,8 +35,22 @@ from integration.reading import read_topic
 from integration.recount import Recount
 from integration.sampling import Published
 
+from worker.flow.cases.service import ServiceLevels
+
+if TYPE_CHECKING:
+    from chaos.closed_loop import ClosedLoop
+
 Records = list["ConsumerRecord[bytes, bytes]"]
-_EVENTS = ("alerts", "invitations", "decisions", "dead-letters", "scores", "alert-command-results", "recoveries")
+_EVENTS = (
+    "alerts",
+    "invitations",
+    "decisions",
+    "dead-letters",
+    "scores",
+    "alert-command-results",
+    "recoveries",
+    "deliveries",
+)
 #: The steps of alerts and incidents that are mailed (email.actions).
 MAILED = frozenset({"opened", "resolved"})
 #: The steps of cases that are mailed (email.case_actions).
@@ -47,7 +66,9 @@ TABLES = {
     "watches": ("process", "hours"),
     "commands": ("process", "alert-commands"),
     "cases": ("process", "cases"),
+    "silences": ("process", "silence-commands"),
     "outbox": ("notify", "alerts"),
+    "plans": ("notify", "notices"),
 }
 
 
@@ -168,12 +189,18 @@ def events_of(records: Records) -> list[Event]:
 
 
 def check(
-    published: list[Published], found: Found, allowed: Allowed, unwatched: Collection[bytes] = (), commands: int = 0
+    published: list[Published],
+    found: Found,
+    allowed: Allowed,
+    unwatched: Collection[bytes] = (),
+    commands: int = 0,
+    loop: "ClosedLoop | None" = None,
 ) -> Verdict:
     """Hold what was found against a recount of what was published.
 
     `unwatched`: keys of rows of the table of what is watched over that may differ from what the hours' topic says;
-    `commands`: how many records with commands were published.
+    `commands`: how many records with commands were published; `loop`: what has to come of alerts if there are several
+    receivers.
     """
     verdict, recount = Verdict(), recounted(published)
     _check_tables(verdict, found, recount)
@@ -182,9 +209,18 @@ def check(
     _check_invitations(verdict, found, recount)
     _check_copies(verdict, found, allowed)
     _check_dead_letters(verdict, found, published)
-    _check_mails(verdict, found, allowed)
+    verdict.equal("I3 mails with a customer's markup", sum(mail.foreign for mail in found.received), 0)
+    if loop is None:
+        _check_mails(verdict, found, allowed)
+    else:
+        loop.check(verdict, found, allowed, recount.erased)
     _check_watched(verdict, found, unwatched)
-    _check_cases(verdict, found, recount, commands)
+    _check_cases(verdict, found, recount, commands, ServiceLevels() if loop is None else loop.service)
+    levels = {} if loop is None else loop.levels
+    outcomes = {event.id: event.body["outcome"] for event in found.events["alert-command-results"]}
+    verdict.wrong += time_limits.wrong(
+        _steps_of_cases(found).values(), time_limits.recount(found.cases, outcomes, levels)
+    )
     check_offsets(verdict, found)
     return verdict
 
@@ -292,7 +328,6 @@ def _check_mails(verdict: Verdict, found: Found, allowed: Allowed) -> None:
         verdict.wrong.append(f"I3 {extra} copies of mails, {allowed.ambiguous} explained")
     receivers = {mail.receivers for mail in found.received}
     verdict.equal("I3 mails to others", receivers - {("support@example.com",)}, set())
-    verdict.equal("I3 mails with a customer's markup", sum(mail.foreign for mail in found.received), 0)
     verdict.figures["mails"] = len(copies)
     verdict.figures["extra mails"] = extra
 
@@ -323,17 +358,21 @@ def _check_watched(verdict: Verdict, found: Found, unwatched: Collection[bytes])
         verdict.equal(f"I6 what is watched over in the {title}: segments that differ", sorted(differing), [])
 
 
-def _check_cases(verdict: Verdict, found: Found, recount: Recount, commands: int) -> None:
+def _steps_of_cases(found: Found) -> dict[str, dict[str, Any]]:
+    return {event.id: event.body for event in found.events["alerts"] if event.body["kind"] == "case"}
+
+
+def _check_cases(verdict: Verdict, found: Found, recount: Recount, commands: int, service: ServiceLevels) -> None:
     expected = {r for r in recount.alerts if recount.current[r]["customer_id"] not in recount.erased}
     for title, held in (("table", found.tables["cases"]), ("table, compacted", found.compacted["cases"])):
         ids = cases.responses(held.rows, recount.erased)
         verdict.differ(f"I7 cases in the {title}", set(ids), expected)
         verdict.equal(f"I7 alerts with several cases in the {title}", sum(n > 1 for n in ids.values()), 0)
         known = [record for record in found.cases if record.offset <= held.marks.get(record.partition, -1)]
-        rows = cases.replayed(known, "alert-commands")
+        rows = cases.replayed(known, "alert-commands", service)
         differing = [key for key in rows.keys() | held.rows.keys() if rows.get(key) != held.rows.get(key)]
         verdict.equal(f"I7 customers whose cases in the {title} differ from their topic", len(differing), 0)
-    steps = {e.id: e.body for e in found.events["alerts"] if e.body["kind"] == "case"}
+    steps = _steps_of_cases(found)
     verdict.equal("I7 steps of cases that are illegal", cases.illegal(steps.values()), [])
     resolved = {(s["alert_id"], s["opening"], s["occurred_at"]) for s in steps.values() if s["action"] == "resolved"}
     ends = [e.body for e in found.events["recoveries"] if e.body["reason"] == "resolved"]
@@ -344,6 +383,8 @@ def _check_cases(verdict: Verdict, found: Found, recount: Recount, commands: int
     applied = {answer["command_id"] for answer in answers.values() if answer["outcome"] == "applied"}
     carried_out = {step["command_id"] for step in steps.values()} - {None}
     verdict.differ("I7 commands that were carried out", carried_out, applied)
+    times = Counter(step["command_id"] for step in steps.values() if step["command_id"] is not None)
+    verdict.equal("I7 commands that were carried out twice", sum(count > 1 for count in times.values()), 0)
     refused = sum(answer["outcome"] == "refused" for answer in answers.values())
     letters = {e.id for e in found.events["dead-letters"] if e.body["topic"].endswith(".alert-commands")}
     again = Counter(answer["command_id"] for answer in answers.values() if answer["outcome"] == "refused")

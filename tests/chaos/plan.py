@@ -12,12 +12,14 @@ from chaos.faults import (
     clocks,
     crashed,
     erasure,
+    followed,
     hung_broker,
     idle_soak,
     joining,
     judging,
     kill_at,
     leader,
+    links,
     poison,
     random_kills,
     rebuilt,
@@ -31,6 +33,7 @@ from chaos.faults import (
     webhooks,
     zombie,
 )
+from chaos.saboteur import COMMAND_GIVEN, COMMAND_WRITTEN
 
 
 class Fault(NamedTuple):
@@ -64,6 +67,13 @@ def _kill_at(step: str) -> Fault:
     return Fault(f"kill_{step}", run, 10, quick=int(step in _KILLED_IN_SHORT))
 
 
+def _followed(step: str) -> Fault:
+    async def run(context: FaultContext, trials: int) -> None:
+        await followed.killed(context, step, trials)
+
+    return Fault(f"kill_{step}", run, 10, quick=0)
+
+
 def _smtp(name: str) -> Fault:
     async def run(context: FaultContext, trials: int) -> None:
         if name in smtp.ONE_MAIL:
@@ -78,6 +88,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("idle_soak", idle_soak.run, 1, quick=0, light=True),
     Fault("random_kills", random_kills.run, 30),
     *map(_kill_at, kill_at.ALL),
+    *map(_followed, followed.ALL),
+    Fault("kill_link_before_command", partial(links.run, step=COMMAND_GIVEN), 10, quick=0),
+    Fault("kill_link_after_command", partial(links.run, step=COMMAND_WRITTEN), 10, quick=0),
+    Fault("commands_and_timers", followed.commands_and_timers, 10, quick=0),
     Fault("kill_in_judgement", judging.run, 10),
     Fault("joining_and_leaving", joining.run, 20),
     Fault("kill_webhook", webhooks.killed, 10, quick=0),

@@ -14,15 +14,28 @@ from worker.embedded.inbox import Mail
 
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+_DIGEST = re.compile(rb"^Subject: \[\w+\] Digest: ", re.MULTILINE)
+_UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
 
 
 class ReceivedMail(NamedTuple):
-    """`id`: the Message-ID; `foreign`: whether what a customer wrote has become an element of its page."""
+    """`id`: the Message-ID; `foreign`: whether what a customer wrote has become an element of its page.
+
+    `alert_id`: what it is about; that of a digest is its own. `listed`, `listed_in_page`: the other ids in its text and
+    in its page, in their order, which are those of the alerts and incidents that a digest lists.
+    """
 
     id: str
     alert_id: str
     receivers: tuple[str, ...]
     foreign: bool
+    listed: tuple[str, ...] = ()
+    listed_in_page: tuple[str, ...] = ()
+
+    @property
+    def delivery_id(self) -> str:
+        """The part of the Message-ID that says which delivery it is."""
+        return self.id.strip("<>").partition("@")[0]
 
 
 class ReceivedMails:
@@ -52,9 +65,25 @@ class ReceivedMails:
 
 def _received(mail: Mail) -> ReceivedMail:
     message = email.message_from_bytes(mail.content)
-    page = "".join(_text(part) for part in _parts(message) if part.get_content_type() == "text/html")
+    plain, page = (_of_kind(message, kind) for kind in ("text/plain", "text/html"))
     assert page
-    return ReceivedMail(message["Message-ID"], message["X-NPS-Alert-Id"], mail.recipients, _has_canary(page))
+    about = message["X-NPS-Alert-Id"]
+    listed, in_page = (_others(text, about) for text in (plain, page))
+    return ReceivedMail(message["Message-ID"], about, mail.recipients, _has_canary(page), listed, in_page)
+
+
+def is_digest(content: bytes) -> bool:
+    """Say whether a mail is an English digest, without reading all of it."""
+    return _DIGEST.search(content) is not None
+
+
+def _others(text: str, own: str) -> tuple[str, ...]:
+    """Return the ids in a text, in their order, without the mail's own."""
+    return tuple(one for one in _UUID.findall(text) if one != own)
+
+
+def _of_kind(message: Message, kind: str) -> str:
+    return "".join(_text(part) for part in _parts(message) if part.get_content_type() == kind)
 
 
 def _parts(message: Message) -> Iterable[Message]:

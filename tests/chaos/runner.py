@@ -27,13 +27,14 @@ _SLOTS, _SLOTS_QUICK = 3, 5
 
 @dataclass
 class Asked:
-    """What to run. `quick`: the short form, where times are reported and nothing more."""
+    """What to run. `quick`: the short form, where times are reported and nothing more; `trials`: of each fault."""
 
     faults: Sequence[Fault]
     controls: Sequence[Control]
     seed: int
     quick: bool
     idle_minutes: float = IDLE_MINUTES
+    trials: int | None = None
 
 
 @dataclass
@@ -107,7 +108,7 @@ async def run(asked: Asked, say: Callable[[str], None]) -> Report:
             room = nullcontext() if fault.light else slots
 
             async def work() -> None:
-                await fault.run(place, fault.how_often(quick=asked.quick))
+                await fault.run(place, asked.trials or fault.how_often(quick=asked.quick))
                 await _remove_worlds(place)
 
             await _within(room, report, fault.name, place, work)

@@ -24,18 +24,28 @@ from typing import Any, NamedTuple, cast
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
+from schemas.case import CaseAction
 from worker import cli
+from worker.alerts import commanding
 from worker.flow import events
 from worker.flow.cases import road as cases
+from worker.flow.cases.case import Case
+from worker.flow.cases.service import TimerKind
 from worker.flow.messages import tally
 from worker.flow.responses import road
 from worker.flow.responses.customer import Contact
 from worker.kafka import header_names, journal, topics
 from worker.kafka.reading import Span
+from worker.notify import planning, receiver_planning
 from worker.notify.channels.email import compose
+from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.smtp import EmailChannel
+from worker.notify.channels.webhook.channel import Webhook
+from worker.notify.digest import Digest
 from worker.notify.schedule import MailRef
+from worker.notify.silenced import KnownSilences
 from worker.rebuild.mails import Mails
+from worker.roles import courier
 from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
@@ -66,10 +76,25 @@ STEPS = (
     "mail_accepted",
     "case_decided",
 )
+#: The further steps of an alert that is followed until somebody acts. A notice is forwarded to the plan of its
+#: receiver, and planned there; a digest is accepted by the mail server, and an event by its endpoint; a step of an
+#: escalation is due, and the mails of a reminder are planned.
+LOOP_STEPS = (
+    "notice_forwarded",
+    "notice_planned",
+    "digest_accepted",
+    "event_accepted",
+    "escalation_due",
+    "reminder_planned",
+)
+#: The steps of the command of a form in the role web: before and after its record is on Kafka.
+COMMAND_GIVEN, COMMAND_WRITTEN = "command_given", "command_written"
 #: What waits for a checkpoint is about to be written.
 CHECKPOINT_DUE = "checkpoint_due"
 #: How the changelog of the table is called whose rows wait for checkpoints: the end of its name.
 _WAITS = "-contacts-changelog"
+#: How the topic is called to which notices are forwarded: the end of its name.
+_FORWARDED = f".{events.NOTICES}"
 #: How many batches are several.
 _SEVERAL = 3
 #: How long checkpoints wait while this step is ordered, so that there are several batches on any machine; and so that
@@ -94,6 +119,10 @@ BUGS = (
     "logs_unchecked",
     "rebuild_mails_again",
     "markers_awaited",
+    "acknowledgement_unheard",
+    "commands_forgotten",
+    "digest_short",
+    "silence_revived",
 )
 #: In place of a signal: the handler raises.
 RAISE = "raise"
@@ -223,6 +252,8 @@ def _sent(reach: Reach) -> Wrapper:
                 await asyncio.sleep(reach(WATCHES_SENT))
             if topic.endswith(_WAITS):
                 await asyncio.sleep(reach("checkpoint_sent"))
+            if topic.endswith(_FORWARDED):
+                await asyncio.sleep(reach("notice_forwarded"))
             await asyncio.sleep(reach("rows_sent" if _is_changelog(topic) else "outputs_sent"))
             return future
 
@@ -300,6 +331,35 @@ def _around_awaited(reach: Reach, before: str, after: str) -> Wrapper:
     return wrapper
 
 
+def _after_sending(reach: Reach, step: str, kind: type = object) -> Wrapper:
+    """Report that a channel has sent something of a kind."""
+
+    def wrapper(original: Any) -> Any:
+        async def called(self: Any, notice: Any, *args: Any) -> None:
+            await original(self, notice, *args)
+            if isinstance(notice, kind):
+                await asyncio.sleep(reach(step))
+
+        return called
+
+    return wrapper
+
+
+def _after_if(reach: Reach, step: str, concerns: Callable[..., bool]) -> Wrapper:
+    """Report a step after calls of which `concerns` says so."""
+
+    def wrapper(original: Any) -> Any:
+        def called(*args: Any) -> Any:
+            found = original(*args)
+            if concerns(*args):
+                reach(step)
+            return found
+
+        return called
+
+    return wrapper
+
+
 def obey(orders: Orders) -> None:
     """Have every step reported."""
     reach = orders.reach
@@ -317,6 +377,18 @@ def obey(orders: Orders) -> None:
     _around(DurableTable, "write", _about_to_write(reach, waiting))
     _around(AIOKafkaConsumer, "commit", _around_awaited(reach, "before_commit", "after_commit"))
     _around(EmailChannel, "send", _around_awaited(reach, "mail_claimed", "mail_accepted"))
+    _obey_in_the_loop(reach)
+
+
+def _obey_in_the_loop(reach: Reach) -> None:
+    """Have the steps reported of an alert that is followed until somebody acts."""
+    _around(receiver_planning, "plan", _after(reach, "notice_planned"))
+    _around(Email, "send", _after_sending(reach, "digest_accepted", Digest))
+    _around(Webhook, "send", _after_sending(reach, "event_accepted"))
+    _around(cases, "_timed", _after_if(reach, "escalation_due", lambda *args: args[2].kind is TimerKind.ESCALATE))
+    is_reminder = _after_if(reach, "reminder_planned", lambda *args: args[0].action == CaseAction.REMINDED)
+    _around(planning, "_plan_case_step", is_reminder)
+    _around(commanding, "_write", _around_awaited(reach, COMMAND_GIVEN, COMMAND_WRITTEN))
 
 
 def tell_interruptions() -> None:
@@ -462,10 +534,58 @@ def _markers_awaited() -> None:
     _instead(Watermark, "_undecided", are_apart)
 
 
-def spoil_channel(bug: str, courier: Courier) -> None:
+def _acknowledgement_unheard() -> None:
+    """An acknowledgement does not stop an escalation."""
+
+    def stop_timers(self: Case) -> None:
+        if self.has_ended:
+            self.timers = []
+
+    def wrapper(original: Any) -> Any:
+        def called(self: Case, timer: Any, now: int) -> bool:
+            return timer.kind is TimerKind.ESCALATE or bool(original(self, timer, now))
+
+        return called
+
+    _instead(Case, "_stop_timers", stop_timers)
+    _around(Case, "_has_to_happen", wrapper)
+
+
+def _commands_forgotten() -> None:
+    """A command that comes again is a new one."""
+    _instead(Case, "known", lambda *_: None)
+
+
+def _digest_short() -> None:
+    """A digest leaves its last notice out, which counts as listed all the same."""
+
+    def wrapper(original: Any) -> Any:
+        def called(*args: Any) -> Any:
+            found = original(*args)
+            return found._replace(notices=found.notices[:-1]) if len(found.notices) > 1 else found
+
+        return called
+
+    _around(courier, "opened", wrapper)
+
+
+def _silence_revived() -> None:
+    """What was written last about a silence counts, and not the highest version."""
+
+    def wrapper(original: Any) -> Any:
+        def called(self: KnownSilences, key: bytes, value: bytes | None) -> Any:
+            self._known.pop(key.decode(), None)
+            return original(self, key, value)
+
+        return called
+
+    _around(KnownSilences, "take", wrapper)
+
+
+def spoil_channel(bug: str, spoilt: Courier) -> None:
     """Give a bug of the channel to one courier alone, where others work in the same process."""
     assert bug == "refusal_is_outage"
-    _refusal_is_outage(cast(Any, courier._channel)._server)
+    _refusal_is_outage(cast(Any, spoilt._channel)._server)
 
 
 def produce_little(most: int) -> None:

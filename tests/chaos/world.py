@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from chaos import invariants
 from chaos.feed import Feed
-from chaos.invariants import Allowed, Found, Verdict
+from chaos.invariants import Allowed, Event, Found, Verdict
 from chaos.received_mails import ReceivedMails
 from chaos.saboteur import CUT_SHORT, PUT_OUT, Order
 from integration.processes import Process, environment, start_worker
@@ -29,9 +29,15 @@ from integration.sampling import Published
 from worker.embedded.inbox import Inbox
 from worker.flow.messages import tick
 
+if TYPE_CHECKING:
+    from chaos.closed_loop import ClosedLoop
+
 PARTITIONS = 4
 #: In the order of travel: once a topic is done, only those after it can still grow.
-TRAVEL = ("responses", "tallies", "hours", "alert-commands", "cases", "alerts")
+TRAVEL = ("responses", "tallies", "hours", "alert-commands", "cases", "alerts", "notices")
+#: The roles and channels with groups whose shares of partitions interrupt the work, and those of them that send.
+_GROUPS = ("process", "notify", "webhook")
+_SENDING = ("notify", "webhook")
 #: How many mails a worker sends at the same time, at most (smtp.connections).
 HANDS = 4
 #: How many mails it may not have written down yet, at most: those that it sends, and those whose results wait.
@@ -60,6 +66,8 @@ class World:
     feed: Feed
     env: dict[str, str]
     partitions: int = PARTITIONS
+    #: What has to come of it, if alerts are followed there until somebody acts.
+    loop: "ClosedLoop | None" = None
     published: list[Published] = field(default_factory=list)
     commands: int = 0
     workers: list["Worker"] = field(default_factory=list)
@@ -102,18 +110,22 @@ class World:
     async def feed_some(self, count: int, *, seconds: float = 0.0, commands: int = 0) -> None:
         """Publish the next responses of the feed, and commands about the alerts that they cause, or caused before."""
         await self.publish(self.feed.take(count), seconds=seconds)
-        await self._command(self.feed.commands(commands))
+        await self.command(self.feed.commands(commands))
 
-    async def _command(self, commands: list[tuple[bytes, bytes]]) -> None:
+    async def command(self, commands: list[tuple[bytes, bytes]]) -> None:
         """Publish commands, each with its key."""
-        if not commands:
+        await self.send("alert-commands", commands)
+        self.commands += len(commands)
+
+    async def send(self, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+        """Write records, each a key and a value, to another topic than that of the responses."""
+        if not records:
             return
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True, linger_ms=5)
         await producer.start()
         try:
-            for key, value in commands:
-                await producer.send(f"{self.name}.alert-commands", value, key=key)
-                self.commands += 1
+            for key, value in records:
+                await producer.send(f"{self.name}.{topic}", value, key=key)
             await producer.flush()
         finally:
             await producer.stop()
@@ -166,12 +178,22 @@ class World:
 
     async def caught_up(self, *, mails: bool = True) -> None:
         """Wait until everything published is processed, committed, and mailed."""
+        await self.committed()
+        if mails and self.loop is not None:
+            await self.loop.settled(self)
+        elif mails:
+            await self.mailed()
+
+    async def committed(self) -> None:
+        """Wait until everything published is processed and committed."""
         async with patience("the committed offsets to reach the end"):
             for topic in TRAVEL:
                 while not await self.is_committed(topic):  # noqa: ASYNC110 - the broker's offsets raise no event
                     await asyncio.sleep(_POLL_SECONDS)
-        if mails:
-            await self.mailed()
+
+    async def events(self, topic: str) -> list[Event]:
+        """Return what a topic of events says now, but for null values."""
+        return invariants.events_of(await read_topic(self.kafka, f"{self.name}.{topic}"))
 
     async def is_committed(self, topic: str) -> bool:
         """Say whether the committed offsets are at a topic's end."""
@@ -204,8 +226,7 @@ class World:
 
     async def mailed(self) -> None:
         """Wait until the mailbox has as many different mails about each alert and incident as there have to be."""
-        steps = invariants.events_of(await read_topic(self.kafka, f"{self.name}.alerts"))
-        expected, _ = invariants.expected_mails(steps)
+        expected, _ = invariants.expected_mails(await self.events("alerts"))
         async with patience(f"{expected.total()} mails"):
             while expected - self.received_mails.distinct():
                 await self.inbox.wait_for(self.inbox.accepted + 1)
@@ -240,7 +261,7 @@ class World:
         """Hold everything that came of it so far against the recount; `unwatched` as in `invariants.check`."""
         found = await self.find()
         return await asyncio.to_thread(
-            invariants.check, self.published, found, self.allowed(), unwatched, self.commands
+            invariants.check, self.published, found, self.allowed(), unwatched, self.commands, self.loop
         )
 
     async def check_incidents(self) -> Verdict:
@@ -281,8 +302,8 @@ class Life:
 
         For each of the groups, the first share of partitions interrupts nothing.
         """
-        shares = (self._shares(role) - 1 for role in ("process", "notify"))
-        put_out = sum(self.process.count(f"{self._group}-{role} {PUT_OUT}") for role in ("process", "notify"))
+        shares = (self._shares(role) - 1 for role in _GROUPS)
+        put_out = sum(self.process.count(f"{self._group}-{role} {PUT_OUT}") for role in _GROUPS)
         return self._broken_off + put_out + sum(share for share in shares if share > 0)
 
     def _shares(self, role: str) -> int:
@@ -290,8 +311,11 @@ class Life:
 
     @property
     def ambiguous(self) -> int:
-        """Return after how many mails, at most, it could not write down what had become of them."""
-        put_out = self.process.count(f"{self._group}-notify {PUT_OUT}")
+        """Return after how many mails, at most, it could not write down what had become of them.
+
+        The same holds for the events of a webhook, each endpoint by itself.
+        """
+        put_out = sum(self.process.count(f"{self._group}-{role} {PUT_OUT}") for role in _SENDING)
         return (put_out + (self._broken_off and self._mails)) * IN_HAND + self.process.count(CUT_SHORT)
 
 
@@ -303,7 +327,8 @@ class Worker:
         self._role = role
         self._order = world.folder / f"order-{number}"
         self.lives: list[Life] = []
-        self.env = {
+        #: A variable that is set to nothing is not there.
+        given = {
             **environment(world.kafka, world.inbox, world.name, world.folder),
             "NPS_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
             "NPS_KAFKA__BATCH_RECORDS": "25",
@@ -313,6 +338,7 @@ class Worker:
             "CHAOS_ORDER": str(self._order),
             **env,
         }
+        self.env = {name: value for name, value in given.items() if value}
 
     @property
     def process(self) -> Process:
@@ -342,7 +368,7 @@ class Worker:
     async def start(self) -> None:
         """Start it."""
         process = await start_worker("run", "--role", self._role, env=self.env, module="chaos.saboteur")
-        self.lives.append(Life(process, self._world.name, mails=self._role != "process"))
+        self.lives.append(Life(process, self._world.name, mails=self._role not in {"process", "web"}))
 
     async def ready(self) -> None:
         """Wait until it has its partitions and their state."""
@@ -440,6 +466,7 @@ async def world(
     customers: int = 150,
     partitions: int = PARTITIONS,
     inbox: Inbox | None = None,
+    loop: "ClosedLoop | None" = None,
     **env: str,
 ) -> AsyncIterator[World]:
     """Make a world; its workers are gone at the end, whatever happens."""
@@ -447,7 +474,7 @@ async def world(
     home.mkdir()
     async with contextlib.AsyncExitStack() as stack:
         mailbox = await stack.enter_async_context(inbox or Inbox())
-        made = World(name, kafka, home, mailbox, random.Random(seed), Feed(seed, customers), env, partitions)
+        made = World(name, kafka, home, mailbox, random.Random(seed), Feed(seed, customers), env, partitions, loop)
         try:
             yield made
         finally:

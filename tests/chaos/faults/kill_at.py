@@ -1,6 +1,7 @@
 """A worker is killed at a named step of a batch or a mail, and another takes its place."""
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from chaos.fault_context import FaultContext
@@ -35,23 +36,27 @@ async def _kill(world: World, worker: Worker, step: str, rng: Any) -> None:
     """Publish until the step is reached for a random time, and the worker has died of it."""
     nth, delay = rng.randrange(1, 9), rng.choice([0.0, 0.0, rng.uniform(0, 0.004)])
     if step == MAIL_DATA:
-        world.inbox.behaviour = _Killing(worker, nth, rng.choice([Cut.LOST, Cut.KEPT]))
+        world.inbox.behaviour = MailKilling(worker, nth, rng.choice([Cut.LOST, Cut.KEPT]))
     else:
         worker.told(step, nth, "SIGKILL", delay if step.endswith("_sent") else 0.0)
     await world.feed_to_death(worker, _PORTION, commands=_COMMANDS)
     world.inbox.behaviour = None
 
 
-class _Killing:
-    """Kills the worker when its mail is here in full, then loses the mail or keeps it."""
+class MailKilling:
+    """Kills the worker when its mail is here in full, then loses the mail or keeps it.
 
-    def __init__(self, worker: Worker, nth: int, then: Cut) -> None:
+    `concerns`: which mails are counted, by their content.
+    """
+
+    def __init__(self, worker: Worker, nth: int, then: Cut, concerns: Callable[[bytes], bool] = lambda _: True) -> None:
         self._worker = worker
         self._left = nth
         self._then = then
+        self._concerns = concerns
 
-    async def __call__(self, step: Step, _mail: Mail) -> Answer:
-        if step is not Step.DATA:
+    async def __call__(self, step: Step, mail: Mail) -> Answer:
+        if step is not Step.DATA or not self._concerns(mail.content):
             return None
         self._left -= 1
         if self._left > 0:

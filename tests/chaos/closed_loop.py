@@ -1,0 +1,170 @@
+"""Worlds in which alerts are followed until somebody acts: receivers of several kinds, a webhook, and time limits.
+
+What has to come of it is said here once more, by none of the worker's code: who gets which alert, and when a case has
+to be acknowledged.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from chaos import notified, time_limits
+from chaos.endpoints import Endpoints, endpoints
+from chaos.notified import Delivered, Notified, Receivers, Step, Target
+from chaos.time_limits import Level
+from chaos.world import NotHealed, World, patience
+from integration.reading import read_topic
+
+from worker.flow.cases.service import ServiceLevels
+from worker.routing.service_level import ServiceLevel
+
+if TYPE_CHECKING:
+    from chaos.fault_context import FaultContext
+    from chaos.invariants import Allowed, Event, Found, Verdict
+
+_ADDRESSES = {name: f"{name}@example.com" for name in ("desk", "team", "night", "lead", "director")}
+_EMAIL, _WEBHOOK = "email", "webhook"
+#: Where nobody works now, and where cases have time limits.
+_NIGHT, _TIMED = "uk/c", "fr"
+#: Reminders are 2 s after the opening, and 8 s after it if the case is acknowledged; the steps of the escalation after
+#: 8 and 10 s.
+_FAST = Level(8_000, 6_000, ((0, ("lead",)), (2_000, ("director", "crm"))), 14_000)
+_LOOK_SECONDS = 0.5
+#: How many notices that are not settled are named.
+_NAMED = 3
+
+
+class ClosedLoop:
+    """The settings of such a world, and what has to come of them. With `timed`, cases have time limits."""
+
+    def __init__(self, posts: Endpoints, *, timed: bool) -> None:
+        self.endpoints = posts
+        self._crm = Target(_WEBHOOK, posts.names[0])
+        self.levels: Mapping[str, Level] = {"fast": _FAST} if timed else {}
+        self.service = ServiceLevels({name: setting(level) for name, level in self.levels.items()})
+        names = [*_ADDRESSES] if timed else ["desk", "team", "night"]
+        self.receivers = Receivers(
+            of_alert=self._of_alert,
+            addresses={name: _ADDRESSES[name] for name in names},
+            on={**{name: [Target(_EMAIL, name)] for name in names}, "crm": [self._crm]},
+        )
+
+    def _of_alert(self, alert: Mapping[str, Any]) -> Collection[Target]:
+        if _is_within(alert["segment"], _NIGHT):
+            return [Target(_EMAIL, "night"), Target(_EMAIL, "desk")]
+        return [Target(_EMAIL, "desk"), Target(_EMAIL, "team"), self._crm]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables of the worker's settings."""
+        receivers: dict[str, Any] = {name: {"email": [one]} for name, one in self.receivers.addresses.items()}
+        receivers["team"] |= {"group_wait_seconds": 0.3, "group_interval_seconds": 1, "critical_per_hour": 1_000}
+        receivers["night"] |= {"calendar": "elsewhere"}
+        receivers["crm"] = {"webhook": self._crm.receiver}
+        night = {"name": "night", "segment": _NIGHT, "receivers": ["night", "desk"]}
+        timed = {"name": "timed", "segment": _TIMED, "service_level": "fast"}
+        route = {"receivers": ["desk", "team", "crm"], "routes": [night, *([timed] if self.levels else [])]}
+        hour = (datetime.now(UTC).hour + 12) % 24
+        calendar = {"time_zone": "UTC", "hours": [f"mon-sun {hour:02}:00-{hour:02}:30"]}
+        levels = {name: level.model_dump(exclude_unset=True) for name, level in self.service.levels.items()}
+        return {
+            **self.endpoints.env,
+            "NPS_EMAIL__TO": "",
+            "NPS_EMAIL__RETRY__FIRST_SECONDS": "0.5",
+            "NPS_EMAIL__RETRY__LONGEST_SECONDS": "1",
+            "NPS_RECEIVERS": json.dumps(receivers),
+            "NPS_CALENDARS": json.dumps({"elsewhere": calendar}),
+            "NPS_ROUTE": json.dumps(route),
+            **({"NPS_SERVICE_LEVELS": json.dumps(levels)} if levels else {}),
+        }
+
+    async def settled(self, world: World) -> None:
+        """Wait until no time limit can make anything happen any more, and every notice is settled or may wait."""
+        await world.committed()
+        async with patience("the time limits to pass"):
+            while await self._waits_for_time(world):  # noqa: ASYNC110 - Kafka raises no event
+                await asyncio.sleep(_LOOK_SECONDS)
+        await world.committed()
+        still: list[str] = []
+        try:
+            async with asyncio.timeout(max(worker.patience for worker in world.workers)):
+                while still := await self._open(world):  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            named = "; ".join(still[:_NAMED])
+            raise NotHealed(f"waited in vain for {len(still)} notices to be settled: {named}") from None
+
+    async def _waits_for_time(self, world: World) -> bool:
+        if not self.levels:
+            return False
+        log = await read_topic(world.kafka, f"{world.name}.cases")
+        answers = await world.events("alert-command-results")
+        return bool(time_limits.recount(log, outcomes(answers), self.levels).waiting)
+
+    async def _open(self, world: World) -> list[str]:
+        alerts, log = await world.events("alerts"), await world.events("deliveries")
+        mails = await asyncio.to_thread(world.received_mails.all)
+        found = self._recounted(alerts, log, Delivered(mails, self.endpoints.accepted), ())
+        return found.wrong if found.open else []
+
+    def _recounted(
+        self, alerts: "list[Event]", log: "list[Event]", came: Delivered, erased: Collection[str]
+    ) -> Notified:
+        steps = [Step(event.id, event.body) for event in alerts]
+        return notified.recount(steps, [event.body for event in log], came, self.receivers, erased)
+
+    def check(self, verdict: "Verdict", found: "Found", allowed: "Allowed", erased: Collection[str]) -> None:
+        """Note what is wrong with what has come, and with what the delivery log says about it."""
+        came = Delivered(found.received, self.endpoints.accepted)
+        notices = self._recounted(found.events["alerts"], found.events["deliveries"], came, erased)
+        verdict.wrong += notices.wrong
+        # A worker has two couriers for mails, and one for the webhook.
+        for what, count, most in (
+            *((what, count, allowed.ambiguous) for what, count in notices.doubtful.items()),
+            ("I9 copies of mails", len(found.received) - len(came.copies), 2 * allowed.ambiguous),
+            *(
+                (f"I9 copies of events to {name}", sum(times.values()) - len(times), allowed.ambiguous)
+                for name, times in self.endpoints.accepted.items()
+            ),
+        ):
+            if count > most:
+                verdict.wrong.append(f"{what}: {count}, {most} explained")
+        verdict.figures |= {f"notices {condition}": count for condition, count in notices.conditions.items()}
+
+
+def outcomes(answers: "Collection[Event]") -> dict[str, str]:
+    """Return what became of each command, by the id of its answer."""
+    return {event.id: event.body["outcome"] for event in answers}
+
+
+def _is_within(segment: str, path: str) -> bool:
+    return f"{segment}/".startswith(f"{path}/")
+
+
+def setting(level: Level) -> ServiceLevel:
+    """Return a service level as the settings of the worker have it."""
+    minute = 60_000
+    return ServiceLevel.model_validate(
+        {
+            "acknowledge_within_minutes": level.acknowledge / minute,
+            "remind_before_minutes": level.remind_before / minute,
+            "resolve_within_hours": level.resolve / (60 * minute),
+            "escalation": [
+                {"receivers": [*receivers], "after_minutes": delay / minute} for delay, receivers in level.escalation
+            ],
+        }
+    )
+
+
+@asynccontextmanager
+async def world(
+    context: "FaultContext", name: str = "", *, timed: bool = False, **options: Any
+) -> AsyncIterator[World]:
+    """Make such a world."""
+    async with endpoints(1) as posts:
+        loop = ClosedLoop(posts, timed=timed)
+        async with context.world(name, loop=loop, **{**loop.env, **options}) as made:
+            yield made

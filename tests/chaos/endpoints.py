@@ -1,0 +1,65 @@
+"""Endpoints of webhooks, which count what they accept."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from notify.rigs import HOST, HttpServer, http_server
+
+_SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#: How many events a worker sends at a time to each endpoint (webhook.connections), and how many it has not written down
+#: at most: those that it sends, and those whose results wait.
+_HANDS = 2
+IN_HAND = 2 * _HANDS
+
+
+class Endpoints:
+    """Endpoints of one server, by the last part of their address; what each has accepted, by the id of the event."""
+
+    def __init__(self, server: HttpServer, count: int) -> None:
+        self._port = server.port
+        self.names = [f"e{number}" for number in range(count)]
+        self.accepted: dict[str, Counter[str]] = {name: Counter() for name in self.names}
+        self.seconds = 0.0
+        #: How many events the endpoints have got and not answered yet.
+        self.in_hand = 0
+        #: Is called with each event that has come in full; returns whether it is accepted.
+        self.on_event: Callable[[], bool] = lambda: True
+        server.handle = self._handle  # type: ignore[method-assign]
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables that name them."""
+        url = f"http://{HOST}:{self._port}"
+        endpoints = {name: {"url": f"{url}/{name}", "secrets": [_SECRET]} for name in self.names}
+        return {
+            "NPS_WEBHOOK__ENDPOINTS": json.dumps(endpoints),
+            "NPS_WEBHOOK__CONNECTIONS": str(_HANDS),
+            "NPS_WEBHOOK__RETRY__FIRST_SECONDS": "0.5",
+            "NPS_WEBHOOK__RETRY__LONGEST_SECONDS": "1",
+        }
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        await request.read()
+        self.in_hand += 1
+        try:
+            if self.seconds:
+                await asyncio.sleep(self.seconds)
+        finally:
+            self.in_hand -= 1
+        if self.on_event():
+            self.accepted[request.path.strip("/")][request.headers["webhook-id"]] += 1
+            return web.Response()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+
+@asynccontextmanager
+async def endpoints(count: int) -> AsyncIterator[Endpoints]:
+    """Serve so many endpoints."""
+    async with http_server() as server:
+        yield Endpoints(server, count)
