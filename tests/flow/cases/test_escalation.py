@@ -285,6 +285,7 @@ def test_a_tick_of_many_customers_is_decided_in_slices_in_the_order_of_the_timer
     for decided in following.slices([tick(NOW + 10 * MINUTE)]):
         following.write(decided)
         slices.append([body["customer_id"] for body in told(decided.outputs)])
+        assert sorted(decided.rows) == sorted(customer.encode() for customer in slices[-1]), "no row is written twice"
     # Those that are due first come first.
     assert slices == [["c-4", "c-3"], ["c-2", "c-1"], ["c-0"]]
     assert following.due.next_at() == NOW - 4 + 15 * MINUTE
