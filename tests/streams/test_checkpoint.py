@@ -409,20 +409,35 @@ def _kept(*_: Any) -> None:
     """Keep the next offset."""
 
 
-def _unordered(self: DurableTable, partition: int) -> list[Output]:
-    return list(reversed(_unsaved_outputs(self, partition)))
+async def _unordered(self: Lane, partition: int) -> None:
+    if (unsaved := self.table.unsaved(partition)) is not None:
+        unsaved.outputs.reverse()
+    await _send_unsaved(self, partition)
 
 
 async def _rows_first(self: Lane, batch: Any) -> None:
     """Write the rows without the outputs that wait, and send these afterwards."""
-    outputs = self.table.unsaved_outputs(0)
+    unsaved = self.table.unsaved(0)
+    outputs = [] if unsaved is None else list(unsaved.outputs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DurableTable, "unsaved_outputs", lambda *_: [])
+        patch.setattr(Lane, "_send_unsaved", _none_sent)
         await _write_checkpoint(self, batch)
     await self._send(outputs, 0)
 
 
-_unsaved_outputs: Any = DurableTable.unsaved_outputs
+async def _none_sent(*_: Any) -> None:
+    """Send nothing."""
+
+
+async def _as_if_sent(self: Lane, partition: int) -> None:
+    """Send what waits, and forget also what a batch has left meanwhile."""
+    unsaved = self.table.unsaved(partition)
+    await _send_unsaved(self, partition)
+    if unsaved is not None:
+        unsaved.outputs.clear()
+
+
+_send_unsaved: Any = Lane._send_unsaved
 _write_checkpoint: Any = Lane.write_checkpoint
 _append: Any = DurableTable._append
 #: Wrong versions: what is replaced, by what, and steps that show it.
@@ -440,8 +455,12 @@ WRONG: dict[str, tuple[Any, str, Any, list[tuple[str, int]]]] = {
         [*[("work", 2)] * 3, ("crash in a checkpoint", 2)],
     ),
     "outputs that wait are not in order": (
-        *(DurableTable, "unsaved_outputs", _unordered),
+        *(Lane, "_send_unsaved", _unordered),
         [("work", 2), ("work", 2), ("checkpoint", 0)],
+    ),
+    "outputs that come while others are sent are forgotten": (
+        *(Lane, "_send_unsaved", _as_if_sent),
+        [("work", 2), ("both", 2), ("checkpoint", 0)],
     ),
     "outputs that wait are sent after the rows": (
         *(Lane, "write_checkpoint", _rows_first),

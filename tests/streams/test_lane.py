@@ -279,9 +279,13 @@ class Waiting:
         self.held = True
         self._result = result
         self._unsaved: dict[bytes, bytes | None] = {}
-        self._unsent: list[Output] = []
+        unsent = list[Output]()
+        self._unsent_now = SimpleNamespace(outputs=unsent, note_sent=lambda count: unsent.__delitem__(slice(count)))
         self._state = PartitionState()
         self.on_send: Callable[[], object] = bool
+        #: Whether outputs that have waited are being sent; and whether they are acknowledged.
+        self.is_sending, self.acknowledged = asyncio.Event(), asyncio.Event()
+        self.acknowledged.set()
         consumer: Any = SimpleNamespace(
             admit=lambda batch: batch.records,
             holds=lambda _: self.held,
@@ -291,14 +295,15 @@ class Waiting:
             undecided=lambda batch: self.seen.append(f"undecided {batch.start}"),
             release=lambda _: None,
         )
-        lock = asyncio.Lock()
+        lock, sending_lock = asyncio.Lock(), asyncio.Lock()
         table: Any = SimpleNamespace(
             state_of=lambda _: self._state,
             lock=lambda _: lock,
             change=self._change,
             has_unsaved=lambda _: bool(self._unsaved),
-            unsaved_size=lambda _: journal.total_size(self._unsaved) + sum(map(size_of, self._unsent)),
-            unsaved_outputs=lambda _: list(self._unsent),
+            unsaved_size=lambda _: journal.total_size(self._unsaved) + sum(map(size_of, self._unsent_now.outputs)),
+            unsaved=lambda _: self._unsent_now,
+            sending_lock=lambda _: sending_lock,
             write=self._write,
         )
         sender: Any = SimpleNamespace(send=self._send)
@@ -327,19 +332,21 @@ class Waiting:
         sent = [(topic, int(key)) for topic, _, records in batches for key, *_ in records]
         if sent:
             self.on_send()
+            if sent[0][0] == "later":
+                self.is_sending.set()
+                await self.acknowledged.wait()
             self.seen.append(("sent", *sent))
         return {}
 
     def _change(self, _: int, rows: Mapping[bytes, bytes | None], head: Head, outputs: list[Output]) -> None:
         self._unsaved.update(rows)
-        self._unsent += outputs
+        self._unsent_now.outputs.extend(outputs)
         self._state.head = head
         self.seen.append("changed")
 
     async def _write(self, _: int, rows: Mapping[bytes, bytes | None], head: Head, __: Any) -> bool:
         self.seen.append(("write", len(self._unsaved), len(rows), head.mark))
         self._unsaved.clear()
-        self._unsent.clear()
         if isinstance(self._result, StateNotDurable):
             raise self._result
         return self._result
@@ -377,8 +384,26 @@ async def test_if_rows_are_written_at_once_all_outputs_are_sent_before_those_tha
     waiting.seen.clear()
     await waiting.run(6, 500, "later", "alerts")
     assert waiting.seen == [
-        *("go along", ("sent", ("later", 5), ("later", 6), ("alerts", 6))),
+        *("go along", ("sent", ("later", 5)), ("sent", ("later", 6), ("alerts", 6))),
         *(("write", 1, 1, 6), "decided 6", "done 6"),
+    ]
+
+
+async def test_a_batch_is_decided_while_a_checkpoint_sends_outputs_and_its_own_follow_before_the_rows() -> None:
+    """An alert does not wait for the outputs of a checkpoint."""
+    waiting = Waiting()
+    await waiting.run(5, 10, "later")
+    waiting.seen.clear()
+    waiting.acknowledged.clear()
+    *_, write, _ = waiting.planned[-1]
+    writing = asyncio.create_task(write())
+    await waiting.is_sending.wait()
+    waiting.on_send = waiting.acknowledged.set
+    await waiting.run(6, 10, "alerts", "later")
+    await writing
+    assert waiting.seen == [
+        *("go along", ("sent", ("alerts", 6)), "changed", "decided 6"),
+        *(("sent", ("later", 5)), ("sent", ("later", 6)), ("write", 2, 0, 6), "done 5"),
     ]
 
 

@@ -149,9 +149,8 @@ class Lane(NamedTuple):
                 decided, _ = await self._decide(decided.rest, is_slice=True)
                 continue
             waits = self._may_wait(decided, partition)
-            outputs, waiting = self._parted(decided.outputs, partition, waits=waits)
-            self._let_go_along(outputs, rows_follow=not waits)
-            sent = await self._send(outputs, partition)
+            outputs, waiting = self._parted(decided.outputs, waits=waits)
+            sent = await self._send_now(outputs, partition, rows_follow=not waits)
             if not await self._is_ours(batch, consumer):
                 return
             head = state.head
@@ -182,41 +181,60 @@ class Lane(NamedTuple):
         size = journal.total_size(decided.rows) + outputs + self.table.unsaved_size(partition)
         return size <= self.checkpoint.most_bytes
 
-    def _parted(self, outputs: list[Output], partition: int, *, waits: bool) -> tuple[list[Output], list[Output]]:
-        """Return which outputs are sent now, and which are sent with the partition's next checkpoint.
-
-        If the rows do not wait, neither does anything that earlier batches have left.
-        """
-        if self.checkpoint is None:
+    def _parted(self, outputs: list[Output], *, waits: bool) -> tuple[list[Output], list[Output]]:
+        """Return which outputs are sent now, and which are sent with the partition's next checkpoint."""
+        if not waits or self.checkpoint is None:
             return outputs, []
-        if not waits:
-            return [*self.table.unsaved_outputs(partition), *outputs], []
         later = self.checkpoint.outputs
         return [each for each in outputs if each.topic not in later], [each for each in outputs if each.topic in later]
 
-    def _let_go_along(self, outputs: list[Output], *, rows_follow: bool) -> None:
-        """Let checkpoints of other partitions go along with outputs, or with the rows that are written at once."""
+    async def _send_now(
+        self, outputs: list[Output], partition: int, *, rows_follow: bool
+    ) -> dict[sending.Place, list[Acknowledged]]:
+        """Send outputs that do not wait. If rows follow at once, what earlier batches have left is sent before.
+
+        Checkpoints of other partitions go along.
+        """
         if outputs or rows_follow:
             self.checkpoints.go_along()
+        if rows_follow:
+            await self._send_unsaved(partition)
+        return await self._send(outputs, partition)
 
     def _plan_checkpoint(self, batch: Fetched) -> None:
         assert self.checkpoint is not None
         write, is_busy = partial(self.write_checkpoint, batch), self.table.lock(batch.tp.partition).locked
         self.checkpoints.plan(batch.tp, self.checkpoint.seconds, write, is_busy)
 
+    async def _send_unsaved(self, partition: int) -> None:
+        """Send the outputs of a partition that wait. Each of them is sent once, and they stay in their order."""
+        if self.checkpoint is None:
+            return
+        async with self.table.sending_lock(partition):
+            unsaved = self.table.unsaved(partition)
+            if unsaved is not None and unsaved.outputs:
+                outputs = list(unsaved.outputs)
+                await self._send(outputs, partition)
+                # If the changes were taken back meanwhile, nobody has this object any more.
+                unsaved.note_sent(len(outputs))
+
     async def write_checkpoint(self, batch: Fetched) -> None:
         """Send the outputs of a partition that wait, write its rows, and let the offsets of their batches be committed.
 
         `batch`: the last of these batches. Raise StateNotDurable if the broker does not acknowledge.
+
+        Most outputs are sent before the lock is taken, so that a batch with an alert need not wait for them. Under the
+        lock, those follow that such a batch has left.
         """
         partition, consumer = batch.tp.partition, self.consumer()
+        if self.table.has_unsaved(partition) and await self._is_ours(batch, consumer):
+            await self._send_unsaved(partition)
         async with self.table.lock(partition):
             if not self.table.has_unsaved(partition) or not await self._is_ours(batch, consumer):
                 return
-            if outputs := self.table.unsaved_outputs(partition):
-                await self._send(outputs, partition)
-                if not await self._is_ours(batch, consumer):
-                    return
+            await self._send_unsaved(partition)
+            if not await self._is_ours(batch, consumer):
+                return
             if await self._write(batch, {}, self.table.state_of(partition).head, consumer):
                 consumer.done(batch)
 

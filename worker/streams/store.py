@@ -21,7 +21,7 @@ class Unsaved:
         self._durable_head = state.head
         # The durable row of each key that has changed; None if there was no row.
         self._durable_rows: dict[bytes, bytes | None] = {}
-        #: The outputs that have to be acknowledged before the changes are written.
+        #: The outputs that have to be acknowledged before the changes are written, and are not acknowledged yet.
         self.outputs: list[Output] = []
         #: What the changed rows take on the changelog, and the outputs on their topics, in bytes.
         self.size = 0
@@ -41,6 +41,10 @@ class Unsaved:
             self.size += journal.size(key, row)
             _put(state, key, row)
         self._state.head = head
+
+    def note_sent(self, count: int) -> None:
+        """Note that the first outputs are acknowledged, so many as `count` says."""
+        del self.outputs[:count]
 
     def take_back(self) -> dict[bytes, bytes | None]:
         """Return to the durable state. Return the rows as they were in memory; None for those that were erased."""

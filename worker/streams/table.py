@@ -31,7 +31,7 @@ from worker.streams.observer import TableObserver
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.progress import Progress
 from worker.streams.sending import Sender
-from worker.streams.store import PartitionedStore, Rows
+from worker.streams.store import PartitionedStore, Rows, Unsaved
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class DurableTable(Table[bytes, bytes]):
         self._atomic = atomic
         self._sender = sender
         self._locks: dict[int, asyncio.Lock] = {}
+        self._sending_locks: dict[int, asyncio.Lock] = {}
         self._observers: list[TableObserver] = []
 
     def observe(self, observer: TableObserver) -> None:
@@ -91,7 +92,7 @@ class DurableTable(Table[bytes, bytes]):
     def change(self, partition: int, rows: Rows, head: Head, outputs: Iterable[Output] = ()) -> None:
         """Change a partition's state in memory only. The next `write` makes the changes durable with its own rows.
 
-        `outputs` have to be acknowledged before that `write` (`unsaved_outputs`).
+        `outputs` have to be acknowledged before that `write` (`unsaved`).
         """
         self._in_memory.change(partition, rows, head, outputs)
 
@@ -99,10 +100,16 @@ class DurableTable(Table[bytes, bytes]):
         """Say whether `change` has changed something that is not durable yet."""
         return self._in_memory.unsaved(partition) is not None
 
-    def unsaved_outputs(self, partition: int) -> list[Output]:
-        """Return the outputs that `change` has kept, in their order. They have to be acknowledged before `write`."""
-        unsaved = self._in_memory.unsaved(partition)
-        return [] if unsaved is None else list(unsaved.outputs)
+    def unsaved(self, partition: int) -> Unsaved | None:
+        """Return what `change` has changed and kept; None if there is nothing. Another object follows after a write."""
+        return self._in_memory.unsaved(partition)
+
+    def sending_lock(self, partition: int) -> asyncio.Lock:
+        """Return the lock that is held while outputs are sent that `change` has kept.
+
+        Who holds it does not wait for `lock`, but who holds `lock` may wait for it.
+        """
+        return self._sending_locks.setdefault(partition, asyncio.Lock())
 
     def unsaved_size(self, partition: int) -> int:
         """Return what the rows and outputs of `change` will take on the changelog and on their topics, in bytes."""
