@@ -15,7 +15,8 @@ from chaos.time_limits import id_of
 
 #: The actions and reasons of what is sent about an alert in any case. What opens it is.
 _ALWAYS = frozenset({"comment_added", "comment_changed", "consent_changed"})
-_OF_CASE = frozenset({"reminded", "escalated"})
+#: The steps of a case that somebody gets.
+_OF_CASE = frozenset({"acknowledged", "resolved", "reopened", "reminded", "escalated"})
 _EMAIL = "email"
 
 
@@ -166,17 +167,20 @@ class _Recounting:
                 self._settle(f"alert for {target.receiver} on {target.channel}", step, target, ids)
 
     def check_case_steps(self) -> None:
-        """Each escalation is settled for all whom it asks. A reminder reaches somebody, or nobody is left."""
+        """Each escalation is settled for all whom it asks. A reminder reaches somebody, or nobody is left.
+
+        What people do is for those who have got something about the alert, perhaps for nobody.
+        """
         for step in self._steps:
             body = step.body
             if body["kind"] != "case" or body["action"] not in _OF_CASE or body["customer_id"] in self._erased:
                 continue
             asked = body.get("escalated_to") or self._receivers.on
             targets = [target for name in asked for target in self._receivers.on[name]]
-            if body["action"] == "reminded":
+            if body["action"] != "escalated":
                 targets = [target for target in targets if _id(step, target) in self._log.lines]
-                is_nobody = _id(step, Target(_EMAIL, "")) in self._log.lines
-                if not is_nobody and not any(target.channel == _EMAIL for target in targets):
+            if body["action"] == "reminded" and not any(target.channel == _EMAIL for target in targets):
+                if _id(step, Target(_EMAIL, "")) not in self._log.lines:
                     self.found.open += 1
                     self.found.wrong.append(f"I9 reminder of {body['alert_id']}: it was planned for nobody")
             for target in targets:

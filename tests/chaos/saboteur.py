@@ -26,7 +26,6 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from schemas.case import CaseAction
 from worker import cli
-from worker.alerts import commanding
 from worker.flow import events
 from worker.flow.cases import road as cases
 from worker.flow.cases.case import Case
@@ -34,7 +33,7 @@ from worker.flow.cases.service import TimerKind
 from worker.flow.messages import tally
 from worker.flow.responses import road
 from worker.flow.responses.customer import Contact
-from worker.kafka import header_names, journal, topics
+from worker.kafka import asking, header_names, journal, topics
 from worker.kafka.reading import Span
 from worker.notify import planning, receiver_planning
 from worker.notify.channels.email import compose
@@ -388,7 +387,7 @@ def _obey_in_the_loop(reach: Reach) -> None:
     _around(cases, "_timed", _after_if(reach, "escalation_due", lambda *args: args[2].kind is TimerKind.ESCALATE))
     is_reminder = _after_if(reach, "reminder_planned", lambda *args: args[0].action == CaseAction.REMINDED)
     _around(planning, "_plan_case_step", is_reminder)
-    _around(commanding, "_write", _around_awaited(reach, COMMAND_GIVEN, COMMAND_WRITTEN))
+    _around(asking, "_write", _around_awaited(reach, COMMAND_GIVEN, COMMAND_WRITTEN))
 
 
 def tell_interruptions() -> None:

@@ -265,6 +265,15 @@ def test_a_reminder_reaches_somebody_or_the_log_says_that_nobody_is_left() -> No
     assert only(found([*STEPS, step]), "I9 reminder of a-1: it was planned for nobody")
 
 
+def test_what_people_do_is_settled_for_those_whom_it_was_planned_for() -> None:
+    step = of_case(1, "acknowledged")
+    planned, sent = line(step, DESK, "pending", "planned"), line(step, DESK, "sent", "accepted")
+
+    assert found([*STEPS, step]).wrong == []
+    assert found([*STEPS, step], [*LOG, planned, sent], [*MAILS, mail(step, DESK)]).wrong == []
+    assert only(found([*STEPS, step], [*LOG, planned]), "I9 acknowledged for desk on email: a-1 still waits")
+
+
 def test_nothing_has_to_come_about_an_erased_customer() -> None:
     assert found([*STEPS, opened(3)], erased=["c-3"]).wrong == []
     assert found([*STEPS, opened(3)]).open == 3

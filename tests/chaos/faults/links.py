@@ -67,9 +67,11 @@ async def run(context: FaultContext, trials: int, step: str) -> None:
 async def _next_link(world: World, used: set[str]) -> _Link:
     """Return a link that nobody has used, of an alert that is not withdrawn; publish more if there is none."""
     while True:
-        over = {event.body["alert_id"] for event in await world.events("alerts") if event.body["action"] == "withdrawn"}
+        alerts = [event.body for event in await world.events("alerts")]
+        over = {alert["alert_id"] for alert in alerts if alert["action"] == "withdrawn"}
+        known = {alert["alert_id"] for alert in alerts} - over - used
         for link in _links(world.inbox.mails):
-            if link.alert_id not in used | over:
+            if link.alert_id in known:
                 used.add(link.alert_id)
                 return link
         await world.feed_some(_PORTION)
