@@ -194,11 +194,6 @@ async def test_a_person_lists_cases_and_works_on_them_in_the_terminal(
         (line,) = await run("list", "--state", "resolved", "--segment", "fr", "--severity", "critical", "--json")
         assert (json.loads(line)["alert_id"], json.loads(line)["cause"]) == (severe, "delivery")
         assert await run("list", "--state", "open", "--older-than", "1h") == ["no case matches these options"]
-        assert await run("reapply") == ["0 cases have new time limits, and 1 cases have them already"]
-        assert await run("reapply", "--segment", "de") == ["no open or acknowledged case matches"]
-        assert await run("reapply", "--service-level", "x", code=2) == [
-            "--service-level: the settings have no service level x"
-        ]
         await run("reopen", severe)
         assert "and 1 more: --limit 2 lists all" in await run("list", "--limit", "1")
         assert "no case is known of an alert whose id begins with xyz" in (await run("show", "xyz", code=1))[0]

@@ -15,7 +15,7 @@ from schemas.case import CaseOutcome, CaseState
 from schemas.dead_letter import Reason
 from worker.errors import Rejected
 from worker.flow.batch import Overlay, Read
-from worker.flow.cases.service import UNTIL_ACKNOWLEDGED, Due, ServiceLevels, Timer, TimerKind
+from worker.flow.cases.service import UNTIL_ACKNOWLEDGED, Due, Timer, TimerKind
 from worker.flow.ids import id_hash
 from worker.flow.messages.alert_command import Answer
 from worker.flow.messages.case_log import AlertStep, AnsweredAgain
@@ -42,7 +42,6 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _OPEN,
             CommandAction.RESOLVE: _RESOLVED,
             CommandAction.REOPEN: Reason.CASE_OPEN,
-            CommandAction.REAPPLY: _OPEN,
         },
         _ACKNOWLEDGED: {
             CommandAction.ACKNOWLEDGE: Reason.ACKNOWLEDGED_BY_ANOTHER,
@@ -50,7 +49,6 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _ACKNOWLEDGED,
             CommandAction.RESOLVE: _RESOLVED,
             CommandAction.REOPEN: Reason.CASE_OPEN,
-            CommandAction.REAPPLY: _ACKNOWLEDGED,
         },
         _RESOLVED: {
             CommandAction.ACKNOWLEDGE: Reason.CASE_RESOLVED,
@@ -58,7 +56,6 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _RESOLVED,
             CommandAction.RESOLVE: Reason.CASE_RESOLVED,
             CommandAction.REOPEN: _OPEN,
-            CommandAction.REAPPLY: Reason.CASE_RESOLVED,
         },
         _WITHDRAWN: {
             CommandAction.ACKNOWLEDGE: Reason.CASE_WITHDRAWN,
@@ -66,7 +63,6 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _WITHDRAWN,
             CommandAction.RESOLVE: Reason.CASE_WITHDRAWN,
             CommandAction.REOPEN: _OPEN,
-            CommandAction.REAPPLY: Reason.CASE_WITHDRAWN,
         },
     }
 )
@@ -81,7 +77,6 @@ _DETAILS: Mapping[Reason, str] = MappingProxyType(
         Reason.ACKNOWLEDGED_BY_ANOTHER: "somebody else has acknowledged the case: assign it to take it over",
         Reason.CAUSE_MISSING: "cause: is missing, and the setting cases.cause_required demands it",
         Reason.CAUSE_UNKNOWN: "cause: is not one of the words of the setting cases.causes",
-        Reason.SERVICE_LEVEL_UNKNOWN: "service_level: the settings of the worker have no service level of this name",
     }
 )
 
@@ -285,12 +280,10 @@ class Case(msgspec.Struct, array_like=True):
         rejected = None if reason is None else refusal(reason)
         return Answer(outcome, self.state, self.step, self.opening, rejected)
 
-    def carry_out(
-        self, command: AlertCommand, at: int, policy: CasePolicy, service: ServiceLevels | None = None
-    ) -> Answer:
+    def carry_out(self, command: AlertCommand, at: int, policy: CasePolicy) -> Answer:
         """Change the case as a command says, if that is legal. Return the answer.
 
-        `at`: when the command arrived, in ms. `service`: the service levels by which time limits are computed again.
+        `at`: when the command arrived, in ms.
         """
         state = STEPS[self.state][command.action]
         if command.opening not in {None, self.opening}:
@@ -299,46 +292,11 @@ class Case(msgspec.Struct, array_like=True):
             return self.answer(CommandOutcome.UNCHANGED)
         if isinstance(state, Reason):
             return self.answer(CommandOutcome.REFUSED, state)
-        service = service or ServiceLevels()
-        if (reason := _wrong_word(command, policy, service)) is not None:
+        if command.action is CommandAction.RESOLVE and (reason := _wrong_cause(command, policy)) is not None:
             return self.answer(CommandOutcome.REFUSED, reason)
-        if command.action is CommandAction.REAPPLY and not self._reapply(command, at, service):
-            return self.answer(CommandOutcome.UNCHANGED)
         self.moved_to(state, at)
         self._apply(command, policy)
         return self.answer(CommandOutcome.APPLIED)
-
-    def _reapply(self, command: AlertCommand, at: int, service: ServiceLevels) -> bool:
-        """Compute the time limits again. Return False if they stay the same."""
-        level = command.service_level or self.service_level
-        due = self._due_again(service.due(Terms(level, self.calendar), self.opened_at), max(at, self.changed_at))
-        if (level, due) == (self.service_level, Due(self.acknowledge_due, self.resolve_due, self.timers)):
-            return False
-        self.service_level = level
-        self.acknowledge_due, self.resolve_due, self.timers = due.acknowledge, due.resolve, due.timers
-        return True
-
-    def _due_again(self, due: Due, now: int) -> Due:
-        """Return the time limits and timers of an open case that get a new beginning at a time, in ms.
-
-        `due`: what they would be if the case were opened again when it was opened. What has happened since then does
-        not happen again: an acknowledgement was in time or late by the limit of then, a step of the escalation has its
-        number, and a reminder whose time has passed is left out unless one of its kind still waits, or there was no
-        limit.
-        """
-        is_acknowledged = self.state is _ACKNOWLEDGED
-        acknowledge = self.acknowledge_due if is_acknowledged else due.acknowledge
-        waiting = {timer.kind for timer in self.timers}
-        timers = []
-        for timer in due.timers:
-            of_acknowledgement = timer.kind in UNTIL_ACKNOWLEDGED
-            had_limit = (self.acknowledge_due if of_acknowledgement else self.resolve_due) is not None
-            is_over = timer.at <= now and had_limit and timer.kind not in waiting
-            if timer.kind is TimerKind.ESCALATE:
-                is_over = timer.step <= self.escalated
-            if not is_over and not (of_acknowledgement and is_acknowledged):
-                timers.append(timer)
-        return Due(acknowledge, due.resolve, timers)
 
     def _is_done(self, command: AlertCommand) -> bool:
         """Say whether the case is already as the same actor wants it to be. A note is always new."""
@@ -366,13 +324,7 @@ class Case(msgspec.Struct, array_like=True):
             self.notes = [*self.notes, note][-policy.notes :]
 
 
-def _wrong_word(command: AlertCommand, policy: CasePolicy, service: ServiceLevels) -> Reason | None:
-    """Return why a command is refused that names something which the settings do not have."""
-    if command.action is CommandAction.REAPPLY:
-        is_known = command.service_level is None or command.service_level in service.levels
-        return None if is_known else Reason.SERVICE_LEVEL_UNKNOWN
-    if command.action is not CommandAction.RESOLVE:
-        return None
+def _wrong_cause(command: AlertCommand, policy: CasePolicy) -> Reason | None:
     if command.cause is None:
         return Reason.CAUSE_MISSING if policy.cause_required else None
     return None if command.cause in policy.causes else Reason.CAUSE_UNKNOWN

@@ -50,7 +50,6 @@ _ACTIONS: Mapping[str, CaseAction] = {
     "note": CaseAction.NOTED,
     "resolve": CaseAction.RESOLVED,
     "reopen": CaseAction.REOPENED,
-    "reapply": CaseAction.REAPPLIED,
 }
 
 
@@ -273,7 +272,7 @@ def _decide(command: AlertCommand, message: MovedCommand, customer: bytes, state
         return Answer(CommandOutcome.REFUSED, rejected=refusal(Reason.ALERT_UNKNOWN))
     if (known := case.known(command)) is not None:
         return answer_again(known)
-    answer = case.carry_out(command, message.timestamp, state.policy, state.service)
+    answer = case.carry_out(command, message.timestamp, state.policy)
     case.remember(command, answer)
     if answer.outcome is CommandOutcome.APPLIED:
         if command.action is CommandAction.REOPEN:
