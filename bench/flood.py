@@ -30,10 +30,12 @@ _LAST_SECONDS = 120.0
 _NAME = "flood"
 #: One answer in so many is critical.
 _CRITICAL_EVERY = 100
+#: Three alerts come as mails of their own, and the other three mails are digests. With a shorter interval, the mails
+#: would be used up before the last answer, and what comes after them would wait for the next hour.
 _CAPS = {
     "NPS_EMAIL__MAILS_PER_HOUR": "6",
     "NPS_EMAIL__CRITICAL_PER_HOUR": "2",
-    "NPS_EMAIL__GROUP_INTERVAL_SECONDS": "10",
+    "NPS_EMAIL__GROUP_INTERVAL_SECONDS": "30",
 }
 
 

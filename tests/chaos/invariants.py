@@ -168,10 +168,12 @@ async def committed(kafka: str, prefix: str, group: str) -> dict[tuple[str, int]
         await admin.close()
 
 
-async def committed_by(admin: AIOKafkaAdminClient, prefix: str, group: str) -> dict[tuple[str, int], int]:
+async def committed_by(
+    admin: AIOKafkaAdminClient, prefix: str, group: str, roles: Collection[str] = ("process", "notify")
+) -> dict[tuple[str, int], int]:
     """Return the same as `committed`, from a client that is connected already."""
     found: dict[tuple[str, int], int] = {}
-    for role in ("process", "notify"):
+    for role in roles:
         offsets: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(f"{group}-{role}")
         for place, said in offsets.items():
             if said.offset >= 0:

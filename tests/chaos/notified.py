@@ -179,10 +179,10 @@ class _Recounting:
             targets = [target for name in asked for target in self._receivers.on[name]]
             if body["action"] != "escalated":
                 targets = [target for target in targets if _id(step, target) in self._log.lines]
-            if body["action"] == "reminded" and not any(target.channel == _EMAIL for target in targets):
-                if _id(step, Target(_EMAIL, "")) not in self._log.lines:
-                    self.found.open += 1
-                    self.found.wrong.append(f"I9 reminder of {body['alert_id']}: it was planned for nobody")
+            is_said = any(one.channel == _EMAIL for one in targets) or _id(step, Target(_EMAIL, "")) in self._log.lines
+            if body["action"] == "reminded" and not is_said:
+                self.found.open += 1
+                self.found.wrong.append(f"I9 reminder of {body['alert_id']}: it was planned for nobody")
             for target in targets:
                 what = f"{body['action']} for {target.receiver} on {target.channel}"
                 self._settle(what, step, target, [_id(step, target)])

@@ -44,7 +44,6 @@ from worker.notify.digest import Digest
 from worker.notify.schedule import MailRef
 from worker.notify.silenced import KnownSilences
 from worker.rebuild.mails import Mails
-from worker.roles import courier
 from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
@@ -559,13 +558,13 @@ def _digest_short() -> None:
     """A digest leaves its last notice out, which counts as listed all the same."""
 
     def wrapper(original: Any) -> Any:
-        def called(*args: Any) -> Any:
-            found = original(*args)
-            return found._replace(notices=found.notices[:-1]) if len(found.notices) > 1 else found
+        async def called(self: Email, notice: Any, *args: Any) -> None:
+            is_short = isinstance(notice, Digest) and len(notice.items) > 1
+            await original(self, notice._replace(items=notice.items[:-1]) if is_short else notice, *args)
 
         return called
 
-    _around(courier, "opened", wrapper)
+    _around(Email, "send", wrapper)
 
 
 def _silence_revived() -> None:
@@ -581,10 +580,10 @@ def _silence_revived() -> None:
     _around(KnownSilences, "take", wrapper)
 
 
-def spoil_channel(bug: str, spoilt: Courier) -> None:
+def spoil_channel(bug: str, courier: Courier) -> None:
     """Give a bug of the channel to one courier alone, where others work in the same process."""
     assert bug == "refusal_is_outage"
-    _refusal_is_outage(cast(Any, spoilt._channel)._server)
+    _refusal_is_outage(cast(Any, courier._channel)._server)
 
 
 def produce_little(most: int) -> None:

@@ -38,6 +38,8 @@ TRAVEL = ("responses", "tallies", "hours", "alert-commands", "cases", "alerts", 
 #: The roles and channels with groups whose shares of partitions interrupt the work, and those of them that send.
 _GROUPS = ("process", "notify", "webhook")
 _SENDING = ("notify", "webhook")
+#: The roles by which an answer becomes a mail.
+_MAILING = ("process", "notify")
 #: How many mails a worker sends at the same time, at most (smtp.connections).
 HANDS = 4
 #: How many mails it may not have written down yet, at most: those that it sends, and those whose results wait.
@@ -190,18 +192,20 @@ class World:
             for topic in TRAVEL:
                 while not await self.is_committed(topic):  # noqa: ASYNC110 - the broker's offsets raise no event
                     await asyncio.sleep(_POLL_SECONDS)
+            while self.loop is not None and not await self.is_committed("alerts", "webhook"):  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def events(self, topic: str) -> list[Event]:
         """Return what a topic of events says now, but for null values."""
         return invariants.events_of(await read_topic(self.kafka, f"{self.name}.{topic}"))
 
-    async def is_committed(self, topic: str) -> bool:
-        """Say whether the committed offsets are at a topic's end."""
+    async def is_committed(self, topic: str, *roles: str) -> bool:
+        """Say whether the committed offsets are at a topic's end. `roles`: whose; by default, those of all mails."""
         places = [TopicPartition(f"{self.name}.{topic}", n) for n in range(self.partitions)]
         try:
             clients = await self._connected()
             ends = await clients.consumer.end_offsets(places)
-            done = await invariants.committed_by(clients.admin, self.name, self.name)
+            done = await invariants.committed_by(clients.admin, self.name, self.name, roles or _MAILING)
         except (KafkaError, TimeoutError):
             await self.hang_up()
             return False

@@ -593,3 +593,14 @@ def test_the_retry_policy_of_the_settings_is_what_counts() -> None:
     EMAIL.fail(mail, TEMPORARY, NOW, RetryPolicy())
 
     assert timedelta(milliseconds=mail.due - NOW) == timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("waits", ["for quiet hours", "after a failure"])
+def test_a_mail_that_has_waited_for_something_else_after_a_silence_is_not_silenced_any_more(waits: str) -> None:
+    mail = pending()
+    EMAIL.silence(mail, "s-1", NOW + 1, NOW)
+    if waits == "for quiet hours":
+        EMAIL.hold(mail, NOW + 5, NOW)
+    else:
+        EMAIL.fail(mail, TEMPORARY, NOW, POLICY)
+    assert (mail.status, mail.silence) == ("deferred", "")

@@ -62,6 +62,11 @@ async def test_a_plan_is_told_once_of_each_newer_version_of_a_silence_that_it_wa
     world.silencer.note(silence("s-2"))
     assert await world.told() == []
 
+    # Nothing waits any more, and then something does that was decided before the silence was ended.
+    world.changes.on_rows(0, {plan_key("desk"): None})
+    world.waits()
+    assert await world.told() == [(0, SilenceChange("desk", "s-1", 2, NOW + 5))]
+
     # After a take-over, a plan that has not read the message is told again, and one that has is not.
     await world.changes.on_revoked()
     world.waits()

@@ -41,7 +41,10 @@ async def test_what_another_program_has_written_is_skipped_with_a_warning(caplog
 
 async def test_a_topic_that_was_created_again_is_read_from_its_beginning() -> None:
     followed = FollowedSilences(Settings.model_construct())
-    followed.take([record(silence(), 8)])
+    other = Record(b"x", b"s-2", 3, topic="nps.silences")._replace(partition=1)
+    followed.take([record(silence(), 8), other])
+    assert followed.next_offset(1) == 4
     followed.forget(0)
-    assert followed.next_offset(0) == 0
+    # All silences are forgotten, so all partitions have to be read again.
+    assert (followed.next_offset(0), followed.next_offset(1)) == (0, 0)
     assert followed.known.find("s-1") is None

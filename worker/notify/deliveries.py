@@ -58,7 +58,7 @@ class Deliveries(NamedTuple):
         delay = policy.delay(mail.attempts) if error.retry else None
         if delay is None:
             return self.settle(mail, DeliveryStatus.FAILED, final_reason(error), now)
-        mail.status, mail.quiet = DeliveryStatus.DEFERRED, False
+        mail.status, mail.quiet, mail.silence = DeliveryStatus.DEFERRED, False, ""
         if error.retry_to is not None:
             mail.left = list(error.retry_to)
         mail.due = now + int(max(delay.total_seconds(), error.retry_after) * 1_000)
@@ -66,7 +66,7 @@ class Deliveries(NamedTuple):
 
     def hold(self, mail: Mail, until: int, now: int) -> Output:
         """Defer a mail because of its receiver's quiet hours. `until`: when they end."""
-        mail.status, mail.due, mail.quiet = DeliveryStatus.DEFERRED, until, True
+        mail.status, mail.due, mail.quiet, mail.silence = DeliveryStatus.DEFERRED, until, True, ""
         return self.line(mail, QUIET_HOURS, now, until)
 
     def silence(self, mail: Mail, silence_id: str, until: int, now: int) -> Output:

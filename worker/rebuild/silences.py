@@ -24,7 +24,9 @@ class SilencesAgain:
         for record in records:
             key = record.key or b""
             if record.value is None:
+                # The silence was forgotten, so that another one may have its id, beginning with version 1 again.
                 self.rows.pop(key, None)
+                self._versions.pop(key, None)
                 continue
             try:
                 state = Silence.model_validate_json(record.value)

@@ -37,6 +37,9 @@ class SilenceChanges(TableObserver):
             if receiver is None:
                 continue
             waiting = {} if row is None else receiver_plan.silences_in(receiver_plan.decode(row))
+            # If it waits again later, a message that was sent before says nothing about that.
+            for place in [one for one in self._told if one[:2] == (partition, receiver) and one[2] not in waiting]:
+                del self._told[place]
             if waiting:
                 self._waiting[partition, receiver] = waiting
                 self._changed.set()

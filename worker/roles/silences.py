@@ -61,9 +61,9 @@ class FollowedSilences(Background):
         """Return the offset of a partition up to which the topic was read."""
         return self._next.get(partition, 0)
 
-    def forget(self, partition: int) -> None:
+    def forget(self, partition: int) -> None:  # noqa: ARG002 - all partitions are read again
         """Forget the silences: the topic was deleted and created again, so all of its partitions were."""
-        self._next.pop(partition, None)
+        self._next.clear()
         self.known.forget()
 
     def take(self, records: Iterable[ConsumerRecord]) -> None:

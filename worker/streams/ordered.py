@@ -162,7 +162,10 @@ class OrderedConsumer(driver.Consumer):
         return [record for record in batch.records if record.offset >= first]
 
     def decided(self, batch: Fetched) -> None:
-        """Note that a batch is decided and its outputs are acknowledged. The next offset is now the one after it."""
+        """Note that a batch is decided. The next offset is now the one after it.
+
+        Its outputs are acknowledged, except for those that wait for a checkpoint.
+        """
         if batch.epoch == self._epoch:
             self._next[batch.tp] = batch.records[-1].offset + 1
 

@@ -220,6 +220,9 @@ def test_lost_rows_are_made_again_from_the_newest_states() -> None:
     assert again.rows == {b"s-1": encode(row)}
     again.take([Record(None, b"s-1")])
     assert not again.rows
+    # The silence was forgotten. Another one may have its id, and begins with version 1.
+    again.take([topic[0]])
+    assert again.rows.keys() == {b"s-1"}
 
 
 COMMANDS = st.lists(
