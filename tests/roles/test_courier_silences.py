@@ -10,10 +10,12 @@ from notify.bundles import MINUTE
 from notify.mailboxes import record_of
 from notify.silencer import silence
 from notify.test_case_notices import step
-from roles.test_courier import LATER, Office, at_work
+from roles.test_courier import LATER, Alerts, Office, at_work
 from roles.test_courier_digests import begun
 
 from schemas.alert import Alert, AlertAction, Severity
+from worker.kafka import reading
+from worker.kafka.rows import Head
 from worker.notify import forwarded, mailbox
 from worker.notify.digest import Members
 
@@ -70,6 +72,71 @@ async def test_an_end_hastens_what_waits_and_a_longer_silence_prolongs_it(make_a
         await office.pass_on(29 * HOUR)
         assert office.channel.tried == []
         office.silences.end(office.clock.now())
+        await office.settle()
+        assert office.channel.accepted == ["a-1"]
+
+
+@pytest.mark.parametrize("knows_late", [False, True], ids=["the silences first", "the rows first"])
+async def test_an_end_that_came_while_nobody_owned_the_partition_lets_the_mail_go(
+    knows_late: bool, make_alert: MakeAlert
+) -> None:
+    async with at_work() as before:
+        hush(before, 30)
+        before.plan(opened(before, make_alert))
+        await before.settle()
+        state = before.silences.known.all()[0].state
+    async with at_work() as after:
+        after.rows = before.rows
+        after.channel.answer = lambda _: LATER
+        after.silences.note(state)
+        after.silences._observers.clear()  # the end is among what is read first, of which nobody is told
+        if knows_late:
+            after.silences.caught_up.clear()
+            after.regain()
+            await after.settle()
+        after.silences.end(after.clock.now())
+        if knows_late:
+            after.silences.caught_up.set()
+        else:
+            await after.settle()
+            after.regain()
+        await after.settle()
+        assert after.channel.tried == ["a-1"]  # once: a retry waits as usual
+        after.channel.answer = lambda _: None
+        await after.pass_on(HOUR)
+        assert after.channel.accepted == ["a-1"]
+
+
+async def test_an_end_that_came_unnoticed_also_counts_once_the_backlog_of_a_partition_is_planned(
+    make_alert: MakeAlert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "reader", Alerts(10, range(10)).reader)
+    async with at_work() as office:
+        hush(office, 30)
+        office.plan(opened(office, make_alert))
+        await office.settle()
+        await office.courier.on_revoked()
+        office.rows.head = Head(8)
+        await office.courier.restate({0})
+        office.silences.end(office.clock.now())
+        office.regain()
+        await office.settle()
+        assert office.channel.tried == []
+        office.rows.head = Head(9)
+        office.courier.on_rows(0, {})
+        await office.settle()
+        assert office.channel.accepted == ["a-1"]
+
+
+async def test_an_end_before_the_row_names_the_silence_lets_the_mail_go(make_alert: MakeAlert) -> None:
+    async with at_work() as office:
+        hush(office, 30)
+        async with office.table.lock(0):  # nothing can be written
+            office.plan(opened(office, make_alert))
+            await office.settle()
+            office.silences.end(office.clock.now())
+            await office.settle()
+            assert office.channel.tried == []
         await office.settle()
         assert office.channel.accepted == ["a-1"]
 

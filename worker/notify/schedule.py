@@ -125,6 +125,19 @@ class Schedule:
             for mail in [mail for mail in mails.values() if mail.silence == silence_id]:
                 self.hasten(mail.entry.ref, now)
 
+    def hasten_shortened(self, over_at: Callable[[str], int | None], now: int, partition: int | None = None) -> None:
+        """Let all mails be tried now whose rows name a later time than that at which their silence is over.
+
+        `over_at` returns that time by the wall clock; None if a silence is not known.
+        `partition`: the only partition that is looked at; None for all.
+        """
+        boxes = [mails for (number, _), mails in self._open.items() if partition in (None, number)]
+        for mails in boxes:
+            for mail in [mail for mail in mails.values() if mail.silence]:
+                over = over_at(mail.silence)
+                if over is not None and over < mail.due:
+                    self.hasten(mail.entry.ref, now)
+
     def postpone(self, ref: MailRef, at: int) -> None:
         """Let an open mail wait until `at`."""
         if (found := self._find(ref)) is not None:

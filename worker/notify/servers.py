@@ -83,6 +83,15 @@ class Servers:
         for dispatcher in self._dispatchers.values():
             dispatcher.schedule.hasten_silenced(silence_id, now)
 
+    def hasten_shortened(self, over_at: Callable[[str], int | None], now: int, partition: int | None = None) -> None:
+        """Let all mails be tried now whose rows name a later time than that at which their silence is over."""
+        for dispatcher in self._dispatchers.values():
+            dispatcher.schedule.hasten_shortened(over_at, now, partition)
+
+    def hasten(self, ref: MailRef, now: int) -> None:
+        """Let a mail in flight be tried again at once, if it is still open then."""
+        self.of(self.name_of(ref)).schedule.hasten(ref, now)
+
     def forget(self, ref: MailRef) -> None:
         """Remove a mail in flight that is not open any more."""
         self.of(self.name_of(ref)).schedule.forget(ref)

@@ -225,8 +225,11 @@ class Courier(TableObserver):
             if state.head.stands_at < self._plan_until[partition]:
                 return
             del self._plan_until[partition]
+            self._servers.note_rows(partition, state.rows, Moment(self._clock.now(), self._clock.steady()))
+            self._hasten_shortened(partition)
             rows = state.rows
-        self._servers.note_rows(partition, rows, Moment(self._clock.now(), self._clock.steady()))
+        else:
+            self._servers.note_rows(partition, rows, Moment(self._clock.now(), self._clock.steady()))
         for ref in [ref for ref in self._accepted if not self._servers.is_open(ref)]:
             if ref.partition == partition and ref.key in rows:
                 del self._accepted[ref]
@@ -245,6 +248,7 @@ class Courier(TableObserver):
         if self._upstream is not None and self._plan_until:
             self._asking = asyncio.create_task(self._ask_upstream(self._upstream()))
             self._asking.add_done_callback(self._failure.keep_of)
+        self._hasten_shortened()
         self._servers.resume()
         self._something_new.set()
 
@@ -262,8 +266,31 @@ class Courier(TableObserver):
         self._servers.hasten_silenced(silence_id, self._clock.steady())
         self._something_new.set()
 
+    def _hasten_shortened(self, partition: int | None = None) -> None:
+        """Decide again about what waits for a time at which its silence was to be over, if that is over earlier.
+
+        The silence may have changed while nobody owned the partition. This is only done when rows are taken over: a
+        mail keeps the name of its silence afterwards, and its retries have to wait as those of other mails do.
+        """
+        self._servers.hasten_shortened(self._over_at, self._clock.steady(), partition)
+
+    def _over_at(self, silence_id: str) -> int | None:
+        known = self._silences.known.find(silence_id)
+        return None if known is None else known.hold.until
+
+    def _hasten_changed(self, results: Mapping[MailRef, AttemptResult]) -> None:
+        """Decide again about mails whose silence has changed before their rows named it."""
+        for ref, result in results.items():
+            hold = None if result.silence is None else result.silence.hold
+            if hold is None or ref not in self._in_flight:
+                continue
+            known = self._silences.known.find(hold.silence_id)
+            if known is None or known.hold != hold:
+                self._servers.hasten(ref, self._clock.steady())
+
     async def _send_due(self) -> None:
         await self._silences.caught_up.wait()
+        self._hasten_shortened()
         while True:
             self._something_new.clear()
             now = self._clock.steady()
@@ -461,6 +488,7 @@ class Courier(TableObserver):
             await self._send(lines, partition)
             if rows and not await self._write_rows(partition, rows, state.head, generation):
                 return
+            self._hasten_changed(results)
             for ref in results:
                 self._accepted.pop(ref, None)
 
