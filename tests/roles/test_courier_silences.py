@@ -47,6 +47,26 @@ async def test_nothing_is_sent_before_the_silences_are_known(make_alert: MakeAle
     await office.courier.stop()
 
 
+async def test_warnings_say_that_nothing_is_sent_while_the_silences_are_not_known(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with at_work() as office:
+        office.silences.caught_up.clear()
+        await office.settle()
+        counts = []
+        for milliseconds in (9_999, 1, 59_999, 1, 60_000):
+            await office.pass_on(milliseconds)
+            counts.append(len(caplog.messages))
+        assert counts == [0, 1, 1, 2, 3]
+        assert caplog.messages[0] == "no mails are sent: the silences (nps.silences) are not known yet"
+        office.plan(opened(office, make_alert))
+        office.silences.caught_up.set()
+        await office.settle()
+        assert office.channel.accepted == ["a-1"]
+        await office.pass_on(60_000)
+        assert len(caplog.messages) == 3
+
+
 async def test_on_a_channel_without_digests_a_mail_waits_for_the_end_of_the_silence(make_alert: MakeAlert) -> None:
     async with at_work() as office:
         hush(office)

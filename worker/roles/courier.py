@@ -78,6 +78,9 @@ _RESTS_BETWEEN = 4
 _TAIL_OFFSETS = 100
 #: How long to wait before asking again whether what the source is made from has been decided, in ms.
 _ASK_AGAIN_MS = 1_000
+#: How long the silences may be unknown before a warning says that nothing is sent, and the time between two warnings,
+#: in ms.
+_WARN_AFTER_MS, _WARN_AGAIN_MS = 10_000, 60_000
 
 
 #: The reason in the delivery log for a digest that is not sent, since each of its notices is no longer news.
@@ -288,8 +291,18 @@ class Courier(TableObserver):
             if known is None or known.hold != hold:
                 self._servers.hasten(ref, self._clock.steady())
 
+    async def _wait_for_silences(self) -> None:
+        """Wait until the silences are known. Warn while that takes long, since nothing is sent meanwhile."""
+        caught_up, warn_at = self._silences.caught_up, self._clock.steady() + _WARN_AFTER_MS
+        while not caught_up.is_set():
+            await self._clock.wait(caught_up, warn_at)
+            if not caught_up.is_set():
+                topic = self._shell.topic_name(events.SILENCES)
+                log.warning("no %s are sent: the silences (%s) are not known yet", self._words.many, topic)
+                warn_at = self._clock.steady() + _WARN_AGAIN_MS
+
     async def _send_due(self) -> None:
-        await self._silences.caught_up.wait()
+        await self._wait_for_silences()
         self._hasten_shortened()
         while True:
             self._something_new.clear()
