@@ -221,6 +221,28 @@ def test_a_withdrawal_during_a_silence_reaches_whoever_has_got_the_opening_and_n
     assert place.lines_of("a-2")[-2:] == [("cancelled", "withdrawn"), ("cancelled", "no_longer_news")]
 
 
+@pytest.mark.parametrize("is_in_digest", [False, True])
+def test_a_withdrawal_reaches_whoever_has_got_the_opening_also_after_a_comment_that_a_silence_holds_back(
+    is_in_digest: bool,
+) -> None:
+    place = Hushed(desk(None))
+    alert = place.alert(1)
+    place.deliver()
+    place.silence(until=NOW + HOUR)
+    added = {"action": AlertAction.UPDATED, "reason": "comment_added", "revision": 1, "comment": "Late."}
+    place.take(alert.model_copy(update=added), "e-2")
+    assert place.deliver() == []
+    if is_in_digest:
+        place.wait(HOUR)
+        assert [mail.is_digest for mail in place.deliver()] == [True]
+    place.take(withdrawn(alert), "w-1")
+    (mail,) = place.deliver()
+    assert (mail.about, mail.actions) == (["a-1"], ["withdrawn"])
+    place.wait(HOUR)
+    assert place.deliver() == []
+    assert not place.pending_notices()
+
+
 @PLANS
 def test_the_end_of_an_incident_reaches_whoever_has_got_the_beginning(bundling: Any) -> None:
     place = Hushed(desk(bundling))

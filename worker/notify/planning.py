@@ -240,7 +240,11 @@ class _ByRoutes:
         return decision
 
     def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
-        if receiver.bundling is not None or _is_followed_by_plan(mail, state.box(step.key)):
+        box = state.box(step.key)
+        # A plan knows only what it has got itself. If a silence has left it a later step, which has become obsolete, it
+        # would take the end for no news, although the receiver has got the beginning from this outbox.
+        is_end_of_sent = step.notice.action in _ENDS and _has_sent(mail, box)
+        if receiver.bundling is not None or (_is_followed_by_plan(mail, box) and not is_end_of_sent):
             mail.status, mail.forwarded = DeliveryStatus.SENT, True
             self._to.append(To(receiver.name, mail.route))
         else:
@@ -294,6 +298,13 @@ def _is_followed_by_plan(mail: Mail, box: Mailbox) -> bool:
     """
     return any(
         other.forwarded and (other.alert_id, other.addressee) == (mail.alert_id, mail.addressee) for other in box.mails
+    )
+
+
+def _has_sent(mail: Mail, box: Mailbox) -> bool:
+    """Say whether a mail's receiver has got a mail about the same alert from this outbox."""
+    return any(
+        _is_sent(other) and (other.alert_id, other.addressee) == (mail.alert_id, mail.addressee) for other in box.mails
     )
 
 
