@@ -65,6 +65,12 @@ class Hushed(Desk):
                         return self.inbox[before:]
         return self.inbox[before:]
 
+    def mark(self) -> None:
+        """Try every mail of the outbox once, so that what a silence holds back is marked, and not handed over yet."""
+        for key in sorted(self.outbox):
+            for mail in self._open(key):
+                self._post(key, mail)
+
     def _open(self, key: bytes) -> list[Mail]:
         row = self.outbox.get(key)
         box = [] if row is None or not mailbox.is_box(key) else mailbox.decode(row).mails
@@ -279,6 +285,37 @@ def test_a_notice_that_becomes_critical_is_not_held_back_any_more(bundling: Any)
     urgent = {"action": AlertAction.UPDATED, "reason": "score_changed", "revision": 1, "severity": Severity.CRITICAL}
     place.take(alert.model_copy(update=urgent), "e-2")
     assert [mail.about for mail in place.deliver()] == [["a-1"]]
+
+
+@pytest.mark.parametrize("others", [0, 2])
+@pytest.mark.parametrize("is_prolonged", [False, True])
+def test_a_notice_that_becomes_critical_before_its_plan_has_it_is_sent_at_once_and_alone(
+    others: int, is_prolonged: bool
+) -> None:
+    place = Hushed(desk(None))
+    place.silence(until=NOW + HOUR)
+    for number in range(others):
+        place.alert(10 + number)
+    place.deliver()
+    alert = place.alert(1)
+    place.mark()
+    if is_prolonged:
+        place.silencer.note(silence("s-1", 2, until=NOW + 2 * HOUR))
+    urgent = {"action": AlertAction.UPDATED, "reason": "score_changed", "revision": 1, "severity": Severity.CRITICAL}
+    place.take(alert.model_copy(update=urgent), "e-2")
+    (mail,) = place.deliver()
+    assert (mail.is_digest, mail.about) == (False, ["a-1"])
+
+    # A rebuilt outbox does not send it once more, and the others wait for the end of the silence.
+    mails = Mails(place.planner, len(place.alerts), 0, place.now, place.spread)
+    mails.learn([line for line in place.lines if b'"status":"sent"' not in (line.value or b"")])
+    mails.take(place.alerts)
+    assert mails.waiting == 0
+    place.tell()
+    assert place.wakes() == [NOW + (2 if is_prolonged else 1) * HOUR] * bool(others)
+    place.wait(2 * HOUR)
+    assert [len(mail.about) for mail in place.deliver()] == [others] * bool(others)
+    assert not place.pending_notices()
 
 
 @PLANS

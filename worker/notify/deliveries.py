@@ -99,10 +99,13 @@ class Deliveries(NamedTuple):
         mail.status, mail.quiet = DeliveryStatus.DEFERRED, False
         return self.line(mail, reason, now, now, digest_id=mail.digest, inhibited_by=inhibited_by)
 
-    def release(self, mail: Mail, now: int) -> Output:
-        """Let a mail that has waited for a digest be sent alone."""
-        mail.status, mail.due, mail.digest, mail.silence = DeliveryStatus.PENDING, 0, "", ""
-        return self.line(mail, RELEASED, now, now)
+    def release(self, mail: Mail, now: int, silence_id: str | None = None) -> Output:
+        """Let a mail that has waited for a digest be sent alone.
+
+        `silence_id`: the silence because of which the receiver's plan has it, if it has not waited there.
+        """
+        mail.status, mail.due, mail.digest, mail.silence, mail.quiet = DeliveryStatus.PENDING, 0, "", "", False
+        return self.line(mail, RELEASED, now, now, silence_id=silence_id)
 
     def leave_out(self, delivery_id: str, earlier: Mail, reason: str, now: int) -> Output:
         """Return a line which says that a step is no mail of its own, or not news for the receiver of an earlier mail.

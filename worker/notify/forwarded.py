@@ -79,7 +79,8 @@ class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: Its pending notice.
     content: bytes
     silence_id: str
-    #: The version of the silence, and when it is over, in ms.
+    #: The version of the silence, and when it is over, in ms. A version of 0 says that the silence is not over, but
+    #: does not hold the notice back any more (silenced.NOT_HELD).
     version: int
     until: int
 

@@ -17,7 +17,7 @@ from worker.notify.digest import Member, Opened
 from worker.notify.mailbox import Mail
 from worker.notify.notice import Sent, urgency
 from worker.notify.schedule import MailRef
-from worker.notify.silenced import Hold, KnownSilences, names_of
+from worker.notify.silenced import NOT_HELD, Hold, KnownSilences, names_of
 from worker.routing.routing import Routing
 
 
@@ -41,7 +41,7 @@ class Holding:
             return None
         hold = self.known.holding(notice, names_of(mail.addressee, self.routing), now)
         if self.plan_of is not None and mail.silence and not mail.is_about_case:
-            hold = hold or self._over(mail.silence, now)
+            hold = hold or self._held_no_more(mail.silence, now)
             return Silenced(Fate.HAND_OVER, hold, partition=self.plan_of(mail.addressee.encode()))
         if hold is None or isinstance(notice, Erasure):
             return None
@@ -62,7 +62,12 @@ class Holding:
         held = {member: hold for member, hold in holds.items() if hold is not None}
         return Silenced(Fate.GATHER, members=held) if held else None
 
-    def _over(self, silence_id: str, now: int) -> Hold:
-        """Return what holds a mail that was marked, and that its silence does not hold back any more."""
+    def _held_no_more(self, silence_id: str, now: int) -> Hold:
+        """Return what a mail is handed over with that was marked, and that its silence does not hold back any more.
+
+        If the silence is not over, it does not fit the notice any more, for instance since that has become critical.
+        """
         known = self.known.find(silence_id)
+        if known is not None and known.hold.until > now:
+            return Hold(silence_id, NOT_HELD, now)
         return Hold(silence_id, 1 if known is None else known.hold.version, now)

@@ -25,6 +25,7 @@ from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
 from worker.notify.planning import MERGED_KEPT, TOO_MANY_WAITING, Got, Planner, PlanState, Step, add_pending, end_hold
 from worker.notify.receiver_plan import Due, Gathering, News, Plan, plan_key
+from worker.notify.silenced import NOT_HELD
 from worker.routing.bundling import Bundling
 from worker.routing.receiver import Receiver
 from worker.routing.routable import routable
@@ -88,7 +89,7 @@ class _ByPlans:
         add_pending(mail, step, state)
         mail.act_by = _act_by(mail, step, state)
         mail.others = [name for name in self.reached_in_all if name != receiver.name]
-        self._place(mail, receiver, step, state)
+        self._place(mail, receiver, step.notice, step.key, step.now, state)
         notice = step.notice
         is_drop = isinstance(notice, Incident) and notice.kind == IncidentKind.SEGMENT_DROP
         if is_drop and notice.action == IncidentAction.OPENED:
@@ -110,7 +111,7 @@ class _ByPlans:
             return
         if receiver.held_until(severity, step.now) is None:
             state.outputs.append(state.deliveries.release(mail, step.now))
-            self._place(mail, receiver, step, state)
+            self._place(mail, receiver, step.notice, step.key, step.now, state)
 
     def note_end(self, earlier: Sequence[Mail], step: Step, state: PlanState) -> None:
         """Note that an incident has ended, which then inhibits nothing any more."""
@@ -130,23 +131,27 @@ class _ByPlans:
         """Say whether the cap of a receiver leaves room for a mail about a step of a case, and count it."""
         return receiver_plan.admits(self.plan(receiver.name), receiver.bundling or _NO_RULES, now)
 
-    def _place(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
-        rules, event = receiver.bundling or _NO_RULES, routable(step.notice)
-        is_alert = not isinstance(step.notice, Incident)
-        held_until = receiver.held_until(event.severity, step.now)
+    def _place(self, mail: Mail, receiver: Receiver, notice: Notice, key: bytes, now: int, state: PlanState) -> None:
+        rules, event = receiver.bundling or _NO_RULES, routable(notice)
+        is_alert = not isinstance(notice, Incident)
+        held_until = receiver.held_until(event.severity, now)
         news = News(mail.delivery_id, event.severity, event.segment, is_alert, rules.group_of(event), held_until)
-        placed = receiver_plan.place(self.plan(receiver.name), rules, news, step.now)
+        placed = receiver_plan.place(self.plan(receiver.name), rules, news, now)
         if placed is None:
             return
         mail.digest, mail.due = placed.digest_id, placed.due
-        self._joined.setdefault(placed.digest_id, []).append(Member(step.key, mail.delivery_id))
-        state.outputs.append(state.deliveries.gather(mail, placed.why, step.now, inhibited_by=placed.inhibited_by))
+        self._joined.setdefault(placed.digest_id, []).append(Member(key, mail.delivery_id))
+        state.outputs.append(state.deliveries.gather(mail, placed.why, now, inhibited_by=placed.inhibited_by))
 
     # -- Silences.
 
     def hold(self, message: Held, now: int, state: PlanState) -> None:
-        """Let a notice of the outbox that a silence holds back wait for the silence's digest."""
-        mailbox.read_pending_notice(message.key, message.content)  # raises ValidationError if nobody can show it
+        """Let a notice of the outbox that a silence holds back wait for the silence's digest.
+
+        If the silence does not hold it back any more, but is not over, the plan decides as about any other notice.
+        """
+        # It raises ValidationError if nobody can show the notice.
+        notice = mailbox.read_pending_notice(message.key, message.content)
         box, mail = state.box(message.key), message.mail
         about = [other for other in box.mails if other.alert_id == mail.alert_id]
         if any(mail.delivery_id in (other.delivery_id, *other.merged) for other in about):
@@ -156,6 +161,11 @@ class _ByPlans:
             state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             return
         state.pending_notices[pending_notice_key(message.key, mail.delivery_id)] = message.content
+        if message.version == NOT_HELD and isinstance(notice, Notice):
+            receiver = state.planner.routing.receivers.get(mail.addressee) or Receiver(mail.addressee, {})
+            state.outputs.append(state.deliveries.release(mail, now, message.silence_id))
+            self._place(mail, receiver, notice, message.key, now, state)
+            return
         plan = self.plan(mail.addressee)
         gathering = receiver_plan.hold_back(plan, message.silence_id, message.version, message.until, mail.delivery_id)
         mail.digest = gathering.digest_id

@@ -24,6 +24,8 @@ from worker.routing.silencing import Silencing
 
 #: The steps that are told to whoever has got the beginning.
 _ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
+#: The version in a Hold which says that the silence is not over, but does not hold the notice back any more.
+NOT_HELD = 0
 #: The kind of the alerts that have cases.
 _OF_CASES = "detractor"
 
@@ -32,8 +34,9 @@ class Hold(NamedTuple):
     """The silence that holds a notice back."""
 
     silence_id: str
+    #: The version of the silence, or NOT_HELD.
     version: int
-    #: When the silence is over, in ms.
+    #: When the silence is over, in ms; with NOT_HELD, the time at which that was found.
     until: int
 
 

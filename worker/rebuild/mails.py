@@ -15,7 +15,7 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.timestamps import to_ms
 from worker.notify import mailbox, planning, receiver_planning
-from worker.notify.deliveries import MERGED
+from worker.notify.deliveries import MERGED, RELEASED
 from worker.notify.digest import Member, Members
 from worker.notify.forwarded import Spread
 from worker.notify.mailbox import Mail, Mailbox
@@ -84,7 +84,8 @@ class Mails:
             # A mail that is settled stays so, since a later line may be a replay, or one that a zombie has written.
             if last is None or last.status in _OPEN:
                 due = 0 if line.next_attempt_at is None else to_ms(line.next_attempt_at)
-                is_in_plan = line.silence_id is not None and line.digest_id is not None
+                is_of_plan = line.digest_id is not None or line.reason == RELEASED
+                is_in_plan = line.silence_id is not None and is_of_plan
                 is_in_plan |= last is not None and last.is_in_plan
                 self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due, is_in_plan)
 
