@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from bench.feed import Feed
 from bench.latency import Numbered, publish, worker
 from bench.measure import BenchError
+from bench.rates import cpu_seconds
 from worker.embedded.inbox import Inbox, Mail
 from worker.embedded.kafka import EmbeddedKafka
 
@@ -100,7 +101,7 @@ async def _flood(kafka: str, customers: int, seconds: float) -> Flood:
         producer,
     ):
         notify = psutil.Process(dict(roles)["notify"])
-        cpu, before = _cpu(notify), notify.memory_info().rss
+        cpu, before = cpu_seconds(notify.pid), notify.memory_info().rss
         began = time.monotonic()
         reading = asyncio.create_task(_alerts(consumer, customers))
         await publish(producer, f"{_NAME}.responses", list(_answers(customers)), customers / seconds, lambda *_: None)
@@ -117,7 +118,7 @@ async def _flood(kafka: str, customers: int, seconds: float) -> Flood:
         finally:
             reading.cancel()
         took = time.monotonic() - began
-        used, peak = _cpu(notify) - cpu, _peak(notify.pid)
+        used, peak = cpu_seconds(notify.pid) - cpu, _peak(notify.pid)
         in_text, in_html = (_listed(inbox.mails, alerts, kind) for kind in ("plain", "html"))
         once = sum(in_text[one] == in_html[one] == 1 for one in alerts)
         repeated = sum(max(in_text[one], in_html[one]) > 1 for one in alerts)
@@ -150,11 +151,6 @@ def _listed(mails: Sequence[Mail], alerts: set[str], kind: str) -> Counter[str]:
         words = ("" if body is None else str(body.get_content())).replace("<", " ").split()
         found.update(word for word in words if word in alerts)
     return found
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def _peak(pid: int) -> float:

@@ -103,7 +103,7 @@ async def _run_reduced(environment: Environment, plan: Plan) -> dict[str, float]
     }
 
 
-def _cpu(*pids: int) -> float:
+def cpu_seconds(*pids: int) -> float:
     """Return the seconds of CPU that all threads of these processes have taken so far."""
     return float(sum(times.user + times.system for times in (psutil.Process(pid).cpu_times() for pid in pids)))
 
@@ -123,9 +123,9 @@ async def _idle(environment: Environment, seconds: int) -> float:
     """Return the share of a core that a worker of all roles takes while nothing comes."""
     async with Inbox() as inbox, latency.worker(environment.kafka, inbox, "rates-idle", ("all",)) as [(_, pid)]:
         await asyncio.sleep(_SETTLE_SECONDS)
-        before, began = _cpu(pid), time.monotonic()
+        before, began = cpu_seconds(pid), time.monotonic()
         await asyncio.sleep(seconds)
-        return (_cpu(pid) - before) / (time.monotonic() - began)
+        return (cpu_seconds(pid) - before) / (time.monotonic() - began)
 
 
 def _roles(plan: Plan) -> list[Role]:
@@ -151,9 +151,10 @@ async def _full(environment: Environment, broker: int, rate: int, plan: Plan) ->
         pids["broker"] = [broker]
         reading = asyncio.create_task(watch.read(consumer))
         await latency.publish(producer, f"{name}.responses", warm_up, rate, watch.sent)
-        before, mailed, began = {each: _cpu(*of) for each, of in pids.items()}, len(watch.mails), time.monotonic()
+        before = {each: cpu_seconds(*of) for each, of in pids.items()}
+        mailed, began = len(watch.mails), time.monotonic()
         await latency.publish(producer, f"{name}.responses", responses, rate, watch.sent)
-        took = {each: _cpu(*of) - before[each] for each, of in pids.items()}
+        took = {each: cpu_seconds(*of) - before[each] for each, of in pids.items()}
         mailed, elapsed = len(watch.mails) - mailed, time.monotonic() - began
         try:
             async with asyncio.timeout(LAST_SECONDS):
@@ -232,9 +233,9 @@ async def _reduced(environment: Environment, contender: Contender, rate: int, se
             await latency.publish(producer, task.topic, [(_NEVER, first[1])], rate, alerted.sent)
             await alerted.until(1, _READY_SECONDS)
             await latency.publish(producer, task.topic, warm_up, rate, alerted.sent)
-            before = _cpu(process.pid)
+            before = cpu_seconds(process.pid)
             await latency.publish(producer, task.topic, responses, rate, alerted.sent)
-            took = _cpu(process.pid) - before
+            took = cpu_seconds(process.pid) - before
             await alerted.until(_detractors([*warm_up, *responses]), LAST_SECONDS)
         finally:
             reading.cancel()

@@ -58,6 +58,8 @@ def main() -> int:
         asked.idle_minutes,
         asked.trials,
     )
+    if not plan.faults and not plan.controls:
+        parser.error("nothing to run: --quick leaves out all that --only names")
     say(f"seed {asked.seed}")
     report = asyncio.run(_run(plan))
     print()

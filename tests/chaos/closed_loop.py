@@ -29,8 +29,8 @@ _ADDRESSES = {name: f"{name}@example.com" for name in ("desk", "team", "night", 
 _EMAIL, _WEBHOOK = "email", "webhook"
 #: Where nobody works now, and where cases have time limits.
 _NIGHT, _TIMED = "uk/c", "fr"
-#: Reminders are 2 s after the opening, and 8 s after it if the case is acknowledged; the steps of the escalation after
-#: 8 and 10 s.
+#: Reminders are 2, 8 and 14 s after the opening, the first one unless the case is acknowledged; the steps of the
+#: escalation are after 8 and 10 s.
 _FAST = Level(8_000, 6_000, ((0, ("lead",)), (2_000, ("director", "crm"))), 14_000)
 _LOOK_SECONDS = 0.5
 #: How many notices that are not settled are named.

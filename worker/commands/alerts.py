@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from typing import Any
-from uuid import uuid4
 
 from schemas.alert_command import LONGEST_NOTE, CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
@@ -20,7 +19,7 @@ from worker.commands.common import (
     Exit,
     add_giver,
     age,
-    login,
+    given,
     name,
     not_answered,
     with_kafka,
@@ -145,7 +144,6 @@ def _add_commands(inner: Commands) -> None:
         else:
             parser.add_argument("--note", type=_note, metavar="TEXT", help="also add this note")
         add_giver(parser)
-        parser.add_argument("--json", action="store_true", help="print the worker's answer as JSON")
         parser.set_defaults(run=with_kafka(_command), action=action, assignee=None, outcome=None, cause=None)
 
 
@@ -237,13 +235,10 @@ async def _command(args: argparse.Namespace, settings: Settings) -> int:
     if known is None:
         return Exit.FAILED
     command: dict[str, Any] = {
-        "command_id": str(uuid4()),
+        **given(args),
         "alert_id": known.case.alert_id,
         "customer_id": known.customer_id,
         "action": args.action,
-        "actor": args.by or login(),
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "via": "command line",
         "opening": known.case.opening,
         "assignee": args.assignee,
         "outcome": args.outcome,

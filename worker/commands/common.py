@@ -9,7 +9,9 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
+from time import gmtime, strftime
 from typing import Any, Protocol
+from uuid import uuid4
 
 from aiokafka.errors import KafkaError
 
@@ -114,7 +116,7 @@ def name(text: str) -> str:
     return text
 
 
-def login() -> str:
+def _login() -> str:
     """Return the name of the user."""
     try:
         return getpass.getuser()
@@ -122,8 +124,18 @@ def login() -> str:
         return "somebody"
 
 
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what every command to the worker says: its id, who gives it, when and how."""
+    return {
+        "command_id": str(uuid4()),
+        "actor": args.by or _login(),
+        "at": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()),
+        "via": "command line",
+    }
+
+
 def add_giver(parser: argparse.ArgumentParser) -> None:
-    """Declare who gives a command to the worker, and how long its answer is awaited."""
+    """Declare who gives a command to the worker, how long its answer is awaited, and how it is printed."""
     parser.add_argument("--by", type=name, metavar="WHO", help="who you are (default: the name of your login)")
     parser.add_argument(
         "--timeout",
@@ -132,6 +144,7 @@ def add_giver(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long to wait for the worker's answer (default: {_ANSWER_SECONDS:g})",
     )
+    parser.add_argument("--json", action="store_true", help="print the worker's answer as JSON")
 
 
 def not_answered(args: argparse.Namespace) -> Exit:

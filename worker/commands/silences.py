@@ -20,7 +20,7 @@ from worker.commands.common import (
     Commands,
     Exit,
     add_giver,
-    login,
+    given,
     name,
     not_answered,
     topic_exists,
@@ -63,7 +63,6 @@ def add(commands: Commands) -> None:
     ending = inner.add_parser("end", help=about, epilog=SETTINGS_HELP, description=f"{about.capitalize()}.")
     ending.add_argument("silence", type=name, metavar="ID", help="the id of the silence, as `list` prints it")
     add_giver(ending)
-    ending.add_argument("--json", action="store_true", help="print the worker's answer as its event in JSON")
     ending.set_defaults(run=with_kafka(_end))
 
 
@@ -81,8 +80,9 @@ def _add_add(inner: Commands) -> None:
         action="append",
         required=True,
         metavar="WHAT=VALUE",
-        help=f"hold back what fits; WHAT is {', '.join(_MATCHERS)}. The option may be repeated: of several values of "
-        "one WHAT, one has to fit, and each WHAT has to. Without a severity, critical notices are not held back",
+        help=f"hold back the notices that fit; WHAT is {', '.join(_MATCHERS)}. The option may be repeated: a notice "
+        "has to fit every WHAT that is given, and one of its values is enough. Without a severity, critical notices "
+        "are not held back",
     )
     parser.add_argument(
         "--until",
@@ -95,7 +95,6 @@ def _add_add(inner: Commands) -> None:
     parser.add_argument("--reason", type=_reason, required=True, help="why; receivers read it in the digest at the end")
     parser.add_argument("--id", type=name, metavar="ID", help="the id of the silence (default: a new one)")
     add_giver(parser)
-    parser.add_argument("--json", action="store_true", help="print the worker's answer as its event in JSON")
     parser.set_defaults(run=with_kafka(_add))
 
 
@@ -187,12 +186,9 @@ async def _give(
     args: argparse.Namespace, settings: Settings, silence_id: str, action: SilenceAction, wanted: dict[str, Any]
 ) -> SilenceCommandResult | None:
     command = {
-        "command_id": str(uuid4()),
+        **given(args),
         "silence_id": silence_id,
         "action": action,
-        "actor": args.by or login(),
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "via": "command line",
         **wanted,
     }
     prefix = settings.topic_prefix

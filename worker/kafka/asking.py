@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
@@ -20,7 +20,16 @@ from worker.settings import KafkaSettings
 #: How often the topic of the answers is looked at, in seconds.
 _LOOK_SECONDS = 0.1
 
-T = TypeVar("T")
+
+class Answer(Protocol):
+    """The answer to a command."""
+
+    @property
+    def command_id(self) -> str:
+        """The id of the command."""
+
+
+T = TypeVar("T", bound=Answer)
 
 
 class Topics(NamedTuple):
@@ -74,7 +83,7 @@ async def _ask(
                 async for records in chunks:
                     for record in records:
                         answer = _answer(record.value, read)
-                        if getattr(answer, "command_id", None) == command["command_id"]:
+                        if answer is not None and answer.command_id == command["command_id"]:
                             return answer
             place = end
             await asyncio.sleep(_LOOK_SECONDS)

@@ -128,7 +128,7 @@ def write_down(
             continue
         boxes[ref.key] = box
         if result.silence is not None:
-            _hold_back(ref.key, mail, result.silence, _Open(boxes, read, lines, pending_notices), now, deliveries)
+            _hold_back(ref.key, mail, result.silence, to, now, deliveries)
             continue
         lines.append(_applied(result, mail, now, deliveries, policy))
         if mailbox.is_digest(ref.key):
@@ -162,7 +162,7 @@ def _hold_back(key: bytes, mail: Mail, silenced: Silenced, to: "_Open", now: int
             assert hold is not None
             content = to.read(place)
             if content is not None:
-                message = Held(key, mailbox.copy_of(mail), content, hold.silence_id, hold.version, hold.until)
+                message = Held(key, mail, content, hold.silence_id, hold.version, hold.until)
                 to.lines.append(forwarded.held(message, silenced.partition))
             mail.status, mail.forwarded = DeliveryStatus.SENT, True
             to.pending_notices[place] = None

@@ -147,11 +147,6 @@ class Mailbox(msgspec.Struct, array_like=True):
         return mail if mail is not None and mail.is_open else None
 
 
-def copy_of(mail: Mail) -> Mail:
-    """Return a copy of a mail that does not change with it."""
-    return msgspec.structs.replace(mail, merged=[*mail.merged])
-
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Mailbox)
 

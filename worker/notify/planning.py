@@ -508,9 +508,8 @@ def _plan_case_news(step: CaseStep, record: Record, about: Sequence[Mail], state
             state.outputs.append(state.deliveries.leave_out(delivery_id, mail, OWN_STEP, record.timestamp))
 
 
-def _who_got(about: Iterable[Mail], planner: Planner) -> list[Got]:
+def _who_got(about: Sequence[Mail], planner: Planner) -> list[Got]:
     """Return the receivers on this channel that have got a mail about an alert by this table, or still get one."""
-    about = list(about)
     waiting = {mail.addressee: mail for mail in about if mail.is_open}
     found = waiting | {mail.addressee: mail for mail in about if _is_sent(mail)}
     known = planner.routing.receivers

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.silence import Silence
 from worker.flow.batch import Record
-from worker.flow.silences.silence import encode, row_of
+from worker.flow.silences.silence import decode, encode, row_of
 
 
 class SilencesAgain:
@@ -17,7 +17,6 @@ class SilencesAgain:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
-        self._versions: dict[bytes, int] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records in their order. A version that is not higher than the known one is obsolete."""
@@ -26,11 +25,11 @@ class SilencesAgain:
             if record.value is None:
                 # The silence was forgotten, so that another one may have its id, beginning with version 1 again.
                 self.rows.pop(key, None)
-                self._versions.pop(key, None)
                 continue
             try:
                 state = Silence.model_validate_json(record.value)
             except ValidationError:
                 continue  # another program has written it
-            if state.version > self._versions.get(key, 0):
-                self._versions[key], self.rows[key] = state.version, encode(row_of(state))
+            known = self.rows.get(key)
+            if known is None or state.version > decode(known).version:
+                self.rows[key] = encode(row_of(state))

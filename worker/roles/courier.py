@@ -272,8 +272,8 @@ class Courier(TableObserver):
     def _hasten_shortened(self, partition: int | None = None) -> None:
         """Decide again about what waits for a time at which its silence was to be over, if that is over earlier.
 
-        The silence may have changed while nobody owned the partition. This is only done when rows are taken over: a
-        mail keeps the name of its silence afterwards, and its retries have to wait as those of other mails do.
+        The silence may have changed while nobody owned the partition. This is only needed when rows are taken over,
+        and once the silences are known: later changes come to `_note_silence`.
         """
         self._servers.hasten_shortened(self._over_at, self._clock.steady(), partition)
 

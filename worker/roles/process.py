@@ -58,8 +58,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
     The shell has three stages for responses. The first one is keyed by customer, and the second one by segment. The
     third one has all segments in one partition. Two further stages are about alerts: commands are checked and moved to
-    the cases, which are keyed by customer. The last
-    stage is about silences.
+    the cases, which are keyed by customer. The last stage is about silences.
     """
     settings, clock, kafka = surroundings.settings, surroundings.clock, await surroundings.kafka()
     shell = Shell(settings, ROLE, kafka)

@@ -25,8 +25,8 @@ class SilenceChanges(TableObserver):
         self._silences = silences
         # The versions of the silences by which something waits, by partition and receiver.
         self._waiting: dict[tuple[int, str], Mapping[str, int]] = {}
-        # The newest version that each of these plans was told, by partition, receiver and silence.
-        self._told: dict[tuple[int, str, str], int] = {}
+        # The newest versions of silences that each of these plans was told, by partition and receiver.
+        self._told: dict[tuple[int, str], dict[str, int]] = defaultdict(dict)
         self._changed = asyncio.Event()
         self._is_ending = False
 
@@ -38,8 +38,9 @@ class SilenceChanges(TableObserver):
                 continue
             waiting = {} if row is None else receiver_plan.silences_in(receiver_plan.decode(row))
             # If it waits again later, a message that was sent before says nothing about that.
-            for place in [one for one in self._told if one[:2] == (partition, receiver) and one[2] not in waiting]:
-                del self._told[place]
+            told = self._told.pop((partition, receiver), {})
+            if kept := {silence_id: version for silence_id, version in told.items() if silence_id in waiting}:
+                self._told[partition, receiver] = kept
             if waiting:
                 self._waiting[partition, receiver] = waiting
                 self._changed.set()
@@ -66,7 +67,7 @@ class SilenceChanges(TableObserver):
             messages: dict[int, list[Sendable]] = defaultdict(list)
             for partition, message in self._due():
                 messages[partition].append((SILENCE_KEY, change(message), [], None))
-                self._told[partition, message.receiver, message.silence_id] = message.version
+                self._told[partition, message.receiver][message.silence_id] = message.version
             if messages:
                 await self._shell.sender.send((topic, partition, some) for partition, some in messages.items())
                 raise_if_cancelled()
@@ -77,7 +78,7 @@ class SilenceChanges(TableObserver):
         for (partition, receiver), waiting in self._waiting.items():
             for silence_id, version in waiting.items():
                 known = self._silences.known.find(silence_id)
-                told = max(version, self._told.get((partition, receiver, silence_id), 0))
+                told = max(version, self._told.get((partition, receiver), {}).get(silence_id, 0))
                 if known is not None and known.hold.version > told:
                     found.append((partition, SilenceChange(receiver, silence_id, known.hold.version, known.hold.until)))
         return found

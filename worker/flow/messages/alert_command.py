@@ -1,7 +1,7 @@
 """Alert commands: a record becomes a command, or the reason why it is refused; and every record gets one answer."""
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from schemas.alert_command import AlertCommand, CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 def read(value: bytes | None) -> AlertCommand:
     """Return the command of a record's value. Raise Rejected with the reason if there is none."""
-    command = cast(AlertCommand, command_text.read(value, _parse))
+    command = command_text.read(value, _parse)
     needed = _NEEDED.get(command.action)
     if needed is not None and getattr(command, needed) is None:
         raise Rejected(Reason.MISSING_FIELD, f"{needed}: is missing, and the action '{command.action}' needs it")

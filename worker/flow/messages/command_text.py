@@ -1,6 +1,7 @@
 """The text of a command: it becomes a model, or the reason why it is refused. No message repeats what was written."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -29,16 +30,19 @@ _WORDS = {
     "string_pattern_mismatch": "must have no control characters",
     "string_type": "expected a text",
     "model_type": "expected an object",
+    "extra_forbidden": "has a matcher that does not exist",
 }
 #: The fields that are free texts, and no ids.
 _TEXTS = frozenset({"note", "reason", "match"})
 #: The largest number of wrong fields that are named.
 _MOST_NAMED = 10
 
+_Command = TypeVar("_Command", bound=Event)
+
 _id: Callable[[object], str] = TypeAdapter(AcceptedId).validate_python
 
 
-def read(value: bytes | None, parse: Callable[[bytes], Event]) -> Event:
+def read(value: bytes | None, parse: Callable[[bytes], _Command]) -> _Command:
     """Return the command of a record's value, as `parse` makes it. Raise Rejected with the reason if there is none."""
     if value is None:
         raise Rejected(Reason.NOT_AN_OBJECT, "value: expected an object")
@@ -84,8 +88,6 @@ def _rejected(errors: list[ErrorDetails], value: bytes) -> Rejected:
 def _words_of(error: ErrorDetails) -> str:
     if error["type"] == "string_too_long":
         return f"must have at most {error['ctx']['max_length']} characters"
-    if error["type"] == "extra_forbidden":
-        return "has a matcher that does not exist"
     return _WORDS.get(error["type"], error["msg"])
 
 

@@ -1,7 +1,7 @@
 """Silence commands: a record becomes a command, or the reason why it is refused; and every record gets one answer."""
 
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from schemas.alert_command_result import CommandOutcome
 from schemas.dead_letter import Reason
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 def read(value: bytes | None) -> SilenceCommand:
     """Return the command of a record's value. Raise Rejected with the reason if there is none."""
-    command = cast(SilenceCommand, command_text.read(value, _parse))
+    command = command_text.read(value, _parse)
     if command.action is not SilenceAction.ADD:
         return command
     for needed in _NEEDED:
