@@ -47,8 +47,9 @@ from worker.rebuild.mails import Mails
 from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
-from worker.streams import faust_app, inflow
+from worker.streams import faust_app
 from worker.streams.checkpoint import Checkpoints
+from worker.streams.fetching import Fetching
 from worker.streams.lane import Lane
 from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer
@@ -231,17 +232,6 @@ def _after(reach: Reach, step: str) -> Wrapper:
     return wrapper
 
 
-def _then(more: Callable[[Any], None]) -> Wrapper:
-    def wrapper(original: Any) -> Any:
-        def called(first: Any, *args: Any) -> None:
-            original(first, *args)
-            more(first)
-
-        return called
-
-    return wrapper
-
-
 def _sent(reach: Reach) -> Wrapper:
     def wrapper(original: Any) -> Any:
         async def called(self: Any, batch: Any, topic: str, **options: Any) -> Any:
@@ -361,9 +351,7 @@ def _after_if(reach: Reach, step: str, concerns: Callable[..., bool]) -> Wrapper
 def obey(orders: Orders) -> None:
     """Have every step reported."""
     reach = orders.reach
-    _around(
-        inflow, "prepare", _then(lambda fetcher: _around(fetcher, "_get_actions_per_node", _before(reach, FETCHING)))
-    )
+    _around(Fetching, "_actions", _before(reach, FETCHING))
     _around(OrderedConsumer, "admit", _before(reach, "fetched"))
     _around(road, "decide", _after(reach, "validated"))
     _around(cases, "decide", _after(reach, "case_decided"))

@@ -10,6 +10,7 @@ import pytest
 from integration.conftest import StartBench
 
 from worker import logs
+from worker.streams import fetching
 from worker.streams.membership import MemberThread
 from worker.streams.shell import Shell
 
@@ -72,4 +73,26 @@ async def test_a_pause_of_some_seconds_is_no_error(bench: StartBench, caplog: py
         for shell in worker.worker.of(Shell).values():
             shell.consumer._thread.thread_loop.call_soon_threadsafe(time.sleep, 4.0)
         await asyncio.sleep(_IDLE_SECONDS + 3)
+    assert alarms(caplog) == []
+
+
+async def test_what_is_taken_over_does_not_wait_for_the_end_of_a_long_fetch(
+    bench: StartBench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it did, the next fetch would time out after 40 seconds, and aiokafka would log that."""
+    monkeypatch.setattr(fetching, "LONG_FETCH_MS", 600_000)
+    monkeypatch.setattr(fetching, "_REST_SECONDS", 0.1)
+    async with bench() as worker:
+        consumer = worker.worker.of(Shell)["process"].consumer
+        while not (waiting := consumer._inflow._fetching) or not waiting._long:  # noqa: ASYNC110 - this is no event
+            await asyncio.sleep(0.05)
+        epoch, rejoin = consumer._epoch, consumer._thread._ensure_consumer()._coordinator.request_rejoin
+        consumer._thread.thread_loop.call_soon_threadsafe(rejoin)
+        while consumer._epoch < epoch + 2 or not consumer.flow_active:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.05)
+        for number in range(8):
+            answer = {"response_id": f"r-{number}", "survey_id": "s", "customer_id": f"c-{number}", "score": 2}
+            answer["responded_at"] = "2025-06-01T10:00:00Z"
+            await worker.publish(json.dumps(answer).encode(), f"c-{number}".encode())
+        await worker.settle()
     assert alarms(caplog) == []

@@ -21,7 +21,13 @@ async def test_a_silent_kafka_is_named_once_and_so_is_its_return(
             looked.set()
         return ages.pop(0) if len(ages) > 1 else ages[0]
 
-    monkeypatch.setattr(heartbeats, "_LOOK_SECONDS", 0.0)
+    sleep, slept = asyncio.sleep, list[float]()
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(heartbeats, "asyncio", SimpleNamespace(sleep=note))
     shells = [SimpleNamespace(consumer=SimpleNamespace(heartbeat_age=each)) for each in (age, lambda: 0.0)]
     watch = Background(lambda: heartbeats.watch_heartbeats(shells, 10.0))  # type: ignore[arg-type]
     with caplog.at_level(logging.INFO):
@@ -33,3 +39,4 @@ async def test_a_silent_kafka_is_named_once_and_so_is_its_return(
         ("WARNING", "Kafka has not confirmed this worker's place in its group for 11 s; the worker keeps trying"),
         ("INFO", "Kafka confirms this worker's place in its group again"),
     ]
+    assert slept[:5] == [10.0, 9.5, 1.0, 1.0, 9.8], "before that, no heartbeat can be too old"

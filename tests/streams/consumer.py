@@ -67,6 +67,7 @@ class Consumer(OrderedConsumer):
         self._in_flight, self._delays, self._waits_for_others = {}, {}, set()
         self._heals_until, self._committed_at = 0.0, float("-inf")
         self._due_before: dict[TP, int] = {}
+        self._to_commit = asyncio.Event()
         self._committed_offset: Any = {}
         self._unacked_messages: Any = set()
         self._waiting_for_ack = None

@@ -75,11 +75,16 @@ class Setup:
         monkeypatch.setattr(module, "AIOKafkaConsumer", make)
         self.sessions: list[FetchSessions] = []
 
-        def prepare(fetcher: Any, _suspect: Any, _next_delay_end: Any, sessions: FetchSessions) -> None:
+        self.has_paused: Callable[[], bool] = lambda: False
+        self.ended_fetches = 0
+
+        def prepare(fetcher: Any, sessions: FetchSessions, *, has_paused: Callable[[], bool], **_: Any) -> Any:
             self.prepared.append(fetcher)
             self.sessions.append(sessions)
+            self.has_paused = has_paused
+            return SimpleNamespace(end_long_fetches=self.end_fetches)
 
-        monkeypatch.setattr(module, "prepare", prepare)
+        monkeypatch.setattr(module, "Fetching", prepare)
         self.inflow = Inflow(
             KafkaSettings(batch_records=50), changed=self.change, suspect=lambda _: None, next_delay_end=lambda: inf
         )
@@ -89,6 +94,9 @@ class Setup:
 
     def end(self, _: Any) -> None:
         self.ended += 1
+
+    def end_fetches(self) -> None:
+        self.ended_fetches += 1
 
     @property
     def calls(self) -> list[tuple[Any, ...]]:
@@ -146,11 +154,13 @@ async def test_a_partition_is_held_until_it_may_come(monkeypatch: pytest.MonkeyP
     setup.inflow.pause(TALLIES)
     setup.inflow.pause(TP("another's", 0))
     assert setup.calls == [("pause", TALLIES)]
+    assert setup.has_paused()
     setup.inflow.resume({RESPONSES})
     assert setup.calls == []
     setup.inflow.resume({RESPONSES, TALLIES})
     setup.inflow.resume({RESPONSES, TALLIES})
     assert setup.calls == [("resume", TALLIES)]
+    assert not setup.has_paused()
 
 
 async def test_a_new_assignment_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,10 +218,12 @@ async def test_after_a_new_assignment_or_a_seek_all_partitions_are_answered_abou
     (sessions,) = setup.sessions
     session = sessions.of(1)
     session.ask([("responses", [(0, 10, 100)])])
+    setup.ended_fetches = 0
     if what == "assign":
         setup.inflow.assign({RESPONSES: 10})
     else:
         setup.inflow.seek(RESPONSES, 5)
+    assert setup.ended_fetches, "the next fetch would wait behind one that may take some seconds"
     session.hear(7, 0, 2_000)
 
     assert session.ask([("responses", [(0, 10, 100)])]).epoch == 0

@@ -2,21 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 from streams.consumer import Consumer, record
 
 from worker.kafka.fetch_sessions import FetchSessions
-from worker.streams import fetching, ordered
-from worker.streams.ordered import Fetched
+from worker.streams import ordered
+from worker.streams.fetching import FETCH_MS, LONG_FETCH_MS, Fetching
+from worker.streams.ordered import Fetched, OrderedConsumer
 
 RESPONSES, TALLIES = TP("responses", 0), TP("tallies", 0)
 
@@ -520,6 +522,42 @@ async def test_offsets_are_committed_once_a_second_or_when_batches_do_not_come_a
     assert len(committed) == 3, "after a take-over they are committed at each look"
 
 
+async def test_no_timer_runs_while_nothing_is_to_be_committed(consumer: Consumer) -> None:
+    looks, refused = list[int](), 1
+
+    async def look() -> None:
+        nonlocal refused
+        looks.append(consumer._due[RESPONSES])
+        if consumer._due[RESPONSES] == 13 and refused:
+            refused -= 1  # Kafka does not answer
+        else:
+            consumer._committed_offset.update(consumer._due)
+
+    consumer.commit_interval, consumer._look_at_commit = 0.0, look  # type: ignore[method-assign]
+    consumer.committed = {RESPONSES: 10}
+    await consumer.perform_seek()
+    handler = asyncio.ensure_future(OrderedConsumer._commit_handler.fun(consumer))
+    await turns()
+    assert looks == [10], "once after a take-over"
+
+    (message,) = await poll(consumer)
+    consumer.decided(message.value)
+    await turns()
+    assert looks == [10]
+    consumer.done(message.value)
+    await turns()
+    assert looks == [10, 13, 13]
+    handler.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await handler
+
+
+async def turns() -> None:
+    """Let the event loop turn some times."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 async def test_a_wait_ends_with_a_delay_or_with_a_change(consumer: Consumer) -> None:
     await consumer._wait_for_change(0.0)
     consumer._changed.clear()
@@ -534,8 +572,8 @@ class Fetcher:
         self._in_flight: set[int] = set()
         self._pending_tasks: set[str] = set()
         self._records: dict[TP, str] = {}
-        self._fetch_max_wait_ms = 0
-        self._client = SimpleNamespace(send=self.send)
+        self._fetch_max_wait_ms, self._fetcher_timeout = 0, 0.0
+        self._client = SimpleNamespace(send=self.send, _conns={})
         self.response: Any = None
         self.sent: Any = None
 
@@ -547,6 +585,26 @@ class Fetcher:
 
     def _get_actions_per_node(self, assignment: Any) -> tuple[Any, ...]:
         return f"requests of {assignment}", "resets", 0.2, False, []
+
+
+def prepare(
+    fetcher: Fetcher,
+    sessions: FetchSessions | None = None,
+    *,
+    suspect: Callable[[TP], None] = lambda _: None,
+    next_delay_end: float = inf,
+    paused: bool = False,
+    now: Callable[[], float] = lambda: 0.0,
+) -> Fetching:
+    """Prepare a fetcher of aiokafka's."""
+    return Fetching(
+        fetcher,
+        sessions or FetchSessions(),
+        suspect=suspect,
+        next_delay_end=lambda: next_delay_end,
+        has_paused=lambda: paused,
+        clock=now,
+    )
 
 
 class Assignment:
@@ -564,7 +622,7 @@ def test_a_fetch_that_has_just_ended_is_looked_after_at_once(
     in_flight: set[int], tasks: set[str], timeout: float
 ) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher, lambda _: None, lambda: inf, FetchSessions())
+    prepare(fetcher)
     fetcher._in_flight, fetcher._pending_tasks = in_flight, tasks
 
     assert fetcher._get_actions_per_node(Assignment()) == ("requests of x", "resets", timeout, False, [])
@@ -585,16 +643,85 @@ def test_a_fetch_that_asks_for_some_partitions_only_ends_when_the_others_are_to_
     not_taken: list[TP], rest: float, wait: int
 ) -> None:
     fetcher = Fetcher()
-    fetching.prepare(fetcher, lambda _: None, lambda: rest, FetchSessions())
+    prepare(fetcher, next_delay_end=rest)
     fetcher._records = dict.fromkeys(not_taken, "not taken yet")
     fetcher._get_actions_per_node(Assignment())
 
     assert fetcher._fetch_max_wait_ms == wait
 
 
+def answer(*records: bytes) -> Any:
+    """Return a broker's answer to a fetch; each partition has these records."""
+    return SimpleNamespace(
+        API_VERSION=4, topics=[("responses", [(n, 0, 100, 100, 0, None, each) for n, each in enumerate(records)])]
+    )
+
+
+@pytest.mark.parametrize(
+    ("came_at", "paused", "wait"), [(98.1, False, 500), (98.0, False, 5_000), (98.0, True, 500), (None, False, 5_000)]
+)
+async def test_a_fetch_waits_for_longer_if_no_records_have_come_for_some_time_and_nothing_is_left_out(
+    came_at: float | None, wait: int, *, paused: bool
+) -> None:
+    fetcher, now = Fetcher(), [90.0]
+    prepare(fetcher, paused=paused, now=lambda: now[0])
+    if came_at is not None:
+        now[0], fetcher.response = came_at, answer(b"", b"records")
+        await fetcher._client.send(0, FetchRequest(0, 0, 0, 0, 0, []))
+    now[0], fetcher.response = 99.9, answer(b"")
+    await fetcher._client.send(0, FetchRequest(0, 0, 0, 0, 0, []))
+    now[0] = 100.0
+    fetcher._get_actions_per_node(Assignment())
+
+    assert fetcher._fetch_max_wait_ms == wait
+    assert fetcher._fetcher_timeout > wait / 1_000, "aiokafka would look twice for each fetch"
+
+
+class Connection:
+    """One of aiokafka's, whose requests fail when it is closed."""
+
+    def __init__(self) -> None:
+        self.sending: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def close(self) -> None:
+        self.sending.set_exception(KafkaConnectionError())
+
+
+@pytest.mark.parametrize("wait", [FETCH_MS, LONG_FETCH_MS])
+async def test_only_a_fetch_that_may_wait_for_long_is_ended_before_its_time(wait: int) -> None:
+    fetcher, connection, sessions = Fetcher(), Connection(), FetchSessions()
+    fetcher._client.send = lambda *_: connection.sending
+    fetcher._client._conns = {(1, ConnectionGroup.DEFAULT): connection}
+    now = [0.0]
+    prepared = prepare(fetcher, sessions, now=lambda: now[0])
+    sessions.of(1).ask([("responses", [(0, 5, 100)])])
+    fetching_now = asyncio.create_task(fetcher._client.send(1, FetchRequest(wait, 0, 0, 0, [])))
+    await asyncio.sleep(0)
+    now[0] = 10.0
+    prepared.end_long_fetches()
+    prepared.end_long_fetches()
+    fetcher._get_actions_per_node(Assignment())
+    assert fetcher._fetch_max_wait_ms == FETCH_MS, "other records are wanted now"
+    if wait == FETCH_MS:
+        assert not connection.sending.done()
+        connection.close()
+        with pytest.raises(KafkaConnectionError):
+            await fetching_now
+    else:
+        assert list((await fetching_now).topics) == []
+    sessions.of(1).hear(7, 0, 1)
+    assert sessions.of(1).ask([]).epoch == 0, "whether the broker has received it is not known"
+    connection.sending = asyncio.get_running_loop().create_future()
+    fetching_now = asyncio.create_task(fetcher._client.send(1, FetchRequest(LONG_FETCH_MS, 0, 0, 0, [])))
+    await asyncio.sleep(0)
+    connection.close()
+    with pytest.raises(KafkaConnectionError):
+        await fetching_now
+
+
 async def test_what_a_broker_answers_of_a_log_that_may_be_another_one_is_heard() -> None:
     fetcher, suspects = Fetcher(), list[TP]()
-    fetching.prepare(fetcher, suspects.append, lambda: inf, FetchSessions())
+    prepare(fetcher, suspect=suspects.append)
     # 0: fine, 1: offset out of range, 3: no such topic, 6: another leader, 29: not allowed
     fetcher.response = SimpleNamespace(
         API_VERSION=4, topics=[("responses", [(n, n, 100, 100, 0, None, b"") for n in (0, 1, 3, 6, 29)])]
@@ -608,7 +735,7 @@ async def test_what_a_broker_answers_of_a_log_that_may_be_another_one_is_heard()
 @pytest.mark.parametrize("lost", [KafkaConnectionError(), asyncio.CancelledError()])
 async def test_fetches_have_a_session_which_begins_again_after_one_without_an_answer(lost: BaseException) -> None:
     fetcher, sessions = Fetcher(), FetchSessions()
-    fetching.prepare(fetcher, lambda _: None, lambda: inf, sessions)
+    prepare(fetcher, sessions)
 
     async def epoch() -> int:
         with suppress(KafkaConnectionError, asyncio.CancelledError):

@@ -53,7 +53,7 @@ USED: dict[type[Any], tuple[str, ...]] = {
         "_proc_fetch_request",
         "_records",
     ),
-    FetchRequest: ("_topics",),
+    FetchRequest: ("_max_wait_ms", "_topics"),
     GroupCoordinator: (
         "_client",
         "_closing",

@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 #: How long to wait before Kafka is asked again if it did not answer, in seconds.
 _RETRY_SECONDS = 2.0
-#: How long a broker may wait before it answers a fetch for which it has no records, in ms.
-_FETCH_WAIT_MS = 500
 
 
 class Follower(Protocol):
@@ -47,7 +45,7 @@ async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
     while True:
         try:
             await preflight(kafka)
-            async with reading.reader(kafka, fetch_wait_ms=_FETCH_WAIT_MS) as reader:
+            async with reading.reader(kafka) as reader:
                 partitions = await reader.partitions(topic)
                 if partitions:
                     said = ""

@@ -17,6 +17,10 @@ _POLL_RECORDS = 5_000
 #: How long a broker may wait before it answers a fetch for which it has no records, in ms. The next request on the same
 #: connection has to wait for this answer.
 _FETCH_WAIT_MS = 50
+#: The same, in ms, while a topic is followed. Records end a fetch at once.
+_FOLLOW_WAIT_MS = 5_000
+#: How much longer than a fetch a follower waits until it looks at the fetches again, although nothing has happened.
+_LONGER = 1.25
 
 #: A range of offsets: the first one, and the end, which does not belong to it.
 Span = tuple[int, int]
@@ -79,9 +83,11 @@ class Reader:
         has ended for good.
         """
         places = {TopicPartition(topic, partition): first for partition, first in firsts.items()}
+        fetcher, look_ms = self._consumer._fetcher, int(_LONGER * _FOLLOW_WAIT_MS)
+        fetcher._fetch_max_wait_ms, fetcher._fetcher_timeout = _FOLLOW_WAIT_MS, look_ms / 1_000
         self._seek(places)
         while True:
-            for records in (await self._fetch(places)).values():
+            for records in (await self._fetch(places, look_ms)).values():
                 yield records
 
     def _seek(self, firsts: Mapping[TopicPartition, int]) -> None:
@@ -90,13 +96,15 @@ class Reader:
         for place, first in firsts.items():
             self._consumer.seek(place, first)
 
-    async def _fetch(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, list[ConsumerRecord]]:
-        """Return the next records of these partitions; none if none come soon."""
+    async def _fetch(
+        self, places: Iterable[TopicPartition], wait_ms: int = _POLL_MS
+    ) -> Mapping[TopicPartition, list[ConsumerRecord]]:
+        """Return the next records of these partitions; none if none come within `wait_ms`."""
         fetching = self._consumer._fetcher._fetch_task
         if fetching.done():
             fetching.result()  # raises the error; aiokafka itself would return no records for ever
         found: Mapping[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
-            *places, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS
+            *places, timeout_ms=wait_ms, max_records=_POLL_RECORDS
         )
         return found
 
@@ -113,14 +121,11 @@ class Reader:
 
 
 @asynccontextmanager
-async def reader(
-    kafka: KafkaSettings, *, committed_only: bool = False, fetch_wait_ms: int = _FETCH_WAIT_MS
-) -> AsyncIterator[Reader]:
+async def reader(kafka: KafkaSettings, *, committed_only: bool = False) -> AsyncIterator[Reader]:
     """Connect, and disconnect at the end. Raise KafkaError if Kafka cannot be reached.
 
     With `committed_only`, records of aborted transactions are skipped, and the end of a partition is where its first
-    open transaction begins. `fetch_wait_ms`: how long a broker may wait before it answers a fetch for which it has no
-    records, in ms.
+    open transaction begins.
     """
     header_names.accept_any()
     isolation = "read_committed" if committed_only else "read_uncommitted"
@@ -128,7 +133,7 @@ async def reader(
         **client_options(kafka),
         auto_offset_reset="earliest",
         isolation_level=isolation,
-        fetch_max_wait_ms=fetch_wait_ms,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
     try:
         await consumer.start()

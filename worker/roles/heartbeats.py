@@ -8,7 +8,7 @@ from worker.streams.shell import Shell
 
 log = logging.getLogger(__name__)
 
-#: How often the heartbeats are checked, in seconds.
+#: How often the heartbeats are checked at most, in seconds.
 _LOOK_SECONDS = 1.0
 
 
@@ -17,9 +17,10 @@ async def watch_heartbeats(shells: Sequence[Shell], longest: float) -> None:
 
     The Kafka clients themselves keep trying. `shells` is not empty. This runs until it is cancelled.
     """
-    silent = False
+    silent, age = False, 0.0
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        # Before that, the last heartbeat is not too old yet.
+        await asyncio.sleep(max(_LOOK_SECONDS, longest - age))
         age = max(shell.consumer.heartbeat_age() for shell in shells)
         if (age > longest) is not silent:
             silent = not silent

@@ -22,7 +22,7 @@ from worker.flow.batch import Record
 from worker.kafka.connection import client_options
 from worker.kafka.fetch_sessions import FetchSessions
 from worker.settings import KafkaSettings
-from worker.streams.fetching import FETCH_BYTES, FETCH_MS, prepare
+from worker.streams.fetching import FETCH_BYTES, FETCH_MS, Fetching
 from worker.streams.transactions import Known
 
 
@@ -48,6 +48,7 @@ class Inflow:
         self._next_delay_end = next_delay_end
         self._sessions = FetchSessions()
         self._consumer: Any = None
+        self._fetching: Fetching | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._places: dict[TP, TopicPartition] = {}
         self._paused: set[TP] = set()
@@ -71,7 +72,13 @@ class Inflow:
         except BaseException:
             await finish(consumer.stop())
             raise
-        prepare(consumer._fetcher, self._suspect, self._next_delay_end, self._sessions)
+        self._fetching = Fetching(
+            consumer._fetcher,
+            self._sessions,
+            suspect=self._suspect,
+            next_delay_end=self._next_delay_end,
+            has_paused=lambda: bool(self._paused),
+        )
         consumer._fetcher._fetch_task.add_done_callback(on_end)
         self._consumer = consumer
 
@@ -84,7 +91,7 @@ class Inflow:
         """Read these partitions, each from an offset, and no others. What was fetched before is forgotten."""
         self._places = {tp: TopicPartition(*tp) for tp in places}
         self._paused.clear()
-        self._sessions.give_up()
+        self._begin_anew()
         if not places:
             self._consumer.unsubscribe()
             return
@@ -94,8 +101,14 @@ class Inflow:
 
     def seek(self, tp: TP, offset: int) -> None:
         """Go on from an offset in a partition; what was fetched of it is forgotten."""
-        self._sessions.give_up()
+        self._begin_anew()
         self._consumer.seek(self._places[tp], offset)
+
+    def _begin_anew(self) -> None:
+        """Use no answer to a fetch that is under way."""
+        self._sessions.give_up()
+        if self._fetching is not None:
+            self._fetching.end_long_fetches()
 
     def pause(self, tp: TP) -> None:
         """Ask for no more records of a partition until `resume`. Do nothing if the partition is not read."""

@@ -110,6 +110,8 @@ class OrderedConsumer(driver.Consumer):
         # When offsets were committed last, by time.monotonic(), and the due offsets at the last look.
         self._committed_at = -inf
         self._due_before: dict[TP, int] = {}
+        # Set when due offsets may have changed that are not committed.
+        self._to_commit = asyncio.Event()
         # The partitions that were delayed because of another one, and have had no batch since.
         self._waits_for_others: set[TP] = set()
         # A number that changes with each seek to the committed offsets: batches of an earlier epoch are not admitted.
@@ -174,6 +176,7 @@ class OrderedConsumer(driver.Consumer):
         if batch.epoch == self._epoch:
             self._due[batch.tp] = self._next[batch.tp]
             self._n_acked += 1
+            self._to_commit.set()
 
     def undecided(self, batch: Fetched) -> None:
         """Note that what was decided of the batch's partition, and is not durable, was taken back: it is read again."""
@@ -280,6 +283,7 @@ class OrderedConsumer(driver.Consumer):
         self._waits_for_others.clear()
         self._inflow.assign(self._due)
         self._changed.set()
+        self._to_commit.set()
         self._sought_generation = self.app.consumer_generation_id
         self._heals_until = monotonic() + _HEALING_SECONDS
         self._epoch += 1  # what was fetched during the seek is not used either
@@ -326,6 +330,7 @@ class OrderedConsumer(driver.Consumer):
             self._due.update({tp: offset for tp, offset in resume_at.items() if self._due[tp] == self._next[tp]})
             self._next.update(resume_at)
             self._to_rewind |= starts.keys()
+            self._to_commit.set()
         self._suspects -= suspects
         self._changed.set()
 
@@ -463,10 +468,16 @@ class OrderedConsumer(driver.Consumer):
 
     @Service.task
     async def _commit_handler(self) -> None:
-        """Commit what is due, at an interval. Faust's timer would start two tasks for each look at the clock."""
+        """Commit what is due, at an interval. Faust's timer would start two tasks for each look at the clock.
+
+        While nothing is due, no timer runs.
+        """
         while not self.should_stop:
+            await self._to_commit.wait()
             await asyncio.sleep(self.commit_interval)
             await self._look_at_commit()
+            if not self._filter_committable_offsets(self._due):
+                self._to_commit.clear()
 
     async def _look_at_commit(self) -> None:
         """Commit what is due, unless offsets were just committed and further batches come one after the other."""

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from math import inf
+from time import monotonic
 
 #: How long a background decision waits for urgent batches, in seconds.
 _LONGEST_SECONDS = 0.02
@@ -66,16 +67,15 @@ class Turns:
 
         Slices are short and may be a thousand, so there is no pause between two slices, and they wait for no end.
         """
-        loop = asyncio.get_running_loop()
         self._unmade += 1
         try:
             async with self._background:
-                await self._until_turn(loop, is_slice=is_slice)
-                began = loop.time()
+                await self._until_turn(is_slice=is_slice)
+                began = monotonic()
                 try:
                     yield
                 finally:
-                    self._ended = loop.time()
+                    self._ended = monotonic()
                     self._spent += self._ended - began
         finally:
             self._unmade -= 1
@@ -85,9 +85,9 @@ class Turns:
         if not is_slice:
             await round_ended.wait()
 
-    async def _until_turn(self, loop: asyncio.AbstractEventLoop, *, is_slice: bool) -> None:
+    async def _until_turn(self, *, is_slice: bool) -> None:
         """Wait until the next decision may be made. If that is not at once, it belongs to the next round."""
-        pause = self._ended + self._between - loop.time()
+        pause = self._ended + self._between - monotonic()
         if pause > 0 and not is_slice and self._spent >= self._together:
             await asyncio.sleep(pause)
             pause = 0.0
