@@ -48,7 +48,7 @@ from worker.roles.courier import Courier
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
 from worker.streams import faust_app
-from worker.streams.checkpoint import Checkpoints
+from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.fetching import Fetching
 from worker.streams.lane import Lane
 from worker.streams.membership import MemberThread
@@ -283,8 +283,9 @@ def _held_back(orders: Orders) -> Wrapper:
     """Let checkpoints wait for longer while it is ordered that rows wait."""
 
     def wrapper(original: Any) -> Any:
-        def called(self: Checkpoints, tp: Any, seconds: float, *write: Any) -> None:
-            original(self, tp, _WAIT_SECONDS if orders.are_for(ROWS_WAIT) else seconds, *write)
+        def called(self: Checkpoints, tp: Any, checkpoint: Checkpoint, *write: Any) -> None:
+            held = checkpoint._replace(seconds=_WAIT_SECONDS) if orders.are_for(ROWS_WAIT) else checkpoint
+            original(self, tp, held, *write)
 
         return called
 

@@ -46,8 +46,8 @@ async def test_what_is_planned_begins_together_after_the_shortest_time() -> None
             asyncio.get_running_loop().call_soon(in_the_next_turn.set)
 
     in_the_next_turn = asyncio.Event()
-    checkpoints.plan(TP_0, NEVER, partial(write, TP_0))
-    checkpoints.plan(TP_1, 0.0, partial(write, TP_1))
+    checkpoints.plan(TP_0, Checkpoint(NEVER), partial(write, TP_0))
+    checkpoints.plan(TP_1, Checkpoint(0.0), partial(write, TP_1))
     await in_the_next_turn.wait()
     assert begun == [TP_0, TP_1]
 
@@ -60,10 +60,34 @@ async def test_only_the_last_plan_of_a_partition_counts_and_nothing_stays_planne
         begun.append(number)
 
     for number in range(3):
-        checkpoints.plan(TP_0, NEVER, partial(write, number))
+        checkpoints.plan(TP_0, Checkpoint(NEVER), partial(write, number))
     await checkpoints.write_all()
     await checkpoints.write_all()
     assert (begun, checkpoints._timer, checkpoints._writing) == ([2], None, set())
+
+
+@pytest.mark.parametrize("goes_along", [False, True])
+async def test_while_batches_come_one_after_the_other_checkpoints_are_rarer(*, goes_along: bool) -> None:
+    begun: list[TP] = []
+    checkpoints, loop = Checkpoints(lambda _: None), asyncio.get_running_loop()
+
+    async def write(tp: TP) -> None:
+        begun.append(tp)
+
+    checkpoints.plan(TP_0, Checkpoint(NEVER), partial(write, TP_0))
+    if goes_along:
+        checkpoints._goes_along_from -= NEVER
+        checkpoints.go_along()
+    else:
+        await checkpoints.write_all()
+    began = loop.time()
+    checkpoints.plan(TP_0, Checkpoint(0.2, NEVER), partial(write, TP_0))
+    assert checkpoints._timer is not None
+    assert checkpoints._timer.when() == pytest.approx(began + NEVER, abs=60)
+    assert checkpoints._goes_along_from == pytest.approx(began + NEVER / 2, abs=60)
+    checkpoints._began -= 2 * NEVER
+    checkpoints.plan(TP_1, Checkpoint(60.0, NEVER), partial(write, TP_1))
+    assert checkpoints._timer.when() == pytest.approx(began + 60, abs=30), "after a rest it is as soon as ever"
 
 
 async def test_who_wants_all_of_it_written_waits_for_what_has_begun_and_hears_of_a_failure() -> None:
@@ -77,9 +101,9 @@ async def test_who_wants_all_of_it_written_waits_for_what_has_begun_and_hears_of
     async def fail() -> None:
         raise StateNotDurable("no acknowledgement")
 
-    checkpoints.plan(TP_0, 0.0, write)
+    checkpoints.plan(TP_0, Checkpoint(0.0), write)
     await asked.wait()
-    checkpoints.plan(TP_1, NEVER, fail)
+    checkpoints.plan(TP_1, Checkpoint(NEVER), fail)
     writing = asyncio.create_task(checkpoints.write_all())
     await asyncio.sleep(0)
     assert not writing.done()
@@ -102,8 +126,8 @@ async def test_a_checkpoint_goes_along_with_outputs_once_half_of_its_time_has_pa
         return begun
 
     assert await after_outputs() == []
-    checkpoints.plan(TP_0, NEVER, partial(write, TP_0))
-    checkpoints.plan(TP_1, NEVER, partial(write, TP_1), partial(busy.__contains__, TP_1))
+    checkpoints.plan(TP_0, Checkpoint(NEVER), partial(write, TP_0))
+    checkpoints.plan(TP_1, Checkpoint(NEVER), partial(write, TP_1), partial(busy.__contains__, TP_1))
     assert await after_outputs() == [], "it waits for others first"
     checkpoints._goes_along_from -= NEVER / 2
     assert await after_outputs() == [TP_0], "the other one would wait for the end of a batch"
@@ -233,7 +257,7 @@ class Worker:
             topic_name=str,
             checkpoints=self.checkpoints,
             turns=Turns(),
-            checkpoint=Checkpoint(NEVER, most_bytes, frozenset({LATER})),
+            checkpoint=Checkpoint(NEVER, most_bytes=most_bytes, outputs=frozenset({LATER})),
         )
 
     def _stands_at(self, _: TP) -> int:

@@ -314,7 +314,7 @@ class Waiting:
         )
         self.lane = Lane(
             lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Turns(),
-            Checkpoint(0.2, 200, frozenset({"later"})),
+            Checkpoint(0.2, most_bytes=200, outputs=frozenset({"later"})),
         )  # fmt: skip
 
     async def run(self, start: int, size: int, *topics: str) -> None:
@@ -357,7 +357,7 @@ async def test_rows_that_may_wait_are_changed_in_memory_and_the_offsets_are_done
     await waiting.run(5, 10)
     await waiting.run(6, 10, "alerts")
     assert waiting.seen == ["changed", "decided 5", "go along", ("sent", ("alerts", 6)), "changed", "decided 6"]
-    assert [(tp, seconds) for tp, seconds, *_ in waiting.planned] == [(TP("responses", 0), 0.2)] * 2
+    assert [(tp, each.seconds) for tp, each, *_ in waiting.planned] == [(TP("responses", 0), 0.2)] * 2
 
     waiting.seen.clear()
     *_, write, _ = waiting.planned[-1]

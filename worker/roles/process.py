@@ -45,10 +45,11 @@ _WATCHES = Pace(seconds=0.5, share=0.02, longest=10.0)
 #: The pace of cases. A person may wait for the answer to a command, and does not notice half a second.
 _CASES = Pace(seconds=0.5, share=0.05, longest=1.0)
 
-#: Which outputs about responses wait for a checkpoint. The segments are counted at intervals of half a second anyway,
-#: and a decision is a record of what was done. So a response without an alert needs no produce request of its own.
+#: Which outputs about responses wait for a checkpoint. The segments are counted at intervals of half a second anyway, a
+#: decision is a record of what was done, and an invitation may be sent hours later. So a response without an alert
+#: needs no produce request of its own.
 #: What is sent to the cases does not wait: a command about an alert must not overtake the alert's step.
-_LATER = frozenset({events.TALLIES, events.DECISIONS})
+_LATER = frozenset({events.TALLIES, events.DECISIONS, events.INVITATIONS})
 #: Kafka deletes whole segments of a log, so a command may stay for longer than retention says: a week by default.
 _MARGIN_DAYS = 30
 

@@ -11,8 +11,9 @@ Records to some topics can wait as well: nobody waits for them as one waits for 
 are kept with the changes of the rows, and a checkpoint sends them before it writes the rows. If the changes are taken
 back, so are they, since their batches are decided again.
 
-Once half of its time has passed, a checkpoint goes along with the outputs of the next batch of another partition, since
-these need a produce request anyway.
+While batches come one after the other, checkpoints begin every half a second: each one takes two produce requests, and
+lets the receivers of its outputs fetch. Once half of its time has passed, a checkpoint goes along with the outputs of
+the next batch of another partition, since these need a produce request anyway.
 
 After a crash, all batches since the last checkpoint are replayed from the state of that checkpoint. The records may be
 grouped into other batches then. So a road may only wait for checkpoints if its decision about a record does not depend
@@ -24,6 +25,7 @@ later. That is so for the outbox, since a mail is tried only after it is durably
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from math import inf
 from typing import Any, NamedTuple
 
 from faust.types import TP
@@ -35,8 +37,11 @@ Write = Callable[[], Coroutine[Any, Any, None]]
 class Checkpoint(NamedTuple):
     """How long the rows of a lane may wait for being written. Both limits bound what a crash repeats."""
 
-    #: The longest time from a batch until its rows are being written, in seconds.
+    #: The time from a batch until its rows are being written, in seconds.
     seconds: float = 0.2
+    #: The shortest time between the beginnings of two checkpoints of a role, in seconds. If it is longer than the first
+    #: one, rows wait for so long.
+    between_seconds: float = 0.5
     #: The largest size of the changed rows and the outputs of one partition that wait, in bytes. With more, they are
     #: sent and written at once. A batch at full speed has more.
     most_bytes: int = 250_000
@@ -61,23 +66,24 @@ class Checkpoints:
         self._on_end = on_end
         self._planned: dict[TP, _Planned] = {}
         self._timer: asyncio.TimerHandle | None = None
-        # The time of the event loop from which on checkpoints go along with outputs.
+        # The time of the event loop from which on checkpoints go along with outputs, and that at which some began last.
         self._goes_along_from = 0.0
+        self._began = -inf
         self._writing: set[asyncio.Task[None]] = set()
 
-    def plan(self, tp: TP, seconds: float, write: Write, is_busy: Callable[[], bool] = lambda: False) -> None:
-        """Call `write` within `seconds`. It replaces the partition's `write` that was planned before.
+    def plan(self, tp: TP, checkpoint: Checkpoint, write: Write, is_busy: Callable[[], bool] = lambda: False) -> None:
+        """Call `write` when `checkpoint` is due. It replaces the partition's `write` that was planned before.
 
         `is_busy` says whether the partition has a batch in flight.
         """
         self._planned[tp] = _Planned(write, is_busy)
         loop = asyncio.get_running_loop()
         now = loop.time()
-        at = now + seconds
+        at = max(now + checkpoint.seconds, self._began + checkpoint.between_seconds)
         if self._timer is None or at < self._timer.when():
             self._clear_timer()
             self._timer = loop.call_at(at, self._begin)
-            self._goes_along_from = now + seconds / 2
+            self._goes_along_from = (now + at) / 2
 
     def go_along(self) -> None:
         """Begin checkpoints half of whose time has passed: outputs are being sent, and a request can take both."""
@@ -106,6 +112,7 @@ class Checkpoints:
             self._start(each)
 
     def _start(self, planned: _Planned) -> None:
+        self._began = asyncio.get_running_loop().time()
         task = asyncio.create_task(planned.write())
         self._writing.add(task)
         task.add_done_callback(self._ended)

@@ -204,7 +204,7 @@ class Lane(NamedTuple):
     def _plan_checkpoint(self, batch: Fetched) -> None:
         assert self.checkpoint is not None
         write, is_busy = partial(self.write_checkpoint, batch), self.table.lock(batch.tp.partition).locked
-        self.checkpoints.plan(batch.tp, self.checkpoint.seconds, write, is_busy)
+        self.checkpoints.plan(batch.tp, self.checkpoint, write, is_busy)
 
     async def _send_unsaved(self, partition: int) -> None:
         """Send the outputs of a partition that wait. Each of them is sent once, and they stay in their order."""
