@@ -24,6 +24,7 @@ class Inflow:
     def __init__(self) -> None:
         self.place: dict[TP, int] = {}
         self.held: set[TP] = set()
+        self.held_until = 0.0
         self.chunk = 3
         self.asked: set[TP] = set()
         self.meanwhile: Callable[[], None] = lambda: None
@@ -35,6 +36,9 @@ class Inflow:
 
     def seek(self, tp: TP, offset: int) -> None:
         self.place[tp] = offset
+
+    def hold_until(self, moment: float) -> None:
+        self.held_until = moment
 
     def pause(self, tp: TP) -> None:
         self.held.add(tp)

@@ -446,7 +446,7 @@ async def test_when_time_is_short_records_gather_before_the_next_batches_begin(
     consumer.way_in.ends = 13
     await consumer.perform_seek()
     message, other = await poll(consumer)
-    assert consumer.way_in.held == {RESPONSES, TALLIES}
+    assert consumer.way_in.held_until == 100.015
 
     now[0] += 0.01
     assert await then_poll(consumer, message) == []
@@ -462,7 +462,7 @@ async def test_where_more_waits_already_it_does_not_gather(consumer: Consumer) -
     (message,) = await poll(consumer)
 
     assert message.value.more
-    assert consumer.way_in.held == set()
+    assert consumer.way_in.held_until == 0.0
     assert len(await then_poll(consumer, message)) == 1
 
 
@@ -675,6 +675,17 @@ async def test_a_fetch_waits_for_longer_if_no_records_have_come_for_some_time_an
 
     assert fetcher._fetch_max_wait_ms == wait
     assert fetcher._fetcher_timeout > wait / 1_000, "aiokafka would look twice for each fetch"
+
+
+def test_no_fetch_begins_while_records_gather() -> None:
+    fetcher, now = Fetcher(), [100.0]
+    prepared = prepare(fetcher, now=lambda: now[0])
+    prepared.hold_until(100.25)
+
+    assert fetcher._get_actions_per_node(Assignment()) == ([], {}, 0.25, False, [])
+    now[0] = 100.25
+    requests, *_ = fetcher._get_actions_per_node(Assignment())
+    assert requests == "requests of x"
 
 
 class Connection:

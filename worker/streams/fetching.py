@@ -79,6 +79,8 @@ class Fetching:
         self._next_delay_end = next_delay_end
         self._has_paused = has_paused
         self._clock = clock
+        # The time before which no fetch begins.
+        self._held_until = 0.0
         # When records came last, or other records were asked for.
         self._records_at = clock()
         # The brokers that are being asked by a fetch which may wait for long, and those of them that are not to answer.
@@ -89,6 +91,10 @@ class Fetching:
         fetcher._client.send = self._send
         fetcher._get_actions_per_node = self._actions
         fetcher._prefetch_backoff = _PREFETCH_SECONDS
+
+    def hold_until(self, moment: float) -> None:
+        """Begin no fetch before a time, by the clock."""
+        self._held_until = moment
 
     def end_long_fetches(self) -> None:
         """End the fetches that may wait for long, since other records are to be fetched now.
@@ -136,6 +142,9 @@ class Fetching:
                     self._records_at = self._clock()
 
     def _actions(self, assignment: Any) -> tuple[Any, ...]:
+        held = self._held_until - self._clock()
+        if held > 0:
+            return [], {}, held, False, []
         fetcher = self._fetcher
         wait = max(_FETCH_SOME_MS, self._longest_wait(assignment))
         fetcher._fetch_max_wait_ms = wait

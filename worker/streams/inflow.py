@@ -110,6 +110,11 @@ class Inflow:
         if self._fetching is not None:
             self._fetching.end_long_fetches()
 
+    def hold_until(self, moment: float) -> None:
+        """Begin no fetch before a time, by time.monotonic(). What is fetched can still be taken."""
+        if self._fetching is not None:
+            self._fetching.hold_until(moment)
+
     def pause(self, tp: TP) -> None:
         """Ask for no more records of a partition until `resume`. Do nothing if the partition is not read."""
         if tp in self._places:

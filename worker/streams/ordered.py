@@ -404,8 +404,7 @@ class OrderedConsumer(driver.Consumer):
         batches = [cast(Fetched, message.value) for message in self._in_flight.values() if not message.acked]
         if seconds and not any(batch.more for batch in batches):
             self._next_round = now + seconds
-            for tp in self._due:
-                self._inflow.pause(tp)
+            self._inflow.hold_until(self._next_round)
 
     def _is_flowing(self) -> bool:
         """Say whether batches may be handed out: there is no rebalance, and offsets were sought after the last one."""
