@@ -1,6 +1,7 @@
 """The command line: what each command prints and which exit code it gives."""
 
 import argparse
+import asyncio
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import pytest
+import uvloop
 from aiokafka.errors import KafkaConnectionError
 from flow.records import value
 from pydantic import SecretStr
@@ -155,6 +157,18 @@ def test_run_logs_in_the_format_that_the_option_or_the_setting_names(
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith("one line") == is_text
     assert line.startswith("{") != is_text
+
+
+def test_a_worker_runs_on_the_faster_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def run(*_: Any) -> int:
+        loops.append(asyncio.get_running_loop())
+        return 3
+
+    monkeypatch.setattr(app, "run", run)
+    assert main(["run"]) == 3
+    assert [type(loop) for loop in loops] == [uvloop.Loop]
 
 
 def test_check_config_lists_the_routes_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

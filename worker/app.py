@@ -6,10 +6,12 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
+
+import uvloop
 
 from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
@@ -179,6 +181,12 @@ def calm_collector() -> None:
     """Let Python's garbage collector run rarely: a batch makes tens of thousands of objects, and hardly any cycle."""
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
+
+
+def on_event_loop(work: Coroutine[Any, Any, S]) -> S:
+    """Run a worker's coroutine to its end on uvloop, each turn of which takes less CPU than one of asyncio's loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 async def run(settings: Settings, role: Role) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from bench.contenders.task import Meter, Task, given
-from worker.app import calm_collector, running
+from worker.app import calm_collector, on_event_loop, running
 from worker.demo.backlog import Backlog
 from worker.flow import events
 from worker.kafka import topics
@@ -60,4 +60,4 @@ async def main(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(given()))
+    on_event_loop(main(given()))

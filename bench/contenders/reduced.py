@@ -6,6 +6,7 @@ import msgspec
 
 from bench.contenders.full import LOOK_SECONDS, settings_for
 from bench.contenders.task import Meter, Task, given
+from worker.app import on_event_loop
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
@@ -68,4 +69,4 @@ async def main(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(given()))
+    on_event_loop(main(given()))

@@ -8,7 +8,7 @@ import psutil
 
 from bench.contenders.full import LOOK_SECONDS, settings_for
 from bench.contenders.task import Task, given, report
-from worker.app import calm_collector, running
+from worker.app import calm_collector, on_event_loop, running
 
 #: Set, it stays until it is killed.
 STAYS = "BENCH_STAYS"
@@ -28,4 +28,4 @@ async def main(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(given()))
+    on_event_loop(main(given()))

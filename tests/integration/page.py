@@ -70,4 +70,4 @@ if __name__ == "__main__":
     logs.configure(settings.log_level, settings.log_format)
     role: Any = "page"
     build.ROLES = {**build.ROLES, role: build_page}
-    sys.exit(asyncio.run(app.run(settings, role)))
+    sys.exit(app.on_event_loop(app.run(settings, role)))

@@ -17,7 +17,7 @@ from streams.consumer import Consumer, record
 
 from worker.kafka.fetch_sessions import FetchSessions
 from worker.streams import ordered
-from worker.streams.fetching import FETCH_MS, LONG_FETCH_MS, Fetching
+from worker.streams.fetching import FETCH_MS, LONG_FETCH_MS, TIMER_SECONDS, Fetching
 from worker.streams.ordered import Fetched, OrderedConsumer
 
 RESPONSES, TALLIES = TP("responses", 0), TP("tallies", 0)
@@ -682,7 +682,7 @@ def test_no_fetch_begins_while_records_gather() -> None:
     prepared = prepare(fetcher, now=lambda: now[0])
     prepared.hold_until(100.25)
 
-    assert fetcher._get_actions_per_node(Assignment()) == ([], {}, 0.25, False, [])
+    assert fetcher._get_actions_per_node(Assignment()) == ([], {}, 0.25 + TIMER_SECONDS, False, [])
     now[0] = 100.25
     requests, *_ = fetcher._get_actions_per_node(Assignment())
     assert requests == "requests of x"

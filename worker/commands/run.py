@@ -1,7 +1,6 @@
 """`run` runs the worker until SIGTERM or Ctrl-C."""
 
 import argparse
-import asyncio
 import logging
 import sys
 from typing import get_args
@@ -41,4 +40,4 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
         return Exit.WRONG
     for line in settings.vain_receivers():
         log.warning("settings: %s", line)
-    return asyncio.run(app.run(settings, args.role))
+    return app.on_event_loop(app.run(settings, args.role))

@@ -39,6 +39,9 @@ _FETCH_SOME_MS = 20
 #: broker's partitions are not taken, in seconds. With aiokafka's own value of 0.1, a busy partition would hold back the
 #: others.
 _PREFETCH_SECONDS = 0.005
+#: uvloop rounds a time to whole milliseconds, also down. So a timer may end too early by this time, in seconds.
+#: Who looks at the clock then would find that there is still a moment to wait, and would look again and again.
+TIMER_SECONDS = 0.0005
 
 #: The errors by which a broker answers if a topic may have been deleted, created again or cut back. aiokafka then asks
 #: for the metadata again, or goes to the beginning of the topic, and reports nothing.
@@ -144,7 +147,7 @@ class Fetching:
     def _actions(self, assignment: Any) -> tuple[Any, ...]:
         held = self._held_until - self._clock()
         if held > 0:
-            return [], {}, held, False, []
+            return [], {}, held + TIMER_SECONDS, False, []
         fetcher = self._fetcher
         wait = max(_FETCH_SOME_MS, self._longest_wait(assignment))
         fetcher._fetch_max_wait_ms = wait

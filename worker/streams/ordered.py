@@ -37,6 +37,7 @@ from yarl import URL
 from worker.flow.batch import Record
 from worker.kafka import topics as kafka_topics
 from worker.settings import KafkaSettings
+from worker.streams.fetching import TIMER_SECONDS
 from worker.streams.gathering import Gathering
 from worker.streams.inflow import Inflow
 from worker.streams.membership import MemberThread
@@ -355,7 +356,8 @@ class OrderedConsumer(driver.Consumer):
 
     async def _wait_for_change(self, seconds: float) -> None:
         """Wait until there may be records to hand out, for `seconds` at most."""
-        timer = None if seconds == inf else asyncio.get_running_loop().call_later(seconds, self._changed.set)
+        loop = asyncio.get_running_loop()
+        timer = None if seconds == inf else loop.call_later(seconds + TIMER_SECONDS, self._changed.set)
         try:
             await self._changed.wait()
         finally:
