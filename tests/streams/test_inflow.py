@@ -28,7 +28,7 @@ class Consumer:
         self.calls: list[tuple[Any, ...]] = []
         self.waiters: list[asyncio.Future[None]] = []
         self._fetcher = SimpleNamespace(
-            _fetch_task=asyncio.get_running_loop().create_future(), _create_fetch_waiter=self.waiter
+            _fetch_task=asyncio.get_running_loop().create_future(), _create_fetch_waiter=self.waiter, _records={}
         )
         self.reachable = True
 
@@ -176,8 +176,10 @@ async def test_a_new_assignment_holds_nothing(monkeypatch: pytest.MonkeyPatch) -
 async def test_it_says_when_records_have_come_since_it_was_last_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = await started(monkeypatch)
     (consumer,) = setup.made
-    setup.inflow.assign({RESPONSES: 10})
-    taken: Any = await setup.inflow.take([RESPONSES])
+    setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
+    assert await setup.inflow.take([RESPONSES, TALLIES]) == {}
+    consumer._fetcher._records[TopicPartition(*RESPONSES)] = "records"
+    taken: Any = await setup.inflow.take([RESPONSES, TALLIES])
     assert taken == {RESPONSES: ["a record"]}
     await setup.inflow.take([RESPONSES])
     assert len(consumer.waiters) == 1

@@ -136,7 +136,9 @@ class Inflow:
         if self._waiter is None or self._waiter.done():
             self._waiter = self._consumer._fetcher._create_fetch_waiter()
             self._waiter.add_done_callback(self._on_news)
-        return dict(await self._consumer.getmany(*(self._places[tp] for tp in tps)))
+        fetched = self._consumer._fetcher._records
+        ready = [place for place in map(self._places.__getitem__, tps) if place in fetched]
+        return dict(await self._consumer.getmany(*ready)) if ready else {}
 
     def _on_news(self, _: "asyncio.Future[None]") -> None:
         self._changed()

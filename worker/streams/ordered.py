@@ -218,6 +218,17 @@ class OrderedConsumer(driver.Consumer):
             return False
         return (self._inflow.end(tp) or 0) <= self._cursor.get(tp, 0)
 
+    def _remaining_delays(self, now: float, *, is_busy: bool) -> dict[TP, float]:
+        """Return how many seconds remain of each delay that is not over yet. Forget those that are over in any case."""
+        delayed = {}
+        for tp, delay in list(self._delays.items()):
+            seconds = delay.remaining(now, is_busy)
+            if seconds > 0:
+                delayed[tp] = seconds
+            elif max(delay) <= now:
+                del self._delays[tp]
+        return delayed
+
     def _next_delay_end(self) -> float:
         """Return in how many seconds the next delay of a partition ends, infinity if there is none."""
         is_busy, now = bool(self._busy()), monotonic()
@@ -231,6 +242,8 @@ class OrderedConsumer(driver.Consumer):
     def release(self, message: Message) -> None:
         """End a batch: the next one of its partition may be handed out. `message` is the batch's message."""
         message.acked = True
+        if self._in_flight.get(message.tp) is message:
+            del self._in_flight[message.tp]
         self._unacked_messages.discard(message)
         notify(self._waiting_for_ack)
         self._changed.set()
@@ -377,8 +390,7 @@ class OrderedConsumer(driver.Consumer):
         busy, now = self._busy(), monotonic()
         if now < self._next_round:
             return self._next_round - now
-        remaining = {tp: delay.remaining(now, bool(busy)) for tp, delay in self._delays.items()}
-        delayed = {tp: seconds for tp, seconds in remaining.items() if seconds > 0}
+        delayed = self._remaining_delays(now, is_busy=bool(busy))
         # Busy partitions are included. A partition that was paused until the end of its batch would be left out by a
         # fetch that begins before that.
         self._inflow.resume(self._due.keys() - delayed.keys())
