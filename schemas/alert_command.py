@@ -23,6 +23,7 @@ class CommandAction(StrEnum):
     NOTE = "note"
     RESOLVE = "resolve"
     REOPEN = "reopen"
+    REAPPLY = "reapply"
 
 
 class AlertCommand(Event):
@@ -40,7 +41,7 @@ class AlertCommand(Event):
     action: CommandAction = Field(
         description="'acknowledge': the actor looks after the alert. 'assign': `assignee` looks after it. 'note': "
         "`note` is added to it. 'resolve': nothing is left to do, with the `outcome`. 'reopen': there is something to "
-        "do again."
+        "do again. 'reapply': the time limits are computed again, by the settings of now."
     )
     actor: AcceptedId = Field(description="Who acts: a name, an address or an id.")
     at: AcceptedTimeIfAny = Field(
@@ -66,3 +67,8 @@ class AlertCommand(Event):
         "cases.cause_required is true.",
     )
     note: _Note | None = Field(default=None, description="What the actor wants to say. 'note' needs it.")
+    service_level: AcceptedIdIfAny = Field(
+        default=None,
+        description="For 'reapply': the name of the service level that the case has from now on. Without it, the case "
+        "keeps the one that it has.",
+    )

@@ -28,6 +28,7 @@ class CaseAction(StrEnum):
     NOTED = "noted"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    REAPPLIED = "reapplied"
     REMINDED = "reminded"
     ESCALATED = "escalated"
 
@@ -58,8 +59,8 @@ class CaseStep(Event):
     kind: str = Field(description="'case'. Alerts and incidents, which are on the same topic, have other kinds.")
     action: str = Field(
         description="What happened to the case: 'acknowledged', 'assigned', 'noted', 'resolved', 'reopened', "
-        "'reminded' (a time limit ends soon or has passed), or 'escalated' (nobody has acknowledged it in time); words "
-        "may be added."
+        "'reapplied' (the time limits were computed again), 'reminded' (a time limit ends soon or has passed), or "
+        "'escalated' (nobody has acknowledged it in time); words may be added."
     )
     reason: str = Field(
         description="Why this event was published: 'command'; 'detractor_again' if an answer of the customer "

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     SILENCE_OVER = "silence_over"
     TIME_PAST = "time_past"
     TOO_MANY_SILENCES = "too_many_silences"
+    SERVICE_LEVEL_UNKNOWN = "service_level_unknown"
 
 
 class DeadLetter(Event):

@@ -73,6 +73,7 @@ ALERT_COMMAND: dict[str, Any] = {
     "outcome": "called_back",
     "cause": "delivery",
     "note": "Rappelée : nouvelle livraison demain matin.",
+    "service_level": None,
 }
 
 ALERT_COMMAND_RESULT: dict[str, Any] = {

@@ -61,7 +61,9 @@ class World:
         )
         self.commands: list[dict[str, Any]] = []
         monkeypatch.setattr(alerts, "known_cases", self._known)
+        self.outcomes: list[dict[str, Any]] = []
         monkeypatch.setattr(alerts, "give", self._give)
+        monkeypatch.setattr(alerts, "give_all", self._give_all)
         monkeypatch.setenv("LOGNAME", "ann")
 
     async def _known(self, *_: object) -> list[KnownCase] | None:
@@ -71,6 +73,18 @@ class World:
         assert topics == ("nps.alert-commands", "nps.alert-command-results")
         self.commands.append({**command, "seconds": seconds})
         return self.answer
+
+    async def _give_all(self, _: object, topics: object, commands: list[dict[str, Any]], seconds: float) -> Any:
+        """Answer the first commands as `outcomes` says."""
+        assert (topics, seconds) == (("nps.alert-commands", "nps.alert-command-results"), 30.0)
+        self.commands += commands
+        answers = [
+            AlertCommandResult.model_validate_json(
+                json.dumps(ALERT_COMMAND_RESULT | {"command_id": c["command_id"]} | o)
+            )
+            for c, o in zip(commands, self.outcomes, strict=False)
+        ]
+        return {answer.command_id: answer for answer in answers}
 
 
 @pytest.fixture
@@ -129,6 +143,87 @@ def test_without_a_table_it_says_what_to_do(world: World, capsys: pytest.Capture
 
     assert main(["alerts", *what]) == 1
     assert "nps-worker-process-cases-changelog does not exist yet: start the worker once" in capsys.readouterr().err
+
+
+APPLIED = {"outcome": "applied"}
+REFUSED = {"outcome": "refused", "reason": "case_reopened", "detail": "opening: it was reopened"}
+
+
+def measured(**changes: Any) -> KnownCase:
+    """Return a case that has a service level."""
+    return of(**({"service_level": "fast"} | changes))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code", "out", "err"),
+    [
+        ([APPLIED, APPLIED], 0, "2 cases have the time limits of now", ""),
+        ([APPLIED, REFUSED], 1, "1 cases have the time limits of now", "1 refused: opening: it was reopened"),
+        ([APPLIED], 1, "1 cases have the time limits of now", "1 commands are not answered within 30 s"),
+    ],
+)
+def test_new_time_limits_are_asked_for_all_cases_on_which_somebody_works(
+    world: World, capsys: pytest.CaptureFixture[str], outcomes: list[dict[str, Any]], code: int, out: str, err: str
+) -> None:
+    world.cases = [measured(), measured(alert_id="a-2", state="resolved"), measured(alert_id="b-1"), of(alert_id="c-1")]
+    world.outcomes = outcomes
+
+    assert main(["alerts", "reapply"]) == code
+    assert [(one["alert_id"], one["action"], one["opening"]) for one in world.commands] == [
+        ("a-1", "reapply", 1),
+        ("b-1", "reapply", 1),
+    ]
+    assert {one["service_level"] for one in world.commands} == {None}
+    said = capsys.readouterr()
+    assert out in said.out
+    assert err in said.err
+    assert "1 cases have no service level: --service-level gives them one" in said.err
+
+
+def test_the_answers_about_new_time_limits_can_be_printed_as_json(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.cases = [measured(), measured(alert_id="b-1")]
+    world.outcomes = [APPLIED, REFUSED]
+
+    assert main(["alerts", "reapply", "--json"]) == 1
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["command_id"], one["outcome"]) for one in said] == [
+        (command["command_id"], outcome)
+        for command, outcome in zip(world.commands, ["applied", "refused"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "asked"),
+    [
+        (["b"], 0, ["b-1"]),
+        (["a-2"], 1, []),
+        (["--severity", "warning"], 0, []),
+        (["--segment", "fr/shop-3"], 0, ["a-1", "b-1", "b-2"]),
+        (["--segment", "de"], 0, []),
+        (["b-"], 1, []),
+        (["--service-level", "gone"], 2, []),
+    ],
+)
+def test_new_time_limits_are_asked_for_what_the_options_take(
+    world: World, arguments: list[str], code: int, asked: list[str]
+) -> None:
+    world.cases = [measured(), of(alert_id="a-2", state="resolved"), measured(alert_id="b-1"), measured(alert_id="b-2")]
+    world.outcomes = [APPLIED, APPLIED, APPLIED]
+    if arguments == ["b"]:
+        world.cases = world.cases[:3]
+
+    assert main(["alerts", "reapply", *arguments]) == code
+    assert [one["alert_id"] for one in world.commands] == asked
+
+
+def test_a_service_level_can_be_given_to_cases_that_have_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPS_SERVICE_LEVELS__SLOW__RESOLVE_WITHIN_HOURS", "8")
+    world.outcomes = [APPLIED, APPLIED]
+
+    assert main(["alerts", "reapply", "--service-level", "slow"]) == 0
+    assert [(one["alert_id"], one["service_level"]) for one in world.commands] == [("a-1", "slow"), ("b-1", "slow")]
 
 
 def test_an_answer_that_does_not_come_is_a_failure(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,6 +194,14 @@ async def test_a_person_lists_cases_and_works_on_them_in_the_terminal(
         (line,) = await run("list", "--state", "resolved", "--segment", "fr", "--severity", "critical", "--json")
         assert (json.loads(line)["alert_id"], json.loads(line)["cause"]) == (severe, "delivery")
         assert await run("list", "--state", "open", "--older-than", "1h") == ["no case matches these options"]
+        assert await run("reapply") == [
+            "1 cases have no service level: --service-level gives them one",
+            "0 cases have the time limits of now",
+        ]
+        assert await run("reapply", "--segment", "de") == ["no open or acknowledged case matches"]
+        assert await run("reapply", "--service-level", "x", code=2) == [
+            "--service-level: the settings have no service level x"
+        ]
         await run("reopen", severe)
         assert "and 1 more: --limit 2 lists all" in await run("list", "--limit", "1")
         assert "no case is known of an alert whose id begins with xyz" in (await run("show", "xyz", code=1))[0]
@@ -203,6 +211,39 @@ async def test_a_person_lists_cases_and_works_on_them_in_the_terminal(
     assert (await run("ack", mild, "--timeout", "0.5", code=1))[0].startswith(
         "the worker has not answered within 0.5 s"
     )
+
+
+async def test_open_cases_get_the_time_limits_of_new_settings_when_somebody_asks_for_them(
+    bench: StartBench, kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    env = environment(kafka.bootstrap_servers, inbox, "cases-reapply", tmp_path)
+    env["NPS_KAFKA__GROUP"] = "cases-reapply-worker"
+    people = {"care": ReceiverSettings(email=["care@example.org"])}
+
+    def options(hours: float, **more: ServiceLevel) -> dict[str, Any]:
+        levels = {"fast": ServiceLevel(resolve_within_hours=hours), **more}
+        route = RootRoute(receivers=["care"], service_level="fast")
+        return {**named(kafka, "cases-reapply"), "receivers": people, "service_levels": levels, "route": route}
+
+    def due(running: Bench) -> tuple[float, int]:
+        case = case_of(running, b"c-1")
+        assert case.resolve_due is not None
+        return (case.resolve_due - case.opened_at) / 3_600_000, case.step
+
+    async with bench(**options(2)) as running:
+        await running.publish(answer(), b"c-1")
+        await running.settle()
+        first = due(running)
+    async with bench(**options(8)) as running:
+        before = due(running)
+        process = await start_worker("alerts", "reapply", env=env)
+        assert (await process.exited(), process.lines) == (0, ["1 cases have the time limits of now"])
+        await running.settle()
+        after = due(running)
+        steps = [body for body in bodies(await running.read("alerts")) if body["kind"] == "case"]
+
+    assert (first, before, after) == ((2, 1), (2, 1), (8, 2))
+    assert [(step["action"], step["step"]) for step in steps] == [("reapplied", 2)]
 
 
 async def test_a_case_that_nobody_acknowledges_is_escalated_and_one_that_is_acknowledged_is_not(

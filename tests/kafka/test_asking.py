@@ -1,14 +1,17 @@
 """A command that Kafka does not permit: the error names the topic and says what to do."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from worker.alerts.commanding import give
+from schemas.examples import ALERT_COMMAND_RESULT
+from worker.alerts.commanding import give, give_all
 from worker.errors import Refused, Unreachable
 from worker.kafka import asking, reading
 from worker.kafka.asking import Topics
@@ -86,6 +89,27 @@ async def test_a_producer_that_may_not_write_names_the_topic(kafka: Kafka, *, at
     with pytest.raises(Refused, match=r"FailedError nps\.alert-commands\. .* run: python -m worker topics"):
         await give(KafkaSettings(), TOPICS, COMMAND, 1.0)
     assert kafka.stopped == 1
+
+
+async def test_many_commands_are_answered_in_any_order_and_what_is_missing_is_left_out(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = [COMMAND | {"command_id": f"k-{number}", "customer_id": f"c-{number}"} for number in range(9)]
+    answered = ["k-7", "k-0", "of somebody else", *(f"k-{number}" for number in range(1, 7))]
+    spans: list[Mapping[int, tuple[int, int]]] = []
+
+    async def read(_: str, span: Mapping[int, tuple[int, int]]) -> AsyncGenerator[list[Any], None]:
+        spans.append(span)
+        bodies = [ALERT_COMMAND_RESULT | {"command_id": answered.pop(0)} for _ in range(min(2, len(answered)))]
+        yield [SimpleNamespace(value=json.dumps(body).encode()) for body in bodies]
+        yield [SimpleNamespace(value=b"no answer")]
+
+    monkeypatch.setattr(kafka, "read", read)
+    monkeypatch.setattr(asking, "_LOOK_SECONDS", 0.001)
+    found = await give_all(KafkaSettings(), TOPICS, commands, 0.5)
+
+    assert sorted(found) == [f"k-{number}" for number in range(8)]
+    assert spans[0] == {0: (5, 5), 1: (5, 5)}
 
 
 async def test_answers_that_may_not_be_read_are_named(kafka: Kafka) -> None:

@@ -5,13 +5,15 @@ import json
 import shutil
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schemas.alert_command import LONGEST_NOTE, CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
 from schemas.case import CaseOutcome, CaseState
 from worker.alerts import text
-from worker.alerts.commanding import give
+from worker.alerts.commanding import give, give_all
 from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order, known_cases
 from worker.commands.common import (
     SETTINGS_HELP,
@@ -54,6 +56,7 @@ def add(commands: Commands) -> None:
     _add_list(inner)
     _add_show(inner)
     _add_commands(inner)
+    _add_reapply(inner)
 
 
 def _add_list(inner: Commands) -> None:
@@ -147,6 +150,38 @@ def _add_commands(inner: Commands) -> None:
         parser.set_defaults(run=with_kafka(_command), action=action, assignee=None, outcome=None, cause=None)
 
 
+def _add_reapply(inner: Commands) -> None:
+    about = "compute the time limits of open and acknowledged cases again, by the settings of now"
+    parser = inner.add_parser(
+        "reapply",
+        help=about,
+        description=f"Use this command to {about}. New settings change no case that is open already, unless you ask "
+        "for it. Without ALERT, it is for all open and acknowledged cases that the options take. What should have "
+        "happened by now, by the new time limits, happens within some seconds; what has happened does not happen "
+        "again. Restart the workers with the new settings before. The command waits for the worker's answers. Exit "
+        "codes: 0: all cases have the new time limits; 1: commands were refused, or not answered in time; 2: the usage "
+        "or the settings are wrong.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument("alert", nargs="?", metavar="ALERT", help=_ALERT_HELP)
+    parser.add_argument("--segment", metavar="PATH", help="only cases of this segment and those below, such as fr/lyon")
+    parser.add_argument(
+        "--severity",
+        action="append",
+        choices=SEVERITIES,
+        default=[],
+        help="only cases with this severity; the option may be repeated",
+    )
+    parser.add_argument(
+        "--service-level",
+        type=name,
+        metavar="NAME",
+        help="the service level that the cases have from now on (default: each keeps the one that it has)",
+    )
+    add_giver(parser)
+    parser.set_defaults(run=with_kafka(_reapply))
+
+
 def _limit(written: str) -> int:
     if not (written.isascii() and written.isdigit() and 0 < int(written) <= 1_000_000):
         raise argparse.ArgumentTypeError(f"{written} is not a number from 1 to 1,000,000")
@@ -234,23 +269,82 @@ async def _command(args: argparse.Namespace, settings: Settings) -> int:
     known = await _find(args.alert, settings)
     if known is None:
         return Exit.FAILED
-    command: dict[str, Any] = {
-        **given(args),
-        "alert_id": known.case.alert_id,
-        "customer_id": known.customer_id,
-        "action": args.action,
-        "opening": known.case.opening,
-        "assignee": args.assignee,
-        "outcome": args.outcome,
-        "cause": args.cause,
-        "note": args.note,
-    }
-    prefix = settings.topic_prefix
-    topics = Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
-    answer = await give(settings.kafka, topics, command, args.timeout)
+    more = {"assignee": args.assignee, "outcome": args.outcome, "cause": args.cause, "note": args.note}
+    command = _command_about(known, args.action, args) | more
+    answer = await give(settings.kafka, _topics(settings), command, args.timeout)
     if answer is None:
         return not_answered(args)
     return _say(answer, known, as_json=args.json)
+
+
+async def _reapply(args: argparse.Namespace, settings: Settings) -> int:
+    level = args.service_level
+    if level is not None and level not in settings.service_levels:
+        print(f"--service-level: the settings have no service level {level}", file=sys.stderr)
+        return Exit.WRONG
+    cases = await _known(settings)
+    if cases is None:
+        return Exit.FAILED
+    found = _to_reapply(args, cases)
+    if args.alert is not None and len(found) > 1:
+        print(f"{len(found)} alerts have an id that begins with {args.alert}", file=sys.stderr)
+        return Exit.FAILED
+    if not found:
+        print("no open or acknowledged case matches", file=sys.stderr)
+        return Exit.FAILED if args.alert is not None else Exit.FINE
+    measured = [known for known in found if level is not None or known.case.service_level]
+    if len(measured) < len(found):
+        left_out = f"{len(found) - len(measured):,} cases have no service level: --service-level gives them one"
+        print(left_out, file=sys.stderr)
+    commands = [_command_about(known, CommandAction.REAPPLY, args) | {"service_level": level} for known in measured]
+    answers = await give_all(settings.kafka, _topics(settings), commands, args.timeout) if commands else {}
+    return _say_reapplied(args, len(commands), list(answers.values()))
+
+
+def _to_reapply(args: argparse.Namespace, cases: Iterable[KnownCase]) -> list[KnownCase]:
+    """Return the cases whose time limits shall be computed again."""
+    wanted = Filter(
+        states=frozenset(_TO_DO),
+        segment=None if args.segment is None else canonical_path(args.segment),
+        severities=frozenset(args.severity),
+    )
+    found = in_order(known for known in cases if wanted.takes(known.case))
+    return found if args.alert is None else beginning_with(found, args.alert)
+
+
+def _say_reapplied(args: argparse.Namespace, asked: int, answers: Sequence[AlertCommandResult]) -> int:
+    """Say what has become of so many commands."""
+    refused = Counter(answer.detail for answer in answers if answer.outcome == CommandOutcome.REFUSED)
+    if args.json:
+        for answer in answers:
+            print(answer.model_dump_json())
+    else:
+        print(f"{len(answers) - refused.total():,} cases have the time limits of now")
+        for detail, count in refused.most_common():
+            print(f"{count:,} refused: {detail}", file=sys.stderr)
+    if missing := asked - len(answers):
+        print(
+            f"{missing:,} commands are not answered within {args.timeout:g} s: is a worker running (python -m worker "
+            "run)? They are written, and will be carried out, or refused, once a worker runs",
+            file=sys.stderr,
+        )
+    return Exit.FAILED if missing or refused else Exit.FINE
+
+
+def _command_about(known: KnownCase, action: CommandAction, args: argparse.Namespace) -> dict[str, Any]:
+    """Return what each command about a case has."""
+    return {
+        **given(args),
+        "alert_id": known.case.alert_id,
+        "customer_id": known.customer_id,
+        "action": action,
+        "opening": known.case.opening,
+    }
+
+
+def _topics(settings: Settings) -> Topics:
+    prefix = settings.topic_prefix
+    return Topics(topic_name(prefix, events.ALERT_COMMANDS), topic_name(prefix, events.ALERT_COMMAND_RESULTS))
 
 
 def _say(answer: AlertCommandResult, known: KnownCase, *, as_json: bool) -> int:

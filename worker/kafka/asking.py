@@ -1,7 +1,7 @@
-"""Giving a command: it is written to the topic of the commands, and its answer is awaited."""
+"""Giving commands: they are written to the topic of the commands, and their answers are awaited."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -52,49 +52,67 @@ async def ask(
     `read` makes an answer of a record's value, or raises ValidationError. Raise Unreachable or Refused if Kafka cannot
     be reached or does not permit what is asked for, KafkaError if it does not answer.
     """
+    return (await ask_all(kafka, topics, [(key, command)], seconds, read)).get(command["command_id"])
+
+
+async def ask_all(
+    kafka: KafkaSettings,
+    topics: Topics,
+    commands: Sequence[tuple[bytes, dict[str, Any]]],
+    seconds: float,
+    read: Callable[[bytes], T],
+) -> dict[str, T]:
+    """Write commands, each under its key; return the answers that come within so many seconds, by the commands' ids.
+
+    It raises what `ask` raises.
+    """
     await preflight(kafka)
     try:
-        return await _ask(kafka, topics, key, command, seconds, read)
+        return await _ask_all(kafka, topics, commands, seconds, read)
     except NOT_PERMITTED as error:
         raise not_permitted(error) from error
 
 
-async def _ask(
+async def _ask_all(
     kafka: KafkaSettings,
     topics: Topics,
-    key: bytes,
-    command: dict[str, Any],
+    commands: Sequence[tuple[bytes, dict[str, Any]]],
     seconds: float,
     read: Callable[[bytes], T],
-) -> T | None:
+) -> dict[str, T]:
+    wanted = {command["command_id"] for _, command in commands}
+    found: dict[str, T] = {}
     async with reading.reader(kafka) as reader:
-        partitions = await reader.partitions(topics.answers)
-        if not partitions:
+        known = await reader.partitions(topics.answers)
+        if not known:
             # Kafka does not show a topic to users who may not describe it.
             raise Unreachable(f"{topics.answers} does not exist yet, or may not be read: is the role process running?")
-        partition = partition_of(len(partitions))(key)
-        place = (await reader.ends(topics.answers, [partition]))[partition]
-        await _write(kafka, topics.commands, key, to_json(command))
+        owner = partition_of(len(known))
+        partitions = sorted({owner(key) for key, _ in commands})
+        places = await reader.ends(topics.answers, partitions)
+        await _write(kafka, topics.commands, [(key, to_json(command)) for key, command in commands])
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        while loop.time() < deadline:
-            end = (await reader.ends(topics.answers, [partition]))[partition]
-            async with aclosing(reader.read(topics.answers, {partition: (place, end)})) as chunks:
+        while len(found) < len(wanted) and loop.time() < deadline:
+            ends = await reader.ends(topics.answers, partitions)
+            spans = {partition: (places[partition], end) for partition, end in ends.items()}
+            async with aclosing(reader.read(topics.answers, spans)) as chunks:
                 async for records in chunks:
                     for record in records:
                         answer = _answer(record.value, read)
-                        if answer is not None and answer.command_id == command["command_id"]:
-                            return answer
-            place = end
-            await asyncio.sleep(_LOOK_SECONDS)
-    return None
+                        if answer is not None and answer.command_id in wanted:
+                            found[answer.command_id] = answer
+            places = ends
+            if len(found) < len(wanted):
+                await asyncio.sleep(_LOOK_SECONDS)
+    return found
 
 
-async def _write(kafka: KafkaSettings, topic: str, key: bytes, value: bytes) -> None:
+async def _write(kafka: KafkaSettings, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
     producer = AIOKafkaProducer(**client_options(kafka), acks="all", enable_idempotence=True)
     try:
         await producer.start()
-        await producer.send_and_wait(topic, value, key=key)
+        await asyncio.gather(*(producer.send_and_wait(topic, value, key=key) for key, value in records))
     except NOT_PERMITTED as error:
         # Without any permission to write, Kafka refuses the producer, and names no topic.
         raise type(error)(topic) from error

@@ -11,7 +11,9 @@ from schemas.alert_command import CommandAction
 from schemas.case import CaseState
 from schemas.dead_letter import Reason
 from worker.flow.cases import case
+from worker.flow.cases.service import ServiceLevels
 from worker.flow.policy import CasePolicy
+from worker.routing.service_level import ServiceLevel
 
 #: Commands that lead to a state, from an open case.
 WAYS: dict[str, list[dict[str, Any]]] = {
@@ -26,6 +28,7 @@ EACH = {
     "note": command(action="note", note="I call back tomorrow."),
     "resolve": resolution(command_id="k-1"),
     "reopen": command(action="reopen"),
+    "reapply": command(action="reapply", service_level="slow"),
 }
 #: By state and action: the state after the command, or the reason for which it is refused.
 EXPECTED = {
@@ -34,26 +37,31 @@ EXPECTED = {
     ("open", "note"): "open",
     ("open", "resolve"): "resolved",
     ("open", "reopen"): Reason.CASE_OPEN,
+    ("open", "reapply"): "open",
     ("acknowledged", "acknowledge"): Reason.ACKNOWLEDGED_BY_ANOTHER,
     ("acknowledged", "assign"): "acknowledged",
     ("acknowledged", "note"): "acknowledged",
     ("acknowledged", "resolve"): "resolved",
     ("acknowledged", "reopen"): Reason.CASE_OPEN,
+    ("acknowledged", "reapply"): "acknowledged",
     ("resolved", "acknowledge"): Reason.CASE_RESOLVED,
     ("resolved", "assign"): Reason.CASE_RESOLVED,
     ("resolved", "note"): "resolved",
     ("resolved", "resolve"): Reason.CASE_RESOLVED,
     ("resolved", "reopen"): "open",
+    ("resolved", "reapply"): Reason.CASE_RESOLVED,
     ("withdrawn", "acknowledge"): Reason.CASE_WITHDRAWN,
     ("withdrawn", "assign"): Reason.CASE_WITHDRAWN,
     ("withdrawn", "note"): "withdrawn",
     ("withdrawn", "resolve"): Reason.CASE_WITHDRAWN,
     ("withdrawn", "reopen"): "open",
+    ("withdrawn", "reapply"): Reason.CASE_WITHDRAWN,
 }
 
 
 def in_state(state: str) -> Following:
     following = opened()
+    following.service = ServiceLevels({"slow": ServiceLevel(resolve_within_hours=8)})
     if state == "withdrawn":
         following.take(record(step(1, action="withdrawn")))
     else:

@@ -3,7 +3,7 @@
 The row of a customer has all cases of that customer. It is bounded (CasePolicy, `bound`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -42,6 +42,7 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _OPEN,
             CommandAction.RESOLVE: _RESOLVED,
             CommandAction.REOPEN: Reason.CASE_OPEN,
+            CommandAction.REAPPLY: _OPEN,
         },
         _ACKNOWLEDGED: {
             CommandAction.ACKNOWLEDGE: Reason.ACKNOWLEDGED_BY_ANOTHER,
@@ -49,6 +50,7 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _ACKNOWLEDGED,
             CommandAction.RESOLVE: _RESOLVED,
             CommandAction.REOPEN: Reason.CASE_OPEN,
+            CommandAction.REAPPLY: _ACKNOWLEDGED,
         },
         _RESOLVED: {
             CommandAction.ACKNOWLEDGE: Reason.CASE_RESOLVED,
@@ -56,6 +58,7 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _RESOLVED,
             CommandAction.RESOLVE: Reason.CASE_RESOLVED,
             CommandAction.REOPEN: _OPEN,
+            CommandAction.REAPPLY: Reason.CASE_RESOLVED,
         },
         _WITHDRAWN: {
             CommandAction.ACKNOWLEDGE: Reason.CASE_WITHDRAWN,
@@ -63,6 +66,7 @@ STEPS: Mapping[CaseState, Mapping[CommandAction, CaseState | Reason]] = MappingP
             CommandAction.NOTE: _WITHDRAWN,
             CommandAction.RESOLVE: Reason.CASE_WITHDRAWN,
             CommandAction.REOPEN: _OPEN,
+            CommandAction.REAPPLY: Reason.CASE_WITHDRAWN,
         },
     }
 )
@@ -77,6 +81,8 @@ _DETAILS: Mapping[Reason, str] = MappingProxyType(
         Reason.ACKNOWLEDGED_BY_ANOTHER: "somebody else has acknowledged the case: assign it to take it over",
         Reason.CAUSE_MISSING: "cause: is missing, and the setting cases.cause_required demands it",
         Reason.CAUSE_UNKNOWN: "cause: is not one of the words of the setting cases.causes",
+        Reason.SERVICE_LEVEL_UNKNOWN: "service_level: the worker's settings do not have the one that the command names "
+        "or the case has, or the case has none: name another one",
     }
 )
 
@@ -175,6 +181,8 @@ class Case(msgspec.Struct, array_like=True):
     #: The names of the receivers of the alert when the case was opened, or when the customer's answer reopened it
     #: (Work). Empty if there were none, and in rows of older versions.
     receivers: list[str] = []
+    #: The reminders that have happened since it was opened, each with the last time limit that it was about, in ms.
+    reminded: dict[TimerKind, int] = {}
 
     @property
     def terms(self) -> Terms:
@@ -221,7 +229,7 @@ class Case(msgspec.Struct, array_like=True):
     def begin_terms(self, due: Due) -> None:
         """Let the time to act begin, since the case was opened or reopened."""
         self.acknowledge_due, self.resolve_due, self.timers = due.acknowledge, due.resolve, due.timers
-        self.escalated = 0
+        self.escalated, self.reminded = 0, {}
 
     def take_timer(self, now: int) -> Timer | None:
         """Remove the timers that are due, up to the first one that has to happen, and return that one.
@@ -233,9 +241,20 @@ class Case(msgspec.Struct, array_like=True):
             if self._has_to_happen(timer, now):
                 self.step += 1
                 self.changed_at = max(now, self.changed_at)
-                self.escalated = timer.step or self.escalated
+                self._note_happened(timer)
                 return timer
         return None
+
+    def _note_happened(self, timer: Timer) -> None:
+        """Note a timer that happens, so that it does not happen again if the time limits are computed again."""
+        if timer.kind is TimerKind.ESCALATE:
+            self.escalated = timer.step
+        elif (limit := self.limit_of(timer.kind)) is not None:
+            self.reminded = {**self.reminded, timer.kind: limit}
+
+    def limit_of(self, kind: TimerKind) -> int | None:
+        """Return the time limit that a kind of timers is about, in ms."""
+        return self.acknowledge_due if kind in UNTIL_ACKNOWLEDGED else self.resolve_due
 
     def _has_to_happen(self, timer: Timer, now: int) -> bool:
         """Say whether a timer has a meaning. A reminder has none after the time that it reminds of."""
@@ -280,10 +299,12 @@ class Case(msgspec.Struct, array_like=True):
         rejected = None if reason is None else refusal(reason)
         return Answer(outcome, self.state, self.step, self.opening, rejected)
 
-    def carry_out(self, command: AlertCommand, at: int, policy: CasePolicy) -> Answer:
+    def carry_out(
+        self, command: AlertCommand, at: int, policy: CasePolicy, levels: Container[str] = frozenset()
+    ) -> Answer:
         """Change the case as a command says, if that is legal. Return the answer.
 
-        `at`: when the command arrived, in ms.
+        `at`: when the command arrived, in ms. `levels`: the names of the service levels of the settings.
         """
         state = STEPS[self.state][command.action]
         if command.opening not in {None, self.opening}:
@@ -292,7 +313,7 @@ class Case(msgspec.Struct, array_like=True):
             return self.answer(CommandOutcome.UNCHANGED)
         if isinstance(state, Reason):
             return self.answer(CommandOutcome.REFUSED, state)
-        if command.action is CommandAction.RESOLVE and (reason := _wrong_cause(command, policy)) is not None:
+        if (reason := self._wrong_word(command, policy, levels)) is not None:
             return self.answer(CommandOutcome.REFUSED, reason)
         self.moved_to(state, at)
         self._apply(command, policy)
@@ -311,6 +332,19 @@ class Case(msgspec.Struct, array_like=True):
             case _:
                 return False
 
+    def _wrong_word(self, command: AlertCommand, policy: CasePolicy, levels: Container[str]) -> Reason | None:
+        """Return why a command is refused that needs something which the settings do not have."""
+        match command.action:
+            case CommandAction.REAPPLY:
+                level = command.service_level or self.service_level
+                return None if level in levels else Reason.SERVICE_LEVEL_UNKNOWN
+            case CommandAction.RESOLVE:
+                if command.cause is None:
+                    return Reason.CAUSE_MISSING if policy.cause_required else None
+                return None if command.cause in policy.causes else Reason.CAUSE_UNKNOWN
+            case _:
+                return None
+
     def _apply(self, command: AlertCommand, policy: CasePolicy) -> None:
         match command.action:
             case CommandAction.ACKNOWLEDGE:
@@ -322,12 +356,6 @@ class Case(msgspec.Struct, array_like=True):
         if command.note is not None and policy.notes:
             note = Note(self.changed_at, command.actor, clean(command.note))
             self.notes = [*self.notes, note][-policy.notes :]
-
-
-def _wrong_cause(command: AlertCommand, policy: CasePolicy) -> Reason | None:
-    if command.cause is None:
-        return Reason.CAUSE_MISSING if policy.cause_required else None
-    return None if command.cause in policy.causes else Reason.CAUSE_UNKNOWN
 
 
 def refusal(reason: Reason) -> Rejected:

@@ -22,8 +22,9 @@ from worker.flow.batch import Decided, Output, Place, Read, Record
 from worker.flow.cases.case import Case, Cases, answer_again, customers, next_timer, opened, refusal, remaining
 from worker.flow.cases.due_index import DueIndex
 from worker.flow.cases.forgetting import Sweep
+from worker.flow.cases.reapplied import reapply
 from worker.flow.cases.recovery import ANSWERED_AGAIN, recovery
-from worker.flow.cases.service import UNTIL_ACKNOWLEDGED, ServiceLevels, Timer, TimerKind
+from worker.flow.cases.service import ServiceLevels, Timer, TimerKind
 from worker.flow.dead_letter import dead_letter, dead_letter_in_place
 from worker.flow.ids import make_id
 from worker.flow.messages import alert_command, case_log
@@ -50,6 +51,7 @@ _ACTIONS: Mapping[str, CaseAction] = {
     "note": CaseAction.NOTED,
     "resolve": CaseAction.RESOLVED,
     "reopen": CaseAction.REOPENED,
+    "reapply": CaseAction.REAPPLIED,
 }
 
 
@@ -272,11 +274,13 @@ def _decide(command: AlertCommand, message: MovedCommand, customer: bytes, state
         return Answer(CommandOutcome.REFUSED, rejected=refusal(Reason.ALERT_UNKNOWN))
     if (known := case.known(command)) is not None:
         return answer_again(known)
-    answer = case.carry_out(command, message.timestamp, state.policy)
+    answer = case.carry_out(command, message.timestamp, state.policy, state.service.levels)
     case.remember(command, answer)
     if answer.outcome is CommandOutcome.APPLIED:
         if command.action is CommandAction.REOPEN:
             case.begin_terms(state.service.due(case.terms, case.opened_at))
+        elif command.action is CommandAction.REAPPLY:
+            reapply(case, command, state.service)
         state.outputs.append(_event(case, customer, _ACTIONS[command.action], CaseReason.COMMAND, command))
         if command.action is CommandAction.RESOLVE:
             state.outputs.append(recovery(case, customer, case.state, case.changed_at, state.service))
@@ -338,18 +342,13 @@ def _event(
         service_level=case.service_level or None,
         acknowledge_due_at=_time(case.acknowledge_due),
         resolve_due_at=_time(case.resolve_due),
-        due_at=None if timer is None else _time(_limit_of(timer, case)),
+        due_at=None if timer is None else _time(case.limit_of(timer.kind)),
         escalation_step=timer.step if timer is not None and is_escalation else None,
         escalated_to=timer.receivers if timer is not None and is_escalation else None,
         cause=case.cause,
     )
     event_id = make_id("case", case.alert_id, case.created_at, case.step)
     return events.output(events.CASE, customer, event, event_id, rfc3339(case.changed_at))
-
-
-def _limit_of(timer: Timer, case: Case) -> int | None:
-    """Return the time limit that a timer is about, in ms."""
-    return case.acknowledge_due if timer.kind in UNTIL_ACKNOWLEDGED else case.resolve_due
 
 
 def _time(at: int | None) -> datetime | None:

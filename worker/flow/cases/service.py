@@ -1,7 +1,7 @@
 """The service level of a case: when it has to be acknowledged and resolved, and what happens if it is not. Pure.
 
 The times are computed once, when the case is opened or reopened. They are stored in the case, so that a later change of
-the settings changes no open case.
+the settings changes no open case, unless a command asks for it.
 """
 
 from collections.abc import Mapping
