@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
-from integration.conftest import Bench, StartBench
+from integration.conftest import Bench, StartBench, make_settings
 from integration.processes import environment, start_worker
 from integration.test_rebuild import delete, end_of, named
 
@@ -244,6 +244,21 @@ async def test_open_cases_get_the_time_limits_of_new_settings_when_somebody_asks
 
     assert (first, before, after) == ((2, 1), (2, 1), (8, 2))
     assert [(step["action"], step["step"]) for step in steps] == [("reapplied", 2)]
+
+    # By other settings the command is refused when the topic of the cases is decided again, so the case has one step.
+    without = options(8) | {"service_levels": {}, "route": RootRoute(receivers=["care"])}
+    settings = make_settings(kafka, inbox, **without)
+    await delete(kafka.bootstrap_servers, changelog_name(settings.kafka.group, "process", "cases"))
+    await rebuild(settings, [], 2.0, lambda _: None)
+    async with bench(**without) as running:
+        await say(running, command_id="k-1", alert_id=steps[0]["alert_id"], action="acknowledge")
+        await running.settle()
+        again = bodies(await running.read("alerts"))
+
+    assert [(step["action"], step["step"]) for step in again if step["kind"] == "case"] == [
+        ("reapplied", 2),
+        ("acknowledged", 3),
+    ]
 
 
 async def test_a_case_that_nobody_acknowledges_is_escalated_and_one_that_is_acknowledged_is_not(

@@ -402,14 +402,22 @@ class _Rebuild:
         )
 
     async def _from_cases(self) -> Rebuilt:
-        """Decide the topic of the cases again, up to where the worker had decided it."""
+        """Decide the topic of the cases again, up to where the worker had decided it.
+
+        What comes after that, and the topic of the alerts, only say how the steps are numbered.
+        """
         found, topic, settings = self._found[CASES], self._topic(events.CASES), self._settings
         stops = {n: found.stands_at(n) for n in self._partitions}
-        progress = Progress("cases", sum(max(0, stops[n] - found.begins[n]) for n in stops), self._say)
+        alerts = self._topic(events.ALERTS)
+        ends = await self._reader.ends(alerts, self._partitions)
+        total = sum(max(0, found.ends[n] - found.begins[n]) + ends[n] for n in stops)
+        progress = Progress("cases and alerts", total, self._say)
         commands = self._topic(events.ALERT_COMMANDS)
         cases = [CasesAgain(commands, settings.cases, settings.intake, settings.service) for _ in self._partitions]
         for n in self._partitions:
             await self._each(topic, {n: (found.begins[n], stops[n])}, cases[n].take, progress)
+            await self._each(topic, {n: (stops[n], found.ends[n])}, cases[n].look_ahead, progress)
+            await self._each(alerts, {n: (0, ends[n])}, cases[n].number_above, progress)
         progress.end()
         return Rebuilt([case.rows for case in cases], [cases[n].head(stops[n]) for n in self._partitions])
 

@@ -347,8 +347,12 @@ def _event(
         escalated_to=timer.receivers if timer is not None and is_escalation else None,
         cause=case.cause,
     )
-    event_id = make_id("case", case.alert_id, case.created_at, case.step)
-    return events.output(events.CASE, customer, event, event_id, rfc3339(case.changed_at))
+    return events.output(events.CASE, customer, event, step_id(case, case.step), rfc3339(case.changed_at))
+
+
+def step_id(case: Case, number: int) -> str:
+    """Return the id of the event about a step of a case."""
+    return make_id("case", case.alert_id, case.created_at, number)
 
 
 def _time(at: int | None) -> datetime | None:
