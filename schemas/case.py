@@ -120,6 +120,16 @@ class CaseStep(Event):
     escalated_to: list[str] | None = Field(
         default=None, description="The names of the receivers of the escalation's step; null unless 'escalated'."
     )
+    routed_to: list[str] | None = Field(
+        default=None,
+        description="The names of the receivers that the routes name for the alert by now, at most 16; null unless an "
+        "answer of the customer has reopened the case.",
+    )
+    revision: int | None = Field(
+        default=None,
+        description="The revision of the response that has reopened the case; null unless an answer of the customer "
+        "has done so.",
+    )
     cause: str | None = Field(
         default=None, description="What had gone wrong, one of the words of the setting cases.causes; null if not said."
     )

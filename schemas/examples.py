@@ -120,6 +120,8 @@ CASE: dict[str, Any] = {
     "due_at": None,
     "escalation_step": None,
     "escalated_to": None,
+    "routed_to": None,
+    "revision": None,
     "cause": "delivery",
 }
 

@@ -157,9 +157,75 @@ def test_an_acknowledgement_that_comes_again_leaves_its_own_mail(make_alert: Mak
     assert office.about("acknowledged") == [("care", "deferred")]
 
 
-def test_a_reopening_by_the_customer_is_reported_by_the_alert_alone(make_alert: MakeAlert) -> None:
+# A case that an answer of the customer reopens
+
+
+def again(*routed_to: str, revision: int | None = 1, **changes: Any) -> CaseStep:
+    """Return the step by which another revision of the answer reopens a case."""
+    named = {"routed_to": [*routed_to] or None, "revision": revision, "actor": None}
+    return news("reopened", reason="detractor_again", **(named | changes))
+
+
+def corrected(make_alert: MakeAlert, reason: str = "corrected", action: str = "updated") -> Record:
+    return record_of(make_alert(action=action, reason=reason, revision=1), "e-1-1", timestamp=MONDAY)
+
+
+def resolved_case(make_alert: MakeAlert) -> Office:
+    """Return an outbox that has sent an alert and its resolution to care."""
     office = opened(make_alert)
-    office.take(said(news("reopened", reason="detractor_again"), "s-5"))
+    office.take(said(news("resolved"), "s-4", at=MONDAY))
+    return office
+
+
+def test_who_has_got_the_alert_and_whom_the_routes_name_now_learn_that_the_case_is_open_again(
+    make_alert: MakeAlert,
+) -> None:
+    office = resolved_case(make_alert)
+    # A correction is no mail of its own, unless the settings ask for it.
+    office.take(corrected(make_alert), said(again("boss", "room", "gone"), "s-5", at=MONDAY))
+
+    assert sorted(office.about("reopened")) == [("boss", "sent"), ("care", "sent")]
+    # From now on, both learn what becomes of it.
+    office.take(said(news(step=6), "s-6", at=MONDAY))
+    assert sorted(office.about("acknowledged")) == [("boss", "sent"), ("care", "sent")]
+
+
+def test_who_gets_a_mail_about_the_answer_itself_gets_no_other_one(make_alert: MakeAlert) -> None:
+    office = resolved_case(make_alert)
+    office.take(corrected(make_alert, "comment_added"), said(again("care", "boss"), "s-5", at=MONDAY))
+
+    assert office.about("updated") == [("care", "sent")]
+    assert office.about("reopened") == [("boss", "sent")]
+
+
+def test_an_alert_that_is_opened_again_goes_to_whom_the_routes_name_and_the_others_learn_of_it(
+    make_alert: MakeAlert,
+) -> None:
+    office = opened(make_alert)
+    office.planner = by_routes("boss")
+    office.take(corrected(make_alert, action="withdrawn"))
+    again_opened = make_alert(action="opened", revision=2)
+    office.take(record_of(again_opened, "e-1-2", timestamp=MONDAY), said(again("boss", revision=2), "s-5", at=MONDAY))
+
+    assert office.about("opened") == [("care", "sent"), ("boss", "sent")]
+    assert office.about("reopened") == [("care", "sent")]
+
+
+def test_who_was_to_get_the_alert_and_did_not_is_informed_if_the_routes_still_name_the_receiver(
+    make_alert: MakeAlert,
+) -> None:
+    office = opened(make_alert, at=EVENING)
+    office.take(said(news("resolved", alert_occurred_at=make_alert().occurred_at), "s-4", at=EVENING))
+    office.take(said(again("boss"), "s-5", at=MONDAY), sends=False)
+    assert office.about("reopened") == [("boss", "pending")]
+    office.take(said(again("care", step=7), "s-7", at=MONDAY))
+
+    assert office.about("reopened")[-1] == ("care", "sent")
+
+
+def test_an_event_of_an_older_version_does_not_say_who_learns_of_it(make_alert: MakeAlert) -> None:
+    office = resolved_case(make_alert)
+    office.take(said(again(revision=None), "s-5"))
 
     assert office.about("reopened") == []
 
@@ -264,6 +330,24 @@ def test_who_has_a_plan_gets_no_news_of_an_alert_that_left_its_digest() -> None:
     assert place.lines_of("a-1")[-1] == ("cancelled", "resolved")
 
 
+def test_no_cap_holds_back_that_a_case_is_open_again_and_each_learns_of_it_once() -> None:
+    place = closed_loop(Bundling(mails_per_hour=1, group_wait=MINUTE))
+    alerts = [place.alert(number) for number in range(3)]
+    place.wait(2 * MINUTE)
+    [digest] = place.deliver()
+    waiting = place.alert(3)
+    tell(place, waiting, "resolved", alert_occurred_at=waiting.occurred_at)
+    for alert in [*alerts, waiting]:
+        for _ in range(2):  # it comes again because of a crash
+            tell(place, alert, "reopened", reason="detractor_again", revision=1, routed_to=["desk"])
+    found = place.deliver()
+
+    assert digest.is_digest
+    assert sorted(one.about[0] for one in found) == ["a-0", "a-1", "a-2", "a-3"]
+    assert {one.actions[0] for one in found} == {"reopened"}
+    assert not any(mailbox.has_open(row) for key, row in place.outbox.items() if mailbox.is_box(key))
+
+
 def test_an_erasure_erases_news_that_wait(make_alert: MakeAlert) -> None:
     office = opened(make_alert)
     office.take(said(news(), "s-2", at=EVENING))
@@ -296,10 +380,10 @@ def test_a_mail_says_who_has_done_what_in_the_thread_of_the_alert(
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_each_step_has_words_of_its_own(language: Any) -> None:
-    shown = [message_of(news(action), Readers(language)) for action in ALL]
+    shown = [message_of(news(action), Readers(language)) for action in ALL] + [message_of(again(), Readers(language))]
     other = message_of(step(action="later", reason="later"), Readers(language))
 
-    assert len({one.sentence for one in [*shown, other]}) == 4
+    assert len({one.sentence for one in [*shown, other]}) == 5
     assert len({one.title for one in [*shown, other]}) == 4
 
 

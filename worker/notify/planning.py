@@ -191,6 +191,12 @@ class Receivers(Protocol):
         `here`: the receivers that have got something about an alert by this table; `about`: all mails about it.
         """
 
+    def informs(self, name: str, about: Sequence[Mail]) -> bool:
+        """Say whether a receiver that has got nothing about an alert gets the news of its case by this table.
+
+        `about`: all mails about the alert.
+        """
+
     def admits(self, receiver: Receiver, now: int) -> bool:
         """Say whether a receiver may get a mail that cannot wait for a digest, and note that it does. `now`: in ms."""
 
@@ -264,6 +270,10 @@ class _ByRoutes:
         elsewhere = {mail.addressee: mail.route for mail in about if mail.forwarded and mail.addressee not in known}
         self._to += [To(name, route) for name, route in elsewhere.items()]
         return here
+
+    def informs(self, name: str, about: Sequence[Mail]) -> bool:
+        """Return True, unless a plan may know something else about the receiver."""
+        return not any(mail.forwarded and mail.addressee == name for mail in about)
 
     def admits(self, receiver: Receiver, now: int) -> bool:
         """Return True: the mails of this outbox have no cap."""
@@ -472,7 +482,7 @@ def _add_case_mail(
     if state.planner.is_overfull(box, receiver.name):
         state.outputs.append(deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
         return
-    if mail.is_case_news and not state.receivers.admits(receiver, now):
+    if mail.is_case_news and step.reason == CaseReason.COMMAND and not state.receivers.admits(receiver, now):
         state.outputs.append(deliveries.cancel(mail, CAPPED, now))
         return
     state.pending_notices[pending_notice_key(key, delivery_id)] = pending_case_step(record.value or b"")
@@ -482,19 +492,25 @@ def _add_case_mail(
 
 
 def _is_mailed(step: CaseStep, planner: Planner) -> bool:
-    """Say whether the settings ask for the news of a step. An alert that reopens its case is news itself."""
+    """Say whether the settings ask for the news of a step. Older versions do not say who learns of a new answer."""
     return step.action in planner.case_actions and (
-        step.action != CaseAction.REOPENED or step.reason == CaseReason.COMMAND
+        step.reason != CaseReason.DETRACTOR_AGAIN or step.revision is not None
     )
 
 
 def _plan_case_news(step: CaseStep, record: Record, about: Sequence[Mail], state: PlanState) -> None:
     """Plan the mails which say what has become of a case, to those who have got something about its alert.
 
-    `about`: all mails about the alert. Who has taken the step needs no mail about it.
+    `about`: all mails about the alert. Who has taken the step needs no mail about it, nor who gets one about the answer
+    that has reopened the case.
     """
     event_id = event_id_of(record, make_id("case-step", step.alert_id, step.step))
-    for mail, receiver in state.receivers.share(_who_got(about, state.planner), about):
+    got = state.receivers.share(_who_got(about, state.planner), about)
+    for to in _newly_named(step, got, about, state):
+        _add_case_mail(step, record, to, event_id, state)
+    for mail, receiver in got:
+        if _has_answer(step, receiver.name, about):
+            continue
         delivery_id = state.deliveries.id_of(event_id, receiver.name)
         if mail.is_open and mail.silence:  # who has got nothing because of a silence hears of nothing
             state.outputs.append(state.deliveries.leave_out(delivery_id, mail, SILENCED, record.timestamp))
@@ -506,6 +522,33 @@ def _plan_case_news(step: CaseStep, record: Record, about: Sequence[Mail], state
             _add_case_mail(step, record, to, event_id, state, None if len(left) == len(targets) else left)
         else:
             state.outputs.append(state.deliveries.leave_out(delivery_id, mail, OWN_STEP, record.timestamp))
+
+
+def _newly_named(step: CaseStep, got: Sequence[Got], about: Sequence[Mail], state: PlanState) -> list[Reached]:
+    """Return the receivers that the routes name for a case which an answer has reopened, and that have got nothing.
+
+    `got`: those who have got something about the alert by this table; `about`: all mails about it.
+    """
+    planner, known = state.planner, {receiver.name for _, receiver in got}
+    found = {
+        receiver.name: receiver
+        for name in step.routed_to or ()
+        if (receiver := planner.routing.called(name)) is not None and planner.targets(receiver)
+    }
+    return [
+        Reached(receiver, name)
+        for name, receiver in found.items()
+        if name not in known and state.receivers.informs(name, about)
+    ]
+
+
+def _has_answer(step: CaseStep, receiver: str, about: Iterable[Mail]) -> bool:
+    """Say whether a receiver gets, or has got, a mail about the answer that has reopened a case, or a newer one."""
+    return step.revision is not None and any(
+        mail.revision >= step.revision and mail.status is not DeliveryStatus.CANCELLED and not mail.is_about_case
+        for mail in about
+        if mail.addressee == receiver
+    )
 
 
 def _who_got(about: Sequence[Mail], planner: Planner) -> list[Got]:

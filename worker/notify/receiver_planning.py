@@ -127,6 +127,11 @@ class _ByPlans:
         left = {one.receiver for one in self.to}
         return [one for one in here if one.receiver.name in left]
 
+    def informs(self, name: str, about: Sequence[Mail]) -> bool:
+        """Say whether the outbox has left a receiver to its plan."""
+        del about
+        return any(one.receiver == name for one in self.to)
+
     def admits(self, receiver: Receiver, now: int) -> bool:
         """Say whether the cap of a receiver leaves room for a mail about a step of a case, and count it."""
         return receiver_plan.admits(self.plan(receiver.name), receiver.bundling or _NO_RULES, now)

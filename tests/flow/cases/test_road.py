@@ -115,10 +115,12 @@ def test_an_answer_that_is_unhappy_again_reopens_the_case(action: str, end: str)
         following.say(resolution())
     else:
         following.take(record(step(1, action="withdrawn")))
-    (output,) = following.take(record(step(2, action=action, score=4, at=LATER)))
+    again = step(2, action=action, score=4, at=LATER, revision=3, receivers=["care", "lead"])
+    (output,) = following.take(record(again))
     event = json.loads(output.value or b"")
 
     assert (event["action"], event["reason"]) == ("reopened", "detractor_again")
+    assert (event["revision"], event["routed_to"]) == (3, ["care", "lead"])
     assert (event["state"], event["step"], event["opening"]) == ("open", 3, 2)
     assert event["opened_at"] == event["occurred_at"] == event["alert_occurred_at"] == "2023-11-14T22:14:20Z"
     assert (event["actor"], event["command_id"], event["outcome"], event["cause"]) == (None, None, None, None)
@@ -167,6 +169,8 @@ def test_an_event_says_all_about_a_step_and_so_does_the_answer() -> None:
         "due_at": None,
         "escalation_step": None,
         "escalated_to": None,
+        "routed_to": None,
+        "revision": None,
         "cause": "price",
     }
     assert b"money" not in b"".join(sent.value or b"" for sent in following.sent)

@@ -314,6 +314,7 @@ def _event(
 ) -> Output:
     """Return the event about the last step of a case. `command` or `timer`: what caused it; if neither, an answer."""
     is_escalation = timer is not None and timer.kind is TimerKind.ESCALATE
+    is_by_answer = reason is CaseReason.DETRACTOR_AGAIN
     event = _CaseStep(
         alert_id=case.alert_id,
         kind=CASE,
@@ -345,6 +346,8 @@ def _event(
         due_at=None if timer is None else _time(case.limit_of(timer.kind)),
         escalation_step=timer.step if timer is not None and is_escalation else None,
         escalated_to=timer.receivers if timer is not None and is_escalation else None,
+        routed_to=case.receivers if is_by_answer else None,
+        revision=case.revision if is_by_answer else None,
         cause=case.cause,
     )
     return events.output(events.CASE, customer, event, step_id(case, case.step), rfc3339(case.changed_at))

@@ -83,6 +83,15 @@ _FRENCH = CaseWords(
             sentence="Quelqu’un a rouvert ce dossier, qui attend de nouveau une action.",
             hint="Vous recevez ce message parce que vous avez reçu l’alerte. Les délais recommencent à courir.",
         ),
+        CaseReason.DETRACTOR_AGAIN: CaseText(
+            tag="Rouvert",
+            headline="Le client est toujours mécontent, et le dossier est rouvert",
+            sentence="Le client a modifié sa réponse, et ce dossier attend de nouveau une action.",
+            hint=(
+                "Vous recevez ce message parce que vous avez reçu l’alerte, ou parce que les routes vous désignent "
+                "désormais. Les délais recommencent à courir."
+            ),
+        ),
     },
     other=CaseText(
         tag="Dossier",
@@ -153,6 +162,15 @@ _ENGLISH = CaseWords(
             headline="The case of an alert is open again",
             sentence="Somebody has reopened this case: there is something to do again.",
             hint="You receive this message because you have received the alert. The time limits begin again.",
+        ),
+        CaseReason.DETRACTOR_AGAIN: CaseText(
+            tag="Reopened",
+            headline="A customer is still unhappy, and the case is open again",
+            sentence="The customer has changed the answer, and there is something to do again.",
+            hint=(
+                "You receive this message because you have received the alert, or because the routes name you now. The "
+                "time limits begin again."
+            ),
         ),
     },
     other=CaseText(
