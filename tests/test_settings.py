@@ -152,7 +152,7 @@ def test_a_route_may_be_for_some_kinds_only() -> None:
 
 
 def test_what_is_opened_and_what_is_resolved_is_mailed_by_default() -> None:
-    assert load().email.actions == ["opened", "resolved"]
+    assert load().email.actions == ["opened", "withdrawn", "resolved"]
 
 
 def test_settings_do_not_change() -> None:
@@ -691,7 +691,7 @@ def test_every_endpoint_gets_every_notice_and_only_webhooks_report_erasures() ->
     assert [one.receiver.name for one in chat.reached(event).reached] == ["care"]
     assert (webhook.reports_erasures, chat.reports_erasures, email.reports_erasures) == (True, False, False)
     assert list(webhook.actions) == ["opened", "updated", "withdrawn", "resolved"]
-    assert list(chat.actions) == ["opened", "resolved"]
+    assert list(chat.actions) == ["opened", "withdrawn", "resolved"]
 
 
 def test_with_receivers_an_endpoint_gets_what_the_receivers_get_that_name_it() -> None:

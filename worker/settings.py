@@ -214,7 +214,7 @@ class EmailSettings(Section):
         "tries them in this order, and uses the first one that matches.",
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
-        default=["opened", "resolved"],
+        default=["opened", "withdrawn", "resolved"],
         description=(
             "The steps that are mailed. Alerts can be opened, updated and withdrawn; incidents can be opened and "
             "resolved. A comment that is added or changed later, and a changed consent, are mailed in any case."

@@ -51,7 +51,7 @@ _EVENTS = (
     "recoveries",
     "deliveries",
 )
-#: The steps of alerts and incidents that are mailed (email.actions).
+#: The steps of alerts and incidents that are mailed (email.actions), but for the withdrawal, which not all have to get.
 MAILED = frozenset({"opened", "resolved"})
 #: The steps of cases that are mailed (email.case_actions).
 MAILED_OF_CASES = ("acknowledged", "resolved", "reopened")
@@ -339,7 +339,9 @@ def expected_mails(alerts: list[Event]) -> tuple["Counter[str]", "Counter[str]"]
     least, most = Counter[str](), Counter[str]()
     for event in {event.id: event for event in alerts}.values():  # in the order of each step's first copy
         alert, action, is_case = event.body["alert_id"], event.body["action"], event.body.get("kind") == "case"
-        if is_case and action in MAILED_OF_CASES and event.body["reason"] == "command":
+        if is_case and action in MAILED_OF_CASES and event.body["reason"] in {"command", "detractor_again"}:
+            most[alert] += 1  # to those who have got the alert by then
+        if action == "withdrawn":
             most[alert] += 1  # to those who have got the alert by then
         if action == "withdrawn" or (is_case and action == "resolved"):
             least[alert] = 0  # what waits is cancelled

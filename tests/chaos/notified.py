@@ -300,4 +300,6 @@ def _id(step: Step, target: Target) -> str:
 
 def _is_reason(body: Mapping[str, Any]) -> bool:
     """Say whether a step of an alert or an incident is a reason for a notice."""
-    return body["kind"] != "case" and (body["action"] in {"opened", "resolved"} or body["reason"] in _ALWAYS)
+    return body["kind"] != "case" and (
+        body["action"] in {"opened", "withdrawn", "resolved"} or body["reason"] in _ALWAYS
+    )

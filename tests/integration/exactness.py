@@ -83,9 +83,9 @@ async def check_outputs(
             assert {key: found[key] for key in counts} == counts, (path, name, "latest per customer")
     assert sum(scores[""]["histogram"]) == len(recount.counted())
 
-    # Mails: one per alert that was opened, and per incident opened or resolved; none for anyone else. A withdrawal, or
-    # the customer's erasure, that comes while a mail waits cancels it.
-    mailed = Counter(step["alert_id"] for step in steps if step["action"] in {"opened", "resolved"})
+    # Mails: one per alert that was opened or withdrawn, and per incident opened or resolved; none for anyone else. A
+    # withdrawal, or the customer's erasure, that comes while a mail waits cancels it, and is no news then.
+    mailed = Counter(step["alert_id"] for step in steps if step["action"] in {"opened", "withdrawn", "resolved"})
     withdrawn = {
         step["alert_id"] for step in steps if step["action"] == "withdrawn" or step.get("customer_id") in recount.erased
     }

@@ -81,8 +81,8 @@ async def test_a_case_is_acknowledged_resolved_and_reopened_and_each_command_is_
         ("acknowledged_by_another", "alert-commands")
     ]
     assert (case.state, case.opening, case.score) == ("open", 2, 4)
-    # The alert, what was done about it, and the alert again.
-    assert [line["reason"] for line in deliveries if line["status"] == "pending"] == ["planned"] * 4
+    # The alert, what was done about it, its withdrawal, and the alert again.
+    assert [line["reason"] for line in deliveries if line["status"] == "pending"] == ["planned"] * 5
 
 
 async def test_commands_reach_their_customer_whatever_their_key_is_and_an_erasure_erases_all(bench: StartBench) -> None:

@@ -90,9 +90,10 @@ async def test_an_alert_is_told_on_every_channel(bench: StartBench, crm: HttpSer
         ]
         assert [event["data"] for event in events] == alerts
         assert len({event["id"] for event in events}) == 2
-        [(_, message)] = room.requests
-        assert "Unhappy customer, score 2/10" in json.loads(message)["text"]
-        assert works.inbox.accepted == 1
+        opening, withdrawal = [json.loads(message)["text"] for _, message in room.requests]
+        assert "Unhappy customer, score 2/10" in opening
+        assert opening != withdrawal
+        assert works.inbox.accepted == 2
         assert ("webhook", "sent", "accepted") in await log(works)
         assert set(works.worker.of(Shell)) == {"process", "notify", "webhook", "chat"}
 

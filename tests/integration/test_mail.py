@@ -172,7 +172,8 @@ async def test_a_withdrawn_alert_is_not_tried_again(bench: StartBench) -> None:
         await running.settle()
         await running.publish(response(1, revision=1, score=9), b"c-1")
         await running.settle()
-        assert (await log(running))[-1] == ("cancelled", "withdrawn")
+        # The withdrawal is no news for somebody who has got nothing.
+        assert (await log(running))[-2:] == [("cancelled", "withdrawn"), ("cancelled", "no_longer_news")]
         assert running.inbox.accepted == 0
 
 

@@ -25,7 +25,7 @@ from notify.mailboxes import (
     settled,
 )
 
-from schemas.alert import Alert
+from schemas.alert import Alert, Severity
 from schemas.delivery import DeliveryStatus
 from worker.errors import DeliveryError
 from worker.flow import events
@@ -258,6 +258,29 @@ def test_but_not_to_those_who_never_heard_of_the_alert(make_alert: MakeAlert) ->
     [_, said] = map(line, decided.outputs)
     assert (said["delivery_id"], said["receiver"], said["attempt"]) == (id_of("e-1"), "default", 0)
     assert [mail.delivery_id for mail in mails(decided)] == ["d-1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (DeliveryStatus.SENT, [("boss", "pending", "planned")]),
+        (DeliveryStatus.CANCELLED, [("boss", "cancelled", "no_longer_news")]),
+        (DeliveryStatus.PENDING, [("boss", "cancelled", "withdrawn"), ("boss", "cancelled", "no_longer_news")]),
+    ],
+)
+def test_a_withdrawal_goes_to_who_got_the_opening_and_not_to_whom_the_new_score_leads(
+    make_alert: MakeAlert, status: DeliveryStatus, expected: list[tuple[str, str, str]]
+) -> None:
+    boss = BOSS.model_copy(update={"min_severity": Severity.CRITICAL, "then_continue": False})
+    opened = make_alert(severity=Severity.CRITICAL)
+    first = planned(record_of(opened), routes=(boss, DEFAULT))
+    box = mailbox.decode(kept(first)[KEY])
+    box.mails[0].status = status
+    rows = {**kept(first), KEY: mailbox.encode(box)}
+    withdrawn = make_alert(action="withdrawn", severity=Severity.WARNING, score=9)
+    decided = planned(record_of(withdrawn, "e-2"), rows=rows, routes=(boss, DEFAULT), actions=("opened", "withdrawn"))
+
+    assert [(one["receiver"], one["status"], one["reason"]) for one in map(line, decided.outputs)] == expected
 
 
 def test_an_alert_that_is_opened_again_is_mailed_again(make_alert: MakeAlert) -> None:

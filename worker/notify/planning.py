@@ -697,10 +697,13 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     about it. If there are none, or for other steps, the routes decide.
     """
     decision = planner.reached(routable(notice))
-    is_end = notice.action in _ENDS and planner.routing.ends_follow
+    is_end = notice.action in _ENDS
     if not is_end and not _is_always_mailed(notice):
         return decision
     routes = {mail.addressee: mail.route for mail in earlier if mail.status is not DeliveryStatus.CANCELLED}
+    if is_end and not routes:
+        # An end is no news for those whose mails were cancelled, and for others even less.
+        routes = {mail.addressee: mail.route for mail in earlier}
     if notice.action in planner.actions and not is_end:
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [

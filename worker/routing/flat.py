@@ -66,7 +66,7 @@ def flat_routing(routes: Sequence[FlatRoute], channel: str, bundling: Bundling |
     receivers = {route.name: Receiver(route.name, {channel: route.to}, bundling=bundling) for route in routes}
     top = tree(root, channel)
     children = [replace(child, key=f"{channel}.to") if child.name == ROOT else child for child in top.children]
-    return Routing(replace(top, children=children), receivers, {}, ends_follow=False)
+    return Routing(replace(top, children=children), receivers, {})
 
 
 def not_with_receivers(routes: Sequence[FlatRoute], *, keys: Collection[str]) -> list[str]:

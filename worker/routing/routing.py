@@ -43,9 +43,6 @@ class Routing:
     receivers: Mapping[str, Receiver]
     #: The name of the receiver that stands for an account owner. The owner is written as `plain` does.
     owners: Mapping[str, str]
-    #: Whether the end of an alert or an incident goes to the receivers that have got its beginning, whatever the routes
-    #: say of the last step. Flat routes do not do so.
-    ends_follow: bool = True
     #: What the receivers of the settings are called in `receivers`, if they are called otherwise (places.py). One that
     #: is not here has no place there.
     places: Mapping[str, str] | None = None

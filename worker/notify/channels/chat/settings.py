@@ -27,7 +27,7 @@ class ChatSettings(Section):
         default={}, description="The rooms that get messages, each under a name of your choice."
     )
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
-        default=["opened", "resolved"],
+        default=["opened", "withdrawn", "resolved"],
         description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
         "and resolved. A comment that is added or changed later, and a changed consent, are posted in any case.",
     )
