@@ -7,7 +7,8 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from schemas import examples as examples_of_events
 from schemas.catalog import CONTRACTS, Contract
 from schemas.response import Response
 from worker import reference
+from worker.metrics.catalogue import METRICS, Metric
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -144,6 +146,37 @@ def _arrows(graph: ImportGraph, shown: list[str]) -> list[tuple[str, str]]:
     ]
 
 
+def metrics() -> str:
+    """Return the table of metrics."""
+    lines = ["| metric | type | labels | role | meaning |", "|---|---|---|---|---|"]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.scope} | {metric.meaning} |")
+    return "\n".join(lines)
+
+
+def label_values() -> str:
+    """Return the values of the labels that are the same in every worker, for each metric that has such labels."""
+    return "\n".join(line for metric in METRICS if metric.known != ((),) for line in _label_values(metric))
+
+
+def _label_values(metric: Metric) -> Iterator[str]:
+    """Yield the items of a list: the values of each label, or the sets of values if not all combinations are known."""
+    labels = metric.labels[len(metric.place) :]
+    columns = [tuple(dict.fromkeys(column)) for column in zip(*metric.known, strict=True)]
+    if set(metric.known) == set(product(*columns)):
+        values = "; ".join(f"`{label}`: {_words(column)}" for label, column in zip(labels, columns, strict=True))
+        yield f"- `{metric.name}`, {values}"
+        return
+    yield f"- `{metric.name}`, {', '.join(f'`{label}`' for label in labels)}:"
+    for before, group in groupby(metric.known, key=lambda values: values[:-1]):
+        yield f"  - {_words(before)} with {_words([values[-1] for values in group])}"
+
+
+def _words(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "topics": topics,
     "examples": examples,
@@ -152,6 +185,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "producer": producer,
     "rooms": rooms,
     "decisions": decisions,
+    "metrics": metrics,
+    "label-values": label_values,
 }
 
 
