@@ -14,7 +14,7 @@ WorkerError
     │   └── TopicsMisconfigured: its configuration would lose or repeat something (exit code 2)
     ├── PrefixTaken     the topics belong to another consumer group
     ├── GroupTaken      the consumer group reads the topics of another prefix
-    ├── CannotListen    the role web cannot use its address
+    ├── CannotListen    the address for pages or metrics cannot be used
     ├── StateNotDurable rows or outputs were not acknowledged
     ├── SourceLost      a consumed topic is not the one that the state was made from
     ├── StateLost       what is committed, or was acknowledged, is not on the changelog
@@ -140,10 +140,10 @@ class GroupTaken(Fatal):
 
 
 class CannotListen(Fatal):
-    """The role web cannot use its address."""
+    """The address at which pages or metrics are to be served cannot be used."""
 
-    def __init__(self, host: str, port: int, why: str) -> None:
-        super().__init__(f"no page can be served at {host}, port {port} (web.host, web.port): {why}")
+    def __init__(self, what: str, host: str, port: int, set_by: str, why: str) -> None:
+        super().__init__(f"no {what} can be served at {host}, port {port} ({set_by}): {why}")
 
 
 class TopicsMisconfigured(TopicsUnfit):

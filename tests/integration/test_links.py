@@ -13,8 +13,8 @@ from schemas.alert import Alert
 from schemas.alert_command import CommandAction
 from worker.app import running
 from worker.links.settings import WebSettings
+from worker.server import Server
 from worker.settings import Settings
-from worker.web.server import Server
 
 WEB = WebSettings(keys=["s3cr3t-key-of-the-links-with-32-characters"], port=0)
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

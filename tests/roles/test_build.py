@@ -19,11 +19,11 @@ from worker.roles.silence_changes import SilenceChanges
 from worker.roles.silences import FollowedSilences
 from worker.roles.surroundings import Surroundings
 from worker.roles.wakeups import WaitingForDigests, Wakeups
+from worker.server import Server
 from worker.service import Background, Service
 from worker.settings import Settings
 from worker.streams.lane import ViewRestater
 from worker.streams.shell import Shell
-from worker.web.server import Server
 
 
 def test_every_role_is_listed_once_and_has_its_tables_and_permissions() -> None:

@@ -16,8 +16,8 @@ from worker.clock import SystemClock
 from worker.links.signing import Link, Links
 from worker.notify.content.readers import Readers, zone
 from worker.routing.receiver import Receiver
+from worker.server import Server
 from worker.service import Failure
-from worker.web.server import Server
 from worker.web.site import Needs, Site
 
 LINKS = Links((SecretStr("k" * 32),), 30)

@@ -13,9 +13,9 @@ from worker.demo.spectator import Seen
 from worker.flow.text import clean
 from worker.links.signing import Links
 from worker.notify.content.language import WORDS
+from worker.server import Server
 from worker.service import Failure
 from worker.web.page import STYLE, STYLE_HASH
-from worker.web.server import Server
 
 _HOST = "127.0.0.1"
 _ESCALATED = "<h2>Escalated, since nobody acknowledged them in time</h2>"

@@ -12,9 +12,9 @@ from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.notify.content.readers import Readers, zone
 from worker.roles.surroundings import Surroundings
+from worker.server import Server
 from worker.service import Background, Failure, Service
 from worker.web.following import FollowedCases
-from worker.web.server import Server
 from worker.web.site import Needs, Site
 
 #: How long a page waits for the worker's answer to a command, in seconds.

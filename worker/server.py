@@ -1,4 +1,4 @@
-"""The service that listens for requests."""
+"""The service that listens for HTTP requests."""
 
 import asyncio
 import logging
@@ -32,12 +32,15 @@ class Server:
         port: int,
         failure: Failure,
         *,
+        what: str = "pages",
+        set_by: str = "web.host, web.port",
         is_ready: Callable[[], bool] = lambda: True,
         head_seconds: float = 10.0,
     ) -> None:
         """`failure` gets the errors of the pages that must stop the worker. `is_ready`: whether pages can be shown.
 
-        `head_seconds`: how long a client may take to send the head of a request, in seconds.
+        `what`: what is served, in the plural; `set_by`: the settings of the address; `head_seconds`: how long a client
+        may take to send the head of a request, in seconds.
         """
         self._runner = web.AppRunner(
             application,
@@ -49,6 +52,8 @@ class Server:
         application.middlewares.insert(0, self._heard)
         self._host = host
         self._port = port
+        self._what = what
+        self._set_by = set_by
         self._failure = failure
         self._is_ready = is_ready
         self._head_seconds = head_seconds
@@ -74,8 +79,9 @@ class Server:
         try:
             self._listening = await asyncio.get_running_loop().create_server(self._connection, self._host, self._port)
         except OSError as error:
-            raise CannotListen(self._host, self._port, error.strerror or type(error).__name__) from None
-        log.info("pages are served at http://%s:%d", self._host, self.port)
+            why = error.strerror or type(error).__name__
+            raise CannotListen(self._what, self._host, self._port, self._set_by, why) from None
+        log.info("%s are served at http://%s:%d", self._what, self._host, self.port)
 
     async def stop(self) -> None:
         """Accept no more requests, and finish those that are being answered."""

@@ -7,8 +7,8 @@ from aiohttp import ClientSession
 from web.sites import ACKNOWLEDGE, FORM, LINKS, Desk, served, site_of
 
 from worker.errors import CannotListen
+from worker.server import Server
 from worker.service import Failure
-from worker.web.server import Server
 
 HEAD = f"POST {LINKS.url(ACKNOWLEDGE)} HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM['Content-Type']}\r\n"
 
