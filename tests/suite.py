@@ -46,7 +46,7 @@ _MEASURED = (sys.executable, "-m", "coverage", "run", "-m", "pytest")
 
 
 #: The rooms of what is measured (pyproject.toml): what covers a pure room is its own tests.
-_PURE = ("flow", "detect", "links", "nps", "notify", "replay", "routing", "schemas")
+_PURE = ("flow", "detect", "links", "metrics", "nps", "notify", "replay", "routing", "schemas")
 _PURE_TESTS = tuple(f"tests/{room}" for room in _PURE)
 #: What is beside the integration tests, and needs a Kafka.
 _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
@@ -54,6 +54,7 @@ _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
 _SECONDS = {
     "tests/embedded": 43,
     "tests/integration/test_bad_input.py": 92,
+    "tests/integration/test_canaries.py": 30,
     "tests/integration/test_cases.py": 56,
     "tests/integration/test_channels.py": 52,
     "tests/integration/test_check_config.py": 10,
@@ -69,6 +70,7 @@ _SECONDS = {
     "tests/integration/test_mail.py": 41,
     "tests/integration/test_main_job.py": 20,
     "tests/integration/test_membership.py": 11,
+    "tests/integration/test_metrics.py": 60,
     "tests/integration/test_missing_topics.py": 15,
     "tests/integration/test_new_epoch.py": 26,
     "tests/integration/test_ordered.py": 26,

@@ -16,8 +16,10 @@ import uvloop
 from worker.clock import Clock, SystemClock
 from worker.deadline import end_at_once, end_within
 from worker.errors import Fatal, StopTimedOut
+from worker.metrics.settings import Bind
 from worker.roles import Role
 from worker.roles.build import build
+from worker.roles.monitoring import monitored
 from worker.roles.surroundings import Surroundings
 from worker.service import Service
 from worker.settings import Settings
@@ -52,6 +54,11 @@ class Worker:
 
     #: Its services by their role or purpose. Each list has the order in which its services start.
     services: Mapping[str, Sequence[Service]]
+    #: Where its probes are served; None if they are not.
+    probed_at: Bind | None = None
+    #: Whether a failure has happened because of which it ends, and whether it ends for whatever reason.
+    is_failing: bool = False
+    is_stopping: bool = False
 
     async def failure(self) -> None:
         """Wait until something must stop the worker; raise it."""
@@ -86,13 +93,19 @@ async def _never() -> None:
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, role: Role = "all", clock: Clock | None = None) -> AsyncIterator[Worker]:
-    """Start a worker, after waiting for Kafka if its roles need it.
+    """Start a worker, after waiting for Kafka if its roles need it. Its metrics and probes are served before that.
 
     At the end, finish the batches and mails in flight, commit the offsets, and stop.
     """
-    services = await build(role, Surroundings(settings, clock or SystemClock()))
-    async with serving(Worker(services)) as worker:
-        yield worker
+    clock = clock or SystemClock()
+    async with monitored(settings, role, clock) as monitoring:
+        meters = monitoring.meters
+        worker = Worker(await build(role, Surroundings(settings, clock, meters)), monitoring.address)
+        monitoring.probes.watch(worker)
+        if meters is not None:
+            meters.watch(worker)
+        async with serving(worker):
+            yield worker
 
 
 @contextlib.asynccontextmanager
@@ -106,12 +119,13 @@ async def serving(worker: Worker) -> AsyncIterator[Worker]:
         await _start(worker)
         yield worker
     except Fatal as error:
-        seconds, why = _FATAL_STOP_SECONDS, str(error)
+        seconds, why, worker.is_failing = _FATAL_STOP_SECONDS, str(error), True
         raise
     except Exception as error:
-        seconds, why = _FATAL_STOP_SECONDS, f"a bug ({type(error).__name__})"
+        seconds, why, worker.is_failing = _FATAL_STOP_SECONDS, f"a bug ({type(error).__name__})", True
         raise
     finally:
+        worker.is_stopping = True
         await _stop(worker, seconds, why)
 
 
@@ -249,7 +263,8 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
                 asyncio.create_task(stop.wait()),
                 asyncio.create_task(worker.failure()),
                 asyncio.create_task(
-                    report(settings.status_path(role), lambda: worker.ready), name="the writing of the status file"
+                    report(settings.status_path(role), lambda: worker.ready, worker.probed_at),
+                    name="the writing of the status file",
                 ),
             ]
         )

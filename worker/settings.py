@@ -26,6 +26,7 @@ from worker.errors import SettingsError
 from worker.flow.cases.service import ServiceLevels
 from worker.flow.policy import Policy
 from worker.links.settings import WebSettings
+from worker.metrics.settings import MetricsSettings
 from worker.notify.channels.chat import NAME as CHAT
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email import NAME as EMAIL
@@ -316,6 +317,7 @@ class Settings(BaseSettings, Policy, Location):
     webhook: WebhookSettings = WebhookSettings()
     chat: ChatSettings = ChatSettings()
     web: WebSettings = WebSettings()
+    metrics: MetricsSettings = MetricsSettings()
     receivers: dict[str, ReceiverSettings] = Field(
         default={}, description="Who gets alerts and incidents: a table [receivers.NAME] for each receiver."
     )

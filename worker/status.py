@@ -2,6 +2,7 @@
 
 A task of the event loop renews it, so that it becomes old if the event loop is blocked. Each process has a file of its
 own, whose name ends with the process id, so that one of two workers of a role does not hide the failure of the other.
+If the worker serves probes, the file says where, and they are asked: they know the state of this moment.
 The directory may be writable for other users: so no symbolic link is followed, and only a file of this user counts.
 """
 
@@ -16,6 +17,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from worker import probing
+from worker.metrics.settings import Bind
+
 log = logging.getLogger(__name__)
 
 _RENEWED_EVERY_SECONDS = 5.0
@@ -24,14 +28,17 @@ _STALE_AFTER_SECONDS = 30.0
 _LONGEST = 1_000
 
 
-async def report(base: Path, ready: Callable[[], bool]) -> None:
-    """Renew this process's file until cancelled, then remove it. If it cannot be written, log that and go on."""
+async def report(base: Path, ready: Callable[[], bool], probed_at: Bind | None = None) -> None:
+    """Renew this process's file until cancelled, then remove it. If it cannot be written, log that and go on.
+
+    `probed_at`: where the worker's probes are served; None if they are not.
+    """
     path = base.with_name(f"{base.name}-{os.getpid()}")
     well, writing = True, None
     await asyncio.to_thread(_tidy, base)
     try:
         while True:
-            text = json.dumps({"at": time.time(), "ready": ready()})
+            text = json.dumps({"at": time.time(), "ready": ready(), "probes": probed_at})
             writing = asyncio.create_task(asyncio.to_thread(_has_written, path, text))
             was_well, well = well, await asyncio.shield(writing)
             if was_well and not well:
@@ -92,8 +99,11 @@ def _problem(path: Path) -> str | None:
         status = json.loads(_read(path))
         age = time.time() - status["at"]
         ready = status["ready"]
+        probed_at = None if status.get("probes") is None else Bind(*status["probes"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return "the worker's status file cannot be read"
+    if probed_at is not None:
+        return probing.problem(probed_at)
     if age > _STALE_AFTER_SECONDS:
         return f"the worker has not renewed its status file for {age:.0f} s"
     return None if ready else "the worker is starting or its group is rebalancing"

@@ -4,7 +4,7 @@ import pytest
 from notify.mailboxes import pending
 
 from worker.notify.mailbox import Mail
-from worker.notify.schedule import MailRef, Schedule
+from worker.notify.schedule import MailRef, Schedule, Standing
 
 KEY = b"c-1"
 
@@ -226,3 +226,28 @@ def test_a_mail_in_hand_that_is_postponed_is_taken_at_that_time() -> None:
         None,
         ref(1),
     )
+
+
+def test_a_mail_is_unsent_from_its_planning_on_or_from_the_end_of_what_has_held_it_back() -> None:
+    schedule = Schedule()
+    nothing = schedule.standing(100)
+    mails = [
+        a_mail(10),
+        a_mail(20, due=500),
+        a_mail(1, due=90, quiet=True),
+        a_mail(2, due=101, quiet=True),
+        a_mail(3, due=900, silence="s-1"),
+    ]
+    schedule.put(0, KEY, mails, at_once)
+    schedule.put(1, KEY, [a_mail(30)], at_once)
+
+    assert nothing == Standing(0, 0, None)
+    assert schedule.standing(100) == Standing(unsent=4, held=2, oldest=10)
+    assert schedule.standing(1_000) == Standing(unsent=6, held=0, oldest=10)
+    schedule.put(0, KEY, [a_mail(2, due=101, quiet=True)], at_once)
+    schedule.put(1, KEY, [], at_once)
+    assert schedule.standing(1_000) == Standing(unsent=1, held=0, oldest=101)
+    schedule.put(0, KEY, [a_mail(2, due=1_500)], at_once)
+    assert schedule.standing(1_000) == Standing(1, 0, 101), "it is tried again, and its quiet hours still do not count"
+    schedule.clear()
+    assert schedule.standing(1_000) == nothing

@@ -7,7 +7,7 @@ from worker.errors import DeliveryError
 from worker.notify import mailbox
 from worker.notify.dispatcher import Moment
 from worker.notify.mailbox import Mailbox
-from worker.notify.schedule import MailRef
+from worker.notify.schedule import MailRef, Standing
 from worker.notify.servers import Servers
 
 KEY = b"c-1"
@@ -141,3 +141,13 @@ def test_a_warning_about_slow_mails_names_their_server() -> None:
 
     [(name, slow)] = servers.slow_to_warn_of(40 * SECOND)
     assert (name, slow.mails) == ("b", 1)
+
+
+def test_what_is_unsent_is_counted_over_all_servers_and_outages_have_their_names() -> None:
+    servers = each_its_own("a", "b")
+    assert (servers.standing(START.wall), servers.in_outage()) == (Standing(2, 0, 0), [])
+    servers.take_due(0)
+    servers.judge(ref("b"), AWAY, 0)
+    assert (servers.standing(START.wall), servers.in_outage()) == (Standing(2, 0, 0), ["b"])
+    servers.forget_all()
+    assert servers.standing(START.wall) == Standing(0, 0, None)

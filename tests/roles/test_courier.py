@@ -34,6 +34,7 @@ from worker.notify.receivers import Address
 from worker.roles.courier import Courier, Upstream
 from worker.routing.flat import flat_routing
 from worker.settings import EmailSettings, Settings
+from worker.streams.table import Usage
 
 MakeAlert = Callable[..., Alert]
 
@@ -130,7 +131,9 @@ class Office:
             topic_name=lambda topic: f"nps.{topic}",
         )
         self._app = app
-        self.table = SimpleNamespace(state_of=lambda _: self.rows, lock=lambda _: self._lock, write=self._write)
+        self.table = SimpleNamespace(
+            state_of=lambda _: self.rows, lock=lambda _: self._lock, write=self._write, usage=Usage()
+        )
         self.courier = Courier(
             cast(Any, shell),
             cast(Any, self.table),

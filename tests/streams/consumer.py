@@ -9,6 +9,7 @@ from faust.types import TP, Message
 
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.throttle import Throttle
+from worker.streams.transactions import Known
 
 
 def record(tp: TP, offset: int) -> Any:
@@ -30,6 +31,7 @@ class Inflow:
         self.meanwhile: Callable[[], None] = lambda: None
         self.ends, self.most = 100, 1_000
         self.record: Callable[[TP, int], Any] = record
+        self.stated: dict[TP, Known] = {}
 
     def assign(self, places: Mapping[TP, int]) -> None:
         self.place = dict(places)
@@ -54,6 +56,9 @@ class Inflow:
             self.place[tp] = start + self.chunk
         self.meanwhile()
         return fetched
+
+    def known(self) -> dict[TP, Known]:
+        return self.stated
 
     def end(self, _: TP) -> int:
         return self.ends

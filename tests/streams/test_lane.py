@@ -19,9 +19,11 @@ from worker.streams import lane as module
 from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lane import Lane, Pace, View
+from worker.streams.observer import Spent
 from worker.streams.ordered import Fetched
 from worker.streams.sending import Acknowledged
 from worker.streams.store import size_of
+from worker.streams.table import Usage
 from worker.streams.turns import Turns
 
 
@@ -145,7 +147,7 @@ async def delays(monkeypatch: pytest.MonkeyPatch, spent: float, *sizes: int, mor
         now[0] += spent
         return Decided([], {}, {})
 
-    table = SimpleNamespace(state_of=lambda _: PartitionState(), lock=lambda _: asyncio.Lock())
+    table = SimpleNamespace(state_of=lambda _: PartitionState(), lock=lambda _: asyncio.Lock(), usage=Usage())
     anything: Any = table
     fake: Any = consumer
     busy_lane = Lane(
@@ -216,7 +218,9 @@ async def carried(monkeypatch: pytest.MonkeyPatch, decided: Decided, seen: list[
 
     monkeypatch.setattr(module, "lease_holds", holds)
     fake: Any = Whole()
-    table: Any = SimpleNamespace(state_of=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write)
+    table: Any = SimpleNamespace(
+        state_of=lambda _: partition, lock=lambda _: asyncio.Lock(), write=write, usage=Usage()
+    )
     sender: Any = SimpleNamespace(send=send)
     busy_lane = Lane(
         lambda: fake, KafkaSettings(), sender, table, lambda *_: decided, str, Checkpoints(lambda _: None), Turns()
@@ -277,6 +281,10 @@ class Waiting:
     def __init__(self, result: bool | StateNotDurable = True) -> None:
         self.seen: list[Any] = []
         self.held = True
+        self.usage = Usage()
+        #: The topics of batches and their numbers of records; the topics of checkpoints, and None.
+        self.noted: list[tuple[str, int | None]] = []
+        self.spent: list[Spent] = []
         self._result = result
         self._unsaved: dict[bytes, bytes | None] = {}
         unsent = list[Output]()
@@ -305,6 +313,7 @@ class Waiting:
             unsaved=lambda _: self._unsent_now,
             sending_lock=lambda _: sending_lock,
             write=self._write,
+            usage=self.usage,
         )
         sender: Any = SimpleNamespace(send=self._send)
         self.planned: list[Any] = []
@@ -314,8 +323,19 @@ class Waiting:
         )
         self.lane = Lane(
             lambda: consumer, KafkaSettings(), sender, table, self._decide, str, plan, Turns(),
-            Checkpoint(0.2, most_bytes=200, outputs=frozenset({"later"})),
+            Checkpoint(0.2, most_bytes=200, outputs=frozenset({"later"})), observer=self,
         )  # fmt: skip
+
+    def on_sent(self, topic: str, records: Any) -> None:
+        raise NotImplementedError  # the shell calls it
+
+    def on_batch(self, topic: str, records: int, spent: Spent) -> None:
+        self.noted.append((topic, records))
+        self.spent.append(spent)
+
+    def on_checkpoint(self, topic: str, seconds: float) -> None:
+        self.noted.append((topic, None))
+        assert seconds > 0
 
     async def run(self, start: int, size: int, *topics: str) -> None:
         """Run a batch that changes a row of its own, of this size, and has outputs to these topics."""
@@ -453,6 +473,22 @@ async def test_after_a_checkpoint_that_has_failed_its_batches_are_not_decided_an
     with pytest.raises(StateNotDurable) if result else nullcontext():
         await (waiting.run(6, 1_000) if at_once else write())
     assert waiting.seen[-1] == f"undecided {6 if at_once else 5}"
+
+
+async def test_an_observer_learns_of_batches_that_are_decided_and_of_checkpoints_and_how_long_they_took() -> None:
+    waiting = Waiting()
+    await waiting.run(5, 10, "alerts")
+    *_, write, _ = waiting.planned[-1]
+    await write()
+    assert waiting.noted == [("responses", 1), ("responses", None)]
+    assert all(time > 0 for spent in waiting.spent for time in (spent.deciding, spent.sending, spent.waiting))
+
+
+async def test_a_batch_whose_partition_is_lost_is_no_batch_but_a_refusal() -> None:
+    waiting = Waiting()
+    waiting.held = False
+    await waiting.run(5, 10, "alerts")
+    assert (waiting.noted, waiting.usage.refusals) == ([], 1)
 
 
 async def test_a_checkpoint_of_a_partition_that_was_lost_is_not_written() -> None:

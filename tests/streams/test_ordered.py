@@ -19,6 +19,7 @@ from worker.kafka.fetch_sessions import FetchSessions
 from worker.streams import ordered
 from worker.streams.fetching import FETCH_MS, LONG_FETCH_MS, TIMER_SECONDS, Fetching
 from worker.streams.ordered import Fetched, OrderedConsumer
+from worker.streams.transactions import Known
 
 RESPONSES, TALLIES = TP("responses", 0), TP("tallies", 0)
 
@@ -142,6 +143,14 @@ async def test_what_is_decided_is_not_committed_before_it_is_durable(consumer: C
     assert (consumer._new_offset(RESPONSES), consumer.due("responses")) == (10, {RESPONSES: 10})
     consumer.done(second.value)
     assert (consumer._new_offset(RESPONSES), consumer.due("responses")) == (16, {RESPONSES: 16})
+
+
+async def test_the_lag_goes_from_what_is_durable_to_the_end_where_that_is_known(consumer: Consumer) -> None:
+    unread, beyond = RESPONSES._replace(partition=1), RESPONSES._replace(partition=2)
+    consumer.committed = {RESPONSES: 10, unread: 5, beyond: 8}
+    await consumer.perform_seek()
+    consumer.way_in.stated = {RESPONSES: Known(12, 17, 0), beyond: Known(7, 7, 0)}
+    assert consumer.lag() == {RESPONSES: 7, beyond: 0}
 
 
 async def test_what_was_taken_back_is_read_again_from_what_is_durable(consumer: Consumer) -> None:

@@ -13,9 +13,14 @@ ROWS = st.dictionaries(st.sampled_from([b"a", b"b", b"c"]), st.none() | st.binar
 
 def state_of(rows: Rows) -> PartitionState:
     state = PartitionState()
-    state.rows = {key: row for key, row in rows.items() if row is not None}
+    for key, row in rows.items():
+        state.put(key, row)
     state.head = Head(1)
     return state
+
+
+def size(state: PartitionState) -> int:
+    return sum(len(key) + len(row) for key, row in state.rows.items())
 
 
 @given(ROWS, st.lists(ROWS))
@@ -28,8 +33,10 @@ def test_what_was_changed_is_seen_at_once_and_can_be_taken_back(durable: Rows, b
 
     assert (state_of({**durable, **merged}).rows, Head(1 + len(batches))) == (state.rows, state.head)
     assert journal.total_size(merged) == unsaved.size
+    assert size(state) == state.size
 
     assert merged == unsaved.take_back()
+    assert size(state) == state.size
     assert (expected.rows, expected.head) == (state.rows, state.head)
     assert same_rows is state.rows, "an index keeps them"
 

@@ -255,6 +255,7 @@ async def test_one_that_takes_over_too_late_is_refused(kafka: Kafka) -> None:
     late.held = False
     late.generation = 1
     assert not await late.table.recover({0}, 1)
+    assert (late.table.usage.recoveries, late.table.usage.refusals) == (0, 1)
 
     assert ({b"a": b"1"}, Head(5)) == ((await recovered(kafka)).rows, (await recovered(kafka)).head)
 
@@ -283,6 +284,8 @@ async def test_a_write_whose_partition_is_lost_meanwhile_is_not_taken_over_but_r
     assert not await worker.write(6, a="2")
     assert {b"a": b"1"} == worker.mine.rows
     await worker.take_over(2)
+    usage = worker.table.usage
+    assert (usage.recoveries, usage.refusals, usage.recovery_seconds > 0) == (2, 1, True)
 
     assert ({b"a": b"2"}, Head(6)) == (worker.mine.rows, worker.mine.head)
 
@@ -484,6 +487,10 @@ async def _play(kafka: Kafka, steps: list[tuple[str, int]], chance: random.Rando
             owner = owner if step == "return" else chance.choice(workers)
             assert await owner.take_over(generation)
         assert expected == owner.mine.rows
+        assert (len(expected), sum(len(key) + len(row) for key, row in expected.items())) == (
+            owner.table.row_count,
+            owner.table.row_bytes,
+        )
     # The last word of the owner, as the next write or take-over has it: then nothing stale is left for compaction.
     await owner.write(len(steps))
     newest = {key: place for place, (key, _, _) in enumerate(kafka.log)}

@@ -104,8 +104,10 @@ class PartitionState:
     """The state of one partition of a table, as its changelog holds it."""
 
     def __init__(self) -> None:
-        #: The rows by key, without their fences.
+        #: The rows by key, without their fences. A running worker changes them by `put` only.
         self.rows: dict[bytes, bytes] = {}
+        #: The size of all keys and rows in bytes, as `put` keeps it.
+        self.size = 0
         #: The head row.
         self.head = Head()
         #: The highest fence read, and the fence under which this worker writes after its take-over.
@@ -157,11 +159,22 @@ class PartitionState:
         self.fence = fence
         self.stale.discard(key)
         if value is None:
-            self.rows.pop(key, None)
+            self.put(key, None)
         elif key == HEAD_KEY:
             self.head = _decode(value[_FENCE.size :])
         else:
-            self.rows[key] = value[_FENCE.size :]
+            self.put(key, value[_FENCE.size :])
+
+    def put(self, key: bytes, row: bytes | None) -> None:
+        """Replace a row in memory; None removes it."""
+        previous = self.rows.get(key)
+        if previous is not None:
+            self.size -= len(key) + len(previous)
+        if row is None:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = row
+            self.size += len(key) + len(row)
 
     def record(self, key: bytes, row: bytes | None) -> ChangelogRecord:
         """Return the changelog record of a row. A row of None makes a record that erases the key."""

@@ -121,8 +121,8 @@ CASE_STEPS = Metric(
     Kind.COUNTER,
     Scope.PROCESS,
     "Steps of the cases of alerts, which people, programs and time limits take.",
-    ("action",),
-    _known(tuple(CaseAction)),
+    ("severity", "action"),
+    _known(tuple(Severity), tuple(CaseAction)),
 )
 INVITATIONS = Metric(
     "nps_invitations_total", Kind.COUNTER, Scope.PROCESS, "Invitations to write a review that were published."

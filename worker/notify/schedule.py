@@ -46,8 +46,21 @@ class _Open(NamedTuple):
     receiver: str
     #: The silence that holds it back; empty if none does.
     silence: str
+    #: Since when it is to be sent, by the wall clock: quiet hours and silences do not count. It may be in the future.
+    since: int
     #: Its entry in the queue. Other entries of this mail are obsolete.
     entry: _Entry
+
+
+class Standing(NamedTuple):
+    """The open mails at one moment."""
+
+    #: The number of those that should have been sent, or are tried again.
+    unsent: int
+    #: The number of those that quiet hours or a silence hold back.
+    held: int
+    #: Since when the oldest unsent one is to be sent, in ms by the wall clock; None if there is none.
+    oldest: int | None
 
 
 def _planned(mail: Mail) -> int:
@@ -89,7 +102,10 @@ class Schedule:
                 continue
             ref = MailRef(partition, key, mail.delivery_id)
             entry = _Entry(at(mail), turn, mail.planned, ref)
-            found[mail.delivery_id] = _Open(mail.due, mail.addressee, mail.silence, entry)
+            since = mail.planned if same is None else same.since
+            if mail.quiet or mail.silence:
+                since = mail.due
+            found[mail.delivery_id] = _Open(mail.due, mail.addressee, mail.silence, since, entry)
             turn += 1
             if ref not in self._in_flight:
                 heappush(self._queue, found[mail.delivery_id].entry)
@@ -194,6 +210,12 @@ class Schedule:
         """Return how many mails may be sent now or are in flight."""
         due = {mail.entry.ref for mails in self._open.values() for mail in mails.values() if mail.entry.at <= now}
         return len(due | self._in_flight)
+
+    def standing(self, now: int) -> Standing:
+        """Return how many mails are to be sent, and how many are held back. `now`: by the wall clock."""
+        since = [mail.since for mails in self._open.values() for mail in mails.values()]
+        unsent = [at for at in since if at <= now]
+        return Standing(len(unsent), len(since) - len(unsent), min(unsent, default=None))
 
     def __bool__(self) -> bool:
         return bool(self._open)

@@ -10,7 +10,7 @@ from worker.errors import DeliveryError
 from worker.notify import mailbox
 from worker.notify.dispatcher import Dispatcher, Limits, Moment, Slow, Verdict
 from worker.notify.mailbox import Mail
-from worker.notify.schedule import MailRef
+from worker.notify.schedule import MailRef, Standing
 
 
 class Servers:
@@ -123,6 +123,16 @@ class Servers:
         if any(dispatcher.is_sending for dispatcher in self._dispatchers.values()):
             return None
         return _earliest(dispatcher.idle_until(now) for dispatcher in self._dispatchers.values())
+
+    def standing(self, now: int) -> Standing:
+        """Return how many mails are to be sent, and how many are held back. `now`: by the wall clock."""
+        found = [dispatcher.schedule.standing(now) for dispatcher in self._dispatchers.values()]
+        oldest = _earliest(standing.oldest for standing in found)
+        return Standing(sum(one.unsent for one in found), sum(one.held for one in found), oldest)
+
+    def in_outage(self) -> list[str]:
+        """Return the names of the servers that have an outage."""
+        return [name for name, dispatcher in self._dispatchers.items() if dispatcher.outage.until is not None]
 
     def slow_to_warn_of(self, now: int) -> list[tuple[str, Slow]]:
         """Return the slow mails that a warning is due about, with the name of their server."""

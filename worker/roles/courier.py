@@ -52,7 +52,7 @@ from worker.notify.notice import Shown, is_past, urgency
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
-from worker.notify.schedule import MailRef
+from worker.notify.schedule import MailRef, Standing
 from worker.notify.servers import Servers
 from worker.roles.rounds import Rounds
 from worker.roles.silences import Silences
@@ -87,6 +87,9 @@ _WARN_AFTER_MS, _WARN_AGAIN_MS = 10_000, 60_000
 NOTHING_LEFT = "nothing_left"
 
 
+#: Is called with a mail that a server has accepted, and its content.
+OnAccepted = Callable[[Mail, Content], None]
+
 #: Begins to watch the topics from which workers make the source of a table. What it returns says whether the group has
 #: decided everything that had arrived on them by the first question; if not, it is asked again later.
 Upstream = Callable[[], Callable[[], Awaitable[bool]]]
@@ -109,6 +112,7 @@ class Courier(TableObserver):
         plan_of: Callable[[bytes], int] | None = None,
         source: str = events.ALERTS,
         upstream: Upstream | None = None,
+        on_accepted: OnAccepted | None = None,
         rest_seconds: float = _REST_SECONDS,
     ) -> None:
         self._shell = shell
@@ -134,6 +138,7 @@ class Courier(TableObserver):
         # The results of accepted mails whose rows are not durable yet, even if their partition was lost meanwhile.
         self._accepted: dict[MailRef, AttemptResult] = {}
         self._upstream = upstream
+        self._on_accepted = on_accepted
         # The offset up to which the source's partition must be planned before its mails are sent; infinity while that
         # is not known yet.
         self._plan_until: dict[int, float] = {}
@@ -177,6 +182,19 @@ class Courier(TableObserver):
     def idle_until(self) -> int | None:
         """When the next mail is tried, by the monotonic clock; None if there is none, or while a mail is in flight."""
         return self._servers.idle_until(self._clock.steady())
+
+    @property
+    def channel(self) -> str:
+        """The name of the channel."""
+        return self._planner.deliveries.channel
+
+    def standing(self) -> Standing:
+        """Return how many mails are to be sent, and how many are held back."""
+        return self._servers.standing(self._clock.now())
+
+    def in_outage(self) -> list[str]:
+        """Return the names of the servers that have an outage. The only server of a channel has an empty name."""
+        return self._servers.in_outage()
 
     def superfluous(self, rows: Mapping[bytes, bytes]) -> list[bytes]:
         """Return the keys of pending notices whose mails are settled."""
@@ -447,6 +465,8 @@ class Courier(TableObserver):
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
             self._log_outage_end(ref, self._servers.note_accepted(ref, self._clock.steady()))
+            if self._on_accepted is not None:
+                self._on_accepted(mail, notice)
             return result
         return self._judged(ref, result, error)
 
@@ -489,7 +509,11 @@ class Courier(TableObserver):
         return self._words.server_called(self._servers.name_of(ref))
 
     async def _lease_holds(self, generation: int) -> bool:
-        return await lease_holds(self._shell.consumer, generation, self._shell.settings.kafka.session_timeout_seconds)
+        seconds = self._shell.settings.kafka.session_timeout_seconds
+        holds = await lease_holds(self._shell.consumer, generation, seconds)
+        if not holds:
+            self._table.usage.refusals += 1
+        return holds
 
     async def _write_down(self, partition: int, results: Mapping[MailRef, AttemptResult], generation: int) -> None:
         """Write the results of a partition: first the lines of the delivery log, and then the rows."""

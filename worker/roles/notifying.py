@@ -20,7 +20,7 @@ from worker.notify.channel import Channel
 from worker.notify.forwarded import Spread
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
-from worker.roles.courier import Courier
+from worker.roles.courier import Courier, OnAccepted
 from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
 from worker.roles.silence_changes import SilenceChanges
@@ -62,7 +62,11 @@ async def build(
     """
     channel, planner, retry = sending
     words, kafka = channel.wording, await surroundings.kafka()
-    shell = Shell(surroundings.settings, name, kafka, sends=(words.one, words.many))
+    meters = surroundings.meters
+    observer, on_accepted = (
+        (None, None) if meters is None else (meters.of_shell(name), meters.of_channel(planner.deliveries.channel))
+    )
+    shell = Shell(surroundings.settings, name, kafka, sends=(words.one, words.many), observer=observer)
     table = shell.table(table_name)
     overfull, unaddressed = Overfull(words, planner.most_open), Unaddressed()
     spread = None if plans is None else Spread(kafka.partitions, partition_of(kafka.partitions))
@@ -86,13 +90,16 @@ async def build(
         retry=retry,
         silences=surroundings.silences(),
         plan_of=None if spread is None else spread.owner,
+        on_accepted=on_accepted,
     )
     table.observe(courier)
-    further = [] if plans is None else _plans(shell, plans, surroundings, overfull)
+    further = [] if plans is None else _plans(shell, plans, surroundings, overfull, on_accepted)
     return [shell, Background(shell.activity.report), *further, courier]
 
 
-def _plans(shell: Shell, sending: Sending, surroundings: Surroundings, overfull: Overfull) -> list[Service]:
+def _plans(
+    shell: Shell, sending: Sending, surroundings: Surroundings, overfull: Overfull, on_accepted: OnAccepted | None
+) -> list[Service]:
     """Return the services of the receivers' plans: what wakes them, and a courier."""
     channel, planner, retry = sending
     table, waiting = shell.table(topics.PLANS, atomic=True), WaitingForDigests()
@@ -122,6 +129,7 @@ def _plans(shell: Shell, sending: Sending, surroundings: Surroundings, overfull:
         members=waiting.members,
         source=events.NOTICES,
         upstream=alerts_decided,
+        on_accepted=on_accepted,
     )
     wakeups, changes = Wakeups(shell, surroundings.clock), SilenceChanges(shell, surroundings.silences())
     for observer in (waiting, wakeups, changes, courier):

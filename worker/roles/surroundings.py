@@ -3,6 +3,7 @@
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
 from worker.kafka import topics
+from worker.roles.meters import Meters
 from worker.roles.silences import FollowedSilences
 from worker.settings import Settings
 
@@ -10,9 +11,11 @@ from worker.settings import Settings
 class Surroundings:
     """What the roles of one worker share. If no role asks for Kafka, the worker starts without Kafka."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, meters: Meters | None = None) -> None:
+        """Without `meters`, nothing is counted."""
         self.settings = settings
         self.clock = clock
+        self.meters = meters
         self._found: topics.KafkaInfo | None = None
         self._silences: FollowedSilences | None = None
 

@@ -35,7 +35,7 @@ from worker.streams import sending
 from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.fetching import FETCH_BYTES
 from worker.streams.lease import lease_holds
-from worker.streams.observer import TableObserver
+from worker.streams.observer import ShellObserver, Spent, TableObserver
 from worker.streams.ordered import Fetched, OrderedConsumer
 from worker.streams.refusals import Refusals
 from worker.streams.sending import Acknowledged, Sendable, Sender
@@ -105,6 +105,7 @@ class Lane(NamedTuple):
     view: View | None = None
     pace: Pace | None = None
     refusals: Refusals = Refusals()
+    observer: ShellObserver | None = None
 
     async def run(self, message: Message) -> None:
         """Process one batch: decide it, send its outputs, write its rows, and let its offset be committed.
@@ -112,45 +113,48 @@ class Lane(NamedTuple):
         The last two may be left to a checkpoint. Raise StateNotDurable if the broker does not acknowledge.
         """
         batch: Fetched = message.value  # type: ignore[assignment]
-        partition, consumer = batch.tp.partition, self.consumer()
+        partition, consumer, spent = batch.tp.partition, self.consumer(), Spent()
         try:
             with self._in_flight():
                 async with self.table.lock(partition):
-                    await self._run(batch, partition, consumer)
+                    await self._run(batch, partition, consumer, spent)
         finally:
             consumer.release(message)
 
     def _in_flight(self) -> AbstractContextManager[None]:
         return self.turns.urgent() if self.pace is None else nullcontext()
 
-    async def _decide(self, work: Callable[[], Decided], *, is_slice: bool = False) -> tuple[Decided, float]:
-        """Return what `work` decides, and how long it took, in seconds. A lane with a pace waits for its turn."""
+    async def _decide(self, work: Callable[[], Decided], spent: Spent, *, is_slice: bool = False) -> Decided:
+        """Return what `work` decides. A lane with a pace waits for its turn."""
         async with nullcontext() if self.pace is None else self.turns.background(is_slice=is_slice):
             began = monotonic()
-            return work(), monotonic() - began
+            decided = work()
+            spent.deciding += monotonic() - began
+            return decided
 
-    async def _run(self, batch: Fetched, partition: int, consumer: OrderedConsumer) -> None:
+    async def _run(self, batch: Fetched, partition: int, consumer: OrderedConsumer, spent: Spent) -> None:
         due = consumer.admit(batch)
         if not due:
             return
         state = self.table.state_of(partition)
         head = state.head
         records = [record for record in _rebased(due, head.base) if record.offset > head.mark]
-        decided, seconds = await self._decide(lambda: self.decide(records, partition, state))
+        decided = await self._decide(lambda: self.decide(records, partition, state), spent)
         self.refusals.note(decided.outputs)
         if self.pace is not None and not self._has_backlog(batch):
             # Without jitter, partitions whose batches came at the same time would keep doing so, and delay other work.
             factor = uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - nothing secret
-            consumer.delay(batch.tp, self.pace.seconds, factor * self.pace.while_busy(seconds))
+            consumer.delay(batch.tp, self.pace.seconds, factor * self.pace.while_busy(spent.deciding))
         while await self._is_ours(batch, consumer):
             if decided.rest is not None and not decided.outputs and not decided.rows:
                 # This slice of the work has no effect yet. Other tasks have their turn before the next slice.
                 await asyncio.sleep(0)
-                decided, _ = await self._decide(decided.rest, is_slice=True)
+                decided = await self._decide(decided.rest, spent, is_slice=True)
                 continue
             waits = self._may_wait(decided, partition)
             outputs, waiting = self._parted(decided.outputs, waits=waits)
-            sent = await self._send_now(outputs, partition, rows_follow=not waits)
+            with spent.while_sending():
+                sent = await self._send_now(outputs, partition, rows_follow=not waits)
             if not await self._is_ours(batch, consumer):
                 return
             head = state.head
@@ -164,14 +168,19 @@ class Lane(NamedTuple):
             if waits:
                 self.table.change(partition, decided.rows, head, waiting)
                 self._plan_checkpoint(batch)
-            elif not await self._write(batch, decided.rows, head, consumer):
+            elif not await self._write(batch, decided.rows, head, consumer, spent):
                 return
             if decided.rest is None:
                 consumer.decided(batch)
                 if not waits:
                     consumer.done(batch)
+                self._note_batch(batch, len(due), spent)
                 return
-            decided, _ = await self._decide(decided.rest)
+            decided = await self._decide(decided.rest, spent)
+
+    def _note_batch(self, batch: Fetched, records: int, spent: Spent) -> None:
+        if self.observer is not None:
+            self.observer.on_batch(batch.tp.topic, records, spent)
 
     def _may_wait(self, decided: Decided, partition: int) -> bool:
         """Say whether rows may be changed in memory, and wait for the partition's next checkpoint to be written."""
@@ -226,19 +235,23 @@ class Lane(NamedTuple):
         Most outputs are sent before the lock is taken, so that a batch with an alert need not wait for them. Under the
         lock, those follow that such a batch has left.
         """
-        partition, consumer = batch.tp.partition, self.consumer()
+        partition, consumer, spent = batch.tp.partition, self.consumer(), Spent()
         if self.table.has_unsaved(partition) and await self._is_ours(batch, consumer):
-            await self._send_unsaved(partition)
+            with spent.while_sending():
+                await self._send_unsaved(partition)
         async with self.table.lock(partition):
             if not self.table.has_unsaved(partition) or not await self._is_ours(batch, consumer):
                 return
-            await self._send_unsaved(partition)
+            with spent.while_sending():
+                await self._send_unsaved(partition)
             if not await self._is_ours(batch, consumer):
                 return
-            if await self._write(batch, {}, self.table.state_of(partition).head, consumer):
+            if await self._write(batch, {}, self.table.state_of(partition).head, consumer, spent):
                 consumer.done(batch)
+        if self.observer is not None:
+            self.observer.on_checkpoint(batch.tp.topic, spent.sending)
 
-    async def _write(self, batch: Fetched, rows: Rows, head: Head, consumer: OrderedConsumer) -> bool:
+    async def _write(self, batch: Fetched, rows: Rows, head: Head, consumer: OrderedConsumer, spent: Spent) -> bool:
         """Write rows, and those that wait for a checkpoint. Return False if the partition was lost meanwhile.
 
         In that case, and if an error is raised, the batches whose rows waited have to be decided again.
@@ -246,7 +259,8 @@ class Lane(NamedTuple):
         is_durable = False
         try:
             is_held = partial(consumer.holds, batch.generation)
-            is_durable = await self.table.write(batch.tp.partition, rows, head, is_held)
+            with spent.while_sending():
+                is_durable = await self.table.write(batch.tp.partition, rows, head, is_held)
         finally:
             if not is_durable:
                 consumer.undecided(batch)
@@ -292,7 +306,10 @@ class Lane(NamedTuple):
         return batch.more and (size > FETCH_BYTES / 2 or len(batch.records) >= self.kafka.batch_records)
 
     async def _is_ours(self, batch: Fetched, consumer: OrderedConsumer) -> bool:
-        return await lease_holds(consumer, batch.generation, self.kafka.session_timeout_seconds)
+        is_ours = await lease_holds(consumer, batch.generation, self.kafka.session_timeout_seconds)
+        if not is_ours:
+            self.table.usage.refusals += 1
+        return is_ours
 
     async def _send(self, outputs: list[Output], partition: int) -> dict[sending.Place, list[Acknowledged]]:
         by_place: dict[tuple[str, int], list[Sendable]] = defaultdict(list)

@@ -1,9 +1,13 @@
-"""Observers of a consumer and of tables: objects that are called when records are read and when rows change."""
+"""Observers of a consumer, of tables and of a shell: they are called when records are read and rows change."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
 from typing import Protocol
 
 from faust.types import TP, Message
+
+from worker.streams.sending import Sendable
 
 
 class ConsumerObserver(Protocol):
@@ -33,6 +37,44 @@ class ConsumerObserver(Protocol):
 
     def on_failure(self, error: BaseException) -> None:
         """Note an error in the consumer, or in the recovery of the tables."""
+
+
+class Spent:
+    """How the time of a batch was spent, in seconds."""
+
+    def __init__(self) -> None:
+        self._began = monotonic()
+        #: Computing the decision, while nothing else runs.
+        self.deciding = 0.0
+        #: Until Kafka had acknowledged outputs and rows.
+        self.sending = 0.0
+
+    @contextmanager
+    def while_sending(self) -> Iterator[None]:
+        """Add the time until the end of the block."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            self.sending += monotonic() - began
+
+    @property
+    def waiting(self) -> float:
+        """The rest of the time since the batch was handed out: for locks, for other batches, for a heartbeat."""
+        return max(0.0, monotonic() - self._began - self.deciding - self.sending)
+
+
+class ShellObserver(Protocol):
+    """The methods by which an observer learns what a role has done. Topics have their full names."""
+
+    def on_sent(self, topic: str, records: Iterable[Sendable]) -> None:
+        """Note records that Kafka has acknowledged."""
+
+    def on_batch(self, topic: str, records: int, spent: Spent) -> None:
+        """Note that a batch of so many records of a topic is decided, and its outputs are acknowledged."""
+
+    def on_checkpoint(self, topic: str, seconds: float) -> None:
+        """Note how long Kafka took to acknowledge a checkpoint of one partition of a topic."""
 
 
 class TableObserver:

@@ -269,6 +269,11 @@ class OrderedConsumer(driver.Consumer):
         """Return the due offset of each partition of a topic that this worker has."""
         return {tp: due for tp, due in self._due.items() if tp.topic == topic}
 
+    def lag(self) -> dict[TP, int]:
+        """Return the number of offsets between the due one and the end of each partition whose end is known."""
+        ends = {tp: known.end for tp, known in self.known().items()}
+        return {tp: max(0, ends[tp] - due) for tp, due in self._due.items() if tp in ends}
+
     # -- What Faust calls.
 
     async def perform_seek(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 from faust.types import TP, Message
@@ -17,9 +17,10 @@ from worker.streams.checkpoint import Checkpoint, Checkpoints
 from worker.streams.faust_app import make
 from worker.streams.lane import Decide, Lane, Pace, View, ViewRestater
 from worker.streams.lease import lease_confirmed
+from worker.streams.observer import ShellObserver
 from worker.streams.ordered import OrderedConsumer
 from worker.streams.refusals import Refusals
-from worker.streams.sending import Sender
+from worker.streams.sending import Sendable, Sender
 from worker.streams.table import DurableTable
 from worker.streams.turns import Turns
 
@@ -33,11 +34,18 @@ class Shell:
     """The Faust app of a role, with its tables, its lanes and its batches in flight.
 
     It is a service (worker/service.py), and observes its own consumer (ConsumerObserver). `role`: the end of its
-    group's name; `sends`: what its deliveries are called, in the singular and in the plural.
+    group's name; `sends`: what its deliveries are called, in the singular and in the plural; `observer` learns what the
+    shell has done.
     """
 
     def __init__(
-        self, settings: Settings, role: str, kafka: topics.KafkaInfo, *, sends: tuple[str, str] = ("mail", "mails")
+        self,
+        settings: Settings,
+        role: str,
+        kafka: topics.KafkaInfo,
+        *,
+        sends: tuple[str, str] = ("mail", "mails"),
+        observer: ShellObserver | None = None,
     ) -> None:
         self.settings = settings
         self.partitions = kafka.partitions
@@ -47,8 +55,11 @@ class Shell:
         self.app.on_partitions_revoked.connect(cast(Any, self._on_revoked), weak=False)
         self.activity = Activity(self.topic_name, sends)
         self.sender = Sender(
-            self.app, settings.kafka.patience_seconds, topics.internal_topics(settings), on_sent=self.activity.sent
+            self.app, settings.kafka.patience_seconds, topics.internal_topics(settings), on_sent=self._on_sent
         )
+        self._observer = observer
+        # Whether the worker has joined the group for the first time. Before that, the consumer cannot be asked.
+        self.has_joined = False
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
         self._topics: dict[str, str] = {}
@@ -56,6 +67,16 @@ class Shell:
         self._running: set[asyncio.Task[None]] = set()
         self._checkpoints = Checkpoints(self._failure.keep_of)
         self._turns = Turns()
+
+    def _on_sent(self, topic: str, records: Iterable[Sendable]) -> None:
+        self.activity.sent(topic, records)
+        if self._observer is not None:
+            self._observer.on_sent(topic, records)
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The full names of the topics that are read."""
+        return self._topics
 
     @property
     def consumer(self) -> OrderedConsumer:
@@ -109,6 +130,7 @@ class Shell:
             checkpoints=self._checkpoints,
             turns=self._turns,
             refusals=Refusals(),
+            observer=self._observer,
         )
         if view is not None:
             table.observe(ViewRestater(lane))
@@ -171,6 +193,7 @@ class Shell:
 
     def on_settled(self, tps: Iterable[TP]) -> None:
         """Log which partitions this worker has."""
+        self.has_joined = True
         partitions = sorted({tp.partition for tp in tps})
         if partitions:
             log.info("%s has partitions %s of %d", self.app.conf.id, ", ".join(map(str, partitions)), self.partitions)

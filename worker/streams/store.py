@@ -31,16 +31,16 @@ class Unsaved:
         for output in outputs:
             self.outputs.append(output)
             self.size += size_of(output)
-        state = self._state.rows
+        state = self._state
         for key, row in rows.items():
-            current = state.get(key)
+            current = state.rows.get(key)
             if key in self._durable_rows:
                 self.size -= journal.size(key, current)
             else:
                 self._durable_rows[key] = current
             self.size += journal.size(key, row)
-            _put(state, key, row)
-        self._state.head = head
+            state.put(key, row)
+        state.head = head
 
     def note_sent(self, count: int) -> None:
         """Note that the first outputs are acknowledged, so many as `count` says."""
@@ -48,11 +48,11 @@ class Unsaved:
 
     def take_back(self) -> dict[bytes, bytes | None]:
         """Return to the durable state. Return the rows as they were in memory; None for those that were erased."""
-        state = self._state.rows
-        changed = {key: state.get(key) for key in self._durable_rows}
+        state = self._state
+        changed = {key: state.rows.get(key) for key in self._durable_rows}
         for key, row in self._durable_rows.items():
-            _put(state, key, row)
-        self._state.head = self._durable_head
+            state.put(key, row)
+        state.head = self._durable_head
         return changed
 
 
@@ -105,10 +105,3 @@ class PartitionedStore(Store[bytes, bytes]):
 def size_of(output: Output) -> int:
     """Return what an output takes on its topic, in bytes, without its headers."""
     return len(output.key or b"") + len(output.value or b"")
-
-
-def _put(rows: dict[bytes, bytes], key: bytes, row: bytes | None) -> None:
-    if row is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = row

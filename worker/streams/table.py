@@ -15,6 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
+from time import monotonic
 from typing import Any, cast
 
 import msgspec
@@ -43,6 +44,17 @@ class _OvertakenError(Exception):
     """A worker of a later ownership has written to the partition."""
 
 
+class Usage:
+    """What a table holds in memory, and what has happened to it since the start of the process."""
+
+    def __init__(self) -> None:
+        #: How often it was recovered from its changelog, and the time that this took, in seconds.
+        self.recoveries = 0
+        self.recovery_seconds = 0.0
+        #: How often something was not written, or not even tried, since this worker had lost the partition.
+        self.refusals = 0
+
+
 class DurableTable(Table[bytes, bytes]):
     """A table of encoded rows. With `atomic`, after a crash either all rows of a write are there, or no row."""
 
@@ -61,6 +73,17 @@ class DurableTable(Table[bytes, bytes]):
         self._locks: dict[int, asyncio.Lock] = {}
         self._sending_locks: dict[int, asyncio.Lock] = {}
         self._observers: list[TableObserver] = []
+        self.usage = Usage()
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows in memory."""
+        return sum(len(state.rows) for state in self._in_memory.partitions.values())
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of the keys and rows in memory, in bytes."""
+        return sum(state.size for state in self._in_memory.partitions.values())
 
     def observe(self, observer: TableObserver) -> None:
         """Add an observer, which is called when rows change. Call this before the worker starts."""
@@ -131,9 +154,11 @@ class DurableTable(Table[bytes, bytes]):
         if changed := self._in_memory.take_back(partition):
             rows = {**changed, **rows}
         try:
-            if not await self._write(partition, rows, head, still_held):
-                return False
+            is_written = await self._write(partition, rows, head, still_held)
         except _OvertakenError:
+            is_written = False
+        if not is_written:
+            self.usage.refusals += 1
             return False
         for observer in self._observers:
             observer.on_rows(partition, rows)
@@ -187,10 +212,7 @@ class DurableTable(Table[bytes, bytes]):
             state.end = end_before
             return False
         for key, row in rows.items():
-            if row is None:
-                state.rows.pop(key, None)
-            else:
-                state.rows[key] = row
+            state.put(key, row)
         state.head = head
         await self._rewrite_stale(partition)
         return True
@@ -198,7 +220,7 @@ class DurableTable(Table[bytes, bytes]):
     async def _erase_pieces(self, partition: int, keys: Collection[bytes]) -> None:
         state = self.state_of(partition)
         for key in keys:
-            del state.rows[key]
+            state.put(key, None)
         if keys:
             await self._append(partition, [state.record(key, None) for key in keys])
 
@@ -219,7 +241,7 @@ class DurableTable(Table[bytes, bytes]):
         Return False if another worker owns one of them by now, or the group is rebalancing again. Raise StateNotDurable
         if Kafka cannot be read, StateLost if the changelog was deleted or cut back.
         """
-        rebalance = self.app.rebalancing_count
+        rebalance, began = self.app.rebalancing_count, monotonic()
         self._in_memory.keep(partitions)
         async with AsyncExitStack() as stack:
             for partition in sorted(partitions):
@@ -227,6 +249,7 @@ class DurableTable(Table[bytes, bytes]):
             await self._until_read(partial(self._catch_up, partitions))
             for partition in sorted(partitions):
                 if not await self._take_over(partition, generation):
+                    self.usage.refusals += 1
                     return False
             for observer in self._observers:
                 await self._until_read(partial(observer.restate, partitions))
@@ -236,6 +259,8 @@ class DurableTable(Table[bytes, bytes]):
             for partition in sorted(partitions):
                 observer.on_rows(partition, self.state_of(partition).rows)
             observer.on_taken_over()
+        self.usage.recoveries += 1
+        self.usage.recovery_seconds += monotonic() - began
         return True
 
     async def _until_read(self, reading: Callable[[], Awaitable[None]]) -> None:
@@ -315,7 +340,7 @@ class DurableTable(Table[bytes, bytes]):
                 await self._finish_large_write(partition)
             for observer in self._observers:
                 for key in list(observer.superfluous(state.rows)):
-                    del state.rows[key]
+                    state.put(key, None)
                     state.stale.add(key)
             await self._rewrite_stale(partition)
         except _OvertakenError:

@@ -1,0 +1,174 @@
+"""The meters of a worker with all channels, before and while its services have something to show; without Kafka."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from worker.clock import SystemClock
+from worker.errors import CannotListen
+from worker.kafka import topics
+from worker.metrics import catalogue
+from worker.metrics.catalogue import METRICS, Kind, Metric, Scope
+from worker.metrics.settings import MetricsSettings
+from worker.notify.channels.webhook.settings import WebhookSettings
+from worker.notify.schedule import Standing
+from worker.roles.build import build
+from worker.roles.courier import Courier
+from worker.roles.meters import Meters
+from worker.roles.monitoring import monitored
+from worker.roles.surroundings import Surroundings
+from worker.service import Service
+from worker.settings import Settings
+from worker.streams.observer import Spent
+from worker.streams.shell import Shell
+
+NOW = 1_700_000_000_000
+
+
+class Clock(SystemClock):
+    def now(self) -> int:
+        return NOW
+
+
+class Metered:
+    """The services of a worker, and its meters."""
+
+    def __init__(self, meters: Meters, built: dict[str, Sequence[Service]]) -> None:
+        self.meters = meters
+        services = [service for services in built.values() for service in services]
+        self.shells = {service.role: service for service in services if isinstance(service, Shell)}
+        self.couriers = [service for service in services if isinstance(service, Courier)]
+        meters.watch(services)
+
+    def of(self, metric: Metric) -> Any:
+        return self.meters.sample().get(metric.name)
+
+
+@pytest.fixture
+async def metered(monkeypatch: pytest.MonkeyPatch) -> Metered:
+    async def ensure(_: Settings) -> topics.KafkaInfo:
+        return topics.KafkaInfo("cluster", 3)
+
+    async def begin_at_end(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(topics, "ensure", ensure)
+    monkeypatch.setattr("worker.kafka.changelogs.begin_at_end", begin_at_end)
+    endpoint = {"url": "https://example.org/", "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]}
+    settings = Settings.model_construct(webhook=WebhookSettings(endpoints={"crm": endpoint, "bi": endpoint}))
+    meters = Meters(settings, Clock())
+    return Metered(meters, await build("all", Surroundings(settings, Clock(), meters)))
+
+
+async def test_before_the_start_everything_is_0_and_nothing_is_owned(metered: Metered) -> None:
+    values = metered.meters.sample()
+    tables = {("process", name) for name in topics.TABLES["process"]} | {("notify", "outbox"), ("notify", "plans")}
+
+    assert {*tables, ("webhook", "webhooks")} == {*values[catalogue.TABLE_ROWS.name]}
+    assert {3} == {*values[catalogue.PARTITIONS.name].values()}
+    assert {("process", "responses"), ("notify", "notices"), ("webhook", "alerts")} < {*values[catalogue.OWNED.name]}
+    assert values[catalogue.OUTAGE.name] == {("email", "smtp"): 0, ("webhook", "crm"): 0, ("webhook", "bi"): 0}
+    assert catalogue.LAG.name not in values
+    assert {0} == {value for name in values.keys() - {catalogue.PARTITIONS.name} for value in values[name].values()}
+
+
+async def test_every_counter_and_histogram_has_begun(metered: Metered) -> None:
+    sampled, figures = metered.meters.sample(), metered.meters.figures
+    for metric in METRICS:
+        if metric.kind is Kind.HISTOGRAM:
+            assert figures.histograms[metric.name], metric.name
+        elif metric.kind is Kind.COUNTER:
+            assert figures.counters[metric.name] or sampled[metric.name], metric.name
+    assert {("email",), ("webhook",)} == {*figures.histograms[catalogue.TO_DELIVERY.name]}
+    assert ("process", "hours", "deciding") in figures.counters[catalogue.BATCH_SECONDS.name]
+
+
+async def test_a_process_has_only_the_metrics_of_its_roles() -> None:
+    meters = Meters(Settings.model_construct(), Clock())
+    meters.of_shell("notify")
+    begun = {name for name, series in meters.figures.counters.items() if series}
+    assert begun == {catalogue.DEAD_LETTERS.name}
+    meters.of_shell("process")
+    begun = {name for name, series in meters.figures.counters.items() if series}
+    assert begun == {
+        metric.name
+        for metric in METRICS
+        if metric.kind is Kind.COUNTER and metric.scope in {Scope.PROCESS, Scope.GROUPS} and not metric.place
+    }
+
+
+async def test_the_meter_of_a_shell_counts_under_its_role(metered: Metered) -> None:
+    spent = Spent()
+    spent.deciding, spent.sending = 0.25, 0.5
+    meter = metered.shells["webhook"]._observer
+    assert meter is not None
+    meter.on_batch("nps.alerts", 7, spent)
+    meter.on_checkpoint("nps.alerts", 0.125)
+    meter.on_sent("nps.decisions", [(b"c-1", b'{"outcome":"accepted","category":"passive"}', [], None)])
+    counters = metered.meters.figures.counters
+
+    assert counters[catalogue.BATCHES.name]["webhook", "alerts"] == 1
+    assert counters[catalogue.BATCH_RECORDS.name]["webhook", "alerts"] == 7
+    seconds = counters[catalogue.BATCH_SECONDS.name]
+    assert (seconds["webhook", "alerts", "deciding"], seconds["webhook", "alerts", "sending"]) == (0.25, 0.625)
+    assert counters[catalogue.BATCHES.name]["notify", "alerts"] == 0
+    assert counters[catalogue.ANSWERS.name]["passive",] == 1
+
+
+async def test_what_a_worker_owns_is_read_from_its_consumer_once_it_has_joined(
+    metered: Metered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = metered.shells["process"]
+    place, other = TP("nps.responses", 2), TP("nps.tallies", 0)
+    consumer = SimpleNamespace(
+        due=lambda topic: {tp: 5 for tp in (place, other) if tp.topic == topic},
+        lag=lambda: {place: 9, other: 0},
+        heartbeat_age=lambda: 1.5,
+    )
+    monkeypatch.setattr(shell.app, "_consumer", consumer)
+    shell.has_joined = True
+
+    assert metered.of(catalogue.LAG) == {("process", "responses", "2"): 9, ("process", "tallies", "0"): 0}
+    assert metered.of(catalogue.OWNED)["process", "responses"] == 1
+    assert metered.of(catalogue.OWNED)["process", "hours"] == 0
+    assert metered.of(catalogue.HEARTBEAT_AGE) == {("process",): 1.5}
+
+
+async def test_both_couriers_of_mails_count_together(metered: Metered, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [courier.channel for courier in metered.couriers] == ["email", "email", "webhook"]
+    for courier, standing, outages in zip(
+        metered.couriers,
+        (Standing(2, 1, NOW - 5_000), Standing(1, 0, NOW - 9_000), Standing(4, 3, NOW + 1_000)),
+        ([], [""], ["crm"]),
+        strict=True,
+    ):
+        monkeypatch.setattr(courier, "standing", lambda standing=standing: standing)
+        monkeypatch.setattr(courier, "in_outage", lambda outages=outages: outages)
+
+    assert metered.of(catalogue.UNSENT) == {("email",): 3, ("webhook",): 4}
+    assert metered.of(catalogue.HELD) == {("email",): 1, ("webhook",): 3}
+    assert metered.of(catalogue.OLDEST_UNSENT) == {("email",): 9.0, ("webhook",): 0.0}, "a clock may be late"
+    assert metered.of(catalogue.OUTAGE) == {("email", "smtp"): 1, ("webhook", "crm"): 1, ("webhook", "bi"): 0}
+
+
+async def test_without_an_address_nothing_is_served_or_counted() -> None:
+    async with monitored(Settings.model_construct(), "all", Clock()) as monitoring:
+        assert (monitoring.meters, monitoring.address) == (None, None)
+
+
+async def test_an_address_that_is_taken_ends_the_start_with_the_name_of_the_setting() -> None:
+    async with monitored(served_at(0), "all", Clock()) as monitoring:
+        assert monitoring.address is not None
+        port = monitoring.address.port
+        with pytest.raises(
+            CannotListen, match=rf"^no metrics and probes can be served at .*{port} \(metrics\.bind\): "
+        ):
+            async with monitored(served_at(port), "all", Clock()):
+                pass
+
+
+def served_at(port: int) -> Settings:
+    return Settings.model_construct(metrics=MetricsSettings(bind=f"127.0.0.1:{port}"))
