@@ -30,8 +30,12 @@ class Receiver(BaseHTTPRequestHandler):
             return
         if event_id not in HANDLED:
             event = json.loads(body)
-            said = [event["type"], event["data"].get("action"), event["data"].get("customer_id")]
-            print(*filter(None, said), flush=True)
+            # A digest lists what would otherwise be events of their own, under the same ids.
+            for one in event["data"]["entries"] if event["type"] == "nps.digest.v1" else [event]:
+                if one["id"] not in HANDLED:
+                    said = [one["type"], one["data"].get("action"), one["data"].get("customer_id")]
+                    print(*filter(None, said), flush=True)
+                    HANDLED.add(one["id"])
             HANDLED.add(event_id)
         self.send_response(204)
         self.end_headers()

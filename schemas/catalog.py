@@ -16,6 +16,7 @@ from schemas.case import CaseStep
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.delivery import Delivery
+from schemas.digest import Digest
 from schemas.erasure import Erasure
 from schemas.incident import Incident
 from schemas.invitation import Invitation
@@ -263,5 +264,19 @@ PING = Contract(
     example=examples.PING,
 )
 
+#: Only webhooks get this event, if their receiver has caps, groups or a silence.
+DIGEST = Contract(
+    name="digest",
+    topic="",
+    key="",
+    compacted=False,
+    model=Digest,
+    event_type=cloudevents.DIGEST,
+    summary="Many alerts and incidents in one event. Receivers of webhooks get it if they have caps or groups, and "
+    "when a silence is over.",
+    public=True,
+    example=examples.DIGEST,
+)
+
 #: The events that are not on Kafka.
-POSTED = (ERASURE, PING)
+POSTED = (ERASURE, PING, DIGEST)

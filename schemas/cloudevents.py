@@ -24,6 +24,8 @@ DELIVERY = "nps.delivery.v1"
 ERASURE = "nps.erasure.v1"
 #: Only webhooks get it, by `python -m worker check-config --send-test-event`.
 PING = "nps.ping.v1"
+#: Only webhooks get it: one event in place of many.
+DIGEST = "nps.digest.v1"
 CASE = "nps.case.v1"
 ALERT_COMMAND = "nps.alert-command.v1"
 ALERT_COMMAND_RESULT = "nps.alert-command-result.v1"

@@ -423,3 +423,30 @@ DELIVERY: dict[str, Any] = {
 ERASURE: dict[str, Any] = {"customer_id": "c-7f3a91", "occurred_at": "2026-03-09T10:00:00Z"}
 
 PING: dict[str, Any] = {"occurred_at": "2026-03-09T10:00:00Z"}
+
+DIGEST: dict[str, Any] = {
+    "digest_id": "5d3c1f0e-8a41-5b7e-9a52-1e6f7c8d9b02",
+    "occurred_at": "2026-03-02T08:20:00Z",
+    "severity": "critical",
+    "silences": [{"silence_id": "lyon-strike", "created_by": "anna", "reason": "The depot is on strike."}],
+    "entries": [
+        {
+            "id": "e2f8b4d6-7a95-5c1e-a3b0-4d6c8e9f0a12",
+            "type": "nps.alert.v1",
+            "data": ALERT,
+            "act_by": "2026-03-02T12:14:06Z",
+            "silence_id": "lyon-strike",
+            "acknowledgeurl": "https://nps.example.com/acknowledge/eyJhIjoiZWQ0NjA2MzUifQ.aaUO_g.c2lnbmF0dXJl",
+            "resolveurl": "https://nps.example.com/resolve/eyJhIjoiZWQ0NjA2MzUifQ.aaUO_g.c2lnbmF0dXJl",
+        },
+        {
+            "id": "0a1b2c3d-4e5f-5a6b-8c7d-9e0f1a2b3c4d",
+            "type": "nps.incident.v1",
+            "data": INCIDENT,
+            "act_by": None,
+            "silence_id": None,
+            "acknowledgeurl": None,
+            "resolveurl": None,
+        },
+    ],
+}

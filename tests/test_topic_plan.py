@@ -101,20 +101,23 @@ def test_the_text_names_every_topic(name: str) -> None:
     assert any(line.startswith(f"{name}: partitions ") for line in topic_plan.shown(SETTINGS, "text", "all", ""))
 
 
-def test_a_channel_that_has_endpoints_has_a_group_and_an_outbox_and_may_write_it() -> None:
+def test_a_channel_that_has_endpoints_has_a_group_an_outbox_and_plans_and_may_write_them() -> None:
     outbox, group = "desk-chat-chats-changelog", "desk-chat"
+    own = {outbox, "desk-chat-chat-plans-changelog", "acme.chat-notices"}
     chat = ChatSettings(endpoints={"care": {"url": "https://chat.example.org/"}})
     settings = Settings.model_construct(topic_prefix="acme", kafka=SETTINGS.kafka, chat=chat)
 
-    assert outbox not in {plan.name for plan in topics.plans(SETTINGS)}
-    assert {outbox, group}.isdisjoint(allowed("all"))
-    assert {plan.name for plan in topics.plans(settings)} - {plan.name for plan in topics.plans(SETTINGS)} == {outbox}
-    assert outbox in topics.internal_topics(settings)
+    assert own.isdisjoint(plan.name for plan in topics.plans(SETTINGS))
+    assert {*own, group}.isdisjoint(allowed("all"))
+    assert {plan.name for plan in topics.plans(settings)} - {plan.name for plan in topics.plans(SETTINGS)} == own
+    assert own <= topics.internal_topics(settings)
     for role in ("notify", "all"):
         granted = allowed(role, settings)
-        assert {"Read", "Write"} <= granted[outbox]
+        assert all({"Read", "Write"} <= granted[name] for name in own)
         assert granted[group] == {"Describe", "Read"}
-    assert "Write" not in allowed("process", settings)[outbox]
+    assert not any("Write" in allowed("process", settings)[name] for name in own)
     assert group not in allowed("process", settings)
     assert [consumer.role for consumer in topics.consumers(settings, "alerts")] == ["notify", "chat"]
     assert [consumer.role for consumer in topics.consumers(SETTINGS, "alerts")] == ["notify"]
+    assert topics.consumers(settings, "chat-notices") == [topics.Consumed("chat", "chat-plans")]
+    assert topics.consumers(SETTINGS, "chat-notices") == []

@@ -43,6 +43,8 @@ from worker.routing.bundling import (
     CRITICAL_PER_HOUR,
     GROUP_INTERVAL_SECONDS,
     KEYS,
+    MAILS,
+    NOTICES,
     CriticalPerHour,
     GroupBy,
     GroupIntervalSeconds,
@@ -56,7 +58,14 @@ from worker.routing.comment import plain
 from worker.routing.flat import FlatRoute, flat_routing, not_with_receivers
 from worker.routing.hours import CalendarSettings
 from worker.routing.places import FOR_PEOPLE, by_place
-from worker.routing.problems import receivers_in_vain, routes_in_vain, times_in_vain, wrong_endpoints, wrong_names
+from worker.routing.problems import (
+    caps_in_vain,
+    receivers_in_vain,
+    routes_in_vain,
+    times_in_vain,
+    wrong_endpoints,
+    wrong_names,
+)
 from worker.routing.receiver import Language, Receiver, ReceiverSettings
 from worker.routing.routable import Routable
 from worker.routing.routing import Routing
@@ -378,7 +387,7 @@ class Settings(BaseSettings, Policy, Location):
             routing = by_place(self.routing, channel, with_hours=channel in FOR_PEOPLE)
         else:  # every endpoint gets every notice
             routes = [FlatRoute(name=name, to=[name], then_continue=True) for name in of_channel.endpoints]
-            routing = flat_routing(routes, channel)
+            routing = flat_routing(routes, channel, bundling_of(of_channel, of_channel.notices_per_hour))
         return Planner(
             channel,
             routing,
@@ -388,14 +397,16 @@ class Settings(BaseSettings, Policy, Location):
             reports_refusals=False,
             # So one endpoint that is out leaves the others their room in a row, which has to fit a record of Kafka.
             open_kept_each=max(1, OPEN_KEPT // max(1, len(of_channel.endpoints))),
+            time_limit=self.time_limit,
             case_actions=of_channel.case_actions,
+            digest_bytes=self.webhook.digest_kilobytes * 1_000 if channel == WEBHOOK else None,
         )
 
     @property
     def routing(self) -> Routing:
         """Who gets which mails: by `receivers` and `route`, or else by `email.to` and `email.routes`."""
         if not self._has_tree:
-            return flat_routing(self.email.all_routes(), EMAIL, bundling_of(self.email))
+            return flat_routing(self.email.all_routes(), EMAIL, bundling_of(self.email, self.email.mails_per_hour))
         calendars = {name: calendar_of(calendar) for name, calendar in self.calendars.items()}
         receivers = {
             name: Receiver(
@@ -410,6 +421,7 @@ class Settings(BaseSettings, Policy, Location):
                 calendar=None if receiver.calendar is None else calendars[receiver.calendar],
                 quiet_except=frozenset(receiver.quiet_except),
                 bundling=receiver.bundling,
+                bundling_of_posts=receiver.bundling_of_posts,
             )
             for name, receiver in self.receivers.items()
         }
@@ -458,8 +470,14 @@ class Settings(BaseSettings, Policy, Location):
         """Return a line for each receiver, route and calendar with which the worker cannot start."""
         if not self._has_tree:
             return []
-        differ = {key for key in KEYS if getattr(self.email, key) != EmailSettings.model_fields[key].default}
-        mixed = not_with_receivers(self.email.routes, keys=differ | ({"to"} & self.email.model_fields_set))
+        of_channels = {EMAIL: (self.email, MAILS), WEBHOOK: (self.webhook, NOTICES), CHAT: (self.chat, NOTICES)}
+        differ = [
+            f"{channel}.{key}"
+            for channel, (section, most) in of_channels.items()
+            for key in (most, *KEYS)
+            if getattr(section, key) != type(section).model_fields[key].default
+        ]
+        mixed = not_with_receivers(self.email.routes, has_to="to" in self.email.model_fields_set, keys=differ)
         endpoints = {WEBHOOK: [*self.webhook.endpoints], CHAT: [*self.chat.endpoints]}
         lines = [
             *mixed,
@@ -472,6 +490,7 @@ class Settings(BaseSettings, Policy, Location):
         """Return a line for each receiver, route and calendar that has no effect."""
         routing = self.routing
         lines = [
+            *caps_in_vain(self.receivers),
             *receivers_in_vain(routing, self.receivers, self.calendars, self.service_levels),
             *self._times_in_vain(),
         ]

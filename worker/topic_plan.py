@@ -30,7 +30,7 @@ _READS = {
         events.SILENCE_COMMANDS,
         events.SILENCES,
     ),
-    "notify": (events.ALERTS, events.NOTICES, events.SILENCES),
+    "notify": (events.ALERTS, events.SILENCES),
 }
 _WRITES = {
     "process": (
@@ -49,7 +49,7 @@ _WRITES = {
         events.SILENCE_COMMAND_RESULTS,
         events.SILENCES,
     ),
-    "notify": (events.DELIVERIES, events.DEAD_LETTERS, events.NOTICES),
+    "notify": (events.DELIVERIES, events.DEAD_LETTERS),
 }
 
 
@@ -91,8 +91,8 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         cases = topics.changelog_name(settings.kafka.group, "process", topics.CASES)
         return [*commanding, Grant("topic", [cases], ("Describe", "Read"))]
     roles = roles_of(role)
-    reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_changelogs(settings, one))}
-    writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_changelogs(settings, one))}
+    reads = {name for one in roles for name in (*_named(settings, _READS[one]), *_own(settings, one))}
+    writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_own(settings, one))}
     both = {topics.topic_name(settings.topic_prefix, ownership.TOPIC)}
     allowed = defaultdict[tuple[str, ...], list[str]](list)
     for plan in topics.plans(settings):
@@ -108,6 +108,12 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
 
 def _named(settings: Settings, short: Iterable[str]) -> list[str]:
     return [topics.topic_name(settings.topic_prefix, topic) for topic in short]
+
+
+def _own(settings: Settings, role: str) -> list[str]:
+    """Return the topics that only a role uses: its changelogs and, for notify, those of the receivers' plans."""
+    notices = topics.topics_of_plans(settings) if role == "notify" else []
+    return [*_changelogs(settings, role), *_named(settings, notices)]
 
 
 def _changelogs(settings: Settings, role: str) -> list[str]:

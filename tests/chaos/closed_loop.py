@@ -121,7 +121,7 @@ class ClosedLoop:
         came = Delivered(found.received, self.endpoints.accepted)
         notices = self._recounted(found.events["alerts"], found.events["deliveries"], came, erased)
         verdict.wrong += notices.wrong
-        # A worker has two couriers for mails, and one for the webhook.
+        # A worker has two couriers for mails. It has two for the webhook, too, one of which has only erasures here.
         for what, count, most in (
             *((what, count, allowed.ambiguous) for what, count in notices.doubtful.items()),
             ("I9 copies of mails", len(found.received) - len(came.copies), 2 * allowed.ambiguous),

@@ -192,8 +192,9 @@ class World:
             for topic in TRAVEL:
                 while not await self.is_committed(topic):  # noqa: ASYNC110 - the broker's offsets raise no event
                     await asyncio.sleep(_POLL_SECONDS)
-            while self.loop is not None and not await self.is_committed("alerts", "webhook"):  # noqa: ASYNC110 - likewise
-                await asyncio.sleep(_POLL_SECONDS)
+            for topic in () if self.loop is None else ("alerts", "webhook-notices"):
+                while not await self.is_committed(topic, "webhook"):  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(_POLL_SECONDS)
 
     async def events(self, topic: str) -> list[Event]:
         """Return what a topic of events says now, but for null values."""

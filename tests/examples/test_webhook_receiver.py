@@ -18,7 +18,7 @@ from worker.embedded.die_with_parent import dying_with_parent
 from worker.errors import DeliveryError
 from worker.notify.channels.webhook.channel import Webhook
 from worker.notify.channels.webhook.settings import WebhookSettings
-from worker.notify.notice import Sent
+from worker.notify.digest import Content, Digest, Item
 from worker.notify.receivers import Address
 from worker.routing.receiver import Receiver
 
@@ -43,7 +43,7 @@ async def test_it_takes_each_event_once_if_one_of_the_signatures_is_by_its_secre
         env={**os.environ, "WEBHOOK_SECRET": new},
     )
 
-    async def post(notice: Sent, delivery_id: str, *secrets: str, age: timedelta = timedelta()) -> None:
+    async def post(notice: Content, delivery_id: str, *secrets: str, age: timedelta = timedelta()) -> None:
         endpoint = {"url": f"http://{HOST}:{unused_tcp_port}/", "secrets": secrets}
         channel = Webhook(WebhookSettings(endpoints={"crm": endpoint}), lambda: datetime.now(UTC) - age)
         try:
@@ -59,11 +59,14 @@ async def test_it_takes_each_event_once_if_one_of_the_signatures_is_by_its_secre
             await post(make_alert(), "d-1", new, age=timedelta(minutes=6))
         await post(make_alert(), "d-1", OLD, new)
         await post(make_alert(), "d-1", new)
+        # A digest lists what has come alone, and something that is new.
+        items = [Item(make_alert(), sent_id="d-1"), Item(make_alert(customer_id="c-43"), sent_id="d-3")]
+        await post(Digest("d-4", 0, items), "d-4", new)
         await post(ERASED, "d-2", new)
 
         assert program.stdout is not None
-        lines = [(await program.stdout.readline()).decode().rstrip() for _ in range(2)]
-        assert lines == ["nps.alert.v1 opened c-42", "nps.erasure.v1 c-42"]
+        lines = [(await program.stdout.readline()).decode().rstrip() for _ in range(3)]
+        assert lines == ["nps.alert.v1 opened c-42", "nps.alert.v1 opened c-43", "nps.erasure.v1 c-42"]
     finally:
         program.kill()
         rest, _ = await program.communicate()

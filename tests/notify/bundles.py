@@ -1,4 +1,4 @@
-"""Receivers that have plans, with the outbox before them and a mail server behind them: no Kafka, no SMTP."""
+"""Receivers that have plans, with the outbox before them and a server behind them: no Kafka, no SMTP, no HTTP."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -37,15 +37,22 @@ CAPPED = Bundling(mails_per_hour=4, critical_per_hour=2)
 ONE = Spread(1, lambda _: 0)
 
 
-def desk(bundling: Bundling | None = CAPPED, **more: Any) -> Receiver:
-    return Receiver("desk", {"email": ["desk@example.org"]}, bundling=bundling, **more)
+def desk(bundling: Bundling | None = CAPPED, channel: str = "email", **more: Any) -> Receiver:
+    return Receiver(
+        "desk", {channel: ["desk@example.org" if channel == "email" else "desk"]}, bundling=bundling, **more
+    )
 
 
-def planner_of(*receivers: Receiver, actions: Sequence[str] = ("opened", "resolved", "withdrawn")) -> Planner:
-    """Return how mails are planned if every receiver gets everything."""
+def planner_of(
+    *receivers: Receiver,
+    actions: Sequence[str] = ("opened", "resolved", "withdrawn"),
+    channel: str = EMAIL.channel,
+    **more: Any,
+) -> Planner:
+    """Return how the notices of a channel are planned if every receiver gets everything."""
     root = tree(RootRoute(receivers=[receiver.name for receiver in receivers]))
     routing = Routing(root, {receiver.name: receiver for receiver in receivers}, {})
-    return Planner(EMAIL.channel, routing, actions, IntakePolicy(), str.casefold)
+    return Planner(channel, routing, actions, IntakePolicy(), str.casefold, **more)
 
 
 class Accepted(NamedTuple):
@@ -78,6 +85,8 @@ class Desk:
         #: All records of the topic of the plans.
         self.notices: list[Record] = []
         self.spread = ONE
+        #: How many notices of a digest the channel shows; None if all.
+        self.shows: int | None = None
 
     # -- What comes in.
 
@@ -118,7 +127,7 @@ class Desk:
     def _forwarded(self, decided: Decided) -> None:
         apply(self.outbox, decided.rows)
         self._note(output for output in decided.outputs if output.topic == events.DELIVERIES)
-        sent = [output for output in decided.outputs if output.topic == events.NOTICES]
+        sent = [output for output in decided.outputs if output.topic == self.spread.topic]
         assert all(output.partition == 0 for output in sent)
         self.notice(*(Record(output.value, output.key) for output in sent))
 
@@ -186,7 +195,7 @@ class Desk:
         if mailbox.is_digest(key):
             found = digest.opened(mail.delivery_id, self.members.of(0, mail.delivery_id), self.plans.get)
             notices: Sequence[Shown] = [item.notice for item in found.items]
-            result = result._replace(known=found.known, listed=found.listed, lost=found.lost)
+            result = result._replace(known=found.known, listed=found.listed, lost=found.lost, shown=self.shows)
         else:
             pending_notice = self.plans.get(mailbox.pending_notice_key(key, mail.delivery_id))
             if pending_notice is None:
@@ -204,7 +213,7 @@ class Desk:
 
     def write_down(self, key: bytes, mail: Mail, result: AttemptResult) -> None:
         ref = MailRef(0, key, mail.delivery_id)
-        written = write_down({ref: result}, self.plans.get, self.now, EMAIL, RetryPolicy())
+        written = write_down({ref: result}, self.plans.get, self.now, self.planner.deliveries, RetryPolicy())
         self._write(written.rows)
         self._note(written.lines)
 

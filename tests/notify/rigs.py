@@ -23,7 +23,7 @@ from worker.notify.channels.email.letterhead import Letterhead
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.notify.channels.webhook.channel import Webhook
 from worker.notify.channels.webhook.settings import WebhookSettings
-from worker.notify.notice import Sent
+from worker.notify.digest import Content
 from worker.notify.receivers import Address
 from worker.routing.receiver import Receiver
 
@@ -73,8 +73,11 @@ class Rig:
         [targets] = receiver.targets.values()
         self._address = Address(receiver, receiver.name, [*targets])
 
-    async def send(self, notice: Sent, delivery_id: str = "d-1") -> None:
-        await self.channel.send(notice, self._address, delivery_id, self._begin)
+    def is_for(self, channel: str) -> bool:
+        return channel in self._address.receiver.targets
+
+    async def send(self, notice: Content, delivery_id: str = "d-1") -> int | None:
+        return await self.channel.send(notice, self._address, delivery_id, self._begin)
 
     def _begin(self) -> None:
         self.begun += 1

@@ -9,10 +9,11 @@ import pytest
 from notify.mailboxes import KEY, kept, line, record_of
 from notify.rigs import NEVER_SHOWN, RIGS, Rig, Server, What, certificate, server_of
 
-from schemas.alert import Alert
+from schemas.alert import Alert, Severity
 from worker.errors import DeliveryError
 from worker.flow.policy import IntakePolicy
 from worker.notify import mailbox, planning
+from worker.notify.digest import Digest, Item
 from worker.notify.planning import Planner
 from worker.routing.flat import FlatRoute, flat_routing
 
@@ -36,7 +37,7 @@ async def rig(channel: str, server: Server) -> AsyncIterator[Rig]:
     await made.channel.aclose()
 
 
-async def refusal(rig: Rig, notice: Alert) -> DeliveryError:
+async def refusal(rig: Rig, notice: Alert | Digest) -> DeliveryError:
     """Send a notice, which is not accepted; return the error."""
     with pytest.raises(DeliveryError) as refused:
         await rig.send(notice)
@@ -53,6 +54,41 @@ async def test_a_notice_is_accepted_under_its_delivery_id_at_each_attempt(
 
     assert server.accepted == ["d-7", "d-7", "d-8"]
     assert rig.begun == 3
+
+
+def digest_of(make_alert: MakeAlert, count: int) -> Digest:
+    """Return a digest of critical alerts and warnings, of a customer each."""
+    severities = [Severity.CRITICAL if number < 3 else Severity.WARNING for number in range(count)]
+    alerts = [
+        make_alert(alert_id=f"a-{number}", customer_id=f"c-{number}", severity=severity)
+        for number, severity in enumerate(severities)
+    ]
+    return Digest("d-9", 0, [Item(alert, sent_id=f"d-9-{number}") for number, alert in enumerate(alerts)])
+
+
+@CHANNELS
+async def test_a_digest_is_one_post_under_its_delivery_id_at_each_attempt(
+    rig: Rig, server: Server, make_alert: MakeAlert
+) -> None:
+    digest = digest_of(make_alert, 1_000)
+    first, again = await rig.send(digest, "d-9"), await rig.send(digest, "d-9")
+
+    assert server.accepted == ["d-9", "d-9"]
+    assert rig.begun == 2
+    assert first == again
+    if rig.is_for("chat"):
+        assert first is not None
+        assert 3 < first < 1_000, "the critical ones are shown, and the rest is counted"
+    else:
+        assert first is None, "all notices are listed"
+
+
+@CHANNELS
+async def test_a_digest_is_refused_like_any_notice(rig: Rig, server: Server, make_alert: MakeAlert) -> None:
+    server.does = What.LATER
+    error = await refusal(rig, digest_of(make_alert, 5))
+
+    assert (error.retry, error.unavailable, error.unsure, error.alarm) == (True, False, False, False)
 
 
 @CHANNELS

@@ -243,7 +243,7 @@ def test_a_later_step_keeps_the_time_limit_of_its_alert_and_a_withdrawal_has_non
 
 
 def test_what_does_not_fit_into_the_mails_of_this_hour_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver_planning, "MOST", 3)
+    monkeypatch.setattr(digest, "MOST", 3)
     place = Desk()
     for number in range(12):
         place.alert(number)
@@ -693,6 +693,8 @@ RULES = [
     Bundling(mails_per_hour=3, critical_per_hour=1, group_by=("segment",), group_wait=MINUTE),
     Bundling(group_by=("severity",), group_interval=10 * MINUTE),
 ]
+#: The reasons of notices that a digest has listed, or at least counted.
+IN_DIGESTS = {"in_digest", "counted_in_digest"}
 NUMBERS = st.integers(0, 7)
 #: What happens: a word, and numbers that say to whom.
 EVENTS = st.one_of(
@@ -708,10 +710,12 @@ EVENTS = st.one_of(
 class Story:
     """What has happened at a desk, and what must be true of it."""
 
-    def __init__(self, rules: Bundling, quiet: bool) -> None:
+    def __init__(self, rules: Bundling, quiet: bool, channel: str = "email") -> None:
         hours: dict[str, Any] = {"calendar": OFFICE, "quiet_except": frozenset({CRITICAL})} if quiet else {}
         self.rules = rules
-        self.place = Desk(desk(rules, **hours))
+        more: dict[str, Any] = {"digest_bytes": 5_000} if channel == "webhook" else {}
+        self.place = Desk(planner=planner_of(desk(rules, channel, **hours), channel=channel, **more))
+        self.place.shows = 2 if channel == "chat" else None
         self.place.now = MONDAY - HOUR
         self.alerts: dict[int, Any] = {}
         #: The alerts of customers that were erased.
@@ -797,7 +801,7 @@ class Story:
         assert len(waiting) == len({*waiting})
         assert unsettled - erased <= {*waiting} <= unsettled
         for one in last.values():
-            if one["status"] == DeliveryStatus.SENT and one["reason"] == "in_digest":
+            if one["status"] == DeliveryStatus.SENT and one["reason"] in IN_DIGESTS:
                 assert last[one["digest_id"]]["status"] == DeliveryStatus.SENT
         sent = Counter(mail.message_id for mail in self.place.inbox)
         assert all(count == 1 for count in sent.values())
@@ -819,7 +823,7 @@ class Story:
         lines = self.place.log
         members: dict[str, list[str]] = {}
         for one in lines:
-            if one["reason"] == "in_digest":
+            if one["reason"] in IN_DIGESTS:
                 members.setdefault(one["digest_id"], []).append(one["alert_id"])
         counted: list[int] = []
         critical: list[int] = []
@@ -850,12 +854,13 @@ def _most_in_an_hour(times: list[int]) -> int:
     return max((sum(at - HOUR < other <= at for other in times) for at in times), default=0)
 
 
+@pytest.mark.parametrize("channel", ["email", "webhook", "chat"])
 @given(rules=st.sampled_from(RULES), quiet=st.booleans(), happened=st.lists(EVENTS, max_size=40))
 @settings(deadline=None)
 def test_every_notice_is_sent_listed_deferred_or_refused_with_a_reason(
-    rules: Bundling, quiet: bool, happened: list[tuple[Any, ...]]
+    channel: str, rules: Bundling, quiet: bool, happened: list[tuple[Any, ...]]
 ) -> None:
-    story = Story(rules, quiet)
+    story = Story(rules, quiet, channel)
     for event in happened:
         story.happens(*event)
         story.check()

@@ -11,7 +11,6 @@ from flow.records import NOW, Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notify.bundles import CAPPED, HOUR, MINUTE, Accepted, Desk, alert_of, desk, planner_of, withdrawn
-from notify.mailboxes import EMAIL
 from notify.silencer import Silencer, silence
 from notify.test_case_news import news
 from notify.test_case_notices import said
@@ -20,7 +19,6 @@ from schemas.alert import Alert, AlertAction, Severity
 from schemas.delivery import DeliveryStatus
 from schemas.incident import IncidentAction
 from worker.errors import DeliveryError
-from worker.flow import events
 from worker.flow.timestamps import from_ms
 from worker.notify import digest, mailbox, receiver_plan
 from worker.notify.attempts import AttemptResult, Fate, write_down
@@ -46,7 +44,7 @@ class Hushed(Desk):
         super().__init__(*receivers, **more)
         self.silencer = Silencer()
         routing = self.planner.routing
-        self.of_outbox = Holding(self.silencer.known, routing, plan_of=self.spread.owner)
+        self.of_outbox = Holding(self.silencer.known, routing, spread=self.spread)
         self.of_plans = Holding(self.silencer.known, routing, has_plans=True)
         #: The silences that each digest names.
         self.named: list[dict[str, int]] = []
@@ -86,8 +84,8 @@ class Hushed(Desk):
         else:
             assert isinstance(notice, Shown)
             self.inbox.append(Accepted(self.now, mail.delivery_id, False, [notice.alert_id], [notice.action]))
-        written = write_down({ref: result}, self.outbox.get, self.now, EMAIL, RetryPolicy())
-        handed = [Record(one.value, one.key) for one in written.lines if one.topic == events.NOTICES]
+        written = write_down({ref: result}, self.outbox.get, self.now, self.planner.deliveries, RetryPolicy())
+        handed = [Record(one.value, one.key) for one in written.lines if one.topic == self.spread.topic]
         self.notice(*handed)
         if handed and self.dies:
             return False

@@ -75,11 +75,18 @@ async def test_each_channel_that_has_endpoints_is_a_group_with_an_outbox_of_its_
     shells = {name: service for name, services in built.items() for service in services if isinstance(service, Shell)}
     assert {name: (shell.app.conf.id, list(shell.tables)) for name, shell in shells.items()} == {
         "notify": ("nps-worker-notify", ["outbox", "plans"]),
-        "webhook": ("nps-worker-webhook", ["webhooks"]),
-        "chat": ("nps-worker-chat", ["chats"]),
+        "webhook": ("nps-worker-webhook", ["webhooks", "webhook-plans"]),
+        "chat": ("nps-worker-chat", ["chats", "chat-plans"]),
     }
-    assert [type(service) for service in built["webhook"]] == [Shell, Background, Courier]
-    assert begun == [("alerts", "chats"), ("alerts", "webhooks")]
+    assert [type(service) for service in built["webhook"]] == [
+        *(Shell, Background),
+        *(Courier, Background, Background),  # the plans of receivers
+        Courier,
+    ]
+    assert begun == [
+        *(("chat-notices", "chat-plans"), ("alerts", "chats")),
+        *(("webhook-notices", "webhook-plans"), ("alerts", "webhooks")),
+    ]
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class Double:
     def server_of(self, route: str) -> str:
         return self.servers.get(route, "")
 
-    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> int | None:
         self.ids.append(delivery_id)
         assert not isinstance(notice, Erasure | Digest)
         alert = notice.alert_id
@@ -85,6 +85,7 @@ class Double:
         if (error := self.answer(alert)) is not None:
             raise error
         self.sent.append((alert, tuple(address.targets)))
+        return None
 
     async def aclose(self) -> None:
         self.closed = True

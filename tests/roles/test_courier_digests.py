@@ -18,8 +18,10 @@ class Lists(Double):
     def __init__(self) -> None:
         super().__init__()
         self.lists: list[list[str]] = []
+        #: How many notices of a digest it shows; None if all.
+        self.shows: int | None = None
 
-    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
+    async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> int | None:
         assert address.targets
         assert not isinstance(notice, Erasure)
         begun()
@@ -27,6 +29,7 @@ class Lists(Double):
             raise error
         notices = [item.notice for item in notice.items] if isinstance(notice, Digest) else [notice]
         self.lists.append([one.alert_id for one in notices])
+        return self.shows if isinstance(notice, Digest) else None
 
 
 def with_a_digest(office: Office, place: Desk) -> None:
@@ -56,6 +59,16 @@ async def test_a_digest_is_sent_once_and_its_members_are_settled_with_it() -> No
     assert len(office.written) == 1
     assert not [key for key in office.rows.rows if b"\x00" in key]
     assert not place.members._in_row
+
+
+async def test_what_the_channel_does_not_show_is_only_counted() -> None:
+    channel, place, parts = begun()
+    channel.shows = 2
+    async with at_work(**parts) as office:
+        with_a_digest(office, place)
+        await office.settle()
+    assert [line["reason"] for line in office.log] == ["accepted", "in_digest", "in_digest", "counted_in_digest"]
+    assert [line["status"] for line in office.log] == ["sent"] * 4
 
 
 async def test_a_refused_digest_waits_as_a_whole() -> None:

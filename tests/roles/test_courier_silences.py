@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from flow.records import Record
-from notify.bundles import MINUTE
+from notify.bundles import MINUTE, ONE
 from notify.mailboxes import record_of
 from notify.silencer import silence
 from notify.test_case_notices import step
@@ -18,6 +18,7 @@ from worker.kafka import reading
 from worker.kafka.rows import Head
 from worker.notify import forwarded, mailbox
 from worker.notify.digest import Members
+from worker.notify.forwarded import Spread
 
 MakeAlert = Callable[..., Alert]
 
@@ -186,7 +187,7 @@ async def test_a_mail_that_waits_is_tried_at_once_when_it_becomes_critical(make_
 
 
 async def test_the_outbox_of_mails_marks_what_is_held_back_before_it_hands_it_over(make_alert: MakeAlert) -> None:
-    async with at_work(more={"plan_of": len}) as office:
+    async with at_work(more={"spread": Spread(9, len)}) as office:
         hush(office)
         office.plan(opened(office, make_alert))
         await office.settle()
@@ -203,7 +204,7 @@ async def test_the_outbox_of_mails_marks_what_is_held_back_before_it_hands_it_ov
 
 
 async def test_a_marked_mail_is_handed_over_after_a_crash_even_if_its_silence_is_over(make_alert: MakeAlert) -> None:
-    async with at_work(more={"plan_of": lambda _: 0}) as office:
+    async with at_work(more={"spread": ONE}) as office:
         hush(office)
         office.silences.end(office.clock.now())
         office.plan(opened(office, make_alert, 2))
@@ -223,9 +224,11 @@ async def test_a_marked_mail_is_handed_over_after_a_crash_even_if_its_silence_is
     assert office.channel.accepted == ["a-2"]
 
 
-@pytest.mark.parametrize("plan_of", [None, lambda _: 0], ids=["without plans", "with plans"])
-async def test_a_silenced_reminder_is_not_sent_and_an_escalation_waits(plan_of: Any, make_alert: MakeAlert) -> None:
-    async with at_work(more={"plan_of": plan_of}) as office:
+@pytest.mark.parametrize("spread", [None, ONE], ids=["without plans", "with plans"])
+async def test_a_silenced_reminder_is_not_sent_and_an_escalation_waits(
+    spread: Spread | None, make_alert: MakeAlert
+) -> None:
+    async with at_work(more={"spread": spread}) as office:
         office.plan(opened(office, make_alert, severity=Severity.CRITICAL))
         await office.settle()
         severities = ["warning", "error", "critical"]

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from flow.records import Record
+from notify.bundles import MINUTE, ONE, Desk, desk, planner_of
 from roles.test_courier import MINUTES, at_work, opened
 
 from schemas.alert import Alert
 from schemas.erasure import Erasure
 from worker.errors import DeliveryError
 from worker.flow.policy import IntakePolicy
-from worker.notify import mailbox
+from worker.notify import forwarded, mailbox, planning
 from worker.notify.channel import Wording
 from worker.notify.digest import Content, Digest
 from worker.notify.planning import Planner
@@ -58,9 +59,11 @@ class Endpoints:
 
     async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         assert delivery_id
-        assert not isinstance(notice, Digest)
         name = address.receiver.name
-        what = f"erased {notice.customer_id}" if isinstance(notice, Erasure) else notice.alert_id
+        if isinstance(notice, Digest):
+            what = "digest"
+        else:
+            what = f"erased {notice.customer_id}" if isinstance(notice, Erasure) else notice.alert_id
         self.tried[name].append(what)
         if (gate := self.gates.get(what)) is not None:
             await gate.wait()
@@ -180,6 +183,50 @@ async def test_an_erasure_comes_after_what_is_in_flight_about_the_customer(make_
         gate.set()
         await office.settle()
         assert endpoints.accepted == {"crm": ["a-0", "erased c-0"], "bi": ["a-0", "erased c-0"]}
+        assert office.rows.rows == {}, "nothing is left about the customer"
+
+
+async def test_an_erasure_comes_after_a_digest_in_flight_which_may_list_the_customer(make_alert: MakeAlert) -> None:
+    endpoints, place = Endpoints("desk"), Desk(planner=planner_of(desk(channel="webhook"), channel="webhook"))
+    gate = endpoints.gates["digest"] = asyncio.Event()
+    for number in range(5):
+        place.alert(number)
+    place.deliver()
+    place.wait(5 * MINUTE)
+    async with at_work(channel=endpoints, planner=place.planner, more={"members": place.members}) as office:
+        office.rows.rows = dict(place.plans)
+        office.courier.on_rows(0, office.rows.rows)
+        await office.settle()
+        assert endpoints.tried["desk"] == ["digest"]
+        reporting = planning.plan([erasure(1, b"c-4")], planner("desk"), lambda _: None)
+        office._apply(reporting.rows)
+        office.courier.on_rows(0, reporting.rows)
+        await office.settle()
+        assert endpoints.tried["desk"] == ["digest"]
+
+        gate.set()
+        await office.settle()
+    assert endpoints.accepted["desk"] == ["digest", "erased c-4"]
+
+
+async def test_with_plans_an_erasure_is_handed_over_after_what_is_in_flight_about_the_customer(
+    make_alert: MakeAlert,
+) -> None:
+    endpoints = Endpoints("crm")
+    gate = endpoints.gates["a-0"] = asyncio.Event()
+    async with at_work(channel=endpoints, planner=planner("crm"), more={"spread": ONE}) as office:
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        office.plan(erasure(1))
+        await office.settle()
+        assert office.notices == []
+
+        gate.set()
+        await office.settle()
+        assert endpoints.accepted == {"crm": ["a-0"]}
+        [(_, key, value)] = office.notices
+        held = forwarded.read_held(Record(value))
+        assert (key, held.key, held.mail.status) == (forwarded.HELD_KEY, mailbox.erasure_key(b"c-0"), "pending")
         assert office.rows.rows == {}, "nothing is left about the customer"
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 from flow.records import NOW, Record
 from notify.silencer import DAY, Silencer, silence
 
+from worker.flow import events
 from worker.notify import receiver_plan
 from worker.notify.forwarded import SILENCE_KEY, SilenceChange, read_change
 from worker.notify.receiver_plan import Plan, plan_key
@@ -22,7 +23,7 @@ class World:
         self.sent: list[tuple[int, SilenceChange]] = []
         sender = SimpleNamespace(send=self._send)
         shell = cast(Any, SimpleNamespace(sender=sender, topic_name=lambda topic: f"nps.{topic}"))
-        self.changes = SilenceChanges(shell, self.silencer)
+        self.changes = SilenceChanges(shell, self.silencer, events.NOTICES)
 
     async def _send(self, batches: Any) -> None:
         for topic, partition, records in batches:

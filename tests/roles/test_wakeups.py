@@ -11,6 +11,7 @@ from chaos.clock import FakeClock
 from notify.mailboxes import pending
 
 from worker.errors import StateNotDurable
+from worker.flow import events
 from worker.notify import mailbox, receiver_plan
 from worker.notify.forwarded import TICK_KEY
 from worker.notify.mailbox import Mailbox
@@ -28,7 +29,7 @@ class World:
         self.broken = False
         sender = SimpleNamespace(send=self._send)
         shell = cast(Any, SimpleNamespace(sender=sender, topic_name=lambda topic: f"nps.{topic}"))
-        self.wakeups = Wakeups(shell, self.clock)
+        self.wakeups = Wakeups(shell, self.clock, events.NOTICES)
 
     async def _send(self, batches: Any) -> None:
         if self.broken:

@@ -35,13 +35,29 @@ def test_each_of_three_settings_gives_a_receiver_a_plan(given: dict[str, Any], b
 
 
 @pytest.mark.parametrize(
+    ("given", "mails", "posts"),
+    [
+        ({"notices_per_hour": 10}, Bundling(10), Bundling(10)),
+        ({"mails_per_hour": 10}, Bundling(10), None),
+        ({"notices_per_hour": 10, "mails_per_hour": 3, "critical_per_hour": 1}, Bundling(3, 1), Bundling(10, 1)),
+        ({"mails_per_hour": 3, "group_wait_seconds": 1}, Bundling(3, group_wait=1_000), Bundling(group_wait=1_000)),
+    ],
+)
+def test_one_cap_is_for_every_channel_and_another_one_for_mails_alone(
+    given: dict[str, Any], mails: Bundling, posts: Bundling | None
+) -> None:
+    receiver = settings(**given, chat="room")
+    assert (receiver.bundling, receiver.bundling_of_posts) == (mails, posts)
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"critical_per_hour": 3}, "critical_per_hour needs mails_per_hour"),
         ({"group_interval_seconds": 60}, "group_interval_seconds needs mails_per_hour"),
         ({"group_by": ["segment", "segment"]}, "group_by names a property twice"),
         ({"group_by": ["comment"]}, "Input should be 'segment'"),
-        ({"mails_per_hour": 5, "email": [], "chat": "room"}, "are about mails, and need email"),
+        ({"mails_per_hour": 5, "email": [], "chat": "room"}, "is about mails, and needs email"),
         ({"mails_per_hour": 0}, "greater than or equal to 1"),
     ],
 )

@@ -131,6 +131,9 @@ def test_a_program_gets_it_at_any_hour_and_a_room_only_waits_if_all_who_name_it_
         "  perhaps in a digest, by the caps and groups of the receiver",
         "  now",
     ]
+    capped = replace(own, bundling_of_posts=Bundling(5), calendar=None)
+    assert said(capped)[1:] == ["  perhaps in a digest, by the caps and groups of the receiver", "  now"]
+    assert said(replace(capped, targets={"email": ["lyon@example.org"]}))[1:] == ["  now"]
     assert said(replace(lyon, targets={"webhook": ["crm"]})) == [
         "receiver lyon, by the route lyon: webhook crm",
         "  now",

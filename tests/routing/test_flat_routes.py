@@ -168,14 +168,14 @@ def test_in_place_of_each_flat_route_the_text_of_the_tree_is_given_without_an_ad
     )
     on = FlatRoute(name="b", to=["b@x.org"], then_continue=True)
 
-    lines = not_with_receivers([lyon], keys=[])
+    lines = not_with_receivers([lyon], has_to=False, keys=[])
     where = (
         '[receivers."desk of Lyon"] email = […] and [[route.routes]] name = "desk of Lyon", segment = "fr/lyon", '
         'kinds = ["detractor"], min_severity = "error", receivers = ["desk of Lyon"]'
     )
     assert lines == [f"email.routes.0: is not used together with [receivers]; write in its place: {where}"]
-    [line] = not_with_receivers([], keys=["to"])
+    [line] = not_with_receivers([], has_to=True, keys=[])
     assert line.endswith('[receivers.support] email = […] and [route] receivers = ["support"]')
-    [first, last] = not_with_receivers([on], keys=["to"])
+    [first, last] = not_with_receivers([on], has_to=True, keys=[])
     assert 'then_continue = true, receivers = ["b"]' in first
     assert last.endswith('receivers = ["support"], after all other routes')

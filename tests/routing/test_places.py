@@ -5,6 +5,7 @@ from typing import Any
 
 from routing.test_tree import EVENT, TREE, routing
 
+from worker.routing.bundling import Bundling
 from worker.routing.calendar import Calendar, calendar_of
 from worker.routing.hours import CalendarSettings
 from worker.routing.places import by_place
@@ -66,6 +67,22 @@ def test_a_room_has_the_hours_on_which_its_receivers_agree_and_a_program_has_non
     assert calendar(both, {"paris": OFFICE}) is None
     assert calendar({**both, "leeds": "room"}, {"boss": OFFICE, "leeds": OFFICE}) is None
     assert calendar({"boss": "room"}, {"boss": OFFICE}, with_hours=False) is None
+
+
+def test_a_room_has_the_caps_on_which_its_receivers_agree() -> None:
+    def caps(*of_receivers: Bundling | None) -> Bundling | None:
+        names = ["boss", "paris", "leeds"][: len(of_receivers)]
+        mails = with_endpoints(TREE, dict.fromkeys(names, "room"), {})
+        receivers = dict(mails.receivers)
+        for name, bundling in zip(names, of_receivers, strict=True):
+            receivers[name] = replace(receivers[name], bundling_of_posts=bundling, bundling=Bundling(99))
+        return by_place(replace(mails, receivers=receivers), "chat", with_hours=True).receivers["room"].bundling
+
+    assert caps(Bundling(5)) == Bundling(5)
+    assert caps(Bundling(5), Bundling(5)) == Bundling(5)
+    assert caps(Bundling(5), None) is None
+    assert caps(None, Bundling(5)) is None
+    assert caps(Bundling(5), Bundling(6), Bundling(5)) is None
 
 
 def test_the_routing_of_mails_stays_as_it_was() -> None:

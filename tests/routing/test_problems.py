@@ -212,3 +212,56 @@ def test_caps_of_email_that_have_no_effect_are_errors(text: str, said: str) -> N
     with pytest.raises(SettingsError) as error:
         load()
     assert said in str(error.value)
+
+
+ROOM = '[chat.endpoints.care]\nurl = "https://chat.example.org/"\n'
+
+
+def test_without_receivers_each_endpoint_has_the_caps_of_its_channel() -> None:
+    Path("worker.toml").write_text(f"[chat]\nnotices_per_hour = 10\ngroup_interval_seconds = 60\n{ROOM}")
+    settings = load()
+    [room] = settings.planner("chat").routing.receivers.values()
+    assert (room.name, room.bundling) == ("care", Bundling(10, group_interval=60_000))
+    assert [one.bundling for one in settings.planner("email").routing.receivers.values()] == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"[chat]\ncritical_per_hour = 1\n{ROOM}",
+            "chat: critical_per_hour needs notices_per_hour, group_by or group_wait_seconds",
+        ),
+        (
+            f'[chat]\ngroup_by = ["segment"]\n{ROOM}[receivers.care]\nchat = "care"\n[route]\nreceivers = ["care"]',
+            "chat.group_by: is not used together with [receivers]; write group_by in [receivers.NAME] in its place",
+        ),
+        (
+            f'{ROOM}[receivers.care]\nchat = "care"\nmails_per_hour = 3\n[route]\nreceivers = ["care"]',
+            "mails_per_hour is about mails, and needs email; write notices_per_hour in its place",
+        ),
+    ],
+)
+def test_caps_of_posts_that_have_no_effect_are_errors(text: str, said: str) -> None:
+    Path("worker.toml").write_text(text)
+    with pytest.raises(SettingsError) as error:
+        load()
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(("boss", "is_in_vain"), [("notices_per_hour = 5", False), ("notices_per_hour = 6", True)])
+def test_a_room_whose_receivers_have_different_caps_has_none_which_check_config_says(
+    boss: str, is_in_vain: bool
+) -> None:
+    Path("worker.toml").write_text(
+        f'{ROOM}[receivers.care]\nchat = "care"\nnotices_per_hour = 5\n'
+        f'[receivers.boss]\nchat = "care"\n{boss}\n[route]\nreceivers = ["care", "boss"]\n'
+    )
+    settings = load()
+    room = settings.planner("chat").routing.receivers["care"]
+    assert room.bundling == (None if is_in_vain else Bundling(5))
+    line = (
+        "receivers.care.chat: the receivers care, boss name the same endpoint, care, and have different caps or "
+        "groups, so it gets each notice by itself"
+    )
+    assert settings.vain_receivers() == ([line] if is_in_vain else [])

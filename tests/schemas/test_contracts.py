@@ -118,6 +118,8 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
         "TrendScore",
         "Change",
         "SilenceMatch",
+        "DigestEntry",
+        "DigestSilence",
     }
     envelopes = {"StructuredResponse"}
 

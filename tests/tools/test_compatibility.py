@@ -10,14 +10,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.__main__ import HERE
-from schemas.catalog import CONTRACTS, Contract
+from schemas.catalog import CONTRACTS, POSTED, Contract
 from schemas.export import json_schema
 from tools.compatibility import breaking_changes
 
 Schema = dict[str, Any]
 
 PUBLISHED = {(path.parent.name, path.name): path for path in sorted((HERE / "published").glob("*/*.schema.json"))}
-PUBLIC = [contract for contract in CONTRACTS if contract.public]
+PUBLIC = [contract for contract in (*CONTRACTS, *POSTED) if contract.public]
 
 BASE: Schema = {
     "$defs": {

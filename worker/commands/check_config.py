@@ -16,9 +16,11 @@ from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
 from worker.kafka import topics
 from worker.logs import counted
+from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email import headers
 from worker.notify.channels.email.mail import Mail, text_part
 from worker.notify.channels.email.smtp import EmailChannel
+from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.routing.bundling import Bundling, bundling_of
 from worker.settings import Settings, source
 
@@ -101,11 +103,12 @@ def _summary(settings: Settings) -> str:
             *(_tree(settings) if settings.receivers else _flat(settings)),
             *(
                 f"webhook  {name}: {endpoint.host}, {counted(len(endpoint.secrets), 'secret')}, "
-                f"{' and '.join(settings.webhook.actions)}"
+                f"{' and '.join(settings.webhook.actions)}{_caps_of_posts(settings.webhook)}"
                 for name, endpoint in settings.webhook.endpoints.items()
             ),
             *(
                 f"chat     {name}: {endpoint.format}, {' and '.join(settings.chat.actions)}"
+                f"{_caps_of_posts(settings.chat)}"
                 for name, endpoint in settings.chat.endpoints.items()
             ),
         ]
@@ -119,7 +122,7 @@ def _links(settings: Settings) -> Iterator[str]:
 
 
 def _flat(settings: Settings) -> Iterator[str]:
-    bundling = bundling_of(settings.email)
+    bundling = bundling_of(settings.email, settings.email.mails_per_hour)
     caps = "" if bundling is None else f"; {_caps(bundling)}"
     for route in settings.email.all_routes():
         yield (
@@ -132,7 +135,13 @@ def _flat(settings: Settings) -> Iterator[str]:
 def _tree(settings: Settings) -> Iterator[str]:
     for name, receiver in settings.receivers.items():
         calendar = f", calendar {receiver.calendar}" if receiver.calendar else ""
-        caps = f"; {_caps(receiver.bundling)}" if receiver.bundling is not None else ""
+        mails = receiver.bundling if receiver.email else None
+        posts = receiver.bundling_of_posts if receiver.webhook or receiver.chat else None
+        caps = "".join(
+            f"; {_caps(bundling, what)}"
+            for bundling, what in ((mails, "mail"), (posts, "post"))
+            if bundling is not None
+        )
         places = [
             *([counted(len(receiver.email), "mail address", "mail addresses")] if receiver.email else []),
             *([f"webhook {receiver.webhook}"] if receiver.webhook else []),
@@ -155,16 +164,22 @@ def _tree(settings: Settings) -> Iterator[str]:
         yield f"route    {route.name}: {asked or 'everything'}: {receivers or 'nobody'}{service}"
 
 
-def _caps(bundling: Bundling) -> str:
-    """Return how the mails of a receiver are bundled, in words."""
+def _caps(bundling: Bundling, what: str = "mail") -> str:
+    """Return how the mails of a receiver are bundled, or what is posted to it, in words."""
     most, wait = bundling.mails_per_hour, f"after {bundling.group_wait / 1_000:g} s"
     parts = [
-        "no cap" if most is None else f"at most {counted(most, 'mail')} an hour",
+        "no cap" if most is None else f"at most {counted(most, what)} an hour",
         f"at most {bundling.critical_per_hour} an hour about one critical notice each",
         *([f"grouped by {' and '.join(bundling.group_by) or 'receiver'} {wait}"] if bundling.groups else []),
         f"digests after {bundling.group_interval / 1_000:g} s",
     ]
     return ", ".join(parts)
+
+
+def _caps_of_posts(section: WebhookSettings | ChatSettings) -> str:
+    """Return how what is posted to each endpoint of a channel is bundled, if there are no receivers."""
+    bundling = bundling_of(section, section.notices_per_hour)
+    return "" if bundling is None else f"; {_caps(bundling, 'post')}"
 
 
 def _left_out(settings: Settings) -> str:

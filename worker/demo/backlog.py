@@ -21,7 +21,11 @@ _STAGES = (
     ("process", events.SILENCE_COMMANDS),
     ("notify", events.ALERTS),
     ("notify", events.NOTICES),
-    *((channel, events.ALERTS) for channel in topics.CHANNELS),
+    *(
+        (channel, topic)
+        for channel, outbox in topics.CHANNELS.items()
+        for topic in (events.ALERTS, topics.PLANS_OF[outbox].topic)
+    ),
 )
 
 
@@ -54,6 +58,14 @@ class Backlog:
         behind = await self.behind()
         if behind != 0:
             return behind
+        if pending := self._pending():
+            return pending
+        # A courier may have handed something over to a plan since the topics of the plans were looked at.
+        behind = await self.behind()
+        return behind if behind != 0 else self._pending()
+
+    def _pending(self) -> int:
+        """Return how many mails are not delivered yet."""
         return sum(service.pending for service in self._worker if isinstance(service, Courier))
 
     async def behind(self) -> int | None:

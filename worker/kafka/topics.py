@@ -64,10 +64,31 @@ PLANS = "plans"
 #: The outboxes of the channels that are not e-mail.
 WEBHOOKS = "webhooks"
 CHATS = "chats"
+#: The plans of these channels' receivers.
+WEBHOOK_PLANS = "webhook-plans"
+CHAT_PLANS = "chat-plans"
 #: The tables of each role.
 TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES, SILENCES), "notify": (OUTBOX, PLANS)}
-#: The table of each further channel. It is a consumer group of its own, and exists only if the channel is configured.
+#: The outbox of each further channel. The channel is a consumer group of its own, and its tables exist only if it is
+#: configured.
 CHANNELS = {"webhook": WEBHOOKS, "chat": CHATS}
+
+
+class Plans(NamedTuple):
+    """The plans of a channel's receivers: the name of their table, and the topic that the table is made from."""
+
+    table: str
+    topic: str
+
+
+#: The plans of each channel, by the name of the channel's outbox.
+PLANS_OF: Mapping[str, Plans] = {
+    OUTBOX: Plans(PLANS, events.NOTICES),
+    WEBHOOKS: Plans(WEBHOOK_PLANS, events.WEBHOOK_NOTICES),
+    CHATS: Plans(CHAT_PLANS, events.CHAT_NOTICES),
+}
+#: The topics of the plans. That of a further channel exists only if the channel is configured.
+_NOTICES = tuple(plans.topic for plans in PLANS_OF.values())
 
 
 class Consumed(NamedTuple):
@@ -86,6 +107,7 @@ _CONSUMED = {
     events.SILENCE_COMMANDS: [Consumed("process", SILENCES)],
     events.NOTICES: [Consumed("notify", PLANS)],
     events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
+    **{PLANS_OF[outbox].topic: [Consumed(channel, PLANS_OF[outbox].table)] for channel, outbox in CHANNELS.items()},
 }
 #: The errors by which Kafka says that a permission is missing.
 NOT_PERMITTED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
@@ -93,7 +115,7 @@ NOT_PERMITTED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, C
 CONSUMED = frozenset(_CONSUMED)
 #: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
 #: would be missing from the scores, the cases and the mails for good.
-MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES, events.NOTICES})
+MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES, *_NOTICES})
 
 
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
@@ -115,7 +137,7 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.ALERT_COMMAND_RESULTS: _DELETED,
     events.RECOVERIES: _DELETED,
     events.CASES: {**_DELETED, **_STAMPED, **_WAITING},
-    events.NOTICES: {**_DELETED, **_STAMPED, **_WAITING},
+    **{topic: {**_DELETED, **_STAMPED, **_WAITING} for topic in _NOTICES},
     events.SILENCE_COMMANDS: {**_DELETED, **_STAMPED, **_READ},
     events.SILENCE_COMMAND_RESULTS: _DELETED,
     events.SILENCES: {checks.CLEANUP: checks.exactly("compact")},
@@ -162,8 +184,18 @@ class TopicPlan(NamedTuple):
 
 def tables(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Return the tables of each role, and of each further channel that is configured."""
-    further = {channel: (table,) for channel, table in CHANNELS.items() if channel in settings.further_channels}
+    further = {
+        channel: (outbox, PLANS_OF[outbox].table)
+        for channel, outbox in CHANNELS.items()
+        if channel in settings.further_channels
+    }
     return {**TABLES, **further}
+
+
+def topics_of_plans(settings: Settings) -> list[str]:
+    """Return the topics of the plans that there are: that of e-mail, and that of each further channel in use."""
+    in_use = tables(settings)
+    return [topic for topic in _NOTICES if any(reader.role in in_use for reader in _CONSUMED[topic])]
 
 
 def consumers(settings: Settings, topic: str) -> list[Consumed]:
@@ -220,7 +252,7 @@ def plans(settings: Settings) -> list[TopicPlan]:
         events.ALERT_COMMAND_RESULTS: {**deleted, **kept},
         events.RECOVERIES: {**deleted, **kept},
         events.CASES: {**deleted, **waiting},
-        events.NOTICES: {**deleted, **waiting},
+        **{topic: {**deleted, **waiting} for topic in topics_of_plans(settings)},
         events.SILENCE_COMMANDS: {**deleted, **kept},
         events.SILENCE_COMMAND_RESULTS: {**deleted, **kept},
         events.SILENCES: latest,

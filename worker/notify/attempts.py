@@ -9,9 +9,9 @@ from schemas.delivery import DeliveryStatus
 from worker.errors import DeliveryError
 from worker.flow.batch import Output
 from worker.notify import forwarded, mailbox, receiver_plan
-from worker.notify.deliveries import IN_DIGEST, Deliveries, final_reason
+from worker.notify.deliveries import COUNTED_IN_DIGEST, IN_DIGEST, Deliveries, final_reason
 from worker.notify.digest import Member
-from worker.notify.forwarded import Held
+from worker.notify.forwarded import Held, PlaceOfPlan
 from worker.notify.mailbox import Mail, Mailbox, pending_notice_key
 from worker.notify.receiver_plan import Plan, plan_key
 from worker.notify.retry import RetryPolicy
@@ -36,9 +36,11 @@ class AttemptResult(NamedTuple):
     held_until: int | None = None
     #: The mail as it was when it was tried; None if it was not sent at all.
     tried: Mail | None = None
-    #: Of a digest: the members that were listed when it was composed, and those whose content was lost.
+    #: Of a digest: the members whose notices it had when it was composed, and those whose content was lost.
     listed: Sequence[Member] = ()
     lost: Sequence[Member] = ()
+    #: Of a digest: how many of these notices it shows, if the channel does not show all of them; otherwise None.
+    shown: int | None = None
     #: What a silence makes of the mail; None if none holds it back.
     silence: "Silenced | None" = None
 
@@ -72,7 +74,7 @@ class Fate(Enum):
     DROP = "drop"
     #: Its row notes the silence. Afterwards it is always handed over, so that a crash cannot send it twice.
     MARK = "mark"
-    #: It is handed over to the plan of its receiver.
+    #: It is handed over to the plan of its receiver. So is the report of an erasure, which no silence holds back.
     HAND_OVER = "hand over"
     #: Its receiver's plan is here, and gathers what the silences hold back.
     GATHER = "gather"
@@ -86,8 +88,8 @@ class Silenced(NamedTuple):
     #: one; the mail itself, if not.
     hold: Hold | None = None
     members: Mapping[Member, Hold] = MappingProxyType({})
-    #: The partition of the receiver's plan, if it is handed over.
-    partition: int = 0
+    #: The place of the receiver's plan, if it is handed over.
+    place: PlaceOfPlan | None = None
     #: Whether it is about one critical notice, so that it counts for the cap of those.
     is_critical: bool = False
 
@@ -140,7 +142,7 @@ def write_down(
 
 def _hold_back(key: bytes, mail: Mail, silenced: Silenced, to: "_Open", now: int, deliveries: Deliveries) -> None:
     """Write down that silences hold a mail back, or notices of a digest. `key`: the key of its mailbox."""
-    hold, place = silenced.hold, pending_notice_key(key, mail.delivery_id)
+    hold, pending_notice = silenced.hold, pending_notice_key(key, mail.delivery_id)
     match silenced.fate:
         case Fate.GATHER:
             for member, one in silenced.members.items():
@@ -157,15 +159,16 @@ def _hold_back(key: bytes, mail: Mail, silenced: Silenced, to: "_Open", now: int
         case Fate.DROP:
             assert hold is not None
             to.lines.append(deliveries.drop(mail, hold.silence_id, now))
-            to.pending_notices[place] = None
+            to.pending_notices[pending_notice] = None
         case Fate.HAND_OVER:
             assert hold is not None
-            content = to.read(place)
+            assert silenced.place is not None
+            content = to.read(pending_notice)
             if content is not None:
                 message = Held(key, mail, content, hold.silence_id, hold.version, hold.until)
-                to.lines.append(forwarded.held(message, silenced.partition))
+                to.lines.append(forwarded.held(message, silenced.place))
             mail.status, mail.forwarded = DeliveryStatus.SENT, True
-            to.pending_notices[place] = None
+            to.pending_notices[pending_notice] = None
 
 
 def _gather(own: Mail, hold: Hold, to: "_Open", now: int, deliveries: Deliveries, *, is_critical: bool) -> None:
@@ -220,6 +223,7 @@ def _take_members(result: AttemptResult, digest: Mail, to: _Open, now: int, deli
     Once the digest is settled, so are they. If it is not sent at all, since its receiver is gone, they become mails of
     their own, which find another receiver. The same happens to members whose content was lost; their own attempts fail.
     """
+    only_counted = set() if result.shown is None else set(result.listed[result.shown :])
     for member in (*result.listed, *result.lost):
         mail = to.box(member.key).find_open(member.delivery_id)
         if mail is None or mail.digest != digest.delivery_id:
@@ -229,15 +233,24 @@ def _take_members(result: AttemptResult, digest: Mail, to: _Open, now: int, deli
         elif result.nobody_left is not None or member in result.lost:
             to.lines.append(deliveries.release(mail, now))
         else:
-            _settle_member(mail, member, result, digest, to, now, deliveries)
+            reason = COUNTED_IN_DIGEST if member in only_counted else IN_DIGEST
+            if result.error is not None:
+                reason = final_reason(result.error)
+            _settle_member(mail, member, result, digest, reason, to, now, deliveries)
 
 
 def _settle_member(
-    mail: Mail, member: Member, result: AttemptResult, digest: Mail, to: _Open, now: int, deliveries: Deliveries
+    mail: Mail,
+    member: Member,
+    result: AttemptResult,
+    digest: Mail,
+    reason: str,
+    to: _Open,
+    now: int,
+    deliveries: Deliveries,
 ) -> None:
     mail.address_to(result.receiver, mail.route)
     mail.attempts += 1
-    reason = IN_DIGEST if result.error is None else final_reason(result.error)
     to.lines.append(deliveries.settle(mail, digest.status, reason, now, digest_id=digest.delivery_id))
     _end_attempt(mail, member.key, result, to, now, deliveries)
 

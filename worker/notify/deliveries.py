@@ -20,6 +20,8 @@ SILENCED = "silenced"
 RELEASED = "released"
 #: The reason for a mail whose notice was listed in a digest that was accepted.
 IN_DIGEST = "in_digest"
+#: The reason for a notice that such a digest has only counted, since it was too long to list all of them.
+COUNTED_IN_DIGEST = "counted_in_digest"
 #: The reason for a notice that is not true, or not of use, any more when it would be sent.
 NO_LONGER_NEWS = "no_longer_news"
 #: The reason for a step of an alert that a waiting mail reports, so that it is no mail of its own.

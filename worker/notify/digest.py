@@ -3,7 +3,7 @@
 Pure.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -37,6 +37,8 @@ class Item(NamedTuple):
     act_by: int = 0
     #: The id of the silence that has held it back; empty if none has.
     silence: str = ""
+    #: The id under which it would be sent by itself (Mail.sent_id).
+    sent_id: str = ""
 
 
 class Digest(NamedTuple):
@@ -49,6 +51,11 @@ class Digest(NamedTuple):
     items: list[Item]
     #: The silences that are known of those that have held back some of them, by their ids.
     silences: Mapping[str, Silence] = MappingProxyType({})
+
+    @property
+    def listed(self) -> list[tuple[Notice, int, str]]:
+        """What people read of its notices (content/digest_page.py): each with its time limit and its silence."""
+        return [(item.notice, item.act_by, item.silence) for item in self.items]
 
     @property
     def severity(self) -> Severity:
@@ -127,10 +134,26 @@ def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
             continue
         notice = mailbox.notice(mail, member.key, pending_notice)
         assert isinstance(notice, Notice), "a receiver of mails gets no erasures"
-        found.append((order(mail, pending_notice), member, Item(notice, mail.act_by, mail.silence)))
+        found.append((order(mail, pending_notice), member, Item(notice, mail.act_by, mail.silence, mail.sent_id)))
         known += mail.merged
     found.sort(key=lambda one: one[:2])
     return Opened([item for *_, item in found], [member for _, member, _ in found], lost, known)
+
+
+def split(sizes: Sequence[int], most_bytes: int | None) -> list[slice]:
+    """Return which notices share a digest, in their order: at most MOST of them, and no more bytes than `most_bytes`.
+
+    `sizes`: the sizes of the notices, in bytes. One that is larger than `most_bytes` is alone.
+    """
+    parts: list[slice] = []
+    begin, filled = 0, 0
+    for number, size in enumerate(sizes):
+        is_full = most_bytes is not None and filled + size > most_bytes
+        if number > begin and (is_full or number - begin == MOST):
+            parts.append(slice(begin, number))
+            begin, filled = number, 0
+        filled += size
+    return [*parts, slice(begin, len(sizes))] if sizes else []
 
 
 def member_mail(digest_id: str, member: Member, read: Read) -> Mail | None:

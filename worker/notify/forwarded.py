@@ -1,5 +1,7 @@
 """The messages on the topic of the receivers' plans, which brings all that changes a plan in one order. Pure.
 
+Each channel has such a topic, and plans of its own, since its caps and its outages are its own.
+
 A receiver's plan has one partition, that of its name. A record of the alerts that may matter to plans is forwarded once
 to each partition that has some of them. The message names the record's place. Messages from one partition of alerts
 arrive in the order of the offsets, so one that is not later than one that has arrived comes twice, because of a crash.
@@ -8,7 +10,8 @@ A tick says that time has passed for one receiver. Its time is the record's time
 
 A notice that a silence holds back comes with its content from the outbox, when its mail would have been sent; it may
 come twice, and is recognised by its delivery id. A change of a silence comes if a plan holds something back because of
-it.
+it. On a channel that reports erasures, the report comes in the same way as such a notice, after everything that the
+outbox has sent about the customer.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,13 +35,31 @@ REACHED_KEPT = 16
 HELD_KEY, SILENCE_KEY = b"\x00held", b"\x00silence"
 
 
+class PlaceOfPlan(NamedTuple):
+    """A partition in which there are plans of receivers."""
+
+    #: The topic of the plans, without the prefix.
+    topic: str
+    partition: int
+
+
 class Spread(NamedTuple):
-    """How receivers are spread over partitions."""
+    """Where the plans of a channel's receivers are: how receivers are spread over the partitions of a topic."""
 
     #: The number of partitions.
     partitions: int
     #: Returns the partition of a receiver's name.
     owner: Callable[[bytes], int]
+    #: The topic of the plans, without the prefix.
+    topic: str = events.NOTICES
+
+    def place_of(self, receiver: str) -> PlaceOfPlan:
+        """Return the place of a receiver's plan."""
+        return PlaceOfPlan(self.topic, self.owner(receiver.encode()))
+
+    def all_places(self) -> list[PlaceOfPlan]:
+        """Return all places of plans."""
+        return [PlaceOfPlan(self.topic, partition) for partition in range(self.partitions)]
 
 
 class To(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -71,7 +92,7 @@ class Forwarded(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A mail that a silence holds back, from the outbox of a receiver's channel."""
+    """A mail that a silence holds back, or the report of an erasure, from the outbox of a receiver's channel."""
 
     #: The key of its mailbox.
     key: bytes
@@ -101,7 +122,7 @@ _decode_change: Callable[[bytes], SilenceChange] = msgspec.msgpack.Decoder(Silen
 _decode: Callable[[bytes], Forwarded] = msgspec.msgpack.Decoder(Forwarded).decode
 
 
-def forward(record: Record, event_id: str, to: Sequence[To], partition: int, reached: Sequence[str] = ()) -> Output:
+def forward(record: Record, event_id: str, to: Sequence[To], place: PlaceOfPlan, reached: Sequence[str] = ()) -> Output:
     """Return the message about a record of the alerts for the plans of one partition."""
     event_type = header(record, "ce_type") or b""
     message = Forwarded(
@@ -114,7 +135,7 @@ def forward(record: Record, event_id: str, to: Sequence[To], partition: int, rea
         [*to],
         [*reached[:REACHED_KEPT]] if to else [],
     )
-    return Output(events.NOTICES, record.key, _encode(message), partition=partition)
+    return Output(place.topic, record.key, _encode(message), partition=place.partition)
 
 
 def read(record: Record) -> Forwarded:
@@ -125,9 +146,9 @@ def read(record: Record) -> Forwarded:
         raise not_a_message("forwarded notice") from None
 
 
-def held(message: Held, partition: int) -> Output:
-    """Return the message about a notice that a silence holds back. `partition`: that of its receiver's plan."""
-    return Output(events.NOTICES, HELD_KEY, _encode(message), partition=partition)
+def held(message: Held, place: PlaceOfPlan) -> Output:
+    """Return the message about a notice that its outbox hands over. `place`: that of its receiver's plan."""
+    return Output(place.topic, HELD_KEY, _encode(message), partition=place.partition)
 
 
 def read_held(record: Record) -> Held:

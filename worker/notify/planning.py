@@ -95,6 +95,8 @@ class Planner(msgspec.Struct, frozen=True):
     time_limit: Callable[[Routable, int], int | None] | None = None
     #: The steps of cases about which those get mails who have got the alert; each is one of CASE_NEWS.
     case_actions: Sequence[str] = ()
+    #: The largest number of bytes of the notices in one digest; None if only their number is limited.
+    digest_bytes: int | None = None
 
     @property
     def deliveries(self) -> Deliveries:
@@ -291,14 +293,14 @@ class _ByRoutes:
             return
         # A mail that a silence holds back is perhaps in the plan already: the worker may have ended in between.
         receivers = [*to, *(To(mail.addressee, "") for mail in known if mail.forwarded or mail.silence)]
-        for partition in sorted({self._spread.owner(one.receiver.encode()) for one in receivers}):
-            of_partition = [one for one in to if self._spread.owner(one.receiver.encode()) == partition]
-            state.outputs.append(forward(record, event_id, of_partition, partition, reached))
+        for place in sorted({self._spread.place_of(one.receiver) for one in receivers}):
+            here = [one for one in to if self._spread.place_of(one.receiver) == place]
+            state.outputs.append(forward(record, event_id, here, place, reached))
 
     def forward_erasure(self, record: Record, state: PlanState) -> None:
         """Forward the erasure of a customer to all plans."""
         if self._spread is not None:
-            state.outputs += [forward(record, "", [], partition) for partition in range(self._spread.partitions)]
+            state.outputs += [forward(record, "", [], place) for place in self._spread.all_places()]
 
 
 def _is_followed_by_plan(mail: Mail, box: Mailbox) -> bool:

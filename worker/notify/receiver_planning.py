@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from sys import maxsize
 from typing import NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 
 from schemas.alert import Alert, AlertAction, Severity
 from schemas.delivery import DeliveryStatus
+from schemas.erasure import Erasure
 from schemas.incident import Incident, IncidentAction, IncidentKind
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Overlay, Read, Record
@@ -19,7 +21,7 @@ from worker.flow.ids import make_id
 from worker.flow.timestamps import to_ms
 from worker.lineage import canonical_path
 from worker.notify import forwarded, mailbox, planning, receiver_plan
-from worker.notify.digest import LAST, MOST, Member, MembersOf, Order, order
+from worker.notify.digest import LAST, Member, MembersOf, Order, order, split
 from worker.notify.forwarded import HELD_KEY, SILENCE_KEY, TICK_KEY, Held, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
@@ -34,6 +36,8 @@ from worker.routing.routing import Decision, Reached
 #: The largest number of a receiver's digests that may wait for the mail server, about 60 kB of its row. The notices of
 #: further ones stay gathered.
 _MOST_OPEN = 500
+#: About how many bytes a digest has for each notice, besides the notice itself.
+_AROUND_NOTICE = 600
 #: How the mails of a receiver are bundled that the settings do not bundle, or not any more: each notice is a mail of
 #: its own, and what waits is sent when it is due.
 _NO_RULES = Bundling(critical_per_hour=maxsize)
@@ -153,7 +157,8 @@ class _ByPlans:
     def hold(self, message: Held, now: int, state: PlanState) -> None:
         """Let a notice of the outbox that a silence holds back wait for the silence's digest.
 
-        If the silence does not hold it back any more, but is not over, the plan decides as about any other notice.
+        If the silence does not hold it back any more, but is not over, the plan decides as about any other notice. The
+        report of an erasure waits for nothing.
         """
         # It raises ValidationError if nobody can show the notice.
         notice = mailbox.read_pending_notice(message.key, message.content)
@@ -166,6 +171,8 @@ class _ByPlans:
             state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
             return
         state.pending_notices[pending_notice_key(message.key, mail.delivery_id)] = message.content
+        if isinstance(notice, Erasure):
+            return
         if message.version == NOT_HELD and isinstance(notice, Notice):
             receiver = state.planner.routing.receivers.get(mail.addressee) or Receiver(mail.addressee, {})
             state.outputs.append(state.deliveries.release(mail, now, message.silence_id))
@@ -202,7 +209,7 @@ class _ByPlans:
     def _close(self, name: str, due: Due, most: int | None, now: int, state: PlanState) -> int:
         """Plan the mails of a digest, at most `most` of them. Return how many there are."""
         waiting = self._waiting(due.gathered, state)
-        parts = [waiting[begin : begin + MOST] for begin in range(0, len(waiting), MOST)]
+        parts = [waiting[part] for part in split([one.size for one in waiting], state.planner.digest_bytes)]
         digest_id = due.gathered[0].digest_id
         for number, part in enumerate(parts[:most]):
             if len(part) == 1 and due.may_be_alone:
@@ -230,7 +237,8 @@ class _ByPlans:
             for member in (*self._members(one.digest_id), *self._joined.pop(one.digest_id, ())):
                 mail = state.box(member.key).find_open(member.delivery_id) if state.has_box(member.key) else None
                 if mail is not None and mail.digest == one.digest_id:
-                    found[member] = _Waiting(_order(member, mail, state), member, mail)
+                    pending_notice = state.pending_notice(pending_notice_key(member.key, member.delivery_id))
+                    found[member] = _waiting(member, mail, pending_notice)
         return sorted(found.values(), key=lambda one: one[:2])
 
     # -- The result.
@@ -250,12 +258,15 @@ class _Waiting(NamedTuple):
     order: Order
     member: Member
     mail: Mail
+    #: About how many bytes it takes in a digest that repeats notices as they are.
+    size: int
 
 
 def plan(batch: Batch, planner: Planner, read: Read) -> Decided:
     """Plan the mails of a batch. `read` returns the row with a key, or None."""
     receivers = _ByPlans(read, batch.members)
-    state = PlanState(planner, receivers, read)
+    # The outbox has planned the reports of erasures already, and hands them over.
+    state = PlanState(msgspec.structs.replace(planner, reports_erasures=False), receivers, read)
     arrived = dict(batch.arrived)
     for record in batch.records:
         if record.key == TICK_KEY:
@@ -286,9 +297,11 @@ def _rules(name: str, planner: Planner) -> Bundling:
     return (receiver.bundling if receiver is not None else None) or _NO_RULES
 
 
-def _order(member: Member, mail: Mail, state: PlanState) -> Order:
-    pending_notice = state.pending_notice(pending_notice_key(member.key, member.delivery_id))
-    return order(mail, pending_notice) if pending_notice is not None else LAST
+def _waiting(member: Member, mail: Mail, pending_notice: bytes | None) -> _Waiting:
+    """Return a member; one whose content was lost comes last."""
+    if pending_notice is None:
+        return _Waiting(LAST, member, mail, 0)
+    return _Waiting(order(mail, pending_notice), member, mail, len(pending_notice) + _AROUND_NOTICE)
 
 
 def _note_update(mail: Mail, step: Step, state: PlanState) -> None:

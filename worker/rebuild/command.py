@@ -35,7 +35,7 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, SILENCES, WATCHES
+from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS_OF, SEGMENTS, SILENCES, WATCHES
 from worker.notify.forwarded import Spread
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
@@ -54,8 +54,10 @@ from worker.settings import Settings
 _NO_MORE = 2**62
 #: The tables that are made from the responses.
 _FROM_RESPONSES = (CONTACTS, SEGMENTS, WATCHES)
-#: The channel of each table that is made from the alerts, or from notices that were forwarded.
-_CHANNELS = {OUTBOX: "email", PLANS: "email", **{table: channel for channel, table in CHANNELS.items()}}
+#: The channel of each outbox, which is made from the alerts.
+_OUTBOXES = {OUTBOX: "email", **{outbox: channel for channel, outbox in CHANNELS.items()}}
+#: The outbox of each table of plans, which is made from notices that were forwarded.
+_OUTBOX_OF = {plans.table: outbox for outbox, plans in PLANS_OF.items()}
 
 
 #: The mails of one partition.
@@ -107,7 +109,7 @@ class _Rebuild:
             raise SettingsError([f"{table}: is not used, since {ROLES[table]}.endpoints is empty" for table in unused])
         tables = [await self._find(table) for table in in_use]
         self._found = {found.table: found for found in tables}
-        begun = {found.table for found in tables if found.table not in CHANNELS.values() or found.has_begun}
+        begun = {found.table for found in tables if ROLES[found.table] not in CHANNELS or found.has_begun}
         chosen = [table for table in in_use if table in begun and table in (wanted or lost(tables))]
         if not chosen:
             return "no table was lost; --table names a table to rebuild, and --all means all of them"
@@ -139,11 +141,11 @@ class _Rebuild:
             rebuilt[COMMANDS] = self._from_commands(rebuilt.get(CASES))
         if SILENCES in chosen:
             rebuilt[SILENCES] = await self._from_silences()
-        if PLANS in chosen:
-            rebuilt[PLANS] = await self._from_notices(mail_days)
+        for table in (one for one in chosen if one in _OUTBOX_OF):
+            rebuilt[table] = await self._from_notices(table, mail_days)
         for table in chosen:
             if table not in rebuilt:
-                rebuilt[table] = await self._from_alerts(table, mail_days, rebuilt.get(PLANS))
+                rebuilt[table] = await self._from_alerts(table, mail_days, rebuilt.get(PLANS_OF[table].table))
         return rebuilt
 
     async def _find(self, table: str) -> Found:
@@ -329,11 +331,12 @@ class _Rebuild:
 
     async def _from_alerts(self, table: str, mail_days: float, plans: Rebuilt | None) -> Rebuilt:
         """Plan the mails of a channel again. `plans`: the plans of receivers if they are rebuilt, too."""
-        alerts, planner = self._found[table], self._settings.planner(_CHANNELS[table])
-        spread = Spread(self._kafka.partitions, self._owner) if table == OUTBOX else None
-        arrived = [state.head for state in self._found[PLANS].partitions] if plans is None else plans.heads
+        alerts, planner = self._found[table], self._settings.planner(_OUTBOXES[table])
+        at = PLANS_OF[table]
+        spread = Spread(self._kafka.partitions, self._owner, at.topic)
+        arrived = [state.head for state in self._found[at.table].partitions] if plans is None else plans.heads
         # The plans drop notices that are not later than those that have arrived.
-        bases = {n: base_of_moved(n, arrived) if table == OUTBOX else 0 for n in self._partitions}
+        bases = {n: base_of_moved(n, arrived) for n in self._partitions}
 
         def begun(partition: int, oldest: int, now: int) -> Mails:
             return Mails(planner, alerts.committed.get(partition, 0) + bases[partition], oldest, now, spread)
@@ -342,15 +345,15 @@ class _Rebuild:
         heads = [Head(alerts.ends[n] - 1 + bases[n], base=bases[n]) for n in self._partitions]
         return Rebuilt([mails.rows for mails in done], heads)
 
-    async def _from_notices(self, mail_days: float) -> Rebuilt:
+    async def _from_notices(self, table: str, mail_days: float) -> Rebuilt:
         """Plan the mails of receivers that have plans again, up to where the worker had planned them."""
-        found, planner = self._found[PLANS], self._settings.planner(_CHANNELS[PLANS])
+        found, planner = self._found[table], self._settings.planner(_OUTBOXES[_OUTBOX_OF[table]])
         stops = {n: found.stands_at(n) for n in self._partitions}
 
         def begun(partition: int, oldest: int, now: int) -> PlannedMails:
             return PlannedMails(planner, stops[partition], oldest, now)
 
-        done = await self._planned_again(PLANS, mail_days, stops, begun, dict.fromkeys(self._partitions, 0))
+        done = await self._planned_again(table, mail_days, stops, begun, dict.fromkeys(self._partitions, 0))
         heads = [Head(stops[n] - 1, dict(done[n].arrived)) for n in self._partitions]
         return Rebuilt([mails.rows for mails in done], heads)
 

@@ -5,7 +5,18 @@ from typing import NamedTuple
 
 from worker.flow import events
 from worker.kafka.rows import PartitionState
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS, SEGMENTS, SILENCES, TABLES, WATCHES
+from worker.kafka.topics import (
+    CASES,
+    CHANNELS,
+    COMMANDS,
+    CONTACTS,
+    OUTBOX,
+    PLANS_OF,
+    SEGMENTS,
+    SILENCES,
+    TABLES,
+    WATCHES,
+)
 
 #: The topic that each table's rows are made from, and the role that makes them.
 SOURCES: Mapping[str, str] = {
@@ -13,16 +24,16 @@ SOURCES: Mapping[str, str] = {
     SEGMENTS: events.TALLIES,
     WATCHES: events.HOURS,
     OUTBOX: events.ALERTS,
-    PLANS: events.NOTICES,
+    PLANS_OF[OUTBOX].table: PLANS_OF[OUTBOX].topic,
     COMMANDS: events.ALERT_COMMANDS,
     CASES: events.CASES,
     SILENCES: events.SILENCE_COMMANDS,
-    **dict.fromkeys(CHANNELS.values(), events.ALERTS),
+    **{table: topic for outbox in CHANNELS.values() for table, topic in ((outbox, events.ALERTS), PLANS_OF[outbox])},
 }
 #: The role, or the further channel, that makes the rows of each table.
 ROLES: Mapping[str, str] = {
     **{table: role for role, tables in TABLES.items() for table in tables},
-    **{table: channel for channel, table in CHANNELS.items()},
+    **{table: channel for channel, outbox in CHANNELS.items() for table in (outbox, PLANS_OF[outbox].table)},
 }
 #: The tables whose source topics the worker writes itself; what they count can be made again from the responses.
 _COUNTS = frozenset({SEGMENTS, WATCHES})

@@ -20,7 +20,7 @@ _TRIED = re.compile(
 #: The keys of a receiver that change how a notice looks, and not who gets it or when, those of caps and groups, and the
 #: service level. That of a nested route is a part of the key route.routes, which is tried.
 _UNTRIED = re.compile(
-    r"receivers\.[^.]*\.(?:language|time_zone|mails_per_hour|critical_per_hour|group_by|group_(?:wait|interval)_seconds)$"
+    r"receivers\.[^.]*\.(?:language|time_zone|(?:mails|notices)_per_hour|critical_per_hour|group_by|group_(?:wait|interval)_seconds)$"
     r"|route\.service_level$"
 )
 

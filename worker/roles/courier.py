@@ -46,6 +46,7 @@ from worker.notify.channel import LONGEST_RETRY_AFTER, Channel
 from worker.notify.deliveries import NO_LONGER_NEWS
 from worker.notify.digest import Content, Digest, Members, opened
 from worker.notify.dispatcher import Limits, Moment
+from worker.notify.forwarded import Spread
 from worker.notify.holding import Holding
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.notice import Shown, is_past, urgency
@@ -109,7 +110,7 @@ class Courier(TableObserver):
         retry: RetryPolicy,
         silences: Silences,
         members: Members | None = None,
-        plan_of: Callable[[bytes], int] | None = None,
+        spread: Spread | None = None,
         source: str = events.ALERTS,
         upstream: Upstream | None = None,
         on_accepted: OnAccepted | None = None,
@@ -125,7 +126,7 @@ class Courier(TableObserver):
         self._silences = silences
         # The members of digests, if the table has digests: then it has the plans of receivers.
         self._members = members or Members()
-        self._holding = Holding(silences.known, planner.routing, has_plans=members is not None, plan_of=plan_of)
+        self._holding = Holding(silences.known, planner.routing, has_plans=members is not None, spread=spread)
         # The topic that the table's mails are planned from.
         self._source = source
         limits = Limits(channel.connections, channel.most_connections)
@@ -389,8 +390,15 @@ class Courier(TableObserver):
                 raise error
 
     async def _wait_for_mails_of(self, partition: int, key: bytes) -> None:
-        """Wait for the mails in flight about a customer. Otherwise a receiver could get one after the erasure."""
-        tasks = [task for ref, task in self._in_flight.items() if (ref.partition, ref.key) == (partition, key)]
+        """Wait for the mails in flight about a customer. Otherwise a receiver could get one after the erasure.
+
+        Any digest may list the customer.
+        """
+        tasks = [
+            task
+            for ref, task in self._in_flight.items()
+            if ref.partition == partition and (ref.key == key or mailbox.is_digest(ref.key))
+        ]
         if tasks:
             await asyncio.wait(tasks)
 
@@ -460,8 +468,8 @@ class Courier(TableObserver):
         result = nothing_yet._replace(receiver=receiver, route=address.route)
         if until is not None:
             return result._replace(held_until=until)
-        error = await self._send_mail(ref, mail.sent_id, notice, address)
-        result = result._replace(error=error, tried=mail)
+        error, shown = await self._send_mail(ref, mail.sent_id, notice, address)
+        result = result._replace(error=error, shown=shown, tried=mail)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
             self._log_outage_end(ref, self._servers.note_accepted(ref, self._clock.steady()))
@@ -470,19 +478,21 @@ class Courier(TableObserver):
             return result
         return self._judged(ref, result, error)
 
-    async def _send_mail(self, ref: MailRef, sent_id: str, notice: Content, address: Address) -> DeliveryError | None:
-        """Return why a mail was not accepted; None if it was."""
+    async def _send_mail(
+        self, ref: MailRef, sent_id: str, notice: Content, address: Address
+    ) -> tuple[DeliveryError | None, int | None]:
+        """Return why a mail was not accepted, or None if it was; and how many notices of a digest it shows."""
         try:
-            await self._channel.send(notice, address, sent_id, partial(self._note_answered, ref))
+            shown = await self._channel.send(notice, address, sent_id, partial(self._note_answered, ref))
         except DeliveryError as error:
             if not error.unavailable:
                 level = logging.ERROR if error.alarm else logging.WARNING
                 log.log(level, "%s %s was not accepted: %s", self._words.one, ref.delivery_id, _reason(error))
-            return error
+            return error, None
         finally:
             self._servers.note_attempt_end(ref)
             self._something_new.set()
-        return None
+        return None, shown
 
     def _note_answered(self, ref: MailRef) -> None:
         """Note that the server has answered about this mail, which shows that the server can be used."""

@@ -12,10 +12,11 @@ log = logging.getLogger(__name__)
 
 
 async def report_waiting(settings: Settings) -> None:
-    """Log how many notices wait in each outbox of a further channel that has no endpoints now, if there are any."""
-    for channel, table in topics.CHANNELS.items():
+    """Log how many notices wait in each table of a further channel that has no endpoints now, if there are any."""
+    for channel, outbox in topics.CHANNELS.items():
         if channel not in settings.further_channels:
-            await _report_waiting(settings, channel, table)
+            for table in (outbox, topics.PLANS_OF[outbox].table):
+                await _report_waiting(settings, channel, table)
 
 
 async def _report_waiting(settings: Settings, channel: str, table: str) -> None:

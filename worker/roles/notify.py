@@ -34,7 +34,9 @@ async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
     """Return the role's services for each further channel that is configured, by its name."""
     settings = surroundings.settings
     return {
-        channel: await notifying.build_further(surroundings, channel, _sending(channel, settings))
+        channel: await notifying.build_further(
+            surroundings, channel, _sending(channel, settings), _sending(channel, settings)
+        )
         for channel in sorted(settings.further_channels)
     }
 

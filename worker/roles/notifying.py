@@ -1,7 +1,7 @@
 """The services that send alerts and incidents by one channel.
 
-Each channel has a consumer group and an outbox of its own. So an unreachable or slow server does not delay other
-channels, and the rows of an outbox need not name their channel.
+Each channel has a consumer group, an outbox and plans of receivers of its own. So an unreachable or slow server does
+not delay other channels, caps are counted for each channel, and the rows of an outbox need not name their channel.
 """
 
 import logging
@@ -42,13 +42,17 @@ class Sending(NamedTuple):
     retry: RetryPolicy
 
 
-async def build_further(surroundings: Surroundings, name: str, sending: Sending) -> list[Service]:
+async def build_further(surroundings: Surroundings, name: str, sending: Sending, plans: Sending) -> list[Service]:
     """Return the services of a further channel. A channel that is new begins with the alerts from now on."""
     await surroundings.kafka()
     table = topics.CHANNELS[name]
-    if await changelogs.begin_at_end(surroundings.settings, events.ALERTS, topics.Consumed(name, table)):
+    at, settings = topics.PLANS_OF[table], surroundings.settings
+    # If the channel was given up before, its plans must not go on with notices of that time. They come first: a channel
+    # whose outbox has begun is not new any more.
+    await changelogs.begin_at_end(settings, at.topic, topics.Consumed(name, at.table))
+    if await changelogs.begin_at_end(settings, events.ALERTS, topics.Consumed(name, table)):
         log.info("%s is new: it gets the alerts and incidents from now on, and no earlier ones", name)
-    return await build(surroundings, name, table, sending)
+    return await build(surroundings, name, table, sending, plans)
 
 
 async def build(
@@ -69,7 +73,8 @@ async def build(
     shell = Shell(surroundings.settings, name, kafka, sends=(words.one, words.many), observer=observer)
     table = shell.table(table_name)
     overfull, unaddressed = Overfull(words, planner.most_open), Unaddressed()
-    spread = None if plans is None else Spread(kafka.partitions, partition_of(kafka.partitions))
+    at = topics.PLANS_OF[table_name]
+    spread = None if plans is None else Spread(kafka.partitions, partition_of(kafka.partitions), at.topic)
 
     days = surroundings.settings.history.days
     sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
@@ -89,20 +94,25 @@ async def build(
         planner=planner,
         retry=retry,
         silences=surroundings.silences(),
-        plan_of=None if spread is None else spread.owner,
+        spread=spread,
         on_accepted=on_accepted,
     )
     table.observe(courier)
-    further = [] if plans is None else _plans(shell, plans, surroundings, overfull, on_accepted)
+    further = [] if plans is None else _plans(shell, plans, at, surroundings, overfull, on_accepted)
     return [shell, Background(shell.activity.report), *further, courier]
 
 
 def _plans(
-    shell: Shell, sending: Sending, surroundings: Surroundings, overfull: Overfull, on_accepted: OnAccepted | None
+    shell: Shell,
+    sending: Sending,
+    at: topics.Plans,
+    surroundings: Surroundings,
+    overfull: Overfull,
+    on_accepted: OnAccepted | None,
 ) -> list[Service]:
-    """Return the services of the receivers' plans: what wakes them, and a courier."""
+    """Return the services of the receivers' plans: what wakes them, and a courier. `at`: where the plans are."""
     channel, planner, retry = sending
-    table, waiting = shell.table(topics.PLANS, atomic=True), WaitingForDigests()
+    table, waiting = shell.table(at.table, atomic=True), WaitingForDigests()
     days = surroundings.settings.history.days
     sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
 
@@ -117,7 +127,7 @@ def _plans(
         settings, clock = surroundings.settings, surroundings.clock
         return Watermark(settings, shell.role, shell.partitions, clock, sources=sources, fresh_ms=inf).passed
 
-    shell.agent(events.NOTICES, table, decide)
+    shell.agent(at.topic, table, decide)
     courier = Courier(
         shell,
         table,
@@ -127,11 +137,12 @@ def _plans(
         retry=retry,
         silences=surroundings.silences(),
         members=waiting.members,
-        source=events.NOTICES,
+        source=at.topic,
         upstream=alerts_decided,
         on_accepted=on_accepted,
     )
-    wakeups, changes = Wakeups(shell, surroundings.clock), SilenceChanges(shell, surroundings.silences())
+    wakeups = Wakeups(shell, surroundings.clock, at.topic)
+    changes = SilenceChanges(shell, surroundings.silences(), at.topic)
     for observer in (waiting, wakeups, changes, courier):
         table.observe(observer)
     return [courier, Background(wakeups.run, wakeups.end), Background(changes.run, changes.end)]

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from worker.cancelling import raise_if_cancelled
-from worker.flow import events
 from worker.notify import receiver_plan
 from worker.notify.forwarded import SILENCE_KEY, SilenceChange, change
 from worker.roles.silences import Silences
@@ -20,8 +19,10 @@ class SilenceChanges(TableObserver):
     A message that comes twice changes nothing.
     """
 
-    def __init__(self, shell: Shell, silences: Silences) -> None:
+    def __init__(self, shell: Shell, silences: Silences, topic: str) -> None:
         self._shell = shell
+        # The topic of the plans, without the prefix.
+        self._topic = topic
         self._silences = silences
         # The versions of the silences by which something waits, by partition and receiver.
         self._waiting: dict[tuple[int, str], Mapping[str, int]] = {}
@@ -60,7 +61,7 @@ class SilenceChanges(TableObserver):
     async def run(self) -> None:
         """Write messages until `end` is called, or until cancelled. Raise StateNotDurable if one cannot be sent."""
         self._silences.observe(lambda _: self._changed.set())
-        topic = self._shell.topic_name(events.NOTICES)
+        topic = self._shell.topic_name(self._topic)
         while not self._is_ending:
             await self._changed.wait()
             self._changed.clear()

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
-from worker.flow import events
 from worker.notify import receiver_plan
 from worker.notify.digest import Members
 from worker.notify.forwarded import TICK_KEY
@@ -43,8 +42,10 @@ class WaitingForDigests(TableObserver):
 class Wakeups(TableObserver):
     """Writes a tick for each receiver of this worker's partitions when its plan has something that is due."""
 
-    def __init__(self, shell: Shell, clock: Clock) -> None:
+    def __init__(self, shell: Shell, clock: Clock, topic: str) -> None:
         self._shell = shell
+        # The topic of the plans, without the prefix.
+        self._topic = topic
         self._clock = clock
         # When the plans have something that is due, by the wall clock, by partition and receiver.
         self._wake: dict[tuple[int, str], int] = {}
@@ -77,7 +78,7 @@ class Wakeups(TableObserver):
 
     async def run(self) -> None:
         """Write ticks until `end` is called, or until cancelled. Raise StateNotDurable if a tick cannot be sent."""
-        topic = self._shell.topic_name(events.NOTICES)
+        topic = self._shell.topic_name(self._topic)
         while not self._is_ending:
             self._changed.clear()
             steady = self._clock.steady()

@@ -1,4 +1,7 @@
-"""How the mails of a receiver are bundled, so that many notices are not as many mails: caps and groups. Pure."""
+"""How the mails of a receiver are bundled, so that many notices are not as many mails: caps and groups. Pure.
+
+Webhook events and chat messages are bundled in the same way. A "mail" stands for any of them here.
+"""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,14 +14,24 @@ from worker.routing.routable import Routable
 #: The properties of an alert or an incident by which notices can be grouped.
 Label = Literal["segment", "kind", "severity", "survey", "tier"]
 
-#: The settings of the same names, which a receiver has, and for flat routes the section of e-mail.
+#: The settings of the same names, which a receiver has, and without receivers the section of each channel.
+NoticesPerHour = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=1_000,
+        description="The largest number of mails, of chat messages and of webhook events that a receiver gets in an "
+        "hour, each counted for itself. Those about critical notices, reminders, escalations and erasures are not "
+        "counted. What is above it comes in a digest. Without it, there is no limit.",
+    ),
+]
 MailsPerHour = Annotated[
     int | None,
     Field(
         ge=1,
         le=1_000,
-        description="The largest number of mails that a receiver gets in an hour, without those about critical "
-        "notices, reminders and escalations. What is above it comes in a digest. Without it, there is no limit.",
+        description="The largest number of mails that a receiver gets in an hour, in place of notices_per_hour. Mails "
+        "about critical notices, reminders and escalations are not counted. What is above it comes in a digest.",
     ),
 ]
 CriticalPerHour = Annotated[
@@ -26,15 +39,15 @@ CriticalPerHour = Annotated[
     Field(
         ge=0,
         le=1_000,
-        description="The largest number of mails in an hour that are about one critical notice each. Further critical "
-        "notices come in digests, at most one a minute. This setting needs mails_per_hour, group_by or "
-        "group_wait_seconds.",
+        description="The largest number of mails, chat messages or webhook events in an hour that are about one "
+        "critical notice each. Further critical notices come in digests, at most one a minute. This setting needs a "
+        "number per hour, group_by or group_wait_seconds.",
     ),
 ]
 GroupBy = Annotated[
     list[Label],
     Field(
-        description="Notices that are equal in these properties are grouped into one mail. Without it, and with "
+        description="Notices that are equal in these properties are grouped into one digest. Without it, and with "
         "group_wait_seconds, all notices are one group."
     ),
 ]
@@ -43,7 +56,7 @@ GroupWaitSeconds = Annotated[
     Field(
         ge=0,
         le=86_400,
-        description="Seconds that the first notice of a new group waits for others, which then share its mail.",
+        description="Seconds that the first notice of a new group waits for others, which then share its digest.",
     ),
 ]
 GroupIntervalSeconds = Annotated[
@@ -51,14 +64,17 @@ GroupIntervalSeconds = Annotated[
     Field(
         ge=1,
         le=86_400,
-        description="Seconds between two mails about one group. It is also the shortest time for which a digest of "
-        "notices above mails_per_hour gathers. This setting needs mails_per_hour, group_by or group_wait_seconds.",
+        description="Seconds between two digests of one group. It is also the shortest time for which a digest of "
+        "notices above the cap of the hour gathers. This setting needs a number per hour, group_by or "
+        "group_wait_seconds.",
     ),
 ]
 #: The defaults of the two settings that have no effect without one of the others.
 CRITICAL_PER_HOUR, GROUP_INTERVAL_SECONDS = 5, 300.0
-#: The names of these settings.
-KEYS = ("mails_per_hour", "critical_per_hour", "group_by", "group_wait_seconds", "group_interval_seconds")
+#: The names of the caps of an hour; a section of the settings has one of them, or both.
+MAILS, NOTICES = "mails_per_hour", "notices_per_hour"
+#: The names of the other settings.
+KEYS = ("critical_per_hour", "group_by", "group_wait_seconds", "group_interval_seconds")
 
 #: The separator of the values in the name of a group. No value has it, since identifiers have no NUL.
 _BETWEEN = "\x00"
@@ -91,11 +107,7 @@ class Bundling:
 
 
 class BundlingSettings(Protocol):
-    """A section of the settings that has the keys of bundling."""
-
-    @property
-    def mails_per_hour(self) -> int | None:
-        """The largest number of mails in an hour."""
+    """A section of the settings that has the keys of bundling, and at least one cap of an hour."""
 
     @property
     def critical_per_hour(self) -> int:
@@ -114,26 +126,24 @@ class BundlingSettings(Protocol):
         """The time between two mails about a group."""
 
 
-def bundles(settings: BundlingSettings) -> bool:
-    """Say whether mails are bundled at all."""
-    return settings.mails_per_hour is not None or bool(settings.group_by) or settings.group_wait_seconds > 0
-
-
 def check(settings: BundlingSettings) -> None:
     """Raise ValueError if a key is wrong, or has no effect."""
     if len(set(settings.group_by)) != len(settings.group_by):
         raise ValueError("group_by names a property twice")
+    caps = [name for name in (MAILS, NOTICES) if hasattr(settings, name)]
+    if any(bundling_of(settings, getattr(settings, name)) is not None for name in caps):
+        return
     for name, default in (("critical_per_hour", CRITICAL_PER_HOUR), ("group_interval_seconds", GROUP_INTERVAL_SECONDS)):
-        if not bundles(settings) and getattr(settings, name) != default:
-            raise ValueError(f"{name} needs mails_per_hour, group_by or group_wait_seconds")
+        if getattr(settings, name) != default:
+            raise ValueError(f"{name} needs {', '.join(caps)}, group_by or group_wait_seconds")
 
 
-def bundling_of(settings: BundlingSettings) -> Bundling | None:
-    """Return how mails are bundled; None if each notice is a mail of its own."""
-    if not bundles(settings):
+def bundling_of(settings: BundlingSettings, most: int | None) -> Bundling | None:
+    """Return how mails are bundled; None if each notice is a mail of its own. `most`: the cap of the hour, if any."""
+    if most is None and not settings.group_by and not settings.group_wait_seconds:
         return None
     return Bundling(
-        settings.mails_per_hour,
+        most,
         settings.critical_per_hour,
         tuple(settings.group_by),
         int(settings.group_wait_seconds * 1_000),

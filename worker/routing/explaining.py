@@ -117,7 +117,7 @@ def _delivery_json(delivery: Delivery) -> dict[str, Any]:
         "receiver": delivery.receiver.name,
         "route": delivery.route,
         "targets": {channel: [*targets] for channel, targets in delivery.receiver.targets.items() if targets},
-        "perhaps_in_digest": delivery.receiver.bundling is not None,
+        "perhaps_in_digest": _is_bundled(delivery.receiver),
         "deferred_until": None if until is None else _utc(until).isoformat(),
         "deferred_on": sorted(delivery.held_on),
         "skipped_days": [{"day": day.isoformat(), "why": why} for day, why in delivery.skipped],
@@ -137,7 +137,7 @@ def _visit_lines(visited: Visit, indent: str) -> Iterator[str]:
 def _delivery_lines(delivery: Delivery) -> Iterator[str]:
     receiver, until = delivery.receiver, delivery.held_until
     yield f"receiver {receiver.name}, by the route {delivery.route}: {_places(receiver, receiver.targets.keys())}"
-    if receiver.bundling is not None:
+    if _is_bundled(receiver):
         yield f"{_INDENT}perhaps in a digest, by the caps and groups of the receiver"
     if until is None or receiver.calendar is None:
         yield f"{_INDENT}now"
@@ -147,6 +147,13 @@ def _delivery_lines(delivery: Delivery) -> Iterator[str]:
     for day, why in delivery.skipped:
         yield f"{_INDENT}{day:%a %Y-%m-%d} is skipped: {why}"
     yield f"{_INDENT}deferred until {_utc(until).astimezone(receiver.calendar.zone):%a %Y-%m-%d %H:%M %Z}: quiet hours"
+
+
+def _is_bundled(receiver: Receiver) -> bool:
+    """Say whether a receiver has caps or groups on a channel that it uses."""
+    posts = any(targets for channel, targets in receiver.targets.items() if channel != EMAIL)
+    mails = bool(receiver.targets.get(EMAIL))
+    return (mails and receiver.bundling is not None) or (posts and receiver.bundling_of_posts is not None)
 
 
 def _places(receiver: Receiver, channels: Collection[str]) -> str:

@@ -5,14 +5,14 @@ ids, and the rows that wait, are the same as when they were planned for flat rou
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pydantic import Field, field_validator
 
 from schemas.alert import Severity
 from worker.lineage import canonical_path
-from worker.routing.bundling import KEYS, Bundling
+from worker.routing.bundling import Bundling
 from worker.routing.matching import Kind
 from worker.routing.receiver import Receiver
 from worker.routing.routing import Routing
@@ -69,10 +69,11 @@ def flat_routing(routes: Sequence[FlatRoute], channel: str, bundling: Bundling |
     return Routing(replace(top, children=children), receivers, {})
 
 
-def not_with_receivers(routes: Sequence[FlatRoute], *, keys: Collection[str]) -> list[str]:
+def not_with_receivers(routes: Sequence[FlatRoute], *, has_to: bool, keys: Iterable[str]) -> list[str]:
     """Return a line for each flat route, and for each key that belongs to them: each says what to write in its place.
 
-    `keys`: those of `email` that are set, and are not the defaults. A line repeats no address.
+    `has_to`: whether email.to is set; `keys`: those of caps and groups that are set, such as "email.group_by". A line
+    repeats no address.
     """
     lines = [
         f"email.routes.{place}: is not used together with [receivers]; write in its place: {_as_tree(route)}"
@@ -87,11 +88,10 @@ def not_with_receivers(routes: Sequence[FlatRoute], *, keys: Collection[str]) ->
     where = f"[receivers.support] email = […] and {last}"
     end = f"email.to: is not used together with [receivers]; write in its place: {where}"
     caps = [
-        f"email.{key}: is not used together with [receivers]; write {key} in [receivers.NAME] in its place"
-        for key in KEYS
-        if key in keys
+        f"{key}: is not used together with [receivers]; write {key.rpartition('.')[2]} in [receivers.NAME] in its place"
+        for key in keys
     ]
-    return [*lines, *([end] if "to" in keys else []), *caps]
+    return [*lines, *([end] if has_to else []), *caps]
 
 
 def _as_tree(route: FlatRoute) -> str:

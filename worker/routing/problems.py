@@ -67,6 +67,23 @@ def wrong_endpoints(receivers: Mapping[str, ReceiverSettings], endpoints: Mappin
     return lines
 
 
+def caps_in_vain(receivers: Mapping[str, ReceiverSettings]) -> list[str]:
+    """Return a line for each endpoint whose receivers have different caps or groups, so that it has none."""
+    lines: list[str] = []
+    for channel in ("webhook", "chat"):
+        named: dict[str, list[str]] = {}
+        for name, receiver in receivers.items():
+            if (endpoint := getattr(receiver, channel)) is not None:
+                named.setdefault(endpoint, []).append(name)
+        lines += [
+            f"receivers.{names[0]}.{channel}: the receivers {', '.join(names)} name the same endpoint, {endpoint}, and "
+            "have different caps or groups, so it gets each notice by itself"
+            for endpoint, names in named.items()
+            if any(receivers[name].bundling_of_posts != receivers[names[0]].bundling_of_posts for name in names)
+        ]
+    return lines
+
+
 def routes_in_vain(root: Node) -> list[str]:
     """Return a line for each route that never takes anything."""
     return _Walk(root).lines

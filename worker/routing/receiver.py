@@ -18,7 +18,7 @@ from worker.routing.bundling import (
     GroupIntervalSeconds,
     GroupWaitSeconds,
     MailsPerHour,
-    bundles,
+    NoticesPerHour,
     bundling_of,
     check,
 )
@@ -73,6 +73,7 @@ class ReceiverSettings(Section):
         "chat.time_zone.",
     )
 
+    notices_per_hour: NoticesPerHour = None
     mails_per_hour: MailsPerHour = None
     critical_per_hour: CriticalPerHour = CRITICAL_PER_HOUR
     group_by: GroupBy = Field(default=[])
@@ -107,14 +108,19 @@ class ReceiverSettings(Section):
     @model_validator(mode="after")
     def _bundling_has_effect(self) -> "ReceiverSettings":
         check(self)
-        if bundles(self) and not self.email:
-            raise ValueError("mails_per_hour, group_by and group_wait_seconds are about mails, and need email")
+        if self.mails_per_hour is not None and not self.email:
+            raise ValueError("mails_per_hour is about mails, and needs email; write notices_per_hour in its place")
         return self
 
     @property
     def bundling(self) -> Bundling | None:
         """How the receiver's mails are bundled; None if each notice is a mail of its own."""
-        return bundling_of(self)
+        return bundling_of(self, self.notices_per_hour if self.mails_per_hour is None else self.mails_per_hour)
+
+    @property
+    def bundling_of_posts(self) -> Bundling | None:
+        """How what is posted to the receiver is bundled; None if each notice is posted by itself."""
+        return bundling_of(self, self.notices_per_hour)
 
 
 @dataclass(frozen=True)
@@ -130,8 +136,11 @@ class Receiver:
     calendar: Calendar | None = None
     #: The severities that are sent at any hour.
     quiet_except: frozenset[Severity] = field(default_factory=frozenset)
-    #: How the receiver's mails are bundled; None if each notice is a mail of its own. Only e-mail heeds it.
+    #: How the receiver's mails are bundled; None if each notice is a mail of its own. If the receiver is a place of
+    #: another channel (places.py), it is about what is posted there.
     bundling: Bundling | None = None
+    #: How webhook events and chat messages are bundled, likewise. A receiver that is a place has it as `bundling`.
+    bundling_of_posts: Bundling | None = None
 
     def held_until(self, severity: Severity, moment: int) -> int | None:
         """Return until when a notice has to wait because of the quiet hours, in ms; None if it may be sent.

@@ -1,4 +1,7 @@
-"""The page of a digest: how much is new, still open and closed, and one entry for each notice. Pure."""
+"""The page of a digest: how much is new, still open and closed, and one entry for each notice. Pure.
+
+A chat shows the heading and the first entries only.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,6 +104,17 @@ class Entry:
     held: str = ""
 
 
+class Heading(NamedTuple):
+    """What a digest says before its entries."""
+
+    language: Language
+    subject: str
+    headline: str
+    why: str
+    #: A sentence about each silence that has held back some of the notices.
+    silences: list[str]
+
+
 def counts_of(notices: Iterable[Alert | Incident]) -> Counts:
     """Count the notices of a digest by what they say. A step that is neither the first nor the last is still open."""
     actions = [notice.action for notice in notices]
@@ -119,31 +133,49 @@ def digest_page(
 
     `silences`: those that have held back some of the notices, by their ids, as far as they are known.
     """
-    language = readers.language_of(None)
-    words, own = WORDS[language], _WORDS[language]
-    counts = counts_of(notice for notice, *_ in listed)
-    entries = [_entry(one, words, own, readers, link_of) for one in listed]
-    shown = ", ".join(
-        text.format(count=count)
-        for text, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
-        if count
-    )
+    heading = heading_of(listed, severity, readers, silences)
+    words, own = WORDS[heading.language], _WORDS[heading.language]
+    entries = [entry_of(one, readers, link_of) for one in listed]
     return Page(
         template="digest",
-        language=language,
-        subject=subject(own.subject.format(severity=words.tags[severity], counts=shown)),
-        headline=own.headline.format(count=shown),
-        why=own.why,
+        language=heading.language,
+        subject=heading.subject,
+        headline=heading.headline,
+        why=heading.why,
         colour=COLOURS[severity],
         sections=[],
         more={
             "severity": words.severities[severity],
             "id_label": own.digest_id,
-            "silences": _silences(listed, silences, own),
+            "silences": heading.silences,
             "entries": entries,
             "has_links": any(entry.link for entry in entries),
             "link_name": words.acts[CommandAction.ACKNOWLEDGE],
         },
+    )
+
+
+def heading_of(
+    listed: Sequence[Listed],
+    severity: Severity,
+    readers: Readers,
+    silences: Mapping[str, Silence] = MappingProxyType({}),
+) -> Heading:
+    """Return what a digest says before its entries. The arguments are those of `digest_page`."""
+    language = readers.language_of(None)
+    own = _WORDS[language]
+    counts = counts_of(notice for notice, *_ in listed)
+    shown = ", ".join(
+        text.format(count=count)
+        for text, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
+        if count
+    )
+    return Heading(
+        language,
+        subject(own.subject.format(severity=WORDS[language].tags[severity], counts=shown)),
+        own.headline.format(count=shown),
+        own.why,
+        _silences(listed, silences, own),
     )
 
 
@@ -160,8 +192,10 @@ def _silences(listed: Sequence[Listed], silences: Mapping[str, Silence], own: Di
     return found
 
 
-def _entry(one: Listed, words: Words, own: DigestWords, readers: Readers, link_of: LinkOf) -> Entry:
-    """Return the entry of a notice; `own`: the words of digests."""
+def entry_of(one: Listed, readers: Readers, link_of: LinkOf) -> Entry:
+    """Return the entry of a notice."""
+    language = readers.language_of(None)
+    words, own = WORDS[language], _WORDS[language]
     notice, act_by, silence_id = one
     held = own.held.format(silence=field(silence_id)) if silence_id else ""
     if isinstance(notice, Incident):

@@ -9,16 +9,22 @@ from typing import Any
 
 import jsonschema
 import pytest
+from flow.records import NOW
+from notify.silencer import silence
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from schemas.alert import Alert
+from schemas.digest import Digest
 from schemas.erasure import Erasure
 from schemas.export import texts
 from schemas.incident import Incident
 from schemas.ping import Ping
+from worker.flow.timestamps import from_ms
 from worker.links.signing import Links
+from worker.notify import digest as notices
 from worker.notify.channels.webhook import event
+from worker.notify.digest import Item
 from worker.notify.notice import Sent
 
 OLD = f"whsec_{b64encode(b'the old secret, 24 bytes').decode()}"
@@ -55,6 +61,38 @@ def test_the_event_has_the_attributes_of_a_cloudevent_and_the_data_of_its_contra
         }
         jsonschema.validate(data, json.loads(texts()[f"json/{name}.schema.json"]))
         assert type(notice).model_validate_json(json.dumps(data)) == notice
+
+
+def test_a_digest_lists_each_notice_as_an_event_of_its_own_reports_it(
+    make_alert: Callable[..., Alert], make_incident: Callable[..., Incident]
+) -> None:
+    alert, incident = make_alert(alert_id="a-1"), make_incident(alert_id="i-1")
+    items = [
+        Item(alert, act_by=NOW + 60_000, silence="s-1", sent_id="d-2"),
+        Item(incident, silence="s-forgotten", sent_id="d-3"),
+    ]
+    digest = notices.Digest("d-1", NOW, items, {"s-1": silence("s-1", reason="a strike")})
+    body = event.digest_body(digest, "d-9", lambda one: LINKS.of(one, "crm") if isinstance(one, Alert) else {})
+    posted = json.loads(body)
+    data = posted["data"]
+
+    assert (posted["id"], posted["type"], data["digest_id"]) == ("d-9", "nps.digest.v1", "d-1")
+    assert posted["time"] == data["occurred_at"].replace("Z", "+00:00") == from_ms(NOW).isoformat()
+    assert data["severity"] == "critical"
+    assert data["silences"] == [{"silence_id": "s-1", "created_by": "anna", "reason": "a strike"}]
+    of_alert, of_incident = data["entries"]
+    for entry, notice, links in ((of_alert, alert, LINKS.of(alert, "crm")), (of_incident, incident, {})):
+        alone = json.loads(event.body(notice, entry["id"], links))
+        assert {key: entry[key] for key in ("id", "type", "data")} == {
+            key: alone[key] for key in ("id", "type", "data")
+        }
+        assert [entry[key] for key in ("acknowledgeurl", "resolveurl")] == [*links.values(), None, None][:2]
+    assert (of_alert["id"], of_alert["silence_id"]) == ("d-2", "s-1")
+    assert of_alert["act_by"].replace("Z", "+00:00") == from_ms(NOW + 60_000).isoformat()
+    assert (of_incident["act_by"], of_incident["silence_id"]) == (None, "s-forgotten")
+    jsonschema.validate(data, json.loads(texts()["json/digest.schema.json"]))
+    assert Digest.model_validate_json(json.dumps(data)).entries[0].data == alert
+    assert verified(NEW, event.headers("d-9", body, [NEW], datetime.now(UTC)), body) == posted
 
 
 def test_the_links_are_attributes_whose_names_fit_cloudevents(make_alert: Callable[..., Alert]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from worker.notify.channels.chat.digest_message import DigestMessage
 from worker.notify.channels.chat.message import Message
 from worker.notify.channels.chat.settings import Format
 from worker.notify.content.links import Link
@@ -22,16 +23,18 @@ _LOOKS_ALIKE = str.maketrans({"<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK
                               ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
                               "`": "'", "\\": "\N{SET MINUS}"})  # fmt: skip
 
+#: Before each notice in a message that lists several. It is no markup.
+_BULLET = "\N{BULLET}"
 #: In the address of a link in Markdown, these are quoted.
 _QUOTED = str.maketrans({c: quote(c) for c in "()[]|"})
 
 
-def payload(message: Message, kind: Format) -> dict[str, Any]:
+def payload(message: Message | DigestMessage, kind: Format) -> dict[str, Any]:
     """Return what is posted to the incoming webhook of a chat, as JSON."""
     return _PAYLOADS[kind](message)
 
 
-def _slack(message: Message) -> dict[str, Any]:
+def _slack(message: Message | DigestMessage) -> dict[str, Any]:
     def link(one: Link) -> str:
         href = _slack_escaped(one.href).replace("|", "%7C")
         return f"<{href}|{_slack_escaped(one.text)}> ({_slack_escaped(one.host)})"
@@ -46,7 +49,7 @@ def _slack_escaped(text: str) -> str:
     return _MENTION.sub(f"@{_ZERO_WIDTH_SPACE}", escaped)
 
 
-def _mattermost(message: Message) -> dict[str, Any]:
+def _mattermost(message: Message | DigestMessage) -> dict[str, Any]:
     def link(one: Link) -> str:
         href = one.href.translate(_QUOTED)
         return f"[{_markdown_escaped(one.text)}]({href}) ({_markdown_escaped(one.host)})"
@@ -60,8 +63,12 @@ def _markdown_escaped(text: str) -> str:
     return _MENTION.sub(f"@{_ZERO_WIDTH_SPACE}", broken)
 
 
-def _text(message: Message, escaped: Callable[[str], str], title: str, link: Callable[[Link], str]) -> str:
+def _text(
+    message: Message | DigestMessage, escaped: Callable[[str], str], title: str, link: Callable[[Link], str]
+) -> str:
     """Return a message as lines of text. `title` has its markup already."""
+    if isinstance(message, DigestMessage):
+        return _digest_text(message, escaped, title, link)
     comment = [f"> {escaped(line)}" for line in message.comment.split("\n")] if message.comment else []
     return "\n".join(
         [
@@ -77,7 +84,29 @@ def _text(message: Message, escaped: Callable[[str], str], title: str, link: Cal
     )
 
 
-def _teams(message: Message) -> dict[str, Any]:
+def _digest_text(message: DigestMessage, escaped: Callable[[str], str], title: str, link: Callable[[Link], str]) -> str:
+    """Return a message that lists notices, one in each line."""
+    lines = [
+        " ".join(
+            [
+                f"{_BULLET} {escaped(entry.text)}",
+                *(
+                    [f"\N{LEFT DOUBLE QUOTATION MARK}{escaped(entry.comment)}\N{RIGHT DOUBLE QUOTATION MARK}"]
+                    if entry.comment
+                    else []
+                ),
+                *([link(entry.link)] if entry.link else []),
+            ]
+        )
+        for entry in message.entries
+    ]
+    left_out = [f"({message.left_out})"] if message.left_out else []
+    return "\n".join([title, *map(escaped, message.sentences), *lines, *left_out])
+
+
+def _teams(message: Message | DigestMessage) -> dict[str, Any]:
+    if isinstance(message, DigestMessage):
+        return _card(_digest_blocks(message), [])
     blocks = [
         _block(message.title, weight="Bolder", size="Medium"),
         *([_block(message.sentence)] if message.sentence else []),
@@ -86,6 +115,28 @@ def _teams(message: Message) -> dict[str, Any]:
         *(_block(f"{fact.label}{message.colon}{fact.value}") for fact in message.facts),
     ]
     links = [{"type": "Action.OpenUrl", "title": f"{one.text} ({one.host})", "url": one.href} for one in message.links]
+    return _card(blocks, links)
+
+
+def _digest_blocks(message: DigestMessage) -> list[dict[str, Any]]:
+    entries = []
+    for entry in message.entries:
+        runs = [_run(f"{_BULLET} {entry.text}")]
+        if entry.comment:
+            runs.append(_run(f" {entry.comment}", italic=True))
+        if (link := entry.link) is not None:
+            action = {"type": "Action.OpenUrl", "url": link.href}
+            runs += [_run(" "), _run(f"{link.text} ({link.host})", selectAction=action)]
+        entries.append({"type": "RichTextBlock", "inlines": runs})
+    return [
+        _block(message.title, weight="Bolder", size="Medium"),
+        *map(_block, message.sentences),
+        *entries,
+        *([_block(f"({message.left_out})", isSubtle=True)] if message.left_out else []),
+    ]
+
+
+def _card(blocks: list[dict[str, Any]], links: list[dict[str, Any]]) -> dict[str, Any]:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -101,10 +152,14 @@ def _teams(message: Message) -> dict[str, Any]:
 
 def _block(text: str, **style: Any) -> dict[str, Any]:
     """Return a paragraph. Teams applies no markup to a text run."""
-    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
+    return {"type": "RichTextBlock", "inlines": [_run(text, **style)]}
 
 
-_PAYLOADS: Mapping[Format, Callable[[Message], dict[str, Any]]] = {
+def _run(text: str, **style: Any) -> dict[str, Any]:
+    return {"type": "TextRun", "text": text, **style}
+
+
+_PAYLOADS: Mapping[Format, Callable[[Message | DigestMessage], dict[str, Any]]] = {
     "slack": _slack,
     "mattermost": _mattermost,
     "rocketchat": _mattermost,

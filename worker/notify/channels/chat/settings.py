@@ -2,11 +2,21 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from worker.notify.content.readers import Readers, TimeZoneName, zone
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy
+from worker.routing.bundling import (
+    CRITICAL_PER_HOUR,
+    GROUP_INTERVAL_SECONDS,
+    CriticalPerHour,
+    GroupBy,
+    GroupIntervalSeconds,
+    GroupWaitSeconds,
+    NoticesPerHour,
+    check,
+)
 from worker.section import Section
 
 Format = Literal["slack", "mattermost", "rocketchat", "teams"]
@@ -55,7 +65,18 @@ class ChatSettings(Section):
         description="Largest number of messages that are posted to one room at the same time. Most chats accept about "
         "one message a second.",
     )
+    # How what is posted to each room is bundled, if there are no receivers. Receivers have keys of their own.
+    notices_per_hour: NoticesPerHour = None
+    critical_per_hour: CriticalPerHour = CRITICAL_PER_HOUR
+    group_by: GroupBy = Field(default=[])
+    group_wait_seconds: GroupWaitSeconds = 0.0
+    group_interval_seconds: GroupIntervalSeconds = GROUP_INTERVAL_SECONDS
     retry: RetryPolicy = RetryPolicy()
+
+    @model_validator(mode="after")
+    def _bundling_has_effect(self) -> "ChatSettings":
+        check(self)
+        return self
 
     @property
     def readers(self) -> Readers:

@@ -50,7 +50,7 @@ def compose(notice: Shown | Digest, address: Address, *, delivery_id: str, lette
     """
     if isinstance(notice, Digest):
         link_of = partial(_acknowledging, address.receiver.name, letterhead)
-        page = digest_page(notice.items, notice.severity, letterhead.readers, link_of, notice.silences)
+        page = digest_page(notice.listed, notice.severity, letterhead.readers, link_of, notice.silences)
         when = notice.closed
     else:
         page, when = page_of(notice, letterhead.readers), to_ms(notice.occurred_at)

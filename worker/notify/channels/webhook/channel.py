@@ -2,10 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from schemas.alert import Alert
+from schemas.alert_command import CommandAction
 from schemas.case import CaseStep
 from schemas.ping import Ping
 from worker.links.signing import Links
@@ -13,6 +15,7 @@ from worker.notify.channel import Wording
 from worker.notify.channels.webhook import NAME, event
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.notify.digest import Content, Digest
+from worker.notify.notice import Sent
 from worker.notify.posting import posters
 from worker.notify.receivers import Address
 
@@ -51,10 +54,16 @@ class Webhook:
 
     async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> None:
         """Post an event, whose id is `delivery_id`. Raise DeliveryError if it is not accepted."""
-        assert not isinstance(notice, Digest), "programs get every notice by itself"
         name = address.receiver.name
-        links = self._links.of(notice, name) if self._links and isinstance(notice, Alert | CaseStep) else {}
-        await self._post(name, event.body(notice, delivery_id, links), delivery_id, begun)
+        if isinstance(notice, Digest):
+            body = event.digest_body(notice, delivery_id, partial(self._links_of, name))
+        else:
+            body = event.body(notice, delivery_id, self._links_of(name, notice))
+        await self._post(name, body, delivery_id, begun)
+
+    def _links_of(self, name: str, notice: Sent) -> Mapping[CommandAction, str]:
+        """Return the addresses of the pages on which a person can act on a notice, in an event to an endpoint."""
+        return self._links.of(notice, name) if self._links and isinstance(notice, Alert | CaseStep) else {}
 
     async def ping(self, name: str) -> None:
         """Post an event to an endpoint which says nothing. Raise DeliveryError if it is not accepted."""

@@ -5,7 +5,7 @@ https://www.standardwebhooks.com
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -15,13 +15,18 @@ from schemas import cloudevents
 from schemas.alert import Alert
 from schemas.alert_command import CommandAction
 from schemas.case import CaseStep
+from schemas.digest import Digest, DigestEntry, DigestSilence
 from schemas.erasure import Erasure
 from schemas.ping import Ping
-from worker.flow.timestamps import rfc3339, to_ms
+from worker.flow.timestamps import from_ms, rfc3339, to_ms
+from worker.notify import digest as notices
+from worker.notify.digest import Item
 from worker.notify.notice import Sent
 
 _CONTENT_TYPE = f"{cloudevents.STRUCTURED_CONTENT_TYPE.decode()}; charset=utf-8"
 
+#: Returns the address of the page for each thing that a person can do about a notice.
+LinksOf = Callable[[Sent], Mapping[CommandAction, str]]
 
 #: The attributes of an event that have the addresses of its links: an extension of CloudEvents.
 _LINKS: Mapping[CommandAction, str] = {
@@ -35,16 +40,49 @@ def body(notice: Sent | Ping, delivery_id: str, links: Mapping[CommandAction, st
 
     `links`: the address of the page for each thing that a person can do about it.
     """
+    return _body(_type(notice), notice, delivery_id, {_LINKS[action]: url for action, url in links.items()})
+
+
+def digest_body(digest: notices.Digest, delivery_id: str, links_of: LinksOf) -> bytes:
+    """Return the event that lists many notices, each as an event of its own would report it."""
+    entries = [_entry(item, links_of(item.notice)) for item in digest.items]
+    silences = [
+        DigestSilence(silence_id=one.silence_id, created_by=one.created_by, reason=one.reason)
+        for one in digest.silences.values()
+    ]
+    data = Digest(
+        digest_id=digest.digest_id,
+        occurred_at=from_ms(digest.closed),
+        severity=digest.severity,
+        silences=silences,
+        entries=entries,
+    )
+    return _body(cloudevents.DIGEST, data, delivery_id, {})
+
+
+def _entry(item: Item, links: Mapping[CommandAction, str]) -> DigestEntry:
+    return DigestEntry(
+        id=item.sent_id,
+        type=_type(item.notice),
+        data=item.notice,
+        act_by=from_ms(item.act_by) if item.act_by else None,
+        silence_id=item.silence or None,
+        acknowledgeurl=links.get(CommandAction.ACKNOWLEDGE),
+        resolveurl=links.get(CommandAction.RESOLVE),
+    )
+
+
+def _body(event_type: str, data: Sent | Ping | Digest, event_id: str, more: Mapping[str, str]) -> bytes:
     attributes = {
         "specversion": cloudevents.SPEC_VERSION,
-        "id": delivery_id,
+        "id": event_id,
         "source": cloudevents.SOURCE,
-        "type": _type(notice),
-        "time": rfc3339(to_ms(notice.occurred_at)).decode(),
+        "type": event_type,
+        "time": rfc3339(to_ms(data.occurred_at)).decode(),
         "datacontenttype": "application/json",
-        **{_LINKS[action]: url for action, url in links.items()},
+        **more,
     }
-    return f'{json.dumps(attributes)[:-1]}, "data": {notice.model_dump_json()}}}'.encode()
+    return f'{json.dumps(attributes)[:-1]}, "data": {data.model_dump_json()}}}'.encode()
 
 
 def headers(delivery_id: str, body: bytes, secrets: Sequence[str], now: datetime) -> Mapping[str, str]:

@@ -4,10 +4,20 @@ import binascii
 from base64 import b64decode
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy
+from worker.routing.bundling import (
+    CRITICAL_PER_HOUR,
+    GROUP_INTERVAL_SECONDS,
+    CriticalPerHour,
+    GroupBy,
+    GroupIntervalSeconds,
+    GroupWaitSeconds,
+    NoticesPerHour,
+    check,
+)
 from worker.section import Section
 
 _PREFIX = "whsec_"
@@ -61,4 +71,22 @@ class WebhookSettings(Section):
     connections: int = Field(
         default=4, ge=1, le=64, description="Largest number of events that are posted to one endpoint at the same time."
     )
+    # How what is posted to each endpoint is bundled, if there are no receivers. Receivers have keys of their own.
+    notices_per_hour: NoticesPerHour = None
+    critical_per_hour: CriticalPerHour = CRITICAL_PER_HOUR
+    group_by: GroupBy = Field(default=[])
+    group_wait_seconds: GroupWaitSeconds = 0.0
+    group_interval_seconds: GroupIntervalSeconds = GROUP_INTERVAL_SECONDS
+    digest_kilobytes: int = Field(
+        default=1_000,
+        ge=10,
+        le=10_000,
+        description="Largest size of a digest, in units of 1,000 bytes. What does not fit comes in a further one. If a "
+        "notice that waits for the digest grows, the digest may exceed it a little.",
+    )
     retry: RetryPolicy = RetryPolicy()
+
+    @model_validator(mode="after")
+    def _bundling_has_effect(self) -> "WebhookSettings":
+        check(self)
+        return self
