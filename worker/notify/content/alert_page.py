@@ -67,7 +67,7 @@ def _customer(alert: Alert, words: Words) -> Section:
         words.customer,
         [
             Row(words.name, field(customer.name) or words.not_given),
-            Row(words.phone, phone or words.not_given, call(phone)),
+            Row(words.phone, phone or words.not_given, call(phone) if alert.consent.callback else ""),
             Row(words.email, email or words.not_given, write_to(email)),
             Row(words.customer_id, field(alert.customer_id)),
             *(Row(label, shown) for label, value in if_known if (shown := field(value))),

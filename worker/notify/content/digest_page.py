@@ -49,6 +49,7 @@ class DigestWords:
     silence: str  # {silence} {count} {who} {reason}
     silence_of_nobody: str  # {silence} {count}; the silence is not known any more
     held: str  # {silence}
+    do_not_call: str  # in place of the phone number of a customer who does not want to be called
 
 
 _WORDS: Mapping[Language, DigestWords] = {
@@ -63,6 +64,7 @@ _WORDS: Mapping[Language, DigestWords] = {
         silence=french("Retenue(s) par le silence « {silence} », demandé par {who} : {count}. Motif : {reason}"),
         silence_of_nobody=french("Retenue(s) par le silence « {silence} » : {count}"),
         held=french("retenue par le silence « {silence} »"),
+        do_not_call="ne pas appeler au sujet de cette réponse",
     ),
     "en": DigestWords(
         subject="[{severity}] Digest: {counts}",
@@ -75,6 +77,7 @@ _WORDS: Mapping[Language, DigestWords] = {
         silence="Held back by the silence {silence}, which {who} has asked for: {count}. Reason: {reason}",
         silence_of_nobody="Held back by the silence {silence}: {count}",
         held="held back by the silence {silence}",
+        do_not_call="do not call about this answer",
     ),
 }
 
@@ -209,7 +212,7 @@ def entry_of(one: Listed, readers: Readers, link_of: LinkOf) -> Entry:
         words.severities[notice.severity],
         field(notice.segment),
         readers.moment(words)(notice.responded_at),
-        field(notice.customer.phone),
+        field(notice.customer.phone) if notice.consent.callback else own.do_not_call,
         words.steps.get(notice.reason, "") if notice.action == AlertAction.UPDATED else "",
     ]
     title = f"{notice.score}/10, {who}"

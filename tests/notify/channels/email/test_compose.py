@@ -276,6 +276,13 @@ def test_a_link_is_a_link(make_alert: MakeAlert) -> None:
     ]
 
 
+def test_a_customer_who_does_not_want_to_be_called_cannot_be_dialled_by_a_click(make_alert: MakeAlert) -> None:
+    html = part(mail(make_alert(language="en", consent=Consent(callback=False))), "html")
+
+    assert "tel:" not in html
+    assert "no, do not call about this answer" in html
+
+
 def test_nothing_is_fetched_when_the_mail_is_opened(make_alert: MakeAlert) -> None:
     html = part(mail(make_alert()), "html")
 

@@ -15,7 +15,7 @@ from notify.silencer import silence
 
 from schemas.alert import Alert, AlertAction, Severity
 from schemas.incident import Incident
-from schemas.response import Customer
+from schemas.response import Consent, Customer
 from worker.flow.timestamps import to_ms
 from worker.notify.channels.email.compose import compose
 from worker.notify.channels.email.letterhead import Letterhead
@@ -133,6 +133,23 @@ def test_it_says_which_silences_have_held_back_what_and_who_has_asked_for_them(
         assert words.count(said) == 1
         assert words.count(unknown) == 1
         assert words.count(mark) == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "do not call about this answer"), ("fr", "ne pas appeler au sujet de cette réponse")],
+)
+def test_an_entry_says_who_must_not_be_called_and_then_gives_no_number(
+    language: Language, said: str, make_alert: MakeAlert
+) -> None:
+    customer = Customer(name="Marie", phone="+33 1 99 00 41 27")
+    agreed, refused = (
+        mail(listed(make_alert(customer=customer, consent=Consent(callback=callback))), language=language)
+        for callback in (True, False)
+    )
+    for kind in ("plain", "html"):
+        words = [" ".join(part(got, kind).split()) for got in (agreed, refused)]
+        assert [("99 00 41 27" in text, said in text) for text in words] == [(True, False), (False, True)]
 
 
 @given(reason=st.text(min_size=1), author=st.text(min_size=1), silence_id=st.text(min_size=1))
