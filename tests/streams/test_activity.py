@@ -5,8 +5,11 @@ import logging
 import pytest
 
 from schemas import examples
+from schemas.alert import Alert
+from schemas.case import CaseStep
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
+from schemas.incident import Incident
 from worker.flow import events
 from worker.streams.activity import Activity
 
@@ -47,10 +50,21 @@ def test_a_minute_is_summed_up_in_a_line(activity: Activity, caplog: pytest.LogC
     activity.write_line()
     activity.write_line()
 
-    decided = "3 answers decided (2 accepted, 1 duplicate), 1 alert (1 opened), 2 invitations"
+    decided = "3 answers decided (2 accepted, 1 duplicate), 1 step of an alert (1 opened), 2 invitations"
     assert caplog.messages == [
         f"in the last minute: {decided}, 1 dead letter (1 score_out_of_range), 2 mails (1 sent, 1 failed)",
     ]
+
+
+def test_the_steps_of_cases_and_incidents_are_no_alerts(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:
+    alert = Alert.model_validate(examples.ALERT, strict=False).model_dump_json().encode()
+    step = CaseStep.model_validate(examples.CASE, strict=False).model_dump_json().encode()
+    incident = Incident.model_validate(examples.INCIDENT, strict=False).model_dump_json().encode()
+    send(activity, events.ALERTS, alert, step, incident, alert, step, step)
+    activity.write_line()
+
+    counted = "2 steps of alerts (2 opened), 3 steps of cases (3 resolved), 1 step of an incident (1 opened)"
+    assert caplog.messages == [f"in the last minute: {counted}"]
 
 
 def test_what_is_for_nobody_is_counted_apart(activity: Activity, caplog: pytest.LogCaptureFixture) -> None:

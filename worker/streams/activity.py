@@ -7,8 +7,9 @@ kinds of events, and nothing that a customer wrote.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from schemas.case import CASE
 from schemas.delivery import DeliveryStatus
 from worker.flow import events
 from worker.logs import counted
@@ -22,14 +23,22 @@ _PLANNED = DeliveryStatus.PENDING.value
 _NOBODY = DeliveryStatus.NOBODY.value
 
 _EVERY_SECONDS = 60.0
-#: For each topic: what its records are called, in the singular and in the plural, and the text in a record's value that
-#: stands directly before its kind. In front of that text, the value has nothing that comes from outside.
-_COUNTED = {
+#: What something is called in the singular and in the plural.
+Nouns = tuple[str, str]
+_STEPS_OF_ALERTS = ("step of an alert", "steps of alerts")
+_STEPS_OF_CASES = ("step of a case", "steps of cases")
+_STEPS_OF_INCIDENTS = ("step of an incident", "steps of incidents")
+#: For each topic: what its records are called, and the text in a record's value that stands directly before its kind.
+#: In front of that text, the value has nothing that comes from outside.
+_COUNTED: Mapping[str, tuple[Nouns, bytes]] = {
     events.DECISIONS: (("answer decided", "answers decided"), b'"outcome":"'),
-    events.ALERTS: (("alert", "alerts"), b'"action":"'),
+    events.ALERTS: (_STEPS_OF_INCIDENTS, b'"action":"'),
     events.INVITATIONS: (("invitation", "invitations"), b""),
     events.DEAD_LETTERS: (("dead letter", "dead letters"), b'"reason":"'),
 }
+#: What the records of the alerts' topic are called that are about something else than an incident, by this text.
+_ABOUT = b'"kind":"'
+_BY_ABOUT = {"detractor": _STEPS_OF_ALERTS, CASE: _STEPS_OF_CASES}
 #: The same text for deliveries, whose name depends on the channel.
 _STATUS = b'"status":"'
 
@@ -37,23 +46,31 @@ _STATUS = b'"status":"'
 class Activity:
     """Counts what is sent to the topics of a role. `topic_name` returns a topic's full name.
 
-    `deliveries`: what deliveries are called, in the singular and in the plural.
+    `deliveries`: what deliveries are called.
     """
 
-    def __init__(self, topic_name: Callable[[str], str], deliveries: tuple[str, str] = ("mail", "mails")) -> None:
+    def __init__(self, topic_name: Callable[[str], str], deliveries: Nouns = ("mail", "mails")) -> None:
         counted = {**_COUNTED, events.DELIVERIES: (deliveries, _STATUS)}
         self._counted = {topic_name(topic): how for topic, how in counted.items()}
-        self._kinds: dict[str, Counter[str]] = {topic: Counter() for topic in self._counted}
+        self._alerts = topic_name(events.ALERTS)
+        self._kinds: dict[Nouns, Counter[str]] = {}
+        for topic, (nouns, _) in self._counted.items():
+            for each in (*_BY_ABOUT.values(), nouns) if topic == self._alerts else (nouns,):
+                self._kinds[each] = Counter()
 
     def sent(self, topic: str, records: Iterable[Sendable]) -> None:
         """Count records that the broker has acknowledged. A null value erases something, and is not counted."""
-        if topic in self._counted:
-            _, prefix = self._counted[topic]
-            self._kinds[topic].update(_kind(value, prefix) for _, value, *_ in records if value is not None)
+        if topic not in self._counted:
+            return
+        nouns, prefix = self._counted[topic]
+        for _, value, *_ in records:
+            if value is not None:
+                about = _BY_ABOUT.get(_kind(value, _ABOUT), nouns) if topic == self._alerts else nouns
+                self._kinds[about][_kind(value, prefix)] += 1
 
     def write_line(self) -> None:
         """Log what was counted since the last line, if anything was."""
-        done = [part for topic, (nouns, _) in self._counted.items() for part in _described(nouns, self._kinds[topic])]
+        done = [part for nouns, kinds in self._kinds.items() for part in _described(nouns, kinds)]
         if done:
             log.info("in the last minute: %s", ", ".join(done))
         for kinds in self._kinds.values():
@@ -76,10 +93,10 @@ def _kind(value: bytes, prefix: bytes) -> str:
     return "" if found < 0 else value[begin : value.find(b'"', begin)].decode(errors="replace")
 
 
-def _described(nouns: tuple[str, str], count_by_kind: Counter[str]) -> list[str]:
-    """Return the parts of the line about one topic: how many records of each kind there were.
+def _described(nouns: Nouns, count_by_kind: Counter[str]) -> list[str]:
+    """Return the parts of the line about what is called so: how many records of each kind there were.
 
-    Planned deliveries are a part of their own, and so is what is for nobody. `nouns`: the singular and the plural.
+    Planned deliveries are a part of their own, and so is what is for nobody.
     """
     others = +Counter({kind: count for kind, count in count_by_kind.items() if kind not in {_PLANNED, _NOBODY}})
     parts = []
