@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mode import Service
 from pydantic import ValidationError
 
 from schemas.response import Response
@@ -241,6 +242,24 @@ def test_the_level_is_where_it_starts(capsys: pytest.CaptureFixture[str], level:
         log.log(number, "x")
 
     assert expected == len(written(capsys))
+
+
+def test_faust_does_not_say_which_of_its_services_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """Faust's loggers have the names of the worker's modules, as far as their classes are the worker's."""
+    configured()
+
+    class Own(Service):
+        pass
+
+    async def start_and_stop() -> None:
+        Own.logger = logging.getLogger("worker.streams.some_service")
+        service = Own()
+        await service.start()
+        service.log.warning("something is wrong")
+        await service.stop()
+
+    asyncio.run(start_and_stop())
+    assert [line["message"] for line in written(capsys)] == ["[^Own]: something is wrong"]
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "ERROR"])

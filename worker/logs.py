@@ -11,6 +11,7 @@ import os
 import re
 import select
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -36,13 +37,9 @@ _QUIET = {
     "faust": logging.ERROR,
     "mode": logging.ERROR,
     "asyncio": logging.ERROR,
-    # Faust names the loggers of its services after the modules that define them.
-    "worker.streams.faust_app": logging.WARNING,
-    "worker.streams.membership": logging.WARNING,
-    "worker.streams.ordered": logging.WARNING,
-    "worker.streams.table": logging.WARNING,
-    "worker.streams.recovery": logging.WARNING,
 }
+#: The directory of the installed libraries.
+_INSTALLED = sysconfig.get_path("purelib")
 
 
 class JsonLines(logging.Formatter):
@@ -73,6 +70,19 @@ class TextLines(logging.Formatter):
 
 
 FORMATS = {"json": JsonLines, "text": TextLines}
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Say whether a record is not one of a library that only reports its own work.
+
+    Faust names the loggers of its services after the modules that define their classes, and some of these are the
+    worker's. So such a record is recognised by the code that has made it.
+    """
+    return record.levelno >= logging.WARNING or not (
+        record.name.startswith("worker.")
+        and record.pathname.startswith(_INSTALLED)
+        and not record.pathname.startswith(_OURS)
+    )
 
 
 class Lines(logging.StreamHandler[TextIO]):
@@ -168,6 +178,7 @@ def configure(level: str, form: str = "json") -> None:
     """Send all logs to stderr, in the format `form`, which is a key of FORMATS."""
     handler = Lines(sys.stderr)
     handler.setFormatter(FORMATS[form]())
+    handler.addFilter(_is_ours)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
