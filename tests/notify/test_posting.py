@@ -1,6 +1,7 @@
 """Posting to a real HTTP server on 127.0.0.1: what each answer means, and what the worker does not do."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -251,6 +252,42 @@ async def test_what_is_no_http_server_is_an_alarm() -> None:
         await poster.aclose()
 
     assert (error.reason, error.retry, error.unsure, error.alarm) == ("protocol_error", True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "alarm", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok!", "protocol_error", True, "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2_000_000 + b"\r\n\r\n", "protocol_error", True, "headers are too large"),
+        (b"", "disconnected", False, "the connection broke"),
+    ],
+)
+async def test_a_bad_answer_of_an_http_server_is_called_what_it_is(
+    answer: bytes, reason: str, alarm: bool, said: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0) as listening:
+        poster = poster_to(listening.sockets[0].getsockname()[1])
+        error = await refusal(poster)
+        await poster.aclose()
+    assert (error.reason, error.retry, error.unsure, error.alarm) == (reason, True, True, alarm)
+    assert said in error.hint
+    assert "not an HTTP server" not in error.hint
+
+
+@pytest.mark.parametrize(("status", "is_redirect"), [(301, True), (302, True), (307, True), (308, True), (304, False)])
+async def test_only_a_redirect_is_called_one(
+    server: HttpServer, poster: Poster, status: int, is_redirect: bool
+) -> None:
+    answers(server, status, {"Location": f"http://{HOST}:{server.port}/elsewhere"}, b"")
+
+    assert ("redirects to another address" in (await refusal(poster)).hint) is is_redirect
 
 
 async def test_a_proxy_of_the_environment_is_not_used(

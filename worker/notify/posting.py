@@ -5,6 +5,7 @@
     answer 408, 425, and other 5xx          retry, after Retry-After at the earliest
     every other answer, also a redirect     permanent, alarm
     no answer, although the request was sent    retry; the request may have been accepted
+    an answer that is not valid HTTP        the same, with an alarm
     every failure before that               unavailable, with an alarm if somebody must act
 
 `unavailable` is about the server: nothing has happened to what was posted. A permanent refusal may be about the server
@@ -44,6 +45,8 @@ from worker.notify.endpoint import Endpoint
 _ABOUT_SERVER = frozenset({429, 503})
 #: The answers below 500 that allow another attempt: the request came too slowly, or too early.
 _LATER = frozenset({408, 425})
+#: The answers that name another address (RFC 9110, 15.4). 304, for instance, does not.
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: How much of an answer is read, in bytes, and for how long, in seconds. Both only serve to keep the connection.
 _ANSWER_BYTES, _ANSWER_SECONDS = 4_096, 1.0
 #: An idle connection is kept for so many seconds.
@@ -63,6 +66,12 @@ class _Trouble(NamedTuple):
 
 _OVERDUE = _Trouble("timeout", False, "the server did not answer in time ({key}.url)")
 _BROKEN = _Trouble("disconnected", False, "the connection broke ({key}.url)")
+_BAD_ANSWER = _Trouble(
+    "protocol_error",
+    True,
+    "the answer is not valid HTTP, for instance longer than its Content-Length, or its headers are too large "
+    "({key}.url)",
+)
 #: The troubles by the type of the exception. The first type that fits decides.
 _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
     (
@@ -78,7 +87,7 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
     (ConnectionRefusedError, _Trouble("refused", False, "the connection was refused ({key}.url)")),
     (OSError, _BROKEN),
     (ServerDisconnectedError, _BROKEN),
-    (ClientError, _Trouble("protocol_error", True, "this is not an HTTP server ({key}.url)")),
+    (ClientError, _BAD_ANSWER),
 )
 
 
@@ -246,7 +255,7 @@ def _meaning(status: int) -> str:
             return "the server has nothing at this address any more"
         case 429:
             return "the server is asked too often"
-        case _ if 300 <= status < 400:
+        case _ if status in _REDIRECTS:
             return "the server redirects to another address, and the worker follows no redirects"
         case _ if status >= 500 or status in _LATER:
             return "the server could not accept it now"
