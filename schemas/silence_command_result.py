@@ -9,7 +9,10 @@ class SilenceCommandResult(Event):
     """The answer to one record on `nps.silence-commands`."""
 
     command_id: str
-    silence_id: str
+    silence_id: str = Field(
+        description="The id of the silence; empty if the command does not name one correctly. The record's key is then "
+        "the command's id."
+    )
     outcome: str = Field(
         description="'applied'; 'unchanged' if there was nothing to do; or 'refused'. Words may be added."
     )

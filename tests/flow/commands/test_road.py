@@ -12,7 +12,7 @@ from schemas.alert_command import LONGEST_NOTE
 from worker.flow import events
 from worker.flow.batch import Output
 from worker.flow.commands import road
-from worker.flow.messages import case_log, command_text
+from worker.flow.messages import alert_command, case_log, command_text
 from worker.flow.messages.case_log import MovedCommand
 from worker.flow.policy import IntakePolicy
 
@@ -91,7 +91,9 @@ def test_a_wrong_command_is_a_dead_letter_and_an_answer(changes: dict[str, Any],
         (b"{}", "missing_field"),
         (written(command_id=""), "id_empty"),
         (written(customer_id=None), "wrong_type"),
-        (written(note="n" * command_text.LARGEST), "too_large"),
+        (b'{"command_id": "k-\\ud83d", "customer_id": "c-1"}', "missing_field"),
+        (b'{"command_id": "k-1", "customer_id": "c-\\ud83d"}', "missing_field"),
+        (b'{"command_id": "k-1", "customer_id": "c-1", "note": \\ud83d', "not_json"),
     ],
 )
 def test_what_does_not_say_whose_command_it_is_is_only_a_dead_letter(value: bytes | None, reason: str) -> None:
@@ -107,6 +109,30 @@ def test_a_command_without_a_correct_alert_is_answered_all_the_same() -> None:
     (answer,) = answers(sent(json.dumps(body).encode()))
 
     assert (answer["alert_id"], answer["reason"], answer["detail"]) == (None, "missing_field", "alert_id: is missing")
+
+
+@pytest.mark.parametrize("characters", [command_text.LARGEST, 900_000])
+def test_a_command_that_is_too_large_is_answered(characters: int) -> None:
+    outputs = sent(written(action="note", note="n" * characters))
+
+    assert [letter["reason"] for letter in letters(outputs)] == ["too_large"]
+    (answer,) = answers(outputs)
+    assert (answer["command_id"], answer["alert_id"], answer["customer_id"]) == ("k-1", "a-1", "c-1")
+    assert (answer["outcome"], answer["reason"]) == ("refused", "too_large")
+
+
+def test_a_note_that_was_cut_within_an_emoji_is_taken_and_an_id_is_not() -> None:
+    (moved,) = sent(written(action="note", note="too late <half>").replace(b"<half>", rb"\ud83d"))
+    assert moved.topic == events.CASES
+    found = case_log.read(Record(moved.value, moved.key))
+    assert isinstance(found, MovedCommand)
+    assert alert_command.read(found.value).note == "too late \ufffd"
+
+    outputs = sent(written(assignee="anna<half>", action="assign").replace(b"<half>", rb"\ud83d"))
+    (letter,), (answer,) = letters(outputs), answers(outputs)
+
+    assert (letter["reason"], letter["detail"]) == ("invalid_utf8", "assignee: has half of a character")
+    assert (answer["command_id"], answer["reason"]) == ("k-1", "invalid_utf8")
 
 
 def test_many_wrong_fields_are_named_and_none_is_quoted() -> None:

@@ -133,9 +133,31 @@ def test_a_wrong_command_is_a_dead_letter_and_is_answered_with_the_reason(
     assert not lane.rows
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"{}", b'{"command_id": "k"}', b"\xff", b"x" * 70_000])
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"{}", b'{"silence_id": "s-1"}', b"\xff", b"x" * 70_000])
 def test_what_is_no_command_is_a_dead_letter_only(value: bytes | None) -> None:
     assert [output.topic for output in Lane().take(value)] == [events.DEAD_LETTERS]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"silence_id": "s-\x1b[31m"}, "id_control_character"),
+        ({"silence_id": ""}, "id_empty"),
+        ({"silence_id": None}, "wrong_type"),
+    ],
+)
+def test_a_command_whose_silence_is_named_wrongly_is_answered_by_the_id_of_the_command(
+    given: dict[str, Any], reason: str
+) -> None:
+    outputs = Lane().take(command() | given)
+    (result,) = bodies(outputs, events.SILENCE_COMMAND_RESULTS)
+    assert (result["command_id"], result["silence_id"], result["reason"]) == ("k-add", "", reason)
+    assert [output.key for output in outputs if output.topic == events.SILENCE_COMMAND_RESULTS] == [b"k-add"]
+
+
+def test_a_command_that_is_too_large_is_answered() -> None:
+    (result,) = bodies(Lane().take(command(reason="r" * 900_000)), events.SILENCE_COMMAND_RESULTS)
+    assert (result["silence_id"], result["outcome"], result["reason"]) == ("s-1", "refused", "too_large")
 
 
 def test_another_version_of_the_envelope_is_refused() -> None:

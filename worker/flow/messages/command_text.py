@@ -10,6 +10,7 @@ from schemas.accepted import AcceptedId
 from schemas.base import Event
 from schemas.dead_letter import Reason
 from worker.errors import Rejected
+from worker.flow.halves import OTHER, without_halves
 
 #: The largest size of a command's value, in bytes. The longest note fits, however its characters are escaped.
 LARGEST = 65_536
@@ -34,6 +35,8 @@ _WORDS = {
 }
 #: The fields that are free texts, and no ids.
 _TEXTS = frozenset({"note", "reason", "match"})
+#: Those in which half of a character is replaced, and is no reason to refuse a command.
+_REPAIRED = frozenset({"note", "reason"})
 #: The largest number of wrong fields that are named.
 _MOST_NAMED = 10
 
@@ -48,27 +51,53 @@ def read(value: bytes | None, parse: Callable[[bytes], _Command]) -> _Command:
         raise Rejected(Reason.NOT_AN_OBJECT, "value: expected an object")
     if len(value) > LARGEST:
         raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {LARGEST} are accepted")
+    text = value.removeprefix(_BYTE_ORDER_MARK)
     try:
-        return parse(value.removeprefix(_BYTE_ORDER_MARK))
+        return parse(text)
     except ValidationError as error:
-        raise _rejected(error.errors(include_input=False, include_url=False), value) from None
+        errors = error.errors(include_input=False, include_url=False)
+    if errors[0]["type"] == "json_invalid" and (repaired := without_halves(text)) != text:
+        return _complete(read(repaired, parse), read(without_halves(text, OTHER), parse))
+    raise _rejected(errors, value)
+
+
+def _complete(command: _Command, compared: _Command) -> _Command:
+    """Return a command in which halves of characters were replaced. Raise Rejected if an id had such a half.
+
+    Otherwise ids that end in different halves would become the same id. `compared` is the same command with another
+    replacement. A field that had half of a character differs there.
+    """
+    for field in type(command).model_fields:
+        if field not in _REPAIRED and getattr(command, field) != getattr(compared, field):
+            raise Rejected(Reason.INVALID_UTF8, f"{field}: has half of a character")
+    return command
 
 
 def ids_in(value: bytes | None, *names: str) -> Mapping[str, str | None]:
-    """Return those of the named ids that a value has which is no valid command; None for one that it has not."""
-    body: object = None
-    if value is not None and len(value) <= LARGEST:
-        try:
-            body = from_json(value.removeprefix(_BYTE_ORDER_MARK))
-        except ValueError:
-            body = None
-    found = body if isinstance(body, dict) else {}
-    return {name: _id_in(found, name) for name in names}
+    """Return those of the named ids that a value has which is no valid command; None for one that it has not.
 
-
-def _id_in(body: dict[object, object], name: str) -> str | None:
+    A value that is too large for a command has ids, too.
+    """
+    text = (value or b"").removeprefix(_BYTE_ORDER_MARK)
     try:
-        return _id(body.get(name))
+        bodies = [from_json(text)]
+    except ValueError:
+        bodies = _repaired(text)
+    by_name = {name: {_id_in(body, name) for body in bodies} for name in names}
+    return {name: found.pop() if len(found) == 1 else None for name, found in by_name.items()}
+
+
+def _repaired(text: bytes) -> list[object]:
+    """Return what a text says with each replacement of the halves of its characters; nothing if it is not JSON."""
+    try:
+        return [from_json(without_halves(text)), from_json(without_halves(text, OTHER))]
+    except ValueError:
+        return []
+
+
+def _id_in(body: object, name: str) -> str | None:
+    try:
+        return _id(body.get(name) if isinstance(body, dict) else None)
     except ValidationError:
         return None
 

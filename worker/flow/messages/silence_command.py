@@ -26,6 +26,7 @@ class Ids(NamedTuple):
     """The ids by which a command is answered."""
 
     command_id: str
+    #: Empty if the command does not name a silence correctly.
     silence_id: str
 
 
@@ -54,12 +55,15 @@ def read(value: bytes | None) -> SilenceCommand:
 def ids_in(value: bytes | None) -> Ids | None:
     """Return the ids of a value that is no valid command; None if it cannot be answered."""
     found = command_text.ids_in(value, "command_id", "silence_id")
-    command_id, silence_id = found["command_id"], found["silence_id"]
-    return None if command_id is None or silence_id is None else Ids(command_id, silence_id)
+    command_id = found["command_id"]
+    return None if command_id is None else Ids(command_id, found["silence_id"] or "")
 
 
 def answer(ids: Ids, answered: Answer, record: Record) -> Output:
-    """Return the event that answers a record of the topic of the commands."""
+    """Return the event that answers a record of the topic of the commands.
+
+    Its key is the silence's id. Without one, it is the command's.
+    """
     event_id = make_id("silence-command-result", record.partition, record.offset)
     rejected = answered.rejected
     body = _Result(
@@ -71,5 +75,5 @@ def answer(ids: Ids, answered: Answer, record: Record) -> Output:
         version=answered.version,
         decided_at=from_ms(record.timestamp),
     )
-    key, time = ids.silence_id.encode(), rfc3339(record.timestamp)
+    key, time = (ids.silence_id or ids.command_id).encode(), rfc3339(record.timestamp)
     return events.output(events.SILENCE_COMMAND_RESULT, key, body, event_id, time)

@@ -1,8 +1,6 @@
 """What the formats in JSON share: a text is read by a schema, or the reason is found why it has no response."""
 
-import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +10,7 @@ from schemas.base import LONGEST_ID
 from schemas.dead_letter import Reason
 from schemas.response import Response
 from worker.errors import Rejected
+from worker.flow.halves import OTHER, without_halves
 
 Read = Callable[[bytes], Response]
 
@@ -39,13 +38,6 @@ _RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_
 
 #: Programs in .NET write it at the beginning of a UTF-8 text.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-#: An escape in a JSON text. Its group is half of a surrogate pair whose other half is missing.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
-#: What replaces half of a character.
-_REPLACEMENT = rb"\ufffd"
-
 #: The largest number of missing or wrong fields that are named. If there are more, their number is given.
 _MOST_NAMED = 10
 _CUSTOMER_MISSING = "Field required, unless anonymous is true"
@@ -75,19 +67,14 @@ def read_json(
         raise _without_customer(value, inside)
     # Other ways to read the value are tried only now, so that they cost nothing for valid records.
     if errors[0]["type"] == "json_invalid":
-        repaired = _ESCAPE.sub(_without_half, value)
+        repaired = without_halves(value)
         if repaired != value:
             response = read_json(repaired, parse, inside=inside, instead=instead)
-            other = _ESCAPE.sub(partial(_without_half, by=b"?"), value)
+            other = without_halves(value, OTHER)
             return _with_complete_ids(response, read_json(other, parse, inside=inside, instead=instead))
     elif errors[0]["type"] == "missing" and (found := instead(value)) is not None:
         return found
     raise _rejected(errors, value, inside)
-
-
-def _without_half(escape: re.Match[bytes], by: bytes = _REPLACEMENT) -> bytes:
-    """Replace half of a surrogate pair. It is left by tools that cut comments by UTF-16 units."""
-    return escape[0] if escape[1] is None else by
 
 
 def _with_complete_ids(response: Response, compared: Response) -> Response:
