@@ -189,3 +189,30 @@ def test_how_many_notices_a_silence_holds_back_is_said_on_request(
     assert main(["silences", "list", "--held", "--json"]) == 0
     found = [json.loads(one) for one in capsys.readouterr().out.splitlines()]
     assert [(one["held"], one["last_held_at"]) for one in found] == [(3, "2023-11-14T22:13:20+00:00"), (0, None)]
+
+
+def test_what_other_programs_have_written_is_one_line_that_no_terminal_obeys(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert world.known is not None
+    reason = "a strike\nfake line \x1b[31mred\x9b2J \u202eesrever"
+    state = silence("s-\u202e1", reason=reason, created_by="an\u2067na")
+    world.known.take(state.silence_id.encode(), state.model_dump_json().encode())
+    assert main(["silences", "list", "--all"]) == 0
+
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert "a strike fake line [31mred2J esrever" in out
+    assert "s-1" in out
+    assert "added by anna" in out
+    assert not {"\x1b", "\x9b", "\u202e", "\u2067"} & set(out)
+
+
+def test_blanks_around_an_id_and_a_reason_are_dropped(world: World) -> None:
+    given = ["silences", "add", "--until", "2030-12-01T08:00", "--match", "segment=fr"]
+    assert main([*given, "--reason", " a strike ", "--id", "  a b ", "--by", " anna "]) == 0
+
+    command = written(world)
+    assert (command.silence_id, command.reason, command.actor) == ("a b", "a strike", "anna")
+    with pytest.raises(SystemExit):
+        main([*given, "--reason", "  "])

@@ -52,6 +52,18 @@ def test_the_list_says_how_much_time_is_left_if_there_are_time_limits() -> None:
     ]
 
 
+def test_no_text_of_others_makes_a_terminal_obey_or_reads_as_another_one() -> None:
+    odd = "an\u202ena\nx\x1b[2J\x9by"
+    one = known(segment=odd)
+    one.case.assignee = odd
+    one.case.notes = [cases.Note(NOW, odd, f"first {odd}\n{odd}")]
+    shown = [*text.table([one], NOW, 200), *text.details(one)]
+
+    assert all(line.isprintable() for line in shown)
+    assert shown[-5].endswith(" by anna x[2Jy:")
+    assert shown[-4:] == ["  first anna", "  x[2Jy", "  anna", "  x[2Jy"]
+
+
 def test_one_case_is_shown_with_its_time_limits_and_whether_they_were_met() -> None:
     one = worked_on()
     one.case.service_level, one.case.escalated = "urgent", 2

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow.text import clean, field, https_link, language
+from worker.flow.text import clean, field, https_link, language, on_lines, on_one_line
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,14 @@ def test_an_address_with_what_cannot_be_seen_is_none(odd: str) -> None:
     assert https_link("https://survey.example/é") == "https://survey.example/é"
     assert https_link(f"https://survey.example/{odd}a") is None
     assert https_link(f"https://survey.example/a{odd}") is None
+
+
+def test_a_text_for_a_terminal_is_one_line_with_nothing_that_it_obeys() -> None:
+    assert on_one_line(" a\tb\r\nc\x1b[31m\x9bd\u202ee\u2066f \ud83d") == "a b c[31mdef"
+    assert on_one_line("\u202e\n ") == ""
+    assert on_one_line("Zoé 👩‍🚀 \u200fشكرا") == "Zoé 👩‍🚀 \u200fشكرا"
+
+
+def test_a_text_of_several_lines_keeps_its_line_ends() -> None:
+    assert on_lines("\n  first\u202e \r\n\n\x1bsecond\t!\n \n") == "first\n\nsecond !"
+    assert on_lines(" \n\u202e") == ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.alerts.known import KnownCase
 from worker.flow.cases.case import Case
-from worker.flow.text import clean
+from worker.flow.text import on_lines, on_one_line
 from worker.flow.timestamps import DAY, HOUR, from_ms
 
 #: The number of characters of an alert's id in the list. Commands take it in place of the whole id.
@@ -47,11 +47,20 @@ def table(cases: Sequence[KnownCase], now: int, width: int | None) -> list[str]:
 
 
 def _cells(case: Case, now: int) -> tuple[str, ...]:
-    who = clean(case.resolved_by or case.assignee or case.acknowledged_by)
+    who = on_one_line(case.resolved_by or case.assignee or case.acknowledged_by)
     short = who if len(who) <= _LONGEST_NAME else who[: _LONGEST_NAME - 1] + "…"
     age = _age(now - case.opened_at)
     due = "" if case.next_due is None else _left(case.next_due - now)
-    return case.alert_id[:SHORT_ID], case.state, case.severity, str(case.score), age, due, short, clean(case.segment)
+    return (
+        case.alert_id[:SHORT_ID],
+        case.state,
+        case.severity,
+        str(case.score),
+        age,
+        due,
+        short,
+        on_one_line(case.segment),
+    )
 
 
 def _left(ms: int) -> str:
@@ -94,10 +103,10 @@ def details(known: KnownCase) -> list[str]:
         ("cause", case.cause or ""),
     ]
     width = max(_WIDTH_OF_NAMES, *(len(name) + 2 for name, text in fields if text))
-    lines = [f"{name + ':':<{width}}{clean(text)}" for name, text in fields if text]
+    lines = [f"{name + ':':<{width}}{on_one_line(text)}" for name, text in fields if text]
     for note in case.notes:
-        lines.append(f"note of {_when(note.at)} by {clean(note.actor)}:")
-        for line in clean(note.text).splitlines():
+        lines.append(f"note of {_when(note.at)} by {on_one_line(note.actor)}:")
+        for line in on_lines(note.text).splitlines():
             lines += textwrap.wrap(line, _WIDTH_OF_DETAILS, initial_indent="  ", subsequent_indent="  ")
     return lines
 

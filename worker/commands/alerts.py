@@ -27,6 +27,7 @@ from worker.commands.common import (
     with_kafka,
 )
 from worker.flow import events
+from worker.flow.text import on_lines
 from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.lineage import canonical_path
@@ -189,9 +190,9 @@ def _limit(written: str) -> int:
 
 
 def _note(written: str) -> str:
-    if not 0 < len(written) <= LONGEST_NOTE:
+    if len(written) > LONGEST_NOTE or not (shown := on_lines(written)):
         raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_NOTE} characters")
-    return written
+    return shown
 
 
 async def _known(settings: Settings) -> list[KnownCase] | None:

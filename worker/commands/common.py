@@ -111,8 +111,17 @@ def checked_settings() -> Settings:
 
 def name(text: str) -> str:
     """Return a name that identifies somebody or something. Raise ArgumentTypeError if the text is none."""
-    if not 0 < len(text) <= LONGEST_ID or not text.isprintable():
-        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_ID} characters that can be printed")
+    return printable(text, LONGEST_ID)
+
+
+def printable(text: str, longest: int) -> str:
+    """Return a text of one line, without blanks at its ends. Raise ArgumentTypeError if it is none.
+
+    `longest`: the largest number of characters.
+    """
+    text = text.strip()
+    if not 0 < len(text) <= longest or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"must have 1 to {longest} characters that can be printed")
     return text
 
 

@@ -23,11 +23,13 @@ from worker.commands.common import (
     given,
     name,
     not_answered,
+    printable,
     topic_exists,
     with_kafka,
 )
 from worker.errors import Rejected
 from worker.flow import events
+from worker.flow.text import on_one_line
 from worker.flow.timestamps import from_ms
 from worker.kafka import changelogs, reading, topics
 from worker.kafka.asking import Topics, ask
@@ -134,9 +136,7 @@ def _moment(text: str) -> datetime:
 
 
 def _reason(text: str) -> str:
-    if not 0 < len(text) <= LONGEST_REASON or not text.isprintable():
-        raise argparse.ArgumentTypeError(f"must have 1 to {LONGEST_REASON} characters that can be printed")
-    return text
+    return printable(text, LONGEST_REASON)
 
 
 def _match(given: list[tuple[str, str]]) -> dict[str, Any]:
@@ -282,7 +282,7 @@ def _line(one: Known, now: int, waits: Waiting | None) -> str:
         parts.append(
             f"holds {waits.number} back" + (f", the last of {_time(from_ms(waits.last))}" if waits.number else "")
         )
-    return "  ".join(parts)
+    return "  ".join(map(on_one_line, parts))
 
 
 def _time(when: datetime) -> str:

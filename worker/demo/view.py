@@ -18,7 +18,7 @@ from schemas.alert import Alert
 from schemas.case import CaseState
 from worker.demo import receivers
 from worker.demo.spectator import DEAD_LETTER, Seen, customer_of
-from worker.flow.text import clean
+from worker.flow.text import on_one_line
 from worker.lineage import SEPARATOR, survey_of
 from worker.logs import counted
 
@@ -132,7 +132,9 @@ def _lead(seen: Seen) -> list[Text]:
         digest, notices = seen.last_digest
         listed = f"the last to {digest.receiver}: {counted(notices, 'notice')} in one mail"
     lines = (("escalated", len(seen.escalations), escalated), ("digest", len(seen.digests), listed))
-    texts = [_numbers("", {name: number}) + Text(f"   {clean(last)}", style="dim") for name, number, last in lines]
+    texts = [
+        _numbers("", {name: number}) + Text(f"   {on_one_line(last)}", style="dim") for name, number, last in lines
+    ]
     for text in texts:
         text.no_wrap, text.overflow = True, "ellipsis"
     return texts
@@ -180,7 +182,7 @@ def _tree(seen: Seen, lines: int, call: str, width: int) -> RenderableType:
 
 def _add(table: Table, name: str, window: dict[str, Any], *, with_bars: bool) -> None:
     table.add_row(
-        Text(clean(name), style="bold" if name == "all" else "", no_wrap=True, overflow="ellipsis"),
+        Text(on_one_line(name), style="bold" if name == "all" else "", no_wrap=True, overflow="ellipsis"),
         Text(f"{window['nps']:+z.0f}", style=_colour(window["nps"])),
         *([_bar(window["nps"])] if with_bars else []),
         Text(_interval(window), style="dim"),
@@ -226,9 +228,9 @@ def _alerts(seen: Seen, lines: int, width: int) -> RenderableType:
             Text(notice.severity, style=_SEVERITY_STYLES[notice.severity]),
             Text(state, style="green") if state and state in _WORKED_ON else Text(notice.action, style="dim"),
             Text(score, style="bold"),
-            Text(clean(customer)),
-            Text(clean(notice.segment), style="cyan"),
-            Text(" ".join(clean(text).split()), style="italic"),
+            Text(on_one_line(customer)),
+            Text(on_one_line(notice.segment), style="cyan"),
+            Text(" ".join(on_one_line(text).split()), style="italic"),
         )
     return table if table.row_count else Text("nobody is unhappy yet", style="dim")
 

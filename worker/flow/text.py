@@ -1,4 +1,4 @@
-"""Free text as customers write it."""
+"""Free text as customers and other people write it."""
 
 import re
 
@@ -6,6 +6,9 @@ import re
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
+#: Controls (Cc), halves of surrogate pairs (Cs), and embeddings, overrides and isolates of writing direction, which can
+#: make a text read as another one. Unicode guarantees that no version adds to Cc and Cs.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 #: The largest number of characters of a name, a phone number and the like. A longer text is something else, and would
 #: make events too large.
 _LONGEST_FIELD = 300
@@ -38,3 +41,16 @@ def https_link(text: str | None) -> str | None:
 def clean(text: str) -> str:
     """Return a text without control characters; line ends and tabs stay."""
     return _CONTROLS.sub("", text)
+
+
+def on_one_line(text: str) -> str:
+    """Return a text that others have written as one line for a terminal: blanks stand for line ends and tabs.
+
+    It has nothing that a terminal obeys, and nothing that makes it read as another text. Blanks at its ends are gone.
+    """
+    return UNPRINTABLE.sub("", " ".join(text.replace("\t", " ").splitlines())).strip()
+
+
+def on_lines(text: str) -> str:
+    """Return a text of several lines in the same way: its line ends stay, but blank lines at its ends do not."""
+    return "\n".join(UNPRINTABLE.sub("", line.replace("\t", " ")).rstrip() for line in text.splitlines()).strip()

@@ -10,7 +10,7 @@ from schemas.case import CaseOutcome
 from worker.flow.cases.case import Case
 from worker.flow.ids import make_id
 from worker.flow.policy import CasePolicy
-from worker.flow.text import clean
+from worker.flow.text import on_lines, on_one_line
 from worker.flow.timestamps import rfc3339
 from worker.links.signing import Link
 
@@ -41,10 +41,10 @@ class Form(NamedTuple):
 def form_of(fields: Mapping[str, str]) -> Form:
     """Return a form, without control characters, and without blanks around its fields."""
     return Form(
-        name=" ".join(clean(fields.get("name", "")).split()),
+        name=" ".join(on_one_line(fields.get("name", "")).split()),
         outcome=fields.get("outcome", ""),
         cause=fields.get("cause", ""),
-        note=clean(fields.get("note", "").replace("\r\n", "\n")).strip(),
+        note=on_lines(fields.get("note", "")),
     )
 
 

@@ -1,6 +1,6 @@
 """The figures of the closed loop as text for a terminal."""
 
-from worker.flow.text import clean
+from worker.flow.text import on_one_line
 from worker.loop.figures import Figures, Grouped
 
 _HEAD = ("", "resolved", "ack", "resolve", "9 of 10", "again", "recovered", "reopened")
@@ -30,7 +30,7 @@ def table(name: str, shown: Grouped, *, working: bool = False) -> list[str]:
 
 
 def _name(name: str) -> str:
-    name = clean(name)
+    name = on_one_line(name)
     return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME + 1 :]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.flow.text import clean
+from worker.flow.text import on_one_line
 from worker.flow.timestamps import from_ms
 from worker.replay.changes import Changes, Receivers
 from worker.replay.comparing import Case, Change, Count, Difference, Place
@@ -80,7 +80,7 @@ def _by_receiver(place: Place) -> tuple[bool, str, str]:
 
 
 def _cells(place: Place, count: Count) -> tuple[str, ...]:
-    name = clean(place.receiver)
+    name = on_one_line(place.receiver)
     short = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
     names = (NOBODY, short) if place.channel == NOBODY else (short, place.channel)
     return (*names, f"{count.current:,}", f"{count.new:,}", *(f"{count.changes[change]:,}" for change in Change))
@@ -113,10 +113,14 @@ def _notes(result: Result) -> Iterator[str]:
 
 
 def _case(case: Case) -> Iterator[str]:
-    yield f"{case.alert_id}  {clean(case.kind)}, {clean(case.segment) or 'the root segment'}"
+    yield f"{case.alert_id}  {on_one_line(case.kind)}, {on_one_line(case.segment) or 'the root segment'}"
     for difference in case.differences:
         place, why = difference.place, f" ({difference.why})" if difference.why else ""
-        who = f"nobody, {place.receiver}" if place.channel == NOBODY else f"{clean(place.receiver)} by {place.channel}"
+        who = (
+            f"nobody, {place.receiver}"
+            if place.channel == NOBODY
+            else f"{on_one_line(place.receiver)} by {place.channel}"
+        )
         yield f"  {who}: {_notice(difference.was)} -> {_notice(difference.would)}{why}"
 
 

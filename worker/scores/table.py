@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from schemas.scores import Scores, TrendScore
-from worker.flow.text import clean
+from worker.flow.text import on_one_line
 from worker.lineage import SEPARATOR, survey_of
 from worker.scores.tree import Branch
 
@@ -31,7 +31,7 @@ def table(branches: Sequence[Branch], *, colours: bool) -> str:
 
 def _cells(branch: Branch) -> tuple[str, ...]:
     window = branch.window
-    name = clean(_name(branch)) or "all"
+    name = on_one_line(_name(branch)) or "all"
     note = _note(branch.scores)
     if window.nps is None or window.low is None or window.high is None:
         return ("  " * branch.depth + name, _bar(None), "–", "", "0", "", _trend(branch.scores.trend), note)

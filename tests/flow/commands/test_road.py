@@ -66,6 +66,8 @@ def test_what_it_moves_is_what_the_cases_carry_out() -> None:
         ({"action": "resolve", "outcome": "sold"}, "wrong_type", "outcome: "),
         ({"note": "n" * (LONGEST_NOTE + 1)}, "too_large", f"note: must have at most {LONGEST_NOTE} characters"),
         ({"action": "note", "note": ""}, "id_empty", "note: must not be empty"),
+        ({"action": "note", "note": " \n\u202e"}, "missing_field", "note: is missing, and the action 'note' needs it"),
+        ({"action": "assign", "assignee": "  "}, "missing_field", "assignee: is missing"),
     ],
 )
 def test_a_wrong_command_is_a_dead_letter_and_an_answer(changes: dict[str, Any], reason: str, detail: str) -> None:

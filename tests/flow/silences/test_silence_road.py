@@ -120,6 +120,9 @@ def test_each_command_is_answered_the_same_however_often_it_comes() -> None:
         (command(until="tomorrow"), NOW, "wrong_type"),
         (command(reason=None), NOW, "missing_field"),
         (command(reason="r" * 501), NOW, "too_large"),
+        (command(reason=" \u202e "), NOW, "missing_field"),
+        (command(silence_id="  a b "), NOW, "id_control_character"),
+        (command(silence_id="s-\u202e1"), NOW, "id_control_character"),
         (command(actor=""), NOW, "id_empty"),
     ],
 )
@@ -136,6 +139,11 @@ def test_a_wrong_command_is_a_dead_letter_and_is_answered_with_the_reason(
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"{}", b'{"silence_id": "s-1"}', b"\xff", b"x" * 70_000])
 def test_what_is_no_command_is_a_dead_letter_only(value: bytes | None) -> None:
     assert [output.topic for output in Lane().take(value)] == [events.DEAD_LETTERS]
+
+
+def test_a_reason_is_one_line_that_reads_as_it_was_written() -> None:
+    outputs = Lane().take(command(reason=" a strike\nof \x1b[31mthe \u202edepot "))
+    assert [one["reason"] for one in bodies(outputs, events.SILENCES)] == ["a strike of [31mthe depot"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from worker.flow.ids import id_hash
 from worker.flow.messages.alert_command import Answer
 from worker.flow.messages.case_log import AlertStep, AnsweredAgain
 from worker.flow.policy import CasePolicy
-from worker.flow.text import clean
+from worker.flow.text import on_lines
 from worker.flow.timestamps import DAY
 from worker.routing.service_level import Terms
 
@@ -353,8 +353,8 @@ class Case(msgspec.Struct, array_like=True):
                 self.assignee = command.assignee or ""
             case CommandAction.RESOLVE:
                 self.resolved_by, self.outcome, self.cause = command.actor, command.outcome, command.cause
-        if command.note is not None and policy.notes:
-            note = Note(self.changed_at, command.actor, clean(command.note))
+        if policy.notes and (text := on_lines(command.note or "")):
+            note = Note(self.changed_at, command.actor, text)
             self.notes = [*self.notes, note][-policy.notes :]
 
 

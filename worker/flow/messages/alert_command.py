@@ -12,6 +12,7 @@ from worker.flow import events
 from worker.flow.batch import Output, Place
 from worker.flow.ids import make_id
 from worker.flow.messages import command_text
+from worker.flow.text import on_lines
 from worker.flow.timestamps import from_ms, rfc3339
 
 #: The field that an action cannot do without. What a resolution needs also depends on the settings (cases/case.py).
@@ -46,7 +47,7 @@ def read(value: bytes | None) -> AlertCommand:
     """Return the command of a record's value. Raise Rejected with the reason if there is none."""
     command = command_text.read(value, _parse)
     needed = _NEEDED.get(command.action)
-    if needed is not None and getattr(command, needed) is None:
+    if needed is not None and not on_lines(getattr(command, needed) or ""):
         raise Rejected(Reason.MISSING_FIELD, f"{needed}: is missing, and the action '{command.action}' needs it")
     return command
 

@@ -13,6 +13,7 @@ from worker.flow import events
 from worker.flow.batch import Output, Record
 from worker.flow.ids import make_id
 from worker.flow.messages import command_text
+from worker.flow.text import on_one_line
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.routing.silencing import Silencing
 
@@ -45,6 +46,10 @@ def read(value: bytes | None) -> SilenceCommand:
     command = command_text.read(value, _parse)
     if command.action is not SilenceAction.ADD:
         return command
+    if command.silence_id != on_one_line(command.silence_id):
+        detail = "silence_id: must have only characters that can be printed, and no blanks at its ends"
+        raise Rejected(Reason.ID_CONTROL_CHARACTER, detail)
+    command = command.model_copy(update={"reason": on_one_line(command.reason or "") or None})
     for needed in _NEEDED:
         if getattr(command, needed) is None:
             raise Rejected(Reason.MISSING_FIELD, f"{needed}: is missing, and the action 'add' needs it")

@@ -3,13 +3,12 @@
 import re
 import unicodedata
 
+from worker.flow.text import UNPRINTABLE
+
 #: RFC 5322 allows 78; 72 leaves room for a few levels of quoting in replies.
 COLUMNS = 72
 ELLIPSIS = "…"
 
-# Controls (Cc), halves of surrogate pairs (Cs), and embeddings, overrides and isolates of writing direction, which can
-# make a text read as another one. Unicode guarantees that no version adds to Cc and Cs.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _SPACES = re.compile(" {2,}")
 #: Categories of Unicode that show nothing: controls, format characters, halves of pairs, what is not assigned, spaces.
 _UNSEEN = frozenset(["Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"])
@@ -91,5 +90,5 @@ def _visible(text: str) -> str:
 def _printable(text: str) -> str:
     """Return the text without what cannot be printed, without blank ends, and with single spaces."""
     if not text.isprintable():
-        text = _UNPRINTABLE.sub("", text.replace("\t", " "))
+        text = UNPRINTABLE.sub("", text.replace("\t", " "))
     return (_SPACES.sub(" ", text) if "  " in text else text).strip()
