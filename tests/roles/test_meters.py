@@ -67,7 +67,7 @@ async def test_before_the_start_everything_is_0_and_nothing_is_owned(metered: Me
     values = metered.meters.sample()
     tables = {("process", name) for name in topics.TABLES["process"]} | {("notify", "outbox"), ("notify", "plans")}
 
-    assert {*tables, ("webhook", "webhooks")} == {*values[catalogue.TABLE_ROWS.name]}
+    assert {*tables, ("webhook", "webhooks"), ("webhook", "webhook-plans")} == {*values[catalogue.TABLE_ROWS.name]}
     assert {3} == {*values[catalogue.PARTITIONS.name].values()}
     assert {("process", "responses"), ("notify", "notices"), ("webhook", "alerts")} < {*values[catalogue.OWNED.name]}
     assert values[catalogue.OUTAGE.name] == {("email", "smtp"): 0, ("webhook", "crm"): 0, ("webhook", "bi"): 0}
@@ -137,12 +137,17 @@ async def test_what_a_worker_owns_is_read_from_its_consumer_once_it_has_joined(
     assert metered.of(catalogue.HEARTBEAT_AGE) == {("process",): 1.5}
 
 
-async def test_both_couriers_of_mails_count_together(metered: Metered, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [courier.channel for courier in metered.couriers] == ["email", "email", "webhook"]
+async def test_both_couriers_of_a_channel_count_together(metered: Metered, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [courier.channel for courier in metered.couriers] == ["email", "email", "webhook", "webhook"]
     for courier, standing, outages in zip(
         metered.couriers,
-        (Standing(2, 1, NOW - 5_000), Standing(1, 0, NOW - 9_000), Standing(4, 3, NOW + 1_000)),
-        ([], [""], ["crm"]),
+        (
+            Standing(2, 1, NOW - 5_000),
+            Standing(1, 0, NOW - 9_000),
+            Standing(3, 3, NOW + 1_000),
+            Standing(1, 0, None),
+        ),
+        ([], [""], ["crm"], []),
         strict=True,
     ):
         monkeypatch.setattr(courier, "standing", lambda standing=standing: standing)

@@ -702,10 +702,8 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     is_end = notice.action in _ENDS
     if not is_end and not _is_always_mailed(notice):
         return decision
-    routes = {mail.addressee: mail.route for mail in earlier if mail.status is not DeliveryStatus.CANCELLED}
-    if is_end and not routes:
-        # An end is no news for those whose mails were cancelled, and for others even less.
-        routes = {mail.addressee: mail.route for mail in earlier}
+    # An end is no news for those whose mails were cancelled, and the delivery log says so.
+    routes = {mail.addressee: mail.route for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED}
     if notice.action in planner.actions and not is_end:
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [
