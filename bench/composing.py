@@ -1,9 +1,11 @@
-"""What a mail costs before it is sent, from the notice to the bytes: python -m bench.composing [MAILS].
+"""What a mail costs before it is sent, from the notice to the bytes: python -m bench.composing [MAILS] [--every MS].
 
-To compare two versions on a machine that does other work as well, run it several times in turns in a work tree of each.
+With `--every`, the process sleeps for a while before each mail, as the role `notify` does at ordinary rates. The caches
+of the processor then hold the data of other programs, and the same code takes longer. To compare two versions on a
+machine that does other work as well, run it several times in turns in a work tree of each.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,7 +42,13 @@ _LONG = {language: "\n\n".join([sentence * 4] * 10) for language, sentence in _S
 
 def main() -> None:
     """Compose the same mails several times; print the CPU time of each kind's best run, for each mail."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else _MAILS
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.composing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("mails", type=int, nargs="?", default=_MAILS, help=f"of each kind (default: {_MAILS})")
+    parser.add_argument("--every", metavar="MS", type=int, default=0, help="sleep this long before each mail, in ms")
+    asked = parser.parse_args()
+    count, pause = asked.mails, asked.every / 1_000
     kinds: dict[str, tuple[Language, list[Notice]]] = {}
     for language in _SHORT:
         kinds[f"alert, {language}, short comment"] = language, [_alert(n, language, _SHORT) for n in range(count)]
@@ -50,17 +58,23 @@ def main() -> None:
     calm_collector()
     print(f"{'':<28}{'µs of CPU':>10}{'bytes':>8}")
     for kind, (language, notices) in kinds.items():
-        took, size = zip(*(_compose(language, notices) for _ in range(_RUNS)), strict=True)
+        took, size = zip(*(_compose(language, notices, pause) for _ in range(_RUNS)), strict=True)
         print(f"{kind:<28}{min(took) / max(1, count) * 1e6:>10.0f}{size[0] / max(1, count):>8.0f}")
 
 
-def _compose(language: Language, notices: Sequence[Notice]) -> tuple[float, int]:
-    """Return the seconds of CPU that the mails took, and how many bytes they have."""
-    size, letterhead = 0, _LETTERHEADS[language]
-    began = time.process_time()
+def _compose(language: Language, notices: Sequence[Notice], pause: float = 0.0) -> tuple[float, int]:
+    """Return the seconds of CPU that the mails took, and how many bytes they have.
+
+    `pause`: how long to sleep before each mail, in seconds.
+    """
+    size, took, letterhead = 0, 0.0, _LETTERHEADS[language]
     for number, notice in enumerate(notices):
+        if pause:
+            time.sleep(pause)
+        began = time.process_time()
         size += len(compose(notice, _ADDRESS, delivery_id=make_id("mail", number), letterhead=letterhead).data)
-    return time.process_time() - began, size
+        took += time.process_time() - began
+    return took, size
 
 
 def _alert(number: int, language: Language, comments: dict[Language, str]) -> Alert:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2.ext import Extension
 
 from schemas.alert import Alert
 from schemas.alert_command import CommandAction
@@ -30,7 +31,24 @@ from worker.notify.notice import Shown
 from worker.notify.receivers import Address
 from worker.routing.receiver import EMAIL
 
+#: Styles that many elements of the HTML templates have. A template names one as `{{ heading }}`, for instance.
+_STYLES = {
+    "heading": "margin:24px 0 8px;font-size:16px;font-weight:600",
+    "breakable": "overflow-wrap:anywhere;word-break:break-word",
+}
+
+
+class _Styles(Extension):
+    """Writes the styles into a template when it is loaded. As variables they would be escaped again in each mail."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002 - Jinja's
+        for style, css in _STYLES.items():
+            source = source.replace(f"{{{{ {style} }}}}", css)
+        return source
+
+
 _TEMPLATES = Environment(
+    extensions=[_Styles],
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(disabled_extensions=("txt.j2",), default=True),
     undefined=StrictUndefined,
@@ -39,6 +57,8 @@ _TEMPLATES = Environment(
     auto_reload=False,
 )
 _TEMPLATES.filters.update(quoted=quoted, titled=titled, wrapped=wrapped)
+# No template uses Jinja's own globals, which would be copied for each text.
+_TEMPLATES.globals.clear()
 
 
 def compose(notice: Shown | Digest, address: Address, *, delivery_id: str, letterhead: Letterhead) -> Mail:
