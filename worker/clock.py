@@ -32,7 +32,10 @@ class SystemClock:
 
     async def wait(self, event: asyncio.Event, until: int | None) -> None:
         """Return when the event is set, or when `steady` reaches `until`."""
-        seconds = None if until is None else (until - self.steady()) / 1_000
+        if until is None:
+            await event.wait()
+            return
+        seconds = (until - self.steady()) / 1_000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):  # asyncio.wait_for would make a task for each wait
                 await event.wait()

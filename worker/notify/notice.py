@@ -1,6 +1,6 @@
 """Notices: the alerts and incidents that the records of the alerts topic hold, and the steps of cases. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -47,22 +47,23 @@ def _with_times(notice: _Shown) -> _Shown:
 
 def _with_numbers(notice: _Shown) -> _Shown:
     """Return the notice; raise ValueError if one of its numbers, at any depth, does not fit a row or a subject."""
-    for number in _numbers(notice.model_dump()):
-        if not abs(number) <= (_LARGEST_INTEGER if isinstance(number, int) else _LARGEST_FIGURE):
-            raise ValueError("has a number that is too large")
+    _check_numbers(notice.__dict__.values())
     return notice
 
 
-def _numbers(value: object) -> Iterator[int | float]:
-    match value:
-        case int() | float():
-            yield value
-        case dict():
-            for inner in value.values():
-                yield from _numbers(inner)
-        case list():
-            for inner in value:
-                yield from _numbers(inner)
+def _check_numbers(values: Iterable[object]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            continue  # most fields are texts
+        if isinstance(value, int | float):
+            if not abs(value) <= (_LARGEST_INTEGER if isinstance(value, int) else _LARGEST_FIGURE):
+                raise ValueError("has a number that is too large")
+        elif isinstance(value, BaseModel):
+            _check_numbers(value.__dict__.values())
+        elif isinstance(value, dict):
+            _check_numbers(value.values())
+        elif isinstance(value, list | tuple):
+            _check_numbers(value)
 
 
 def _times(notice: Shown) -> list[datetime]:
