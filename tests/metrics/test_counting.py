@@ -41,6 +41,7 @@ class Counted:
             self.counting.sent(f"nps.{output.topic}", [(output.key, output.value, output.headers, output.timestamp)])
 
     def of(self, metric: Metric) -> Series:
+        self.counting.settle()
         return {labels: count for labels, count in self.figures.counters[metric.name].items() if count}
 
     def times(self, metric: Metric) -> tuple[int, float]:
@@ -155,6 +156,16 @@ def test_deliveries_are_counted_by_status_and_class_of_reason(counted: Counted) 
         ("email", "deferred", "quiet_hours"): 1,
         ("email", "sent", "accepted"): 1,
     }
+
+
+def test_decisions_that_differ_in_their_figures_only_are_not_kept_for_long(counted: Counted) -> None:
+    for minutes in range(1_500):
+        rule = {"rule": "suspect_gaming", "verdict": "marked", "reason": "asked_by_whom_it_judges"}
+        decision = {**examples.DECISION, "rules": [{**rule, "figures": {"minutes_after_contact": minutes}}]}
+        counted.send(Output(events.DECISIONS, b"", json.dumps(decision).encode()))
+    assert len(counted.counting._decisions) == 500
+    assert counted.of(catalogue.RULE_DECISIONS) == {("suspect_gaming", "marked", "asked_by_whom_it_judges"): 1_500}
+    assert counted.counting._decisions == {}
 
 
 def test_records_of_other_topics_are_not_read(counted: Counted) -> None:

@@ -108,6 +108,7 @@ async def test_the_meter_of_a_shell_counts_under_its_role(metered: Metered) -> N
     meter.on_batch("nps.alerts", 7, spent)
     meter.on_checkpoint("nps.alerts", 0.125)
     meter.on_sent("nps.decisions", [(b"c-1", b'{"outcome":"accepted","category":"passive"}', [], None)])
+    metered.meters.sample()
     counters = metered.meters.figures.counters
 
     assert counters[catalogue.BATCHES.name]["webhook", "alerts"] == 1

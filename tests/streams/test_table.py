@@ -203,6 +203,7 @@ async def test_a_zombie_finds_out_and_takes_its_rows_for_what_they_are(kafka: Ka
     await worker.take_over(2)
     await worker.write(6, a="2")
     assert not await zombie.write(6, a="late")
+    assert zombie.table.usage.refusals == 1
     await zombie.take_over(3)
 
     assert ({b"a": b"2"}, Head(6)) == (zombie.mine.rows, zombie.mine.head)

@@ -26,16 +26,23 @@ Sent = tuple[bytes | None, bytes | None, Headers, int | None]
 _DETRACTOR = "detractor"
 
 
+#: How many different decisions are kept until what their rules say is read. There are few of them; only figures differ.
+_MOST_KEPT = 1_000
+_NO_RULES = msgspec.Raw(b"[]")
+
+
 class _Rule(msgspec.Struct):
     rule: str
     verdict: str
     reason: str
 
 
-class _Decision(msgspec.Struct):
+class _Decision(msgspec.Struct, frozen=True):
+    """A decision. What the rules say is read later, once for all decisions in which they say the same."""
+
     outcome: str
     category: str | None = None
-    rules: list[_Rule] = []
+    rules: msgspec.Raw = _NO_RULES
 
 
 class _Alert(msgspec.Struct):
@@ -59,6 +66,7 @@ class _Delivery(msgspec.Struct):
 
 
 _read_decision = msgspec.json.Decoder(_Decision).decode
+_read_rules = msgspec.json.Decoder(list[_Rule]).decode
 _read_alert = msgspec.json.Decoder(_Alert).decode
 _read_dead_letter = msgspec.json.Decoder(_DeadLetter).decode
 _read_delivery = msgspec.json.Decoder(_Delivery).decode
@@ -70,6 +78,8 @@ class Counting:
     def __init__(self, figures: Figures, topic_name: Callable[[str], str], now: Callable[[], int]) -> None:
         self._figures = figures
         self._now = now
+        # The number of decisions by outcome, category and what the rules say, which `settle` adds to the figures.
+        self._decisions: dict[tuple[str, str | None, bytes], int] = {}
         self._written = {topic_name(topic): topic for topic in words.WRITTEN_BY_OTHERS}
         self._count_of = {
             topic_name(events.DECISIONS): self._decision,
@@ -99,12 +109,21 @@ class Counting:
 
     def _decision(self, value: bytes) -> None:
         decision = _read_decision(value)
-        self._figures.add(catalogue.RESPONSES, (decision.outcome,))
-        if decision.outcome == Outcome.ACCEPTED and decision.category is not None:
-            self._figures.add(catalogue.ANSWERS, (decision.category,))
-        for rule in decision.rules:
-            labels = words.rule_decision(rule.rule, rule.verdict, rule.reason)
-            self._figures.add(catalogue.RULE_DECISIONS, labels)
+        key = decision.outcome, decision.category, bytes(decision.rules)
+        self._decisions[key] = self._decisions.get(key, 0) + 1
+        if len(self._decisions) >= _MOST_KEPT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add the decisions to the figures. There are many, and most are like others, so they are added together."""
+        decisions, self._decisions = self._decisions, {}
+        for (outcome, category, rules), count in decisions.items():
+            self._figures.add(catalogue.RESPONSES, (outcome,), count)
+            if outcome == Outcome.ACCEPTED and category is not None:
+                self._figures.add(catalogue.ANSWERS, (category,), count)
+            for rule in _read_rules(rules):
+                labels = words.rule_decision(rule.rule, rule.verdict, rule.reason)
+                self._figures.add(catalogue.RULE_DECISIONS, labels, count)
 
     def _alert(self, value: bytes) -> None:
         alert = _read_alert(value)

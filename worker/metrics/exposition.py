@@ -52,6 +52,7 @@ class Exposition:
         return (generate_latest(_One(family)) for family in families if family.samples)
 
     def _families(self) -> Iterator[Family]:
+        # The counters are the same objects before and after `sample`, which brings them up to date.
         values: Values = {**self._figures.counters, **self._sample(), catalogue.BUILD_INFO.name: {self._build: 1}}
         for metric in METRICS:
             if metric.kind is Kind.HISTOGRAM:

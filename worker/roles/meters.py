@@ -71,6 +71,7 @@ class Meters:
 
     def sample(self) -> Values:
         """Return what the services hold now, and what their tables have counted."""
+        self._counting.settle()
         values: Values = defaultdict(dict)
         for shell in self._shells:
             self._sample_topics(shell, values)
