@@ -1,10 +1,12 @@
 """The plans of receivers made again from the notices and the delivery log: no mail twice, and nothing is forgotten."""
 
 from flow.records import DAY
-from notify.bundles import HOUR, MINUTE, Desk, desk
+from notify.bundles import HOUR, MINUTE, Desk, desk, planner_of
+from notify.test_silences import Hushed
 
 from schemas.alert import Severity
 from worker.notify import mailbox
+from worker.notify.attempts import AttemptResult
 from worker.rebuild.mails import Mails, PlannedMails
 from worker.routing.bundling import Bundling
 
@@ -74,3 +76,20 @@ def test_an_outbox_made_again_forwards_only_what_it_had_not_planned() -> None:
     mails = Mails(place.planner, 1, place.now - DAY, place.now, place.spread)
     mails.take(place.alerts)
     assert [output.value for output in mails.outputs] == [place.notices[1].value]
+
+
+def test_the_report_of_an_erasure_that_waits_in_a_plan_is_never_too_old_and_is_sent_once() -> None:
+    planner = planner_of(desk(None, "webhook"), channel="webhook", reports_erasures=True)
+    place = Hushed(planner=planner)
+    place.erase("c-1")
+    place.mark()  # the outbox hands it over
+    key = mailbox.erasure_key(b"c-1")
+    place.now += 9 * DAY
+    mails = again(place)
+    assert (mails.waiting, mails.suppressed) == (1, 0)
+
+    [mail] = place.waiting(key)
+    place.write_down(key, mail, AttemptResult(None, "desk", "desk", [], tried=mail))
+    assert key not in place.plans
+    mails = again(place)
+    assert (mails.waiting, mails.settled, mails.rows) == (0, 1, {})

@@ -144,17 +144,18 @@ class Mails:
                 self.settled += 1
                 mail.status, mail.attempts, mail.due = outcome[:3]
             elif mail.is_open:
-                self._wait(mail, outcome, record)
+                # The erasure of a customer is never too old.
+                self._wait(mail, outcome, is_old=record.timestamp < self._oldest and not mailbox.is_erasure(key))
             if not (mail in box.mails and mail.is_open):
                 self.rows.pop(mailbox.pending_notice_key(key, mail.delivery_id), None)
         if added:
             self._keep(key, box)
 
-    def _wait(self, mail: Mail, outcome: _Outcome | None, record: Record) -> None:
+    def _wait(self, mail: Mail, outcome: _Outcome | None, *, is_old: bool) -> None:
         if outcome is not None:
             mail.status, mail.attempts, mail.due = outcome[:3]
             mail.quiet = mail.quiet and mail.status is DeliveryStatus.DEFERRED and not mail.attempts
-        if record.timestamp < self._oldest and record.value is not None:  # the erasure of a customer is never too old
+        if is_old:
             self.suppressed += 1
             self.outputs.append(self._planner.deliveries.cancel(mail, TOO_OLD, self._now))
 
