@@ -177,7 +177,10 @@ def test_the_report_of_an_erasure_is_handed_over_and_comes_after_what_the_plan_h
     assert [read_held(Record(record.value)).key for record in handed] == [key]
     [waiting] = place.waiting(key)
     assert waiting.delivery_id == mail.delivery_id
-    assert [line["reason"] for line in place.log if line["delivery_id"] == mail.delivery_id] == ["planned"]
+    assert [line["reason"] for line in place.log if line["delivery_id"] == mail.delivery_id] == [
+        "planned",
+        "handed_over",
+    ]
 
     place.notice(*handed)  # a crash repeats the message
     assert len(place.waiting(key)) == 1

@@ -93,3 +93,31 @@ def test_the_report_of_an_erasure_that_waits_in_a_plan_is_never_too_old_and_is_s
     assert key not in place.plans
     mails = again(place)
     assert (mails.waiting, mails.settled, mails.rows) == (0, 1, {})
+
+
+def test_an_outbox_made_again_leaves_the_report_of_an_erasure_to_the_plan() -> None:
+    planner = planner_of(desk(None, "webhook"), channel="webhook", reports_erasures=True)
+    place = Hushed(planner=planner)
+    place.erase("c-1")
+    place.mark()
+    outbox = Mails(planner, 1, place.now - DAY, place.now, place.spread)
+    outbox.learn(place.lines)  # without what the plan has written in another partition
+    outbox.take(place.alerts)
+
+    assert (outbox.rows, outbox.outputs) == ({}, [])
+
+
+def test_an_outbox_made_again_leaves_what_a_silence_has_held_back_to_the_plan() -> None:
+    place = Hushed(desk(None))
+    place.silence()
+    place.alert(1)
+    before = len(place.lines)
+    place.post()
+    of_outbox = [record for record in place.lines[before:] if b"handed_over" in (record.value or b"")]
+    outbox = Mails(place.planner, 1, place.now - DAY, place.now, place.spread)
+    outbox.learn([*place.lines[:before], *of_outbox])  # without what the plan has written in another partition
+    outbox.take(place.alerts)
+
+    [mail] = mailbox.decode(outbox.rows[b"c-1"]).mails
+    assert (mail.is_open, mail.forwarded) == (False, True)
+    assert outbox.outputs == []

@@ -200,7 +200,8 @@ async def test_the_outbox_of_mails_marks_what_is_held_back_before_it_hands_it_ov
         assert [(mail.status, mail.forwarded, mail.silence) for mail in box.mails] == [("sent", True, "s-1")]
         await office.pass_on(2 * HOUR)
     assert office.channel.tried == []
-    assert office.log == []  # the plan writes what becomes of it
+    [line] = office.log  # the plan writes what becomes of it
+    assert (line["status"], line["reason"], line["silence_id"]) == ("deferred", "handed_over", "s-1")
 
 
 async def test_a_marked_mail_is_handed_over_after_a_crash_even_if_its_silence_is_over(make_alert: MakeAlert) -> None:

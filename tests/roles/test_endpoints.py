@@ -228,6 +228,7 @@ async def test_with_plans_an_erasure_is_handed_over_after_what_is_in_flight_abou
         held = forwarded.read_held(Record(value))
         assert (key, held.key, held.mail.status) == (forwarded.HELD_KEY, mailbox.erasure_key(b"c-0"), "pending")
         assert office.rows.rows == {}, "nothing is left about the customer"
+        assert [(line["status"], line["reason"]) for line in office.log][-1] == ("deferred", "handed_over")
 
 
 async def test_an_erasure_waits_for_every_endpoint_and_then_leaves_no_row(make_alert: MakeAlert) -> None:

@@ -167,6 +167,8 @@ def _hold_back(key: bytes, mail: Mail, silenced: Silenced, to: "_Open", now: int
             if content is not None:
                 message = Held(key, mail, content, hold.silence_id, hold.version, hold.until)
                 to.lines.append(forwarded.held(message, silenced.place))
+                # What the plan writes may be in another partition, where a rebuild of the outbox does not look.
+                to.lines.append(deliveries.hand_over(mail, hold.silence_id, now))
             mail.status, mail.forwarded = DeliveryStatus.SENT, True
             to.pending_notices[pending_notice] = None
 

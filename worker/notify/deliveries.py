@@ -22,6 +22,9 @@ RELEASED = "released"
 IN_DIGEST = "in_digest"
 #: The reason for a notice that such a digest has only counted, since it was too long to list all of them.
 COUNTED_IN_DIGEST = "counted_in_digest"
+#: The reason for a mail that the outbox has handed over to the plan of its receiver, because of a silence, or since it
+#: reports an erasure.
+HANDED_OVER = "handed_over"
 #: The reason for a notice that is not true, or not of use, any more when it would be sent.
 NO_LONGER_NEWS = "no_longer_news"
 #: The reason for a step of an alert that a waiting mail reports, so that it is no mail of its own.
@@ -76,6 +79,11 @@ class Deliveries(NamedTuple):
         mail.status, mail.due, mail.quiet, mail.silence = DeliveryStatus.DEFERRED, until, False, silence_id
         digest_id = mail.digest or None
         return self.line(mail, SILENCED, now, until, digest_id=digest_id, silence_id=silence_id)
+
+    def hand_over(self, mail: Mail, silence_id: str, now: int) -> Output:
+        """Defer a mail until the plan of its receiver decides about it. `silence_id`: empty without a silence."""
+        mail.status, mail.due = DeliveryStatus.DEFERRED, now
+        return self.line(mail, HANDED_OVER, now, HANDED_OVER, silence_id=silence_id or None)
 
     def drop(self, mail: Mail, silence_id: str, now: int) -> Output:
         """Settle a reminder that a silence holds back, which nobody would need later."""

@@ -15,7 +15,7 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.timestamps import to_ms
 from worker.notify import mailbox, planning, receiver_planning
-from worker.notify.deliveries import MERGED, RELEASED
+from worker.notify.deliveries import HANDED_OVER, MERGED, RELEASED
 from worker.notify.digest import Member, Members
 from worker.notify.forwarded import Spread
 from worker.notify.mailbox import Mail, Mailbox
@@ -35,7 +35,7 @@ class _Outcome(NamedTuple):
     attempts: int
     #: When it is tried next, in ms; 0 if it has not been tried, or if it is settled.
     due: int
-    #: Whether the plan of its receiver has it, since a silence has held it back.
+    #: Whether the plan of its receiver has it, since a silence has held it back, or since it reports an erasure.
     is_in_plan: bool = False
 
 
@@ -85,7 +85,7 @@ class Mails:
             if last is None or last.status in _OPEN:
                 due = 0 if line.next_attempt_at is None else to_ms(line.next_attempt_at)
                 is_of_plan = line.digest_id is not None or line.reason == RELEASED
-                is_in_plan = line.silence_id is not None and is_of_plan
+                is_in_plan = (line.silence_id is not None and is_of_plan) or line.reason == HANDED_OVER
                 is_in_plan |= last is not None and last.is_in_plan
                 self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due, is_in_plan)
 
