@@ -58,6 +58,7 @@ class DeliveryError(WorkerError):
     `retry_to`: the receivers of the next attempt; None stands for all receivers of this attempt.
     `hint`: a sentence for the operator, which names the server, the problem, and the settings to check.
     `retry_after`: the seconds for which the server has asked not to be tried again; 0 if it has not.
+    `limits_rate`: the server is in order, and only limits how often it is asked.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class DeliveryError(WorkerError):
         retry_to: tuple[str, ...] | None = None,
         hint: str = "",
         retry_after: float = 0.0,
+        limits_rate: bool = False,
     ) -> None:
         super().__init__(reason)
         self.unavailable = unavailable
@@ -83,6 +85,7 @@ class DeliveryError(WorkerError):
         self.alarm = alarm
         self.retry_to = retry_to
         self.retry_after = retry_after
+        self.limits_rate = limits_rate
 
 
 class Unreachable(WorkerError):

@@ -6,6 +6,7 @@ from worker.errors import DeliveryError
 from worker.notify import mailbox
 from worker.notify.dispatcher import Dispatcher, Limits, Moment, Slow, Verdict
 from worker.notify.mailbox import Mailbox
+from worker.notify.outage import Outages
 from worker.notify.schedule import MailRef
 
 SECOND = 1_000
@@ -14,6 +15,7 @@ START = Moment(wall=0, steady=0)
 LONGEST_WAIT = 30 * MINUTE
 LIMITS = Limits(usual=2, most=3)
 AWAY = DeliveryError("refused", retry=True, unavailable=True)
+BUSY = DeliveryError("http_429", retry=True, unavailable=True, retry_after=5.0, limits_rate=True)
 LATER = DeliveryError("later", retry=True)
 NEVER = DeliveryError("never", retry=False)
 
@@ -264,3 +266,37 @@ def test_a_row_that_is_erased_takes_its_mails_along() -> None:
     dispatcher.note_rows(0, {ref(1).key: None}, START)
 
     assert dispatcher.take_due(0) == [ref(2)]
+
+
+def test_what_a_server_has_accepted_meanwhile_does_not_shorten_the_time_that_it_has_asked_for() -> None:
+    dispatcher = Dispatcher(Limits(usual=4, most=6), LONGEST_WAIT)
+    put(dispatcher, *range(1, 9))
+    assert len(dispatcher.take_due(0)) == 4
+    for number in (1, 2):
+        dispatcher.judge(ref(number), BUSY, 0)
+        dispatcher.note_attempt_end(ref(number))
+        dispatcher.note_end(ref(number))
+    for number in (3, 4):
+        assert not dispatcher.note_answered(ref(number), 200)
+        assert not dispatcher.note_accepted(ref(number), 200)
+        dispatcher.note_attempt_end(ref(number))
+        settle(dispatcher, number)
+
+    assert [dispatcher.take_due(now) for now in (200, 5 * SECOND - 1)] == [[], []]
+    assert dispatcher.next_at(200) == 5 * SECOND
+    (probe,) = dispatcher.take_due(5 * SECOND)
+    assert dispatcher.take_due(6 * SECOND) == []
+    assert dispatcher.note_accepted(probe, 6 * SECOND)
+    assert len(dispatcher.take_due(6 * SECOND)) == 3
+
+
+def test_what_one_dispatcher_learns_of_a_server_holds_for_the_others_that_send_to_it() -> None:
+    outages = Outages()
+    first, second = (Dispatcher(LIMITS, LONGEST_WAIT, outages.of("crm")) for _ in range(2))
+    put(first, 1)
+    put(second, 2)
+    first.take_due(0)
+    first.judge(ref(1), BUSY, 0)
+
+    assert second.take_due(SECOND) == []
+    assert second.take_due(5 * SECOND) == [ref(2)]

@@ -40,21 +40,38 @@ def test_what_was_under_way_when_it_began_is_no_news() -> None:
 
 def test_it_ends_once_and_the_next_one_begins_anew() -> None:
     outage = Outage()
-    assert not outage.ends(accepted=True)
+    assert not outage.ends(0, accepted=True)
     outage.begins(0)
     outage.begins(SECOND)
 
-    assert [True, False] == [outage.ends(accepted=False), outage.ends(accepted=False)]
+    assert [True, False] == [outage.ends(SECOND, accepted=False) for _ in range(2)]
     assert outage.limit(4, now=SECOND) == 4
     outage.begins(2 * SECOND)
     assert 3 * SECOND == outage.until
+
+
+def test_a_wait_that_the_server_has_asked_for_is_not_ended_by_what_had_begun_before() -> None:
+    outage = Outage()
+    outage.begins(0, asked=True, at_least=5 * SECOND)
+    outage.begins(SECOND, asked=True, at_least=5 * SECOND)
+
+    assert [False, False] == [outage.ends(now, accepted=True) for now in (SECOND, 6 * SECOND - 1)]
+    assert [0, 1] == [outage.limit(4, now) for now in (6 * SECOND - 1, 6 * SECOND)]
+    assert outage.ends(6 * SECOND, accepted=True)
+
+
+def test_a_server_that_asks_for_time_without_saying_how_much_gets_the_usual_wait() -> None:
+    outage = Outage()
+    outage.begins(0, asked=True)
+
+    assert [False, True] == [outage.ends(now, accepted=True) for now in (SECOND - 1, SECOND)]
 
 
 def test_a_server_that_refuses_every_mail_is_back_only_when_it_accepts_one() -> None:
     outage = Outage()
     outage.begins(0, refusing=True)
 
-    assert [False, True] == [outage.ends(accepted=False), outage.ends(accepted=True)]
+    assert [False, True] == [outage.ends(1, accepted=accepted) for accepted in (False, True)]
 
 
 def test_a_refusal_for_good_is_in_doubt_until_another_mail_was_accepted() -> None:

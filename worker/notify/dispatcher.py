@@ -60,11 +60,12 @@ class Verdict(NamedTuple):
 class Dispatcher:
     """The open mails of the partitions that this worker owns, the mails in flight, and the state of the server.
 
-    `longest_wait`: the longest time that a mail waits, in ms, even if its row says a later time.
+    `longest_wait`: the longest time that a mail waits, in ms, even if its row says a later time. `outage`: that of the
+    server, if others send to it, too.
     """
 
-    def __init__(self, limits: Limits, longest_wait: int) -> None:
-        self.outage = Outage()
+    def __init__(self, limits: Limits, longest_wait: int, outage: Outage | None = None) -> None:
+        self.outage = outage or Outage()
         self.schedule = Schedule()
         self._limits = limits
         self._longest_wait = longest_wait
@@ -204,7 +205,7 @@ class Dispatcher:
         Return whether an outage has ended.
         """
         self._answered_at[ref] = now
-        return self._ends_outage(accepted=False)
+        return self._ends_outage(now, accepted=False)
 
     def note_attempt_end(self, ref: MailRef) -> None:
         """Note that the attempt has ended: the mail was accepted or refused, or there was no answer.
@@ -221,7 +222,7 @@ class Dispatcher:
 
         Return whether an outage has ended.
         """
-        ended = self._ends_outage(accepted=True)
+        ended = self._ends_outage(now, accepted=True)
         for other in self._refusals.accepted(ref):
             self.schedule.hasten(cast(MailRef, other), now)
         return ended
@@ -229,7 +230,8 @@ class Dispatcher:
     def judge(self, ref: MailRef, error: DeliveryError, now: int) -> Verdict:
         """Note an attempt that failed for every receiver, and return what it means."""
         if error.unavailable:
-            began = self._begin_outage(now, at_least=int(error.retry_after * 1_000))
+            asked, at_least = error.limits_rate or error.retry_after > 0, int(error.retry_after * 1_000)
+            began = self._begin_outage(now, asked=asked, at_least=at_least)
             # An attempt whose end is unknown is written down, so that nothing is merged into this mail any more.
             return Verdict(error if error.unsure else None, began)
         written = error
@@ -240,7 +242,7 @@ class Dispatcher:
             if refusal is Refusal.IN_DOUBT:
                 written = DeliveryError(error.reason, retry=True, alarm=True, unsure=error.unsure)
         # If it is not clear whether the mail was accepted, the server may not be reachable any more.
-        return Verdict(written, outage_ended=not error.unsure and self._ends_outage(accepted=False))
+        return Verdict(written, outage_ended=not error.unsure and self._ends_outage(now, accepted=False))
 
     def hold(self, ref: MailRef, until: int, now: Moment) -> None:
         """Let a mail in flight wait until a time of the wall clock, because of its receiver's quiet hours.
@@ -256,12 +258,12 @@ class Dispatcher:
         self._unwritten.discard(ref)
         self.schedule.put_back(ref)
 
-    def _ends_outage(self, *, accepted: bool) -> bool:
-        ended = self.outage.ends(accepted=accepted)
+    def _ends_outage(self, now: int, *, accepted: bool) -> bool:
+        ended = self.outage.ends(now, accepted=accepted)
         if ended:
             self.schedule.outage_ended()
         return ended
 
-    def _begin_outage(self, now: int, *, refusing: bool = False, at_least: int = 0) -> int | None:
-        is_news = self.outage.begins(now, refusing=refusing, at_least=at_least)
+    def _begin_outage(self, now: int, *, refusing: bool = False, at_least: int = 0, asked: bool = False) -> int | None:
+        is_news = self.outage.begins(now, refusing=refusing, at_least=at_least, asked=asked)
         return self.outage.until - now if is_news and self.outage.until is not None else None

@@ -27,32 +27,36 @@ class Outage:
         self._wait = 0
         self._until = 0
         self._refusing = False
+        # Until when the server has asked to be left alone. Until then, no answer to an earlier attempt ends this.
+        self._asked_until = 0
 
     @property
     def until(self) -> int | None:
         """When the server is tried again; None if there is no outage."""
         return self._until if self._wait else None
 
-    def begins(self, now: int, *, refusing: bool = False, at_least: int = 0) -> bool:
+    def begins(self, now: int, *, refusing: bool = False, at_least: int = 0, asked: bool = False) -> bool:
         """Note that the server could not be used. `refusing`: it answers, but refuses every mail.
 
-        `at_least`: the shortest wait, in ms, since the server has asked for it. Return whether an outage, or its next
-        wait, begins. That is not so if the attempt had begun before.
+        `asked`: the server has asked to be left alone; `at_least`: for how long, in ms, if it has said so. Return
+        whether an outage, or its next wait, begins. That is not so if the attempt had begun before.
         """
-        if self._wait and now < self._until:
-            self._until = max(self._until, now + at_least)
-            return False
-        self._refusing = refusing
-        self._wait = min(self._wait * 2, _LONGEST_MS) or _FIRST_MS
-        self._until = now + max(self._wait, at_least)
-        return True
+        is_news = not self._wait or now >= self._until
+        if is_news:
+            self._refusing = refusing
+            self._wait = min(self._wait * 2, _LONGEST_MS) or _FIRST_MS
+        self._until = now + max(self._wait, at_least) if is_news else max(self._until, now + at_least)
+        if asked:
+            self._asked_until = self._until
+        return is_news
 
-    def ends(self, *, accepted: bool) -> bool:
+    def ends(self, now: int, *, accepted: bool) -> bool:
         """Note that the server has answered about a mail. Return whether that ends an outage.
 
-        `accepted`: the server has accepted the mail. Only that ends an outage in which it refuses every mail.
+        `accepted`: the server has accepted the mail. Only that ends an outage in which it refuses every mail. While the
+        server has asked to be left alone, nothing ends it: other attempts had begun before.
         """
-        if not self._wait or (self._refusing and not accepted):
+        if not self._wait or now < self._asked_until or (self._refusing and not accepted):
             return False
         self._wait = 0
         return True
@@ -62,6 +66,20 @@ class Outage:
         if not self._wait:
             return usual
         return 1 if now >= self._until else 0
+
+
+class Outages:
+    """The outages of the servers of a channel, by the server's name.
+
+    What sends to the same server for several reasons, each with connections of its own, shares what is known of it.
+    """
+
+    def __init__(self) -> None:
+        self._of: defaultdict[str, Outage] = defaultdict(Outage)
+
+    def of(self, name: str) -> Outage:
+        """Return the outage of a server; one that has not begun if nothing is known of it."""
+        return self._of[name]
 
 
 class Refusal(Enum):

@@ -42,7 +42,8 @@ from worker.notify.channel import LONGEST_RETRY_AFTER
 from worker.notify.endpoint import Endpoint
 
 #: The answers that are about the server: it is asked too often, or is down for a while.
-_ABOUT_SERVER = frozenset({429, 503})
+_TOO_MANY = 429
+_ABOUT_SERVER = frozenset({_TOO_MANY, 503})
 #: The answers below 500 that allow another attempt: the request came too slowly, or too early.
 _LATER = frozenset({408, 425})
 #: The answers that name another address (RFC 9110, 15.4). 304, for instance, does not.
@@ -244,6 +245,7 @@ class Poster:
             unsure=was_sent,
             hint=f"{self._name}: {_meaning(status)} ({self._key})",
             retry_after=retry_after,
+            limits_rate=status == _TOO_MANY,
         )
 
 

@@ -10,6 +10,7 @@ from worker.errors import DeliveryError
 from worker.notify import mailbox
 from worker.notify.dispatcher import Dispatcher, Limits, Moment, Slow, Verdict
 from worker.notify.mailbox import Mail
+from worker.notify.outage import Outages
 from worker.notify.schedule import MailRef, Standing
 
 
@@ -17,13 +18,16 @@ class Servers:
     """The dispatchers of a channel's servers, by the name of the server.
 
     `server_of` returns the name of the server to which a mail of a route goes. `limits` and `longest_wait` are those of
-    each dispatcher.
+    each dispatcher. `outages`: those of the servers, if others send to them, too.
     """
 
-    def __init__(self, limits: Limits, longest_wait: int, server_of: Callable[[str], str]) -> None:
+    def __init__(
+        self, limits: Limits, longest_wait: int, server_of: Callable[[str], str], outages: Outages | None = None
+    ) -> None:
         self._limits = limits
         self._longest_wait = longest_wait
         self._server_of = server_of
+        self._outages = outages or Outages()
         self._dispatchers: dict[str, Dispatcher] = {}
         # The names of the servers to which the open mails of a row go, by the row's partition and key.
         self._named_in: dict[tuple[int, bytes], frozenset[str]] = {}
@@ -173,7 +177,7 @@ class Servers:
         """Return the dispatcher of the server with this name."""
         found = self._dispatchers.get(name)
         if found is None:
-            found = self._dispatchers[name] = Dispatcher(self._limits, self._longest_wait)
+            found = self._dispatchers[name] = Dispatcher(self._limits, self._longest_wait, self._outages.of(name))
             if self._is_paused:
                 found.pause()
         return found
