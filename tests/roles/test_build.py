@@ -150,3 +150,11 @@ async def test_a_table_has_the_observers_that_its_rows_are_shown_to(
         "outbox": [Courier],
         "plans": [WaitingForDigests, Wakeups, SilenceChanges, Courier],
     }
+
+
+async def test_the_couriers_of_a_channel_share_what_they_know_of_its_servers(surroundings: Surroundings) -> None:
+    built = await build("notify", surroundings)
+    couriers = [service for services in built.values() for service in services if isinstance(service, Courier)]
+
+    assert len({id(courier._trouble) for courier in couriers if courier._words.one == "mail"}) == 1
+    assert len({id(courier._servers.of("").outage) for courier in couriers if courier._words.one == "mail"}) == 1

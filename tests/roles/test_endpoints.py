@@ -24,7 +24,7 @@ from worker.routing.flat import FlatRoute, flat_routing
 MakeAlert = Callable[..., Alert]
 
 AWAY = DeliveryError("refused", retry=True, unavailable=True, hint="webhook crm: the connection was refused")
-BUSY = DeliveryError("http_429", retry=True, unavailable=True, retry_after=7.0)
+BUSY = DeliveryError("http_429", retry=True, unavailable=True, retry_after=7.0, limits_rate=True)
 LATER = DeliveryError("http_500", retry=True, retry_after=400.0)
 
 
@@ -95,6 +95,43 @@ async def test_an_endpoint_that_is_away_holds_back_nobody_else(
             assert len(endpoints.accepted["crm"]) == 20
             assert "the endpoint crm can be used again" in caplog.messages
             assert "the endpoint bi" not in caplog.text
+
+
+async def test_an_endpoint_that_fails_is_a_line_and_not_one_for_each_event_and_attempt(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoints = Endpoints("crm", "bi")
+    endpoints.errors = {"crm": DeliveryError("http_500", retry=True), "bi": DeliveryError("http_403", retry=False)}
+    async with at_work(channel=endpoints, planner=planner("crm", "bi")) as office:
+        office.plan(*(opened(make_alert, number) for number in range(5)))
+        await office.settle()
+        assert (len(endpoints.tried["crm"]), len(endpoints.tried["bi"])) == (5, 4)
+
+        said = [text.partition(" was not accepted")[0].partition(" cannot be used")[0] for text in caplog.messages]
+        assert len(said) == 3
+        assert "events wait, since the endpoint bi" in said
+
+
+async def test_an_endpoint_that_limits_its_rate_gets_one_request_after_the_time_that_it_asked_for(
+    make_alert: MakeAlert, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoints = Endpoints("crm")
+    endpoints.errors["crm"] = BUSY
+    endpoints.gates["a-1"] = asyncio.Event()
+    async with at_work(channel=endpoints, planner=planner("crm")) as office:
+        with caplog.at_level(logging.INFO):
+            office.plan(*(opened(make_alert, number) for number in range(6)))
+            await office.settle()
+            endpoints.errors.clear()
+            endpoints.gates["a-1"].set()
+            await office.settle()
+            assert (endpoints.tried["crm"], endpoints.accepted["crm"]) == (["a-0", "a-1"], ["a-1"])
+
+            await office.pass_on(6_999)
+            assert len(endpoints.tried["crm"]) == 2
+            await office.pass_on(1)
+            assert len(endpoints.accepted["crm"]) == 6
+        assert not any("cannot be used" in text or "used again" in text for text in caplog.messages)
 
 
 async def test_an_endpoint_that_asks_for_time_gets_it_and_the_others_do_not_wait(make_alert: MakeAlert) -> None:

@@ -50,6 +50,7 @@ from worker.notify.forwarded import Spread
 from worker.notify.holding import Holding
 from worker.notify.mailbox import Mail, Mailbox
 from worker.notify.notice import Shown, is_past, urgency
+from worker.notify.outage import Outages
 from worker.notify.planning import Planner
 from worker.notify.receivers import Address, NobodyLeft, addressed
 from worker.notify.retry import RetryPolicy
@@ -57,6 +58,7 @@ from worker.notify.schedule import MailRef, Standing
 from worker.notify.servers import Servers
 from worker.roles.rounds import Rounds
 from worker.roles.silences import Silences
+from worker.roles.trouble import Trouble
 from worker.service import Failure
 from worker.streams.lease import lease_holds
 from worker.streams.observer import TableObserver
@@ -114,6 +116,8 @@ class Courier(TableObserver):
         source: str = events.ALERTS,
         upstream: Upstream | None = None,
         on_accepted: OnAccepted | None = None,
+        outages: Outages | None = None,
+        trouble: Trouble | None = None,
         rest_seconds: float = _REST_SECONDS,
     ) -> None:
         self._shell = shell
@@ -131,7 +135,8 @@ class Courier(TableObserver):
         self._source = source
         limits = Limits(channel.connections, channel.most_connections)
         longest_wait = max(retry.longest_seconds, LONGEST_RETRY_AFTER)
-        self._servers = Servers(limits, int(longest_wait * 1_000), channel.server_of)
+        self._servers = Servers(limits, int(longest_wait * 1_000), channel.server_of, outages)
+        self._trouble = trouble or Trouble(self._words)
         self._in_flight: dict[MailRef, asyncio.Task[None]] = {}
         # The results that are not written yet, and the group's generation in which each attempt began.
         self._results: dict[MailRef, tuple[int, AttemptResult]] = {}
@@ -472,9 +477,14 @@ class Courier(TableObserver):
         result = result._replace(error=error, shown=shown, tried=mail)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens
-            self._log_outage_end(ref, self._servers.note_accepted(ref, self._clock.steady()))
+            self._note_usable(ref, self._servers.note_accepted(ref, self._clock.steady()))
             if self._on_accepted is not None:
                 self._on_accepted(mail, notice)
+            server = self._servers.name_of(ref)
+            if error is None:
+                self._trouble.note_accepted(server)
+            else:
+                self._trouble.note_refused(server, ref.delivery_id, error, self._clock.steady())
             return result
         return self._judged(ref, result, error)
 
@@ -485,9 +495,6 @@ class Courier(TableObserver):
         try:
             shown = await self._channel.send(notice, address, sent_id, partial(self._note_answered, ref))
         except DeliveryError as error:
-            if not error.unavailable:
-                level = logging.ERROR if error.alarm else logging.WARNING
-                log.log(level, "%s %s was not accepted: %s", self._words.one, ref.delivery_id, _reason(error))
             return error, None
         finally:
             self._servers.note_attempt_end(ref)
@@ -496,27 +503,23 @@ class Courier(TableObserver):
 
     def _note_answered(self, ref: MailRef) -> None:
         """Note that the server has answered about this mail, which shows that the server can be used."""
-        self._log_outage_end(ref, self._servers.note_answered(ref, self._clock.steady()))
+        self._note_usable(ref, self._servers.note_answered(ref, self._clock.steady()))
         self._something_new.set()
 
     def _judged(self, ref: MailRef, result: AttemptResult, error: DeliveryError) -> AttemptResult | None:
         """Return the result of a failed attempt; None if the failure is about the server, and not about the mail."""
-        verdict = self._servers.judge(ref, error, self._clock.steady())
-        self._log_outage_end(ref, verdict.outage_ended)
-        if verdict.retry_after is not None:
-            why = f"{error.reason}; {self._words.refuses_all}" if verdict.refuses_all else _reason(error)
-            level = logging.ERROR if error.alarm or verdict.refuses_all else logging.WARNING
-            text = "%s wait, since %s cannot be used: %s; trying again in %.0f s"
-            log.log(level, text, self._words.many, self._server(ref), why, verdict.retry_after / 1_000)
+        now, server = self._clock.steady(), self._servers.name_of(ref)
+        verdict = self._servers.judge(ref, error, now)
+        self._note_usable(ref, verdict.outage_ended)
+        if error.unavailable or verdict.refuses_all:
+            self._trouble.note_unusable(server, error, verdict, now)
+        else:
+            self._trouble.note_refused(server, ref.delivery_id, error, now)
         return None if verdict.error is None else result._replace(error=verdict.error)
 
-    def _log_outage_end(self, ref: MailRef, outage_ended: bool) -> None:
+    def _note_usable(self, ref: MailRef, outage_ended: bool) -> None:
         if outage_ended:
-            log.info("%s can be used again", self._server(ref))
-
-    def _server(self, ref: MailRef) -> str:
-        """Return the server to which a mail in flight goes, in words."""
-        return self._words.server_called(self._servers.name_of(ref))
+            self._trouble.note_usable(self._servers.name_of(ref))
 
     async def _lease_holds(self, generation: int) -> bool:
         seconds = self._shell.settings.kafka.session_timeout_seconds
@@ -574,7 +577,3 @@ async def _end_of_records(reader: reading.Reader, topic: str, partition: int, sp
 
 def _urgency(content: Shown | Digest) -> Severity:
     return content.severity if isinstance(content, Digest) else urgency(content)
-
-
-def _reason(error: DeliveryError) -> str:
-    return f"{error.reason}; {error.hint}" if error.hint else error.reason

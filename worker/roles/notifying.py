@@ -18,6 +18,7 @@ from worker.kafka.rows import PartitionState
 from worker.notify import forgetting, receiver_planning
 from worker.notify.channel import Channel
 from worker.notify.forwarded import Spread
+from worker.notify.outage import Outages
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
 from worker.roles.courier import Courier, OnAccepted
@@ -25,6 +26,7 @@ from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
 from worker.roles.silence_changes import SilenceChanges
 from worker.roles.surroundings import Surroundings
+from worker.roles.trouble import Trouble
 from worker.roles.unaddressed import Unaddressed
 from worker.roles.wakeups import WaitingForDigests, Wakeups
 from worker.roles.watermark import Watermark
@@ -40,6 +42,15 @@ class Sending(NamedTuple):
     channel: Channel
     planner: Planner
     retry: RetryPolicy
+
+
+class Common(NamedTuple):
+    """What the couriers of a channel have in common."""
+
+    overfull: Overfull
+    outages: Outages
+    trouble: Trouble
+    on_accepted: OnAccepted | None
 
 
 async def build_further(surroundings: Surroundings, name: str, sending: Sending, plans: Sending) -> list[Service]:
@@ -72,8 +83,9 @@ async def build(
     )
     shell = Shell(surroundings.settings, name, kafka, sends=(words.one, words.many), observer=observer)
     table = shell.table(table_name)
-    overfull, unaddressed = Overfull(words, planner.most_open), Unaddressed()
+    unaddressed = Unaddressed()
     at = topics.PLANS_OF[table_name]
+    common = Common(Overfull(words, planner.most_open), Outages(), Trouble(words), on_accepted)
     spread = None if plans is None else Spread(kafka.partitions, partition_of(kafka.partitions), at.topic)
 
     days = surroundings.settings.history.days
@@ -81,7 +93,7 @@ async def build(
 
     def decide(records: list[Record], _: int, state: PartitionState) -> Decided:
         decided = forgetting.plan(records, planner, state.rows, sweeps.of(state), days, spread)
-        overfull.note(decided.outputs)
+        common.overfull.note(decided.outputs)
         unaddressed.note(decided.outputs)
         return decided
 
@@ -95,20 +107,17 @@ async def build(
         retry=retry,
         silences=surroundings.silences(),
         spread=spread,
+        outages=common.outages,
+        trouble=common.trouble,
         on_accepted=on_accepted,
     )
     table.observe(courier)
-    further = [] if plans is None else _plans(shell, plans, at, surroundings, overfull, on_accepted)
+    further = [] if plans is None else _plans(shell, plans, at, surroundings, common)
     return [shell, Background(shell.activity.report), *further, courier]
 
 
 def _plans(
-    shell: Shell,
-    sending: Sending,
-    at: topics.Plans,
-    surroundings: Surroundings,
-    overfull: Overfull,
-    on_accepted: OnAccepted | None,
+    shell: Shell, sending: Sending, at: topics.Plans, surroundings: Surroundings, common: Common
 ) -> list[Service]:
     """Return the services of the receivers' plans: what wakes them, and a courier. `at`: where the plans are."""
     channel, planner, retry = sending
@@ -119,7 +128,7 @@ def _plans(
     def decide(records: list[Record], partition: int, state: PartitionState) -> Decided:
         batch = receiver_planning.Batch(records, state.head.rerouted, partial(waiting.members.of, partition))
         decided = forgetting.plan_receivers(batch, planner, state.rows, sweeps.of(state), days)
-        overfull.note(decided.outputs)
+        common.overfull.note(decided.outputs)
         return decided
 
     def alerts_decided() -> Callable[[], Awaitable[bool]]:
@@ -139,7 +148,9 @@ def _plans(
         members=waiting.members,
         source=at.topic,
         upstream=alerts_decided,
-        on_accepted=on_accepted,
+        outages=common.outages,
+        trouble=common.trouble,
+        on_accepted=common.on_accepted,
     )
     wakeups = Wakeups(shell, surroundings.clock, at.topic)
     changes = SilenceChanges(shell, surroundings.silences(), at.topic)
