@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -411,6 +412,35 @@ def test_mails_that_are_held_back_are_not_counted_for_the_caps() -> None:
     place.deliver()
     (plan,) = place.all_plans().values()
     assert (plan.mails, plan.critical) == ([], [])
+
+
+def test_the_log_says_that_the_cap_holds_a_digest_back_once_its_silence_is_over() -> None:
+    place = Hushed(desk(Bundling(mails_per_hour=2)))
+    place.silence(severities=["warning"], until=NOW + 30 * MINUTE)
+    for number in (1, 2):
+        place.alert(number)
+        assert place.deliver() == []
+    for number in (8, 9):
+        place.alert(number, severity=Severity.ERROR)
+    place.wait(5 * MINUTE)
+    assert len(place.deliver()) == 2
+    place.wait(25 * MINUTE - 1)
+    assert place.lines_of("a-1")[-1] == ("deferred", "silenced")
+
+    place.wait(1)
+    assert place.deliver() == []
+    for alert_id in ("a-1", "a-2"):
+        last = [one for one in place.log if one["alert_id"] == alert_id][-1]
+        assert (last["status"], last["reason"]) == ("deferred", "capped")
+        assert datetime.fromisoformat(last["next_attempt_at"]) == from_ms(NOW + HOUR)
+    said = len(place.lines_of("a-1"))
+    place.wait(30 * MINUTE - 1)
+    assert len(place.lines_of("a-1")) == said
+
+    place.wait(1)
+    (mail,) = place.deliver()
+    assert (mail.is_digest, sorted(mail.about)) == (True, ["a-1", "a-2"])
+    assert place.named == [{"s-1": 2}]
 
 
 def test_a_digest_that_some_may_have_got_is_not_taken_apart() -> None:

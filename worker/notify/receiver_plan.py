@@ -258,6 +258,19 @@ def take_due(plan: Plan, rules: Bundling, now: int) -> list[Due]:
     return taken + ([Due(found)] if left is not None and len(found) > left else [Due([one]) for one in found])
 
 
+def put_off(plan: Plan, rules: Bundling, now: int) -> list[Gathering]:
+    """Let what is due wait until the cap leaves a mail for it. Return these gatherings.
+
+    `take_due` has to be called before.
+    """
+    found = [one for key, one in plan.gathered.items() if key != CRITICAL and one.due <= now]
+    if mails_left(plan, rules) != 0:
+        return []
+    for one in found:
+        one.due = plan.mails[-(rules.mails_per_hour or 0)] + HOUR
+    return found
+
+
 def mails_left(plan: Plan, rules: Bundling) -> int | None:
     """Return how many mails may still be planned in this hour; None if there is no limit."""
     return None if rules.mails_per_hour is None else max(0, rules.mails_per_hour - len(plan.mails))
@@ -302,11 +315,9 @@ def forget_old(plan: Plan, rules: Bundling, now: int) -> None:
     plan.groups = dict([*known.items()][-_GROUPS_KEPT:])
 
 
-def next_tick(plan: Plan, rules: Bundling) -> int:
-    """Return when a tick is needed next; 0 if nothing waits. `forget_old` has to be called before."""
-    free_at = plan.mails[-(rules.mails_per_hour or 0)] + HOUR if mails_left(plan, rules) == 0 else 0
-    times = [one.due if key == CRITICAL else max(one.due, free_at) for key, one in plan.gathered.items()]
-    return min(times, default=0)
+def next_tick(plan: Plan) -> int:
+    """Return when a tick is needed next; 0 if nothing waits."""
+    return min((one.due for one in plan.gathered.values()), default=0)
 
 
 def _drop_above(plan: Plan, news: News) -> str | None:

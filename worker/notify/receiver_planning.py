@@ -26,7 +26,7 @@ from worker.notify.forwarded import HELD_KEY, SILENCE_KEY, TICK_KEY, Held, To
 from worker.notify.mailbox import Mail, digests_key, pending_notice_key
 from worker.notify.notice import Notice
 from worker.notify.planning import MERGED_KEPT, TOO_MANY_WAITING, Got, Planner, PlanState, Step, add_pending, end_hold
-from worker.notify.receiver_plan import Due, Gathering, News, Plan, plan_key
+from worker.notify.receiver_plan import Due, Gathering, News, Plan, Why, plan_key
 from worker.notify.silenced import NOT_HELD
 from worker.routing.bundling import Bundling
 from worker.routing.receiver import Receiver
@@ -205,6 +205,16 @@ class _ByPlans:
             planned = self._close(name, one, None if left is None else left - later, now, state)
             if not one.is_critical:
                 receiver_plan.note_mails(plan, rules, planned, now)
+        for gathering in receiver_plan.put_off(plan, rules, now):
+            self._put_off(gathering, now, state)
+
+    def _put_off(self, gathering: Gathering, now: int, state: PlanState) -> None:
+        """Say of each notice of a digest which is due that it waits for the cap, and until when."""
+        waiting = self._waiting([gathering], state)
+        self._joined[gathering.digest_id] = [one.member for one in waiting]
+        for one in waiting:
+            one.mail.due = gathering.due
+            state.outputs.append(state.deliveries.gather(one.mail, Why.CAPPED, now))
 
     def _close(self, name: str, due: Due, most: int | None, now: int, state: PlanState) -> int:
         """Plan the mails of a digest, at most `most` of them. Return how many there are."""
@@ -243,10 +253,10 @@ class _ByPlans:
 
     # -- The result.
 
-    def rows(self, planner: Planner) -> dict[bytes, bytes | None]:
+    def rows(self) -> dict[bytes, bytes | None]:
         """Return the rows of the plans, with the times of their next ticks."""
         for key, plan in self._plans.opened():
-            plan.wake = receiver_plan.next_tick(plan, _rules(receiver_plan.receiver_of(key) or "", planner))
+            plan.wake = receiver_plan.next_tick(plan)
             if plan.is_empty:
                 self._plans.erase(key)
         return self._plans.rows()
@@ -289,7 +299,7 @@ def plan(batch: Batch, planner: Planner, read: Read) -> Decided:
         except (Rejected, ValidationError) as error:
             state.outputs.append(planning.refusal(record, error, planner.intake))
     decided = state.decided()
-    return Decided(decided.outputs, {**decided.rows, **receivers.rows(planner)}, arrived)
+    return Decided(decided.outputs, {**decided.rows, **receivers.rows()}, arrived)
 
 
 def _rules(name: str, planner: Planner) -> Bundling:
