@@ -133,3 +133,8 @@ class CaseStep(Event):
     cause: str | None = Field(
         default=None, description="What had gone wrong, one of the words of the setting cases.causes; null if not said."
     )
+    language: str | None = Field(
+        default=None,
+        description="The language of the alert, as the response names it; null if it names none, and in events of "
+        "older versions.",
+    )

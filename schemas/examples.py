@@ -123,6 +123,7 @@ CASE: dict[str, Any] = {
     "routed_to": None,
     "revision": None,
     "cause": "delivery",
+    "language": "fr",
 }
 
 RECOVERY: dict[str, Any] = {

@@ -24,13 +24,14 @@ from worker.notify import mailbox, planning
 from worker.notify.channels.chat.message import message_of
 from worker.notify.channels.webhook import event
 from worker.notify.content.case_words import CASE_WORDS
+from worker.notify.content.pages import page_of
 from worker.notify.content.readers import Readers
 from worker.notify.dispatcher import Limits, Moment
 from worker.notify.planning import Planner
 from worker.notify.receivers import NobodyLeft, addressed
 from worker.notify.servers import Servers
 from worker.routing.places import by_place
-from worker.routing.receiver import Receiver
+from worker.routing.receiver import Language, Receiver
 from worker.routing.routing import Routing
 from worker.routing.tree import RootRoute, tree
 
@@ -254,6 +255,29 @@ def test_a_mail_in_french() -> None:
 
     assert subject(found) == "[Rappel] Client mécontent, note 2/10\N{NO-BREAK SPACE}: fr/shop-3/delivery"
     assert "Un délai expire bientôt" in part(found, "plain")
+
+
+@pytest.mark.parametrize(
+    ("response", "receiver", "expected"),
+    [
+        ("fr-CA", None, "Rappel"),
+        ("en", None, "Reminder"),
+        ("sv", None, "Reminder"),
+        (None, None, "Reminder"),
+        ("fr", "en", "Reminder"),
+        ("en", "fr", "Rappel"),
+    ],
+)
+def test_it_is_in_the_language_of_the_mail_about_the_alert(
+    make_alert: MakeAlert, response: str | None, receiver: Language | None, expected: str
+) -> None:
+    readers = Readers("en", language=receiver)
+    about_alert, about_case = (
+        page_of(one, readers) for one in (make_alert(language=response), reminder(language=response))
+    )
+
+    assert about_case.language == about_alert.language
+    assert about_case.subject.startswith(f"[{expected}]")
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

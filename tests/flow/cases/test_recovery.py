@@ -103,11 +103,11 @@ def test_a_row_and_a_message_of_an_older_version_have_no_receivers() -> None:
     following.take(Record(message, CUSTOMER, timestamp=NOW, topic="nps.cases"))
     (case,) = decode_cases(following.rows[CUSTOMER]).cases
     fields = msgspec.msgpack.decode(following.rows[CUSTOMER])
-    following.rows[CUSTOMER] = msgspec.msgpack.encode([[one[:-2] for one in fields[0]]])
+    following.rows[CUSTOMER] = msgspec.msgpack.encode([[one[:-3] for one in fields[0]]])
     following.say(resolution())
 
     assert case.receivers == []
-    assert fields[0][0][-2:] == [[], {}]
+    assert fields[0][0][-3:] == [[], {}, ""]
     assert [one.receivers for one in recoveries(following.sent)] == [[]]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from flow.cases.following import (
     COMMANDS,
@@ -63,6 +64,29 @@ def test_an_update_changes_what_is_known_of_the_answer_and_is_no_step_of_the_cas
 
     assert (found.score, found.severity, found.segment, found.revision) == (5, "warning", "fr", 2)
     assert (found.state, found.step) == ("acknowledged", 2)
+
+
+@pytest.mark.parametrize("later", ["de", ""])
+def test_each_step_has_the_language_of_the_newest_step_of_the_alert(later: str) -> None:
+    following = Following()
+    following.take(record(step(language="fr")))
+    following.say(command())
+    following.take(record(step(1, action="updated", language=later)))
+    following.say(resolution())
+
+    assert [event["language"] for event in told(following.sent)] == ["fr", later or None]
+
+
+def test_a_row_and_a_message_of_an_older_version_name_no_language() -> None:
+    following = Following()
+    fields = msgspec.msgpack.decode(record(step(language="fr")).value or b"")
+    following.take(Record(msgspec.msgpack.encode(fields[:-1]), CUSTOMER, timestamp=NOW, topic="nps.cases"))
+    (cases,) = msgspec.msgpack.decode(following.rows[CUSTOMER])
+    following.rows[CUSTOMER] = msgspec.msgpack.encode([[one[:-1] for one in cases]])
+    following.say(command())
+
+    assert (fields[-1], cases[0][-1]) == ("fr", "")
+    assert [event["language"] for event in told(following.sent)] == [None]
 
 
 def test_an_alert_that_is_opened_before_there_were_cases_gets_one_with_its_next_step() -> None:
@@ -172,6 +196,7 @@ def test_an_event_says_all_about_a_step_and_so_does_the_answer() -> None:
         "routed_to": None,
         "revision": None,
         "cause": "price",
+        "language": None,
     }
     assert b"money" not in b"".join(sent.value or b"" for sent in following.sent)
     result = following.sent[-1]

@@ -258,13 +258,14 @@ def test_each_step_of_an_alert_is_reported_to_its_case_in_the_same_order() -> No
 def test_each_step_of_an_alert_has_what_the_routes_say_of_it() -> None:
     partition = Partition()
     partition.work = lambda event: Work(Terms("fast", "office"), [event.severity, "care"])
-    outputs = partition.carry([Record(value(score=2)), Record(value(score=4, revision=1), offset=1)])
+    outputs = partition.carry([Record(value(score=2, language="fr")), Record(value(score=4, revision=1), offset=1)])
 
     steps = [one for one in messages(outputs) if isinstance(one, AlertStep)]
     assert [(one.service_level, one.calendar, one.receivers) for one in steps] == [
         ("fast", "office", ["critical", "care"]),
         ("fast", "office", ["error", "care"]),
     ]
+    assert [one.language for one in steps] == ["fr", ""]
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,9 @@ class Case(msgspec.Struct, array_like=True):
     receivers: list[str] = []
     #: The reminders that have happened since it was opened, each with the last time limit that it was about, in ms.
     reminded: dict[TimerKind, int] = {}
+    #: The language that the response names in the alert's newest step. Empty if it names none, and in rows of older
+    #: versions.
+    language: str = ""
 
     @property
     def terms(self) -> Terms:
@@ -272,6 +275,7 @@ class Case(msgspec.Struct, array_like=True):
         """Take over what the newest step of the alert says about the response."""
         self.revision, self.severity, self.score = step.revision, step.severity, step.score
         self.segment, self.given, self.alert_at = step.segment, step.given, step.at
+        self.language = step.language
 
     def take_answer(self, answer: AnsweredAgain) -> bool:
         """Tie an answer to the case if it is the first one since then, or a revision of it. Say whether it was tied."""
@@ -388,6 +392,7 @@ def opened(step: AlertStep, due: Due | None = None) -> Case:
         service_level=step.service_level,
         calendar=step.calendar,
         receivers=step.receivers,
+        language=step.language,
     )
     if due is not None:
         case.begin_terms(due)

@@ -349,6 +349,7 @@ def _event(
         routed_to=case.receivers if is_by_answer else None,
         revision=case.revision if is_by_answer else None,
         cause=case.cause,
+        language=case.language or None,
     )
     return events.output(events.CASE, customer, event, step_id(case, case.step), rfc3339(case.changed_at))
 

@@ -50,6 +50,8 @@ class AlertStep(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     calendar: str = ""
     #: The names of the receivers that the routes name at this step (Work); empty in messages of older versions.
     receivers: list[str] = []
+    #: The language that the response names; empty if it names none, and in messages of older versions.
+    language: str = ""
 
 
 class Erasure(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):

@@ -131,6 +131,7 @@ class BatchState:
                 now,
                 *work.terms,
                 [*work.receivers],
+                alert.language or "",
             )
             self.outputs.append(case_log.output(key, step))
 

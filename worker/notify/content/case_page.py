@@ -12,8 +12,8 @@ from worker.notify.content.readers import Readers
 
 
 def case_page(step: CaseStep, readers: Readers) -> Page:
-    """Return the page in the readers' or the default language, as the language of the response is not known."""
-    language = readers.language_of(None)
+    """Return the page in the language of the page about the alert, which is in the same thread."""
+    language = readers.language_of(step.language)
     shared, words = WORDS[language], CASE_WORDS[language]
     wording = words.news.get(step.reason) or words.news.get(step.action, words.other)
     place = field(step.segment) or words.everything
