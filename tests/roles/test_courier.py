@@ -238,6 +238,29 @@ async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAler
         assert office.courier.idle_until is None
 
 
+async def test_all_couriers_of_a_worker_stop_at_the_same_time(make_alert: MakeAlert) -> None:
+    together: list[Courier] = []
+    first, second = (Office(more={"together": together}) for _ in range(2))
+    for office in (first, second):
+        await office.courier.start()
+        office.channel.hanging = {"a-0"}
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+
+    stopping = asyncio.create_task(first.courier.stop())
+    await second.settle()
+    second.plan(opened(make_alert, 1))
+    await second.settle()
+    assert (second.channel.tried, second.channel.closed) == (["a-0"], False)
+
+    for office in (first, second):
+        office.channel.let_go.set()
+    await stopping
+    assert [office.channel.closed for office in (first, second)] == [True, True]
+    assert [office.statuses() for office in (first, second)] == [["sent"], ["sent"]]
+    await second.courier.stop()
+
+
 async def test_the_results_of_as_many_mails_as_there_are_connections_are_written_together(
     make_alert: MakeAlert,
 ) -> None:

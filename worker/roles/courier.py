@@ -118,6 +118,7 @@ class Courier(TableObserver):
         on_accepted: OnAccepted | None = None,
         outages: Outages | None = None,
         trouble: Trouble | None = None,
+        together: "list[Courier] | None" = None,
         rest_seconds: float = _REST_SECONDS,
     ) -> None:
         self._shell = shell
@@ -152,6 +153,10 @@ class Courier(TableObserver):
         self._something_new = asyncio.Event()
         self._sending: asyncio.Task[None] | None = None
         self._failure = Failure()
+        # All couriers of the worker, which stop at the same time.
+        self._together = [] if together is None else together
+        self._together.append(self)
+        self._stopping: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
@@ -165,7 +170,20 @@ class Courier(TableObserver):
         self._sending.add_done_callback(self._failure.keep_of)
 
     async def stop(self) -> None:
-        """Finish the mails in flight, then close the channel."""
+        """Finish the mails in flight, then close the channel.
+
+        The other couriers of the worker begin to stop at the same time. Otherwise each of them would send further mails
+        while another one waits for slow ones, and a stop would take longer with each channel.
+        """
+        await asyncio.gather(*(courier.begin_stop() for courier in self._together))
+
+    def begin_stop(self) -> "asyncio.Task[None]":
+        """Begin to stop, if that has not happened before. Return the task that does it."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        return self._stopping
+
+    async def _stop(self) -> None:
         if self._sending is not None:
             self._sending.cancel()
         await self._stop_asking()

@@ -110,6 +110,7 @@ async def build(
         outages=common.outages,
         trouble=common.trouble,
         on_accepted=on_accepted,
+        together=surroundings.couriers,
     )
     table.observe(courier)
     further = [] if plans is None else _plans(shell, plans, at, surroundings, common)
@@ -151,6 +152,7 @@ def _plans(
         outages=common.outages,
         trouble=common.trouble,
         on_accepted=common.on_accepted,
+        together=surroundings.couriers,
     )
     wakeups = Wakeups(shell, surroundings.clock, at.topic)
     changes = SilenceChanges(shell, surroundings.silences(), at.topic)

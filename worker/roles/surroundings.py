@@ -3,6 +3,7 @@
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
 from worker.kafka import topics
+from worker.roles.courier import Courier
 from worker.roles.meters import Meters
 from worker.roles.silences import FollowedSilences
 from worker.settings import Settings
@@ -18,6 +19,8 @@ class Surroundings:
         self.meters = meters
         self._found: topics.KafkaInfo | None = None
         self._silences: FollowedSilences | None = None
+        #: The couriers of all channels.
+        self.couriers: list[Courier] = []
 
     async def kafka(self) -> topics.KafkaInfo:
         """Return what services have to know about Kafka. The first call waits until Kafka has the worker's topics.
