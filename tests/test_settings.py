@@ -397,7 +397,7 @@ def test_a_value_that_must_be_a_list_is_named_with_an_example(tmp_path: Path, te
     ("name", "example"),
     [
         ("EMAIL__TO", '["care@example.com"]'),
-        ("EMAIL__ACTIONS", '["opened", "resolved"]'),
+        ("EMAIL__ACTIONS", '["opened", "withdrawn", "resolved"]'),
         ("EMAIL__ROUTES", '[{"name": "name", "to": ["care@example.com"]}]'),
         ("ALERTS__PRIORITY_TIERS", '["vip"]'),
         ("SMTP", '{"host": "localhost"}'),
