@@ -279,3 +279,21 @@ def test_a_mail_that_waits_for_the_end_of_quiet_hours_waits_on(*, attempted: boo
     [mail] = mailbox.decode(mails.rows[KEY]).mails
     assert (mail.status, mail.quiet) == ("deferred", not attempted)
     assert mails.outputs == []
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_mail_that_a_silence_has_marked_is_still_marked_unless_it_was_tried_later(*, later: bool) -> None:
+    """So it is handed over to the plan also if the silence is over by now, as the digest at its end may have it."""
+    notify = Notify()
+    notify.take(*alerts(value(score=2)))
+    box = mailbox.decode(notify.rows[KEY])
+    notify.log.append(EMAIL.silence(box.mails[0], "s-1", NOW + DAY, NOW))
+    notify.rows[KEY] = mailbox.encode(box)
+    if later:
+        notify.mail(error=BUSY)
+    mails = notify.again()
+
+    assert mails.rows == notify.rows
+    [mail] = mailbox.decode(mails.rows[KEY]).mails
+    assert (mail.status, mail.silence) == ("deferred", "" if later else "s-1")
+    assert mails.outputs == []

@@ -37,6 +37,8 @@ class _Outcome(NamedTuple):
     due: int
     #: Whether the plan of its receiver has it, since a silence has held it back, or since it reports an erasure.
     is_in_plan: bool = False
+    #: The id of the silence that holds it back where it is; empty if none does.
+    silence: str = ""
 
 
 class Mails:
@@ -87,7 +89,8 @@ class Mails:
                 is_of_plan = line.digest_id is not None or line.reason == RELEASED
                 is_in_plan = (line.silence_id is not None and is_of_plan) or line.reason == HANDED_OVER
                 is_in_plan |= last is not None and last.is_in_plan
-                self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due, is_in_plan)
+                silence = "" if is_of_plan or line.status is not DeliveryStatus.DEFERRED else line.silence_id or ""
+                self._outcomes[line.delivery_id] = _Outcome(line.status, line.attempt, due, is_in_plan, silence)
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in alerts and incidents in their order."""
@@ -155,6 +158,8 @@ class Mails:
         if outcome is not None:
             mail.status, mail.attempts, mail.due = outcome[:3]
             mail.quiet = mail.quiet and mail.status is DeliveryStatus.DEFERRED and not mail.attempts
+            if outcome.silence:
+                mail.silence, mail.quiet = outcome.silence, False
         if is_old:
             self.suppressed += 1
             self.outputs.append(self._planner.deliveries.cancel(mail, TOO_OLD, self._now))
