@@ -164,8 +164,7 @@ async def test_a_second_channel_has_a_role_and_an_outbox_of_its_own(
     settings, chat = settings_of(kafka, inbox, "two-channels"), Chat()
 
     async def build_chat(surroundings: Surroundings) -> list[Service]:
-        services = await notifying.build(surroundings, "chat", topics.OUTBOX, Sending(chat, PLANNER, RetryPolicy()))
-        return [surroundings.silences(), *services]
+        return await notifying.build(surroundings, "chat", topics.OUTBOX, Sending(chat, PLANNER, RetryPolicy()))
 
     async with asyncio.timeout(300), running(settings, "notify"):
         async with running(settings, add_role("chat", topics.OUTBOX, build_chat)):

@@ -14,11 +14,11 @@ from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
+from worker.roles.plan_rows import PlanRows
 from worker.roles.process import Timers
-from worker.roles.silence_changes import SilenceChanges
 from worker.roles.silences import FollowedSilences
 from worker.roles.surroundings import Surroundings
-from worker.roles.wakeups import WaitingForDigests, Wakeups
+from worker.roles.wakeups import WaitingForDigests
 from worker.server import Server
 from worker.service import Background, Service
 from worker.settings import Settings
@@ -103,7 +103,8 @@ async def test_what_a_worker_of_all_roles_consists_of(surroundings: Surroundings
 
     assert {role: [type(service) for service in services] for role, services in built.items()} == {
         "process": [Shell, Background, Background, Background],
-        "notify": [FollowedSilences, Shell, Background, Courier, Background, Background, Courier, Background],
+        "silences": [FollowedSilences],
+        "notify": [Shell, Background, Courier, Background, Background, Courier, Background],
         "watches": [Background, Background],
     }
 
@@ -148,7 +149,7 @@ async def test_a_table_has_the_observers_that_its_rows_are_shown_to(
         "cases": [Timers],
         "silences": [ViewRestater],
         "outbox": [Courier],
-        "plans": [WaitingForDigests, Wakeups, SilenceChanges, Courier],
+        "plans": [WaitingForDigests, PlanRows, Courier],
     }
 
 

@@ -11,6 +11,7 @@ from worker.flow import events
 from worker.notify import receiver_plan
 from worker.notify.forwarded import SILENCE_KEY, SilenceChange, read_change
 from worker.notify.receiver_plan import Plan, plan_key
+from worker.roles.plan_rows import PlanRows
 from worker.roles.silence_changes import SilenceChanges
 from worker.service import Background
 
@@ -35,7 +36,7 @@ class World:
     def waits(self, receiver: str = "desk", version: int = 1, partition: int = 0) -> None:
         plan = Plan()
         receiver_plan.hold_back(plan, "s-1", version, NOW + DAY, "d-1")
-        self.changes.on_rows(partition, {plan_key(receiver): receiver_plan.encode(plan), b"c-1": b"\x00"})
+        PlanRows(self.changes).on_rows(partition, {plan_key(receiver): receiver_plan.encode(plan), b"c-1": b"\x00"})
 
     async def told(self) -> list[tuple[int, SilenceChange]]:
         for _ in range(50):
@@ -64,14 +65,14 @@ async def test_a_plan_is_told_once_of_each_newer_version_of_a_silence_that_it_wa
     assert await world.told() == []
 
     # Nothing waits any more, and then something does that was decided before the silence was ended.
-    world.changes.on_rows(0, {plan_key("desk"): None})
+    PlanRows(world.changes).on_rows(0, {plan_key("desk"): None})
     world.waits()
     assert await world.told() == [(0, SilenceChange("desk", "s-1", 2, NOW + 5))]
 
     # After a take-over, a plan that has not read the message is told again, and one that has is not.
-    await world.changes.on_revoked()
+    await PlanRows(world.changes).on_revoked()
     world.waits()
     world.waits("boss", version=2, partition=2)
     assert await world.told() == [(0, SilenceChange("desk", "s-1", 2, NOW + 5))]
-    world.changes.on_rows(0, {plan_key("desk"): None})
+    PlanRows(world.changes).on_rows(0, {plan_key("desk"): None})
     await running.stop()

@@ -16,6 +16,7 @@ from worker.notify import mailbox, receiver_plan
 from worker.notify.forwarded import TICK_KEY
 from worker.notify.mailbox import Mailbox
 from worker.notify.receiver_plan import Plan, plan_key
+from worker.roles.plan_rows import PlanRows
 from worker.roles.wakeups import WaitingForDigests, Wakeups
 from worker.service import Background
 
@@ -41,7 +42,8 @@ class World:
 
     def plan(self, receiver: str, wake: int, partition: int = 0) -> None:
         """Note the row of a plan that is due at a time."""
-        self.wakeups.on_rows(partition, {plan_key(receiver): receiver_plan.encode(Plan(wake=wake)), b"c-1": b"\x00"})
+        row = receiver_plan.encode(Plan(wake=wake))
+        PlanRows(self.wakeups).on_rows(partition, {plan_key(receiver): row, b"c-1": b"\x00"})
 
     async def at(self, moment: int) -> list[tuple[int, list[bytes]]]:
         """Return which ticks are sent until a moment."""
@@ -72,7 +74,7 @@ async def test_a_receiver_gets_a_tick_when_its_plan_is_due_and_again_while_it_is
         assert await world.at(begun + 5_000) == [(0, [b"boss", b"desk"]), (3, [b"lyon"])]
         world.plan("desk", begun + 5_000)  # the tick came too early by the broker's clock
         world.plan("boss", 0)
-        world.wakeups.on_rows(3, {plan_key("lyon"): None})
+        PlanRows(world.wakeups).on_rows(3, {plan_key("lyon"): None})
         assert await world.at(begun + 5_999) == []
         assert await world.at(begun + 6_000) == [(0, [b"desk"])]
         world.plan("desk", begun + 60_000)
@@ -85,7 +87,7 @@ async def test_what_went_to_another_worker_gets_no_tick() -> None:
     begun = world.clock.now()
     async with world.running():
         world.plan("desk", begun + 5_000)
-        await world.wakeups.on_revoked()
+        await PlanRows(world.wakeups).on_revoked()
         assert await world.at(begun + 9_000) == []
 
 

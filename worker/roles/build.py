@@ -22,7 +22,7 @@ ROLES: Mapping[RoleName, Build] = MappingProxyType({"process": process.build, "n
 
 
 async def build(role: Role, surroundings: Surroundings) -> dict[str, Sequence[Service]]:
-    """Return the services of each role that `role` stands for, by the role's name, and those that watch Kafka.
+    """Return the services of each role that `role` stands for, by the role's name, and those that the roles share.
 
     The role notify has further services by the names of its further channels. No service is started. Wait for Kafka if
     one of the roles needs it.
@@ -30,9 +30,12 @@ async def build(role: Role, surroundings: Surroundings) -> dict[str, Sequence[Se
     built: dict[str, Sequence[Service]] = {name: await ROLES[name](surroundings) for name in names(role)}
     if notify.ROLE in built:
         built.update(await notify.build_further(surroundings))
+    # What follows the silences belongs to no role: each role with a courier needs it, and all share one.
+    followed = surroundings.silences_asked_for
+    shared: dict[str, Sequence[Service]] = {} if followed is None else {"silences": [followed]}
     # The watches are the last ones, so that they stop first: while Kafka is away, a stop takes long, and warnings about
     # Kafka would only disturb then.
-    return {**built, "watches": _watches(built, surroundings)}
+    return {**shared, **built, "watches": _watches(built, surroundings)}
 
 
 def _watches(built: Mapping[str, Sequence[Service]], surroundings: Surroundings) -> list[Service]:

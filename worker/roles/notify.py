@@ -1,6 +1,5 @@
 """The notify role: alerts and incidents become pending notices in durable rows, and couriers send them.
 
-It follows the silences, which say what couriers hold back.
 E-mail is always used. The webhook and the chat are used if they have endpoints.
 """
 
@@ -27,7 +26,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services for e-mail, and a look at what waits in channels that are not used any more."""
     settings = surroundings.settings
     services = await notifying.build(surroundings, ROLE, topics.OUTBOX, _email(settings), _email(settings))
-    return [surroundings.silences(), *services, Background(partial(report_waiting, settings))]
+    return [*services, Background(partial(report_waiting, settings))]
 
 
 async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:

@@ -24,6 +24,7 @@ from worker.notify.retry import RetryPolicy
 from worker.roles.courier import Courier, OnAccepted
 from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
+from worker.roles.plan_rows import PlanRows
 from worker.roles.silence_changes import SilenceChanges
 from worker.roles.surroundings import Surroundings
 from worker.roles.trouble import Trouble
@@ -156,6 +157,6 @@ def _plans(
     )
     wakeups = Wakeups(shell, surroundings.clock, at.topic)
     changes = SilenceChanges(shell, surroundings.silences(), at.topic)
-    for observer in (waiting, wakeups, changes, courier):
+    for observer in (waiting, PlanRows(wakeups, changes), courier):
         table.observe(observer)
     return [courier, Background(wakeups.run, wakeups.end), Background(changes.run, changes.end)]

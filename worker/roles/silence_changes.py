@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from worker.cancelling import raise_if_cancelled
 from worker.notify import receiver_plan
 from worker.notify.forwarded import SILENCE_KEY, SilenceChange, change
+from worker.notify.receiver_plan import Plan
 from worker.roles.silences import Silences
-from worker.streams.observer import TableObserver
 from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
 
 
-class SilenceChanges(TableObserver):
+class SilenceChanges:
     """Writes a message to a plan of this worker's partitions if it knows an older version of a silence.
 
     A message that comes twice changes nothing.
@@ -31,25 +31,21 @@ class SilenceChanges(TableObserver):
         self._changed = asyncio.Event()
         self._is_ending = False
 
-    def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
-        """Note by which silences something waits in the plans among these rows."""
-        for key, row in rows.items():
-            receiver = receiver_plan.receiver_of(key)
-            if receiver is None:
-                continue
-            waiting = {} if row is None else receiver_plan.silences_in(receiver_plan.decode(row))
-            # If it waits again later, a message that was sent before says nothing about that.
-            told = self._told.pop((partition, receiver), {})
-            if kept := {silence_id: version for silence_id, version in told.items() if silence_id in waiting}:
-                self._told[partition, receiver] = kept
-            if waiting:
-                self._waiting[partition, receiver] = waiting
-                self._changed.set()
-            else:
-                self._waiting.pop((partition, receiver), None)
+    def on_plan(self, partition: int, receiver: str, plan: Plan) -> None:
+        """Note by which silences something waits in a plan."""
+        waiting = receiver_plan.silences_in(plan)
+        # If it waits again later, a message that was sent before says nothing about that.
+        told = self._told.pop((partition, receiver), {})
+        if kept := {silence_id: version for silence_id, version in told.items() if silence_id in waiting}:
+            self._told[partition, receiver] = kept
+        if waiting:
+            self._waiting[partition, receiver] = waiting
+            self._changed.set()
+        else:
+            self._waiting.pop((partition, receiver), None)
 
-    async def on_revoked(self) -> None:
-        """Forget everything: all rows are noted again after the take-over."""
+    def forget(self) -> None:
+        """Forget everything: all plans are noted again after the take-over."""
         self._waiting.clear()
         self._told.clear()
 

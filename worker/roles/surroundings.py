@@ -33,9 +33,14 @@ class Surroundings:
         return self._found
 
     def silences(self) -> FollowedSilences:
-        """Return the silences that all channels share. The role that sends mails runs what follows them."""
+        """Return the silences that all couriers share. What follows them runs if any role has asked for them."""
         if self._silences is None:
             self._silences = FollowedSilences(self.settings)
+        return self._silences
+
+    @property
+    def silences_asked_for(self) -> FollowedSilences | None:
+        """The silences; None if no role has asked for them."""
         return self._silences
 
     @property

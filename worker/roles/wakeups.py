@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
-from worker.notify import receiver_plan
 from worker.notify.digest import Members
 from worker.notify.forwarded import TICK_KEY
+from worker.notify.receiver_plan import Plan
 from worker.streams.observer import TableObserver
 from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
@@ -39,7 +39,7 @@ class WaitingForDigests(TableObserver):
         self.members.clear()
 
 
-class Wakeups(TableObserver):
+class Wakeups:
     """Writes a tick for each receiver of this worker's partitions when its plan has something that is due."""
 
     def __init__(self, shell: Shell, clock: Clock, topic: str) -> None:
@@ -54,21 +54,16 @@ class Wakeups(TableObserver):
         self._changed = asyncio.Event()
         self._is_ending = False
 
-    def on_rows(self, partition: int, rows: Mapping[bytes, bytes | None]) -> None:
-        """Note when the plans among these rows have something that is due."""
-        for key, row in rows.items():
-            receiver = receiver_plan.receiver_of(key)
-            if receiver is None:
-                continue
-            wake = 0 if row is None else receiver_plan.decode(row).wake
-            if wake:
-                self._wake[partition, receiver] = wake
-                self._changed.set()
-            else:
-                self._wake.pop((partition, receiver), None)
+    def on_plan(self, partition: int, receiver: str, plan: Plan) -> None:
+        """Note when a plan has something that is due."""
+        if plan.wake:
+            self._wake[partition, receiver] = plan.wake
+            self._changed.set()
+        else:
+            self._wake.pop((partition, receiver), None)
 
-    async def on_revoked(self) -> None:
-        """Forget everything: all rows are noted again after the take-over."""
+    def forget(self) -> None:
+        """Forget everything: all plans are noted again after the take-over."""
         self._wake.clear()
 
     def end(self) -> None:
