@@ -248,6 +248,22 @@ def test_a_withdrawal_reaches_whoever_has_got_the_opening_also_after_a_comment_t
     assert not place.pending_notices()
 
 
+def test_a_withdrawal_reaches_who_got_the_opening_before_the_settings_had_caps() -> None:
+    place = Hushed(desk(None))
+    alert = place.alert(1)
+    [opening] = place.deliver()
+    place.planner = planner_of(desk(Bundling(group_wait=MINUTE)))
+    added = {"action": AlertAction.UPDATED, "reason": "comment_added", "revision": 1, "comment": "Late."}
+    place.take(alert.model_copy(update=added), "e-2")
+    place.take(withdrawn(alert), "w-1")
+    found = place.deliver()
+    place.wait(HOUR)
+
+    assert (opening.actions, [one.actions for one in found]) == (["opened"], [["withdrawn"]])
+    assert place.deliver() == []
+    assert not place.pending_notices()
+
+
 @PLANS
 def test_the_end_of_an_incident_reaches_whoever_has_got_the_beginning(bundling: Any) -> None:
     place = Hushed(desk(bundling))

@@ -22,7 +22,6 @@ from schemas.case import CaseAction, CaseReason, CaseStep
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
-from schemas.incident import IncidentAction
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Overlay, Record
 from worker.flow.dead_letter import dead_letter_in_place
@@ -47,7 +46,7 @@ from worker.notify.mailbox import (
 )
 from worker.notify.notice import Notice, case_step_in, check_record, notice_in, urgency
 from worker.routing.receiver import EMAIL, Receiver
-from worker.routing.routable import Routable, routable
+from worker.routing.routable import ENDS, Routable, routable
 from worker.routing.routing import Decision, Reached, Routing
 
 #: The largest number of open mails of one customer or segment. A real customer does not give that many unhappy answers
@@ -63,8 +62,6 @@ NOBODY_INFORMED = "nobody_informed"
 OWN_STEP = "own_step"
 #: The reason for such news if the cap of the receiver's plan is reached. A digest lists no steps of cases.
 CAPPED = "capped"
-#: The steps that end an alert or an incident. They cancel its open mails, since nobody has to act any more.
-_ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 #: The reasons of updates that are mailed whatever `email.actions` says. Survey tools send the comment after the score,
 #: and a changed consent says whether the customer may still be called.
 _ALWAYS_MAILED = frozenset({"comment_added", "comment_changed", "consent_changed"})
@@ -248,11 +245,13 @@ class _ByRoutes:
         return decision
 
     def add(self, mail: Mail, receiver: Receiver, step: Step, state: PlanState) -> None:
-        box = state.box(step.key)
-        # A plan knows only what it has got itself. If a silence has left it a later step, which has become obsolete, it
-        # would take the end for no news, although the receiver has got the beginning from this outbox.
-        is_end_of_sent = step.notice.action in _ENDS and _has_sent(mail, box)
-        if receiver.bundling is not None or (_is_followed_by_plan(mail, box) and not is_end_of_sent):
+        before = _before(mail, state.box(step.key))
+        # The plan that has an earlier mail also gets the later ones, since it knows what the receiver has got. But it
+        # knows only what it has got itself. If a later step has become obsolete there, it would take the end for no
+        # news, although the receiver has got the beginning from this outbox, before a silence or before it had caps.
+        is_for_plan = receiver.bundling is not None or any(one.forwarded for one in before)
+        is_end_of_sent = step.notice.action in ENDS and any(map(_is_sent, before))
+        if is_for_plan and not is_end_of_sent:
             mail.status, mail.forwarded = DeliveryStatus.SENT, True
             self._to.append(To(receiver.name, mail.route))
         else:
@@ -303,21 +302,9 @@ class _ByRoutes:
             state.outputs += [forward(record, "", [], place) for place in self._spread.all_places()]
 
 
-def _is_followed_by_plan(mail: Mail, box: Mailbox) -> bool:
-    """Say whether the plan of a mail's receiver has an earlier mail about the same alert.
-
-    Then it also has the later ones, since it knows what the receiver has got.
-    """
-    return any(
-        other.forwarded and (other.alert_id, other.addressee) == (mail.alert_id, mail.addressee) for other in box.mails
-    )
-
-
-def _has_sent(mail: Mail, box: Mailbox) -> bool:
-    """Say whether a mail's receiver has got a mail about the same alert from this outbox."""
-    return any(
-        _is_sent(other) and (other.alert_id, other.addressee) == (mail.alert_id, mail.addressee) for other in box.mails
-    )
+def _before(mail: Mail, box: Mailbox) -> list[Mail]:
+    """Return the mails to a mail's receiver about the same alert, with the mail itself, which is not sent yet."""
+    return [one for one in box.mails if (one.alert_id, one.addressee) == (mail.alert_id, mail.addressee)]
 
 
 def end_hold(mail: Mail, receiver: Receiver | None, step: Step) -> None:
@@ -421,7 +408,7 @@ def _take_step(step: Step, state: PlanState) -> list[Mail]:
     notice = step.notice
     earlier = _earlier(state.box(step.key), notice, step.event_id, state.deliveries)
     is_mailed = notice.action in state.planner.actions or _is_always_mailed(notice)
-    if notice.action in _ENDS:
+    if notice.action in ENDS:
         _cancel(earlier, notice.action, step.key, step.now, state)
         state.receivers.note_end(earlier, step, state)
     elif isinstance(notice, Alert) and notice.action == AlertAction.UPDATED:
@@ -699,7 +686,7 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     about it. If there are none, or for other steps, the routes decide.
     """
     decision = planner.reached(routable(notice))
-    is_end = notice.action in _ENDS
+    is_end = notice.action in ENDS
     if not is_end and not _is_always_mailed(notice):
         return decision
     # An end is no news for those whose mails were cancelled, and the delivery log says so.
@@ -726,5 +713,5 @@ def _earlier(box: Mailbox, notice: Notice, event_id: str, deliveries: Deliveries
 def _is_no_news(notice: Notice, receiver: Receiver, earlier: Iterable[Mail]) -> Mail | None:
     """Return a mail that was cancelled if the notice ends something, and every mail about it to the receiver was so."""
     known = [mail for mail in earlier if mail.addressee == receiver.name]
-    is_no_news = notice.action in _ENDS and all(mail.status is DeliveryStatus.CANCELLED for mail in known)
+    is_no_news = notice.action in ENDS and all(mail.status is DeliveryStatus.CANCELLED for mail in known)
     return known[-1] if known and is_no_news else None

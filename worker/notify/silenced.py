@@ -8,22 +8,18 @@ the one that is over last counts.
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from schemas.alert import AlertAction
 from schemas.case import CaseStep
 from schemas.erasure import Erasure
-from schemas.incident import IncidentAction
 from schemas.silence import Silence
 from worker.flow.timestamps import to_ms
 from worker.lineage import canonical_path
 from worker.notify import mailbox
 from worker.notify.mailbox import CASE_NEWS
 from worker.notify.notice import Sent, urgency
-from worker.routing.routable import Routable, routable
+from worker.routing.routable import ENDS, Routable, routable
 from worker.routing.routing import Routing
 from worker.routing.silencing import Silencing
 
-#: The steps that are told to whoever has got the beginning.
-_ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 #: The version in a Hold which says that the silence is not over, but does not hold the notice back any more.
 NOT_HELD = 0
 #: The kind of the alerts that have cases.
@@ -141,6 +137,6 @@ def _looked_at(notice: Sent) -> Routable | None:
         if notice.action in CASE_NEWS:
             return None
         return Routable(_OF_CASES, canonical_path(notice.segment), urgency(notice))
-    if isinstance(notice, Erasure) or notice.action in _ENDS:
+    if isinstance(notice, Erasure) or notice.action in ENDS:
         return None
     return routable(notice)

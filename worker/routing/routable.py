@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
-from schemas.alert import Alert, Severity
-from schemas.incident import Incident
+from schemas.alert import Alert, AlertAction, Severity
+from schemas.incident import Incident, IncidentAction
 from worker.lineage import canonical_path, survey_of
+
+#: The actions that end an alert or an incident. They go to those who have got the beginning.
+ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 
 
 class Routable(NamedTuple):

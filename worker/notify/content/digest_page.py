@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from schemas.alert import Alert, AlertAction, Severity
 from schemas.alert_command import CommandAction
-from schemas.incident import Incident, IncidentAction
+from schemas.incident import Incident
 from schemas.silence import Silence
 from worker.flow.responses.intake import ANONYMOUS
 from worker.flow.timestamps import from_ms
@@ -23,10 +23,10 @@ from worker.notify.content.plain_text import one_line
 from worker.notify.content.readers import Readers
 from worker.notify.content.typography import french
 from worker.routing.receiver import Language
+from worker.routing.routable import ENDS
 
 #: The longest name, and the longest part of a comment, in an entry, in characters.
 _NAME, _COMMENT = 60, 140
-_ENDS = frozenset({AlertAction.WITHDRAWN, IncidentAction.RESOLVED})
 
 #: A notice; by when somebody has to act on it, in ms, or 0 without a time limit; and the id of the silence that has
 #: held it back, empty if none has.
@@ -121,7 +121,7 @@ class Heading(NamedTuple):
 def counts_of(notices: Iterable[Alert | Incident]) -> Counts:
     """Count the notices of a digest by what they say. A step that is neither the first nor the last is still open."""
     actions = [notice.action for notice in notices]
-    new, closed = actions.count(AlertAction.OPENED), sum(action in _ENDS for action in actions)
+    new, closed = actions.count(AlertAction.OPENED), sum(action in ENDS for action in actions)
     return Counts(new, len(actions) - new - closed, closed)
 
 
