@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from chaos import notified, time_limits
+from chaos import invariants, notified, time_limits
 from chaos.endpoints import Endpoints, endpoints
 from chaos.notified import Delivered, Notified, Receivers, Step, Target
 from chaos.time_limits import Level
@@ -102,7 +102,7 @@ class ClosedLoop:
             return False
         log = await read_topic(world.kafka, f"{world.name}.cases")
         answers = await world.events("alert-command-results")
-        return bool(time_limits.recount(log, outcomes(answers), self.levels).waiting)
+        return bool(time_limits.recount(log, invariants.outcomes(answers), self.levels).waiting)
 
     async def _open(self, world: World) -> list[str]:
         alerts, log = await world.events("alerts"), await world.events("deliveries")
@@ -133,11 +133,6 @@ class ClosedLoop:
             if count > most:
                 verdict.wrong.append(f"{what}: {count}, {most} explained")
         verdict.figures |= {f"notices {condition}": count for condition, count in notices.conditions.items()}
-
-
-def outcomes(answers: "Collection[Event]") -> dict[str, str]:
-    """Return what became of each command, by the id of its answer."""
-    return {event.id: event.body["outcome"] for event in answers}
 
 
 def _is_within(segment: str, path: str) -> bool:

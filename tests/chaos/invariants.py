@@ -219,12 +219,17 @@ def check(
     _check_watched(verdict, found, unwatched)
     _check_cases(verdict, found, recount, commands, ServiceLevels() if loop is None else loop.service)
     levels = {} if loop is None else loop.levels
-    outcomes = {event.id: event.body["outcome"] for event in found.events["alert-command-results"]}
+    decided = outcomes(found.events["alert-command-results"])
     verdict.wrong += time_limits.wrong(
-        _steps_of_cases(found).values(), time_limits.recount(found.cases, outcomes, levels)
+        _steps_of_cases(found).values(), time_limits.recount(found.cases, decided, levels)
     )
     check_offsets(verdict, found)
     return verdict
+
+
+def outcomes(answers: Collection[Event]) -> dict[str, str]:
+    """Return what became of each command, by the id of its answer."""
+    return {event.id: event.body["outcome"] for event in answers}
 
 
 def _check_tables(verdict: Verdict, found: Found, recount: Recount) -> None:

@@ -85,12 +85,18 @@ def past_time(text: str) -> int:
         ) from None
 
 
-def _time(text: str) -> int | None:
+def moment(text: str) -> datetime | None:
+    """Return a date and a time, perhaps with an offset from UTC; None if the text is none."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return to_ms(when) if when.tzinfo is not None and 1970 <= when.year <= 9000 else None
+    return when if 1970 <= when.year <= 9000 else None
+
+
+def _time(text: str) -> int | None:
+    when = moment(text)
+    return to_ms(when) if when is not None and when.tzinfo is not None else None
 
 
 def file(text: str) -> Path:

@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +22,7 @@ from worker.commands.common import (
     Exit,
     add_giver,
     given,
+    moment,
     name,
     not_answered,
     printable,
@@ -94,7 +96,12 @@ def _add_add(inner: Commands) -> None:
         help="when the silence is over, such as 2026-12-01T08:00+01:00; without an offset, in the time zone of the "
         "setting email.time_zone, or else in UTC",
     )
-    parser.add_argument("--reason", type=_reason, required=True, help="why; receivers read it in the digest at the end")
+    parser.add_argument(
+        "--reason",
+        type=partial(printable, longest=LONGEST_REASON),
+        required=True,
+        help="why; receivers read it in the digest at the end",
+    )
     parser.add_argument("--id", type=name, metavar="ID", help="the id of the silence (default: a new one)")
     add_giver(parser)
     parser.set_defaults(run=with_kafka(_add))
@@ -126,17 +133,10 @@ def _matcher(text: str) -> tuple[str, str]:
 
 
 def _moment(text: str) -> datetime:
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is not a time, such as 2026-12-01T08:00") from None
-    if not 1970 <= when.year <= 9000 or "T" not in text.upper().replace(" ", "T"):
+    when = moment(text)
+    if when is None or "T" not in text.upper().replace(" ", "T"):
         raise argparse.ArgumentTypeError(f"{text} is not a time, such as 2026-12-01T08:00")
     return when
-
-
-def _reason(text: str) -> str:
-    return printable(text, LONGEST_REASON)
 
 
 def _match(given: list[tuple[str, str]]) -> dict[str, Any]:
