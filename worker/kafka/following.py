@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
 from typing import Protocol
 
@@ -64,16 +64,33 @@ async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
 
 
 async def _follow(reader: reading.Reader, topic: str, partitions: Iterable[int], follower: Follower) -> None:
-    ends = await reader.ends(topic, list(partitions))
-    for partition, end in ends.items():
-        if end < follower.next_offset(partition):
-            follower.forget(partition)  # the topic was deleted and created again
-    spans = {partition: (follower.next_offset(partition), end) for partition, end in ends.items()}
-    async with aclosing(reader.read(topic, spans)) as chunks:
-        async for records in chunks:
-            follower.take(records)
+    ends = await _read_to_end(reader, topic, [*partitions], follower)
     follower.note_caught_up()
     firsts = {partition: max(end, follower.next_offset(partition)) for partition, end in ends.items()}
     async with aclosing(reader.follow(topic, firsts)) as chunks:
         async for records in chunks:
             follower.take(records)
+
+
+async def _read_to_end(
+    reader: reading.Reader, topic: str, partitions: Collection[int], follower: Follower
+) -> Mapping[int, int]:
+    """Read a topic to its end, and return the ends of its partitions.
+
+    The topic may be deleted and created again meanwhile. Then it is read from its beginning.
+    """
+    while True:
+        ends = await reader.ends(topic, partitions)
+        for partition, end in ends.items():
+            if end < follower.next_offset(partition):
+                follower.forget(partition)  # the topic was deleted and created again
+        spans = {partition: (follower.next_offset(partition), end) for partition, end in ends.items()}
+        async with aclosing(reader.read(topic, spans)) as chunks:
+            async for records in chunks:
+                follower.take(records)
+        now = await reader.ends(topic, partitions)
+        created_again = [partition for partition, end in ends.items() if now[partition] < end]
+        if not created_again:
+            return ends
+        for partition in created_again:
+            follower.forget(partition)

@@ -62,19 +62,30 @@ class Reader:
     async def read(self, topic: str, spans: Mapping[int, Span]) -> AsyncGenerator[list[ConsumerRecord], None]:
         """Yield the records in a span of each partition, in chunks, and in order within each partition.
 
-        Offsets whose records were compacted away are skipped. Wait while Kafka does not answer. Raise KafkaError if
-        fetching has ended for good.
+        Offsets whose records were compacted away are skipped. If the topic ends before the end of a span by now, it is
+        read to its end. Wait while Kafka does not answer. Raise KafkaError if fetching has ended for good.
         """
         ends = {TopicPartition(topic, partition): end for partition, (first, end) in spans.items() if first < end}
         if not ends:
             return
         self._seek({place: spans[place.partition][0] for place in ends})
         while ends:
-            for place, records in (await self._fetch(ends)).items():
+            found = await self._fetch(ends)
+            for place, records in found.items():
                 yield [record for record in records if record.offset < ends[place]]
+            if not found:
+                ends = await self._not_beyond(ends)
             for place, end in list(ends.items()):
                 if await self._consumer.position(place) >= end:
                     del ends[place]
+
+    async def _not_beyond(self, ends: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Return the ends of partitions, but none beyond the end that the partition has now.
+
+        A topic may be deleted and created again while it is read. Its old end may then never be reached.
+        """
+        now = await self._consumer.end_offsets([*ends])
+        return {place: min(end, now[place]) for place, end in ends.items()}
 
     async def follow(self, topic: str, firsts: Mapping[int, int]) -> AsyncGenerator[list[ConsumerRecord], None]:
         """Yield the records of these partitions from the given offsets on, in chunks, as they arrive, without end.
