@@ -15,6 +15,7 @@ def main() -> int:
     if sys.argv[1:2] == ["run"]:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it asks a worker that runs to read secrets anew
     elif signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as it is in the background
         signal.signal(signal.SIGINT, _interrupt)
     from worker import cli  # noqa: PLC0415 - only after the handlers are installed

@@ -54,6 +54,8 @@ class Worker:
 
     #: Its services by their role or purpose. Each list has the order in which its services start.
     services: Mapping[str, Sequence[Service]]
+    #: What is called when somebody asks the worker to read secrets anew.
+    renewals: Sequence[Callable[[], None]] = ()
     #: Where its probes are served; None if they are not.
     probed_at: Bind | None = None
     #: Whether a failure has happened because of which it ends, and whether it ends for whatever reason.
@@ -64,6 +66,12 @@ class Worker:
         """Wait until something must stop the worker; raise it."""
         waiting = [asyncio.create_task(service.failure()) for service in self]
         await _first_end(waiting or [asyncio.create_task(_never())])
+
+    def renew(self) -> None:
+        """Let new connections use the secrets and certificates that are in their files now."""
+        for renewal in self.renewals:
+            renewal()
+        log.info("SIGHUP: the next mails connect and log in anew" if self.renewals else "SIGHUP: nothing to renew")
 
     @property
     def ready(self) -> bool:
@@ -100,7 +108,8 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
     clock = clock or SystemClock()
     async with monitored(settings, role, clock) as monitoring:
         meters = monitoring.meters
-        worker = Worker(await build(role, Surroundings(settings, clock, meters)), monitoring.address)
+        surroundings = Surroundings(settings, clock, meters)
+        worker = Worker(await build(role, surroundings), surroundings.renewals, monitoring.address)
         monitoring.probes.watch(worker)
         if meters is not None:
             meters.watch(worker)
@@ -224,6 +233,8 @@ async def _run(settings: Settings, role: Role) -> int:
     loop, on_signal = asyncio.get_running_loop(), stopping_by_signal(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    # Before the start is complete, and after the stop has begun, there is nothing to renew.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     work = asyncio.create_task(_serve(settings, role, started, stop))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -257,6 +268,7 @@ async def _run(settings: Settings, role: Role) -> int:
 async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: asyncio.Event) -> None:
     async with running(settings, role) as worker:
         started.set()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, worker.renew)
         log.info("started: role %s, group %s, topics %s.*", role, settings.kafka.group, settings.topic_prefix)
         await _first_end(
             [

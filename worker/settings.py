@@ -71,6 +71,7 @@ from worker.routing.routable import Routable
 from worker.routing.routing import Routing
 from worker.routing.service_level import ServiceLevel, Terms, Work
 from worker.routing.tree import RootRoute, tree
+from worker.secret_files import SecretSection, secret_file
 from worker.section import Section
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
@@ -81,7 +82,7 @@ _NO_RECEIVERS = (
 )
 
 
-class KafkaSettings(Section):
+class KafkaSettings(SecretSection):
     """How the worker connects to Kafka, and what it creates there."""
 
     bootstrap_servers: str = Field(
@@ -100,12 +101,14 @@ class KafkaSettings(Section):
     )
     sasl_username: str | None = Field(default=None, description="The user name of the login.")
     sasl_password: SecretStr | None = Field(
-        default=None, description="The password of the login. Set it in the environment rather than in the file."
+        default=None,
+        description="The password of the login. Set it in the environment, or name its file in sasl_password_file.",
     )
+    sasl_password_file: Path | None = secret_file("the password of the login")
     ssl_cafile: Path | None = Field(
         default=None,
         description="PEM file of the certificate authorities that the worker trusts. Without it, the worker trusts "
-        "those of the operating system.",
+        "those of the operating system. If one of the three PEM files changes, new connections use its new content.",
     )
     ssl_certfile: Path | None = Field(
         default=None, description="PEM file of the worker's own certificate, for brokers that ask for one."
@@ -172,7 +175,7 @@ class KafkaSettings(Section):
     @model_validator(mode="after")
     def _credentials(self) -> "KafkaSettings":
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ValueError(f"{self.security_protocol} needs sasl_username and sasl_password")
+            raise ValueError(f"{self.security_protocol} needs sasl_username, and sasl_password or sasl_password_file")
         if not self.security_protocol.startswith("SASL") and (self.sasl_username or self.sasl_password):
             raise ValueError(
                 f"sasl_username and sasl_password are not used with {self.security_protocol}: set security_protocol to "

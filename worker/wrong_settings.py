@@ -124,7 +124,8 @@ def _variable_of(path: Sequence[Any]) -> str | None:
     """Return the variable that has set the value at a path; None if no variable has, or if that is not known."""
     names = {name.upper(): name for name in os.environ}
     for length in range(len(path), 0, -1):
-        name = names.get(variable(".".join(map(str, path[:length]))))
+        key = variable(".".join(map(str, path[:length])))
+        name = names.get(key) or names.get(f"{key}_FILE")  # the file of a secret (secret_files.py)
         if name is None:
             continue
         # A variable that holds a whole table may set only some of its keys; the others come from the file.

@@ -114,3 +114,14 @@ async def test_a_worker_that_is_asked_to_stop_while_it_imports_has_not_crashed(
         await process.said("importing")
         assert await process.end(signal.SIGTERM) == code
     assert process.lines == ["importing"]
+
+
+async def test_a_hangup_asks_for_new_secrets_and_does_not_end_a_worker(tmp_path: Path) -> None:
+    """The role web needs no Kafka, and has nothing to renew."""
+    (tmp_path / "keys").write_text("a key of a test, which is not secret\n")
+    variables = {"NPS_WEB__KEYS_FILE": str(tmp_path / "keys"), "NPS_WEB__PORT": "0"}
+    async with worker_process("run", "--role", "web", env=variables) as process:
+        await process.said("started: role web")
+        process.tell(signal.SIGHUP)
+        await process.said("SIGHUP: nothing to renew")
+        assert await process.end(signal.SIGTERM) == 0

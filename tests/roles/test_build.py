@@ -10,6 +10,7 @@ from worker.errors import SettingsError
 from worker.kafka import topics
 from worker.links.settings import WebSettings
 from worker.notify.channels.chat.settings import ChatSettings
+from worker.notify.channels.email.channel import Email
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
@@ -107,6 +108,14 @@ async def test_what_a_worker_of_all_roles_consists_of(surroundings: Surroundings
         "notify": [Shell, Background, Courier, Background, Background, Courier, Background],
         "watches": [Background, Background],
     }
+
+
+async def test_a_worker_that_is_asked_to_renew_lets_its_mails_log_in_anew(surroundings: Surroundings) -> None:
+    built = await build("notify", surroundings)
+    couriers = [service for service in built["notify"] if isinstance(service, Courier)]
+
+    assert surroundings.renewals
+    assert [getattr(one, "__func__", None) for one in surroundings.renewals] == [Email.renew] * len(couriers)
 
 
 async def test_kafka_is_waited_for_once_and_by_roles_only_that_need_it(

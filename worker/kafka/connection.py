@@ -1,6 +1,7 @@
 """How a client reaches Kafka: the settings as aiokafka wants them."""
 
 import ssl
+from functools import partial
 from typing import Any
 
 from worker.errors import SettingsError
@@ -8,15 +9,21 @@ from worker.kafka.bootstrap import close_when_cancelled
 from worker.kafka.fetches import end_when_cancelled
 from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings
+from worker.tls import renewed
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
     """Return the TLS context, which checks certificates and host names; None if the protocol is not encrypted.
 
-    Raise SettingsError if a file does not hold what it should.
+    Raise SettingsError if a file does not hold what it should. If a file changes later, new connections use what it
+    holds then.
     """
     if "SSL" not in kafka.security_protocol.split("_"):
         return None
+    return renewed(partial(_load, kafka), [kafka.ssl_cafile, kafka.ssl_certfile, kafka.ssl_keyfile])
+
+
+def _load(kafka: KafkaSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=kafka.ssl_cafile)
     except OSError:

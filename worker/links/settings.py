@@ -1,18 +1,21 @@
 """The settings of the links in notices, and of the pages to which they lead."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.address import is_loopback, split_url
 from worker.links.signing import Links
-from worker.section import Section
+from worker.secret_files import SecretSection, secret_file
 
 #: The longest address, in characters.
 _LONGEST_URL = 500
 #: The shortest key, in characters. 32 random characters cannot be guessed.
 _SHORTEST_KEY = 32
+_NO_KEYS = "needs keys, which sign the links: set NPS_WEB__KEYS or NPS_WEB__KEYS_FILE, as docs/links.md says"
 
 
-class WebSettings(Section):
+class WebSettings(SecretSection):
     """Links in notices by which people acknowledge and resolve alerts, and the role web, which serves their pages."""
 
     base_url: str | None = Field(
@@ -25,9 +28,10 @@ class WebSettings(Section):
         default=[],
         max_length=8,
         description="The secret keys of the links, at least 32 characters each. The first one signs new links, and all "
-        "of them are accepted. The roles notify and web need the same keys. Set them in the environment rather than "
-        "in the file.",
+        "of them are accepted. The roles notify and web need the same keys. Set them in the environment, or name "
+        "their file in keys_file.",
     )
+    keys_file: Path | None = secret_file("the keys, one a line")
     link_days: int = Field(
         default=30,
         ge=1,
@@ -71,7 +75,7 @@ class WebSettings(Section):
     @model_validator(mode="after")
     def _signed(self) -> "WebSettings":
         if self.base_url is not None and not self.keys:
-            raise ValueError("base_url needs keys, which sign the links: set NPS_WEB__KEYS, as docs/links.md says")
+            raise ValueError(f"base_url {_NO_KEYS}")
         return self
 
     @property
@@ -84,9 +88,7 @@ class WebSettings(Section):
     @property
     def problem(self) -> str | None:
         """Why the role web cannot run with these settings; None if it can."""
-        if self.keys:
-            return None
-        return "web.keys: the role web needs keys, which sign the links: set NPS_WEB__KEYS, as docs/links.md says"
+        return None if self.keys else f"web.keys: the role web {_NO_KEYS}"
 
     @property
     def links_in_notices(self) -> Links | None:

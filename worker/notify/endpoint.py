@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from worker.address import is_loopback, split_url
-from worker.section import Section
+from worker.secret_files import SecretSection, secret_file
 
 #: The longest address, in characters.
 _LONGEST = 2_000
@@ -16,13 +16,14 @@ _LONGEST = 2_000
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
-class Endpoint(Section):
+class Endpoint(SecretSection):
     """An HTTP endpoint. Its address may hold a secret, so no log line and no error shows it."""
 
     url: SecretStr = Field(
-        description="The https address to which the worker posts. It may hold a secret, so set it in the environment "
-        "rather than in the file. Redirects are not followed."
+        description="The https address to which the worker posts. It may hold a secret, so set it in the environment, "
+        "or name its file in url_file. Redirects are not followed."
     )
+    url_file: Path | None = secret_file("the address")
     allow_http: bool = Field(
         default=False,
         description="Whether the address may begin with http, although customers' data then crosses the network in "

@@ -37,9 +37,10 @@ from aiohttp import (
 )
 
 from worker import __version__
-from worker.errors import DeliveryError, SettingsError
+from worker.errors import DeliveryError
 from worker.notify.channel import LONGEST_RETRY_AFTER
 from worker.notify.endpoint import Endpoint
+from worker.tls import trusting
 
 #: The answers that are about the server: it is asked too often, or is down for a while.
 _TOO_MANY = 429
@@ -143,7 +144,7 @@ class Poster:
         self._key = key
         self._timeout_seconds = timeout_seconds
         self._connections = connections
-        self._tls = _tls_context(endpoint, key) if endpoint.is_encrypted else None
+        self._tls = trusting(endpoint.cafile, f"{key}.cafile") if endpoint.is_encrypted else None
         self._session: ClientSession | None = None
 
     async def post(self, body: bytes, headers: Mapping[str, str], begun: Callable[[], None]) -> None:
@@ -312,10 +313,3 @@ def _trace() -> TraceConfig:
     trace.on_request_headers_sent.append(on_sent)
     trace.on_connection_reuseconn.append(on_reused)
     return trace
-
-
-def _tls_context(endpoint: Endpoint, key: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=endpoint.cafile)
-    except (ssl.SSLError, OSError):
-        raise SettingsError([f"{key}.cafile: the file holds no certificate (PEM)"]) from None

@@ -25,7 +25,7 @@ ROLE = "notify"
 async def build(surroundings: Surroundings) -> list[Service]:
     """Return the role's services for e-mail, and a look at what waits in channels that are not used any more."""
     settings = surroundings.settings
-    services = await notifying.build(surroundings, ROLE, topics.OUTBOX, _email(settings), _email(settings))
+    services = await notifying.build(surroundings, ROLE, topics.OUTBOX, _email(surroundings), _email(surroundings))
     return [*services, Background(partial(report_waiting, settings))]
 
 
@@ -40,8 +40,11 @@ async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
     }
 
 
-def _email(settings: Settings) -> Sending:
-    return Sending(Email(settings.smtp, settings.letterhead), settings.planner(EMAIL), settings.email.retry)
+def _email(surroundings: Surroundings) -> Sending:
+    settings = surroundings.settings
+    channel = Email(settings.smtp, settings.letterhead)
+    surroundings.renewals.append(channel.renew)
+    return Sending(channel, settings.planner(EMAIL), settings.email.retry)
 
 
 def _sending(channel: str, settings: Settings) -> Sending:

@@ -1,5 +1,7 @@
 """The surroundings of the roles of one worker: the settings, a clock, and Kafka for the roles that need it."""
 
+from collections.abc import Callable
+
 from worker.cancelling import raise_if_cancelled
 from worker.clock import Clock
 from worker.kafka import topics
@@ -17,6 +19,8 @@ class Surroundings:
         self.settings = settings
         self.clock = clock
         self.meters = meters
+        #: What is called when somebody asks the worker to read secrets anew (SIGHUP).
+        self.renewals: list[Callable[[], None]] = []
         self._found: topics.KafkaInfo | None = None
         self._silences: FollowedSilences | None = None
         #: The couriers of all channels.

@@ -5,7 +5,7 @@ import socket
 import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -645,6 +645,100 @@ async def test_a_refused_password_costs_no_mail(script: Script, server_tls: Serv
     assert verdict(error) == ("auth_refused", True, True)
     assert "wr0ng" not in "".join(traceback.format_exception(error))
     assert not script.seen
+
+
+LoggedIn = Callable[..., AbstractAsyncContextManager[EmailChannel]]
+
+
+@pytest.fixture
+def logged_in(script: Script, server_tls: ServerTls, cafile: Path, tmp_path: Path) -> LoggedIn:
+    """Return what makes a channel to a server that notes passwords; the channel's one is in tmp_path/password."""
+
+    def authenticate(server: Smtpd, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        script.seen.append(f"AUTH {data.password.decode()}")
+        return AuthResult(success=data.login == b"nps", handled=False)
+
+    @asynccontextmanager
+    async def channel() -> AsyncIterator[EmailChannel]:
+        options: dict[str, Any] = {"auth_required": True, "authenticator": authenticate, "tls_context": server_tls()}
+        login: dict[str, Any] = {"username": "nps", "password_file": tmp_path / "password", "cafile": cafile}
+        async with smtpd(script, **options) as port, channel_to(port, tls="starttls", **login) as channel:
+            yield channel
+
+    return channel
+
+
+def logins(script: Script) -> list[str]:
+    return [said.removeprefix("AUTH ") for said in script.seen if said.startswith("AUTH")]
+
+
+async def test_a_new_password_in_the_file_is_used_for_the_next_mail(
+    script: Script, logged_in: LoggedIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("old-one\n")
+    async with logged_in() as channel:
+        await channel.send(a_mail())
+        await channel.send(a_mail())
+        file.write_text("new-one\n")
+        await channel.send(a_mail())
+        await channel.send(a_mail())
+
+    assert logins(script) == ["old-one", "new-one"]
+    assert len(script.mails) == 4
+
+
+async def test_a_connection_that_was_in_use_is_not_kept_with_the_old_password(
+    script: Script, logged_in: LoggedIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("old-one")
+    async with logged_in() as channel:
+        script.gate.clear()
+        slow = asyncio.create_task(channel.send(a_mail()))
+        await script.at_gate.get()
+        file.write_text("new-one")
+        fast = asyncio.create_task(channel.send(a_mail()))
+        await script.at_gate.get()
+        script.gate.set()
+        await asyncio.gather(slow, fast)
+        await asyncio.gather(channel.send(a_mail()), channel.send(a_mail()))
+
+    assert logins(script) == ["old-one", "new-one", "new-one"]
+
+
+async def test_when_asked_to_renew_the_next_mail_logs_in_anew(
+    script: Script, logged_in: LoggedIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("secret")
+    async with logged_in() as channel:
+        await channel.send(a_mail())
+        channel.renew()
+        await channel.send(a_mail())
+
+    assert logins(script) == ["secret", "secret"]
+
+
+@pytest.mark.parametrize("content", [None, "", "geheim-1\ngeheim-2"])
+async def test_a_file_that_cannot_be_read_costs_no_mail(
+    script: Script, logged_in: LoggedIn, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("secret")
+    async with logged_in() as channel:
+        await channel.send(a_mail())
+        file.unlink()
+        if content is not None:
+            file.write_text(content)
+        error = await failure(channel.send(a_mail()))
+        file.write_text("secret")
+        await channel.send(a_mail())
+
+    assert (*verdict(error), error.unavailable) == ("auth_refused", True, True, True)
+    assert error.hint.endswith("the file of the password cannot be read (smtp.password_file)")
+    assert "geheim" not in "".join(traceback.format_exception(error))
+    assert len(script.mails) == 2
 
 
 async def test_a_server_without_auth_costs_no_mail(script: Script) -> None:

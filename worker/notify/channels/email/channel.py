@@ -39,6 +39,10 @@ class Email:
         mail = compose(notice, address, delivery_id=delivery_id, letterhead=letterhead)
         await self._server.send(mail, address.targets, begun)
 
+    def renew(self) -> None:
+        """Connect and log in anew for the next mails, with the password that its file has then."""
+        self._server.renew()
+
     async def aclose(self) -> None:
         """Close the connections to the mail server."""
         await self._server.aclose()

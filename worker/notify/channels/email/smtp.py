@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
+from weakref import WeakSet
 
 from aiosmtplib import (
     SMTP,
@@ -36,10 +37,12 @@ from aiosmtplib import (
 from pydantic import Field, SecretStr, model_validator
 
 from worker.address import check_address, is_loopback, without_repeats
-from worker.errors import DeliveryError, SettingsError
+from worker.errors import DeliveryError
+from worker.file_state import FileState, file_state
 from worker.notify.channels.email.conversation import Conversation
 from worker.notify.channels.email.mail import Mail
-from worker.section import Section
+from worker.secret_files import SecretSection, UnreadableSecret, read_secret, secret_file
+from worker.tls import trusting
 
 #: RFC 5321, 4.2: the replies "start mail input" and "completed", and the first code of permanent refusals.
 _GO_AHEAD, _DONE, _PERMANENT = 354, 250, 500
@@ -74,6 +77,7 @@ class _Trouble(NamedTuple):
 _STARTTLS_MISSING = _Trouble("starttls_missing", True, "the server offers no STARTTLS (smtp.tls, smtp.port)")
 _TLS_FAILED = _Trouble("tls_failed", True, "TLS failed (smtp.tls, smtp.cafile)")
 _AUTH_REFUSED = _Trouble("auth_refused", True, "the login was refused (smtp.username, smtp.password)")
+_PASSWORD_UNREADABLE = _Trouble("auth_refused", True, "the file of the password cannot be read (smtp.password_file)")
 _AUTH_MISSING = _Trouble(
     "auth_refused", True, "the server offers no login mechanism that the worker knows (smtp.username, smtp.tls)"
 )
@@ -96,7 +100,7 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
 )
 
 
-class SmtpSettings(Section):
+class SmtpSettings(SecretSection):
     """How the worker connects to the mail server. It sends mails without TLS only if `tls = "none"`."""
 
     host: str = Field(
@@ -112,7 +116,11 @@ class SmtpSettings(Section):
         default=None, description="The user name of the login. Without it, the worker does not log in."
     )
     password: SecretStr | None = Field(
-        default=None, description="The password of the login. Set it in the environment rather than in the file."
+        default=None,
+        description="The password of the login. Set it in the environment, or name its file in password_file.",
+    )
+    password_file: Path | None = secret_file(
+        "the password of the login", "If its content changes, the worker logs in anew with the new password."
     )
     cafile: Path | None = Field(
         default=None,
@@ -149,7 +157,7 @@ class SmtpSettings(Section):
     @model_validator(mode="after")
     def _credentials(self) -> "SmtpSettings":
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password must be set together")
+            raise ValueError("username and password (or password_file) must be set together")
         if self.password is not None and self.tls == "none" and not is_loopback(self.host):
             raise ValueError("a password needs tls, unless host is this machine")
         if self.cafile is not None and not self.cafile.is_file():
@@ -175,9 +183,12 @@ class EmailChannel:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
-        self._tls = None if settings.tls == "none" else _tls_context(settings.cafile)
+        self._tls = None if settings.tls == "none" else trusting(settings.cafile, "smtp.cafile")
+        self._password_state = self._state_of_password()
         self._free = asyncio.Semaphore(settings.most_connections)
         self._kept: list[_Kept] = []
+        # The connections that were made since the last renewal.
+        self._fresh: WeakSet[Conversation] = WeakSet()
         self._closed = False
 
     async def send(self, mail: Mail, to: Sequence[str] | None = None, begun: Callable[[], None] = lambda: None) -> None:
@@ -205,6 +216,13 @@ class EmailChannel:
         except (SMTPException, OSError) as error:
             raise self._failure(error, begun=False) from None
         await conversation.quit(_QUIT_SECONDS)
+
+    def renew(self) -> None:
+        """Use no connection for another mail that exists now: the next mails connect and log in anew."""
+        self._fresh.clear()
+        kept, self._kept = self._kept, []
+        for each in kept:
+            each.conversation.close()
 
     async def aclose(self) -> None:
         """Close the idle connections. A connection that is in use closes after its mail."""
@@ -352,10 +370,12 @@ class EmailChannel:
         )
         try:
             await self._log_in(client)
-            return Conversation.take_over(client)
+            conversation = Conversation.take_over(client)
         except BaseException:
             client.close()
             raise
+        self._fresh.add(conversation)
+        return conversation
 
     async def _log_in(self, client: SMTP) -> None:
         await client.connect()
@@ -368,10 +388,23 @@ class EmailChannel:
             except SMTPResponseException:
                 raise self._unavailable(_TLS_FAILED) from None
             await _greet(client)
-        if self._settings.username is not None and self._settings.password is not None:
+        if self._settings.username is not None:
             if not set(client.AUTH_METHODS) & set(client.server_auth_methods):
                 raise self._unavailable(_AUTH_MISSING)
-            await client.login(self._settings.username, self._settings.password.get_secret_value())
+            await client.login(self._settings.username, self._password())
+
+    def _password(self) -> str:
+        """Return the password of the login; if a file holds it, the one that the file has now."""
+        if self._settings.password_file is None:
+            assert self._settings.password is not None
+            return self._settings.password.get_secret_value()
+        try:
+            return read_secret(self._settings.password_file)
+        except UnreadableSecret:
+            raise self._unavailable(_PASSWORD_UNREADABLE) from None
+
+    def _state_of_password(self) -> FileState | None:
+        return None if self._settings.password_file is None else file_state(self._settings.password_file)
 
     def _failure(self, error: SMTPException | OSError, *, begun: bool) -> DeliveryError:
         """Return what an error of the conversation means for the mail. `begun`: whether MAIL was accepted before."""
@@ -400,7 +433,13 @@ class EmailChannel:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _take(self) -> "_Kept | None":
-        """Return the connection that became idle last, if that was not too long ago; close those that are too old."""
+        """Return the connection that became idle last, if that was not too long ago; close those that are too old.
+
+        If the file of the password has changed, all of them are.
+        """
+        if (state := self._state_of_password()) != self._password_state:
+            self._password_state = state
+            self.renew()
         now = asyncio.get_running_loop().time()
         while self._kept:
             kept = self._kept.pop()
@@ -410,7 +449,7 @@ class EmailChannel:
         return None
 
     def _keep(self, conversation: Conversation, *, in_transaction: bool) -> None:
-        if self._closed or not conversation.is_open:
+        if self._closed or not conversation.is_open or conversation not in self._fresh:
             conversation.close()
         else:
             self._kept.append(_Kept(asyncio.get_running_loop().time(), conversation, in_transaction))
@@ -485,10 +524,3 @@ def _own_name() -> str:
     """Return the name for EHLO. socket.getfqdn would wait for a name server, for each connection."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
-
-
-def _tls_context(cafile: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=cafile)
-    except (ssl.SSLError, OSError):
-        raise SettingsError(["smtp.cafile: the file holds no certificate (PEM)"]) from None

@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -18,6 +19,7 @@ from worker.routing.bundling import (
     NoticesPerHour,
     check,
 )
+from worker.secret_files import secret_file
 from worker.section import Section
 
 _PREFIX = "whsec_"
@@ -33,8 +35,9 @@ class WebhookEndpoint(Endpoint):
         max_length=4,
         description="The secrets that sign each event: 'whsec_' and 24 to 64 random bytes in base64. While a secret is "
         "replaced, there are two: each signs, and a program accepts an event if it knows one of them. Set them in the "
-        "environment rather than in the file.",
+        "environment, or name their file in secrets_file.",
     )
+    secrets_file: Path | None = secret_file("the secrets, one a line")
 
     @field_validator("secrets")
     @classmethod
