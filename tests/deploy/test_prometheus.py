@@ -1,0 +1,73 @@
+"""The alarm rules of Prometheus, and its configuration for Docker."""
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from deploy.files import DEPLOY, documents, tool, wrong_parts
+
+PROMETHEUS = DEPLOY / "prometheus"
+RUNBOOK = "https://github.com/example/detractor-worker/blob/main/docs/runbook.md#"
+
+
+def rules() -> list[dict[str, Any]]:
+    [document] = documents(PROMETHEUS / "rules.yml")
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_an_alarm_rests_on_metrics_and_labels_that_the_worker_has(rule: dict[str, Any]) -> None:
+    assert wrong_parts(rule["expr"]) == []
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"].endswith(".")
+    anchor = re.sub(r"(?<!^)(?=[A-Z])", "-", rule["alert"]).lower()
+    assert rule["annotations"]["runbook_url"] == RUNBOOK + anchor
+
+
+def test_no_two_alarms_have_one_name_and_each_has_a_test() -> None:
+    names = [rule["alert"] for rule in rules()]
+    tested = (PROMETHEUS / "rules_test.yml").read_text(encoding="utf-8")
+
+    assert len(names) == len(set(names))
+    assert [name for name in names if not re.search(rf"\b{name}\b", tested)] == []
+
+
+@pytest.mark.parametrize("arguments", [("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml")])
+def test_promtool_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
+    done = subprocess.run([tool("promtool"), *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_scrapes_the_services_of_compose_where_they_serve_their_metrics() -> None:
+    [configuration] = documents(PROMETHEUS / "prometheus.yml")
+    [compose] = documents(DEPLOY.parent / "docker-compose.yml")
+    [job] = configuration["scrape_configs"]
+    [static] = job["static_configs"]
+    targets = [target.split(":") for target in static["targets"]]
+
+    assert [name for name, _ in targets] == ["worker", "web"]
+    for name, port in targets:
+        assert compose["services"][name]["environment"]["NPS_METRICS__BIND"] == f"0.0.0.0:{port}"
+    mounted = [volume.split(":")[1] for volume in compose["services"]["prometheus"]["volumes"]]
+    assert set(configuration["rule_files"]) <= set(mounted)
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("rate(nps_responses[5m])", "nps_responses: there is no such metric"),
+        ('nps_deliveries_total{state="failed"}', "nps_deliveries_total: has no label state"),
+        ('nps_deliveries_total{status=~"failed|lost"}', "nps_deliveries_total: status is never lost"),
+        ("sum by (chanel) (nps_outage_open)", "no metric of the expression has the label chanel"),
+        ("rate(nps_response_to_alert_seconds[5m])", "nps_response_to_alert_seconds: there is no such metric"),
+    ],
+)
+def test_what_the_worker_does_not_have_is_noticed(expression: str, problem: str) -> None:
+    assert wrong_parts(expression) == [problem]
