@@ -9,9 +9,9 @@ from typing import Any, get_args
 import pytest
 import yaml
 from pydantic import BaseModel
+
 from worker.metrics.catalogue import METRICS
 from worker.metrics.catalogue import Kind as MetricKind
-
 from worker.roles import Role
 from worker.settings import CONFIG_VARIABLE, Settings
 from worker.wrong_settings import PREFIX
