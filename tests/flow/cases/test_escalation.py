@@ -267,7 +267,7 @@ def test_a_case_that_an_older_version_has_written_has_no_limits_and_stays_as_it_
 def test_a_message_of_an_older_version_opens_a_case_without_limits() -> None:
     whole = msgspec.msgpack.decode(case_log.output(CUSTOMER, step(service_level="fast")).value or b"")
     following = Following(service=SERVICE)
-    following.take(Record(msgspec.msgpack.encode(whole[:-3]), CUSTOMER, timestamp=NOW, topic="nps.cases"))
+    following.take(Record(msgspec.msgpack.encode(whole[:-4]), CUSTOMER, timestamp=NOW, topic="nps.cases"))
 
     assert following.case() == case.opened(step())
 
