@@ -77,6 +77,7 @@ _SECONDS = {
     "tests/integration/test_ordered.py": 26,
     "tests/integration/test_other_roles.py": 6,
     "tests/integration/test_ownership.py": 30,
+    "tests/integration/test_posted_digests.py": 40,
     "tests/integration/test_process.py": 27,
     "tests/integration/test_rebuild.py": 37,
     "tests/integration/test_replay.py": 5,
