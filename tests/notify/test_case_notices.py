@@ -273,7 +273,8 @@ def test_it_is_in_the_language_of_the_mail_about_the_alert(
 ) -> None:
     readers = Readers("en", language=receiver)
     about_alert, about_case = (
-        page_of(one, readers) for one in (make_alert(language=response), reminder(language=response))
+        page_of(make_alert(language=response), readers),
+        page_of(reminder(language=response), readers),
     )
 
     assert about_case.language == about_alert.language
