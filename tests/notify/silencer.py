@@ -48,9 +48,9 @@ class Silencer:
         self._observers.append(on_change)
 
     def note(self, state: Silence) -> None:
-        """Take in a state of a silence, and tell those who follow it."""
+        """Take in a state of a silence, and tell those who follow it, once all silences of the start are known."""
         changed = self.known.take(state.silence_id.encode(), state.model_dump_json().encode())
-        if changed is not None:
+        if changed is not None and self.caught_up.is_set():
             for on_change in self._observers:
                 on_change(changed)
 

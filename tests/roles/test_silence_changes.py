@@ -76,3 +76,30 @@ async def test_a_plan_is_told_once_of_each_newer_version_of_a_silence_that_it_wa
     assert await world.told() == [(0, SilenceChange("desk", "s-1", 2, NOW + 5))]
     PlanRows(world.changes).on_rows(0, {plan_key("desk"): None})
     await running.stop()
+
+
+async def test_a_plan_whose_rows_are_there_before_the_silences_are_known_is_told_once_they_are() -> None:
+    world = World()
+    world.silencer.caught_up.clear()
+    running = Background(world.changes.run, world.changes.end)
+    await running.start()
+    world.waits()
+    assert await world.told() == []
+
+    # The silence was ended while no worker was there: both states are among those of the start.
+    world.silencer.note(silence())
+    world.silencer.end(NOW + 5)
+    assert await world.told() == []
+    world.silencer.caught_up.set()
+    assert await world.told() == [(0, SilenceChange("desk", "s-1", 2, NOW + 5))]
+    await running.stop()
+
+
+async def test_a_stop_does_not_wait_for_the_silences() -> None:
+    world = World()
+    world.silencer.caught_up.clear()
+    running = Background(world.changes.run, world.changes.end)
+    await running.start()
+    await world.told()
+    async with asyncio.timeout(2):
+        await running.stop()

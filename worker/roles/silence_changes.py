@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 
-from worker.cancelling import raise_if_cancelled
+from worker.cancelling import cancel_all, raise_if_cancelled
 from worker.notify import receiver_plan
 from worker.notify.forwarded import SILENCE_KEY, SilenceChange, change
 from worker.notify.receiver_plan import Plan
@@ -57,17 +57,33 @@ class SilenceChanges:
     async def run(self) -> None:
         """Write messages until `end` is called, or until cancelled. Raise StateNotDurable if one cannot be sent."""
         self._silences.observe(lambda _: self._changed.set())
-        topic = self._shell.topic_name(self._topic)
-        while not self._is_ending:
-            await self._changed.wait()
-            self._changed.clear()
-            messages: dict[int, list[Sendable]] = defaultdict(list)
-            for partition, message in self._due():
-                messages[partition].append((SILENCE_KEY, change(message), [], None))
-                self._told[partition, message.receiver][message.silence_id] = message.version
-            if messages:
-                await self._shell.sender.send((topic, partition, some) for partition, some in messages.items())
-                raise_if_cancelled()
+        knowing = asyncio.create_task(self._note_known())
+        try:
+            while not self._is_ending:
+                await self._changed.wait()
+                self._changed.clear()
+                await self._send_due()
+        finally:
+            await cancel_all([knowing])
+
+    async def _note_known(self) -> None:
+        """Look at the plans again once the silences are known.
+
+        Until then, nobody is told of a change. If the rows of the plans are taken over earlier, and a silence has ended
+        while no worker was there, nothing else would say so.
+        """
+        await self._silences.caught_up.wait()
+        self._changed.set()
+
+    async def _send_due(self) -> None:
+        messages: dict[int, list[Sendable]] = defaultdict(list)
+        for partition, message in self._due():
+            messages[partition].append((SILENCE_KEY, change(message), [], None))
+            self._told[partition, message.receiver][message.silence_id] = message.version
+        if messages:
+            topic = self._shell.topic_name(self._topic)
+            await self._shell.sender.send((topic, partition, some) for partition, some in messages.items())
+            raise_if_cancelled()
 
     def _due(self) -> list[tuple[int, SilenceChange]]:
         """Return the messages that are due, with their partitions."""
