@@ -6,18 +6,24 @@ to be acknowledged.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Mapping
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from chaos import invariants, notified, time_limits
+from chaos import invariants, notified, silenced, time_limits
+from chaos.endpoints import HANDS as HANDS_OF_WEBHOOKS
 from chaos.endpoints import Endpoints, endpoints
 from chaos.notified import Delivered, Notified, Receivers, Step, Target
+from chaos.silence_steps import known_as
+from chaos.silenced import Published, Silence
 from chaos.time_limits import Level
-from chaos.world import NotHealed, World, patience
+from chaos.world import HANDS, NotHealed, Worker, World, patience
 from integration.reading import read_topic
 
+from worker.embedded.inbox import Inbox, Mail
 from worker.flow.cases.service import ServiceLevels
 from worker.routing.service_level import ServiceLevel
 
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
 
 _ADDRESSES = {name: f"{name}@example.com" for name in ("desk", "team", "night", "lead", "director")}
 _EMAIL, _WEBHOOK = "email", "webhook"
+#: How many notices a worker may have been sending when it heard of a silence. It has two couriers for mails.
+_IN_FLIGHT = {_EMAIL: 2 * HANDS, _WEBHOOK: HANDS_OF_WEBHOOKS}
 #: Where nobody works now, and where cases have time limits.
 _NIGHT, _TIMED = "uk/c", "fr"
 #: Reminders are 2, 8 and 14 s after the opening, the first one unless the case is acknowledged; the steps of the
@@ -51,6 +59,30 @@ class ClosedLoop:
             addresses={name: _ADDRESSES[name] for name in names},
             on={**{name: [Target(_EMAIL, name)] for name in names}, "crm": [self._crm]},
         )
+        #: The silences that somebody has asked for, and the ids of the commands about them.
+        self.silences: list[Silence] = []
+        self._silence_commands: set[str] = set()
+        #: When each mail has come, in ms.
+        self._mailed_at: list[int] = []
+
+    def note_mail(self, _: Mail) -> None:
+        """Note that a mail has come."""
+        self._mailed_at.append(now())
+
+    async def silence(
+        self, world: World, segment: str, seconds: float, key: bytes | None = None
+    ) -> tuple[Silence, tuple[bytes, bytes]]:
+        """Add a silence that lasts so long; return it, and the command. `key`: the key of the command's record."""
+        silence = Silence(f"strike-{len(self.silences)}", segment, now() + int(seconds * 1_000))
+        self.silences.append(silence)
+        command = silence.add()
+        await self.command(world, command, key)
+        return silence, command
+
+    async def command(self, world: World, command: tuple[bytes, bytes], key: bytes | None = None) -> None:
+        """Give a command about a silence."""
+        self._silence_commands.add(json.loads(command[1])["command_id"])
+        await world.send("silence-commands", [(key or command[0], command[1])])
 
     def _of_alert(self, alert: Mapping[str, Any]) -> Collection[Target]:
         if _is_within(alert["segment"], _NIGHT):
@@ -97,6 +129,22 @@ class ClosedLoop:
             named = "; ".join(still[:_NAMED])
             raise NotHealed(f"waited in vain for {len(still)} notices to be settled: {named}") from None
 
+    async def known(self, worker: Worker, silence: Silence) -> None:
+        """Wait until a worker that sends knows the newest version of a silence, and note when that is."""
+        async with patience(f"{silence.silence_id} to be known"):
+            await worker.process.said(known_as(silence.silence_id, silence.version))
+        if silence.over_at > now():
+            silence.known_at = now()
+        else:
+            silence.end_known_at = now()
+
+    async def published(self, world: World, silence: Silence) -> None:
+        """Wait until the newest state of a silence is on its topic."""
+        newest = silence.silence_id, silence.version
+        async with patience(f"the state of {silence.silence_id}"):
+            while newest not in await _states(world):  # noqa: ASYNC110 - Kafka raises no event
+                await asyncio.sleep(_LOOK_SECONDS)
+
     async def _waits_for_time(self, world: World) -> bool:
         if not self.levels:
             return False
@@ -114,13 +162,25 @@ class ClosedLoop:
         self, alerts: "list[Event]", log: "list[Event]", came: Delivered, erased: Collection[str]
     ) -> Notified:
         steps = [Step(event.id, event.body) for event in alerts]
-        return notified.recount(steps, [event.body for event in log], came, self.receivers, erased)
+        active = [silence.waits_for for silence in self.silences if silence.over_at > now()]
+        receivers = replace(self.receivers, may_wait=[*self.receivers.may_wait, *active])
+        return notified.recount(steps, lines(log), came, receivers, erased)
+
+    def _silenced(self, found: "Found", erased: Collection[str]) -> silenced.Recounted:
+        first: dict[str, Published] = {}
+        for event in sorted(found.events["alerts"], key=lambda event: event.at):
+            first.setdefault(event.id, Published(Step(event.id, event.body), event.at))
+        mails = zip(found.received, self._mailed_at, strict=False)
+        came = silenced.came(mails, self.endpoints.arrived, self.receivers)
+        log = found.events["deliveries"]
+        return silenced.recount([*first.values()], lines(log), came, self.silences, self.receivers, erased)
 
     def check(self, verdict: "Verdict", found: "Found", allowed: "Allowed", erased: Collection[str]) -> None:
         """Note what is wrong with what has come, and with what the delivery log says about it."""
-        came = Delivered(found.received, self.endpoints.accepted)
+        quiet = self._silenced(found, erased)
+        came = Delivered(found.received, self.endpoints.accepted, quiet.again)
         notices = self._recounted(found.events["alerts"], found.events["deliveries"], came, erased)
-        verdict.wrong += notices.wrong
+        verdict.wrong += notices.wrong + quiet.wrong + self._wrong_states(found)
         # A worker has two couriers for mails. It has two for the webhook, too, one of which has only erasures here.
         for what, count, most in (
             *((what, count, allowed.ambiguous) for what, count in notices.doubtful.items()),
@@ -129,10 +189,38 @@ class ClosedLoop:
                 (f"I9 copies of events to {name}", sum(times.values()) - len(times), allowed.ambiguous)
                 for name, times in self.endpoints.accepted.items()
             ),
+            *(
+                (f"I10 what came on {name} of what silences hold back", count, len(self.silences) * _IN_FLIGHT[name])
+                for name, count in quiet.in_flight.items()
+            ),
         ):
             if count > most:
                 verdict.wrong.append(f"{what}: {count}, {most} explained")
         verdict.figures |= {f"notices {condition}": count for condition, count in notices.conditions.items()}
+        verdict.figures["notices held back"] = quiet.held
+
+    def _wrong_states(self, found: "Found") -> list[str]:
+        states = [(event.body["silence_id"], event.value) for event in found.events["silences"]]
+        answers = [event.body for event in found.events["silence-command-results"]]
+        rows = found.tables["silences"].rows
+        return silenced.wrong_states(states, answers, rows, self.silences, self._silence_commands)
+
+
+def lines(log: "Iterable[Event]") -> list[Mapping[str, Any]]:
+    """Return the lines of the delivery log in the order in which they came.
+
+    Those of one notice are in two partitions if the outbox has handed it over to the plan of its receiver.
+    """
+    return [event.body for event in sorted(log, key=lambda event: event.at)]
+
+
+async def _states(world: World) -> set[tuple[str, int]]:
+    return {(event.body["silence_id"], event.body["version"]) for event in await world.events("silences")}
+
+
+def now() -> int:
+    """Return the time, in ms, as the workers and the broker have it."""
+    return int(time.time() * 1_000)
 
 
 def _is_within(segment: str, path: str) -> bool:
@@ -161,5 +249,6 @@ async def world(
     """Make such a world."""
     async with endpoints(1) as posts:
         loop = ClosedLoop(posts, timed=timed)
-        async with context.world(name, loop=loop, **{**loop.env, **options}) as made:
+        inbox = Inbox(on_mail=loop.note_mail)
+        async with context.world(name, loop=loop, inbox=inbox, **{**loop.env, **options}) as made:
             yield made

@@ -4,26 +4,29 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from chaos import closed_loop
+from chaos.closed_loop import ClosedLoop, now
 from chaos.fault_context import FaultContext
 from chaos.faults import crashed, judging, poison, rebuilt, renewed, smtp, transactions
 from chaos.faults.judging import BETWEEN_ROWS, Shop
+from chaos.faults.silences import READING_SECONDS
 from chaos.saboteur import CHECKPOINT_DUE, PAUSE, RAISE, WATCHES_SENT
+from chaos.silence_steps import END_DUE, HANDED_OVER, READ
+from chaos.silenced import Silence
 from chaos.world import PATIENCE_SECONDS, PATIENCE_WITH_BUG_SECONDS, NotHealed, Worker, World, in_vain, patience
-from integration.reading import read_topic
 
 _PORTION = 120
 _TRIES = 3
 _ENOUGH_SECONDS = 15.0
 _PAUSE_SECONDS = 8.0
-_POLL_SECONDS = 0.1
 #: Mails that the server refuses for a while.
 _REFUSED = 4
+#: Where most alerts are silenced, and for how long, in seconds.
+_SILENCED, _SILENCE_SECONDS = "fr", 3_600.0
 
 
 class Control(NamedTuple):
@@ -197,24 +200,57 @@ async def _note_twice(world: World, worker: Worker) -> None:
 
 async def _revive_a_silence(world: World, worker: Worker) -> None:
     """Silence most alerts, end the silence, and write the state before its end again, as a replay may do."""
-    del worker
-    until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    match = {"segment": "fr", "severities": ["warning", "error", "critical"]}
-    about = {"silence_id": "strike", "actor": "ann"}
-    add = {"command_id": "s-1", "action": "add", "match": match, "until": until, "reason": "a strike", **about}
-    await _until_silences(world, 1, add)
-    states = await _until_silences(world, 2, {"command_id": "s-2", "action": "end", **about})
-    await world.send("silences", states[:1])
+    loop, silence = await _begin_a_silence(world, worker)
+    await loop.command(world, silence.end(now()))
+    await loop.published(world, silence)
+    first = next(event for event in await world.events("silences") if event.body["version"] == 1)
+    await world.send("silences", [(silence.silence_id.encode(), first.value)], [("ce_id", first.id.encode())])
     await world.feed_some(_PORTION)
 
 
-async def _until_silences(world: World, count: int, command: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    """Give a command about a silence, and wait until so many states of silences were published; return them."""
-    await world.send("silence-commands", [(command["silence_id"].encode(), json.dumps(command).encode())])
-    async with patience("the state of a silence"):
-        while len(states := await read_topic(world.kafka, f"{world.name}.silences")) < count:  # noqa: ASYNC110
-            await asyncio.sleep(_POLL_SECONDS)
-    return [(record.key or b"", record.value or b"") for record in states]
+async def _restart_before_the_silences_are_read(world: World, worker: Worker) -> None:
+    """Publish while a worker that knows a silence is not there; when it is back, it reads the silences late."""
+    await _begin_a_silence(world, worker)
+    await worker.kill()
+    await world.feed_some(_PORTION)
+    worker.told(READ, 1, PAUSE, READING_SECONDS)
+    await worker.start()
+
+
+async def _crash_while_handing_over(world: World, worker: Worker) -> None:
+    """Kill the worker when a notice was handed over to its receiver's plan, and end the silence before it is back."""
+    loop, silence = await _begin_a_silence(world, worker)
+    worker.told(HANDED_OVER, 1, "SIGKILL")
+    await world.feed_some(_PORTION)
+    await worker.died()
+    deciding = await world.begin("process")
+    await loop.command(world, silence.end(now()))
+    await loop.published(world, silence)
+    await deciding.stop()
+    await worker.start()
+
+
+async def _crash_when_a_silence_ends(world: World, worker: Worker) -> None:
+    """Kill the worker when it is about to tell a plan that what waits there waits no more.
+
+    When it is back, it has the plan before it has read the silences, and nothing else happens.
+    """
+    loop, silence = await _begin_a_silence(world, worker)
+    await world.feed_some(_PORTION)
+    await world.caught_up()
+    worker.told(END_DUE, 1, "SIGKILL")
+    await loop.command(world, silence.end(now()))
+    await worker.died()
+    worker.told(READ, 1, PAUSE, READING_SECONDS)
+    await worker.start()
+
+
+async def _begin_a_silence(world: World, worker: Worker) -> tuple[ClosedLoop, Silence]:
+    """Silence most alerts, and wait until the worker knows it."""
+    assert world.loop is not None
+    silence, _ = await world.loop.silence(world, _SILENCED, _SILENCE_SECONDS)
+    await world.loop.known(worker, silence)
+    return world.loop, silence
 
 
 async def _commands(world: World, what: dict[str, str]) -> list[tuple[bytes, bytes]]:
@@ -233,6 +269,10 @@ async def _commands(world: World, what: dict[str, str]) -> list[tuple[bytes, byt
 
 def _not_seen(what: str) -> str:
     return in_vain(what, PATIENCE_WITH_BUG_SECONDS)
+
+
+def _silenced(provoke: Callable[[World, Worker], Awaitable[None]]) -> Callable[[FaultContext], Awaitable[list[str]]]:
+    return partial(_provoked, provoke, world=closed_loop.world)
 
 
 CONTROLS = (
@@ -259,7 +299,10 @@ CONTROLS = (
     ),
     Control("commands_forgotten", partial(_provoked, _note_twice), ("I7 commands that were carried out twice",)),
     Control("digest_short", partial(_provoked, _work, world=closed_loop.world), ("I9 digest",)),
-    Control("silence_revived", partial(_provoked, _revive_a_silence, world=closed_loop.world), ("I9 alert for",)),
+    Control("silence_revived", _silenced(_revive_a_silence), ("I9 alert for",)),
+    Control("silences_unawaited", _silenced(_restart_before_the_silences_are_read), ("I10 opened of",)),
+    Control("held_in_one_step", _silenced(_crash_while_handing_over), ("I9 alert for desk",)),
+    Control("silence_end_missed", _silenced(_crash_when_a_silence_ends), ("waited in vain for",)),
 )
 #: Those of the short form.
 QUICK = ("dedup_off", "no_delivery_log")

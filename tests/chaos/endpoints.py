@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiohttp import web
 from notify.rigs import HOST, HttpServer, http_server
@@ -12,8 +14,16 @@ from notify.rigs import HOST, HttpServer, http_server
 _SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 #: How many events a worker sends at a time to each endpoint (webhook.connections), and how many it has not written down
 #: at most: those that it sends, and those whose results wait.
-_HANDS = 2
-IN_HAND = 2 * _HANDS
+HANDS = 2
+IN_HAND = 2 * HANDS
+
+
+class Arrived(NamedTuple):
+    """An event that an endpoint has accepted: its id, and when, in ms."""
+
+    endpoint: str
+    event_id: str
+    at: int
 
 
 class Endpoints:
@@ -23,6 +33,8 @@ class Endpoints:
         self._port = server.port
         self.names = [f"e{number}" for number in range(count)]
         self.accepted: dict[str, Counter[str]] = {name: Counter() for name in self.names}
+        #: The same, copies included, in the order in which they came.
+        self.arrived: list[Arrived] = []
         self.seconds = 0.0
         #: How many events the endpoints have got and not answered yet.
         self.in_hand = 0
@@ -37,7 +49,7 @@ class Endpoints:
         endpoints = {name: {"url": f"{url}/{name}", "secrets": [_SECRET]} for name in self.names}
         return {
             "NPS_WEBHOOK__ENDPOINTS": json.dumps(endpoints),
-            "NPS_WEBHOOK__CONNECTIONS": str(_HANDS),
+            "NPS_WEBHOOK__CONNECTIONS": str(HANDS),
             "NPS_WEBHOOK__RETRY__FIRST_SECONDS": "0.5",
             "NPS_WEBHOOK__RETRY__LONGEST_SECONDS": "1",
         }
@@ -51,7 +63,9 @@ class Endpoints:
         finally:
             self.in_hand -= 1
         if self.on_event():
-            self.accepted[request.path.strip("/")][request.headers["webhook-id"]] += 1
+            endpoint, event_id = request.path.strip("/"), request.headers["webhook-id"]
+            self.accepted[endpoint][event_id] += 1
+            self.arrived.append(Arrived(endpoint, event_id, int(time.time() * 1_000)))
             return web.Response()
         assert request.transport is not None
         request.transport.abort()

@@ -15,6 +15,9 @@ I8  Reminders and escalations are those of a recount of the topic of the cases. 
 I9  In worlds with several receivers, in place of I3: for each receiver, each opened alert is sent, listed in a digest,
     deferred, or refused with a reason, and only one of these. Each digest lists what the delivery log says, each notice
     once. Nothing comes more often than there are reasons, but for the copies that faults explain.
+I10 What is published while the workers know of a silence does not come before it is over, and a digest then says which
+    silence has held it back. A silence that is over holds back nothing that is published afterwards, and stays over.
+    Each command about a silence is answered, and its state is that of the last command.
 """
 
 import asyncio
@@ -50,6 +53,18 @@ _EVENTS = (
     "alert-command-results",
     "recoveries",
     "deliveries",
+    "silences",
+    "silence-command-results",
+)
+#: The topics whose events a replay repeats exactly.
+_REPEATED = (
+    "alerts",
+    "invitations",
+    "decisions",
+    "dead-letters",
+    "alert-command-results",
+    "recoveries",
+    "silence-command-results",
 )
 #: The steps of alerts and incidents that are mailed (email.actions), but for the withdrawal, which not all have to get.
 MAILED = frozenset({"opened", "resolved"})
@@ -73,11 +88,12 @@ TABLES = {
 
 
 class Event(NamedTuple):
-    """An event as its receivers get it."""
+    """An event as its receivers get it. `at`: when it came to its topic, in ms."""
 
     id: str
     body: dict[str, Any]
     value: bytes
+    at: int = 0
 
 
 @dataclass
@@ -184,7 +200,7 @@ async def committed_by(
 def events_of(records: Records) -> list[Event]:
     """Return what a topic says, but for null values."""
     return [
-        Event(dict(record.headers)["ce_id"].decode(), json.loads(record.value), record.value)
+        Event(dict(record.headers)["ce_id"].decode(), json.loads(record.value), record.value, record.timestamp)
         for record in records
         if record.value is not None
     ]
@@ -304,7 +320,7 @@ def _check_invitations(verdict: Verdict, found: Found, recount: Recount) -> None
 def _check_copies(verdict: Verdict, found: Found, allowed: Allowed) -> None:
     """A replay repeats an event exactly, and there are no more replays than there were interruptions."""
     distinct = records = 0
-    for topic in ("alerts", "invitations", "decisions", "dead-letters", "alert-command-results", "recoveries"):
+    for topic in _REPEATED:
         copies: dict[str, list[bytes]] = defaultdict(list)
         for event in found.events[topic]:
             copies[event.id].append(event.value)

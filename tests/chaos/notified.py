@@ -17,7 +17,7 @@ from chaos.time_limits import id_of
 _ALWAYS = frozenset({"comment_added", "comment_changed", "consent_changed"})
 #: The steps of a case that somebody gets.
 _OF_CASE = frozenset({"acknowledged", "resolved", "reopened", "reminded", "escalated"})
-_EMAIL = "email"
+EMAIL = "email"
 
 
 class Target(NamedTuple):
@@ -38,12 +38,19 @@ class Delivered:
     """What has come.
 
     `mails`: all mails in the order in which they came, copies included; `accepted`: for each endpoint, how often it has
-    accepted each event.
+    accepted each event; `again`: the receivers and alerts of notices that may have come once too often, since a silence
+    has held them back when they had been sent already, and that was not written down (silenced.py).
     """
 
-    def __init__(self, mails: Collection[ReceivedMail], accepted: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        mails: Collection[ReceivedMail],
+        accepted: Mapping[str, Mapping[str, int]],
+        again: Collection[tuple[str, str]] = (),
+    ) -> None:
         self.mails = mails
         self.accepted = accepted
+        self.again = again
         #: By the address and the id of the delivery.
         self.copies: dict[tuple[str, str], list[ReceivedMail]] = defaultdict(list)
         #: By the address and what they are about.
@@ -58,7 +65,8 @@ class Delivered:
 class Receivers:
     """Who has to get what. `of_alert` returns the receivers of an opened alert; `addresses`: by the receiver's name.
 
-    `on`: the channels of each receiver; `may_wait`: the reasons for which a notice may wait for hours.
+    `on`: the channels of each receiver; `may_wait`: the reasons for which a notice may wait for hours. For the end of a
+    silence, the reason is "silenced by", and the silence's id.
     """
 
     of_alert: Callable[[Mapping[str, Any]], Collection[Target]]
@@ -110,7 +118,13 @@ class _Log:
         if settled or not lines:
             return settled
         last = lines[-1]
-        return {("deferred", last["reason"]) if last["status"] == "deferred" else ("planned", last["reason"])}
+        reason = f"silenced by {last['silence_id']}" if last["reason"] == "silenced" else last["reason"]
+        return {("deferred", reason) if last["status"] == "deferred" else ("planned", reason)}
+
+
+def _times_sent(conditions: Collection[tuple[str, str]]) -> int:
+    """Return in how many mails a notice has come, as the log says: by itself, and in digests."""
+    return sum(kind in {"sent", "listed"} for kind, _ in conditions)
 
 
 def _condition(line: Mapping[str, Any]) -> tuple[str, str]:
@@ -163,7 +177,7 @@ class _Recounting:
             if step.body["customer_id"] in self._erased:
                 continue
             for target in self._receivers.of_alert(step.body):
-                ids = [_id(step, target), *merged.get((target, step.body["alert_id"]), ())]
+                ids = [id_for(step, target), *merged.get((target, step.body["alert_id"]), ())]
                 self._settle(f"alert for {target.receiver} on {target.channel}", step, target, ids)
 
     def check_case_steps(self) -> None:
@@ -178,19 +192,19 @@ class _Recounting:
             asked = body.get("escalated_to") or self._receivers.on
             targets = [target for name in asked for target in self._receivers.on[name]]
             if body["action"] != "escalated":
-                targets = [target for target in targets if _id(step, target) in self._log.lines]
-            is_said = any(one.channel == _EMAIL for one in targets) or _id(step, Target(_EMAIL, "")) in self._log.lines
+                targets = [target for target in targets if id_for(step, target) in self._log.lines]
+            is_said = any(one.channel == EMAIL for one in targets) or id_for(step, Target(EMAIL, "")) in self._log.lines
             if body["action"] == "reminded" and not is_said:
                 self.found.open += 1
                 self.found.wrong.append(f"I9 reminder of {body['alert_id']}: it was planned for nobody")
             for target in targets:
                 what = f"{body['action']} for {target.receiver} on {target.channel}"
-                self._settle(what, step, target, [_id(step, target)])
+                self._settle(what, step, target, [id_for(step, target)])
 
     def _settle(self, what: str, step: Step, target: Target, ids: Collection[str]) -> None:
         """Note in which condition a delivery is. `ids`: those under which it may have been sent, its own first."""
         found, alert_id = self.found, step.body["alert_id"]
-        conditions = self._log.conditions(_id(step, target))
+        conditions = self._log.conditions(id_for(step, target))
         if not conditions:
             found.open += 1
             found.wrong.append(f"I9 {what}: {alert_id} was never planned")
@@ -206,13 +220,13 @@ class _Recounting:
                 found.wrong.append(f"I9 {what}: {alert_id} is said to be sent, and has not come")
             if kind == "listed" and not self._was_listed(target, alert_id, reason):
                 found.wrong.append(f"I9 {what}: {alert_id} is said to be listed, and is not")
-        if sum(kind in {"sent", "listed"} for kind, _ in conditions) > 1:
+        if (target.receiver, alert_id) not in self._came.again and _times_sent(conditions) > 1:
             found.wrong.append(f"I9 {what}: {alert_id} was sent or listed twice")
         elif len(conditions) > 1:
             found.doubtful[f"I9 {what}: in several conditions"] += 1
 
     def _was_sent(self, target: Target, ids: Collection[str]) -> bool:
-        if target.channel != _EMAIL:
+        if target.channel != EMAIL:
             return any(self._came.accepted[target.receiver].get(one) for one in ids)
         return any((self._receivers.addresses[target.receiver], one) in self._came.copies for one in ids)
 
@@ -227,7 +241,7 @@ class _Recounting:
         for step in self._steps:
             if step.body["kind"] != "case":
                 for target in targets:
-                    ids[target, step.body["alert_id"]].append(_id(step, target))
+                    ids[target, step.body["alert_id"]].append(id_for(step, target))
         return ids
 
     def check_digests(self) -> None:
@@ -263,9 +277,9 @@ class _Recounting:
     def check_reasons(self) -> None:
         """Nothing comes without a reason, and to no receiver more often than there are reasons."""
         on = self._receivers.on
-        ids = {name: {_id(step, one) for step in self._steps for one in targets} for name, targets in on.items()}
+        ids = {name: {id_for(step, one) for step in self._steps for one in targets} for name, targets in on.items()}
         case_steps = [step for step in self._steps if step.body["kind"] == "case"]
-        of_case = {_id(step, one) for step in case_steps for targets in on.values() for one in targets}
+        of_case = {id_for(step, one) for step in case_steps for targets in on.values() for one in targets}
         told: dict[tuple[str, str], set[str]] = defaultdict(set)
         for (address, delivery_id), (mail, *_) in self._came.copies.items():
             name = self._names.get(address)
@@ -280,7 +294,11 @@ class _Recounting:
                 told[name, mail.alert_id].add(delivery_id)
         reasons = Counter(step.body["alert_id"] for step in self._steps if _is_reason(step.body))
         for (name, alert_id), times in told.items():
-            if len(times) > reasons[alert_id]:
+            if len(times) <= reasons[alert_id]:
+                continue
+            if (name, alert_id) in self._came.again:
+                self.found.doubtful["I9 notices that came, and again after a silence"] += 1
+            else:
                 self.found.wrong.append(f"I9 {alert_id} has come to {name} more often than there are reasons")
         self._check_reasons_of_events(ids)
 
@@ -293,7 +311,7 @@ class _Recounting:
                 self.found.wrong.append(f"I9 events to {endpoint} that have no reason: {len(unknown)}")
 
 
-def _id(step: Step, target: Target) -> str:
+def id_for(step: Step, target: Target) -> str:
     """Return the id of the delivery of an event to a receiver."""
     return id_of("delivery", target.channel, step.id, target.receiver)
 

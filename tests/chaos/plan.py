@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple
 
-from chaos import controls
+from chaos import controls, silence_steps
 from chaos.fault_context import FaultContext
 from chaos.faults import (
     broker_away,
@@ -24,6 +24,7 @@ from chaos.faults import (
     random_kills,
     rebuilt,
     renewed,
+    silences,
     smtp,
     smtp_away,
     soak,
@@ -74,6 +75,13 @@ def _followed(step: str) -> Fault:
     return Fault(f"kill_{step}", run, 10, quick=0)
 
 
+def _silenced(step: str) -> Fault:
+    async def run(context: FaultContext, trials: int) -> None:
+        await silences.killed(context, step, trials)
+
+    return Fault(f"kill_{step}", run, 6, quick=0)
+
+
 def _smtp(name: str) -> Fault:
     async def run(context: FaultContext, trials: int) -> None:
         if name in smtp.ONE_MAIL:
@@ -92,6 +100,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("kill_link_before_command", partial(links.run, step=COMMAND_GIVEN), 10, quick=0),
     Fault("kill_link_after_command", partial(links.run, step=COMMAND_WRITTEN), 10, quick=0),
     Fault("commands_and_timers", followed.commands_and_timers, 10, quick=0),
+    *map(_silenced, silence_steps.STEPS),
+    Fault("silences_and_timers", silences.among_timers, 6, quick=0),
     Fault("kill_in_judgement", judging.run, 10),
     Fault("joining_and_leaving", joining.run, 20),
     Fault("kill_webhook", webhooks.killed, 10, quick=0),

@@ -3,9 +3,10 @@
 import email
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email.message import Message
 from html.parser import HTMLParser
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from integration.sampling import CANARY
@@ -15,7 +16,20 @@ from worker.embedded.inbox import Mail
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _ALERT_ID = re.compile(rb"^X-NPS-Alert-Id:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
 _DIGEST = re.compile(rb"^Subject: \[\w+\] Digest: ", re.MULTILINE)
-_UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
+_ID = r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])"
+_UUID = re.compile(_ID)
+#: What an English digest says of a silence, and of a notice that it has held back: its id follows.
+_SILENCE = re.compile(r"Held back by the silence (\S+), which (.+?) has asked for: \d+\. Reason: ([^.]*\.)")
+_HELD_BACK = "eld back by the"
+_HELD = re.compile(rf"held back by the silence (\S+) [^:]{{1,20}}: ({_ID})")
+
+
+class SaidSilence(NamedTuple):
+    """What a digest says of a silence."""
+
+    silence_id: str
+    who: str
+    reason: str
 
 
 class ReceivedMail(NamedTuple):
@@ -31,6 +45,9 @@ class ReceivedMail(NamedTuple):
     foreign: bool
     listed: tuple[str, ...] = ()
     listed_in_page: tuple[str, ...] = ()
+    #: What a digest says of silences, and which of its alerts and incidents each has held back: by their ids.
+    silences: tuple[SaidSilence, ...] = ()
+    held: Mapping[str, str] = MappingProxyType({})
 
     @property
     def delivery_id(self) -> str:
@@ -69,7 +86,12 @@ def _received(mail: Mail) -> ReceivedMail:
     assert page
     about = message["X-NPS-Alert-Id"]
     listed, in_page = (_others(text, about) for text in (plain, page))
-    return ReceivedMail(message["Message-ID"], about, mail.recipients, _has_canary(page), listed, in_page)
+    said = " ".join(plain.split()) if _HELD_BACK in plain else ""
+    silences = tuple(SaidSilence(*found) for found in _SILENCE.findall(said))
+    held = {alert_id: silence_id for silence_id, alert_id in _HELD.findall(said)}
+    return ReceivedMail(
+        message["Message-ID"], about, mail.recipients, _has_canary(page), listed, in_page, silences, held
+    )
 
 
 def is_digest(content: bytes) -> bool:

@@ -5,7 +5,8 @@
 - its wall clock is wrong by the seconds in the file CHAOS_CLOCK;
 - its produce batches are no larger than CHAOS_PRODUCE_BYTES;
 - with CHAOS_NO_TICKS it leaves it to others to say what time it is;
-- it says so when a group has put it out, and when mails in hand are cut short: both may come again elsewhere.
+- it says so when a group has put it out, and when mails in hand are cut short: both may come again elsewhere;
+- it says which silences it knows.
 
 The worker itself has no switch for any of this: everything here reaches into it from outside.
 """
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from chaos import silence_steps
 
 from schemas.case import CaseAction
 from worker import cli
@@ -36,15 +38,19 @@ from worker.flow.responses.customer import Contact
 from worker.kafka import asking, header_names, journal, topics
 from worker.kafka.reading import Span
 from worker.notify import planning, receiver_planning
+from worker.notify.attempts import Fate
 from worker.notify.channels.email import compose
 from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.smtp import EmailChannel
 from worker.notify.channels.webhook.channel import Webhook
 from worker.notify.digest import Digest
+from worker.notify.holding import Holding
 from worker.notify.schedule import MailRef
 from worker.notify.silenced import KnownSilences
 from worker.rebuild.mails import Mails
 from worker.roles.courier import Courier
+from worker.roles.silence_changes import SilenceChanges
+from worker.roles.silences import FollowedSilences
 from worker.roles.ticker import Ticker
 from worker.roles.watermark import Watermark
 from worker.streams import faust_app
@@ -122,6 +128,9 @@ BUGS = (
     "commands_forgotten",
     "digest_short",
     "silence_revived",
+    "silences_unawaited",
+    "held_in_one_step",
+    "silence_end_missed",
 )
 #: In place of a signal: the handler raises.
 RAISE = "raise"
@@ -255,6 +264,8 @@ def _acked(reach: Reach) -> Wrapper:
         async def called(self: Any, batches: Iterable[Any]) -> Any:
             batches = list(batches)
             found = await original(self, batches)
+            if any(silence_steps.is_state(topic) for topic, *_ in batches):
+                reach(silence_steps.WRITTEN)
             if batches:
                 await asyncio.sleep(reach("rows_acked" if _is_changelog(batches[0][0]) else "outputs_acked"))
             return found
@@ -376,6 +387,7 @@ def _obey_in_the_loop(reach: Reach) -> None:
     is_reminder = _after_if(reach, "reminder_planned", lambda *args: args[0].action == CaseAction.REMINDED)
     _around(planning, "_plan_case_step", is_reminder)
     _around(asking, "_write", _around_awaited(reach, COMMAND_GIVEN, COMMAND_WRITTEN))
+    silence_steps.obey(reach, _around)
 
 
 def tell_interruptions() -> None:
@@ -569,6 +581,52 @@ def _silence_revived() -> None:
     _around(KnownSilences, "take", wrapper)
 
 
+def _silences_unawaited() -> None:
+    """Mails are sent before the silences are known."""
+
+    async def nobody(_: Courier) -> None:
+        """Wait for nothing."""
+
+    _instead(Courier, "_wait_for_silences", nobody)
+
+
+def _held_in_one_step() -> None:
+    """What a silence holds back is handed over to a plan before its row says so."""
+
+    def wrapper(original: Any) -> Any:
+        def called(self: Holding, ref: MailRef, mail: Any, *args: Any) -> Any:
+            found = original(self, ref, mail, *args)
+            if found is None or found.fate is not Fate.MARK:
+                return found
+            mail.silence = found.hold.silence_id
+            return original(self, ref, mail, *args)
+
+        return called
+
+    _around(Holding, "silenced", wrapper)
+
+
+def _silence_end_missed() -> None:
+    """A plan hears of the change of a silence only from a worker that sees the silence change."""
+    changed = set[str]()
+
+    def observed(original: Any) -> Any:
+        def called(self: FollowedSilences, on_change: Callable[[str], None]) -> None:
+            original(self, on_change)
+            original(self, changed.add)
+
+        return called
+
+    def due(original: Any) -> Any:
+        def called(self: SilenceChanges) -> Any:
+            return [(partition, one) for partition, one in original(self) if one.silence_id in changed]
+
+        return called
+
+    _around(FollowedSilences, "observe", observed)
+    _around(SilenceChanges, "_due", due)
+
+
 def spoil_channel(bug: str, courier: Courier) -> None:
     """Give a bug of the channel to one courier alone, where others work in the same process."""
     assert bug == "refusal_is_outage"
@@ -603,6 +661,7 @@ async def _never(_: Ticker) -> None:
 def main() -> int:
     """Install what is asked for, then be the worker."""
     tell_interruptions()
+    silence_steps.tell_known(_say, _around)
     if order := os.environ.get("CHAOS_ORDER"):
         obey(Orders(Path(order)))
     if bug := os.environ.get("CHAOS_BUG"):

@@ -1,6 +1,7 @@
 """The recount of notices finds each thing that may go wrong with them, in logs that are written by hand."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,6 +155,26 @@ def test_an_alert_that_is_sent_alone_and_in_a_digest_is_found() -> None:
         "I9 a-1 has come to team more often than there are reasons",
         "I9 alert for team on email: a-1 was sent or listed twice",
     )
+
+
+def test_what_was_sent_before_a_silence_held_it_back_may_come_again_if_nobody_had_noted_that() -> None:
+    log, mails = [*LOG, line(FIRST, TEAM, "sent", "accepted")], [*MAILS, mail(FIRST, TEAM)]
+    notified = recount(STEPS, log, Delivered(mails, ACCEPTED, {("team", "a-1")}), RECEIVERS)
+
+    assert notified.wrong == []
+    assert notified.doubtful == {
+        "I9 alert for team on email: in several conditions": 1,
+        "I9 notices that came, and again after a silence": 1,
+    }
+
+
+def test_what_waits_for_a_silence_is_found_unless_the_silence_is_active() -> None:
+    waiting = without(line(FIRST, DESK, "sent", "accepted"))
+    log = [*waiting, line(FIRST, DESK, "deferred", "silenced") | {"silence_id": "strike"}]
+    active = replace(RECEIVERS, may_wait=["silenced by strike"])
+
+    assert only(found(log=log, mails=MAILS[1:]), "I9 alert for desk on email: a-1 still waits (silenced by strike)")
+    assert recount(STEPS, log, Delivered(MAILS[1:], ACCEPTED), active).wrong == []
 
 
 def test_a_refusal_has_a_reason() -> None:

@@ -20,6 +20,7 @@ def test_what_the_saboteur_replaces_exists(tmp_path: Path) -> None:
             "from pathlib import Path",
             "from chaos import saboteur",
             "saboteur.tell_interruptions()",
+            "saboteur.silence_steps.tell_known(saboteur._say, saboteur._around)",
             f"saboteur.obey(saboteur.Orders(Path({str(tmp_path / 'order')!r})))",
             *(f"saboteur._{bug}()" for bug in BUGS),
             "saboteur.produce_little(1_000)",

@@ -5,7 +5,7 @@ import contextlib
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -119,7 +119,9 @@ class World:
         await self.send("alert-commands", commands)
         self.commands += len(commands)
 
-    async def send(self, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+    async def send(
+        self, topic: str, records: list[tuple[bytes, bytes]], headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         """Write records, each a key and a value, to another topic than that of the responses."""
         if not records:
             return
@@ -127,7 +129,7 @@ class World:
         await producer.start()
         try:
             for key, value in records:
-                await producer.send(f"{self.name}.{topic}", value, key=key)
+                await producer.send(f"{self.name}.{topic}", value, key=key, headers=headers)
             await producer.flush()
         finally:
             await producer.stop()
