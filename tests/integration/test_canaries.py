@@ -163,7 +163,7 @@ async def test_no_canary_leaves_its_place(  # noqa: PLR0915 - it is one way thro
     assert PERSON in _plain(inbox.mails[0].message)
     assert offered >= 3
     assert any("smtp_451" in line for line in lines)
-    assert {"debug", "info", "warning"} <= {json.loads(line)["level"] for line in lines[len(asked.lines) :]}
+    assert {"info", "warning"} <= {json.loads(line)["level"] for line in lines[len(asked.lines) :]}
 
     everywhere = (_ANY, *SECRETS)
     assert shown_in(lines, everywhere) == []

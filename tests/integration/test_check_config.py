@@ -42,7 +42,7 @@ async def test_the_servers_of_endpoints_are_reached_and_get_nothing(
             assert await process.exited() == 1
 
     assert "webhook  crm: 127.0.0.1, 1 secret, opened and updated and withdrawn and resolved" in process.lines
-    assert "chat     care: slack, opened and resolved" in process.lines
+    assert "chat     care: slack, opened and withdrawn and resolved" in process.lines
     assert process.lines[-2:] == [
         "webhook  ok: the server of crm can be reached",
         "chat     failed: refused: chat care: the connection was refused (chat.endpoints.care.url)",
