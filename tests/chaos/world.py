@@ -310,8 +310,12 @@ class Life:
         For each of the groups, the first share of partitions interrupts nothing.
         """
         shares = (self._shares(role) - 1 for role in _GROUPS)
-        put_out = sum(self.process.count(f"{self._group}-{role} {PUT_OUT}") for role in _GROUPS)
+        put_out = sum(map(self.put_out, _GROUPS))
         return self._broken_off + put_out + sum(share for share in shares if share > 0)
+
+    def put_out(self, role: str) -> int:
+        """Return how often the group of a role or of a channel has excluded it."""
+        return self.process.count(f"{self._group}-{role} {PUT_OUT}")
 
     def _shares(self, role: str) -> int:
         return sum(self.process.count(f"{self._group}-{role} {said}") for said in ("has partitions", "stands by"))
@@ -322,7 +326,7 @@ class Life:
 
         The same holds for the events of a webhook, each endpoint by itself.
         """
-        put_out = sum(self.process.count(f"{self._group}-{role} {PUT_OUT}") for role in _SENDING)
+        put_out = sum(map(self.put_out, _SENDING))
         return (put_out + (self._broken_off and self._mails)) * IN_HAND + self.process.count(CUT_SHORT)
 
 

@@ -8,18 +8,21 @@ import asyncio
 import json
 import signal
 
-from chaos.endpoints import IN_HAND, Endpoints, endpoints
+from chaos.endpoints import HANDS, IN_HAND, Endpoints, endpoints
 from chaos.fault_context import FaultContext, Trial
 from chaos.saboteur import CUT_SHORT
 from chaos.world import Worker, World, patience
 from integration.reading import read_topic
 
 from worker.flow.ids import make_id
+from worker.notify.channels.webhook import NAME
 
 _WORKING_AGAIN_SECONDS = 15.0
 _SETTLED = frozenset({"sent", "failed", "cancelled"})
 #: Endpoints that take their time, in the fault where workers join and leave, and how long each takes, in seconds.
 _SLOW_ONES, _SLOW_SECONDS = 200, 1.0
+#: How many events a worker has not written down at most while an endpoint takes its time (docs/limits.md).
+_IN_HAND_WHILE_SLOW = 5 * HANDS // 2
 #: How many responses are published at a time, so that the endpoints have something to do.
 _PORTION = 6
 #: How many workers are there at most, in addition to the one that stays.
@@ -81,9 +84,10 @@ async def joining(context: FaultContext, trials: int) -> None:
             for guest in present:
                 await _until_busy(world, posts)
                 trial.expect("exit code", await guest.stop(), 0)
-            lives = [life.process for worker in world.workers for life in worker.lives]
-            cut_short = sum(process.count(CUT_SHORT) for process in lives)
-            await _check(trial, world, posts, allowed=cut_short)
+            lives = [life for worker in world.workers for life in worker.lives]
+            # On a busy machine, the group may exclude a worker. Another one sends again what that one has in hand.
+            allowed = sum(life.process.count(CUT_SHORT) + life.put_out(NAME) * _IN_HAND_WHILE_SLOW for life in lives)
+            await _check(trial, world, posts, allowed=allowed)
             await world.caught_up()
             trial.take(await world.check())
 
@@ -116,7 +120,7 @@ async def _check(trial: Trial, world: World, posts: Endpoints, *, allowed: int) 
         trial.expect(f"{name}: events that are sent and were never accepted", sorted(lost), [])
         extra = accepted.total() - len(accepted)
         if extra > allowed:
-            trial.wrong.append(f"{name}: {extra} events came once too often, {allowed} were in flight at a kill")
+            trial.wrong.append(f"{name}: {extra} events came once too often, {allowed} are explained")
     failed = [key for key, status in states.items() if status == "failed"]
     trial.expect("events that failed", failed, [])
 
