@@ -17,7 +17,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from worker import app
 from worker.__main__ import main
 from worker.kafka import topics
-from worker.streams import inflow
+from worker.streams.fetching import Fetching
 from worker.streams.membership import MemberThread
 from worker.streams.ordered import OrderedConsumer, OrderedProducer
 from worker.streams.shell import Shell
@@ -70,7 +70,7 @@ def fetcher_raises() -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("broken on purpose")
 
-    _instead(inflow, "prepare", lambda fetcher, *_: _instead(fetcher, "_get_actions_per_node", fail))
+    _instead(Fetching, "_actions", fail)
 
 
 def reader_raises() -> None:
