@@ -57,6 +57,10 @@ class _RenewedContext(ssl.SSLContext):
         self._renew()
         return self._current.wrap_bio(*args, **options)
 
+    def get_ca_certs(self, binary_form: bool = False) -> Any:
+        """Return the authorities that new connections trust."""
+        return self._current.get_ca_certs(binary_form)
+
     def _renew(self) -> None:
         states = [file_state(file) for file in self._files]
         if states == self._states:

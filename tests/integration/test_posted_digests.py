@@ -159,7 +159,7 @@ async def test_what_a_silence_holds_back_is_one_event_and_one_message_at_the_end
 
     async with at_work(settings, inbox) as bench:
         assert (await give(settings, soon())).outcome == "applied"
-        followed = bench.worker.of(FollowedSilences)["notify"]
+        followed = bench.worker.of(FollowedSilences)["silences"]
         while followed.known.find("strike") is None:  # noqa: ASYNC110 - what follows the topic raises no event here
             await asyncio.sleep(0.05)
         for number in (1, 2):

@@ -86,7 +86,7 @@ async def test_what_a_silence_holds_back_over_a_restart_is_one_digest_when_it_is
     async with at_work() as bench:
         add = soon()
         assert (await give(settings, add)).outcome == "applied"
-        followed = bench.worker.of(FollowedSilences)["notify"]
+        followed = bench.worker.of(FollowedSilences)["silences"]
         while followed.known.find("strike") is None:  # noqa: ASYNC110 - what follows the topic raises no event here
             await asyncio.sleep(0.05)
         await unhappy(bench, 1)

@@ -134,7 +134,7 @@ def test_a_row_of_an_older_version_is_read_and_its_links_go_by_the_time_of_the_o
     case = following.case()
     assert case is not None
     row = msgspec.msgpack.decode(encode_cases(Cases([case])))
-    assert row[0][0].pop() == []  # the receivers are newer still
+    assert [row[0][0].pop() for _ in range(3)] == ["", {}, []]  # the language, reminders and receivers are newer still
     assert row[0][0].pop() == LATER + 1
     [older] = decode_cases(msgspec.msgpack.encode(row)).cases
 

@@ -101,7 +101,9 @@ def test_there_are_no_links_without_an_address_after_a_withdrawal_and_about_an_i
 
 @pytest.mark.parametrize(("state", "names"), [("open", NAMES["en"]), ("acknowledged", NAMES["en"][1:])])
 def test_a_reminder_has_the_links_for_what_is_left_to_do(state: str, names: list[str]) -> None:
-    step = CaseStep.model_validate(CASE | {"action": "reminded", "reason": "due_soon", "state": state}, strict=False)
+    step = CaseStep.model_validate(
+        CASE | {"action": "reminded", "reason": "due_soon", "state": state, "language": "en"}, strict=False
+    )
     mail = received(composed(step))
     text = part(mail, "plain").splitlines()
     shown = Elements(part(mail, "html"))
