@@ -173,8 +173,8 @@ def quiet() -> None:
     """Keep the libraries from saying again what the faults do to them."""
     for name in ("aiokafka", "mail.log", "asyncio", "faust", "mode", "worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    logging.getLogger("worker.roles.courier").setLevel(logging.WARNING)
-    logging.getLogger("worker.roles.courier").propagate = False
+    logging.getLogger("worker.roles.trouble").setLevel(logging.WARNING)
+    logging.getLogger("worker.roles.trouble").propagate = False
 
 
 def say(line: str) -> None:

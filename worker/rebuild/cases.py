@@ -100,10 +100,17 @@ class CasesAgain:
 
     def _copy(self) -> "CasesAgain":
         copy = CasesAgain(self._commands, self._policy, self._intake, self._service)
-        copy.rows.update(self.rows)
-        copy._due.update(self.rows)
-        copy._arrived, copy._latest_time = self._arrived, self._latest_time
+        copy.begin_with(self.rows, self._arrived, self._latest_time)
         return copy
+
+    def begin_with(self, rows: Mapping[bytes, bytes], arrived: Mapping[int, int], latest_time: int) -> None:
+        """Begin with cases as they are after some records.
+
+        `arrived`, `latest_time` (in ms): what the head row then says about these records.
+        """
+        self.rows.update(rows)
+        self._due.update(rows)
+        self._arrived, self._latest_time = arrived, latest_time
 
     def decide(self, records: Iterable[Record]) -> Iterator[Output]:
         """Take in records, and yield what the worker published because of them."""

@@ -198,7 +198,7 @@ async def _office(context: FaultContext, smtp: SmtpSettings, mails: int, clock: 
         alerts=AlertPolicy(max_age_days=36_500),  # the answers are of 2025
         email=EmailSettings(sender="nps@example.com", to=["rest@example.com"], routes=routes),
     )
-    log, logger = Log(), logging.getLogger("worker.roles.courier")
+    log, logger = Log(), logging.getLogger("worker.roles.trouble")
     logger.addHandler(log)
     producer = AIOKafkaProducer(bootstrap_servers=context.kafka)
     try:
