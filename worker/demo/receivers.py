@@ -44,6 +44,7 @@ def desk_and_lead() -> dict[str, Any]:
     )
     lead = ReceiverSettings(
         email=["lead@example.com"],
+        language="en",  # that of the screen, as the lead gets digests about customers of all languages
         group_wait_seconds=DIGEST_WAIT_SECONDS,
         group_interval_seconds=DIGEST_INTERVAL_SECONDS,
     )
