@@ -2,10 +2,15 @@
 
 import json
 import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
 
 from schemas.alert import Severity
 from worker.errors import SettingsError
@@ -373,10 +378,109 @@ def test_the_expectation_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> No
     set_all(monkeypatch, SMTP__PORT="0", SMTP__TLS=SECRET, EMAIL__SENDER=SECRET)
 
     assert problems() == [
-        "smtp.port: Input should be greater than or equal to 1 (from the environment: NPS_SMTP__PORT)",
-        "smtp.tls: Input should be 'starttls', 'implicit' or 'none' (from the environment: NPS_SMTP__TLS)",
+        "smtp.port: must be at least 1 (from the environment: NPS_SMTP__PORT)",
+        "smtp.tls: must be 'starttls', 'implicit' or 'none' (from the environment: NPS_SMTP__TLS)",
         "email.sender: is not a plain mail address (from the environment: NPS_EMAIL__SENDER)",
     ]
+
+
+def places(kind: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of each setting, also of those in lists and in tables with names, and of the lists and tables."""
+    if path:
+        yield path
+    if get_origin(kind) in {Union, UnionType}:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is list:
+        yield from places(get_args(kind)[0], (*path, 0)) if len(path) < 8 else ()
+    elif get_origin(kind) is dict:
+        yield from places(get_args(kind)[1], (*path, "care"))
+        yield (*path, "Room-1")
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            yield from places(field.annotation, (*path, name))
+
+
+def nested(path: tuple[str | int, ...], found: Any) -> Any:
+    """Return what has a value at a path."""
+    for part in reversed(path):
+        found = [found] if isinstance(part, int) else {part: found}
+    return found
+
+
+#: What TOML can have. Each setting accepts only some of it.
+VALUES = [
+    *(True, -1, 0, 1.5, 10**30, float("inf"), float("nan"), "", "\x00", "x" * 5_000, "é", date(2026, 12, 24)),
+    *(datetime(2026, 12, 24, tzinfo=UTC), [], [1], [""], [{}], {}, {"": 1}, {"Room-1": {}}, ["x"] * 1_000),
+]
+
+
+def test_no_message_has_words_of_the_library() -> None:
+    words = re.compile("should|Input|String|List|valid |Unable|instance|[Ff]ield|dictionary|pattern|integer|\\[key")
+    wrong = set()
+    for path in places(Settings):
+        for found in VALUES:
+            try:
+                load(**nested(path, found))
+            except SettingsError as error:
+                wrong |= {problem for problem in error.problems if words.search(problem) or "\\u" in problem}
+
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "example"), [("WEB__KEYS", '["…"]'), ("WEBHOOK__ENDPOINTS__CRM__SECRETS", '["whsec_…"]')]
+)
+def test_an_example_of_a_secret_is_shown_as_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, name: str, example: str
+) -> None:
+    set_all(monkeypatch, **{name: SECRET})
+
+    assert problems() == [f"NPS_{name}: must be JSON, such as NPS_{name}='{example}'"]
+
+
+ROOM_1 = "must have a name of at most 63 small letters (a to z), digits and underscores, the first of them a letter"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[[receivers]]\nname = 'x'", "receivers: must be a table of names, such as [receivers.care]"),
+        ("[receivers]\ncare = 'x'", "receivers.care: must be a table: [receivers.care]"),
+        ("[[route]]\nreceivers = ['x']", "route: must be a table: [route]"),
+        ("[route]\nroutes = ['x']", "route.routes.0: must be a table: [[route.routes]]"),
+        ("[[routes]]\nname = 'x'", "routes: is not a setting; did you mean [[route.routes]] or [[email.routes]]?"),
+        (
+            "[chat.endpoints.Room-1]\nurl = 'https://chat.example.org/'",
+            f"chat.endpoints.Room-1: {ROOM_1}",
+        ),
+        ("[[email.routes]]\nto = ['a@example.org']", "email.routes.0.name: is missing"),
+        ("[calendars.o]\ntime_zone = 'UTC'\nhours = [7]",
+         'calendars.o.hours.0: must be a text, such as "mon-fri 09:00-17:00"'),
+        ("[calendars.o]\ntime_zone = 'UTC'\nhours = []",
+         'calendars.o.hours: must not be empty; write for instance ["mon-fri 09:00-17:00"]'),
+        ("web.keys = 'abc'", 'web.keys: must be a list, such as ["…"]'),
+        ("webhook.endpoints.crm.url = 'https://crm.example.org/'\nwebhook.endpoints.crm.secrets = 'whsec_abc'",
+         'webhook.endpoints.crm.secrets: must be a list, such as ["whsec_…"]'),
+        ("[kafka]\ngroup = 'a b'",
+         "kafka.group: must be 1 to 80 letters (a to z), digits, dots, dashes or underscores"),
+        ("[smtp]\nhost = 'a b'", "smtp.host: must be a name or an address of 1 to 255 characters, without blanks"),
+    ],
+)  # fmt: skip
+def test_a_message_says_what_to_write(text: str, problem: str) -> None:
+    toml(text)
+
+    assert problems() == [problem]
+
+
+def test_a_date_of_toml_is_a_day_of_a_calendar() -> None:
+    toml(
+        "[receivers.a]\nemail = ['a@example.org']\ncalendar = 'o'\n[route]\nreceivers = ['a']\n[calendars.o]\n"
+        "time_zone = 'UTC'\nhours = ['mon-fri 09:00-17:00']\ndays_off = [2026-12-24, '12-31']\n"
+        "working_days = [2026-05-08]"
+    )
+
+    calendar = load().calendars["o"]
+    assert (calendar.days_off, calendar.working_days) == (["2026-12-24", "12-31"], ["2026-05-08"])
 
 
 @pytest.mark.parametrize(
@@ -735,6 +839,6 @@ def test_an_endpoint_that_is_not_there_or_that_nobody_names_is_said() -> None:
         """
     )
     assert problems() == [
-        "receivers.desk.webhook: is not one of webhook.endpoints; did you mean crm?",
+        "receivers.desk.webhook: 'crn' is not a webhook endpoint; did you mean crm?",
         'webhook.endpoints.crm: no receiver names this endpoint; write webhook = "crm" in a table of receivers',
     ]

@@ -82,6 +82,13 @@ _NO_RECEIVERS = (
 )
 
 
+def _topic_word(text: str) -> str:
+    """Return a text that can begin the names of topics and groups. Raise ValueError if it cannot."""
+    if not 0 < len(text) <= 80 or not all(c.isascii() and (c.isalnum() or c in "._-") for c in text):
+        raise ValueError("must be 1 to 80 letters (a to z), digits, dots, dashes or underscores")
+    return text
+
+
 class KafkaSettings(SecretSection):
     """How the worker connects to Kafka, and what it creates there."""
 
@@ -118,7 +125,6 @@ class KafkaSettings(SecretSection):
     )
     group: str = Field(
         default="nps-worker",
-        pattern=r"^[A-Za-z0-9._-]{1,80}$",
         description="The consumer groups are called <group>-process and <group>-notify, and <group>-webhook and "
         "<group>-chat if these channels are used. The names of the changelogs "
         "begin with the names of the groups. Each topic_prefix needs a group of its own.",
@@ -171,6 +177,11 @@ class KafkaSettings(SecretSection):
             if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
                 raise ValueError("must be host:port, several separated by commas")
         return text
+
+    @field_validator("group")
+    @classmethod
+    def _group(cls, group: str) -> str:
+        return _topic_word(group)
 
     @model_validator(mode="after")
     def _credentials(self) -> "KafkaSettings":
@@ -308,10 +319,7 @@ class Location(Section):
     @field_validator("topic_prefix")
     @classmethod
     def _prefix(cls, prefix: str) -> str:
-        prefix = prefix.rstrip(".")
-        if not prefix or len(prefix) > 80 or not all(c.isascii() and (c.isalnum() or c in "._-") for c in prefix):
-            raise ValueError("must be 1 to 80 letters, digits, dots, dashes or underscores")
-        return prefix
+        return _topic_word(prefix.rstrip("."))
 
 
 class Settings(BaseSettings, Policy, Location):

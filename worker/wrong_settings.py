@@ -9,8 +9,14 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from worker.expectations import expectation
+
 PREFIX = "NPS_"
 
+#: The last part of the path of an error that is about a name in a table, and not about what it stands for.
+_OF_KEY = "[key]"
+#: The largest number of keys that are suggested.
+_MOST_SUGGESTED = 3
 #: Examples of lists whose defaults say nothing, by the names of the settings.
 _EXAMPLES = {
     "to": ["care@example.com"],
@@ -56,26 +62,47 @@ def unknown_variable(name: str, model: type[BaseModel]) -> str:
 
 def wrong_key(problem: Any, model: type[BaseModel]) -> str:
     """Return the message about a problem that pydantic found: its key as in the file, and the variable that set it."""
-    path = problem["loc"]
+    path = [part for part in problem["loc"] if part != _OF_KEY]
     key = ".".join(map(str, path)) or "settings"
     name = _variable_of(path)
     origin = f" (from the environment: {name})" if name else ""
     if problem["type"] == "extra_forbidden":
         return f"{key}: is not a setting{_key_suggestion(path, model)}{origin}"
-    if problem["type"] == "list_type":
-        return f"{key}: must be a list, such as {_list_example(path, model)}{origin}"
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{origin}"
+    return f"{key}: {expectation(problem)}{_such_as(problem['type'], path, model)}{origin}"
 
 
 def no_json(model: type[BaseModel]) -> list[str]:
     """Return a message for each variable that must hold JSON and does not, with an example of a right value."""
     return [
-        f"{name}: must be JSON, such as {name}='{json.dumps(example)}'"
+        f"{name}: must be JSON, such as {name}='{json.dumps(example, ensure_ascii=False)}'"
         for name in sorted(os.environ)
         if name.upper().startswith(PREFIX)
         and (example := _example(name.upper().removeprefix(PREFIX).lower().split("__"), model)) is not None
         and _parsed(os.environ[name]) is None
     ]
+
+
+def _such_as(kind: str, path: Sequence[Any], model: type[BaseModel]) -> str:
+    """Return an example of a right value as worker.toml has it; empty if the message needs none."""
+    outer, name = path[:-1], path[-1] if path else ""
+    is_in_list = isinstance(name, int)
+    if kind == "list_type":
+        return f", such as {_list_example(path, model)}"
+    if kind == "too_short":
+        return f"; write for instance {_list_example(path, model)}"
+    if kind == "dict_type":
+        return f", such as [{'.'.join(map(str, path))}.{next(iter(_EXAMPLE_TABLES[name]))}]"
+    if kind in {"model_type", "model_attributes_type"} and path:
+        return f": {_table([*outer] if is_in_list else path, of_list=is_in_list)}"
+    if kind == "string_type" and is_in_list and (example := _example([str(part) for part in outer], model)):
+        return f", such as {json.dumps(example[0], ensure_ascii=False)}"
+    return ""
+
+
+def _table(path: Sequence[Any], *, of_list: bool) -> str:
+    """Return the head of a table as worker.toml has it; that of a table in a list has two brackets."""
+    key = ".".join(str(part) for part in path if not isinstance(part, int))
+    return f"[[{key}]]" if of_list else f"[{key}]"
 
 
 def _key_suggestion(path: Sequence[Any], model: type[BaseModel]) -> str:
@@ -85,13 +112,25 @@ def _key_suggestion(path: Sequence[Any], model: type[BaseModel]) -> str:
     fields = [] if inside is None else list(inside.model_fields)
     like = difflib.get_close_matches(unknown, fields, n=1)
     elsewhere = [key for key in known_keys(model) if key.rpartition(".")[2] == unknown]
-    if not outer and len(elsewhere) == 1:
-        return f"; did you mean {elsewhere[0]}?"
+    if not outer and elsewhere:
+        alike = sorted(elsewhere, key=lambda key: _likeness(key.rpartition(".")[0], unknown), reverse=True)
+        return f"; did you mean {' or '.join(_written(key, model) for key in alike[:_MOST_SUGGESTED])}?"
     return (
         f"; did you mean {'.'.join([*outer, like[0]])}?"
         if like
         else _suggestion(".".join(map(str, path)), known_keys(model))
     )
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
+def _written(key: str, model: type[BaseModel]) -> str:
+    """Return a key as worker.toml has it: with two brackets if its value is a list of tables."""
+    kind = _kind_at(key.split("."), model)
+    is_list_of_tables = get_origin(kind) is list and _model_of(get_args(kind)[0]) is not None
+    return f"[[{key}]]" if is_list_of_tables else key
 
 
 def _suggestion(unknown: str, known: Iterable[str]) -> str:
@@ -165,7 +204,9 @@ def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
 def _list_example(path: Sequence[Any], model: type[BaseModel]) -> str:
     """Return an example of a list as worker.toml has it."""
     example = _example([str(part) for part in path], model)
-    return f"[[{'.'.join(map(str, path))}]]" if example and isinstance(example[0], dict) else json.dumps(example)
+    if example and isinstance(example[0], dict):
+        return _table(path, of_list=True)
+    return json.dumps(example, ensure_ascii=False)
 
 
 def _required(model: type[BaseModel]) -> dict[str, Any]:

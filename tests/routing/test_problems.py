@@ -52,16 +52,16 @@ def test_a_tree_that_reaches_everybody_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ('[route]\nreceivers = ["cares"]', ["route.receivers.0: is not a receiver; did you mean care?"]),
-        ('[route]\nreceivers = ["care", "x"]', ["route.receivers.1: is not a receiver"]),
+        ('[route]\nreceivers = ["cares"]', ["route.receivers.0: 'cares' is not a receiver; did you mean care?"]),
+        ('[route]\nreceivers = ["care", "x"]', ["route.receivers.1: 'x' is not a receiver; these exist: care, lyon"]),
         (
             ROOT + route("a", 'receivers = ["lyn"]') + '[[route.routes.routes]]\nname = "b"\nsegment = "fr"',
-            ["route.routes.0.receivers.0: is not a receiver; did you mean lyon?"],
+            ["route.routes.0.receivers.0: 'lyn' is not a receiver; did you mean lyon?"],
         ),
         (
             '[receivers.boss]\nemail = ["b@x.org"]\ncalendar = "ofice"\n'
             '[calendars.office]\ntime_zone = "Europe/Paris"\nhours = ["mon 09:00-12:00"]\n' + ROOT,
-            ["receivers.boss.calendar: is not a calendar; did you mean office?"],
+            ["receivers.boss.calendar: 'ofice' is not a calendar; did you mean office?"],
         ),
         (
             (

@@ -63,11 +63,11 @@ def test_receivers_of_an_escalation_are_reached_although_no_route_names_them() -
     [
         (
             ROOT + 'service_level = "vpi"\n' + route("lyon", 'segment = "fr/lyon"', LYON) + VIP,
-            ["route.service_level: is not a service level; did you mean vip?"],
+            ["route.service_level: 'vpi' is not a service level; did you mean vip?"],
         ),
         (
             ROOT + route("lyon", 'segment = "fr/lyon"', LYON, 'service_level = "x"') + VIP,
-            ["route.routes.0.service_level: is not a service level"],
+            ["route.routes.0.service_level: 'x' is not a service level; these exist: vip"],
         ),
         (
             ROOT + route("lyon", 'segment = "fr/lyon"', LYON) + VIP,
@@ -90,7 +90,7 @@ def test_receivers_of_an_escalation_are_reached_although_no_route_names_them() -
             + 'service_level = "vip"\n'
             + route("lyon", 'segment = "fr/lyon"', LYON)
             + VIP.replace('receivers = ["boss"]', 'receivers = ["bos"]'),
-            ["service_levels.vip.escalation.0.receivers.0: is not a receiver; did you mean boss?"],
+            ["service_levels.vip.escalation.0.receivers.0: 'bos' is not a receiver; did you mean boss?"],
         ),
     ],
 )

@@ -1,10 +1,11 @@
 """The settings of an HTTP endpoint: its address, and how the worker makes sure that it talks to the right server."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from worker.address import is_loopback, split_url
 from worker.secret_files import SecretSection, secret_file
@@ -12,8 +13,19 @@ from worker.secret_files import SecretSection, secret_file
 #: The longest address, in characters.
 _LONGEST = 2_000
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def _endpoint_name(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(
+            "must have a name of at most 63 small letters (a to z), digits and underscores, the first of them a letter"
+        )
+    return name
+
+
 #: The name of an endpoint. It is a part of variables' names, so it has no characters that they cannot have.
-EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+EndpointName = Annotated[str, AfterValidator(_endpoint_name)]
 
 
 class Endpoint(SecretSection):

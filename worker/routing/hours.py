@@ -52,6 +52,12 @@ class CalendarSettings(Section):
         "hours of its weekday, or '2026-12-19 09:00-13:00' with hours of its own.",
     )
 
+    @field_validator("days_off", "working_days", mode="before")
+    @classmethod
+    def _dates(cls, days: Any) -> Any:
+        """Take a date of TOML, which has no quotation marks, for the text that it stands for."""
+        return [str(day) if type(day) is date else day for day in days] if isinstance(days, list) else days
+
     @field_validator("time_zone")
     @classmethod
     def _zone(cls, name: str) -> str:

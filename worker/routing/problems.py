@@ -16,6 +16,8 @@ from worker.routing.service_level import ServiceLevel
 from worker.routing.tree import Node
 
 _DAY_MINUTES = 1_440
+#: The largest number of existing names that a message about a wrong one lists.
+_MOST_NAMED = 10
 
 
 def wrong_names(
@@ -29,15 +31,14 @@ def wrong_names(
         *_unknown_receivers(root, receivers),
         *_unknown_levels(root, levels),
         *(
-            f"service_levels.{level}.escalation.{place}.receivers.{number}: is not a receiver"
-            f"{_suggestion(name, receivers)}"
+            f"service_levels.{level}.escalation.{place}.receivers.{number}: {_unknown(name, 'receiver', receivers)}"
             for level, settings in levels.items()
             for place, step in enumerate(settings.escalation)
             for number, name in enumerate(step.receivers)
             if name not in receivers
         ),
         *(
-            f"receivers.{name}.calendar: is not a calendar{_suggestion(receiver.calendar, calendars)}"
+            f"receivers.{name}.calendar: {_unknown(receiver.calendar, 'calendar', calendars)}"
             for name, receiver in receivers.items()
             if receiver.calendar is not None and receiver.calendar not in calendars
         ),
@@ -54,7 +55,7 @@ def wrong_endpoints(receivers: Mapping[str, ReceiverSettings], endpoints: Mappin
     for channel, known in endpoints.items():
         named = {name: getattr(receiver, channel) for name, receiver in receivers.items()}
         lines += [
-            f"receivers.{name}.{channel}: is not one of {channel}.endpoints{_suggestion(endpoint, known)}"
+            f"receivers.{name}.{channel}: {_unknown(endpoint, f'{channel} endpoint', known)}"
             for name, endpoint in named.items()
             if endpoint is not None and endpoint not in known
         ]
@@ -186,20 +187,28 @@ def _unknown_receivers(root: Node, receivers: Mapping[str, ReceiverSettings]) ->
         inherited.append(node.receivers)
         for place, name in enumerate(node.receivers):
             if name not in receivers:
-                yield f"{node.key}.receivers.{place}: is not a receiver{_suggestion(name, receivers)}"
+                yield f"{node.key}.receivers.{place}: {_unknown(name, 'receiver', receivers)}"
 
 
 def _unknown_levels(root: Node, levels: Mapping[str, ServiceLevel]) -> Iterator[str]:
     known = {""}  # a name that is wrong is said once, not for each route that has it from its parent
     for node in root.all():
         if node.service_level not in known and node.service_level not in levels:
-            yield f"{node.key}.service_level: is not a service level{_suggestion(node.service_level, levels)}"
+            yield f"{node.key}.service_level: {_unknown(node.service_level, 'service level', levels)}"
         known.add(node.service_level)
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str:
-    like = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {like[0]}?" if like else ""
+def _unknown(name: str, what: str, known: Iterable[str]) -> str:
+    """Return that a name stands for nothing of a kind, with the most similar name, or else all names, of the kind."""
+    names = list(known)
+    if like := difflib.get_close_matches(name, names, n=1):
+        others = f"did you mean {like[0]}?"
+    elif names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        others = f"these exist: {', '.join(names[:_MOST_NAMED])}{more}"
+    else:
+        others = "there are none"
+    return f"{name!r} is not a {what}; {others}"
 
 
 def _shared_owners(receivers: Mapping[str, ReceiverSettings]) -> Iterator[str]:

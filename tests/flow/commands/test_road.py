@@ -52,7 +52,7 @@ def test_what_it_moves_is_what_the_cases_carry_out() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason", "detail"),
     [
-        ({"action": "dance"}, "wrong_type", "action: Input should be 'acknowledge', 'assign', 'note', 'resolve'"),
+        ({"action": "dance"}, "wrong_type", "action: must be 'acknowledge', 'assign', 'note', 'resolve'"),
         ({"actor": ""}, "id_empty", "actor: must not be empty"),
         ({"actor": None}, "wrong_type", "actor: expected a text"),
         ({"actor": "a" * 201}, "id_too_long", "actor: must have at most 200 characters"),

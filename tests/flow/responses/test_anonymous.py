@@ -75,7 +75,7 @@ def test_without_a_customer_id_it_must_be_said(changes: dict[str, Any]) -> None:
     (letter,) = of(events.DEAD_LETTERS, Partition().carry([Record(anonymous(**changes), None)]))
 
     assert letter["reason"] == "missing_field"
-    assert letter["detail"] == "customer_id: Field required, unless anonymous is true"
+    assert letter["detail"] == "customer_id: is missing, and anonymous is not true"
 
 
 @pytest.mark.parametrize("changes", [{"anonymous": False}, {"anonymous": None}], ids=str)
@@ -83,4 +83,4 @@ def test_an_empty_customer_id_is_absent_in_an_anonymous_answer_only(changes: dic
     (letter,) = of(events.DEAD_LETTERS, Partition().carry([Record(anonymous(customer_id="", **changes), None)]))
 
     assert letter["reason"] == "id_empty"
-    assert letter["detail"] == "customer_id: Must not be empty, unless anonymous is true"
+    assert letter["detail"] == "customer_id: must not be empty, unless anonymous is true"

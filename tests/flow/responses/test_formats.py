@@ -66,7 +66,7 @@ def test_every_other_content_type_stands_for_a_response_as_json(content_type: by
     ("changes", "reason", "detail"),
     [
         ({"points": 11}, "score_out_of_range", "score: expected a whole number from 0 to 10"),
-        ({"who": ""}, "id_empty", "customer_id: Must not be empty, unless anonymous is true"),
+        ({"who": ""}, "id_empty", "customer_id: must not be empty, unless anonymous is true"),
     ],
 )
 def test_what_is_wrong_with_it_makes_a_dead_letter_that_keeps_the_payload(

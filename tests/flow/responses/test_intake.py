@@ -150,7 +150,7 @@ def test_a_required_field_that_is_missing_is_named(field: str) -> None:
     rejected = refused(Record(json.dumps(given).encode()))
 
     assert rejected.reason == Reason.MISSING_FIELD
-    assert rejected.detail.startswith(f"{field}: Field required")
+    assert rejected.detail.startswith(f"{field}: is missing")
 
 
 def test_all_fields_that_are_missing_or_wrong_are_named_at_once() -> None:
@@ -168,7 +168,7 @@ def test_all_fields_that_are_missing_or_wrong_are_named_at_once() -> None:
         "consent.callback",
         "customer_id",
     ]
-    assert "customer_id: Field required, unless anonymous is true" in rejected.detail
+    assert "customer_id: is missing, and anonymous is not true" in rejected.detail
 
 
 @pytest.mark.parametrize(

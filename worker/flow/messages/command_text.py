@@ -10,6 +10,7 @@ from schemas.accepted import AcceptedId
 from schemas.base import Event
 from schemas.dead_letter import Reason
 from worker.errors import Rejected
+from worker.expectations import expectation
 from worker.flow.halves import OTHER, without_halves
 
 #: The largest size of a command's value, in bytes. The longest note fits, however its characters are escaped.
@@ -26,9 +27,6 @@ _REASONS = {
     "less_than": Reason.OUT_OF_RANGE,
 }
 _WORDS = {
-    "missing": "is missing",
-    "string_too_short": "must not be empty",
-    "string_pattern_mismatch": "must have no control characters",
     "string_type": "expected a text",
     "model_type": "expected an object",
     "extra_forbidden": "has a matcher that does not exist",
@@ -115,9 +113,7 @@ def _rejected(errors: list[ErrorDetails], value: bytes) -> Rejected:
 
 
 def _words_of(error: ErrorDetails) -> str:
-    if error["type"] == "string_too_long":
-        return f"must have at most {error['ctx']['max_length']} characters"
-    return _WORDS.get(error["type"], error["msg"])
+    return _WORDS.get(error["type"]) or expectation(error)
 
 
 def _reason(error: ErrorDetails, value: bytes) -> Reason:

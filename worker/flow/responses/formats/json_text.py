@@ -6,10 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from schemas.base import LONGEST_ID
 from schemas.dead_letter import Reason
 from schemas.response import Response
 from worker.errors import Rejected
+from worker.expectations import expectation
 from worker.flow.halves import OTHER, without_halves
 
 Read = Callable[[bytes], Response]
@@ -22,9 +22,6 @@ ID_REASONS = {
 }
 #: The messages that replace those of pydantic, which name types of Python.
 _WORDS = {
-    "string_too_short": "must not be empty",
-    "string_too_long": f"must have at most {LONGEST_ID} characters",
-    "string_pattern_mismatch": "must have no control characters",
     "string_type": "expected a text",
     "bool_type": "expected true or false",
     "model_type": "expected an object",
@@ -40,8 +37,8 @@ _RANGE_ERRORS = {"less_than_equal", "greater_than_equal", "finite_number", "int_
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 #: The largest number of missing or wrong fields that are named. If there are more, their number is given.
 _MOST_NAMED = 10
-_CUSTOMER_MISSING = "Field required, unless anonymous is true"
-_CUSTOMER_EMPTY = "Must not be empty, unless anonymous is true"
+_CUSTOMER_MISSING = "is missing, and anonymous is not true"
+_CUSTOMER_EMPTY = "must not be empty, unless anonymous is true"
 
 
 def _nothing(_: bytes) -> None:
@@ -124,7 +121,7 @@ def words_of(error: ErrorDetails) -> str:
         return _ID_WORDS
     if fields == ["segment"] and kind == "list_type":
         return _SEGMENT_WORDS
-    return _WORDS.get(kind, error["msg"])
+    return _WORDS.get(kind) or expectation(error)
 
 
 def _missing_customer(value: bytes, inside: str) -> str:

@@ -34,7 +34,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
     SMTPServerDisconnected,
 )
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.address import check_address, is_loopback, without_repeats
 from worker.errors import DeliveryError
@@ -100,12 +100,14 @@ _TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
 )
 
 
+#: The longest name of a mail server, in characters.
+_LONGEST_HOST = 255
+
+
 class SmtpSettings(SecretSection):
     """How the worker connects to the mail server. It sends mails without TLS only if `tls = "none"`."""
 
-    host: str = Field(
-        default="localhost", pattern=r"^[^\s\x00-\x1f]{1,255}$", description="The mail server's name or address."
-    )
+    host: str = Field(default="localhost", description="The mail server's name or address.")
     port: int = Field(default=25, ge=1, le=65_535, description="The mail server's port.")
     tls: Literal["starttls", "implicit", "none"] = Field(
         default="starttls",
@@ -148,6 +150,13 @@ class SmtpSettings(SecretSection):
         description="Largest number of mails that are sent at the same time. In addition, up to half this number of "
         "mails may wait for more than 30 seconds until the server accepts them.",
     )
+
+    @field_validator("host")
+    @classmethod
+    def _host(cls, host: str) -> str:
+        if not 0 < len(host) <= _LONGEST_HOST or " " in host or not host.isprintable():
+            raise ValueError(f"must be a name or an address of 1 to {_LONGEST_HOST} characters, without blanks")
+        return host
 
     @property
     def most_connections(self) -> int:
