@@ -23,7 +23,7 @@ async def answering(**statuses: int) -> AsyncIterator[int]:
 
     site = web.Application()
     site.router.add_get("/{path}", answer)
-    server = Server(site, "127.0.0.1", 0, Failure())
+    server = Server(site, "127.0.0.1", 0, Failure(), headers={})
     await server.start()
     try:
         yield server.port

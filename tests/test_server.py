@@ -9,6 +9,7 @@ from web.sites import ACKNOWLEDGE, FORM, LINKS, Desk, served, site_of
 from worker.errors import CannotListen
 from worker.server import Server
 from worker.service import Failure
+from worker.web.site import HEADERS
 
 HEAD = f"POST {LINKS.url(ACKNOWLEDGE)} HTTP/1.1\r\nHost: a\r\nContent-Type: {FORM['Content-Type']}\r\n"
 
@@ -74,6 +75,28 @@ async def test_what_is_no_http_is_refused_and_not_logged(sent: bytes, caplog: py
     assert [record.message for record in caplog.records if record.levelname != "INFO"] == []
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (f"GET /acknowledge/{'a' * 9_000} HTTP/1.1\r\nHost: a\r\n\r\n", b"400 Bad Request"),
+        (f"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: {'a' * 9_000}\r\n\r\n", b"400 Bad Request"),
+        ("GET / HTTP/9.9 aaa\r\n\r\n", b"400 Bad Request"),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"200 OK"),
+        ("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", b"404 Not Found"),
+    ],
+)
+async def test_no_answer_shows_the_library_and_each_has_the_headers_of_pages(sent: str, status: bytes) -> None:
+    desk = Desk()
+    async with served(desk):
+        answer = await ask(desk, sent.encode())
+    head, _, _body = answer.partition(b"\r\n\r\n")
+
+    assert head.split(b" ", 1)[1].startswith(status)
+    assert b"\r\nServer: detractor-worker\r\n" in head + b"\r\n"
+    assert all(f"{name}: {text}".encode() in head for name, text in HEADERS.items())
+    assert not any(word in answer.lower() for word in (b"aiohttp", b"python", b"bytearray", b"aaa"))
+
+
 async def test_a_stop_finishes_the_requests_that_are_being_answered() -> None:
     desk = Desk()
     asked, go_on = asyncio.Event(), asyncio.Event()
@@ -94,7 +117,7 @@ async def test_a_stop_finishes_the_requests_that_are_being_answered() -> None:
 async def test_an_address_that_is_taken_stops_the_worker_with_what_to_do() -> None:
     desk = Desk()
     async with served(desk):
-        other = Server(site_of(desk).application(), "127.0.0.1", desk.port, Failure())
+        other = Server(site_of(desk).application(), "127.0.0.1", desk.port, Failure(), headers={})
         with pytest.raises(CannotListen, match=rf"127\.0\.0\.1, port {desk.port} \(web\.host, web\.port\): "):
             await other.start()
         await other.stop()
@@ -102,7 +125,7 @@ async def test_an_address_that_is_taken_stops_the_worker_with_what_to_do() -> No
 
 async def test_it_is_ready_when_it_listens_and_its_pages_can_be_shown() -> None:
     known: list[str] = []
-    server = Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure(), is_ready=lambda: bool(known))
+    server = Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure(), headers={}, is_ready=lambda: bool(known))
     found = [server.ready]
     await server.start()
     found.append(server.ready)
@@ -115,4 +138,4 @@ async def test_it_is_ready_when_it_listens_and_its_pages_can_be_shown() -> None:
 
 
 async def test_a_server_that_was_never_started_can_be_stopped() -> None:
-    await Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure()).stop()
+    await Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure(), headers={}).stop()

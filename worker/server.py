@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -18,8 +19,37 @@ _QUIET.disabled = True
 _FINISH_SECONDS = 5.0
 #: How long the rest of a request is read after the answer, in seconds, so that the client gets the answer.
 _LINGER_SECONDS = 1.0
+#: What every answer says about the program that serves it, in place of its libraries and their versions.
+_NAME = "detractor-worker"
 #: The largest number of connections at the same time. A further one is closed at once.
 _MOST_CONNECTIONS = 500
+
+
+class _Connection(web.RequestHandler):
+    """A connection. What it gets that is no HTTP, or is too long, it answers without the words of the library.
+
+    Those quote what the client has sent, and name types of Python.
+    """
+
+    def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
+        """`headers`: those of every answer."""
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # its lines would have the addresses of links, which are secrets
+            logger=_QUIET,
+            lingering_time=_LINGER_SECONDS,
+        )
+        self._headers = headers
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Return the answer to what cannot be served. It does not have the `message`, the words of the library."""
+        del message
+        response = super().handle_error(request, status, exc, f"{status} {HTTPStatus(status).phrase}\n")
+        response.headers.update(self._headers)
+        return response
 
 
 class Server:
@@ -32,6 +62,7 @@ class Server:
         port: int,
         failure: Failure,
         *,
+        headers: Mapping[str, str],
         what: str = "pages",
         set_by: str = "web.host, web.port",
         is_ready: Callable[[], bool] = lambda: True,
@@ -39,16 +70,12 @@ class Server:
     ) -> None:
         """`failure` gets the errors of the pages that must stop the worker. `is_ready`: whether pages can be shown.
 
-        `what`: what is served, in the plural; `set_by`: the settings of the address; `head_seconds`: how long a client
-        may take to send the head of a request, in seconds.
+        `headers`: the headers of every answer; `what`: what is served, in the plural; `set_by`: the settings of the
+        address; `head_seconds`: how long a client may take to send the head of a request, in seconds.
         """
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,  # its lines would have the addresses of links, which are secrets
-            logger=_QUIET,
-            lingering_time=_LINGER_SECONDS,
-            shutdown_timeout=_FINISH_SECONDS,
-        )
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_FINISH_SECONDS)
+        application.on_response_prepare.append(self._prepare)
+        self._headers = {**headers, "Server": _NAME}
         application.middlewares.insert(0, self._heard)
         self._host = host
         self._port = port
@@ -101,7 +128,7 @@ class Server:
         """Return what serves a new connection."""
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None
-        connection = server()
+        connection = _Connection(server, self._headers)
         if len(server.connections) >= _MOST_CONNECTIONS:
             connection.force_close()
         else:
@@ -112,6 +139,10 @@ class Server:
         """End a connection on which no request has arrived in time."""
         self._ends.pop(connection, None)
         connection.force_close()
+
+    async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Add the headers of every answer."""
+        response.headers.update(self._headers)
 
     @web.middleware
     async def _heard(

@@ -17,7 +17,7 @@ from worker.metrics.catalogue import METRICS, Kind
 from worker.metrics.exposition import Exposition
 from worker.metrics.figures import Figures, Values
 from worker.metrics.probes import Probes
-from worker.metrics.site import application
+from worker.metrics.site import HEADERS, application
 from worker.server import Server
 from worker.service import Failure
 
@@ -37,7 +37,7 @@ class Process:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         site = application(Exposition(self.figures, "all", lambda: self.sampled), self.probes)
-        server = Server(site, "127.0.0.1", 0, Failure())
+        server = Server(site, "127.0.0.1", 0, Failure(), headers=HEADERS)
         await server.start()
         try:
             yield f"http://127.0.0.1:{server.port}"
@@ -131,7 +131,7 @@ async def test_other_work_goes_on_while_the_text_is_made() -> None:
             yield b"nps_ready 1\n"
 
     exposition: Any = SimpleNamespace(pieces=pieces)
-    server = Server(application(exposition, Probes()), "127.0.0.1", 0, Failure())
+    server = Server(application(exposition, Probes()), "127.0.0.1", 0, Failure(), headers=HEADERS)
     await server.start()
     counting = asyncio.create_task(count())
     async with ClientSession() as client, client.get(f"http://127.0.0.1:{server.port}/metrics") as answer:

@@ -18,7 +18,7 @@ from worker.notify.content.readers import Readers, zone
 from worker.routing.receiver import Receiver
 from worker.server import Server
 from worker.service import Failure
-from worker.web.site import Needs, Site
+from worker.web.site import HEADERS, Needs, Site
 
 LINKS = Links((SecretStr("k" * 32),), 30)
 ACKNOWLEDGE = Link(CommandAction.ACKNOWLEDGE, "a-1", NOW, "care")
@@ -86,7 +86,7 @@ def site_of(desk: Desk, body_seconds: float = 60.0) -> Site:
 async def served(desk: Desk, *, head_seconds: float = 60.0, body_seconds: float = 60.0) -> AsyncIterator[ClientSession]:
     """Serve the pages; yield a client."""
     application = site_of(desk, body_seconds).application()
-    server = Server(application, "127.0.0.1", 0, desk.failure, head_seconds=head_seconds)
+    server = Server(application, "127.0.0.1", 0, desk.failure, headers=HEADERS, head_seconds=head_seconds)
     await server.start()
     desk.port = server.port
     try:

@@ -30,11 +30,11 @@ async def served(links: Links, seen: Seen) -> AsyncIterator[str]:
     """Serve the page on a free port of this machine; yield its address. `seen`: what is shown, which may change."""
 
     async def show(_: web.Request) -> web.Response:
-        return web.Response(text=_html(links, seen), content_type="text/html", headers=_HEADERS)
+        return web.Response(text=_html(links, seen), content_type="text/html")
 
     application = web.Application()
     application.router.add_get("/", show)
-    server = Server(application, _HOST, 0, Failure())
+    server = Server(application, _HOST, 0, Failure(), headers=_HEADERS)
     await server.start()
     try:
         yield f"http://{_HOST}:{server.port}"

@@ -8,7 +8,8 @@ from aiohttp import web
 from worker.metrics.exposition import CONTENT_TYPE, Exposition
 from worker.metrics.probes import Answer, Probes
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+#: The headers of every answer.
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def application(exposition: Exposition, probes: Probes) -> web.Application:
@@ -27,7 +28,7 @@ def _metrics(exposition: Exposition) -> Callable[[web.Request], Awaitable[web.Re
         for piece in exposition.pieces():
             text += piece
             await asyncio.sleep(0)  # alerts do not wait until all of it is made
-        return _closing(web.Response(body=bytes(text), headers={**_HEADERS, "Content-Type": CONTENT_TYPE}))
+        return _closing(web.Response(body=bytes(text), headers={"Content-Type": CONTENT_TYPE}))
 
     return answer
 
@@ -35,7 +36,7 @@ def _metrics(exposition: Exposition) -> Callable[[web.Request], Awaitable[web.Re
 def _probe(ask: Callable[[], Answer]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(_: web.Request) -> web.Response:
         found = ask()
-        return _closing(web.Response(status=200 if found.fine else 503, text=f"{found.text}\n", headers=_HEADERS))
+        return _closing(web.Response(status=200 if found.fine else 503, text=f"{found.text}\n"))
 
     return answer
 

@@ -9,7 +9,7 @@ from worker.metrics.exposition import Exposition
 from worker.metrics.figures import Values
 from worker.metrics.probes import Probes
 from worker.metrics.settings import Bind
-from worker.metrics.site import application
+from worker.metrics.site import HEADERS, application
 from worker.roles.meters import Meters
 from worker.server import Server
 from worker.service import Failure
@@ -39,7 +39,8 @@ async def monitored(settings: Settings, role: str, clock: Clock) -> AsyncIterato
         return {**meters.sample(), catalogue.READY.name: {(): int(monitoring.probes.ready)}}
 
     site = application(Exposition(meters.figures, role, sample), monitoring.probes)
-    server = Server(site, bind.host, bind.port, Failure(), what="metrics and probes", set_by="metrics.bind")
+    what = "metrics and probes"
+    server = Server(site, bind.host, bind.port, Failure(), headers=HEADERS, what=what, set_by="metrics.bind")
     await server.start()
     monitoring.address = Bind(bind.host, server.port)
     try:

@@ -15,7 +15,7 @@ from worker.roles.surroundings import Surroundings
 from worker.server import Server
 from worker.service import Background, Failure, Service
 from worker.web.following import FollowedCases
-from worker.web.site import Needs, Site
+from worker.web.site import HEADERS, Needs, Site
 
 #: How long a page waits for the worker's answer to a command, in seconds.
 _ANSWER_SECONDS = 10.0
@@ -44,5 +44,12 @@ async def build(surroundings: Surroundings) -> list[Service]:
             failure=failure,
         )
     )
-    server = Server(site.application(), settings.web.host, settings.web.port, failure, is_ready=lambda: cases.ready)
+    server = Server(
+        site.application(),
+        settings.web.host,
+        settings.web.port,
+        failure,
+        headers=HEADERS,
+        is_ready=lambda: cases.ready,
+    )
     return [Background(cases.follow), server]

@@ -48,7 +48,8 @@ _LONGEST_LANGUAGES = 500
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ACCEPTED_LANGUAGE = re.compile(r"(?P<language>fr|en)(?:-[a-z0-9-]+)?(?:;q=(?P<weight>[01](?:\.[0-9]{0,3})?))?")
 
-_HEADERS = {
+#: The headers of every answer.
+HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -146,7 +147,6 @@ class Site:
         except Exception:
             log.exception("a page could not be made because of a bug in the worker: please report this line")
             response = _html(self._pages(request).unsure(), 500)
-        response.headers.update(_HEADERS)
         response.force_close()
         return response
 
