@@ -11,6 +11,7 @@ from schemas.dead_letter import DeadLetter
 from worker.kafka import reading
 from worker.kafka.preflight import preflight
 from worker.settings import KafkaSettings
+from worker.terminal import fitting
 
 
 async def newest(
@@ -51,7 +52,7 @@ def _read(value: bytes | None) -> DeadLetter | None:
 
 
 def lines(letter: DeadLetter, width: int | None) -> list[str]:
-    """Return a dead letter as lines of at most `width` characters. Without a width, lines are not cut."""
+    """Return a dead letter as lines of at most `width` columns. Without a width, lines are not cut."""
     at = letter.timestamp.strftime("%Y-%m-%d %H:%M:%S %Z")
     cut = f" (the first {len(_bytes(letter.payload)):,} of {letter.payload_bytes:,} bytes)" if letter.truncated else ""
     shown = [
@@ -60,7 +61,7 @@ def lines(letter: DeadLetter, width: int | None) -> list[str]:
         f"  key    {'none' if letter.key is None else printable(_bytes(letter.key))}",
         f"  value  {'none' if letter.payload is None else printable(_bytes(letter.payload))}{cut}",
     ]
-    return [line if width is None or len(line) <= width else line[: width - 1] + "…" for line in shown]
+    return [fitting(line, width) for line in shown]
 
 
 def _bytes(text: str | None) -> bytes:

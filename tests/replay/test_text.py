@@ -66,6 +66,17 @@ def test_the_figures_come_first_then_what_has_to_be_known_then_the_cases() -> No
     ]
 
 
+def test_on_a_terminal_sentences_are_continued_and_rows_are_cut() -> None:
+    found = result()
+    found.changes = Changes([f"webhook.endpoints.e{number}" for number in range(50)], [])
+    text = list(lines(found, 60))
+
+    assert max(map(len, text)) == 60
+    joined = " ".join(line.strip() for line in text)
+    assert f"Tried: {', '.join(found.changes.tried)}." in joined
+    assert any(line.endswith("…") for line in text)
+
+
 def test_equal_configurations_and_an_empty_topic_are_said() -> None:
     found = list(lines(Result(MONDAY, MONDAY + DAY, Changes([], []), Receivers({}, []))))
 

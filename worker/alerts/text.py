@@ -8,6 +8,7 @@ from worker.alerts.known import KnownCase
 from worker.flow.cases.case import Case
 from worker.flow.text import on_lines, on_one_line
 from worker.flow.timestamps import DAY, HOUR, from_ms
+from worker.terminal import fitting
 
 #: The number of characters of an alert's id in the list. Commands take it in place of the whole id.
 SHORT_ID = 8
@@ -42,7 +43,7 @@ def table(cases: Sequence[KnownCase], now: int, width: int | None) -> list[str]:
         cells = [cell.rjust(size) if name in _AT_THE_RIGHT else cell.ljust(size)
                  for name, cell, size in zip(head, row, widths, strict=False)]  # fmt: skip
         before = "  ".join(cells) + "  "
-        lines.append((before + _fitting(row[-1], width, len(before))).rstrip())
+        lines.append(fitting((before + _without_beginning(row[-1], width, len(before))).rstrip(), width))
     return lines
 
 
@@ -68,7 +69,7 @@ def _left(ms: int) -> str:
     return f"{_age(-ms)} late" if ms <= 0 else f"in {_age(ms)}"
 
 
-def _fitting(segment: str, width: int | None, used: int) -> str:
+def _without_beginning(segment: str, width: int | None, used: int) -> str:
     """Return a segment's path, without its beginning if it is too long."""
     if width is None or len(segment) <= (room := max(width - used, _SHORTEST_SEGMENT)):
         return segment

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from typing import Any
 from schemas.alert_command import LONGEST_NOTE, CommandAction
 from schemas.alert_command_result import AlertCommandResult, CommandOutcome
 from schemas.case import CaseOutcome, CaseState
+from worker import terminal
 from worker.alerts import text
 from worker.alerts.commanding import give, give_all
 from worker.alerts.known import SEVERITIES, Filter, KnownCase, beginning_with, in_order, known_cases
@@ -227,8 +227,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
         for known in shown:
             print(json.dumps(text.as_json(known, notes=False), ensure_ascii=False))
     elif shown:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        print("\n".join(text.table(shown, now, width)))
+        print("\n".join(text.table(shown, now, terminal.width())))
     if len(cases) > len(shown):
         print(f"and {len(cases) - len(shown):,} more: --limit {len(cases)} lists all", file=sys.stderr)
     elif not cases:

@@ -1,12 +1,11 @@
 """`dead-letters`: the records that were refused, and why."""
 
 import argparse
-import shutil
 import sys
 import time
 
 from schemas.dead_letter import Reason
-from worker import dead_letters
+from worker import dead_letters, terminal
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, topic_exists, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
@@ -63,7 +62,7 @@ async def _show(args: argparse.Namespace, settings: Settings) -> int:
     topic = topic_name(settings.topic_prefix, events.DEAD_LETTERS)
     since = 0 if args.since is None else int((time.time() - args.since) * 1_000)
     found = await dead_letters.newest(settings.kafka, topic, limit=args.limit, reason=args.reason, since=since)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not args.full else None
+    width = None if args.full else terminal.width()
     for letter in found:
         print(letter.model_dump_json() if args.json else "\n".join(dead_letters.lines(letter, width)))
     if not found:

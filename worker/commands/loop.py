@@ -5,6 +5,7 @@ import json
 import sys
 import time
 
+from worker import terminal
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
@@ -73,7 +74,8 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
         groups = {name: each.as_json() for name, each in shown.groups.items()}
         print(json.dumps({**shown.whole.as_json(), "groups": groups}, ensure_ascii=False))
         return Exit.FINE
-    print("\n".join(table(path or "all", shown, working=args.working)))
+    width = terminal.width()
+    print("\n".join(terminal.fitting(line, width) for line in table(path or "all", shown, working=args.working)))
     if not found:
         print("no case that was opened in this time has ended yet", file=sys.stderr)
     return Exit.FINE

@@ -1,5 +1,6 @@
 """The result of a replay as text for a terminal, and as JSON. Neither has an address or a word of a customer."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from worker.flow.timestamps import from_ms
 from worker.replay.changes import Changes, Receivers
 from worker.replay.comparing import Case, Change, Count, Difference, Place
 from worker.replay.outcomes import NOBODY, Received
+from worker.terminal import fitting
 
 _HEAD = ("receiver", "channel", "now", "new", *Change)
 _NAMES = 2
@@ -44,8 +46,21 @@ class Result:
     cases: Sequence[Case] = ()
 
 
-def lines(result: Result) -> Iterator[str]:
-    """Yield the result as text: first the figures, then what has to be known about them, then the cases."""
+def lines(result: Result, width: int | None = None) -> Iterator[str]:
+    """Yield the result as text: first the figures, then what has to be known about them, then the cases.
+
+    `width`: the number of columns of the terminal, None for as many as needed. Sentences are continued on further
+    lines, and other lines are cut.
+    """
+    for line in _figures(result):
+        yield fitting(line, width)
+    for note in _notes(result):
+        yield from [note] if width is None else textwrap.wrap(note, width, subsequent_indent="  ")
+    for line in _differences(result):
+        yield fitting(line, width)
+
+
+def _figures(result: Result) -> Iterator[str]:
     source = "responses, decided again" if result.changes.decides_again else "alerts and incidents that were published"
     yield f"{_time(result.since)} to {_time(result.until)}, by the {source}"
     was, would = result.steps
@@ -53,7 +68,9 @@ def lines(result: Result) -> Iterator[str]:
     yield ""
     yield from _table(result.counts)
     yield ""
-    yield from _notes(result)
+
+
+def _differences(result: Result) -> Iterator[str]:
     yield ""
     if not result.differing:
         yield "no notice would differ"
