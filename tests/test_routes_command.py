@@ -165,13 +165,24 @@ def test_what_is_no_event_is_said_and_the_exit_code_is_2(capsys: pytest.CaptureF
     assert text.startswith("the event is neither an alert nor an incident, and no valid response: ")
 
 
-@pytest.mark.parametrize("time", ["yesterday", "2026-05-01", "2026-05-01T10:00:00", "1960-05-01T10:00:00Z"])
-def test_a_time_needs_its_offset(capsys: pytest.CaptureFixture[str], time: str) -> None:
+def test_a_time_without_an_offset_is_in_the_time_zone_of_the_mails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = examples.ALERT | {"severity": "error"}
+    utc = [reached(capsys, event, "--at", time) for time in ("2026-05-04T07:30", "2026-05-04T07:30Z")]
+    monkeypatch.setenv("NPS_EMAIL__TIME_ZONE", "Europe/Paris")
+    paris = [reached(capsys, event, "--at", time) for time in ("2026-05-04T07:30", "2026-05-04T07:30+02:00")]
+
+    assert utc[0] == utc[1] != paris[0] == paris[1]
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-05-01", "1960-05-01T10:00:00Z"])
+def test_what_is_no_time_is_said(capsys: pytest.CaptureFixture[str], time: str) -> None:
     with pytest.raises(SystemExit) as ended:
         run(capsys, examples.ALERT, "--at", time)
 
     assert ended.value.code == 2
-    assert "is not a time with its offset" in capsys.readouterr().err
+    assert f"{time} is not a time, such as " in capsys.readouterr().err
 
 
 def test_check_config_shows_the_tree_and_names_what_is_in_vain(capsys: pytest.CaptureFixture[str]) -> None:

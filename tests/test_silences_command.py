@@ -90,25 +90,30 @@ def test_a_silence_is_added_with_its_matchers(world: World, capsys: pytest.Captu
     assert (command.match.segment, command.match.severities) == ("fr/lyon", ["warning", "critical"])
     assert (command.actor, command.reason, command.via) == ("anna", "a strike", "command line")
     assert command.until.isoformat() == "2030-12-01T08:00:00+00:00"
-    assert capsys.readouterr().out == "silence s-1 holds notices back until 2030-12-01T08:00+00:00\n"
+    assert capsys.readouterr().out == "silence s-1 holds notices back until 2030-12-01T08:00Z\n"
 
 
 def test_a_time_without_an_offset_is_in_the_time_zone_of_the_mails(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NPS_EMAIL__TIME_ZONE", "Europe/Paris")
     assert main([*ADD, "--match", "segment=fr"]) == 0
     command = written(world)
     assert command.until is not None
     assert command.until.isoformat() == "2030-12-01T08:00:00+01:00"
+    assert capsys.readouterr().out.endswith(" holds notices back until 2030-12-01T08:00+01:00\n")
+    assert world.known is not None
+    world.known.take(b"s-1", silence("s-1").model_dump_json().encode())
+    assert main(["silences", "list"]) == 0
+    assert capsys.readouterr().out.startswith("s-1  until 2023-11-15T23:13+01:00  added by ")
     assert len(command.silence_id) == 36
 
 
 @pytest.mark.parametrize(
     ("matchers", "said"),
     [
-        (["severity=loud"], "--match severities: "),
-        (["kind=sad"], "--match kinds: "),
+        (["severity=loud"], "--match severity: must be 'warning', 'error' or 'critical'"),
+        (["kind=sad"], "--match kind: must be "),
         (["segment=/"], "--match match: needs at least one matcher"),
         (["segment=fr", "segment=de"], "--match segment: a silence has one segment"),
     ],
@@ -125,7 +130,8 @@ def test_an_unknown_receiver_is_said_since_the_silence_would_hold_nothing_back(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*ADD, "--match", "receiver=nobody"]) == 0
-    assert "the settings have no receiver 'nobody'" in capsys.readouterr().err
+    said = "warning: the settings have no receiver 'nobody'; the silence holds nothing of it back\n"
+    assert capsys.readouterr().err == said
     assert written(world).match is not None
 
 
@@ -133,6 +139,36 @@ def test_a_silence_is_ended(world: World, capsys: pytest.CaptureFixture[str]) ->
     assert main(["silences", "end", "s-1", "--by", "bob"]) == 0
     assert (written(world).action, written(world).actor) == ("end", "bob")
     assert capsys.readouterr().out == "silence s-1 is over\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "ended"),
+    [
+        ("abc1", "abc1-x"),  # the only one that begins like this
+        ("abc", "abc"),  # the whole id of one
+        ("old", "old-1"),  # it is over, and no other one begins like this
+        ("ab", None),
+        ("over", "over-2"),  # of two, the one that still holds notices back
+        ("zzz", "zzz"),  # the worker answers that it does not know it
+    ],
+)
+def test_the_beginning_of_an_id_names_a_silence(
+    world: World, capsys: pytest.CaptureFixture[str], beginning: str, ended: str | None
+) -> None:
+    assert world.known is not None
+    for state in (
+        silence("abc"), silence("abc1-x"), silence("abd"), silence("old-1", until=NOW), silence("over-1", until=NOW),
+        silence("over-2"),
+    ):  # fmt: skip
+        world.known.take(state.silence_id.encode(), state.model_dump_json().encode())
+
+    assert main(["silences", "end", beginning]) == (1 if ended is None else 0)
+    if ended is None:
+        assert capsys.readouterr().err == "3 silences have an id that begins with ab: abc, abc1-x, abd\n"
+        assert world.commands == []
+    else:
+        assert written(world).silence_id == ended
+        assert capsys.readouterr().out == f"silence {ended} is over\n"
 
 
 def test_what_the_worker_answers_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import getpass
 import re
 import sys
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from enum import IntEnum
 from pathlib import Path
 from time import gmtime, strftime
@@ -19,11 +19,12 @@ from schemas.base import LONGEST_ID
 from worker import logs
 from worker.clock import SystemClock
 from worker.errors import Fatal, SettingsError, StillRunning, Unconfirmed, Unreachable
-from worker.flow.timestamps import to_ms
+from worker.flow.timestamps import from_ms
 from worker.kafka import reading
 from worker.kafka.connection import ssl_context
 from worker.kafka.preflight import preflight
 from worker.notify.channels.email.smtp import EmailChannel
+from worker.notify.content.readers import zone
 from worker.settings import CONFIG_VARIABLE, KafkaSettings, Settings, load
 from worker.wrong_settings import variable
 
@@ -33,6 +34,9 @@ SETTINGS_HELP = (
 )
 #: How long a command waits for the worker's answer, in seconds.
 _ANSWER_SECONDS = 30.0
+_TIMES = "2026-12-24T20:00+01:00, or 2026-12-24T20:00 in the time zone of email.time_zone, or else in UTC"
+#: What the help of an option says about times.
+TIME_HELP = "without an offset, it is in the time zone of the setting email.time_zone, or else in UTC"
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
 ROLE_HELP = (
     "process decides and counts; notify sends mails, and posts to webhooks and chats; all is both in one process "
@@ -63,40 +67,46 @@ def age(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def time(text: str) -> int:
-    """Return a time with its offset from UTC, in ms. Raise ArgumentTypeError if the text is none."""
+def time(text: str) -> datetime:
+    """Return a time, perhaps without an offset from UTC (see `with_offset`). Raise ArgumentTypeError if there is none.
+
+    A day alone is no time.
+    """
     found = _time(text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text} is not a time with its offset, such as 2026-12-24T20:00:00+01:00")
+        raise argparse.ArgumentTypeError(f"{text} is not a time, such as {_TIMES}")
     return found
 
 
-def past_time(text: str) -> int:
-    """Return a time, or how long ago it was, such as 7d, in ms. Raise ArgumentTypeError if the text is neither."""
+def past_time(text: str) -> datetime:
+    """Return a time, or how long ago it was, such as 7d. Raise ArgumentTypeError if the text is neither."""
     found = _time(text)
     if found is not None:
         return found
     try:
-        return SystemClock().now() - age(text) * 1_000
+        return from_ms(SystemClock().now() - age(text) * 1_000)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
-            f"{text} is neither an age, such as 12h or 7d, nor a time with its offset, such as "
-            "2026-12-24T20:00:00+01:00"
+            f"{text} is neither an age, such as 12h or 7d, nor a time, such as {_TIMES}"
         ) from None
 
 
-def moment(text: str) -> datetime | None:
-    """Return a date and a time, perhaps with an offset from UTC; None if the text is none."""
+def _time(text: str) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return when if 1970 <= when.year <= 9000 else None
+    return when if 1970 <= when.year <= 9000 and "T" in text.upper().replace(" ", "T") else None
 
 
-def _time(text: str) -> int | None:
-    when = moment(text)
-    return to_ms(when) if when is not None and when.tzinfo is not None else None
+def time_zone(settings: Settings) -> tzinfo:
+    """Return the time zone of times that have no offset, and in which commands show times that somebody has chosen."""
+    return UTC if settings.email.time_zone is None else zone(settings.email.time_zone)
+
+
+def with_offset(when: datetime, settings: Settings) -> datetime:
+    """Return a time of the command line with its offset from UTC."""
+    return when if when.tzinfo is not None else when.replace(tzinfo=time_zone(settings))
 
 
 def file(text: str) -> Path:

@@ -4,10 +4,22 @@ import argparse
 import json
 import sys
 
+from worker import terminal
 from worker.clock import SystemClock
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, past_time, topic_exists, with_kafka
+from worker.commands.common import (
+    SETTINGS_HELP,
+    TIME_HELP,
+    Commands,
+    Exit,
+    file,
+    past_time,
+    topic_exists,
+    with_kafka,
+    with_offset,
+)
 from worker.errors import SettingsError
 from worker.flow import events
+from worker.flow.timestamps import to_ms
 from worker.kafka.topics import topic_name
 from worker.replay.command import Window, replay
 from worker.replay.text import as_json, lines
@@ -42,8 +54,8 @@ def add(commands: Commands) -> None:
         type=past_time,
         required=True,
         metavar="TIME",
-        help="compare from this time on: how long ago it was, such as 12h or 7d, or a time with its offset, such as "
-        "2026-12-24T20:00:00+01:00",
+        help="compare from this time on: how long ago it was, such as 12h or 7d, or a time, such as "
+        f"2026-12-24T20:00+01:00; {TIME_HELP}",
     )
     parser.add_argument(
         "--to", dest="until", type=past_time, metavar="TIME", help="compare until this time (default: now)"
@@ -70,8 +82,9 @@ def _limit(text: str) -> int:
 
 
 async def _replay(args: argparse.Namespace, settings: Settings) -> int:
-    until = SystemClock().now() if args.until is None else args.until
-    if args.since >= until:
+    since = to_ms(with_offset(args.since, settings))
+    until = SystemClock().now() if args.until is None else to_ms(with_offset(args.until, settings))
+    if since >= until:
         print("--from: must be earlier than --to, which is now if it is left out", file=sys.stderr)
         return Exit.WRONG
     try:
@@ -83,12 +96,12 @@ async def _replay(args: argparse.Namespace, settings: Settings) -> int:
     for topic in (events.RESPONSES, events.ALERTS):
         if not await topic_exists(settings.kafka, topic_name(settings.topic_prefix, topic)):
             return Exit.FAILED
-    result = await replay(settings, other, Window(args.since, until), args.limit, _say)
+    result = await replay(settings, other, Window(since, until), args.limit, _say)
     if args.json:
         for body in as_json(result):
             print(json.dumps(body, ensure_ascii=False))
     else:
-        print("\n".join(lines(result)))
+        print("\n".join(lines(result, terminal.width())))
     if result.differing > len(result.cases):
         print(
             f"and {result.differing - len(result.cases):,} more: --limit {result.differing} shows all", file=sys.stderr

@@ -12,12 +12,13 @@ from schemas.alert import Alert
 from schemas.decision import Decision
 from worker.alerts.limits import Limits, limits_of
 from worker.clock import SystemClock
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, time, with_settings
+from worker.commands.common import SETTINGS_HELP, TIME_HELP, Commands, Exit, file, time, with_offset, with_settings
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.responses import road
 from worker.flow.responses.intake import validate
 from worker.flow.responses.rules.detractor_alert import RULE
+from worker.flow.timestamps import to_ms
 from worker.notify.notice import Notice, notice_in
 from worker.routing.explaining import explain
 from worker.routing.routable import routable
@@ -71,7 +72,7 @@ def add(commands: Commands) -> None:
         "--at",
         type=time,
         metavar="TIME",
-        help="judge the event at this time, such as 2026-12-24T20:00:00+01:00 (default: now)",
+        help=f"judge the event at this time, such as 2026-12-24T20:00+01:00 (default: now); {TIME_HELP}",
     )
     test.add_argument("--json", action="store_true", help="print the result as JSON")
     test.set_defaults(run=with_settings(_test))
@@ -84,7 +85,7 @@ def _event(text: str) -> Path | None:
 
 def _test(args: argparse.Namespace, settings: Settings) -> int:
     value = sys.stdin.buffer.read() if args.event is None else args.event.read_bytes()
-    at = SystemClock().now() if args.at is None else args.at
+    at = SystemClock().now() if args.at is None else to_ms(with_offset(args.at, settings))
     try:
         notice = _notice(value, at, settings)
     except Rejected as error:

@@ -3,9 +3,8 @@
 import argparse
 import json
 import sys
-import time
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -16,26 +15,31 @@ from schemas.dead_letter import Reason
 from schemas.silence import Silence, SilenceMatch
 from schemas.silence_command import LONGEST_REASON, SilenceAction
 from schemas.silence_command_result import SilenceCommandResult
+from worker import terminal
+from worker.clock import SystemClock
 from worker.commands.common import (
     SETTINGS_HELP,
+    TIME_HELP,
     Commands,
     Exit,
     add_giver,
     given,
-    moment,
     name,
     not_answered,
     printable,
+    time,
+    time_zone,
     topic_exists,
     with_kafka,
+    with_offset,
 )
 from worker.errors import Rejected
+from worker.expectations import expectation
 from worker.flow import events
 from worker.flow.text import on_one_line
 from worker.flow.timestamps import from_ms
 from worker.kafka import changelogs, reading, topics
 from worker.kafka.asking import Topics, ask
-from worker.notify.content.readers import zone
 from worker.notify.silenced import Known, KnownSilences, Waiting, waiting_in
 from worker.routing.silencing import Silencing
 from worker.settings import Settings
@@ -50,6 +54,9 @@ _MATCHERS = {
     "survey": "surveys",
     "receiver": "receivers",
 }
+_WORDS = {key: word for word, key in _MATCHERS.items()}
+#: The largest number of ids that a message lists.
+_MOST_IDS = 5
 
 
 def add(commands: Commands) -> None:
@@ -65,7 +72,12 @@ def add(commands: Commands) -> None:
     _add_list(inner)
     about = "end a silence before its time"
     ending = inner.add_parser("end", help=about, epilog=SETTINGS_HELP, description=f"{about.capitalize()}.")
-    ending.add_argument("silence", type=name, metavar="ID", help="the id of the silence, as `list` prints it")
+    ending.add_argument(
+        "silence",
+        type=name,
+        metavar="ID",
+        help="the id of the silence, as `list` prints it, or its beginning if no other one's id begins like this",
+    )
     add_giver(ending)
     ending.set_defaults(run=with_kafka(_end))
 
@@ -90,11 +102,10 @@ def _add_add(inner: Commands) -> None:
     )
     parser.add_argument(
         "--until",
-        type=_moment,
+        type=time,
         required=True,
         metavar="TIME",
-        help="when the silence is over, such as 2026-12-01T08:00+01:00; without an offset, in the time zone of the "
-        "setting email.time_zone, or else in UTC",
+        help=f"when the silence is over, such as 2026-12-01T08:00+01:00; {TIME_HELP}",
     )
     parser.add_argument(
         "--reason",
@@ -132,13 +143,6 @@ def _matcher(text: str) -> tuple[str, str]:
     return _MATCHERS[what], value
 
 
-def _moment(text: str) -> datetime:
-    when = moment(text)
-    if when is None or "T" not in text.upper().replace(" ", "T"):
-        raise argparse.ArgumentTypeError(f"{text} is not a time, such as 2026-12-01T08:00")
-    return when
-
-
 def _match(given: list[tuple[str, str]]) -> dict[str, Any]:
     """Return the matchers of a command."""
     found: dict[str, Any] = {}
@@ -153,33 +157,52 @@ def _match(given: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 async def _add(args: argparse.Namespace, settings: Settings) -> int:
-    until: datetime = args.until
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC if settings.email.time_zone is None else zone(settings.email.time_zone))
+    until = with_offset(args.until, settings)
     try:
         match = _match(args.match)
         Silencing(SilenceMatch.model_validate_json(json.dumps(match)))
     except ValidationError as error:
         problem = error.errors(include_input=False)[0]
-        print(f"--match {problem['loc'][0]}: {problem['msg']}", file=sys.stderr)
+        print(f"--match {_WORDS[str(problem['loc'][0])]}: {expectation(problem)}", file=sys.stderr)
         return Exit.WRONG
     except Rejected as rejected:
         print(f"--match {rejected.detail}", file=sys.stderr)
         return Exit.WRONG
     unknown = set(match.get("receivers", [])) - settings.routing.receivers.keys()
     for receiver in sorted(unknown):
-        print(f"the settings have no receiver {receiver!r} for e-mail", file=sys.stderr)
+        print(
+            f"warning: the settings have no receiver {receiver!r}; the silence holds nothing of it back",
+            file=sys.stderr,
+        )
     silence_id = args.id or str(uuid4())
     wanted = {"match": match, "until": until.isoformat(), "reason": args.reason}
     answer = await _give(args, settings, silence_id, SilenceAction.ADD, wanted)
-    said = f"silence {silence_id} holds notices back until {until.isoformat(timespec='minutes')}"
+    said = f"silence {silence_id} holds notices back until {_time(until, time_zone(settings))}"
     return not_answered(args) if answer is None else _say(answer, said, as_json=args.json)
 
 
 async def _end(args: argparse.Namespace, settings: Settings) -> int:
-    answer = await _give(args, settings, args.silence, SilenceAction.END, {})
-    said = f"silence {args.silence} is over"
+    known = await known_silences(settings)
+    if known is None:
+        return Exit.FAILED
+    found = _beginning_with(known, args.silence)
+    if len(found) > 1:
+        ids = ", ".join(sorted(found)[:_MOST_IDS])
+        print(f"{len(found)} silences have an id that begins with {args.silence}: {ids}", file=sys.stderr)
+        return Exit.FAILED
+    silence_id = found[0] if found else args.silence  # the worker answers that it does not know this one
+    answer = await _give(args, settings, silence_id, SilenceAction.END, {})
+    said = f"silence {silence_id} is over"
     return not_answered(args) if answer is None else _say(answer, said, as_json=args.json)
+
+
+def _beginning_with(known: KnownSilences, beginning: str) -> list[str]:
+    """Return the ids that begin with a text: the one that is equal to it, or else those of silences that hold back."""
+    if known.find(beginning) is not None:
+        return [beginning]
+    now = SystemClock().now()
+    silences = [one for one in known.all() if one.state.silence_id.startswith(beginning)]
+    return [one.state.silence_id for one in [one for one in silences if one.hold.until > now] or silences]
 
 
 async def _give(
@@ -234,13 +257,14 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
     known = await known_silences(settings)
     if known is None:
         return Exit.FAILED
-    now = int(time.time() * 1_000)
+    now = SystemClock().now()
     found = [one for one in known.all() if args.all or one.hold.until > now]
     found.sort(key=lambda one: (one.hold.until, one.hold.silence_id))
     held = await held_back(settings) if args.held else None
     for one in found:
         waits = None if held is None else held.get(one.state.silence_id, Waiting())
-        print(_json(one.state, waits) if args.json else _line(one, now, waits))
+        line = _line(one, now, waits, time_zone(settings))
+        print(_json(one.state, waits) if args.json else terminal.fitting(line, terminal.width()))
     if not found:
         print("there are no silences" if args.all else "nothing is held back by a silence now", file=sys.stderr)
     return Exit.FINE
@@ -269,31 +293,30 @@ def _json(state: Silence, waits: Waiting | None) -> str:
     return json.dumps(body, ensure_ascii=False)
 
 
-def _line(one: Known, now: int, waits: Waiting | None) -> str:
+def _line(one: Known, now: int, waits: Waiting | None, zone: tzinfo) -> str:
     state = one.state
     if one.hold.until > now:
-        word = f"until {_time(state.until)}"
+        word = f"until {_time(state.until, zone)}"
     elif state.ended_at is None:
-        word = f"over since {_time(state.until)}"
+        word = f"over since {_time(state.until, zone)}"
     else:
-        word = f"ended by {state.changed_by} at {_time(state.ended_at)}"
+        word = f"ended by {state.changed_by} at {_time(state.ended_at, zone)}"
     parts = [state.silence_id, word, f"added by {state.created_by}", _matchers(state), state.reason]
     if waits is not None:
         parts.append(
-            f"holds {waits.number} back" + (f", the last of {_time(from_ms(waits.last))}" if waits.number else "")
+            f"holds {waits.number} back" + (f", the last of {_time(from_ms(waits.last), zone)}" if waits.number else "")
         )
     return "  ".join(map(on_one_line, parts))
 
 
-def _time(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+def _time(when: datetime, zone: tzinfo) -> str:
+    return when.astimezone(zone).isoformat(timespec="minutes").replace("+00:00", "Z")
 
 
 def _matchers(state: Silence) -> str:
     """Return the matchers as --match has them."""
-    words = {key: word for word, key in _MATCHERS.items()}
     given = [
-        (words[key], value)
+        (_WORDS[key], value)
         for key, values in state.match.model_dump(mode="json").items()
         for value in ([values] if isinstance(values, str) else values)
         if value
