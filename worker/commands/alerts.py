@@ -111,7 +111,7 @@ def _add_show(inner: Commands) -> None:
         epilog=SETTINGS_HELP,
         description="Shows one case with its customer's id and its notes, which may be personal data.",
     )
-    parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
+    parser.add_argument("alert", type=name, metavar="ALERT", help=_ALERT_HELP)
     parser.add_argument("--json", action="store_true", help="print the case as JSON")
     parser.set_defaults(run=with_kafka(_show))
 
@@ -127,7 +127,7 @@ def _add_commands(inner: Commands) -> None:
     for word, (action, about) in helps.items():
         description = f"Use this command to {about}. {_ANSWER_HELP}"
         parser = inner.add_parser(word, help=about, epilog=SETTINGS_HELP, description=description)
-        parser.add_argument("alert", metavar="ALERT", help=_ALERT_HELP)
+        parser.add_argument("alert", type=name, metavar="ALERT", help=_ALERT_HELP)
         if action is CommandAction.ASSIGN:
             parser.add_argument("assignee", type=name, metavar="WHO", help="a name or an address")
         if action is CommandAction.RESOLVE:
@@ -164,7 +164,7 @@ def _add_reapply(inner: Commands) -> None:
         "or the settings are wrong.",
         epilog=SETTINGS_HELP,
     )
-    parser.add_argument("alert", nargs="?", metavar="ALERT", help=_ALERT_HELP)
+    parser.add_argument("alert", nargs="?", type=name, metavar="ALERT", help=_ALERT_HELP)
     parser.add_argument("--segment", metavar="PATH", help="only cases of this segment and those below, such as fr/lyon")
     parser.add_argument(
         "--severity",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError
 
 from worker.address import check_address
+from worker.commands import common
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_settings
 from worker.errors import DeliveryError, Fatal, Unreachable
 from worker.kafka import topics
@@ -49,6 +50,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--send-test-event",
+        type=common.name,
         metavar="RECEIVER",
         help="post to the endpoints of this receiver, or to the endpoints with this name, and say whether they accept "
         "it: a webhook gets the event nps.ping.v1, and a chat a message which says that it is a test",
