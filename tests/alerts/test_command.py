@@ -310,6 +310,11 @@ def test_the_loop_is_shown_as_a_table_or_as_json(
     assert main(["loop", "fr", "--by", "cause", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["median_to_resolve"], shown["groups"]["delivery"]["recovered"]) == (5232.0, 1)
+    assert main(["loop", "fr/lyon/delivry"]) == 1
+    missing = "no case of fr/lyon/delivry that was opened in this time has ended yet"
+    assert capsys.readouterr() == ("", f"{missing}; did you mean fr/lyon/delivery or fr/lyon?\n")
+    assert main(["loop", "zzz", "--json"]) == 1
+    assert capsys.readouterr().err.endswith("; python -m worker loop shows the segments that have some\n")
     found = []
     assert main(["loop"]) == 0
     assert "no case that was opened in this time has ended yet" in capsys.readouterr().err

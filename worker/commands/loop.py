@@ -1,6 +1,7 @@
 """`loop`: how long the work on alerts takes, and how many customers recover."""
 
 import argparse
+import difflib
 import json
 import sys
 import time
@@ -9,7 +10,7 @@ from worker import terminal
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
 from worker.kafka.topics import topic_name
-from worker.lineage import canonical_path
+from worker.lineage import canonical_path, lineage
 from worker.loop.figures import GROUPS, grouped
 from worker.loop.latest import recoveries
 from worker.loop.text import table
@@ -69,6 +70,12 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
         )
         return Exit.FAILED
     path = canonical_path(args.path)
+    known = {one for recovery in found for one in lineage(recovery.segment)}
+    if found and path not in known:
+        like = " or ".join(difflib.get_close_matches(path, known))
+        hint = f"did you mean {like}?" if like else "python -m worker loop shows the segments that have some"
+        print(f"no case of {path} that was opened in this time has ended yet; {hint}", file=sys.stderr)
+        return Exit.FAILED
     shown = grouped(found, args.by, path)
     if args.json:
         groups = {name: each.as_json() for name, each in shown.groups.items()}
