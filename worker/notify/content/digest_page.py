@@ -42,14 +42,20 @@ class DigestWords:
     subject: str  # {severity} {counts}
     headline: str  # {count}
     why: str
-    new: str  # {count}
-    still_open: str  # {count}
-    closed: str  # {count}
+    #: The numbers of notices. Each has two forms: about one notice, and about several.
+    new: tuple[str, str]  # {count}
+    still_open: tuple[str, str]  # {count}
+    closed: tuple[str, str]  # {count}
     digest_id: str
-    silence: str  # {silence} {count} {who} {reason}
-    silence_of_nobody: str  # {silence} {count}; the silence is not known any more
+    silence: tuple[str, str]  # {silence} {count} {who} {reason}
+    silence_of_nobody: tuple[str, str]  # {silence} {count}; the silence is not known any more
     held: str  # {silence}
     do_not_call: str  # in place of the phone number of a customer who does not want to be called
+
+
+def _same(text: str) -> tuple[str, str]:
+    """Return the two forms of a text that has only one."""
+    return text, text
 
 
 _WORDS: Mapping[Language, DigestWords] = {
@@ -57,12 +63,18 @@ _WORDS: Mapping[Language, DigestWords] = {
         subject=french("[{severity}] Récapitulatif : {counts}"),
         headline=french("Récapitulatif : {count}"),
         why="Ce message regroupe plusieurs alertes, pour que vous ne receviez pas un message pour chacune.",
-        new="{count} nouvelle(s)",
-        still_open="{count} toujours ouverte(s)",
-        closed="{count} close(s)",
+        new=("{count} nouvelle", "{count} nouvelles"),
+        still_open=("{count} toujours ouverte", "{count} toujours ouvertes"),
+        closed=("{count} close", "{count} closes"),
         digest_id="Récapitulatif",
-        silence=french("Retenue(s) par le silence « {silence} », demandé par {who} : {count}. Motif : {reason}"),
-        silence_of_nobody=french("Retenue(s) par le silence « {silence} » : {count}"),
+        silence=(
+            french("Retenue par le silence « {silence} », demandé par {who} : {count}. Motif : {reason}"),
+            french("Retenues par le silence « {silence} », demandé par {who} : {count}. Motif : {reason}"),
+        ),
+        silence_of_nobody=(
+            french("Retenue par le silence « {silence} » : {count}"),
+            french("Retenues par le silence « {silence} » : {count}"),
+        ),
         held=french("retenue par le silence « {silence} »"),
         do_not_call="ne pas appeler au sujet de cette réponse",
     ),
@@ -70,12 +82,12 @@ _WORDS: Mapping[Language, DigestWords] = {
         subject="[{severity}] Digest: {counts}",
         headline="Digest: {count}",
         why="This message lists several alerts, so that you do not get a message for each of them.",
-        new="{count} new",
-        still_open="{count} still open",
-        closed="{count} closed",
+        new=_same("{count} new"),
+        still_open=_same("{count} still open"),
+        closed=_same("{count} closed"),
         digest_id="Digest",
-        silence="Held back by the silence {silence}, which {who} has asked for: {count}. Reason: {reason}",
-        silence_of_nobody="Held back by the silence {silence}: {count}",
+        silence=_same("Held back by the silence {silence}, which {who} has asked for: {count}. Reason: {reason}"),
+        silence_of_nobody=_same("Held back by the silence {silence}: {count}"),
         held="held back by the silence {silence}",
         do_not_call="do not call about this answer",
     ),
@@ -169,8 +181,8 @@ def heading_of(
     own = _WORDS[language]
     counts = counts_of(notice for notice, *_ in listed)
     shown = ", ".join(
-        text.format(count=count)
-        for text, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
+        _form(forms, count).format(count=count)
+        for forms, count in zip((own.new, own.still_open, own.closed), counts, strict=True)
         if count
     )
     return Heading(
@@ -182,6 +194,11 @@ def heading_of(
     )
 
 
+def _form(forms: tuple[str, str], count: int) -> str:
+    """Return the form of a text that a number needs, which is at least 1."""
+    return forms[count > 1]
+
+
 def _silences(listed: Sequence[Listed], silences: Mapping[str, Silence], own: DigestWords) -> list[str]:
     """Return a sentence about each silence that has held back some of the notices."""
     found = []
@@ -189,9 +206,11 @@ def _silences(listed: Sequence[Listed], silences: Mapping[str, Silence], own: Di
         silence = silences.get(silence_id)
         named = {"silence": field(silence_id), "count": count}
         if silence is None:
-            found.append(own.silence_of_nobody.format(**named))
+            found.append(_form(own.silence_of_nobody, count).format(**named))
         else:
-            found.append(own.silence.format(who=field(silence.created_by), reason=field(silence.reason), **named))
+            found.append(
+                _form(own.silence, count).format(who=field(silence.created_by), reason=field(silence.reason), **named)
+            )
     return found
 
 

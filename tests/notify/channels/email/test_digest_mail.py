@@ -56,7 +56,7 @@ def test_it_says_how_much_is_new_still_open_and_closed(make_alert: MakeAlert, ma
 
 
 @pytest.mark.parametrize(
-    ("language", "said"), [("fr", f"[Modérée] Récapitulatif{NBSP}: 1 nouvelle(s)"), ("en", "[Warning] Digest: 1 new")]
+    ("language", "said"), [("fr", f"[Modérée] Récapitulatif{NBSP}: 1 nouvelle"), ("en", "[Warning] Digest: 1 new")]
 )
 def test_its_language_is_the_receivers(make_alert: MakeAlert, language: Language, said: str) -> None:
     digest = listed(make_alert(severity=Severity.WARNING, customer=Customer(), comment=None, customer_id="anonymous-1"))
@@ -115,8 +115,8 @@ def test_no_text_becomes_a_header_or_a_tag(changes: list[Mapping[str, Any]]) -> 
         ),
         (
             "fr",
-            "Retenue(s) par le silence « s-1 », demandé par anna : 2. Motif : a strike",
-            "Retenue(s) par le silence « s-2 » : 1",
+            "Retenues par le silence « s-1 », demandé par anna : 2. Motif : a strike",
+            "Retenue par le silence « s-2 » : 1",
             "retenue par le silence « s-1 »",
         ),
     ],
