@@ -60,7 +60,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Turns a CSV file into responses, one JSON object per line.")
     parser.add_argument("file", type=Path, help="a CSV file; its first row has the names of the columns")
     parser.add_argument("--map", type=pair, action="append", default=[], metavar="COLUMN=FIELD", help="rename a column")
-    parser.add_argument("--set", type=pair, action="append", default=[], metavar="FIELD=VALUE", help="add to each row")
+    parser.add_argument(
+        "--set",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="add to each row in which the field is empty",
+    )
     parser.add_argument("--encoding", default="utf-8-sig", help="the file's encoding, such as cp1252 (default: UTF-8)")
     asked = parser.parse_args()
     names, constants = dict(asked.map), dict(asked.set)
@@ -71,12 +78,16 @@ def main() -> None:
         file.seek(0)
         rows = csv.DictReader(file, delimiter=separator, restkey="", restval="")
         columns = {column: names.get(column, column.strip()) for column in rows.fieldnames or ()}
+        set_elsewhere: set[str] = set()
         for row in rows:
             filled = {
                 field: row[column] for column, field in columns.items() if field in FIELDS and row[column].strip()
             }
+            set_elsewhere |= filled.keys() & constants.keys()
             if filled:
                 print(json.dumps(response(constants | filled), ensure_ascii=False))
+    for field in sorted(set_elsewhere):
+        print(f"--set {field}: is used only in rows whose own {field} is empty", file=sys.stderr)
     if others := [column for column, field in columns.items() if field not in FIELDS]:
         print(f"left out, since no field has this name: {', '.join(others)}", file=sys.stderr)
 

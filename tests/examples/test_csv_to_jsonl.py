@@ -76,7 +76,7 @@ def test_a_file_of_a_spreadsheet_with_other_names(tmp_path: Path) -> None:
         {"survey_id": "delivery", "response_id": "r-1", "score": 2},
         {"survey_id": "shop", "response_id": "r-2", "score": "ten"},
     ]
-    assert remarks == ""
+    assert remarks == "--set survey_id: is used only in rows whose own survey_id is empty\n"
 
 
 def test_it_knows_each_field() -> None:
