@@ -570,12 +570,28 @@ def test_an_output_that_the_disk_does_not_take_is_one_line_and_a_failure(command
     assert (ended.returncode, ended.stderr) == (1, "the output: No space left on device\n")
 
 
-@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_a_command_does_its_work_without_the_streams_of_a_shell(streams: str) -> None:
+@pytest.mark.parametrize(
+    ("streams", "code", "said"),
+    [
+        (">&-", 1, "the output: is closed\n"),
+        (">&- 2>&-", 1, ""),
+        ("<&- >&- 2>&-", 1, ""),
+        ("<&- 2>&-", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["check-config", "--help"])
+def test_an_output_that_is_closed_is_one_line_and_a_failure(streams: str, code: int, said: str, command: str) -> None:
     shell = ["sh", "-c", f'exec "$@" {streams}', "sh"]
-    ended = run_program(["check-config"], before=shell)
+    ended = run_program([command], before=shell)
 
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (ended.returncode, ended.stderr) == (code, said)
+
+
+def test_a_command_that_prints_nothing_needs_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPS_EMAIL__TO", "[]")
+    ended = run_program(["check-config"], before=["sh", "-c", 'exec "$@" >&-', "sh"])
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
 
 def test_what_is_published_may_come_from_a_pipe() -> None:

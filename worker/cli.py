@@ -23,12 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: success; 1: failure; 2: wrong usage or settings; 130: interrupted by Ctrl-C; 141: the reader of the output ended.
     """
+    is_closed = sys.stdout is None
     _prepare_streams()
-    given = sys.argv[1:] if arguments is None else arguments
-    parsed = _parser(given).parse_args(given)
     try:
-        code = int(parsed.run(parsed))
-        sys.stdout.flush()
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _BY_SIGNAL + signal.SIGINT
@@ -37,23 +35,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         return _BY_SIGNAL + signal.SIGPIPE
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if error.errno not in _DISK_FULL and not (is_closed and error.errno == errno.EBADF):
             raise
-        print(f"{error.filename or 'the output'}: {os.strerror(error.errno)}", file=sys.stderr)
+        why = "is closed" if error.errno == errno.EBADF else os.strerror(error.errno)
+        print(f"{error.filename or 'the output'}: {why}", file=sys.stderr)
         _drop_output()
         return int(Exit.FAILED)
     return code
 
 
-def _prepare_streams() -> None:
-    """Let every output be written and every input be read, whatever streams the process was started with.
+def _run(given: Sequence[str]) -> int:
+    """Run a command, and write what it has printed. Return the exit code."""
+    try:
+        parsed = _parser(given).parse_args(given)
+        return int(parsed.run(parsed))
+    finally:  # also after --help, by which argparse ends the program
+        sys.stdout.flush()
 
-    Python has None in place of one that is closed (`>&-`), which fails. A terminal whose encoding lacks a character
-    gets its escape (Latin-1 has no emoji).
+
+def _prepare_streams() -> None:
+    """Prepare for streams that are closed (`>&-`), in whose place Python has None.
+
+    Nobody can be told that stderr is closed, so what is written to it is dropped. What is written to stdout fails, but
+    a command that prints nothing does not need it. A terminal whose encoding lacks a character gets its escape (Latin-1
+    has no emoji).
     """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+    if sys.stdout is None:  # a file that is open for reading only: writing fails with EBADF, as it should
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if sys.stdin is None:
         sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY), encoding="utf-8")
     if isinstance(sys.stdout, io.TextIOWrapper):
