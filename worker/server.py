@@ -36,7 +36,7 @@ class _Connection(web.RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # its lines would have the addresses of links, which are secrets
+            access_log=None,  # type: ignore[arg-type]  # its lines would have the addresses of links, which are secrets
             logger=_QUIET,
             lingering_time=_LINGER_SECONDS,
         )

@@ -32,7 +32,7 @@ _EXAMPLES = {
     "keys": ["…"],
 }
 #: Examples of tables whose keys are names that the user chooses.
-_EXAMPLE_TABLES = {
+_EXAMPLE_TABLES: dict[str, dict[str, Any]] = {
     "endpoints": {"crm": {"url": "https://crm.example.com/hooks/nps"}},
     "receivers": {"care": {"email": ["care@example.com"]}},
     "service_levels": {"vip": {"acknowledge_within_minutes": 30}},
