@@ -53,6 +53,7 @@ _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
 #: About how many seconds of `make test` each of these takes; for the other files, _USUAL_SECONDS is assumed.
 _SECONDS = {
     "tests/embedded": 43,
+    "tests/integration/test_alarms.py": 45,
     "tests/integration/test_bad_input.py": 92,
     "tests/integration/test_canaries.py": 30,
     "tests/integration/test_cases.py": 56,
