@@ -16,6 +16,11 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
+def anchor_of(alarm: str) -> str:
+    """Return the anchor of an alarm's section in the runbook."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", alarm).lower()
+
+
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
 def test_an_alarm_rests_on_metrics_and_labels_that_the_worker_has(rule: dict[str, Any]) -> None:
     assert wrong_parts(rule["expr"]) == []
@@ -26,8 +31,7 @@ def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[str
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"].endswith(".")
-    anchor = re.sub(r"(?<!^)(?=[A-Z])", "-", rule["alert"]).lower()
-    assert rule["annotations"]["runbook_url"] == RUNBOOK + anchor
+    assert rule["annotations"]["runbook_url"] == RUNBOOK + anchor_of(rule["alert"])
 
 
 def test_no_two_alarms_have_one_name_and_each_has_a_test() -> None:
