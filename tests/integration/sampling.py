@@ -12,6 +12,7 @@ CANARY = "nps-canary"
 
 #: The first of the days that answers are given in, unless a test says otherwise.
 _SINCE = datetime(2025, 6, 1, tzinfo=UTC)
+_CUSTOMERS = 150
 #: Milliseconds between one answer and the next, so that no customer's two answers are within one burst.
 _APART = 1_009
 
@@ -32,7 +33,7 @@ class Published(NamedTuple):
 
 
 def response(
-    number: int, rng: random.Random, customers: int = 150, since: datetime = _SINCE, **changes: Any
+    number: int, rng: random.Random, customers: int = _CUSTOMERS, since: datetime = _SINCE, **changes: Any
 ) -> dict[str, Any]:
     """Return a valid response, of the 120 days from `since`, with a time that no other of the first 3.6 million has."""
     customer = rng.randrange(customers)
@@ -99,7 +100,7 @@ def refused(number: int, rng: random.Random) -> Published:
     return Published(rng.choice([None, b"c-1"]), value, [], None, reason)
 
 
-def workload(size: int, seed: int, since: datetime = _SINCE) -> list[Published]:
+def workload(size: int, seed: int, since: datetime = _SINCE, customers: int = _CUSTOMERS) -> list[Published]:
     """Return about `size` records: 10 % repeats, 5 % corrections, 3 % refused, 5 % of all customers mis-keyed.
 
     A customer's records go the same way, all mis-keyed or all direct: across ways there is no order to rely on.
@@ -118,7 +119,7 @@ def workload(size: int, seed: int, since: datetime = _SINCE) -> list[Published]:
             records.append(refused(number, rng))
             continue
         else:
-            event = response(number, rng, since=since)
+            event = response(number, rng, customers, since)
             recent.append(event)
         record = published(event, rng)
         if int(event["customer_id"][2:]) % 20 == 0:

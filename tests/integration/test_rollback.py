@@ -15,7 +15,7 @@ from integration.recount import Recount, lineage
 from integration.sampling import Published
 from integration.writing import publish_all
 from upgrade.answers import ERASED_CUSTOMERS, WAITING, corrections, refuse_who_waits
-from upgrade.older import COMMIT, STATE, VERSION, Offsets, checked_out, is_in_this_clone, older_worker
+from upgrade.older import KEPT, STATE, Offsets, checked_out, need, older_worker
 from upgrade.state import load, put_back
 
 from worker.embedded.inbox import Inbox
@@ -58,8 +58,7 @@ async def test_the_version_before_goes_on_exactly_but_for_corrections_of_what_th
     tmp_path: Path,
 ) -> None:
     """Two things of such an answer are as docs/upgrade.md says: its alert's id, and the window of the last 100."""
-    if not is_in_this_clone():
-        pytest.skip(f"this clone does not have the commit {COMMIT} of version {VERSION}; git fetch --unshallow gets it")
+    need(KEPT)
     state = load(STATE)
     topic, half = f"{state.prefix}.responses", len(state.to_come) // 2
     taken, to_come = [record.published for record in state.taken], [record.published for record in state.to_come]
@@ -72,7 +71,7 @@ async def test_the_version_before_goes_on_exactly_but_for_corrections_of_what_th
         if (event := record.event) is not None and event["response_id"] in told_first and event.get("revision", 0)
     ]
     async with (
-        checked_out(tmp_path / "older") as checkout,
+        checked_out(KEPT, tmp_path / "older") as checkout,
         EmbeddedKafka() as kafka,
         Inbox(behaviour=refuse_who_waits) as inbox,
     ):
@@ -95,7 +94,7 @@ async def test_the_version_before_goes_on_exactly_but_for_corrections_of_what_th
                 assert not process.ended, process.lines
             assert await process.end() == 0, process.lines
         async with older_worker(
-            checkout, servers, inbox, prefix=state.prefix, group=state.group, folder=tmp_path, **SOON
+            KEPT, checkout, servers, inbox, prefix=state.prefix, group=state.group, folder=tmp_path, **SOON
         ) as process:
             await publish_all(servers, topic, rolled_back)
             await offsets.settled(process)

@@ -22,7 +22,7 @@ from integration.processes import Process
 from integration.reading import read_topic
 from integration.sampling import Published
 from upgrade import answers
-from upgrade.older import STATE, VERSION, Offsets, older_worker
+from upgrade.older import KEPT, STATE, Offsets, older_worker
 from upgrade.state import Input, Sent, State, save, topics_of
 
 from worker.embedded.inbox import Inbox
@@ -70,7 +70,7 @@ async def _made(checkout: Path) -> State:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 async with older_worker(
-                    checkout, servers, inbox, prefix=_PREFIX, group=_GROUP, folder=Path(folder),
+                    KEPT, checkout, servers, inbox, prefix=_PREFIX, group=_GROUP, folder=Path(folder),
                     NPS_KAFKA__PARTITIONS=str(_PARTITIONS),
                 ) as process:  # fmt: skip
                     await _take(making, made, process)
@@ -121,7 +121,7 @@ async def _left(making: _Making, made: answers.Answers, checkout: Path) -> State
     asked = await asyncio.create_subprocess_exec("git", "rev-parse", "HEAD", cwd=checkout, stdout=PIPE)
     commit, _ = await asked.communicate()
     return State(
-        version=VERSION,
+        version=KEPT.version,
         commit=commit.decode().strip(),
         prefix=_PREFIX,
         group=_GROUP,

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from integration.processes import ROOT, Process, environment, worker_process
 
@@ -14,29 +16,49 @@ from worker.embedded.inbox import Inbox
 from worker.kafka import groups, reading, topics
 from worker.settings import KafkaSettings
 
-#: The version that the kept state is of, and the commit that it was released from.
-VERSION, COMMIT = "0.1.0", "07267e55e47341387c5805f8066813d9e6b12330"
-#: What it left behind.
-STATE = Path(__file__).parent / f"state-{VERSION}.msgpack.xz"
-#: Settings that tests give to the worker, and that the version does not know: it would refuse them.
-_UNKNOWN = ("NPS_ALERTS__MAX_AGE_DAYS", "NPS_BURSTS__SCANNER_SECONDS", "NPS_BURSTS__DOUBLE_CLICK_SECONDS")
+
+class Release(NamedTuple):
+    """An older version: its number, and the commit that it was released from.
+
+    `unknown`: settings that tests give to the worker, and that the version does not know: it would refuse them.
+    """
+
+    version: str
+    commit: str
+    unknown: frozenset[str] = frozenset()
+
+
+#: The version that the kept state is of.
+KEPT = Release(
+    "0.1.0",
+    "07267e55e47341387c5805f8066813d9e6b12330",
+    frozenset({"NPS_ALERTS__MAX_AGE_DAYS", "NPS_BURSTS__SCANNER_SECONDS", "NPS_BURSTS__DOUBLE_CLICK_SECONDS"}),
+)
+#: The version before this one.
+BEFORE = Release("0.2.0", "76ce3fb2cba2b4161a7513eeb224b046bdf29c7b")
+#: What the kept version left behind.
+STATE = Path(__file__).parent / f"state-{KEPT.version}.msgpack.xz"
 #: The topics that each role reads, in the order in which records travel.
 READ = (("process", "responses"), ("process", "tallies"), ("process", "hours"), ("notify", "alerts"))
 _LOOK_SECONDS = 0.1
 
 
-def is_in_this_clone() -> bool:
-    """Say whether the version's commit is in this clone; a shallow one has only the last commits."""
+def need(release: Release) -> None:
+    """Skip the test if the version's commit is not in this clone; a shallow one has only the last commits."""
     asked = subprocess.run(
-        ["git", "cat-file", "-e", f"{COMMIT}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
+        ["git", "cat-file", "-e", f"{release.commit}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
     )
-    return asked.returncode == 0
+    if asked.returncode:
+        pytest.skip(
+            f"this clone does not have the commit {release.commit} of version {release.version}; "
+            "git fetch --unshallow gets it"
+        )
 
 
 @asynccontextmanager
-async def checked_out(folder: Path) -> AsyncIterator[Path]:
-    """Check the version out into a folder that is not there yet; it is gone at the end."""
-    await asyncio.to_thread(_git, "worktree", "add", "--quiet", "--detach", str(folder), COMMIT)
+async def checked_out(release: Release, folder: Path) -> AsyncIterator[Path]:
+    """Check a version out into a folder that is not there yet; it is gone at the end."""
+    await asyncio.to_thread(_git, "worktree", "add", "--quiet", "--detach", str(folder), release.commit)
     try:
         yield folder
     finally:
@@ -49,10 +71,11 @@ def _git(*arguments: str) -> None:
 
 @asynccontextmanager
 async def older_worker(
-    checkout: Path, kafka: str, inbox: Inbox, *, prefix: str, group: str, folder: Path, **more: str
+    release: Release, checkout: Path, kafka: str, inbox: Inbox, *, prefix: str, group: str, folder: Path, **more: str
 ) -> AsyncIterator[Process]:
     """Start the worker of a checkout, and wait until it has started. `more`: further variables of its environment."""
-    env = {name: value for name, value in environment(kafka, inbox, prefix, folder).items() if name not in _UNKNOWN}
+    given = environment(kafka, inbox, prefix, folder)
+    env = {name: value for name, value in given.items() if name not in release.unknown}
     env |= {"NPS_KAFKA__GROUP": group, "NPS_EMAIL__SENDER": "nps@example.com", **more}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (more.get("PYTHONPATH"), str(checkout))))
     async with worker_process("run", env=env, cwd=checkout) as process:
@@ -61,12 +84,13 @@ async def older_worker(
 
 
 class Offsets:
-    """How far a worker is, as Kafka tells it."""
+    """How far a worker is, as Kafka tells it. `read`: the topics that count, each with the role that reads it."""
 
-    def __init__(self, kafka: str, prefix: str, group: str) -> None:
+    def __init__(self, kafka: str, prefix: str, group: str, read: Sequence[tuple[str, str]] = READ) -> None:
         self._kafka = KafkaSettings(bootstrap_servers=kafka)
         self._prefix = prefix
         self._group = group
+        self._read = read
 
     async def committed(self) -> dict[str, dict[str, dict[int, int]]]:
         """Return what each group has committed, by topic and partition."""
@@ -74,7 +98,7 @@ class Offsets:
         await admin.start()
         found: dict[str, dict[str, dict[int, int]]] = {}
         try:
-            for role, topic in READ:
+            for role, topic in self._read:
                 group, name = topics.group_id(self._group, role), f"{self._prefix}.{topic}"
                 found.setdefault(group, {})[name] = await groups.committed(admin, group, name)
         finally:
