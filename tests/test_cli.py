@@ -856,6 +856,8 @@ def test_no_command_but_run_and_demo_imports_faust(tmp_path: Path) -> None:
     """Faust takes a second to import, and a page or a script that reads scores has no use for it."""
     answers = tmp_path / "answers.jsonl"
     answers.write_bytes(value())
+    other = tmp_path / "other.toml"
+    other.write_text('topic_prefix = "other"\n')
     commands = [
         ["scores"],
         ["dead-letters"],
@@ -867,6 +869,7 @@ def test_no_command_but_run_and_demo_imports_faust(tmp_path: Path) -> None:
         ["rebuild"],
         ["new-epoch", "responses"],
         ["take-over"],
+        ["copy", "--from", str(other), "responses"],
     ]
     code = f"""
 import sys
@@ -882,7 +885,7 @@ print(*codes, *sorted({{"aiokafka", "faust", "mode"}} & sys.modules.keys()))
     }
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
-    assert "1 1 0 1 1 1 0 1 1 1 aiokafka" == ended.stdout.splitlines()[-1]
+    assert "1 1 0 1 1 1 0 1 1 1 1 aiokafka" == ended.stdout.splitlines()[-1]
 
 
 def test_a_command_imports_only_what_it_needs() -> None:

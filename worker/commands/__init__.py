@@ -27,6 +27,7 @@ NAMES = (
     "rebuild",
     "new-epoch",
     "take-over",
+    "copy",
     "demo",
 )
 

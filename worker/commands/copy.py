@@ -1,0 +1,58 @@
+"""`copy`: copy a topic of another installation, of which a new one is made."""
+
+import argparse
+import sys
+
+from worker import copying
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, with_kafka
+from worker.errors import SettingsError
+from worker.kafka.topics import topic_name
+from worker.settings import Settings, load_file
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "copy",
+        help="copy a topic of another installation, with the times of its records",
+        description="Copies a topic of another installation to the one of the settings, which may have another "
+        "topic_prefix, another number of partitions or another Kafka. The records keep their keys, headers and Kafka "
+        "times. docs/moving.md says in which order the topics are copied. The command sends no mail. No worker of the "
+        "new installation may run. The topic must be empty there; topics that are missing are created.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=file,
+        required=True,
+        metavar="FILE",
+        help="the file of the other installation's configuration; environment variables win over it, too",
+    )
+    parser.add_argument("topic", choices=sorted(copying.COPIED), help="the topic, without topic_prefix")
+    parser.set_defaults(run=with_kafka(_copy))
+
+
+async def _copy(args: argparse.Namespace, settings: Settings) -> int:
+    try:
+        source = load_file(args.source)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem if problem.startswith(f"{args.source}: ") else f"{args.source}: {problem}", file=sys.stderr)
+        return Exit.WRONG
+    before, after = (
+        (each.kafka.bootstrap_servers, topic_name(each.topic_prefix, args.topic)) for each in (source, settings)
+    )
+    if before == after:
+        print(
+            f"--from: names the same Kafka and the same topic_prefix as the settings. If {args.source} names others, "
+            "an environment variable wins over it",
+            file=sys.stderr,
+        )
+        return Exit.WRONG
+    print(await copying.copy(source, settings, args.topic, _say))
+    return Exit.FINE
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
