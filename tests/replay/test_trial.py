@@ -80,8 +80,9 @@ def test_quiet_hours_let_a_notice_come_later_and_a_withdrawal_meanwhile_cancels_
     ]
     found = tried(log, by_tree(TO_LYON), by_tree(TO_LYON, calendar=True))
 
-    assert found.counts == {LYON: (3, 2)}
-    assert found.changes == {LYON: {Change.LATER: 1, Change.FEWER: 1}}
+    # The withdrawal is mailed to who has got the alert.
+    assert found.counts == {LYON: (4, 2)}
+    assert found.changes == {LYON: {Change.LATER: 1, Change.FEWER: 2}}
     [later, fewer] = [case.differences[0] for case in found.cases]
     assert later.would is not None
     assert (later.change, later.would.at) == (Change.LATER, morning)

@@ -95,7 +95,9 @@ def test_a_notice_has_the_plans_of_the_version_before(
     ]
 
 
-def test_the_end_goes_where_the_flat_routes_say_as_in_the_version_before(make_alert: MakeAlert) -> None:
+def test_the_end_goes_where_the_beginning_went_whatever_the_flat_routes_say_of_the_new_severity(
+    make_alert: MakeAlert,
+) -> None:
     boss = FlatRoute(name="boss", min_severity=Severity.CRITICAL, to=["boss@example.org"])
     asked: dict[str, Any] = {"routes": (boss, DEFAULT), "actions": ("opened", "withdrawn")}
     box = mailbox.decode(kept(planned(record_of(make_alert(severity=Severity.CRITICAL)), **asked))[KEY])
@@ -103,7 +105,7 @@ def test_the_end_goes_where_the_flat_routes_say_as_in_the_version_before(make_al
     end = make_alert(action="withdrawn", reason="moved", severity=Severity.WARNING)
     decided = planned(record_of(end, "e-2"), rows={KEY: mailbox.encode(box)}, **asked)
 
-    assert [mail.route for mail in mails(decided)] == ["boss", "default"]
+    assert [(mail.route, mail.action) for mail in mails(decided)] == [("boss", "opened"), ("boss", "withdrawn")]
 
 
 @pytest.mark.parametrize(

@@ -689,8 +689,9 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     is_end = notice.action in ENDS
     if not is_end and not _is_always_mailed(notice):
         return decision
-    # An end is no news for those whose mails were cancelled, and the delivery log says so.
-    routes = {mail.addressee: mail.route for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED}
+    # An end is no news for those whose mails were all cancelled. The delivery log says so (`_is_no_news`).
+    about = [mail for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED]
+    routes = {mail.addressee: mail.route for mail in about}
     if notice.action in planner.actions and not is_end:
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [

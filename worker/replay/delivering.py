@@ -132,7 +132,8 @@ class Deliverer:
         if line.status == DeliveryStatus.NOBODY:
             notice = case_step_in(record) or notice_in(record.value or b"", header(record, "ce_type"))
             return [_received(notice, line.alert_id, NOBODY, line.reason, record.timestamp)]
-        if line.status in _NOT_SENT and line.reason != MERGED:  # the step is in another notice
+        # A step may be in another notice. Its end is no news for the reason for which that was cancelled.
+        if line.status in _NOT_SENT and line.reason not in {MERGED, NO_LONGER_NEWS}:
             return [NotReceived(line.alert_id, self._planner.channel, line.receiver, line.reason)]
         return []
 
