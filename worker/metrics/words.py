@@ -46,8 +46,8 @@ _GAVE_UP = "gave_up"
 #: The reasons of each status in the delivery log.
 _DELIVERY_REASONS: dict[DeliveryStatus, tuple[str, ...]] = {
     DeliveryStatus.PENDING: ("planned", deliveries.RELEASED),
-    DeliveryStatus.SENT: ("accepted", deliveries.IN_DIGEST),
-    DeliveryStatus.DEFERRED: (*Why, deliveries.SILENCED, *_FAILURES),
+    DeliveryStatus.SENT: ("accepted", deliveries.IN_DIGEST, deliveries.COUNTED_IN_DIGEST),
+    DeliveryStatus.DEFERRED: (*Why, deliveries.SILENCED, deliveries.HANDED_OVER, *_FAILURES),
     DeliveryStatus.FAILED: (planning.TOO_MANY_WAITING, "letter_lost", _GAVE_UP, *_FAILURES),
     DeliveryStatus.CANCELLED: (
         AlertAction.WITHDRAWN,
