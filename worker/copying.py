@@ -76,6 +76,8 @@ async def copy(source: Settings, target: Settings, topic: str, say: Say) -> str:
                 await _send(producer, after, wanted, place)
                 left_out += len(records) - len(wanted)
                 progress.count(len(records))
+    async with reading.reader(target.kafka) as other:
+        await _check_times(other, after)
     progress.end()
     own = f"; {left_out:,} that workers had written there were left out" if left_out else ""
     return f"{before} was copied to {after}{own}"
@@ -131,18 +133,25 @@ def _alert_of(record: ConsumerRecord) -> str:
 
 
 async def _send(producer: AIOKafkaProducer, name: str, records: Sequence[ConsumerRecord], place: _Place) -> None:
-    """Publish records as they are, and wait until Kafka has acknowledged them.
-
-    Raise KafkaError if it does not, TopicsUnfit if a broker has given its own time to a record.
-    """
+    """Publish records as they are, and wait until Kafka has acknowledged them. Raise KafkaError if it does not."""
     sending = [
         await producer.send(
             name, record.value, record.key, place(record), timestamp_ms=record.timestamp, headers=[*record.headers]
         )
         for record in records
     ]
-    if any(written.timestamp_type != _OF_THE_PRODUCER for written in await asyncio.gather(*sending)):
-        raise TopicsUnfit(f"Kafka has not kept the times of all records of {name}: delete the topic, and copy it again")
+    await asyncio.gather(*sending)
+
+
+async def _check_times(reader: Reader, name: str) -> None:
+    """Raise TopicsUnfit if a broker has given its own time to a record of a topic."""
+    ends = await reader.ends(name, await reader.partitions(name))
+    async with aclosing(reader.read(name, {n: (0, end) for n, end in ends.items()})) as pieces:
+        async for records in pieces:
+            if any(record.timestamp_type != _OF_THE_PRODUCER for record in records):
+                raise TopicsUnfit(
+                    f"Kafka has not kept the times of all records of {name}: delete the topic, and copy it again"
+                )
 
 
 @asynccontextmanager
