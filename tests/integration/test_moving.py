@@ -1,4 +1,4 @@
-"""A new installation is made from another one: with more partitions, or on another cluster. See docs/moving.md."""
+"""A new installation with more partitions is made from another one. See docs/moving.md."""
 
 import asyncio
 import json
@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from integration.exactness import check_outputs
 from integration.processes import environment, worker_process
@@ -18,7 +17,6 @@ from integration.writing import publish_all
 from upgrade.answers import corrections
 from upgrade.older import READ, Offsets
 
-from worker.embedded import kafka as embedded
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 
@@ -187,15 +185,3 @@ async def test_more_partitions(tmp_path: Path, kafka: EmbeddedKafka, inbox: Inbo
     new = Place(servers, NEW, inbox, tmp_path / "new", NPS_KAFKA__PARTITIONS=str(MORE_PARTITIONS))
     await moved(old, new, inbox, tmp_path)
     assert {record.partition for record in await new.read("responses")} == {*range(MORE_PARTITIONS)}
-
-
-@pytest.mark.thorough
-async def test_another_cluster(
-    tmp_path: Path, kafka: EmbeddedKafka, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The cluster has another id, and the topics have their names of before."""
-    monkeypatch.setattr(embedded, "CLUSTER_ID", "YW5vdGhlci1jbHVzdGVyMQ")
-    async with EmbeddedKafka() as other:
-        old = Place(kafka.bootstrap_servers, OLD, inbox, tmp_path / "old")
-        new = Place(other.bootstrap_servers, OLD, inbox, tmp_path / "new")
-        await moved(old, new, inbox, tmp_path)
