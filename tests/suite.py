@@ -74,7 +74,6 @@ _SECONDS = {
     "tests/integration/test_membership.py": 11,
     "tests/integration/test_metrics.py": 60,
     "tests/integration/test_missing_topics.py": 15,
-    "tests/integration/test_moving.py": 40,
     "tests/integration/test_new_epoch.py": 26,
     "tests/integration/test_ordered.py": 26,
     "tests/integration/test_other_roles.py": 6,

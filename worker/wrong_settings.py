@@ -89,7 +89,8 @@ def _such_as(kind: str, path: Sequence[Any], model: type[BaseModel]) -> str:
     if kind == "list_type":
         return f", such as {_list_example(path, model)}"
     if kind == "too_short":
-        return f"; write for instance {_list_example(path, model)}"
+        example = _list_example(path, model)
+        return "" if example == "null" else f"; an example is {example}"
     if kind == "dict_type":
         return f", such as [{'.'.join(map(str, path))}.{next(iter(_EXAMPLE_TABLES[name]))}]"
     if kind in {"model_type", "model_attributes_type"} and path:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from integration.exactness import check_outputs
 from integration.processes import environment, worker_process
@@ -179,6 +180,7 @@ async def is_refused(mover: Mover) -> None:
     assert (code, "stop them first" in said) == (1, True), said
 
 
+@pytest.mark.thorough
 async def test_more_partitions(tmp_path: Path, kafka: EmbeddedKafka, inbox: Inbox) -> None:
     servers = kafka.bootstrap_servers
     old = Place(servers, OLD, inbox, tmp_path / "old", NPS_KAFKA__PARTITIONS="3")
