@@ -155,7 +155,7 @@ class ClosedLoop:
     async def _open(self, world: World) -> list[str]:
         alerts, log = await world.events("alerts"), await world.events("deliveries")
         mails = await asyncio.to_thread(world.received_mails.all)
-        found = self._recounted(alerts, log, Delivered(mails, self.endpoints.accepted), ())
+        found = self._recounted(alerts, log, Delivered(mails, self.endpoints.accepted, (), self.endpoints.digests), ())
         return found.wrong if found.open else []
 
     def _recounted(
@@ -178,7 +178,7 @@ class ClosedLoop:
     def check(self, verdict: "Verdict", found: "Found", allowed: "Allowed", erased: Collection[str]) -> None:
         """Note what is wrong with what has come, and with what the delivery log says about it."""
         quiet = self._silenced(found, erased)
-        came = Delivered(found.received, self.endpoints.accepted, quiet.again)
+        came = Delivered(found.received, self.endpoints.accepted, quiet.again, self.endpoints.digests)
         notices = self._recounted(found.events["alerts"], found.events["deliveries"], came, erased)
         verdict.wrong += notices.wrong + quiet.wrong + self._wrong_states(found)
         # A worker has two couriers for mails. It has two for the webhook, too, one of which has only erasures here.

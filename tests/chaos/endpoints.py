@@ -11,6 +11,8 @@ from typing import NamedTuple
 from aiohttp import web
 from notify.rigs import HOST, HttpServer, http_server
 
+from schemas import cloudevents
+
 _SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 #: How many events a worker sends at a time to each endpoint (webhook.connections), and how many it has not written down
 #: at most: those that it sends, and those whose results wait.
@@ -35,6 +37,9 @@ class Endpoints:
         self.accepted: dict[str, Counter[str]] = {name: Counter() for name in self.names}
         #: The same, copies included, in the order in which they came.
         self.arrived: list[Arrived] = []
+        #: How often each digest lists each alert, by the endpoint and the digest's id.
+        #: A notice that is withdrawn between two copies is not in the second one; the most of them count.
+        self.digests: dict[tuple[str, str], Counter[str]] = {}
         self.seconds = 0.0
         #: How many events the endpoints have got and not answered yet.
         self.in_hand = 0
@@ -55,7 +60,7 @@ class Endpoints:
         }
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        await request.read()
+        event = json.loads(await request.read())
         self.in_hand += 1
         try:
             if self.seconds:
@@ -66,6 +71,10 @@ class Endpoints:
             endpoint, event_id = request.path.strip("/"), request.headers["webhook-id"]
             self.accepted[endpoint][event_id] += 1
             self.arrived.append(Arrived(endpoint, event_id, int(time.time() * 1_000)))
+            if event["type"] == cloudevents.DIGEST:
+                listed: Counter[str] = Counter(entry["data"]["alert_id"] for entry in event["data"]["entries"])
+                place = endpoint, event["data"]["digest_id"]
+                self.digests[place] = self.digests.get(place, Counter[str]()) | listed
             return web.Response()
         assert request.transport is not None
         request.transport.abort()

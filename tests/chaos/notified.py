@@ -39,7 +39,8 @@ class Delivered:
 
     `mails`: all mails in the order in which they came, copies included; `accepted`: for each endpoint, how often it has
     accepted each event; `again`: the receivers and alerts of notices that may have come once too often, since a silence
-    has held them back when they had been sent already, and that was not written down (silenced.py).
+    has held them back when they had been sent already, and that was not written down (silenced.py). `digests`: how
+    often each digest that an endpoint has accepted lists each alert, by the endpoint and the digest's id.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Delivered:
         mails: Collection[ReceivedMail],
         accepted: Mapping[str, Mapping[str, int]],
         again: Collection[tuple[str, str]] = (),
+        digests: Mapping[tuple[str, str], Counter[str]] | None = None,
     ) -> None:
         self.mails = mails
         self.accepted = accepted
         self.again = again
+        self.digests = digests or {}
         #: By the address and the id of the delivery.
         self.copies: dict[tuple[str, str], list[ReceivedMail]] = defaultdict(list)
         #: By the address and what they are about.
@@ -231,6 +234,8 @@ class _Recounting:
         return any((self._receivers.addresses[target.receiver], one) in self._came.copies for one in ids)
 
     def _was_listed(self, target: Target, alert_id: str, digest_id: str) -> bool:
+        if target.channel != EMAIL:
+            return alert_id in self._came.digests.get((target.receiver, digest_id), ())
         mails = self._came.about.get((self._receivers.addresses[target.receiver], digest_id), ())
         return any(alert_id in mail.listed for mail in mails)
 
@@ -256,7 +261,10 @@ class _Recounting:
         }
         for place, mails in digests.items():
             self._check_digest(f"I9 digest {place[1]}", mails, self._log.listed.get(place, Counter()))
-        if never := [place for place in self._log.listed if place not in digests]:
+        for place, listed in self._came.digests.items():
+            self._check_listed(f"I9 digest {place[1]} to {place[0]}", listed, self._log.listed.get(place, Counter()))
+        came = digests.keys() | self._came.digests.keys()
+        if never := [place for place in self._log.listed if place not in came]:
             self.found.wrong.append(f"I9 digests that are said to be sent, and have not come: {len(never)}")
 
     def _check_digest(self, what: str, mails: Iterable[ReceivedMail], expected: "Counter[str]") -> None:
@@ -267,6 +275,9 @@ class _Recounting:
             in_page |= Counter(mail.listed_in_page)
         if in_page != listed:
             self.found.wrong.append(f"{what}: its page lists other notices than its text")
+        self._check_listed(what, listed, expected)
+
+    def _check_listed(self, what: str, listed: "Counter[str]", expected: "Counter[str]") -> None:
         if missing := expected - listed:
             self.found.wrong.append(f"{what} does not list {missing.total()} of its notices")
         if repeated := [alert_id for alert_id, count in listed.items() if count > max(1, expected[alert_id])]:
@@ -307,7 +318,7 @@ class _Recounting:
         for endpoint, accepted in self._came.accepted.items():
             on = self._receivers.on.items()
             named = [name for name, targets in on if any(one.receiver == endpoint for one in targets)]
-            if unknown := accepted.keys() - {one for name in named for one in ids[name]}:
+            if unknown := accepted.keys() - {one for name in named for one in ids[name]} - self._log.digests:
                 self.found.wrong.append(f"I9 events to {endpoint} that have no reason: {len(unknown)}")
 
 
