@@ -41,7 +41,7 @@ class AlertCommand(Event):
     action: CommandAction = Field(
         description="'acknowledge': the actor looks after the alert. 'assign': `assignee` looks after it. 'note': "
         "`note` is added to it. 'resolve': nothing is left to do, with the `outcome`. 'reopen': there is something to "
-        "do again. 'reapply': the time limits are computed again, by the settings of now."
+        "do again. 'reapply': the time limits are computed again, by the current settings."
     )
     actor: AcceptedId = Field(description="Who acts: a name, an address or an id.")
     at: AcceptedTimeIfAny = Field(

@@ -58,7 +58,7 @@ async def test_a_worker_whose_event_loop_is_blocked_does_not_answer(monkeypatch:
 async def test_a_port_at_which_nobody_listens_is_a_problem() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    expected = f"the worker does not answer at 127.0.0.1, port {port}: ConnectionRefusedError"
+    expected = f"the worker does not answer at 127.0.0.1, port {port}: Connection refused"
     assert await asyncio.to_thread(probing.problem, Bind("127.0.0.1", port)) == expected
 
 

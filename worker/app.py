@@ -268,18 +268,23 @@ async def _run(settings: Settings, role: Role) -> int:
 async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: asyncio.Event) -> None:
     async with running(settings, role) as worker:
         started.set()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, worker.renew)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, worker.renew)
         log.info("started: role %s, group %s, topics %s.*", role, settings.kafka.group, settings.topic_prefix)
-        await _first_end(
-            [
-                asyncio.create_task(stop.wait()),
-                asyncio.create_task(worker.failure()),
-                asyncio.create_task(
-                    report(settings.status_path(role), lambda: worker.ready, worker.probed_at),
-                    name="the writing of the status file",
-                ),
-            ]
-        )
+        try:
+            await _first_end(
+                [
+                    asyncio.create_task(stop.wait()),
+                    asyncio.create_task(worker.failure()),
+                    asyncio.create_task(
+                        report(settings.status_path(role), lambda: worker.ready, worker.probed_at),
+                        name="the writing of the status file",
+                    ),
+                ]
+            )
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.info("stopped: all batches are finished, and their offsets are committed")
 
 

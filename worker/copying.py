@@ -161,7 +161,9 @@ async def _with_times(admin: AIOKafkaAdminClient, name: str, target: Settings, p
     It would not be enough to change the configuration, since some brokers may learn of that only later.
     """
     config = await _config(admin, name)
-    await admin.delete_topics([name])
+    for _, code in (await admin.delete_topics([name])).topic_error_codes:
+        if code:
+            raise for_code(code)(name)
     new = NewTopic(
         name,
         partitions,

@@ -19,7 +19,8 @@ def problem(address: Bind) -> str | None:
             if status != 200:
                 return f"the worker is not {state}: {text}"
     except (OSError, HTTPException) as error:
-        return f"the worker does not answer at {address.host}, port {address.port}: {type(error).__name__}"
+        why = getattr(error, "strerror", None) or type(error).__name__
+        return f"the worker does not answer at {address.host}, port {address.port}: {why}"
     return None
 
 

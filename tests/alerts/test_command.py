@@ -161,9 +161,9 @@ def measured(**changes: Any) -> KnownCase:
 @pytest.mark.parametrize(
     ("outcomes", "code", "out", "err"),
     [
-        ([APPLIED, APPLIED], 0, "2 cases have the time limits of now", ""),
-        ([APPLIED, REFUSED], 1, "1 cases have the time limits of now", "1 refused: opening: it was reopened"),
-        ([APPLIED], 1, "1 cases have the time limits of now", "1 commands are not answered within 30 s"),
+        ([APPLIED, APPLIED], 0, "new time limits: 2 cases", ""),
+        ([APPLIED, REFUSED], 1, "new time limits: 1 case", "1 refused: opening: it was reopened"),
+        ([APPLIED], 1, "new time limits: 1 case", "1 commands are not answered within 30 s"),
     ],
 )
 def test_new_time_limits_are_asked_for_all_cases_on_which_somebody_works(
@@ -202,6 +202,7 @@ def test_the_answers_about_new_time_limits_can_be_printed_as_json(
     ("arguments", "code", "asked"),
     [
         (["b"], 0, ["b-1"]),
+        (["c"], 1, []),
         (["a-2"], 1, []),
         (["--severity", "warning"], 0, []),
         (["--segment", "fr/shop-3"], 0, ["a-1", "b-1", "b-2"]),
@@ -214,6 +215,7 @@ def test_new_time_limits_are_asked_for_what_the_options_take(
     world: World, arguments: list[str], code: int, asked: list[str]
 ) -> None:
     world.cases = [measured(), of(alert_id="a-2", state="resolved"), measured(alert_id="b-1"), measured(alert_id="b-2")]
+    world.cases += [of(alert_id="c-1", segment="de/without-a-service-level")] if arguments == ["c"] else []
     world.outcomes = [APPLIED, APPLIED, APPLIED]
     if arguments == ["b"]:
         world.cases = world.cases[:3]

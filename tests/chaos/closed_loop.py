@@ -25,6 +25,7 @@ from integration.reading import read_topic
 
 from worker.embedded.inbox import Inbox, Mail
 from worker.flow.cases.service import ServiceLevels
+from worker.notify.deliveries import HANDED_OVER
 from worker.routing.service_level import ServiceLevel
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ class ClosedLoop:
         came = Delivered(found.received, self.endpoints.accepted, quiet.again, self.endpoints.digests)
         notices = self._recounted(found.events["alerts"], found.events["deliveries"], came, erased)
         verdict.wrong += notices.wrong + quiet.wrong + self._wrong_states(found)
-        # A worker has two couriers for mails. It has two for the webhook, too, one of which has only erasures here.
+        # A worker has two couriers for mails. It has two for the webhook, too, one of which has only erasures and what
+        # silences have held back.
         for what, count, most in (
             *((what, count, allowed.ambiguous) for what, count in notices.doubtful.items()),
             ("I9 copies of mails", len(found.received) - len(came.copies), 2 * allowed.ambiguous),
@@ -209,9 +211,11 @@ class ClosedLoop:
 def lines(log: "Iterable[Event]") -> list[Mapping[str, Any]]:
     """Return the lines of the delivery log in the order in which they came.
 
-    Those of one notice are in two partitions if the outbox has handed it over to the plan of its receiver.
+    Those of one notice are in two partitions if the outbox has handed it over to the plan of its receiver. The line
+    that says so is left out: after a crash it may come again, and later than what the plan has said meanwhile.
     """
-    return [event.body for event in sorted(log, key=lambda event: event.at)]
+    came = sorted(log, key=lambda event: event.at)
+    return [event.body for event in came if event.body["reason"] != HANDED_OVER]
 
 
 async def _states(world: World) -> set[tuple[str, int]]:

@@ -196,7 +196,7 @@ async def test_a_person_lists_cases_and_works_on_them_in_the_terminal(
         assert await run("list", "--state", "open", "--older-than", "1h") == ["no case matches these options"]
         assert await run("reapply") == [
             "1 cases have no service level: --service-level gives them one",
-            "0 cases have the time limits of now",
+            "new time limits: 0 cases",
         ]
         assert await run("reapply", "--segment", "de") == ["no open or acknowledged case matches"]
         assert await run("reapply", "--service-level", "x", code=2) == [
@@ -237,7 +237,7 @@ async def test_open_cases_get_the_time_limits_of_new_settings_when_somebody_asks
     async with bench(**options(8)) as running:
         before = due(running)
         process = await start_worker("alerts", "reapply", env=env)
-        assert (await process.exited(), process.lines) == (0, ["1 cases have the time limits of now"])
+        assert (await process.exited(), process.lines) == (0, ["new time limits: 1 case"])
         await running.settle()
         after = due(running)
         steps = [body for body in bodies(await running.read("alerts")) if body["kind"] == "case"]

@@ -31,6 +31,7 @@ from worker.flow.text import on_lines
 from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.lineage import canonical_path
+from worker.logs import counted
 from worker.settings import Settings
 
 #: The states of cases on which somebody still has to work.
@@ -152,16 +153,16 @@ def _add_commands(inner: Commands) -> None:
 
 
 def _add_reapply(inner: Commands) -> None:
-    about = "compute the time limits of open and acknowledged cases again, by the settings of now"
+    about = "compute the time limits of open and acknowledged cases again, by the current settings"
     parser = inner.add_parser(
         "reapply",
         help=about,
         description=f"Use this command to {about}. New settings change no case that is open already, unless you ask "
-        "for it. Without ALERT, it is for all open and acknowledged cases that the options take. What should have "
+        "for it. Without ALERT, it changes all open and acknowledged cases that match the options. What should have "
         "happened by now, by the new time limits, happens within some seconds; what has happened does not happen "
-        "again. Restart the workers with the new settings before. The command waits for the worker's answers. Exit "
-        "codes: 0: all cases have the new time limits; 1: commands were refused, or not answered in time; 2: the usage "
-        "or the settings are wrong.",
+        "again. Before that, restart the workers with the new settings. The command waits for the worker's answers. "
+        "Exit codes: 0: all cases with a service level have the new time limits; 1: commands were refused, or not "
+        "answered in time; 2: the usage or the settings are wrong.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument("alert", nargs="?", type=name, metavar="ALERT", help=_ALERT_HELP)
@@ -296,6 +297,8 @@ async def _reapply(args: argparse.Namespace, settings: Settings) -> int:
     if len(measured) < len(found):
         left_out = f"{len(found) - len(measured):,} cases have no service level: --service-level gives them one"
         print(left_out, file=sys.stderr)
+        if args.alert is not None:
+            return Exit.FAILED
     commands = [_command_about(known, CommandAction.REAPPLY, args) | {"service_level": level} for known in measured]
     answers = await give_all(settings.kafka, _topics(settings), commands, args.timeout) if commands else {}
     return _say_reapplied(args, len(commands), list(answers.values()))
@@ -319,7 +322,7 @@ def _say_reapplied(args: argparse.Namespace, asked: int, answers: Sequence[Alert
         for answer in answers:
             print(answer.model_dump_json())
     else:
-        print(f"{len(answers) - refused.total():,} cases have the time limits of now")
+        print(f"new time limits: {counted(len(answers) - refused.total(), 'case')}")
         for detail, count in refused.most_common():
             print(f"{count:,} refused: {detail}", file=sys.stderr)
     if missing := asked - len(answers):

@@ -1,4 +1,4 @@
-"""`copy`: copy a topic of another installation, of which a new one is made."""
+"""`copy`: copy a topic of an old installation into a new one."""
 
 import argparse
 import sys
@@ -16,9 +16,10 @@ def add(commands: Commands) -> None:
         "copy",
         help="copy a topic of another installation, with the times of its records",
         description="Copies a topic of another installation to the one of the settings, which may have another "
-        "topic_prefix, another number of partitions or another Kafka. The records keep their keys, headers and Kafka "
-        "times. docs/moving.md says in which order the topics are copied. The command sends no mail. No worker of the "
-        "new installation may run. The topic must be empty there; topics that are missing are created.",
+        "topic_prefix and another number of partitions. (Copying to another Kafka does not work reliably yet.) The "
+        "records keep their keys, headers and Kafka times. docs/moving.md says in which order the topics are copied. "
+        "The command sends no mail. No worker of the new installation may run. The topic must be empty there; topics "
+        "that are missing are created.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable,
 from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 
 from worker.cancelling import finish
 from worker.kafka import header_names
@@ -84,7 +85,10 @@ class Reader:
 
         A topic may be deleted and created again while it is read. Its old end may then never be reached.
         """
-        now = await self._consumer.end_offsets([*ends])
+        try:
+            now = await self._consumer.end_offsets([*ends])
+        except KafkaTimeoutError:  # Kafka does not answer, which is waited for
+            return dict(ends)
         return {place: min(end, now[place]) for place, end in ends.items()}
 
     async def follow(self, topic: str, firsts: Mapping[int, int]) -> AsyncGenerator[list[ConsumerRecord], None]:

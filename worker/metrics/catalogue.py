@@ -177,8 +177,8 @@ OUTAGE = Metric(
     "nps_outage_open",
     Kind.GAUGE,
     Scope.NOTIFY,
-    "1 while a server has an outage: it cannot be reached, or refuses everything. The server is smtp, or the name of "
-    "an endpoint in the settings.",
+    "1 while a server has an outage: it cannot be reached, refuses everything, or limits how often it is asked. The "
+    "server is smtp, or the name of an endpoint in the settings.",
     ("channel", "server"),
 )
 LAG = Metric(
@@ -200,7 +200,8 @@ OWNED = Metric(
     "nps_partitions_owned",
     Kind.GAUGE,
     Scope.GROUPS,
-    "How many of them this worker owns and reads. The sum over all workers is nps_partitions, unless nobody owns one.",
+    "Number of partitions of a topic that this worker owns and reads. The sum over all workers is nps_partitions, "
+    "unless a partition has no owner.",
     ("role", "topic"),
 )
 BATCHES = Metric(
@@ -210,7 +211,7 @@ BATCH_RECORDS = Metric(
     "nps_batch_records_total",
     Kind.COUNTER,
     Scope.GROUPS,
-    "Records in these batches.",
+    "Records in the batches that were processed.",
     ("role", "topic"),
 )
 BATCH_SECONDS = Metric(
@@ -239,7 +240,11 @@ RECOVERIES = Metric(
     ("role", "table"),
 )
 RECOVERY_SECONDS = Metric(
-    "nps_recovery_seconds_total", Kind.COUNTER, Scope.GROUPS, "Time that these recoveries took.", ("role", "table")
+    "nps_recovery_seconds_total",
+    Kind.COUNTER,
+    Scope.GROUPS,
+    "Time that recoveries of a table from its changelog took.",
+    ("role", "table"),
 )
 REBALANCES = Metric(
     "nps_rebalances_total",

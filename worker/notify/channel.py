@@ -52,7 +52,7 @@ class Channel(Protocol):
     async def send(self, notice: Content, address: Address, delivery_id: str, begun: Callable[[], None]) -> int | None:
         """Send a notice to the receivers of an address; return when it is accepted for every one of them.
 
-        If it is a digest, return how many of its notices it has listed, of which the first ones are; None for all.
+        Of a digest, return how many notices the receiver can read, the first ones; None if it can read all of them.
 
         Each attempt has the same `delivery_id`, so that receivers can recognise a repeat. `begun` is called once the
         server has answered about this notice; later failures say nothing about the server. Raise DeliveryError if the

@@ -133,7 +133,7 @@ def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
             lost.append(member)
             continue
         notice = mailbox.notice(mail, member.key, pending_notice)
-        assert isinstance(notice, Notice), "a receiver of mails gets no erasures"
+        assert isinstance(notice, Notice), "a digest lists neither erasures nor steps of cases"
         found.append((order(mail, pending_notice), member, Item(notice, mail.act_by, mail.silence, mail.sent_id)))
         known += mail.merged
     found.sort(key=lambda one: one[:2])

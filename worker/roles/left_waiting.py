@@ -30,7 +30,12 @@ async def _report_waiting(settings: Settings, channel: str, table: str) -> None:
         # Other parts of the worker log that Kafka does not answer; this one only reports.
         log.debug("%s cannot be read: %s", changelog, type(error).__name__)
         return
-    open_rows = [row for state in states.values() for row in state.rows.values() if mailbox.has_open(row)]
+    open_rows = [
+        row
+        for state in states.values()
+        for key, row in state.rows.items()
+        if mailbox.has_open(row) and not mailbox.is_digest(key)  # the notices of a digest are open as well
+    ]
     waiting = sum(mail.is_open for row in open_rows for mail in mailbox.decode(row).mails)
     if waiting:
         log.warning(

@@ -103,7 +103,7 @@ class Meters:
             values[catalogue.FENCE_REFUSALS.name][labels] = table.usage.refusals
 
     def _sample_notices(self, courier: Courier, values: Values) -> None:
-        """Add what a courier has. E-mail has two couriers: one of these is about the plans of receivers."""
+        """Add what a courier has. Each channel has two couriers: one of them is about the plans of receivers."""
         channel, standing = courier.channel, courier.standing()
         unsent, held, ages = (
             values[metric.name] for metric in (catalogue.UNSENT, catalogue.HELD, catalogue.OLDEST_UNSENT)

@@ -45,7 +45,7 @@ _WATCHES = Pace(seconds=1.0, share=0.02, longest=10.0)
 #: The pace of cases. A person may wait for the answer to a command, and does not notice half a second.
 _CASES = Pace(seconds=0.5, share=0.05, longest=1.0)
 
-#: Which outputs about responses wait for a checkpoint. The segments are counted at intervals of half a second anyway, a
+#: Which outputs about responses wait for a checkpoint. The segments are counted at intervals of a second anyway, a
 #: decision is a record of what was done, and an invitation may be sent hours later. So a response without an alert
 #: needs no produce request of its own.
 #: What is sent to the cases does not wait: a command about an alert must not overtake the alert's step.

@@ -1,7 +1,8 @@
 """What the log says about servers that do not accept: a line when it begins, at most one a minute, and one at the end.
 
 An endpoint that fails is tried again and again, and many notices may wait for it. Each attempt has a record in the
-delivery log, so the worker's log only says how many there were.
+delivery log, so the worker's log only says how many there were. A server that only limits how often it is asked has no
+line at the end.
 """
 
 import logging

@@ -35,7 +35,7 @@ Write = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Checkpoint(NamedTuple):
-    """How long the rows of a lane may wait for being written. Both limits bound what a crash repeats."""
+    """When the rows of a lane are written. The times and the size bound what a crash repeats."""
 
     #: The time from a batch until its rows are being written, in seconds.
     seconds: float = 0.2

@@ -236,7 +236,9 @@ class Lane(NamedTuple):
         lock, those follow that such a batch has left.
         """
         partition, consumer, spent = batch.tp.partition, self.consumer(), Spent()
-        if self.table.has_unsaved(partition) and await self._is_ours(batch, consumer):
+        if self.table.has_unsaved(partition):
+            if not await self._is_ours(batch, consumer):
+                return
             with spent.while_sending():
                 await self._send_unsaved(partition)
         async with self.table.lock(partition):
@@ -246,8 +248,9 @@ class Lane(NamedTuple):
                 await self._send_unsaved(partition)
             if not await self._is_ours(batch, consumer):
                 return
-            if await self._write(batch, {}, self.table.state_of(partition).head, consumer, spent):
-                consumer.done(batch)
+            if not await self._write(batch, {}, self.table.state_of(partition).head, consumer, spent):
+                return
+            consumer.done(batch)
         if self.observer is not None:
             self.observer.on_checkpoint(batch.tp.topic, spent.sending)
 

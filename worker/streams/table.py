@@ -45,7 +45,7 @@ class _OvertakenError(Exception):
 
 
 class Usage:
-    """What a table holds in memory, and what has happened to it since the start of the process."""
+    """What has happened to a table since the start of the process."""
 
     def __init__(self) -> None:
         #: How often it was recovered from its changelog, and the time that this took, in seconds.

@@ -8,7 +8,7 @@ from worker.routing.service_level import Terms
 
 
 def reapply(case: Case, command: AlertCommand, service: ServiceLevels) -> None:
-    """Give a case on which somebody works the time limits of now, counted from its last opening.
+    """Give a case on which somebody works the time limits of the current settings, counted from its last opening.
 
     What has happened since then does not happen again: an acknowledgement was in time or late by the limit of then, a
     step of the escalation is known by its number, and a reminder by the time limit that it was about.

@@ -62,8 +62,8 @@ class ChatSettings(Section):
         default=1,
         ge=1,
         le=64,
-        description="Largest number of messages that are posted to one room at the same time. Most chats accept about "
-        "one message a second.",
+        description="Largest number of messages that are posted to one room at the same time. For what plans and "
+        "silences have gathered, there may be as many again. Most chats accept about one message a second.",
     )
     # How what is posted to each room is bundled, if there are no receivers. Receivers have keys of their own.
     notices_per_hour: NoticesPerHour = None

@@ -72,7 +72,11 @@ class WebhookSettings(Section):
         default=15.0, gt=0, le=120.0, description="Seconds within which an endpoint has to answer."
     )
     connections: int = Field(
-        default=4, ge=1, le=64, description="Largest number of events that are posted to one endpoint at the same time."
+        default=4,
+        ge=1,
+        le=64,
+        description="Largest number of events that are posted to one endpoint at the same time. For what plans and "
+        "silences have gathered, there may be as many again.",
     )
     # How what is posted to each endpoint is bundled, if there are no receivers. Receivers have keys of their own.
     notices_per_hour: NoticesPerHour = None
