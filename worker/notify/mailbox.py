@@ -15,6 +15,7 @@ digests.
 If the channel reports erasures, the erasure of a customer has rows of its own too, which are erased once that is done.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -26,8 +27,12 @@ from schemas.erasure import Erasure
 from schemas.incident import Incident
 from worker.notify.notice import Notice, Sent
 
-#: The number of settled mails that a mailbox keeps. A repeated alert is recognised if its mail is one of them.
+#: The number of settled mails that a mailbox keeps, the newest ones. They show that an alert is repeated, and who has
+#: got its beginning, and so gets its end.
 _SETTLED_KEPT = 64
+#: The number that it keeps in any case for each receiver. An alert may have more receivers than the number above, for
+#: instance hundreds of webhooks.
+_SETTLED_KEPT_EACH = 8
 #: The separator between a mailbox's key and a delivery id, in the key of a pending notice.
 _NUL = b"\x00"
 #: The first character of the keys of an incident's rows. An incident's key may equal a customer's id, but no customer's
@@ -156,9 +161,23 @@ _HAS_OPEN, _ALL_SETTLED = b"\x01", b"\x00"
 
 def encode(mailbox: Mailbox) -> bytes:
     """Return the row of a mailbox: all open mails, and of the settled ones the newest."""
-    settled = [mail for mail in mailbox.mails if not mail.is_open][-_SETTLED_KEPT:]
+    settled = _newest([mail for mail in mailbox.mails if not mail.is_open])
     waiting = [mail for mail in mailbox.mails if mail.is_open]
     return (_HAS_OPEN if waiting else _ALL_SETTLED) + _encoder.encode(Mailbox([*settled, *waiting]))
+
+
+def _newest(settled: list[Mail]) -> list[Mail]:
+    """Return those that a mailbox keeps, in their order: the newest ones on the whole, and of each receiver."""
+    older = settled[:-_SETTLED_KEPT]
+    if not older:
+        return settled
+    newest = settled[-_SETTLED_KEPT:]
+    kept, of_receiver = list[Mail](), Counter(mail.addressee for mail in newest)
+    for mail in reversed(older):
+        if of_receiver[mail.addressee] < _SETTLED_KEPT_EACH:
+            of_receiver[mail.addressee] += 1
+            kept.append(mail)
+    return [*reversed(kept), *newest]
 
 
 def row_of(key: bytes, mailbox: Mailbox) -> bytes | None:
