@@ -274,7 +274,7 @@ class Worker:
         self._world.generation += 1
         self.consumer.app.consumer_generation_id = self.consumer._thread.generation = self._world.generation
         self.consumer.committed = {TP_0: self._world.committed}
-        assert await self.table.recover({0}, self._world.generation)
+        assert await self.table.recover({0}, self._world.generation, self.table.app.rebalancing_count)
         await self.consumer.perform_seek()
         return self
 

@@ -62,7 +62,7 @@ class Worker:
 
     async def take_over(self, generation: int) -> bool:
         self.generation, self.held = generation, True
-        return await self.table.recover({0}, generation)
+        return await self.table.recover({0}, generation, self._app.rebalancing_count)
 
     async def write(self, mark: int, **rows: str | None) -> bool:
         changed = {key.encode(): None if row is None else row.encode() for key, row in rows.items()}
@@ -255,7 +255,7 @@ async def test_one_that_takes_over_too_late_is_refused(kafka: Kafka) -> None:
     await worker.write(5, a="1")
     late.held = False
     late.generation = 1
-    assert not await late.table.recover({0}, 1)
+    assert not await late.table.recover({0}, 1, 0)
     assert (late.table.usage.recoveries, late.table.usage.refusals) == (0, 1)
 
     assert ({b"a": b"1"}, Head(5)) == ((await recovered(kafka)).rows, (await recovered(kafka)).head)
@@ -399,7 +399,7 @@ async def test_partitions_that_move_away_take_their_rows_with_them(kafka: Kafka)
     worker = Worker(kafka)
     await worker.take_over(1)
     await worker.write(5, a="1")
-    await worker.table.recover(set(), 2)
+    await worker.table.recover(set(), 2, 0)
 
     assert {} == worker.mine.rows
 
@@ -519,6 +519,17 @@ async def test_a_take_over_that_the_next_rebalance_overtakes_is_told_to_nobody(k
     kafka.ends = original  # type: ignore[method-assign]
     assert await worker.take_over(2)
     assert observer.heard[1:] == ["restate [0]", (0, {}), "taken over"]
+
+
+async def test_one_that_begins_when_the_next_rebalance_has_begun_is_told_to_nobody(kafka: Kafka) -> None:
+    """Its observers have been told that partitions are revoked: who sends mails must not begin again after that."""
+    worker, observer = Worker(kafka), Noting()
+    worker.table.observe(observer)
+    worker.generation, assigned_in = 1, worker.table.app.rebalancing_count
+    worker.table.app.rebalancing_count += 1
+
+    assert not await worker.table.recover({0}, 1, assigned_in)
+    assert "taken over" not in observer.heard
 
 
 async def test_who_was_added_last_finishes_first_since_it_may_use_what_the_others_have_noted() -> None:

@@ -38,6 +38,13 @@ class _App(faust.App):
     def _create_directories(self) -> None:
         pass
 
+    def on_rebalance_return(self) -> None:
+        """Do nothing: Faust would count the time for its statistics, which are not used."""
+
+    def on_rebalance_end(self) -> None:
+        """Note the end of a rebalance. Faust would warn that its statistics lack one if the next has begun before."""
+        self.rebalancing = False
+
     def _crash(self, reason: BaseException) -> None:
         """Keep the first reason. Later crashes, such as that of a cancelled task, are consequences of it."""
         if not self._crashed.is_set():

@@ -30,13 +30,24 @@ class DirectRecovery(Recovery):
     def __init__(self, *args: Any, on_failure: Callable[[BaseException], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._on_failure = on_failure
+        # The app's count of rebalances when partitions were assigned last.
+        self._rebalance = 0
+
+    async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
+        """Let a recovery begin, as Faust does. Note which rebalance it is for.
+
+        The next rebalance may begin before the recovery does: the one before has to end first, and a worker has several
+        tables, one after the other.
+        """
+        self._rebalance = self.app.rebalancing_count
+        await super().on_rebalance(*args, **kwargs)
 
     @Service.task
     async def _restart_recovery(self) -> None:
         signal: Any = self.signal_recovery_start
         while not await self.wait_for_stopped(signal):
             signal.clear()
-            recovering = asyncio.ensure_future(self._recover(self._generation_id))
+            recovering = asyncio.ensure_future(self._recover(self._generation_id, self._rebalance))
             overtaken = asyncio.ensure_future(signal.wait())
             stopped = asyncio.ensure_future(self._stopped.wait())
             waiting = {recovering, overtaken, stopped}
@@ -48,12 +59,12 @@ class DirectRecovery(Recovery):
             elif recovering in done:
                 self._on_failure(StateNotDurable("the tables could not be recovered: reading was cancelled"))
 
-    async def _recover(self, generation: int) -> None:
+    async def _recover(self, generation: int, rebalance: int) -> None:
         self._set_recovery_started()
         for found in list(self.tables.values()):
             table = cast(DurableTable, found)
             partitions = {tp.partition for tp in self.actives_for_table[found]}
-            if not await table.recover(partitions, generation):
+            if not await table.recover(partitions, generation, rebalance):
                 return
         try:
             await self.on_recovery_completed(generation)

@@ -235,13 +235,15 @@ class DurableTable(Table[bytes, bytes]):
             await self._write_rows(partition, rows, msgspec.structs.replace(state.head, pieces=0), lambda: True)
         await self._erase_pieces(partition, journal.keys(state.rows))
 
-    async def recover(self, partitions: Collection[int], generation: int) -> bool:
+    async def recover(self, partitions: Collection[int], generation: int, rebalance: int) -> bool:
         """Read the changelog of these partitions to its end, and take them over; drop the state of all others.
 
-        Return False if another worker owns one of them by now, or the group is rebalancing again. Raise StateNotDurable
-        if Kafka cannot be read, StateLost if the changelog was deleted or cut back.
+        `rebalance`: the app's count of rebalances when the partitions were assigned. Return False if the next one has
+        begun since then, or if another worker owns one of the partitions by now: then the observers are told nothing,
+        since they have perhaps been told already that partitions are revoked. Raise StateNotDurable if Kafka cannot be
+        read, StateLost if the changelog was deleted or cut back.
         """
-        rebalance, began = self.app.rebalancing_count, monotonic()
+        began = monotonic()
         self._in_memory.keep(partitions)
         async with AsyncExitStack() as stack:
             for partition in sorted(partitions):
