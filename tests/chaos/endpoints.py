@@ -4,11 +4,13 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiohttp import web
+from chaos.received_mails import SaidSilence
 from notify.rigs import HOST, HttpServer, http_server
 
 from schemas import cloudevents
@@ -21,11 +23,19 @@ IN_HAND = 2 * HANDS
 
 
 class Arrived(NamedTuple):
-    """An event that an endpoint has accepted: its id, and when, in ms."""
+    """An event that an endpoint has accepted: its id, and when, in ms.
+
+    `about`: the id of the alert, the incident or the digest. For a digest, `listed` has the ids of the alerts and
+    incidents; `silences` and `held` are what it says of silences, and which of its entries each has held back.
+    """
 
     endpoint: str
     event_id: str
     at: int
+    about: str = ""
+    listed: tuple[str, ...] = ()
+    silences: tuple[SaidSilence, ...] = ()
+    held: Mapping[str, str] = MappingProxyType({})
 
 
 class Endpoints:
@@ -70,15 +80,25 @@ class Endpoints:
         if self.on_event():
             endpoint, event_id = request.path.strip("/"), request.headers["webhook-id"]
             self.accepted[endpoint][event_id] += 1
-            self.arrived.append(Arrived(endpoint, event_id, int(time.time() * 1_000)))
+            arrived = _arrived(endpoint, event_id, event)
+            self.arrived.append(arrived)
             if event["type"] == cloudevents.DIGEST:
-                listed: Counter[str] = Counter(entry["data"]["alert_id"] for entry in event["data"]["entries"])
-                place = endpoint, event["data"]["digest_id"]
-                self.digests[place] = self.digests.get(place, Counter[str]()) | listed
+                place = endpoint, arrived.about
+                self.digests[place] = self.digests.get(place, Counter[str]()) | Counter(arrived.listed)
             return web.Response()
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
+
+
+def _arrived(endpoint: str, event_id: str, event: Any) -> Arrived:
+    now, body = int(time.time() * 1_000), event["data"]
+    if event["type"] != cloudevents.DIGEST:
+        return Arrived(endpoint, event_id, now, body.get("alert_id", ""))
+    held = {one["data"]["alert_id"]: one["silence_id"] for one in body["entries"] if one["silence_id"]}
+    said = (SaidSilence(one["silence_id"], one["created_by"], one["reason"]) for one in body["silences"])
+    listed = tuple(entry["data"]["alert_id"] for entry in body["entries"])
+    return Arrived(endpoint, event_id, now, body["digest_id"], listed, tuple(said), held)
 
 
 @asynccontextmanager

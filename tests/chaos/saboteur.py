@@ -138,8 +138,10 @@ RAISE = "raise"
 PAUSE = "pause"
 #: What it says, after the group's name, when the group has put it out, for want of heartbeats for instance.
 PUT_OUT = "does not count this worker among its members any more"
-#: And for each mail that was still in hand when there was no more time to wait for it.
+#: And for each mail that was still in hand when there was no more time to wait for it. The name of its server follows.
 CUT_SHORT = "a mail in hand was cut short"
+#: And for results that are not written, since the worker has lost their partition. The number of them follows.
+UNWRITTEN = "results were not written"
 _CLOCK_READ_EVERY_SECONDS = 0.02
 
 Reach = Callable[[str], float]
@@ -392,27 +394,43 @@ def _obey_in_the_loop(reach: Reach) -> None:
 
 def tell_interruptions() -> None:
     """Say what interrupts the work from outside: a replay is explained by it, and by nothing that the harness knows."""
+    _around(GroupCoordinator, "reset_generation", _put_out)
+    _around(Courier, "_finish", _cut_short)
+    _around(Courier, "_write_down", _unwritten)
 
-    def put_out(original: Any) -> Any:
-        def called(self: GroupCoordinator) -> None:
-            if self.generation > 0 and not self._closing.done():
-                _say(f"{self.group_id} {PUT_OUT}")
-            original(self)
 
-        return called
+def _put_out(original: Any) -> Any:
+    def called(self: GroupCoordinator) -> None:
+        if self.generation > 0 and not self._closing.done():
+            _say(f"{self.group_id} {PUT_OUT}")
+        original(self)
 
-    def cut_short(original: Any) -> Any:
-        async def called(self: Courier, seconds: float) -> None:
-            tasks = list(self._in_flight.values())
-            await original(self, seconds)
-            for task in tasks:
-                if task.cancelled():
-                    _say(CUT_SHORT)
+    return called
 
-        return called
 
-    _around(GroupCoordinator, "reset_generation", put_out)
-    _around(Courier, "_finish", cut_short)
+def _cut_short(original: Any) -> Any:
+    async def called(self: Courier, seconds: float) -> None:
+        tasks = {task: self._servers.name_of(ref) for ref, task in self._in_flight.items()}
+        await original(self, seconds)
+        for task, server in tasks.items():
+            if task.cancelled():
+                _say(cut_short(server))
+
+    return called
+
+
+def cut_short(server: str) -> str:
+    """Return what a worker says for each mail that was in hand at a server; the only server has an empty name."""
+    return f"{CUT_SHORT} ({server})"
+
+
+def _unwritten(original: Any) -> Any:
+    async def called(self: Courier, partition: int, results: Any, generation: int) -> None:
+        await original(self, partition, results, generation)
+        if left := [ref for ref in results if ref in self._accepted]:
+            _say(f"{UNWRITTEN}: {len(left)} of partition {partition}, generation {generation}")
+
+    return called
 
 
 def _say(line: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from chaos.endpoints import Arrived
@@ -93,24 +94,31 @@ class Published(NamedTuple):
 
 
 class Came(NamedTuple):
-    """A mail or an event that has come to a receiver, and when, in ms. `mail`: the mail, if it is one."""
+    """A mail or an event that has come to a receiver, and when, in ms.
+
+    `about`: the id of the alert, the incident or the digest. For a digest, `listed` has the ids of the alerts and
+    incidents; `silences` and `held` are what it says of silences, and which of its notices each has held back.
+    """
 
     target: Target
     delivery_id: str
     at: int
-    mail: ReceivedMail | None = None
+    about: str
+    listed: tuple[str, ...] = ()
+    silences: tuple[SaidSilence, ...] = ()
+    held: Mapping[str, str] = MappingProxyType({})
 
 
 def came(mails: Iterable[tuple[ReceivedMail, int]], events: Iterable[Arrived], receivers: Receivers) -> list[Came]:
     """Return what has come to the receivers that the settings have. `mails`: with the times at which they came."""
     names = {address: name for name, address in receivers.addresses.items()}
     of_mails = [
-        Came(Target(EMAIL, names[address]), mail.delivery_id, at, mail)
+        Came(Target(EMAIL, names[address]), mail.delivery_id, at, mail.alert_id, mail.listed, mail.silences, mail.held)
         for mail, at in mails
         if (address := ", ".join(mail.receivers)) in names
     ]
     webhook = next(target.channel for on in receivers.on.values() for target in on if target.channel != EMAIL)
-    return [*of_mails, *(Came(Target(webhook, one.endpoint), one.event_id, one.at) for one in events)]
+    return [*of_mails, *(Came(Target(webhook, one.endpoint), *one[1:]) for one in events)]
 
 
 @dataclass
@@ -206,8 +214,7 @@ class _Recounting:
         step = self._by_delivery.get((one.target, one.delivery_id))
         if step is not None:
             return [step]
-        listed = one.mail.listed if one.mail is not None else ()
-        return [self._by_alert[alert_id][0] for alert_id in listed if alert_id in self._by_alert]
+        return [self._by_alert[alert_id][0] for alert_id in one.listed if alert_id in self._by_alert]
 
     def check_held(self, silence: Silence) -> None:
         """What was opened while a silence was known, and was decided before it was over, was held back."""
@@ -236,28 +243,26 @@ class _Recounting:
 
     def check_digests(self, silences: Mapping[str, Silence]) -> None:
         """The digest that lists a notice says which silence has held it back, who has wanted that, and why."""
-        by_digest: dict[tuple[str, str], list[Came]] = defaultdict(list)
-        first: dict[tuple[str, str], float] = {}
+        by_digest: dict[tuple[Target, str], list[Came]] = defaultdict(list)
+        first: dict[tuple[Target, str], float] = {}
         for one in self._arrived:
-            if one.mail is None:
-                continue
-            by_digest[one.target.receiver, one.mail.alert_id].append(one)
-            for alert_id in one.mail.listed or (one.mail.alert_id,):
-                first.setdefault((one.target.receiver, alert_id), one.at)
+            by_digest[one.target, one.about].append(one)
+            for alert_id in one.listed or (one.about,):
+                first.setdefault((one.target, alert_id), one.at)
         for (target, found), published in self._by_delivery.items():
             settled, alert_id = self._settled.get(found), published.step.body["alert_id"]
             held_by = [silences[one] for one in self._held.get(found, ()) if one in silences]
-            if target.channel != EMAIL or not held_by or settled is None or settled["status"] != "sent":
+            if not held_by or settled is None or settled["status"] != "sent":
                 continue
-            came_first = first.get((target.receiver, alert_id), inf)
+            came_first = first.get((target, alert_id), inf)
             if any(published.at < one.known_at and came_first < one.over_at for one in held_by):
                 self.found.again.add((target.receiver, alert_id))
             # Otherwise a worker may have ended before the row said so, and the silence may have been over since then.
             is_due = any(self._is_due(one, published) for one in held_by)
             what = f"{alert_id} for {target.receiver}"
             if settled["reason"] == "in_digest":
-                digests = by_digest.get((target.receiver, settled["digest_id"]), [])
-                said = [one.mail for one in digests if one.mail is not None and alert_id in one.mail.listed]
+                digests = by_digest.get((target, settled["digest_id"]), [])
+                said = [one for one in digests if alert_id in one.listed]
                 self._check_said(what, alert_id, said, silences, is_due=is_due)
             elif is_due:
                 self.found.wrong.append(f"I10 {what} was held back, and came by itself")
@@ -266,15 +271,15 @@ class _Recounting:
         self,
         what: str,
         alert_id: str,
-        mails: Iterable[ReceivedMail],
+        digests: Iterable[Came],
         silences: Mapping[str, Silence],
         *,
         is_due: bool,
     ) -> None:
-        for mail in mails:
-            silence = silences.get(mail.held.get(alert_id, ""))
+        for digest in digests:
+            silence = silences.get(digest.held.get(alert_id, ""))
             if silence is not None:
-                if SaidSilence(silence.silence_id, silence.actor, silence.reason) not in mail.silences:
+                if SaidSilence(silence.silence_id, silence.actor, silence.reason) not in digest.silences:
                     self.found.wrong.append(
                         f"I10 {what}: its digest does not say who wanted {silence.silence_id}, and why"
                     )

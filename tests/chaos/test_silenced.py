@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from chaos.notified import Receivers, Step, Target, id_for
-from chaos.received_mails import ReceivedMail, SaidSilence
+from chaos.received_mails import SaidSilence
 from chaos.silenced import Came, Published, Recounted, Silence, recount, wrong_states
 from msgspec import msgpack
 
@@ -16,7 +16,7 @@ RECEIVERS = Receivers(
     addresses={"desk": "desk@example.com"},
     on={"desk": [DESK], "crm": [CRM]},
 )
-DIGEST = "11111111-1111-5111-8111-111111111111"
+DIGESTS = {DESK: "11111111-1111-5111-8111-111111111111", CRM: "22222222-2222-5222-8222-222222222222"}
 STRIKE = Silence(
     "strike",
     "fr",
@@ -48,28 +48,28 @@ def held(step: Published, target: Target = DESK, silence_id: str = "strike") -> 
 
 
 def alone(step: Published, at: int, target: Target = DESK) -> Came:
-    about, delivery_id = step.step.body["alert_id"], id_for(step.step, target)
-    mail = ReceivedMail(f"<{delivery_id}@localhost>", about, ("desk@example.com",), foreign=False)
-    return Came(target, delivery_id, at, mail if target == DESK else None)
+    return Came(target, id_for(step.step, target), at, step.step.body["alert_id"])
 
 
-def digest(at: int, *alert_ids: str, silence: SaidSilence | None = None, said: Mapping[str, str] | None = None) -> Came:
+def digest(
+    at: int,
+    *alert_ids: str,
+    target: Target = DESK,
+    silence: SaidSilence | None = None,
+    said: Mapping[str, str] | None = None,
+) -> Came:
     silence = silence or SaidSilence("strike", "ann", STRIKE.reason)
     marked = dict.fromkeys(alert_ids, "strike") if said is None else said
-    mail = ReceivedMail(
-        f"<{DIGEST}@localhost>", DIGEST, ("desk@example.com",), False, alert_ids, alert_ids, (silence,), marked
-    )  # fmt: skip
-    return Came(DESK, DIGEST, at, mail)
+    return Came(target, DIGESTS[target], at, DIGESTS[target], alert_ids, (silence,), marked)
 
 
 FIRST = opened(1)
 LOG = [
     held(FIRST),
     held(FIRST, CRM),
-    line(FIRST, DESK, "sent", "in_digest", digest_id=DIGEST),
-    line(FIRST, CRM, "sent", "accepted"),
+    *(line(FIRST, target, "sent", "in_digest", digest_id=DIGESTS[target]) for target in (DESK, CRM)),
 ]
-CAME = [digest(SOON, "a-1"), alone(FIRST, SOON, CRM)]
+CAME = [digest(SOON, "a-1"), digest(SOON, "a-1", target=CRM)]
 
 
 def found(
@@ -88,7 +88,13 @@ def test_what_is_held_back_and_comes_after_the_end_is_all_right() -> None:
 
 
 @pytest.mark.parametrize(
-    "came", [[alone(FIRST, QUIET), CAME[1]], [digest(QUIET, "a-1"), CAME[1]], [CAME[0], alone(FIRST, QUIET, CRM)]]
+    "came",
+    [
+        [alone(FIRST, QUIET), CAME[1]],
+        [digest(QUIET, "a-1"), CAME[1]],
+        [CAME[0], alone(FIRST, QUIET, CRM)],
+        [CAME[0], digest(QUIET, "a-1", target=CRM)],
+    ],
 )
 def test_what_comes_while_the_silence_is_known_is_found(came: list[Came]) -> None:
     assert [one for one in found(came=came).wrong if one.startswith("I10 opened of a-1 for ")]
@@ -96,7 +102,7 @@ def test_what_comes_while_the_silence_is_known_is_found(came: list[Came]) -> Non
 
 def test_what_was_published_before_may_be_on_its_way_and_is_counted() -> None:
     early = opened(1, EARLIER)
-    recounted = found([early], LOG[1:], [alone(early, QUIET), alone(early, QUIET, CRM)])
+    recounted = found([early], LOG[2:], [alone(early, QUIET), alone(early, QUIET, CRM)])
 
     assert recounted.wrong == []
     assert recounted.in_flight == {"email": 1, "webhook": 1}
@@ -108,6 +114,7 @@ def test_what_was_on_its_way_and_was_held_back_all_the_same_comes_again() -> Non
 
     assert found([early], came=[alone(early, QUIET), *CAME]).again == {("desk", "a-1")}
     # The line of the delivery log was written, and the row was not.
+    assert found([early], came=[alone(early, QUIET, CRM), *CAME]).again == {("e0", "a-1")}
     logged = found([early], [line(early, DESK, "sent", "accepted"), *LOG], [alone(early, QUIET), *CAME])
     assert (logged.wrong, logged.again) == ([], {("desk", "a-1")})
     assert found([early], came=[*CAME, alone(early, SOON)]).again == set()
@@ -151,14 +158,18 @@ def test_a_silence_that_is_over_holds_nothing_back() -> None:
 
 
 def test_a_digest_says_which_silence_held_a_notice_back_and_who_wanted_it() -> None:
-    unmarked, of_nobody = digest(SOON, "a-1", said={}), digest(SOON, "a-1", silence=SaidSilence("strike", "bob", "So."))
-
-    assert found(came=[unmarked, CAME[1]]).wrong == [
-        "I10 a-1 for desk is listed, and its digest does not say which silence held it back"
-    ]
-    assert found(came=[of_nobody, CAME[1]]).wrong == [
-        "I10 a-1 for desk: its digest does not say who wanted strike, and why"
-    ]
+    of_bob = SaidSilence("strike", "bob", "So.")
+    for place, target in enumerate((DESK, CRM)):
+        for wrong, what in (
+            (
+                digest(SOON, "a-1", target=target, said={}),
+                "is listed, and its digest does not say which silence held it back",
+            ),
+            (digest(SOON, "a-1", target=target, silence=of_bob), "its digest does not say who wanted strike, and why"),
+        ):
+            came = [wrong if at == place else one for at, one in enumerate(CAME)]
+            (said,) = found(came=came).wrong
+            assert (target.receiver in said, said.endswith(what)) == (True, True)
 
 
 def test_what_was_held_back_does_not_come_as_a_mail_of_its_own() -> None:
@@ -171,7 +182,7 @@ def test_what_was_held_back_does_not_come_as_a_mail_of_its_own() -> None:
     late = opened(1, 2_500)
     log = [held(late), line(late, DESK, "sent", "accepted"), line(late, CRM, "sent", "accepted")]
     assert found([late], log, [alone(late, SOON), alone(late, SOON, CRM)]).wrong == []
-    log[1] = line(late, DESK, "sent", "in_digest", digest_id=DIGEST)
+    log[1] = line(late, DESK, "sent", "in_digest", digest_id=DIGESTS[DESK])
     assert found([late], log, [digest(SOON, "a-1", said={}), alone(late, SOON, CRM)]).wrong == []
 
 

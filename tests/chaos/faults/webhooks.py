@@ -7,10 +7,11 @@ endpoints say what they have got.
 import asyncio
 import json
 import signal
+from collections.abc import Mapping
 
 from chaos.endpoints import HANDS, IN_HAND, Endpoints, endpoints
 from chaos.fault_context import FaultContext, Trial
-from chaos.saboteur import CUT_SHORT
+from chaos.saboteur import cut_short
 from chaos.world import Worker, World, patience
 from integration.reading import read_topic
 
@@ -43,7 +44,7 @@ async def killed(context: FaultContext, trials: int) -> None:
                 kills += 1
                 posts.on_event = lambda: True
                 await trial.heal(world, worker, _WORKING_AGAIN_SECONDS)
-                await _check(trial, world, posts, allowed=kills * IN_HAND)
+                await _check(trial, world, posts, dict.fromkeys(posts.names, kills * IN_HAND))
             if trial.wrong:
                 return
 
@@ -86,8 +87,11 @@ async def joining(context: FaultContext, trials: int) -> None:
                 trial.expect("exit code", await guest.stop(), 0)
             lives = [life for worker in world.workers for life in worker.lives]
             # On a busy machine, the group may exclude a worker. Another one sends again what that one has in hand.
-            allowed = sum(life.process.count(CUT_SHORT) + life.put_out(NAME) * _IN_HAND_WHILE_SLOW for life in lives)
-            await _check(trial, world, posts, allowed=allowed)
+            put_out = sum(life.put_out(NAME) for life in lives) * _IN_HAND_WHILE_SLOW
+            allowed = {
+                name: put_out + sum(life.process.count(cut_short(name)) for life in lives) for name in posts.names
+            }
+            await _check(trial, world, posts, allowed)
             await world.caught_up()
             trial.take(await world.check())
 
@@ -101,10 +105,10 @@ async def _until_busy(world: World, posts: Endpoints) -> None:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _check(trial: Trial, world: World, posts: Endpoints, *, allowed: int) -> None:
+async def _check(trial: Trial, world: World, posts: Endpoints, allowed: Mapping[str, int]) -> None:
     """Wait until every event is settled, and compare what the endpoints have got with the alerts.
 
-    `allowed`: how many events each endpoint may have got once too often.
+    `allowed`: how many events each endpoint may have got once too often, by its name.
     """
     async with patience("every event to be settled"):
         while (states := await _states(world, posts)) is None:  # noqa: ASYNC110 - Kafka raises no event
@@ -119,8 +123,10 @@ async def _check(trial: Trial, world: World, posts: Endpoints, *, allowed: int) 
         lost = [one for one in sent - came if not (later.get((name, one), set()) - sent) & came]
         trial.expect(f"{name}: events that are sent and were never accepted", sorted(lost), [])
         extra = accepted.total() - len(accepted)
-        if extra > allowed:
-            trial.wrong.append(f"{name}: {extra} events came once too often, {allowed} are explained")
+        if extra > allowed[name]:
+            trial.wrong.append(f"{name}: {extra} events came once too often, {allowed[name]} are explained")
+            repeated = [event_id for event_id, count in accepted.items() if count > 1]
+            trial.wrong += [await _story(world, posts, name, event_id) for event_id in repeated]
     failed = [key for key, status in states.items() if status == "failed"]
     trial.expect("events that failed", failed, [])
 
@@ -158,3 +164,15 @@ async def _states(world: World, posts: Endpoints) -> dict[tuple[str, str], str] 
         if any((name, make_id("delivery", "webhook", event_id, name)) not in states for name in posts.names):
             return None
     return states if _SETTLED.issuperset(states.values()) else None
+
+
+async def _story(world: World, posts: Endpoints, name: str, event_id: str) -> str:
+    """Say when an event came to an endpoint, and what the delivery log says about it."""
+    at = [one.at for one in posts.arrived if (one.endpoint, one.event_id) == (name, event_id)]
+    lines = (json.loads(record.value) for record in await read_topic(world.kafka, f"{world.name}.deliveries"))
+    said = [
+        f"{line['status']} ({line['reason']}, attempt {line['attempt']}, {line['at']})"
+        for line in lines
+        if (line["channel"], line["route"], line["delivery_id"]) == (NAME, name, event_id)
+    ]
+    return f"{name}: {event_id} came at {at} ms; the log says {', '.join(said)}"
