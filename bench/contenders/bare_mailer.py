@@ -4,13 +4,13 @@ For each alert: a line of the delivery log, then a row of the outbox, each ackno
 row with the result. Nothing is decided, composed, retried or encoded: the content of a mail is always the same.
 """
 
-import asyncio
 import os
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiosmtplib import SMTP
 
 from bench.contenders.task import Meter, Task, given
+from worker.app import on_event_loop
 
 #: The worker writes as many bytes.
 _LOG_LINE, _PENDING_ROW, _SETTLED_ROW = b"l" * 300, b"p" * 1_100, b"s" * 150
@@ -45,4 +45,4 @@ async def main(task: Task) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(given()))
+    on_event_loop(main(given()))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
+from time import monotonic
 from typing import Protocol
 
 from aiokafka import ConsumerRecord
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 #: How long to wait before Kafka is asked again if it did not answer, in seconds.
 _RETRY_SECONDS = 2.0
+#: How long a broker may not know a topic that was just created, and how long to wait before it is asked again, in
+#: seconds. Until then, a topic that is missing is nothing to warn of.
+_CREATION_SECONDS, _SOON_SECONDS = 2.0, 0.2
 
 
 class Follower(Protocol):
@@ -41,7 +45,7 @@ async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
 
     Raise Refused if Kafka does not let the worker in, or does not let it read the topic.
     """
-    said = ""
+    said, created_by = "", monotonic() + _CREATION_SECONDS
     while True:
         try:
             await preflight(kafka)
@@ -50,6 +54,9 @@ async def follow(kafka: KafkaSettings, topic: str, follower: Follower) -> None:
                 if partitions:
                     said = ""
                     await _follow(reader, topic, partitions, follower)
+            if monotonic() < created_by:
+                await asyncio.sleep(_SOON_SECONDS)
+                continue
             why = f"{topic} does not exist yet, or may not be read: is the role process running?"
         except topics.NOT_PERMITTED as error:
             raise topics.not_permitted(error) from error
