@@ -103,7 +103,7 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
                 share = 0.02 if asked.smoke else 1.0
                 customers, segments = await growth.run(environment, min(asked.events, 400_000), share=share)
                 found |= {"growth_customers": growth.ratio(customers), "growth_segments": growth.ratio(segments)}
-    return {name: round(value, 2) for name, value in found.items()}
+    return {name: round(value, 4) for name, value in found.items()}
 
 
 def _others(java: str | None) -> dict[str, list[str]]:
