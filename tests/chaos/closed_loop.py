@@ -17,6 +17,7 @@ from chaos import invariants, notified, silenced, time_limits
 from chaos.endpoints import HANDS as HANDS_OF_WEBHOOKS
 from chaos.endpoints import Endpoints, endpoints
 from chaos.notified import Delivered, Notified, Receivers, Step, Target
+from chaos.received_mails import ReceivedMail
 from chaos.silence_steps import known_as
 from chaos.silenced import Published, Silence
 from chaos.time_limits import Level
@@ -156,8 +157,12 @@ class ClosedLoop:
     async def _open(self, world: World) -> list[str]:
         alerts, log = await world.events("alerts"), await world.events("deliveries")
         mails = await asyncio.to_thread(world.received_mails.all)
-        found = self._recounted(alerts, log, Delivered(mails, self.endpoints.accepted, (), self.endpoints.digests), ())
+        found = self._recounted(alerts, log, self._came(mails), ())
         return found.wrong if found.open else []
+
+    def _came(self, mails: Collection[ReceivedMail], again: Collection[tuple[str, str]] = ()) -> Delivered:
+        posts = self.endpoints
+        return Delivered(mails, posts.accepted, again, posts.digests, posts.digest_of)
 
     def _recounted(
         self, alerts: "list[Event]", log: "list[Event]", came: Delivered, erased: Collection[str]
@@ -179,7 +184,7 @@ class ClosedLoop:
     def check(self, verdict: "Verdict", found: "Found", allowed: "Allowed", erased: Collection[str]) -> None:
         """Note what is wrong with what has come, and with what the delivery log says about it."""
         quiet = self._silenced(found, erased)
-        came = Delivered(found.received, self.endpoints.accepted, quiet.again, self.endpoints.digests)
+        came = self._came(found.received, quiet.again)
         notices = self._recounted(found.events["alerts"], found.events["deliveries"], came, erased)
         verdict.wrong += notices.wrong + quiet.wrong + self._wrong_states(found)
         # A worker has two couriers for mails. It has two for the webhook, too, one of which has only erasures and what

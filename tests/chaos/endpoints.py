@@ -69,6 +69,11 @@ class Endpoints:
             "NPS_WEBHOOK__RETRY__LONGEST_SECONDS": "1",
         }
 
+    @property
+    def digest_of(self) -> dict[str, str]:
+        """The digest of each event that is one, by the event's id. An updated digest comes as another event."""
+        return {one.event_id: one.about for one in self.arrived if one.listed}
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         event = json.loads(await request.read())
         self.in_hand += 1

@@ -40,7 +40,8 @@ class Delivered:
     `mails`: all mails in the order in which they came, copies included; `accepted`: for each endpoint, how often it has
     accepted each event; `again`: the receivers and alerts of notices that may have come once too often, since a silence
     has held them back when they had been sent already, and that was not written down (silenced.py). `digests`: how
-    often each digest that an endpoint has accepted lists each alert, by the endpoint and the digest's id.
+    often each digest that an endpoint has accepted lists each alert, by the endpoint and the digest's id; `digest_of`:
+    the digests of events, by the events' ids. A digest that is posted again has another id if it lists something else.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Delivered:
         accepted: Mapping[str, Mapping[str, int]],
         again: Collection[tuple[str, str]] = (),
         digests: Mapping[tuple[str, str], Counter[str]] | None = None,
+        digest_of: Mapping[str, str] | None = None,
     ) -> None:
         self.mails = mails
         self.accepted = accepted
         self.again = again
         self.digests = digests or {}
+        self.digest_of = digest_of or {}
         #: By the address and the id of the delivery.
         self.copies: dict[tuple[str, str], list[ReceivedMail]] = defaultdict(list)
         #: By the address and what they are about.
@@ -315,10 +318,11 @@ class _Recounting:
 
     def _check_reasons_of_events(self, ids: Mapping[str, Collection[str]]) -> None:
         """No event has come to an endpoint without a reason. `ids`: those of all deliveries to each receiver."""
+        digests = {event_id for event_id, digest in self._came.digest_of.items() if digest in self._log.digests}
         for endpoint, accepted in self._came.accepted.items():
             on = self._receivers.on.items()
             named = [name for name, targets in on if any(one.receiver == endpoint for one in targets)]
-            if unknown := accepted.keys() - {one for name in named for one in ids[name]} - self._log.digests:
+            if unknown := accepted.keys() - {one for name in named for one in ids[name]} - digests:
                 self.found.wrong.append(f"I9 events to {endpoint} that have no reason: {len(unknown)}")
 
 

@@ -18,7 +18,7 @@ RECEIVERS = Receivers(
     addresses={name: f"{name}@example.com" for name in ("desk", "team", "lead")},
     on={"desk": [DESK], "team": [TEAM], "crm": [CRM], "lead": [LEAD]},
 )
-DIGEST = "11111111-1111-5111-8111-111111111111"
+DIGEST, OTHER = "11111111-1111-5111-8111-111111111111", "22222222-2222-5222-8222-222222222222"
 
 
 def opened(number: int) -> Step:
@@ -233,9 +233,8 @@ def test_a_digest_that_comes_again_with_its_id_is_all_right_and_may_have_lost_a_
 
 
 def test_a_notice_in_two_digests_is_found() -> None:
-    other = "22222222-2222-5222-8222-222222222222"
-    log = [*LOG, SENT_DIGEST | {"delivery_id": other, "alert_id": other}, line(FIRST, TEAM, "sent", "in_digest", other)]
-    notified = found(log=log, mails=[*MAILS, digest("a-1", digest_id=other)])
+    log = [*LOG, SENT_DIGEST | {"delivery_id": OTHER, "alert_id": OTHER}, line(FIRST, TEAM, "sent", "in_digest", OTHER)]
+    notified = found(log=log, mails=[*MAILS, digest("a-1", digest_id=OTHER)])
 
     assert only(
         notified,
@@ -258,6 +257,17 @@ def test_what_comes_without_a_reason_is_found(stray: ReceivedMail) -> None:
     assert only(found(mails=[*MAILS, stray]), f"I9 mail {stray.delivery_id} to ")
     events = found(accepted={"e0": {**ACCEPTED["e0"], "no-delivery": 1}})
     assert only(events, "I9 events to e0 that have no reason: 1")
+
+
+def test_an_updated_digest_comes_to_an_endpoint_as_another_event() -> None:
+    accepted = {"e0": {**ACCEPTED["e0"], "updated": 1}}
+
+    def wrong(digest_of: dict[str, str]) -> list[str]:
+        log = [*LOG, SENT_DIGEST | {"delivery_id": OTHER, "alert_id": OTHER, "channel": "webhook", "receiver": "e0"}]
+        return recount(STEPS, log, Delivered(MAILS, accepted, digest_of=digest_of), RECEIVERS).wrong
+
+    assert wrong({"updated": OTHER}) == []
+    assert wrong({"updated": "no-digest"}) == wrong({}) == ["I9 events to e0 that have no reason: 1"]
 
 
 def test_a_mail_to_an_address_that_is_not_in_the_settings_is_found() -> None:
