@@ -3,6 +3,7 @@
 import logging
 import ssl
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,14 +19,15 @@ def trusting(cafile: Path | None, key: str) -> ssl.SSLContext:
     It checks certificates and host names. `key`: the setting that names the file. Raise SettingsError if the file holds
     no certificate. If the file changes later, new connections use its new content.
     """
+    return renewed(partial(authorities, cafile, key), [cafile])
 
-    def load() -> ssl.SSLContext:
-        try:
-            return ssl.create_default_context(cafile=cafile)
-        except OSError:
-            raise SettingsError([f"{key}: the file holds no certificate (PEM)"]) from None
 
-    return renewed(load, [cafile])
+def authorities(cafile: Path | None, key: str) -> ssl.SSLContext:
+    """Return a context as `trusting` does, for what the file holds now."""
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError:
+        raise SettingsError([f"{key}: the file holds no certificate (PEM)"]) from None
 
 
 def renewed(load: Callable[[], ssl.SSLContext], files: Sequence[Path | None]) -> ssl.SSLContext:

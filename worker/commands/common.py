@@ -25,7 +25,7 @@ from worker.kafka.connection import ssl_context
 from worker.kafka.preflight import preflight
 from worker.notify.channels.email.smtp import EmailChannel
 from worker.notify.content.readers import zone
-from worker.settings import CONFIG_VARIABLE, KafkaSettings, Settings, load
+from worker.settings import CONFIG_VARIABLE, KafkaSettings, Settings, load, load_file
 from worker.wrong_settings import variable
 
 SETTINGS_HELP = (
@@ -123,6 +123,24 @@ def checked_settings() -> Settings:
     ssl_context(settings.kafka)
     EmailChannel(settings.smtp)
     return settings
+
+
+def other_settings(path: Path) -> Settings | None:
+    """Return the settings of another installation or configuration; None after printing each problem if they are wrong.
+
+    `path`: the file with them. Environment variables win over it, too.
+    """
+    try:
+        return load_file(path)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(problem if problem.startswith(f"{path}: ") else f"{path}: {problem}", file=sys.stderr)
+    return None
+
+
+def say(line: str) -> None:
+    """Show a line about the progress of a command at once, apart from its result."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def name(text: str) -> str:

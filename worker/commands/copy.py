@@ -4,10 +4,9 @@ import argparse
 import sys
 
 from worker import copying
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, with_kafka
-from worker.errors import SettingsError
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, other_settings, say, with_kafka
 from worker.kafka.topics import topic_name
-from worker.settings import Settings, load_file
+from worker.settings import Settings
 
 
 def add(commands: Commands) -> None:
@@ -35,11 +34,8 @@ def add(commands: Commands) -> None:
 
 
 async def _copy(args: argparse.Namespace, settings: Settings) -> int:
-    try:
-        source = load_file(args.source)
-    except SettingsError as error:
-        for problem in error.problems:
-            print(problem if problem.startswith(f"{args.source}: ") else f"{args.source}: {problem}", file=sys.stderr)
+    source = other_settings(args.source)
+    if source is None:
         return Exit.WRONG
     before, after = (
         (each.kafka.bootstrap_servers, topic_name(each.topic_prefix, args.topic)) for each in (source, settings)
@@ -51,9 +47,5 @@ async def _copy(args: argparse.Namespace, settings: Settings) -> int:
             file=sys.stderr,
         )
         return Exit.WRONG
-    print(await copying.copy(source, settings, args.topic, _say))
+    print(await copying.copy(source, settings, args.topic, say))
     return Exit.FINE
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -2,9 +2,8 @@
 
 import argparse
 import math
-import sys
 
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, with_kafka
+from worker.commands.common import SETTINGS_HELP, Commands, Exit, say, with_kafka
 from worker.kafka import topics
 from worker.rebuild import command
 from worker.rebuild.lost import ROLES, SOURCES
@@ -58,9 +57,6 @@ def _days(text: str) -> float:
 
 
 async def _rebuild(args: argparse.Namespace, settings: Settings) -> int:
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
     in_use = topics.tables(settings)
     wanted = [table for table in SOURCES if ROLES[table] in in_use] if args.all else args.table
     print(await command.rebuild(settings, wanted, args.mail_newer_than_days, say))

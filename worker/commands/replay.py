@@ -12,18 +12,19 @@ from worker.commands.common import (
     Commands,
     Exit,
     file,
+    other_settings,
     past_time,
+    say,
     topic_exists,
     with_kafka,
     with_offset,
 )
-from worker.errors import SettingsError
 from worker.flow import events
 from worker.flow.timestamps import to_ms
 from worker.kafka.topics import topic_name
 from worker.replay.command import Window, replay
 from worker.replay.text import as_json, lines
-from worker.settings import Settings, load_file
+from worker.settings import Settings
 
 _LIMIT = 20
 
@@ -87,16 +88,13 @@ async def _replay(args: argparse.Namespace, settings: Settings) -> int:
     if since >= until:
         print("--from: must be earlier than --to, which is now if it is left out", file=sys.stderr)
         return Exit.WRONG
-    try:
-        other = load_file(args.config)
-    except SettingsError as error:
-        for problem in error.problems:
-            print(problem if problem.startswith(f"{args.config}: ") else f"{args.config}: {problem}", file=sys.stderr)
+    other = other_settings(args.config)
+    if other is None:
         return Exit.WRONG
     for topic in (events.RESPONSES, events.ALERTS):
         if not await topic_exists(settings.kafka, topic_name(settings.topic_prefix, topic)):
             return Exit.FAILED
-    result = await replay(settings, other, Window(since, until), args.limit, _say)
+    result = await replay(settings, other, Window(since, until), args.limit, say)
     if args.json:
         for body in as_json(result):
             print(json.dumps(body, ensure_ascii=False))
@@ -107,7 +105,3 @@ async def _replay(args: argparse.Namespace, settings: Settings) -> int:
             f"and {result.differing - len(result.cases):,} more: --limit {result.differing} shows all", file=sys.stderr
         )
     return Exit.FINE
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

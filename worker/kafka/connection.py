@@ -9,7 +9,7 @@ from worker.kafka.bootstrap import close_when_cancelled
 from worker.kafka.fetches import end_when_cancelled
 from worker.kafka.metadata import create_no_topics
 from worker.settings import KafkaSettings
-from worker.tls import renewed
+from worker.tls import authorities, renewed
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
@@ -24,10 +24,7 @@ def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext | None:
 
 
 def _load(kafka: KafkaSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
-    except OSError:
-        raise SettingsError(["kafka.ssl_cafile: the file holds no certificate (PEM)"]) from None
+    context = authorities(kafka.ssl_cafile, "kafka.ssl_cafile")
     if kafka.ssl_certfile:
         try:
             # Without a password OpenSSL would ask for one at the terminal.
