@@ -3,7 +3,7 @@
 import pytest
 
 from worker.rebuild import progress
-from worker.rebuild.progress import Progress
+from worker.rebuild.progress import Progress, offsets_in
 
 
 def test_percent_and_rate_are_said_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +29,8 @@ def test_nothing_to_do_is_done() -> None:
     Progress("rows", 0, said.append).end()
 
     assert said == ["rows: 100 % of 0 records, 0 a second"]
+
+
+def test_a_topic_that_begins_late_has_only_the_offsets_that_exist() -> None:
+    assert offsets_in([(90, 100), (0, 5), (7, 7)]) == 15
+    assert offsets_in([(9, 4)]) == 0, "the records up to 9 were deleted before anybody has decided them"

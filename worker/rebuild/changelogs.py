@@ -14,7 +14,7 @@ from worker.kafka.connection import client_options
 from worker.kafka.reading import Reader
 from worker.kafka.rows import HEAD_KEY, ChangelogRecord, Fence, Head, PartitionState
 from worker.kafka.topics import LARGEST_RECORD
-from worker.rebuild.progress import Progress, Say
+from worker.rebuild.progress import Progress, Say, offsets_in
 from worker.rebuild.records import apply
 from worker.settings import KafkaSettings
 
@@ -27,11 +27,12 @@ _TOGETHER = 2_000
 async def read(reader: Reader, topic: str, partitions: Iterable[int], say: Say) -> list[PartitionState]:
     """Return the state of each partition of a changelog. A write that a crash has left in pieces is completed."""
     found = [PartitionState() for _ in partitions]
-    for partition, first in (await reader.starts(topic, range(len(found)))).items():
+    firsts, ends = await reader.starts(topic, range(len(found))), await reader.ends(topic, range(len(found)))
+    for partition, first in firsts.items():
         found[partition].begin(first)
-    ends = await reader.ends(topic, range(len(found)))
-    progress = Progress(topic, sum(ends.values()), say)
-    async with aclosing(reader.read(topic, {partition: (0, end) for partition, end in ends.items()})) as pieces:
+    spans = {partition: (first, ends[partition]) for partition, first in firsts.items()}
+    progress = Progress(topic, offsets_in(spans.values()), say)
+    async with aclosing(reader.read(topic, spans)) as pieces:
         async for records in pieces:
             for record in records:
                 found[record.partition].apply(record.offset, record.key or b"", record.value, list(record.headers))

@@ -44,7 +44,7 @@ from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
 from worker.rebuild.mails import Mails, PlannedMails
-from worker.rebuild.progress import Progress, Say
+from worker.rebuild.progress import Progress, Say, offsets_in
 from worker.rebuild.reported_alerts import ReportedAlerts
 from worker.rebuild.silences import SilencesAgain
 from worker.rebuild.tree import Tree, counted_until, learned_until, reported_until
@@ -206,7 +206,7 @@ class _Rebuild:
         limits, bases = self._time_limits(chosen), self._bases(chosen)
         self._report_deleted_answers(contacts, stops, bases)
 
-        progress = Progress("responses", sum(max(0, stops[n] - contacts.begins[n]) for n in stops), self._say)
+        progress = Progress("responses", offsets_in((contacts.begins[n], stops[n]) for n in stops), self._say)
         position, newest = dict(contacts.begins), 0
         while any(position[n] < stops[n] for n in self._partitions):
             day = await self._day_of_next(topic, position, stops) if counts else None
@@ -321,9 +321,9 @@ class _Rebuild:
     async def _read_alerts(self, takers: Collection[Callable[[Iterable[Record]], None]]) -> None:
         """Read the alerts topic, and give its records to each of the takers."""
         topic = self._topic(events.ALERTS)
-        ends = await self._reader.ends(topic, self._partitions)
-        progress = Progress("alerts", sum(ends.values()), self._say)
-        async with aclosing(self._reader.read(topic, {n: (0, end) for n, end in ends.items()})) as pieces:
+        spans = await self._spans(topic)
+        progress = Progress("alerts", offsets_in(spans.values()), self._say)
+        async with aclosing(self._reader.read(topic, spans)) as pieces:
             async for records in pieces:
                 for take in takers:
                     take(records)
@@ -372,13 +372,13 @@ class _Rebuild:
         """
         topic, deliveries = self._topic(SOURCES[table]), self._topic(events.DELIVERIES)
         begins, now = self._found[table].begins, SystemClock().now()
-        ends = await self._reader.ends(deliveries, self._partitions)
-        total = sum(ends.values()) + sum(max(0, stops[n] - begins[n]) for n in self._partitions)
+        lines = await self._spans(deliveries)
+        total = offsets_in(lines.values()) + offsets_in((begins[n], stops[n]) for n in self._partitions)
         progress = Progress(f"{SOURCES[table]} and the delivery log", total, self._say)
         done: list[_Mails] = []
         for partition in self._partitions:
             mails = begun(partition, now - int(mail_days * DAY), now)
-            await self._each(deliveries, {partition: (0, ends[partition])}, mails.learn, progress)
+            await self._each(deliveries, {partition: lines[partition]}, mails.learn, progress)
             take = partial(_take_rebased, mails, bases[partition])
             await self._each(topic, {partition: (begins[partition], stops[partition])}, take, progress)
             await self._publish(partition, mails)
@@ -412,15 +412,15 @@ class _Rebuild:
         found, topic, settings = self._found[CASES], self._topic(events.CASES), self._settings
         stops = {n: found.stands_at(n) for n in self._partitions}
         alerts = self._topic(events.ALERTS)
-        ends = await self._reader.ends(alerts, self._partitions)
-        total = sum(max(0, found.ends[n] - found.begins[n]) + ends[n] for n in stops)
+        spans = await self._spans(alerts)
+        total = offsets_in((found.begins[n], found.ends[n]) for n in stops) + offsets_in(spans.values())
         progress = Progress("cases and alerts", total, self._say)
         commands = self._topic(events.ALERT_COMMANDS)
         cases = [CasesAgain(commands, settings.cases, settings.intake, settings.service) for _ in self._partitions]
         for n in self._partitions:
             await self._each(topic, {n: (found.begins[n], stops[n])}, cases[n].take, progress)
             await self._each(topic, {n: (stops[n], found.ends[n])}, cases[n].look_ahead, progress)
-            await self._each(alerts, {n: (0, ends[n])}, cases[n].number_above, progress)
+            await self._each(alerts, {n: spans[n]}, cases[n].number_above, progress)
         progress.end()
         return Rebuilt([case.rows for case in cases], [cases[n].head(stops[n]) for n in self._partitions])
 
@@ -438,14 +438,19 @@ class _Rebuild:
     async def _from_silences(self) -> Rebuilt:
         """Take the newest state of each silence from its topic."""
         found, topic = self._found[SILENCES], self._topic(events.SILENCES)
-        begins = await self._reader.starts(topic, self._partitions)
-        ends = await self._reader.ends(topic, self._partitions)
-        progress = Progress("silences", sum(ends[n] - begins[n] for n in self._partitions), self._say)
+        spans = await self._spans(topic)
+        progress = Progress("silences", offsets_in(spans.values()), self._say)
         again = [SilencesAgain() for _ in self._partitions]
         for n in self._partitions:
-            await self._each(topic, {n: (begins[n], ends[n])}, again[n].take, progress)
+            await self._each(topic, {n: spans[n]}, again[n].take, progress)
         progress.end()
         return Rebuilt([one.rows for one in again], [Head(found.stands_at(n) - 1) for n in self._partitions])
+
+    async def _spans(self, topic: str) -> dict[int, Span]:
+        """Return the span of each partition of a topic, from the first offset that exists."""
+        begins = await self._reader.starts(topic, self._partitions)
+        ends = await self._reader.ends(topic, self._partitions)
+        return {n: (begins[n], ends[n]) for n in self._partitions}
 
     async def _each(
         self, topic: str, spans: Mapping[int, Span], take: Callable[[Iterable[Record]], None], progress: Progress

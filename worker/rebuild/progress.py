@@ -1,7 +1,9 @@
 """The progress of a rebuild: a line every two seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
+
+from worker.kafka.reading import Span
 
 #: Shows a line to the person who runs the command.
 Say = Callable[[str], None]
@@ -34,3 +36,8 @@ class Progress:
         rate = self._done / max(monotonic() - self._began, 0.001)
         percent = 100 * self._done / self._total if self._total else 100
         return f"{self._what}: {percent:.0f} % of {self._total:,} records, {rate:,.0f} a second"
+
+
+def offsets_in(spans: Iterable[Span]) -> int:
+    """Return the number of offsets in spans. A span that ends before it begins has none: its records were deleted."""
+    return sum(max(0, end - first) for first, end in spans)
