@@ -33,7 +33,7 @@ def commands(
 
 def test_kafka_topics_creates_every_topic_with_all_of_its_configs() -> None:
     made = {found["--topic"][0]: found for found in commands("kafka-topics")}
-    for plan in topics.plans(SETTINGS):
+    for plan in topics.planned_topics(SETTINGS):
         found = made.pop(plan.name)
         assert {"--create", "--if-not-exists"} <= found.keys()
         assert found["--partitions"] == [str(plan.partitions or 6)]
@@ -45,7 +45,7 @@ def test_kafka_topics_creates_every_topic_with_all_of_its_configs() -> None:
 def test_kafka_configs_sets_every_config_of_every_topic() -> None:
     made = {found["--entity-name"][0]: found["--add-config"][0] for found in commands("kafka-configs")}
     assert {name: dict(pair.split("=", 1) for pair in text.split(",")) for name, text in made.items()} == {
-        plan.name: plan.config for plan in topics.plans(SETTINGS)
+        plan.name: plan.config for plan in topics.planned_topics(SETTINGS)
     }
 
 
@@ -107,9 +107,11 @@ def test_a_channel_that_has_endpoints_has_a_group_an_outbox_and_plans_and_may_wr
     chat = ChatSettings(endpoints={"care": {"url": "https://chat.example.org/"}})
     settings = Settings.model_construct(topic_prefix="acme", kafka=SETTINGS.kafka, chat=chat)
 
-    assert own.isdisjoint(plan.name for plan in topics.plans(SETTINGS))
+    assert own.isdisjoint(plan.name for plan in topics.planned_topics(SETTINGS))
     assert {*own, group}.isdisjoint(allowed("all"))
-    assert {plan.name for plan in topics.plans(settings)} - {plan.name for plan in topics.plans(SETTINGS)} == own
+    assert {plan.name for plan in topics.planned_topics(settings)} - {
+        plan.name for plan in topics.planned_topics(SETTINGS)
+    } == own
     assert own <= topics.internal_topics(settings)
     for role in ("notify", "all"):
         granted = allowed(role, settings)

@@ -65,9 +65,9 @@ class Grant(NamedTuple):
 def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[str]:
     """Return the lines of the plan in this form. `role` and `principal` only matter for permissions."""
     if form == "kafka-topics":
-        return [_create(plan, settings) for plan in topics.plans(settings)]
+        return [_create(plan, settings) for plan in topics.planned_topics(settings)]
     if form == "kafka-configs":
-        return [_configure(plan, settings) for plan in topics.plans(settings)]
+        return [_configure(plan, settings) for plan in topics.planned_topics(settings)]
     if form == "kafka-acls":
         return [_allow(grant, principal, settings) for grant in grants(settings, role)]
     return list(_text(settings))
@@ -95,7 +95,7 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
     writes = {name for one in roles for name in (*_named(settings, _WRITES[one]), *_own(settings, one))}
     both = {topics.topic_name(settings.topic_prefix, ownership.TOPIC)}
     allowed = defaultdict[tuple[str, ...], list[str]](list)
-    for plan in topics.plans(settings):
+    for plan in topics.planned_topics(settings):
         # Every role creates what is missing, and checks what is there.
         operations = ["Create", "Describe", "DescribeConfigs"]
         operations += ["Read"] if plan.name in reads | both else []
@@ -133,7 +133,7 @@ def _partitions(plan: TopicPlan, settings: Settings) -> int:
 
 
 def _text(settings: Settings) -> Iterator[str]:
-    planned, replicas = topics.plans(settings), settings.kafka.replication_factor
+    planned, replicas = topics.planned_topics(settings), settings.kafka.replication_factor
     yield f"Partitions: as many as {planned[0].name} has; the worker creates {settings.kafka.partitions}."
     for plan in planned:
         yield ""

@@ -164,7 +164,7 @@ async def test_a_new_channel_begins_with_what_comes_next_and_goes_on_where_it_wa
         await works.settle()
         settings, before = works.settings, works
         assert topics.changelog_name(settings.kafka.group, "webhook", "webhooks") not in {
-            plan.name for plan in topics.plans(settings)
+            plan.name for plan in topics.planned_topics(settings)
         }
     changed = Settings.model_construct(**{**dict(settings), "webhook": webhook(crm)})
     with caplog.at_level(logging.INFO):

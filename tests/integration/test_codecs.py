@@ -30,13 +30,13 @@ async def test_every_codec_is_read_from_every_topic(
     bench: StartBench, monkeypatch: pytest.MonkeyPatch, topics_codec: str
 ) -> None:
     """The broker compresses each topic again, changelogs included; publishers have codecs of their own."""
-    plans = topics.plans
+    planned = topics.planned_topics
 
     def compressed(settings: Settings) -> list[TopicPlan]:
         codec = {"compression.type": topics_codec}
-        return [plan._replace(config={**plan.config, **codec}) for plan in plans(settings)]
+        return [plan._replace(config={**plan.config, **codec}) for plan in planned(settings)]
 
-    monkeypatch.setattr(topics, "plans", compressed)
+    monkeypatch.setattr(topics, "planned_topics", compressed)
     records = workload(SIZE, seed=7)
     share = SIZE // len(CODECS)
     async with bench() as running:

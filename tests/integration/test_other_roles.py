@@ -69,12 +69,12 @@ async def build_tickets(surroundings: Surroundings) -> list[Service]:
 
 
 @pytest.fixture
-def add_role(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, Build], Any]:
-    """Return what adds a role with one table to the lists of roles and of tables; it returns the role's name."""
+def add_role(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, tuple[str, ...], Build], Any]:
+    """Return what adds a role with its tables to the lists of roles and of tables; it returns the role's name."""
 
-    def add(name: str, table: str, build: Build) -> Any:
+    def add(name: str, tables: tuple[str, ...], build: Build) -> Any:
         monkeypatch.setattr("worker.roles.build.ROLES", {name: build})
-        monkeypatch.setitem(topics.TABLES, name, (table,))
+        monkeypatch.setitem(topics.TABLES, name, tables)
         return name
 
     return add
@@ -119,11 +119,14 @@ def rows(worker: Worker) -> dict[bytes, list[str]]:
 
 
 async def test_a_ticket_has_a_road_a_topic_and_a_table_of_its_own(
-    kafka: EmbeddedKafka, inbox: Inbox, add_role: Callable[[str, str, Build], Any], monkeypatch: pytest.MonkeyPatch
+    kafka: EmbeddedKafka,
+    inbox: Inbox,
+    add_role: Callable[[str, tuple[str, ...], Build], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It survives a stop, and a failure between its outputs and its rows, like the roads that there are."""
     settings = settings_of(kafka, inbox, "ticket-road")
-    role = add_role(TICKETS, TICKETS, build_tickets)
+    role = add_role(TICKETS, (TICKETS,), build_tickets)
     for topic in (TICKETS, TICKET_STEPS):
         await create(kafka.bootstrap_servers, f"{settings.topic_prefix}.{topic}", settings.kafka.partitions, {})
 
@@ -158,16 +161,17 @@ async def test_a_ticket_has_a_road_a_topic_and_a_table_of_its_own(
 async def test_a_second_channel_has_a_role_and_an_outbox_of_its_own(
     kafka: EmbeddedKafka,
     inbox: Inbox,
-    add_role: Callable[[str, str, Build], Any],
+    add_role: Callable[[str, tuple[str, ...], Build], Any],
     make_alert: Callable[..., Any],
 ) -> None:
     settings, chat = settings_of(kafka, inbox, "two-channels"), Chat()
 
     async def build_chat(surroundings: Surroundings) -> list[Service]:
-        return await notifying.build(surroundings, "chat", topics.OUTBOX, Sending(chat, PLANNER, RetryPolicy()))
+        sending = Sending(chat, PLANNER, RetryPolicy())
+        return await notifying.build(surroundings, "chat", topics.OUTBOX, sending, sending)
 
     async with asyncio.timeout(300), running(settings, "notify"):
-        async with running(settings, add_role("chat", topics.OUTBOX, build_chat)):
+        async with running(settings, add_role("chat", (topics.OUTBOX, topics.PLANS), build_chat)):
             await publish(settings, "alerts", [record_of(make_alert(alert_id="a-1"))])
             await inbox.wait_for(1)
             while len(chat.posted) < 3:  # noqa: ASYNC110 - the double raises no event

@@ -10,7 +10,7 @@ from integration.sampling import workload
 
 from worker.flow.policy import AlertPolicy
 from worker.kafka import reading
-from worker.kafka.topics import plans
+from worker.kafka.topics import planned_topics
 from worker.replay.command import Window, replay
 from worker.replay.comparing import Change, Place
 from worker.settings import EmailSettings, Settings
@@ -28,7 +28,10 @@ async def everything(settings: Settings) -> tuple[set[str], set[str], dict[str, 
     finally:
         await admin.close()
     async with reading.reader(settings.kafka) as reader:
-        ends = {plan.name: await reader.ends(plan.name, await reader.partitions(plan.name)) for plan in plans(settings)}
+        ends = {
+            plan.name: await reader.ends(plan.name, await reader.partitions(plan.name))
+            for plan in planned_topics(settings)
+        }
     return groups, topics, ends
 
 

@@ -17,7 +17,7 @@ DAY = 86_400_000
 def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str]:
     """Return what is said of a topic that is as the worker makes it, but for the changes."""
     settings = Settings.model_construct(kafka=KafkaSettings(replication_factor=copies))
-    [plan] = [plan for plan in topics.plans(settings) if plan.name == name]
+    [plan] = [plan for plan in topics.planned_topics(settings) if plan.name == name]
     configs = {"max.message.bytes": "1048588", **plan.config, **changes}
     return topic_checks.unfit(topic_checks.ExistingTopic(name, copies, configs), plan.needs)
 
@@ -25,7 +25,7 @@ def problems(name: str, changes: Mapping[str, str], copies: int = 1) -> list[str
 @pytest.mark.parametrize("copies", [1, 2, 3, 5])
 def test_what_the_worker_makes_is_fit(copies: int) -> None:
     settings = Settings.model_construct(kafka=KafkaSettings(replication_factor=copies))
-    assert [problems(plan.name, {}, copies) for plan in topics.plans(settings)] == [[]] * 26
+    assert [problems(plan.name, {}, copies) for plan in topics.planned_topics(settings)] == [[]] * 26
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_is_only_different_is_no_error(name: str, changes: Mapping[str, str
 
 
 def test_tallies_and_hours_live_as_long_as_the_answers_they_are_made_from() -> None:
-    plans: dict[str, Any] = {plan.name: plan.config for plan in topics.plans(Settings.model_construct())}
+    plans: dict[str, Any] = {plan.name: plan.config for plan in topics.planned_topics(Settings.model_construct())}
     kept = plans["nps.responses"]["retention.ms"]
     assert [plans[f"nps.{name}"]["retention.ms"] for name in ("tallies", "hours")] == [kept, kept]
 
@@ -111,6 +111,8 @@ def test_a_retention_that_is_short_is_said_with_what_is_lost(configs: Mapping[st
 @pytest.mark.parametrize("days", [1, 6, 7, 730])
 def test_topics_with_the_retention_of_the_settings_are_fit(days: int) -> None:
     settings = Settings.model_construct(kafka=KafkaSettings(retention_days=days))
-    found = {plan.name: topic_checks.ExistingTopic(plan.name, 1, plan.config) for plan in topics.plans(settings)}
+    found = {
+        plan.name: topic_checks.ExistingTopic(plan.name, 1, plan.config) for plan in topics.planned_topics(settings)
+    }
 
-    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.plans(settings)] == [[]] * 26
+    assert [topic_checks.unfit(found[plan.name], plan.needs) for plan in topics.planned_topics(settings)] == [[]] * 26

@@ -74,18 +74,18 @@ TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES, SILENCES), "
 CHANNELS = {"webhook": WEBHOOKS, "chat": CHATS}
 
 
-class Plans(NamedTuple):
-    """The plans of a channel's receivers: the name of their table, and the topic that the table is made from."""
+class PlansOfReceivers(NamedTuple):
+    """Where the plans of a channel's receivers are: the table, and the topic that the table is made from."""
 
     table: str
     topic: str
 
 
 #: The plans of each channel, by the name of the channel's outbox.
-PLANS_OF: Mapping[str, Plans] = {
-    OUTBOX: Plans(PLANS, events.NOTICES),
-    WEBHOOKS: Plans(WEBHOOK_PLANS, events.WEBHOOK_NOTICES),
-    CHATS: Plans(CHAT_PLANS, events.CHAT_NOTICES),
+PLANS_OF: Mapping[str, PlansOfReceivers] = {
+    OUTBOX: PlansOfReceivers(PLANS, events.NOTICES),
+    WEBHOOKS: PlansOfReceivers(WEBHOOK_PLANS, events.WEBHOOK_NOTICES),
+    CHATS: PlansOfReceivers(CHAT_PLANS, events.CHAT_NOTICES),
 }
 #: The topics of the plans. That of a further channel exists only if the channel is configured.
 _NOTICES = tuple(plans.topic for plans in PLANS_OF.values())
@@ -219,7 +219,7 @@ def changelog_name(group: str, role: str, table: str) -> str:
     return f"{group_id(group, role)}-{table}-changelog"
 
 
-def plans(settings: Settings) -> list[TopicPlan]:
+def planned_topics(settings: Settings) -> list[TopicPlan]:
     """Return every topic the worker needs, the responses topic first."""
     # One replica fewer than there are must have a record, so that one broker may be away; but at least one must.
     copies = {"min.insync.replicas": str(max(1, settings.kafka.replication_factor - 1))}
@@ -350,7 +350,7 @@ async def _inspect(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list
 
     Raise TopicsUnfit if an existing topic does not fit.
     """
-    planned = plans(settings)
+    planned = planned_topics(settings)
     counts = await _counts(admin, planned)
     if ownership_topic(settings) not in counts:
         await _check_group(admin, settings)
@@ -369,7 +369,7 @@ async def _inspect(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list
 
 async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Raise GroupTaken if a group of the worker has committed offsets in topics of another prefix."""
-    own, prefix = {plan.name for plan in plans(settings)}, topic_name(settings.topic_prefix, "")
+    own, prefix = {plan.name for plan in planned_topics(settings)}, topic_name(settings.topic_prefix, "")
     for role in tables(settings):
         group, read = group_id(settings.kafka.group, role), set[str]()
         # Another role's group, which the user of this one may not see, is checked when that role starts.
@@ -408,7 +408,7 @@ async def watch_partitions(settings: Settings, partitions: int) -> None:
     Records in added partitions would not be read, and keyed state cannot move. If Kafka does not answer, other parts of
     the worker log that.
     """
-    keyed = sorted(plan.name for plan in plans(settings) if plan.partitions is None)
+    keyed = sorted(plan.name for plan in planned_topics(settings) if plan.partitions is None)
     while True:
         await asyncio.sleep(_PARTITIONS_LOOK_SECONDS)
         try:

@@ -185,8 +185,9 @@ LAG = Metric(
     "nps_lag_records",
     Kind.GAUGE,
     Scope.GROUPS,
-    "Offsets of a partition that this worker owns whose records are not durably decided, up to the end of the last "
-    "fetch. A marker of a transaction is an offset too.",
+    "Number of records of a partition that still have to be processed: from the first one whose results are not yet "
+    "stored in Kafka to the end of the partition at the last fetch. Only the worker that owns the partition shows it. "
+    "Kafka's markers of transactions count as records.",
     ("role", "topic", "partition"),
 )
 PARTITIONS = Metric(

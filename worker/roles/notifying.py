@@ -68,13 +68,13 @@ async def build_further(surroundings: Surroundings, name: str, sending: Sending,
 
 
 async def build(
-    surroundings: Surroundings, name: str, table_name: str, sending: Sending, plans: Sending | None = None
+    surroundings: Surroundings, name: str, table_name: str, sending: Sending, plans: Sending
 ) -> list[Service]:
     """Return the services of a channel: its shell, the log line of each minute, and the courier.
 
-    `name`: the end of the consumer group's name; `table_name`: the name of the channel's outbox. With `plans`, there
-    are plans of receivers, with further services; their channel has connections of its own. The courier of the outbox
-    is the last service.
+    `name`: the end of the consumer group's name; `table_name`: the name of the channel's outbox. `plans`: how the
+    digests of the receivers' plans are sent, over connections of their own. The courier of the outbox is the last
+    service.
     """
     channel, planner, retry = sending
     words, kafka = channel.wording, await surroundings.kafka()
@@ -87,7 +87,7 @@ async def build(
     unaddressed = Unaddressed()
     at = topics.PLANS_OF[table_name]
     common = Common(Overfull(words, planner.most_open), Outages(), Trouble(words), on_accepted)
-    spread = None if plans is None else Spread(kafka.partitions, partition_of(kafka.partitions), at.topic)
+    spread = Spread(kafka.partitions, partition_of(kafka.partitions), at.topic)
 
     days = surroundings.settings.history.days
     sweeps = Derived(lambda state: forgetting.Sweep(state.rows))
@@ -114,12 +114,16 @@ async def build(
         together=surroundings.couriers,
     )
     table.observe(courier)
-    further = [] if plans is None else _plans(shell, plans, at, surroundings, common)
-    return [shell, Background(shell.activity.report), *further, courier]
+    return [
+        shell,
+        Background(shell.activity.report),
+        *_plans(shell, plans, at, surroundings, common),
+        courier,
+    ]
 
 
 def _plans(
-    shell: Shell, sending: Sending, at: topics.Plans, surroundings: Surroundings, common: Common
+    shell: Shell, sending: Sending, at: topics.PlansOfReceivers, surroundings: Surroundings, common: Common
 ) -> list[Service]:
     """Return the services of the receivers' plans: what wakes them, and a courier. `at`: where the plans are."""
     channel, planner, retry = sending

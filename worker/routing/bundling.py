@@ -20,9 +20,10 @@ NoticesPerHour = Annotated[
     Field(
         ge=1,
         le=1_000,
-        description="The largest number of mails, of chat messages and of webhook events that a receiver gets in an "
-        "hour, each counted for itself. Those about critical notices, reminders, escalations and erasures are not "
-        "counted. What is above it comes in a digest. Without it, there is no limit.",
+        description="The largest number of mails that a receiver gets in an hour. The same number holds for its chat "
+        "messages, and for its webhook events. Those about critical notices (see critical_per_hour), reminders, "
+        "escalations and erasures do not count. Once the number is reached, further notices come in a digest. Without "
+        "this setting, there is no limit.",
     ),
 ]
 MailsPerHour = Annotated[

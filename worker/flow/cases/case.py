@@ -303,9 +303,7 @@ class Case(msgspec.Struct, array_like=True):
         rejected = None if reason is None else refusal(reason)
         return Answer(outcome, self.state, self.step, self.opening, rejected)
 
-    def carry_out(
-        self, command: AlertCommand, at: int, policy: CasePolicy, levels: Container[str] = frozenset()
-    ) -> Answer:
+    def carry_out(self, command: AlertCommand, at: int, policy: CasePolicy, levels: Container[str]) -> Answer:
         """Change the case as a command says, if that is legal. Return the answer.
 
         `at`: when the command arrived, in ms. `levels`: the names of the service levels of the settings.

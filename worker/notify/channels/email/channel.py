@@ -40,7 +40,7 @@ class Email:
         await self._server.send(mail, address.targets, begun)
 
     def renew(self) -> None:
-        """Connect and log in anew for the next mails, with the password that its file has then."""
+        """Let the next mails be sent over new connections, which log in with the password that its file has then."""
         self._server.renew()
 
     async def aclose(self) -> None:

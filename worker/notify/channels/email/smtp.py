@@ -227,7 +227,10 @@ class EmailChannel:
         await conversation.quit(_QUIT_SECONDS)
 
     def renew(self) -> None:
-        """Use no connection for another mail that exists now: the next mails connect and log in anew."""
+        """Let the next mails be sent over new connections, which log in again.
+
+        A connection that is in use now is closed after its mail.
+        """
         self._fresh.clear()
         kept, self._kept = self._kept, []
         for each in kept:
