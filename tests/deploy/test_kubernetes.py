@@ -142,6 +142,25 @@ def test_every_variable_is_a_setting_and_every_secret_is_mounted(role: str) -> N
         assert not name.endswith(("PASSWORD", "KEYS", "SECRETS")), "a secret belongs in a file"
 
 
+def patches() -> dict[str, Resource]:
+    """Return the example's changes of Deployments, by the file."""
+    listed = documents(EXAMPLE / "kustomization.yaml")[0]["patches"]
+    return {one["path"]: documents(EXAMPLE / one["path"])[0] for one in listed if "path" in one}
+
+
+def test_the_example_sets_every_variable_that_is_not_the_same_everywhere() -> None:
+    changed = patches()["notify-addresses.yaml"]
+    own = {
+        name: value
+        for name, value in variables(deployments()["notify"]).items()
+        if not name.endswith("_FILE") and name not in {"NPS_CONFIG", "NPS_METRICS__BIND"}
+    }
+
+    assert changed["metadata"]["name"] == "detractor-worker-notify"
+    assert variables(changed).keys() == own.keys() == {"NPS_SMTP__USERNAME", "NPS_WEB__BASE_URL"}
+    assert not variables(changed).items() & own.items()
+
+
 @pytest.mark.parametrize("folder", [BASE, EXAMPLE], ids=["base", "example"])
 @pytest.mark.parametrize("role", sorted(ROLES - {"all"}))
 def test_the_worker_accepts_the_settings(
@@ -149,10 +168,10 @@ def test_the_worker_accepts_the_settings(
 ) -> None:
     """With secrets and certificates in a folder of this machine in place of /run/secrets."""
     given = variables(deployments()[role])
-    if folder == EXAMPLE:
-        [patch] = documents(folder / "kafka-login.yaml")
+    for name, patch in patches().items() if folder == EXAMPLE else ():
         assert [why for why in map(wrong_variable, variables(patch)) if why is not None] == []
-        given |= variables(patch)
+        if name == "kafka-login.yaml" or patch["metadata"]["name"] == f"detractor-worker-{role}":
+            given |= variables(patch)
     for name, content in _SECRETS.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -223,6 +242,8 @@ def test_the_example_builds_and_its_parts_belong_together(built: list[Resource])
         assert maps == [settings["metadata"]["name"]]
         assert container(deployment)["image"].startswith("registry.example.com/")
         assert variables(deployment)["NPS_KAFKA__SASL_PASSWORD_FILE"] == "/run/secrets/kafka/password"
+    notify = variables(found["detractor-worker-notify"])
+    assert variables(patches()["notify-addresses.yaml"]).items() <= notify.items()
     for scaled in of_kind("ScaledObject", built).values():
         [trigger] = scaled["spec"]["triggers"]
         assert scaled["spec"]["scaleTargetRef"]["name"] in found
