@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -83,10 +83,14 @@ class Bench:
 
     async def settle(self) -> None:
         """Wait until everything published has had all its effects; fail with whatever stopped the worker."""
+        await self.until(self._settled())
+
+    async def until(self, happened: Coroutine[Any, Any, None]) -> None:
+        """Wait until something has happened; fail with whatever stopped the worker."""
         failing = asyncio.create_task(self.worker.failure())
-        settled = asyncio.create_task(self._settled())
-        done, _ = await asyncio.wait([failing, settled], return_when=asyncio.FIRST_COMPLETED)
-        for task in (failing, settled):
+        waiting = asyncio.create_task(happened)
+        done, _ = await asyncio.wait([failing, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in (failing, waiting):
             task.cancel()
         for task in done:
             task.result()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectorError
 from integration.conftest import Bench, StartBench, make_settings
-from integration.processes import environment, worker_process
+from integration.processes import Process, environment, worker_process
 from integration.recording import Recording
 from integration.test_metrics import HERE, Held, ask, port_of
 from integration.test_process import free_port
@@ -50,6 +50,12 @@ async def of(running: Bench) -> str:
     return await metrics(port_of(running.worker))
 
 
+async def outage(running: Bench) -> None:
+    """Wait until the mail server counts as one that cannot be used."""
+    while read(await of(running))["nps_outage_open"]["email", "smtp"] == 0:  # noqa: ASYNC110 - a metric is no event
+        await asyncio.sleep(0.02)
+
+
 async def test_a_mail_server_that_is_away_is_an_outage_and_its_mails_are_overdue_after_a_while(
     bench: StartBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -58,8 +64,8 @@ async def test_a_mail_server_that_is_away_is_an_outage_and_its_mails_are_overdue
         recording.keep(5, a=await of(running))
         await running.inbox.stop()
         await publish(running, 1)
-        while read(text := await of(running))["nps_outage_open"]["email", "smtp"] == 0:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        await running.until(outage(running))
+        text = await of(running)
         recording.keep(1, a=text)
         recording.keep(3, "NpsOutage", a=text)
         with monkeypatch.context() as later:
@@ -149,7 +155,7 @@ async def test_a_worker_without_its_state_is_not_ready_and_nobody_owns_its_parti
     recording, unseen = Recording(), "NpsNoWorker"
     group = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group="alarmed")
     worker = Held(make_settings(kafka, inbox, topic_prefix="alarmed", kafka=group))
-    await recovering.wait()
+    await worker.reached(recovering)
     text = await metrics(worker.port)
     recording.keep(5, unseen, "NpsPartitionUnowned", a=text)
     recording.keep(6, unseen, "NpsPartitionUnowned", "NpsNotReady", a=text)
@@ -170,13 +176,10 @@ class Fleet:
     async def scraped(self, *names: str) -> dict[str, str]:
         return {name: await metrics(self.ports[name]) for name in names}
 
-    async def complete(self, *names: str) -> dict[str, str]:
-        """Return what is scraped once these processes are ready and have all partitions between them."""
+    async def complete(self, **workers: Process) -> dict[str, str]:
+        """Return what is scraped once these workers are ready and have all partitions between them."""
         while True:
-            try:
-                found = await self.scraped(*names)
-            except ClientConnectorError:
-                found = {}
+            found = await self._scraped_if_possible(**workers)
             each = [read(text) for text in found.values()]
             if each and all(one["nps_ready"] == {(): 1} for one in each):
                 total = each[0]["nps_partitions"]
@@ -184,13 +187,20 @@ class Fleet:
                     return found
             await asyncio.sleep(0.05)
 
-    async def begun(self, name: str) -> dict[str, str]:
-        """Return what is scraped of a process as soon as it answers."""
-        while True:
-            try:
-                return await self.scraped(name)
-            except ClientConnectorError:
-                await asyncio.sleep(0.05)
+    async def begun(self, **workers: Process) -> dict[str, str]:
+        """Return what is scraped of workers as soon as all of them answer."""
+        while not (found := await self._scraped_if_possible(**workers)):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+        return found
+
+    async def _scraped_if_possible(self, **workers: Process) -> dict[str, str]:
+        """Return nothing if one of the workers does not answer yet. Fail with what one that has ended has said."""
+        for worker in workers.values():
+            assert not worker.ended, worker.lines[-20:]
+        try:
+            return await self.scraped(*workers)
+        except ClientConnectorError:
+            return {}
 
 
 async def test_partitions_of_a_killed_worker_are_unowned_then_no_worker_is_left_and_one_starts_again_and_again(
@@ -199,23 +209,23 @@ async def test_partitions_of_a_killed_worker_are_unowned_then_no_worker_is_left_
     recording = Recording()
     fleet = Fleet(environment(kafka.bootstrap_servers, inbox, "fleet", tmp_path))
     async with worker_process("run", env=fleet.envs["a"]) as one:
-        await fleet.complete("a")
-        async with worker_process("run", env=fleet.envs["b"]):
-            recording.keep(5, **await fleet.complete("a", "b"))
+        await fleet.complete(a=one)
+        async with worker_process("run", env=fleet.envs["b"]) as other:
+            recording.keep(5, **await fleet.complete(a=one, b=other))
         # It was killed. For as long as its session lasts, nobody else gets its partitions.
         text = await fleet.scraped("a")
         recording.keep(2, **text)
         recording.keep(2, "NpsPartitionUnowned", **text)
-        recording.keep(1, **await fleet.complete("a"))
+        recording.keep(1, **await fleet.complete(a=one))
         assert not one.ended
     recording.keep(2)
     recording.keep(2, "NpsNoWorker")
     lost = {**fleet.envs["a"], "NPS_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     for _ in range(2):
-        async with worker_process("run", env=lost):  # it waits for Kafka, and so it has no role yet
-            recording.keep(1, "NpsNoWorker", **await fleet.begun("a"))
+        async with worker_process("run", env=lost) as waiting:  # it waits for Kafka, and so it has no role yet
+            recording.keep(1, "NpsNoWorker", **await fleet.begun(a=waiting))
     async with worker_process("run", env=fleet.envs["a"]) as last:
-        text = await fleet.complete("a")
+        text = await fleet.complete(a=last)
         recording.keep(2, "NpsRestarts", **text)
         recording.keep(30, **text)
         await last.end()

@@ -250,6 +250,15 @@ class Held:
             await asyncio.sleep(0.02)
         self._task.result()
 
+    async def reached(self, event: asyncio.Event) -> None:
+        """Wait for an event that its start causes; fail with what has ended it."""
+        waiting = asyncio.create_task(event.wait())
+        await asyncio.wait([waiting, self._task], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self._task.done():
+            self._task.result()
+            raise AssertionError("the worker has ended")
+
     async def metrics(self) -> Samples:
         return read((await ask(self.port, "/metrics"))[1])
 
