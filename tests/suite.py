@@ -56,6 +56,7 @@ _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
 _SECONDS = {
     "tests/embedded": 43,
     "tests/integration/test_alarms.py": 55,
+    "tests/integration/test_backfill.py": 12,
     "tests/integration/test_bad_input.py": 92,
     "tests/integration/test_canaries.py": 30,
     "tests/integration/test_cases.py": 56,

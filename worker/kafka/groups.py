@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,10 +22,13 @@ _NO_COORDINATOR_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressErr
 #: How often Kafka is then asked again, and how long to wait before each time, in seconds.
 _COORDINATOR_TRIES, _COORDINATOR_SECONDS = 60, 0.25
 
+#: What Kafka answers about a group.
+_Answer = TypeVar("_Answer")
+
 
 async def with_members(admin: AIOKafkaAdminClient, groups: Iterable[str]) -> list[str]:
     """Return those of the groups that have members. Raise KafkaError if Kafka does not answer."""
-    return [group for group in groups if await _has_members(admin, group)]
+    return [group for group in groups if await _once_coordinated(_has_members, admin, group)]
 
 
 async def _has_members(admin: AIOKafkaAdminClient, group: str) -> bool:
@@ -58,15 +62,22 @@ async def committed_in(admin: AIOKafkaAdminClient, group: str, topics: Iterable[
 
 
 async def topics_read(admin: AIOKafkaAdminClient, group: str) -> set[str]:
-    """Return the topics in which a group has committed offsets. Raise KafkaError if Kafka does not answer.
+    """Return the topics in which a group has committed offsets. Raise KafkaError if Kafka does not answer."""
+    return await _once_coordinated(_topics_read, admin, group)
+
+
+async def _once_coordinated(
+    ask: Callable[[AIOKafkaAdminClient, str], Awaitable[_Answer]], admin: AIOKafkaAdminClient, group: str
+) -> _Answer:
+    """Return what Kafka answers about a group, once the group has a coordinator.
 
     A new cluster has no coordinator of groups until the first request for one; it then takes a second or two.
     """
     for _ in range(_COORDINATOR_TRIES):
         with contextlib.suppress(*_NO_COORDINATOR_YET):
-            return await _topics_read(admin, group)
+            return await ask(admin, group)
         await asyncio.sleep(_COORDINATOR_SECONDS)
-    return await _topics_read(admin, group)
+    return await ask(admin, group)
 
 
 async def _topics_read(admin: AIOKafkaAdminClient, group: str) -> set[str]:

@@ -288,19 +288,20 @@ def ownership_topic(settings: Settings) -> str:
     return topic_name(settings.topic_prefix, ownership.TOPIC)
 
 
-async def ensure(settings: Settings) -> KafkaInfo:
+async def ensure(settings: Settings, instead: TopicPlan | None = None) -> KafkaInfo:
     """Create the topics that are missing, claim the prefix, and return what services have to know about Kafka.
 
-    Wait without end while Kafka does not answer, and log a line for each failed attempt. Raise Refused if Kafka does
-    not let the worker in, TopicsUnfit if an existing topic does not fit, PrefixTaken if another group owns the prefix,
-    GroupTaken if the worker's group has read topics of another prefix.
+    `instead`: the plan of one topic, which replaces the usual one. Wait without end while Kafka does not answer, and
+    log a line for each failed attempt. Raise Refused if Kafka does not let the worker in, TopicsUnfit if an existing
+    topic does not fit, PrefixTaken if another group owns the prefix, GroupTaken if the worker's group has read topics
+    of another prefix.
     """
     wait = _FIRST_RETRY_SECONDS
     while True:
         try:
             await preflight(settings.kafka)
             async with _admin(settings.kafka) as admin:
-                return await _ensure(admin, settings)
+                return await _ensure(admin, settings, instead)
         except NOT_PERMITTED as error:
             raise not_permitted(error) from error
         except (Unreachable, KafkaError) as error:
@@ -345,12 +346,16 @@ async def missing(settings: Settings) -> list[str]:
     return [plan.name for plan in absent]
 
 
-async def _inspect(admin: AIOKafkaAdminClient, settings: Settings) -> tuple[list[TopicPlan], int]:
-    """Return the topics that are missing, and how many partitions the keyed topics have.
+async def _inspect(
+    admin: AIOKafkaAdminClient, settings: Settings, instead: TopicPlan | None = None
+) -> tuple[list[TopicPlan], int]:
+    """Return the topics that are missing, and how many partitions the keyed topics have. `instead`: as in `ensure`.
 
     Raise TopicsUnfit if an existing topic does not fit.
     """
     planned = planned_topics(settings)
+    if instead is not None:
+        planned = [instead if plan.name == instead.name else plan for plan in planned]
     counts = await _counts(admin, planned)
     if ownership_topic(settings) not in counts:
         await _check_group(admin, settings)
@@ -380,8 +385,8 @@ async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
             raise GroupTaken(group, others[0], settings.topic_prefix)
 
 
-async def _ensure(admin: AIOKafkaAdminClient, settings: Settings) -> KafkaInfo:
-    absent, partitions = await _inspect(admin, settings)
+async def _ensure(admin: AIOKafkaAdminClient, settings: Settings, instead: TopicPlan | None) -> KafkaInfo:
+    absent, partitions = await _inspect(admin, settings, instead)
     claimed_by = ownership_topic(settings)
     # The claim comes first, so that a worker that is refused does not create topics of its group.
     await _create(admin, [plan for plan in absent if plan.name == claimed_by], partitions, settings.kafka)
