@@ -14,11 +14,11 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "copy",
         help="copy a topic of another installation, with the times of its records",
-        description="Copies a topic of another installation to the one of the settings, which may have another "
-        "topic_prefix and another number of partitions. (Copying to another Kafka does not work reliably yet.) The "
-        "records keep their keys, headers and Kafka times. docs/moving.md says in which order the topics are copied. "
-        "The command sends no mail. No worker of the new installation may run. The topic must be empty there; topics "
-        "that are missing are created.",
+        description="Copies a topic of another installation to the one of the settings, which may be on another Kafka, "
+        "and may have another topic_prefix and another number of partitions. The records keep their keys, headers and "
+        "Kafka times. docs/moving.md says in which order the topics are copied. The command sends no mail. No worker "
+        "of the new installation may run. The topic must be missing or empty there; all topics that are missing are "
+        "created.",
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(

@@ -41,7 +41,7 @@ LOG_TAIL_LINES = 25
 # connects to itself.
 PORTS = range(20_000, 32_768)
 
-# All clusters have the same id, since no broker ever joins another cluster.
+# The id of a cluster that is given no other one. Most clusters have it, since no broker ever joins another cluster.
 CLUSTER_ID = "ZGV0cmFjdG9yLXdvcmtlcg"
 
 # Only the first compiler and the simplest garbage collector are used. Kafka is then ready in half the time, and takes a
@@ -99,6 +99,7 @@ class EmbeddedKafka:
     - `advertised_port` is the port that the broker tells its clients, for a proxy in between.
     - With `secured` the broker also listens for TLS and logins, on ports of their own.
     - A `data_dir` that is given is kept, and used again. Without one, a temporary directory is used until `stop`.
+    - `cluster_id` is the id of the cluster: 16 bytes in the alphabet of base64url, without padding.
     - `node` says which cluster the broker belongs to. Without it, the broker is a cluster of its own.
     - `java_options` are given to Java for this broker. They replace the options by which Java uses its cache of Kafka's
       classes.
@@ -114,12 +115,14 @@ class EmbeddedKafka:
         advertised_port: int | None = None,
         secured: Secured | None = None,
         data_dir: Path | None = None,
+        cluster_id: str = CLUSTER_ID,
         node: Node | None = None,
         java_options: Sequence[str] | None = None,
         creates_topics: bool = False,
     ) -> None:
         self._java_options = java_options
         self._creates_topics = creates_topics
+        self._cluster_id = cluster_id
         self._node = node or Node()
         self._progress = progress
         self._port = port
@@ -264,7 +267,7 @@ class EmbeddedKafka:
     async def _format(self, tool: list[str], settings: Path) -> None:
         users = self._secured.format_arguments() if self._secured else []
         formatting = await self._launch(
-            [*tool, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings), *users]
+            [*tool, "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(settings), *users]
         )
         try:
             await asyncio.wait_for(formatting.wait(), START_TIMEOUT_S)
