@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientConnectorError
+from faust.types import Message
 from integration.conftest import Bench, StartBench, make_settings
 from integration.processes import Process, environment, worker_process
 from integration.recording import Recording
@@ -22,6 +23,7 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.notify.channels.email.route import EmailRoute
 from worker.settings import EmailSettings, KafkaSettings
+from worker.streams.lane import Lane
 from worker.streams.table import DurableTable
 
 
@@ -138,6 +140,40 @@ async def test_a_publisher_whose_records_are_refused_raises_an_alarm_and_a_singl
         recording.keep(4, "NpsDeadLetters", a=text)
         recording.keep(10, a=text)
     recording.verify(tmp_path)
+
+
+async def test_a_worker_that_cannot_keep_up_raises_an_alarm_until_it_has_caught_up(
+    bench: StartBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No batch goes on, and more responses come all the time, which no fetch asks for while others wait."""
+    recording, run, may_go_on = Recording(), Lane.run, asyncio.Event()
+
+    async def later(self: Lane, message: Message) -> None:
+        batch: Any = message.value
+        if batch.tp.topic.endswith(".responses"):
+            await may_go_on.wait()
+        await run(self, message)
+
+    monkeypatch.setattr(Lane, "run", later)
+    async with bench(metrics=HERE) as running:
+        recording.keep(5, a=await of(running))
+        topic, published = f"{running.settings.topic_prefix}.responses", 0
+        for more, firing in ((1_001, ()), (300, ()), (300, ()), (300, ()), (300, ("NpsLagGrowing",))):
+            for number in range(published, published + more):
+                await running.producer.send(topic, response(number, score=9), key=f"c-{number}".encode())
+            await running.producer.flush()
+            published += more
+            while lag_of(text := await of(running), "responses") != published:  # noqa: ASYNC110 - this is no event
+                await asyncio.sleep(0.05)
+            recording.keep(5, *firing, a=text)
+        may_go_on.set()
+        await running.settle()
+        recording.keep(1, a=await of(running))
+    recording.verify(tmp_path)
+
+
+def lag_of(text: str, topic: str) -> float:
+    return sum(lag for (_, _, of_topic), lag in read(text)["nps_lag_records"].items() if of_topic == topic)
 
 
 async def test_a_worker_without_its_state_is_not_ready_and_nobody_owns_its_partitions(

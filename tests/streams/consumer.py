@@ -29,7 +29,7 @@ class Inflow:
         self.chunk = 3
         self.asked: set[TP] = set()
         self.meanwhile: Callable[[], None] = lambda: None
-        self.ends, self.most = 100, 1_000
+        self.end_offset, self.most = 100, 1_000
         self.record: Callable[[TP, int], Any] = record
         self.stated: dict[TP, Known] = {}
 
@@ -60,8 +60,11 @@ class Inflow:
     def known(self) -> dict[TP, Known]:
         return self.stated
 
+    def ends(self) -> dict[TP, int]:
+        return {tp: known.end for tp, known in self.stated.items()}
+
     def end(self, _: TP) -> int:
-        return self.ends
+        return self.end_offset
 
 
 class Consumer(OrderedConsumer):

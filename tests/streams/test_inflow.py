@@ -31,6 +31,7 @@ class Consumer:
             _fetch_task=asyncio.get_running_loop().create_future(), _create_fetch_waiter=self.waiter, _records={}
         )
         self.reachable = True
+        self.asked_for: list[list[TopicPartition]] = []
 
     def waiter(self) -> "asyncio.Future[None]":
         self.waiters.append(asyncio.get_running_loop().create_future())
@@ -48,6 +49,13 @@ class Consumer:
 
     async def getmany(self, *places: TopicPartition) -> dict[TopicPartition, list[str]]:
         return {place: ["a record"] for place in places}
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked_for.append(places)
+        if not self.reachable:
+            self.reachable = True
+            raise KafkaConnectionError
+        return dict.fromkeys(places, 1000)
 
     def last_stable_offset(self, place: TopicPartition) -> int | None:
         return 5 if place == RESPONSES else None
@@ -229,3 +237,27 @@ async def test_after_a_new_assignment_or_a_seek_all_partitions_are_answered_abou
     session.hear(7, 0, 2_000)
 
     assert session.ask([("responses", [(0, 10, 100)])]).epoch == 0
+
+
+async def test_the_ends_of_partitions_are_asked_for_while_fetched_records_wait_which_no_fetch_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = await started(monkeypatch)
+    monkeypatch.setattr(module, "_ENDS_SECONDS", 0.0)
+    (consumer,) = setup.made
+    setup.inflow.assign({RESPONSES: 10, TALLIES: 0})
+    await setup.inflow.take([TALLIES])
+    assert setup.inflow._asking is None
+    assert setup.inflow.ends() == {RESPONSES: 7}
+    consumer._fetcher._records[TopicPartition(*RESPONSES)] = "records"
+    consumer.reachable = False  # for the first time; then it is asked again
+    await setup.inflow.take([RESPONSES])
+    while setup.inflow.ends() != {RESPONSES: 1_000}:  # noqa: ASYNC110 - this is no event
+        await asyncio.sleep(0)
+    assert consumer.asked_for[:2] == [[TopicPartition(*RESPONSES)]] * 2
+    consumer._fetcher._records.clear()
+    while setup.ended == 0:  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(0)
+    setup.inflow.assign({RESPONSES: 10})
+    assert setup.inflow.ends() == {RESPONSES: 7}
+    await setup.inflow.stop()

@@ -452,7 +452,7 @@ async def test_when_time_is_short_records_gather_before_the_next_batches_begin(
     now = [100.0]
     monkeypatch.setattr(ordered, "monotonic", lambda: now[0])
     consumer.committed, consumer.gathering = {RESPONSES: 10, TALLIES: 10}, 0.015
-    consumer.way_in.ends = 13
+    consumer.way_in.end_offset = 13
     await consumer.perform_seek()
     message, other = await poll(consumer)
     assert consumer.way_in.held_until == 100.015

@@ -11,10 +11,13 @@ ordered.py decides which partitions are read, from which offset, and which recor
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from worker.cancelling import finish
@@ -24,6 +27,13 @@ from worker.kafka.fetch_sessions import FetchSessions
 from worker.settings import KafkaSettings
 from worker.streams.fetching import FETCH_BYTES, FETCH_MS, Fetching
 from worker.streams.transactions import Known
+
+log = logging.getLogger(__name__)
+
+#: While fetched records of a partition are not taken, no fetch asks for the partition. A worker that is too slow has up
+#: to 4 MB of them, so that it would not see for minutes how the partition grows. Its end is then asked for after this
+#: time, in seconds.
+_ENDS_SECONDS = 2.0
 
 
 class Inflow:
@@ -52,9 +62,16 @@ class Inflow:
         self._waiter: asyncio.Future[None] | None = None
         self._places: dict[TP, TopicPartition] = {}
         self._paused: set[TP] = set()
+        # The ends that were asked for, and what asks for them while fetched records wait.
+        self._ends: dict[TopicPartition, int] = {}
+        self._asking: asyncio.Task[None] | None = None
+        self._on_end: Callable[[asyncio.Task[None]], None] = lambda _: None
 
     async def start(self, on_end: "Callable[[asyncio.Task[None]], None]") -> None:
-        """Connect; `on_end` is called when fetching has ended. Raise KafkaError if Kafka cannot be reached."""
+        """Connect. Raise KafkaError if Kafka cannot be reached.
+
+        `on_end` is called with the task that fetches, and with one that has asked for ends, when it has ended.
+        """
         consumer = AIOKafkaConsumer(
             **client_options(self._kafka),
             auto_offset_reset="earliest",
@@ -80,10 +97,12 @@ class Inflow:
             has_paused=lambda: bool(self._paused),
         )
         consumer._fetcher._fetch_task.add_done_callback(on_end)
-        self._consumer = consumer
+        self._consumer, self._on_end = consumer, on_end
 
     async def stop(self) -> None:
         """Disconnect."""
+        if self._asking is not None:
+            self._asking.cancel()
         if self._consumer is not None:
             await finish(self._consumer.stop())
 
@@ -91,6 +110,7 @@ class Inflow:
         """Read these partitions, each from an offset, and no others. What was fetched before is forgotten."""
         self._places = {tp: TopicPartition(*tp) for tp in places}
         self._paused.clear()
+        self._ends.clear()
         self._begin_anew()
         if not places:
             self._consumer.unsubscribe()
@@ -138,10 +158,32 @@ class Inflow:
             self._waiter.add_done_callback(self._on_news)
         fetched = self._consumer._fetcher._records
         ready = [place for place in map(self._places.__getitem__, tps) if place in fetched]
-        return dict(await self._consumer.getmany(*ready)) if ready else {}
+        taken = dict(await self._consumer.getmany(*ready)) if ready else {}
+        if taken and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.create_task(self._ask_for_ends())
+            self._asking.add_done_callback(self._on_end)
+        return taken
 
     def _on_news(self, _: "asyncio.Future[None]") -> None:
         self._changed()
+
+    async def _ask_for_ends(self) -> None:
+        """Ask for the ends of partitions of which Kafka has said nothing for a while, as long as records wait."""
+        await asyncio.sleep(_ENDS_SECONDS)
+        while fetched := self._consumer._fetcher._records:
+            since = (time.time() - _ENDS_SECONDS) * 1_000
+            waiting = [place for place in self._places.values() if place in fetched]
+            old = [place for place in waiting if (self._consumer.last_poll_timestamp(place) or 0) <= since]
+            if old:
+                try:
+                    self._ends.update(await self._consumer.end_offsets(old))
+                except KafkaError as error:
+                    log.debug("the ends of %d partitions are not known: %s", len(old), type(error).__name__)
+            await asyncio.sleep(_ENDS_SECONDS)
+
+    def ends(self) -> dict[TP, int]:
+        """Return the end of each partition that is read, as far as Kafka has said it. No request is made."""
+        return {tp: max(known.end, self._ends.get(self._places[tp], 0)) for tp, known in self.known().items()}
 
     def end(self, tp: TP) -> int | None:
         """Return the end of a partition, as the last fetch has found it; None before the first fetch."""

@@ -271,7 +271,7 @@ class OrderedConsumer(driver.Consumer):
 
     def lag(self) -> dict[TP, int]:
         """Return the number of offsets between the due one and the end of each partition whose end is known."""
-        ends = {tp: known.end for tp, known in self.known().items()}
+        ends = self._inflow.ends()
         return {tp: max(0, ends[tp] - due) for tp, due in self._due.items() if tp in ends}
 
     # -- What Faust calls.
