@@ -55,7 +55,7 @@ _WITH_KAFKA = ("tests/embedded", "tests/kafka/test_preflight.py")
 #: decide how the files are divided into two halves, so it is enough if they are renewed when the halves differ much.
 _SECONDS = {
     "tests/embedded": 43,
-    "tests/integration/test_alarms.py": 55,
+    "tests/integration/test_alarms.py": 60,
     "tests/integration/test_backfill.py": 12,
     "tests/integration/test_bad_input.py": 92,
     "tests/integration/test_canaries.py": 30,
@@ -63,7 +63,7 @@ _SECONDS = {
     "tests/integration/test_channels.py": 52,
     "tests/integration/test_check_config.py": 10,
     "tests/integration/test_codecs.py": 24,
-    "tests/integration/test_demo.py": 45,
+    "tests/integration/test_demo.py": 65,
     "tests/integration/test_digests.py": 20,
     "tests/integration/test_ending.py": 40,
     "tests/integration/test_examples.py": 11,

@@ -1,5 +1,6 @@
 """The files of deploy/, and what they name: settings, roles and metrics."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -62,6 +63,21 @@ def wrong_variable(name: str) -> str | None:
             return f"{name}: there is no section {part}"
         section = field.annotation
     return None if last in section.model_fields else f"{name}: there is no setting {last}"
+
+
+def expressions() -> dict[str, list[str]]:
+    """Return the expressions of the dashboards and alarm rules, by the title of the chart or the name of the alarm."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+            found[f"{path.stem}: {panel['title']}"] = [target["expr"] for target in panel.get("targets", [])]
+    [rules] = documents(DEPLOY / "prometheus/rules.yml")
+    return found | {rule["alert"]: [rule["expr"]] for group in rules["groups"] for rule in group["rules"]}
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Return the names of the metrics in an expression."""
+    return {selector["name"] for selector in _SELECTOR.finditer(expression)}
 
 
 def wrong_parts(expression: str) -> list[str]:

@@ -19,9 +19,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
+from deploy.files import DEPLOY, expressions, metrics_in, tool
+from deploy.own_prometheus import PROGRAM, configuration, prometheus, written
 from integration.processes import DEAF, ROOT
 from integration.recount import Recount, recount_lines
 from integration.test_links import posted, read_until
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from worker.demo import receivers, samples, show
@@ -186,6 +189,43 @@ async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_dig
     for url in (address, link):
         with pytest.raises(OSError, match="Connect call failed"):
             await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
+
+
+async def test_every_metric_of_the_dashboards_and_alarms_is_in_a_scrape_of_the_live_demo(kafka: EmbeddedKafka) -> None:
+    options = show.Options(kafka=kafka.bootstrap_servers, rate=20.0)
+    async with live_demo(options) as (screen, live), ClientSession() as client:
+        address = (await screen.says(r"Prometheus can scrape (\S+)", live))[1]
+        async with client.get(address) as response:
+            text = await response.text()
+
+    served = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    wanted = {name for group in expressions().values() for one in group for name in metrics_in(one)}
+    assert len(wanted) > 20
+    assert wanted - served == set()
+
+
+async def test_a_prometheus_beside_the_live_demo_has_data_for_each_chart_and_no_alarm(
+    kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """Only charts of what has gone wrong may be empty: their expressions end with a comparison."""
+    tool(PROGRAM)
+    asked = {
+        title: [one.replace("$job", ".*").replace("$__rate_interval", "1m").replace("$__range", "5m") for one in group]
+        for title, group in expressions().items()
+        if ":" in title
+    }
+    async with live_demo(show.Options(kafka=kafka.bootstrap_servers, rate=20.0)) as (screen, live):
+        address = (await screen.says(r"Prometheus can scrape http://(\S+)/metrics", live))[1]
+        rules = DEPLOY / "prometheus/rules.yml"
+        config = written(tmp_path / "demo.yml", configuration([int(address.partition(":")[2])], rules, every="1s"))
+        async with prometheus(config, tmp_path / "data") as watching:
+            for title, group in asked.items():
+                for expression in group:
+                    while not await watching.query(expression) and not expression.endswith("> 0"):
+                        assert not live.done(), title
+                        await asyncio.sleep(0.2)  # a scrape raises no event here
+            assert await watching.firing() == set()
+    assert len(asked) > 20
 
 
 async def test_shuffled_and_sent_twice_only_the_duplicates_differ(

@@ -18,8 +18,13 @@ from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.policy import InvitationPolicy, Platform
 from worker.kafka.preflight import preflight
 from worker.links.settings import WebSettings
+from worker.metrics.settings import MetricsSettings
 from worker.notify.channels.email.smtp import SmtpSettings
 from worker.settings import KafkaSettings, Settings
+
+#: Where deploy/prometheus/demo.yml looks for the metrics.
+METRICS_PORT = 9464
+_HOST = "127.0.0.1"
 
 
 @dataclass
@@ -38,6 +43,13 @@ class Environment:
         """The workers that run."""
         return [self.worker, *([] if self.web is None else [self.web])]
 
+    @property
+    def metrics(self) -> str:
+        """The address of the worker's metrics, which the live demo serves."""
+        bind = self.worker.probed_at
+        assert bind is not None
+        return f"http://{bind.host}:{bind.port}/metrics"
+
 
 @contextlib.asynccontextmanager
 async def set_up(
@@ -53,7 +65,7 @@ async def set_up(
     `progress` is called with lines that say what is being done. The names of the parts that were started are added to
     `started`. `kafka` (host:port) is a Kafka to use instead of an embedded one, with new topics. `mails` is a folder
     in which each mail that arrives becomes a file. If it is `live`, alerts can escalate and digests come
-    (receivers.py), and the role web serves the pages of the links in mails.
+    (receivers.py), the worker serves its metrics, and the role web serves the pages of the links in mails.
 
     Raise Unreachable or Refused if `kafka` cannot be reached or does not let the demo in.
     """
@@ -73,8 +85,9 @@ async def set_up(
             smtp=SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
             **(receivers.desk_and_lead() | {"web": _pages()} if live else receivers.desk()),
         )
+        metrics = {"metrics": _metrics()} if live else {}
         progress("starting the worker")
-        worker = await stack.enter_async_context(running(settings))
+        worker = await stack.enter_async_context(running(settings.model_copy(update=metrics)))
         web = await stack.enter_async_context(running(settings, "web")) if live else None
         started.append("the worker")
         yield Environment(settings, worker, inbox, await stack.enter_async_context(Backlog(settings, worker)), web)
@@ -83,12 +96,28 @@ async def set_up(
 def _pages() -> WebSettings:
     """Return the settings of the pages of links, with a new key."""
     port = _free_port()
-    return WebSettings(base_url=f"http://127.0.0.1:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
+    return WebSettings(base_url=f"http://{_HOST}:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
+
+
+def _metrics() -> MetricsSettings:
+    """Return where the worker serves its metrics: at the usual port, or at another one if that is taken."""
+    port = METRICS_PORT if _can_listen(METRICS_PORT) else 0
+    return MetricsSettings(bind=f"{_HOST}:{port}")
+
+
+def _can_listen(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as asyncio's servers do
+        try:
+            tried.bind((_HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def _free_port() -> int:
     """Return a port of this machine that is free now. The mails name it, so it has to be known before they are sent."""
     with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
+        found.bind((_HOST, 0))
         port: int = found.getsockname()[1]
         return port

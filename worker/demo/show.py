@@ -249,8 +249,11 @@ def _call() -> str:
     return f"{shlex.quote(str(named))} -m worker"
 
 
-def _hints(settings: Settings, address: str) -> list[str]:
-    """Return lines that say how to take part: which page to open, and what to type in another terminal."""
+def _hints(settings: Settings, address: str, metrics: str) -> list[str]:
+    """Return lines that say how to take part: which page to open, and what to type in another terminal.
+
+    `metrics`: the address of the worker's metrics.
+    """
     names = {"TOPIC_PREFIX": settings.topic_prefix, "KAFKA__GROUP": settings.kafka.group}
     is_usual = settings.topic_prefix == "nps"
     exports = [] if is_usual else [f"  export NPS_{variable}={name}" for variable, name in names.items()]
@@ -261,6 +264,7 @@ def _hints(settings: Settings, address: str) -> list[str]:
         *exports,
         *([publishing + also] if len(publishing + also) <= _HINT_COLUMNS else [publishing, also]),
         f"Open {address} to acknowledge an alert before it escalates.",
+        f"Prometheus can scrape {metrics} (see docs/demo.md).",
     ]
 
 
@@ -271,7 +275,7 @@ async def _show(
 
     `address`: that of the page with the links of the latest alerts.
     """
-    seen, hints = spectator.seen, _hints(environment.settings, address)
+    seen, hints = spectator.seen, _hints(environment.settings, address, environment.metrics)
     if not screen.is_terminal:
         for hint in hints:
             screen.print(hint, soft_wrap=True)
