@@ -8,6 +8,7 @@ from typing import NamedTuple
 from chaos import controls, silence_steps
 from chaos.fault_context import FaultContext
 from chaos.faults import (
+    alarms,
     broker_away,
     clocks,
     crashed,
@@ -94,6 +95,8 @@ def _smtp(name: str) -> Fault:
 
 FAULTS: tuple[Fault, ...] = (
     Fault("idle_soak", idle_soak.run, 1, quick=0, light=True),
+    # In make test, tests/integration/test_alarms.py tries the rules with their own times.
+    Fault("alarms", alarms.run, len(alarms.ALARMS), quick=0, light=True),
     Fault("random_kills", random_kills.run, 30),
     *map(_kill_at, kill_at.ALL),
     *map(_followed, followed.ALL),

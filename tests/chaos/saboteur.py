@@ -4,6 +4,7 @@
 - with CHAOS_BUG it has one of the bugs that the harness must find;
 - its wall clock is wrong by the seconds in the file CHAOS_CLOCK;
 - its produce batches are no larger than CHAOS_PRODUCE_BYTES;
+- each of its batches of responses waits for the seconds in the file CHAOS_SLOWNESS before it is decided;
 - with CHAOS_NO_TICKS it leaves it to others to say what time it is;
 - it says so when a group has put it out, and when mails in hand are cut short: both may come again elsewhere;
 - it says which silences it knows.
@@ -672,6 +673,23 @@ def break_clock(path: Path) -> None:
     time.time = now
 
 
+def slow_down(path: Path) -> None:
+    """Let each batch of responses wait for the seconds in a file, which may come and change at any time."""
+
+    def seconds() -> float:
+        return float(path.read_text()) if path.exists() else 0.0
+
+    def wrapper(original: Any) -> Any:
+        async def called(self: Lane, message: Any) -> None:
+            if message.value.tp.topic.endswith(f".{events.RESPONSES}"):
+                await asyncio.sleep(seconds())
+            await original(self, message)
+
+        return called
+
+    _around(Lane, "run", wrapper)
+
+
 async def _never(_: Ticker) -> None:
     """Never tick."""
 
@@ -693,6 +711,8 @@ def main() -> int:
         cast(Any, topics._NEEDS)[events.TALLIES] = {}
     if clock := os.environ.get("CHAOS_CLOCK"):
         break_clock(Path(clock))
+    if slowness := os.environ.get("CHAOS_SLOWNESS"):
+        slow_down(Path(slowness))
     return cli.main()
 
 

@@ -24,6 +24,7 @@ def test_what_the_saboteur_replaces_exists(tmp_path: Path) -> None:
             f"saboteur.obey(saboteur.Orders(Path({str(tmp_path / 'order')!r})))",
             *(f"saboteur._{bug}()" for bug in BUGS),
             "saboteur.produce_little(1_000)",
+            "saboteur.slow_down(Path('slowness'))",
         ]
     )
     done = subprocess.run(

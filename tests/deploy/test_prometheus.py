@@ -2,10 +2,16 @@
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from chaos.faults import alarms
 from deploy.files import DEPLOY, documents, tool, wrong_parts
+from deploy.hastened import hastened
+from deploy.own_prometheus import written
+
+from worker.demo import environment
 
 PROMETHEUS = DEPLOY / "prometheus"
 RUNBOOK = "https://github.com/example/detractor-worker/blob/main/docs/runbook.md#"
@@ -34,15 +40,19 @@ def test_an_alarm_says_how_bad_it_is_what_it_means_and_what_to_do(rule: dict[str
     assert rule["annotations"]["runbook_url"] == RUNBOOK + anchor_of(rule["alert"])
 
 
-def test_no_two_alarms_have_one_name_and_each_has_a_test() -> None:
+def test_no_two_alarms_have_one_name_and_each_has_a_test_and_a_fault() -> None:
     names = [rule["alert"] for rule in rules()]
     tested = (PROMETHEUS / "rules_test.yml").read_text(encoding="utf-8")
 
     assert len(names) == len(set(names))
     assert [name for name in names if not re.search(rf"\b{name}\b", tested)] == []
+    assert names == [*alarms.ALARMS]
 
 
-@pytest.mark.parametrize("arguments", [("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "rules", "rules.yml"), ("test", "rules", "rules_test.yml"), ("check", "config", "demo.yml")],
+)
 def test_promtool_finds_nothing_wrong(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([tool("promtool"), *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
 
@@ -61,6 +71,35 @@ def test_prometheus_scrapes_the_services_of_compose_where_they_serve_their_metri
         assert compose["services"][name]["environment"]["NPS_METRICS__BIND"] == f"0.0.0.0:{port}"
     mounted = [volume.split(":")[1] for volume in compose["services"]["prometheus"]["volumes"]]
     assert set(configuration["rule_files"]) <= set(mounted)
+
+
+def test_a_prometheus_beside_the_demo_scrapes_where_the_demo_serves_its_metrics() -> None:
+    [configuration] = documents(PROMETHEUS / "demo.yml")
+    [job] = configuration["scrape_configs"]
+
+    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{environment.METRICS_PORT}"]}]
+    assert job["job_name"] == documents(PROMETHEUS / "prometheus.yml")[0]["scrape_configs"][0]["job_name"]
+
+
+def test_hastened_rules_are_the_rules_but_for_their_times(tmp_path: Path) -> None:
+    [document] = documents(PROMETHEUS / "rules.yml")
+    whole, fast = (rules["groups"][0]["rules"] for rules in (document, hastened(60)))
+    by_name = {rule["alert"]: rule for rule in fast}
+    done = subprocess.run(
+        [tool("promtool"), "check", "rules", str(written(tmp_path / "rules.yml", hastened(60)))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [{**rule, "expr": "", "for": ""} for rule in fast] == [{**rule, "expr": "", "for": ""} for rule in whole]
+    assert by_name["NpsNoticesOverdue"]["expr"] == "max by (channel) (nps_oldest_unsent_age_seconds) > 5"
+    assert by_name["NpsNotReady"]["for"] == "10000ms"
+    assert "[15000ms:1000ms]) > 0" in by_name["NpsLagGrowing"]["expr"]
+    assert "(nps_lag_records) > 1000" in by_name["NpsLagGrowing"]["expr"]
+    assert by_name["NpsAlertsSlow"]["expr"].endswith("[10000ms]))) > 3")
+    assert "[30000ms]) > 2" in by_name["NpsRestarts"]["expr"]
 
 
 @pytest.mark.parametrize(
