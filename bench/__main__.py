@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from bench import growth, latency, measure, rates, recovery, throughput
+from bench.feed import Feed
 from bench.measure import BenchError, Figures
 from bench.throughput import QUIX, STREAMS, Environment
 from worker.embedded.jars import class_path
@@ -56,6 +57,12 @@ def main() -> int:
     rate_options.add_argument(
         "--notify", metavar="N", type=int, default=1, help="processes that send mails (default: 1)"
     )
+    rate_options.add_argument(
+        "--scrape", metavar="SECONDS", type=float, default=0.0, help="scrape the metrics so often (default: never)"
+    )
+    rate_options.add_argument(
+        "--leaves", metavar="N", type=int, default=Feed(0).segments, help="leaves of the tree of segments (default: 60)"
+    )
     rate_options.add_argument("--full-only", action="store_true", help="leave out the reduced job and other programs")
     parser.add_argument("--java", metavar="PATH", help="also run Kafka Streams, with this java of a JDK, 17 or later")
     parser.add_argument(
@@ -89,7 +96,7 @@ async def _run(asked: argparse.Namespace) -> dict[str, float]:
                 alerts, mails = delays[_RATE]
                 found |= {"alert_p50_ms": alerts.p50, "alert_p99_ms": alerts.p99, "mail_p99_ms": mails.p99}
             if "rates" in parts:
-                plan = rates.Plan(asked.rates, asked.seconds, asked.notify, asked.full_only)
+                plan = rates.Plan(asked.rates, asked.seconds, asked.notify, asked.full_only, asked.scrape, asked.leaves)
                 found |= await rates.run(environment, kafka.pid, plan)
             if "recovery" in parts:
                 ready = await recovery.run(environment, asked.customers)

@@ -153,10 +153,12 @@ async def worker(
     name: str,
     roles: Sequence[Role] = ("process", "notify"),
     more: Mapping[str, str] = MappingProxyType({}),
+    ports: Sequence[int] = (),
 ) -> AsyncIterator[list[tuple[Role, int]]]:
     """Run a worker for each role, as docs/operations.md recommends; yield the roles, each with its process id.
 
-    `more`: further settings, as variables of the environment.
+    `more`: further settings, as variables of the environment. `ports`: where the workers serve their metrics; without
+    ports, they serve none.
     """
     settings = {
         "NPS_KAFKA__BOOTSTRAP_SERVERS": kafka,
@@ -170,7 +172,11 @@ async def worker(
         **more,
     }
     async with AsyncExitStack() as stack:
-        yield [(role, await stack.enter_async_context(_role(role, settings))) for role in roles]
+        serving = [{"NPS_METRICS__BIND": f"127.0.0.1:{port}"} for port in ports] or [{} for _ in roles]
+        yield [
+            (role, await stack.enter_async_context(_role(role, {**settings, **metrics})))
+            for role, metrics in zip(roles, serving, strict=True)
+        ]
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from bench import feed, latency, measure
+from bench import feed, latency, measure, scraping
 from bench.contenders.task import Task
 from bench.feed import Feed
 from bench.latency import DETRACTOR, LAST_SECONDS, Delays, Numbered, Watch, delays_of
 from bench.measure import BenchError
 from bench.throughput import CONTENDERS, QUIX, REDUCED, Contender, Environment
 from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import free_port
 from worker.roles import Role
 
 #: The rates, in responses per second, if no others are asked for.
@@ -70,6 +71,10 @@ class Plan(NamedTuple):
     notify: int = 1
     #: Whether only the full job is measured, without the reduced job of the other programs.
     full_only: bool = False
+    #: The seconds between two scrapes of the metrics of the full job; 0 if metrics are off.
+    scrape: float = 0.0
+    #: The number of leaves of the tree of segments. The reduced job always has the usual tree.
+    leaves: int = Feed(0).segments
 
 
 async def run(environment: Environment, broker: int, plan: Plan) -> dict[str, float]:
@@ -119,10 +124,10 @@ def _busy_seconds() -> float:
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
-def _numbered(rate: int, seconds: int) -> tuple[list[Numbered], list[Numbered]]:
+def _numbered(rate: int, seconds: int, leaves: int = Feed(0).segments) -> tuple[list[Numbered], list[Numbered]]:
     """Return the responses to warm up with, and those that are measured."""
     first = rate * _WARM_UP_SECONDS
-    responses = list(enumerate(Feed(first + rate * seconds).responses()))
+    responses = list(enumerate(Feed(first + rate * seconds, segments=leaves).responses()))
     return responses[:first], responses[first:]
 
 
@@ -147,14 +152,16 @@ def _roles(plan: Plan) -> list[Role]:
 async def _full(environment: Environment, broker: int, rate: int, plan: Plan) -> Full:
     """Publish at a rate to the workers of both roles. Raise BenchError if an alert or a mail does not come."""
     name = f"rates-{rate}"
-    warm_up, responses = _numbered(rate, plan.seconds)
+    warm_up, responses = _numbered(rate, plan.seconds, plan.leaves)
     expected = _detractors([*warm_up, *responses])
+    ports = [free_port() for _ in _roles(plan)] if plan.scrape else []
     watch = Watch(expected)
     consumer = AIOKafkaConsumer(f"{name}.alerts", bootstrap_servers=environment.kafka, auto_offset_reset="earliest")
     producer = AIOKafkaProducer(bootstrap_servers=environment.kafka)
     async with (
         Inbox(on_mail=watch.mailed) as inbox,
-        latency.worker(environment.kafka, inbox, name, _roles(plan)) as workers,
+        latency.worker(environment.kafka, inbox, name, _roles(plan), ports=ports) as workers,
+        scraping.scraped(plan.scrape, ports) as scrapes,
         consumer,
         producer,
     ):
@@ -191,6 +198,8 @@ async def _full(environment: Environment, broker: int, rate: int, plan: Plan) ->
         f"{found.broker:.2f} cores, bench {found.bench:.2f}, machine {found.machine:.2f}; alerts p50 {alerts.p50:.0f}, "
         f"p99 {alerts.p99:.0f}; mails p50 {mails.p50:.0f}, p99 {mails.p99:.0f} ms"
     )
+    if scrapes:
+        environment.say(scraping.described(scrapes))
     return found
 
 
