@@ -126,6 +126,20 @@ def test_but_no_longer_than_the_longest_wait_however_the_wall_clock_has_jumped()
     assert dispatcher.next_at(50) == 50 + LONGEST_WAIT
 
 
+def test_a_mail_that_is_tried_again_has_its_turn_though_new_ones_keep_coming() -> None:
+    dispatcher = Dispatcher(Limits(usual=1, most=1), LONGEST_WAIT)
+    put(dispatcher, 1, due=10 * SECOND)
+    for number in range(2, 20):
+        put(dispatcher, number, now=Moment(wall=number * SECOND, steady=number * SECOND))
+
+    taken = []
+    for at in range(20, 40):
+        taken += dispatcher.take_due(at * SECOND)
+        settle(dispatcher, int(taken[-1].delivery_id.removeprefix("d-")))
+        put(dispatcher, at, now=Moment(wall=at * SECOND, steady=at * SECOND))
+    assert [each.delivery_id for each in taken] == [f"d-{n}" for n in (*range(2, 10), 1, *range(10, 21))]
+
+
 def test_nothing_is_sent_while_partitions_are_revoked() -> None:
     dispatcher = with_mails(1)
     dispatcher.pause()
