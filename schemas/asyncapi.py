@@ -106,7 +106,7 @@ def _headers(contract: Contract) -> dict[str, Any]:
     """Return the headers' schema. A publisher may leave them all out; what is emitted has them all."""
     fixed = {"ce_specversion": SPEC_VERSION, "ce_type": contract.event_type, "content-type": "application/json"}
     if contract.consumed:
-        known = {"ce_specversion": {"type": "string", "const": SPEC_VERSION}}
+        known = {"ce_specversion": {"type": "string", "const": SPEC_VERSION}, **_trace(contract)}
         about = "The attributes of a CloudEvent in binary mode. A record without them is accepted, too."
         return {"type": "object", "description": about, "properties": known}
     properties: dict[str, Any] = {name: {"type": "string", "const": value} for name, value in fixed.items()}
@@ -114,7 +114,22 @@ def _headers(contract: Contract) -> dict[str, Any]:
     about = "If the event is published again, it has the same id. Ignore an event whose id you have handled."
     properties["ce_id"] = {"type": "string", "description": about}
     properties["ce_time"] = {"type": "string", "format": "date-time"}
-    return {"type": "object", "required": sorted(properties), "properties": dict(sorted(properties.items()))}
+    required = sorted(properties)
+    return {
+        "type": "object",
+        "required": required,
+        "properties": {**dict(sorted(properties.items())), **_trace(contract)},
+    }
+
+
+def _trace(contract: Contract) -> dict[str, Any]:
+    """Return the schema of the header of traces, by its name; nothing if the event never has it."""
+    if not contract.carries_trace:
+        return {}
+    about = (
+        "The W3C trace context of the response, if its publisher has set a valid one. An event carries it unchanged."
+    )
+    return {"traceparent": {"type": "string", "description": about}}
 
 
 def _envelope(data: dict[str, Any]) -> dict[str, Any]:

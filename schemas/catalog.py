@@ -52,6 +52,11 @@ class Contract:
         return self.model in {Response, AlertCommand, SilenceCommand}
 
     @property
+    def carries_trace(self) -> bool:
+        """Say whether the event carries the trace context of a response: it is one, or a single one has caused it."""
+        return self.model in {Response, Alert, Invitation}
+
+    @property
     def structured(self) -> bool:
         """Say whether the worker also reads the event in a CloudEvent in structured mode."""
         return self.model is Response

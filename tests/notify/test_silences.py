@@ -527,7 +527,7 @@ def test_a_change_of_a_silence_that_is_older_or_concerns_nobody_changes_nothing(
 
 def test_rows_of_the_version_before_are_read() -> None:
     mail = Mail("d-1", "a-1", "desk", DeliveryStatus.PENDING, 0, NOW, 0)
-    older = msgspec.msgpack.encode([[msgspec.to_builtins(mail)[:-1]]])
+    older = msgspec.msgpack.encode([[msgspec.to_builtins(mail)[:-2]]])
     (read,) = mailbox.decode(b"\x01" + older).mails
     assert read == mail
     gathered = msgspec.msgpack.encode([[], [], {"capped": ["digest", NOW]}, {}, {}, 0, NOW])

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from schemas import cloudevents
 from schemas.base import Event
+from schemas.cloudevents import Headers
 from schemas.emitted import to_json
 from worker.flow.batch import Output
 
@@ -51,9 +52,10 @@ SILENCE_COMMAND_RESULT = Kind(SILENCE_COMMAND_RESULTS, cloudevents.SILENCE_COMMA
 SILENCE = Kind(SILENCES, cloudevents.SILENCE.encode())
 
 
-def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes) -> Output:
+def output(kind: Kind, key: bytes, body: Event, event_id: str, time: bytes, further: Headers | None = None) -> Output:
     """Return an event as a binary-mode CloudEvent.
 
-    `body`: an emitted event (schemas/emitted.py); `time`: when it happened, as RFC 3339.
+    `body`: an emitted event (schemas/emitted.py); `time`: when it happened, as RFC 3339; `further`: other headers.
     """
-    return Output(kind.topic, key, to_json(body), cloudevents.binary_headers(kind.type, event_id, time))
+    headers = cloudevents.binary_headers(kind.type, event_id, time)
+    return Output(kind.topic, key, to_json(body), headers + further if further else headers)

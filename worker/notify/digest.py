@@ -39,6 +39,8 @@ class Item(NamedTuple):
     silence: str = ""
     #: The id under which it would be sent by itself (Mail.sent_id).
     sent_id: str = ""
+    #: The trace contexts of the steps that it reports (Mail.traces).
+    traces: Sequence[bytes] = ()
 
 
 class Digest(NamedTuple):
@@ -134,7 +136,8 @@ def opened(digest_id: str, members: Iterable[Member], read: Read) -> Opened:
             continue
         notice = mailbox.notice(mail, member.key, pending_notice)
         assert isinstance(notice, Notice), "a digest lists neither erasures nor steps of cases"
-        found.append((order(mail, pending_notice), member, Item(notice, mail.act_by, mail.silence, mail.sent_id)))
+        item = Item(notice, mail.act_by, mail.silence, mail.sent_id, mail.traces)
+        found.append((order(mail, pending_notice), member, item))
         known += mail.merged
     found.sort(key=lambda one: one[:2])
     return Opened([item for *_, item in found], [member for _, member, _ in found], lost, known)

@@ -24,6 +24,7 @@ from worker.flow import events
 from worker.flow.batch import MemoryRecord, Output, Record
 from worker.flow.dead_letter import not_a_message
 from worker.flow.record import header
+from worker.flow.trace_context import context_headers, context_of
 from worker.notify.mailbox import Mail
 
 #: The key of a tick. Its value is the name of the receiver. No customer's id has a NUL.
@@ -89,6 +90,8 @@ class Forwarded(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: The names of the receivers that get the notice by this channel, with or without a plan; empty in messages of
     #: older versions, and without `to`.
     reached: list[str] = []
+    #: The record's trace context (worker/flow/trace_context.py); None without one, and in messages of older versions.
+    trace: bytes | None = None
 
 
 class Held(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -134,6 +137,7 @@ def forward(record: Record, event_id: str, to: Sequence[To], place: PlaceOfPlan,
         event_type,
         [*to],
         [*reached[:REACHED_KEPT]] if to else [],
+        context_of(record),
     )
     return Output(place.topic, record.key, _encode(message), partition=place.partition)
 
@@ -175,7 +179,7 @@ def read_change(record: Record) -> SilenceChange:
 def original(message: Forwarded, record: Record) -> MemoryRecord:
     """Return the record that a message is about. `record`: the message's own."""
     known = [("ce_id", message.event_id), ("ce_type", message.event_type)]
-    headers: Headers = [(name, value) for name, value in known if value]
+    headers: Headers = [*((name, value) for name, value in known if value), *context_headers(message.trace)]
     return MemoryRecord(
         record.topic, message.partition, message.offset, record.timestamp, message.key, message.value, headers
     )

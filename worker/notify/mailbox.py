@@ -25,6 +25,8 @@ from schemas.case import CaseAction, CaseStep
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
 from schemas.incident import Incident
+from worker.flow.batch import Record
+from worker.flow.trace_context import context_of
 from worker.notify.notice import Notice, Sent
 
 #: The number of settled mails that a mailbox keeps, the newest ones. They show that an alert is repeated, and who has
@@ -97,6 +99,9 @@ class Mail(msgspec.Struct, array_like=True):
     others: list[str] = []
     #: The id of the silence that holds, or has held, it back; empty if none does.
     silence: str = ""
+    #: The trace contexts of the first and of the newest step that it reports, if these have any (note_trace), as
+    #: worker/flow/trace_context.py packs them. Only open mails have them.
+    traces: list[bytes] = []
 
     @property
     def addressee(self) -> str:
@@ -115,6 +120,12 @@ class Mail(msgspec.Struct, array_like=True):
     def address_to(self, receiver: str, route: str) -> None:
         """Set its receiver, and the route by which it goes there."""
         self.route, self.receiver = route, "" if receiver == route else receiver
+
+    def note_trace(self, record: Record) -> None:
+        """Note the trace context of a step that it reports, which is in the step's record."""
+        context = context_of(record)
+        if context is not None and context not in self.traces:
+            self.traces = [*self.traces[:1], context]
 
     @property
     def is_about_case(self) -> bool:
@@ -162,6 +173,8 @@ _HAS_OPEN, _ALL_SETTLED = b"\x01", b"\x00"
 def encode(mailbox: Mailbox) -> bytes:
     """Return the row of a mailbox: all open mails, and of the settled ones the newest."""
     settled = _newest([mail for mail in mailbox.mails if not mail.is_open])
+    for mail in settled:
+        mail.traces = []
     waiting = [mail for mail in mailbox.mails if mail.is_open]
     return (_HAS_OPEN if waiting else _ALL_SETTLED) + _encoder.encode(Mailbox([*settled, *waiting]))
 
@@ -284,7 +297,7 @@ def follow_up(box: Mailbox, mail: Mail, known: Sequence[str], now: int) -> Mail 
     if not missed or box.find(missed[-1]) is not None:
         return None
     later = Mail(missed[-1], mail.alert_id, mail.route, DeliveryStatus.PENDING, 0, now, 0, revision=mail.revision)
-    later.merged, later.receiver, later.act_by = missed[:-1], mail.receiver, mail.act_by
+    later.merged, later.receiver, later.act_by, later.traces = missed[:-1], mail.receiver, mail.act_by, mail.traces
     mail.merged = [delivery_id for delivery_id in mail.merged if delivery_id not in missed]
     box.mails.append(later)
     return later

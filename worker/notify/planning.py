@@ -321,6 +321,7 @@ def end_hold(mail: Mail, receiver: Receiver | None, step: Step) -> None:
 def add_pending(mail: Mail, step: Step, state: PlanState) -> None:
     """Let a new mail be sent as soon as possible. Its notice becomes a pending notice."""
     state.pending_notices[pending_notice_key(step.key, mail.delivery_id)] = step.record.value
+    mail.note_trace(step.record)
     state.outputs.append(state.deliveries.line(mail, "planned", step.now))
 
 
@@ -637,6 +638,7 @@ def _merge(earlier: Iterable[Mail], notice: Alert, step: Step, state: PlanState,
             continue
         mail.revision = notice.revision
         state.pending_notices[pending_notice_key(step.key, mail.delivery_id)] = step.record.value
+        mail.note_trace(step.record)
         # If some receivers may have got the mail already, the step is not merged into it, and gets a mail of its own.
         if is_mailed and mail.left is None and not mail.unsure:
             delivery_id = state.deliveries.id_of(step.event_id, mail.addressee)

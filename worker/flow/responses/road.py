@@ -37,6 +37,7 @@ from worker.flow.responses.moved import Claim, Claims, Holders, claims_in
 from worker.flow.responses.people import differences
 from worker.flow.responses.rules import RULES
 from worker.flow.timestamps import from_ms, rfc3339, to_ms
+from worker.flow.trace_context import context_headers, context_of
 from worker.lineage import segment_path
 from worker.nps.histogram import classify
 from worker.nps.latest import CountedAnswer
@@ -98,22 +99,24 @@ class BatchState:
         self.holders = batch.holders or Holders({})
         self.rerouted = dict(batch.rerouted)
         self.latest_time = batch.latest_time
-        # The offset of the record that is being decided, and the number of messages to the cases that it has caused.
-        self._offset = -1
+        # The record that is being decided, and the number of messages to the cases that it has caused.
+        self._record: Record | None = None
         self._messages = 0
 
     def begin(self, record: Record) -> None:
         """Note the record that is decided next. The latest time never goes back, whatever records say."""
         self.latest_time = max(self.latest_time, record.timestamp)
-        self._offset, self._messages = record.offset, 0
+        self._record, self._messages = record, 0
 
     def add_event(self, kind: Kind, key: bytes, event: Event, event_id: str, now: int) -> None:
         """Add an event about a customer. `now`: the time of the record that is decided, in ms.
 
-        A step of an alert is also reported to the cases (case_log.py). This output goes to Kafka together with the
-        event, so the event waits for nothing.
+        The event carries the record's trace context. A step of an alert is also reported to the cases (case_log.py).
+        This output goes to Kafka together with the event, so the event waits for nothing.
         """
-        self.outputs.append(events.output(kind, key, event, event_id, rfc3339(now)))
+        assert self._record is not None
+        context = context_headers(context_of(self._record))
+        self.outputs.append(events.output(kind, key, event, event_id, rfc3339(now), context))
         if kind is events.ALERT:
             alert = cast(Alert, event)
             work = self._work(alert)
@@ -163,7 +166,8 @@ class BatchState:
     def _next_message(self) -> tuple[int, int]:
         """Return by which offset and number the cases recognise the next message."""
         number, self._messages = self._messages, self._messages + 1
-        return self._offset, number
+        assert self._record is not None
+        return self._record.offset, number
 
 
 def decide(batch: Batch, policy: Policy, read: Read, owner: Owner) -> Decided:
