@@ -86,10 +86,10 @@ lock:
 	@rm -rf $(STAMP)/uv && $(PYTHON) -m venv $(STAMP)/uv && $(STAMP)/uv/bin/python -m pip install --quiet uv
 	@echo "== requirements.lock"
 	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile pyproject.toml $(LOCKING) --upgrade \
-		--extra embedded --group dev --output-file requirements.lock
+		--extra embedded --extra otel --group dev --output-file requirements.lock
 	@echo "== requirements-runtime.lock: the part of it that the Dockerfile installs"
 	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile pyproject.toml $(LOCKING) --constraint requirements.lock \
-		--output-file requirements-runtime.lock
+		--extra otel --output-file requirements-runtime.lock
 	@echo "== bench/quix.lock"
 	@env -u UV_FIND_LINKS $(STAMP)/uv/bin/uv pip compile $(LOCKING) --upgrade --group pyproject.toml:quix \
 		--output-file bench/quix.lock

@@ -37,8 +37,10 @@ _PROGRAMS = {
     "bench": "bench/__main__.py",
     "detector": "bench/detector.py",
 }
-#: What is no setting although it is written like one: topics, files, and Kafka's own configuration.
-_NO_SETTING = re.compile(r"nps\..*|.*\.(?:py|toml|md)|min\.insync\.replicas|cleanup\.policy|compression\.type")
+#: What is no setting although it is written like one: topics, files, Kafka's own configuration, attributes of spans.
+_NO_SETTING = re.compile(
+    r"nps\..*|.*\.(?:py|toml|md)|min\.insync\.replicas|cleanup\.policy|compression\.type|error\.type"
+)
 
 
 class Link(NamedTuple):

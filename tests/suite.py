@@ -87,6 +87,7 @@ _SECONDS = {
     "tests/integration/test_replay.py": 5,
     "tests/integration/test_secured.py": 20,
     "tests/integration/test_silences.py": 30,
+    "tests/integration/test_traces.py": 30,
     "tests/integration/test_upgrade.py": 13,
     "tests/integration/test_watermark.py": 8,
     "tests/kafka/test_preflight.py": 11,

@@ -252,6 +252,28 @@ def test_a_settings_file_that_is_not_there_exits_2(
     assert "NPS_CONFIG" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_what_keeps_spans_from_being_exported_is_said_before_anything_starts(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    monkeypatch.setenv("NPS_TRACING__ENABLED", "true")
+
+    assert main([command]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf, which collectors accept at port 4318"
+    ]
+
+
+def test_check_config_says_nothing_about_spans_that_can_be_exported(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPS_TRACING__ENABLED", "true")
+
+    assert main(["check-config"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_certificate_authority_that_is_none_is_found_by_check_config(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,15 @@ def toml(text: str | bytes, name: str = "worker.toml") -> None:
 # Where they come from
 
 
+def test_the_header_of_traces_needs_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+    endpoint = {"url": "https://crm.example.org/hook", "secrets": [secret], "traceparent": True}
+    set_all(monkeypatch, WEBHOOK__ENDPOINTS=json.dumps({"crm": endpoint}))
+    assert problems() == ["webhook.endpoints.crm.traceparent: needs tracing.enabled"]
+    set_all(monkeypatch, TRACING__ENABLED="true")
+    assert load().webhook.endpoints["crm"].traceparent
+
+
 def test_without_anything_the_defaults_hold() -> None:
     settings = load()
 

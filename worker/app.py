@@ -21,6 +21,7 @@ from worker.roles import Role
 from worker.roles.build import build
 from worker.roles.monitoring import monitored
 from worker.roles.surroundings import Surroundings
+from worker.roles.tracing import traced
 from worker.service import Service
 from worker.settings import Settings
 from worker.status import report
@@ -106,9 +107,9 @@ async def running(settings: Settings, role: Role = "all", clock: Clock | None = 
     At the end, finish the batches and mails in flight, commit the offsets, and stop.
     """
     clock = clock or SystemClock()
-    async with monitored(settings, role, clock) as monitoring:
+    async with monitored(settings, role, clock) as monitoring, traced(settings) as spans:
         meters = monitoring.meters
-        surroundings = Surroundings(settings, clock, meters)
+        surroundings = Surroundings(settings, clock, meters, spans)
         worker = Worker(await build(role, surroundings), surroundings.renewals, monitoring.address)
         monitoring.probes.watch(worker)
         if meters is not None:

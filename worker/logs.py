@@ -37,6 +37,8 @@ _QUIET = {
     "faust": logging.ERROR,
     "mode": logging.ERROR,
     "asyncio": logging.ERROR,
+    "opentelemetry.exporter": logging.CRITICAL,
+    "urllib3": logging.ERROR,
 }
 #: The directory of the installed libraries.
 _INSTALLED = sysconfig.get_path("purelib")

@@ -73,6 +73,7 @@ from worker.routing.service_level import ServiceLevel, Terms, Work
 from worker.routing.tree import RootRoute, tree
 from worker.secret_files import SecretSection, secret_file
 from worker.section import Section
+from worker.tracing.settings import TracingSettings
 from worker.wrong_settings import PREFIX, no_json, unknown_variable, wrong_key
 
 CONFIG_VARIABLE = "NPS_CONFIG"
@@ -338,6 +339,7 @@ class Settings(BaseSettings, Policy, Location):
     chat: ChatSettings = ChatSettings()
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     receivers: dict[str, ReceiverSettings] = Field(
         default={}, description="Who gets alerts and incidents: a table [receivers.NAME] for each receiver."
     )
@@ -497,6 +499,14 @@ class Settings(BaseSettings, Policy, Location):
         ]
         return lines if lines or self.receivers else [_NO_RECEIVERS]
 
+    def wrong_endpoints_of_traces(self) -> list[str]:
+        """Return a line for each endpoint that asks for the header of traces while there are none."""
+        return [
+            f"webhook.endpoints.{name}.traceparent: needs tracing.enabled"
+            for name, endpoint in self.webhook.endpoints.items()
+            if endpoint.traceparent and not self.tracing.enabled
+        ]
+
     def vain_receivers(self) -> list[str]:
         """Return a line for each receiver, route and calendar that has no effect."""
         routing = self.routing
@@ -586,7 +596,7 @@ def _load(kind: type[Settings], file_name: Callable[[], str], **overrides: Any) 
     except RecursionError:
         problems.append("settings: are nested too deeply")
     else:
-        problems += settings.wrong_receivers()
+        problems += [*settings.wrong_receivers(), *settings.wrong_endpoints_of_traces()]
     if problems:
         raise SettingsError(problems)
     return settings

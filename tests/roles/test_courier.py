@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from worker.embedded.inbox import Inbox, Mail, Step
 from worker.errors import DeliveryError, StateNotDurable
 from worker.kafka import reading
 from worker.kafka.rows import Head, PartitionState
-from worker.notify import planning
+from worker.notify import mailbox, planning
 from worker.notify.channel import Channel
 from worker.notify.channels.email.channel import Email
 from worker.notify.channels.email.letterhead import Letterhead
@@ -236,6 +236,29 @@ async def test_what_is_planned_goes_out_and_is_written_down(make_alert: MakeAler
         assert ["sent"] * 20 == office.statuses()
         assert office.courier.pending == 0
         assert office.courier.idle_until is None
+
+
+async def test_every_attempt_is_traced_with_its_mail_and_notes_why_it_failed(make_alert: MakeAlert) -> None:
+    begun: list[tuple[str, int, str]] = []
+    noted: list[DeliveryError | None] = []
+
+    @contextmanager
+    def traced(server: str, mail: mailbox.Mail, content: Content) -> Iterator[Callable[[DeliveryError | None], None]]:
+        assert isinstance(content, Alert)
+        begun.append((server, mail.attempts, content.alert_id))
+        yield noted.append
+        assert len(noted) == len(begun)
+
+    async with at_work(more={"traced": traced}) as office:
+        answers = iter([LATER])
+        office.channel.answer = lambda _: next(answers, None)
+        office.plan(opened(make_alert, 0))
+        await office.settle()
+        await office.pass_on(10 * MINUTES)
+
+        assert office.channel.accepted == ["a-0"]
+    assert begun == [("", 0, "a-0"), ("", 1, "a-0")]
+    assert noted == [LATER, None]
 
 
 async def test_all_couriers_of_a_worker_stop_at_the_same_time(make_alert: MakeAlert) -> None:

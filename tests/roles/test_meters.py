@@ -1,14 +1,16 @@
 """The meters of a worker with all channels, before and while its services have something to show; without Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.types import TP
+from flow.records import Record
 
 from worker.clock import SystemClock
 from worker.errors import CannotListen
+from worker.flow.batch import Record as AnyRecord
 from worker.kafka import topics
 from worker.metrics import catalogue
 from worker.metrics.catalogue import METRICS, Kind, Metric, Scope
@@ -22,7 +24,8 @@ from worker.roles.monitoring import monitored
 from worker.roles.surroundings import Surroundings
 from worker.service import Service
 from worker.settings import Settings
-from worker.streams.observer import Spent
+from worker.streams.observer import ShellObserver, Spent
+from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
 
 NOW = 1_700_000_000_000
@@ -105,7 +108,7 @@ async def test_the_meter_of_a_shell_counts_under_its_role(metered: Metered) -> N
     spent.deciding, spent.sending = 0.25, 0.5
     meter = metered.shells["webhook"]._observer
     assert meter is not None
-    meter.on_batch("nps.alerts", 7, spent)
+    meter.on_batch("nps.alerts", [Record()] * 7, spent)
     meter.on_checkpoint("nps.alerts", 0.125)
     meter.on_sent("nps.decisions", [(b"c-1", b'{"outcome":"accepted","category":"passive"}', [], None)])
     metered.meters.sample()
@@ -117,6 +120,43 @@ async def test_the_meter_of_a_shell_counts_under_its_role(metered: Metered) -> N
     assert (seconds["webhook", "alerts", "deciding"], seconds["webhook", "alerts", "sending"]) == (0.25, 0.625)
     assert counters[catalogue.BATCHES.name]["notify", "alerts"] == 0
     assert counters[catalogue.ANSWERS.name]["passive",] == 1
+
+
+async def test_a_shell_has_no_observer_or_one_or_one_that_stands_for_all() -> None:
+    class Observer:
+        def __init__(self) -> None:
+            self.seen: list[object] = []
+
+        def of_shell(self, role: str) -> "Observer":
+            self.seen.append(role)
+            return self
+
+        def on_sent(self, topic: str, records: Iterable[Sendable]) -> None:
+            self.seen.append((topic, records))
+
+        def on_batch(self, topic: str, records: Sequence[AnyRecord], spent: Spent) -> None:
+            self.seen.append((topic, records, spent))
+
+        def on_checkpoint(self, topic: str, seconds: float) -> None:
+            self.seen.append((topic, seconds))
+
+    first, second = Observer(), Observer()
+    settings, spent = Settings.model_construct(), Spent()
+
+    def found(*given: Observer | None) -> ShellObserver | None:
+        meters, spans = cast(list[Any], given)
+        return Surroundings(settings, Clock(), meters, spans).observer_of("process")
+
+    assert [found(None, None), found(first, None), found(None, second)] == [None, first, second]
+    both = found(first, second)
+    assert both is not None
+    first.seen.clear()
+    second.seen.clear()
+    both.on_sent("nps.alerts", [])
+    both.on_batch("nps.responses", [], spent)
+    both.on_checkpoint("nps.responses", 0.5)
+    expected: list[object] = [("nps.alerts", []), ("nps.responses", [], spent), ("nps.responses", 0.5)]
+    assert first.seen == expected == second.seen
 
 
 async def test_what_a_worker_owns_is_read_from_its_consumer_once_it_has_joined(

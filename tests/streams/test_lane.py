@@ -1,7 +1,7 @@
 """A lane: it restates what another worker may have written to its view, and delays batches by its pace."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from math import inf
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ import pytest
 from faust.types import TP
 
 from worker.errors import StateNotDurable
-from worker.flow.batch import Decided, Output
+from worker.flow.batch import Decided, Output, Record
 from worker.kafka import journal, reading
 from worker.kafka.rows import Head, PartitionState
 from worker.settings import KafkaSettings
@@ -329,8 +329,8 @@ class Waiting:
     def on_sent(self, topic: str, records: Any) -> None:
         raise NotImplementedError  # the shell calls it
 
-    def on_batch(self, topic: str, records: int, spent: Spent) -> None:
-        self.noted.append((topic, records))
+    def on_batch(self, topic: str, records: Sequence[Record], spent: Spent) -> None:
+        self.noted.append((topic, len(records)))
         self.spent.append(spent)
 
     def on_checkpoint(self, topic: str, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import uuid
 from collections.abc import Awaitable, Iterator, Sequence
@@ -24,6 +25,7 @@ from worker.notify.channels.email.smtp import EmailChannel
 from worker.notify.channels.webhook.settings import WebhookSettings
 from worker.routing.bundling import Bundling, bundling_of
 from worker.settings import Settings, source
+from worker.tracing.problems import problems
 
 if TYPE_CHECKING:
     from worker.notify.posting import Poster
@@ -67,10 +69,10 @@ def _address(text: str) -> str:
 
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(_summary(settings))
-    in_vain = settings.vain_receivers()
-    for line in in_vain:
+    wrong = [*settings.vain_receivers(), *problems(settings.tracing, os.environ)]
+    for line in wrong:
         print(line, file=sys.stderr)
-    if in_vain:
+    if wrong:
         return Exit.WRONG
     tested = _tested(settings, args.send_test_event)
     if args.send_test_event and not tested:

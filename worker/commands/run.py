@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from typing import get_args
 
@@ -9,6 +10,7 @@ from worker import logs
 from worker.commands.common import ROLE_HELP, SETTINGS_HELP, Commands, Exit, with_settings
 from worker.roles import Role
 from worker.settings import Settings
+from worker.tracing.problems import problems
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,9 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
 
     if args.role == "web" and settings.web.problem is not None:
         print(settings.web.problem, file=sys.stderr)
+        return Exit.WRONG
+    if wrong := problems(settings.tracing, os.environ):
+        print("\n".join(wrong), file=sys.stderr)
         return Exit.WRONG
     for line in settings.vain_receivers():
         log.warning("settings: %s", line)

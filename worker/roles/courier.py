@@ -25,7 +25,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from functools import partial
 from math import inf
 
@@ -93,6 +93,10 @@ NOTHING_LEFT = "nothing_left"
 #: Is called with a mail that a server has accepted, and its content.
 OnAccepted = Callable[[Mail, Content], None]
 
+#: Makes a span that lasts as long as an attempt, given the name of the server, the mail and its content. Its context
+#: notes why the mail was not accepted; None if it was.
+Traced = Callable[[str, Mail, Content], AbstractContextManager[Callable[[DeliveryError | None], None]]]
+
 #: Begins to watch the topics from which workers make the source of a table. What it returns says whether the group has
 #: decided everything that had arrived on them by the first question; if not, it is asked again later.
 Upstream = Callable[[], Callable[[], Awaitable[bool]]]
@@ -116,6 +120,7 @@ class Courier(TableObserver):
         source: str = events.ALERTS,
         upstream: Upstream | None = None,
         on_accepted: OnAccepted | None = None,
+        traced: Traced | None = None,
         outages: Outages | None = None,
         trouble: Trouble | None = None,
         together: "list[Courier] | None" = None,
@@ -146,6 +151,7 @@ class Courier(TableObserver):
         self._accepted: dict[MailRef, AttemptResult] = {}
         self._upstream = upstream
         self._on_accepted = on_accepted
+        self._traced = traced
         # The offset up to which the source's partition must be planned before its mails are sent; infinity while that
         # is not known yet.
         self._plan_until: dict[int, float] = {}
@@ -491,7 +497,12 @@ class Courier(TableObserver):
         result = nothing_yet._replace(receiver=receiver, route=address.route)
         if until is not None:
             return result._replace(held_until=until)
-        error, shown = await self._send_mail(ref, mail.sent_id, notice, address)
+        if self._traced is None:
+            error, shown = await self._send_mail(ref, mail.sent_id, notice, address)
+        else:
+            with self._traced(self._servers.name_of(ref), mail, notice) as note:
+                error, shown = await self._send_mail(ref, mail.sent_id, notice, address)
+                note(error)
         result = result._replace(error=error, shown=shown, tried=mail)
         if error is None or error.partly:
             self._accepted[ref] = result  # from now on this worker does not send it again, whatever happens

@@ -4,10 +4,11 @@ There are none if `metrics.bind` is empty; nothing is counted then.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from worker.clock import Clock
+from worker.flow.batch import Record
 from worker.kafka.topics import topic_name
 from worker.metrics import catalogue
 from worker.metrics.catalogue import METRICS, Kind, Scope
@@ -132,11 +133,11 @@ class ShellMeter:
         """Count records that Kafka has acknowledged."""
         self._counting.sent(topic, records)
 
-    def on_batch(self, topic: str, records: int, spent: Spent) -> None:
+    def on_batch(self, topic: str, records: Sequence[Record], spent: Spent) -> None:
         """Count a batch."""
         labels = self._role, topic.removeprefix(self._prefix)
         self._figures.add(catalogue.BATCHES, labels)
-        self._figures.add(catalogue.BATCH_RECORDS, labels, records)
+        self._figures.add(catalogue.BATCH_RECORDS, labels, len(records))
         for phase in catalogue.PHASES:
             self._figures.add(catalogue.BATCH_SECONDS, (*labels, phase), getattr(spent, phase))
 

@@ -17,7 +17,6 @@ from worker.roles.left_waiting import report_waiting
 from worker.roles.notifying import Sending
 from worker.roles.surroundings import Surroundings
 from worker.service import Background, Service
-from worker.settings import Settings
 
 ROLE = "notify"
 
@@ -31,12 +30,11 @@ async def build(surroundings: Surroundings) -> list[Service]:
 
 async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
     """Return the role's services for each further channel that is configured, by its name."""
-    settings = surroundings.settings
     return {
         channel: await notifying.build_further(
-            surroundings, channel, _sending(channel, settings), _sending(channel, settings)
+            surroundings, channel, _sending(channel, surroundings), _sending(channel, surroundings)
         )
-        for channel in sorted(settings.further_channels)
+        for channel in sorted(surroundings.settings.further_channels)
     }
 
 
@@ -47,9 +45,11 @@ def _email(surroundings: Surroundings) -> Sending:
     return Sending(channel, settings.planner(EMAIL), settings.email.retry)
 
 
-def _sending(channel: str, settings: Settings) -> Sending:
+def _sending(channel: str, surroundings: Surroundings) -> Sending:
+    settings, spans = surroundings.settings, surroundings.spans
     planner, links = settings.planner(channel), settings.web.links_in_notices
     if channel == WEBHOOK:
-        return Sending(Webhook(settings.webhook, links=links), planner, settings.webhook.retry)
+        webhook = Webhook(settings.webhook, links=links, trace_headers=None if spans is None else spans.headers)
+        return Sending(webhook, planner, settings.webhook.retry)
     assert channel == CHAT
     return Sending(Chat(settings.chat, links), planner, settings.chat.retry)

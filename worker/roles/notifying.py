@@ -21,7 +21,7 @@ from worker.notify.forwarded import Spread
 from worker.notify.outage import Outages
 from worker.notify.planning import Planner
 from worker.notify.retry import RetryPolicy
-from worker.roles.courier import Courier, OnAccepted
+from worker.roles.courier import Courier, OnAccepted, Traced
 from worker.roles.derived import Derived
 from worker.roles.overfull import Overfull
 from worker.roles.plan_rows import PlanRows
@@ -52,6 +52,7 @@ class Common(NamedTuple):
     outages: Outages
     trouble: Trouble
     on_accepted: OnAccepted | None
+    traced: Traced | None
 
 
 async def build_further(surroundings: Surroundings, name: str, sending: Sending, plans: Sending) -> list[Service]:
@@ -78,15 +79,15 @@ async def build(
     """
     channel, planner, retry = sending
     words, kafka = channel.wording, await surroundings.kafka()
-    meters = surroundings.meters
-    observer, on_accepted = (
-        (None, None) if meters is None else (meters.of_shell(name), meters.of_channel(planner.deliveries.channel))
-    )
+    meters, spans = surroundings.meters, surroundings.spans
+    on_accepted = None if meters is None else meters.of_channel(planner.deliveries.channel)
+    observer = surroundings.observer_of(name)
     shell = Shell(surroundings.settings, name, kafka, sends=(words.one, words.many), observer=observer)
     table = shell.table(table_name)
     unaddressed = Unaddressed()
     at = topics.PLANS_OF[table_name]
-    common = Common(Overfull(words, planner.most_open), Outages(), Trouble(words), on_accepted)
+    traced = None if spans is None else partial(spans.sending, planner.deliveries.channel)
+    common = Common(Overfull(words, planner.most_open), Outages(), Trouble(words), on_accepted, traced)
     spread = Spread(kafka.partitions, partition_of(kafka.partitions), at.topic)
 
     days = surroundings.settings.history.days
@@ -111,6 +112,7 @@ async def build(
         outages=common.outages,
         trouble=common.trouble,
         on_accepted=on_accepted,
+        traced=traced,
         together=surroundings.couriers,
     )
     table.observe(courier)
@@ -157,6 +159,7 @@ def _plans(
         outages=common.outages,
         trouble=common.trouble,
         on_accepted=common.on_accepted,
+        traced=common.traced,
         together=surroundings.couriers,
     )
     wakeups = Wakeups(shell, surroundings.clock, at.topic)

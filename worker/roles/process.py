@@ -62,8 +62,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
     the cases, which are keyed by customer. The last stage is about silences.
     """
     settings, clock, kafka = surroundings.settings, surroundings.clock, await surroundings.kafka()
-    meters = surroundings.meters
-    shell = Shell(settings, ROLE, kafka, observer=None if meters is None else meters.of_shell(ROLE))
+    shell = Shell(settings, ROLE, kafka, observer=surroundings.observer_of(ROLE))
     policy, responses = settings.policy, shell.topic_name(events.RESPONSES)
     owner = partition_of(kafka.partitions)
     home = f"{kafka.cluster}/{responses}"

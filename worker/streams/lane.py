@@ -174,11 +174,11 @@ class Lane(NamedTuple):
                 consumer.decided(batch)
                 if not waits:
                     consumer.done(batch)
-                self._note_batch(batch, len(due), spent)
+                self._note_batch(batch, due, spent)
                 return
             decided = await self._decide(decided.rest, spent)
 
-    def _note_batch(self, batch: Fetched, records: int, spent: Spent) -> None:
+    def _note_batch(self, batch: Fetched, records: list[Record], spent: Spent) -> None:
         if self.observer is not None:
             self.observer.on_batch(batch.tp.topic, records, spent)
 

@@ -1,11 +1,12 @@
 """Observers of a consumer, of tables and of a shell: they are called when records are read and rows change."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Protocol
 
 from faust.types import TP, Message
 
+from worker.flow.batch import Record
 from worker.streams.sending import Sendable
 
 
@@ -78,11 +79,33 @@ class ShellObserver(Protocol):
     def on_sent(self, topic: str, records: Iterable[Sendable]) -> None:
         """Note records that Kafka has acknowledged."""
 
-    def on_batch(self, topic: str, records: int, spent: Spent) -> None:
-        """Note that a batch of so many records of a topic is decided, and its outputs are acknowledged."""
+    def on_batch(self, topic: str, records: Sequence[Record], spent: Spent) -> None:
+        """Note that a batch of records of a topic is decided, and its outputs are acknowledged."""
 
     def on_checkpoint(self, topic: str, seconds: float) -> None:
         """Note how long Kafka took to acknowledge a checkpoint of one partition of a topic."""
+
+
+class ShellObservers:
+    """Several observers of one shell, as one (ShellObserver)."""
+
+    def __init__(self, observers: Sequence[ShellObserver]) -> None:
+        self._observers = observers
+
+    def on_sent(self, topic: str, records: Iterable[Sendable]) -> None:
+        """Let all of them note records that Kafka has acknowledged."""
+        for observer in self._observers:
+            observer.on_sent(topic, records)
+
+    def on_batch(self, topic: str, records: Sequence[Record], spent: Spent) -> None:
+        """Let all of them note a batch."""
+        for observer in self._observers:
+            observer.on_batch(topic, records, spent)
+
+    def on_checkpoint(self, topic: str, seconds: float) -> None:
+        """Let all of them note a checkpoint."""
+        for observer in self._observers:
+            observer.on_checkpoint(topic, seconds)
 
 
 class TableObserver:

@@ -40,12 +40,15 @@ class Webhook:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         links: Links | None = None,
+        trace_headers: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._endpoints = settings.endpoints
         self._posters = posters(NAME, settings.endpoints, settings)
         self._now = now
         # What makes the links of events about alerts; None if they have none.
         self._links = links
+        # Returns the header that names the span in which a request is made; None if there are no spans.
+        self._trace_headers = trace_headers
         self.connections = self.most_connections = settings.connections
 
     def server_of(self, route: str) -> str:
@@ -71,8 +74,12 @@ class Webhook:
         await self._post(name, event.body(Ping(occurred_at=self._now()), event_id), event_id, lambda: None)
 
     async def _post(self, name: str, body: bytes, event_id: str, begun: Callable[[], None]) -> None:
-        secrets = [secret.get_secret_value() for secret in self._endpoints[name].secrets]
-        await self._posters[name].post(body, event.headers(event_id, body, secrets, self._now()), begun)
+        endpoint = self._endpoints[name]
+        secrets = [secret.get_secret_value() for secret in endpoint.secrets]
+        headers = event.headers(event_id, body, secrets, self._now())
+        if endpoint.traceparent and self._trace_headers is not None:
+            headers = {**headers, **self._trace_headers()}
+        await self._posters[name].post(body, headers, begun)
 
     async def aclose(self) -> None:
         """Close the connections to all endpoints."""

@@ -38,6 +38,11 @@ class WebhookEndpoint(Endpoint):
         "environment, or name their file in secrets_file.",
     )
     secrets_file: Path | None = secret_file("the secrets, one a line")
+    traceparent: bool = Field(
+        default=False,
+        description="Whether requests have the header traceparent of W3C Trace Context, by which the program that gets "
+        "them can go on with the trace of the attempt. It needs tracing.enabled.",
+    )
 
     @field_validator("secrets")
     @classmethod

@@ -1,0 +1,102 @@
+"""The export of spans: what the variables say, what a collector that is away causes, and how the export ends."""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, SpanExportResult
+from tracing.recording import Kept
+
+from worker import __version__
+from worker.tracing.exporting import Exporting, _Watched, named_exporter
+
+
+def test_the_variable_names_the_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(named_exporter(), OTLPSpanExporter)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    assert isinstance(named_exporter(), ConsoleSpanExporter)
+
+
+def resource_of() -> dict[str, object]:
+    exporting = Exporting(Kept())
+    exporting.stop(10.0)
+    return {**exporting.provider.resource.attributes}
+
+
+def test_the_service_has_a_name_and_a_version_unless_the_variables_say_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = resource_of()
+    assert (usual["service.name"], usual["service.version"]) == ("detractor-worker", __version__)
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=nps,deployment.environment.name=staging")
+    named = resource_of()
+    assert (named["service.name"], named["deployment.environment.name"]) == ("nps", "staging")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "alerts")
+    assert resource_of()["service.name"] == "alerts"
+
+
+def test_the_last_spans_are_exported_at_the_end() -> None:
+    kept = Kept()
+    exporting = Exporting(kept)
+    exporting.provider.get_tracer("t").start_span("last").end()
+    exporting.stop(10.0)
+    assert [span.name for span in kept.get_finished_spans()] == ["last"]
+
+
+def test_the_switch_of_opentelemetry_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    kept = Kept()
+    exporting = Exporting(kept)
+    exporting.provider.get_tracer("t").start_span("none").end()
+    exporting.stop(10.0)
+    assert kept.get_finished_spans() == ()
+
+
+def test_the_sampler_is_the_one_of_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    kept = Kept()
+    exporting = Exporting(kept)
+    exporting.provider.get_tracer("t").start_span("none").end()
+    exporting.stop(10.0)
+    assert kept.get_finished_spans() == ()
+
+
+class Collector(SpanExporter):
+    """An exporter whose collector hangs, or answers what `result` says."""
+
+    def __init__(self) -> None:
+        self.result = SpanExportResult.SUCCESS
+        self.reached, self.let_go = threading.Event(), threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        del spans
+        self.reached.set()
+        self.let_go.wait()
+        return self.result
+
+    def shutdown(self) -> None:
+        self.let_go.set()
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    collector = Collector()
+    exporting = Exporting(collector)
+    exporting.provider.get_tracer("t").start_span("last").end()
+    exporting.stop(0.01)
+    assert collector.let_go.is_set()
+    assert ["the last spans are lost: the collector has not taken them within 0.0 s"] == [
+        record.message for record in caplog.records if record.name == "worker.tracing.exporting"
+    ]
+
+
+def test_an_outage_of_the_collector_is_said_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    collector = Collector()
+    collector.let_go.set()
+    watched = _Watched(collector)
+    for result in ("SUCCESS", "FAILURE", "FAILURE", "SUCCESS", "SUCCESS", "FAILURE"):
+        collector.result = SpanExportResult[result]
+        assert watched.export([]) is collector.result
+    lost = "spans are lost: the collector does not take them (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS)"
+    assert [record.message for record in caplog.records] == [lost, "spans are exported again", lost]
