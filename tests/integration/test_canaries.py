@@ -1,4 +1,4 @@
-"""What a customer wrote, and what is secret, is in no log line, metric, reason of a dead letter, header or URL.
+"""What a customer wrote, and what is secret, is in no log line, metric, span, reason of a dead letter, header or URL.
 
 Each canary is wherever it can come from: in valid and refused responses, commands and forms, and in what servers say.
 All roles run.
@@ -13,12 +13,14 @@ from typing import Any
 
 from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
+from flow.traces import traced
 from integration.processes import Process, environment, start_worker, worker_process
 from integration.reading import read_topic
 from integration.test_channels import SECRET
 from integration.test_metrics import ask
 from integration.test_process import free_port
 from notify.rigs import HOST, SECRET_PATH, SECRET_QUERY, What, http_server
+from tracing.recording import collector
 
 from worker.embedded.inbox import Inbox, Step
 from worker.embedded.kafka import EmbeddedKafka
@@ -30,6 +32,8 @@ PLACE, AGENT, NOTE = "kanarie-place", "kanarie-agent", "kanarie-note"
 PERSONAL = (COMMENT, PERSON, ADDRESS, PHONE, PLACE, NOTE)
 PASSWORD, LINK_KEY = "s3cr3t-of-the-mail-server", "s3cr3t-key-of-the-links-with-32-characters"
 SECRETS = (PASSWORD, LINK_KEY, SECRET, SECRET.removeprefix("whsec_"), SECRET_PATH, SECRET_QUERY)
+#: The trace of the answer.
+TRACE = 0xABC
 #: Begins every canary of a customer.
 _ANY = "kanarie"
 
@@ -68,16 +72,21 @@ def refused() -> list[bytes]:
 async def publish(kafka: str) -> None:
     """Publish responses and commands, all with canaries."""
     agreed = {**ANSWER, "response_id": "r-2", "customer_id": "c-2", "score": 10}
+    odd = [(PERSON, ADDRESS.encode()), ("traceparent", f"00-{PHONE}-{PERSON}-01".encode())]
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         for value in (json.dumps(agreed).encode(), *refused()):
-            await producer.send_and_wait(f"{NAME}.responses", value, key=b"c-2", headers=[(PERSON, ADDRESS.encode())])
+            await producer.send_and_wait(f"{NAME}.responses", value, key=b"c-2", headers=odd)
         command = {"command_id": "k-1", "customer_id": "c-1", "alert_id": "none", "action": "note", "actor": PERSON}
         for changes in ({"note": NOTE}, {"note": {NOTE: NOTE}}, {"actor": [PERSON]}):
             value = json.dumps({**command, **changes}).encode()
             await producer.send_and_wait(f"{NAME}.alert-commands", value, key=b"c-1")
         silence = {"silence_id": "x", "action": "add", "matchers": {PLACE: PERSON}, "reason": NOTE, "actor": PERSON}
         await producer.send_and_wait(f"{NAME}.silence-commands", json.dumps(silence).encode(), key=b"x")
-        await producer.send_and_wait(f"{NAME}.responses", json.dumps(ANSWER).encode(), key=ADDRESS.encode())
+        # A publisher may put anything into tracestate, and into a context that is invalid.
+        headers = [*traced(TRACE), ("tracestate", f"shop={PERSON}".encode())]
+        await producer.send_and_wait(
+            f"{NAME}.responses", json.dumps(ANSWER).encode(), key=ADDRESS.encode(), headers=headers
+        )
 
 
 def shown_in(texts: list[str], canaries: tuple[str, ...]) -> list[str]:
@@ -106,6 +115,7 @@ async def test_no_canary_leaves_its_place(  # noqa: PLR0915 - it is one way thro
         inbox = await stack.enter_async_context(Inbox(behaviour=full, credentials=("nps", PASSWORD)))
         crm = await stack.enter_async_context(http_server())
         room = await stack.enter_async_context(http_server())
+        traces = await stack.enter_async_context(collector())
         crm.does = room.does = What.LATER
         ports = {role: free_port() for role in ("process", "notify", "web")}
         web_port = free_port()
@@ -123,8 +133,12 @@ async def test_no_canary_leaves_its_place(  # noqa: PLR0915 - it is one way thro
             "NPS_WEB__BASE_URL": f"http://127.0.0.1:{web_port}",
             "NPS_WEB__PORT": str(web_port),
             "NPS_WEB__KEYS": json.dumps([LINK_KEY]),
-            "NPS_WEBHOOK__ENDPOINTS": json.dumps({"crm": {"url": url(crm.port), "secrets": [SECRET]}}),
+            "NPS_WEBHOOK__ENDPOINTS": json.dumps(
+                {"crm": {"url": url(crm.port), "secrets": [SECRET], "traceparent": True}}
+            ),
             "NPS_CHAT__ENDPOINTS": json.dumps({"care": {"url": url(room.port)}}),
+            "NPS_TRACING__ENABLED": "true",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{traces.port}",
         }
         processes: list[Process] = []
         for role, port in ports.items():
@@ -163,11 +177,16 @@ async def test_no_canary_leaves_its_place(  # noqa: PLR0915 - it is one way thro
     assert PERSON in _plain(inbox.mails[0].message)
     assert offered >= 3
     assert any("smtp_451" in line for line in lines)
+    assert {f"process {NAME}.responses", f"process {NAME}.alert-commands", "send email", "send webhook"} <= {
+        span.name for span in traces.spans
+    }
+    assert {link.trace_id for span in traces.spans for link in span.links} == {TRACE.to_bytes(16, "big")}
     assert {"info", "warning"} <= {json.loads(line)["level"] for line in lines[len(asked.lines) :]}
 
     everywhere = (_ANY, *SECRETS)
     assert shown_in(lines, everywhere) == []
     assert shown_in(metrics + probes, everywhere) == []
+    assert shown_in([str(request) for request in traces.requests], everywhere) == []
     assert shown_in(reasons + log_of_deliveries, everywhere) == []
     assert shown_in(of_kafka, everywhere) == []
     assert shown_in(headers, everywhere) == []
