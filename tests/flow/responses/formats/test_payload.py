@@ -1,0 +1,131 @@
+"""How bodies of deliveries are read, and what is said about those that cannot be."""
+
+import json
+from typing import Any
+
+import pytest
+
+from worker.flow.responses.formats import payload
+from worker.flow.responses.formats.outcome import NoResponse, Refused
+
+
+def refusal(read: Any, *arguments: Any) -> Refused:
+    with pytest.raises(NoResponse) as caught:
+        read(*arguments)
+    assert isinstance(caught.value.outcome, Refused)
+    return caught.value.outcome
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "detail"),
+    [
+        (b"", "not_json", "byte 0: expecting value"),
+        ('{"é": "a"b"}'.encode(), "not_json", "byte 10: expecting ',' delimiter"),
+        (b'{"a": "\n"}', "not_json", "byte 7: invalid control character at"),
+        (b"NaN", "not_json", "NaN and Infinity are no numbers of JSON"),
+        (b"[" * 100_000, "too_deep", "the values are nested too deeply"),
+        (b"1" * 5_000, "out_of_range", "a number has too many digits"),
+        (b"\xff", "invalid_utf8", "the body is not UTF-8"),
+    ],
+)
+def test_json_that_cannot_be_read(body: bytes, reason: str, detail: str) -> None:
+    assert refusal(payload.read_json, body) == Refused(reason, detail)  # type: ignore[arg-type]
+
+
+def test_an_object_is_wanted() -> None:
+    assert refusal(payload.read_object, b"[1]").reason == "not_an_object"
+    assert payload.read_object(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b"", {}),
+        (b"a=1&b=", {"a": "1", "b": ""}),
+        (b"r%5Bid%5D=7&r%5Bp%5D%5Bcity%5D=Lyon", {"r": {"id": "7", "p": {"city": "Lyon"}}}),
+        (b"t[]=a&t[]=b", {"t": ["a", "b"]}),
+        (b"a[t][]=x", {"a": {"t": ["x"]}}),
+        # Fields that contradict each other: the first one stays.
+        (b"a=1&a[b]=2&a[]=3", {"a": "1"}),
+        (b"a[b]=2&a=1&a[][c]=4", {"a": {"b": "2", "": {"c": "4"}}}),
+        (b"a[b=1&]=2", {"a[b": "1", "]": "2"}),
+        (b"a=1&a=2", {"a": "2"}),
+        (b"a" + b"[b]" * 9 + b"=1", {"a" + "[b]" * 9: "1"}),
+    ],
+)
+def test_the_fields_of_a_form_are_nested(body: bytes, found: dict[str, Any]) -> None:
+    assert payload.read_body(body, "application/x-www-form-urlencoded; charset=utf-8") == found
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b"a=%ff", "invalid_utf8"), (b"\xff", "invalid_utf8"), (b"a=1&" * 1_001 + b"a=1", "too_large")]
+)
+def test_forms_that_cannot_be_read(body: bytes, reason: str) -> None:
+    assert refusal(payload.read_form, body).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (0, 0), (10, 10), ("7", 7), (" 7 ", 7), ("7.0", 7), (7.0, 7), ("11", 11), ("-1", -1), (True, True),
+        ("very likely", "very likely"), (None, None), ([], []), ("٣", "٣"),
+    ],
+)  # fmt: skip
+def test_a_score_may_be_a_text(given: Any, found: Any) -> None:
+    assert payload.score(given) == found
+
+
+@pytest.mark.parametrize("given", ["6.5", 6.5, "-0.5"])
+def test_a_score_with_decimals_is_on_another_scale(given: Any) -> None:
+    assert refusal(payload.score, given).reason == "not_nps_scale"
+
+
+@pytest.mark.parametrize("given", [float("inf"), float("nan")])
+def test_a_number_that_json_cannot_write_is_refused(given: float) -> None:
+    assert refusal(payload.score, given).reason == "not_nps_scale"
+    assert refusal(payload.time, given).reason == "time_invalid"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (1_772_440_000, "2026-03-02T08:26:40Z"),
+        ("1772440000", "2026-03-02T08:26:40Z"),
+        (1_772_440_000_123, "2026-03-02T08:26:40.123000Z"),
+        (1_772_440_000.5, "2026-03-02T08:26:40.500000Z"),
+        ("2026-03-02 07:57:26 -0700", "2026-03-02T07:57:26-07:00"),
+        ("2026-03-02 07:57:26.5 +01:00", "2026-03-02T07:57:26.5+01:00"),
+        ("2026-03-02 07:57:26 UTC", "2026-03-02T07:57:26Z"),
+        ("2026-03-02T07:57:26Z", "2026-03-02T07:57:26Z"),
+        (" 2026-03-02T07:57:26+01:00", "2026-03-02T07:57:26+01:00"),
+        ("2026-03-02 07:57:26", "2026-03-02 07:57:26"),
+        (True, True),
+        (None, None),
+    ],
+)
+def test_a_time_may_be_a_number_or_printed_by_ruby(given: Any, found: Any) -> None:
+    assert payload.time(given) == found
+
+
+@pytest.mark.parametrize("given", [-1, 10**17, "99999999999999999"])
+def test_a_number_that_is_no_time_is_refused(given: Any) -> None:
+    assert refusal(payload.time, given).reason == "time_invalid"
+
+
+def test_times_that_serve_as_revisions() -> None:
+    assert payload.seconds("2026-03-02T10:00:00.900+00:00", "updated_at") == 1_772_445_600
+    assert payload.milliseconds("2026-03-02T10:00:00.900Z", "updated_at") == 1_772_445_600_900
+    assert refusal(payload.seconds, "2026-03-02T10:00:00", "updated_at").reason == "time_naive"
+    assert refusal(payload.seconds, None, "updated_at") == refusal(payload.seconds, "soon", "updated_at")
+
+
+def test_a_word_is_a_text_or_a_whole_number() -> None:
+    values: list[Any] = ["a", 12, True, 1.5, None, [], 10**30]
+
+    assert [payload.word(value) for value in values] == ["a", "12", "", "", "", "", ""]
+
+
+@pytest.mark.parametrize("value", ["", "..", "a/b", "a?b", "a b", "é", "a" * 201, None, {}])
+def test_an_id_that_would_change_a_path_is_refused(value: Any) -> None:
+    assert refusal(payload.path_part, value, "objectId").reason == "not_of_this_tool"
+    assert json.dumps(value) not in refusal(payload.path_part, value, "objectId").detail or value in ("", None)

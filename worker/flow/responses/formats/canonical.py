@@ -1,0 +1,211 @@
+"""How what a tool delivers becomes a canonical response: the customer, the mapping of the source, and the check.
+
+`Draft` is what an adapter has found. `respond` adds what the source's mapping finds, makes a pseudonym of an e-mail
+address if nothing else identifies the customer, and has formats/bare.py find every reason to refuse the result.
+"""
+
+import hmac
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.dead_letter import Reason
+from worker.address import is_address
+from worker.errors import Rejected
+from worker.flow.responses.formats import bare, payload
+from worker.flow.responses.formats.outcome import (
+    Accepted,
+    NoResponse,
+    Outcome,
+    Outcomes,
+    Refusal,
+    Refused,
+    Why,
+    ignored,
+    refused,
+)
+from worker.flow.responses.formats.source import Expression, Source, search
+
+#: How the customer id begins that is made of an e-mail address.
+PSEUDONYM = "email:"
+#: The length of a pseudonym's digest, in bytes: nobody will see two addresses with the same one.
+_PSEUDONYM_BYTES = 16
+#: The ids that have to be unique among all sources.
+_IDS = frozenset({"response_id", "survey_id"})
+_TRUE_OR_FALSE = {"true": True, "false": False}
+#: The fields that are true or false. Forms have texts in their place.
+_BOOLEANS = {
+    "consent.callback", "consent.public_review", "consent.marketing", "follow_up_requested", "test", "anonymous",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an adapter has found in a delivery, before the mapping. None and "" stand for what is absent."""
+
+    #: The name of the tool, which begins the ids and is the response's `origin.system`.
+    tool: str
+    #: The tool's own id of the answer, and of the survey.
+    response_id: Any
+    survey_id: Any
+    score: Any
+    responded_at: Any
+    revision: int = 0
+    comment: Any = None
+    language: Any = None
+    test: bool = False
+    #: Where the tool is known to have further fields: expressions by their paths. The source's mapping wins over them.
+    usual: Mapping[str, Expression] = field(default_factory=dict)
+
+
+def outcomes(read: Callable[[], Outcomes | Outcome]) -> Outcomes:
+    """Return what a reading returns, or the outcome with which it ended."""
+    try:
+        found = read()
+    except NoResponse as ended:
+        found = ended.outcome
+    except Rejected as rejected:
+        found = Refused(rejected.reason, rejected.detail)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def each_outcome(reads: Iterable[Callable[[], Outcomes | Outcome]], nothing: str) -> Outcomes:
+    """Return the outcomes of several answers. `nothing`: what is said if there is none."""
+    found = tuple(outcome for read in reads for outcome in outcomes(read))
+    return found or outcomes(lambda: _end(ignored(Why.EMPTY, nothing)))
+
+
+def _end(ended: NoResponse) -> Outcome:
+    raise ended
+
+
+def respond(draft: Draft, body: Any, source: Source) -> Accepted:
+    """Return the response of a draft. `body`: where the mapping looks. Raise NoResponse or Rejected with the reason."""
+    return answered(found_in(draft, body, source), source)
+
+
+def answered(found: Mapping[str, Any], source: Source) -> Accepted:
+    """Return the response out of its fields by their paths. Raise NoResponse or Rejected with the reason."""
+    # First of all: nothing else has to be right in what is no answer yet.
+    if found.get("score") in (None, ""):
+        raise ignored(Why.NOT_YET_ANSWERED, "there is no score")
+    return checked(completed(found, source))
+
+
+def found_in(draft: Draft, body: Any, source: Source) -> dict[str, Any]:
+    """Return the fields of a draft by their paths, with those that the mapping finds."""
+    found = {
+        "response_id": _with_prefix(draft.tool, draft.response_id),
+        "revision": draft.revision,
+        "survey_id": _with_prefix(draft.tool, draft.survey_id),
+        "score": draft.score,
+        "comment": draft.comment,
+        "language": draft.language,
+        "responded_at": draft.responded_at,
+        "test": draft.test or None,
+        "origin.system": draft.tool,
+        **{
+            path: search(expression, body, path)
+            for path, expression in draft.usual.items()
+            if path not in source.mapping
+        },
+        **{path: search(expression, body, path) for path, expression in source.mapping.items()},
+    }
+    return {**found, **mapped_ids(found, source)}
+
+
+def mapped_ids(found: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """Return the ids that the mapping has found, after the name of the source: two tools may both have an answer 1."""
+    return {path: _with_prefix(source.name, found[path]) for path in _IDS & source.mapping.keys()}
+
+
+def completed(found: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """Return the JSON of a response out of its fields by their paths. Raise NoResponse if there is a reason."""
+    own_survey = {"survey_id": source.survey_id} if source.survey_id else {}
+    return nested(identified(converted({**found, **own_survey}), source))
+
+
+def checked(fields: Mapping[str, Any]) -> Accepted:
+    """Return a response that the worker accepts. Raise Rejected with the reason if it does not."""
+    response = bare.read(json.dumps(fields).encode())
+    customer_id = "" if response.anonymous else response.customer_id
+    return Accepted(fields, response.response_id, response.revision, customer_id)
+
+
+def converted(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields in the types of a response, which tools and forms write as texts. Absent ones are left out."""
+    kept = {path: value for path, value in found.items() if value is not None and value != ""}
+    for path in _BOOLEANS & kept.keys():
+        if isinstance(kept[path], str):
+            kept[path] = _TRUE_OR_FALSE.get(kept[path].strip().lower(), kept[path])
+    if "score" in kept:
+        kept["score"] = payload.score(kept["score"])
+    for path in ("responded_at", "solicitation.contact_at"):
+        if path in kept:
+            kept[path] = payload.time(kept[path])
+    if isinstance(kept.get("revision"), str):
+        kept["revision"] = _revision(kept["revision"])
+    if isinstance(kept.get("segment"), str):
+        kept["segment"] = kept["segment"].split("/")
+    return kept
+
+
+def _revision(text: str) -> int:
+    """Return a revision that is written as a text: a whole number, or a time, which becomes its seconds."""
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) <= len(str(2**53)):
+        return int(text)
+    return payload.seconds(text, "revision")
+
+
+def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:
+    """Return the fields with a customer id that is no address. Raise NoResponse if the customer cannot be identified.
+
+    If the id is an e-mail address, or if there is only an address, the id is a pseudonym, which nobody can turn back
+    without the key. The address itself stays in customer.email.
+    """
+    if fields.get("anonymous") is True:
+        return fields
+    customer_id, address = fields.get("customer_id"), fields.get("customer.email")
+    if isinstance(customer_id, str) and is_address(customer_id.strip()):
+        address = customer_id
+    elif customer_id is not None:
+        return fields
+    if isinstance(address, str) and address.strip():
+        if source.pseudonym_key is None:
+            raise refused(
+                Refusal.NO_PSEUDONYM_KEY,
+                "customer_id: only the customer's e-mail address is known; to identify customers by it, set "
+                "receive.pseudonym_key",
+            )
+        return {**fields, "customer_id": pseudonym(address, source.pseudonym_key), "customer.email": address.strip()}
+    if source.unknown_is_anonymous:
+        return {**fields, "anonymous": True}
+    raise refused(
+        Reason.MISSING_FIELD,
+        "customer_id: is missing, and there is no e-mail address; set mapping.customer_id, or let unknown_customers be "
+        "anonymous",
+    )
+
+
+def pseudonym(address: str, key: bytes) -> str:
+    """Return the customer id that stands for an e-mail address. Upper and lower case make no difference."""
+    normal = address.strip().casefold().encode(errors="surrogatepass")
+    return PSEUDONYM + hmac.digest(key, normal, "sha256")[:_PSEUDONYM_BYTES].hex()
+
+
+def nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields whose names are paths as the nested JSON of a response."""
+    found: dict[str, Any] = {}
+    for path, value in fields.items():
+        section, _, name = path.rpartition(".")
+        inside = found.setdefault(section, {}) if section else found
+        inside[name] = value
+    return found
+
+
+def _with_prefix(system: str, value: Any) -> Any:
+    """Return an id after the name of the system that has made it; what is no id stays, and is refused later."""
+    text = payload.word(value)
+    return f"{system}:{text}" if text else value

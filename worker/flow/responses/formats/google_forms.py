@@ -1,0 +1,110 @@
+"""Google Forms: Cloud Pub/Sub pushes that a form has new answers; the answers and the form are fetched.
+
+https://developers.google.com/workspace/forms/api/guides/push-notifications
+A linear scale may begin at 1, so the form has to show that the question goes from 0 to 10. `lastSubmittedTime` in
+seconds serves as the revision. The requests ask for all answers of the form: whoever sends them may add the parameter
+`filter=timestamp > …` with the time of the newest answer that is known, since a repeated answer changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from worker.flow.responses.formats.canonical import Draft, each_outcome, outcomes, respond
+from worker.flow.responses.formats.outcome import (
+    Accepted,
+    Fetch,
+    Get,
+    Outcome,
+    Outcomes,
+    Refusal,
+    Why,
+    ignored,
+    refused,
+)
+from worker.flow.responses.formats.payload import at, objects, path_part, read_object, seconds, word
+from worker.flow.responses.formats.source import Source, compiled_all
+from worker.flow.responses.formats.tool import Questions, Tool
+
+_RESPONSES, _FORM = "responses", "form"
+_PAGE_SIZE = "5000"
+_HIGHEST = 10
+_USUAL = compiled_all({"customer.email": "respondentEmail"})
+
+
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+    """Return what has to be fetched for a notification."""
+    del headers, source
+    return outcomes(partial(_read, body))
+
+
+def _read(body: bytes) -> Fetch:
+    attributes = at(read_object(body), "message", "attributes")
+    if at(attributes, "eventType") != "RESPONSES":
+        raise ignored(Why.OTHER_EVENT, "eventType is not RESPONSES")
+    form = path_part(at(attributes, "formId"), "formId")
+    return Fetch(
+        {
+            _RESPONSES: Get(f"/v1/forms/{form}/responses", {"pageSize": _PAGE_SIZE}),
+            _FORM: Get(f"/v1/forms/{form}"),
+        },
+        {"form_id": form},
+    )
+
+
+def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Outcomes:
+    """Return the responses of a form, and a further Fetch if there are more pages of them."""
+
+    def page() -> Outcomes:
+        listed = read_object(bodies[_RESPONSES])
+        problem = None if "score" in source.mapping else _scale_problem(read_object(bodies[_FORM]), source)
+        reads = [partial(_one, answer, fetch, source, problem) for answer in objects(listed.get("responses"))]
+        found = each_outcome(reads, "there are no answers")
+        return (*found, _next(fetch, token)) if (token := word(listed.get("nextPageToken"))) else found
+
+    return outcomes(page)
+
+
+def _next(fetch: Fetch, token: str) -> Outcome:
+    first = fetch.gets[_RESPONSES]
+    more = replace(first, query={**first.query, "pageToken": token})
+    return Fetch({**fetch.gets, _RESPONSES: more}, fetch.known)
+
+
+def _one(answer: dict[str, Any], fetch: Fetch, source: Source, problem: str | None) -> Accepted:
+    score = _text(answer, source.score_question)
+    if score is not None and problem is not None:
+        raise refused(Refusal.NOT_NPS_SCALE, problem)
+    draft = Draft(
+        tool=TOOL.name,
+        response_id=answer.get("responseId"),
+        survey_id=fetch.known["form_id"],
+        score=score,
+        comment=_text(answer, source.comment_question),
+        responded_at=answer.get("createTime"),
+        revision=seconds(answer.get("lastSubmittedTime"), "lastSubmittedTime"),
+        usual=_USUAL,
+    )
+    return respond(draft, answer, source)
+
+
+def _text(answer: dict[str, Any], question: str) -> Any:
+    texts = objects(at(answer, "answers", question, "textAnswers", "answers"))
+    return texts[0].get("value") if question and texts else None
+
+
+def _scale_problem(form: dict[str, Any], source: Source) -> str | None:
+    """Return why the answers to the question are no scores from 0 to 10; None if the form shows that they are."""
+    questions = [at(item, "questionItem", "question") for item in objects(form.get("items"))]
+    found = [one for one in questions if at(one, "questionId") == source.score_question]
+    scale = at(found[0], "scaleQuestion") if found else None
+    if not isinstance(scale, dict):
+        return "score: the form has no linear scale with the id score_question"
+    # Google leaves numbers out that are 0.
+    if scale.get("low", 0) != 0 or scale.get("high") != _HIGHEST:
+        return "score: the linear scale does not go from 0 to 10"
+    return None
+
+
+TOOL = Tool("google-forms", "Google Forms", read, read_fetched, Questions.NEEDED)

@@ -1,0 +1,211 @@
+"""How bodies of deliveries are read: JSON or a form becomes nested values, whose parts are looked up without errors.
+
+All functions raise NoResponse if there is a reason to refuse the body. No reason has a value of the body.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from schemas.dead_letter import Reason
+from worker.flow.responses.formats.json_text import BYTE_ORDER_MARK
+from worker.flow.responses.formats.outcome import Refusal, refused
+from worker.flow.timestamps import LATEST, from_ms, to_ms
+
+FORM = "application/x-www-form-urlencoded"
+
+#: The largest number of fields of a form, and the deepest nesting of their names.
+_MOST_FIELDS, _DEEPEST = 1_000, 8
+#: The name of a form's field, such as response[end_user_properties][agency] or tags[].
+_FIELD = re.compile(r"(?P<name>[^\[\]]+)(?P<inner>(?:\[[^\[\]]*\])*)")
+_INNER = re.compile(r"\[([^\[\]]*)\]")
+#: A time as programs in Ruby print it: 2026-03-02 07:57:26 -0700.
+_SPACED_OFFSET = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(?:([+-]\d\d):?(\d\d)|(?:UTC|GMT|Z))", re.ASCII
+)
+_NUMBER = re.compile(r"\d{1,17}(\.\d{1,9})?", re.ASCII)
+_WHOLE = re.compile(r"\d{1,9}(\.0+)?", re.ASCII)
+_DECIMAL = re.compile(r"-?\d{1,9}(\.\d+)?", re.ASCII)
+#: A number of at least this size counts milliseconds since 1970, a smaller one seconds: this is the year 5138 in
+#: seconds, and 1973 in milliseconds.
+_MILLISECONDS_FROM = 100_000_000_000
+#: An id that can be a part of a path without changing its meaning.
+_PATH_PART = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+def read_body(body: bytes, content_type: str) -> Any:
+    """Return the values of a body: of a form if the content type says so, and of JSON otherwise."""
+    return read_form(body) if content_type.partition(";")[0].strip().lower() == FORM else read_json(body)
+
+
+def read_json(body: bytes) -> Any:
+    """Return the value of a JSON text."""
+    text = _text(body.removeprefix(BYTE_ORDER_MARK))
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        # The byte helps whoever has written a template: templates do not escape quotes and line ends.
+        place = len(text[: error.pos].encode())
+        raise refused(Reason.NOT_JSON, f"byte {place}: {error.msg[0].lower()}{error.msg[1:]}") from None
+    except RecursionError:
+        raise refused(Reason.TOO_DEEP, "the values are nested too deeply") from None
+    except ValueError:  # an integer of thousands of digits
+        raise refused(Reason.OUT_OF_RANGE, "a number has too many digits") from None
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the members of a JSON object."""
+    return as_object(read_json(body))
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return a value that has to be an object."""
+    if not isinstance(value, dict):
+        raise refused(Reason.NOT_AN_OBJECT, "expected an object")
+    return value
+
+
+def read_form(body: bytes) -> dict[str, Any]:
+    """Return the fields of a form. Brackets nest them as in PHP and Ruby: a[b]=1 is {"a": {"b": "1"}}."""
+    try:
+        pairs = parse_qsl(_text(body), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except UnicodeDecodeError:
+        raise refused(Reason.INVALID_UTF8, "the form is not UTF-8") from None
+    except ValueError:
+        raise refused(Reason.TOO_LARGE, f"the form has more than {_MOST_FIELDS} fields") from None
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        match = _FIELD.fullmatch(name)
+        inner = _INNER.findall(match["inner"]) if match else []
+        _put(found, [match["name"], *inner] if match and len(inner) < _DEEPEST else [name], value)
+    return found
+
+
+def _put(found: dict[str, Any], path: list[str], value: str) -> None:
+    """Put the value of a form's field at its place. A field whose place has a value of another kind is left out."""
+    *outer, last = path
+    if last == "" and outer:  # a[]=1&a[]=2
+        *outer, last = outer
+        inside = _inside(found, outer)
+        values = None if inside is None else inside.setdefault(last, [])
+        if isinstance(values, list):
+            values.append(value)
+        return
+    inside = _inside(found, outer)
+    if inside is not None and not isinstance(inside.get(last), dict | list):
+        inside[last] = value
+
+
+def _inside(found: dict[str, Any], outer: list[str]) -> dict[str, Any] | None:
+    for name in outer:
+        inner = found.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return None
+        found = inner
+    return found
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise refused(Reason.INVALID_UTF8, "the body is not UTF-8") from None
+
+
+def _no_number(_: str) -> NoReturn:
+    raise refused(Reason.NOT_JSON, "NaN and Infinity are no numbers of JSON")
+
+
+def at(value: Any, *path: str) -> Any:
+    """Return what is at a path of members; None if there is nothing."""
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list; an empty list if the value is none."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def word(value: Any) -> str:
+    """Return a text, or a whole number as its digits; an empty text if the value is neither."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 2**64 else ""
+    return value if isinstance(value, str) else ""
+
+
+def path_part(value: Any, name: str) -> str:
+    """Return an id that becomes a part of a path of the tool's API."""
+    text = word(value)
+    if not _PATH_PART.fullmatch(text):
+        raise refused(Refusal.NOT_OF_THIS_TOOL, f"{name}: expected an id of letters, digits, dashes and underscores")
+    return text
+
+
+def score(value: Any) -> Any:
+    """Return a score as the canonical response has it: the texts "7" and "7.0" become 7.
+
+    A number with decimals is no answer on a scale from 0 to 10. What is no number at all is returned as it is, since
+    the schema says best what is wrong with it.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if _WHOLE.fullmatch(value):
+            return int(float(value))
+        if not _DECIMAL.fullmatch(value):
+            return value
+        value = float(value)
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise refused(Refusal.NOT_NPS_SCALE, "score: expected a whole number from 0 to 10, not one with decimals")
+        return int(value)
+    return value
+
+
+def time(value: Any) -> Any:
+    """Return a time as RFC 3339 has it, out of seconds or milliseconds since 1970, or a time as Ruby prints it.
+
+    Another text is returned as it is: the schema says what is wrong with it, for instance that it has no offset.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if spaced := _SPACED_OFFSET.fullmatch(text):
+            day, clock, hours, minutes = spaced.groups()
+            return f"{day}T{clock}{f'{hours}:{minutes}' if hours else 'Z'}"
+        if not _NUMBER.fullmatch(text):
+            return text
+        value = float(text)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        ms = value if value >= _MILLISECONDS_FROM else value * 1_000
+        if not 0 <= ms <= LATEST:
+            raise refused(Reason.TIME_INVALID, "responded_at: is no time since 1970")
+        return from_ms(round(ms)).isoformat().replace("+00:00", "Z")
+    return value
+
+
+def seconds(value: Any, name: str) -> int:
+    """Return a time in seconds since 1970, which serves as a revision. `name`: of the tool's field, for the reason."""
+    return milliseconds(value, name) // 1_000
+
+
+def milliseconds(value: Any, name: str) -> int:
+    """Return a time in ms since 1970. `name`: of the tool's field, for the reason."""
+    text = time(value)
+    try:
+        when = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise refused(Reason.TIME_INVALID, f"{name}: expected a time") from None
+    if when.tzinfo is None:
+        raise refused(Reason.TIME_NAIVE, f"{name}: has no time zone")
+    return to_ms(when)
+
+
+def content_type_of(headers: Mapping[str, str]) -> str:
+    """Return the content type of a delivery, whose headers have names in lower case."""
+    return headers.get("content-type", "")

@@ -1,0 +1,85 @@
+"""Qualtrics: an event subscription, which posts a form with ids only; the answer is fetched from the survey API.
+
+https://api.qualtrics.com/
+The value of a question may be the index of a choice. So it counts as a score only if the answer also has the group that
+Qualtrics computes for NPS questions (`…_NPS_GROUP`). `CompletedDate` is a local time without an offset, and not used.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from worker.flow.responses.formats.canonical import Draft, outcomes, respond
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Refusal, Why, ignored, refused
+from worker.flow.responses.formats.payload import as_object, at, path_part, read_form, read_object, word
+from worker.flow.responses.formats.source import Source, compiled_all
+from worker.flow.responses.formats.tool import Questions, Tool
+
+_RESPONSE = "response"
+_TEXT, _GROUP = "_TEXT", "_NPS_GROUP"
+_TESTS = {"preview", "test"}
+_USUAL = compiled_all(
+    {
+        "customer_id": "result.values.customer_id",
+        "customer.email": "result.values.email || result.values.recipientEmail",
+        "segment": "result.values.segment",
+    }
+)
+
+
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+    """Return what has to be fetched for an event."""
+    del headers, source
+    return outcomes(partial(_read, body))
+
+
+def _read(body: bytes) -> Fetch:
+    message = read_form(body).get("MSG")
+    if not isinstance(message, str):
+        raise refused(Refusal.NOT_OF_THIS_TOOL, "MSG: is missing")
+    event = read_object(message.encode(errors="surrogatepass"))
+    if "ResponseID" not in event:
+        raise ignored(Why.OTHER_EVENT, "MSG has no ResponseID")
+    survey = path_part(event.get("SurveyID"), "SurveyID")
+    answer = path_part(event.get("ResponseID"), "ResponseID")
+    return Fetch(
+        {_RESPONSE: Get(f"/API/v3/surveys/{survey}/responses/{answer}")},
+        {"survey_id": survey, "channel": word(event.get("DistributionChannel"))},
+    )
+
+
+def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Outcomes:
+    """Return the response of an answer that was fetched."""
+    return outcomes(partial(_fetched, fetch.known, bodies[_RESPONSE], source))
+
+
+def _fetched(known: Mapping[str, str | int], body: bytes, source: Source) -> Accepted:
+    whole = read_object(body)
+    values = as_object(at(whole, "result", "values"))
+    language = word(values.get("UserLanguage")).lower()
+    draft = Draft(
+        tool=TOOL.name,
+        response_id=at(whole, "result", "responseId"),
+        survey_id=known["survey_id"],
+        score=None if "score" in source.mapping else _score(values, source.score_question),
+        comment=_comment(values, source.comment_question),
+        language=language,
+        responded_at=values.get("endDate"),
+        test=known["channel"] in _TESTS,
+        usual=_USUAL,
+    )
+    return respond(draft, whole, source)
+
+
+def _score(values: dict[str, Any], question: str) -> Any:
+    found = values.get(question)
+    if found is not None and f"{question}{_GROUP}" not in values:
+        raise refused(Refusal.NOT_NPS_SCALE, "score: the question is no NPS question, so its value may be an index")
+    return found
+
+
+def _comment(values: dict[str, Any], question: str) -> Any:
+    return values.get(f"{question}{_TEXT}", values.get(question)) if question else None
+
+
+TOOL = Tool("qualtrics", "Qualtrics", read, read_fetched, Questions.NEEDED)

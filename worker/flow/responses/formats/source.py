@@ -1,0 +1,81 @@
+"""A source: one survey tool that delivers to one path, and how its deliveries are read.
+
+The settings of a source (worker/receive/settings.py) become a `Source`. Its mapping has expressions of JMESPath
+(https://jmespath.org), which are compiled once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from worker.flow.responses.formats.outcome import Refusal, refused
+
+#: The fields of a response that a mapping can fill, as paths in its JSON.
+FIELDS = (
+    "response_id", "revision", "survey_id", "customer_id", "score", "comment", "language", "responded_at", "segment",
+    "customer.name", "customer.email", "customer.phone", "customer.tier", "customer.owner", "consent.callback",
+    "consent.public_review", "consent.marketing", "origin.permalink", "solicitation.asked_by",
+    "solicitation.contact_at", "follow_up_requested", "test", "anonymous",
+)  # fmt: skip
+
+
+class Expression(Protocol):
+    """A compiled expression."""
+
+    def search(self, value: Any) -> Any:
+        """Return what the expression finds in a value; None if it finds nothing. Raise JMESPathError."""
+
+
+def compiled(expression: str) -> Expression:
+    """Return a compiled expression; raise ValueError with the reason, without the expression, if it is none."""
+    try:
+        found: Expression = jmespath.compile(expression)
+    except JMESPathError as error:
+        place = getattr(error, "lex_position", None)
+        where = "" if place is None else f" (see character {place + 1})"
+        raise ValueError(f"is not an expression of JMESPath{where}") from None
+    return found
+
+
+def compiled_all(expressions: Mapping[str, str]) -> dict[str, Expression]:
+    """Return compiled expressions by the same names."""
+    return {name: compiled(expression) for name, expression in expressions.items()}
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the deliveries of one source are read."""
+
+    name: str
+    #: Expressions by the fields that they fill; what is not mapped is where the tool is known to have it.
+    mapping: Mapping[str, Expression] = field(default_factory=dict)
+    #: The id of every response's survey; empty: the tool's own, after the tool's name.
+    survey_id: str = ""
+    #: The ids of the questions that ask for the score and for the comment; empty if there are none.
+    score_question: str = ""
+    comment_question: str = ""
+    #: Only deliveries for which this expression is true are answers.
+    only_if: Expression | None = None
+    #: Finds the list of answers in a delivery that has several.
+    each: Expression | None = None
+    #: Makes pseudonyms of e-mail addresses; None if there is no key.
+    pseudonym_key: bytes | None = None
+    #: Whether an answer is anonymous if nothing says who has given it; otherwise it is refused.
+    unknown_is_anonymous: bool = False
+
+
+def search(expression: Expression, body: Any, name: str) -> Any:
+    """Return what an expression of the mapping finds. Raise NoResponse if it cannot be computed.
+
+    `name`: the key of the mapping, for the reason.
+    """
+    try:
+        return expression.search(body)
+    # Functions of JMESPath are implemented in Python, and some let its errors through for values of unusual types.
+    except (JMESPathError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError):
+        raise refused(
+            Refusal.MAPPING_FAILED, f"mapping.{name}: cannot be computed, since a value has another type"
+        ) from None

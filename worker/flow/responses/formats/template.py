@@ -1,0 +1,46 @@
+"""Any other tool: a body in JSON or a form, whose fields the mapping of the source finds.
+
+Without a mapping, the body is a canonical response itself (docs/publishing.md), as people write it into the template of
+a tool that lets them. Templates put numbers into quotes, so "3" counts as 3 here.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from schemas.dead_letter import Reason
+from worker.flow.responses.formats.canonical import answered, each_outcome, mapped_ids, outcomes
+from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored, refused
+from worker.flow.responses.formats.payload import as_object, content_type_of, read_body
+from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search
+from worker.flow.responses.formats.tool import Tool
+
+#: Where a canonical response has its fields.
+_CANONICAL = compiled_all({path: path for path in (*FIELDS, "origin.system")})
+
+
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+    """Return the responses of a body."""
+
+    def bodies() -> Outcomes:
+        whole = read_body(body, content_type_of(headers))
+        found = [whole] if source.each is None else search(source.each, whole, "each")
+        if not isinstance(found, list):
+            raise refused(Reason.WRONG_TYPE, "mapping.each: finds no list of answers")
+        return each_outcome([partial(_one, one, source) for one in found], "mapping.each: finds an empty list")
+
+    return outcomes(bodies)
+
+
+def _one(given: Any, source: Source) -> Accepted:
+    answer = as_object(given)
+    if source.only_if is not None and search(source.only_if, answer, "only_if") is not True:
+        raise ignored(Why.NOT_SELECTED, "mapping.only_if: is not true")
+    expressions = source.mapping or _CANONICAL
+    found = {path: search(expression, answer, path) for path, expression in expressions.items()}
+    if source.mapping:
+        found |= {**mapped_ids(found, source), "origin.system": source.name}
+    return answered(found, source)
+
+
+TOOL = Tool("template", "any other tool", read)

@@ -1,0 +1,38 @@
+"""What is known of a survey tool: how its deliveries are read, and what its settings need."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from worker.flow.responses.formats.outcome import Fetch, Outcomes
+from worker.flow.responses.formats.source import Source
+
+#: Reads a delivery: its body and its headers, whose names are in lower case. It never raises.
+Read = Callable[[bytes, Mapping[str, str], Source], Outcomes]
+#: Reads what was fetched: what the outcome Fetch says, and the bodies by the names of its requests. It never raises.
+ReadFetched = Callable[[Fetch, Mapping[str, bytes], Source], Outcomes]
+
+
+class Questions(Enum):
+    """Whether the settings have to say which question asks for the score."""
+
+    #: The tool's answers have one score and one comment.
+    FIXED = auto()
+    #: The adapter finds the score, and can be told where to look.
+    OPTIONAL = auto()
+    #: Only the settings can say which question asks for the score.
+    NEEDED = auto()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A survey tool. The shell above handles the HTTP requests; everything here is pure."""
+
+    #: The name in the settings, with which the ids of its responses begin.
+    name: str
+    #: The name that people know.
+    title: str
+    read: Read
+    #: None if the tool's deliveries have the answers.
+    read_fetched: ReadFetched | None = None
+    questions: Questions = Questions.FIXED
