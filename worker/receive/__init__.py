@@ -1,0 +1,1 @@
+"""Deliveries of survey tools by HTTP: whether a delivery is authentic. Pure."""
