@@ -1,5 +1,6 @@
 """What is said of the settings is so."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 from worker import reference
 from worker.flow.responses.rules.detractor_alert import severity
 from worker.settings import Settings, load
+
+#: The line before the settings of sources.
+_SOURCES_HEAD = "Survey tools that deliver to the worker. N is the place in the list. docs/sources.md says more."
 
 
 def test_the_example_file_holds_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +57,7 @@ def test_the_example_of_endpoints_is_in_the_file_and_can_be_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [line.removeprefix("#").removeprefix(" ") for line in reference.example().splitlines()]
-    text = "\n".join(lines[lines.index(reference.ENDPOINTS.splitlines()[0]) :])
+    text = "\n".join(lines[lines.index(reference.ENDPOINTS.splitlines()[0]) : lines.index(_SOURCES_HEAD) - 1])
     file = tmp_path / "worker.toml"
     file.write_text(reference.example() + text)
     monkeypatch.setenv("NPS_CONFIG", str(file))
@@ -61,3 +65,17 @@ def test_the_example_of_endpoints_is_in_the_file_and_can_be_used(
     settings = load()
     assert settings.further_channels == {"webhook", "chat"}
     assert settings.chat.endpoints["care"].format == "mattermost"
+
+
+def test_the_example_of_sources_is_in_the_file_and_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("made-up")
+    lines = [line.removeprefix("#").removeprefix(" ") for line in reference.example().splitlines()]
+    text = "\n".join(lines[lines.index(reference.SOURCES.splitlines()[0]) :])
+    file = tmp_path / "worker.toml"
+    file.write_text(re.sub(r"/run/secrets/\w+", str(secret), reference.example() + text))
+    monkeypatch.setenv("NPS_CONFIG", str(file))
+
+    receive = load().receive
+    assert [source.path for source in receive.sources] == ["/receive/after_delivery", "/receive/care"]
+    assert receive.sources[1].mapping.fields["customer.email"] == "caller.email"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from worker.receive.settings import SourceSettings
 from worker.routing.service_level import EscalationStep
 from worker.routing.tree import Route
 from worker.settings import Settings
@@ -71,8 +72,33 @@ secrets = ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="]
 url = "https://chat.example.com/hooks/9f8b7c6d"   # NPS_CHAT__ENDPOINTS__CARE__URL
 format = "mattermost"           # slack, mattermost, rocketchat, teams
 """
+#: An example of a survey tool that delivers to the worker, in TOML. The worker.toml has it as a comment.
+SOURCES = """\
+[[receive.sources]]
+name = "after_delivery"         # a part of the path: /receive/after_delivery
+tool = "typeform"
+secrets_file = "/run/secrets/typeform"
+comment_question = "why"
+
+[[receive.sources]]
+name = "care"
+tool = "template"               # any tool that posts JSON or a form
+secrets_file = "/run/secrets/care"
+survey_id = "after-call"
+
+[receive.sources.mapping]       # expressions of JMESPath
+response_id = "ticket.id"
+score = "rating.value"
+responded_at = "rating.time"
+customer_id = "caller.id"
+customer.email = "caller.email"
+segment = "[country, shop]"
+only_if = "rating.kind == 'nps'"
+"""
 #: The part of a key that stands for a name that the user chooses, and the one that stands for any place in a list.
 _NAME, _PLACE = "NAME", "N"
+#: How the keys of sources begin.
+_SOURCES = f"receive.sources.{_PLACE}."
 #: The tables of which an example says more than defaults would.
 _BY_EXAMPLE = {"receivers", "calendars", "service_levels", "route"}
 
@@ -97,7 +123,9 @@ def example() -> str:
     table = ""
     # In TOML, keys that belong to no table come before all tables.
     by_example = [setting for setting in settings() if setting.key.partition(".")[0] in _BY_EXAMPLE]
-    fixed = [setting for setting in settings() if setting not in by_example and _NAME not in setting.key.split(".")]
+    of_sources = [setting for setting in settings() if setting.key.startswith(_SOURCES)]
+    shown_apart = [*by_example, *of_sources]
+    fixed = [setting for setting in settings() if setting not in shown_apart and _NAME not in setting.key.split(".")]
     for setting in sorted(fixed, key=lambda setting: "." in setting.key):
         section, _, name = setting.key.rpartition(".")
         if section != table:
@@ -118,6 +146,12 @@ def example() -> str:
         "",
         "# An example of endpoints, which get alerts and incidents in addition to mails. docs/channels.md says more.",
         *(f"# {line}".rstrip() for line in ENDPOINTS.splitlines()),
+        "",
+        "# Survey tools that deliver to the worker. N is the place in the list. docs/sources.md says more.",
+        *(f"# {one.key}{f' = {one.default}' if one.default else ''}: {one.meaning}" for one in of_sources),
+        "",
+        "# An example of them.",
+        *(f"# {line}".rstrip() for line in SOURCES.splitlines()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -134,6 +168,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
             yield from _walk(get_args(kind)[1], f"{prefix}{name}.{_NAME}.")
         elif kind == list[EscalationStep]:
             yield from _walk(EscalationStep, f"{prefix}{name}.{_PLACE}.")
+        elif kind == list[SourceSettings]:
+            yield from _walk(SourceSettings, f"{prefix}{name}.{_PLACE}.")
         elif kind == list[Route] and _PLACE not in prefix:  # of the routes below routes nothing else can be said
             yield from _walk(Route, f"{prefix}{name}.{_PLACE}.")
 

@@ -39,6 +39,7 @@ from worker.notify.content.plain_text import header_line
 from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.planning import OPEN_KEPT, Planner
 from worker.notify.retry import RetryPolicy
+from worker.receive.settings import ReceiveSettings
 from worker.routing.bundling import (
     CRITICAL_PER_HOUR,
     GROUP_INTERVAL_SECONDS,
@@ -340,6 +341,7 @@ class Settings(BaseSettings, Policy, Location):
     web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    receive: ReceiveSettings = ReceiveSettings()
     receivers: dict[str, ReceiverSettings] = Field(
         default={}, description="Who gets alerts and incidents: a table [receivers.NAME] for each receiver."
     )

@@ -20,6 +20,7 @@ NAMES = (
     "dead-letters",
     "check-config",
     "routes",
+    "receive",
     "replay",
     "settings",
     "health",

@@ -115,6 +115,11 @@ def _summary(settings: Settings) -> str:
                 f"{_caps_of_posts(settings.chat)}"
                 for name, endpoint in settings.chat.endpoints.items()
             ),
+            *(
+                f"source   {source.name}: {source.of_tool.title}, {source.path}, {source.signing.scheme}, "
+                f"{counted(len(source.secrets), 'secret')}"
+                for source in settings.receive.sources
+            ),
         ]
     )
 

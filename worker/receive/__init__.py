@@ -1,1 +1,1 @@
-"""Deliveries of survey tools by HTTP: whether a delivery is authentic. Pure."""
+"""What a survey tool delivers by HTTP: the settings of each source, and whether a delivery is authentic. Pure."""

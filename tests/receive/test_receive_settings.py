@@ -1,0 +1,147 @@
+"""The settings of sources: which mistakes are found, and what is said about them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.errors import SettingsError
+from worker.flow.responses.formats.source import FIELDS
+from worker.flow.responses.formats.tools import TOOLS
+from worker.receive.settings import SIGNINGS, FieldMapping, ReceiveSettings
+from worker.receive.setup import steps, url_of
+from worker.receive.signatures import Scheme
+from worker.settings import load
+
+SECRET = "kanarienvogel"
+WHSEC = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+TEMPLATE = {"response_id": "id", "survey_id": "survey", "score": "score", "responded_at": "time"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("NPS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def of(tool: str, **changes: Any) -> dict[str, Any]:
+    return {"name": "care", "tool": tool, "secrets": [SECRET], **changes}
+
+
+def problems(*sources: dict[str, Any], **changes: Any) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(receive={"sources": [*sources], **changes})
+    assert SECRET not in str(caught.value)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (of("typeforms"), ".tool: must be 'delighted', 'formbricks', "),
+        ({"name": "care", "tool": "delighted"}, ".secrets: is missing"),
+        (of("delighted", secrets=[]), ".secrets: must not be empty"),
+        (of("delighted", secrets=[""]), ": secrets: must not be empty"),
+        (of("formbricks", score_question="q"), ": secrets: must be 'whsec_' and base64, as the tool shows it"),
+        (of("delighted", name="Care"), ".name: must have a name of at most 63 small letters (a to z), digits and und"),
+        (of("delighted", signature="hmac-sha1-hex"), ": signature is known for delighted: remove it"),
+        (of("delighted", signature_header="X-Token"), ": signature_header has no effect: remove it"),
+        (of("template", signature="hmac-sha1-hex"), ": signature hmac-sha1-hex needs signature_header, the name of"),
+        (of("template", signature="secret-path", signature_header="X"), ": signature_header has no effect: remove it"),
+        (of("template", signature="md5"), ".signature: must be 'hmac-sha256-hex', "),
+        (
+            of("template", signature_header="X Token"),
+            ".signature_header: must be the name of a header, such as X-Token",
+        ),
+        (of("delighted", score_question="q"), ": score_question and comment_question have no effect with delighted"),
+        (of("posthog"), ": posthog needs score_question, the id of the question that asks for the score from 0 to 10"),
+        (of("typeform", score_question="q", mapping={"score": "a"}), ": score_question and mapping.score are set: set"),
+        (of("delighted", mapping={"only_if": "a"}), ": mapping.only_if has an effect with the tool template only"),
+        (of("template", mapping={"score": "a"}), ": a mapping of the tool template needs mapping.response_id as well"),
+        (of("template", mapping={**TEMPLATE, "score": "a.["}), ".mapping.score: is not an expression of JMESPath"),
+        (
+            of("template", mapping={"scores": "a"}),
+            ".mapping.scores: is not a setting; did you mean receive.sources.0.m",
+        ),
+        (
+            of("template", mapping={"customer": {"mail": "a"}}),
+            ".mapping.customer.mail: is not a setting; did you mean ",
+        ),
+    ],
+)
+def test_a_mistake_is_explained(source: dict[str, Any], problem: str) -> None:
+    [found] = problems(source)
+
+    assert found.startswith(f"receive.sources.0{problem}"), found
+
+
+def test_two_sources_cannot_have_one_name() -> None:
+    assert problems(of("delighted"), of("wootric")) == ["receive.sources: must have names that differ"]
+
+
+def test_a_key_of_pseudonyms_is_long() -> None:
+    assert problems(pseudonym_key=SECRET) == [
+        "receive.pseudonym_key: must have at least 32 characters, as docs/sources.md makes them"
+    ]
+
+
+def test_a_survey_of_the_settings_needs_no_expression() -> None:
+    mapping = {name: text for name, text in TEMPLATE.items() if name != "survey_id"}
+
+    assert problems(of("template", mapping=mapping)) == [
+        "receive.sources.0: a mapping of the tool template needs mapping.survey_id as well"
+    ]
+    load(receive={"sources": [of("template", mapping=mapping, survey_id="s")]})
+
+
+def test_the_file_of_the_settings_can_have_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\nsecond\n")
+    (tmp_path / "worker.toml").write_text(
+        '[[receive.sources]]\nname = "care"\ntool = "template"\nsecrets_file = "secret"\nsurvey_id = "s"\n'
+        '[receive.sources.mapping]\nresponse_id = "id"\nscore = "v"\nresponded_at = "t"\ncustomer.email = "mail"\n'
+    )
+    [source] = load().receive.sources
+
+    assert [secret.get_secret_value() for secret in source.secrets] == [SECRET, "second"]
+    assert source.mapping.fields["customer.email"] == "mail"
+    assert SECRET not in repr(load())
+
+
+def test_a_mapping_has_exactly_the_fields_of_a_response() -> None:
+    every = dict.fromkeys(FIELDS, "a")
+    nested: dict[str, Any] = {}
+    for path, text in every.items():
+        section, _, name = path.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[name] = text
+
+    assert FieldMapping.model_validate(nested).fields == every
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_each_tool_says_what_to_enter(tool: str) -> None:
+    changes: dict[str, Any] = {"secrets": [WHSEC], "score_question": "q"}
+    if tool in {"delighted", "hubspot", "wootric", "template"}:
+        del changes["score_question"]
+    settings = ReceiveSettings.model_validate({"sources": [of(tool, **changes)]})
+    [source] = settings.sources
+    said = " ".join(steps(source))
+
+    assert url_of(source) in said
+    assert url_of(source).startswith("https://HOST/receive/care")
+    assert WHSEC not in said
+    assert (source.signing.scheme is Scheme.SECRET_PATH) is url_of(source).endswith("/SECRET")
+
+
+def test_a_tool_that_signs_as_the_settings_say() -> None:
+    source = of("template", signature="hmac-sha256-hex", signature_header="X-Signature")
+    [found] = ReceiveSettings.model_validate({"sources": [source]}).sources
+
+    assert found.signing == (Scheme.HMAC_SHA256_HEX, "x-signature")
+    assert "sign with hmac-sha256-hex" in steps(found)[-1]
+
+
+def test_every_tool_that_signs_is_known() -> None:
+    assert SIGNINGS.keys() < TOOLS.keys()

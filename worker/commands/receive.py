@@ -1,0 +1,281 @@
+"""`receive`: the sources of the settings, and what a delivery of a survey tool becomes, without Kafka."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from worker.clock import SystemClock
+from worker.commands.common import SETTINGS_HELP, TIME_HELP, Commands, Exit, file, time, with_offset, with_settings
+from worker.flow.responses.formats.merging import Known, merge
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
+from worker.flow.text import on_lines, on_one_line
+from worker.flow.timestamps import to_ms
+from worker.receive.deliveries import Deliveries
+from worker.receive.settings import SourceSettings
+from worker.receive.setup import steps, url_of
+from worker.receive.signatures import MEANING, Request, Unauthentic
+from worker.settings import Settings
+
+_STANDARD_INPUT = Path("-")
+
+
+class _Given(NamedTuple):
+    """A delivery of the command line. `verified`: whether there are headers by which it can be verified."""
+
+    request: Request
+    verified: bool
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "receive",
+        help="list the survey tools of the settings, and show what a delivery of one becomes",
+        description="Shows the sources of the settings ([[receive.sources]]), and what they deliver.",
+        epilog=SETTINGS_HELP,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="action")
+    sources = actions.add_parser(
+        "sources",
+        help="list the path of each source, and what to enter in the tool",
+        description="Lists the path of each source, and what to enter in the survey tool. Secrets are not printed.",
+        epilog=SETTINGS_HELP,
+    )
+    sources.set_defaults(run=with_settings(_sources))
+    _add_test(actions)
+
+
+def _add_test(actions: Any) -> None:
+    test = actions.add_parser(
+        "test",
+        help="show what a delivery becomes, and why",
+        description="Shows what a delivery of a survey tool becomes, and why. The command publishes nothing, and needs "
+        "no Kafka. Without headers, it does not check the signature. Exit codes: 0: nothing is wrong; 1: an answer is "
+        "refused, or the signature is wrong; 2: wrong usage or settings.",
+        epilog=SETTINGS_HELP,
+    )
+    test.add_argument("source", metavar="SOURCE", help="the name of the source in the settings")
+    test.add_argument(
+        "file", type=_file, metavar="FILE", help="a file with the body of a request; - reads the standard input"
+    )
+    test.add_argument(
+        "--header",
+        type=_header,
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a header of the request; the option can be repeated",
+    )
+    test.add_argument(
+        "--delivery",
+        action="store_true",
+        help="the file has whole requests as JSON: an object with raw_body, headers and perhaps uri, a list of such "
+        "objects, or an object with such a list as deliveries",
+    )
+    test.add_argument(
+        "--url",
+        default="",
+        metavar="URL",
+        help="the address to which the tool has posted: HubSpot signs it, and it ends in the secret of secret-path",
+    )
+    test.add_argument(
+        "--fetched",
+        type=_named_file,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a file with the answer of the tool's API to a request that the output names; the option can be repeated",
+    )
+    test.add_argument(
+        "--at",
+        type=time,
+        metavar="TIME",
+        help="check the time of the signature as if the request arrived at this time, such as 2026-03-02T10:00+01:00 "
+        f"(default: now); {TIME_HELP}",
+    )
+    test.add_argument("--json", action="store_true", help="print one line of JSON for each outcome")
+    test.set_defaults(run=partial(_with_parser, test))
+
+
+def _file(text: str) -> Path:
+    return _STANDARD_INPUT if text == "-" else file(text)
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError("must be 'NAME: VALUE'")
+    return name.strip().lower(), value.strip()
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError("must be NAME=FILE")
+    return name, file(path)
+
+
+def _sources(args: argparse.Namespace, settings: Settings) -> int:
+    del args
+    if not settings.receive.sources:
+        print("there are no sources: add [[receive.sources]] to the settings, as docs/sources.md says", file=sys.stderr)
+    for source in settings.receive.sources:
+        print(f"{source.name}: {source.of_tool.title}")
+        print(f"  path       {source.path}")
+        print(f"  address    {url_of(source)}")
+        scheme, header = source.signing
+        print(f"  signature  {scheme}{f', header {header}' if header else ''}")
+        for number, step in enumerate(steps(source), 1):
+            print(f"  {number}. {step}")
+    return Exit.FINE
+
+
+def _with_parser(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    return with_settings(partial(_test, parser))(args)
+
+
+def _test(parser: argparse.ArgumentParser, args: argparse.Namespace, settings: Settings) -> int:
+    source = settings.receive.source(args.source)
+    if source is None:
+        known = ", ".join(one.name for one in settings.receive.sources) or "there are none"
+        print(f"no source is called {args.source}; the sources are: {known}", file=sys.stderr)
+        return Exit.WRONG
+    given = _deliveries(parser, args, source)
+    now = SystemClock().now() if args.at is None else to_ms(with_offset(args.at, settings))
+    fetched = {name: path.read_bytes() for name, path in args.fetched}
+    shown = _Shown(Deliveries(settings.receive), source, fetched, as_json=args.json)
+    for number, one in enumerate(given, 1):
+        if len(given) > 1 and not args.json:
+            print(f"delivery {number}")
+        shown.delivery(one, now)
+    return Exit.FAILED if shown.is_wrong else Exit.FINE
+
+
+def _deliveries(parser: argparse.ArgumentParser, args: argparse.Namespace, source: SourceSettings) -> list[_Given]:
+    content = sys.stdin.buffer.read() if args.file == _STANDARD_INPUT else args.file.read_bytes()
+    if not args.delivery:
+        headers = dict(args.header)
+        request = Request(content, headers, url=args.url, path_secret=_path_secret(args.url, source))
+        return [_Given(request, bool(headers.keys() - {"content-type"} or request.path_secret))]
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        parser.error(f"{args.file}: is not JSON, which --delivery needs")
+    if isinstance(found, dict):
+        found = found.get("deliveries", [found])
+    if not isinstance(found, list) or not found or not all(map(_is_delivery, found)):
+        parser.error(f"{args.file}: each delivery must be an object with raw_body, a text, and headers, an object")
+    return [_whole(one, args, source) for one in found]
+
+
+def _is_delivery(given: Any) -> bool:
+    if not isinstance(given, dict) or not isinstance(given.get("raw_body"), str):
+        return False
+    headers = given.get("headers", {})
+    return isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values())
+
+
+def _whole(given: Mapping[str, Any], args: argparse.Namespace, source: SourceSettings) -> _Given:
+    headers = {name.lower(): value for name, value in given.get("headers", {}).items()} | dict(args.header)
+    url = args.url or str(given.get("uri", ""))
+    body = given["raw_body"].encode(errors="surrogatepass")
+    return _Given(Request(body, headers, url=url, path_secret=_path_secret(url, source)), verified=True)
+
+
+def _path_secret(url: str, source: SourceSettings) -> str:
+    """Return the part of an address that follows the path of a source."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    beginning = f"{source.path}/"
+    return path.removeprefix(beginning) if path.startswith(beginning) else ""
+
+
+class _Shown:
+    """Prints what deliveries become, one after the other, with what is known of their answers by then."""
+
+    def __init__(
+        self, deliveries: Deliveries, source: SourceSettings, fetched: Mapping[str, bytes], *, as_json: bool
+    ) -> None:
+        self._deliveries = deliveries
+        self._source = source
+        self._fetched = fetched
+        self._as_json = as_json
+        self._known: dict[str, Known] = {}
+        #: Whether something was refused.
+        self.is_wrong = False
+
+    def delivery(self, given: _Given, now: int) -> None:
+        """Print the outcomes of a delivery that arrived at a time, in ms."""
+        name = self._source.name
+        if not given.verified:
+            self._line("signature", "not checked, since there are no headers (--header)", {"signature": None})
+            found: Unauthentic | tuple[Outcome, ...] = self._deliveries.read_unverified(name, given.request)
+        else:
+            found = self._deliveries.read(name, given.request, now)
+        if isinstance(found, Unauthentic):
+            self.is_wrong = True
+            said = {"outcome": "unauthentic", "reason": found, "detail": MEANING[found]}
+            self._line("refused", f"{found}: {MEANING[found]}", said)
+            return
+        if given.verified and not self._as_json:
+            print(f"signature  fine ({self._source.signing.scheme})")
+        for outcome in found:
+            self._outcome(outcome)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Fetch):
+            self._fetch(outcome)
+            return
+        if isinstance(outcome, Accepted | Part):
+            response_id = outcome.response_id
+            self._known[response_id], outcome = merge(self._known.get(response_id, Known()), outcome)
+        if isinstance(outcome, Accepted):
+            key = "none: the answer is anonymous" if outcome.key is None else on_one_line(outcome.customer_id)
+            head = f"{on_one_line(outcome.response_id)}, revision {outcome.revision}, key {key}"
+            fields = on_lines(json.dumps(outcome.fields, indent=2, ensure_ascii=False))
+            key_or_none = None if outcome.key is None else outcome.customer_id
+            self._line(
+                "response", f"{head}\n{fields}", {"outcome": "response", "key": key_or_none, "value": outcome.fields}
+            )
+        elif isinstance(outcome, Ignored):
+            said = {"outcome": "ignored", "reason": outcome.why, "detail": outcome.detail}
+            self._line("ignored", _reason(outcome.why, outcome.detail), said)
+        else:
+            self._refused(outcome)
+
+    def _refused(self, outcome: Refused) -> None:
+        self.is_wrong = True
+        said = {"outcome": "refused", "reason": outcome.reason, "detail": outcome.detail}
+        self._line("refused", _reason(outcome.reason, outcome.detail), said)
+
+    def _fetch(self, outcome: Fetch) -> None:
+        for name, get in outcome.gets.items():
+            self._line("fetch", f"{name}: {_address(get)}", {"outcome": "fetch", "name": name, "get": _address(get)})
+        if outcome.gets.keys() <= self._fetched.keys():
+            for one in self._deliveries.read_fetched(self._source.name, outcome, self._fetched):
+                # A further page cannot be shown, since it would be the same file again.
+                if not isinstance(one, Fetch):
+                    self._outcome(one)
+
+    def _line(self, word: str, text: str, said: Mapping[str, Any]) -> None:
+        print(json.dumps(said, ensure_ascii=False) if self._as_json else f"{word:<10} {text}")
+
+
+def _reason(word: str, detail: str) -> str:
+    return f"{word}: {detail}" if detail else word
+
+
+def _address(get: Get) -> str:
+    query = "&".join(_query(get.query))
+    return f"GET {get.path}{f'?{query}' if query else ''}"
+
+
+def _query(query: Mapping[str, str]) -> Iterator[str]:
+    return (f"{name}={value}" for name, value in query.items())

@@ -1,0 +1,69 @@
+"""What a delivery becomes: its signature is verified, and then its tool's adapter reads it. Pure.
+
+This is what an HTTP server, a file's import and `python -m worker receive test` share:
+
+    deliveries = Deliveries(settings.receive)
+    found = deliveries.read("typeform_lyon", Request(body, headers), now)
+
+`found` is the reason why the request is not authentic (`Unauthentic`), or a tuple of outcomes
+(worker/flow/responses/formats/outcome.py), which is never empty. For an outcome `Fetch`, the caller asks the tool's
+API for each of its `gets`, and hands the bodies to `read_fetched`, which again returns outcomes. `merge` in
+worker/flow/responses/formats/merging.py puts the outcomes `Accepted` and `Part` together with what is known of the
+answer; an outcome `Accepted` can also be published at once, since its revisions grow.
+Nothing here raises because of what a tool sends.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from worker.flow.responses.formats.outcome import Fetch, Outcomes
+from worker.flow.responses.formats.source import Source
+from worker.flow.responses.formats.tool import Tool
+from worker.receive.settings import ReceiveSettings
+from worker.receive.signatures import Request, Signing, Unauthentic, verify
+
+
+class _Prepared(NamedTuple):
+    """What the deliveries of a source are read by."""
+
+    tool: Tool
+    source: Source
+    signing: Signing
+    secrets: tuple[str, ...]
+
+
+class Deliveries:
+    """The deliveries of all sources of the settings."""
+
+    def __init__(self, settings: ReceiveSettings) -> None:
+        self._sources = {
+            source.name: _Prepared(
+                source.of_tool,
+                settings.reading_of(source),
+                source.signing,
+                tuple(secret.get_secret_value() for secret in source.secrets),
+            )
+            for source in settings.sources
+        }
+
+    def read(self, name: str, request: Request, now: int) -> Unauthentic | Outcomes:
+        """Return what a request to a source becomes, or why it is not authentic. `now`: when it arrived, in ms.
+
+        Raise KeyError if there is no such source.
+        """
+        one = self._sources[name]
+        return verify(one.signing, one.secrets, request, now) or self.read_unverified(name, request)
+
+    def read_unverified(self, name: str, request: Request) -> Outcomes:
+        """Return what a request becomes whose signature is not verified. Raise KeyError if there is no such source."""
+        one = self._sources[name]
+        return one.tool.read(request.body, request.headers, one.source)
+
+    def read_fetched(self, name: str, fetch: Fetch, bodies: Mapping[str, bytes]) -> Outcomes:
+        """Return what the bodies become that were fetched for an outcome; they have the names of its `gets`.
+
+        Raise KeyError if there is no such source, or if a body is missing.
+        """
+        one = self._sources[name]
+        assert one.tool.read_fetched is not None, "only tools whose answers are fetched have this outcome"
+        return one.tool.read_fetched(fetch, bodies, one.source)

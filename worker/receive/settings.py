@@ -1,0 +1,290 @@
+"""The settings of the sources: the survey tools that deliver to the worker by HTTP."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from worker.flow.responses.formats.source import Source, compiled, compiled_all
+from worker.flow.responses.formats.tool import Questions, Tool
+from worker.flow.responses.formats.tools import TOOLS
+from worker.notify.endpoint import EndpointName
+from worker.receive.signatures import AUTHORIZATION, WITH_HEADER, Scheme, Signing, secret_problem
+from worker.secret_files import SecretSection, secret_file
+from worker.section import Section
+
+#: Below this path the sources have theirs.
+PATH = "/receive"
+#: The shortest key of pseudonyms, in characters. 32 random characters cannot be guessed.
+_SHORTEST_KEY = 32
+_LONGEST_EXPRESSION = 1_000
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+
+#: How each tool proves where a delivery comes from. A tool that is not here does not sign.
+SIGNINGS: Mapping[str, Signing] = MappingProxyType(
+    {
+        "delighted": Signing(Scheme.HMAC_SHA256_HEX, "x-delighted-webhook-signature"),
+        "formbricks": Signing(Scheme.STANDARD_WEBHOOKS),
+        "hubspot": Signing(Scheme.HUBSPOT_V3),
+        "qualtrics": Signing(Scheme.QUALTRICS),
+        "surveymonkey": Signing(Scheme.HMAC_SHA1_BASE64, "sm-signature"),
+        "typeform": Signing(Scheme.HMAC_SHA256_BASE64, "typeform-signature"),
+        "wootric": Signing(Scheme.HMAC_SHA1_HEX, "x-wootric-signature"),
+    }
+)
+
+
+def _expression(text: str) -> str:
+    compiled(text)
+    return text
+
+
+#: An expression of JMESPath.
+Expression = Annotated[str, Field(min_length=1, max_length=_LONGEST_EXPRESSION), AfterValidator(_expression)]
+
+
+def _finds(what: str) -> Any:
+    return Field(default=None, description=f"Expression that finds {what}.")
+
+
+class CustomerMapping(Section):
+    """Where a delivery has what is known of the customer."""
+
+    name: Expression | None = _finds("the customer's name")
+    email: Expression | None = _finds("the customer's e-mail address")
+    phone: Expression | None = _finds("the customer's phone number")
+    tier: Expression | None = _finds("the customer's commercial tier")
+    owner: Expression | None = _finds("who looks after this customer")
+
+
+class ConsentMapping(Section):
+    """Where a delivery has what the customer has agreed to."""
+
+    callback: Expression | None = _finds("whether the customer may be called back")
+    public_review: Expression | None = _finds("whether the customer may be invited to a public review")
+    marketing: Expression | None = _finds("whether the customer may be sent marketing")
+
+
+class OriginMapping(Section):
+    """Where a delivery has the address of the answer in the tool."""
+
+    permalink: Expression | None = _finds("the https link to the answer in the survey tool")
+
+
+class SolicitationMapping(Section):
+    """Where a delivery has who asked for the answer."""
+
+    asked_by: Expression | None = _finds("the person or the team that asked the customer for the answer")
+    contact_at: Expression | None = _finds("when the customer last had contact with them")
+
+
+class FieldMapping(Section):
+    """Where a delivery has the fields of a response: expressions of JMESPath (https://jmespath.org)."""
+
+    response_id: Expression | None = _finds("the id of the answer")
+    revision: Expression | None = _finds(
+        "a number that grows with each change of the answer, or the time of its last change, which becomes seconds"
+    )
+    survey_id: Expression | None = _finds("the id of the survey")
+    customer_id: Expression | None = _finds("the pseudonymous id of the customer")
+    score: Expression | None = _finds("the score, whose scale has to go from 0 to 10")
+    comment: Expression | None = _finds("what the customer wrote")
+    language: Expression | None = _finds("the language as a BCP 47 tag")
+    responded_at: Expression | None = _finds(
+        "when the customer answered: a time with its offset, or seconds or milliseconds since 1970"
+    )
+    segment: Expression | None = _finds("the segment: a list of names, root first, or a text with slashes")
+    customer: CustomerMapping = CustomerMapping()
+    consent: ConsentMapping = ConsentMapping()
+    origin: OriginMapping = OriginMapping()
+    solicitation: SolicitationMapping = SolicitationMapping()
+    follow_up_requested: Expression | None = _finds("whether the customer has asked to be contacted")
+    test: Expression | None = _finds("whether it is a trial answer")
+    anonymous: Expression | None = _finds("whether nobody may know who answered")
+    only_if: Expression | None = _finds("whether it is an answer; whatever is not `true` is ignored. Of template only")
+    each: Expression | None = _finds(
+        "the list of answers in a delivery that has several; the other expressions then apply to each. Of template only"
+    )
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The expressions by the paths of the fields that they fill."""
+        return dict(_paths(self, ""))
+
+
+def _paths(section: Section, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in section:
+        if isinstance(value, Section):
+            yield from _paths(value, f"{prefix}{name}.")
+        elif value is not None and name not in {"only_if", "each"}:
+            yield f"{prefix}{name}", value
+
+
+class SourceSettings(SecretSection):
+    """One survey tool that delivers to one path."""
+
+    name: EndpointName = Field(description="The name of your choice, which is a part of the path.")
+    tool: Literal[
+        "delighted", "formbricks", "google-forms", "hubspot", "posthog", "qualtrics", "surveymonkey", "survicate",
+        "template", "typeform", "wootric",
+    ] = Field(description="The survey tool. `template` is any other tool.")  # fmt: skip
+    secrets: list[SecretStr] = Field(
+        min_length=1,
+        max_length=4,
+        description="The secrets by which the tool proves that a delivery comes from it. While a secret is replaced, "
+        "there are two. Name their file in secrets_file.",
+    )
+    secrets_file: Path | None = secret_file("the secrets, one a line")
+    signature: Scheme | None = Field(
+        default=None,
+        description="How the tool proves that a delivery comes from it. Tools that sign need no setting. For the "
+        f"others, the default is secret-header, and for google-forms secret-path. One of {', '.join(Scheme)}.",
+    )
+    signature_header: str | None = Field(
+        default=None,
+        description="The header that has the signature, or the secret itself. The default for secret-header is "
+        "Authorization, in which `Bearer` may precede the secret.",
+    )
+    survey_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The survey's id of all responses. Without it, it is the tool's own, after the tool's name.",
+    )
+    score_question: str | None = Field(
+        default=None, min_length=1, max_length=200, description="The id of the question that asks for the score."
+    )
+    comment_question: str | None = Field(
+        default=None, min_length=1, max_length=200, description="The id of the question that asks for the comment."
+    )
+    unknown_customers: Literal["refuse", "anonymous"] = Field(
+        default="refuse",
+        description="What becomes of an answer if nothing says who has given it: it is refused, or it counts as an "
+        "anonymous answer.",
+    )
+    mapping: FieldMapping = FieldMapping()
+
+    @field_validator("signature_header")
+    @classmethod
+    def _header_name(cls, name: str | None) -> str | None:
+        if name is not None and _HEADER.fullmatch(name) is None:
+            raise ValueError("must be the name of a header, such as X-Token")
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SourceSettings":
+        for problem in (self._signature_problem(), self._question_problem(), self._mapping_problem()):
+            if problem:
+                raise ValueError(problem)
+        return self
+
+    def _signature_problem(self) -> str | None:
+        scheme = self.signing.scheme
+        if self.signature is not None and self.tool in SIGNINGS:
+            return f"signature is known for {self.tool}: remove it"
+        if scheme in WITH_HEADER and not self.signing.header:
+            return f"signature {scheme} needs signature_header, the name of the header that has the signature"
+        if self.signature_header is not None and (self.tool in SIGNINGS or scheme not in WITH_HEADER):
+            return "signature_header has no effect: remove it"
+        return next(
+            (
+                f"secrets: {problem}"
+                for secret in self.secrets
+                if (problem := secret_problem(scheme, secret.get_secret_value()))
+            ),
+            None,
+        )
+
+    def _question_problem(self) -> str | None:
+        questions = self.of_tool.questions
+        if questions is Questions.FIXED and (self.score_question or self.comment_question):
+            return f"score_question and comment_question have no effect with {self.tool}: remove them"
+        if questions is Questions.NEEDED and not (self.score_question or self.mapping.score):
+            return f"{self.tool} needs score_question, the id of the question that asks for the score from 0 to 10"
+        if self.score_question and self.mapping.score:
+            return "score_question and mapping.score are set: set only one of the two"
+        return None
+
+    def _mapping_problem(self) -> str | None:
+        mapping = self.mapping
+        if self.tool != "template":
+            vain = [name for name in ("only_if", "each") if getattr(mapping, name) is not None]
+            return f"mapping.{vain[0]} has an effect with the tool template only: remove it" if vain else None
+        if not mapping.fields:
+            return None
+        survey = () if self.survey_id else ("survey_id",)
+        missing = [name for name in ("response_id", *survey, "score", "responded_at") if name not in mapping.fields]
+        return f"a mapping of the tool template needs mapping.{missing[0]} as well" if missing else None
+
+    @property
+    def of_tool(self) -> Tool:
+        """What is known of the tool."""
+        return TOOLS[self.tool]
+
+    @property
+    def path(self) -> str:
+        """The path to which the tool posts, without the secret that may follow it."""
+        return f"{PATH}/{self.name}"
+
+    @property
+    def signing(self) -> Signing:
+        """How the tool proves that a delivery comes from it."""
+        if self.tool in SIGNINGS:
+            return SIGNINGS[self.tool]
+        usual = Scheme.SECRET_PATH if self.tool == "google-forms" else Scheme.SECRET_HEADER
+        scheme = self.signature or usual
+        header = AUTHORIZATION if scheme is Scheme.SECRET_HEADER else ""
+        return Signing(scheme, (self.signature_header or header).lower())
+
+
+class ReceiveSettings(SecretSection):
+    """What survey tools deliver by HTTP."""
+
+    pseudonym_key: SecretStr | None = Field(
+        default=None,
+        description="The key that makes customer ids of e-mail addresses, for customers of whom nothing else is known: "
+        "at least 32 random characters. Another key makes other customers of them. Set it in the environment, or name "
+        "its file in pseudonym_key_file.",
+    )
+    pseudonym_key_file: Path | None = secret_file("the key")
+    sources: list[SourceSettings] = Field(
+        default=[], description="The survey tools that deliver: a table [[receive.sources]] for each."
+    )
+
+    @field_validator("pseudonym_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value().strip()) < _SHORTEST_KEY:
+            raise ValueError(f"must have at least {_SHORTEST_KEY} characters, as docs/sources.md makes them")
+        return key
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, sources: list[SourceSettings]) -> list[SourceSettings]:
+        names = [source.name for source in sources]
+        if len(set(names)) != len(names):
+            raise ValueError("must have names that differ")
+        return sources
+
+    def source(self, name: str) -> SourceSettings | None:
+        """Return the settings of a source; None if there is no source with this name."""
+        return next((source for source in self.sources if source.name == name), None)
+
+    def reading_of(self, source: SourceSettings) -> Source:
+        """Return how the deliveries of a source are read."""
+        only_if, each = source.mapping.only_if, source.mapping.each
+        key = self.pseudonym_key
+        return Source(
+            name=source.name,
+            mapping=compiled_all(source.mapping.fields),
+            survey_id=source.survey_id or "",
+            score_question=source.score_question or "",
+            comment_question=source.comment_question or "",
+            only_if=None if only_if is None else compiled(only_if),
+            each=None if each is None else compiled(each),
+            pseudonym_key=None if key is None else key.get_secret_value().strip().encode(),
+            unknown_is_anonymous=source.unknown_customers == "anonymous",
+        )
