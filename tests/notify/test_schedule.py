@@ -196,7 +196,7 @@ def test_a_mail_that_waits_can_be_hastened_and_one_that_may_go_already_stays_as_
         schedule.hasten(ref(number), 100)
 
     assert schedule.next_at() == 0
-    assert [ref(2), ref(1), None] == [schedule.take(100) for _ in range(3)]
+    assert [ref(1), ref(2), None] == [schedule.take(100) for _ in range(3)]
 
 
 def test_a_mail_in_hand_that_is_hastened_goes_out_again_at_that_time() -> None:

@@ -95,12 +95,8 @@ class Dispatcher:
         self.schedule.put(partition, key, mails, lambda mail: self._at(mail, now))
 
     def _at(self, mail: Mail, now: Moment) -> int:
-        """Return when a mail is due, by the monotonic clock.
-
-        A first attempt is due now and not earlier. Otherwise a mail that is tried again would wait as long as there are
-        new ones.
-        """
-        return self._until(mail.due, now) if mail.due else now.steady
+        """Return when a mail is due, by the monotonic clock."""
+        return self._until(mail.due, now) if mail.due else 0
 
     def _until(self, wall: int, now: Moment) -> int:
         """Return a time of the wall clock by the monotonic clock. It is not further away than the longest wait."""

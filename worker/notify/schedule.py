@@ -26,10 +26,11 @@ class _Entry(NamedTuple):
     """An entry of the queue. Entries are ordered by their fields.
 
     The mailboxes of customers (or segments) take turns, so that many mails of one customer do not delay those of
-    others.
+    others. A mail that has waited until its time has its turn as if it had just come. Otherwise it would wait for as
+    long as there are new ones.
     """
 
-    #: The time from which on the mail may be sent.
+    #: The time from which on the mail may be sent. It is 0 for a first attempt, and once the time has come.
     at: int
     #: The number of the turn in which it is sent.
     turn: int
@@ -73,7 +74,9 @@ class Schedule:
     def __init__(self) -> None:
         # The open mails by the partition and key of their mailbox, and by their delivery id.
         self._open: dict[tuple[int, bytes], dict[str, _Open]] = {}
+        # The mails that may be sent, in their order; and those whose time has not come.
         self._queue: list[_Entry] = []
+        self._later: list[_Entry] = []
         # The number of all open mails.
         self._size = 0
         # The current turn. A mailbox's first mail gets this turn, and each further one the next turn.
@@ -86,8 +89,8 @@ class Schedule:
 
     @property
     def entries(self) -> int:
-        """The number of entries of the queue, including obsolete ones."""
-        return len(self._queue)
+        """The number of entries of the queues, including obsolete ones."""
+        return len(self._queue) + len(self._later)
 
     def put(self, partition: int, key: bytes, mails: Iterable[Mail], at: Callable[[Mail], int]) -> None:
         """Replace the open mails of a row. `at` returns the time from which on a mail may be sent."""
@@ -108,7 +111,7 @@ class Schedule:
             found[mail.delivery_id] = _Open(mail.due, mail.addressee, mail.silence, since, entry)
             turn += 1
             if ref not in self._in_flight:
-                heappush(self._queue, found[mail.delivery_id].entry)
+                self._push(entry)
         if found:
             self._open[partition, key] = found
         self._size += len(found) - len(known)
@@ -126,6 +129,7 @@ class Schedule:
         """Remove all mails. Those in flight stay in flight."""
         self._open.clear()
         self._queue.clear()
+        self._later.clear()
         self._size = 0
         self.outage_ended()
 
@@ -161,8 +165,9 @@ class Schedule:
 
     def take(self, now: int) -> MailRef | None:
         """Return the next mail that may be sent, which is in flight from now on; None if there is none."""
-        self._skip_obsolete()
-        if not self._queue or self._queue[0].at > now:
+        self._note_time(now)
+        self._skip_obsolete(self._queue)
+        if not self._queue:
             return None
         entry = heappop(self._queue)
         ref = entry.ref
@@ -180,8 +185,9 @@ class Schedule:
             return None
         chosen = min(due, key=self._probe_order)
         ref = chosen.entry.ref
-        self._queue.remove(chosen.entry)
-        heapify(self._queue)
+        queue = self._queue_of(chosen.entry)
+        queue.remove(chosen.entry)
+        heapify(queue)
         self._probes += 1
         self._probed[ref] = self._probed[chosen.receiver] = self._probes
         self._in_flight.add(ref)
@@ -195,16 +201,19 @@ class Schedule:
         """End the flight of a mail. If the mail is still open, it waits in the queue again."""
         self._in_flight.discard(ref)
         if (found := self._find(ref)) is not None:
-            heappush(self._queue, found.entry)
+            self._push(found.entry)
 
     def is_open(self, ref: MailRef) -> bool:
         """Say whether a mail is open."""
         return self._find(ref) is not None
 
     def next_at(self) -> int | None:
-        """Return when the next mail of the queue may be sent; None if the queue is empty."""
-        self._skip_obsolete()
-        return self._queue[0].at if self._queue else None
+        """Return when the next mail that is not in flight may be sent; None if there is none."""
+        for queue in (self._queue, self._later):
+            self._skip_obsolete(queue)
+            if queue:
+                return queue[0].at
+        return None
 
     def count(self, now: int) -> int:
         """Return how many mails may be sent now or are in flight."""
@@ -227,7 +236,23 @@ class Schedule:
         entry = found.entry._replace(at=at)
         self._open[ref.partition, ref.key][ref.delivery_id] = found._replace(entry=entry)
         if ref not in self._in_flight:
-            heappush(self._queue, entry)
+            self._push(entry)
+
+    def _queue_of(self, entry: _Entry) -> list[_Entry]:
+        return self._later if entry.at > 0 else self._queue
+
+    def _push(self, entry: _Entry) -> None:
+        heappush(self._queue_of(entry), entry)
+
+    def _note_time(self, now: int) -> None:
+        """Give the mails their turn whose time has come."""
+        while self._later and self._later[0].at <= now:
+            entry = heappop(self._later)
+            found = self._find(entry.ref)
+            if found is not None and self._is_current(entry):
+                current = entry._replace(at=0, turn=self._turn)
+                self._open[entry.ref.partition, entry.ref.key][entry.ref.delivery_id] = found._replace(entry=current)
+                self._push(current)
 
     def _may_go(self, mail: _Open, now: int) -> bool:
         return mail.entry.at <= now and mail.entry.ref not in self._in_flight
@@ -239,11 +264,12 @@ class Schedule:
         found = self._find(entry.ref)
         return found is not None and found.entry == entry and entry.ref not in self._in_flight
 
-    def _skip_obsolete(self) -> None:
-        while self._queue and not self._is_current(self._queue[0]):
-            heappop(self._queue)
+    def _skip_obsolete(self, queue: list[_Entry]) -> None:
+        while queue and not self._is_current(queue[0]):
+            heappop(queue)
 
     def _tidy(self) -> None:
-        if len(self._queue) > _TIDY_FROM and len(self._queue) > 2 * self._size:
-            self._queue = [entry for entry in self._queue if self._is_current(entry)]
-            heapify(self._queue)
+        if self.entries > _TIDY_FROM and self.entries > 2 * self._size:
+            for queue in (self._queue, self._later):
+                queue[:] = [entry for entry in queue if self._is_current(entry)]
+                heapify(queue)
