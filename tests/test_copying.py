@@ -1,5 +1,6 @@
 """A copy that is not complete fails, and one that cannot know what workers have sent on says so."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
@@ -8,7 +9,7 @@ import pytest
 from flow.records import Record, value
 
 from worker import copying
-from worker.errors import TopicsUnfit
+from worker.errors import TopicsUnfit, Unreachable
 from worker.kafka import reading
 from worker.kafka.reading import Reader
 from worker.settings import KafkaSettings, Settings
@@ -35,8 +36,9 @@ class Topic:
         return dict.fromkeys(partitions, len(self._records))
 
     async def read(self, _: str, spans: dict[int, tuple[int, int]]) -> AsyncIterator[list[Written]]:
-        assert spans == {0: (0, len(self._records))}
-        yield [*self._records]
+        assert spans == ({0: (0, len(self._records))} if self._records else {})
+        if self._records:
+            yield [*self._records]
 
 
 def reading_back(monkeypatch: pytest.MonkeyPatch, *records: Written) -> None:
@@ -67,3 +69,23 @@ async def test_without_the_claim_of_the_workers_everything_is_copied_and_a_line_
 
     assert copied.headers(Record(value())) == []
     assert [line.partition(",")[0] for line in said] == ["nps.worker has no claim of a worker"]
+
+
+async def test_a_source_that_does_not_answer_any_more_ends_the_copy() -> None:
+    async def read() -> AsyncIterator[list[Any]]:
+        yield [Written(0)]
+        await asyncio.Event().wait()
+
+    source = Settings.model_construct(kafka=KafkaSettings().model_copy(update={"patience_seconds": 0.01}))
+    reading = copying._awaited(read(), source)
+
+    assert await anext(reading) == [Written(0)]
+    with pytest.raises(Unreachable, match="has not answered for 0 s: the copy is not complete"):
+        await anext(reading)
+
+
+async def test_the_delivery_log_is_not_copied_before_there_are_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading_back(monkeypatch)
+    with pytest.raises(TopicsUnfit, match=r"nps\.alerts has no alerts .*: first copy the responses"):
+        await copying._places(SETTINGS, "deliveries", 3, has_records=True)
+    await copying._places(SETTINGS, "deliveries", 3, has_records=False)

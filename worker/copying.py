@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pydantic_core import from_json
 
 from schemas.cloudevents import Headers
-from worker.errors import StillRunning, TopicsUnfit
+from worker.errors import StillRunning, TopicsUnfit, Unreachable
 from worker.flow import events
 from worker.flow.responses.copied import Copied
 from worker.kafka import groups, ownership, reading, topics
@@ -32,6 +32,16 @@ _OF_THE_PRODUCER = 0
 
 #: Returns the partition that a record goes to.
 _Place = Callable[[ConsumerRecord], int]
+
+
+async def are_on_one_cluster(source: Settings, target: Settings) -> bool:
+    """Say whether both installations are on the same cluster, by whatever addresses. Raise Unreachable or Refused.
+
+    The ids of the clusters say so: one cluster has several brokers, and each of them may have several names.
+    """
+    for each in (source, target):
+        await preflight(each.kafka)
+    return await topics.cluster_id(source.kafka) == await topics.cluster_id(target.kafka)
 
 
 async def copy(source: Settings, target: Settings, topic: str, say: Say) -> str:
@@ -58,10 +68,10 @@ async def copy(source: Settings, target: Settings, topic: str, say: Say) -> str:
         if topic == events.RESPONSES:
             headers = (await _learned(reader, source, before, spans, say)).headers
         async with backfilled(admin, target, topic) as kafka:
-            place = await _places(target, topic, kafka.partitions)
+            place = await _places(target, topic, kafka.partitions, has_records=offsets_in(spans.values()) > 0)
             progress, sent, left_out = Progress(topic, offsets_in(spans.values()), say), 0, 0
             async with _producer(target) as producer, aclosing(reader.read(before, spans)) as read:
-                async for records in read:
+                async for records in _awaited(read, source):
                     wanted = [(record, kept) for record in records if (kept := headers(record)) is not None]
                     await _send(producer, after, wanted, place)
                     sent, left_out = sent + len(wanted), left_out + len(records) - len(wanted)
@@ -70,6 +80,23 @@ async def copy(source: Settings, target: Settings, topic: str, say: Say) -> str:
             await _check_complete(target, after, sent)
     own = f"; {left_out:,} that workers had sent on, or had written for themselves, were left out" if left_out else ""
     return f"{before} was copied to {after}{own}"
+
+
+async def _awaited(read: AsyncIterator[list[ConsumerRecord]], source: Settings) -> AsyncIterator[list[ConsumerRecord]]:
+    """Return what is read. Raise Unreachable if nothing comes for `kafka.patience_seconds`."""
+    seconds = source.kafka.patience_seconds
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                records = await anext(read, None)
+        except TimeoutError:
+            servers = source.kafka.bootstrap_servers
+            raise Unreachable(
+                f"Kafka at {servers} has not answered for {seconds:.0f} s: the copy is not complete"
+            ) from None
+        if records is None:
+            return
+        yield records
 
 
 async def _check_unused(admin: AIOKafkaAdminClient, target: Settings, name: str) -> None:
@@ -81,7 +108,8 @@ async def _check_unused(admin: AIOKafkaAdminClient, target: Settings, name: str)
         ends = await reader.ends(name, await reader.partitions(name))
     if any(ends.values()):
         raise TopicsUnfit(
-            f"{name} has records already. If an earlier copy was interrupted, delete the topic, and copy it again"
+            f"the new installation, on {target.kafka.bootstrap_servers}, has records in {name} already. If an earlier "
+            "copy was interrupted, delete this topic of the new installation, and copy it again"
         )
 
 
@@ -102,18 +130,18 @@ async def _learned(reader: Reader, source: Settings, name: str, spans: Mapping[i
     copied = Copied(owner.claim.secret)
     progress = Progress("finding what workers have sent on", offsets_in(spans.values()), say)
     async with aclosing(reader.read(name, spans)) as read:
-        async for records in read:
+        async for records in _awaited(read, source):
             copied.learn(records)
             progress.count(len(records))
     progress.end()
     return copied
 
 
-async def _places(target: Settings, topic: str, partitions: int) -> _Place:
+async def _places(target: Settings, topic: str, partitions: int, *, has_records: bool) -> _Place:
     """Return a function from a record to its partition.
 
     A line of the delivery log goes to the partition in which its alert lies, and has to be copied after the alerts were
-    made again.
+    made again. Raise TopicsUnfit if there are none yet, and there is a line to copy (`has_records`).
     """
     owner = partition_of(partitions)
     if topic != events.DELIVERIES:
@@ -125,6 +153,10 @@ async def _places(target: Settings, topic: str, partitions: int) -> _Place:
         async with aclosing(reader.read(alerts, {n: (0, end) for n, end in ends.items()})) as pieces:
             async for records in pieces:
                 lies |= {alert: record.partition for record in records if (alert := _alert_of(record))}
+    if has_records and not lies:
+        servers = target.kafka.bootstrap_servers
+        why = f"{alerts} has no alerts on {servers} yet: first copy the responses, and let the role process decide them"
+        raise TopicsUnfit(why)
     return lambda record: lies.get(_alert_of(record), owner(record.key or b""))
 
 

@@ -11,6 +11,7 @@ from embedded.cluster import EmbeddedCluster
 from integration.conftest import make_settings
 from integration.reading import read_topic
 
+from worker import copying
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import TopicsUnfit
@@ -83,6 +84,18 @@ async def test_a_topic_that_has_just_been_created_keeps_its_own_configuration(
     config = await check_backfill(settings, events.RESPONSES)
 
     assert config == own
+
+
+async def test_one_cluster_is_recognised_by_whatever_address(kafka: EmbeddedKafka, inbox: Inbox) -> None:
+    """Otherwise a copy would delete the empty topic of the installation that it is to read."""
+    settings = make_settings(kafka, inbox)
+    other = settings.kafka.bootstrap_servers.replace("127.0.0.1", "localhost")
+    assert other != settings.kafka.bootstrap_servers
+    alias = settings.model_copy(
+        update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": f"{other},{other}"})}
+    )
+
+    assert await copying.are_on_one_cluster(settings, alias)
 
 
 async def test_a_topic_that_keeps_times_already_is_not_deleted(kafka: EmbeddedKafka, inbox: Inbox) -> None:

@@ -5,7 +5,6 @@ import sys
 
 from worker import copying
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, other_settings, say, with_kafka
-from worker.kafka.topics import topic_name
 from worker.settings import Settings
 
 
@@ -37,10 +36,7 @@ async def _copy(args: argparse.Namespace, settings: Settings) -> int:
     source = other_settings(args.source)
     if source is None:
         return Exit.WRONG
-    before, after = (
-        (each.kafka.bootstrap_servers, topic_name(each.topic_prefix, args.topic)) for each in (source, settings)
-    )
-    if before == after:
+    if source.topic_prefix == settings.topic_prefix and await copying.are_on_one_cluster(source, settings):
         print(
             f"--from: names the same Kafka and the same topic_prefix as the settings. If {args.source} names others, "
             "an environment variable wins over it",
