@@ -90,6 +90,21 @@ def test_erasures_in_a_wrong_partition_are_told_apart_by_their_keys() -> None:
     assert copied(moved_on, other, second).keys() == {other, bare(second)}
 
 
+def test_of_equal_erasures_in_a_wrong_partition_as_many_are_left_out_as_were_sent_on() -> None:
+    first, repeated, last = (Record(None, b"c-1", offset, 3) for offset in (7, 8, 9))
+    once, twice = sent_on(first, b"c-1", 5), sent_on(repeated, b"c-1", 5, offset=41)
+
+    assert copied(first, repeated, once).keys() == {repeated, bare(once)}
+    assert copied(first, repeated, last, once, twice).keys() == {last, bare(once), bare(twice)}
+
+
+def test_an_erasure_that_was_sent_on_twice_because_of_a_crash_counts_once() -> None:
+    first, repeated = Record(None, b"c-1", 7, 3), Record(None, b"c-1", 8, 3)
+    once, again = sent_on(first, b"c-1", 5), sent_on(first, b"c-1", 5, offset=41)
+
+    assert copied(first, repeated, once, again).keys() == {repeated, bare(once)}
+
+
 def test_a_response_and_an_erasure_with_the_same_bytes_are_told_apart() -> None:
     erasure = Record(None, b"c-1", 7, 3)
     response = Record(b"c-1", b"c-1", 8, 3)

@@ -5,9 +5,12 @@ on to its customer's partition, and decided there: by the time that it got there
 the record that was sent on is copied, as if it had been published so, and the first one is left out. If only the first
 one is there, it is copied, and the new workers send it on. Claims are left out, since the new workers make them again.
 
-A mirror gives other offsets to records. So the first record is recognised by its partition and its content.
+A mirror gives other offsets to records. So the first record is recognised by its partition and its content. Of several
+first records that are equal in both, such as repeated erasures, as many are left out as were sent on: the oldest ones,
+since workers send on in the order of a partition.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
 
@@ -22,26 +25,26 @@ _DIGEST_BYTES = 16
 class Copied:
     """Says which records of a topic are copied. `secret`: the secret of the topic's workers; empty if it is not known.
 
-    All records have to be learned before the first one is copied. About 100 bytes are kept for each one that was sent
-    on.
+    All records have to be learned before the first one is copied. Both times, the records of a partition have to come
+    in the order of their offsets. About 100 bytes are kept for each one that was sent on.
     """
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._sent_on: set[bytes] = set()
-        self._arrived: dict[tuple[int, int], int] = {}
+        # How many of the first records with a content are to be left out.
+        self._sent_on: Counter[bytes] = Counter()
+        self._learned, self._copied = _Arrivals(), _Arrivals()
 
     def learn(self, records: Iterable[Record]) -> None:
-        """Take in records of the topic, in any order."""
+        """Take in records of the topic, each one once."""
         for record in records:
-            if record.headers and (origin := self._origin(record)) is not None:
-                self._sent_on.add(_content(origin.partition, record))
+            if not record.headers or (origin := self._origin(record)) is None:
+                continue
+            if self._learned.is_first(origin, record):
+                self._sent_on[_content(origin.partition, record)] += 1
 
     def headers(self, record: Record) -> Headers | None:
-        """Return the headers with which a record is copied; None if it is left out.
-
-        The records of a partition have to come in the order of their offsets.
-        """
+        """Return the headers with which a record is copied; None if it is left out. Each record is asked for once."""
         if not record.headers:
             return None if self._was_sent_on(record) else []
         if self._has_claims(record):
@@ -49,14 +52,21 @@ class Copied:
         origin = self._origin(record)
         if origin is None:
             return None if self._was_sent_on(record) else [*record.headers]
-        ways = (origin.partition, record.partition)
-        if origin.offset <= self._arrived.get(ways, -1):
-            return None  # the record was sent on twice, because of a crash
-        self._arrived[ways] = origin.offset
+        if not self._copied.is_first(origin, record):
+            return None
         return [header for header in record.headers if header[0] not in {ORIGIN_HEADER, PROOF_HEADER}]
 
     def _was_sent_on(self, record: Record) -> bool:
-        return bool(self._sent_on) and _content(record.partition, record) in self._sent_on
+        """Say whether a worker has sent this one of the equal records on, and count it."""
+        if not self._sent_on:
+            return False
+        content = _content(record.partition, record)
+        left = self._sent_on[content]  # a Counter does not keep what it is only asked for
+        if left > 1:
+            self._sent_on[content] = left - 1
+        elif left == 1:
+            del self._sent_on[content]
+        return left > 0
 
     def _origin(self, record: Record) -> Place | None:
         """Return where a record was before a worker sent it on, whatever the cluster and the topic were named there."""
@@ -65,6 +75,22 @@ class Copied:
 
     def _has_claims(self, record: Record) -> bool:
         return claims_in(record, _text(record, CLAIMS_HEADER), self._secret) is not None
+
+
+class _Arrivals:
+    """Tells a record that was sent on from one that was sent on again because of a crash."""
+
+    def __init__(self) -> None:
+        # The newest origin's offset, by the partition of the origin and the one that its records were sent on to.
+        self._newest: dict[tuple[int, int], int] = {}
+
+    def is_first(self, origin: Place, record: Record) -> bool:
+        """Say whether a record is the first one that came of its origin."""
+        ways = (origin.partition, record.partition)
+        if origin.offset <= self._newest.get(ways, -1):
+            return False
+        self._newest[ways] = origin.offset
+        return True
 
 
 def _text(record: Record, name: str) -> str:
