@@ -251,12 +251,18 @@ async def test_the_ends_of_partitions_are_asked_for_while_fetched_records_wait_w
     assert setup.inflow.ends() == {RESPONSES: 7}
     consumer._fetcher._records[TopicPartition(*RESPONSES)] = "records"
     consumer.reachable = False  # for the first time; then it is asked again
-    await setup.inflow.take([RESPONSES])
+    consumer.waiters[-1].set_result(None)
     while setup.inflow.ends() != {RESPONSES: 1_000}:  # noqa: ASYNC110 - this is no event
         await asyncio.sleep(0)
     assert consumer.asked_for[:2] == [[TopicPartition(*RESPONSES)]] * 2
     consumer._fetcher._records.clear()
     while setup.ended == 0:  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(0)
+    # Nothing is taken any more; what comes then waits, and its end is asked for as well.
+    asked = len(consumer.asked_for)
+    consumer._fetcher._records[TopicPartition(*RESPONSES)] = "records"
+    consumer.waiters[-1].set_result(None)
+    while len(consumer.asked_for) == asked:  # noqa: ASYNC110 - likewise
         await asyncio.sleep(0)
     setup.inflow.assign({RESPONSES: 10})
     assert setup.inflow.ends() == {RESPONSES: 7}

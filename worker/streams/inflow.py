@@ -31,8 +31,8 @@ from worker.streams.transactions import Known
 log = logging.getLogger(__name__)
 
 #: While fetched records of a partition are not taken, no fetch asks for the partition. A worker that is too slow has up
-#: to 4 MB of them, so that it would not see for minutes how the partition grows. Its end is then asked for after this
-#: time, in seconds.
+#: to 4 MB of them, so that it would not see for minutes how the partition grows. Meanwhile its end is asked for each
+#: time that this many seconds have passed.
 _ENDS_SECONDS = 2.0
 
 
@@ -65,6 +65,7 @@ class Inflow:
         # The ends that were asked for, and what asks for them while fetched records wait.
         self._ends: dict[TopicPartition, int] = {}
         self._asking: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self._on_end: Callable[[asyncio.Task[None]], None] = lambda _: None
 
     async def start(self, on_end: "Callable[[asyncio.Task[None]], None]") -> None:
@@ -101,6 +102,7 @@ class Inflow:
 
     async def stop(self) -> None:
         """Disconnect."""
+        self._is_stopping = True
         if self._asking is not None:
             self._asking.cancel()
         if self._consumer is not None:
@@ -109,6 +111,7 @@ class Inflow:
     def assign(self, places: Mapping[TP, int]) -> None:
         """Read these partitions, each from an offset, and no others. What was fetched before is forgotten."""
         self._places = {tp: TopicPartition(*tp) for tp in places}
+        self._listen()
         self._paused.clear()
         self._ends.clear()
         self._begin_anew()
@@ -153,22 +156,30 @@ class Inflow:
         At most `most` records are returned. `changed` is called when there are more. Raise the KafkaError of a failed
         fetch.
         """
+        self._listen()
+        fetched = self._consumer._fetcher._records
+        ready = [place for place in map(self._places.__getitem__, tps) if place in fetched]
+        return dict(await self._consumer.getmany(*ready)) if ready else {}
+
+    def _listen(self) -> None:
+        """See to it that `_on_news` is called when records come."""
         if self._waiter is None or self._waiter.done():
             self._waiter = self._consumer._fetcher._create_fetch_waiter()
             self._waiter.add_done_callback(self._on_news)
-        fetched = self._consumer._fetcher._records
-        ready = [place for place in map(self._places.__getitem__, tps) if place in fetched]
-        taken = dict(await self._consumer.getmany(*ready)) if ready else {}
-        if taken and (self._asking is None or self._asking.done()):
-            self._asking = asyncio.create_task(self._ask_for_ends())
-            self._asking.add_done_callback(self._on_end)
-        return taken
 
     def _on_news(self, _: "asyncio.Future[None]") -> None:
+        # A consumer that stops ends its waiters, too.
+        if not self._is_stopping and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.create_task(self._ask_for_ends())
+            self._asking.add_done_callback(self._on_end)
         self._changed()
 
     async def _ask_for_ends(self) -> None:
-        """Ask for the ends of partitions of which Kafka has said nothing for a while, as long as records wait."""
+        """Ask for the ends of partitions of which Kafka has said nothing for a while, as long as records wait.
+
+        It begins when records come, whether they are taken or not, and ends when it finds none. So there is one timer
+        in two seconds at most, and none while nothing comes.
+        """
         await asyncio.sleep(_ENDS_SECONDS)
         while fetched := self._consumer._fetcher._records:
             since = (time.time() - _ENDS_SECONDS) * 1_000
@@ -180,6 +191,8 @@ class Inflow:
                 except KafkaError as error:
                     log.debug("the ends of %d partitions are not known: %s", len(old), type(error).__name__)
             await asyncio.sleep(_ENDS_SECONDS)
+        # What it began with may have been dropped by a seek, and nothing been taken since.
+        self._listen()
 
     def ends(self) -> dict[TP, int]:
         """Return the end of each partition that is read, as far as Kafka has said it. No request is made."""
