@@ -1,6 +1,7 @@
 """A customer's mails: what is planned, what becomes of each attempt, and what is remembered."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -481,6 +482,22 @@ def test_the_last_64_settled_mails_are_remembered_and_every_open_one() -> None:
     ids = [mail.delivery_id for mail in mailbox.decode(mailbox.encode(box)).mails]
 
     assert [f"d-{n}" for n in range(36, 100)] + [f"p-{n}" for n in range(100)] == ids
+
+
+@pytest.mark.parametrize(("receivers", "each"), [(200, 8), (500, 3), (1_500, 1)])
+def test_with_very_many_receivers_a_mailbox_keeps_fewer_mails_for_each_and_its_row_fits_a_record(
+    receivers: int, each: int
+) -> None:
+    mails = [settled(n) for n in range(receivers * 10)]
+    for number, mail in enumerate(mails):
+        mail.alert_id = mail.delivery_id = f"{number:036}"
+        mail.address_to(f"{number % receivers:063}", "r" * 63)
+    row = mailbox.encode(Mailbox(mails))
+    kept = Counter(mail.receiver for mail in mailbox.decode(row).mails)
+
+    assert len(kept) == receivers
+    assert min(kept.values()) == each
+    assert len(row) < 600_000
 
 
 def test_a_mail_settled_after_long_is_remembered_as_the_newest() -> None:

@@ -35,6 +35,10 @@ _SETTLED_KEPT = 64
 #: The number that it keeps in any case for each receiver. An alert may have more receivers than the number above, for
 #: instance hundreds of webhooks.
 _SETTLED_KEPT_EACH = 8
+#: The largest number that it keeps, of all receivers together, so that its row stays smaller than Kafka's largest
+#: record (1 MB by default). If there are many receivers, it therefore keeps fewer for each of them. A settled mail
+#: takes about 130 bytes, and less than 300 if all names are as long as they may be.
+_SETTLED_MOST = 2_000
 #: The separator between a mailbox's key and a delivery id, in the key of a pending notice.
 _NUL = b"\x00"
 #: The first character of the keys of an incident's rows. An incident's key may equal a customer's id, but no customer's
@@ -185,12 +189,14 @@ def _newest(settled: list[Mail]) -> list[Mail]:
     if not older:
         return settled
     newest = settled[-_SETTLED_KEPT:]
+    receivers = len({mail.addressee for mail in settled})
+    each = max(1, min(_SETTLED_KEPT_EACH, (_SETTLED_MOST - _SETTLED_KEPT) // receivers))
     kept, of_receiver = list[Mail](), Counter(mail.addressee for mail in newest)
     for mail in reversed(older):
-        if of_receiver[mail.addressee] < _SETTLED_KEPT_EACH:
+        if of_receiver[mail.addressee] < each:
             of_receiver[mail.addressee] += 1
             kept.append(mail)
-    return [*reversed(kept), *newest]
+    return [*reversed(kept), *newest][-_SETTLED_MOST:]
 
 
 def row_of(key: bytes, mailbox: Mailbox) -> bytes | None:
