@@ -126,9 +126,7 @@ def _trace(contract: Contract) -> dict[str, Any]:
     """Return the schema of the header of traces, by its name; nothing if the event never has it."""
     if not contract.carries_trace:
         return {}
-    about = (
-        "The W3C trace context of the response, if its publisher has set a valid one. An event carries it unchanged."
-    )
+    about = "The W3C trace context of the response, in the form of version 00, if its publisher has set a valid one."
     return {"traceparent": {"type": "string", "description": about}}
 
 

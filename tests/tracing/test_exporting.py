@@ -1,8 +1,11 @@
 """The export of spans: what the variables say, what a collector that is away causes, and how the export ends."""
 
 import logging
+import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -11,6 +14,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter, Sp
 from tracing.recording import Kept
 
 from worker import __version__
+from worker.embedded.kafka import free_port
 from worker.tracing.exporting import Exporting, _Watched, named_exporter
 
 
@@ -100,3 +104,53 @@ def test_an_outage_of_the_collector_is_said_once_and_its_end_too(caplog: pytest.
         assert watched.export([]) is collector.result
     lost = "spans are lost: the collector does not take them (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS)"
     assert [record.message for record in caplog.records] == [lost, "spans are exported again", lost]
+
+
+@contextmanager
+def collector_that_refuses() -> Iterator[str]:
+    """Yield the address of a collector that answers each export with 403 and a text."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(403, "s3cret")
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+def lost_at(endpoint: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what is logged as a warning by the worker when two exports to a collector have failed."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    caplog.clear()
+    watched = _Watched(named_exporter())
+    for _ in range(2):
+        assert watched.export([]) is SpanExportResult.FAILURE
+    watched.shutdown()
+    return [record.message for record in caplog.records if record.name == "worker.tracing.exporting"]
+
+
+def test_the_line_says_once_why_the_collector_does_not_take_spans(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with collector_that_refuses() as address:
+        [refused] = lost_at(address, monkeypatch, caplog)
+    assert "it answered with status 403 (OTEL_" in refused
+    assert "s3cret" not in refused
+    [away] = lost_at(f"http://127.0.0.1:{free_port()}", monkeypatch, caplog)
+    assert "it refused the connection (OTEL_" in away
+    [wrong] = lost_at("grpc://127.0.0.1:4317", monkeypatch, caplog)
+    assert "its address is no http or https URL (OTEL_" in wrong
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        [late] = lost_at(f"http://127.0.0.1:{deaf.getsockname()[1]}", monkeypatch, caplog)
+    assert "it did not answer in time (OTEL_" in late

@@ -26,6 +26,15 @@ sys.modules["opentelemetry"] = None
         {"OTEL_TRACES_EXPORTER": "", "OTEL_EXPORTER_OTLP_PROTOCOL": ""},
         # The variable of the signal is stronger.
         {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://h/v1/traces", "OTEL_EXPORTER_OTLP_ENDPOINT": "grpc://h:4317"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4318", "OTEL_EXPORTER_OTLP_TIMEOUT": "2.5"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "", "OTEL_EXPORTER_OTLP_TIMEOUT": "", "OTEL_TRACES_SAMPLER": ""},
+        {"OTEL_TRACES_EXPORTER": "console", "OTEL_EXPORTER_OTLP_ENDPOINT": "grpc://h:4317"},
+        {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"},
+        {"OTEL_TRACES_SAMPLER": "traceidratio"},
+        {"OTEL_TRACES_SAMPLER": "Always_Off", "OTEL_TRACES_SAMPLER_ARG": "not used"},
+        {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip", "OTEL_EXPORTER_OTLP_CERTIFICATE": __file__},
+        {"OTEL_BSP_SCHEDULE_DELAY": "500", "OTEL_BSP_EXPORT_TIMEOUT": "3000", "OTEL_BSP_MAX_QUEUE_SIZE": "4096"},
     ],
 )
 def test_what_can_be_followed_is_no_problem(environment: Mapping[str, str]) -> None:
@@ -39,6 +48,26 @@ def test_what_can_be_followed_is_no_problem(environment: Mapping[str, str]) -> N
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: must be otlp or console"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf"),
         ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: must be http/protobuf"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "grpc://h:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "h:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: must be an http or https URL"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: must be an http"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "abc"}, "OTEL_EXPORTER_OTLP_TIMEOUT: must be a number of seconds above 0"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "0"}, "OTEL_EXPORTER_OTLP_TIMEOUT: must be a number of seconds above 0"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "nan"}, "OTEL_EXPORTER_OTLP_TIMEOUT: must be a number of seconds above 0"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "inf"}, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: must be a number"),
+        ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, "OTEL_EXPORTER_OTLP_COMPRESSION: must be one of none, gzip"),
+        ({"OTEL_EXPORTER_OTLP_CERTIFICATE": "/nowhere/ca.pem"}, "OTEL_EXPORTER_OTLP_CERTIFICATE: is not there"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "5s"}, "OTEL_BSP_SCHEDULE_DELAY: must be a whole number"),
+        ({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "0"}, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE: must be a whole number"),
+        ({"OTEL_TRACES_SAMPLER": "foo"}, "OTEL_TRACES_SAMPLER: must be one of always_on"),
+        (
+            {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1.5"},
+            "OTEL_TRACES_SAMPLER_ARG: must be a number from 0 to 1",
+        ),
+        (
+            {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "a"},
+            "OTEL_TRACES_SAMPLER_ARG: must be a number from 0 to 1",
+        ),
     ],
 )
 def test_what_cannot_be_followed_is_said_and_only_if_tracing_is_on(
@@ -47,6 +76,12 @@ def test_what_cannot_be_followed_is_said_and_only_if_tracing_is_on(
     (line,) = problems(ON, environment)
     assert line.startswith(beginning)
     assert problems(OFF, environment) == []
+
+
+def test_each_wrong_variable_has_a_line_without_its_value() -> None:
+    lines = problems(ON, {"OTEL_EXPORTER_OTLP_ENDPOINT": "grpc://user:s3cret@h", "OTEL_TRACES_SAMPLER": "s3cret"})
+    assert [line.partition(":")[0] for line in lines] == ["OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+    assert "s3cret" not in "".join(lines)
 
 
 def test_what_opentelemetry_refuses_is_said_without_the_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,12 @@ import os
 from collections.abc import Sequence
 from threading import Thread
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 
 from worker import __version__
+from worker.tracing.otlp import OtlpExporter
 from worker.tracing.problems import CONSOLE, EXPORTER
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ _SERVICE = "detractor-worker"
 
 def named_exporter() -> SpanExporter:
     """Return the exporter that OTEL_TRACES_EXPORTER names; by default the one for OTLP over HTTP."""
-    return ConsoleSpanExporter() if os.environ.get(EXPORTER, "").strip() == CONSOLE else OTLPSpanExporter()
+    return ConsoleSpanExporter() if os.environ.get(EXPORTER, "").strip() == CONSOLE else OtlpExporter()
 
 
 class Exporting:
@@ -51,7 +51,7 @@ class Exporting:
 
 
 class _Watched(SpanExporter):
-    """Logs when spans begin to be lost, and when they are exported again."""
+    """Logs when spans begin to be lost and why, and when they are exported again."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -62,9 +62,11 @@ class _Watched(SpanExporter):
         result = self._exporter.export(spans)
         is_failing = result is not SpanExportResult.SUCCESS
         if is_failing and not self._is_failing:
+            failure = self._exporter.failure if isinstance(self._exporter, OtlpExporter) else ""
             log.warning(
-                "spans are lost: the collector does not take them (OTEL_EXPORTER_OTLP_ENDPOINT, "
-                "OTEL_EXPORTER_OTLP_HEADERS)"
+                "spans are lost: the collector does not take them%s (OTEL_EXPORTER_OTLP_ENDPOINT, "
+                "OTEL_EXPORTER_OTLP_HEADERS)",
+                f": {failure}" if failure else "",
             )
         elif self._is_failing and not is_failing:
             log.info("spans are exported again")
