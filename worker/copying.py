@@ -27,8 +27,8 @@ from worker.settings import Settings
 
 #: The topics that can be copied. All others are made from them.
 COPIED = (events.RESPONSES, events.ALERT_COMMANDS, events.DELIVERIES)
-#: Kafka's number for a record whose time is the one that the producer has given to it.
-_OF_THE_PRODUCER = 0
+#: Kafka's number, in a record, for a time that the producer has given to it.
+_TIME_OF_PRODUCER = 0
 
 #: Returns the partition that a record goes to.
 _Place = Callable[[ConsumerRecord], int]
@@ -78,8 +78,11 @@ async def copy(source: Settings, target: Settings, topic: str, say: Say) -> str:
                     progress.count(len(records))
             progress.end()
             await _check_complete(target, after, sent)
-    own = f"; {left_out:,} that workers had sent on, or had written for themselves, were left out" if left_out else ""
-    return f"{before} was copied to {after}{own}"
+    left = (
+        f"; {left_out:,} were left out: originals of which a worker had sent on a copy, repeats, and records that "
+        "workers wrote for themselves"
+    )
+    return f"{before} was copied to {after}{left if left_out else ''}"
 
 
 async def _awaited(read: AsyncIterator[list[ConsumerRecord]], source: Settings) -> AsyncIterator[list[ConsumerRecord]]:
@@ -193,7 +196,7 @@ async def _check_complete(target: Settings, name: str, sent: int) -> None:
         ends = await reader.ends(name, await reader.partitions(name))
         async with aclosing(reader.read(name, {n: (0, end) for n, end in ends.items()})) as pieces:
             async for records in pieces:
-                found += sum(record.timestamp_type == _OF_THE_PRODUCER for record in records)
+                found += sum(record.timestamp_type == _TIME_OF_PRODUCER for record in records)
     if found != sent:
         raise TopicsUnfit(
             f"{name} holds {found:,} of {sent:,} records with their times: delete the topic, and copy it again"

@@ -1,4 +1,4 @@
-"""The trace context of a record: which trace it belongs to, as the program says that has published it. Pure.
+"""The trace context of a record: which trace it belongs to, as its publisher has written it. Pure.
 
 It is the header `traceparent` of W3C Trace Context (https://www.w3.org/TR/trace-context-1/#traceparent-header). An
 alert gets the context of the response that has caused it, and so do its notices. The worker adds no span of its own to

@@ -28,7 +28,7 @@ from worker.kafka import topics
 from worker.settings import Settings
 
 #: The value of message.timestamp.type by which records keep the times that their producer has given to them.
-_OF_THE_PRODUCER = "CreateTime"
+_KEEPING_TIMES = "CreateTime"
 #: Kafka's number for a configuration that was set for a topic, among those that it answers for the topic.
 _OF_THE_TOPIC = 1
 #: How often the brokers are asked whether they have learned of a change, and for how long at most, in seconds.
@@ -58,8 +58,8 @@ async def backfilled(admin: AIOKafkaAdminClient, settings: Settings, topic: str)
     if existing is not None and not existing.keeps_times:
         await _delete(admin, name)
     config = plan.config if existing is None else existing.config
-    needs = {**plan.needs, checks.TIMESTAMP: checks.exactly(_OF_THE_PRODUCER)}
-    keeping = plan._replace(config={**config, checks.TIMESTAMP: _OF_THE_PRODUCER}, needs=needs)
+    needs = {**plan.needs, checks.TIMESTAMP: checks.exactly(_KEEPING_TIMES)}
+    keeping = plan._replace(config={**config, checks.TIMESTAMP: _KEEPING_TIMES}, needs=needs)
     kafka = await topics.ensure(settings, instead=keeping)
     try:
         yield kafka
@@ -77,7 +77,7 @@ async def _existing(admin: AIOKafkaAdminClient, name: str, broker: int | None = 
         raise for_code(code)(name)
     effective = {key: (value, origin) for key, value, _, origin, *_ in entries}
     config = {key: value for key, (value, origin) in effective.items() if origin == _OF_THE_TOPIC}
-    return _Existing(config, effective[checks.TIMESTAMP][0] == _OF_THE_PRODUCER)
+    return _Existing(config, effective[checks.TIMESTAMP][0] == _KEEPING_TIMES)
 
 
 async def _delete(admin: AIOKafkaAdminClient, name: str) -> None:
