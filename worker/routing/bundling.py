@@ -20,9 +20,10 @@ NoticesPerHour = Annotated[
     Field(
         ge=1,
         le=1_000,
-        description="The largest number of mails that a receiver gets in an hour. The same number holds for its chat "
-        "messages, and for its webhook events. Those about critical notices (see critical_per_hour), reminders, "
-        "escalations and erasures do not count. Once the number is reached, further notices come in a digest. Without "
+        description="The largest number of mails that a receiver gets in an hour. The same number holds for the chat "
+        "messages and for the webhook events of a receiver; without receivers, the number of a channel holds for each "
+        "of its endpoints. Those about critical notices (see critical_per_hour), reminders, escalations and "
+        "erasures do not count. Once the number is reached, further notices come in a digest. Without "
         "this setting, there is no limit.",
     ),
 ]
