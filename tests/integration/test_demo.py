@@ -204,9 +204,7 @@ async def test_every_metric_of_the_dashboards_and_alarms_is_in_a_scrape_of_the_l
     assert wanted - served == set()
 
 
-async def test_a_prometheus_beside_the_live_demo_has_data_for_each_chart_and_no_alarm(
-    kafka: EmbeddedKafka, tmp_path: Path
-) -> None:
+async def test_a_prometheus_beside_the_live_demo_has_data_for_each_chart(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     """Only charts of what has gone wrong may be empty: their expressions end with a comparison."""
     tool(PROGRAM)
     asked = {
@@ -224,7 +222,6 @@ async def test_a_prometheus_beside_the_live_demo_has_data_for_each_chart_and_no_
                     while not await watching.query(expression) and not expression.endswith("> 0"):
                         assert not live.done(), title
                         await asyncio.sleep(0.2)  # a scrape raises no event here
-            assert await watching.firing() == set()
     assert len(asked) > 20
 
 
