@@ -38,6 +38,8 @@ _QUIET = {
     "mode": logging.ERROR,
     "asyncio": logging.ERROR,
     "opentelemetry.exporter": logging.CRITICAL,
+    # It would quote a header that it does not understand, and with it a secret.
+    "opentelemetry.util": logging.CRITICAL,
     "urllib3": logging.ERROR,
 }
 #: The directory of the installed libraries.

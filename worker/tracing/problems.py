@@ -1,5 +1,6 @@
 """Why spans cannot be exported: what is not installed, and which of OpenTelemetry's variables cannot be followed."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from math import inf
@@ -22,6 +23,8 @@ _SAMPLER, _SHARE = "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"
 _SAMPLERS_OF_SHARES = ("traceidratio", "parentbased_traceidratio")
 _SAMPLERS = ("always_on", "always_off", "parentbased_always_on", "parentbased_always_off", *_SAMPLERS_OF_SHARES)
 _COMPRESSIONS = ("none", "gzip", "deflate")
+#: A header as a pair: its name is a token of HTTP, and its value is percent-encoded.
+_HEADER = re.compile(r"\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+\s*=[\x20-\x7e]*")
 _NOT_INSTALLED = (
     "tracing.enabled: OpenTelemetry is not installed: install the worker with its extra otel (pip install "
     "'detractor-worker[otel]'), or set tracing.enabled to false"
@@ -86,6 +89,10 @@ def _is_compression(text: str) -> bool:
     return text.strip().lower() in _COMPRESSIONS
 
 
+def _are_headers(text: str) -> bool:
+    return all(_HEADER.fullmatch(pair) for pair in text.split(",") if pair.strip())
+
+
 def _is_there(text: str) -> bool:
     return Path(text).exists()
 
@@ -99,6 +106,11 @@ def _of_exporter(end: str) -> tuple[str, str]:
 _Need = tuple[Sequence[str], Callable[[str], bool], str]
 _NEEDS_OF_EXPORTER: tuple[_Need, ...] = (
     (_of_exporter("ENDPOINT"), _is_url, "must be an http or https URL, such as http://collector.example.com:4318"),
+    (
+        _of_exporter("HEADERS"),
+        _are_headers,
+        "must be pairs with an equals sign, separated by commas: NAME=VALUE,NAME=VALUE",
+    ),
     (_of_exporter("TIMEOUT"), _is_time_limit, "must be a number of seconds above 0"),
     (_of_exporter("COMPRESSION"), _is_compression, f"must be one of {', '.join(_COMPRESSIONS)}"),
     *((_of_exporter(end), _is_there, "is not there") for end in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")),
