@@ -40,6 +40,12 @@ score_question = "12"
 comment_question = "13"
 
 [[receive.sources]]
+name = "form_xm"
+tool = "qualtrics"
+secrets = ["0123456789abcdef0123456789abcdef"]
+score_question = "QID1"
+
+[[receive.sources]]
 name = "own"
 tool = "template"
 secrets = ["demo"]
@@ -117,6 +123,32 @@ def test_a_body_alone_is_shown_without_its_signature(capsys: pytest.CaptureFixtu
     assert outcomes(capsys, "own", body({**CANONICAL, "customer_id": None, "anonymous": True}))[1][1]["key"] is None
 
 
+def test_what_is_missing_for_the_signature_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def first(*arguments: str) -> str:
+        return run(capsys, "test", *arguments)[1].splitlines()[0]
+
+    assert first("crm", body([])) == "signature  not checked, since there are no headers (--header and --url)"
+    header = ("--header", "X-Any: a")
+    assert first("forms", body({}), *header) == "signature  not checked, since there is no address (--url)"
+    address = ("--url", "https://nps.example.com/receive/forms/")
+    assert first("forms", body({}), *address) == "refused    secret_missing: the secret is missing"
+    assert first("forms", body({}), *address[:1], f"{address[1]}path-of-google") == "signature  fine (secret-path)"
+
+
+def test_a_signature_inside_the_body_is_always_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    [delivery] = json.loads((UPSTREAM / "qualtrics.json").read_text())["deliveries"]
+    raw = delivery["raw_body"]
+
+    code, text = run(capsys, "test", "form_xm", body(raw))
+    assert (code, text.splitlines()[0]) == (0, "signature  fine (qualtrics)")
+    for wrong, reason in (
+        (raw.replace("HMAC=8", "HMAC=9"), "signature_wrong"),
+        (raw.replace("HMAC", "M"), "signature_missing"),
+    ):
+        code, [found] = outcomes(capsys, "form_xm", body(wrong))
+        assert (code, found["outcome"], found["reason"]) == (1, "unauthentic", reason)
+
+
 def test_headers_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("own", body(CANONICAL), "--header", "Authorization: Bearer")
 
@@ -179,7 +211,7 @@ def test_what_is_ignored_is_no_failure(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nobody", "body"), "no source is called nobody; the sources are: survey, crm, forms, app, own"),
+        (("nobody", "body"), "no source is called nobody; the sources are: survey, crm, forms, app, form_xm, own"),
         (("own", "body", "--delivery"), "body: each delivery must be an object with raw_body"),
         (("own", "worker.toml", "--delivery"), "worker.toml: is not JSON, which --delivery needs"),
         (("own", "none"), "none is not a file"),
@@ -204,6 +236,8 @@ def test_the_sources_are_listed_without_their_secrets(capsys: pytest.CaptureFixt
     assert code == 0
     assert "survey: Typeform\n  path       /receive/survey\n  address    https://HOST/receive/survey\n" in text
     assert "  address    https://HOST/receive/forms/SECRET\n" in text
+    assert "  An easier way is a task Web Service in a workflow" in text
+    assert "\n  1. With the Qualtrics API, " in text
     assert not any(secret in text for secret in ("demo", "path-of-google", "token\n", "0123456789abcdef"))
 
 

@@ -8,8 +8,10 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import groupby, product
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from grimp import ImportGraph, build_graph
@@ -19,11 +21,17 @@ from schemas import examples as examples_of_events
 from schemas.catalog import CONTRACTS, Contract
 from schemas.response import Response
 from worker import reference
+from worker.flow.responses.formats.tools import TOOLS
 from worker.metrics.catalogue import METRICS, Metric
+from worker.receive.settings import usual_signing
+from worker.receive.setup import address, easier, steps_in
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 DECISIONS = DOCS / "decisions"
+
+#: The longest line of a text, in characters.
+_WIDTH = 120
 
 _PART = re.compile(r"(?P<begin><!-- (?P<name>[a-z-]+): [^>]*-->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 _DECISION = re.compile(r"# (?P<title>.+)\n\nDecided: (?P<date>\d{4}-\d\d-\d\d)\.\n\n\S")
@@ -177,6 +185,17 @@ def _words(values: Iterable[str]) -> str:
     return ", ".join(f"`{value}`" for value in values)
 
 
+def steps(tool: str) -> str:
+    """Return what somebody enters in a survey tool, as a numbered list."""
+    signing = usual_signing(tool)
+    lines = steps_in(tool, signing, f"`{address('NAME', signing)}`")
+    filled_to = partial(fill, width=_WIDTH, break_long_words=False, break_on_hyphens=False)
+    numbered = [
+        filled_to(line, initial_indent=f"{number}. ", subsequent_indent="   ") for number, line in enumerate(lines, 1)
+    ]
+    return "\n".join([f"{filled_to(hint)}\n", *numbered] if (hint := easier(tool)) else numbered)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "topics": topics,
     "examples": examples,
@@ -187,6 +206,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "metrics": metrics,
     "label-values": label_values,
+    # The template is any tool, so that nobody knows its steps.
+    **{f"steps-{tool}": partial(steps, tool) for tool in TOOLS if tool != "template"},
 }
 
 

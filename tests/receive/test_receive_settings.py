@@ -8,9 +8,10 @@ import pytest
 
 from worker.errors import SettingsError
 from worker.flow.responses.formats.source import FIELDS
+from worker.flow.responses.formats.tool import Questions
 from worker.flow.responses.formats.tools import TOOLS
 from worker.receive.settings import SIGNINGS, FieldMapping, ReceiveSettings
-from worker.receive.setup import steps, url_of
+from worker.receive.setup import easier, steps, url_of
 from worker.receive.signatures import Scheme
 from worker.settings import load
 
@@ -59,6 +60,19 @@ def problems(*sources: dict[str, Any], **changes: Any) -> list[str]:
         (of("delighted", score_question="q"), ": score_question and comment_question have no effect with delighted"),
         (of("posthog"), ": posthog needs score_question, the id of the question that asks for the score from 0 to 10"),
         (of("typeform", score_question="q", mapping={"score": "a"}), ": score_question and mapping.score are set: set"),
+        (of("survicate"), ": survicate needs score_question, the id of the question that asks for the score from 0"),
+        (
+            of("survicate", mapping={"score": "a"}),
+            ": survicate sends each question alone, so mapping.score cannot be used: set score_question",
+        ),
+        (
+            of("survicate", score_question="q", mapping={"comment": "a"}),
+            ": survicate sends each question alone, so mapping.comment cannot be used: set comment_question",
+        ),
+        (
+            of("survicate", score_question="q", mapping={"revision": "a"}),
+            ": survicate sends each question alone, so mapping.revision cannot be used: remove it",
+        ),
         (of("delighted", mapping={"only_if": "a"}), ": mapping.only_if has an effect with the tool template only"),
         (of("template", mapping={"score": "a"}), ": a mapping of the tool template needs mapping.response_id as well"),
         (of("template", mapping={**TEMPLATE, "score": "a.["}), ".mapping.score: is not an expression of JMESPath"),
@@ -133,6 +147,16 @@ def test_each_tool_says_what_to_enter(tool: str) -> None:
     assert url_of(source).startswith("https://HOST/receive/care")
     assert WHSEC not in said
     assert (source.signing.scheme is Scheme.SECRET_PATH) is url_of(source).endswith("/SECRET")
+    if source.of_tool.questions in (Questions.NEEDED, Questions.ALONE):
+        assert "`score_question`" in said
+
+
+def test_what_is_easier_is_no_step() -> None:
+    [source] = ReceiveSettings.model_validate({"sources": [of("qualtrics", score_question="q")]}).sources
+
+    assert easier("qualtrics").startswith("An easier way is a task Web Service")
+    assert easier("qualtrics") not in steps(source)
+    assert not easier("typeform")
 
 
 def test_a_tool_that_signs_as_the_settings_say() -> None:

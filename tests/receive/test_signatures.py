@@ -136,6 +136,26 @@ def test_hubspot_reasons(given: Request, reason: Unauthentic | None) -> None:
     assert verify(Signing(Scheme.HUBSPOT_V3), [SECRET], given, NOW) is reason
 
 
+@pytest.mark.parametrize("text", ["\ud83d", chr(0xDCFF), "\udcff\ud83d", "é", "😀"])
+def test_what_is_no_text_raises_nothing(text: str) -> None:
+    given = standard(signed())
+    wrong = given._replace(headers={**given.headers, "webhook-id": text})
+
+    assert verify(STANDARD, [WHSEC], wrong, NOW) is Unauthentic.SIGNATURE_WRONG
+    assert verify(Signing(Scheme.HUBSPOT_V3), [SECRET], hubspot(url=URL + text), NOW) is Unauthentic.SIGNATURE_WRONG
+    assert verify(Signing(Scheme.SECRET_HEADER), [SECRET], request(authorization=text), NOW) is Unauthentic.SECRET_WRONG
+    path = Request(BODY, {}, path_secret=text)
+    assert verify(Signing(Scheme.SECRET_PATH), [SECRET], path, NOW) is Unauthentic.SECRET_WRONG
+
+
+def test_an_address_whose_bytes_are_no_utf8_is_signed_as_these_bytes() -> None:
+    text = digest("sha256", "base64", b"POST" + URL.encode() + b"\xff" + BODY + str(NOW).encode())
+    given = hubspot(url=URL + "\udcff")
+    given = given._replace(headers={**given.headers, "x-hubspot-signature-v3": text})
+
+    assert verify(Signing(Scheme.HUBSPOT_V3), [SECRET], given, NOW) is None
+
+
 def qualtrics(message: str, given: str) -> Request:
     return Request(urlencode({"Topic": "t", "HMAC": given, "MSG": message}).encode(), {})
 

@@ -1,4 +1,4 @@
-"""What made-up deliveries of eleven survey tools become: signatures, responses, and how several become one."""
+"""What made-up deliveries of ten survey tools and of a template become, and how several become one response."""
 
 import json
 from typing import Any

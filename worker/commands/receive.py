@@ -17,18 +17,18 @@ from worker.flow.text import on_lines, on_one_line
 from worker.flow.timestamps import to_ms
 from worker.receive.deliveries import Deliveries
 from worker.receive.settings import SourceSettings
-from worker.receive.setup import steps, url_of
-from worker.receive.signatures import MEANING, Request, Unauthentic
+from worker.receive.setup import easier, steps, url_of
+from worker.receive.signatures import MEANING, Request, Scheme, Unauthentic
 from worker.settings import Settings
 
 _STANDARD_INPUT = Path("-")
 
 
 class _Given(NamedTuple):
-    """A delivery of the command line. `verified`: whether there are headers by which it can be verified."""
+    """A delivery of the command line. `lacks`: what is missing to verify it; empty if nothing is."""
 
     request: Request
-    verified: bool
+    lacks: str = ""
 
 
 def add(commands: Commands) -> None:
@@ -55,8 +55,9 @@ def _add_test(actions: Any) -> None:
         "test",
         help="show what a delivery becomes, and why",
         description="Shows what a delivery of a survey tool becomes, and why. The command publishes nothing, and needs "
-        "no Kafka. Without headers, it does not check the signature. Exit codes: 0: nothing is wrong; 1: an answer is "
-        "refused, or the signature is wrong; 2: wrong usage or settings.",
+        "no Kafka. Without the headers or the address that has the signature or the secret, it does not check them. "
+        "Exit codes: 0: nothing is wrong; 1: an answer is refused, or the signature is wrong; 2: wrong usage or "
+        "settings.",
         epilog=SETTINGS_HELP,
     )
     test.add_argument("source", metavar="SOURCE", help="the name of the source in the settings")
@@ -130,6 +131,8 @@ def _sources(args: argparse.Namespace, settings: Settings) -> int:
         print(f"  address    {url_of(source)}")
         scheme, header = source.signing
         print(f"  signature  {scheme}{f', header {header}' if header else ''}")
+        if hint := easier(source.tool):
+            print(f"  {hint}")
         for number, step in enumerate(steps(source), 1):
             print(f"  {number}. {step}")
     return Exit.FINE
@@ -161,7 +164,7 @@ def _deliveries(parser: argparse.ArgumentParser, args: argparse.Namespace, sourc
     if not args.delivery:
         headers = dict(args.header)
         request = Request(content, headers, url=args.url, path_secret=_path_secret(args.url, source))
-        return [_Given(request, bool(headers.keys() - {"content-type"} or request.path_secret))]
+        return [_Given(request, _lacks(request, source.signing.scheme))]
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
@@ -171,6 +174,17 @@ def _deliveries(parser: argparse.ArgumentParser, args: argparse.Namespace, sourc
     if not isinstance(found, list) or not found or not all(map(_is_delivery, found)):
         parser.error(f"{args.file}: each delivery must be an object with raw_body, a text, and headers, an object")
     return [_whole(one, args, source) for one in found]
+
+
+def _lacks(request: Request, scheme: Scheme) -> str:
+    """Return what a request lacks by which its sender could be verified, and the options that add it."""
+    if scheme is Scheme.QUALTRICS:  # the signature is inside the body
+        return ""
+    if scheme is Scheme.SECRET_PATH:
+        return "" if request.url else "there is no address (--url)"
+    if request.headers.keys() - {"content-type"}:
+        return ""
+    return f"there are no headers (--header{' and --url' if scheme is Scheme.HUBSPOT_V3 else ''})"
 
 
 def _is_delivery(given: Any) -> bool:
@@ -184,7 +198,7 @@ def _whole(given: Mapping[str, Any], args: argparse.Namespace, source: SourceSet
     headers = {name.lower(): value for name, value in given.get("headers", {}).items()} | dict(args.header)
     url = args.url or str(given.get("uri", ""))
     body = given["raw_body"].encode(errors="surrogatepass")
-    return _Given(Request(body, headers, url=url, path_secret=_path_secret(url, source)), verified=True)
+    return _Given(Request(body, headers, url=url, path_secret=_path_secret(url, source)))
 
 
 def _path_secret(url: str, source: SourceSettings) -> str:
@@ -214,8 +228,8 @@ class _Shown:
     def delivery(self, given: _Given, now: int) -> None:
         """Print the outcomes of a delivery that arrived at a time, in ms."""
         name = self._source.name
-        if not given.verified:
-            self._line("signature", "not checked, since there are no headers (--header)", {"signature": None})
+        if given.lacks:
+            self._line("signature", f"not checked, since {given.lacks}", {"signature": None})
             found: Unauthentic | tuple[Outcome, ...] = self._deliveries.read_unverified(name, given.request)
         else:
             found = self._deliveries.read(name, given.request, now)
@@ -224,7 +238,7 @@ class _Shown:
             said = {"outcome": "unauthentic", "reason": found, "detail": MEANING[found]}
             self._line("refused", f"{found}: {MEANING[found]}", said)
             return
-        if given.verified and not self._as_json:
+        if not given.lacks and not self._as_json:
             print(f"signature  fine ({self._source.signing.scheme})")
         for outcome in found:
             self._outcome(outcome)

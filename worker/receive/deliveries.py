@@ -9,7 +9,8 @@ This is what an HTTP server, a file's import and `python -m worker receive test`
 (worker/flow/responses/formats/outcome.py), which is never empty. For an outcome `Fetch`, the caller asks the tool's
 API for each of its `gets`, and hands the bodies to `read_fetched`, which again returns outcomes. `merge` in
 worker/flow/responses/formats/merging.py puts the outcomes `Accepted` and `Part` together with what is known of the
-answer; an outcome `Accepted` can also be published at once, since its revisions grow.
+answer. Every outcome Accepted has to pass it before it is published: a later delivery may have another time of the
+answer, and two changes may have the same revision (docs/sources.md).
 Nothing here raises because of what a tool sends.
 """
 

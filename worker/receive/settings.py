@@ -35,6 +35,19 @@ SIGNINGS: Mapping[str, Signing] = MappingProxyType(
         "wootric": Signing(Scheme.HMAC_SHA1_HEX, "x-wootric-signature"),
     }
 )
+#: The fields of the mapping that cannot be used with a tool that sends each question alone, and what to do instead.
+_NOT_ALONE: Mapping[str, str] = MappingProxyType(
+    {"score": "set score_question", "comment": "set comment_question", "revision": "remove it"}
+)
+
+
+def usual_signing(tool: str) -> Signing:
+    """Return how a tool proves where a delivery comes from if the settings do not say it."""
+    if tool in SIGNINGS:
+        return SIGNINGS[tool]
+    if tool == "google-forms":
+        return Signing(Scheme.SECRET_PATH)
+    return Signing(Scheme.SECRET_HEADER, AUTHORIZATION)
 
 
 def _expression(text: str) -> str:
@@ -202,7 +215,11 @@ class SourceSettings(SecretSection):
         questions = self.of_tool.questions
         if questions is Questions.FIXED and (self.score_question or self.comment_question):
             return f"score_question and comment_question have no effect with {self.tool}: remove them"
-        if questions is Questions.NEEDED and not (self.score_question or self.mapping.score):
+        if questions is Questions.ALONE:
+            for name, instead in _NOT_ALONE.items():
+                if getattr(self.mapping, name) is not None:
+                    return f"{self.tool} sends each question alone, so mapping.{name} cannot be used: {instead}"
+        if questions in (Questions.NEEDED, Questions.ALONE) and not (self.score_question or self.mapping.score):
             return f"{self.tool} needs score_question, the id of the question that asks for the score from 0 to 10"
         if self.score_question and self.mapping.score:
             return "score_question and mapping.score are set: set only one of the two"
@@ -232,10 +249,10 @@ class SourceSettings(SecretSection):
     @property
     def signing(self) -> Signing:
         """How the tool proves that a delivery comes from it."""
+        usual = usual_signing(self.tool)
         if self.tool in SIGNINGS:
-            return SIGNINGS[self.tool]
-        usual = Scheme.SECRET_PATH if self.tool == "google-forms" else Scheme.SECRET_HEADER
-        scheme = self.signature or usual
+            return usual
+        scheme = self.signature or usual.scheme
         header = AUTHORIZATION if scheme is Scheme.SECRET_HEADER else ""
         return Signing(scheme, (self.signature_header or header).lower())
 

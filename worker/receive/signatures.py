@@ -104,7 +104,7 @@ MEANING: Mapping[Unauthentic, str] = {
     Unauthentic.TIMESTAMP_TOO_OLD: "the signature is older than five minutes",
     Unauthentic.TIMESTAMP_IN_FUTURE: "the time of the signature lies more than five minutes ahead",
     Unauthentic.SECRET_MISSING: "the secret is missing",
-    Unauthentic.SECRET_WRONG: "the secret is another one",
+    Unauthentic.SECRET_WRONG: "the secret is none of those in the settings",
 }
 
 _HMACS: Mapping[Scheme, tuple[str, str]] = {
@@ -148,7 +148,7 @@ def secret_problem(scheme: Scheme, secret: str) -> str | None:
 def _secret(secrets: Sequence[str], given: str) -> Unauthentic | None:
     if not given:
         return Unauthentic.SECRET_MISSING
-    text = given.encode(errors="surrogateescape")
+    text = _bytes(given)
     # All are compared, so that the time says nothing about which of them is alike.
     fits = [hmac.compare_digest(secret.encode(), text) for secret in secrets]
     return None if any(fits) else Unauthentic.SECRET_WRONG
@@ -162,6 +162,14 @@ def _hmac(secrets: Sequence[str], digest: str, encoding: str, signed: bytes, giv
         return Unauthentic.SIGNATURE_MALFORMED
     fits = [hmac.compare_digest(hmac.digest(secret.encode(), signed, digest), decoded) for secret in secrets]
     return None if any(fits) else Unauthentic.SIGNATURE_WRONG
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes of a header or of an address. Servers decode bytes that are no UTF-8 to surrogates."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, which stands for no byte, so nobody can have signed it
+        return text.encode(errors="surrogatepass")
 
 
 def _from_hex(text: str) -> bytes | None:
@@ -200,7 +208,7 @@ def _standard_webhooks(secrets: Sequence[str], request: Request, now: int) -> Un
     # Webhook.verify of the library compares with the machine's clock; here, the time is given.
     if problem := _time_problem(at, _SECONDS, now):
         return problem
-    signed = b".".join([message_id.encode(errors="surrogateescape"), at.strip().encode(), request.body])
+    signed = b".".join([_bytes(message_id), at.strip().encode(), request.body])
     signatures = [text for version, _, text in (one.partition(",") for one in given.split(" ")) if version == "v1"]
     found = [_hmac_of_keys(_standard_webhooks_keys(secrets), signed, text) for text in signatures]
     if None in found:
@@ -232,7 +240,7 @@ def _hubspot(secrets: Sequence[str], request: Request, now: int) -> Unauthentic 
     if problem := _time_problem(at, _MILLISECONDS, now):
         return problem
     url = _HUBSPOT_ENCODED.sub(lambda found: _HUBSPOT_DECODED[found[0].upper()], request.url.partition("#")[0])
-    head = f"{request.method}{url}".encode(errors="surrogateescape")
+    head = _bytes(f"{request.method}{url}")
     return _hmac(secrets, "sha256", "base64", head + request.body + at.strip().encode(), given)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from schemas.dead_letter import Reason
+from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tools import TOOLS
@@ -53,8 +55,9 @@ def delighted(event_type: str = "survey_response.created", **changes: Any) -> di
     return {"event_type": event_type, "event_data": {**answer, **changes}}
 
 
-def test_delighted_without_a_time_of_change_uses_that_of_the_creation() -> None:
-    found = fields(read("delighted", delighted()))
+@pytest.mark.parametrize("changes", [{}, {"updated_at": None}])
+def test_delighted_without_a_time_of_change_uses_that_of_the_creation(changes: dict[str, Any]) -> None:
+    found = fields(read("delighted", delighted(**changes)))
 
     assert found["revision"] == 1_772_440_000
     assert found["customer_id"].startswith("email:")
@@ -181,6 +184,7 @@ def test_formbricks_names_no_language_if_it_is_the_first_one() -> None:
         (formbricks(data={"q1": ["a"]}), "score_not_integer"),
         (formbricks(data=None), "not_yet_answered"),
         (formbricks(updatedAt="2026-03-02T10:00:00"), "time_naive"),
+        (formbricks(updatedAt=-1), "time_invalid"),
         (formbricks(contact=None), "missing_field"),
         ({"event": "responseFinished"}, "not_an_object"),
     ],
@@ -272,6 +276,12 @@ def test_wootric_counts_the_minutes_until_the_update(name: str, updated: str, re
 )
 def test_wootric_reasons(body: bytes, why: str) -> None:
     assert reason(read("wootric", body, **FORM)) == why
+
+
+def test_wootric_without_a_survey_mode_is_nps() -> None:
+    answer = {"id": 7, "score": 6, "external_id": "c-1", "created_at": 1_772_440_000}
+
+    assert fields(read("wootric", {"response": answer, "survey_mode": None}))["score"] == 6
 
 
 def test_wootric_is_also_read_as_json() -> None:
@@ -442,6 +452,15 @@ def test_a_comment_of_qualtrics_may_have_the_id_itself() -> None:
     )
 
     assert fields(outcome)["comment"] == "Bien."
+    body = values(Q3="Bien.", Q3_TEXT=None)
+    [outcome] = fetched("qualtrics", read("qualtrics", qualtrics()), source(comment_question="Q3"), response=body)
+    assert fields(outcome)["comment"] == "Bien."
+
+
+def test_a_group_of_qualtrics_that_is_null_was_not_computed() -> None:
+    [outcome] = fetched("qualtrics", read("qualtrics", qualtrics()), response=values(q1_NPS_GROUP=None))
+
+    assert reason(outcome) == "not_nps_scale"
 
 
 def test_the_value_of_a_question_of_qualtrics_may_be_an_index() -> None:
@@ -495,7 +514,7 @@ def google_answer(number: int, value: str | None) -> dict[str, Any]:
 def test_google_has_an_outcome_for_each_answer_and_for_further_pages() -> None:
     fetch = read("google-forms", GOOGLE)
     listed = {"responses": [google_answer(1, "0"), google_answer(2, None)], "nextPageToken": "more"}
-    form = google_form(scaleQuestion={"high": 10})
+    form = google_form(scaleQuestion={"low": None, "high": 10})
     first, second, page = fetched("google-forms", fetch, responses=listed, form=form)
 
     assert (fields(first)["score"], reason(second)) == (0, "not_yet_answered")
@@ -604,6 +623,55 @@ def test_another_key_makes_another_customer() -> None:
     )
 
     assert one != other
+
+
+@pytest.mark.parametrize("address", ["n/a", "x", "-", "a@b@c", "  ", 5])
+def test_what_is_no_address_is_no_customer(address: Any) -> None:
+    body = delighted(person={"email": address})
+    outcome = read("delighted", body, source(unknown_is_anonymous=True))
+
+    assert isinstance(outcome, Accepted)
+    assert outcome.key is None
+    refused = read("delighted", body)
+    assert isinstance(refused, Refused)
+    assert refused.detail.startswith("customer_id: is missing, and customer.email is no e-mail address; set mapping.")
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_a_blank_id_is_none(blank: str) -> None:
+    with_address = delighted(person_properties={"customer_id": blank})
+    without = delighted(person_properties={"customer_id": blank}, person={})
+
+    assert (
+        fields(read("delighted", with_address))["customer_id"] == fields(read("delighted", delighted()))["customer_id"]
+    )
+    assert reason(read("delighted", without)) == "missing_field"
+    outcome = read("delighted", without, source(unknown_is_anonymous=True))
+    assert isinstance(outcome, Accepted)
+    assert outcome.key is None
+    assert "customer_id" not in outcome.fields
+
+
+def test_a_wrong_time_is_refused_with_the_name_of_the_tools_field() -> None:
+    outcome = read("formbricks", formbricks(updatedAt=-1))
+
+    assert outcome == Refused(Reason.TIME_INVALID, "updatedAt: is no time since 1970")
+    mapped = source({"responded_at": "event_data.when"})
+    outcome = read("delighted", delighted(when=-1), mapped)
+    assert outcome == Refused(Reason.TIME_INVALID, "responded_at: is no time since 1970")
+
+
+@pytest.mark.parametrize("when", [-1, 10**17, "99999999999999999", "soon", True, None, ""])
+def test_a_contact_whose_time_is_wrong_does_not_matter(when: Any) -> None:
+    mapped = source({"solicitation.contact_at": "event_data.contact", "solicitation.asked_by": "event_data.id"})
+    outcome = read("delighted", delighted(contact=when), mapped)
+
+    assert isinstance(outcome, Accepted)
+    response = bare.read(outcome.value)
+    assert response.solicitation is not None
+    assert response.solicitation.contact_at is None
+    right = fields(read("delighted", delighted(contact=1_772_440_000), mapped))
+    assert right["solicitation"]["contact_at"] == "2026-03-02T08:26:40Z"
 
 
 def test_unknown_customers_can_be_anonymous() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats import payload
 from worker.flow.responses.formats.outcome import NoResponse, Refused
 
@@ -83,7 +84,8 @@ def test_a_score_with_decimals_is_on_another_scale(given: Any) -> None:
 @pytest.mark.parametrize("given", [float("inf"), float("nan")])
 def test_a_number_that_json_cannot_write_is_refused(given: float) -> None:
     assert refusal(payload.score, given).reason == "not_nps_scale"
-    assert refusal(payload.time, given).reason == "time_invalid"
+    assert refusal(payload.time, given, "at") == Refused(Reason.TIME_INVALID, "at: is no time since 1970")
+    assert payload.time_if_any(given) is None
 
 
 @pytest.mark.parametrize(
@@ -104,12 +106,14 @@ def test_a_number_that_json_cannot_write_is_refused(given: float) -> None:
     ],
 )
 def test_a_time_may_be_a_number_or_printed_by_ruby(given: Any, found: Any) -> None:
-    assert payload.time(given) == found
+    assert payload.time(given, "at") == found
+    assert payload.time_if_any(given) == found
 
 
 @pytest.mark.parametrize("given", [-1, 10**17, "99999999999999999"])
 def test_a_number_that_is_no_time_is_refused(given: Any) -> None:
-    assert refusal(payload.time, given).reason == "time_invalid"
+    assert refusal(payload.time, given, "at") == Refused(Reason.TIME_INVALID, "at: is no time since 1970")
+    assert payload.time_if_any(given) is None
 
 
 def test_times_that_serve_as_revisions() -> None:

@@ -34,6 +34,7 @@ _PSEUDONYM_BYTES = 16
 #: The ids that have to be unique among all sources.
 _IDS = frozenset({"response_id", "survey_id"})
 _TRUE_OR_FALSE = {"true": True, "false": False}
+_CONTACT_AT = "solicitation.contact_at"
 #: The fields that are true or false. Forms have texts in their place.
 _BOOLEANS = {
     "consent.callback", "consent.public_review", "consent.marketing", "follow_up_requested", "test", "anonymous",
@@ -135,15 +136,15 @@ def checked(fields: Mapping[str, Any]) -> Accepted:
 
 def converted(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields in the types of a response, which tools and forms write as texts. Absent ones are left out."""
+    found = {**found, _CONTACT_AT: payload.time_if_any(found.get(_CONTACT_AT))}
     kept = {path: value for path, value in found.items() if value is not None and value != ""}
     for path in _BOOLEANS & kept.keys():
         if isinstance(kept[path], str):
             kept[path] = _TRUE_OR_FALSE.get(kept[path].strip().lower(), kept[path])
     if "score" in kept:
         kept["score"] = payload.score(kept["score"])
-    for path in ("responded_at", "solicitation.contact_at"):
-        if path in kept:
-            kept[path] = payload.time(kept[path])
+    if "responded_at" in kept:
+        kept["responded_at"] = payload.time(kept["responded_at"], "responded_at")
     if isinstance(kept.get("revision"), str):
         kept["revision"] = _revision(kept["revision"])
     if isinstance(kept.get("segment"), str):
@@ -170,9 +171,10 @@ def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:
     customer_id, address = fields.get("customer_id"), fields.get("customer.email")
     if isinstance(customer_id, str) and is_address(customer_id.strip()):
         address = customer_id
-    elif customer_id is not None:
+    elif customer_id is not None and not _is_blank(customer_id):
         return fields
-    if isinstance(address, str) and address.strip():
+    # Some tools have "n/a" and the like in place of an address: all these customers would be one.
+    if isinstance(address, str) and is_address(address.strip()):
         if source.pseudonym_key is None:
             raise refused(
                 Refusal.NO_PSEUDONYM_KEY,
@@ -181,12 +183,17 @@ def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:
             )
         return {**fields, "customer_id": pseudonym(address, source.pseudonym_key), "customer.email": address.strip()}
     if source.unknown_is_anonymous:
-        return {**fields, "anonymous": True}
+        known = {path: value for path, value in fields.items() if path != "customer_id"}
+        return {**known, "anonymous": True}
     raise refused(
         Reason.MISSING_FIELD,
-        "customer_id: is missing, and there is no e-mail address; set mapping.customer_id, or let unknown_customers be "
-        "anonymous",
+        "customer_id: is missing, and customer.email is no e-mail address; set mapping.customer_id, or let "
+        "unknown_customers be anonymous",
     )
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def pseudonym(address: str, key: bytes) -> str:

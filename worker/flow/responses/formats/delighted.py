@@ -40,6 +40,8 @@ def _read(body: bytes, source: Source) -> Accepted:
     answer: dict[str, Any] = as_object(event.get("event_data"))
     if at(answer, "survey_type") != "nps":
         raise ignored(Why.OTHER_SURVEY_TYPE, "survey_type is not nps")
+    # An answer that was never changed may have null.
+    changed_at = "created_at" if answer.get("updated_at") is None else "updated_at"
     draft = Draft(
         tool=TOOL.name,
         response_id=answer.get("id"),
@@ -47,7 +49,7 @@ def _read(body: bytes, source: Source) -> Accepted:
         score=answer.get("score"),
         comment=answer.get("comment"),
         responded_at=answer.get("created_at"),
-        revision=seconds(answer.get("updated_at", answer.get("created_at")), "updated_at"),
+        revision=seconds(answer.get(changed_at), changed_at),
         usual=_USUAL,
     )
     return respond(draft, event, source)

@@ -102,7 +102,7 @@ def _scale_problem(form: dict[str, Any], source: Source) -> str | None:
     if not isinstance(scale, dict):
         return "score: the form has no linear scale with the id score_question"
     # Google leaves numbers out that are 0.
-    if scale.get("low", 0) != 0 or scale.get("high") != _HIGHEST:
+    if scale.get("low") not in (None, 0) or scale.get("high") != _HIGHEST:
         return "score: the linear scale does not go from 0 to 10"
     return None
 

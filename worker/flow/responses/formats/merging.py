@@ -1,7 +1,6 @@
 """How the deliveries about one answer become one response. Pure: whoever keeps what is `Known` is not said here.
 
-Most tools repeat everything in each delivery, and their revisions alone would do. Two things need what was known
-before:
+Most tools repeat everything in each delivery. Two things need what was known before:
 
 - A tool may send each question alone (`Part`). The parts are put together; the latest answer to each question counts,
   whatever the order in which the deliveries arrive. The number of parts, less one, serves as the revision.

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats.json_text import BYTE_ORDER_MARK
-from worker.flow.responses.formats.outcome import Refusal, refused
+from worker.flow.responses.formats.outcome import NoResponse, Refusal, refused
 from worker.flow.timestamps import LATEST, from_ms, to_ms
 
 FORM = "application/x-www-form-urlencoded"
@@ -168,10 +168,11 @@ def score(value: Any) -> Any:
     return value
 
 
-def time(value: Any) -> Any:
+def time(value: Any, name: str) -> Any:
     """Return a time as RFC 3339 has it, out of seconds or milliseconds since 1970, or a time as Ruby prints it.
 
     Another text is returned as it is: the schema says what is wrong with it, for instance that it has no offset.
+    `name`: of the field, for the reason why a number is refused.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -184,9 +185,17 @@ def time(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         ms = value if value >= _MILLISECONDS_FROM else value * 1_000
         if not 0 <= ms <= LATEST:
-            raise refused(Reason.TIME_INVALID, "responded_at: is no time since 1970")
+            raise refused(Reason.TIME_INVALID, f"{name}: is no time since 1970")
         return from_ms(round(ms)).isoformat().replace("+00:00", "Z")
     return value
+
+
+def time_if_any(value: Any) -> Any:
+    """Return a time as `time` does, or None for a number that is no time. The response does without such a time."""
+    try:
+        return time(value, "")
+    except NoResponse:
+        return None
 
 
 def seconds(value: Any, name: str) -> int:
@@ -196,7 +205,7 @@ def seconds(value: Any, name: str) -> int:
 
 def milliseconds(value: Any, name: str) -> int:
     """Return a time in ms since 1970. `name`: of the tool's field, for the reason."""
-    text = time(value)
+    text = time(value, name)
     try:
         when = datetime.fromisoformat(text)
     except (TypeError, ValueError):

@@ -3,6 +3,7 @@
 https://api.qualtrics.com/
 The value of a question may be the index of a choice. So it counts as a score only if the answer also has the group that
 Qualtrics computes for NPS questions (`…_NPS_GROUP`). `CompletedDate` is a local time without an offset, and not used.
+The fetched answer is not known to have a time of its last change, so all revisions are 0.
 """
 
 from collections.abc import Mapping
@@ -73,13 +74,16 @@ def _fetched(known: Mapping[str, str | int], body: bytes, source: Source) -> Acc
 
 def _score(values: dict[str, Any], question: str) -> Any:
     found = values.get(question)
-    if found is not None and f"{question}{_GROUP}" not in values:
+    if found is not None and values.get(f"{question}{_GROUP}") is None:
         raise refused(Refusal.NOT_NPS_SCALE, "score: the question is no NPS question, so its value may be an index")
     return found
 
 
 def _comment(values: dict[str, Any], question: str) -> Any:
-    return values.get(f"{question}{_TEXT}", values.get(question)) if question else None
+    if not question:
+        return None
+    text = values.get(f"{question}{_TEXT}")
+    return values.get(question) if text is None else text
 
 
 TOOL = Tool("qualtrics", "Qualtrics", read, read_fetched, Questions.NEEDED)

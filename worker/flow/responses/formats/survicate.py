@@ -65,4 +65,4 @@ def _response_id(event: dict[str, Any], survey: str) -> str:
     return f"{respondent}:{survey}"
 
 
-TOOL = Tool("survicate", "Survicate", read, questions=Questions.NEEDED)
+TOOL = Tool("survicate", "Survicate", read, questions=Questions.ALONE)

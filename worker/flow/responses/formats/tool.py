@@ -22,6 +22,9 @@ class Questions(Enum):
     OPTIONAL = auto()
     #: Only the settings can say which question asks for the score.
     NEEDED = auto()
+    #: Each delivery has one question, and only its id says whether it asks for the score or for the comment. An
+    #: expression of the mapping cannot, since it would find its value in the deliveries of both.
+    ALONE = auto()
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def _read(body: bytes, content_type: str, source: Source) -> Accepted:
         raise ignored(Why.DECLINED)
     if "response" not in event:
         raise ignored(Why.OTHER_EVENT, "there is no response")
-    if event.get("survey_mode", "NPS") != "NPS":
+    if event.get("survey_mode") not in (None, "NPS"):
         raise ignored(Why.OTHER_SURVEY_TYPE, "survey_mode is not NPS")
     answer = as_object(event["response"])
     draft = Draft(
