@@ -5,7 +5,7 @@ another one than before. worker/flow/responses/copied.py says which responses ar
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -57,7 +57,7 @@ async def copy(source: Settings, target: Settings, topic: str, say: Say) -> str:
     await preflight(source.kafka)
     await preflight(target.kafka)
     before, after = (topics.topic_name(each.topic_prefix, topic) for each in (source, target))
-    async with _admin(target) as admin, reading.reader(source.kafka, committed_only=True) as reader:
+    async with topics.administrator(target.kafka) as admin, reading.reader(source.kafka, committed_only=True) as reader:
         partitions = await reader.partitions(before)
         if not partitions:
             raise TopicsUnfit(f"{before} does not exist on {source.kafka.bootstrap_servers}: there is nothing to copy")
@@ -120,6 +120,15 @@ def _as_they_are(record: ConsumerRecord) -> Headers | None:
     return [*record.headers]
 
 
+async def _all_of(target: Settings, name: str) -> AsyncGenerator[list[ConsumerRecord], None]:
+    """Yield all records that a topic of the target has now, in chunks. Raise KafkaError."""
+    async with reading.reader(target.kafka) as reader:
+        ends = await reader.ends(name, await reader.partitions(name))
+        async with aclosing(reader.read(name, {n: (0, end) for n, end in ends.items()})) as pieces:
+            async for records in pieces:
+                yield records
+
+
 async def _learned(reader: Reader, source: Settings, name: str, spans: Mapping[int, Span], say: Say) -> Copied:
     """Return which responses of the source are copied."""
     claimed_by = topics.ownership_topic(source)
@@ -151,11 +160,9 @@ async def _places(target: Settings, topic: str, partitions: int, *, has_records:
         return lambda record: owner(record.key or b"")
     alerts = topics.topic_name(target.topic_prefix, events.ALERTS)
     lies: dict[str, int] = {}
-    async with reading.reader(target.kafka) as reader:
-        ends = await reader.ends(alerts, await reader.partitions(alerts))
-        async with aclosing(reader.read(alerts, {n: (0, end) for n, end in ends.items()})) as pieces:
-            async for records in pieces:
-                lies |= {alert: record.partition for record in records if (alert := _alert_of(record))}
+    async with aclosing(_all_of(target, alerts)) as pieces:
+        async for records in pieces:
+            lies |= {alert: record.partition for record in records if (alert := _alert_of(record))}
     if has_records and not lies:
         servers = target.kafka.bootstrap_servers
         why = f"{alerts} has no alerts on {servers} yet: first copy the responses, and let the role process decide them"
@@ -192,11 +199,9 @@ async def _check_complete(target: Settings, name: str, sent: int) -> None:
     A broker that does not know the newest state of the topic acknowledges records all the same.
     """
     found = 0
-    async with reading.reader(target.kafka) as reader:
-        ends = await reader.ends(name, await reader.partitions(name))
-        async with aclosing(reader.read(name, {n: (0, end) for n, end in ends.items()})) as pieces:
-            async for records in pieces:
-                found += sum(record.timestamp_type == _TIME_OF_PRODUCER for record in records)
+    async with aclosing(_all_of(target, name)) as pieces:
+        async for records in pieces:
+            found += sum(record.timestamp_type == _TIME_OF_PRODUCER for record in records)
     if found != sent:
         raise TopicsUnfit(
             f"{name} holds {found:,} of {sent:,} records with their times: delete the topic, and copy it again"
@@ -217,13 +222,3 @@ async def _producer(target: Settings) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     finally:
         await producer.stop()
-
-
-@asynccontextmanager
-async def _admin(target: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**client_options(target.kafka))
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()

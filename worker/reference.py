@@ -166,10 +166,8 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
         yield Setting(prefix + name, _toml(default), _meaning(field))
         if get_origin(kind) is dict:
             yield from _walk(get_args(kind)[1], f"{prefix}{name}.{_NAME}.")
-        elif kind == list[EscalationStep]:
-            yield from _walk(EscalationStep, f"{prefix}{name}.{_PLACE}.")
-        elif kind == list[SourceSettings]:
-            yield from _walk(SourceSettings, f"{prefix}{name}.{_PLACE}.")
+        elif kind in (list[EscalationStep], list[SourceSettings]):
+            yield from _walk(get_args(kind)[0], f"{prefix}{name}.{_PLACE}.")
         elif kind == list[Route] and _PLACE not in prefix:  # of the routes below routes nothing else can be said
             yield from _walk(Route, f"{prefix}{name}.{_PLACE}.")
 

@@ -86,11 +86,8 @@ def _such_as(kind: str, path: Sequence[Any], model: type[BaseModel]) -> str:
     """Return an example of a right value as worker.toml has it; empty if the message needs none."""
     outer, name = path[:-1], path[-1] if path else ""
     is_in_list = isinstance(name, int)
-    if kind == "list_type":
-        return f", such as {_list_example(path, model)}"
-    if kind == "too_short":
-        example = _list_example(path, model)
-        return "" if example == "null" else f"; an example is {example}"
+    if kind in {"list_type", "too_short"} and (listed := _list_example(path, model)):
+        return f"{', such as' if kind == 'list_type' else '; an example is'} {listed}"
     if kind == "dict_type":
         return f", such as [{'.'.join(map(str, path))}.{next(iter(_EXAMPLE_TABLES[name]))}]"
     if kind in {"model_type", "model_attributes_type"} and path:
@@ -203,11 +200,11 @@ def _example(path: Sequence[str], model: type[BaseModel]) -> Any:
 
 
 def _list_example(path: Sequence[Any], model: type[BaseModel]) -> str:
-    """Return an example of a list as worker.toml has it."""
+    """Return an example of a list as worker.toml has it; empty if none is known."""
     example = _example([str(part) for part in path], model)
     if example and isinstance(example[0], dict):
         return _table(path, of_list=True)
-    return json.dumps(example, ensure_ascii=False)
+    return "" if example is None else json.dumps(example, ensure_ascii=False)
 
 
 def _required(model: type[BaseModel]) -> dict[str, Any]:

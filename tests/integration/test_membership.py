@@ -72,7 +72,7 @@ async def test_topics_that_a_broker_has_not_heard_of_yet_are_waited_for(
         async def later() -> None:
             # Joining takes less: the partitions would be shared out before.
             await asyncio.sleep(1.5)
-            async with topics._admin(settings) as admin:
+            async with topics.administrator(settings) as admin:
                 await create(admin, missing, count, settings)
 
         made.append(asyncio.create_task(later()))

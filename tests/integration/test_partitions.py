@@ -25,7 +25,7 @@ async def test_partitions_that_are_added_stop_the_worker_and_are_named(
     connection = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, group=prefix)
     settings = make_settings(kafka, inbox, topic_prefix=prefix, kafka=connection)
     name = f"{prefix}.{topic}"
-    async with topics._admin(settings.kafka) as admin:
+    async with topics.administrator(settings.kafka) as admin:
 
         async def add() -> None:
             async with running(settings) as worker:

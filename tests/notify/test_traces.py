@@ -91,7 +91,7 @@ def test_a_row_of_this_version_is_read_by_the_version_before() -> None:
     assert [[Older("d-1", "a-1")]] == msgspec.msgpack.decode(row[1:], type=list[list[Older]])
 
 
-def test_a_notice_in_the_plan_of_a_receiver_has_the_packed() -> None:
+def test_a_notice_in_the_plan_of_a_receiver_has_the_context_of_its_step() -> None:
     place = Desk()
     alert = alert_of(1)
     place.say(step(alert, "e-1", 1))
@@ -115,7 +115,7 @@ def test_a_digest_has_the_contexts_of_its_notices() -> None:
     assert all(traces == [packed(int(alert_id[2:]))] for alert_id, traces in number_of.items())
 
 
-def test_a_forwarded_notice_of_the_version_before_has_no_packed() -> None:
+def test_a_forwarded_notice_of_the_version_before_has_no_context() -> None:
     record = step(alert_of(1), "e-1", 1)
     output = forwarded.forward(record, "e-1", [], PlaceOfPlan("notices", 0))
     message = forwarded.read(Record(output.value))
@@ -126,7 +126,7 @@ def test_a_forwarded_notice_of_the_version_before_has_no_packed() -> None:
     assert ["ce_id", "ce_type"] == [name for name, _ in forwarded.original(read, record).headers]
 
 
-def test_a_repeated_step_changes_no_packed() -> None:
+def test_a_repeated_step_changes_no_context() -> None:
     alert = alert_of(1)
     key = alert.customer_id.encode()
     first = planned(step(alert, "e-1", 1))

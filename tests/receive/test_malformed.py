@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receive.deliveries import AT, SOURCES, deliveries, fetched, reader
 
-from worker.errors import Rejected
 from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.merging import Known, merge
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcomes, Part, Refused
@@ -164,8 +163,3 @@ def test_noise_is_refused(body: bytes) -> None:
     for tool, one in READERS.items():
         [outcome] = one.read_unverified("source", Request(body, {}))
         assert isinstance(outcome, Refused | Ignored), tool
-
-
-def test_the_check_of_a_response_is_the_workers_own() -> None:
-    with pytest.raises(Rejected):
-        bare.read(b"{}")

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from flow.carrying import Partition, numbered
 from flow.records import HOUR, Record, of
-from receive.deliveries import AT, KEY, SOURCES, UPSTREAM, deliveries, fetched, fixture, reader
+from receive.deliveries import AT, KEY, SOURCES, UPSTREAM, deliveries, fetched, reader
 
+from schemas.dead_letter import Reason
 from worker.flow import events
 from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.canonical import pseudonym
@@ -119,10 +120,7 @@ def test_answers_of_a_mail_scanner_are_responses_that_the_worker_recognises() ->
     assert set(latest.values()) == {"suspect_scanner"}
 
 
-def test_every_fixture_is_read() -> None:
-    assert sum(len(fixture(tool)["deliveries"]) for tool in SOURCES) == sum(
-        len([*deliveries(tool)]) for tool in SOURCES
-    )
+def test_every_fixture_has_a_source() -> None:
     assert {path.stem for path in UPSTREAM.glob("*.json")} == {*SOURCES}
 
 
@@ -130,5 +128,5 @@ def test_a_template_that_does_not_escape_is_told_the_byte() -> None:
     [_, delivery] = deliveries("template")
     outcome = Conversation("template").take(delivery.request)
 
-    assert outcome == Refused(outcome.reason, "byte 32: expecting ',' delimiter")  # type: ignore[union-attr]
+    assert outcome == Refused(Reason.NOT_JSON, "byte 32: expecting ',' delimiter")
     assert json.loads(delivery.request.body[:31] + b'"}') == {"score": "", "comment": "He said "}

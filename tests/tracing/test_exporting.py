@@ -40,30 +40,23 @@ def test_the_service_has_a_name_and_a_version_unless_the_variables_say_others(mo
     assert resource_of()["service.name"] == "alerts"
 
 
-def test_the_last_spans_are_exported_at_the_end() -> None:
+def exported_at_the_end() -> list[str]:
+    """Return the names of the spans that are exported, of one that has just ended."""
     kept = Kept()
     exporting = Exporting(kept)
     exporting.provider.get_tracer("t").start_span("last").end()
     exporting.stop(10.0)
-    assert [span.name for span in kept.get_finished_spans()] == ["last"]
+    return [span.name for span in kept.get_finished_spans()]
 
 
-def test_the_switch_of_opentelemetry_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    kept = Kept()
-    exporting = Exporting(kept)
-    exporting.provider.get_tracer("t").start_span("none").end()
-    exporting.stop(10.0)
-    assert kept.get_finished_spans() == ()
+def test_the_last_spans_are_exported_at_the_end() -> None:
+    assert exported_at_the_end() == ["last"]
 
 
-def test_the_sampler_is_the_one_of_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    kept = Kept()
-    exporting = Exporting(kept)
-    exporting.provider.get_tracer("t").start_span("none").end()
-    exporting.stop(10.0)
-    assert kept.get_finished_spans() == ()
+@pytest.mark.parametrize(("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_SAMPLER", "always_off")])
+def test_no_span_is_exported_if_a_variable_says_so(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    assert exported_at_the_end() == []
 
 
 class Collector(SpanExporter):

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ def _add_test(actions: Any) -> None:
         "test",
         help="show what a delivery becomes, and why",
         description="Shows what a delivery of a survey tool becomes, and why. The command publishes nothing, and needs "
-        "no Kafka. Without the headers or the address that has the signature or the secret, it does not check them. "
+        "no Kafka. It checks a signature or a secret only if the headers or the address with it are given. "
         "Exit codes: 0: nothing is wrong; 1: an answer is refused, or the signature is wrong; 2: wrong usage or "
         "settings.",
         epilog=SETTINGS_HELP,
@@ -287,9 +287,5 @@ def _reason(word: str, detail: str) -> str:
 
 
 def _address(get: Get) -> str:
-    query = "&".join(_query(get.query))
+    query = "&".join(f"{name}={value}" for name, value in get.query.items())
     return f"GET {get.path}{f'?{query}' if query else ''}"
-
-
-def _query(query: Mapping[str, str]) -> Iterator[str]:
-    return (f"{name}={value}" for name, value in query.items())

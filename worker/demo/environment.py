@@ -14,7 +14,7 @@ from worker.demo import receivers
 from worker.demo.backlog import Backlog
 from worker.demo.mails import MailFolder
 from worker.embedded.inbox import Inbox
-from worker.embedded.kafka import EmbeddedKafka
+from worker.embedded.kafka import HOST, EmbeddedKafka, is_free
 from worker.flow.policy import InvitationPolicy, Platform
 from worker.kafka.preflight import preflight
 from worker.links.settings import WebSettings
@@ -24,7 +24,6 @@ from worker.settings import KafkaSettings, Settings
 
 #: Where deploy/prometheus/demo.yml looks for the metrics.
 METRICS_PORT = 9464
-_HOST = "127.0.0.1"
 
 
 @dataclass
@@ -96,28 +95,18 @@ async def set_up(
 def _pages() -> WebSettings:
     """Return the settings of the pages of links, with a new key."""
     port = _free_port()
-    return WebSettings(base_url=f"http://{_HOST}:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
+    return WebSettings(base_url=f"http://{HOST}:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
 
 
 def _metrics() -> MetricsSettings:
     """Return where the worker serves its metrics: at the usual port, or at another one if that is taken."""
-    port = METRICS_PORT if _can_listen(METRICS_PORT) else 0
-    return MetricsSettings(bind=f"{_HOST}:{port}")
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as asyncio's servers do
-        try:
-            tried.bind((_HOST, port))
-        except OSError:
-            return False
-        return True
+    port = METRICS_PORT if is_free(METRICS_PORT) else 0
+    return MetricsSettings(bind=f"{HOST}:{port}")
 
 
 def _free_port() -> int:
     """Return a port of this machine that is free now. The mails name it, so it has to be known before they are sent."""
     with socket.socket() as found:
-        found.bind((_HOST, 0))
+        found.bind((HOST, 0))
         port: int = found.getsockname()[1]
         return port

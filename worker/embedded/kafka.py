@@ -243,7 +243,7 @@ class EmbeddedKafka:
         wanted = self._port
         for attempt in range(1, PORT_ATTEMPTS + 1):
             port = free_port() if wanted is None else wanted
-            if not _is_free(port):
+            if not is_free(port):
                 raise EmbeddedError(f"port {port} of {HOST} is taken")
             secured_ports = self._secured_ports or self._choose_secured_ports(port)
             settings = self._write_settings(port, secured_ports)
@@ -390,12 +390,13 @@ async def _answers(port: int) -> bool:
 def free_port(*, but: Collection[int] = ()) -> int:
     """Return a port that nobody listens on now and that is not in `but`. Raise EmbeddedError if there is none."""
     for port in random.sample(PORTS, len(PORTS)):
-        if port not in but and _is_free(port):
+        if port not in but and is_free(port):
             return port
     raise EmbeddedError(f"no free port between {PORTS.start} and {PORTS.stop - 1}")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Say whether nobody listens on a port of this machine now."""
     try:
         socket.create_server((HOST, port)).close()
     except OSError:

@@ -300,7 +300,7 @@ async def ensure(settings: Settings, instead: TopicPlan | None = None) -> KafkaI
     while True:
         try:
             await preflight(settings.kafka)
-            async with _admin(settings.kafka) as admin:
+            async with administrator(settings.kafka) as admin:
                 return await _ensure(admin, settings, instead)
         except NOT_PERMITTED as error:
             raise not_permitted(error) from error
@@ -320,7 +320,8 @@ def not_permitted(error: KafkaError) -> Refused:
 
 
 @asynccontextmanager
-async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def administrator(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Connect a client that administers Kafka, and disconnect it at the end. Raise KafkaError if that fails."""
     admin = AIOKafkaAdminClient(**client_options(kafka))
     try:
         await admin.start()
@@ -336,7 +337,7 @@ async def missing(settings: Settings) -> list[str]:
     PrefixTaken if another group owns the prefix, GroupTaken if the worker's group has read topics of another prefix.
     """
     await preflight(settings.kafka)
-    async with _admin(settings.kafka) as admin:
+    async with administrator(settings.kafka) as admin:
         absent, _ = await _inspect(admin, settings)
     claimed_by = ownership_topic(settings)
     if claimed_by not in {plan.name for plan in absent}:
@@ -399,7 +400,7 @@ async def _ensure(admin: AIOKafkaAdminClient, settings: Settings, instead: Topic
 
 async def cluster_id(kafka: KafkaSettings) -> str:
     """Return the id of the cluster. Raise KafkaError if Kafka does not answer."""
-    async with _admin(kafka) as admin:
+    async with administrator(kafka) as admin:
         return await _cluster_id(admin)
 
 
@@ -417,7 +418,7 @@ async def watch_partitions(settings: Settings, partitions: int) -> None:
     while True:
         await asyncio.sleep(_PARTITIONS_LOOK_SECONDS)
         try:
-            async with _admin(settings.kafka) as admin:
+            async with administrator(settings.kafka) as admin:
                 # Only these topics are asked for, since a cluster may have thousands. A deleted one is not created.
                 request = MetadataRequest(keyed, allow_auto_topic_creation=False)
                 found = (await admin._send_request(request)).to_object()["topics"]

@@ -112,8 +112,11 @@ def steps_in(tool: str, signing: Signing, url: str) -> list[str]:
     """Return what somebody enters in a tool that posts to an address and signs like this, as sentences."""
     lines = [step.format(url=url) for step in _STEPS[tool]]
     if signing.scheme is Scheme.SECRET_PATH:
-        last = "`SECRET` is the first text in the setting `secrets`: choose at least 32 random characters. The URL is a"
-        return [*lines, f"{last} secret itself."]
+        about = (
+            "`SECRET` is the first text in the setting `secrets`: choose at least 32 random characters. The URL is a "
+            "secret itself."
+        )
+        return [*lines, about]
     if signing.scheme is Scheme.SECRET_HEADER:
         return [*lines, f"Let the tool send the header `{signing.header.title()}` with the first text in `secrets`."]
     if tool not in SIGNINGS:

@@ -205,7 +205,7 @@ def _standard_webhooks(secrets: Sequence[str], request: Request, now: int) -> Un
     )
     if not (message_id and given):
         return Unauthentic.SIGNATURE_MISSING
-    # Webhook.verify of the library compares with the machine's clock; here, the time is given.
+    # Webhook.verify of the package standardwebhooks would compare with the machine's clock; here, the time is given.
     if problem := _time_problem(at, _SECONDS, now):
         return problem
     signed = b".".join([_bytes(message_id), at.strip().encode(), request.body])

@@ -17,7 +17,7 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.reading import Reader, Span
 from worker.notify.channels.email import NAME as EMAIL
 from worker.rebuild.answers import Answers
-from worker.rebuild.progress import Progress, Say
+from worker.rebuild.progress import Progress, Say, offsets_in
 from worker.replay.changes import changes, receivers
 from worker.replay.comparing import Comparison
 from worker.replay.configuration import Rules, configuration
@@ -90,7 +90,7 @@ class _Past:
         spans = await self._spans(main)
         steps = await self._spans(events.ALERTS) if decides_again else spans
         make_answers = await self._answers(current, len(spans)) if decides_again else None
-        progress = Progress(main, sum(end - begin for begin, end in spans.values()), self._say)
+        progress = Progress(main, offsets_in(spans.values()), self._say)
         for partition in sorted(spans):
             answers = None if make_answers is None else make_answers()
             trial = Trial(configuration(current, answers), new, self._result.since, self._comparison)

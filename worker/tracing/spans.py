@@ -25,9 +25,9 @@ from worker.notify.mailbox import Mail
 
 #: The version of the semantic conventions.
 _SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
-#: The topics whose batches have spans. The others have a tick each second, and their records have no trace context.
+#: The topics whose batches have spans. The others have a tick each second, and no header with a trace context.
 _TOPICS = (events.RESPONSES, events.ALERTS, events.ALERT_COMMANDS, events.SILENCE_COMMANDS)
-#: The number of links of a span if no variable of OpenTelemetry says another one.
+#: The largest number of links of a span if OTEL_SPAN_LINK_COUNT_LIMIT is `unset`, which sets no limit.
 _LINKS = 128
 _NANOSECONDS = 1e9
 
@@ -55,7 +55,8 @@ class Spans:
         self._tracer = provider.get_tracer("worker", __version__, _SCHEMA)
         self._group = group
         self._topics = frozenset(map(topic_name, _TOPICS))
-        self._most_links = SpanLimits().max_links or _LINKS
+        limit = SpanLimits().max_links
+        self._most_links = _LINKS if limit is None else limit
         self._propagator = TraceContextTextMapPropagator()
 
     def of_shell(self, role: str) -> "ShellSpans":
@@ -148,11 +149,11 @@ class Spans:
         """
         offsets: dict[bytes, int] = {}
         for record in records:
+            if len(offsets) == self._most_links:
+                break
             context = context_of(record)
             if context is not None and is_sampled(context):
                 offsets.setdefault(context, record.offset)
-                if len(offsets) == self._most_links:
-                    break
         return [_link(context, {"messaging.kafka.offset": offset}) for context, offset in offsets.items()]
 
     def _links(self, traces: Iterable[bytes]) -> list[Link]:

@@ -26,7 +26,7 @@ _SLOW_ONES, _SLOW_SECONDS = 200, 1.0
 _IN_HAND_WHILE_SLOW = 5 * HANDS // 2
 #: How many responses are published at a time, so that the endpoints have something to do.
 _PORTION = 6
-#: How many workers are there at most, in addition to the one that stays.
+#: How many workers stay at most after each step, in addition to the one that always stays.
 _GUESTS = 3
 _POLL_SECONDS = 0.2
 

@@ -16,6 +16,7 @@ from worker.errors import Rejected
 from worker.flow.responses.formats import bare, payload
 from worker.flow.responses.formats.outcome import (
     Accepted,
+    Ignored,
     NoResponse,
     Outcome,
     Outcomes,
@@ -74,11 +75,7 @@ def outcomes(read: Callable[[], Outcomes | Outcome]) -> Outcomes:
 def each_outcome(reads: Iterable[Callable[[], Outcomes | Outcome]], nothing: str) -> Outcomes:
     """Return the outcomes of several answers. `nothing`: what is said if there is none."""
     found = tuple(outcome for read in reads for outcome in outcomes(read))
-    return found or outcomes(lambda: _end(ignored(Why.EMPTY, nothing)))
-
-
-def _end(ended: NoResponse) -> Outcome:
-    raise ended
+    return found or (Ignored(Why.EMPTY, nothing),)
 
 
 def respond(draft: Draft, body: Any, source: Source) -> Accepted:

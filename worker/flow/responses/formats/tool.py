@@ -29,7 +29,7 @@ class Questions(Enum):
 
 @dataclass(frozen=True)
 class Tool:
-    """A survey tool. The shell above handles the HTTP requests; everything here is pure."""
+    """A survey tool. Everything here is pure; HTTP is the matter of the caller."""
 
     #: The name in the settings, with which the ids of its responses begin.
     name: str
