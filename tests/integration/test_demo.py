@@ -195,8 +195,14 @@ async def test_every_metric_of_the_dashboards_and_alarms_is_in_a_scrape_of_the_l
     options = show.Options(kafka=kafka.bootstrap_servers, rate=20.0)
     async with live_demo(options) as (screen, live), ClientSession() as client:
         address = (await screen.says(r"Prometheus can scrape (\S+)", live))[1]
-        async with client.get(address) as response:
-            text = await response.text()
+        text = ""
+        # The end of a partition, and so its lag, is known when its first fetch is answered: up to 5 s after the start if
+        # no records come.
+        while "\nnps_lag_records{" not in text:
+            assert not live.done()
+            await asyncio.sleep(0.05)  # what a scrape will say raises no event here
+            async with client.get(address) as response:
+                text = await response.text()
 
     served = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
     wanted = {name for group in expressions().values() for one in group for name in metrics_in(one)}
