@@ -260,3 +260,14 @@ def test_working_time_agrees_with_a_recount_by_the_minute_and_begins_again_with_
         assert found.working_seconds_to_acknowledge == worked(begin, acknowledged)
         assert found.working_seconds_to_resolve == worked(begin, resolved)
         assert found.seconds_to_resolve == (resolved - begin) / 1_000
+
+
+def test_an_answer_that_changes_no_case_writes_no_row() -> None:
+    following = opened()
+    first = following.decide([record(again(1))])
+    following.write(first)
+    second = following.decide([record(again(2, response_id="r-3", at=NOW + 3 * HOUR))])
+
+    assert list(first.rows) == [CUSTOMER]
+    assert second.rows == {}
+    assert second.rerouted != first.rerouted  # what has arrived is noted in the head row

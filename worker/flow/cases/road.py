@@ -89,12 +89,12 @@ class _State:
         #: The records that are not decided, and whether the one before them is a tick that concerns further customers.
         self.records = iter(batch.records)
         self.is_in_tick = False
-        self._read = read
+        self.read = read
         self.begin_slice()
 
     def begin_slice(self) -> None:
         """Forget what the slice before has caused, since it is written by now."""
-        self.customers = customers(self._read)
+        self.customers = customers(self.read)
         self.outputs: list[Output] = []
         #: For how many customers this slice may still let timers happen.
         self.left = CUSTOMERS_PER_SLICE
@@ -192,11 +192,16 @@ def _timed(case: Case, customer: bytes, timer: Timer) -> Output:
 
 
 def _rows(state: _State) -> dict[bytes, bytes | None]:
-    """Return the rows that were read or changed. A row without cases is erased."""
+    """Return the rows that have changed. A row without cases is erased.
+
+    Most answers of a customer with an open case change nothing. To write the row again would only make the changelog
+    longer.
+    """
     for customer, row in state.customers.opened():
         if not row.cases:
             state.customers.erase(customer)
-    return state.customers.rows()
+    rows = state.customers.rows()
+    return {customer: row for customer, row in rows.items() if row is None or row != state.read(customer)}
 
 
 def _is_new(message: _Reported, state: _State) -> bool:
