@@ -6,7 +6,7 @@ from worker.streams.gathering import Gathering
 
 
 @pytest.mark.parametrize(
-    ("cpu", "seconds"), [(0.0, 0.0), (0.09, 0.0), (0.1, 0.0), (0.25, 0.01), (0.4, 0.02), (1.0, 0.02), (1.9, 0.02)]
+    ("cpu", "seconds"), [(0.0, 0.0), (0.04, 0.0), (0.05, 0.0), (0.125, 0.01), (0.2, 0.02), (1.0, 0.02), (1.9, 0.02)]
 )
 def test_nothing_gathers_while_there_is_time_and_more_as_there_is_less(cpu: float, seconds: float) -> None:
     took, now = [5.0], [100.0]

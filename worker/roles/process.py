@@ -39,13 +39,13 @@ from worker.streams.transactions import OpenTransactions
 ROLE = "process"
 #: The pace of tallies. A segment's row has the same size after one answer as after a thousand, and scores are not read
 #: more often than this. The delays of all three lanes end at the same moments.
-_SEGMENTS = Pace(seconds=1.0, share=0.02, longest=10.0)
+_SEGMENTS = Pace(seconds=2.0, share=0.02, longest=10.0)
 #: The pace of hourly reports. Most hours are reported once, when they have ended.
-_WATCHES = Pace(seconds=1.0, share=0.02, longest=10.0)
+_WATCHES = Pace(seconds=2.0, share=0.02, longest=10.0)
 #: The pace of cases. A person may wait for the answer to a command, and does not notice half a second.
 _CASES = Pace(seconds=0.5, share=0.05, longest=1.0)
 
-#: Which outputs about responses wait for a checkpoint. The segments are counted at intervals of a second anyway, a
+#: Which outputs about responses wait for a checkpoint. The segments are counted every two seconds anyway, a
 #: decision is a record of what was done, and an invitation may be sent hours later. So a response without an alert
 #: needs no produce request of its own.
 #: What is sent to the cases does not wait: a command about an alert must not overtake the alert's step.

@@ -11,7 +11,7 @@ Records to some topics can wait as well: nobody waits for them as one waits for 
 are kept with the changes of the rows, and a checkpoint sends them before it writes the rows. If the changes are taken
 back, so are they, since their batches are decided again.
 
-While batches come one after the other, checkpoints begin every half a second: each one takes two produce requests, and
+While batches come one after the other, checkpoints begin once a second: each one takes two produce requests, and
 lets the receivers of its outputs fetch. Once half of its time has passed, a checkpoint goes along with the outputs of
 the next batch of another partition, since these need a produce request anyway.
 
@@ -41,7 +41,7 @@ class Checkpoint(NamedTuple):
     seconds: float = 0.2
     #: The shortest time between the beginnings of two checkpoints of a role, in seconds. If it is longer than the first
     #: one, rows wait for so long.
-    between_seconds: float = 0.5
+    between_seconds: float = 1.0
     #: The largest size of the changed rows and the outputs of one partition that wait, in bytes. With more, they are
     #: sent and written at once. A batch at full speed has more.
     most_bytes: int = 250_000

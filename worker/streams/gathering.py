@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import monotonic, process_time
 
 #: The share of a CPU core below which nothing waits, and from which on records gather for the longest time.
-_CALM, _FULL = 0.1, 0.4
+_CALM, _FULL = 0.05, 0.2
 #: The longest time for which records gather, in seconds. It adds to how long an alert takes.
 _LONGEST_SECONDS = 0.02
 #: Over how long the share is measured, in seconds.
