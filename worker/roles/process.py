@@ -39,7 +39,7 @@ from worker.streams.transactions import OpenTransactions
 ROLE = "process"
 #: The pace of tallies. A segment's row has the same size after one answer as after a thousand, and scores are not read
 #: more often than this. The delays of all three lanes end at the same moments.
-_SEGMENTS = Pace(seconds=2.0, share=0.02, longest=10.0)
+_SEGMENTS = Pace(seconds=2.0, share=0.02, longest=30.0)
 #: The pace of hourly reports. Most hours are reported once, when they have ended.
 _WATCHES = Pace(seconds=2.0, share=0.02, longest=10.0)
 #: The pace of cases. A person may wait for the answer to a command, and does not notice half a second.
