@@ -116,13 +116,5 @@ class Overlay(Generic[T]):
         return [(key, row) for key, row in self._open.items() if row is not None]
 
     def rows(self) -> dict[bytes, bytes | None]:
-        """Return every row that has changed, encoded; None stands for a row that was erased.
-
-        A row that is as it was read is left out: to write it again would only make the changelog longer.
-        """
-        found: dict[bytes, bytes | None] = {}
-        for key, row in self._open.items():
-            encoded = None if row is None else self._encode(row)
-            if encoded != self._read(key):
-                found[key] = encoded
-        return found
+        """Return every row that was read, put or erased, encoded; None stands for an erased row."""
+        return {key: None if row is None else self._encode(row) for key, row in self._open.items()}
