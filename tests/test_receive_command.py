@@ -209,6 +209,18 @@ def test_what_is_ignored_is_no_failure(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"comment": "x" * 2_000_000}, "too_large"), ({"responded_at": "2026-03-04T12:00:00Z"}, "time_future")],
+)
+def test_what_the_worker_would_refuse_is_refused(
+    changes: dict[str, Any], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = outcomes(capsys, "own", body({**CANONICAL, **changes}), *AT)
+
+    assert (code, found[-1]["outcome"], found[-1]["reason"]) == (1, "refused", why)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("nobody", "body"), "no source is called nobody; the sources are: survey, crm, forms, app, form_xm, own"),

@@ -8,13 +8,12 @@ from collections import Counter
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, topic_exists, with_kafka, with_settings
 from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import events
-from worker.flow.responses.intake import validate
+from worker.flow.responses.admission import check
 from worker.flow.timestamps import DAY
 from worker.kafka.publishing import document_problem, is_object, is_table, publish, split
 from worker.kafka.topics import topic_name
@@ -24,18 +23,6 @@ from worker.settings import Settings
 _STANDARD_INPUT = Path("-")
 #: The largest number of problems that --check prints. The summary counts all of them.
 _SHOWN = 100
-
-
-class Line(NamedTuple):
-    """A line of the file in the form of a record, so that the worker's intake can check it."""
-
-    value: bytes
-    timestamp: int
-    topic: str = ""
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def add(commands: Commands) -> None:
@@ -105,7 +92,7 @@ def _check(numbered: list[tuple[int, bytes]], settings: Settings) -> int:
     now, too_old, refused = int(time.time() * 1_000), 0, Counter[str]()
     for number, value in numbered:
         try:
-            _, given = validate(Line(value, now), settings.intake)
+            _, given = check(value, now, settings.intake)
         except Rejected as rejected:
             refused[rejected.reason] += 1
             if refused.total() <= _SHOWN:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from worker.clock import SystemClock
 from worker.commands.common import SETTINGS_HELP, TIME_HELP, Commands, Exit, file, time, with_offset, with_settings
+from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.merging import Known, merge
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
 from worker.flow.text import on_lines, on_one_line
@@ -151,11 +152,11 @@ def _test(parser: argparse.ArgumentParser, args: argparse.Namespace, settings: S
     given = _deliveries(parser, args, source)
     now = SystemClock().now() if args.at is None else to_ms(with_offset(args.at, settings))
     fetched = {name: path.read_bytes() for name, path in args.fetched}
-    shown = _Shown(Deliveries(settings.receive), source, fetched, as_json=args.json)
+    shown = _Shown(settings, source, fetched, now, as_json=args.json)
     for number, one in enumerate(given, 1):
         if len(given) > 1 and not args.json:
             print(f"delivery {number}")
-        shown.delivery(one, now)
+        shown.delivery(one)
     return Exit.FAILED if shown.is_wrong else Exit.FINE
 
 
@@ -215,24 +216,27 @@ class _Shown:
     """Prints what deliveries become, one after the other, with what is known of their answers by then."""
 
     def __init__(
-        self, deliveries: Deliveries, source: SourceSettings, fetched: Mapping[str, bytes], *, as_json: bool
+        self, settings: Settings, source: SourceSettings, fetched: Mapping[str, bytes], now: int, *, as_json: bool
     ) -> None:
-        self._deliveries = deliveries
+        self._deliveries = Deliveries(settings.receive)
+        self._intake = settings.intake
         self._source = source
         self._fetched = fetched
+        #: When the deliveries arrived, in ms.
+        self._now = now
         self._as_json = as_json
         self._known: dict[str, Known] = {}
         #: Whether something was refused.
         self.is_wrong = False
 
-    def delivery(self, given: _Given, now: int) -> None:
-        """Print the outcomes of a delivery that arrived at a time, in ms."""
+    def delivery(self, given: _Given) -> None:
+        """Print the outcomes of a delivery."""
         name = self._source.name
         if given.lacks:
             self._line("signature", f"not checked, since {given.lacks}", {"signature": None})
             found: Unauthentic | tuple[Outcome, ...] = self._deliveries.read_unverified(name, given.request)
         else:
-            found = self._deliveries.read(name, given.request, now)
+            found = self._deliveries.read(name, given.request, self._now)
         if isinstance(found, Unauthentic):
             self.is_wrong = True
             said = {"outcome": "unauthentic", "reason": found, "detail": MEANING[found]}
@@ -250,6 +254,8 @@ class _Shown:
         if isinstance(outcome, Accepted | Part):
             response_id = outcome.response_id
             self._known[response_id], outcome = merge(self._known.get(response_id, Known()), outcome)
+        if isinstance(outcome, Accepted):
+            outcome = admitted(outcome, self._now, self._intake)
         if isinstance(outcome, Accepted):
             key = "none: the answer is anonymous" if outcome.key is None else on_one_line(outcome.customer_id)
             head = f"{on_one_line(outcome.response_id)}, revision {outcome.revision}, key {key}"

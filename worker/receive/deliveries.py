@@ -10,7 +10,8 @@ This is what an HTTP server, a file's import and `python -m worker receive test`
 API for each of its `gets`, and hands the bodies to `read_fetched`, which again returns outcomes. `merge` in
 worker/flow/responses/formats/merging.py puts the outcomes `Accepted` and `Part` together with what is known of the
 answer. Every outcome Accepted has to pass it before it is published: a later delivery may have another time of the
-answer, and two changes may have the same revision (docs/sources.md).
+answer, and two changes may have the same revision (docs/sources.md). `admitted` in worker/flow/responses/admission.py
+then says whether the worker's intake would accept it, which knows the time and the size limit.
 Nothing here raises because of what a tool sends.
 """
 

@@ -1,0 +1,46 @@
+"""Whether the worker would accept a value, which has not been published yet: what its intake says of such a record.
+
+This is asked before a value is published, by whoever can still say what is wrong with it: the receiver, `receive test`,
+`import` and `publish --check`.
+"""
+
+from typing import NamedTuple
+
+from schemas.response import Response
+from worker.errors import Rejected
+from worker.flow.policy import IntakePolicy
+from worker.flow.responses.formats.outcome import Accepted, Refused
+from worker.flow.responses.intake import validate
+
+
+class _Unpublished(NamedTuple):
+    """A value in the form of a record, so that the worker's intake can check it."""
+
+    value: bytes
+    timestamp: int
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def check(value: bytes, now: int, policy: IntakePolicy) -> tuple[Response, int]:
+    """Return the response of a value that is published now, and when it was given, in ms.
+
+    Raise Rejected with the reason if the worker would refuse it. `now`: in ms.
+    """
+    return validate(_Unpublished(value, now), policy)
+
+
+def admitted(outcome: Accepted, now: int, policy: IntakePolicy) -> Accepted | Refused:
+    """Return an outcome as it is, or why the worker would refuse its record if it were published now, in ms.
+
+    The adapters know neither the time nor the settings of the intake, so they let a value pass that is too large, or
+    whose time lies in the future.
+    """
+    try:
+        check(outcome.value, now, policy)
+    except Rejected as rejected:
+        return Refused(rejected.reason, rejected.detail)
+    return outcome
