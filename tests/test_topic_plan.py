@@ -7,6 +7,7 @@ import pytest
 from worker import topic_plan
 from worker.kafka import topics
 from worker.notify.channels.chat.settings import ChatSettings
+from worker.receive.settings import ReceiveSettings
 from worker.settings import KafkaSettings, Settings
 
 SETTINGS = Settings.model_construct(
@@ -123,3 +124,18 @@ def test_a_channel_that_has_endpoints_has_a_group_an_outbox_and_plans_and_may_wr
     assert [consumer.role for consumer in topics.consumers(SETTINGS, "alerts")] == ["notify"]
     assert topics.consumers(settings, "chat-notices") == [topics.Consumed("chat", "chat-plans")]
     assert topics.consumers(SETTINGS, "chat-notices") == []
+
+
+def test_the_receivers_internal_topics_exist_only_if_a_source_needs_them() -> None:
+    usual = {plan.name for plan in topics.planned_topics(SETTINGS)}
+
+    def further(tool: str) -> set[str]:
+        source = {"name": "one", "tool": tool, "secrets": ["s"], "score_question": "q"}
+        settings = Settings.model_construct(
+            topic_prefix="acme", kafka=SETTINGS.kafka, receive=ReceiveSettings(sources=[source])
+        )
+        return {plan.name for plan in topics.planned_topics(settings)} - usual
+
+    assert further("typeform") == set()
+    assert further("surveymonkey") == {"acme.fetches"}
+    assert further("survicate") == {"acme.response-parts", "desk-merge-answers-changelog"}

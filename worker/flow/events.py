@@ -27,6 +27,8 @@ CHAT_NOTICES = "chat-notices"
 SILENCE_COMMANDS = "silence-commands"
 SILENCE_COMMAND_RESULTS = "silence-command-results"
 SILENCES = "silences"
+RESPONSE_PARTS = "response-parts"
+FETCHES = "fetches"
 
 
 class Kind(NamedTuple):

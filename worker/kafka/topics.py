@@ -67,6 +67,12 @@ CHATS = "chats"
 #: The plans of these channels' receivers.
 WEBHOOK_PLANS = "webhook-plans"
 CHAT_PLANS = "chat-plans"
+#: What is known of the answers whose parts come one after the other.
+ANSWERS = "answers"
+#: The ends of the names of the groups that put such parts together and that fetch answers. These groups exist only if
+#: a source of the settings needs them.
+MERGE = "merge"
+FETCH = "fetch"
 #: The tables of each role.
 TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES, SILENCES), "notify": (OUTBOX, PLANS)}
 #: The outbox of each further channel. The channel is a consumer group of its own, and its tables exist only if it is
@@ -107,15 +113,19 @@ _CONSUMED = {
     events.SILENCE_COMMANDS: [Consumed("process", SILENCES)],
     events.NOTICES: [Consumed("notify", PLANS)],
     events.ALERTS: [Consumed("notify", OUTBOX), *(Consumed(*channel) for channel in CHANNELS.items())],
+    events.RESPONSE_PARTS: [Consumed(MERGE, ANSWERS)],
     **{PLANS_OF[outbox].topic: [Consumed(channel, PLANS_OF[outbox].table)] for channel, outbox in CHANNELS.items()},
 }
 #: The errors by which Kafka says that a permission is missing.
 NOT_PERMITTED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
-#: The topics that are consumed.
+#: The topics that a table is made from. The orders of FETCHES are read as well, but what has to be kept of them is in
+#: this topic itself.
 CONSUMED = frozenset(_CONSUMED)
 #: The topics of which no record may be deleted unread. Their records follow from rows that are durable already, so they
 #: would be missing from the scores, the cases and the mails for good.
 MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES, *_NOTICES})
+#: What the receiver has acknowledged to a survey tool, which will not send it again.
+_OF_RECEIVER = frozenset({events.RESPONSE_PARTS, events.FETCHES})
 
 
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
@@ -141,13 +151,21 @@ _NEEDS: Mapping[str, checks.Needs] = {
     events.SILENCE_COMMANDS: {**_DELETED, **_STAMPED, **_READ},
     events.SILENCE_COMMAND_RESULTS: _DELETED,
     events.SILENCES: {checks.CLEANUP: checks.exactly("compact")},
+    events.RESPONSE_PARTS: {**_DELETED, **_STAMPED, **_WAITING},
+    events.FETCHES: {**_DELETED, **_WAITING},
 }
 _UNREAD = "records that wait longer than this to be processed are lost"
 #: What happens to records that are deleted too early, by topic. A worker warns of a retention by which that may happen.
 #: Topics that only other programs read are not here: their retention is a matter of these programs.
 _LOSS: Mapping[str, str] = {
     **dict.fromkeys(
-        (events.RESPONSES, events.ALERTS, events.ALERT_COMMANDS, events.SILENCE_COMMANDS, *sorted(MUST_BE_COMPLETE)),
+        (
+            events.RESPONSES,
+            events.ALERTS,
+            events.ALERT_COMMANDS,
+            events.SILENCE_COMMANDS,
+            *sorted(MUST_BE_COMPLETE | _OF_RECEIVER),
+        ),
         _UNREAD,
     ),
     events.DELIVERIES: "a rebuild of an outbox does not know of the mails that were sent before, and repeats them",
@@ -183,19 +201,32 @@ class TopicPlan(NamedTuple):
 
 
 def tables(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Return the tables of each role, and of each further channel that is configured."""
+    """Return the tables of each role, and of each further group that the settings need."""
     further = {
         channel: (outbox, PLANS_OF[outbox].table)
         for channel, outbox in CHANNELS.items()
         if channel in settings.further_channels
     }
-    return {**TABLES, **further}
+    merging = {MERGE: (ANSWERS,)} if settings.receive.has_parts else {}
+    return {**TABLES, **further, **merging}
+
+
+def groups_in_use(settings: Settings) -> list[str]:
+    """Return the ends of the names of all consumer groups that these settings need."""
+    return [*tables(settings), *([FETCH] if settings.receive.has_fetches else [])]
 
 
 def topics_of_plans(settings: Settings) -> list[str]:
     """Return the topics of the plans that there are: that of e-mail, and that of each further channel in use."""
     in_use = tables(settings)
     return [topic for topic in _NOTICES if any(reader.role in in_use for reader in _CONSUMED[topic])]
+
+
+def topics_of_receiver(settings: Settings) -> list[str]:
+    """Return the internal topics of the receiver that there are."""
+    receive = settings.receive
+    needed = {events.RESPONSE_PARTS: receive.has_parts, events.FETCHES: receive.has_fetches}
+    return [topic for topic, is_needed in needed.items() if is_needed]
 
 
 def consumers(settings: Settings, topic: str) -> list[Consumed]:
@@ -228,7 +259,7 @@ def planned_topics(settings: Settings) -> list[TopicPlan]:
     stamped = {"message.timestamp.type": "LogAppendTime"}
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
     # Tallies, hours, steps of cases and forwarded notices are kept as long as the answers they are made from, so that a
-    # long outage loses none of them.
+    # long outage loses none of them. So is what the receiver has acknowledged to a survey tool.
     waiting = {**kept, "retention.bytes": "-1"}
     deleted = {"cleanup.policy": "delete"}
     latest = {"cleanup.policy": "compact"}
@@ -256,12 +287,13 @@ def planned_topics(settings: Settings) -> list[TopicPlan]:
         events.SILENCE_COMMANDS: {**deleted, **kept},
         events.SILENCE_COMMAND_RESULTS: {**deleted, **kept},
         events.SILENCES: latest,
+        **{topic: {**deleted, **waiting} for topic in topics_of_receiver(settings)},
     }
     group = settings.kafka.group
     named = {topic_name(settings.topic_prefix, topic): config for topic, config in wanted.items()}
     named |= {changelog_name(group, role, table): rows for role, names in tables(settings).items() for table in names}
     needs = {topic_name(settings.topic_prefix, topic): need for topic, need in _NEEDS.items()}
-    for topic in MUST_BE_COMPLETE:
+    for topic in MUST_BE_COMPLETE | _OF_RECEIVER:
         # With a shorter kafka.retention_days, the worker itself creates them with less than LEAST_WAIT_MS.
         least = checks.for_at_least(min(checks.LEAST_WAIT_MS, settings.kafka.retention_days * _DAY_MS))
         name = topic_name(settings.topic_prefix, topic)
@@ -376,7 +408,7 @@ async def _inspect(
 async def _check_group(admin: AIOKafkaAdminClient, settings: Settings) -> None:
     """Raise GroupTaken if a group of the worker has committed offsets in topics of another prefix."""
     own, prefix = {plan.name for plan in planned_topics(settings)}, topic_name(settings.topic_prefix, "")
-    for role in tables(settings):
+    for role in groups_in_use(settings):
         group, read = group_id(settings.kafka.group, role), set[str]()
         # Another role's group, which the user of this one may not see, is checked when that role starts.
         with contextlib.suppress(GroupAuthorizationFailedError):

@@ -286,6 +286,16 @@ class ReceiveSettings(SecretSection):
             raise ValueError("must have names that differ")
         return sources
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether a tool sends the answer to each question alone, so that the worker has to put them together."""
+        return any(source.of_tool.questions is Questions.ALONE for source in self.sources)
+
+    @property
+    def has_fetches(self) -> bool:
+        """Whether a tool sends ids only, so that the worker has to fetch the answers."""
+        return any(source.of_tool.read_fetched is not None for source in self.sources)
+
     def source(self, name: str) -> SourceSettings | None:
         """Return the settings of a source; None if there is no source with this name."""
         return next((source for source in self.sources if source.name == name), None)
