@@ -1,4 +1,4 @@
-"""The dead letter: a record that could not be accepted, where it was, and why."""
+"""The dead letter: a record or a delivery that could not be accepted, where it was, and why."""
 
 from enum import StrEnum
 
@@ -42,21 +42,38 @@ class Reason(StrEnum):
     TIME_PAST = "time_past"
     TOO_MANY_SILENCES = "too_many_silences"
     SERVICE_LEVEL_UNKNOWN = "service_level_unknown"
+    #: The number that a survey tool has delivered is not known to be an answer on a scale from 0 to 10.
+    NOT_NPS_SCALE = "not_nps_scale"
+    #: Only the customer's e-mail address is known, and no key makes a pseudonym of it.
+    NO_PSEUDONYM_KEY = "no_pseudonym_key"
+    #: An expression of the source's mapping cannot be computed on this delivery.
+    MAPPING_FAILED = "mapping_failed"
+    #: The delivery is not in the form that the survey tool is known to send.
+    NOT_OF_THIS_TOOL = "not_of_this_tool"
 
 
 class DeadLetter(Event):
-    """One refused record."""
+    """One refused record, or one refused answer in a delivery of a survey tool by HTTP."""
 
-    dead_letter_id: str = Field(description="A UUIDv5 of topic, partition and offset.")
+    dead_letter_id: str = Field(
+        description="A UUIDv5 of topic, partition and offset. For a delivery by HTTP, a UUIDv5 of its source, its body "
+        "and the place of the answer in it, so that a repeated delivery has the same id."
+    )
     reason: str = Field(description="Why the record was refused, as a stable word; words may be added.")
     detail: str = Field(
         description="Which fields are missing or wrong, at most ten, and what was expected of each. It has no values."
     )
-    topic: str
-    partition: int
-    offset: int
-    timestamp: AwareDatetime = Field(description="The record's Kafka time.")
+    topic: str = Field(
+        description="The topic on which the record lay. For a delivery by HTTP, `receive/` and the name of the source."
+    )
+    partition: int = Field(description="The partition of the record; -1 for a delivery by HTTP.")
+    offset: int = Field(description="The offset of the record; -1 for a delivery by HTTP.")
+    timestamp: AwareDatetime = Field(
+        description="The record's Kafka time. For a delivery by HTTP, when it arrived at the worker."
+    )
     key: str | None = Field(default=None, description="The record's key, in base64.")
-    payload: str | None = Field(default=None, description="The beginning of the record's value, in base64.")
-    payload_bytes: int = Field(description="The size of the whole value, in bytes.")
+    payload: str | None = Field(
+        default=None, description="The beginning of the record's value, or of the delivery's body, in base64."
+    )
+    payload_bytes: int = Field(description="The size of the whole value or body, in bytes.")
     truncated: bool = Field(description="Whether `payload` is only a part of the value.")

@@ -16,7 +16,7 @@ from worker.roles import names as roles_of
 from worker.settings import Settings
 
 #: The roles that can get permissions: those of a worker, `publisher`, and `commander`. `all` is process and notify.
-Role = Literal["process", "notify", "web", "all", "publisher", "commander"]
+Role = Literal["process", "notify", "web", "receive", "all", "publisher", "commander"]
 Form = Literal["text", "kafka-topics", "kafka-configs", "kafka-acls"]
 
 _READS = {
@@ -31,6 +31,7 @@ _READS = {
         events.SILENCES,
     ),
     "notify": (events.ALERTS, events.SILENCES),
+    "receive": (),
 }
 _WRITES = {
     "process": (
@@ -50,6 +51,7 @@ _WRITES = {
         events.SILENCES,
     ),
     "notify": (events.DELIVERIES, events.DEAD_LETTERS),
+    "receive": (events.RESPONSES, events.DEAD_LETTERS),
 }
 
 
@@ -103,7 +105,7 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         allowed[tuple(operations)].append(plan.name)
     groups = [topics.group_id(settings.kafka.group, group) for one in roles for group in _groups(settings, one)]
     granted = [Grant("topic", names, operations) for operations, names in allowed.items()]
-    return [*granted, Grant("group", groups, ("Describe", "Read"))]
+    return [*granted, *([Grant("group", groups, ("Describe", "Read"))] if groups else [])]
 
 
 def _named(settings: Settings, short: Iterable[str]) -> list[str]:
@@ -111,21 +113,25 @@ def _named(settings: Settings, short: Iterable[str]) -> list[str]:
 
 
 def _own(settings: Settings, role: str) -> list[str]:
-    """Return the topics that only a role uses: its changelogs and, for notify, those of the receivers' plans."""
-    notices = topics.topics_of_plans(settings) if role == "notify" else []
-    return [*_changelogs(settings, role), *_named(settings, notices)]
+    """Return the topics that only a role uses: its changelogs, and its internal topics."""
+    internal = {"notify": topics.topics_of_plans, "receive": topics.topics_of_receiver}
+    own = internal[role](settings) if role in internal else []
+    return [*_changelogs(settings, role), *_named(settings, own)]
 
 
 def _changelogs(settings: Settings, role: str) -> list[str]:
     tables = topics.tables(settings)
     groups = _groups(settings, role)
-    return [topics.changelog_name(settings.kafka.group, group, table) for group in groups for table in tables[group]]
+    owned = ((group, table) for group in groups for table in tables.get(group, ()))
+    return [topics.changelog_name(settings.kafka.group, group, table) for group, table in owned]
 
 
 def _groups(settings: Settings, role: str) -> list[str]:
-    """Return what a role's consumer groups are called after the role, and after the channels that it serves."""
-    further = topics.tables(settings).keys() & topics.CHANNELS.keys()
-    return [role, *(sorted(further) if role == "notify" else [])]
+    """Return what a role's consumer groups are called after the role, the channels that it serves, or its tasks."""
+    in_use = topics.groups_in_use(settings)
+    if role == "receive":
+        return [group for group in in_use if group in {topics.MERGE, topics.FETCH}]
+    return [role, *(sorted(topics.CHANNELS.keys() & set(in_use)) if role == "notify" else [])]
 
 
 def _partitions(plan: TopicPlan, settings: Settings) -> int:

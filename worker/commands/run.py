@@ -37,8 +37,9 @@ def add(commands: Commands) -> None:
 def _run(args: argparse.Namespace, settings: Settings) -> int:
     from worker import app  # noqa: PLC0415 - other commands do without Faust, which takes a second to import
 
-    if args.role == "web" and settings.web.problem is not None:
-        print(settings.web.problem, file=sys.stderr)
+    needed = {"web": settings.web.problem, "receive": settings.receive.problem}
+    if problem := needed.get(args.role):
+        print(problem, file=sys.stderr)
         return Exit.WRONG
     if wrong := problems(settings.tracing, os.environ):
         print("\n".join(wrong), file=sys.stderr)

@@ -1,6 +1,7 @@
-"""The dead letter of a refused record: where the record lay, why it was refused, and the beginning of its value."""
+"""The dead letter of a refused record or delivery: where it was, why it was refused, and the beginning of its value."""
 
 from base64 import b64encode
+from hashlib import sha256
 
 from schemas.dead_letter import DeadLetter, Reason
 from schemas.emitted import emitted
@@ -14,8 +15,12 @@ from worker.flow.timestamps import from_ms, rfc3339
 
 #: The number of bytes of a key that are kept. No identifier is longer, and the beginning is enough to find the record.
 KEY_BYTES = 1_000
+#: How the `topic` of the dead letter of a delivery by HTTP begins. The name of its source follows.
+DELIVERED_TO = "receive/"
 
 _DeadLetter = emitted(DeadLetter)
+#: The partition and the offset of what did not lie on a topic.
+_NO_PLACE = -1
 
 
 def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, policy: IntakePolicy) -> Output:
@@ -24,24 +29,50 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
     `place`, `topic`: where the record lay before it was rerouted, if it was; the topic has its full name.
     """
     partition, offset = place
-    value, key = record.value, record.key
-    kept = (value or b"")[: policy.dead_letter_payload_bytes]
     letter_id = make_id("dead-letter", topic, partition, offset)
+    where = topic, partition, log_offset(offset)
+    return _letter(letter_id, where, rejected, record.timestamp, record.key, record.value, policy)
+
+
+def dead_letter_of_delivery(
+    source: str, body: bytes, number: int, rejected: Rejected, at: int, policy: IntakePolicy
+) -> Output:
+    """Return the event about a refused answer in a delivery of a source by HTTP.
+
+    If the delivery comes again, the event has the same id. `number`: the place of the answer in the delivery, from 0;
+    `at`: when the delivery arrived, in ms.
+    """
+    topic = f"{DELIVERED_TO}{source}"
+    letter_id = make_id("dead-letter", topic, sha256(body).hexdigest(), number)
+    return _letter(letter_id, (topic, _NO_PLACE, _NO_PLACE), rejected, at, None, body, policy)
+
+
+def _letter(
+    letter_id: str,
+    where: tuple[str, int, int],
+    rejected: Rejected,
+    at: int,
+    key: bytes | None,
+    value: bytes | None,
+    policy: IntakePolicy,
+) -> Output:
+    topic, partition, offset = where
+    kept = (value or b"")[: policy.dead_letter_payload_bytes]
     body = _DeadLetter(
         dead_letter_id=letter_id,
         reason=rejected.reason,
         detail=rejected.detail,
         topic=topic,
         partition=partition,
-        offset=log_offset(offset),
-        timestamp=from_ms(record.timestamp),
+        offset=offset,
+        timestamp=from_ms(at),
         key=None if key is None else b64encode(key[:KEY_BYTES]).decode(),
         payload=None if value is None else b64encode(kept).decode(),
         payload_bytes=len(value or b""),
         truncated=len(kept) < len(value or b""),
     )
     record_key = (key or b"")[:KEY_BYTES]
-    return events.output(events.DEAD_LETTER, record_key, body, letter_id, rfc3339(record.timestamp))
+    return events.output(events.DEAD_LETTER, record_key, body, letter_id, rfc3339(at))
 
 
 def not_a_message(what: str) -> Rejected:

@@ -1,13 +1,16 @@
-"""The settings of the sources: the survey tools that deliver to the worker by HTTP."""
+"""The settings of the role receive: its HTTP server, and the survey tools that deliver to it."""
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from worker.address import split_url
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
 from worker.flow.responses.formats.tools import TOOLS
@@ -21,6 +24,8 @@ PATH = "/receive"
 #: The shortest key of pseudonyms, in characters. 32 random characters cannot be guessed.
 _SHORTEST_KEY = 32
 _LONGEST_EXPRESSION = 1_000
+#: The longest address, in characters.
+_LONGEST_URL = 500
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 #: How each tool proves where a delivery comes from. A tool that is not here does not sign.
@@ -257,9 +262,65 @@ class SourceSettings(SecretSection):
         return Signing(scheme, (self.signature_header or header).lower())
 
 
-class ReceiveSettings(SecretSection):
-    """What survey tools deliver by HTTP."""
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        raise ValueError("must be an address such as 10.0.0.7, or a network such as 10.0.0.0/8") from None
+    return text
 
+
+class ReceiveSettings(SecretSection):
+    """What survey tools deliver by HTTP, and the role receive, to which they deliver it."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="The address of this machine on which the role receive listens. By default, only programs on this "
+        "machine reach it, such as a reverse proxy with TLS.",
+    )
+    port: int = Field(
+        default=8090,
+        ge=0,
+        lt=2**16,
+        description="The port on which the role receive listens. 0 is any free port; the log says which.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="The address at which survey tools reach the role receive, such as 'https://nps.example.com', "
+        "without /receive. `receive sources` prints it, and the signature of HubSpot covers it.",
+    )
+    tls_certfile: Path | None = Field(
+        default=None,
+        description="PEM file of the server's certificate and its chain. With it, the role receive serves https only. "
+        "If the file is replaced, new connections use its new content.",
+    )
+    tls_keyfile: Path | None = Field(default=None, description="PEM file of the certificate's key, without a password.")
+    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+        default=[],
+        description="Addresses or networks of reverse proxies, such as ['10.0.0.7'], whose headers X-Forwarded-Proto "
+        "and X-Forwarded-Host are believed.",
+    )
+    body_bytes: int = Field(
+        default=1_000_000,
+        ge=1_000,
+        le=10_000_000,
+        description="Largest body of a delivery, in bytes, also after it was decompressed.",
+    )
+    concurrent_requests: int = Field(
+        default=200,
+        ge=1,
+        le=10_000,
+        description="Number of deliveries that are handled at the same time. A further one is answered with 503, and "
+        "the tool sends it again.",
+    )
+    answer_seconds: float = Field(
+        default=4.5,
+        ge=0.5,
+        le=60,
+        description="Seconds from the head of a delivery until its answer at the latest. If the body is not complete "
+        "by then, the answer is 408; if Kafka has not acknowledged, it is 503. Many tools wait for five seconds.",
+    )
     pseudonym_key: SecretStr | None = Field(
         default=None,
         description="The key that makes customer ids of e-mail addresses, for customers of whom nothing else is known: "
@@ -285,6 +346,34 @@ class ReceiveSettings(SecretSection):
         if len(set(names)) != len(names):
             raise ValueError("must have names that differ")
         return sources
+
+    @field_validator("public_url")
+    @classmethod
+    def _url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = split_url(url, _LONGEST_URL)
+        if parts is None or parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ValueError("must be an https address, such as https://nps.example.com")
+        if "@" in parts.netloc or parts.query or parts.fragment or url.endswith(("?", "#")):
+            raise ValueError("must have no user name, no question mark and no '#'")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _both_files(self) -> "ReceiveSettings":
+        if (self.tls_certfile is None) is not (self.tls_keyfile is None):
+            raise ValueError("tls_certfile and tls_keyfile are only of use together: set both or none")
+        return self
+
+    @cached_property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of the trusted proxies."""
+        return tuple(map(ip_network, self.trusted_proxies))
+
+    @property
+    def problem(self) -> str | None:
+        """Why the role receive cannot run with these settings; None if it can."""
+        return None if self.sources else "receive.sources: the role receive needs a source, as docs/sources.md says"
 
     @property
     def has_parts(self) -> bool:

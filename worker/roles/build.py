@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from worker.kafka import topics
-from worker.roles import Role, RoleName, names, notify, process, web
+from worker.roles import Role, RoleName, names, notify, process, receive, web
 from worker.roles.heartbeats import watch_heartbeats
 from worker.roles.surroundings import Surroundings
 from worker.service import Background, Service
@@ -18,7 +18,9 @@ from worker.streams.shell import Shell
 #: Returns the services of a role.
 Build = Callable[[Surroundings], Awaitable[Sequence[Service]]]
 
-ROLES: Mapping[RoleName, Build] = MappingProxyType({"process": process.build, "notify": notify.build, "web": web.build})
+ROLES: Mapping[RoleName, Build] = MappingProxyType(
+    {"process": process.build, "notify": notify.build, "web": web.build, "receive": receive.build}
+)
 
 
 async def build(role: Role, surroundings: Surroundings) -> dict[str, Sequence[Service]]:

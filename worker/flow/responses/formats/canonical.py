@@ -20,7 +20,6 @@ from worker.flow.responses.formats.outcome import (
     NoResponse,
     Outcome,
     Outcomes,
-    Refusal,
     Refused,
     Why,
     ignored,
@@ -174,7 +173,7 @@ def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:
     if isinstance(address, str) and is_address(address.strip()):
         if source.pseudonym_key is None:
             raise refused(
-                Refusal.NO_PSEUDONYM_KEY,
+                Reason.NO_PSEUDONYM_KEY,
                 "customer_id: only the customer's e-mail address is known; to identify customers by it, set "
                 "receive.pseudonym_key",
             )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import Draft, each_outcome, outcomes, respond
 from worker.flow.responses.formats.outcome import (
     Accepted,
@@ -18,7 +19,6 @@ from worker.flow.responses.formats.outcome import (
     Get,
     Outcome,
     Outcomes,
-    Refusal,
     Why,
     ignored,
     refused,
@@ -75,7 +75,7 @@ def _next(fetch: Fetch, token: str) -> Outcome:
 def _one(answer: dict[str, Any], fetch: Fetch, source: Source, problem: str | None) -> Accepted:
     score = _text(answer, source.score_question)
     if score is not None and problem is not None:
-        raise refused(Refusal.NOT_NPS_SCALE, problem)
+        raise refused(Reason.NOT_NPS_SCALE, problem)
     draft = Draft(
         tool=TOOL.name,
         response_id=answer.get("responseId"),

@@ -45,19 +45,6 @@ class Why(StrEnum):
     ALREADY_RECEIVED = "already_received"
 
 
-class Refusal(StrEnum):
-    """Why something that should be a response is refused, if it is no `Reason` of a record. These words are stable."""
-
-    #: The number is not an answer on a scale from 0 to 10.
-    NOT_NPS_SCALE = "not_nps_scale"
-    #: Only the customer's e-mail address is known, and no key makes a pseudonym of it.
-    NO_PSEUDONYM_KEY = "no_pseudonym_key"
-    #: An expression of the mapping cannot be computed on this delivery.
-    MAPPING_FAILED = "mapping_failed"
-    #: The delivery is not in the form that the tool is known to send.
-    NOT_OF_THIS_TOOL = "not_of_this_tool"
-
-
 @dataclass(frozen=True)
 class Accepted:
     """A response. `fields`: its JSON; `customer_id`: as the worker reads it, empty if the answer is anonymous."""
@@ -105,7 +92,7 @@ class Ignored:
 class Refused:
     """It cannot be accepted. `detail` names fields and what was expected, and has no values."""
 
-    reason: Reason | Refusal
+    reason: Reason
     detail: str
 
 
@@ -149,6 +136,6 @@ def ignored(why: Why, detail: str = "") -> NoResponse:
     return NoResponse(Ignored(why, detail))
 
 
-def refused(reason: Reason | Refusal, detail: str) -> NoResponse:
+def refused(reason: Reason, detail: str) -> NoResponse:
     """Return the exception by which an answer is refused."""
     return NoResponse(Refused(reason, detail))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats.json_text import BYTE_ORDER_MARK
-from worker.flow.responses.formats.outcome import NoResponse, Refusal, refused
+from worker.flow.responses.formats.outcome import NoResponse, refused
 from worker.flow.timestamps import LATEST, from_ms, to_ms
 
 FORM = "application/x-www-form-urlencoded"
@@ -144,7 +144,7 @@ def path_part(value: Any, name: str) -> str:
     """Return an id that becomes a part of a path of the tool's API."""
     text = word(value)
     if not _PATH_PART.fullmatch(text):
-        raise refused(Refusal.NOT_OF_THIS_TOOL, f"{name}: expected an id of letters, digits, dashes and underscores")
+        raise refused(Reason.NOT_OF_THIS_TOOL, f"{name}: expected an id of letters, digits, dashes and underscores")
     return text
 
 
@@ -163,7 +163,7 @@ def score(value: Any) -> Any:
         value = float(value)
     if isinstance(value, float):
         if not value.is_integer():
-            raise refused(Refusal.NOT_NPS_SCALE, "score: expected a whole number from 0 to 10, not one with decimals")
+            raise refused(Reason.NOT_NPS_SCALE, "score: expected a whole number from 0 to 10, not one with decimals")
         return int(value)
     return value
 

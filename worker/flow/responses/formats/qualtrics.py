@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Refusal, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, path_part, read_form, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -37,7 +38,7 @@ def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
 def _read(body: bytes) -> Fetch:
     message = read_form(body).get("MSG")
     if not isinstance(message, str):
-        raise refused(Refusal.NOT_OF_THIS_TOOL, "MSG: is missing")
+        raise refused(Reason.NOT_OF_THIS_TOOL, "MSG: is missing")
     event = read_object(message.encode(errors="surrogatepass"))
     if "ResponseID" not in event:
         raise ignored(Why.OTHER_EVENT, "MSG has no ResponseID")
@@ -75,7 +76,7 @@ def _fetched(known: Mapping[str, str | int], body: bytes, source: Source) -> Acc
 def _score(values: dict[str, Any], question: str) -> Any:
     found = values.get(question)
     if found is not None and values.get(f"{question}{_GROUP}") is None:
-        raise refused(Refusal.NOT_NPS_SCALE, "score: the question is no NPS question, so its value may be an index")
+        raise refused(Reason.NOT_NPS_SCALE, "score: the question is no NPS question, so its value may be an index")
     return found
 
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from worker.flow.responses.formats.outcome import Refusal, refused
+from schemas.dead_letter import Reason
+from worker.flow.responses.formats.outcome import refused
 
 #: The fields of a response that a mapping can fill, as paths in its JSON.
 FIELDS = (
@@ -77,5 +78,5 @@ def search(expression: Expression, body: Any, name: str) -> Any:
     # Functions of JMESPath are implemented in Python, and some let its errors through for values of unusual types.
     except (JMESPathError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError):
         raise refused(
-            Refusal.MAPPING_FAILED, f"mapping.{name}: cannot be computed, since a value has another type"
+            Reason.MAPPING_FAILED, f"mapping.{name}: cannot be computed, since a value has another type"
         ) from None

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats import payload
 from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Refusal, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import at, objects, path_part, read_object, seconds, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -85,7 +86,7 @@ def _score(answer: dict[str, Any] | None) -> Any:
         return text
     weight = at(answer, "choice_metadata", "weight")
     if word(payload.score(weight)) in _GROUP_WEIGHTS:
-        raise refused(Refusal.NOT_NPS_SCALE, "score: the weight may be that of a whole group, and there is no text")
+        raise refused(Reason.NOT_NPS_SCALE, "score: the weight may be that of a whole group, and there is no text")
     return weight
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import Draft, completed, found_in, outcomes
-from worker.flow.responses.formats.outcome import Outcomes, Part, Refusal, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Outcomes, Part, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, milliseconds, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -61,7 +62,7 @@ def _response_id(event: dict[str, Any], survey: str) -> str:
         return found
     respondent = word(at(event, "respondent", "id"))
     if not (respondent and survey):
-        raise refused(Refusal.NOT_OF_THIS_TOOL, "respondent.id, survey.id: are missing, so the answer has no id")
+        raise refused(Reason.NOT_OF_THIS_TOOL, "respondent.id, survey.id: are missing, so the answer has no id")
     return f"{respondent}:{survey}"
 
 

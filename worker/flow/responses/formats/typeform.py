@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Outcomes, Refusal, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, objects, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -66,13 +67,13 @@ def _score(answers: list[dict[str, Any]], form: dict[str, Any], source: Source) 
     else:
         found = [answer for answer in answers if at(answer, "field", "type") == "nps"]
         if len(found) > 1:
-            raise refused(Refusal.NOT_OF_THIS_TOOL, "score: the form has several NPS questions; set score_question")
+            raise refused(Reason.NOT_OF_THIS_TOOL, "score: the form has several NPS questions; set score_question")
         if not found and not any(at(one, "type") == "nps" for one in objects(at(form, "definition", "fields"))):
             raise ignored(Why.OTHER_SURVEY_TYPE, "the form has no question of the type nps")
     if not found:
         return None
     if not _is_nps(found[0], form):
-        raise refused(Refusal.NOT_NPS_SCALE, "score: the question is not known to have a scale from 0 to 10")
+        raise refused(Reason.NOT_NPS_SCALE, "score: the question is not known to have a scale from 0 to 10")
     return found[0].get("number")
 
 
