@@ -8,8 +8,8 @@ from typing import Any
 from faust.types import TP, Message
 
 from worker.streams.ordered import OrderedConsumer
-from worker.streams.throttle import Throttle
 from worker.streams.transactions import Known
+from worker.throttle import Throttle
 
 
 def record(tp: TP, offset: int) -> Any:

@@ -8,7 +8,7 @@ import msgspec
 
 from worker.flow import events
 from worker.flow.batch import Output
-from worker.streams.throttle import Throttle
+from worker.throttle import Throttle
 
 #: The shortest time between two reports, in seconds.
 _QUIET_SECONDS = 60.0

@@ -42,8 +42,8 @@ from worker.streams.gathering import Gathering
 from worker.streams.inflow import Inflow
 from worker.streams.membership import MemberThread
 from worker.streams.observer import ConsumerObserver
-from worker.streams.throttle import Throttle
 from worker.streams.transactions import Known
+from worker.throttle import Throttle
 
 log = logging.getLogger(__name__)
 

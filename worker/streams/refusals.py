@@ -8,7 +8,7 @@ import msgspec
 
 from worker.flow import events
 from worker.flow.batch import Output
-from worker.streams.throttle import Throttle
+from worker.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
