@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -17,6 +18,8 @@ _QUIET.disabled = True
 
 #: How long a stop waits for requests that are being answered, in seconds.
 _FINISH_SECONDS = 5.0
+#: How long a connection may be idle between two requests, in seconds. Reverse proxies close theirs after 60 s or less.
+_IDLE_SECONDS = 75.0
 #: How long the rest of a request is read after the answer, in seconds, so that the client gets the answer.
 _LINGER_SECONDS = 1.0
 #: What every answer says about the program that serves it, in place of its libraries and their versions.
@@ -31,13 +34,15 @@ class _Connection(web.RequestHandler):
     Those quote what the client has sent, and name types of Python.
     """
 
-    def __init__(self, server: web.Server, headers: Mapping[str, str]) -> None:
-        """`headers`: those of every answer."""
+    def __init__(self, server: web.Server, headers: Mapping[str, str], *, as_sent: bool) -> None:
+        """`headers`: those of every answer; `as_sent`: whether bodies stay compressed if they are."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # its lines would have the addresses of links, which are secrets
             logger=_QUIET,
+            keepalive_timeout=_IDLE_SECONDS,
+            auto_decompress=not as_sent,
             lingering_time=_LINGER_SECONDS,
         )
         self._headers = headers
@@ -67,11 +72,15 @@ class Server:
         set_by: str = "web.host, web.port",
         is_ready: Callable[[], bool] = lambda: True,
         head_seconds: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        as_sent: bool = False,
     ) -> None:
         """`failure` gets the errors of the pages that must stop the worker. `is_ready`: whether pages can be shown.
 
         `headers`: the headers of every answer; `what`: what is served, in the plural; `set_by`: the settings of the
-        address; `head_seconds`: how long a client may take to send the head of a request, in seconds.
+        address; `head_seconds`: how long a client may take to send the head of a request, in seconds; `tls`: the
+        server's certificate, with which it serves https only; `as_sent`: whether the application gets the bodies as
+        they were sent, also if they are compressed.
         """
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_FINISH_SECONDS)
         application.on_response_prepare.append(self._prepare)
@@ -84,6 +93,8 @@ class Server:
         self._failure = failure
         self._is_ready = is_ready
         self._head_seconds = head_seconds
+        self._tls = tls
+        self._as_sent = as_sent
         self._listening: asyncio.Server | None = None
         # The ends of the connections whose request has not arrived yet.
         self._ends: dict[web.RequestHandler, asyncio.TimerHandle] = {}
@@ -104,11 +115,18 @@ class Server:
         """Listen. Raise CannotListen if the address is not free, or not one of this machine."""
         await self._runner.setup()
         try:
-            self._listening = await asyncio.get_running_loop().create_server(self._connection, self._host, self._port)
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._connection,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._head_seconds,
+            )
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise CannotListen(self._what, self._host, self._port, self._set_by, why) from None
-        log.info("%s are served at http://%s:%d", self._what, self._host, self.port)
+        scheme = "http" if self._tls is None else "https"
+        log.info("%s are served at %s://%s:%d", self._what, scheme, self._host, self.port)
 
     async def stop(self) -> None:
         """Accept no more requests, and finish those that are being answered."""
@@ -128,7 +146,7 @@ class Server:
         """Return what serves a new connection."""
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None
-        connection = _Connection(server, self._headers)
+        connection = _Connection(server, self._headers, as_sent=self._as_sent)
         if len(server.connections) >= _MOST_CONNECTIONS:
             connection.force_close()
         else:

@@ -1,4 +1,4 @@
-"""TLS to a server, with certificates from files that may be renewed while the worker runs."""
+"""TLS, to a server or as a server, with certificates from files that may be renewed while the worker runs."""
 
 import logging
 import ssl
@@ -28,6 +28,25 @@ def authorities(cafile: Path | None, key: str) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=cafile)
     except OSError:
         raise SettingsError([f"{key}: the file holds no certificate (PEM)"]) from None
+
+
+def serving(certfile: Path, keyfile: Path, keys: str) -> ssl.SSLContext:
+    """Return the context of a server, with a certificate and its key from PEM files.
+
+    `keys`: the settings that name the files. Raise SettingsError if they hold no certificate with its key. If the files
+    change later, new connections use their new content.
+    """
+    return renewed(partial(_certificate, certfile, keyfile, keys), [certfile, keyfile])
+
+
+def _certificate(certfile: Path, keyfile: Path, keys: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without a password OpenSSL would ask for one at the terminal.
+        context.load_cert_chain(certfile, keyfile, password="")
+    except OSError:
+        raise SettingsError([f"{keys}: the files hold no certificate (PEM) with its unencrypted key"]) from None
+    return context
 
 
 def renewed(load: Callable[[], ssl.SSLContext], files: Sequence[Path | None]) -> ssl.SSLContext:
