@@ -30,15 +30,41 @@ class Expression(Protocol):
         """Return what the expression finds in a value; None if it finds nothing. Raise JMESPathError."""
 
 
+class _Fields:
+    """An expression that only names a field, or fields inside fields, such as `response.id`.
+
+    Most expressions are of this kind. JMESPath takes ten times as long for them, and a delivery has two dozen.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+
+    def search(self, value: Any) -> Any:
+        """Return what stands there; None if there is no such field."""
+        for name in self._names:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(name)
+        return value
+
+
+def _names(parsed: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of the fields that an expression names; None if it is of another kind."""
+    nodes = parsed["children"] if parsed["type"] == "subexpression" else [parsed]
+    return tuple(node["value"] for node in nodes) if all(node["type"] == "field" for node in nodes) else None
+
+
 def compiled(expression: str) -> Expression:
     """Return a compiled expression; raise ValueError with the reason, without the expression, if it is none."""
     try:
-        found: Expression = jmespath.compile(expression)
+        found = jmespath.compile(expression)
     except JMESPathError as error:
         place = getattr(error, "lex_position", None)
         where = "" if place is None else f" (see character {place + 1})"
         raise ValueError(f"is not an expression of JMESPath{where}") from None
-    return found
+    names = _names(found.parsed)
+    usual: Expression = found if names is None else _Fields(names)
+    return usual
 
 
 def compiled_all(expressions: Mapping[str, str]) -> dict[str, Expression]:
