@@ -328,7 +328,7 @@ def test_wrong_usage_exits_2_and_says_how_it_goes(
             ["--help"],
             ["run", "publish", "check-config", "settings", "health", "demo", "worker.toml", "NPS_CONFIG", "NPS_"],
         ),
-        (["run", "--help"], ["--role", "process", "notify", "web", "all", "worker.toml"]),
+        (["run", "--help"], ["--role", "process", "notify", "web", "receive", "all", "worker.toml"]),
         (["publish", "--help"], ["one response per line"]),
         (["health", "--help"], ["--role"]),
         (
@@ -348,7 +348,7 @@ def test_help_names_what_there_is(capsys: pytest.CaptureFixture[str], arguments:
     assert [word for word in words if word not in text] == []
 
 
-@pytest.mark.parametrize("role", ["process", "notify", "web", "all"])
+@pytest.mark.parametrize("role", ["process", "notify", "web", "receive", "all"])
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [

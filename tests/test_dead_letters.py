@@ -18,6 +18,15 @@ def test_a_dead_letter_says_when_where_why_and_what() -> None:
     ]
 
 
+def test_a_delivery_by_http_has_neither_a_place_on_a_topic_nor_a_key() -> None:
+    changes = {"topic": "receive/care", "partition": -1, "offset": -1, "key": None}
+    assert lines(LETTER.model_copy(update=changes), None) == [
+        "2026-03-02 08:15:44 UTC  score_out_of_range  receive/care",
+        "  why    score: expected a whole number from 0 to 10",
+        '  body   {"response_id":"r-20463","customer_id":"c-5120","score":11}',
+    ]
+
+
 def test_no_line_is_longer_than_the_terminal() -> None:
     assert max(map(len, lines(LETTER, 40))) == 40
     assert lines(LETTER, 40)[3].endswith("…")

@@ -92,6 +92,20 @@ def test_the_role_web_may_write_commands_and_read_their_answers_and_the_cases_on
     }
 
 
+def test_the_role_receive_may_write_what_deliveries_become_and_read_no_response() -> None:
+    source = {"name": "care", "tool": "template", "secrets": ["s"]}
+    settings = Settings.model_construct(
+        topic_prefix="acme", kafka=SETTINGS.kafka, receive=ReceiveSettings(sources=[source])
+    )
+    granted = allowed("receive", settings)
+
+    used = {name: {"Read", "Write"} & operations for name, operations in granted.items()}
+    assert {"acme.responses": {"Write"}, "acme.dead-letters": {"Write"}, "acme.worker": {"Read", "Write"}} == {
+        name: operations for name, operations in used.items() if operations
+    }
+    assert not any(name.startswith("desk-receive") for name in granted)
+
+
 def test_all_is_both_roles() -> None:
     both, process, notify = allowed("all"), allowed("process"), allowed("notify")
     assert both == {name: process.get(name, set()) | notify.get(name, set()) for name in process | notify}

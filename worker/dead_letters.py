@@ -55,11 +55,16 @@ def lines(letter: DeadLetter, width: int | None) -> list[str]:
     """Return a dead letter as lines of at most `width` columns. Without a width, lines are not cut."""
     at = letter.timestamp.strftime("%Y-%m-%d %H:%M:%S %Z")
     cut = f" (the first {len(_bytes(letter.payload)):,} of {letter.payload_bytes:,} bytes)" if letter.truncated else ""
+    # A delivery by HTTP has lain on no topic, and has no key.
+    is_record = letter.partition >= 0
+    place = f", partition {letter.partition}, offset {letter.offset}" if is_record else ""
+    key = f"  key    {'none' if letter.key is None else printable(_bytes(letter.key))}"
+    what = "value" if is_record else "body "
     shown = [
-        f"{at}  {letter.reason}  {letter.topic}, partition {letter.partition}, offset {letter.offset}",
+        f"{at}  {letter.reason}  {letter.topic}{place}",
         f"  why    {printable(letter.detail.encode())}",
-        f"  key    {'none' if letter.key is None else printable(_bytes(letter.key))}",
-        f"  value  {'none' if letter.payload is None else printable(_bytes(letter.payload))}{cut}",
+        *([key] if is_record else []),
+        f"  {what}  {'none' if letter.payload is None else printable(_bytes(letter.payload))}{cut}",
     ]
     return [fitting(line, width) for line in shown]
 

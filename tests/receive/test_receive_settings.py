@@ -151,6 +151,42 @@ def test_each_tool_says_what_to_enter(tool: str) -> None:
         assert "`score_question`" in said
 
 
+def test_the_address_of_the_server_is_in_the_steps_if_it_is_known() -> None:
+    settings = ReceiveSettings.model_validate(
+        {"sources": [of("delighted")], "public_url": "https://nps.example.com/a/"}
+    )
+    [source] = settings.sources
+
+    assert url_of(source, settings.public_url) == "https://nps.example.com/a/receive/care"
+    assert "https://nps.example.com/a/receive/care" in " ".join(steps(source, settings.public_url))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"public_url": "nps.example.com"}, "must be an https address"),
+        ({"public_url": "ftp://nps.example.com"}, "must be an https address"),
+        ({"public_url": "https://a@nps.example.com"}, "must have no user name"),
+        ({"public_url": "https://nps.example.com?"}, "must have no user name, no question mark"),
+        ({"trusted_proxies": ["proxy"]}, "must be an address such as"),
+        ({"trusted_proxies": ["10.0.0.1/8"]}, "must be an address such as"),
+        ({"tls_certfile": "tls.crt"}, "set both or none"),
+        ({"tls_keyfile": "tls.key"}, "set both or none"),
+    ],
+)
+def test_wrong_settings_of_the_server_are_found(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        ReceiveSettings.model_validate(changes)
+
+
+def test_the_role_needs_a_source() -> None:
+    settings = ReceiveSettings.model_validate({"trusted_proxies": ["10.0.0.0/8", "fd00::1"]})
+
+    assert (settings.problem or "").startswith("receive.sources: ")
+    assert ReceiveSettings.model_validate({"sources": [of("delighted")]}).problem is None
+    assert ["10.0.0.0/8", "fd00::1/128"] == [str(network) for network in settings.proxies]
+
+
 def test_what_is_easier_is_no_step() -> None:
     [source] = ReceiveSettings.model_validate({"sources": [of("qualtrics", score_question="q")]}).sources
 

@@ -8,10 +8,12 @@ from worker import topic_plan
 from worker.clock import SystemClock
 from worker.errors import SettingsError
 from worker.kafka import topics
+from worker.kafka.producing import Producing
 from worker.links.settings import WebSettings
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.email.channel import Email
 from worker.notify.channels.webhook.settings import WebhookSettings
+from worker.receive.settings import ReceiveSettings
 from worker.roles import NAMES, Role, names
 from worker.roles.build import ROLES, build
 from worker.roles.courier import Courier
@@ -29,8 +31,8 @@ from worker.streams.shell import Shell
 
 def test_every_role_is_listed_once_and_has_its_tables_and_permissions() -> None:
     assert tuple(ROLES) == NAMES
-    groups = {"process", "notify"}
-    assert groups == topics.TABLES.keys() == topic_plan._READS.keys() == topic_plan._WRITES.keys() == {*names("all")}
+    assert {"process", "notify"} == topics.TABLES.keys() == {*names("all")}
+    assert {"process", "notify", "receive"} == topic_plan._READS.keys() == topic_plan._WRITES.keys()
     assert (*NAMES, "all") == get_args(Role)
     assert (*NAMES, "all", "publisher", "commander") == get_args(topic_plan.Role)
 
@@ -53,6 +55,18 @@ async def test_the_role_web_waits_for_no_kafka_and_needs_keys(surroundings: Surr
     surroundings.settings = Settings.model_construct()
     with pytest.raises(SettingsError, match=r"^web\.keys: the role web needs keys"):
         await build("web", surroundings)
+
+
+async def test_the_role_receive_publishes_and_listens_and_needs_a_source(surroundings: Surroundings) -> None:
+    source = {"name": "care", "tool": "template", "secrets": ["s"]}
+    surroundings.settings = Settings.model_construct(receive=ReceiveSettings(sources=[source]))
+    built = await build("receive", surroundings)
+
+    assert [Producing, Server] == [type(service) for service in built["receive"]]
+    assert not any(service.ready for service in built["receive"])
+    surroundings.settings = Settings.model_construct()
+    with pytest.raises(SettingsError, match=r"^receive\.sources: the role receive needs a source"):
+        await build("receive", surroundings)
 
 
 async def test_each_channel_that_has_endpoints_is_a_group_with_an_outbox_of_its_own(

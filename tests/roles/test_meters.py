@@ -12,7 +12,7 @@ from worker.clock import SystemClock
 from worker.errors import CannotListen
 from worker.flow.batch import Record as AnyRecord
 from worker.kafka import topics
-from worker.metrics import catalogue
+from worker.metrics import catalogue, words
 from worker.metrics.catalogue import METRICS, Kind, Metric, Scope
 from worker.metrics.settings import MetricsSettings
 from worker.notify.channels.webhook.settings import WebhookSettings
@@ -79,6 +79,7 @@ async def test_before_the_start_everything_is_0_and_nothing_is_owned(metered: Me
 
 
 async def test_every_counter_and_histogram_has_begun(metered: Metered) -> None:
+    metered.meters.of_receiver(["care"])
     sampled, figures = metered.meters.sample(), metered.meters.figures
     for metric in METRICS:
         if metric.kind is Kind.HISTOGRAM:
@@ -101,6 +102,25 @@ async def test_a_process_has_only_the_metrics_of_its_roles() -> None:
         for metric in METRICS
         if metric.kind is Kind.COUNTER and metric.scope in {Scope.PROCESS, Scope.GROUPS} and not metric.place
     }
+
+
+async def test_the_meter_of_the_receiver_counts_under_each_source() -> None:
+    meters = Meters(Settings.model_construct(), Clock())
+    meter = meters.of_receiver(["care", "lyon"])
+    counters = meters.figures.counters[catalogue.RECEIVED.name]
+    begun = {source: {labels[1] for labels in counters if labels[0] == source} for source, _ in counters}
+    assert begun == {source: {*words.RECEIVED} for source in ("care", "lyon", "(unknown)")}
+    assert {0} == {*counters.values(), *meters.sample()[catalogue.LAST_RECEIVED.name].values()}
+
+    meter.on_outcome("care", "accepted", 2)
+    meter.on_outcome("(unknown)", "unauthentic")
+    meter.on_acknowledged("care", 0.02)
+    assert {("care", "accepted"): 2, ("(unknown)", "unauthentic"): 1} == {
+        labels: count for labels, count in counters.items() if count
+    }
+    taken = meters.figures.histograms[catalogue.TO_ACKNOWLEDGEMENT.name]
+    assert {("care",): [0, 1], ("lyon",): [0, 0]} == {labels: one.cumulated()[:2] for labels, one in taken.items()}
+    assert {("care",): Clock().now() / 1_000, ("lyon",): 0} == meters.sample()[catalogue.LAST_RECEIVED.name]
 
 
 async def test_the_meter_of_a_shell_counts_under_its_role(metered: Metered) -> None:

@@ -20,6 +20,7 @@ from worker import logs
 from worker.clock import SystemClock
 from worker.errors import Fatal, SettingsError, StillRunning, Unconfirmed, Unreachable
 from worker.flow.timestamps import from_ms
+from worker.ingest.certificate import server_context
 from worker.kafka import reading
 from worker.kafka.connection import ssl_context
 from worker.kafka.preflight import preflight
@@ -121,6 +122,7 @@ def checked_settings() -> Settings:
     """Return the settings, after checking every file that they name. Raise SettingsError if something is wrong."""
     settings = load()
     ssl_context(settings.kafka)
+    server_context(settings.receive)
     EmailChannel(settings.smtp)
     return settings
 

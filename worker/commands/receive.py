@@ -129,12 +129,12 @@ def _sources(args: argparse.Namespace, settings: Settings) -> int:
     for source in settings.receive.sources:
         print(f"{source.name}: {source.of_tool.title}")
         print(f"  path       {source.path}")
-        print(f"  address    {url_of(source)}")
+        print(f"  address    {url_of(source, settings.receive.public_url)}")
         scheme, header = source.signing
         print(f"  signature  {scheme}{f', header {header}' if header else ''}")
         if hint := easier(source.tool):
             print(f"  {hint}")
-        for number, step in enumerate(steps(source), 1):
+        for number, step in enumerate(steps(source, settings.receive.public_url), 1):
             print(f"  {number}. {step}")
     return Exit.FINE
 

@@ -69,8 +69,8 @@ class Producing:
         return self._answers and self._producer is not None
 
     async def start(self) -> None:
-        """Connect. Raise KafkaError if Kafka has ceased to answer, and Refused if a permission is missing."""
-        self._producer = await self._connected()
+        """Connect; wait for Kafka if it has ceased to answer. Raise Refused if a permission is missing."""
+        await self._connect()
         self._answers = True
         self._watching = asyncio.create_task(self._watch())
         self._watching.add_done_callback(self._failure.keep_of)
@@ -100,10 +100,11 @@ class Producing:
         try:
             async with asyncio.timeout_at(deadline):
                 sent = [await self._send(output) for output in outputs]
-        except NOT_PERMITTED as error:
-            self._failure.keep(not_permitted(error))
+        except TimeoutError as error:
             raise Unreachable(_AWAY) from error
-        except (TimeoutError, KafkaError) as error:
+        except KafkaError as error:
+            if not (error.retriable or isinstance(error, KafkaTimeoutError)):
+                self._give_up(error)
             raise Unreachable(_AWAY) from error
         # asyncio.gather would cancel the futures at the deadline, and with them the record of somebody's next attempt.
         done, pending = await asyncio.wait(sent, timeout=max(0.0, deadline - loop.time())) if sent else (set(), set())
@@ -134,28 +135,31 @@ class Producing:
     def _ended(self, topic: str, partition: int, future: "asyncio.Future[Any]") -> None:
         """Note that a record is acknowledged, or was refused."""
         self._waiting[topic, partition].pop(future, None)
-        error = None if future.cancelled() else future.exception()
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Replace the producer after an error that does not pass. A missing permission is a failure."""
         if isinstance(error, NOT_PERMITTED):
             self._failure.keep(not_permitted(error))
-        elif error is not None and self._producer is not None and self._renewing is None:
-            log.warning("%s: Kafka has refused records (%s); the worker connects anew", topic, type(error).__name__)
-            self._renewing = asyncio.create_task(self._renew(self._producer))
-            self._renewing.add_done_callback(self._renewed)
+        elif self._producer is not None:
+            log.warning("Kafka refuses the producer (%s); another one replaces it", type(error).__name__)
+            broken, self._producer = self._producer, None
+            self._renewing = asyncio.create_task(self._renew(broken))
+            self._renewing.add_done_callback(self._failure.keep_of)
 
     async def _renew(self, broken: AIOKafkaProducer) -> None:
-        """Replace a producer that cannot be used any more."""
-        self._producer = None
         await self._close(broken)
+        await self._connect()
+
+    async def _connect(self) -> None:
+        """Try until there is a connection."""
         while self._producer is None:
             try:
                 self._producer = await self._connected()
             except KafkaError as error:
                 log.warning("no new connection to Kafka: %s; trying again", type(error).__name__)
                 await asyncio.sleep(_LOOK_SECONDS)
-
-    def _renewed(self, task: "asyncio.Task[None]") -> None:
-        self._renewing = None
-        self._failure.keep_of(task)
 
     async def _connected(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(

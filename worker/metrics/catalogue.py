@@ -38,6 +38,7 @@ class Scope(StrEnum):
     GROUPS = "`process`, `notify`"
     PROCESS = "`process`"
     NOTIFY = "`notify`"
+    RECEIVE = "`receive`"
 
 
 class Metric(NamedTuple):
@@ -268,6 +269,31 @@ HEARTBEAT_AGE = Metric(
     "Time since Kafka has last confirmed that this worker is a member of the consumer group.",
     ("role",),
 )
+RECEIVED = Metric(
+    "nps_received_total",
+    Kind.COUNTER,
+    Scope.RECEIVE,
+    "What survey tools have delivered by HTTP. Each answer in a delivery is counted by what it became: accepted (a "
+    "response), part (of a response), fetch (its answer is fetched), ignored, or refused (a dead letter). A delivery "
+    "that was not taken is counted once, by the reason. The source (unknown) stands for paths without a source.",
+    ("source", "outcome"),
+    _known(words.RECEIVED),
+)
+TO_ACKNOWLEDGEMENT = Metric(
+    "nps_received_to_acknowledgement_seconds",
+    Kind.HISTOGRAM,
+    Scope.RECEIVE,
+    "Time from the head of a delivery until Kafka has acknowledged what it became. Deliveries that were not taken are "
+    "not counted.",
+    ("source",),
+)
+LAST_RECEIVED = Metric(
+    "nps_received_last_timestamp_seconds",
+    Kind.GAUGE,
+    Scope.RECEIVE,
+    "When the last delivery of a source was acknowledged, in seconds since 1970; 0 if there was none in this process.",
+    ("source",),
+)
 READY = Metric("nps_ready", Kind.GAUGE, Scope.EVERY, "1 while /readyz answers with 200, 0 otherwise.")
 BUILD_INFO = Metric(
     "nps_build_info",
@@ -307,6 +333,9 @@ METRICS = (
     REBALANCES,
     FENCE_REFUSALS,
     HEARTBEAT_AGE,
+    RECEIVED,
+    TO_ACKNOWLEDGEMENT,
+    LAST_RECEIVED,
     READY,
     BUILD_INFO,
 )

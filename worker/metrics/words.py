@@ -105,6 +105,22 @@ def _pairs() -> Iterator[tuple[str, str]]:
         yield from ((status.value, str(reason)) for reason in (*reasons, OTHER))
 
 
+#: What the deliveries of survey tools become, or why they are not taken.
+RECEIVED = (
+    "accepted",
+    "part",
+    "fetch",
+    "ignored",
+    "refused",
+    "unauthentic",
+    "plain_http",
+    "unavailable",
+    "overloaded",
+    "too_large",
+    "too_slow",
+    "unreadable",
+    "error",
+)
 #: The statuses of deliveries with their reasons.
 DELIVERIES = tuple(dict.fromkeys(_pairs()))
 #: What rules decide: rule, verdict, reason.

@@ -53,8 +53,12 @@ class Deliveries:
 
         Raise KeyError if there is no such source.
         """
+        return self.verify(name, request, now) or self.read_unverified(name, request)
+
+    def verify(self, name: str, request: Request, now: int) -> Unauthentic | None:
+        """Return why a request to a source is not authentic; None if it is. Otherwise as `read`."""
         one = self._sources[name]
-        return verify(one.signing, one.secrets, request, now) or self.read_unverified(name, request)
+        return verify(one.signing, one.secrets, request, now)
 
     def read_unverified(self, name: str, request: Request) -> Outcomes:
         """Return what a request becomes whose signature is not verified. Raise KeyError if there is no such source."""

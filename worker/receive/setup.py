@@ -88,14 +88,21 @@ _EASIER: Mapping[str, str] = MappingProxyType(
 )
 
 
-def url_of(source: SourceSettings) -> str:
-    """Return the address to which the tool posts. HOST and SECRET stand for what only the user knows."""
-    return address(source.name, source.signing)
+#: Stands for the address of the server, if the settings do not say it.
+_ANY_HOST = "https://HOST"
 
 
-def address(name: str, signing: Signing) -> str:
-    """Return the address of a source with this name, whose deliveries are signed like this."""
-    return f"https://HOST{PATH}/{name}{'/SECRET' if signing.scheme is Scheme.SECRET_PATH else ''}"
+def url_of(source: SourceSettings, public_url: str | None = None) -> str:
+    """Return the address to which the tool posts. HOST and SECRET stand for what only the user knows.
+
+    `public_url`: the address at which tools reach the worker, if it is known.
+    """
+    return address(source.name, source.signing, public_url or _ANY_HOST)
+
+
+def address(name: str, signing: Signing, server: str = _ANY_HOST) -> str:
+    """Return the address of a source with this name at a server, whose deliveries are signed like this."""
+    return f"{server}{PATH}/{name}{'/SECRET' if signing.scheme is Scheme.SECRET_PATH else ''}"
 
 
 def easier(tool: str) -> str:
@@ -103,9 +110,9 @@ def easier(tool: str) -> str:
     return _EASIER.get(tool, "")
 
 
-def steps(source: SourceSettings) -> list[str]:
-    """Return what somebody enters in the tool of a source, as sentences."""
-    return steps_in(source.tool, source.signing, url_of(source))
+def steps(source: SourceSettings, public_url: str | None = None) -> list[str]:
+    """Return what somebody enters in the tool of a source, as sentences. `public_url`: as in `url_of`."""
+    return steps_in(source.tool, source.signing, url_of(source, public_url))
 
 
 def steps_in(tool: str, signing: Signing, url: str) -> list[str]:

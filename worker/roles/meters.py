@@ -9,6 +9,7 @@ from functools import partial
 
 from worker.clock import Clock
 from worker.flow.batch import Record
+from worker.ingest.site import UNKNOWN_SOURCE
 from worker.kafka.topics import topic_name
 from worker.metrics import catalogue
 from worker.metrics.catalogue import METRICS, Kind, Scope
@@ -42,6 +43,7 @@ class Meters:
             WEBHOOK: settings.webhook.endpoints,
             CHAT: settings.chat.endpoints,
         }
+        self._receiver: ReceiveMeter | None = None
         self._shells: list[Shell] = []
         self._couriers: list[Courier] = []
 
@@ -58,6 +60,11 @@ class Meters:
         self.figures.begin(catalogue.DELIVERIES, channel)
         self.figures.begin(catalogue.TO_DELIVERY, channel)
         return partial(self._counting.accepted, channel)
+
+    def of_receiver(self, sources: Iterable[str]) -> "ReceiveMeter":
+        """Return what counts the deliveries of these sources."""
+        self._receiver = ReceiveMeter(self.figures, self._clock, sources)
+        return self._receiver
 
     def watch(self, services: Iterable[Service]) -> None:
         """Read what these services hold from now on. They need not be started."""
@@ -79,6 +86,8 @@ class Meters:
             self._sample_tables(shell, values)
         for courier in self._couriers:
             self._sample_notices(courier, values)
+        if self._receiver is not None:
+            values[catalogue.LAST_RECEIVED.name] = dict(self._receiver.last)
         return values
 
     def _sample_topics(self, shell: Shell, values: Values) -> None:
@@ -145,3 +154,27 @@ class ShellMeter:
         """Count the time of a checkpoint."""
         labels = self._role, topic.removeprefix(self._prefix), "sending"
         self._figures.add(catalogue.BATCH_SECONDS, labels, seconds)
+
+
+class ReceiveMeter:
+    """Counts the deliveries of survey tools."""
+
+    def __init__(self, figures: Figures, clock: Clock, sources: Iterable[str]) -> None:
+        self._figures = figures
+        self._clock = clock
+        #: When the last delivery of each source was acknowledged, in seconds since 1970.
+        self.last: dict[tuple[str, ...], float] = {}
+        for source in sources:
+            self.last[source,] = 0
+            figures.begin(catalogue.RECEIVED, source)
+            figures.begin(catalogue.TO_ACKNOWLEDGEMENT, source)
+        figures.begin(catalogue.RECEIVED, UNKNOWN_SOURCE)
+
+    def on_outcome(self, source: str, outcome: str, count: int = 1) -> None:
+        """Count what deliveries of a source have become, or why one was not taken."""
+        self._figures.add(catalogue.RECEIVED, (source, outcome), count)
+
+    def on_acknowledged(self, source: str, seconds: float) -> None:
+        """Note that a delivery of a source is acknowledged, and how long that took."""
+        self._figures.observe(catalogue.TO_ACKNOWLEDGEMENT, (source,), seconds)
+        self.last[source,] = self._clock.now() / 1_000
