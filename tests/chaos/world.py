@@ -379,7 +379,7 @@ class Worker:
     async def start(self) -> None:
         """Start it."""
         process = await start_worker("run", "--role", self._role, env=self.env, module="chaos.saboteur")
-        self.lives.append(Life(process, self._world.name, mails=self._role not in {"process", "web"}))
+        self.lives.append(Life(process, self._world.name, mails=self._role not in {"process", "web", "receive"}))
 
     async def ready(self) -> None:
         """Wait until it has its partitions and their state."""

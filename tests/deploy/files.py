@@ -11,6 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from worker.ingest.site import UNKNOWN_SOURCE
 from worker.metrics.catalogue import METRICS
 from worker.metrics.catalogue import Kind as MetricKind
 from worker.roles import Role
@@ -35,6 +36,7 @@ _ADDED = frozenset({"job", "instance", "le"})
 _PLACES = {
     "role": {"process", "notify", "webhook", "chat"},
     "channel": {"email", "webhook", "chat"},
+    "source": {UNKNOWN_SOURCE},
 }
 
 

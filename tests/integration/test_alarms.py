@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectorError
 from faust.types import Message
+from ingest.sites import RESPONSE, SECRET, post, settings_of
 from integration.conftest import Bench, StartBench, make_settings
 from integration.processes import Process, environment, worker_process
 from integration.recording import Recording
 from integration.test_metrics import HERE, Held, ask, port_of
 from integration.test_process import free_port
+from integration.test_receive import receiving
 from metrics.test_site import read
 
 from worker.clock import SystemClock
@@ -139,6 +141,26 @@ async def test_a_publisher_whose_records_are_refused_raises_an_alarm_and_a_singl
         recording.keep(9, a=text)
         recording.keep(4, "NpsDeadLetters", a=text)
         recording.keep(10, a=text)
+    recording.verify(tmp_path)
+
+
+async def test_deliveries_that_are_not_authentic_raise_an_alarm_until_one_is(bench: StartBench, tmp_path: Path) -> None:
+    recording = Recording()
+    async with (
+        bench(metrics=HERE, receive=settings_of(port=0)) as running,
+        receiving(running.settings) as (client, base, receiver),
+    ):
+        worker = await of(running)
+
+        async def deliver(secret: str) -> str:
+            await post(client, f"{base}/by_header", json.dumps(RESPONSE).encode(), {"Authorization": secret})
+            return await metrics(port_of(receiver))
+
+        recording.keep(5, a=worker, b=await metrics(port_of(receiver)))
+        text = await deliver("wrong")
+        recording.keep(4, a=worker, b=text)
+        recording.keep(2, "NpsDeliveriesNotTaken", a=worker, b=text)
+        recording.keep(2, a=worker, b=await deliver(SECRET))
     recording.verify(tmp_path)
 
 

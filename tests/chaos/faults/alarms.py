@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 from chaos.endpoints import Endpoints
 from chaos.fault_context import FaultContext, Trial
 from chaos.world import Worker, World, patience
@@ -201,6 +201,38 @@ async def _worker_slow(scene: Scene) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _secret_replaced(scene: Scene) -> AsyncIterator[None]:
+    """A survey tool has another secret than the worker, until somebody enters the worker's secret there."""
+    port, right, secret = free_port(), "right", "wrong"
+    source = {"name": "care", "tool": "template", "secrets": [right]}
+    await scene.world.begin(
+        "receive",
+        NPS_METRICS__BIND=scene.other.env["NPS_METRICS__BIND"],
+        NPS_RECEIVE__PORT=str(port),
+        NPS_RECEIVE__SOURCES=json.dumps([source]),
+    )
+    enough = asyncio.Event()
+
+    async def deliver() -> None:
+        async with ClientSession() as client:
+            while not enough.is_set():
+                # It is no answer yet, so it changes nothing.
+                address, headers = f"http://{HOST}:{port}/receive/care", {"Authorization": secret}
+                async with client.post(address, json={"score": None}, headers=headers) as response:
+                    assert response.status == (200 if secret == right else 401)
+                await asyncio.sleep(_POLL_SECONDS)
+
+    delivering = asyncio.create_task(deliver())
+    try:
+        yield
+        secret = right
+        await scene.until_quiet()
+    finally:
+        enough.set()
+        await delivering
+
+
+@asynccontextmanager
 async def _worker_overloaded(scene: Scene) -> AsyncIterator[None]:
     """More responses come than the worker decides."""
     scene.slow(_BUSY_SECONDS)
@@ -287,6 +319,7 @@ ALARMS = {
     "NpsNoticesFailed": Alarm(_one_event_refused),
     "NpsAlertsSlow": Alarm(_worker_slow),
     "NpsDeadLetters": Alarm(_publisher_wrong),
+    "NpsDeliveriesNotTaken": Alarm(_secret_replaced),
     "NpsLagGrowing": Alarm(_worker_overloaded),
     "NpsPartitionUnowned": Alarm(_one_of_two_killed, env=(("NPS_KAFKA__SESSION_TIMEOUT_SECONDS", _SESSION_SECONDS),)),
     # Until a worker that starts has its state, it owns nothing.
