@@ -13,9 +13,11 @@ import trustme
 from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from ingest.sites import RESPONSE, SECRET, post, settings_of
 from integration.processes import Process, environment, worker_process
 from integration.reading import read_topic
 from integration.test_links import posted, read_until
+from integration.test_receive import address_of
 
 from schemas.alert import Alert
 from worker import topic_plan
@@ -171,6 +173,44 @@ async def test_pages_need_what_is_printed_for_the_role_web_and_say_which_topic_t
                         await lacking.said(topic)
                 hints = [line for line in lacking.lines if topic in line]
                 assert any("python -m worker topics" in line or "may not be read" in line for line in hints), hints
+
+
+@pytest.mark.thorough
+async def test_a_receiver_needs_what_is_printed_for_its_role_and_stops_if_it_lacks_a_topic(
+    inbox: Inbox, tmp_path: Path
+) -> None:
+    users = dict.fromkeys(["receiving", "lacking"], "canary")
+    body = json.dumps({**RESPONSE, "response_id": "r-1"}).encode()
+    async with EmbeddedKafka(secured=secured(users)) as kafka:
+        servers = kafka.bootstrap_servers
+        own = KafkaSettings(bootstrap_servers=servers, group=NAME)
+        settings = Settings.model_construct(topic_prefix=NAME, kafka=own, receive=settings_of())
+        lines = [line for user in users for line in printed(settings, "receive", user)]
+        wanted = [line for line in lines if not ("User:lacking" in line and f"--topic {NAME}.responses" in line)]
+        described = [
+            line.replace(" --operation Write", "") for line in lines if line not in wanted and "User:lacking" in line
+        ]
+        assert described
+        await grant(servers, [*wanted, *described])
+        envs = environments(kafka, inbox, tmp_path, users)
+        source = {"name": "care", "tool": "template", "secrets": [SECRET]}
+        receive = {"NPS_RECEIVE__PORT": "0", "NPS_RECEIVE__SOURCES": json.dumps([source])}
+        async with ClientSession() as client:
+            async with worker_process("run", "--role", "receive", env=envs["receiving"] | receive) as receiving:
+                base = await address_of(receiving)
+                delivered = await post(client, f"{base}/receive/care", body, {"Authorization": SECRET})
+                assert await receiving.end() == 0
+            async with worker_process("run", "--role", "receive", env=envs["lacking"] | receive) as lacking:
+                base = await address_of(lacking)
+                refused = await post(client, f"{base}/receive/care", body, {"Authorization": SECRET})
+                assert await lacking.exited() == 1
+        found = await read_topic(servers, f"{NAME}.responses")
+
+    assert (200, 503) == (delivered[0], refused[0])
+    assert not [line for line in receiving.lines if "Authorization" in line or '"warning"' in line]
+    [line] = [line for line in lacking.lines if '"critical"' in line]
+    assert "python -m worker topics --format kafka-acls" in line
+    assert ["r-1"] == [json.loads(record.value)["response_id"] for record in found]
 
 
 async def _links(servers: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Deliveries of survey tools over HTTP, on a real Kafka: what is acknowledged can be read, and nothing else is."""
 
 import asyncio
+import gzip
 import json
 import os
 import signal
@@ -100,11 +101,13 @@ async def test_a_delivery_that_comes_again_adds_nothing(bench: StartBench) -> No
         for _ in range(3):
             for content in (body(1), b"{", body(2, score=11)):
                 assert 200 == (await post(client, f"{base}/by_header", content, WITH_SECRET))[0]
+        compressed = WITH_SECRET | {"Content-Encoding": "gzip"}
+        assert 200 == (await post(client, f"{base}/by_header", gzip.compress(body(1)), compressed))[0]
         await running.settle()
         outcomes = Counter(json.loads(record.value)["outcome"] for record in await running.read("decisions"))
         letters = [json.loads(record.value) for record in await running.read("dead-letters")]
 
-    assert {"accepted": 1, "duplicate": 2} == outcomes
+    assert {"accepted": 1, "duplicate": 3} == outcomes
     assert {"not_json": 3, "score_out_of_range": 3} == Counter(letter["reason"] for letter in letters)
     assert len({letter["dead_letter_id"] for letter in letters}) == 2
 

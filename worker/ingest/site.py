@@ -168,7 +168,8 @@ class Site:
         found = records(entry.read(sent._replace(body=plain)), Delivery(name, plain, arrived), self._needs.policy)
         await self._publish(found, deadline - loop.time())
         self._count(name, found, loop.time() - began)
-        log.debug("request %s of source %s was taken: %s", request_id, name, _summary(found))
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("request %s of source %s was taken: %s", request_id, name, _summary(found))
         return _answer(request_id, [_listed(one.outcome) for one in found[:_MOST_LISTED]])
 
     async def _publish(self, found: Sequence[Recorded], seconds: float) -> None:
