@@ -157,13 +157,12 @@ class Site:
             raise NotTaken(Refusal.TOO_SLOW) from None
         name, arrived = request.match_info["source"], self._needs.clock.now()
         sent = self._sent(request, body)
-        entry = self._needs.entries.get(name)
-        problem = NotTaken(Refusal.UNAUTHENTIC) if entry is None else self._problem(entry, request, sent, arrived)
-        if entry is None or problem is not None:
+        try:
+            entry = self._verified(name, request, sent, arrived)
+        except NotTaken:
             if body == _TRIAL:
                 return _answer(request_id, [{"outcome": "ignored", "reason": "endpoint_test"}])
-            assert problem is not None
-            raise problem
+            raise
         plain = decompressed(body, sent.headers.get("content-encoding", ""), self._limits.body_bytes)
         found = records(entry.read(sent._replace(body=plain)), Delivery(name, plain, arrived), self._needs.policy)
         await self._publish(found, deadline - loop.time())
@@ -180,14 +179,18 @@ class Site:
             except Unreachable as error:
                 raise NotTaken(Refusal.UNAVAILABLE, str(error)) from None
 
-    def _problem(self, entry: Entry, request: web.Request, sent: Request, arrived: int) -> NotTaken | None:
-        """Return why a delivery is not authentic; None if it is."""
+    def _verified(self, name: str, request: web.Request, sent: Request, arrived: int) -> Entry:
+        """Return the entry of a delivery. Raise NotTaken if there is none, or if the delivery is not authentic."""
+        entry = self._needs.entries.get(name)
+        if entry is None:
+            raise NotTaken(Refusal.UNAUTHENTIC, "there is no such source")
         if entry.has_secret:
             peer = self._proxies.peer(_peer_of(request))
             if not is_private(peer, sent.headers, is_encrypted=request.secure):
-                return NotTaken(Refusal.PLAIN_HTTP, _PLAIN_HTTP)
-        why = entry.verify(sent, arrived)
-        return None if why is None else NotTaken(Refusal.UNAUTHENTIC, f"{why}: {MEANING[why]}")
+                raise NotTaken(Refusal.PLAIN_HTTP, _PLAIN_HTTP)
+        if (why := entry.verify(sent, arrived)) is not None:
+            raise NotTaken(Refusal.UNAUTHENTIC, f"{why}: {MEANING[why]}")
+        return entry
 
     def _sent(self, request: web.Request, body: bytes) -> Request:
         """Return a request as it was sent, with the address to which its sender has posted it."""
