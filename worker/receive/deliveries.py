@@ -8,10 +8,11 @@ This is what an HTTP server, a file's import and `python -m worker receive test`
 `found` is the reason why the request is not authentic (`Unauthentic`), or a tuple of outcomes
 (worker/flow/responses/formats/outcome.py), which is never empty. For an outcome `Fetch`, the caller asks the tool's
 API for each of its `gets`, and hands the bodies to `read_fetched`, which again returns outcomes. `merge` in
-worker/flow/responses/formats/merging.py puts the outcomes `Accepted` and `Part` together with what is known of the
-answer. Every outcome Accepted has to pass it before it is published: a later delivery may have another time of the
-answer, and two changes may have the same revision (docs/sources.md). `admitted` in worker/flow/responses/admission.py
-then says whether the worker's intake would accept it, which knows the time and the size limit.
+worker/flow/responses/formats/merging.py puts a `Part` together with what is known of the answer
+(worker/flow/responses/merged). An outcome `Accepted` repeats everything that is known, so it needs nothing of what was
+before. If the tool gives later deliveries another time, the time of the latest one counts (docs/sources.md). `admitted`
+in worker/flow/responses/admission.py says whether the worker's intake would accept it, which knows the time and the
+size limit.
 Nothing here raises because of what a tool sends.
 """
 

@@ -331,6 +331,13 @@ class ReceiveSettings(SecretSection):
     sources: list[SourceSettings] = Field(
         default=[], description="The survey tools that deliver: a table [[receive.sources]] for each."
     )
+    parts_kept_days: int = Field(
+        default=7,
+        ge=1,
+        le=365,
+        description="Days after which the worker forgets the parts of an answer whose tool sends each question alone. "
+        "They count from the last part.",
+    )
 
     @field_validator("pseudonym_key")
     @classmethod

@@ -592,6 +592,24 @@ def test_survicate_reasons(body: Any, why: str) -> None:
     assert reason(read("survicate", body)) == why
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"responseUuid": "x" * 200}, "id_too_long"),
+        ({"responseUuid": "half-\ud83d"}, "wrong_type"),
+        ({"responseUuid": "a\nb"}, "id_control_character"),
+        ({"choice": {"body": "6", "comment": "x" * 100_000}}, "too_large"),
+        ({"choice": {"body": "6", "comment": json.loads("[" * 300 + "]" * 300)}}, "too_deep"),
+    ],
+)
+def test_a_part_that_could_not_be_kept_is_refused_at_once(changes: dict[str, Any], why: str) -> None:
+    assert reason(read("survicate", survicate(**changes))) == why
+
+
+def test_a_part_needs_the_id_that_the_mapping_should_find() -> None:
+    assert reason(read("survicate", survicate(), source({"response_id": "nothing"}))) == "missing_field"
+
+
 # What all have in common
 
 

@@ -10,16 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from schemas.accepted import AcceptedId
 from schemas.dead_letter import Reason
 from worker.address import is_address
 from worker.errors import Rejected
+from worker.flow.halves import without_halves
 from worker.flow.responses.formats import bare, payload
+from worker.flow.responses.formats.json_text import ID_REASONS, json_reason, words_of
 from worker.flow.responses.formats.outcome import (
     Accepted,
     Ignored,
     NoResponse,
     Outcome,
     Outcomes,
+    Part,
     Refused,
     Why,
     ignored,
@@ -35,6 +42,9 @@ _PSEUDONYM_BYTES = 16
 _IDS = frozenset({"response_id", "survey_id"})
 _TRUE_OR_FALSE = {"true": True, "false": False}
 _CONTACT_AT = "solicitation.contact_at"
+#: The largest size of a part of a response, in bytes of JSON. Several of them have to fit a record of Kafka.
+LARGEST_PART = 100_000
+_id: Callable[[object], str] = TypeAdapter(AcceptedId).validate_python
 #: The fields that are true or false. Forms have texts in their place.
 _BOOLEANS = {
     "consent.callback", "consent.public_review", "consent.marketing", "follow_up_requested", "test", "anonymous",
@@ -128,6 +138,29 @@ def checked(fields: Mapping[str, Any]) -> Accepted:
     response = bare.read(json.dumps(fields).encode())
     customer_id = "" if response.anonymous else response.customer_id
     return Accepted(fields, response.response_id, response.revision, customer_id)
+
+
+def checked_part(part: str, at: int, fields: Mapping[str, Any]) -> Part:
+    """Return a part of a response that can be put together with others. Raise Rejected if it cannot.
+
+    `part` and `at`: as in Part. Whether all fields are right is found out when there is a score.
+    """
+    if fields.get("response_id") is None:
+        raise Rejected(Reason.MISSING_FIELD, "response_id: is missing")
+    try:
+        response_id = _id(fields["response_id"])
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        reason = ID_REASONS.get(problem["type"], Reason.WRONG_TYPE)
+        raise Rejected(reason, f"response_id: {words_of(problem)}") from None
+    text = without_halves(json.dumps(fields).encode())
+    if len(text) > LARGEST_PART:
+        raise Rejected(Reason.TOO_LARGE, f"{len(text)} bytes, at most {LARGEST_PART} of one question are accepted")
+    try:
+        from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise Rejected(json_reason(str(error), text), "a value cannot be written as JSON") from None
+    return Part(response_id, part, at, fields)
 
 
 def converted(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def _missing_customer(value: bytes, inside: str) -> str:
 def _reason(error: Any, value: bytes) -> Reason:  # noqa: PLR0911 - one return per reason reads best as a list
     kind, loc = error["type"], list(error["loc"])
     if kind == "json_invalid":
-        return _json_reason(error["ctx"]["error"], value)
+        return json_reason(error["ctx"]["error"], value)
     if kind == "model_type" and not loc:
         return Reason.NOT_AN_OBJECT
     if loc and loc[0] == "data":
@@ -158,7 +158,8 @@ def _reason(error: Any, value: bytes) -> Reason:  # noqa: PLR0911 - one return p
     return Reason.OUT_OF_RANGE if kind in _RANGE_ERRORS else Reason.WRONG_TYPE
 
 
-def _json_reason(message: str, value: bytes) -> Reason:
+def json_reason(message: str, value: bytes) -> Reason:
+    """Return the reason why a text is not JSON; `message`: what pydantic says."""
     if message.startswith("recursion limit"):
         return Reason.TOO_DEEP
     if message.startswith("number out of range"):

@@ -1,4 +1,7 @@
-"""How the deliveries about one answer become one response. Pure: whoever keeps what is `Known` is not said here.
+"""How the deliveries about one answer become one response. Pure.
+
+A worker keeps what is `Known` of answers that come in parts only (worker/flow/responses/merged). The command `receive
+test` keeps it of all answers of its run.
 
 Most tools repeat everything in each delivery. Two things need what was known before:
 
@@ -67,7 +70,8 @@ def _with_part(known: Known, new: Part) -> Merged:
         if at > new.at:
             return Merged(known, Ignored(Why.OLDER_REVISION))
     parts = {**known.parts, new.part: (new.at, new.fields)}
-    in_order = sorted(parts.values(), key=lambda part: part[0])
+    # The questions decide between parts of the same time, so that the order of arrival does not.
+    in_order = [parts[question] for question in sorted(parts, key=lambda question: (parts[question][0], question))]
     fields = {name: value for _, part in in_order for name, value in part.items()}
     count = known.count + 1
     if "score" not in fields:

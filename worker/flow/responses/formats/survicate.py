@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, completed, found_in, outcomes
+from worker.flow.responses.formats.canonical import Draft, checked_part, completed, found_in, outcomes
 from worker.flow.responses.formats.outcome import Outcomes, Part, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, milliseconds, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
@@ -54,7 +54,7 @@ def _read(body: bytes, source: Source) -> Part:
         usual=_USUAL,
     )
     fields = completed(found_in(draft, whole, source), source)
-    return Part(word(fields.get("response_id")), question, milliseconds(answered, "timestamp"), fields)
+    return checked_part(question, milliseconds(answered, "timestamp"), fields)
 
 
 def _response_id(event: dict[str, Any], survey: str) -> str:
