@@ -43,54 +43,60 @@ from worker.notify.endpoint import Endpoint
 from worker.tls import trusting
 
 #: The answers that are about the server: it is asked too often, or is down for a while.
-_TOO_MANY = 429
-_ABOUT_SERVER = frozenset({_TOO_MANY, 503})
+TOO_MANY = 429
+ABOUT_SERVER = frozenset({TOO_MANY, 503})
 #: The answers below 500 that allow another attempt: the request came too slowly, or too early.
-_LATER = frozenset({408, 425})
+LATER = frozenset({408, 425})
 #: The answers that name another address (RFC 9110, 15.4). 304, for instance, does not.
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: How much of an answer is read, in bytes, and for how long, in seconds. Both only serve to keep the connection.
 _ANSWER_BYTES, _ANSWER_SECONDS = 4_096, 1.0
 #: An idle connection is kept for so many seconds.
 _KEEP_SECONDS = 15.0
-_HEADERS = {"User-Agent": f"detractor-worker/{__version__}", "Accept-Encoding": "identity"}
+#: What every request says: answers are not compressed, so that their size is what the limits are about.
+HEADERS = {"User-Agent": f"detractor-worker/{__version__}", "Accept-Encoding": "identity"}
 
 
-class _Trouble(NamedTuple):
-    """A failure that happened before the request was sent."""
+class Trouble(NamedTuple):
+    """A failure that happened before there was an answer."""
 
     reason: str
     #: Whether somebody has to act.
     alarm: bool
-    #: A sentence for the operator. `{key}` stands for the key of the endpoint in the settings.
+    #: A sentence for the operator. `{url}` and `{cafile}` stand for the keys of the settings.
     hint: str
 
 
-_OVERDUE = _Trouble("timeout", False, "the server did not answer in time ({key}.url)")
-_BROKEN = _Trouble("disconnected", False, "the connection broke ({key}.url)")
-_BAD_ANSWER = _Trouble(
+_OVERDUE = Trouble("timeout", False, "the server did not answer in time ({url})")
+_BROKEN = Trouble("disconnected", False, "the connection broke ({url})")
+_BAD_ANSWER = Trouble(
     "protocol_error",
     True,
-    "the answer is not valid HTTP, for instance longer than its Content-Length, or its headers are too large "
-    "({key}.url)",
+    "the answer is not valid HTTP, for instance longer than its Content-Length, or its headers are too large ({url})",
 )
 #: The troubles by the type of the exception. The first type that fits decides.
-_TROUBLES: tuple[tuple[type[Exception], _Trouble], ...] = (
+_TROUBLES: tuple[tuple[type[Exception], Trouble], ...] = (
     (
         ssl.SSLError,
-        _Trouble(
+        Trouble(
             "tls_failed",
             True,
-            "TLS failed: is the certificate for this name, and is its issuer trusted? ({key}.cafile)",
+            "TLS failed: is the certificate for this name, and is its issuer trusted? ({cafile})",
         ),
     ),
-    (socket.gaierror, _Trouble("name_not_found", False, "the name was not found ({key}.url)")),
+    (socket.gaierror, Trouble("name_not_found", False, "the name was not found ({url})")),
     (TimeoutError, _OVERDUE),
-    (ConnectionRefusedError, _Trouble("refused", False, "the connection was refused ({key}.url)")),
+    (ConnectionRefusedError, Trouble("refused", False, "the connection was refused ({url})")),
     (OSError, _BROKEN),
     (ServerDisconnectedError, _BROKEN),
     (ClientError, _BAD_ANSWER),
 )
+
+
+def trouble_of(error: Exception) -> Trouble:
+    """Return what it means that there was no answer. `error`: what aiohttp or asyncio has raised."""
+    why = error.os_error if isinstance(error, ClientConnectorError) and not isinstance(error, ssl.SSLError) else error
+    return next(trouble for kind, trouble in _TROUBLES if isinstance(why, kind))
 
 
 class PostingSettings(Protocol):
@@ -155,13 +161,13 @@ class Poster:
         progress = _Progress()
         # The cause may quote the address. "from None" keeps it out of tracebacks.
         try:
-            status, retry_after = await self._answer(body, headers, progress)
+            status, seconds = await self._answer(body, headers, progress)
         except (ClientError, OSError) as error:
             raise self._failure(error, is_sent=progress.is_sent, was_sent=progress.was_sent) from None
-        if status not in _ABOUT_SERVER:
+        if status not in ABOUT_SERVER:
             begun()
         if not 200 <= status < 300:
-            raise self._refusal(status, retry_after, was_sent=progress.was_sent)
+            raise self._refusal(status, seconds, was_sent=progress.was_sent)
 
     async def check(self) -> None:
         """Connect as for a request, then disconnect. Raise DeliveryError, with a hint, if that fails."""
@@ -199,12 +205,12 @@ class Poster:
         async with self._opened().post(
             self._endpoint.url.get_secret_value(),
             data=body,
-            headers={**_HEADERS, **headers},
+            headers={**HEADERS, **headers},
             allow_redirects=False,
             trace_request_ctx=progress,
         ) as response:
             await _drain(response)
-            return response.status, _retry_after(response)
+            return response.status, retry_after(response)
 
     def _opened(self) -> ClientSession:
         """Return the session, which is made at the first request, since it needs a running loop."""
@@ -221,11 +227,8 @@ class Poster:
 
     def _failure(self, error: Exception, *, is_sent: bool, was_sent: bool = False) -> DeliveryError:
         """Return what it means that there was no answer."""
-        why = (
-            error.os_error if isinstance(error, ClientConnectorError) and not isinstance(error, ssl.SSLError) else error
-        )
-        trouble = next(trouble for kind, trouble in _TROUBLES if isinstance(why, kind))
-        hint = f"{self._name}: {trouble.hint.format(key=self._key)}"
+        trouble = trouble_of(error)
+        hint = f"{self._name}: {trouble.hint.format(url=f'{self._key}.url', cafile=f'{self._key}.cafile')}"
         return DeliveryError(
             trouble.reason,
             retry=True,
@@ -235,18 +238,18 @@ class Poster:
             hint=hint,
         )
 
-    def _refusal(self, status: int, retry_after: float, *, was_sent: bool) -> DeliveryError:
+    def _refusal(self, status: int, seconds: float, *, was_sent: bool) -> DeliveryError:
         """Return what an answer means that is no success."""
-        permanent = status not in _ABOUT_SERVER | _LATER and status < 500
+        permanent = status not in ABOUT_SERVER | LATER and status < 500
         return DeliveryError(
             f"http_{status}",
             retry=not permanent,
             alarm=permanent,
-            unavailable=status in _ABOUT_SERVER,
+            unavailable=status in ABOUT_SERVER,
             unsure=was_sent,
             hint=f"{self._name}: {_meaning(status)} ({self._key})",
-            retry_after=retry_after,
-            limits_rate=status == _TOO_MANY,
+            retry_after=seconds,
+            limits_rate=status == TOO_MANY,
         )
 
 
@@ -260,13 +263,13 @@ def _meaning(status: int) -> str:
             return "the server is asked too often"
         case _ if status in _REDIRECTS:
             return "the server redirects to another address, and the worker follows no redirects"
-        case _ if status >= 500 or status in _LATER:
+        case _ if status >= 500 or status in LATER:
             return "the server could not accept it now"
         case _:
             return "the server refuses it"
 
 
-def _retry_after(response: ClientResponse) -> float:
+def retry_after(response: ClientResponse) -> float:
     """Return for how many seconds the server asks to be left alone; 0 if it does not ask."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
