@@ -50,6 +50,12 @@ class Reason(StrEnum):
     MAPPING_FAILED = "mapping_failed"
     #: The delivery is not in the form that the survey tool is known to send.
     NOT_OF_THIS_TOOL = "not_of_this_tool"
+    #: The survey tool does not have the answer any more, of which it had delivered the id.
+    ANSWER_GONE = "answer_gone"
+    #: The survey tool's API has not given an answer, although it was asked for days, or refuses it.
+    NOT_FETCHED = "not_fetched"
+    #: An answer of a source that is not in the settings any more was to be fetched.
+    SOURCE_UNKNOWN = "source_unknown"
 
 
 class DeadLetter(Event):

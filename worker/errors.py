@@ -4,6 +4,7 @@ WorkerError
 ├── Rejected            a record is not accepted: it becomes a dead letter, and is not tried again
 ├── SettingsError       the settings are wrong: every command says so at its start, and exits with 2
 ├── DeliveryError       a mail was not accepted: it has a reason, and says whether to try again
+├── FetchError          a survey tool's API has not answered what was asked: it has a reason, and says what to do
 ├── Unreachable         Kafka does not answer: the worker tries again
 ├── StillRunning        a command needs all workers to be stopped, and some are running
 ├── Unconfirmed         a command would repeat something, and nobody has confirmed that it may
@@ -86,6 +87,39 @@ class DeliveryError(WorkerError):
         self.retry_to = retry_to
         self.retry_after = retry_after
         self.limits_rate = limits_rate
+
+
+class FetchError(WorkerError):
+    """The API of a survey tool has not answered what was asked. Nothing of it shows the token or an answer.
+
+    `reason`: a stable word without personal data.
+    `retry`: whether the same request is to be sent again.
+    `unavailable`: the API cannot be used now for any request, and has said nothing about this one.
+    `in_doubt`: the API refuses, and perhaps it refuses every request.
+    `alarm`: whether somebody has to act.
+    `hint`: a sentence for the operator, which names the source, the problem, and the settings to check.
+    `retry_after`: the seconds for which the API is to be left alone; 0 if nothing says it.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        hint: str,
+        *,
+        retry: bool = False,
+        unavailable: bool = False,
+        in_doubt: bool = False,
+        alarm: bool = False,
+        retry_after: float = 0.0,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.retry = retry
+        self.unavailable = unavailable
+        self.in_doubt = in_doubt
+        self.alarm = alarm
+        self.retry_after = retry_after
 
 
 class Unreachable(WorkerError):

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from worker.errors import SettingsError
 from worker.flow.responses.formats.source import FIELDS
 from worker.flow.responses.formats.tool import Questions
 from worker.flow.responses.formats.tools import TOOLS
-from worker.receive.settings import SIGNINGS, FieldMapping, ReceiveSettings
+from worker.receive.settings import SIGNINGS, FieldMapping, ReceiveSettings, SourceSettings
 from worker.receive.setup import easier, steps, url_of
 from worker.receive.signatures import Scheme
 from worker.settings import load
@@ -205,3 +206,63 @@ def test_a_tool_that_signs_as_the_settings_say() -> None:
 
 def test_every_tool_that_signs_is_known() -> None:
     assert SIGNINGS.keys() < TOOLS.keys()
+
+
+def asking(tool: str = "surveymonkey", **changes: Any) -> SourceSettings:
+    """Return the settings of a source whose answers are fetched."""
+    question = {} if tool == "hubspot" else {"score_question": "q"}
+    source = {"name": "source", "tool": tool, "secrets": ["s"], **question, **changes}
+    return ReceiveSettings.model_validate({"sources": [source]}).sources[0]
+
+
+def test_a_source_whose_answers_are_fetched_needs_a_token_and_an_address_if_there_is_no_usual_one() -> None:
+    assert asking(api_token="t").api_problem is None
+    assert asking().api_problem == "receive.sources, source: surveymonkey sends ids only, so it needs api_token"
+    lacking = "receive.sources, source: qualtrics sends ids only, so it needs api_url and api_token"
+    assert asking("qualtrics").api_problem == lacking
+    assert ReceiveSettings(sources=[asking("qualtrics")]).problem == lacking
+    assert asking("typeform").api_problem is None
+
+
+def test_each_tool_has_its_usual_api_and_the_settings_win() -> None:
+    assert asking("hubspot").api == ("https://api.hubapi.com", "Authorization", "Bearer ", 300)
+    changed = asking(api_url="https://eu.example.com/v/", api_requests_per_minute=7)
+    assert changed.api == ("https://eu.example.com/v", "Authorization", "Bearer ", 7)
+    assert asking("typeform").api is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.example.com",
+        "ftp://example.com",
+        "https://",
+        "https://u:p@example.com",
+        "https://example.com/?a",
+        "https://e/#",
+    ],
+)
+def test_what_is_no_address_of_an_api_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be an https address"):
+        asking(api_url=url)
+
+
+def test_a_token_never_crosses_a_network_in_plain_text() -> None:
+    assert asking(api_url="http://127.0.0.1:1").api_url == "http://127.0.0.1:1"
+    with pytest.raises(ValidationError, match="must begin with https"):
+        asking(api_url="http://example.com")
+
+
+@pytest.mark.parametrize("token", ["two words", "line\r\nInjected: 1", "clé"])
+def test_a_token_that_no_header_can_have_is_refused_without_being_repeated(token: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        asking(api_token=token)
+    assert "must have only printable characters" in str(raised.value.errors(include_input=False))
+    assert token not in str(raised.value.errors(include_input=False))
+
+
+@pytest.mark.parametrize("given", [{"api_token": "t"}, {"api_url": "https://e.com"}, {"api_requests_per_minute": 1}])
+def test_settings_of_an_api_that_is_not_asked_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="has no effect with typeform, whose deliveries have the answers"):
+        asking("typeform", **given)

@@ -7,6 +7,7 @@ import pytest
 from worker import topic_plan
 from worker.clock import SystemClock
 from worker.errors import SettingsError
+from worker.ingest.fetching import Fetcher, Standing
 from worker.kafka import topics
 from worker.kafka.producing import Producing
 from worker.links.settings import WebSettings
@@ -182,3 +183,27 @@ async def test_the_couriers_of_a_channel_share_what_they_know_of_its_servers(sur
 
     assert len({id(courier._trouble) for courier in couriers if courier._words.one == "mail"}) == 1
     assert len({id(courier._servers.of("").outage) for courier in couriers if courier._words.one == "mail"}) == 1
+
+
+async def test_the_role_receive_fetches_and_merges_if_a_source_needs_it(surroundings: Surroundings) -> None:
+    monkey = {"name": "monkey", "tool": "surveymonkey", "secrets": ["s"], "score_question": "1", "api_token": "t"}
+    onsite = {"name": "onsite", "tool": "survicate", "secrets": ["s"], "score_question": "1"}
+    surroundings.settings = Settings.model_construct(receive=ReceiveSettings(sources=[monkey, onsite]))
+    built = await build("receive", surroundings)
+
+    assert {role: [type(service) for service in services] for role, services in built.items()} == {
+        "receive": [Producing, Server, Fetcher],
+        "merge": [Shell, Background],
+        "watches": [Background, Background],
+    }
+    [shell] = [service for service in built["merge"] if isinstance(service, Shell)]
+    assert (shell.app.conf.id, list(shell.tables)) == ("nps-worker-merge", ["answers"])
+    fetcher = built["receive"][-1]
+    assert isinstance(fetcher, Fetcher)
+    assert fetcher.standing() == dict.fromkeys(("monkey", "(unknown)"), Standing(0, in_outage=False))
+
+    surroundings.settings = Settings.model_construct(receive=ReceiveSettings(sources=[{**monkey, "api_token": None}]))
+    with pytest.raises(
+        SettingsError, match=r"^receive\.sources, monkey: surveymonkey sends ids only, so it needs api_t"
+    ):
+        await build("receive", surroundings)

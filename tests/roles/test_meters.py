@@ -80,6 +80,7 @@ async def test_before_the_start_everything_is_0_and_nothing_is_owned(metered: Me
 
 async def test_every_counter_and_histogram_has_begun(metered: Metered) -> None:
     metered.meters.of_receiver(["care"])
+    metered.meters.of_fetcher(["care"])
     sampled, figures = metered.meters.sample(), metered.meters.figures
     for metric in METRICS:
         if metric.kind is Kind.HISTOGRAM:

@@ -1,1 +1,1 @@
-"""The HTTP server of the role receive: it takes the deliveries of survey tools. It knows no Faust."""
+"""What the role receive does: it takes deliveries of survey tools by HTTP, and fetches answers. It knows no Faust."""

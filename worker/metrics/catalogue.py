@@ -35,7 +35,7 @@ class Scope(StrEnum):
 
     EVERY = "every role"
     #: Those that have a consumer group.
-    GROUPS = "`process`, `notify`"
+    GROUPS = "`process`, `notify`, `receive`"
     PROCESS = "`process`"
     NOTIFY = "`notify`"
     RECEIVE = "`receive`"
@@ -294,6 +294,32 @@ LAST_RECEIVED = Metric(
     "When the last delivery of a source was acknowledged, in seconds since 1970; 0 if there was none in this process.",
     ("source",),
 )
+FETCHES = Metric(
+    "nps_fetches_total",
+    Kind.COUNTER,
+    Scope.RECEIVE,
+    "What became of the orders to fetch answers from a survey tool's API. Each answer that was fetched is counted as "
+    "accepted, ignored or refused (a dead letter), and next_page if there were more. An order that the API could not "
+    "answer is counted as retried or given_up (a dead letter), and a request that found an outage as unavailable. The "
+    "source (unknown) stands for orders whose source is not in the settings.",
+    ("source", "outcome"),
+    _known(words.FETCHES),
+)
+FETCHES_WAITING = Metric(
+    "nps_fetches_waiting",
+    Kind.GAUGE,
+    Scope.RECEIVE,
+    "Orders to fetch answers that this worker has read and not finished.",
+    ("source",),
+)
+FETCH_OUTAGE = Metric(
+    "nps_fetch_outage_open",
+    Kind.GAUGE,
+    Scope.RECEIVE,
+    "1 while the API of a source's tool cannot be used: it cannot be reached, does not accept the token, refuses "
+    "everything, or limits how often it is asked.",
+    ("source",),
+)
 READY = Metric("nps_ready", Kind.GAUGE, Scope.EVERY, "1 while /readyz answers with 200, 0 otherwise.")
 BUILD_INFO = Metric(
     "nps_build_info",
@@ -336,6 +362,9 @@ METRICS = (
     RECEIVED,
     TO_ACKNOWLEDGEMENT,
     LAST_RECEIVED,
+    FETCHES,
+    FETCHES_WAITING,
+    FETCH_OUTAGE,
     READY,
     BUILD_INFO,
 )

@@ -121,6 +121,8 @@ RECEIVED = (
     "unreadable",
     "error",
 )
+#: What becomes of orders to fetch answers, and of the answers that are fetched.
+FETCHES = ("accepted", "ignored", "refused", "next_page", "retried", "given_up", "unavailable")
 #: The statuses of deliveries with their reasons.
 DELIVERIES = tuple(dict.fromkeys(_pairs()))
 #: What rules decide: rule, verdict, reason.

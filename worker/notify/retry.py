@@ -1,4 +1,4 @@
-"""The times at which a mail is tried again.
+"""The times at which a mail, or something else that a server has not done, is tried again.
 
 The defaults are those of Postfix (minimal_backoff_time, maximal_backoff_time, maximal_queue_lifetime).
 """
@@ -31,8 +31,8 @@ class RetryPolicy(Section):
         default=5.0,
         gt=0,
         le=365,
-        description="Days after which the worker gives up a mail, an event or a message, which has then failed. They "
-        "are the sum of the waits between its attempts, without the time of outages.",
+        description="Days after which the worker gives up a mail, an event, a message or the fetching of an answer, "
+        "which has then failed. They are the sum of the waits between its attempts, without the time of outages.",
     )
 
     def delay(self, attempt: int) -> timedelta | None:

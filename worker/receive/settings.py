@@ -15,6 +15,8 @@ from worker.flow.responses.formats.source import Source, compiled, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
 from worker.flow.responses.formats.tools import TOOLS
 from worker.notify.endpoint import EndpointName
+from worker.notify.retry import RetryPolicy
+from worker.receive.apis import APIS, Api, checked_token, checked_url
 from worker.receive.signatures import AUTHORIZATION, WITH_HEADER, Scheme, Signing, secret_problem
 from worker.secret_files import SecretSection, secret_file
 from worker.section import Section
@@ -183,7 +185,41 @@ class SourceSettings(SecretSection):
         description="What becomes of an answer if nothing says who has given it: it is refused, or it counts as an "
         "anonymous answer.",
     )
+    api_url: str | None = Field(
+        default=None,
+        description="The https address of the tool's API, if its deliveries have ids only. The default is the tool's "
+        "public address. qualtrics needs it, as each data centre has its own.",
+    )
+    api_token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="The token with which the worker asks the tool's API. Set it in the environment, or name its file "
+        "in api_token_file.",
+    )
+    api_token_file: Path | None = secret_file("the token.", "If the file is replaced, its new content is used.")
+    api_requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        le=60_000,
+        description="Requests to the tool's API within a minute, by each process. The default depends on the tool "
+        f"({', '.join(f'{tool}: {api.requests_per_minute}' for tool, api in sorted(APIS.items()))}).",
+    )
+    api_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds that one request to the tool's API may take."
+    )
     mapping: FieldMapping = FieldMapping()
+
+    @field_validator("api_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        return None if url is None else checked_url(url)
+
+    @field_validator("api_token")
+    @classmethod
+    def _in_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None:
+            checked_token(token.get_secret_value())
+        return token
 
     @field_validator("signature_header")
     @classmethod
@@ -194,10 +230,36 @@ class SourceSettings(SecretSection):
 
     @model_validator(mode="after")
     def _consistent(self) -> "SourceSettings":
-        for problem in (self._signature_problem(), self._question_problem(), self._mapping_problem()):
+        checks = (self._signature_problem, self._question_problem, self._mapping_problem, self._vain_api)
+        for problem in (check() for check in checks):
             if problem:
                 raise ValueError(problem)
         return self
+
+    def _vain_api(self) -> str | None:
+        fields = type(self).model_fields
+        given = [name for name in fields if name.startswith("api_") and getattr(self, name) != fields[name].default]
+        if self.tool in APIS or not given:
+            return None
+        return f"{given[0]} has no effect with {self.tool}, whose deliveries have the answers: remove it"
+
+    @property
+    def api(self) -> Api | None:
+        """What is known of the tool's API; None if its deliveries have the answers."""
+        known = APIS.get(self.tool)
+        if known is None:
+            return None
+        requests = self.api_requests_per_minute or known.requests_per_minute
+        return known._replace(url=self.api_url or known.url, requests_per_minute=requests)
+
+    @property
+    def api_problem(self) -> str | None:
+        """Why answers cannot be fetched with these settings; None if they can, or need not be."""
+        lacking = [("api_url", self.api is not None and not self.api.url), ("api_token", self.api_token is None)]
+        missing = [] if self.api is None else [name for name, is_missing in lacking if is_missing]
+        if not missing:
+            return None
+        return f"receive.sources, {self.name}: {self.tool} sends ids only, so it needs {' and '.join(missing)}"
 
     def _signature_problem(self) -> str | None:
         scheme = self.signing.scheme
@@ -270,6 +332,14 @@ def _network(text: str) -> str:
     return text
 
 
+class FetchRetry(RetryPolicy):
+    """When an answer is fetched again that a tool's API could not give."""
+
+    first_seconds: float = Field(
+        default=10.0, gt=0, le=86_400, description="Seconds between the first and the second attempt."
+    )
+
+
 class ReceiveSettings(SecretSection):
     """What survey tools deliver by HTTP, and the role receive, to which they deliver it."""
 
@@ -338,6 +408,7 @@ class ReceiveSettings(SecretSection):
         description="Days after which the worker forgets the parts of an answer whose tool sends each question alone. "
         "They count from the last part.",
     )
+    fetch_retry: FetchRetry = FetchRetry()
 
     @field_validator("pseudonym_key")
     @classmethod
@@ -380,7 +451,9 @@ class ReceiveSettings(SecretSection):
     @property
     def problem(self) -> str | None:
         """Why the role receive cannot run with these settings; None if it can."""
-        return None if self.sources else "receive.sources: the role receive needs a source, as docs/sources.md says"
+        if not self.sources:
+            return "receive.sources: the role receive needs a source, as docs/sources.md says"
+        return next((problem for source in self.sources if (problem := source.api_problem)), None)
 
     @property
     def has_parts(self) -> bool:

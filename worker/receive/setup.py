@@ -34,11 +34,19 @@ _STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 "days unless it is renewed."
             ),
             _SCORE_AND_COMMENT,
+            (
+                "Let a job write an access token to the file that `api_token_file` names, and renew it, as it ends "
+                "after an hour. It needs the scopes 'forms.responses.readonly' and 'forms.body.readonly'."
+            ),
         ),
         "hubspot": (
             "In the HubSpot app, open Webhooks, and enter the target URL {url}.",
             "Subscribe to the creation of feedback submissions, if the account offers it.",
             "Copy the client secret of the app to the setting `secrets`.",
+            (
+                "Give the app the scope 'crm.objects.feedback_submissions.read', and write its access token to the "
+                "file that `api_token_file` names."
+            ),
         ),
         "posthog": (
             "In PostHog, add a destination of the type HTTP Webhook with the URL {url}, for the event `survey sent`.",
@@ -52,6 +60,10 @@ _STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ),
             "Its `sharedKey` is the first text in the setting `secrets`.",
             _SCORE_AND_COMMENT,
+            (
+                "Write the API token of a user who may read the survey's responses to the file that `api_token_file` "
+                "names, and the address of your data centre to `api_url`."
+            ),
         ),
         "surveymonkey": (
             (
@@ -60,6 +72,10 @@ _STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             ),
             "Write the client id of the app, `&` and its secret, as one text, to the setting `secrets`.",
             _SCORE_AND_COMMENT,
+            (
+                "Give the app the scopes View Responses and View Response Details, and write its access token to the "
+                "file that `api_token_file` names."
+            ),
         ),
         "survicate": (
             "In Survicate, open the integrations of the survey, and add a webhook with the URL {url}.",

@@ -26,12 +26,14 @@ ROLES: Mapping[RoleName, Build] = MappingProxyType(
 async def build(role: Role, surroundings: Surroundings) -> dict[str, Sequence[Service]]:
     """Return the services of each role that `role` stands for, by the role's name, and those that the roles share.
 
-    The role notify has further services by the names of its further channels. No service is started. Wait for Kafka if
-    one of the roles needs it.
+    The role notify has further services by the names of its further channels, and the role receive by those of its
+    further groups. No service is started. Wait for Kafka if one of the roles needs it.
     """
     built: dict[str, Sequence[Service]] = {name: await ROLES[name](surroundings) for name in names(role)}
     if notify.ROLE in built:
         built.update(await notify.build_further(surroundings))
+    if receive.ROLE in built:
+        built.update(await receive.build_further(surroundings))
     # What follows the silences belongs to no role: each role with a courier needs it, and all share one.
     followed = surroundings.silences_asked_for
     shared: dict[str, Sequence[Service]] = {} if followed is None else {"silences": [followed]}

@@ -9,6 +9,7 @@ from functools import partial
 
 from worker.clock import Clock
 from worker.flow.batch import Record
+from worker.ingest.fetching import UNKNOWN, Fetcher
 from worker.ingest.site import UNKNOWN_SOURCE
 from worker.kafka.topics import topic_name
 from worker.metrics import catalogue
@@ -46,6 +47,7 @@ class Meters:
         self._receiver: ReceiveMeter | None = None
         self._shells: list[Shell] = []
         self._couriers: list[Courier] = []
+        self._fetchers: list[Fetcher] = []
 
     def of_shell(self, role: str) -> "ShellMeter":
         """Return what counts for a shell. `role`: the end of its group's name."""
@@ -66,6 +68,10 @@ class Meters:
         self._receiver = ReceiveMeter(self.figures, self._clock, sources)
         return self._receiver
 
+    def of_fetcher(self, sources: Iterable[str]) -> "FetchMeter":
+        """Return what counts the fetching of the answers of these sources."""
+        return FetchMeter(self.figures, sources)
+
     def watch(self, services: Iterable[Service]) -> None:
         """Read what these services hold from now on. They need not be started."""
         for service in services:
@@ -76,6 +82,8 @@ class Meters:
                         self.figures.begin(metric, service.role, topic.removeprefix(self._prefix))
             elif isinstance(service, Courier):
                 self._couriers.append(service)
+            elif isinstance(service, Fetcher):
+                self._fetchers.append(service)
 
     def sample(self) -> Values:
         """Return what the services hold now, and what their tables have counted."""
@@ -88,6 +96,10 @@ class Meters:
             self._sample_notices(courier, values)
         if self._receiver is not None:
             values[catalogue.LAST_RECEIVED.name] = dict(self._receiver.last)
+        for fetcher in self._fetchers:
+            for source, standing in fetcher.standing().items():
+                values[catalogue.FETCHES_WAITING.name][source,] = standing.waiting
+                values[catalogue.FETCH_OUTAGE.name][source,] = standing.in_outage
         return values
 
     def _sample_topics(self, shell: Shell, values: Values) -> None:
@@ -178,3 +190,16 @@ class ReceiveMeter:
         """Note that a delivery of a source is acknowledged, and how long that took."""
         self._figures.observe(catalogue.TO_ACKNOWLEDGEMENT, (source,), seconds)
         self.last[source,] = self._clock.now() / 1_000
+
+
+class FetchMeter:
+    """Counts the fetching of answers."""
+
+    def __init__(self, figures: Figures, sources: Iterable[str]) -> None:
+        self._figures = figures
+        for source in (*sources, UNKNOWN):
+            figures.begin(catalogue.FETCHES, source)
+
+    def on_fetch(self, source: str, outcome: str, count: int = 1) -> None:
+        """Count what orders of a source, or the answers to them, have become."""
+        self._figures.add(catalogue.FETCHES, (source, outcome), count)

@@ -10,15 +10,19 @@ from worker.ingest.site import HEADERS, Needs, Site
 from worker.kafka import topics
 from worker.kafka.producing import Producing
 from worker.receive.entries import entries
+from worker.roles import fetching, merging
 from worker.roles.surroundings import Surroundings
 from worker.server import Server
 from worker.service import Failure, Service
 
+ROLE = "receive"
+
 
 async def build(surroundings: Surroundings) -> list[Service]:
-    """Return the role's services: the producer, and the HTTP server. Raise SettingsError without sources.
+    """Return the role's services: the producer, the HTTP server, and what fetches answers if a source needs it.
 
-    Wait for Kafka, and raise what `Surroundings.kafka` raises.
+    Raise SettingsError without sources, or if a source lacks what is needed to fetch its answers. Wait for Kafka, and
+    raise what `Surroundings.kafka` raises.
     """
     settings = surroundings.settings
     receive = settings.receive
@@ -51,4 +55,11 @@ async def build(surroundings: Surroundings) -> list[Service]:
         tls=server_context(receive),
         as_sent=True,
     )
-    return [producing, server]
+    fetchers = [fetching.build(surroundings, producing.publish, settings.intake)] if receive.has_fetches else []
+    return [producing, server, *fetchers]
+
+
+async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
+    """Return the services of the role's further groups that the settings need, by the ends of the groups' names."""
+    needed = {topics.MERGE: merging.build} if surroundings.settings.receive.has_parts else {}
+    return {name: await build_group(surroundings) for name, build_group in needed.items()}

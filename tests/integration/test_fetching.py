@@ -1,0 +1,281 @@
+"""Answers that are fetched, on a real Kafka: each is one response, whatever the tool's API and the worker do.
+
+The API is a real HTTP server on 127.0.0.1 (ingest/fake_api.py).
+"""
+
+import asyncio
+import json
+from base64 import b64decode
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from ingest.fake_api import TOKEN, FakeApi, details, fake_api
+from integration.conftest import make_settings
+from integration.processes import environment, worker_process
+from integration.reading import read_topic
+
+from worker.app import Worker, running
+from worker.embedded.inbox import Inbox
+from worker.embedded.kafka import EmbeddedKafka
+from worker.flow.messages import fetch_order
+from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.kafka.partitioner import partition_of
+from worker.kafka.topics import ensure, group_id
+from worker.receive.settings import ReceiveSettings
+from worker.settings import Settings
+
+
+def source(api: FakeApi | str, name: str = "monkey", **changes: Any) -> dict[str, Any]:
+    url = api if isinstance(api, str) else api.url
+    usual = {"name": name, "tool": "surveymonkey", "secrets": ["s"], "score_question": "11", "api_url": url}
+    return {**usual, "api_token": TOKEN, "api_requests_per_minute": 60_000, **changes}
+
+
+def order(answer: str, name: str = "monkey") -> FetchOrder:
+    path = f"/v3/surveys/1/responses/{answer}/details"
+    return FetchOrder(name, {"details": Request(path, {"simple": "true"})}, {})
+
+
+def settings_of(kafka: EmbeddedKafka, inbox: Inbox, *sources: Mapping[str, Any], **more: Any) -> Settings:
+    usual: dict[str, Any] = {"fetch_retry": {"first_seconds": 0.05}, "port": 0}
+    receive = ReceiveSettings.model_validate({"sources": sources, **usual, **more})
+    return make_settings(kafka, inbox, receive=receive)
+
+
+class Seen:
+    """What is on the topics of a worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._servers = settings.kafka.bootstrap_servers
+
+    def name(self, topic: str) -> str:
+        return f"{self.settings.topic_prefix}.{topic}"
+
+    async def order(self, *orders: FetchOrder | bytes) -> None:
+        """Publish orders, as the receiver does."""
+        owner = partition_of(self.settings.kafka.partitions)
+        async with AIOKafkaProducer(bootstrap_servers=self._servers) as producer:
+            for one in orders:
+                sent = None if isinstance(one, bytes) else fetch_order.output(one)
+                key, value = (b"", one) if isinstance(one, bytes) else (sent and sent.key, sent and sent.value)
+                await producer.send_and_wait(self.name("fetches"), value, key=key, partition=owner(key or b""))
+
+    async def values(self, topic: str) -> list[dict[str, Any]]:
+        return [json.loads(record.value or b"") for record in await read_topic(self._servers, self.name(topic))]
+
+    async def responses(self) -> dict[str, set[str]]:
+        """Return the values of each response, which are the same however often it was published."""
+        found: dict[str, set[str]] = {}
+        for one in await self.values("responses"):
+            found.setdefault(one["response_id"], set()).add(json.dumps(one, sort_keys=True))
+        return found
+
+    async def until_finished(self, worker: Worker | None = None) -> None:
+        """Wait until all orders are finished and committed, those that were published again as well."""
+        failing = asyncio.create_task(worker.failure() if worker is not None else asyncio.Event().wait())
+        waiting = asyncio.create_task(self._finished())
+        await asyncio.wait([failing, waiting], return_when=asyncio.FIRST_COMPLETED)
+        failing.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            failing.result()
+        waiting.result()
+
+    async def _finished(self) -> None:
+        group, topic = group_id(self.settings.kafka.group, "fetch"), self.name("fetches")
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        await admin.start()
+        try:
+            while True:
+                ends = Counter[int]()
+                for record in await read_topic(self._servers, topic):
+                    ends[record.partition] = record.offset + 1
+                committed = await admin.list_consumer_group_offsets(group)
+                if ends and all(_at(committed, topic, n) == end for n, end in ends.items()):
+                    return
+                await asyncio.sleep(0.2)
+        finally:
+            await admin.close()
+
+
+def _at(committed: Mapping[TopicPartition, Any], topic: str, partition: int) -> int | None:
+    found = committed.get(TopicPartition(topic, partition))
+    return None if found is None else int(found.offset)
+
+
+def wanted(answers: Iterable[str]) -> dict[str, int]:
+    """Return the score of each response that the answers become."""
+    return {f"surveymonkey:{answer}": int(answer[-1]) for answer in answers}
+
+
+def scores(responses: Mapping[str, set[str]]) -> dict[str, int]:
+    """Return the score of each response; fail if one was published with several values."""
+    assert all(len(values) == 1 for values in responses.values())
+    return {response_id: json.loads(next(iter(values)))["score"] for response_id, values in responses.items()}
+
+
+async def test_each_answer_is_a_response_and_what_cannot_be_fetched_is_a_dead_letter(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    answers = [str(number) for number in range(100, 130)]
+
+    async def answer(request: web.Request) -> web.Response | None:
+        which = request.path.split("/")[-2]
+        special = {
+            "100": web.Response(status=404),
+            "101": web.Response(status=410),
+            "102": web.Response(body=b" " * 10_000_000),
+            "103": web.Response(body=b"<html>"),
+            "104": web.json_response(details("104", custom_variables={})),
+        }
+        return special.get(which)
+
+    async with fake_api() as api:
+        api.answer = answer
+        seen = Seen(settings_of(kafka, inbox, source(api)))
+        async with running(seen.settings, "receive") as worker:
+            await seen.order(*map(order, answers), b"no order")
+            await seen.until_finished(worker)
+
+    assert scores(await seen.responses()) == wanted(answers[5:])
+    letters = await seen.values("dead-letters")
+    assert sorted((one["reason"], one["topic"], one["partition"] < 0) for one in letters) == [
+        ("answer_gone", "receive/monkey", True),
+        ("answer_gone", "receive/monkey", True),
+        ("missing_field", "receive/monkey", True),
+        ("not_json", "receive/monkey", True),
+        ("too_large", "receive/monkey", True),
+        ("wrong_type", seen.name("fetches"), False),
+    ]
+    payloads = [json.loads(b64decode(one["payload"])) for one in letters if one["reason"] == "answer_gone"]
+    assert sorted(one["requests"]["details"]["path"].split("/")[-2] for one in payloads) == ["100", "101"]
+    assert TOKEN not in json.dumps(letters)
+
+
+async def test_an_answer_that_the_api_could_not_give_is_fetched_later_and_its_attempts_are_kept(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    failed = Counter[str]()
+
+    async def answer(request: web.Request) -> web.Response | None:
+        failed[request.path] += 1
+        return web.Response(status=500) if failed[request.path] <= 2 else None
+
+    async with fake_api() as api:
+        api.answer = answer
+        seen = Seen(settings_of(kafka, inbox, source(api)))
+        async with running(seen.settings, "receive") as worker:
+            await seen.order(order("25"), order("26"))
+            await seen.until_finished(worker)
+
+    assert scores(await seen.responses()) == wanted(["25", "26"])
+    orders = await seen.values("fetches")
+    assert sorted(one["attempts"] for one in orders) == [0, 0, 1, 1, 2, 2]
+    assert await seen.values("dead-letters") == []
+
+
+async def test_an_answer_that_the_api_never_gives_is_a_dead_letter_in_the_end(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=500)
+
+    async with fake_api() as api:
+        api.answer = answer
+        policy = {"first_seconds": 0.01, "longest_seconds": 0.02, "give_up_days": 0.000001}  # 0.0864 seconds
+        seen = Seen(settings_of(kafka, inbox, source(api), fetch_retry=policy))
+        async with running(seen.settings, "receive") as worker:
+            await seen.order(order("25"), order("9", "removed"))
+            await seen.until_finished(worker)
+
+    letters = await seen.values("dead-letters")
+    assert sorted((one["topic"], one["reason"]) for one in letters) == [
+        ("receive/monkey", "not_fetched"),
+        ("receive/removed", "source_unknown"),
+    ]
+
+
+async def test_a_source_whose_api_is_away_does_not_hold_up_the_others(kafka: EmbeddedKafka, inbox: Inbox) -> None:
+    """Its orders wait, and are fetched once it is back; what was finished meanwhile is not fetched again."""
+    async with fake_api() as api:
+        async with fake_api() as gone:
+            port = gone.port
+        away = f"http://127.0.0.1:{port}"
+        seen = Seen(settings_of(kafka, inbox, source(api), source(away, "away")))
+        async with running(seen.settings, "receive") as worker:
+            await seen.order(order("31", "away"), *map(order, ["41", "42", "43"]), order("32", "away"))
+            await api.until(lambda: sum(api.answered.values()) == 3)
+            while len(await seen.responses()) < 3:  # noqa: ASYNC110 - a topic raises no event here
+                await asyncio.sleep(0.1)
+            assert scores(await seen.responses()) == wanted(["41", "42", "43"])
+            async with _listening(port) as back:
+                await seen.until_finished(worker)
+                assert sum(back.answered.values()) == 2
+
+    assert scores(await seen.responses()) == wanted(["31", "32", "41", "42", "43"])
+    assert await seen.values("dead-letters") == []
+
+
+@asynccontextmanager
+async def _listening(port: int) -> AsyncIterator[FakeApi]:
+    """Serve an API on this port."""
+    api = FakeApi()
+    application = web.Application()
+    application.router.add_get("/{path:.*}", api.handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
+
+
+async def test_orders_for_the_same_answer_that_wait_are_fetched_once(kafka: EmbeddedKafka, inbox: Inbox) -> None:
+    async with fake_api() as api:
+        seen = Seen(settings_of(kafka, inbox, source(api)))
+        await ensure(seen.settings)
+        await seen.order(*[order("77")] * 40)
+        async with running(seen.settings, "receive") as worker:
+            await seen.until_finished(worker)
+
+        assert scores(await seen.responses()) == wanted(["77"])
+        assert api.answered.total() < 10
+
+
+async def test_a_worker_that_is_killed_at_any_moment_leaves_one_response_for_each_answer(
+    kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
+) -> None:
+    answers = [str(number) for number in range(1_000, 1_120)]
+    async with fake_api() as api:
+        settings = settings_of(kafka, inbox, source(api))
+        seen = Seen(settings)
+        env = environment(kafka.bootstrap_servers, inbox, settings.topic_prefix, tmp_path)
+        sources = [source(api, api_requests_per_minute=1_800)]
+        env |= {
+            "NPS_KAFKA__GROUP": settings.kafka.group,
+            "NPS_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+            "NPS_RECEIVE__SOURCES": json.dumps(sources),
+            "NPS_RECEIVE__PORT": "0",
+        }
+        await ensure(settings)
+        await seen.order(*map(order, answers))
+        for moment in (1, 30, 70):
+            async with worker_process("run", "--role", "receive", env=env):
+                await api.until(lambda moment=moment: len(api.answered) >= moment)  # type: ignore[misc]
+        async with worker_process("run", "--role", "receive", env=env) as process:
+            await seen.until_finished()
+            assert not process.ended
+            assert await process.end() == 0
+        assert not any(TOKEN in line for line in process.lines)
+
+    assert scores(await seen.responses()) == wanted(answers)
+    assert await seen.values("dead-letters") == []
+    assert api.answered.total() >= len(answers)
