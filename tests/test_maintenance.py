@@ -15,6 +15,7 @@ from worker.kafka import changelogs, groups, ownership, reading
 from worker.kafka.ownership import Claim, Owner
 from worker.kafka.rows import Head, PartitionState
 from worker.maintenance import Position
+from worker.receive.settings import ReceiveSettings
 from worker.settings import Settings
 
 NOW = 1_000 * DAY
@@ -86,6 +87,19 @@ async def test_offsets_that_kafka_has_forgotten_come_from_the_changelogs(monkeyp
     found = await kafka.read_by_the_old_group()
 
     assert found["process", events.RESPONSES] == Position({0: 150, 1: 170}, 0)
+
+
+async def test_the_orders_that_the_old_group_has_carried_out_are_not_carried_out_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = {"name": "monkey", "tool": "surveymonkey", "secrets": ["s"], "score_question": "1"}
+    settings = Settings.model_construct(receive=ReceiveSettings(sources=[source]))
+    kafka = Kafka(monkeypatch)
+    kafka.committed["old-fetch", "nps.fetches"] = {0: 150}
+    found = await maintenance.positions(settings, cast(Any, None), cast(Any, kafka), "old")
+
+    assert found["fetch", "fetches"] == Position({0: 150}, 0)
+    assert ("fetch", "fetches") not in await kafka.read_by_the_old_group()
 
 
 async def test_what_nothing_says_is_counted_and_alerts_that_are_too_old_are_left_out(

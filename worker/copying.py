@@ -104,7 +104,7 @@ async def _awaited(read: AsyncIterator[list[ConsumerRecord]], source: Settings) 
 
 async def _check_unused(admin: AIOKafkaAdminClient, target: Settings, name: str) -> None:
     """Raise an error if a worker of the target runs, or if the topic that is to be filled is not empty."""
-    used = [topics.group_id(target.kafka.group, role) for role in topics.tables(target)]
+    used = [topics.group_id(target.kafka.group, role) for role in topics.groups_in_use(target)]
     if running := await groups.with_members(admin, used):
         raise StillRunning(f"workers are running in {' and '.join(running)}: stop them first")
     async with reading.reader(target.kafka) as reader:

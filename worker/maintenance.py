@@ -59,7 +59,7 @@ async def take_over(settings: Settings, *, may_repeat: bool) -> str:
             await ownership.claim(settings.kafka, topic)
             return f"{group} owns {settings.topic_prefix}.*"
         old = owner.claim.group
-        await _check_stopped(admin, old, topics.tables(settings))
+        await _check_stopped(admin, old, topics.groups_in_use(settings))
         async with reading.reader(settings.kafka) as reader:
             found = await positions(settings, admin, reader, old)
         if (repeated := _repeated(settings, found)) and not may_repeat:
@@ -115,6 +115,11 @@ async def positions(
                 read |= {n: first for n in unknown if (first := young.get(n, ends[n])) > starts[n]}
             left = sum(ends[n] - max(starts[n], read.get(n, 0)) for n in unknown)
             found[consumer.role, topic] = Position(read, left)
+    if settings.receive.has_fetches:
+        # It has no table. If nothing says how far it has read, answers are fetched again, which changes nothing.
+        name = topics.topic_name(settings.topic_prefix, events.FETCHES)
+        read = await groups.committed(admin, topics.group_id(group, topics.FETCH), name)
+        found[topics.FETCH, events.FETCHES] = Position(read, 0)
     return found
 
 

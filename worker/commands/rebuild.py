@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
         help="rebuild tables whose changelogs were deleted or cut back",
         description="Rebuilds the worker's tables while every worker is stopped: contacts, segments and watches "
         "from the responses, the outboxes from the alerts and the delivery log, plans from the notices and that log, "
-        "cases, commands and silences from their topics. "
+        "cases, commands, silences, and answers that come in parts from their topics. "
         "The command publishes nothing a second time, and no mail that was sent is sent again. It may be interrupted "
         "and run again. Without --table or --all it rebuilds only the tables that were lost. Responses that retention "
         "has deleted cannot come back, so do not rebuild a table that is intact.",

@@ -13,6 +13,7 @@ from worker.streams.shell import Shell
 #: The roles and further channels, and the topics that they read, in the order in which records travel. A stage adds
 #: records only to later stages.
 _STAGES = (
+    (topics.MERGE, events.RESPONSE_PARTS),
     ("process", events.RESPONSES),
     ("process", events.TALLIES),
     ("process", events.HOURS),

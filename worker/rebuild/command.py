@@ -35,7 +35,18 @@ from worker.kafka.partitioner import partition_of
 from worker.kafka.preflight import preflight
 from worker.kafka.reading import Reader, Span
 from worker.kafka.rows import Head
-from worker.kafka.topics import CASES, CHANNELS, COMMANDS, CONTACTS, OUTBOX, PLANS_OF, SEGMENTS, SILENCES, WATCHES
+from worker.kafka.topics import (
+    ANSWERS,
+    CASES,
+    CHANNELS,
+    COMMANDS,
+    CONTACTS,
+    OUTBOX,
+    PLANS_OF,
+    SEGMENTS,
+    SILENCES,
+    WATCHES,
+)
 from worker.notify.forwarded import Spread
 from worker.rebuild import changelogs, members
 from worker.rebuild.answers import Answers, applied_until
@@ -44,6 +55,7 @@ from worker.rebuild.changelogs import Writer
 from worker.rebuild.incidents import Incidents
 from worker.rebuild.lost import ROLES, SOURCES, Found, lost
 from worker.rebuild.mails import Mails, PlannedMails
+from worker.rebuild.parts import PartsAgain
 from worker.rebuild.progress import Progress, Say, offsets_in
 from worker.rebuild.reported_alerts import ReportedAlerts
 from worker.rebuild.silences import SilencesAgain
@@ -106,7 +118,7 @@ class _Rebuild:
         """Rebuild tables; the arguments and the result are those of `rebuild`."""
         in_use = [table for table in SOURCES if ROLES[table] in topics.tables(self._settings)]
         if unused := sorted(set(wanted) - set(in_use)):
-            raise SettingsError([f"{table}: is not used, since {ROLES[table]}.endpoints is empty" for table in unused])
+            raise SettingsError([f"{table}: is not used, since {_why_unused(table)}" for table in unused])
         tables = [await self._find(table) for table in in_use]
         self._found = {found.table: found for found in tables}
         begun = {found.table for found in tables if ROLES[found.table] not in CHANNELS or found.has_begun}
@@ -141,6 +153,8 @@ class _Rebuild:
             rebuilt[COMMANDS] = self._from_commands(rebuilt.get(CASES))
         if SILENCES in chosen:
             rebuilt[SILENCES] = await self._from_silences()
+        if ANSWERS in chosen:
+            rebuilt[ANSWERS] = await self._from_parts()
         for table in (one for one in chosen if one in _OUTBOX_OF):
             rebuilt[table] = await self._from_notices(table, mail_days)
         for table in chosen:
@@ -446,6 +460,19 @@ class _Rebuild:
         progress.end()
         return Rebuilt([one.rows for one in again], [Head(found.stands_at(n) - 1) for n in self._partitions])
 
+    async def _from_parts(self) -> Rebuilt:
+        """Put the parts of responses together again, up to where the worker had done so."""
+        found, topic, settings = self._found[ANSWERS], self._topic(events.RESPONSE_PARTS), self._settings
+        stops = {n: found.stands_at(n) for n in self._partitions}
+        progress = Progress("parts", offsets_in((found.begins[n], stops[n]) for n in self._partitions), self._say)
+        kept = settings.receive.parts_kept_days * DAY
+        again = [PartsAgain(self._owner, kept, settings.intake) for _ in self._partitions]
+        for n in self._partitions:
+            await self._each(topic, {n: (found.begins[n], stops[n])}, again[n].take, progress)
+        progress.end()
+        heads = [Head(stops[n] - 1, latest_time=again[n].latest_time) for n in self._partitions]
+        return Rebuilt([one.rows for one in again], heads)
+
     async def _spans(self, topic: str) -> dict[int, Span]:
         """Return the span of each partition of a topic, from the first offset that exists."""
         begins = await self._reader.starts(topic, self._partitions)
@@ -494,6 +521,10 @@ def _take_rebased(mails: Mails, base: int, records: Iterable[Record]) -> None:
     """Give mails the records of a partition with the offsets that the core has for them (Head.base)."""
     taken = [*records]
     mails.take(_rebased(taken, {record.partition: base for record in taken}))
+
+
+def _why_unused(table: str) -> str:
+    return "no source sends parts of answers" if table == ANSWERS else f"{ROLES[table]}.endpoints is empty"
 
 
 def _listed(partitions: Iterable[int]) -> str:

@@ -6,10 +6,12 @@ from typing import NamedTuple
 from worker.flow import events
 from worker.kafka.rows import PartitionState
 from worker.kafka.topics import (
+    ANSWERS,
     CASES,
     CHANNELS,
     COMMANDS,
     CONTACTS,
+    MERGE,
     OUTBOX,
     PLANS_OF,
     SEGMENTS,
@@ -28,10 +30,12 @@ SOURCES: Mapping[str, str] = {
     COMMANDS: events.ALERT_COMMANDS,
     CASES: events.CASES,
     SILENCES: events.SILENCE_COMMANDS,
+    ANSWERS: events.RESPONSE_PARTS,
     **{table: topic for outbox in CHANNELS.values() for table, topic in ((outbox, events.ALERTS), PLANS_OF[outbox])},
 }
-#: The role, or the further channel, that makes the rows of each table.
+#: The role, or the further group, that makes the rows of each table.
 ROLES: Mapping[str, str] = {
+    ANSWERS: MERGE,
     **{table: role for role, tables in TABLES.items() for table in tables},
     **{table: channel for channel, outbox in CHANNELS.items() for table in (outbox, PLANS_OF[outbox].table)},
 }
