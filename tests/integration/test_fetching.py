@@ -250,6 +250,52 @@ async def test_orders_for_the_same_answer_that_wait_are_fetched_once(kafka: Embe
         assert api.answered.total() < 10
 
 
+async def test_a_list_of_answers_is_read_to_its_end_and_then_only_what_is_new(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    """Google Forms says only that there are new answers."""
+    minutes = [0, 1, 2, 3, 30]
+
+    def answer_at(minute: int) -> dict[str, Any]:
+        time = f"2026-03-02T10:{minute:02}:00Z"
+        answers = {"q": {"textAnswers": {"answers": [{"value": str(minute % 11)}]}}}
+        found = {"responseId": f"A{minute}", "createTime": time, "lastSubmittedTime": time, "answers": answers}
+        return {**found, "respondentEmail": f"a{minute}@example.com"}
+
+    async def answer(request: web.Request) -> web.Response:
+        if not request.path.endswith("/responses"):
+            question = {"questionId": "q", "scaleQuestion": {"low": 0, "high": 10}}
+            return web.json_response({"items": [{"questionItem": {"question": question}}]})
+        since = request.query.get("filter", "").removeprefix("timestamp >= ")
+        listed = [one for one in map(answer_at, minutes) if one["lastSubmittedTime"] >= since]
+        first = int(request.query.get("pageToken", "0"))
+        more = {"nextPageToken": str(first + 2)} if first + 2 < len(listed) else {}
+        return web.json_response({"responses": listed[first : first + 2], **more})
+
+    form = {
+        "responses": Request("/v1/forms/F/responses", {"pageSize": "1000"}),
+        "form": Request("/v1/forms/F", {}),
+    }
+    one = FetchOrder("form", form, {"form_id": "F"})
+    async with fake_api() as api:
+        api.answer = answer
+        google = source(api, "form", tool="google-forms", score_question="q")
+        seen = Seen(settings_of(kafka, inbox, google, pseudonym_key="k" * 32))
+        async with running(seen.settings, "receive") as worker:
+            await seen.order(one)
+            await seen.until_finished(worker)
+            assert len(await seen.responses()) == 5
+            minutes.append(40)
+            await seen.order(one)
+            await seen.until_finished(worker)
+
+    assert len(await seen.responses()) == 6
+    asked = [asked.query for asked in api.asked if asked.path.endswith("/responses")]
+    assert [query.get("pageToken") for query in asked] == [None, "2", "4", None]
+    assert asked[-1]["filter"] == "timestamp >= 2026-03-02T10:25:00Z"
+    assert Counter(one["response_id"] for one in await seen.values("responses"))["google-forms:A30"] == 2
+
+
 async def test_a_worker_that_is_killed_at_any_moment_leaves_one_response_for_each_answer(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
 ) -> None:

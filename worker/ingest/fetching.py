@@ -244,6 +244,8 @@ class _Lane:
         self._waiting = Waiting(needs.connections, needs.retry)
         self._changed = asyncio.Event()
         self._quiet_until: dict[str, int] = {}
+        # Up to which time all answers of a list are published, in ms, by the path of the list.
+        self._known_until: dict[str, int] = {}
         self._is_out = False
         self.working: set[asyncio.Task[None]] = set()
         #: Is called with each task that has ended.
@@ -289,13 +291,17 @@ class _Lane:
     async def _carry_out(self, errand: Errand) -> None:
         """Fetch an answer, and publish what it becomes; or find out what its failure means."""
         try:
+            fetch = self._narrowed(errand.order)
             try:
-                bodies = await self._api.fetch(errand.order.requests)
+                bodies = await self._api.fetch({name: Request(get.path, get.query) for name, get in fetch.gets.items()})
             except FetchError as error:
                 await self._fail(errand, error)
                 return
-            outcomes, outputs = await asyncio.to_thread(self._read, errand.order, bodies)
+            outcomes, outputs, known_until = await asyncio.to_thread(self._read, fetch, bodies)
             await published(outputs, self._needs)
+            if known_until is not None:
+                path = _path(fetch)
+                self._known_until[path] = max(known_until, self._known_until.get(path, 0))
             self._finish(errand.places)
             for word, count in Counter(map(word_of, outcomes)).items():
                 self._count(word, count)
@@ -305,14 +311,24 @@ class _Lane:
         finally:
             self._waiting.drop(errand)
 
-    def _read(self, order: FetchOrder, bodies: Mapping[str, bytes]) -> tuple[Outcomes, list[Output]]:
-        """Return what the bodies of an order become. This may take a moment, so it runs in a thread."""
-        gets = {name: Get(one.path, one.query) for name, one in order.requests.items()}
-        outcomes = self._needs.deliveries.read_fetched(self._source, Fetch(gets, order.known), bodies)
+    def _narrowed(self, order: FetchOrder) -> Fetch:
+        """Return what has to be fetched for an order, without what is known of a list of answers."""
+        fetch = Fetch({name: Get(one.path, one.query) for name, one in order.requests.items()}, order.known)
+        known_until = self._known_until.get(_path(fetch))
+        return fetch if known_until is None else self._needs.deliveries.narrowed(self._source, fetch, known_until)
+
+    def _read(self, fetch: Fetch, bodies: Mapping[str, bytes]) -> tuple[Outcomes, list[Output], int | None]:
+        """Return what the bodies become, and up to which time all answers are known then, in ms; None if not known.
+
+        This may take a moment, so it runs in a thread.
+        """
+        outcomes = self._needs.deliveries.read_fetched(self._source, fetch, bodies)
+        known_until = self._needs.deliveries.known_until(self._source, fetch, bodies)
         # Of several bodies, the first one has the answers.
         body = next(iter(bodies.values()))
         found = records(outcomes, Delivery(self._source, body, self._needs.clock.now()), self._needs.policy)
-        return tuple(one.outcome for one in found), [one.output for one in found if one.output is not None]
+        outputs = [one.output for one in found if one.output is not None]
+        return tuple(one.outcome for one in found), outputs, known_until
 
     async def _fail(self, errand: Errand, error: FetchError) -> None:
         """Do what the failure of an errand means."""
@@ -361,6 +377,10 @@ class _Lane:
     def _count(self, word: str, count: int = 1) -> None:
         if self._needs.observer is not None:
             self._needs.observer.on_fetch(self._source, word, count)
+
+
+def _path(fetch: Fetch) -> str:
+    return next(iter(fetch.gets.values())).path
 
 
 #: The reasons of dead letters, by those of failures.

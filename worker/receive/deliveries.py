@@ -66,6 +66,22 @@ class Deliveries:
         one = self._sources[name]
         return one.tool.read(request.body, request.headers, one.source)
 
+    def narrowed(self, name: str, fetch: Fetch, known_until: int) -> Fetch:
+        """Return what has to be fetched if all answers up to a time are known, which is in ms.
+
+        Raise KeyError if there is no such source.
+        """
+        listing = self._sources[name].tool.listing
+        return fetch if listing is None else listing.since(fetch, known_until)
+
+    def known_until(self, name: str, fetch: Fetch, bodies: Mapping[str, bytes]) -> int | None:
+        """Return up to which time all answers are known after some bodies, in ms; None if that is not known.
+
+        Raise KeyError if there is no such source.
+        """
+        listing = self._sources[name].tool.listing
+        return None if listing is None else listing.known_until(fetch, bodies)
+
     def read_fetched(self, name: str, fetch: Fetch, bodies: Mapping[str, bytes]) -> Outcomes:
         """Return what the bodies become that were fetched for an outcome; they have the names of its `gets`.
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tools import TOOLS
+from worker.flow.timestamps import to_ms
 
 KEY = bytes(32)
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -519,8 +521,36 @@ def test_google_has_an_outcome_for_each_answer_and_for_further_pages() -> None:
 
     assert (fields(first)["score"], reason(second)) == (0, "not_yet_answered")
     assert isinstance(page, Fetch)
-    assert page.gets["responses"] == Get("/v1/forms/F-1/responses", {"pageSize": "5000", "pageToken": "more"})
+    assert page.gets["responses"] == Get("/v1/forms/F-1/responses", {"pageSize": "1000", "pageToken": "more"})
     assert reason(fetched("google-forms", page, responses={}, form=form)[0]) == "empty"
+
+
+def at_time(number: int, submitted: str | None) -> dict[str, Any]:
+    return {**google_answer(number, "5"), "lastSubmittedTime": submitted}
+
+
+def test_google_is_asked_only_for_what_is_new_once_all_pages_are_known() -> None:
+    listing, fetch = TOOLS["google-forms"].listing, read("google-forms", GOOGLE)
+    assert listing is not None
+    assert isinstance(fetch, Fetch)
+    form = google_form(scaleQuestion={"high": 10})
+    earlier = {"responses": [at_time(1, "2026-03-02T12:00:00.5Z"), at_time(2, None)], "nextPageToken": "more"}
+    last = {"responses": [at_time(3, "2026-03-02T11:00:00Z")]}
+    page = fetched("google-forms", fetch, responses=earlier, form=form)[-1]
+    assert isinstance(page, Fetch)
+
+    assert listing.known_until(fetch, {"responses": json.dumps(earlier).encode()}) is None
+    known_until = listing.known_until(page, {"responses": json.dumps(last).encode()})
+    assert known_until == to_ms(datetime(2026, 3, 2, 12, 0, 0, 500_000, UTC))
+    new = listing.since(fetch, known_until)
+    assert new.gets["responses"].query == {"pageSize": "1000", "filter": "timestamp >= 2026-03-02T11:55:00Z"}
+    assert new.gets["form"] == fetch.gets["form"]
+    assert listing.since(page, known_until) == page  # the filter must be the same on all pages
+    again = fetched("google-forms", new, responses=earlier, form=form)[-1]
+    assert isinstance(again, Fetch)
+    assert again.gets["responses"].query == {**new.gets["responses"].query, "pageToken": "more"}
+    for unknown in (b"{}", b"<html>", b'{"responses": [{"lastSubmittedTime": "soon"}]}'):
+        assert listing.known_until(fetch, {"responses": unknown}) is None
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 https://developers.google.com/workspace/forms/api/guides/push-notifications
 A linear scale may begin at 1, so the form has to show that the question goes from 0 to 10. `lastSubmittedTime` in
-seconds serves as the revision. The requests ask for all answers of the form: whoever sends them may add the parameter
-`filter=timestamp > …` with the time of the newest answer that is known, since a repeated answer changes nothing.
+seconds serves as the revision. A notification does not say which answers are new. So all are asked for, or, once they
+are known, those that were submitted since shortly before the newest one. A repeated answer changes nothing.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -17,18 +18,23 @@ from worker.flow.responses.formats.outcome import (
     Accepted,
     Fetch,
     Get,
-    Outcome,
+    NoResponse,
     Outcomes,
     Why,
     ignored,
     refused,
 )
-from worker.flow.responses.formats.payload import at, objects, path_part, read_object, seconds, word
+from worker.flow.responses.formats.payload import at, milliseconds, objects, path_part, read_object, seconds, word
 from worker.flow.responses.formats.source import Source, compiled_all
-from worker.flow.responses.formats.tool import Questions, Tool
+from worker.flow.responses.formats.tool import Listing, Questions, Tool
+from worker.flow.timestamps import from_ms
 
 _RESPONSES, _FORM = "responses", "form"
-_PAGE_SIZE = "5000"
+_PAGE_SIZE = "1000"
+#: The pages of answers that were fetched before: the time of their newest answer, in ms.
+_NEWEST = "newest"
+#: How much earlier than the newest known answer others may have been submitted that are not known yet, in ms.
+_OVERLAP = 300_000
 _HIGHEST = 10
 _USUAL = compiled_all({"customer.email": "respondentEmail"})
 
@@ -61,15 +67,43 @@ def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> O
         problem = None if "score" in source.mapping else _scale_problem(read_object(bodies[_FORM]), source)
         reads = [partial(_one, answer, fetch, source, problem) for answer in objects(listed.get("responses"))]
         found = each_outcome(reads, "there are no answers")
-        return (*found, _next(fetch, token)) if (token := word(listed.get("nextPageToken"))) else found
+        if token := word(listed.get("nextPageToken")):
+            return (*found, _with(fetch, {"pageToken": token}, {_NEWEST: _newest(fetch, listed)}))
+        return found
 
     return outcomes(page)
 
 
-def _next(fetch: Fetch, token: str) -> Outcome:
+def _with(fetch: Fetch, query: Mapping[str, str], known: Mapping[str, int]) -> Fetch:
     first = fetch.gets[_RESPONSES]
-    more = replace(first, query={**first.query, "pageToken": token})
-    return Fetch({**fetch.gets, _RESPONSES: more}, fetch.known)
+    more = replace(first, query={**first.query, **query})
+    return Fetch({**fetch.gets, _RESPONSES: more}, {**fetch.known, **known})
+
+
+def _newest(fetch: Fetch, listed: dict[str, Any]) -> int:
+    """Return when the newest answer of this page and of those before it was submitted, in ms; 0 if there is none."""
+    times = [int(fetch.known.get(_NEWEST, 0))]
+    for answer in objects(listed.get("responses")):
+        with contextlib.suppress(NoResponse):  # such an answer is refused
+            times.append(milliseconds(answer.get("lastSubmittedTime"), "lastSubmittedTime"))
+    return max(times)
+
+
+def _since(fetch: Fetch, known_until: int) -> Fetch:
+    """Return what has to be fetched if the answers up to a time are known. A further page stays as it is."""
+    if "pageToken" in fetch.gets[_RESPONSES].query:
+        return fetch
+    earliest = from_ms(known_until - _OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _with(fetch, {"filter": f"timestamp >= {earliest}"}, {})
+
+
+def _known_until(fetch: Fetch, bodies: Mapping[str, bytes]) -> int | None:
+    """Return up to which time all answers are known after this page; None if others follow, or if it has no answers."""
+    try:
+        listed = read_object(bodies[_RESPONSES])
+    except NoResponse:
+        return None
+    return None if listed.get("nextPageToken") else _newest(fetch, listed) or None
 
 
 def _one(answer: dict[str, Any], fetch: Fetch, source: Source, problem: str | None) -> Accepted:
@@ -107,4 +141,4 @@ def _scale_problem(form: dict[str, Any], source: Source) -> str | None:
     return None
 
 
-TOOL = Tool("google-forms", "Google Forms", read, read_fetched, Questions.NEEDED)
+TOOL = Tool("google-forms", "Google Forms", read, read_fetched, Questions.NEEDED, Listing(_since, _known_until))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from worker.flow.responses.formats.outcome import Fetch, Outcomes
 from worker.flow.responses.formats.source import Source
@@ -11,6 +12,15 @@ from worker.flow.responses.formats.source import Source
 Read = Callable[[bytes, Mapping[str, str], Source], Outcomes]
 #: Reads what was fetched: what the outcome Fetch says, and the bodies by the names of its requests. It never raises.
 ReadFetched = Callable[[Fetch, Mapping[str, bytes], Source], Outcomes]
+
+
+class Listing(NamedTuple):
+    """How an API is asked for the answers that are new, if a delivery does not say which those are."""
+
+    #: Returns what has to be fetched if all answers up to a time are known, which is in ms.
+    since: Callable[[Fetch, int], Fetch]
+    #: Returns up to which time all answers are known after some bodies, in ms; None if further pages follow.
+    known_until: Callable[[Fetch, Mapping[str, bytes]], int | None]
 
 
 class Questions(Enum):
@@ -39,3 +49,5 @@ class Tool:
     #: None if the tool's deliveries have the answers.
     read_fetched: ReadFetched | None = None
     questions: Questions = Questions.FIXED
+    #: None if each delivery names its answers.
+    listing: Listing | None = None
