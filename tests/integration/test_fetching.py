@@ -238,6 +238,23 @@ async def _listening(port: int) -> AsyncIterator[FakeApi]:
         await runner.cleanup()
 
 
+async def test_workers_that_join_and_leave_share_the_orders(kafka: EmbeddedKafka, inbox: Inbox) -> None:
+    answers = [str(number) for number in range(200, 260)]
+    async with fake_api() as api:
+        seen = Seen(settings_of(kafka, inbox, source(api, api_requests_per_minute=1_200)))
+        await ensure(seen.settings)
+        await seen.order(*map(order, answers))
+        async with running(seen.settings, "receive"):
+            await api.until(lambda: len(api.answered) >= 5)
+            async with running(seen.settings, "receive"):
+                await api.until(lambda: len(api.answered) >= 25)
+        async with running(seen.settings, "receive") as worker:
+            await seen.until_finished(worker)
+
+    assert scores(await seen.responses()) == wanted(answers)
+    assert await seen.values("dead-letters") == []
+
+
 async def test_orders_for_the_same_answer_that_wait_are_fetched_once(kafka: EmbeddedKafka, inbox: Inbox) -> None:
     async with fake_api() as api:
         seen = Seen(settings_of(kafka, inbox, source(api)))
