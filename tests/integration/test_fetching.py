@@ -12,13 +12,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from ingest.fake_api import TOKEN, FakeApi, details, fake_api
+from ingest.sites import Clock, post
 from integration.conftest import make_settings
 from integration.processes import environment, worker_process
 from integration.reading import read_topic
+from pydantic import SecretStr
+from receive.deliveries import deliveries, fetched
+from receive.deliveries import settings as fixture_settings
 
 from worker.app import Worker, running
 from worker.embedded.inbox import Inbox
@@ -28,6 +32,7 @@ from worker.flow.messages.fetch_order import FetchOrder, Request
 from worker.kafka.partitioner import partition_of
 from worker.kafka.topics import ensure, group_id
 from worker.receive.settings import ReceiveSettings
+from worker.server import Server
 from worker.settings import Settings
 
 
@@ -77,6 +82,15 @@ class Seen:
             found.setdefault(one["response_id"], set()).add(json.dumps(one, sort_keys=True))
         return found
 
+    async def until_there_are(self, counts: Mapping[str, int]) -> None:
+        """Wait until each of these responses has so many revisions."""
+        while not await self._has(counts):  # noqa: ASYNC110 - a topic raises no event here
+            await asyncio.sleep(0.1)
+
+    async def _has(self, counts: Mapping[str, int]) -> bool:
+        found = await self.responses()
+        return all(len(found.get(one, ())) >= count for one, count in counts.items())
+
     async def until_finished(self, worker: Worker | None = None) -> None:
         """Wait until all orders are finished and committed, those that were published again as well."""
         failing = asyncio.create_task(worker.failure() if worker is not None else asyncio.Event().wait())
@@ -119,6 +133,53 @@ def scores(responses: Mapping[str, set[str]]) -> dict[str, int]:
     """Return the score of each response; fail if one was published with several values."""
     assert all(len(values) == 1 for values in responses.values())
     return {response_id: json.loads(next(iter(values)))["score"] for response_id, values in responses.items()}
+
+
+async def test_deliveries_without_a_whole_answer_become_the_responses_of_the_fixtures(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    """From the tool's HTTP request to the response: ids are fetched, and single questions are put together."""
+    bodies = {
+        "/v3/surveys/5001/responses/9001/details": fetched("surveymonkey")["details"],
+        "/API/v3/surveys/SV_demo1/responses/R_demo9": fetched("qualtrics")["response"],
+        "/v1/forms/1FAkeForm/responses": fetched("google-forms")["responses"],
+        "/v1/forms/1FAkeForm": fetched("google-forms")["form"],
+    }
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=bodies[request.path])
+
+    async with fake_api() as api:
+        api.answer = answer
+        with_ids = ("surveymonkey:9001", "qualtrics:R_demo9", "google-forms:ACYD1")
+        sources = []
+        for tool in ("surveymonkey", "qualtrics", "google-forms", "survicate"):
+            asking = {} if tool == "survicate" else {"api_url": api.url, "api_token": SecretStr(TOKEN)}
+            [one] = fixture_settings(tool).sources
+            sources.append(one.model_copy(update={"name": tool.replace("-", "_"), **asking}))
+        receive = fixture_settings("survicate").model_copy(update={"sources": sources, "port": 0})
+        seen = Seen(make_settings(kafka, inbox, receive=receive))
+        async with running(seen.settings, "receive", Clock()) as worker, ClientSession() as client:
+            base = f"http://127.0.0.1:{worker.of(Server)['receive'].port}/receive"
+            for one in sources:
+                for delivery in deliveries(one.tool):
+                    secret = f"/{delivery.request.path_secret}" if delivery.request.path_secret else ""
+                    url = f"{base}/{one.name}{secret}"
+                    status, _, _ = await post(client, url, delivery.request.body, delivery.request.headers)
+                    assert (status == 401) == ("401" in str(delivery.expect)), (one.tool, delivery.number)
+            await seen.until_finished(worker)
+            await seen.until_there_are({"survicate:5347:ab12": 2, **dict.fromkeys(with_ids, 1)})
+
+    latest: dict[str, dict[str, Any]] = {}
+    for found in sorted(await seen.values("responses"), key=lambda found: int(found["revision"])):
+        latest[found["response_id"]] = found
+    assert {key: (found["score"], found.get("comment")) for key, found in latest.items()} == {
+        "surveymonkey:9001": (2, "Facture fausse."),
+        "qualtrics:R_demo9": (4, "Attente trop longue."),
+        "google-forms:ACYD1": (5, None),
+        "survicate:5347:ab12": (6, "Prices."),
+    }
+    assert await seen.values("dead-letters") == []
 
 
 async def test_each_answer_is_a_response_and_what_cannot_be_fetched_is_a_dead_letter(
@@ -212,8 +273,7 @@ async def test_a_source_whose_api_is_away_does_not_hold_up_the_others(kafka: Emb
         async with running(seen.settings, "receive") as worker:
             await seen.order(order("31", "away"), *map(order, ["41", "42", "43"]), order("32", "away"))
             await api.until(lambda: sum(api.answered.values()) == 3)
-            while len(await seen.responses()) < 3:  # noqa: ASYNC110 - a topic raises no event here
-                await asyncio.sleep(0.1)
+            await seen.until_there_are(dict.fromkeys(wanted(["41", "42", "43"]), 1))
             assert scores(await seen.responses()) == wanted(["41", "42", "43"])
             async with _listening(port) as back:
                 await seen.until_finished(worker)
