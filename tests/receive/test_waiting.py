@@ -193,6 +193,18 @@ def test_what_nobody_waits_for_frees_its_connection() -> None:
     assert paths(source.take(0)) == ["/b"]
 
 
+def test_orders_may_be_finished_in_any_order_and_the_first_one_holds_the_offset_back() -> None:
+    finished, found = Finished(), []
+    for offset in (4, 5, 9):
+        finished.begin(offset)
+    for offset in (5, 9, 4):
+        finished.finish(offset)
+        found.append(finished.position)
+
+    assert found == [4, 4, 10]
+    assert Finished().position is None
+
+
 @given(st.lists(st.sampled_from(["begin", "finish"]), max_size=60), st.data())
 def test_the_offset_to_commit_is_the_lowest_that_is_not_finished(steps: list[str], data: st.DataObject) -> None:
     finished, in_work, end = Finished(), set[int](), 0
