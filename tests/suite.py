@@ -67,7 +67,7 @@ _SECONDS = {
     "tests/integration/test_digests.py": 20,
     "tests/integration/test_ending.py": 40,
     "tests/integration/test_examples.py": 11,
-    "tests/integration/test_fetching.py": 47,
+    "tests/integration/test_fetching.py": 60,
     "tests/integration/test_following.py": 15,
     "tests/integration/test_forking.py": 5,
     "tests/integration/test_idle.py": 23,
