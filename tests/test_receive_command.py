@@ -129,7 +129,9 @@ def test_what_is_missing_for_the_signature_is_named(capsys: pytest.CaptureFixtur
 
     assert first("crm", body([])) == "signature  not checked, since there are no headers (--header and --url)"
     header = ("--header", "X-Any: a")
-    assert first("forms", body({}), *header) == "signature  not checked, since there is no address (--url)"
+    assert first("forms", body({}), *header) == (
+        "signature  not checked, since the address, which ends in the secret, is not given (--url)"
+    )
     address = ("--url", "https://nps.example.com/receive/forms/")
     assert first("forms", body({}), *address) == "refused    secret_missing: the secret is missing"
     assert first("forms", body({}), *address[:1], f"{address[1]}path-of-google") == "signature  fine (secret-path)"
@@ -162,7 +164,9 @@ def test_a_form_is_told_by_its_content_type(capsys: pytest.CaptureFixture[str]) 
     form = ("--header", "Content-Type: application/x-www-form-urlencoded")
 
     assert outcomes(capsys, "own", body(text), *form)[0] == 0
-    assert outcomes(capsys, "own", body(text))[1][1]["reason"] == "not_json"
+    [_, found] = outcomes(capsys, "own", body(text))[1]
+    assert found["reason"] == "not_json"
+    assert "needs the header Content-Type: application/x-www-form-urlencoded" in found["detail"]
 
 
 def test_the_standard_input_is_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +188,27 @@ def test_what_has_to_be_fetched_is_said_and_can_be_given(capsys: pytest.CaptureF
     assert (code, found[-1]["outcome"], found[-1]["value"]["score"]) == (0, "response", 3)
     # Without the time, the signature is too old.
     assert outcomes(capsys, "crm", str(whole), "--delivery", *fetched)[1][0]["reason"] == "timestamp_too_old"
+
+
+def test_the_answer_to_a_request_that_nobody_made_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("answer").write_text("{}")
+    code, text = run(
+        capsys, "test", "crm", str(UPSTREAM / "hubspot.json"), "--delivery", *AT, "--fetched", "submissions=answer"
+    )
+
+    assert code == 2
+    assert "--fetched: no request is called submissions; the requests are: submission\n" in text
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x1b[1A\r"])
+def test_a_comment_cannot_add_a_line(end: str, capsys: pytest.CaptureFixture[str]) -> None:
+    forged = {**CANONICAL, "comment": f"a{end}signature  fine (secret-header)"}
+    _, text = run(capsys, "test", "own", body(forged))
+
+    assert not [line for line in text.splitlines() if line.startswith("signature  fine")]
+    _, text = run(capsys, "test", "own", body(forged), "--json")
+    assert len(text.splitlines()) == 2
+    assert json.loads(text.splitlines()[1])["value"]["comment"] == forged["comment"]
 
 
 def test_the_secret_of_a_path_comes_in_the_address(capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,6 +273,7 @@ def test_the_sources_are_listed_without_their_secrets(capsys: pytest.CaptureFixt
     assert code == 0
     assert "survey: Typeform\n  path       /receive/survey\n  address    https://HOST/receive/survey\n" in text
     assert "  address    https://HOST/receive/forms/SECRET\n" in text
+    assert max(map(len, text.splitlines())) <= 80
     assert "  An easier way is a task Web Service in a workflow" in text
     assert "\n  1. With the Qualtrics API, " in text
     assert not any(secret in text for secret in ("demo", "path-of-google", "token\n", "0123456789abcdef"))

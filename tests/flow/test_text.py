@@ -1,8 +1,10 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.flow.text import clean, field, https_link, language, on_lines, on_one_line
+from worker.flow.text import clean, field, https_link, language, on_lines, on_one_line, printable_json
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,16 @@ def test_a_text_for_a_terminal_is_one_line_with_nothing_that_it_obeys() -> None:
 def test_a_text_of_several_lines_keeps_its_line_ends() -> None:
     assert on_lines("\n  first\u202e \r\n\n\x1bsecond\t!\n \n") == "first\n\nsecond !"
     assert on_lines(" \n\u202e") == ""
+
+
+@given(st.text())
+def test_a_text_in_json_begins_no_line_and_commands_no_terminal(text: str) -> None:
+    shown = printable_json({"comment": text}, indent=2)
+
+    assert 3 == len(shown.splitlines())
+    assert on_lines(shown) == shown
+    assert {"comment": text} == json.loads(shown)
+
+
+def test_letters_stay_readable_in_json() -> None:
+    assert '"é😀 \\u2028\\u009b\\u202e"' == printable_json("é😀 \u2028\x9b\u202e")

@@ -1,7 +1,6 @@
 """`alerts`: the cases of alerts, and commands to work on them."""
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
@@ -27,7 +26,7 @@ from worker.commands.common import (
     with_kafka,
 )
 from worker.flow import events
-from worker.flow.text import on_lines
+from worker.flow.text import on_lines, printable_json
 from worker.kafka.asking import Topics
 from worker.kafka.topics import CASES, changelog_name, topic_name
 from worker.lineage import canonical_path
@@ -226,7 +225,7 @@ async def _list(args: argparse.Namespace, settings: Settings) -> int:
     shown = cases[: args.limit]
     if args.json:
         for known in shown:
-            print(json.dumps(text.as_json(known, notes=False), ensure_ascii=False))
+            print(printable_json(text.as_json(known, notes=False)))
     elif shown:
         print("\n".join(text.table(shown, now, terminal.width())))
     if len(cases) > len(shown):
@@ -240,9 +239,7 @@ async def _show(args: argparse.Namespace, settings: Settings) -> int:
     known = await _find(args.alert, settings)
     if known is None:
         return Exit.FAILED
-    print(
-        json.dumps(text.as_json(known, notes=True), ensure_ascii=False) if args.json else "\n".join(text.details(known))
-    )
+    print(printable_json(text.as_json(known, notes=True)) if args.json else "\n".join(text.details(known)))
     return Exit.FINE
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 import difflib
-import json
 import sys
 import time
 
 from worker import terminal
 from worker.commands.common import SETTINGS_HELP, Commands, Exit, age, with_kafka
 from worker.flow import events
+from worker.flow.text import printable_json
 from worker.kafka.topics import topic_name
 from worker.lineage import canonical_path, lineage
 from worker.loop.figures import GROUPS, grouped
@@ -79,7 +79,7 @@ async def _loop(args: argparse.Namespace, settings: Settings) -> int:
     shown = grouped(found, args.by, path)
     if args.json:
         groups = {name: each.as_json() for name, each in shown.groups.items()}
-        print(json.dumps({**shown.whole.as_json(), "groups": groups}, ensure_ascii=False))
+        print(printable_json({**shown.whole.as_json(), "groups": groups}))
         return Exit.FINE
     width = terminal.width()
     print("\n".join(terminal.fitting(line, width) for line in table(path or "all", shown, working=args.working)))

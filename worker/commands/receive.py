@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from worker.commands.common import SETTINGS_HELP, TIME_HELP, Commands, Exit, fil
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.merging import Known, merge
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
-from worker.flow.text import on_lines, on_one_line
+from worker.flow.text import on_lines, on_one_line, printable_json
 from worker.flow.timestamps import to_ms
 from worker.receive.deliveries import Deliveries
 from worker.receive.settings import SourceSettings
@@ -23,6 +24,7 @@ from worker.receive.signatures import MEANING, Request, Scheme, Unauthentic
 from worker.settings import Settings
 
 _STANDARD_INPUT = Path("-")
+_COLUMNS = 80
 
 
 class _Given(NamedTuple):
@@ -133,10 +135,15 @@ def _sources(args: argparse.Namespace, settings: Settings) -> int:
         scheme, header = source.signing
         print(f"  signature  {scheme}{f', header {header}' if header else ''}")
         if hint := easier(source.tool):
-            print(f"  {hint}")
+            print(_wrapped(f"  {hint}", "  "))
         for number, step in enumerate(steps(source, settings.receive.public_url), 1):
-            print(f"  {number}. {step}")
+            print(_wrapped(f"  {number}. {step}", "     "))
     return Exit.FINE
+
+
+def _wrapped(text: str, indent: str) -> str:
+    """Return a text in lines of at most 80 columns. Addresses and names of settings are not broken."""
+    return fill(text, _COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _with_parser(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -157,6 +164,11 @@ def _test(parser: argparse.ArgumentParser, args: argparse.Namespace, settings: S
         if len(given) > 1 and not args.json:
             print(f"delivery {number}")
         shown.delivery(one)
+    # What is not authentic is not read, so nothing has to be fetched for it.
+    if not shown.is_wrong and (vain := sorted(fetched.keys() - shown.asked)):
+        asked = ", ".join(sorted(shown.asked)) or "there are none"
+        print(f"--fetched: no request is called {', '.join(vain)}; the requests are: {asked}", file=sys.stderr)
+        return Exit.WRONG
     return Exit.FAILED if shown.is_wrong else Exit.FINE
 
 
@@ -182,7 +194,7 @@ def _lacks(request: Request, scheme: Scheme) -> str:
     if scheme is Scheme.QUALTRICS:  # the signature is inside the body
         return ""
     if scheme is Scheme.SECRET_PATH:
-        return "" if request.url else "there is no address (--url)"
+        return "" if request.url else "the address, which ends in the secret, is not given (--url)"
     if request.headers.keys() - {"content-type"}:
         return ""
     return f"there are no headers (--header{' and --url' if scheme is Scheme.HUBSPOT_V3 else ''})"
@@ -228,6 +240,8 @@ class _Shown:
         self._known: dict[str, Known] = {}
         #: Whether something was refused.
         self.is_wrong = False
+        #: The names of the requests to the tool's API that were shown.
+        self.asked: set[str] = set()
 
     def delivery(self, given: _Given) -> None:
         """Print the outcomes of a delivery."""
@@ -259,7 +273,7 @@ class _Shown:
         if isinstance(outcome, Accepted):
             key = "none: the answer is anonymous" if outcome.key is None else on_one_line(outcome.customer_id)
             head = f"{on_one_line(outcome.response_id)}, revision {outcome.revision}, key {key}"
-            fields = on_lines(json.dumps(outcome.fields, indent=2, ensure_ascii=False))
+            fields = printable_json(outcome.fields, indent=2)
             key_or_none = None if outcome.key is None else outcome.customer_id
             self._line(
                 "response", f"{head}\n{fields}", {"outcome": "response", "key": key_or_none, "value": outcome.fields}
@@ -276,6 +290,7 @@ class _Shown:
         self._line("refused", _reason(outcome.reason, outcome.detail), said)
 
     def _fetch(self, outcome: Fetch) -> None:
+        self.asked |= outcome.gets.keys()
         for name, get in outcome.gets.items():
             self._line("fetch", f"{name}: {_address(get)}", {"outcome": "fetch", "name": name, "get": _address(get)})
         if outcome.gets.keys() <= self._fetched.keys():
@@ -285,7 +300,7 @@ class _Shown:
                     self._outcome(one)
 
     def _line(self, word: str, text: str, said: Mapping[str, Any]) -> None:
-        print(json.dumps(said, ensure_ascii=False) if self._as_json else f"{word:<10} {text}")
+        print(printable_json(said) if self._as_json else f"{word:<10} {on_lines(text)}")
 
 
 def _reason(word: str, detail: str) -> str:

@@ -1,7 +1,6 @@
 """`replay`: which notices another configuration would have caused in the past."""
 
 import argparse
-import json
 import sys
 
 from worker import terminal
@@ -20,6 +19,7 @@ from worker.commands.common import (
     with_offset,
 )
 from worker.flow import events
+from worker.flow.text import printable_json
 from worker.flow.timestamps import to_ms
 from worker.kafka.topics import topic_name
 from worker.replay.command import Window, replay
@@ -97,7 +97,7 @@ async def _replay(args: argparse.Namespace, settings: Settings) -> int:
     result = await replay(settings, other, Window(since, until), args.limit, say)
     if args.json:
         for body in as_json(result):
-            print(json.dumps(body, ensure_ascii=False))
+            print(printable_json(body))
     else:
         print("\n".join(lines(result, terminal.width())))
     if result.differing > len(result.cases):

@@ -18,6 +18,7 @@ from worker.flow import events
 from worker.flow.responses import road
 from worker.flow.responses.intake import validate
 from worker.flow.responses.rules.detractor_alert import RULE
+from worker.flow.text import printable_json
 from worker.flow.timestamps import to_ms
 from worker.notify.notice import Notice, notice_in
 from worker.routing.explaining import explain
@@ -98,7 +99,7 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
     limits = _limits(notice, at, settings)
     if args.json:
         service = None if limits is None else limits.as_json()
-        print(json.dumps({**explanation.as_json(), "service_level": service}, ensure_ascii=False, indent=2))
+        print(printable_json({**explanation.as_json(), "service_level": service}, indent=2))
     else:
         print("\n".join([*explanation.lines(), *([] if limits is None else limits.lines())]))
     return Exit.FINE if explanation.deliveries else Exit.FAILED

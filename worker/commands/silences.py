@@ -36,7 +36,7 @@ from worker.commands.common import (
 from worker.errors import Rejected
 from worker.expectations import expectation
 from worker.flow import events
-from worker.flow.text import on_one_line
+from worker.flow.text import on_one_line, printable_json
 from worker.flow.timestamps import from_ms
 from worker.kafka import changelogs, reading, topics
 from worker.kafka.asking import Topics, ask
@@ -290,7 +290,7 @@ def _json(state: Silence, waits: Waiting | None) -> str:
     if waits is not None:
         last = from_ms(waits.last).isoformat() if waits.number else None
         body |= {"held": waits.number, "last_held_at": last}
-    return json.dumps(body, ensure_ascii=False)
+    return printable_json(body)
 
 
 def _line(one: Known, now: int, waits: Waiting | None, zone: tzinfo) -> str:

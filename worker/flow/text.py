@@ -1,6 +1,8 @@
 """Free text as customers and other people write it."""
 
+import json
 import re
+from typing import Any
 
 # The C0 and C1 controls without tab and line ends. Databases refuse NUL, and terminals obey escape sequences.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -9,6 +11,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 #: Controls (Cc), halves of surrogate pairs (Cs), and embeddings, overrides and isolates of writing direction, which can
 #: make a text read as another one. Unicode guarantees that no version adds to Cc and Cs.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+#: The same, with the line ends that only some programs know, and without the line feed.
+_NOT_IN_JSON = re.compile(f"(?!\n)(?:{UNPRINTABLE.pattern}|[\u2028\u2029])")
 #: The largest number of characters of a name, a phone number and the like. A longer text is something else, and would
 #: make events too large.
 _LONGEST_FIELD = 300
@@ -54,3 +58,12 @@ def on_one_line(text: str) -> str:
 def on_lines(text: str) -> str:
     """Return a text of several lines in the same way: its line ends stay, but blank lines at its ends do not."""
     return "\n".join(UNPRINTABLE.sub("", line.replace("\t", " ")).rstrip() for line in text.splitlines()).strip()
+
+
+def printable_json(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON for a terminal. What a terminal or another program could obey is escaped.
+
+    So a text in it cannot begin a line of its own. `indent`: as for json.dumps.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

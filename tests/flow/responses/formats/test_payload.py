@@ -1,12 +1,15 @@
 """How bodies of deliveries are read, and what is said about those that cannot be."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats import payload
+from worker.flow.responses.formats import forms, payload
 from worker.flow.responses.formats.outcome import NoResponse, Refused
 
 
@@ -62,7 +65,87 @@ def test_the_fields_of_a_form_are_nested(body: bytes, found: dict[str, Any]) -> 
     ("body", "reason"), [(b"a=%ff", "invalid_utf8"), (b"\xff", "invalid_utf8"), (b"a=1&" * 1_001 + b"a=1", "too_large")]
 )
 def test_forms_that_cannot_be_read(body: bytes, reason: str) -> None:
-    assert refusal(payload.read_form, body).reason == reason
+    assert refusal(forms.read_form, body).reason == reason
+
+
+def in_parts(*parts: bytes, end: bytes = b"--xyz--\r\n") -> bytes:
+    return b"".join(b"--xyz\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + end
+
+
+PARTS = 'Multipart/Form-Data; boundary="xyz"'
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (in_parts(b'name="a"\r\n\r\n1', b'name="b"\r\n\r\n'), {"a": "1", "b": ""}),
+        (in_parts('name="r[é]"\r\n\r\nè\r\n\r\nà'.encode()), {"r": {"é": "è\r\n\r\nà"}}),
+        (in_parts(b'name="t[]"\r\n\r\na', b'name="t[]"\r\n\r\nb'), {"t": ["a", "b"]}),
+        (in_parts(b'name="a"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n1'), {"a": "1"}),
+        (in_parts(b'name="f"; filename="x.png"\r\n\r\n\x89PNG', b'name="a"\r\n\r\n1'), {"a": "1"}),
+        (in_parts(b'other="f"\r\n\r\n1'), {}),
+    ],
+)
+def test_a_form_may_be_in_parts(body: bytes, found: dict[str, Any]) -> None:
+    assert payload.read_body(body, PARTS) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "reason"),
+    [
+        (in_parts(b'name="a"\r\n\r\n\xff'), PARTS, "invalid_utf8"),
+        (in_parts(b'name="\xff"\r\n\r\n1'), PARTS, "invalid_utf8"),
+        (in_parts(*[b'name="a"\r\n\r\n1'] * 1_001), PARTS, "too_large"),
+        (in_parts(b'name="a"\r\n\r\n1'), "multipart/form-data", "wrong_type"),
+        (in_parts(b'name="a"\r\n\r\n1'), "multipart/form-data; boundary=other", "wrong_type"),
+        (in_parts(b'name="a"\r\n\r\n1', end=b""), PARTS, "wrong_type"),
+        (b"a=1", PARTS, "wrong_type"),
+        (b"", PARTS, "wrong_type"),
+    ],
+)
+def test_forms_in_parts_that_cannot_be_read(body: bytes, content_type: str, reason: str) -> None:
+    assert refusal(payload.read_body, body, content_type).reason == reason
+
+
+def nested_parts(depth: int) -> bytes:
+    inner = (b"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b" for _ in range(depth))
+    return b"--xyz" + b"".join(inner) + b"\r\n--xyz--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"--xyz\r\nContent-Disposition: form-data; " + b"a=1; " * 100_000 + b"\r\n\r\nx\r\n--xyz--", "wrong_type"),
+        (b"--xyz\r\n" + b"A: b\r\n" * 100_000 + b"\r\nx\r\n--xyz--", "wrong_type"),
+        (b"--xyz\r\n\r\n" * 50_000 + b"--xyz--", "too_large"),
+        (b"--xyz\r\n\r\n\r\n" * 50_000 + b"--xyz--", "too_large"),
+    ],
+)
+def test_a_form_that_would_be_costly_to_read_is_refused(body: bytes, reason: str) -> None:
+    assert refusal(payload.read_body, body, PARTS).reason == reason
+
+
+def test_parts_inside_of_parts_are_not_read() -> None:
+    assert payload.read_body(nested_parts(20_000), PARTS) == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.binary(max_size=9)), max_size=6))
+def test_a_damaged_form_raises_nothing_else(changes: list[tuple[int, bytes]]) -> None:
+    body = in_parts(b'name="a"\r\nContent-Type: text/plain\r\n\r\n1', b'name="f"; filename="x"\r\n\r\n\x89')
+    for place, text in changes:
+        body = body[:place] + text + body[place + len(text) // 2 :]
+    with suppress(NoResponse):
+        payload.read_body(body, PARTS)
+
+
+@pytest.mark.parametrize("body", [b"score=3&id=1", b"r%5Bid%5D=7", in_parts(b'name="a"\r\n\r\n1')])
+def test_a_form_without_its_content_type_is_told_so(body: bytes) -> None:
+    for content_type in ("", "text/plain"):
+        assert (
+            "it looks like a form, which needs the header Content-Type: "
+            in refusal(payload.read_body, body, content_type).detail
+        )
+    assert "form" not in refusal(payload.read_body, b'{"a": "b"c=', "").detail
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl
 
 from schemas.dead_letter import Reason
+from worker.flow.responses.formats.forms import FORM, MULTIPART, looks_like_form, read_form, read_multipart
 from worker.flow.responses.formats.json_text import BYTE_ORDER_MARK
-from worker.flow.responses.formats.outcome import NoResponse, refused
+from worker.flow.responses.formats.outcome import NoResponse, Refused, refused
 from worker.flow.timestamps import LATEST, from_ms, to_ms
 
-FORM = "application/x-www-form-urlencoded"
-
-#: The largest number of fields of a form, and the deepest nesting of their names.
-_MOST_FIELDS, _DEEPEST = 1_000, 8
-#: The name of a form's field, such as response[end_user_properties][agency] or tags[].
-_FIELD = re.compile(r"(?P<name>[^\[\]]+)(?P<inner>(?:\[[^\[\]]*\])*)")
-_INNER = re.compile(r"\[([^\[\]]*)\]")
 #: A time as programs in Ruby print it: 2026-03-02 07:57:26 -0700.
 _SPACED_OFFSET = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?) ?(?:([+-]\d\d):?(\d\d)|(?:UTC|GMT|Z))", re.ASCII
@@ -38,7 +31,22 @@ _PATH_PART = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 def read_body(body: bytes, content_type: str) -> Any:
     """Return the values of a body: of a form if the content type says so, and of JSON otherwise."""
-    return read_form(body) if content_type.partition(";")[0].strip().lower() == FORM else read_json(body)
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == FORM:
+        return read_form(body)
+    if kind == MULTIPART:
+        return read_multipart(body, content_type)
+    try:
+        return read_json(body)
+    except NoResponse as ended:
+        if not (
+            isinstance(ended.outcome, Refused) and ended.outcome.reason is Reason.NOT_JSON and looks_like_form(body)
+        ):
+            raise
+        detail = (
+            f"{ended.outcome.detail}; it looks like a form, which needs the header Content-Type: {FORM}, or {MULTIPART}"
+        )
+        raise refused(Reason.NOT_JSON, detail) from None
 
 
 def read_json(body: bytes) -> Any:
@@ -66,46 +74,6 @@ def as_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise refused(Reason.NOT_AN_OBJECT, "expected an object")
     return value
-
-
-def read_form(body: bytes) -> dict[str, Any]:
-    """Return the fields of a form. Brackets nest them as in PHP and Ruby: a[b]=1 is {"a": {"b": "1"}}."""
-    try:
-        pairs = parse_qsl(_text(body), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except UnicodeDecodeError:
-        raise refused(Reason.INVALID_UTF8, "the form is not UTF-8") from None
-    except ValueError:
-        raise refused(Reason.TOO_LARGE, f"the form has more than {_MOST_FIELDS} fields") from None
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        match = _FIELD.fullmatch(name)
-        inner = _INNER.findall(match["inner"]) if match else []
-        _put(found, [match["name"], *inner] if match and len(inner) < _DEEPEST else [name], value)
-    return found
-
-
-def _put(found: dict[str, Any], path: list[str], value: str) -> None:
-    """Put the value of a form's field at its place. A field whose place has a value of another kind is left out."""
-    *outer, last = path
-    if last == "" and outer:  # a[]=1&a[]=2
-        *outer, last = outer
-        inside = _inside(found, outer)
-        values = None if inside is None else inside.setdefault(last, [])
-        if isinstance(values, list):
-            values.append(value)
-        return
-    inside = _inside(found, outer)
-    if inside is not None and not isinstance(inside.get(last), dict | list):
-        inside[last] = value
-
-
-def _inside(found: dict[str, Any], outer: list[str]) -> dict[str, Any] | None:
-    for name in outer:
-        inner = found.setdefault(name, {})
-        if not isinstance(inner, dict):
-            return None
-        found = inner
-    return found
 
 
 def _text(body: bytes) -> str:

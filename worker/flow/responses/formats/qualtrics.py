@@ -12,8 +12,9 @@ from typing import Any
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import Draft, outcomes, respond
+from worker.flow.responses.formats.forms import read_form
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
-from worker.flow.responses.formats.payload import as_object, at, path_part, read_form, read_object, word
+from worker.flow.responses.formats.payload import as_object, at, path_part, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
 

@@ -12,6 +12,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from schemas.dead_letter import Reason
+from worker.flow.responses.formats.expression import problem_of
 from worker.flow.responses.formats.outcome import refused
 
 #: The fields of a response that a mapping can fill, as paths in its JSON.
@@ -62,6 +63,8 @@ def compiled(expression: str) -> Expression:
         place = getattr(error, "lex_position", None)
         where = "" if place is None else f" (see character {place + 1})"
         raise ValueError(f"is not an expression of JMESPath{where}") from None
+    if problem := problem_of(expression, found.parsed):
+        raise ValueError(problem)
     names = _names(found.parsed)
     usual: Expression = found if names is None else _Fields(names)
     return usual
