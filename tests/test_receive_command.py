@@ -137,6 +137,35 @@ def test_what_is_missing_for_the_signature_is_named(capsys: pytest.CaptureFixtur
     assert first("forms", body({}), *address[:1], f"{address[1]}path-of-google") == "signature  fine (secret-path)"
 
 
+def test_a_wrong_field_that_is_left_out_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = {**CANONICAL, "comment": {"text": "Bof."}, "customer": {"phone": [1]}}
+    code, text = run(capsys, "test", "own", body(wrong))
+
+    assert (code, text.splitlines()[-1]) == (0, "left out   comment, customer.phone: no response can have these values")
+    assert outcomes(capsys, "own", body(wrong))[1][1]["left_out"] == ["comment", "customer.phone"]
+
+
+def test_the_time_of_arrival_is_now(capsys: pytest.CaptureFixture[str]) -> None:
+    own = """
+[[receive.sources]]
+name = "timeless"
+tool = "template"
+secrets = ["demo"]
+survey_id = "s"
+responded_at = "arrival"
+[receive.sources.mapping]
+response_id = "id"
+score = "v"
+customer_id = "c"
+"""
+    Path("worker.toml").write_text(SETTINGS + own)
+    _, found = outcomes(capsys, "timeless", body({"id": "1", "v": 3, "c": "c-1"}), *AT)
+    assert found[1]["value"]["responded_at"] == "2026-03-02T11:00:00Z"
+    header = ("--header", "Authorization: demo")
+    _, found = outcomes(capsys, "timeless", body({"id": "1", "v": 3, "c": "c-1"}), *AT, *header)
+    assert found[0]["value"]["responded_at"] == "2026-03-02T11:00:00Z"
+
+
 def test_a_signature_inside_the_body_is_always_checked(capsys: pytest.CaptureFixture[str]) -> None:
     [delivery] = json.loads((UPSTREAM / "qualtrics.json").read_text())["deliveries"]
     raw = delivery["raw_body"]
@@ -285,6 +314,19 @@ def test_without_sources_the_document_is_named(capsys: pytest.CaptureFixture[str
     assert "docs/sources.md" in run(capsys, "sources")[1]
 
 
-def test_check_config_lists_the_sources(capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_config_lists_the_sources_and_the_secrets_that_are_weak(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config"]) == 2
+    printed = capsys.readouterr()
+    assert "source   survey: Typeform, /receive/survey, hmac-sha256-base64, 1 secret\n" in printed.out
+    assert printed.err.splitlines() == [
+        "receive.sources: forms: a secret has fewer than 16 characters, and is easily guessed",
+        "receive.sources: app: a secret has fewer than 16 characters, and is easily guessed",
+        "receive.sources: own: a secret has fewer than 16 characters, and is easily guessed",
+    ]
+    long = "a-long-secret-of-32-characters-x"
+    strong = SETTINGS.replace('"demo"', f'"{long}"').replace("path-of-google", "another-" + long)
+    Path("worker.toml").write_text(strong.replace("token", long))
+    assert main(["check-config"]) == 2
+    assert capsys.readouterr().err == "receive.sources: own: has a secret of app: give each its own\n"
+    Path("worker.toml").write_text(strong.replace("token", "the-third-secret"))
     assert main(["check-config"]) == 0
-    assert "source   survey: Typeform, /receive/survey, hmac-sha256-base64, 1 secret\n" in capsys.readouterr().out

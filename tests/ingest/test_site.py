@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from ingest.sites import RESPONSE, SECRET, SOURCES, Desk, post, served
+from receive.deliveries import AT, deliveries, settings
 from receive.deliveries import SOURCES as TOOLS
-from receive.deliveries import deliveries, settings
 
 from worker.flow import events
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats import bare
+from worker.flow.timestamps import from_ms
 from worker.ingest.site import HEADERS, UNKNOWN_SOURCE
 from worker.metrics import words
 from worker.receive.signatures import Unauthentic
@@ -118,6 +119,29 @@ async def test_an_answer_that_is_refused_is_a_dead_letter_and_acknowledged() -> 
     assert (200, [wanted]) == (status, json.loads(text)["outcomes"])
     assert [events.DEAD_LETTERS] == [output.topic for output in desk.published]
     assert {("signed", "refused"): 1} == desk.counted
+
+
+async def test_a_wrong_field_does_not_lose_the_answer_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    body = json.dumps({**RESPONSE, "comment": {"canary": 1}, "customer": {"phone": [1]}}).encode()
+    async with served(desk) as client:
+        _, _, text = await post(client, desk.url("/receive/signed"), body, signed(body))
+
+    assert json.loads(text)["outcomes"] == [{"outcome": "accepted", "left_out": "comment, customer.phone"}]
+    assert bare.read(desk.published[0].value or b"").comment is None
+    assert "source signed: left_out: answers do without these fields, whose" in caplog.text
+    assert "canary" not in caplog.text
+
+
+async def test_an_answer_without_a_time_has_that_of_its_arrival() -> None:
+    desk = Desk()
+    mapping = {"response_id": "id", "score": "v", "customer_id": "c"}
+    timeless = {**SOURCES[1], "survey_id": "s", "responded_at": "arrival", "mapping": mapping}
+    async with served(desk, sources=[timeless]) as client:
+        body = json.dumps({"id": "1", "v": 3, "c": "c-1"}).encode()
+        await post(client, desk.url("/receive/by_header"), body, WITH_SECRET)
+
+    assert bare.read(desk.published[0].value or b"").responded_at == from_ms(AT)
 
 
 async def test_what_the_intake_would_refuse_is_refused() -> None:

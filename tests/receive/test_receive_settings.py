@@ -44,6 +44,25 @@ def problems(*sources: dict[str, Any], **changes: Any) -> list[str]:
     ("source", "problem"),
     [
         (of("typeforms"), ".tool: must be 'delighted', 'formbricks', "),
+        (of("delighted", secrets=[SECRET, SECRET]), ".secrets: must differ: name each secret once"),
+        (of("template", time_format="soon"), ".time_format: must have the day, the month and the year of a time"),
+        (of("template", time_format="%d %b %Y"), ": time_format has no offset (%z), so time_zone is needed"),
+        (of("template", time_zone="Paris"), ".time_zone: "),
+        (of("delighted", responded_at="arrival"), ": responded_at = arrival has an effect with the tool template only"),
+        (
+            of("template", responded_at="arrival", mapping=TEMPLATE),
+            ": responded_at = arrival has an effect with no mapping.responded_at only: remove it",
+        ),
+        (
+            of("posthog", signature="hmac-sha1-hex", mapping={"each": "a"}),
+            (
+                ": signature hmac-sha1-hex needs signature_header, the name of the header that has the signature; "
+                "posthog needs score_question, the id of the question that asks for the score from 0 to 10; "
+                "mapping.each has an"
+            ),
+        ),
+        (of("template", mapping={**TEMPLATE, "score": "number(a)"}), ".mapping.score: has a function that JMESPath"),
+        (of("template", mapping={**TEMPLATE, "survey_id": '"nps"'}), ".mapping.survey_id: names a field, since it is"),
         ({"name": "care", "tool": "delighted"}, ".secrets: is missing"),
         (of("delighted", secrets=[]), ".secrets: must not be empty"),
         (of("delighted", secrets=[""]), ": secrets: must not be empty"),
@@ -75,7 +94,10 @@ def problems(*sources: dict[str, Any], **changes: Any) -> list[str]:
             ": survicate sends each question alone, so mapping.revision cannot be used: remove it",
         ),
         (of("delighted", mapping={"only_if": "a"}), ": mapping.only_if has an effect with the tool template only"),
-        (of("template", mapping={"score": "a"}), ": a mapping of the tool template needs mapping.response_id as well"),
+        (
+            of("template", mapping={"score": "a"}),
+            ": a mapping of the tool template needs mapping.response_id and mapping.survey_id and mapping.responded_at",
+        ),
         (of("template", mapping={**TEMPLATE, "score": "a.["}), ".mapping.score: is not an expression of JMESPath"),
         (
             of("template", mapping={"scores": "a"}),
@@ -91,6 +113,16 @@ def test_a_mistake_is_explained(source: dict[str, Any], problem: str) -> None:
     [found] = problems(source)
 
     assert found.startswith(f"receive.sources.0{problem}"), found
+
+
+@pytest.mark.parametrize(
+    ("tool", "hint"), [("Typefrom", "; did you mean typeform?"), ("Medalia", "; for any other tool, it is 'template'")]
+)
+def test_a_tool_that_is_not_known_is_explained(tool: str, hint: str) -> None:
+    [found] = problems(of(tool))
+
+    assert found.endswith(f"'template', 'typeform', 'wootric'{hint}")
+    assert tool not in found
 
 
 def test_two_sources_cannot_have_one_name() -> None:

@@ -69,7 +69,7 @@ def _address(text: str) -> str:
 
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(_summary(settings))
-    wrong = [*settings.vain_receivers(), *problems(settings.tracing, os.environ)]
+    wrong = [*settings.vain_receivers(), *settings.receive.weaknesses(), *problems(settings.tracing, os.environ)]
     for line in wrong:
         print(line, file=sys.stderr)
     if wrong:

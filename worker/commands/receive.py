@@ -248,7 +248,9 @@ class _Shown:
         name = self._source.name
         if given.lacks:
             self._line("signature", f"not checked, since {given.lacks}", {"signature": None})
-            found: Unauthentic | tuple[Outcome, ...] = self._deliveries.read_unverified(name, given.request)
+            found: Unauthentic | tuple[Outcome, ...] = self._deliveries.read_unverified(
+                name, given.request._replace(arrived_at=self._now)
+            )
         else:
             found = self._deliveries.read(name, given.request, self._now)
         if isinstance(found, Unauthentic):
@@ -275,9 +277,10 @@ class _Shown:
             head = f"{on_one_line(outcome.response_id)}, revision {outcome.revision}, key {key}"
             fields = printable_json(outcome.fields, indent=2)
             key_or_none = None if outcome.key is None else outcome.customer_id
-            self._line(
-                "response", f"{head}\n{fields}", {"outcome": "response", "key": key_or_none, "value": outcome.fields}
-            )
+            said = {"outcome": "response", "key": key_or_none, "value": outcome.fields, "left_out": outcome.left_out}
+            self._line("response", f"{head}\n{fields}", said)
+            if outcome.left_out and not self._as_json:
+                self._line("left out", f"{', '.join(outcome.left_out)}: no response can have these values", {})
         elif isinstance(outcome, Ignored):
             said = {"outcome": "ignored", "reason": outcome.why, "detail": outcome.detail}
             self._line("ignored", _reason(outcome.why, outcome.detail), said)

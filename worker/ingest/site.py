@@ -164,9 +164,13 @@ class Site:
                 return _answer(request_id, [{"outcome": "ignored", "reason": "endpoint_test"}])
             raise
         plain = decompressed(body, sent.headers.get("content-encoding", ""), self._limits.body_bytes)
-        found = records(entry.read(sent._replace(body=plain)), Delivery(name, plain, arrived), self._needs.policy)
+        read = entry.read(sent._replace(body=plain, arrived_at=arrived))
+        found = records(read, Delivery(name, plain, arrived), self._needs.policy)
         await self._publish(found, deadline - loop.time())
         self._count(name, found, loop.time() - began)
+        if left_out := {path for one in found if isinstance(one.outcome, Accepted) for path in one.outcome.left_out}:
+            said = f"answers do without these fields, whose values no response can have: {', '.join(sorted(left_out))}"
+            self._problems.report(name, "left_out", request_id, said)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("request %s of source %s was taken: %s", request_id, name, _summary(found))
         return _answer(request_id, [_listed(one.outcome) for one in found[:_MOST_LISTED]])
@@ -243,6 +247,8 @@ def word_of(outcome: Outcome) -> str:
 def _listed(outcome: Outcome) -> dict[str, str]:
     """Return what an answer says of an outcome. The tool may show it to whoever has set it up."""
     word = word_of(outcome)
+    if isinstance(outcome, Accepted) and outcome.left_out:
+        return {"outcome": word, "left_out": ", ".join(outcome.left_out)}
     if isinstance(outcome, Accepted | Part | Fetch):
         return {"outcome": word}
     reason = outcome.why if isinstance(outcome, Ignored) else outcome.reason

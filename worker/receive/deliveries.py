@@ -17,6 +17,7 @@ Nothing here raises because of what a tool sends.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from worker.flow.responses.formats.outcome import Fetch, Outcomes
@@ -54,7 +55,7 @@ class Deliveries:
 
         Raise KeyError if there is no such source.
         """
-        return self.verify(name, request, now) or self.read_unverified(name, request)
+        return self.verify(name, request, now) or self.read_unverified(name, request._replace(arrived_at=now))
 
     def verify(self, name: str, request: Request, now: int) -> Unauthentic | None:
         """Return why a request to a source is not authentic; None if it is. Otherwise as `read`."""
@@ -64,7 +65,9 @@ class Deliveries:
     def read_unverified(self, name: str, request: Request) -> Outcomes:
         """Return what a request becomes whose signature is not verified. Raise KeyError if there is no such source."""
         one = self._sources[name]
-        return one.tool.read(request.body, request.headers, one.source)
+        on_arrival = one.source.answers_on_arrival
+        source = replace(one.source, arrived_at=request.arrived_at) if on_arrival else one.source
+        return one.tool.read(request.body, request.headers, source)
 
     def narrowed(self, name: str, fetch: Fetch, known_until: int) -> Fetch:
         """Return what has to be fetched if all answers up to a time are known, which is in ms.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from schemas.base import LONGEST_ID
 from worker.address import split_url
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
+from worker.flow.responses.formats.times import OFFSET, Times, format_problem
 from worker.flow.responses.formats.tool import Questions, Tool
 from worker.flow.responses.formats.tools import TOOLS
+from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.endpoint import EndpointName
 from worker.notify.retry import RetryPolicy
 from worker.receive.apis import APIS, Api, checked_token, checked_url
-from worker.receive.signatures import AUTHORIZATION, WITH_HEADER, Scheme, Signing, secret_problem
+from worker.receive.signatures import AUTHORIZATION, SENT, WITH_HEADER, Scheme, Signing, secret_problem, weakness
 from worker.secret_files import SecretSection, secret_file
 from worker.section import Section
 
@@ -64,6 +68,16 @@ def _expression(text: str) -> str:
 
 #: An expression of JMESPath.
 Expression = Annotated[str, Field(min_length=1, max_length=_LONGEST_EXPRESSION), AfterValidator(_expression)]
+
+
+def _time_format(text: str) -> str:
+    if problem := format_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+#: A format of times.
+TimeFormat = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_time_format)]
 
 
 def _finds(what: str) -> Any:
@@ -171,14 +185,18 @@ class SourceSettings(SecretSection):
     survey_id: str | None = Field(
         default=None,
         min_length=1,
-        max_length=200,
-        description="The survey's id of all responses. Without it, it is the tool's own, after the tool's name.",
+        max_length=LONGEST_ID,
+        description="The survey's id of all responses. Without it, it is the tool's own, after the tool's name; one "
+        "that the mapping finds follows the name of the source.",
     )
     score_question: str | None = Field(
-        default=None, min_length=1, max_length=200, description="The id of the question that asks for the score."
+        default=None, min_length=1, max_length=LONGEST_ID, description="The id of the question that asks for the score."
     )
     comment_question: str | None = Field(
-        default=None, min_length=1, max_length=200, description="The id of the question that asks for the comment."
+        default=None,
+        min_length=1,
+        max_length=LONGEST_ID,
+        description="The id of the question that asks for the comment.",
     )
     unknown_customers: Literal["refuse", "anonymous"] = Field(
         default="refuse",
@@ -207,6 +225,22 @@ class SourceSettings(SecretSection):
     api_timeout_seconds: float = Field(
         default=30.0, gt=0, le=600, description="Seconds that one request to the tool's API may take."
     )
+    time_format: TimeFormat | None = Field(
+        default=None,
+        description="How the tool writes times, if it is neither RFC 3339 nor seconds or milliseconds since 1970: the "
+        "directives of strptime (https://docs.python.org/3/library/datetime.html#format-codes), such as '%d %b %Y "
+        "%I:%M %p'. Names of months and days are English ones. It applies to what the mapping finds.",
+    )
+    time_zone: TimeZoneName | None = Field(
+        default=None,
+        description="The time zone of times without an offset that the mapping finds, such as Europe/Paris. Without "
+        "it, such times are refused.",
+    )
+    responded_at: Literal["tool", "arrival"] = Field(
+        default="tool",
+        description="When the customer answered: `tool` takes the time from the delivery, and `arrival` the time at "
+        "which the delivery arrives. The latter is for tools that send no time, of template only.",
+    )
     mapping: FieldMapping = FieldMapping()
 
     @field_validator("api_url")
@@ -221,6 +255,22 @@ class SourceSettings(SecretSection):
             checked_token(token.get_secret_value())
         return token
 
+    @field_validator("tool", mode="before")
+    @classmethod
+    def _known_tool(cls, tool: Any) -> Any:
+        if isinstance(tool, str) and tool not in TOOLS:
+            like = get_close_matches(tool.lower(), TOOLS, n=1)
+            hint = f"; did you mean {like[0]}?" if like else "; for any other tool, it is 'template'"
+            raise ValueError(f"must be {', '.join(map(repr, TOOLS))}{hint}")
+        return tool
+
+    @field_validator("secrets")
+    @classmethod
+    def _secrets_differ(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        if len({secret.get_secret_value() for secret in secrets}) != len(secrets):
+            raise ValueError("must differ: name each secret once")
+        return secrets
+
     @field_validator("signature_header")
     @classmethod
     def _header_name(cls, name: str | None) -> str | None:
@@ -230,10 +280,15 @@ class SourceSettings(SecretSection):
 
     @model_validator(mode="after")
     def _consistent(self) -> "SourceSettings":
-        checks = (self._signature_problem, self._question_problem, self._mapping_problem, self._vain_api)
-        for problem in (check() for check in checks):
-            if problem:
-                raise ValueError(problem)
+        checks = (
+            self._signature_problem,
+            self._question_problem,
+            self._time_problem,
+            self._mapping_problem,
+            self._vain_api,
+        )
+        if found := [problem for check in checks if (problem := check())]:
+            raise ValueError("; ".join(found))
         return self
 
     def _vain_api(self) -> str | None:
@@ -300,8 +355,18 @@ class SourceSettings(SecretSection):
         if not mapping.fields:
             return None
         survey = () if self.survey_id else ("survey_id",)
-        missing = [name for name in ("response_id", *survey, "score", "responded_at") if name not in mapping.fields]
-        return f"a mapping of the tool template needs mapping.{missing[0]} as well" if missing else None
+        time = () if self.responded_at == "arrival" else ("responded_at",)
+        missing = [name for name in ("response_id", *survey, "score", *time) if name not in mapping.fields]
+        names = " and ".join(f"mapping.{name}" for name in missing)
+        return f"a mapping of the tool template needs {names} as well" if missing else None
+
+    def _time_problem(self) -> str | None:
+        if self.responded_at == "arrival" and (self.tool != "template" or self.mapping.responded_at):
+            other = "the tool template" if self.tool != "template" else "no mapping.responded_at"
+            return f"responded_at = arrival has an effect with {other} only: remove it"
+        if self.time_format and OFFSET not in self.time_format and self.time_zone is None:
+            return f"time_format has no offset ({OFFSET}), so time_zone is needed"
+        return None
 
     @property
     def of_tool(self) -> Tool:
@@ -465,6 +530,18 @@ class ReceiveSettings(SecretSection):
         """Whether a tool sends ids only, so that the worker has to fetch the answers."""
         return any(source.of_tool.read_fetched is not None for source in self.sources)
 
+    def weaknesses(self) -> list[str]:
+        """Return a line for each secret that is easily guessed, or that two sources send. No line has a secret."""
+        lines, senders = list[str](), dict[str, str]()
+        for source in self.sources:
+            scheme = source.signing.scheme
+            for secret in (one.get_secret_value() for one in source.secrets):
+                if problem := weakness(scheme, secret):
+                    lines.append(f"receive.sources: {source.name}: a secret {problem}")
+                if scheme in SENT and (other := senders.setdefault(secret, source.name)) != source.name:
+                    lines.append(f"receive.sources: {source.name}: has a secret of {other}: give each its own")
+        return lines
+
     def source(self, name: str) -> SourceSettings | None:
         """Return the settings of a source; None if there is no source with this name."""
         return next((source for source in self.sources if source.name == name), None)
@@ -483,4 +560,6 @@ class ReceiveSettings(SecretSection):
             each=None if each is None else compiled(each),
             pseudonym_key=None if key is None else key.get_secret_value().strip().encode(),
             unknown_is_anonymous=source.unknown_customers == "anonymous",
+            times=Times(source.time_format or "", None if source.time_zone is None else zone(source.time_zone)),
+            answers_on_arrival=source.responded_at == "arrival",
         )

@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -79,6 +79,8 @@ class Request(NamedTuple):
     url: str = ""
     #: The part of the path that follows the name of the source; empty if there is none.
     path_secret: str = ""
+    #: When it arrived, in ms; None if that is not known. An answer of a tool that sends no time has this time.
+    arrived_at: int | None = None
 
 
 class Unauthentic(StrEnum):
@@ -107,6 +109,11 @@ MEANING: Mapping[Unauthentic, str] = {
     Unauthentic.SECRET_WRONG: "the secret is none of those in the settings",
 }
 
+#: The schemes without a signature: each request has the secret itself.
+SENT = frozenset({Scheme.SECRET_HEADER, Scheme.SECRET_PATH})
+#: A secret with fewer characters can be guessed: by requests, or by computing signatures of a request that was seen.
+SHORTEST_SENT, SHORTEST_SIGNING = 16, 8
+
 _HMACS: Mapping[Scheme, tuple[str, str]] = {
     Scheme.HMAC_SHA256_HEX: ("sha256", "hex"),
     Scheme.HMAC_SHA256_BASE64: ("sha256", "base64"),
@@ -133,7 +140,7 @@ def verify(signing: Signing, secrets: Sequence[str], request: Request, now: int)
         return _secret(secrets, request.path_secret)
     digest, encoding = _HMACS[signing.scheme]
     given = _PREFIX.sub("", request.headers.get(signing.header, "").strip(), count=1)
-    return _hmac(secrets, digest, encoding, request.body, given)
+    return _hmac(_as_keys(secrets), digest, encoding, request.body, given)
 
 
 def secret_problem(scheme: Scheme, secret: str) -> str | None:
@@ -145,6 +152,15 @@ def secret_problem(scheme: Scheme, secret: str) -> str | None:
     return None
 
 
+def weakness(scheme: Scheme, secret: str) -> str | None:
+    """Return why a secret of a scheme is easily guessed, without repeating it; None if it is not.
+
+    The worker takes such a secret nevertheless: a tool may not let its users choose it.
+    """
+    shortest = SHORTEST_SENT if scheme in SENT else SHORTEST_SIGNING
+    return f"has fewer than {shortest} characters, and is easily guessed" if len(secret) < shortest else None
+
+
 def _secret(secrets: Sequence[str], given: str) -> Unauthentic | None:
     if not given:
         return Unauthentic.SECRET_MISSING
@@ -154,13 +170,17 @@ def _secret(secrets: Sequence[str], given: str) -> Unauthentic | None:
     return None if any(fits) else Unauthentic.SECRET_WRONG
 
 
-def _hmac(secrets: Sequence[str], digest: str, encoding: str, signed: bytes, given: str) -> Unauthentic | None:
+def _as_keys(secrets: Sequence[str]) -> list[bytes]:
+    return [secret.encode() for secret in secrets]
+
+
+def _hmac(keys: Iterable[bytes], digest: str, encoding: str, signed: bytes, given: str) -> Unauthentic | None:
     if not given:
         return Unauthentic.SIGNATURE_MISSING
     decoded = _from_hex(given) if encoding == "hex" else _from_base64(given)
     if decoded is None or len(decoded) != hashlib.new(digest).digest_size:
         return Unauthentic.SIGNATURE_MALFORMED
-    fits = [hmac.compare_digest(hmac.digest(secret.encode(), signed, digest), decoded) for secret in secrets]
+    fits = [hmac.compare_digest(hmac.digest(key, signed, digest), decoded) for key in keys]
     return None if any(fits) else Unauthentic.SIGNATURE_WRONG
 
 
@@ -210,22 +230,11 @@ def _standard_webhooks(secrets: Sequence[str], request: Request, now: int) -> Un
         return problem
     signed = b".".join([_bytes(message_id), at.strip().encode(), request.body])
     signatures = [text for version, _, text in (one.partition(",") for one in given.split(" ")) if version == "v1"]
-    found = [_hmac_of_keys(_standard_webhooks_keys(secrets), signed, text) for text in signatures]
+    keys = [key for key in map(_standard_webhooks_key, secrets) if key is not None]
+    found = [_hmac(keys, "sha256", "base64", signed, text) for text in signatures]
     if None in found:
         return None
     return next((problem for problem in reversed(found) if problem), Unauthentic.SIGNATURE_MALFORMED)
-
-
-def _hmac_of_keys(keys: Iterator[bytes], signed: bytes, given: str) -> Unauthentic | None:
-    decoded = _from_base64(given)
-    if decoded is None:
-        return Unauthentic.SIGNATURE_MALFORMED
-    fits = [hmac.compare_digest(hmac.digest(key, signed, "sha256"), decoded) for key in keys]
-    return None if any(fits) else Unauthentic.SIGNATURE_WRONG
-
-
-def _standard_webhooks_keys(secrets: Sequence[str]) -> Iterator[bytes]:
-    return (key for key in map(_standard_webhooks_key, secrets) if key is not None)
 
 
 def _standard_webhooks_key(secret: str) -> bytes | None:
@@ -241,7 +250,7 @@ def _hubspot(secrets: Sequence[str], request: Request, now: int) -> Unauthentic 
         return problem
     url = _HUBSPOT_ENCODED.sub(lambda found: _HUBSPOT_DECODED[found[0].upper()], request.url.partition("#")[0])
     head = _bytes(f"{request.method}{url}")
-    return _hmac(secrets, "sha256", "base64", head + request.body + at.strip().encode(), given)
+    return _hmac(_as_keys(secrets), "sha256", "base64", head + request.body + at.strip().encode(), given)
 
 
 def _qualtrics(secrets: Sequence[str], request: Request) -> Unauthentic | None:
@@ -249,4 +258,4 @@ def _qualtrics(secrets: Sequence[str], request: Request) -> Unauthentic | None:
         fields = dict(parse_qsl(request.body.decode(), errors="strict", max_num_fields=_MOST_FIELDS))
     except ValueError:
         return Unauthentic.SIGNATURE_MISSING
-    return _hmac(secrets, "sha512", "hex", fields.get("MSG", "").encode(), fields.get("HMAC", ""))
+    return _hmac(_as_keys(secrets), "sha512", "hex", fields.get("MSG", "").encode(), fields.get("HMAC", ""))

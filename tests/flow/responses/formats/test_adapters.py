@@ -9,7 +9,7 @@ import pytest
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats import bare
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused, Why
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tools import TOOLS
 from worker.flow.timestamps import to_ms
@@ -752,10 +752,10 @@ def test_the_survey_of_the_settings_wins_over_all() -> None:
 
 
 def test_an_expression_that_cannot_be_computed_is_named() -> None:
-    outcome = read("delighted", delighted(), source({"comment": "join(',', event_data.score)"}))
+    outcome = read("delighted", delighted(), source({"survey_id": "join(',', event_data.score)"}))
 
     assert isinstance(outcome, Refused)
-    assert (outcome.reason, outcome.detail[:16]) == ("mapping_failed", "mapping.comment:")
+    assert (outcome.reason, outcome.detail[:16]) == ("mapping_failed", "mapping.survey_i")
 
 
 def test_half_of_an_emoji_does_no_harm() -> None:
@@ -763,3 +763,81 @@ def test_half_of_an_emoji_does_no_harm() -> None:
 
     assert isinstance(outcome, Accepted)
     assert b"\\ud83d" in outcome.value
+
+
+def fetched_one(tool: str, order: Any, **bodies: Any) -> Outcome:
+    [outcome] = fetched(tool, read(tool, order), source(score_question="wrong"), **bodies)
+    return outcome
+
+
+def with_wrong_question(tool: str, body: Any) -> Outcome:
+    return read(tool, body, source(score_question="wrong", comment_question=""))
+
+
+QIDS = values(QID1=4, QID1_NPS_GROUP=1, QID22_TEXT="Bof.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answers"),
+    [
+        (with_wrong_question("typeform", typeform(NPS, answered("why", "long_text", "Bof."))), "nps, why"),
+        (with_wrong_question("formbricks", formbricks()), "q1, q2"),
+        (with_wrong_question("posthog", posthog(**{"$survey_response_q2": "Bof."})), "q1, q2"),
+        (fetched_one("surveymonkey", MONKEY, details=details({"text": "8"})), "q1"),
+        (fetched_one("qualtrics", qualtrics(), response=QIDS), "QID1, QID22"),
+        (fetched_one("google-forms", GOOGLE, responses={"responses": [google_answer(1, "3")]}, form={}), "q1"),
+    ],
+)
+def test_a_wrong_score_question_is_told_which_questions_are_answered(outcome: Outcome, answers: str) -> None:
+    assert outcome == Ignored(
+        Why.NOT_YET_ANSWERED, f"there is no answer to score_question; the answers are to: {answers}"
+    )
+
+
+def test_a_wrong_question_of_survicate_is_named() -> None:
+    assert with_wrong_question("survicate", survicate(14)) == Ignored(
+        Why.OTHER_QUESTION, "the question 14 is neither score_question nor comment_question"
+    )
+
+
+def test_without_any_answer_no_question_is_named() -> None:
+    assert with_wrong_question("formbricks", formbricks(data={})) == Ignored(
+        Why.NOT_YET_ANSWERED, "there is no answer to score_question; no question is answered"
+    )
+    unnamed = read("delighted", delighted(score=None), source(score_question=""))
+    assert unnamed == Ignored(Why.NOT_YET_ANSWERED, "there is no score")
+
+
+def test_of_many_and_long_ids_only_some_are_shown() -> None:
+    data = {f"{number:02}\u2028{'x' * 100}": "" for number in range(12)}
+    outcome = with_wrong_question("formbricks", formbricks(data=data))
+
+    assert isinstance(outcome, Ignored)
+    assert outcome.detail.endswith(f"09 {'x' * 57}, and 2 more")
+
+
+def test_the_questions_of_posthog_may_have_the_names_of_their_properties() -> None:
+    own = source(score_question="$survey_response_q1", comment_question="$survey_response_q2")
+    found = fields(read("posthog", posthog(**{"$survey_response_q2": "Bof."}), own))
+
+    assert (found["score"], found["comment"]) == (7, "Bof.")
+
+
+def test_an_opinion_scale_that_is_not_named_is_ignored_with_its_id() -> None:
+    assert read("typeform", typeform(answered("q1", "opinion_scale", 4), **SCALE), source(**FREE)) == Ignored(
+        Why.OTHER_SURVEY_TYPE,
+        "the form has no question of the type nps; if an opinion scale asks for the score, name it in "
+        "score_question: q1",
+    )
+
+
+def test_the_refused_answer_of_a_list_is_named() -> None:
+    created = {"subscriptionType": "feedback_submission.creation", "objectId": 515}
+    body = json.dumps([created, {**created, "objectId": "../x"}, 7]).encode()
+    found = TOOLS["hubspot"].read(body, {}, source())
+
+    assert isinstance(found[0], Fetch)
+    assert [one.detail for one in found[1:] if isinstance(one, Refused)] == [
+        "answer 2 (../x): objectId: expected an id of letters, digits, dashes and underscores",
+        "answer 3 (without an id): expected an object",
+    ]

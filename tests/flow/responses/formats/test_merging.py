@@ -79,7 +79,7 @@ def test_the_latest_answer_to_a_question_counts() -> None:
 
 
 def test_what_is_refused_does_not_change_what_is_known() -> None:
-    known, [_, second] = after(part("12", 0, score=6), part("13", 1, comment=["no", "text"]))
+    known, [_, second] = after(part("12", 0, score=6), part("13", 1, anonymous="perhaps"))
     assert isinstance(second, Refused)
     assert (second.reason, known) == ("wrong_type", after(part("12", 0, score=6))[0])
 

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.outcome import Accepted, Ignored, Outcome, Refused
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
 from worker.flow.responses.formats.template import read
+from worker.flow.responses.formats.times import Times, format_problem
 
 KEY = bytes(32)
 CANONICAL = {
@@ -134,10 +138,9 @@ def test_an_empty_list_is_no_error() -> None:
         ({"customer_id": ["c"]}, "wrong_type"),
         ({"customer_id": None}, "missing_field"),
         ({"customer": "Eva"}, None),
-        ({"consent": {"callback": "perhaps"}}, "wrong_type"),
         ({"revision": "soon"}, "time_invalid"),
         ({"revision": -1}, "out_of_range"),
-        ({"segment": {"a": 1}}, "segment_invalid"),
+        ({"anonymous": "perhaps"}, "wrong_type"),
     ],
 )
 def test_what_is_wrong_with_a_response_is_said(changes: dict[str, Any], reason: str | None) -> None:
@@ -154,6 +157,137 @@ def test_what_is_wrong_with_a_response_is_said(changes: dict[str, Any], reason: 
 )
 def test_a_revision_may_be_a_number_or_a_time(revision: Any, found: int | None) -> None:
     assert fields({**CANONICAL, "revision": revision}, source({})).get("revision") == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "left_out"),
+    [
+        ({"customer": "Eva"}, ()),
+        ({"customer": {"name": "Eva", "phone": {"home": "1"}}}, ("customer.phone",)),
+        ({"customer": {"name": "Eva", "phone": True, "tier": ["vip"]}}, ("customer.phone", "customer.tier")),
+        ({"consent": {"callback": "perhaps", "marketing": True}}, ("consent.callback",)),
+        ({"comment": {"text": "Bof."}}, ("comment",)),
+        ({"segment": {"a": 1}}, ("segment",)),
+        ({"segment": ["fr", {"a": 1}, [2]]}, ("segment",)),
+        ({"test": "perhaps", "follow_up_requested": 2}, ("follow_up_requested", "test")),
+        ({"origin": {"permalink": [1]}, "comment": "\ud83d"}, ("origin.permalink",)),
+        ({"language": 7}, ()),
+    ],
+)
+def test_an_answer_does_without_a_field_that_is_wrong(changes: dict[str, Any], left_out: tuple[str, ...]) -> None:
+    [outcome] = outcomes({**CANONICAL, **changes}, source({}))
+
+    assert isinstance(outcome, Accepted), outcome
+    assert outcome.left_out == left_out
+    assert outcome.fields["score"] == 3
+    assert bare.read(outcome.value).response_id == "r-1"
+
+
+def test_a_field_that_is_needed_decides_also_if_others_are_wrong() -> None:
+    [outcome] = outcomes({**CANONICAL, "comment": {}, "score": 11}, source({}))
+
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "score_out_of_range"
+
+
+def test_an_expression_that_cannot_be_computed_loses_its_field_only() -> None:
+    mapping = {"response_id": "id", "score": "v", "responded_at": "t", "customer_id": "c"}
+    answer = {"id": "1", "v": 3, "t": 1_772_440_000, "c": "c-1", "phones": None}
+    [outcome] = outcomes(answer, source({**mapping, "customer.phone": "join(', ', phones)"}, survey_id="s"))
+    assert isinstance(outcome, Accepted)
+    assert outcome.left_out == ("customer.phone",)
+
+    [outcome] = outcomes(answer, source({**mapping, "customer_id": "join(', ', phones)"}, survey_id="s"))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "mapping_failed"
+
+
+def test_a_segment_may_be_a_number() -> None:
+    assert fields({**CANONICAL, "segment": 7}, source({}))["segment"] == ["7"]
+
+
+def test_a_refusal_says_which_answer_of_a_list_is_refused() -> None:
+    mapping = {"response_id": "id", "score": "v", "responded_at": "t", "customer_id": "c"}
+    one = {"id": "1", "v": 9, "t": 1_772_440_000, "c": "c-1"}
+    body = {"items": [one, {**one, "id": "5f\u2028", "v": 11}, {"v": 4}]}
+    found = outcomes(body, source(mapping, survey_id="s", each="items"))
+
+    assert isinstance(found[0], Accepted)
+    details = [outcome.detail for outcome in found if isinstance(outcome, Refused)]
+    assert details[0] == "answer 2 (5f): score: expected a whole number from 0 to 10"
+    assert details[1].startswith("answer 3 (without an id): ")
+
+
+NAIVE = {"id": "1", "v": 3, "c": "c-1"}
+NAIVE_MAPPING = {"response_id": "id", "score": "v", "responded_at": "t", "customer_id": "c"}
+PARIS = ZoneInfo("Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("times", "written", "found"),
+    [
+        (Times("%d %b %Y %I:%M %p", PARIS), " 02 Mar 2026 08:26 AM ", "2026-03-02T08:26:00+01:00"),
+        (Times("%d.%m.%Y", PARIS), "12.07.2026", "2026-07-12T00:00:00+02:00"),
+        (Times("%d/%m/%Y %H:%M %z"), "02/03/2026 08:26 +0530", "2026-03-02T08:26:00+05:30"),
+        (Times("%Y%m%d%H%M%S", PARIS), "20260302082600", "2026-03-02T08:26:00+01:00"),
+        (Times("", PARIS), "2026-03-02 08:26:00", "2026-03-02T08:26:00+01:00"),
+        (Times("", PARIS), "2026-03-02T08:26:00Z", "2026-03-02T08:26:00Z"),
+        (Times("", PARIS), "1772440000", "2026-03-02T08:26:40Z"),
+        (Times("%d %b %Y", PARIS), 1_772_440_000, "2026-03-02T08:26:40Z"),
+        # Clocks are set back at 03:00: the first of the two counts.
+        (Times("", PARIS), "2026-10-25T02:30:00", "2026-10-25T02:30:00+02:00"),
+    ],
+)
+def test_times_as_tools_write_them(times: Times, written: Any, found: str) -> None:
+    assert fields({**NAIVE, "t": written}, source(NAIVE_MAPPING, survey_id="s", times=times))["responded_at"] == found
+
+
+def test_a_time_of_the_settings_format_also_serves_as_a_revision() -> None:
+    mapping = {**NAIVE_MAPPING, "revision": "t"}
+    own = source(mapping, survey_id="s", times=Times("%d %b %Y %I:%M %p", PARIS))
+
+    assert fields({**NAIVE, "t": "02 Mar 2026 09:26 AM"}, own)["revision"] == 1_772_439_960
+
+
+@pytest.mark.parametrize(
+    ("times", "written", "reason"),
+    [
+        (Times(), "2026-03-02 08:26:00", "time_naive"),
+        (Times("%d %b %Y"), "02 Mar 2026", "time_naive"),
+        (Times("%d %b %Y", PARIS), "02 Mrz 2026", "time_invalid"),
+        (Times("%d/%m/%Y", PARIS), "03/31/2026", "time_invalid"),
+    ],
+)
+def test_times_that_are_refused(times: Times, written: str, reason: str) -> None:
+    [outcome] = outcomes({**NAIVE, "t": written}, source(NAIVE_MAPPING, survey_id="s", times=times))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == reason
+
+
+def test_the_time_of_arrival_stands_for_a_time_that_the_tool_does_not_send() -> None:
+    mapping = {name: text for name, text in NAIVE_MAPPING.items() if name != "responded_at"}
+    own = source(mapping, survey_id="s", answers_on_arrival=True, arrived_at=1_772_440_000_123)
+
+    assert fields(NAIVE, own)["responded_at"] == "2026-03-02T08:26:40.123000Z"
+    [unknown] = outcomes(NAIVE, replace(own, arrived_at=None))
+    assert isinstance(unknown, Refused)
+    assert unknown.reason == "missing_field"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("%d %b %Y %I:%M %p", None),
+        ("%Y-%m-%dT%H:%M:%S%z", None),
+        ("%m/%d/%y", None),
+        ("%d %b %H:%M", "must have the day, the month and the year of a time"),
+        ("YYYY-MM-DD", "must have the day, the month and the year of a time"),
+        ("%d %b %Y %Z", "must not have %Z, since names of time zones are ambiguous: use %z or time_zone"),
+        ("%Y-%m-%d %", "must be a format of strptime, such as '%d %b %Y %I:%M %p'"),
+    ],
+)
+def test_formats_of_times(text: str, problem: str | None) -> None:
+    assert format_problem(text) == problem
 
 
 def test_an_anonymous_answer_needs_no_customer() -> None:

@@ -6,9 +6,10 @@ address if nothing else identifies the customer, and has formats/bare.py find ev
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial, wraps
+from typing import Any, ParamSpec
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -19,6 +20,7 @@ from worker.address import is_address
 from worker.errors import Rejected
 from worker.flow.halves import without_halves
 from worker.flow.responses.formats import bare, payload
+from worker.flow.responses.formats.extras import NEEDED, without, wrong_extras
 from worker.flow.responses.formats.json_text import ID_REASONS, json_reason, words_of
 from worker.flow.responses.formats.outcome import (
     Accepted,
@@ -33,6 +35,10 @@ from worker.flow.responses.formats.outcome import (
     refused,
 )
 from worker.flow.responses.formats.source import Expression, Source, search
+from worker.flow.responses.formats.times import Times
+from worker.flow.text import on_one_line
+
+P = ParamSpec("P")
 
 #: How the customer id begins that is made of an e-mail address.
 PSEUDONYM = "email:"
@@ -40,6 +46,10 @@ PSEUDONYM = "email:"
 _PSEUDONYM_BYTES = 16
 #: The ids that have to be unique among all sources.
 _IDS = frozenset({"response_id", "survey_id"})
+#: Stands for a field whose expression cannot be computed.
+_FAILED = object()
+#: The largest number of ids in a message, and of the characters of each.
+_MOST_SHOWN, _LONGEST_SHOWN = 10, 60
 _TRUE_OR_FALSE = {"true": True, "false": False}
 _CONTACT_AT = "solicitation.contact_at"
 #: The largest size of a part of a response, in bytes of JSON. Several of them have to fit a record of Kafka.
@@ -66,6 +76,8 @@ class Draft:
     comment: Any = None
     language: Any = None
     test: bool = False
+    #: The ids of the questions that are answered, if the settings have to name one of them.
+    questions: Sequence[str] = ()
     #: Where the tool is known to have further fields: expressions by their paths. The source's mapping wins over them.
     usual: Mapping[str, Expression] = field(default_factory=dict)
 
@@ -81,23 +93,78 @@ def outcomes(read: Callable[[], Outcomes | Outcome]) -> Outcomes:
     return found if isinstance(found, tuple) else (found,)
 
 
-def each_outcome(reads: Iterable[Callable[[], Outcomes | Outcome]], nothing: str) -> Outcomes:
-    """Return the outcomes of several answers. `nothing`: what is said if there is none."""
-    found = tuple(outcome for read in reads for outcome in outcomes(read))
-    return found or (Ignored(Why.EMPTY, nothing),)
+def reading(read: Callable[P, Outcomes | Outcome]) -> Callable[P, Outcomes]:
+    """Make a function that reads a delivery, and may end with NoResponse or Rejected, into one that never raises."""
+
+    @wraps(read)
+    def never_raising(*args: P.args, **kwargs: P.kwargs) -> Outcomes:
+        return outcomes(partial(read, *args, **kwargs))
+
+    return never_raising
+
+
+def each_outcome(reads: Iterable[Callable[[], Outcomes | Outcome]], nothing: str, ids: Sequence[Any] = ()) -> Outcomes:
+    """Return the outcomes of several answers. `nothing`: what is said if there is none.
+
+    `ids`: of the answers, as far as they are known. With them, a refusal says which of the answers is refused.
+    """
+    found = []
+    for number, read in enumerate(reads):
+        where = f"answer {number + 1} ({shown_ids([ids[number]]) or 'without an id'}): " if ids else ""
+        for outcome in outcomes(read):
+            is_refused = isinstance(outcome, Refused)
+            found.append(replace(outcome, detail=f"{where}{outcome.detail}") if is_refused else outcome)
+    return tuple(found) or (Ignored(Why.EMPTY, nothing),)
+
+
+def shown_ids(ids: Sequence[Any]) -> str:
+    """Return ids for a message, at most ten, and shortened if they are long; empty if there are none."""
+    words = [on_one_line(payload.word(one)) for one in ids]
+    shown = [word[:_LONGEST_SHOWN] for word in words if word]
+    more = [f"and {len(shown) - _MOST_SHOWN} more"] if len(shown) > _MOST_SHOWN else []
+    return ", ".join([*shown[:_MOST_SHOWN], *more])
 
 
 def respond(draft: Draft, body: Any, source: Source) -> Accepted:
     """Return the response of a draft. `body`: where the mapping looks. Raise NoResponse or Rejected with the reason."""
-    return answered(found_in(draft, body, source), source)
+    return answered(found_in(draft, body, source), source, draft.questions)
 
 
-def answered(found: Mapping[str, Any], source: Source) -> Accepted:
-    """Return the response out of its fields by their paths. Raise NoResponse or Rejected with the reason."""
+def answered(found: Mapping[str, Any], source: Source, questions: Sequence[str] = ()) -> Accepted:
+    """Return the response out of its fields by their paths. Raise NoResponse or Rejected with the reason.
+
+    `questions`: the ids of the questions that are answered, if the settings have to name one of them.
+    """
     # First of all: nothing else has to be right in what is no answer yet.
     if found.get("score") in (None, ""):
-        raise ignored(Why.NOT_YET_ANSWERED, "there is no score")
-    return checked(completed(found, source))
+        raise ignored(Why.NOT_YET_ANSWERED, _why_no_score(source, questions))
+    accepted = checked(completed(found, source))
+    failed = [path for path, value in found.items() if value is _FAILED]
+    return replace(accepted, left_out=(*failed, *accepted.left_out)) if failed else accepted
+
+
+def _why_no_score(source: Source, questions: Sequence[str]) -> str:
+    # A wrong id in the settings looks like a survey that nobody has answered yet. Only the ids can tell the two apart.
+    if not source.score_question or "score" in source.mapping:
+        return "there is no score"
+    answered_ones = f"the answers are to: {shown}" if (shown := shown_ids(questions)) else "no question is answered"
+    return f"there is no answer to score_question; {answered_ones}"
+
+
+def mapped(expressions: Mapping[str, Expression], body: Any) -> dict[str, Any]:
+    """Return what expressions find, by the paths of their fields. Raise NoResponse if one cannot be computed.
+
+    A field without which the answer is worth nearly as much is left out instead.
+    """
+    found = {}
+    for path, expression in expressions.items():
+        try:
+            found[path] = search(expression, body, path)
+        except NoResponse:
+            if path in NEEDED:
+                raise
+            found[path] = _FAILED
+    return found
 
 
 def found_in(draft: Draft, body: Any, source: Source) -> dict[str, Any]:
@@ -112,12 +179,7 @@ def found_in(draft: Draft, body: Any, source: Source) -> dict[str, Any]:
         "responded_at": draft.responded_at,
         "test": draft.test or None,
         "origin.system": draft.tool,
-        **{
-            path: search(expression, body, path)
-            for path, expression in draft.usual.items()
-            if path not in source.mapping
-        },
-        **{path: search(expression, body, path) for path, expression in source.mapping.items()},
+        **mapped({**draft.usual, **source.mapping}, body),
     }
     return {**found, **mapped_ids(found, source)}
 
@@ -129,15 +191,29 @@ def mapped_ids(found: Mapping[str, Any], source: Source) -> dict[str, Any]:
 
 def completed(found: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """Return the JSON of a response out of its fields by their paths. Raise NoResponse if there is a reason."""
-    own_survey = {"survey_id": source.survey_id} if source.survey_id else {}
-    return nested(identified(converted({**found, **own_survey}), source))
+    own: dict[str, Any] = {"survey_id": source.survey_id} if source.survey_id else {}
+    if source.answers_on_arrival:
+        own["responded_at"] = source.arrived_at
+    return nested(identified(converted({**found, **own}, source.times), source))
 
 
 def checked(fields: Mapping[str, Any]) -> Accepted:
-    """Return a response that the worker accepts. Raise Rejected with the reason if it does not."""
-    response = bare.read(json.dumps(fields).encode())
+    """Return a response that the worker accepts. Raise Rejected with the reason if it does not.
+
+    A field that the worker can do without is left out if its value is wrong: it should not lose an unhappy customer's
+    answer.
+    """
+    left_out: tuple[str, ...] = ()
+    try:
+        response = bare.read(json.dumps(fields).encode())
+    except Rejected:
+        left_out = wrong_extras(fields)
+        if not left_out:
+            raise
+        fields = without(fields, left_out)
+        response = bare.read(json.dumps(fields).encode())
     customer_id = "" if response.anonymous else response.customer_id
-    return Accepted(fields, response.response_id, response.revision, customer_id)
+    return Accepted(fields, response.response_id, response.revision, customer_id, left_out)
 
 
 def checked_part(part: str, at: int, fields: Mapping[str, Any]) -> Part:
@@ -163,30 +239,30 @@ def checked_part(part: str, at: int, fields: Mapping[str, Any]) -> Part:
     return Part(response_id, part, at, fields)
 
 
-def converted(found: Mapping[str, Any]) -> dict[str, Any]:
+def converted(found: Mapping[str, Any], times: Times) -> dict[str, Any]:
     """Return fields in the types of a response, which tools and forms write as texts. Absent ones are left out."""
-    found = {**found, _CONTACT_AT: payload.time_if_any(found.get(_CONTACT_AT))}
-    kept = {path: value for path, value in found.items() if value is not None and value != ""}
+    found = {**found, _CONTACT_AT: payload.time_if_any(times.read(found.get(_CONTACT_AT)))}
+    kept = {path: value for path, value in found.items() if not (value is None or value == "" or value is _FAILED)}
     for path in _BOOLEANS & kept.keys():
         if isinstance(kept[path], str):
             kept[path] = _TRUE_OR_FALSE.get(kept[path].strip().lower(), kept[path])
     if "score" in kept:
         kept["score"] = payload.score(kept["score"])
     if "responded_at" in kept:
-        kept["responded_at"] = payload.time(kept["responded_at"], "responded_at")
+        kept["responded_at"] = payload.time(times.read(kept["responded_at"]), "responded_at")
     if isinstance(kept.get("revision"), str):
-        kept["revision"] = _revision(kept["revision"])
-    if isinstance(kept.get("segment"), str):
-        kept["segment"] = kept["segment"].split("/")
+        kept["revision"] = _revision(kept["revision"], times)
+    if segment := payload.word(kept.get("segment")):
+        kept["segment"] = segment.split("/")
     return kept
 
 
-def _revision(text: str) -> int:
+def _revision(text: str, times: Times) -> int:
     """Return a revision that is written as a text: a whole number, or a time, which becomes its seconds."""
     text = text.strip()
     if text.isascii() and text.isdigit() and len(text) <= len(str(2**53)):
         return int(text)
-    return payload.seconds(text, "revision")
+    return payload.seconds(times.read(text), "revision")
 
 
 def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:

@@ -6,11 +6,10 @@ of 0 is a score; `null` is none. Surveys of other types (CSAT, CES and so on) us
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored
+from worker.flow.responses.formats.canonical import Draft, reading, respond
+from worker.flow.responses.formats.outcome import Accepted, Why, ignored
 from worker.flow.responses.formats.payload import as_object, at, read_object, seconds, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Tool
@@ -27,13 +26,10 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Accepted:
     """Return the response of an event."""
     del headers
-    return outcomes(partial(_read, body, source))
-
-
-def _read(body: bytes, source: Source) -> Accepted:
     event = read_object(body)
     if word(event.get("event_type")) not in _EVENTS:
         raise ignored(Why.OTHER_EVENT, "event_type is not that of a response")

@@ -6,11 +6,10 @@ tell apart. `updatedAt` in seconds serves as the revision. The event `responseCr
 """
 
 from collections.abc import Mapping
-from functools import partial
 
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored
-from worker.flow.responses.formats.payload import as_object, at, read_object, seconds, word
+from worker.flow.responses.formats.canonical import Draft, reading, respond
+from worker.flow.responses.formats.outcome import Accepted, Why, ignored
+from worker.flow.responses.formats.payload import as_object, at, names, read_object, seconds, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
 
@@ -26,13 +25,10 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Accepted:
     """Return the response of an event."""
     del headers
-    return outcomes(partial(_read, body, source))
-
-
-def _read(body: bytes, source: Source) -> Accepted:
     event = read_object(body)
     if event.get("event") == "testEndpoint":
         raise ignored(Why.ENDPOINT_TEST)
@@ -50,6 +46,7 @@ def _read(body: bytes, source: Source) -> Accepted:
         responded_at=answer.get("updatedAt"),
         revision=seconds(answer.get("updatedAt"), "updatedAt"),
         usual=_USUAL,
+        questions=names(answer.get("data")),
     )
     return respond(draft, event, source)
 

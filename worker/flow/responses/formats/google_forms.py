@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, each_outcome, outcomes, respond
+from worker.flow.responses.formats.canonical import Draft, each_outcome, reading, respond
 from worker.flow.responses.formats.outcome import (
     Accepted,
     Fetch,
@@ -24,7 +24,16 @@ from worker.flow.responses.formats.outcome import (
     ignored,
     refused,
 )
-from worker.flow.responses.formats.payload import at, milliseconds, objects, path_part, read_object, seconds, word
+from worker.flow.responses.formats.payload import (
+    at,
+    milliseconds,
+    names,
+    objects,
+    path_part,
+    read_object,
+    seconds,
+    word,
+)
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Listing, Questions, Tool
 from worker.flow.timestamps import from_ms
@@ -39,13 +48,10 @@ _HIGHEST = 10
 _USUAL = compiled_all({"customer.email": "respondentEmail"})
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Fetch:
     """Return what has to be fetched for a notification."""
     del headers, source
-    return outcomes(partial(_read, body))
-
-
-def _read(body: bytes) -> Fetch:
     attributes = at(read_object(body), "message", "attributes")
     if at(attributes, "eventType") != "RESPONSES":
         raise ignored(Why.OTHER_EVENT, "eventType is not RESPONSES")
@@ -59,19 +65,17 @@ def _read(body: bytes) -> Fetch:
     )
 
 
+@reading
 def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Outcomes:
     """Return the responses of a form, and a further Fetch if there are more pages of them."""
-
-    def page() -> Outcomes:
-        listed = read_object(bodies[_RESPONSES])
-        problem = None if "score" in source.mapping else _scale_problem(read_object(bodies[_FORM]), source)
-        reads = [partial(_one, answer, fetch, source, problem) for answer in objects(listed.get("responses"))]
-        found = each_outcome(reads, "there are no answers")
-        if token := word(listed.get("nextPageToken")):
-            return (*found, _with(fetch, {"pageToken": token}, {_NEWEST: _newest(fetch, listed)}))
-        return found
-
-    return outcomes(page)
+    listed = read_object(bodies[_RESPONSES])
+    problem = None if "score" in source.mapping else _scale_problem(read_object(bodies[_FORM]), source)
+    answers = objects(listed.get("responses"))
+    reads = [partial(_one, answer, fetch, source, problem) for answer in answers]
+    found = each_outcome(reads, "there are no answers", [answer.get("responseId") for answer in answers])
+    if token := word(listed.get("nextPageToken")):
+        return (*found, _with(fetch, {"pageToken": token}, {_NEWEST: _newest(fetch, listed)}))
+    return found
 
 
 def _with(fetch: Fetch, query: Mapping[str, str], known: Mapping[str, int]) -> Fetch:
@@ -119,6 +123,7 @@ def _one(answer: dict[str, Any], fetch: Fetch, source: Source, problem: str | No
         responded_at=answer.get("createTime"),
         revision=seconds(answer.get("lastSubmittedTime"), "lastSubmittedTime"),
         usual=_USUAL,
+        questions=names(answer.get("answers")),
     )
     return respond(draft, answer, source)
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, each_outcome, outcomes, respond
+from worker.flow.responses.formats.canonical import Draft, each_outcome, reading, respond
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, path_part, read_json, read_object, seconds
 from worker.flow.responses.formats.source import Source, compiled_all
@@ -24,17 +24,16 @@ _PROPERTIES = (
 _USUAL = compiled_all({"customer.email": "properties.hs_contact_email_rollup"})
 
 
+@reading
 def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
     """Return what has to be fetched for each event."""
     del headers, source
-
-    def events() -> Outcomes:
-        found = read_json(body)
-        if not isinstance(found, list):
-            raise refused(Reason.WRONG_TYPE, "expected a list of events")
-        return each_outcome([partial(_event, one) for one in found], "there are no events")
-
-    return outcomes(events)
+    found = read_json(body)
+    if not isinstance(found, list):
+        raise refused(Reason.WRONG_TYPE, "expected a list of events")
+    return each_outcome(
+        [partial(_event, one) for one in found], "there are no events", [at(one, "objectId") for one in found]
+    )
 
 
 def _event(given: Any) -> Fetch:
@@ -51,13 +50,10 @@ def _event(given: Any) -> Fetch:
     )
 
 
-def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Outcomes:
+@reading
+def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Accepted:
     """Return the response of a feedback submission that was fetched."""
-    return outcomes(partial(_fetched, int(fetch.known["revision"]), bodies[_SUBMISSION], source))
-
-
-def _fetched(revision: int, body: bytes, source: Source) -> Accepted:
-    submission = read_object(body)
+    submission = read_object(bodies[_SUBMISSION])
     properties = as_object(submission.get("properties"))
     if properties.get("hs_survey_type") != "NPS":
         raise ignored(Why.OTHER_SURVEY_TYPE, "hs_survey_type is not NPS")
@@ -68,7 +64,7 @@ def _fetched(revision: int, body: bytes, source: Source) -> Accepted:
         score=properties.get("hs_value"),
         comment=at(properties, "hs_content"),
         responded_at=properties.get("hs_submission_timestamp"),
-        revision=revision,
+        revision=int(fetch.known["revision"]),
         usual=_USUAL,
     )
     return respond(draft, submission, source)

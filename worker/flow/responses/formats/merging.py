@@ -12,7 +12,7 @@ Most tools repeat everything in each delivery. Two things need what was known be
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from worker.errors import Rejected
@@ -59,7 +59,7 @@ def _with_response(known: Known, new: Accepted) -> Merged:
     fields = {**new.fields, "responded_at": known.fields["responded_at"]}
     if fields == known.fields:
         return Merged(known, Ignored(Why.ALREADY_RECEIVED))
-    return Merged(Known(fields), checked(fields))
+    return Merged(Known(fields), replace(checked(fields), left_out=new.left_out))
 
 
 def _with_part(known: Known, new: Part) -> Merged:

@@ -47,12 +47,16 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Accepted:
-    """A response. `fields`: its JSON; `customer_id`: as the worker reads it, empty if the answer is anonymous."""
+    """A response. `fields`: its JSON; `customer_id`: as the worker reads it, empty if the answer is anonymous.
+
+    `left_out`: the paths of fields that had values which no response can have. The answer does without them.
+    """
 
     fields: Mapping[str, Any]
     response_id: str
     revision: int
     customer_id: str
+    left_out: tuple[str, ...] = ()
 
     @property
     def key(self) -> bytes | None:

@@ -96,6 +96,11 @@ def at(value: Any, *path: str) -> Any:
     return value
 
 
+def names(value: Any) -> list[str]:
+    """Return the names of an object's members; an empty list if the value is no object."""
+    return [*value] if isinstance(value, dict) else []
+
+
 def objects(value: Any) -> list[dict[str, Any]]:
     """Return the objects of a list; an empty list if the value is none."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

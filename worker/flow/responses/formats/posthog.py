@@ -6,11 +6,10 @@ answers, less one, serves as the revision. The score may be a text.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored
+from worker.flow.responses.formats.canonical import Draft, reading, respond
+from worker.flow.responses.formats.outcome import Accepted, Why, ignored
 from worker.flow.responses.formats.payload import as_object, read_object
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -25,13 +24,10 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Accepted:
     """Return the response of an event."""
     del headers
-    return outcomes(partial(_read, body, source))
-
-
-def _read(body: bytes, source: Source) -> Accepted:
     whole = read_object(body)
     event = as_object(whole.get("event"))
     if event.get("event") == "survey dismissed":
@@ -48,11 +44,13 @@ def _read(body: bytes, source: Source) -> Accepted:
         tool=TOOL.name,
         response_id=properties.get("$survey_submission_id") or event.get("uuid"),
         survey_id=properties.get("$survey_id"),
-        score=answers.get(source.score_question),
-        comment=answers.get(source.comment_question),
+        # The names of the properties are what people see, so they may be in the settings as well.
+        score=answers.get(source.score_question.removeprefix(_ANSWER)),
+        comment=answers.get(source.comment_question.removeprefix(_ANSWER)),
         responded_at=event.get("timestamp"),
         revision=max(len(answers) - 1, 0),
         usual=_USUAL,
+        questions=[*answers],
     )
     return respond(draft, whole, source)
 

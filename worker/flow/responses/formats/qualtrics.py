@@ -6,20 +6,22 @@ Qualtrics computes for NPS questions (`…_NPS_GROUP`). `CompletedDate` is a loc
 The fetched answer is not known to have a time of its last change, so all revisions are 0.
 """
 
+import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
+from worker.flow.responses.formats.canonical import Draft, reading, respond
 from worker.flow.responses.formats.forms import read_form
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, path_part, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
 
 _RESPONSE = "response"
 _TEXT, _GROUP = "_TEXT", "_NPS_GROUP"
+#: How the tool names a question; what follows says which part of the answer it is.
+_QUESTION = re.compile(r"QID[0-9]+")
 _TESTS = {"preview", "test"}
 _USUAL = compiled_all(
     {
@@ -30,13 +32,10 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Fetch:
     """Return what has to be fetched for an event."""
     del headers, source
-    return outcomes(partial(_read, body))
-
-
-def _read(body: bytes) -> Fetch:
     message = read_form(body).get("MSG")
     if not isinstance(message, str):
         raise refused(Reason.NOT_OF_THIS_TOOL, "MSG: is missing")
@@ -51,13 +50,10 @@ def _read(body: bytes) -> Fetch:
     )
 
 
-def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Outcomes:
+@reading
+def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Accepted:
     """Return the response of an answer that was fetched."""
-    return outcomes(partial(_fetched, fetch.known, bodies[_RESPONSE], source))
-
-
-def _fetched(known: Mapping[str, str | int], body: bytes, source: Source) -> Accepted:
-    whole = read_object(body)
+    known, whole = fetch.known, read_object(bodies[_RESPONSE])
     values = as_object(at(whole, "result", "values"))
     language = word(values.get("UserLanguage")).lower()
     draft = Draft(
@@ -70,6 +66,7 @@ def _fetched(known: Mapping[str, str | int], body: bytes, source: Source) -> Acc
         responded_at=values.get("endDate"),
         test=known["channel"] in _TESTS,
         usual=_USUAL,
+        questions=[*dict.fromkeys(found[0] for name in values if (found := _QUESTION.match(name)))],
     )
     return respond(draft, whole, source)
 

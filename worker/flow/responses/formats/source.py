@@ -13,7 +13,8 @@ from jmespath.exceptions import JMESPathError
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats.expression import problem_of
-from worker.flow.responses.formats.outcome import refused
+from worker.flow.responses.formats.outcome import NoResponse, refused
+from worker.flow.responses.formats.times import ANYHOW, Times
 
 #: The fields of a response that a mapping can fill, as paths in its JSON.
 FIELDS = (
@@ -95,6 +96,20 @@ class Source:
     pseudonym_key: bytes | None = None
     #: Whether an answer is anonymous if nothing says who has given it; otherwise it is refused.
     unknown_is_anonymous: bool = False
+    #: How the times are written that the mapping finds.
+    times: Times = ANYHOW
+    #: Whether the time at which a delivery arrives is when the customer answered, as the tool sends no time.
+    answers_on_arrival: bool = False
+    #: When the delivery arrived that is read, in ms; None if that is not known.
+    arrived_at: int | None = None
+
+
+def search_if_any(expression: Expression, body: Any) -> Any:
+    """Return what an expression finds; None also if it cannot be computed."""
+    try:
+        return search(expression, body, "")
+    except NoResponse:
+        return None
 
 
 def search(expression: Expression, body: Any, name: str) -> Any:

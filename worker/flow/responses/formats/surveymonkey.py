@@ -7,13 +7,12 @@ or 100); the text of the choice is.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats import payload
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
+from worker.flow.responses.formats.canonical import Draft, reading, respond
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Why, ignored, refused
 from worker.flow.responses.formats.payload import at, objects, path_part, read_object, seconds, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -30,13 +29,10 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Fetch:
     """Return what has to be fetched for an event."""
     del headers, source
-    return outcomes(partial(_read, body))
-
-
-def _read(body: bytes) -> Fetch:
     event = read_object(body)
     if word(event.get("event_type")) not in _EVENTS or event.get("object_type") != "response":
         raise ignored(Why.OTHER_EVENT, "event_type is not that of a response")
@@ -45,35 +41,36 @@ def _read(body: bytes) -> Fetch:
     return Fetch({_DETAILS: Get(f"/v3/surveys/{survey}/responses/{answer}/details", {"simple": "true"})})
 
 
-def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Outcomes:
+@reading
+def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> Accepted:
     """Return the response of an answer that was fetched."""
     del fetch
-    return outcomes(partial(_fetched, bodies[_DETAILS], source))
-
-
-def _fetched(body: bytes, source: Source) -> Accepted:
-    details = read_object(body)
+    details = read_object(bodies[_DETAILS])
+    answers = _answers(details)
     draft = Draft(
         tool=TOOL.name,
         response_id=details.get("id"),
         survey_id=details.get("survey_id"),
-        score=None if "score" in source.mapping else _score(_answer(details, source.score_question)),
-        comment=at(_answer(details, source.comment_question), "text"),
+        score=None if "score" in source.mapping else _score(answers.get(source.score_question)),
+        comment=at(answers.get(source.comment_question), "text"),
         responded_at=details.get("date_created"),
         revision=seconds(details.get("date_modified"), "date_modified"),
         test="preview" in word(details.get("collection_mode")),
         usual=_USUAL,
+        questions=[*answers],
     )
     return respond(draft, details, source)
 
 
-def _answer(details: dict[str, Any], question: str) -> dict[str, Any] | None:
-    """Return the first answer to a question; None if it is not answered, or if the settings name no question."""
+def _answers(details: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the first answer to each question that is answered, by the question's id."""
+    found: dict[str, dict[str, Any]] = {}
     for page in objects(details.get("pages")):
         for one in objects(page.get("questions")):
-            if question and word(one.get("id")) == question:
-                return next(iter(objects(one.get("answers"))), None)
-    return None
+            answers = objects(one.get("answers"))
+            if answers and (question := word(one.get("id"))):
+                found.setdefault(question, answers[0])
+    return found
 
 
 def _score(answer: dict[str, Any] | None) -> Any:

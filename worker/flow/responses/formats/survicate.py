@@ -6,12 +6,11 @@ the tool's `responseUuid`; older deliveries without it are identified by the res
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, checked_part, completed, found_in, outcomes
-from worker.flow.responses.formats.outcome import Outcomes, Part, Why, ignored, refused
+from worker.flow.responses.formats.canonical import Draft, checked_part, completed, found_in, reading, shown_ids
+from worker.flow.responses.formats.outcome import Part, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, milliseconds, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -26,20 +25,18 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Part:
     """Return the part of a response that an event has."""
     del headers
-    return outcomes(partial(_read, body, source))
-
-
-def _read(body: bytes, source: Source) -> Part:
     whole = read_object(body)
     event = at(whole, "event", "questionAnswered")
     if not isinstance(event, dict):
         raise ignored(Why.OTHER_EVENT, "the event is not questionAnswered")
     question = word(at(event, "question", "id"))
     if not question or question not in {source.score_question, source.comment_question}:
-        raise ignored(Why.OTHER_QUESTION, "question.id is neither score_question nor comment_question")
+        asked = shown_ids([question]) or "without an id"
+        raise ignored(Why.OTHER_QUESTION, f"the question {asked} is neither score_question nor comment_question")
     choice, answered = as_object(event.get("choice")), event.get("timestamp")
     text = choice.get("body")
     is_score = question == source.score_question

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import answered, each_outcome, mapped_ids, outcomes
+from worker.flow.responses.formats.canonical import answered, each_outcome, mapped, mapped_ids, outcomes
 from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, content_type_of, read_body
-from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search
+from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search, search_if_any
 from worker.flow.responses.formats.tool import Tool
 
 #: Where a canonical response has its fields.
@@ -27,7 +27,8 @@ def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
         found = [whole] if source.each is None else search(source.each, whole, "each")
         if not isinstance(found, list):
             raise refused(Reason.WRONG_TYPE, "mapping.each: finds no list of answers")
-        return each_outcome([partial(_one, one, source) for one in found], "mapping.each: finds an empty list")
+        reads = [partial(_one, one, source) for one in found]
+        return each_outcome(reads, "mapping.each: finds an empty list", _ids(found, source))
 
     return outcomes(bodies)
 
@@ -37,10 +38,18 @@ def _one(given: Any, source: Source) -> Accepted:
     if source.only_if is not None and search(source.only_if, answer, "only_if") is not True:
         raise ignored(Why.NOT_SELECTED, "mapping.only_if: is not true")
     expressions = source.mapping or _CANONICAL
-    found = {path: search(expression, answer, path) for path, expression in expressions.items()}
+    found = mapped(expressions, answer)
     if source.mapping:
         found |= {**mapped_ids(found, source), "origin.system": source.name}
     return answered(found, source)
+
+
+def _ids(answers: list[Any], source: Source) -> list[Any]:
+    """Return the id of each answer of a list as the mapping finds it; nothing if there is no list of answers."""
+    if source.each is None:
+        return []
+    expression = (source.mapping or _CANONICAL).get("response_id")
+    return [None if expression is None else search_if_any(expression, answer) for answer in answers]
 
 
 TOOL = Tool("template", "any other tool", read)

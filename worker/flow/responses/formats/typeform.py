@@ -7,12 +7,11 @@ answer has the revision 0, and the complete one the revision 1.
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored, refused
+from worker.flow.responses.formats.canonical import Draft, reading, respond, shown_ids
+from worker.flow.responses.formats.outcome import Accepted, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, objects, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
@@ -30,13 +29,10 @@ _USUAL = compiled_all(
 )
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Accepted:
     """Return the response of a form."""
     del headers
-    return outcomes(partial(_read, body, source))
-
-
-def _read(body: bytes, source: Source) -> Accepted:
     event = read_object(body)
     event_type = word(event.get("event_type"))
     if event_type not in _REVISIONS:
@@ -52,6 +48,7 @@ def _read(body: bytes, source: Source) -> Accepted:
         responded_at=form.get("submitted_at"),
         revision=_REVISIONS[event_type],
         usual=_USUAL,
+        questions=[_id_of(answer) for answer in answers],
     )
     return respond(draft, event, source)
 
@@ -59,6 +56,16 @@ def _read(body: bytes, source: Source) -> Accepted:
 def _is(answer: dict[str, Any], question: str) -> bool:
     """Say whether an answer is to a question, which is named by its ref or its id."""
     return question in (at(answer, "field", "ref"), at(answer, "field", "id"))
+
+
+def _id_of(answer: dict[str, Any]) -> str:
+    return word(at(answer, "field", "ref")) or word(at(answer, "field", "id"))
+
+
+def _hint(answers: list[dict[str, Any]]) -> str:
+    """Return which questions may ask for the score, although their type does not say so; empty if there are none."""
+    scales = [_id_of(answer) for answer in answers if at(answer, "field", "type") == "opinion_scale"]
+    return f"; if an opinion scale asks for the score, name it in score_question: {shown_ids(scales)}" if scales else ""
 
 
 def _score(answers: list[dict[str, Any]], form: dict[str, Any], source: Source) -> Any:
@@ -69,7 +76,7 @@ def _score(answers: list[dict[str, Any]], form: dict[str, Any], source: Source) 
         if len(found) > 1:
             raise refused(Reason.NOT_OF_THIS_TOOL, "score: the form has several NPS questions; set score_question")
         if not found and not any(at(one, "type") == "nps" for one in objects(at(form, "definition", "fields"))):
-            raise ignored(Why.OTHER_SURVEY_TYPE, "the form has no question of the type nps")
+            raise ignored(Why.OTHER_SURVEY_TYPE, f"the form has no question of the type nps{_hint(answers)}")
     if not found:
         return None
     if not _is_nps(found[0], form):

@@ -6,11 +6,10 @@ the revision, and at least 1: the tool moves `updated_at` at an update, but it m
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from worker.flow.responses.formats.canonical import Draft, outcomes, respond
-from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored
+from worker.flow.responses.formats.canonical import Draft, reading, respond
+from worker.flow.responses.formats.outcome import Accepted, Why, ignored
 from worker.flow.responses.formats.payload import as_object, content_type_of, read_body, seconds
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Tool
@@ -24,13 +23,10 @@ _USUAL = compiled_all(
 _MINUTE = 60
 
 
-def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
+@reading
+def read(body: bytes, headers: Mapping[str, str], source: Source) -> Accepted:
     """Return the response of an event."""
-    return outcomes(partial(_read, body, content_type_of(headers), source))
-
-
-def _read(body: bytes, content_type: str, source: Source) -> Accepted:
-    event = as_object(read_body(body, content_type))
+    event = as_object(read_body(body, content_type_of(headers)))
     if "decline" in event:
         raise ignored(Why.DECLINED)
     if "response" not in event:
