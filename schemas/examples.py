@@ -32,6 +32,7 @@ RESPONSE: dict[str, Any] = {
     "solicitation": {"asked_by": "lyon-desk", "contact_at": "2026-03-02T09:02:05+01:00"},
     "follow_up_requested": True,
     "test": False,
+    "history": False,
     "anonymous": False,
 }
 

@@ -107,6 +107,11 @@ class Response(Event):
         default=False,
         description="A trial answer. It gets a decision, but it counts in no score and causes no alert or invitation.",
     )
+    history: Annotated[bool, OR_NULL] = Field(
+        default=False,
+        description="An answer of the past that is imported. It counts like any other, but it opens no alert, invites "
+        "nobody, and is no sign of an incident.",
+    )
     anonymous: Annotated[bool, OR_NULL] = Field(
         default=False,
         description="Nobody may know who answered. The answer counts, and may open an alert, without `customer_id` and "

@@ -81,10 +81,11 @@ _RULE_DECISIONS: dict[tuple[str, str], tuple[str, ...]] = {
         AlertReason.SUSPECT_SCANNER,
         AlertReason.MOVED,
     ),
-    ("detractor_alert", NONE): ("not_detractor", "test", "too_old", "alert_open", *_EXCLUSIONS),
+    ("detractor_alert", NONE): ("not_detractor", "test", "history", "too_old", "alert_open", *_EXCLUSIONS),
     ("review_invitation", "invited"): (*Category,),
     ("review_invitation", NONE): (
         "test",
+        "history",
         "not_promoter",
         "no_consent",
         "no_address",

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import msgspec
 
 from worker.nps import columns, histogram
+from worker.nps.buckets import Cells
 from worker.nps.histogram import Histogram
 from worker.nps.jump import Jump
 from worker.nps.latest import CountedAnswer, Latest, PlainAnswer
 from worker.nps.people import WIDTH as PEOPLE_WIDTH
 from worker.nps.people import Difference, People
-from worker.nps.spans import Spans
+from worker.nps.spans import Spans, by_hour
 from worker.nps.unreported import LATE, UnreportedHours
 from worker.nps.usage import LeftOut
 from worker.nps.windows import ALL, HOUR, LAST, SPANS, WIDEST_HOURS
@@ -52,6 +53,9 @@ class Entries(msgspec.Struct, array_like=True, gc=False):
     #: A column of the differences, where a customer has given other answers (people.py); None in messages of versions
     #: that did not count by customer.
     people: bytes | None = None
+    #: A column of the offsets in `put` and `moves` that are of the past: they count, and are not reported to the stage
+    #: that watches over all segments.
+    history: bytes = b""
 
 
 def _new(messages: list[Entries], mark: int) -> "tuple[array[int], list[Move]]":
@@ -84,12 +88,25 @@ def _differences(messages: list[Entries], mark: int) -> Iterable[Difference]:
     return [difference for difference in dict.fromkeys(each) if difference[0] > mark]
 
 
+def _without(cells: Cells, answers: list[PlainAnswer]) -> Cells:
+    """Return the numbers of answers by hour and score without those of some of the answers."""
+    if not answers:
+        return cells
+    fewer = {cell: cells[cell] - n for cell, n in by_hour(answers).items()}
+    return {cell: n for cell, n in {**cells, **fewer}.items() if n}
+
+
 class _Changes(NamedTuple):
-    """What new entries change in all: the answers put in, the answers taken out, and the differences by customer."""
+    """What new entries change in all: the answers put in, the answers taken out, and the differences by customer.
+
+    `old_put`, `old_taken`: those of them that are of the past.
+    """
 
     put: list[PlainAnswer]
     taken: list[PlainAnswer]
     differences: list[Difference]
+    old_put: list[PlainAnswer]
+    old_taken: list[PlainAnswer]
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -134,10 +151,10 @@ class Segment(msgspec.Struct, array_like=True):
         Say whether any entry was counted. A correction takes out only what has been counted here. A segment that was
         forgotten, or for which there was no room, does not know the answers that came before its row was made.
         """
-        changes = _Changes([], [], [])
+        changes = _Changes([], [], [], [], [])
         for source, entries in by_source.items():
             self._take_in(source, entries, changes)
-        put, taken, differences = changes
+        put, taken, differences, old_put, old_taken = changes
         if not put and not taken:
             return False
         for _, _, score in put:
@@ -146,7 +163,7 @@ class Segment(msgspec.Struct, array_like=True):
             self.total[score] = max(0, self.total[score] - 1)
         self.latest.change(put, taken)
         put_cells, taken_cells = self.spans.change(put, taken)
-        self.unreported.change(put_cells, taken_cells)
+        self.unreported.change(_without(put_cells, old_put), _without(taken_cells, old_taken))
         if self.people is not None:
             self.people.change(put_cells, taken_cells, differences, self.spans.until or 0)
         return True
@@ -161,12 +178,23 @@ class Segment(msgspec.Struct, array_like=True):
         if source not in self.marks:
             self.first_offsets[source] = min(offsets)
         self.marks[source] = max(offsets)
-        changes.put.extend(zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True))
-        for taken, put, taken_offset in (change for move in moves for change in move.changes):
-            if put is not None:
-                changes.put.append(put)
-            if taken is not None and self._has(source, taken_offset):
-                changes.taken.append(taken)
+        answers = list(zip(numbers[1::_WIDTH], numbers[2::_WIDTH], numbers[3::_WIDTH], strict=True))
+        changes.put.extend(answers)
+        history = {offset for one in entries if one.history for offset in columns.read(one.history)}
+        if history:
+            offsets_put = numbers[::_WIDTH]
+            changes.old_put.extend(one for offset, one in zip(offsets_put, answers, strict=True) if offset in history)
+        for move in moves:
+            is_old = move.offset in history
+            for taken, put, taken_offset in move.changes:
+                if put is not None:
+                    changes.put.append(put)
+                    if is_old:
+                        changes.old_put.append(put)
+                if taken is not None and self._has(source, taken_offset):
+                    changes.taken.append(taken)
+                    if is_old:
+                        changes.old_taken.append(taken)
         first = self.first_offsets.get(source, -1)
         changes.differences.extend(
             (offset, at, code, counted)

@@ -18,7 +18,7 @@ _SHAPE = ",".join(span.name for span in SPANS)
 _WIDEST = {unit: max(span.length for span in SPANS if span.unit == unit) for unit in {span.unit for span in SPANS}}
 
 
-def _by_hour(answers: list[PlainAnswer]) -> Cells:
+def by_hour(answers: list[PlainAnswer]) -> Cells:
     """Return how many answers there are by hour and score."""
     found: Cells = {}
     for at, _, score in answers:
@@ -77,7 +77,7 @@ class Spans(msgspec.Struct, array_like=True):
 
         Return the numbers of both by hour and score.
         """
-        put_cells, taken_cells = _by_hour(put), _by_hour(taken)
+        put_cells, taken_cells = by_hour(put), by_hour(taken)
         until = max(put)[0] if put else self.until
         if until is not None:
             self._change(put_cells, taken_cells, until)

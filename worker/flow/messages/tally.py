@@ -38,7 +38,9 @@ class Tally(msgspec.Struct, array_like=True, frozen=True):
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Tally).decode
 #: The number of bytes of one answer in a column: its offset, time, id's hash and score.
-_ANSWER_BYTES = 4 * 8
+_ANSWER_NUMBERS = 4
+_NUMBER_BYTES = 8
+_ANSWER_BYTES = _ANSWER_NUMBERS * _NUMBER_BYTES
 
 
 def read(value: bytes | None) -> Tally:
@@ -53,6 +55,7 @@ def read(value: bytes | None) -> Tally:
             "\x00" in path
             or not _is_column(entries.put)
             or not _is_people(entries.people)
+            or len(entries.history) % _NUMBER_BYTES
             or not all(_is_answer(at, score) for at, _, score in moved)
         ):
             raise not_a_message("tally")
@@ -103,6 +106,8 @@ class Tallies:
         self._people: dict[str, array[int]] = {}
         #: The offset of the response that is being decided, and its differences so far.
         self._offset: int | None = None
+        #: The offsets of responses that are imported from the past, and of corrections of such.
+        self._history: set[int] = set()
         self._differences: list[Mapping[str, Differences]] = []
 
     def put(self, offset: int, under: tuple[str, str], answer: PlainAnswer) -> None:
@@ -139,6 +144,10 @@ class Tallies:
             else:
                 moves.append(Move(offset, taken_here, put_here, taken_offset))
 
+    def note_history(self, offset: int) -> None:
+        """Note that what the response at an offset changes is of the past: no incident is made of it."""
+        self._history.add(offset)
+
     def add_differences(self, offset: int, differences: Mapping[str, Differences]) -> None:
         """Add the differences that a response makes, by the segment's path: which answers are their customers' latest.
 
@@ -159,12 +168,22 @@ class Tallies:
         put = self._put_by_path()
         people = {path: columns.write(numbers) for path, numbers in self._people.items()}
         for path, numbers in put.items():
-            entries = Entries(columns.write(numbers), self._moves.get(path, []), people.get(path, b""))
+            moves = self._moves.get(path, [])
+            history = self._history_of(numbers[::_ANSWER_NUMBERS], moves)
+            entries = Entries(columns.write(numbers), moves, people.get(path, b""), history)
             segments[owner(path.encode())][path] = entries
         for path, moves in self._moves.items():
             if path not in put:
-                segments[owner(path.encode())][path] = Entries(moves=moves, people=people.get(path, b""))
+                entries = Entries(b"", moves, people.get(path, b""), self._history_of((), moves))
+                segments[owner(path.encode())][path] = entries
         return [output for partition, some in segments.items() for output in _messages(source, some, partition)]
+
+    def _history_of(self, offsets: Iterable[int], moves: Iterable[Move]) -> bytes:
+        """Return the column of those offsets that are of the past."""
+        if not self._history:
+            return b""
+        found = self._history.intersection((*offsets, *(move.offset for move in moves)))
+        return columns.write(array(columns.SIGNED, sorted(found)))
 
     def _end_response(self) -> None:
         """Append the differences of one response to the columns of the segments."""

@@ -66,4 +66,4 @@ def of_move(answer: Answer, claim: Claim, customer_id: str, now: int) -> Amendme
 
 def _needs_alert(answer: Answer, now: int, policy: Policy) -> bool:
     is_old = now - answer.at > policy.alerts.max_age_days * DAY
-    return answer.score < PASSIVE_FROM and not answer.has_alert and not is_old
+    return answer.score < PASSIVE_FROM and not (answer.has_alert or is_old or answer.is_history)

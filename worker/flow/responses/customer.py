@@ -70,6 +70,8 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     exclusion: int = 0
     #: The offset at which the answer was last counted; -1 if a version counted it whose hashes had no salt (ids.py).
     offset: int = -1
+    #: Whether a revision of it was imported from the past (`history` in the response).
+    is_history: bool = False
 
     def identity(self, customer_id: str) -> tuple[str, ...]:
         """Return what the ids of the alert and of the invitation are made of."""

@@ -412,6 +412,7 @@ def _new_answer(facts: Facts, time: int) -> Answer:
         None,
         facts.content,
         exclusion,
+        is_history=response.history or (previous is not None and previous.is_history),
     )
 
 
@@ -531,6 +532,8 @@ def _add_output(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> 
 
 def _count(record: Record, answer: Answer, previous: Answer | None, contact: Contact, state: BatchState) -> None:
     """Add an answer to the tallies: take the previous revision out, and put the answer in."""
+    if answer.is_history:
+        state.tallies.note_history(record.offset)
     if previous is not None and previous.counted:
         state.tallies.move(record.offset, _counted(previous, contact), _counted(answer, contact), previous.offset)
     elif answer.counted:

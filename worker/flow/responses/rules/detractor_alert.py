@@ -88,6 +88,8 @@ def _why_not(facts: Facts) -> str | None:
     """Return why a detractor's response opens no alert; None if it does."""
     if facts.exclusion is not None:
         return facts.exclusion
+    if facts.response.history:
+        return "history"
     if facts.is_old:
         return "too_old"
     return "alert_open" if facts.has_alert_in_burst else None

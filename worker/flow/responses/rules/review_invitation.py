@@ -55,6 +55,8 @@ def _why_not(facts: Facts) -> str | None:  # noqa: PLR0911 - one return per reas
         return "test"
     if facts.exclusion is not None:
         return facts.exclusion
+    if response.history:
+        return "history"
     if policy.platform.selective == "allowed" and facts.category is not Category.PROMOTER:
         return "not_promoter"
     if not response.consent.public_review:
