@@ -71,6 +71,7 @@ _SECONDS = {
     "tests/integration/test_following.py": 15,
     "tests/integration/test_forking.py": 5,
     "tests/integration/test_idle.py": 23,
+    "tests/integration/test_import.py": 15,
     "tests/integration/test_incidents.py": 24,
     "tests/integration/test_links.py": 11,
     "tests/integration/test_mail.py": 41,

@@ -461,7 +461,7 @@ def test_publish_says_what_makes_responses_out_of_a_csv_file(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("x.csv: this looks like a CSV file, so nothing was published.")
-    assert "examples/csv_to_jsonl.py" in err
+    assert "python -m worker import" in err
 
 
 def test_publish_checks_a_csv_file_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,6 +125,23 @@ def test_a_tool_that_is_not_known_is_explained(tool: str, hint: str) -> None:
     assert tool not in found
 
 
+def test_secrets_that_are_easily_guessed_or_sent_by_two_tools_are_named_without_repeating_them() -> None:
+    sources = [
+        of("template", name="own", secrets=["fifteen-letters", "sixteen-letters!"]),
+        of("posthog", name="app", secrets=["sixteen-letters!"], score_question="q"),
+        of("delighted", name="short", secrets=["1234567"]),
+        # Tools that sign may have one secret for several sources: it is never sent.
+        of("delighted", name="one", secrets=["12345678"]),
+        of("delighted", name="two", secrets=["12345678"]),
+    ]
+
+    assert ReceiveSettings.model_validate({"sources": sources}).weaknesses() == [
+        "receive.sources: own: a secret has fewer than 16 characters, and is easily guessed",
+        "receive.sources: app: has a secret of own: give each its own",
+        "receive.sources: short: a secret has fewer than 8 characters, and is easily guessed",
+    ]
+
+
 def test_two_sources_cannot_have_one_name() -> None:
     assert problems(of("delighted"), of("wootric")) == ["receive.sources: must have names that differ"]
 

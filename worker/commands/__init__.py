@@ -5,6 +5,7 @@ A file's `add` declares the command and sets the function that runs it, which re
 
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Protocol, cast
 
 from worker.commands.common import Commands
@@ -13,6 +14,7 @@ from worker.commands.common import Commands
 NAMES = (
     "run",
     "publish",
+    "import",
     "scores",
     "alerts",
     "silences",
@@ -46,4 +48,9 @@ def commands_for(arguments: Sequence[str]) -> list[Command]:
     A command needs only some of what the others import, and to import everything takes a second.
     """
     names = arguments[:1] if arguments and arguments[0] in NAMES else NAMES
-    return [cast(Command, import_module(f"worker.commands.{name.replace('-', '_')}")) for name in names]
+    return [cast(Command, import_module(f"worker.commands.{_module(name)}")) for name in names]
+
+
+def _module(name: str) -> str:
+    """Return the name of a command's file. It cannot be a word of Python."""
+    return f"{name}_file" if iskeyword(name) else name.replace("-", "_")

@@ -33,6 +33,8 @@ SETTINGS_HELP = (
     f"The settings come from worker.toml (or the file that {CONFIG_VARIABLE} names) and from environment variables "
     "that begin with NPS_; a variable wins over the file."
 )
+#: Stands for the standard input where a file can be named.
+STANDARD_INPUT = Path("-")
 #: How long a command waits for the worker's answer, in seconds.
 _ANSWER_SECONDS = 30.0
 _TIMES = "2026-12-24T20:00+01:00, or 2026-12-24T20:00 in the time zone of email.time_zone, or else in UTC"
@@ -116,6 +118,16 @@ def file(text: str) -> Path:
     if not path.exists() or path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not a file")
     return path
+
+
+def file_or_input(text: str) -> Path:
+    """Return the path of a file, or - for the standard input. Raise ArgumentTypeError if there is no such file."""
+    return STANDARD_INPUT if text == "-" else file(text)
+
+
+def content_of(path: Path) -> bytes:
+    """Return what is in a file, or what comes from the standard input."""
+    return sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
 
 
 def checked_settings() -> Settings:

@@ -7,9 +7,17 @@ import time
 from collections import Counter
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
-from worker.commands.common import SETTINGS_HELP, Commands, Exit, file, topic_exists, with_kafka, with_settings
+from worker.commands.common import (
+    SETTINGS_HELP,
+    Commands,
+    Exit,
+    content_of,
+    file_or_input,
+    topic_exists,
+    with_kafka,
+    with_settings,
+)
 from worker.demo import samples
 from worker.errors import Rejected
 from worker.flow import events
@@ -20,7 +28,6 @@ from worker.kafka.topics import topic_name
 from worker.logs import counted
 from worker.settings import Settings
 
-_STANDARD_INPUT = Path("-")
 #: The largest number of problems that --check prints. The summary counts all of them.
 _SHOWN = 100
 
@@ -36,7 +43,7 @@ def add(commands: Commands) -> None:
         epilog=SETTINGS_HELP,
     )
     parser.add_argument(
-        "file", nargs="?", type=_source, help="a file with one response per line; - reads the standard input"
+        "file", nargs="?", type=file_or_input, help="a file with one response per line; - reads the standard input"
     )
     parser.add_argument(
         "--sample", type=int, choices=range(11), metavar="SCORE", help="publish one made-up answer with this score"
@@ -46,10 +53,6 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--as-is", action="store_true", help="publish even if the first line is not a JSON object")
     parser.set_defaults(run=partial(_run, parser))
-
-
-def _source(text: str) -> Path:
-    return _STANDARD_INPUT if text == "-" else file(text)
 
 
 def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -62,8 +65,8 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         return Exit.WRONG
     if not args.as_is and is_table(content):
         print(
-            f"{args.file}: this looks like a CSV file, so nothing was published. Each line must be one response as a "
-            "JSON object: examples/csv_to_jsonl.py makes them out of a CSV file.",
+            f"{args.file}: this looks like a CSV file, so nothing was published. python -m worker import publishes the "
+            "rows of a CSV file: see docs/import.md.",
             file=sys.stderr,
         )
         return Exit.WRONG
@@ -84,8 +87,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 def _content(args: argparse.Namespace) -> bytes:
     if args.sample is not None:
         return samples.one(random.Random(), args.sample, datetime.now().astimezone())  # noqa: S311 - no secret
-    content: bytes = sys.stdin.buffer.read() if args.file == _STANDARD_INPUT else args.file.read_bytes()
-    return content
+    return content_of(args.file)
 
 
 def _check(numbered: list[tuple[int, bytes]], settings: Settings) -> int:

@@ -11,7 +11,18 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from worker.clock import SystemClock
-from worker.commands.common import SETTINGS_HELP, TIME_HELP, Commands, Exit, file, time, with_offset, with_settings
+from worker.commands.common import (
+    SETTINGS_HELP,
+    TIME_HELP,
+    Commands,
+    Exit,
+    content_of,
+    file,
+    file_or_input,
+    time,
+    with_offset,
+    with_settings,
+)
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.merging import Known, merge
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
@@ -23,7 +34,6 @@ from worker.receive.setup import easier, steps, url_of
 from worker.receive.signatures import MEANING, Request, Scheme, Unauthentic
 from worker.settings import Settings
 
-_STANDARD_INPUT = Path("-")
 _COLUMNS = 80
 
 
@@ -65,7 +75,7 @@ def _add_test(actions: Any) -> None:
     )
     test.add_argument("source", metavar="SOURCE", help="the name of the source in the settings")
     test.add_argument(
-        "file", type=_file, metavar="FILE", help="a file with the body of a request; - reads the standard input"
+        "file", type=file_or_input, metavar="FILE", help="a file with the body of a request; - reads the standard input"
     )
     test.add_argument(
         "--header",
@@ -104,10 +114,6 @@ def _add_test(actions: Any) -> None:
     )
     test.add_argument("--json", action="store_true", help="print one line of JSON for each outcome")
     test.set_defaults(run=partial(_with_parser, test))
-
-
-def _file(text: str) -> Path:
-    return _STANDARD_INPUT if text == "-" else file(text)
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -173,7 +179,7 @@ def _test(parser: argparse.ArgumentParser, args: argparse.Namespace, settings: S
 
 
 def _deliveries(parser: argparse.ArgumentParser, args: argparse.Namespace, source: SourceSettings) -> list[_Given]:
-    content = sys.stdin.buffer.read() if args.file == _STANDARD_INPUT else args.file.read_bytes()
+    content = content_of(args.file)
     if not args.delivery:
         headers = dict(args.header)
         request = Request(content, headers, url=args.url, path_secret=_path_secret(args.url, source))

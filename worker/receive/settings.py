@@ -530,6 +530,11 @@ class ReceiveSettings(SecretSection):
         """Whether a tool sends ids only, so that the worker has to fetch the answers."""
         return any(source.of_tool.read_fetched is not None for source in self.sources)
 
+    @property
+    def key(self) -> bytes | None:
+        """The key of pseudonyms; None if there is none."""
+        return None if self.pseudonym_key is None else self.pseudonym_key.get_secret_value().strip().encode()
+
     def weaknesses(self) -> list[str]:
         """Return a line for each secret that is easily guessed, or that two sources send. No line has a secret."""
         lines, senders = list[str](), dict[str, str]()
@@ -549,7 +554,6 @@ class ReceiveSettings(SecretSection):
     def reading_of(self, source: SourceSettings) -> Source:
         """Return how the deliveries of a source are read."""
         only_if, each = source.mapping.only_if, source.mapping.each
-        key = self.pseudonym_key
         return Source(
             name=source.name,
             mapping=compiled_all(source.mapping.fields),
@@ -558,7 +562,7 @@ class ReceiveSettings(SecretSection):
             comment_question=source.comment_question or "",
             only_if=None if only_if is None else compiled(only_if),
             each=None if each is None else compiled(each),
-            pseudonym_key=None if key is None else key.get_secret_value().strip().encode(),
+            pseudonym_key=self.key,
             unknown_is_anonymous=source.unknown_customers == "anonymous",
             times=Times(source.time_format or "", None if source.time_zone is None else zone(source.time_zone)),
             answers_on_arrival=source.responded_at == "arrival",

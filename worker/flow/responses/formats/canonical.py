@@ -50,7 +50,7 @@ _IDS = frozenset({"response_id", "survey_id"})
 _FAILED = object()
 #: The largest number of ids in a message, and of the characters of each.
 _MOST_SHOWN, _LONGEST_SHOWN = 10, 60
-_TRUE_OR_FALSE = {"true": True, "false": False}
+_TRUE_OR_FALSE = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _CONTACT_AT = "solicitation.contact_at"
 #: The largest size of a part of a response, in bytes of JSON. Several of them have to fit a record of Kafka.
 LARGEST_PART = 100_000
@@ -108,13 +108,15 @@ def each_outcome(reads: Iterable[Callable[[], Outcomes | Outcome]], nothing: str
 
     `ids`: of the answers, as far as they are known. With them, a refusal says which of the answers is refused.
     """
-    found = []
+    found = list[Outcome]()
     for number, read in enumerate(reads):
         where = f"answer {number + 1} ({shown_ids([ids[number]]) or 'without an id'}): " if ids else ""
-        for outcome in outcomes(read):
-            is_refused = isinstance(outcome, Refused)
-            found.append(replace(outcome, detail=f"{where}{outcome.detail}") if is_refused else outcome)
+        found += [_placed(outcome, where) for outcome in outcomes(read)]
     return tuple(found) or (Ignored(Why.EMPTY, nothing),)
+
+
+def _placed(outcome: Outcome, where: str) -> Outcome:
+    return replace(outcome, detail=f"{where}{outcome.detail}") if isinstance(outcome, Refused) else outcome
 
 
 def shown_ids(ids: Sequence[Any]) -> str:
@@ -249,12 +251,20 @@ def converted(found: Mapping[str, Any], times: Times) -> dict[str, Any]:
     if "score" in kept:
         kept["score"] = payload.score(kept["score"])
     if "responded_at" in kept:
-        kept["responded_at"] = payload.time(times.read(kept["responded_at"]), "responded_at")
+        kept["responded_at"] = _time(kept["responded_at"], times)
     if isinstance(kept.get("revision"), str):
         kept["revision"] = _revision(kept["revision"], times)
     if segment := payload.word(kept.get("segment")):
         kept["segment"] = segment.split("/")
     return kept
+
+
+def _time(value: Any, times: Times) -> Any:
+    """Return the time of an answer as RFC 3339 has it. What is none is refused by the schema, or for the settings."""
+    found = payload.time(times.read(value), "responded_at")
+    if times.format and isinstance(found, str) and not payload.is_time(found):
+        raise refused(Reason.TIME_INVALID, "responded_at: is not written as the format of times says")
+    return found
 
 
 def _revision(text: str, times: Times) -> int:

@@ -163,6 +163,15 @@ def time(value: Any, name: str) -> Any:
     return value
 
 
+def is_time(text: str) -> bool:
+    """Say whether a text is a time as ISO 8601 has it, with or without an offset."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def time_if_any(value: Any) -> Any:
     """Return a time as `time` does, or None for a number that is no time. The response does without such a time."""
     try:

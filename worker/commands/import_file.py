@@ -1,0 +1,296 @@
+"""`import` publishes the rows of a file as responses: a survey tool's export, a table of your own, or JSON lines."""
+
+import argparse
+import codecs
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, NamedTuple
+from zoneinfo import ZoneInfo
+
+from worker.clock import SystemClock
+from worker.commands.common import (
+    SETTINGS_HELP,
+    STANDARD_INPUT,
+    Commands,
+    Exit,
+    file_or_input,
+    topic_exists,
+    with_kafka,
+)
+from worker.detect.scales import HIGHEST, answers_on_short_scale
+from worker.flow import events
+from worker.flow.responses.formats.outcome import Accepted, Ignored, Refused
+from worker.flow.responses.formats.source import FIELDS
+from worker.flow.responses.formats.times import format_problem
+from worker.flow.text import printable_json
+from worker.flow.timestamps import from_ms
+from worker.importing.file import File, file_of, opened
+from worker.importing.rejected import NotWritten, Rejected
+from worker.importing.table import Options, Table, columns, table
+from worker.kafka.publishing import publish
+from worker.kafka.topics import topic_name
+from worker.logs import counted
+from worker.notify.content.readers import zone
+from worker.nps import histogram
+from worker.receive.encoding import CP_1252
+from worker.receive.exports import EXPORTS
+from worker.receive.table import Row
+from worker.settings import Settings
+
+#: The largest number of refused rows that are printed, and of responses that --dry-run shows.
+_PROBLEMS_SHOWN, _RESPONSES_SHOWN = 100, 10
+_PROGRESS_EVERY = 1_000
+_TAB = {"tab": "\t"}
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "import",
+        help="publish the answers in a file: a survey tool's export, a table of your own, or JSON lines",
+        description="Publishes each row of a CSV file, or each line of JSON, as one response. The same file can be "
+        "imported again: an answer that is known counts once. Begin with --dry-run. docs/import.md describes it. Exit "
+        "codes: 0: all rows are fine; 1: some were refused, there was no answer, or Kafka failed; 2: wrong usage, "
+        "settings or file.",
+        epilog=SETTINGS_HELP,
+    )
+    parser.add_argument("file", type=file_or_input, metavar="FILE", help="the file; - reads the standard input")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--tool", choices=sorted(EXPORTS), help="the file is a CSV export of this survey tool")
+    how.add_argument(
+        "--map",
+        metavar="MAP",
+        help="a TOML file with a mapping, or the name of a source of the settings that has one. Without --tool and "
+        "--map, the columns have the names of the fields",
+    )
+    parser.add_argument(
+        "--column",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="the column that has a field of the response, such as 'score=How likely are you to recommend us?'; the "
+        "option can be repeated",
+    )
+    parser.add_argument("--survey", metavar="ID", help="the survey's id of all responses")
+    parser.add_argument(
+        "--unknown-customers",
+        choices=("refuse", "anonymous"),
+        help="what becomes of an answer if nothing says who has given it (default: refuse)",
+    )
+    parser.add_argument(
+        "--date-format",
+        type=_date_format,
+        metavar="FORMAT",
+        help="how times are written, such as '%%d/%%m/%%Y %%H:%%M'",
+    )
+    parser.add_argument(
+        "--time-zone", type=_zone, metavar="ZONE", help="the zone of times without an offset, such as Europe/Paris"
+    )
+    parser.add_argument(
+        "--delimiter", type=_delimiter, metavar="CHARACTER", help="what is between the cells; tab for a tab"
+    )
+    parser.add_argument("--encoding", type=_encoding, metavar="NAME", help="the encoding of the file, such as cp1252")
+    parser.add_argument(
+        "--history",
+        action="store_true",
+        help="the answers are of the past: they count, and cause no alert, no invitation and no incident",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="publish nothing, and show the first ten responses and what is wrong with which line",
+    )
+    parser.add_argument(
+        "--rejected", type=Path, metavar="FILE", help="write the rows that are refused to this new file, with reasons"
+    )
+    parser.set_defaults(run=with_kafka(_import))
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    field, equals, column = text.partition("=")
+    if not equals or field not in FIELDS or not column.strip():
+        raise argparse.ArgumentTypeError(f"must be FIELD=COLUMN; the fields are {', '.join(FIELDS)}")
+    return field, " ".join(column.split())
+
+
+def _date_format(text: str) -> str:
+    if problem := format_problem(text):
+        raise argparse.ArgumentTypeError(problem)
+    return text
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return zone(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _delimiter(text: str) -> str:
+    found = _TAB.get(text, text)
+    if len(found) != 1:
+        raise argparse.ArgumentTypeError("must be one character, or tab")
+    return found
+
+
+def _encoding(text: str) -> str:
+    try:
+        codecs.lookup(text)
+    except LookupError:
+        raise argparse.ArgumentTypeError(f"{text} is not the name of an encoding, such as cp1252") from None
+    return text
+
+
+async def _import(args: argparse.Namespace, settings: Settings) -> int:
+    is_input = args.file == STANDARD_INPUT
+    name = "standard input" if is_input else str(args.file)
+    try:
+        binary = opened(None if is_input else args.file)
+    except OSError as error:
+        print(f"{name}: {error.strerror or type(error).__name__}", file=sys.stderr)
+        return Exit.WRONG
+    with binary:
+        try:
+            task = _task(binary, args, settings)
+        except ValueError as error:
+            print("\n".join(f"{name}: {line}" for line in _words(error).splitlines()), file=sys.stderr)
+            return Exit.WRONG
+        try:
+            return await _imported(name, task, settings)
+        except UnicodeDecodeError as error:  # only with an encoding that was given: it is not tried before
+            print(f"{name}: {_words(error)}", file=sys.stderr)
+            return Exit.WRONG
+        except NotWritten as error:
+            print(error, file=sys.stderr)
+            return Exit.FAILED
+
+
+def _task(binary: IO[bytes], args: argparse.Namespace, settings: Settings) -> "_Task":
+    """Return what is to be done. Raise ValueError if the file or the options are wrong."""
+    file = file_of(binary, args.encoding)
+    if file.encoding == CP_1252 and not args.encoding:
+        print("not UTF-8, so it is read as CP-1252: check the accents, or see --encoding", file=sys.stderr)
+    found = table(file, _options(args), settings.receive)
+    return _Task(found, Rejected(args.rejected, found), args.dry_run)
+
+
+def _options(args: argparse.Namespace) -> Options:
+    return Options(
+        tool=args.tool,
+        map=args.map,
+        columns=dict(args.column),
+        survey=args.survey,
+        unknown_customers=args.unknown_customers,
+        date_format=args.date_format,
+        time_zone=args.time_zone,
+        delimiter=args.delimiter,
+        history=args.history,
+    )
+
+
+def _words(error: ValueError) -> str:
+    return f"is not {error.encoding}: see --encoding" if isinstance(error, UnicodeDecodeError) else str(error)
+
+
+class _Tally:
+    """Counts what the rows become, and prints the refused ones."""
+
+    def __init__(self, now: int, max_age_days: float, *, shows: bool) -> None:
+        """Begin to count. `shows`: whether the first responses are printed as well."""
+        self._shows = shows
+        self._alerted_from = from_ms(now) - timedelta(days=max_age_days)
+        self.accepted = self.shown = self.fresh = 0
+        self.ignored, self.refused, self.left_out = Counter[str](), Counter[str](), Counter[str]()
+        self._scores = histogram.empty()
+
+    def take(self, row: Row, outcome: Accepted | Ignored | Refused) -> None:
+        """Count what a row has become."""
+        if isinstance(outcome, Accepted):
+            self.accepted += 1
+            self._scores[outcome.fields["score"]] += 1
+            self.left_out.update(outcome.left_out)
+            self.fresh += datetime.fromisoformat(outcome.fields["responded_at"]) >= self._alerted_from
+            if self._shows and self.shown < _RESPONSES_SHOWN:
+                self.shown += 1
+                print(f"line {row.line}: {printable_json(outcome.fields)}")
+        elif isinstance(outcome, Ignored):
+            self.ignored[outcome.why] += 1
+        else:
+            self.refused[outcome.reason] += 1
+            if self.refused.total() <= _PROBLEMS_SHOWN:
+                print(f"line {row.line}: {outcome.reason}: {outcome.detail}")
+
+    def print_sums(self) -> None:
+        """Print how many rows became what."""
+        if self.refused.total() > _PROBLEMS_SHOWN:
+            print(f"… and {self.refused.total() - _PROBLEMS_SHOWN:,} more")
+        rows = self.accepted + self.ignored.total() + self.refused.total()
+        parts = [f"{self.accepted:,} of {counted(rows, 'row is a response', 'rows are responses')}"]
+        parts += [f"{count:,} ignored ({why})" for why, count in self.ignored.most_common()]
+        parts += [f"{count:,} refused ({reason})" for reason, count in self.refused.most_common()]
+        print("; ".join(parts))
+        for path, count in self.left_out.most_common():
+            print(f"{counted(count, 'response does', 'responses do')} without {path}, since its value is wrong")
+        if answers_on_short_scale(self._scores):
+            print(f"no score is above {HIGHEST}: if the scale is not from 0 to 10, do not import these answers")
+
+
+class _Task(NamedTuple):
+    """What is to be done with the rows of a file."""
+
+    table: Table
+    #: Where the refused rows are written.
+    rejected: Rejected
+    #: Whether nothing is published.
+    is_dry: bool
+
+
+async def _imported(name: str, task: _Task, settings: Settings) -> int:
+    now, max_age = SystemClock().now(), settings.alerts.max_age_days
+    reading, header = task.table.reading, task.table.header
+    tally, topic = _Tally(now, max_age, shows=task.is_dry), topic_name(settings.topic_prefix, events.RESPONSES)
+    if not task.is_dry and not await topic_exists(settings.kafka, topic):
+        return Exit.FAILED
+    if "response_id" not in reading.source.mapping:
+        print("ids are made of what the rows have: a row that is changed is another answer", file=sys.stderr)
+    with task.rejected as rejected:
+        values = _values(task.table, tally, rejected, now, settings)
+        if task.is_dry:
+            for _value in values:
+                pass
+        else:
+            await publish(settings.kafka, topic, values)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    tally.print_sums()
+    if not task.is_dry:
+        print(f"{tally.accepted:,} published to {topic}")
+    if tally.fresh and not reading.is_history:
+        what = counted(tally.fresh, "answer is", "answers are")
+        print(f"{what} younger than {max_age:g} days (alerts.max_age_days): detractors among them open alerts")
+    if not tally.accepted:
+        print(f"{name}: has no answer{'' if header is None else f'; {columns(header)}'}", file=sys.stderr)
+        return Exit.FAILED
+    return Exit.FAILED if tally.refused else Exit.FINE
+
+
+def _values(rows: Table, tally: _Tally, rejected: Rejected, now: int, settings: Settings) -> Iterator[bytes]:
+    """Yield the responses of a file as the values of records."""
+    for number, row in enumerate(rows.rows(), 1):
+        outcome = rows.reading.outcome(row, now, settings.intake)
+        tally.take(row, outcome)
+        if isinstance(outcome, Accepted):
+            yield outcome.value
+        elif isinstance(outcome, Refused):
+            rejected.write(row, outcome)
+        if number % _PROGRESS_EVERY == 0:
+            _show_progress(number, rows.file)
+
+
+def _show_progress(number: int, file: File) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{number:,} rows, {file.share_read:.0%} of the file", end="", file=sys.stderr, flush=True)

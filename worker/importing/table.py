@@ -1,0 +1,146 @@
+"""The rows of a file, and how they are read: as its columns, a survey tool's export, or a mapping say."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from worker.flow.responses.formats.source import FIELDS, Expression, Source, compiled_all
+from worker.flow.responses.formats.times import OFFSET, Times
+from worker.flow.text import on_one_line
+from worker.importing.file import File
+from worker.receive.exports import EXPORTS, MOST_HEADER_LINES, Column, Export
+from worker.receive.map_file import read_map
+from worker.receive.rows import Reading
+from worker.receive.settings import ReceiveSettings
+from worker.receive.table import NOTES, Header, Row, csv_rows, header_of, is_json, json_rows
+
+#: How many columns a message names, and how many characters of each.
+_COLUMNS_SHOWN, _LONGEST_SHOWN = 30, 60
+#: The fields that a row has to have, and the options that say where they are.
+_OPTIONS = {"survey_id": "--survey ID"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about a file. None and nothing stand for what is not given."""
+
+    #: The tool whose export it is.
+    tool: str | None = None
+    #: The path of a file with a mapping, or the name of a source.
+    map: str | None = None
+    #: Columns by the fields that they have.
+    columns: Mapping[str, str] | None = None
+    survey: str | None = None
+    unknown_customers: Literal["refuse", "anonymous"] | None = None
+    date_format: str | None = None
+    time_zone: tzinfo | None = None
+    delimiter: str | None = None
+    history: bool = False
+
+
+class Table(NamedTuple):
+    """The rows of a file, and how they are read."""
+
+    file: File
+    reading: Reading
+    #: None if the file has JSON lines.
+    header: Header | None
+    #: How many of the first rows belong to the header.
+    header_lines: int = 0
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows, without those that belong to the header."""
+        return islice(_rows(self.file, self.header), self.header_lines, None)
+
+    def header_rows(self) -> list[Row]:
+        """Return the further lines of the header."""
+        return list(islice(_rows(self.file, self.header), self.header_lines))
+
+
+def table(file: File, options: Options, settings: ReceiveSettings) -> Table:
+    """Return the rows of a file. Raise ValueError if it cannot be read, or if the options do not say how."""
+    beginning = file.beginning()
+    if options.delimiter is None and is_json(beginning):
+        if options.tool:
+            raise ValueError(f"has JSON lines, and an export of {options.tool} is a CSV file")
+        return Table(file, _reading(options, settings, None, []), None)
+    header = header_of(beginning, options.delimiter)
+    first = list(islice(_rows(file, header), MOST_HEADER_LINES))
+    lines = EXPORTS[options.tool].header_lines(first) if options.tool else 0
+    return Table(file, _reading(options, settings, header, first), header, lines)
+
+
+def _rows(file: File, header: Header | None) -> Iterator[Row]:
+    return json_rows(file.lines()) if header is None else csv_rows(file.lines(), header)
+
+
+def _reading(options: Options, settings: ReceiveSettings, header: Header | None, first: Sequence[Row]) -> Reading:
+    """Return how the rows are read, of which the first ones are given."""
+    source, fields = _source_and_fields(options, settings, header, first)
+    for field, column in (options.columns or {}).items():
+        if header is not None and column not in header.names:
+            raise ValueError(f"has no column {on_one_line(column)!r}; {columns(header)}")
+        fields[field] = Column((column,))
+    times = Times(options.date_format or source.times.format, options.time_zone or source.times.zone)
+    if times.format and OFFSET not in times.format and times.zone is None:
+        raise ValueError("its times have no offset: name their zone with --time-zone")
+    source = replace(source, mapping=fields, times=times, survey_id=options.survey or source.survey_id)
+    if options.unknown_customers:
+        source = replace(source, unknown_is_anonymous=options.unknown_customers == "anonymous")
+    survey = () if source.survey_id else ("survey_id",)
+    if missing := [name for name in ("score", "responded_at", *survey) if name not in fields]:
+        needed = " and ".join(_OPTIONS.get(name, f"--column '{name}=COLUMN'") for name in missing)
+        raise ValueError(f"needs {needed}{'' if header is None else f'; {columns(header)}'}")
+    return Reading(source, has_own_ids=not (options.tool or options.map), is_history=options.history)
+
+
+def columns(header: Header) -> str:
+    """Return the names of the columns as a part of a sentence."""
+    names = [on_one_line(name)[:_LONGEST_SHOWN] for name in header.names if name not in NOTES]
+    more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
+    return f"the columns are: {', '.join(map(repr, names[:_COLUMNS_SHOWN]))}{more}"
+
+
+def _source_and_fields(
+    options: Options, settings: ReceiveSettings, header: Header | None, first: Sequence[Row]
+) -> tuple[Source, dict[str, Expression]]:
+    if options.map:
+        source = _mapped_source(options.map, settings)
+        return source, {**source.mapping}
+    source = Source(name=options.tool or "import", pseudonym_key=settings.key)
+    if options.tool:
+        assert header is not None, "an export is a CSV file"
+        export = EXPORTS[options.tool]
+        return replace(source, times=export.times(first)), _fields_of_export(export, header)
+    if header is None:
+        return source, compiled_all({path: path for path in FIELDS})
+    return source, {path: Column((path,)) for path in FIELDS if path in header.names}
+
+
+def _fields_of_export(export: Export, header: Header) -> dict[str, Expression]:
+    if missing := export.missing(header.names):
+        raise ValueError(f"is no export of {export.tool}: it has no column {missing[0]!r}; {columns(header)}")
+    score = export.score(header.names)
+    return {**export.fields, **({} if score is None else {"score": Column((score,))})}
+
+
+def _mapped_source(name: str, settings: ReceiveSettings) -> Source:
+    """Return how rows are read by the mapping of a source of the settings, or else of a file."""
+    known = settings.source(name)
+    if known is not None:
+        if known.tool != "template" or not known.mapping.fields or known.mapping.each:
+            raise ValueError(f"--map {name}: this source has no mapping for rows; its tool must be template")
+        if known.responded_at == "arrival":
+            raise ValueError(f"--map {name}: the answers of this source have no time but that of their arrival")
+        return settings.reading_of(known)
+    if not Path(name).is_file():
+        raise ValueError(f"--map {name}: is neither a file nor a source of the settings")
+    try:
+        return read_map(Path(name).read_bytes().decode("utf-8-sig")).source(settings.key)
+    except UnicodeDecodeError:
+        raise ValueError(f"--map {name}: is not UTF-8") from None
+    except ValueError as error:
+        raise ValueError("\n".join(f"--map {name}: {line}" for line in str(error).splitlines())) from None

@@ -1,0 +1,64 @@
+"""What a row of a file becomes: a response, or the reason why it is none. Pure.
+
+The fields of the response are found as in a delivery (docs/sources.md). If nothing finds the id of an answer, it is
+made of what the row has. So the same row is the same answer in whichever file it is.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from worker.flow.policy import IntakePolicy
+from worker.flow.responses.admission import admitted
+from worker.flow.responses.formats.canonical import answered, mapped, mapped_ids, reading
+from worker.flow.responses.formats.outcome import Accepted, Ignored, Refused, Why, ignored
+from worker.flow.responses.formats.source import Source, search
+from worker.receive.table import Row
+
+#: The length of an id that is made of a row, in bytes: nobody will see two rows with the same one.
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are read."""
+
+    #: Its mapping says where the fields of a response are.
+    source: Source
+    #: Whether the ids in the rows stand as they are; otherwise they follow the name of the source.
+    has_own_ids: bool = False
+    #: Whether the answers are of the past: they count, and nobody is called because of them.
+    is_history: bool = False
+
+    def outcome(self, row: Row, now: int, policy: IntakePolicy) -> Accepted | Ignored | Refused:
+        """Return what a row becomes that is published now, in ms."""
+        if row.refused is not None:
+            return row.refused
+        [found] = _read(row.values, self)
+        assert isinstance(found, Accepted | Ignored | Refused), "a row has neither parts nor anything to fetch"
+        if not isinstance(found, Accepted):
+            return found
+        if self.is_history:
+            found = replace(found, fields={**found.fields, "history": True})
+        return admitted(found, now, policy)
+
+
+@reading
+def _read(values: Mapping[str, Any], how: Reading) -> Accepted:
+    source = how.source
+    if source.only_if is not None and search(source.only_if, values, "only_if") is not True:
+        raise ignored(Why.NOT_SELECTED, "mapping.only_if: is not true")
+    found = mapped(source.mapping, values)
+    if "response_id" not in source.mapping:
+        found["response_id"] = f"{source.name}:{_id_of(values)}"
+    if not how.has_own_ids:
+        found |= {**mapped_ids(found, source), "origin.system": source.name}
+    return answered(found, source)
+
+
+def _id_of(values: Mapping[str, Any]) -> str:
+    """Return an id that is made of all that a row has. The order of the columns does not matter."""
+    content = json.dumps(values, sort_keys=True, ensure_ascii=True).encode()
+    return sha256(content).digest()[:_ID_BYTES].hex()

@@ -1,0 +1,165 @@
+"""The rows of a file: of CSV, whose header and delimiter are found out, or of JSON lines. Pure.
+
+A row that cannot be read does not affect the others. `csv.Sniffer` is not used: it looks for letters that are frequent,
+and takes a letter of the comments for the delimiter. Here, the delimiter is the one that gives all rows of the
+beginning as many cells as the header has.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from schemas.dead_letter import Reason
+from worker.flow.responses.formats.outcome import NoResponse, Refused
+from worker.flow.responses.formats.payload import read_object
+
+#: If several fit equally well, the first one counts: commas are also in texts.
+DELIMITERS = ("\t", ";", "|", ",")
+#: The columns that a file of refused rows has in addition. They are no part of a row, so such a file can be imported
+#: again once its rows are right.
+LINE, REASON, DETAIL = "import line", "import reason", "import detail"
+NOTES = frozenset({LINE, REASON, DETAIL})
+#: The largest number of characters of a cell. A quotation mark that is never closed would otherwise take in the rest of
+#: the file.
+LONGEST_CELL = 1_000_000
+#: How many rows of the beginning the delimiter has to fit.
+_ROWS_TRIED = 50
+
+
+class Row(NamedTuple):
+    """A row of a file."""
+
+    #: The number of the line in which it begins, from 1.
+    line: int
+    #: What it has, by the names of the columns; empty if it cannot be read.
+    values: dict[str, Any]
+    #: The cells as they are written; of JSON, the line.
+    cells: Sequence[str]
+    #: Why it cannot be read; None if it can.
+    refused: Refused | None = None
+
+
+class Header(NamedTuple):
+    """The header of a CSV file."""
+
+    #: The names of the columns: each once, and none is empty.
+    names: tuple[str, ...]
+    delimiter: str
+
+
+def is_json(beginning: str) -> bool:
+    """Say whether a file has JSON lines. Raise ValueError if it is one JSON array."""
+    start = beginning.lstrip()[:1]
+    if start == "[":
+        raise ValueError("is one JSON array: each line must be one object (jq -c '.[]' FILE makes it so)")
+    return start == "{"
+
+
+def header_of(beginning: str, delimiter: str | None = None) -> Header:
+    """Return the header of a CSV file; raise ValueError with the reason if there is none.
+
+    `beginning`: of the file, with whole lines; `delimiter`: what is between cells, None if that is not known.
+    """
+    rows = {one: _beginning(beginning, one) for one in ([delimiter] if delimiter else DELIMITERS)}
+    found = max(rows, key=lambda one: _fitness(rows[one]))
+    if not rows[found] or (delimiter is None and len(rows[found][0]) < 2):
+        raise ValueError("has no header: the first line must have the names of at least two columns")
+    return Header(_names(rows[found][0]), found)
+
+
+def _beginning(text: str, delimiter: str) -> list[list[str]]:
+    """Return the first rows, as far as they can be read with a delimiter."""
+    rows: list[list[str]] = []
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+            if len(rows) > _ROWS_TRIED:
+                break
+    except csv.Error:  # the last row may be cut off, or its quotation marks are those of another delimiter
+        pass
+    return rows
+
+
+def _fitness(rows: list[list[str]]) -> tuple[float, int]:
+    """Return how well a delimiter fits: which share of the rows has as many cells as the header, and how many."""
+    if not rows or len(rows[0]) < 2:
+        return 0.0, 0
+    width = len(rows[0])
+    return sum(len(row) == width for row in rows) / len(rows), width
+
+
+def _names(cells: Sequence[str]) -> tuple[str, ...]:
+    """Return names for columns: without blanks at their ends; a repeated name has its number, and an empty one too."""
+    names: list[str] = []
+    for number, cell in enumerate(cells, 1):
+        name = " ".join(cell.split()) or f"column {number}"
+        times = sum(known == name or known.startswith(f"{name} (") for known in names)
+        names.append(f"{name} ({times + 1})" if name in names else name)
+    return tuple(names)
+
+
+def csv_rows(lines: Iterable[str], header: Header) -> Iterator[Row]:
+    """Yield the rows of a CSV file after its header. Blank lines are skipped.
+
+    `lines`: of the whole file, with their line ends, which may also be inside a cell.
+    """
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
+    width, is_header = len(header.names), True
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            where = f"lines {line} to {reader.line_num}" if reader.line_num > line else f"line {line}"
+            yield Row(line, {}, [], Refused(Reason.WRONG_TYPE, f"{where}: {error}; is a quotation mark not closed?"))
+            is_header = False
+            continue
+        if not cells:
+            continue
+        if is_header:
+            is_header = False
+        elif len(cells) != width:
+            detail = f"has {len(cells)} cells, and the header has {width}"
+            yield Row(line, {}, cells, Refused(Reason.WRONG_TYPE, detail))
+        else:
+            values = dict(zip(header.names, cells, strict=True))
+            yield Row(line, {name: value for name, value in values.items() if name not in NOTES}, cells)
+
+
+def json_rows(lines: Iterable[str]) -> Iterator[Row]:
+    """Yield the objects of JSON lines. Blank lines are skipped."""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text:
+            continue
+        found = _object(text)
+        if isinstance(found, Refused):
+            yield Row(number, {}, [text], found)
+        else:
+            yield Row(number, {name: value for name, value in found.items() if name not in NOTES}, [text])
+
+
+def _object(text: str) -> dict[str, Any] | Refused:
+    try:
+        return read_object(text.encode())
+    except NoResponse as ended:
+        if isinstance(ended.outcome, Refused):
+            return ended.outcome
+        raise
+
+
+def note(row: Row, refused: Refused) -> dict[str, str | int]:
+    """Return the columns that a file of refused rows has for a row in addition to its own."""
+    return {LINE: row.line, REASON: refused.reason, DETAIL: refused.detail}
+
+
+def noted_json(row: Row, refused: Refused) -> str:
+    """Return a refused row as a line of JSON, with the reason. What is no JSON is its text."""
+    values = row.values or {"import text": row.cells[0] if row.cells else ""}
+    return json.dumps({**values, **note(row, refused)}, ensure_ascii=False)
