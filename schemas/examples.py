@@ -197,6 +197,7 @@ INCIDENT: dict[str, Any] = {
     "change": {"points": -59.6, "low": -84.1, "high": -30.8},
     "explains": ["fr/lyon"],
     "expected": None,
+    "source": None,
     "segments": None,
     "most": None,
     "example": None,

@@ -60,7 +60,7 @@ class Incident(Event):
     occurred_at: AwareDatetime = Field(description="The Kafka time of the tick that caused this step.")
     segment: str = Field(
         description="The segment's path, joined by slashes; empty for the root segment, which 'too_many_segments' is "
-        "always about."
+        "always about. 'no_responses' may also be about a survey, `/survey/<id>`, or a source, `/source/<name>`."
     )
     touchpoint: str = Field(description="The last name of the segment's path.")
     since: AwareDatetime = Field(
@@ -87,6 +87,11 @@ class Incident(Event):
         default=None,
         description="For 'no_responses': the number of answers that should have come since the last one, by the "
         "segment's rhythm.",
+    )
+    source: str | None = Field(
+        default=None,
+        description="For 'no_responses': the name of the source by which answers used to come, if it is about a source "
+        "(docs/sources.md).",
     )
     segments: int | None = Field(
         default=None, description="For 'too_many_segments': the number of segments and surveys that are counted."

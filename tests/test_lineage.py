@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.lineage import canonical_path, lineage, parent_of, paths_of, segment_name, segment_path, survey_of
+from worker.lineage import (
+    canonical_path,
+    is_segment,
+    lineage,
+    parent_of,
+    paths_of,
+    segment_name,
+    segment_path,
+    source_of,
+    source_path,
+    survey_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +49,23 @@ def test_a_response_of_a_row_that_does_not_know_its_survey_counts_for_its_line_o
         ("survey/a", "survey", None),
         ("/survey/a", "", "a"),
         ("/survey/a/b", "", "a/b"),
+        ("/source/a", "", None),
     ],
 )
 def test_a_path_says_what_is_above_it_and_whether_it_is_a_survey(
     path: str, parent: str | None, survey: str | None
 ) -> None:
     assert (parent, survey) == (parent_of(path), survey_of(path))
+    assert is_segment(path) == (not path.startswith("/"))
+
+
+def test_a_source_has_a_path_that_no_segment_has() -> None:
+    path = source_path("typeform_lyon")
+
+    assert path == canonical_path(path)
+    assert source_of(path) == "typeform_lyon"
+    assert source_of("source/typeform_lyon") is None
+    assert segment_path(["source", "typeform_lyon"]) != path
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""The tree of segments: the one way to write names and paths, the ancestors of a segment, and the paths of surveys.
+"""The tree of segments: the one way to write names and paths, and the ancestors of a segment.
+
+Surveys and sources have paths as well, since their answers are counted in the same way.
 
 The names in answers, routes and queries are all normalised by `segment_name`. So names that look the same are the same
 segment.
@@ -26,6 +28,8 @@ _INVISIBLE = re.compile(
 _BLANK_CELL = "\u2800"
 #: How the path of a survey begins, which is counted like a segment. No segment's path begins so, as no name is empty.
 _SURVEYS = "/survey/"
+#: How the path of a source begins (docs/sources.md), by which an answer came.
+_SOURCES = "/source/"
 
 
 def segment_name(text: str) -> str:
@@ -59,11 +63,11 @@ def segment_path(names: Iterable[str | None]) -> str:
 
 
 def canonical_path(path: str) -> str:
-    """Return a path in the form under which it is counted; the path of a survey stays as it is.
+    """Return a path in the form under which it is counted; the path of a survey or a source stays as it is.
 
     `path`: as somebody has written it, or as a version counted it that did not normalise names.
     """
-    return path if survey_of(path) is not None else segment_path(path.split(SEPARATOR))
+    return segment_path(path.split(SEPARATOR)) if is_segment(path) else path
 
 
 @lru_cache(maxsize=65_536)
@@ -87,11 +91,26 @@ def survey_of(path: str) -> str | None:
     return path.removeprefix(_SURVEYS) if path.startswith(_SURVEYS) else None
 
 
+def source_path(name: str) -> str:
+    """Return the path of a source."""
+    return _SOURCES + name
+
+
+def source_of(path: str) -> str | None:
+    """Return the name of the source that a path stands for; None if it is another path."""
+    return path.removeprefix(_SOURCES) if path.startswith(_SOURCES) else None
+
+
+def is_segment(path: str) -> bool:
+    """Say whether a path is that of a segment, and not that of a survey or a source."""
+    return not path.startswith((_SURVEYS, _SOURCES))
+
+
 def parent_of(path: str) -> str | None:
-    """Return the path of the parent; None for the root. The parent of a survey is the root."""
+    """Return the path of the parent; None for the root. The parent of a survey or a source is the root."""
     if not path:
         return None
-    return "" if survey_of(path) is not None else path.rpartition(SEPARATOR)[0]
+    return path.rpartition(SEPARATOR)[0] if is_segment(path) else ""
 
 
 def is_below(path: str, root: str) -> bool:

@@ -171,14 +171,14 @@ class IncidentPolicy(Section):
 
 
 class SegmentPolicy(Section):
-    """How many segments and surveys are counted."""
+    """How many segments, surveys and sources are counted."""
 
     most: int = Field(
         default=100_000,
         ge=1_000,
         le=10_000_000,
-        description="Largest number of segments and surveys together that are counted. An answer to a further one "
-        "counts only for the segments above it, and the worker opens an incident.",
+        description="Largest number of segments, surveys and sources together that are counted. An answer to a "
+        "further one counts only for the segments above it, and the worker opens an incident.",
     )
 
 

@@ -1,5 +1,6 @@
 """What is known of a record besides its value: its offset in the log, its headers, and where it came from."""
 
+import re
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -12,6 +13,10 @@ ORIGIN_HEADER = "nps-origin"
 #: its own, so that the previous version can still read the origin.
 PROOF_HEADER = "nps-origin-proof"
 _PROOF_BYTES = 16
+#: The header that names the source by which a response came (docs/sources.md).
+SOURCE_HEADER = "nps-source"
+#: A name of a source, as the settings allow it.
+_SOURCE = re.compile(rb"[a-z0-9_]{1,63}")
 
 #: A topic that was deleted and created again begins at offset 0. The core sees offsets that go on: this number is added
 #: once for each time that the topic was created again. So no two records have the same offset, and the offset modulo
@@ -35,6 +40,12 @@ def header(record: Record, name: str) -> bytes | None:
         if key.lower() == name:
             return value
     return None
+
+
+def source_in(record: Record) -> str | None:
+    """Return the name of the source by which a response came; None if no header says it, or not as a name."""
+    name = header(record, SOURCE_HEADER) if record.headers else None
+    return name.decode() if name is not None and _SOURCE.fullmatch(name) else None
 
 
 def origin_of(record: Record, home: str, secret: bytes) -> Place | None:

@@ -1,4 +1,4 @@
-"""The events of an incident: a segment's NPS fell, its responses stopped coming, or there are too many segments."""
+"""The events of an incident: a segment's NPS fell, responses stopped coming, or there are too many segments."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from worker.flow.batch import Output
 from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.flow.window_score import window_score
-from worker.lineage import SEPARATOR
+from worker.lineage import SEPARATOR, source_of
 from worker.nps.interval import difference
 from worker.nps.windows import HOUR
 
@@ -75,7 +75,9 @@ def silence(step: Step, expected: float | None = None) -> Output:
 
     `expected`: how many answers the segment should have had since its last one. It is given when the incident opens.
     """
-    return _event(step, f"{_words(step)} at {_name(step.path)}", expected=expected)
+    source = source_of(step.path)
+    summary = f"{_words(step)} at {_name(step.path)}" if source is None else f"{_words(step)} by the source {source}"
+    return _event(step, summary, expected=expected, source=source)
 
 
 def too_many(step: Step, segments: int, most: int, example: str | None = None) -> Output:

@@ -25,7 +25,7 @@ from worker.flow.incidents import incident
 from worker.flow.incidents.slices import Slices
 from worker.flow.messages import gaming_flag
 from worker.flow.policy import IncidentPolicy
-from worker.lineage import SEPARATOR, lineage, parent_of, survey_of
+from worker.lineage import SEPARATOR, is_segment, lineage, parent_of
 from worker.nps.jump import Jump
 
 _DAY = 24
@@ -63,7 +63,7 @@ class Judge:
     ) -> None:
         self._table = watches
         self._watches = watches.all()
-        #: The paths of all segments, in their order, without the surveys.
+        #: The paths of all segments, in their order, without the surveys and the sources.
         self._segments: list[str] = []
         self._previous_hour = previous_hour
         self._hour = hour
@@ -97,11 +97,11 @@ class Judge:
         return Split(*self._watches[path].split(hour))
 
     def _list_segments(self, slices: Slices) -> Iterator[None]:
-        """List the segments without the surveys, and the children of each."""
+        """List the segments without the surveys and the sources, and the children of each."""
         for path in self._watches:
             if slices.is_full():
                 yield
-            if survey_of(path) is not None:
+            if not is_segment(path):
                 continue
             self._segments.append(path)
             if (above := parent_of(path)) is not None:

@@ -102,6 +102,8 @@ class Tallies:
         self._put: dict[tuple[str, str], array[int]] = {}
         #: The corrections, by the path of each segment that they change.
         self._moves: dict[str, list[Move]] = {}
+        #: The columns of new answers by the paths of the sources by which they came.
+        self._arrived: dict[str, array[int]] = {}
         #: The columns of differences (worker/nps/people.py), by the path of the segment.
         self._people: dict[str, array[int]] = {}
         #: The offset of the response that is being decided, and its differences so far.
@@ -120,6 +122,16 @@ class Tallies:
         if put is None:
             put = self._put[under] = array(columns.SIGNED)
         put.extend((offset, *answer))
+
+    def note_arrival(self, offset: int, path: str, answer: PlainAnswer) -> None:
+        """Count a new answer for the source by which it came. Corrections do not change what a source has delivered.
+
+        `path`: of the source.
+        """
+        arrived = self._arrived.get(path)
+        if arrived is None:
+            arrived = self._arrived[path] = array(columns.SIGNED)
+        arrived.extend((offset, *answer))
 
     def move(
         self,
@@ -204,7 +216,7 @@ class Tallies:
 
     def _put_by_path(self) -> "dict[str, array[int]]":
         """Return the columns of new answers by the path of each segment and survey that they count for."""
-        put: dict[str, array[int]] = {}
+        put = dict(self._arrived)
         for under, numbers in self._put.items():
             for path in paths_of(*under):
                 known = put.get(path)

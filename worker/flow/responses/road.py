@@ -24,7 +24,15 @@ from worker.flow.ids import id_hash, make_id, make_salt
 from worker.flow.messages import case_log
 from worker.flow.messages.tally import CountedUnder, Tallies
 from worker.flow.policy import Policy
-from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER, log_offset, origin_headers, origin_of, size_of
+from worker.flow.record import (
+    ORIGIN_HEADER,
+    PROOF_HEADER,
+    log_offset,
+    origin_headers,
+    origin_of,
+    size_of,
+    source_in,
+)
 from worker.flow.responses import moved
 from worker.flow.responses.amendment import OUTCOMES, Amendment, of_burst, of_move
 from worker.flow.responses.bursts import Burst, burst_of
@@ -38,7 +46,7 @@ from worker.flow.responses.people import differences
 from worker.flow.responses.rules import RULES
 from worker.flow.timestamps import from_ms, rfc3339, to_ms
 from worker.flow.trace_context import context_headers, context_of
-from worker.lineage import segment_path
+from worker.lineage import segment_path, source_path
 from worker.nps.histogram import classify
 from worker.nps.latest import CountedAnswer
 from worker.routing.routable import Routable, routable
@@ -539,6 +547,8 @@ def _count(record: Record, answer: Answer, previous: Answer | None, contact: Con
     elif answer.counted:
         plain = answer.at, id_hash(answer.response_id, contact.salt), answer.score
         state.tallies.put(record.offset, (answer.segment, answer.survey_id), plain)
+        if (source := source_in(record)) is not None:
+            state.tallies.note_arrival(record.offset, source_path(source), plain)
     if contact.answers:
         state.tallies.add_differences(record.offset, differences(contact.answers, previous, answer))
 

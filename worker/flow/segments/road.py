@@ -20,7 +20,7 @@ from worker.flow.messages.tally import Tally
 from worker.flow.policy import IntakePolicy, SegmentPolicy
 from worker.flow.timestamps import LATEST, from_ms, rfc3339
 from worker.flow.window_score import window_score
-from worker.lineage import survey_of
+from worker.lineage import source_of, survey_of
 from worker.nps.histogram import counts
 from worker.nps.jump import Jump
 from worker.nps.people import People
@@ -198,13 +198,15 @@ class _Batch:
         if tick_time is not None and segment.can_be_forgotten(tick_time):
             changed[key] = None
             self._segments -= row is not None
-            outputs.append(Output(events.SCORES, key, None))
+            if source_of(path) is None:
+                outputs.append(Output(events.SCORES, key, None))
         elif is_new or hours:
             self._note_short_scale(path, segment)
             segment.due = segment.next_change
             changed[key] = encode(segment)
             self._segments += row is None
-            if is_new:
+            # A source has no scores: it is only counted in order to notice when nothing comes from it any more.
+            if is_new and source_of(path) is None:
                 outputs.append(_scores(key, segment))
 
     def _leave_out(self, path: str) -> None:
@@ -241,9 +243,11 @@ def count(
 def scores(key: bytes, row: bytes | None) -> Output:
     """Return the scores that follow from a segment's row, which are the same event as when the row was written.
 
-    Without a row the value is null, as it is when a segment is forgotten.
+    Without a row the value is null, as it is when a segment is forgotten. A source has no scores.
     """
-    return Output(events.SCORES, key, None) if row is None else _scores(key, _read(row))
+    if row is None or source_of(key.decode()) is not None:
+        return Output(events.SCORES, key, None)
+    return _scores(key, _read(row))
 
 
 def _read(row: bytes) -> Segment:

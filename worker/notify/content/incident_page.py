@@ -20,7 +20,7 @@ def incident_page(incident: Incident, readers: Readers) -> Page:
     shared, words = WORDS[language], INCIDENT_WORDS[language]
     severity = shared.severities[incident.severity]
     over = incident.action == IncidentAction.RESOLVED
-    wording, place = _wording(incident, words), _place(incident.segment, shared, words)
+    wording, place = _wording(incident, words), _subject_of(incident, shared, words)
     headline = wording.headline.format(**_from_to(incident, words, decimals=0))
     is_number = incident.kind == IncidentKind.TOO_MANY_SEGMENTS  # of all segments, whose path says nothing
     return Page(
@@ -39,7 +39,7 @@ def incident_page(incident: Incident, readers: Readers) -> Page:
         ],
         more={
             "label": words.resolved if over else f"{shared.severity}{shared.colon}{severity}",
-            "explained": "" if over else words.advice if is_number else _explained(incident, shared, words),
+            "explained": "" if over else _explained(incident, shared, words),
             "hint": words.hint if _is_indicative(incident) else "",
         },
     )
@@ -58,6 +58,8 @@ def _tag(incident: Incident, shared: Words, words: IncidentWords) -> str:
 def _wording(incident: Incident, words: IncidentWords) -> IncidentText:
     if incident.reason == IncidentReason.NPS_FELL and not _from_to(incident, words, decimals=0):
         return words.fell
+    if incident.source is not None and incident.reason in words.sources:
+        return words.sources[incident.reason]
     unknown = words.over if incident.action == IncidentAction.RESOLVED else words.something
     return words.news.get(incident.reason, unknown)
 
@@ -71,12 +73,24 @@ def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict
     return {"before": signed(before.nps, decimals), "after": signed(after.nps, decimals)}
 
 
+def _subject_of(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return what an incident is about: the name of a source, or the path of a segment or survey."""
+    if incident.source is not None:
+        return field(incident.source) or shared.not_given
+    return _place(incident.segment, shared, words)
+
+
 def _place(path: str, shared: Words, words: IncidentWords) -> str:
     """Return a segment's path. The root, and a path without visible characters, are described in words."""
     return (field(path) or shared.not_given) if path else words.everything
 
 
 def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return a paragraph that says more: what is to be done, or which other segments the incident explains."""
+    if incident.kind == IncidentKind.TOO_MANY_SEGMENTS:
+        return words.advice
+    if incident.kind == IncidentKind.NO_RESPONSES and (incident.source is not None or not incident.segment):
+        return words.check_tool
     if not incident.explains:
         return ""
     *others, last = [_place(path, shared, words) for path in incident.explains[:_ANCESTORS]]
@@ -88,7 +102,9 @@ def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
 def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Readers) -> Section:
     is_silence = incident.kind == IncidentKind.NO_RESPONSES
     rows = [Row(words.last_answer if is_silence else words.since, readers.moment(shared)(incident.since))]
-    if incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
+    if incident.source is not None:
+        rows.insert(0, Row(words.source, _subject_of(incident, shared, words)))
+    elif incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
         rows.insert(0, Row(shared.place, _place(incident.segment, shared, words)))
     for label, number in ((words.segments, incident.segments), (words.most, incident.most)):
         if number is not None:

@@ -25,6 +25,7 @@ class IncidentWords:
     resolved: str
     updated: str
     news: Mapping[str, IncidentText]  # by reason
+    sources: Mapping[str, IncidentText]  # by reason, for an incident about a source
     fell: IncidentText  # for a drop whose numbers are not known
     over: IncidentText  # for the end of an incident with a reason that this version does not know
     something: IncidentText  # for another step with a reason that this version does not know
@@ -39,6 +40,8 @@ class IncidentWords:
     most: str
     example: str
     advice: str  # if there are too many segments
+    check_tool: str  # if no answers come by a source any more, or none at all
+    source: str
     expected: str
     change: str
     points: str  # {points}
@@ -93,6 +96,20 @@ _FRENCH = IncidentWords(
             "entre-temps, n’ont compté que pour les périmètres au-dessus des leurs ne seront pas recomptées.",
         ),
     },
+    sources={
+        IncidentReason.SILENT: IncidentText(
+            "Plus aucune réponse d’une source",
+            "Il n’arrive plus de réponses de la source {place}. Leur rythme habituel n’explique pas une absence aussi "
+            "longue.",
+        ),
+        IncidentReason.ANSWERED_AGAIN: IncidentText(
+            "Les réponses d’une source arrivent de nouveau", "Les réponses de la source {place} arrivent de nouveau."
+        ),
+        IncidentReason.RETIRED: IncidentText(
+            "La source n’est plus surveillée",
+            "Depuis 90 jours, il n’y a pas eu de réponse de la source {place}, qui n’est donc plus surveillée.",
+        ),
+    },
     fell=IncidentText("Le NPS a chuté", "Le NPS de {place} a chuté."),
     over=IncidentText("L’incident est clos", "L’incident qui concernait {place} est clos."),
     something=IncidentText("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
@@ -110,6 +127,11 @@ _FRENCH = IncidentWords(
     segments="Périmètres et enquêtes comptés",
     most="Au plus (segments.most)",
     example="Non compté, par exemple",
+    check_tool=french(
+        "L’outil d’enquête a peut-être désactivé son webhook, par exemple après des erreurs : vérifiez-le dans les "
+        "réglages de l’outil. Voir docs/sources.md."
+    ),
+    source="Source",
     advice=french(
         "La cause habituelle est un identifiant d’enquête ou un nom de périmètre différent pour chaque réponse ou "
         "chaque client : l’outil d’enquête doit envoyer le même identifiant pour toutes les réponses à une enquête. "
@@ -172,6 +194,19 @@ _ENGLISH = IncidentWords(
             "the segments above theirs will not be counted again.",
         ),
     },
+    sources={
+        IncidentReason.SILENT: IncidentText(
+            "No answers from a source any more",
+            "No answers come from the source {place} any more. Their usual rhythm does not explain such a long gap.",
+        ),
+        IncidentReason.ANSWERED_AGAIN: IncidentText(
+            "Answers from a source are coming again", "Answers from the source {place} are coming again."
+        ),
+        IncidentReason.RETIRED: IncidentText(
+            "Source is no longer watched",
+            "For 90 days there was no answer from the source {place}, so the worker no longer watches it.",
+        ),
+    },
     fell=IncidentText("NPS fell", "The NPS of {place} fell."),
     over=IncidentText("Incident is over", "The incident that concerned {place} is over."),
     something=IncidentText("There is an incident", "There is an incident that concerns {place}."),
@@ -185,6 +220,9 @@ _ENGLISH = IncidentWords(
     segments="Segments and surveys counted",
     most="At most (segments.most)",
     example="Not counted, for example",
+    check_tool="Perhaps the survey tool has disabled its webhook, for instance after errors: look at it in the tool's "
+    "settings. See docs/sources.md.",
+    source="Source",
     advice="The usual cause is a survey id or a segment name that is different for each answer or each customer. The "
     "survey tool must send the same id for all answers to a survey. If you really have this many segments and surveys, "
     "raise segments.most in the worker's settings and restart the worker. A segment or survey without an answer for "

@@ -147,6 +147,46 @@ def test_the_page_says_what_the_text_says(make_incident: MakeIncident) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "expected", "lines"),
+    [
+        (
+            "en",
+            "[Error] No answers from a source any more: typeform_lyon",
+            [
+                "No answers come from the source typeform_lyon any more.",
+                "Perhaps the survey tool has disabled its webhook",
+                "Source: typeform_lyon",
+                "Last answer: 24 July 2026 at",
+            ],
+        ),
+        (
+            "fr",
+            f"[Élevée] Plus aucune réponse d’une source{NBSP}: typeform_lyon",
+            [
+                "Il n’arrive plus de réponses de la source typeform_lyon.",
+                "L’outil d’enquête a peut-être désactivé son webhook",
+                "Source : typeform_lyon",
+            ],
+        ),
+    ],
+)
+def test_a_source_that_has_stopped_is_named_with_what_to_look_at(
+    make_incident: MakeIncident, language: Language, expected: str, lines: list[str]
+) -> None:
+    path = "/source/typeform_lyon"
+    received = mail(
+        make_incident(**SILENCE | {"segment": path, "touchpoint": "typeform_lyon", "source": "typeform_lyon"}),
+        language=language,
+    )
+    text = " ".join(part(received, "plain").split())
+
+    assert expected == subject(received)
+    for line in lines:
+        assert line in text
+    assert path not in text
+
+
+@pytest.mark.parametrize(
     ("language", "expected", "line"),
     [
         ("en", "[Error] No responses any more: fr/shop-3/delivery", "Answers expected since: 14.2"),
