@@ -13,7 +13,7 @@ from worker.errors import Fatal, StateNotDurable, StopTimedOut
 from worker.kafka import topics
 from worker.roles import build
 from worker.roles.surroundings import Surroundings
-from worker.service import Failure, Service
+from worker.service import Failure, Service, first_end
 from worker.settings import Settings
 from worker.streams.shell import Shell
 
@@ -158,7 +158,7 @@ async def test_that_something_was_cancelled_is_an_error_when_nobody_asked_for_a_
 
     others = asyncio.create_task(asyncio.sleep(60))
     with pytest.raises(Fatal, match="the start was cancelled, although nobody asked for a stop"):
-        await app._first_end([asyncio.create_task(cancelled(), name="the start"), others])
+        await first_end([asyncio.create_task(cancelled(), name="the start"), others])
     await asyncio.gather(others, return_exceptions=True)
     assert others.cancelled()
 

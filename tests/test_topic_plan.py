@@ -140,6 +140,30 @@ def test_a_channel_that_has_endpoints_has_a_group_an_outbox_and_plans_and_may_wr
     assert topics.consumers(SETTINGS, "chat-notices") == []
 
 
+def test_a_topic_of_another_program_is_only_read_and_has_a_group_and_a_changelog_of_its_own() -> None:
+    topic = {"name": "crm", "topic": "crm.answers", "tool": "template"}
+    settings = Settings.model_construct(
+        topic_prefix="acme", kafka=SETTINGS.kafka, receive=ReceiveSettings(topics=[topic])
+    )
+    changelog, group = "desk-topic-crm-offsets-changelog", "desk-topic-crm"
+    granted, usual = allowed("receive", settings), allowed("receive", SETTINGS)
+
+    assert {name: granted[name] for name in granted.keys() - usual.keys()} == {
+        "crm.answers": {"Describe", "Read"},
+        changelog: {"Create", "Describe", "DescribeConfigs", "Read", "Write", "Alter"},
+        group: {"Describe", "Read"},
+    }
+    assert not {"crm.answers", changelog, group} & allowed("all", settings).keys()
+    assert changelog in topics.internal_topics(settings)
+    assert changelog not in {plan.name for plan in topics.planned_topics(settings)}
+    [made] = [found for found in commands("kafka-topics", settings=settings) if found["--topic"] == [changelog]]
+    assert made["--partitions"] == ["as many as crm.answers has"]
+    assert [changelog] in [found["--entity-name"] for found in commands("kafka-configs", settings=settings)]
+    text = topic_plan.shown(settings, "text", "all", "")
+    assert f"{changelog}: as many partitions as crm.answers has, replication factor 3" in text
+    assert not [line for line in text if line.startswith("crm.answers")]
+
+
 def test_the_receivers_internal_topics_exist_only_if_a_source_needs_them() -> None:
     usual = {plan.name for plan in topics.planned_topics(SETTINGS)}
 

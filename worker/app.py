@@ -22,7 +22,7 @@ from worker.roles.build import build
 from worker.roles.monitoring import monitored
 from worker.roles.surroundings import Surroundings
 from worker.roles.tracing import traced
-from worker.service import Service
+from worker.service import Service, first_end
 from worker.settings import Settings
 from worker.status import report
 
@@ -66,7 +66,7 @@ class Worker:
     async def failure(self) -> None:
         """Wait until something must stop the worker; raise it."""
         waiting = [asyncio.create_task(service.failure()) for service in self]
-        await _first_end(waiting or [asyncio.create_task(_never())])
+        await first_end(waiting or [asyncio.create_task(_never())])
 
     def renew(self) -> None:
         """Let new connections use the secrets and certificates that are in their files now."""
@@ -142,7 +142,7 @@ async def serving(worker: Worker) -> AsyncIterator[Worker]:
 async def _start(worker: Worker) -> None:
     """Start every service; raise the failure of a service if it comes during the start."""
     starting = asyncio.create_task(_start_all(worker), name="the start")
-    await _first_end([starting, asyncio.create_task(worker.failure())])
+    await first_end([starting, asyncio.create_task(worker.failure())])
 
 
 async def _start_all(worker: Worker) -> None:
@@ -153,23 +153,6 @@ async def _start_all(worker: Worker) -> None:
 async def _start_in_turn(services: Iterable[Service]) -> None:
     for service in services:
         await service.start()
-
-
-async def _first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Wait until one of the tasks ends, then cancel the others. Raise the error of the task that ended.
-
-    If that task was cancelled, raise Fatal: a CancelledError would look as if a stop had been requested.
-    """
-    waiting = list(tasks)
-    try:
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if task.cancelled():
-                raise Fatal(f"{task.get_name()} was cancelled, although nobody asked for a stop")
-            task.result()
-    finally:
-        for task in waiting:
-            task.cancel()
 
 
 async def _stop(worker: Worker, seconds: float, why: str | None) -> None:
@@ -273,7 +256,7 @@ async def _serve(settings: Settings, role: Role, started: asyncio.Event, stop: a
         loop.add_signal_handler(signal.SIGHUP, worker.renew)
         log.info("started: role %s, group %s, topics %s.*", role, settings.kafka.group, settings.topic_prefix)
         try:
-            await _first_end(
+            await first_end(
                 [
                     asyncio.create_task(stop.wait()),
                     asyncio.create_task(worker.failure()),

@@ -1,10 +1,11 @@
 """Services: the parts of a worker, which start, become ready, may fail, and stop."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from worker.cancelling import cancel_all
+from worker.errors import Fatal
 
 #: How long a coroutine may take to end by itself before it is cancelled, in seconds.
 _FINISH_SECONDS = 5.0
@@ -90,3 +91,20 @@ class Background:
     async def failure(self) -> None:
         """Wait until the coroutine has raised an error, and raise it."""
         await self._failure.raised()
+
+
+async def first_end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Wait until one of the tasks ends, then cancel the others. Raise the error of the task that ended.
+
+    If that task was cancelled, raise Fatal: a CancelledError would look as if a stop had been requested.
+    """
+    waiting = list(tasks)
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if task.cancelled():
+                raise Fatal(f"{task.get_name()} was cancelled, although nobody asked for a stop")
+            task.result()
+    finally:
+        for task in waiting:
+            task.cancel()

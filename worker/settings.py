@@ -501,6 +501,15 @@ class Settings(BaseSettings, Policy, Location):
         ]
         return lines if lines or self.receivers else [_NO_RECEIVERS]
 
+    def wrong_foreign_topics(self) -> list[str]:
+        """Return a line for each topic of another program that would be one of the worker's own."""
+        return [
+            f"receive.topics.{number}.topic: {one.topic} is a topic of the worker itself, whose names begin with "
+            f"{self.topic_prefix} (topic_prefix) or {self.kafka.group} (kafka.group)"
+            for number, one in enumerate(self.receive.topics)
+            if one.topic.startswith((f"{self.topic_prefix}.", f"{self.kafka.group}-"))
+        ]
+
     def wrong_endpoints_of_traces(self) -> list[str]:
         """Return a line for each endpoint that asks for the header of traces while there are none."""
         return [
@@ -598,7 +607,11 @@ def _load(kind: type[Settings], file_name: Callable[[], str], **overrides: Any) 
     except RecursionError:
         problems.append("settings: are nested too deeply")
     else:
-        problems += [*settings.wrong_receivers(), *settings.wrong_endpoints_of_traces()]
+        problems += [
+            *settings.wrong_receivers(),
+            *settings.wrong_endpoints_of_traces(),
+            *settings.wrong_foreign_topics(),
+        ]
     if problems:
         raise SettingsError(problems)
     return settings

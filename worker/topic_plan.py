@@ -67,9 +67,11 @@ class Grant(NamedTuple):
 def shown(settings: Settings, form: Form, role: Role, principal: str) -> list[str]:
     """Return the lines of the plan in this form. `role` and `principal` only matter for permissions."""
     if form == "kafka-topics":
-        return [_create(plan, settings) for plan in topics.planned_topics(settings)]
+        foreign = (_create(plan, settings, f"as many as {at.topic} has") for at, plan in _foreign(settings))
+        return [*(_create(plan, settings) for plan in topics.planned_topics(settings)), *foreign]
     if form == "kafka-configs":
-        return [_configure(plan, settings) for plan in topics.planned_topics(settings)]
+        planned = [*topics.planned_topics(settings), *(plan for _, plan in _foreign(settings))]
+        return [_configure(plan, settings) for plan in planned]
     if form == "kafka-acls":
         return [_allow(grant, principal, settings) for grant in grants(settings, role)]
     return list(_text(settings))
@@ -105,7 +107,18 @@ def grants(settings: Settings, role: Role) -> list[Grant]:
         allowed[tuple(operations)].append(plan.name)
     groups = [topics.group_id(settings.kafka.group, group) for one in roles for group in _groups(settings, one)]
     granted = [Grant("topic", names, operations) for operations, names in allowed.items()]
+    if role == "receive" and (foreign := _foreign(settings)):
+        # Partitions are added to the changelog if they are added to the topic.
+        own = ("Create", "Describe", "DescribeConfigs", "Read", "Write", "Alter")
+        granted.append(Grant("topic", [plan.name for _, plan in foreign], own))
+        granted.append(Grant("topic", [at.topic for at, _ in foreign], ("Describe", "Read")))
+        groups += [topics.group_id(settings.kafka.group, at.role) for at, _ in foreign]
     return [*granted, *([Grant("group", groups, ("Describe", "Read"))] if groups else [])]
+
+
+def _foreign(settings: Settings) -> list[tuple[topics.Foreign, TopicPlan]]:
+    """Return the topics of other programs that are read, each with the plan of its group's changelog."""
+    return [(at, topics.changelog_of(settings, at)) for at in topics.foreign_topics(settings)]
 
 
 def _named(settings: Settings, short: Iterable[str]) -> list[str]:
@@ -144,20 +157,29 @@ def _text(settings: Settings) -> Iterator[str]:
     for plan in planned:
         yield ""
         yield f"{plan.name}: partitions {_partitions(plan, settings)}, replication factor {replicas}"
-        for key, value in plan.config.items():
-            need = plan.needs.get(key)
-            words = (
-                f"  (a topic that exists already must have: {need.words})"
-                if need is not None and need.words != value
-                else ""
-            )
-            yield f"  {key} = {value}{words}"
+        yield from _configs(plan)
+    for at, plan in _foreign(settings):
+        yield ""
+        yield f"{plan.name}: as many partitions as {at.topic} has, replication factor {replicas}"
+        yield from _configs(plan)
 
 
-def _create(plan: TopicPlan, settings: Settings) -> str:
+def _configs(plan: TopicPlan) -> Iterator[str]:
+    for key, value in plan.config.items():
+        need = plan.needs.get(key)
+        words = (
+            f"  (a topic that exists already must have: {need.words})"
+            if need is not None and need.words != value
+            else ""
+        )
+        yield f"  {key} = {value}{words}"
+
+
+def _create(plan: TopicPlan, settings: Settings, partitions: str = "") -> str:
+    """Return the command that creates a topic. `partitions`: what to replace by a number that only Kafka knows."""
     return _line(
         "kafka-topics.sh", settings, "--create", "--if-not-exists", "--topic", plan.name,
-        "--partitions", str(_partitions(plan, settings)),
+        "--partitions", partitions or str(_partitions(plan, settings)),
         "--replication-factor", str(settings.kafka.replication_factor),
         *(word for key, value in plan.config.items() for word in ("--config", f"{key}={value}")),
     )  # fmt: skip

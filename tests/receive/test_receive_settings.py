@@ -146,6 +146,51 @@ def test_two_sources_cannot_have_one_name() -> None:
     assert problems(of("delighted"), of("wootric")) == ["receive.sources: must have names that differ"]
 
 
+def on_topic(**changes: Any) -> dict[str, Any]:
+    return {"name": "crm", "topic": "crm.public.answers", "tool": "template", **changes}
+
+
+@pytest.mark.parametrize(
+    ("topic", "problem"),
+    [
+        (on_topic(topic="crm answers"), ".topic: must be the name of a topic: at most 249 letters, digits, dots"),
+        (on_topic(topic=".."), ".topic: must be the name of a topic"),
+        (on_topic(topic="nps.responses"), ".topic: nps.responses is a topic of the worker itself, whose names begin"),
+        (on_topic(topic="nps-worker-x"), ".topic: nps-worker-x is a topic of the worker itself, whose names begin"),
+        (on_topic(unwrap="avro"), ".unwrap: must be 'none', 'connect' or 'debezium'"),
+        (on_topic(secrets=[SECRET]), ".secrets: is not a setting"),
+        (on_topic(tool="hubspot"), ": deliveries of HubSpot have ids only, and what they stand for is fetched only if"),
+        (on_topic(tool="surveymonkey", score_question="q"), ": deliveries of SurveyMonkey have ids only"),
+        (on_topic(tool="posthog"), ": posthog needs score_question, the id of the question that asks for the score"),
+        (on_topic(mapping={"score": "a"}), ": a mapping of the tool template needs mapping.response_id as well"),
+    ],
+)
+def test_what_is_wrong_about_a_topic_is_said(topic: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(receive={"topics": [topic]})
+    [found] = caught.value.problems
+
+    assert found.startswith(f"receive.topics.0{problem}"), found
+
+
+def test_each_tool_whose_deliveries_have_the_answers_can_be_on_a_topic() -> None:
+    settings = ReceiveSettings.model_validate({"topics": [on_topic(unwrap="debezium")], "sources": [of("delighted")]})
+    [topic] = settings.topics
+
+    assert settings.reading_of(topic).name == "crm"
+    assert not settings.has_fetches
+    assert settings.problem is None
+    assert ReceiveSettings.model_validate({"topics": [on_topic()]}).problem is None
+    assert "receive.topics" in (ReceiveSettings().problem or "")
+
+
+def test_a_topic_and_a_source_cannot_have_one_name_and_neither_can_two_topics() -> None:
+    assert problems(of("delighted"), topics=[on_topic(name="care")]) == [
+        "receive: a source and a topic are both called care: they must have names that differ"
+    ]
+    assert problems(topics=[on_topic(), on_topic(topic="other")]) == ["receive.topics: must have names that differ"]
+
+
 def test_a_key_of_pseudonyms_is_long() -> None:
     assert problems(pseudonym_key=SECRET) == [
         "receive.pseudonym_key: must have at least 32 characters, as docs/sources.md makes them"

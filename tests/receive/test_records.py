@@ -52,7 +52,7 @@ def test_a_response_has_the_key_of_its_customer() -> None:
 
     assert (events.RESPONSES, b"c-1") == (record.topic, record.key)
     assert bare.read(record.value or b"").response_id == "typeform:1"
-    assert record.headers == []
+    assert record.headers == [("nps-source", DELIVERY.source.encode())]
 
 
 def test_an_anonymous_response_has_no_key() -> None:

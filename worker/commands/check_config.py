@@ -120,6 +120,10 @@ def _summary(settings: Settings) -> str:
                 f"{counted(len(source.secrets), 'secret')}"
                 for source in settings.receive.sources
             ),
+            *(
+                f"topic    {one.name}: {one.of_tool.title}, {one.topic}, unwrap {one.unwrap}"
+                for one in settings.receive.topics
+            ),
         ]
     )
 

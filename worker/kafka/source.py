@@ -38,11 +38,16 @@ class Log(NamedTuple):
     marked_at: int | None = None
 
 
-def difference(head: Head, log: Log) -> str | None:
-    """Return how a log differs from the one that the state with this head was made from; None if it does not differ."""
+def difference(head: Head, log: Log, *, may_be_compacted: bool = False) -> str | None:
+    """Return how a log differs from the one that the state with this head was made from; None if it does not differ.
+
+    `may_be_compacted`: whether the record at the mark may be missing although the log is the same.
+    """
     stands_at = head.stands_at
     if log.end < stands_at:
         return f"everything up to offset {stands_at - 1} was decided, but it ends at {log.end}"
+    if may_be_compacted and log.marked_at is None:
+        return None
     if head.marked_at >= 0 and log.first < stands_at and log.marked_at != head.marked_at:
         return f"at offset {stands_at - 1} it has another record than the one that was decided"
     return None
@@ -71,6 +76,8 @@ class Source(NamedTuple):
     topic: str
     #: Whether none of its records may be deleted before they are read.
     must_be_complete: bool
+    #: Whether it is a topic of another program (foreign.py), which may be compacted, and which the worker does not own.
+    is_foreign: bool = False
 
 
 class Comparison:
@@ -89,20 +96,30 @@ class Comparison:
     ) -> None:
         """Compare the partitions of a topic. `logs` is None if the topic does not exist any more."""
         command = f"python -m worker new-epoch {source.topic}"
+        if logs is None and source.is_foreign:
+            self.problems.append(f"{source.name}: the topic does not exist any more. The next start waits for it")
+            return
         if logs is None:
             self.problems.append(
                 f"{source.name}: the topic does not exist any more. Once it exists again, run: {command}"
             )
             return
         replaced = {
-            partition: found for partition, head in heads.items() if (found := difference(head, logs[partition]))
+            partition: found
+            for partition, head in heads.items()
+            if (found := difference(head, logs[partition], may_be_compacted=source.is_foreign))
         }
         deleted = {
             partition: count
             for partition in heads
             if (count := deleted_unread(heads[partition], logs[partition], due[partition]))
         }
-        if replaced:
+        if replaced and source.is_foreign:
+            self.problems.append(
+                f"{source.name} was deleted and created again, or cut back ({_listed(replaced)}). The next start reads "
+                "it from its beginning"
+            )
+        elif replaced:
             self.problems.append(
                 f"{source.name} was deleted and created again, or cut back ({_listed(replaced)}). "
                 f"To count what it holds now as new, stop every worker and run: {command}"

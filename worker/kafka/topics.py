@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -73,6 +73,8 @@ ANSWERS = "answers"
 #: a source of the settings needs them.
 MERGE = "merge"
 FETCH = "fetch"
+#: The table of a group that reads a topic of another program. It has head rows only, which say how far that is done.
+OFFSETS = "offsets"
 #: The tables of each role.
 TABLES = {"process": (CONTACTS, SEGMENTS, WATCHES, COMMANDS, CASES, SILENCES), "notify": (OUTBOX, PLANS)}
 #: The outbox of each further channel. The channel is a consumer group of its own, and its tables exist only if it is
@@ -128,6 +130,9 @@ MUST_BE_COMPLETE = frozenset({events.TALLIES, events.HOURS, events.CASES, *_NOTI
 _OF_RECEIVER = frozenset({events.RESPONSE_PARTS, events.FETCHES})
 
 
+#: Only the broker's clock decides about quarantine, retention and "too far ahead", and no clock of a publisher or of a
+#: worker.
+_STAMPED_BY_BROKER = {"message.timestamp.type": "LogAppendTime"}
 _STAMPED = {checks.TIMESTAMP: checks.exactly("LogAppendTime")}
 _DELETED = {checks.CLEANUP: checks.exactly("delete")}
 _WAITING = {checks.RETENTION_MS: checks.for_at_least(checks.LEAST_WAIT_MS), checks.RETENTION_BYTES: checks.FOR_EVER}
@@ -200,6 +205,25 @@ class TopicPlan(NamedTuple):
     partitions: int | None = None
 
 
+class Foreign(NamedTuple):
+    """A topic of another program that is read, and the end of the name of the group that reads it."""
+
+    role: str
+    #: Its full name.
+    topic: str
+
+
+def foreign_topics(settings: Settings) -> list[Foreign]:
+    """Return the topics of other programs that are read."""
+    return [Foreign(f"topic-{one.name}", one.topic) for one in settings.receive.topics]
+
+
+def changelog_of(settings: Settings, at: Foreign) -> TopicPlan:
+    """Return the plan of the changelog of a group that reads a foreign topic, which has as many partitions."""
+    name = changelog_name(settings.kafka.group, at.role, OFFSETS)
+    return TopicPlan(name, _config_of_changelogs(settings), _NEEDS_OF_CHANGELOGS)
+
+
 def tables(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Return the tables of each role, and of each further group that the settings need."""
     further = {
@@ -250,24 +274,32 @@ def changelog_name(group: str, role: str, table: str) -> str:
     return f"{group_id(group, role)}-{table}-changelog"
 
 
+def _replicated(settings: Settings) -> dict[str, str]:
+    """Return the configuration of all topics, which says how many replicas must have a record."""
+    # One replica fewer than there are must have a record, so that one broker may be away; but at least one must.
+    return {"min.insync.replicas": str(max(1, settings.kafka.replication_factor - 1))}
+
+
+def _config_of_changelogs(settings: Settings) -> dict[str, str]:
+    return {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(_SHORTEST_COMPACTION_LAG_MS),
+        "max.compaction.lag.ms": str(_LONGEST_COMPACTION_LAG_MS),
+        **_replicated(settings),
+        **_STAMPED_BY_BROKER,
+    }
+
+
 def planned_topics(settings: Settings) -> list[TopicPlan]:
     """Return every topic the worker needs, the responses topic first."""
-    # One replica fewer than there are must have a record, so that one broker may be away; but at least one must.
-    copies = {"min.insync.replicas": str(max(1, settings.kafka.replication_factor - 1))}
-    # Only the broker's clock decides about quarantine, retention and "too far ahead", and no clock of a publisher or of
-    # a worker.
-    stamped = {"message.timestamp.type": "LogAppendTime"}
+    copies, stamped = _replicated(settings), _STAMPED_BY_BROKER
     kept = {"retention.ms": str(settings.kafka.retention_days * _DAY_MS)}
     # Tallies, hours, steps of cases and forwarded notices are kept as long as the answers they are made from, so that a
     # long outage loses none of them. So is what the receiver has acknowledged to a survey tool.
     waiting = {**kept, "retention.bytes": "-1"}
     deleted = {"cleanup.policy": "delete"}
     latest = {"cleanup.policy": "compact"}
-    rows = {
-        "cleanup.policy": "compact",
-        "min.compaction.lag.ms": str(_SHORTEST_COMPACTION_LAG_MS),
-        "max.compaction.lag.ms": str(_LONGEST_COMPACTION_LAG_MS),
-    }
+    rows = _config_of_changelogs(settings)
     large = {"max.message.bytes": str(LARGEST_RECORD)}
     wanted = {
         events.RESPONSES: {**deleted, **kept, **large},
@@ -312,6 +344,7 @@ def internal_topics(settings: Settings) -> frozenset[str]:
     """Return the names of the topics that only workers read, so that their batches may have any codec."""
     group = settings.kafka.group
     changelogs = {changelog_name(group, role, table) for role, names in tables(settings).items() for table in names}
+    changelogs |= {changelog_of(settings, at).name for at in foreign_topics(settings)}
     return frozenset(changelogs | {topic_name(settings.topic_prefix, name) for name in MUST_BE_COMPLETE})
 
 
@@ -438,6 +471,27 @@ async def cluster_id(kafka: KafkaSettings) -> str:
 
 async def _cluster_id(admin: AIOKafkaAdminClient) -> str:
     return str((await admin.describe_cluster())["cluster_id"])
+
+
+async def fit_changelog(
+    admin: AIOKafkaAdminClient, settings: Settings, plan: TopicPlan, partitions: int, count: int | None
+) -> None:
+    """See to it that the changelog of a foreign topic exists, and has as many partitions as the topic.
+
+    `count`: how many it has; None if it does not exist. Raise TopicsUnfit if it does not fit.
+    """
+    if count is None:
+        await _create(admin, [plan], partitions, settings.kafka)
+        return
+    await _check(admin, [plan], settings)
+    if count < partitions:
+        await admin.create_partitions({plan.name: NewPartitions(partitions)})
+        log.info("the worker added partitions to %s: it has %d now, as the topic has", plan.name, partitions)
+    elif count > partitions:
+        raise TopicsUnfit(
+            f"{plan.name} has {count} partitions, but the topic has {partitions} now, and Kafka cannot remove "
+            "partitions. Give the topic another name in receive.topics"
+        )
 
 
 async def watch_partitions(settings: Settings, partitions: int) -> None:

@@ -1,4 +1,4 @@
-"""The settings of the role receive: its HTTP server, and the survey tools that deliver to it."""
+"""The settings of the role receive: its HTTP server, and the survey tools that deliver to it or to a topic."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -22,8 +22,11 @@ from worker.notify.endpoint import EndpointName
 from worker.notify.retry import RetryPolicy
 from worker.receive.apis import APIS, Api, checked_token, checked_url
 from worker.receive.signatures import AUTHORIZATION, SENT, WITH_HEADER, Scheme, Signing, secret_problem, weakness
+from worker.receive.unwrapping import Unwrap
 from worker.secret_files import SecretSection, secret_file
 from worker.section import Section
+
+Reading = TypeVar("Reading", bound="ReadingSettings")
 
 #: Below this path the sources have theirs.
 PATH = "/receive"
@@ -33,6 +36,8 @@ _LONGEST_EXPRESSION = 1_000
 #: The longest address, in characters.
 _LONGEST_URL = 500
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+#: A name that Kafka accepts for a topic.
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 #: How each tool proves where a delivery comes from. A tool that is not here does not sign.
 SIGNINGS: Mapping[str, Signing] = MappingProxyType(
@@ -157,31 +162,14 @@ def _paths(section: Section, prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{name}", value
 
 
-class SourceSettings(SecretSection):
-    """One survey tool that delivers to one path."""
+class ReadingSettings(Section):
+    """How the deliveries of one survey tool are read, whether they come by HTTP or lie on a topic."""
 
-    name: EndpointName = Field(description="The name of your choice, which is a part of the path.")
+    name: EndpointName
     tool: Literal[
         "delighted", "formbricks", "google-forms", "hubspot", "posthog", "qualtrics", "surveymonkey", "survicate",
         "template", "typeform", "wootric",
     ] = Field(description="The survey tool. `template` is any other tool.")  # fmt: skip
-    secrets: list[SecretStr] = Field(
-        min_length=1,
-        max_length=4,
-        description="The secrets by which the tool proves that a delivery comes from it. While a secret is replaced, "
-        "there are two. Name their file in secrets_file.",
-    )
-    secrets_file: Path | None = secret_file("the secrets, one a line")
-    signature: Scheme | None = Field(
-        default=None,
-        description="How the tool proves that a delivery comes from it. Tools that sign need no setting. For the "
-        f"others, the default is secret-header, and for google-forms secret-path. One of {', '.join(Scheme)}.",
-    )
-    signature_header: str | None = Field(
-        default=None,
-        description="The header that has the signature, or the secret itself. The default for secret-header is "
-        "Authorization, in which `Bearer` may precede the secret.",
-    )
     survey_id: str | None = Field(
         default=None,
         min_length=1,
@@ -202,6 +190,105 @@ class SourceSettings(SecretSection):
         default="refuse",
         description="What becomes of an answer if nothing says who has given it: it is refused, or it counts as an "
         "anonymous answer.",
+    )
+    time_format: TimeFormat | None = Field(
+        default=None,
+        description="How the tool writes times, if it is neither RFC 3339 nor seconds or milliseconds since 1970: the "
+        "directives of strptime (https://docs.python.org/3/library/datetime.html#format-codes), such as '%d %b %Y "
+        "%I:%M %p'. Names of months and days are English ones. It applies to what the mapping finds.",
+    )
+    time_zone: TimeZoneName | None = Field(
+        default=None,
+        description="The time zone of times without an offset that the mapping finds, such as Europe/Paris. Without "
+        "it, such times are refused.",
+    )
+    responded_at: Literal["tool", "arrival"] = Field(
+        default="tool",
+        description="When the customer answered: `tool` takes the time from the delivery, and `arrival` the time at "
+        "which the delivery arrives. The latter is for tools that send no time, of template only.",
+    )
+    mapping: FieldMapping = FieldMapping()
+
+    @field_validator("tool", mode="before")
+    @classmethod
+    def _known_tool(cls, tool: Any) -> Any:
+        if isinstance(tool, str) and tool not in TOOLS:
+            like = get_close_matches(tool.lower(), TOOLS, n=1)
+            hint = f"; did you mean {like[0]}?" if like else "; for any other tool, it is 'template'"
+            raise ValueError(f"must be {', '.join(map(repr, TOOLS))}{hint}")
+        return tool
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if found := list(self._problems()):
+            raise ValueError("; ".join(found))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        """Yield what is wrong, in words."""
+        yield from filter(None, (self._question_problem(), self._time_problem(), self._mapping_problem()))
+
+    def _question_problem(self) -> str | None:
+        questions = self.of_tool.questions
+        if questions is Questions.FIXED and (self.score_question or self.comment_question):
+            return f"score_question and comment_question have no effect with {self.tool}: remove them"
+        if questions is Questions.ALONE:
+            for name, instead in _NOT_ALONE.items():
+                if getattr(self.mapping, name) is not None:
+                    return f"{self.tool} sends each question alone, so mapping.{name} cannot be used: {instead}"
+        if questions in (Questions.NEEDED, Questions.ALONE) and not (self.score_question or self.mapping.score):
+            return f"{self.tool} needs score_question, the id of the question that asks for the score from 0 to 10"
+        if self.score_question and self.mapping.score:
+            return "score_question and mapping.score are set: set only one of the two"
+        return None
+
+    def _mapping_problem(self) -> str | None:
+        mapping = self.mapping
+        if self.tool != "template":
+            vain = [name for name in ("only_if", "each") if getattr(mapping, name) is not None]
+            return f"mapping.{vain[0]} has an effect with the tool template only: remove it" if vain else None
+        if not mapping.fields:
+            return None
+        survey = () if self.survey_id else ("survey_id",)
+        time = () if self.responded_at == "arrival" else ("responded_at",)
+        missing = [name for name in ("response_id", *survey, "score", *time) if name not in mapping.fields]
+        names = " and ".join(f"mapping.{name}" for name in missing)
+        return f"a mapping of the tool template needs {names} as well" if missing else None
+
+    def _time_problem(self) -> str | None:
+        if self.responded_at == "arrival" and (self.tool != "template" or self.mapping.responded_at):
+            other = "the tool template" if self.tool != "template" else "no mapping.responded_at"
+            return f"responded_at = arrival has an effect with {other} only: remove it"
+        if self.time_format and OFFSET not in self.time_format and self.time_zone is None:
+            return f"time_format has no offset ({OFFSET}), so time_zone is needed"
+        return None
+
+    @property
+    def of_tool(self) -> Tool:
+        """What is known of the tool."""
+        return TOOLS[self.tool]
+
+
+class SourceSettings(ReadingSettings, SecretSection):
+    """One survey tool that delivers to one path."""
+
+    name: EndpointName = Field(description="The name of your choice, which is a part of the path.")
+    secrets: list[SecretStr] = Field(
+        min_length=1,
+        max_length=4,
+        description="The secrets by which the tool proves that a delivery comes from it. While a secret is replaced, "
+        "there are two. Name their file in secrets_file.",
+    )
+    secrets_file: Path | None = secret_file("the secrets, one a line")
+    signature: Scheme | None = Field(
+        default=None,
+        description="How the tool proves that a delivery comes from it. Tools that sign need no setting. For the "
+        f"others, the default is secret-header, and for google-forms secret-path. One of {', '.join(Scheme)}.",
+    )
+    signature_header: str | None = Field(
+        default=None,
+        description="The header that has the signature, or the secret itself. The default for secret-header is "
+        "Authorization, in which `Bearer` may precede the secret.",
     )
     api_url: str | None = Field(
         default=None,
@@ -225,23 +312,6 @@ class SourceSettings(SecretSection):
     api_timeout_seconds: float = Field(
         default=30.0, gt=0, le=600, description="Seconds that one request to the tool's API may take."
     )
-    time_format: TimeFormat | None = Field(
-        default=None,
-        description="How the tool writes times, if it is neither RFC 3339 nor seconds or milliseconds since 1970: the "
-        "directives of strptime (https://docs.python.org/3/library/datetime.html#format-codes), such as '%d %b %Y "
-        "%I:%M %p'. Names of months and days are English ones. It applies to what the mapping finds.",
-    )
-    time_zone: TimeZoneName | None = Field(
-        default=None,
-        description="The time zone of times without an offset that the mapping finds, such as Europe/Paris. Without "
-        "it, such times are refused.",
-    )
-    responded_at: Literal["tool", "arrival"] = Field(
-        default="tool",
-        description="When the customer answered: `tool` takes the time from the delivery, and `arrival` the time at "
-        "which the delivery arrives. The latter is for tools that send no time, of template only.",
-    )
-    mapping: FieldMapping = FieldMapping()
 
     @field_validator("api_url")
     @classmethod
@@ -254,15 +324,6 @@ class SourceSettings(SecretSection):
         if token is not None:
             checked_token(token.get_secret_value())
         return token
-
-    @field_validator("tool", mode="before")
-    @classmethod
-    def _known_tool(cls, tool: Any) -> Any:
-        if isinstance(tool, str) and tool not in TOOLS:
-            like = get_close_matches(tool.lower(), TOOLS, n=1)
-            hint = f"; did you mean {like[0]}?" if like else "; for any other tool, it is 'template'"
-            raise ValueError(f"must be {', '.join(map(repr, TOOLS))}{hint}")
-        return tool
 
     @field_validator("secrets")
     @classmethod
@@ -278,18 +339,12 @@ class SourceSettings(SecretSection):
             raise ValueError("must be the name of a header, such as X-Token")
         return name
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "SourceSettings":
-        checks = (
-            self._signature_problem,
-            self._question_problem,
-            self._time_problem,
-            self._mapping_problem,
-            self._vain_api,
-        )
-        if found := [problem for check in checks if (problem := check())]:
-            raise ValueError("; ".join(found))
-        return self
+    def _problems(self) -> Iterator[str]:
+        if problem := self._signature_problem():
+            yield problem
+        yield from super()._problems()
+        if problem := self._vain_api():
+            yield problem
 
     def _vain_api(self) -> str | None:
         fields = type(self).model_fields
@@ -333,46 +388,6 @@ class SourceSettings(SecretSection):
             None,
         )
 
-    def _question_problem(self) -> str | None:
-        questions = self.of_tool.questions
-        if questions is Questions.FIXED and (self.score_question or self.comment_question):
-            return f"score_question and comment_question have no effect with {self.tool}: remove them"
-        if questions is Questions.ALONE:
-            for name, instead in _NOT_ALONE.items():
-                if getattr(self.mapping, name) is not None:
-                    return f"{self.tool} sends each question alone, so mapping.{name} cannot be used: {instead}"
-        if questions in (Questions.NEEDED, Questions.ALONE) and not (self.score_question or self.mapping.score):
-            return f"{self.tool} needs score_question, the id of the question that asks for the score from 0 to 10"
-        if self.score_question and self.mapping.score:
-            return "score_question and mapping.score are set: set only one of the two"
-        return None
-
-    def _mapping_problem(self) -> str | None:
-        mapping = self.mapping
-        if self.tool != "template":
-            vain = [name for name in ("only_if", "each") if getattr(mapping, name) is not None]
-            return f"mapping.{vain[0]} has an effect with the tool template only: remove it" if vain else None
-        if not mapping.fields:
-            return None
-        survey = () if self.survey_id else ("survey_id",)
-        time = () if self.responded_at == "arrival" else ("responded_at",)
-        missing = [name for name in ("response_id", *survey, "score", *time) if name not in mapping.fields]
-        names = " and ".join(f"mapping.{name}" for name in missing)
-        return f"a mapping of the tool template needs {names} as well" if missing else None
-
-    def _time_problem(self) -> str | None:
-        if self.responded_at == "arrival" and (self.tool != "template" or self.mapping.responded_at):
-            other = "the tool template" if self.tool != "template" else "no mapping.responded_at"
-            return f"responded_at = arrival has an effect with {other} only: remove it"
-        if self.time_format and OFFSET not in self.time_format and self.time_zone is None:
-            return f"time_format has no offset ({OFFSET}), so time_zone is needed"
-        return None
-
-    @property
-    def of_tool(self) -> Tool:
-        """What is known of the tool."""
-        return TOOLS[self.tool]
-
     @property
     def path(self) -> str:
         """The path to which the tool posts, without the secret that may follow it."""
@@ -387,6 +402,37 @@ class SourceSettings(SecretSection):
         scheme = self.signature or usual.scheme
         header = AUTHORIZATION if scheme is Scheme.SECRET_HEADER else ""
         return Signing(scheme, (self.signature_header or header).lower())
+
+
+class TopicSettings(ReadingSettings):
+    """One topic of the same Kafka on which another program, such as a connector, puts the deliveries of a tool."""
+
+    name: EndpointName = Field(
+        description="The name of your choice. The consumer group is called <group>-topic-<name>, so a topic that "
+        "replaces another one needs another name."
+    )
+    topic: str = Field(description="The full name of the topic. The worker only reads it.")
+    unwrap: Unwrap = Field(
+        default=Unwrap.NONE,
+        description="What the deliveries are wrapped in. `connect`: the `schema` and `payload` of Kafka Connect's "
+        "JsonConverter. `debezium`: the row `after` a change, with or without them.",
+    )
+
+    @field_validator("topic")
+    @classmethod
+    def _topic_name(cls, topic: str) -> str:
+        if _TOPIC.fullmatch(topic) is None or topic in {".", ".."}:
+            raise ValueError("must be the name of a topic: at most 249 letters, digits, dots, underscores and dashes")
+        return topic
+
+    def _problems(self) -> Iterator[str]:
+        tool = self.of_tool
+        if tool.read_fetched is not None:
+            yield (
+                f"deliveries of {tool.title} have ids only, and what they stand for is fetched only if they come by "
+                "HTTP: use [[receive.sources]]"
+            )
+        yield from super()._problems()
 
 
 def _network(text: str) -> str:
@@ -406,7 +452,7 @@ class FetchRetry(RetryPolicy):
 
 
 class ReceiveSettings(SecretSection):
-    """What survey tools deliver by HTTP, and the role receive, to which they deliver it."""
+    """What survey tools deliver by HTTP or on a topic, and the role receive, which reads it."""
 
     host: str = Field(
         default="127.0.0.1",
@@ -466,6 +512,11 @@ class ReceiveSettings(SecretSection):
     sources: list[SourceSettings] = Field(
         default=[], description="The survey tools that deliver: a table [[receive.sources]] for each."
     )
+    topics: list[TopicSettings] = Field(
+        default=[],
+        description="The topics of other programs that have deliveries of survey tools: a table [[receive.topics]] for "
+        "each.",
+    )
     parts_kept_days: int = Field(
         default=7,
         ge=1,
@@ -482,13 +533,20 @@ class ReceiveSettings(SecretSection):
             raise ValueError(f"must have at least {_SHORTEST_KEY} characters, as docs/sources.md makes them")
         return key
 
-    @field_validator("sources")
+    @field_validator("sources", "topics")
     @classmethod
-    def _names_differ(cls, sources: list[SourceSettings]) -> list[SourceSettings]:
+    def _names_differ(cls, sources: list[Reading]) -> list[Reading]:
         names = [source.name for source in sources]
         if len(set(names)) != len(names):
             raise ValueError("must have names that differ")
         return sources
+
+    @model_validator(mode="after")
+    def _names_differ_everywhere(self) -> Self:
+        """Refuse a name that a source and a topic have: it begins ids of answers, and says where they came from."""
+        if both := {source.name for source in self.sources} & {topic.name for topic in self.topics}:
+            raise ValueError(f"a source and a topic are both called {min(both)}: they must have names that differ")
+        return self
 
     @field_validator("public_url")
     @classmethod
@@ -516,14 +574,14 @@ class ReceiveSettings(SecretSection):
     @property
     def problem(self) -> str | None:
         """Why the role receive cannot run with these settings; None if it can."""
-        if not self.sources:
-            return "receive.sources: the role receive needs a source, as docs/sources.md says"
+        if not self.sources and not self.topics:
+            return "receive.sources: the role receive needs a source or one of receive.topics, as docs/sources.md says"
         return next((problem for source in self.sources if (problem := source.api_problem)), None)
 
     @property
     def has_parts(self) -> bool:
         """Whether a tool sends the answer to each question alone, so that the worker has to put them together."""
-        return any(source.of_tool.questions is Questions.ALONE for source in self.sources)
+        return any(one.of_tool.questions is Questions.ALONE for one in (*self.sources, *self.topics))
 
     @property
     def has_fetches(self) -> bool:
@@ -551,8 +609,8 @@ class ReceiveSettings(SecretSection):
         """Return the settings of a source; None if there is no source with this name."""
         return next((source for source in self.sources if source.name == name), None)
 
-    def reading_of(self, source: SourceSettings) -> Source:
-        """Return how the deliveries of a source are read."""
+    def reading_of(self, source: ReadingSettings) -> Source:
+        """Return how the deliveries of a source, or of a topic, are read."""
         only_if, each = source.mapping.only_if, source.mapping.each
         return Source(
             name=source.name,

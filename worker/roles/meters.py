@@ -11,7 +11,7 @@ from worker.clock import Clock
 from worker.flow.batch import Record
 from worker.ingest.fetching import UNKNOWN, Fetcher
 from worker.ingest.site import UNKNOWN_SOURCE
-from worker.kafka.topics import topic_name
+from worker.kafka.topics import CHANNELS, topic_name
 from worker.metrics import catalogue
 from worker.metrics.catalogue import METRICS, Kind, Scope
 from worker.metrics.counting import Counting
@@ -27,6 +27,8 @@ from worker.streams.sending import Sendable
 from worker.streams.shell import Shell
 
 _PROCESS = "process"
+#: The groups that send notices: the role notify, and its further channels.
+_NOTIFYING = frozenset({"notify", *CHANNELS})
 #: What the mail server is called. The servers of other channels have the names of their endpoints.
 _SMTP = "smtp"
 
@@ -51,7 +53,7 @@ class Meters:
 
     def of_shell(self, role: str) -> "ShellMeter":
         """Return what counts for a shell. `role`: the end of its group's name."""
-        own = Scope.PROCESS if role == _PROCESS else Scope.NOTIFY
+        own = Scope.PROCESS if role == _PROCESS else Scope.NOTIFY if role in _NOTIFYING else Scope.GROUPS
         for metric in METRICS:
             if metric.kind is not Kind.GAUGE and metric.scope in {own, Scope.GROUPS} and not metric.place:
                 self.figures.begin(metric)

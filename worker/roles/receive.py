@@ -1,6 +1,7 @@
 """The role receive: it takes the deliveries of survey tools by HTTP, and publishes what they become.
 
 Any number of processes may take deliveries: each answers for itself, and nothing is kept between two deliveries.
+Deliveries that another program has put on a topic are read as well, by a consumer group for each topic.
 """
 
 from worker.errors import SettingsError
@@ -11,6 +12,7 @@ from worker.kafka import topics
 from worker.kafka.producing import Producing
 from worker.receive.entries import entries
 from worker.roles import fetching, merging
+from worker.roles.foreign import foreign_topics
 from worker.roles.surroundings import Surroundings
 from worker.server import Server
 from worker.service import Failure, Service
@@ -56,7 +58,7 @@ async def build(surroundings: Surroundings) -> list[Service]:
         as_sent=True,
     )
     fetchers = [fetching.build(surroundings, producing.publish, settings.intake)] if receive.has_fetches else []
-    return [producing, server, *fetchers]
+    return [producing, *foreign_topics(surroundings, kafka), server, *fetchers]
 
 
 async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:

@@ -63,6 +63,8 @@ class Shell:
         self.tables: dict[str, DurableTable] = {}
         self._table_of: dict[str, DurableTable] = {}
         self._topics: dict[str, str] = {}
+        # The full names of the topics that belong to other programs.
+        self._foreign: set[str] = set()
         self._lanes: dict[str, Lane] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._checkpoints = Checkpoints(self._failure.keep_of)
@@ -110,14 +112,17 @@ class Shell:
         view: View | None = None,
         pace: Pace | None = None,
         checkpoint: Checkpoint | None = None,
+        is_foreign: bool = False,
     ) -> None:
         """Declare what reads a topic: a task is started for each batch, so that no partition waits for another.
 
         `view` publishes the rows of `table`. `pace` delays batches. Without a `checkpoint`, rows are written with each
-        batch (checkpoint.py says which tables may have one). Faust subscribes to the topic, but has no agent for it,
-        since batches do not pass Faust's streams (inflow.py).
+        batch (checkpoint.py says which tables may have one). `is_foreign`: whether the topic belongs to another
+        program; then `topic` is its full name. Faust subscribes to the topic, but has no agent for it, since batches do
+        not pass Faust's streams (inflow.py).
         """
-        lane = self._lanes[self.topic_name(topic)] = Lane(
+        name = topic if is_foreign else self.topic_name(topic)
+        lane = self._lanes[name] = Lane(
             consumer=lambda: self.consumer,
             sender=self.sender,
             table=table,
@@ -134,9 +139,11 @@ class Shell:
         )
         if view is not None:
             table.observe(ViewRestater(lane))
-        self._table_of[self.topic_name(topic)] = table
-        self._topics[self.topic_name(topic)] = topic
-        self.app.topics.add(self.app.topic(self.topic_name(topic), partitions=self.partitions))
+        self._table_of[name] = table
+        self._topics[name] = topic
+        if is_foreign:
+            self._foreign.add(name)
+        self.app.topics.add(self.app.topic(name, partitions=self.partitions))
 
     async def start(self) -> None:
         """Join the group, and begin to read."""
@@ -184,7 +191,8 @@ class Shell:
                 heads = {partition: self._head(TP(name, partition)) for partition in due}
                 if due:
                     logs = await source.read_logs(reader, name, heads)
-                    found.add(source.Source(name, topic, topic in topics.MUST_BE_COMPLETE), heads, due, logs)
+                    must_be_complete, is_foreign = topic in topics.MUST_BE_COMPLETE, name in self._foreign
+                    found.add(source.Source(name, topic, must_be_complete, is_foreign), heads, due, logs)
         return found
 
     async def on_flow_stopped(self) -> None:
@@ -206,12 +214,15 @@ class Shell:
             return  # another worker has gone on meanwhile
         table = self._table_of[tp.topic]
         changelog = table.changelog_topic.get_topic_name()
+        remedy = (
+            "The next start goes on from that offset"
+            if tp.topic in self._foreign
+            else f"Restore it, or stop every worker and run: python -m worker rebuild --table {table.name}"
+        )
         self.on_failure(
             StateLost(
                 f"{tp.topic}, partition {tp.partition}: offset {committed} is committed, but its state on {changelog} "
-                f"ends at {self.stands_at(tp)}: that changelog was deleted or cut back. Restore it, or stop every "
-                "worker and run: "
-                f"python -m worker rebuild --table {table.name}"
+                f"ends at {self.stands_at(tp)}: that changelog was deleted or cut back. {remedy}"
             )
         )
 
