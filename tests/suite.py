@@ -69,6 +69,7 @@ _SECONDS = {
     "tests/integration/test_examples.py": 11,
     "tests/integration/test_fetching.py": 60,
     "tests/integration/test_following.py": 15,
+    "tests/integration/test_foreign.py": 60,
     "tests/integration/test_forking.py": 5,
     "tests/integration/test_idle.py": 23,
     "tests/integration/test_import.py": 15,

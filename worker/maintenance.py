@@ -59,7 +59,8 @@ async def take_over(settings: Settings, *, may_repeat: bool) -> str:
             await ownership.claim(settings.kafka, topic)
             return f"{group} owns {settings.topic_prefix}.*"
         old = owner.claim.group
-        await _check_stopped(admin, old, topics.groups_in_use(settings))
+        foreign = {at.role: at.topic for at in topics.foreign_topics(settings)}
+        await _check_stopped(admin, old, [*topics.groups_in_use(settings), *foreign])
         async with reading.reader(settings.kafka) as reader:
             found = await positions(settings, admin, reader, old)
         if (repeated := _repeated(settings, found)) and not may_repeat:
@@ -70,7 +71,7 @@ async def take_over(settings: Settings, *, may_repeat: bool) -> str:
         # The offsets come first: if the command is interrupted after them, the old group still owns the topics.
         for (role, topic), position in found.items():
             if position.next_offsets:
-                name = topics.topic_name(settings.topic_prefix, topic)
+                name = foreign.get(role) or topics.topic_name(settings.topic_prefix, topic)
                 await groups.commit(settings.kafka, topics.group_id(group, role), name, position.next_offsets)
         claim = await ownership.take_over(settings.kafka, topics.ownership_topic(settings), owner)
     return (
@@ -120,6 +121,10 @@ async def positions(
         name = topics.topic_name(settings.topic_prefix, events.FETCHES)
         read = await groups.committed(admin, topics.group_id(group, topics.FETCH), name)
         found[topics.FETCH, events.FETCHES] = Position(read, 0)
+    for at in topics.foreign_topics(settings):
+        consumer = topics.Consumed(at.role, topics.OFFSETS)
+        # What is read again of such a topic becomes the same responses, which are recognised.
+        found[at.role, at.topic] = Position(await _read_until(admin, reader, group, at.topic, consumer), 0)
     return found
 
 

@@ -22,6 +22,7 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.errors import TopicsUnfit
 from worker.kafka.partitioner import partition_of
+from worker.maintenance import take_over
 from worker.receive.settings import ReceiveSettings
 from worker.roles import foreign
 
@@ -206,7 +207,7 @@ async def grow(servers: str, topic: str, partitions: int) -> None:
         await admin.close()
 
 
-async def test_a_lost_changelog_is_made_again_and_nothing_is_read_a_second_time(
+async def test_neither_a_lost_changelog_nor_another_group_lets_anything_be_read_a_second_time(
     kafka: EmbeddedKafka, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic = "crm.answers-3"
@@ -214,7 +215,7 @@ async def test_a_lost_changelog_is_made_again_and_nothing_is_read_a_second_time(
     settings = make_settings(kafka, inbox, receive=ReceiveSettings.model_validate({"topics": [at], "port": 0}))
     prefix = settings.topic_prefix
     await create(kafka.bootstrap_servers, topic, 2, {})
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(120):
         await publish(kafka, topic, [row(n) for n in range(10)])
         async with running(settings, "receive"):
             await until(10, lambda: ids(kafka, prefix))
@@ -223,5 +224,12 @@ async def test_a_lost_changelog_is_made_again_and_nothing_is_read_a_second_time(
         async with running(settings, "receive"):
             await until(15, lambda: ids(kafka, prefix))
 
-    assert "its changelog was lost; reading goes on at offset" in caplog.text
-    assert len(await responses(kafka, prefix)) == 15
+        assert "its changelog was lost; reading goes on at offset" in caplog.text
+        # Another group that takes over goes on where the first one has stopped.
+        heir = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"group": f"{prefix}-heir"})})
+        await take_over(heir, may_repeat=True)
+        await publish(kafka, topic, [row(n) for n in range(15, 18)])
+        async with running(heir, "receive"):
+            await until(18, lambda: ids(kafka, prefix))
+
+    assert len(await responses(kafka, prefix)) == 18

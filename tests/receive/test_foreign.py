@@ -124,6 +124,14 @@ def test_an_anonymous_answer_goes_to_the_same_partition_at_each_replay() -> None
     assert outputs == all_of(decide(given, reading(unknown_customers="anonymous")))
 
 
+def test_each_outcome_is_noted() -> None:
+    noted: list[str] = []
+    counting = reading()._replace(note=lambda outcome: noted.append(type(outcome).__name__))
+    decide([record(row(1)), record(b"{", 1), record(None, 2)], counting)
+
+    assert noted == ["Accepted", "Refused", "Ignored"]
+
+
 def test_a_batch_is_decided_in_slices_that_together_have_everything_once() -> None:
     given = [record(row(n), n) for n in range(2 * SLICE + 1)]
     decided = decide(given, reading())

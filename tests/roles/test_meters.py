@@ -8,9 +8,11 @@ import pytest
 from faust.types import TP
 from flow.records import Record
 
+from schemas.dead_letter import Reason
 from worker.clock import SystemClock
 from worker.errors import CannotListen
 from worker.flow.batch import Record as AnyRecord
+from worker.flow.responses.formats.outcome import Ignored, Refused, Why
 from worker.kafka import topics
 from worker.metrics import catalogue, words
 from worker.metrics.catalogue import METRICS, Kind, Metric, Scope
@@ -103,6 +105,20 @@ async def test_a_process_has_only_the_metrics_of_its_roles() -> None:
         for metric in METRICS
         if metric.kind is Kind.COUNTER and metric.scope in {Scope.PROCESS, Scope.GROUPS} and not metric.place
     }
+
+
+async def test_deliveries_on_a_topic_are_counted_by_their_outcomes() -> None:
+    meters = Meters(Settings.model_construct(), SystemClock())
+    note = meters.of_topic("crm")
+    for outcome in (Ignored(Why.EMPTY), Ignored(Why.DISMISSED), Refused(Reason.NOT_JSON, "")):
+        note(outcome)
+    found = meters.figures.counters["nps_received_total"]
+
+    assert {labels: count for labels, count in found.items() if count} == {
+        ("crm", "ignored"): 2,
+        ("crm", "refused"): 1,
+    }
+    assert ("crm", "accepted") in found
 
 
 async def test_the_meter_of_the_receiver_counts_under_each_source() -> None:

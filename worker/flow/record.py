@@ -48,6 +48,11 @@ def source_in(record: Record) -> str | None:
     return name.decode() if name is not None and _SOURCE.fullmatch(name) else None
 
 
+def source_headers(source: str) -> Headers:
+    """Return the header that names the source by which a response came."""
+    return [(SOURCE_HEADER, source.encode())]
+
+
 def origin_of(record: Record, home: str, secret: bytes) -> Place | None:
     """Return where a record was before the worker rerouted it; None if it was not rerouted, or has no valid proof.
 

@@ -17,7 +17,6 @@ Nothing here raises because of what a tool sends.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from worker.flow.responses.formats.outcome import Fetch, Outcomes
@@ -65,9 +64,7 @@ class Deliveries:
     def read_unverified(self, name: str, request: Request) -> Outcomes:
         """Return what a request becomes whose signature is not verified. Raise KeyError if there is no such source."""
         one = self._sources[name]
-        on_arrival = one.source.answers_on_arrival
-        source = replace(one.source, arrived_at=request.arrived_at) if on_arrival else one.source
-        return one.tool.read(request.body, request.headers, source)
+        return one.tool.read(request.body, request.headers, one.source.arriving(request.arrived_at))
 
     def narrowed(self, name: str, fetch: Fetch, known_until: int) -> Fetch:
         """Return what has to be fetched if all answers up to a time are known, which is in ms.

@@ -15,7 +15,7 @@ from worker.flow.batch import Decided, Output, Place, Record
 from worker.flow.dead_letter import dead_letter
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats.canonical import outcomes
-from worker.flow.responses.formats.outcome import Ignored, Outcomes, Refused, Why
+from worker.flow.responses.formats.outcome import Ignored, Outcome, Outcomes, Refused, Why
 from worker.flow.responses.formats.source import Source
 from worker.flow.responses.formats.tool import Tool
 from worker.flow.timestamps import LATEST
@@ -38,6 +38,8 @@ class Reading(NamedTuple):
     #: Returns the partition of a key on the worker's own topics.
     owner: Callable[[bytes], int]
     policy: IntakePolicy
+    #: Is called with each outcome, which it counts; None if nothing is counted.
+    note: Callable[[Outcome], None] | None = None
 
 
 def decide(batch: Sequence[Record], reading: Reading) -> Decided:
@@ -54,6 +56,8 @@ def _decide_record(record: Record, reading: Reading) -> Iterator[Output]:
     # record is read from the topic of the responses, against Kafka's clock.
     recorded = records(found, Delivery(reading.source.name, value, LATEST), reading.policy)
     for one in recorded:
+        if reading.note is not None:
+            reading.note(one.outcome)
         if one.output is not None and not isinstance(one.outcome, Refused):
             yield _placed(one.output, record, reading)
     if reasons := list(_reasons(recorded)):
@@ -67,7 +71,7 @@ def _outcomes(record: Record, reading: Reading) -> Outcomes:
     if record.value is None:
         return (Ignored(Why.EMPTY, "the value is null"),)
     body = unwrapped(record.value, reading.unwrap)
-    return reading.tool.read(body, _headers(record), reading.source._replace(arrived_at=record.timestamp))
+    return reading.tool.read(body, _headers(record), reading.source.arriving(record.timestamp))
 
 
 def _headers(record: Record) -> dict[str, str]:

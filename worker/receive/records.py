@@ -15,7 +15,7 @@ from worker.flow.messages import fetch_order, response_part
 from worker.flow.messages.fetch_order import FetchOrder
 from worker.flow.messages.response_part import ResponsePart
 from worker.flow.policy import IntakePolicy
-from worker.flow.record import SOURCE_HEADER
+from worker.flow.record import source_headers
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Outcome, Outcomes, Part, Refused
 
@@ -48,8 +48,8 @@ def _recorded(outcome: Outcome, number: int, delivery: Delivery, policy: IntakeP
     if isinstance(outcome, Accepted):
         outcome = admitted(outcome, delivery.at, policy)
     if isinstance(outcome, Accepted):
-        source = [(SOURCE_HEADER, delivery.source.encode())]
-        return Recorded(outcome, Output(events.RESPONSES, outcome.key, outcome.value, [*source]))
+        headers = source_headers(delivery.source)
+        return Recorded(outcome, Output(events.RESPONSES, outcome.key, outcome.value, headers))
     if isinstance(outcome, Part):
         part = ResponsePart(delivery.source, outcome.response_id, outcome.part, outcome.at, outcome.fields)
         return Recorded(outcome, response_part.output(part))

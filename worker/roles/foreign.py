@@ -49,6 +49,7 @@ class ForeignTopic:
             at.unwrap,
             partition_of(kafka.partitions),
             settings.policy.intake,
+            None if surroundings.meters is None else surroundings.meters.of_topic(at.name),
         )
         self._shell: Shell | None = None
         self._failure = Failure()

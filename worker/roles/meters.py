@@ -4,13 +4,14 @@ There are none if `metrics.bind` is empty; nothing is counted then.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from worker.clock import Clock
 from worker.flow.batch import Record
+from worker.flow.responses.formats.outcome import Outcome
 from worker.ingest.fetching import UNKNOWN, Fetcher
-from worker.ingest.site import UNKNOWN_SOURCE
+from worker.ingest.site import UNKNOWN_SOURCE, word_of
 from worker.kafka.topics import CHANNELS, topic_name
 from worker.metrics import catalogue
 from worker.metrics.catalogue import METRICS, Kind, Scope
@@ -73,6 +74,11 @@ class Meters:
     def of_fetcher(self, sources: Iterable[str]) -> "FetchMeter":
         """Return what counts the fetching of the answers of these sources."""
         return FetchMeter(self.figures, sources)
+
+    def of_topic(self, name: str) -> Callable[[Outcome], None]:
+        """Return what counts the outcomes of deliveries on a topic. `name`: what the settings call the topic."""
+        self.figures.begin(catalogue.RECEIVED, name)
+        return lambda outcome: self.figures.add(catalogue.RECEIVED, (name, word_of(outcome)))
 
     def watch(self, services: Iterable[Service]) -> None:
         """Read what these services hold from now on. They need not be started."""

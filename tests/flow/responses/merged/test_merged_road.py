@@ -77,6 +77,7 @@ def test_the_comment_that_comes_alone_becomes_a_revision_of_its_score() -> None:
         (1, 6, "Prices."),
     ]
     assert [(one.key, one.partition) for one in first + second] == [(b"c-1", spread(b"c-1"))] * 2
+    assert [dict(one.headers) for one in first + second] == [{"nps-source": b"onsite"}] * 2
 
 
 def test_a_comment_that_comes_first_waits_for_its_score() -> None:

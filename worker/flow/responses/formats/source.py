@@ -5,7 +5,7 @@ The settings of a source (worker/receive/settings.py) become a `Source`. Its map
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import jmespath
@@ -102,6 +102,10 @@ class Source:
     answers_on_arrival: bool = False
     #: When the delivery arrived that is read, in ms; None if that is not known.
     arrived_at: int | None = None
+
+    def arriving(self, at: int | None) -> "Source":
+        """Return the source for a delivery that arrives at a time, in ms. It matters only if no answer has a time."""
+        return replace(self, arrived_at=at) if self.answers_on_arrival else self
 
 
 def search_if_any(expression: Expression, body: Any) -> Any:

@@ -14,7 +14,9 @@ from worker.flow import events
 from worker.flow.batch import Decided, Output, Record
 from worker.flow.dead_letter import dead_letter_in_place
 from worker.flow.messages import response_part
+from worker.flow.messages.response_part import ResponsePart
 from worker.flow.policy import IntakePolicy
+from worker.flow.record import source_headers
 from worker.flow.responses.formats.merging import merge
 from worker.flow.responses.formats.outcome import Accepted, Part, Refused
 from worker.flow.responses.merged.answer import Answer, decode, encode
@@ -54,7 +56,8 @@ def decide(
         if record.offset <= before.mark:
             continue  # this is a replay: its outputs were acknowledged before the row was written
         try:
-            after, response = _with_part(record, before)
+            message = response_part.read(record)
+            after, response = _with_part(message, record, before)
         except Rejected as rejected:
             outputs.append(dead_letter_in_place(record, rejected, intake))
             continue
@@ -62,16 +65,16 @@ def decide(
             changed[key] = after
         if response is not None:
             home = None if response.key is None else owner(response.key)
-            outputs.append(Output(events.RESPONSES, response.key, response.value, partition=home))
+            headers = source_headers(message.source)
+            outputs.append(Output(events.RESPONSES, response.key, response.value, headers, partition=home))
     return Decided(outputs, batch.sweep.changes(time, kept) | changed, {}, latest_time=time)
 
 
-def _with_part(record: Record, before: Answer) -> tuple[bytes | None, Accepted | None]:
+def _with_part(message: ResponsePart, record: Record, before: Answer) -> tuple[bytes | None, Accepted | None]:
     """Return the row after a part, and the response to publish. None stands for a row that stays, and no response.
 
     Raise Rejected if the part cannot be accepted. It then does not change the row.
     """
-    message = response_part.read(record)
     part = Part(message.response_id, message.part, message.at, message.fields)
     try:
         known, outcome = merge(before.known, part)
