@@ -196,8 +196,8 @@ async def test_every_metric_of_the_dashboards_and_alarms_is_in_a_scrape_of_the_l
     async with live_demo(options) as (screen, live), ClientSession() as client:
         address = (await screen.says(r"Prometheus can scrape (\S+)", live))[1]
         text = ""
-        # The end of a partition, and so its lag, is known when its first fetch is answered: up to 5 s after the start if
-        # no records come.
+        # The end of a partition, and so its lag, is known when its first fetch is answered, which takes up to 5 s if no
+        # records come.
         while "\nnps_lag_records{" not in text:
             assert not live.done()
             await asyncio.sleep(0.05)  # what a scrape will say raises no event here
