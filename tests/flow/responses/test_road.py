@@ -22,10 +22,10 @@ from worker.flow.messages import case_log
 from worker.flow.messages.case_log import AlertStep, AnsweredAgain, Erasure, Message, MovedCommand
 from worker.flow.policy import HistoryPolicy, IntakePolicy, Policy
 from worker.flow.record import ORIGIN_HEADER, PROOF_HEADER
-from worker.flow.responses.customer import Contact
+from worker.flow.responses.customer import Contact, decode_contact
 from worker.flow.responses.moved import CLAIMS_HEADER, Claim
 from worker.flow.segments import road as segments
-from worker.flow.timestamps import from_ms
+from worker.flow.timestamps import from_ms, rfc3339
 from worker.nps.histogram import Histogram
 from worker.nps.segment import Move
 from worker.routing.service_level import Terms, Work
@@ -1060,3 +1060,30 @@ def test_the_policy_reaches_the_intake() -> None:
     outputs = Partition(policy=policy).carry([Record(value(comment="x" * 1_000))])
 
     assert topics(outputs) == [events.DEAD_LETTERS]
+
+
+def test_an_answer_by_a_source_keeps_the_time_of_its_first_delivery() -> None:
+    """Some survey tools give each delivery its own time."""
+    by_source = [("nps-source", b"app")]
+    first = value(score=2, responded_at="2023-11-14T20:00:00Z")
+    changed = value(score=2, revision=1, comment="Late.", responded_at="2023-11-14T21:30:00+01:00")
+    again = value(score=2, revision=1, comment="Late.", responded_at="2023-11-14T21:45:00Z")
+    partition = Partition()
+    outputs = partition.carry(
+        numbered([Record(first), Record(changed, headers=by_source), Record(again, headers=by_source)])
+    )
+
+    assert outcomes(outputs) == ["accepted", "revised", "duplicate"]
+    (answer,) = decode_contact(partition.rows[b"c-1"]).answers
+    assert rfc3339(answer.at) == b"2023-11-14T20:00:00+00:00"
+    alerts = [json.loads(output.value or b"") for output in outputs if output.topic == events.ALERTS]
+    assert {alert["responded_at"] for alert in alerts} == {"2023-11-14T20:00:00Z"}
+    assert [alert["comment"] for alert in alerts] == [None, "Late."]
+
+
+def test_a_response_that_somebody_publishes_may_change_its_time() -> None:
+    partition = Partition()
+    partition.carry(numbered([Record(value()), Record(value(revision=1, responded_at="2023-11-14T21:00:00Z"))]))
+
+    (answer,) = decode_contact(partition.rows[b"c-1"]).answers
+    assert rfc3339(answer.at) == b"2023-11-14T21:00:00+00:00"

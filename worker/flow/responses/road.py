@@ -228,12 +228,16 @@ def decide_record(record: Record, state: BatchState) -> None:
         return
     contact.mark = record.offset
     state.contacts.put(key, contact)
+    previous = contact.answer(response.response_id)
+    if previous is not None and previous.at != at and source_in(record) is not None:
+        # Some survey tools give each delivery its own time. The answer was given when its score came first.
+        response, at = response.model_copy(update={"responded_at": from_ms(previous.at)}), previous.at
     facts = Facts(
         response=response,
         segment=segment_path(response.segment),
         category=classify(response.score),
         at=at,
-        previous=contact.answer(response.response_id),
+        previous=previous,
         contact=contact,
         now=record.timestamp,
         policy=state.policy,
