@@ -82,8 +82,8 @@ def test_answers_of_one_record_do_not_affect_each_other() -> None:
     (letter,) = of(events.DEAD_LETTERS, outputs)
 
     assert [each["response_id"] for each in of(events.RESPONSES, outputs)] == ["crm:1", "crm:3"]
-    assert letter["detail"].startswith("answer 2: score: ")
-    assert "; answer 4: customer_id: " in letter["detail"]
+    assert letter["detail"].startswith("answer 2 (2): score: ")
+    assert "; answer 4 (4): customer_id: " in letter["detail"]
 
 
 @pytest.mark.parametrize("value", [None, {"id": 1}], ids=["tombstone", "no score"])

@@ -162,7 +162,10 @@ def on_topic(**changes: Any) -> dict[str, Any]:
         (on_topic(tool="hubspot"), ": deliveries of HubSpot have ids only, and what they stand for is fetched only if"),
         (on_topic(tool="surveymonkey", score_question="q"), ": deliveries of SurveyMonkey have ids only"),
         (on_topic(tool="posthog"), ": posthog needs score_question, the id of the question that asks for the score"),
-        (on_topic(mapping={"score": "a"}), ": a mapping of the tool template needs mapping.response_id as well"),
+        (
+            on_topic(mapping={"score": "a"}),
+            ": a mapping of the tool template needs mapping.response_id and ",
+        ),
     ],
 )
 def test_what_is_wrong_about_a_topic_is_said(topic: dict[str, Any], problem: str) -> None:

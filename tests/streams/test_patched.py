@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
 #: By class: attributes that are read, set or replaced, and methods that a subclass of ours overrides.
 USED: dict[type[Any], tuple[str, ...]] = {
     AIOKafkaConsumer: ("_client", "_coordinator", "_fetcher", "_isolation_level"),
-    AIOKafkaProducer: ("_message_accumulator",),
+    AIOKafkaProducer: ("_closed", "_message_accumulator", "_sender"),
     AIOKafkaAdminClient: ("_send_request",),
     AIOKafkaClient: ("_conns", "_wait_on_metadata"),
     Fetcher: (
@@ -118,7 +118,7 @@ BYPASSED: dict[Callable[..., Any], str] = {
     Recovery.on_recovery_completed: "3367f10ce58fdc07",
 }
 #: Private names that are no library's: Python's own, and those that one class of a file knows of another.
-OWN = {"_exit", "_replace", "_asdict", "_answer", "_ask"}
+OWN = {"_exit", "_replace", "_asdict", "_fields", "_answer", "_ask"}
 
 
 @pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in USED.items() for name in names], ids=str)

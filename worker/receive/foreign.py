@@ -80,13 +80,10 @@ def _headers(record: Record) -> dict[str, str]:
 
 
 def _reasons(recorded: Sequence[Recorded]) -> Iterator[Refused]:
-    """Yield why answers of a record are refused. If the record has several answers, each reason says of which one."""
-    for number, (outcome, _) in enumerate(recorded, 1):
+    """Yield why answers of a record are refused. Each reason says of which answer, if the record has several."""
+    for outcome, _ in recorded:
         if isinstance(outcome, Refused):
-            if len(recorded) > 1:
-                yield Refused(outcome.reason, f"answer {number}: {outcome.detail}")
-            else:
-                yield outcome
+            yield outcome
 
 
 def _placed(output: Output, record: Record, reading: Reading) -> Output:

@@ -228,11 +228,16 @@ def decide_record(record: Record, state: BatchState) -> None:
         return
     contact.mark = record.offset
     state.contacts.put(key, contact)
+    _decide_response(record, _facts(record, response, at, contact, state.policy), place, state)
+
+
+def _facts(record: Record, response: Response, at: int, contact: Contact, policy: Policy) -> Facts:
+    """Return what is known of a response that is given at a time, in ms."""
     previous = contact.answer(response.response_id)
     if previous is not None and previous.at != at and source_in(record) is not None:
         # Some survey tools give each delivery its own time. The answer was given when its score came first.
         response, at = response.model_copy(update={"responded_at": from_ms(previous.at)}), previous.at
-    facts = Facts(
+    return Facts(
         response=response,
         segment=segment_path(response.segment),
         category=classify(response.score),
@@ -240,10 +245,9 @@ def decide_record(record: Record, state: BatchState) -> None:
         previous=previous,
         contact=contact,
         now=record.timestamp,
-        policy=state.policy,
+        policy=policy,
         content=content_of(response, at),
     )
-    _decide_response(record, facts, place, state)
 
 
 def _give_up_claimed(record: Record, claims: Claims, state: BatchState) -> None:

@@ -113,13 +113,13 @@ def test_the_order_of_arrival_does_not_matter_even_for_parts_of_the_same_time() 
 
 def test_what_cannot_be_accepted_is_a_dead_letter_and_the_answer_stays() -> None:
     lane = Lane()
-    wrong = part("1", "why", 20, comment=["no", "text"])
+    wrong = part("1", "score", 20, score=["no number"])
     no_part = Record(b"{}", b"survicate:1", 1, 2, NOW, topic="nps.response-parts")
     sent = lane.take([*records(part("1", "score", 10, score=6)), no_part, *records(wrong, first=2)])
 
     assert [(one["reason"], one["topic"], one["offset"]) for one in letters(sent)] == [
         (Reason.WRONG_TYPE, "nps.response-parts", 1),
-        (Reason.WRONG_TYPE, "nps.response-parts", 2),
+        (Reason.SCORE_NOT_INTEGER, "nps.response-parts", 2),
     ]
     [response] = responses(lane.take(records(part("1", "who", 30, language="en"), first=3)))
     assert (response["score"], response["revision"]) == (6, 1)
