@@ -51,16 +51,24 @@ def _kafka_python() -> list[str]:
 
 
 def _kafkajs() -> list[str]:
-    node, npm, home = _tool("node"), _tool("npm"), _STAMP / "kafkajs"
+    return node_program(HERE / "kafkajs" / "publish.js")
+
+
+def node_program(program: Path) -> list[str]:
+    """Return the command of a program of Node, with the modules that the lock file beside it names.
+
+    Raise NotTried if this machine has no Node, and NotReady if the modules cannot be installed.
+    """
+    node, npm, home = _tool("node"), _tool("npm"), _STAMP / program.parent.name
     home.mkdir(parents=True, exist_ok=True)
     # Node looks for modules beside the program.
-    files = [HERE / "kafkajs" / name for name in ("package.json", "package-lock.json", "publish.js")]
+    files = [program.with_name(name) for name in ("package.json", "package-lock.json", program.name)]
     for file in files:
         shutil.copy(file, home)
     if _is_changed(home, *files[:2]):
         _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
         _note(home, *files[:2])
-    return [node, str(home / "publish.js")]
+    return [node, str(home / program.name)]
 
 
 def _go(program: str) -> list[str]:
