@@ -19,6 +19,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 #: What the settings of each source need besides its secret.
 SOURCES: Mapping[str, Mapping[str, Any]] = {
+    "cloudevents": {},
     "delighted": {},
     "formbricks": {"score_question": "q_nps", "comment_question": "q_why"},
     "google-forms": {"score_question": "0a1b", "signature": "secret-path"},

@@ -43,7 +43,7 @@ def problems(*sources: dict[str, Any], **changes: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("source", "problem"),
     [
-        (of("typeforms"), ".tool: must be 'delighted', 'formbricks', "),
+        (of("typeforms"), ".tool: must be 'cloudevents', 'delighted', 'formbricks', "),
         (of("delighted", secrets=[SECRET, SECRET]), ".secrets: must differ: name each secret once"),
         (of("template", time_format="soon"), ".time_format: must have the day, the month and the year of a time"),
         (of("template", time_format="%d %b %Y"), ": time_format has no offset (%z), so time_zone is needed"),
@@ -93,7 +93,7 @@ def problems(*sources: dict[str, Any], **changes: Any) -> list[str]:
             of("survicate", score_question="q", mapping={"revision": "a"}),
             ": survicate sends each question alone, so mapping.revision cannot be used: remove it",
         ),
-        (of("delighted", mapping={"only_if": "a"}), ": mapping.only_if has an effect with the tool template only"),
+        (of("delighted", mapping={"only_if": "a"}), ": mapping.only_if has an effect with the tools template and "),
         (
             of("template", mapping={"score": "a"}),
             ": a mapping of the tool template needs mapping.response_id and mapping.survey_id and mapping.responded_at",
@@ -235,7 +235,7 @@ def test_a_mapping_has_exactly_the_fields_of_a_response() -> None:
 @pytest.mark.parametrize("tool", TOOLS)
 def test_each_tool_says_what_to_enter(tool: str) -> None:
     changes: dict[str, Any] = {"secrets": [WHSEC], "score_question": "q"}
-    if tool in {"delighted", "hubspot", "wootric", "template"}:
+    if tool in {"cloudevents", "delighted", "hubspot", "wootric", "template"}:
         del changes["score_question"]
     settings = ReceiveSettings.model_validate({"sources": [of(tool, **changes)]})
     [source] = settings.sources

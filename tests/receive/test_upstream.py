@@ -1,4 +1,4 @@
-"""What made-up deliveries of ten survey tools and of a template become, and how several become one response."""
+"""What made-up deliveries of each survey tool become, and how several become one response."""
 
 import json
 from typing import Any

@@ -38,6 +38,11 @@ _LONGEST_URL = 500
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 #: A name that Kafka accepts for a topic.
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_ORIGIN = re.compile(r"[A-Za-z0-9.-]{1,253}")
+#: What stands for every sender in `allowed_origins`.
+ANY_ORIGIN = "*"
+#: The tools whose bodies only their senders know.
+_ANY_BODY = frozenset({"cloudevents", "template"})
 
 #: How each tool proves where a delivery comes from. A tool that is not here does not sign.
 SIGNINGS: Mapping[str, Signing] = MappingProxyType(
@@ -143,9 +148,12 @@ class FieldMapping(Section):
     follow_up_requested: Expression | None = _finds("whether the customer has asked to be contacted")
     test: Expression | None = _finds("whether it is a trial answer")
     anonymous: Expression | None = _finds("whether nobody may know who answered")
-    only_if: Expression | None = _finds("whether it is an answer; whatever is not `true` is ignored. Of template only")
+    only_if: Expression | None = _finds(
+        "whether it is an answer; whatever is not `true` is ignored. Of template and cloudevents only"
+    )
     each: Expression | None = _finds(
-        "the list of answers in a delivery that has several; the other expressions then apply to each. Of template only"
+        "the list of answers in a delivery that has several; the other expressions then apply to each. Of template and "
+        "cloudevents only"
     )
 
     @property
@@ -167,9 +175,12 @@ class ReadingSettings(Section):
 
     name: EndpointName
     tool: Literal[
-        "delighted", "formbricks", "google-forms", "hubspot", "posthog", "qualtrics", "surveymonkey", "survicate",
-        "template", "typeform", "wootric",
-    ] = Field(description="The survey tool. `template` is any other tool.")  # fmt: skip
+        "cloudevents", "delighted", "formbricks", "google-forms", "hubspot", "posthog", "qualtrics", "surveymonkey",
+        "survicate", "template", "typeform", "wootric",
+    ] = Field(
+        description="The survey tool. `template` is any other tool, and `cloudevents` any program that sends "
+        "CloudEvents."
+    )  # fmt: skip
     survey_id: str | None = Field(
         default=None,
         min_length=1,
@@ -244,16 +255,18 @@ class ReadingSettings(Section):
 
     def _mapping_problem(self) -> str | None:
         mapping = self.mapping
-        if self.tool != "template":
+        if self.tool not in _ANY_BODY:
             vain = [name for name in ("only_if", "each") if getattr(mapping, name) is not None]
-            return f"mapping.{vain[0]} has an effect with the tool template only: remove it" if vain else None
-        if not mapping.fields:
+            only = "has an effect with the tools template and cloudevents only: remove it"
+            return f"mapping.{vain[0]} {only}" if vain else None
+        # Without a mapping, the data of an event is one response, so there is no list of answers to be found.
+        if not mapping.fields and (mapping.each is None or self.tool == "template"):
             return None
         survey = () if self.survey_id else ("survey_id",)
         time = () if self.responded_at == "arrival" else ("responded_at",)
         missing = [name for name in ("response_id", *survey, "score", *time) if name not in mapping.fields]
         names = " and ".join(f"mapping.{name}" for name in missing)
-        return f"a mapping of the tool template needs {names} as well" if missing else None
+        return f"a mapping of the tool {self.tool} needs {names} as well" if missing else None
 
     def _time_problem(self) -> str | None:
         if self.responded_at == "arrival" and (self.tool != "template" or self.mapping.responded_at):
@@ -290,6 +303,13 @@ class SourceSettings(ReadingSettings, SecretSection):
         description="The header that has the signature, or the secret itself. The default for secret-header is "
         "Authorization, in which `Bearer` may precede the secret.",
     )
+    allowed_origins: list[str] = Field(
+        default=[],
+        max_length=20,
+        description="The senders of CloudEvents that may deliver although they ask first: the names that they send in "
+        "the header WebHook-Request-Origin, such as eventgrid.azure.net, or * for all. This replaces no secret. Of "
+        "cloudevents only.",
+    )
     api_url: str | None = Field(
         default=None,
         description="The https address of the tool's API, if its deliveries have ids only. The default is the tool's "
@@ -312,6 +332,13 @@ class SourceSettings(ReadingSettings, SecretSection):
     api_timeout_seconds: float = Field(
         default=30.0, gt=0, le=600, description="Seconds that one request to the tool's API may take."
     )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origin_names(cls, origins: list[str]) -> list[str]:
+        if not all(origin == ANY_ORIGIN or _ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("must be names of hosts, such as eventgrid.azure.net, or *")
+        return [origin.lower() for origin in origins]
 
     @field_validator("api_url")
     @classmethod
@@ -343,8 +370,11 @@ class SourceSettings(ReadingSettings, SecretSection):
         if problem := self._signature_problem():
             yield problem
         yield from super()._problems()
-        if problem := self._vain_api():
-            yield problem
+        yield from filter(None, (self._vain_api(), self._origins_problem()))
+
+    def _origins_problem(self) -> str | None:
+        vain = self.allowed_origins and self.tool != "cloudevents"
+        return "allowed_origins has an effect with the tool cloudevents only: remove it" if vain else None
 
     def _vain_api(self) -> str | None:
         fields = type(self).model_fields

@@ -16,6 +16,7 @@ _SCORE_AND_COMMENT = (
 #: The steps in each tool. {url}: the address; the secret is never printed.
 _STEPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "cloudevents": ("Let the program send its events by POST to {url}, in binary or structured mode.",),
         "delighted": (
             "In Delighted, open Integrations, then Webhooks.",
             "Add a webhook with the URL {url}, for new and for updated responses.",

@@ -10,7 +10,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -50,6 +50,7 @@ class Accepted:
     """A response. `fields`: its JSON; `customer_id`: as the worker reads it, empty if the answer is anonymous.
 
     `left_out`: the paths of fields that had values which no response can have. The answer does without them.
+    `headers`: those of its record, if its publisher has said some (cloudevents.py).
     """
 
     fields: Mapping[str, Any]
@@ -57,6 +58,7 @@ class Accepted:
     revision: int
     customer_id: str
     left_out: tuple[str, ...] = ()
+    headers: Sequence[tuple[str, bytes]] = ()
 
     @property
     def key(self) -> bytes | None:

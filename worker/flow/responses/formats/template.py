@@ -21,27 +21,36 @@ _CANONICAL = compiled_all({path: path for path in (*FIELDS, "origin.system")})
 
 def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
     """Return the responses of a body."""
+    return outcomes(lambda: answers(read_body(body, content_type_of(headers)), source))
 
-    def bodies() -> Outcomes:
-        whole = read_body(body, content_type_of(headers))
-        found = [whole] if source.each is None else search(source.each, whole, "each")
-        if not isinstance(found, list):
-            raise refused(Reason.WRONG_TYPE, "mapping.each: finds no list of answers")
-        reads = [partial(_one, one, source) for one in found]
-        return each_outcome(reads, "mapping.each: finds an empty list", _ids(found, source))
 
-    return outcomes(bodies)
+def answers(whole: Any, source: Source) -> Outcomes:
+    """Return the responses in the value of a body. Raise NoResponse if the list of answers cannot be found."""
+    found = [whole] if source.each is None else search(source.each, whole, "each")
+    if not isinstance(found, list):
+        raise refused(Reason.WRONG_TYPE, "mapping.each: finds no list of answers")
+    reads = [partial(_one, one, source) for one in found]
+    return each_outcome(reads, "mapping.each: finds an empty list", _ids(found, source))
 
 
 def _one(given: Any, source: Source) -> Accepted:
     answer = as_object(given)
+    select(answer, source)
+    if not source.mapping:
+        return answered(canonical_fields(answer), source)
+    found = mapped(source.mapping, answer)
+    return answered({**found, **mapped_ids(found, source), "origin.system": source.name}, source)
+
+
+def select(answer: Any, source: Source) -> None:
+    """Raise NoResponse if the source's expression `only_if` is not true for an answer."""
     if source.only_if is not None and search(source.only_if, answer, "only_if") is not True:
         raise ignored(Why.NOT_SELECTED, "mapping.only_if: is not true")
-    expressions = source.mapping or _CANONICAL
-    found = mapped(expressions, answer)
-    if source.mapping:
-        found |= {**mapped_ids(found, source), "origin.system": source.name}
-    return answered(found, source)
+
+
+def canonical_fields(response: Any) -> dict[str, Any]:
+    """Return the fields of a canonical response by their paths; None stands for what is absent."""
+    return mapped(_CANONICAL, response)
 
 
 def _ids(answers: list[Any], source: Source) -> list[Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from worker.flow.responses.formats import (
+    cloudevents,
     delighted,
     formbricks,
     google_forms,
@@ -22,6 +23,7 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
     {
         module.TOOL.name: module.TOOL
         for module in (
+            cloudevents,
             delighted,
             formbricks,
             google_forms,
