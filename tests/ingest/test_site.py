@@ -333,7 +333,7 @@ async def test_an_address_can_be_tried_without_a_delivery(path: str) -> None:
         other = [await client.request(method, desk.url(path)) for method in ("PUT", "DELETE", "OPTIONS", "PATCH")]
 
     assert [200, 200] == tried
-    assert {(405, "GET,HEAD,POST")} == {(one.status, one.headers["Allow"]) for one in other}
+    assert {(405, "GET,HEAD,OPTIONS,POST")} == {(one.status, one.headers["Allow"]) for one in other}
     assert {} == desk.counted
 
 
@@ -448,3 +448,33 @@ async def test_a_stop_finishes_the_deliveries_that_are_being_handled() -> None:
             await asked.wait()
             asyncio.get_running_loop().call_later(0.01, go_on.set)
         assert (await posting)[0] == 200
+
+
+CLOUDEVENTS = {"name": "cloudevents", "tool": "cloudevents", "secrets": [SECRET], "allowed_origins": ["a.example.com"]}
+
+
+async def test_a_cloudevent_arrives_with_its_attributes() -> None:
+    desk = Desk()
+    attributes = {"ce-specversion": "1.0", "ce-id": "e-1", "ce-source": "/%C3%A9", "ce-type": "answer"}
+    async with served(desk, sources=[CLOUDEVENTS]) as client:
+        status, _, text = await post(client, desk.url("/receive/cloudevents"), BODY, {**WITH_SECRET, **attributes})
+    [output] = desk.published
+
+    assert (200, [{"outcome": "accepted"}]) == (status, json.loads(text)["outcomes"])
+    assert ("ce_source", "/é".encode()) in output.headers
+
+
+async def test_a_sender_that_asks_first_learns_whether_it_may_deliver() -> None:
+    desk = Desk()
+    async with served(desk, sources=[CLOUDEVENTS, *SOURCES]) as client:
+        for path, origin, status in (
+            ("cloudevents", "A.example.com", 200), ("cloudevents", "b.example.com", 405), ("cloudevents", None, 405),
+            ("by_header", "a.example.com", 405), ("nobody", "a.example.com", 405),
+        ):  # fmt: skip
+            asked = {} if origin is None else {"WebHook-Request-Origin": origin, "WebHook-Request-Rate": "120"}
+            async with client.options(desk.url(f"/receive/{path}"), headers=asked) as answer:
+                assert status == answer.status
+                assert "POST" in answer.headers["Allow"]
+                allowed = answer.headers.get("WebHook-Allowed-Origin"), answer.headers.get("WebHook-Allowed-Rate")
+                assert ((origin, "*") if status == 200 else (None, None)) == allowed
+    assert desk.asked == 0

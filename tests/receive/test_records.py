@@ -1,6 +1,7 @@
 """The records that outcomes become: each on its topic, with its key, and the same if the delivery comes again."""
 
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,13 @@ def test_a_response_has_the_key_of_its_customer() -> None:
     assert (events.RESPONSES, b"c-1") == (record.topic, record.key)
     assert bare.read(record.value or b"").response_id == "typeform:1"
     assert record.headers == [("nps-source", DELIVERY.source.encode())]
+
+
+def test_a_response_has_the_headers_that_its_publisher_has_said() -> None:
+    headers = (("ce_id", b"e-1"), ("content-type", b"application/json"))
+    [one] = records((replace(accepted(), headers=headers),), DELIVERY, POLICY)
+
+    assert [*headers] == read(one.output).headers
 
 
 def test_an_anonymous_response_has_no_key() -> None:

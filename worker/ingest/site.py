@@ -100,6 +100,7 @@ class Site:
             resource.add_route("POST", self._take, expect_handler=self._expect)
             resource.add_route("GET", self._show)
             resource.add_route("HEAD", self._show)
+            resource.add_route("OPTIONS", self._permit)
         return application
 
     @web.middleware
@@ -119,6 +120,15 @@ class Site:
     async def _show(self, _: web.Request) -> web.Response:
         """Answer GET and HEAD, by which some tools try whether an address exists. All sources are alike here."""
         return web.Response(text="Survey tools deliver to this address by POST.\n")
+
+    async def _permit(self, request: web.Request) -> web.Response:
+        """Answer OPTIONS, by which a sender of CloudEvents asks whether it may deliver (handshake.py)."""
+        entry = self._needs.entries.get(request.match_info["source"])
+        asked = {name.lower(): value for name, value in request.headers.items()}
+        permission = None if entry is None else entry.permission(asked)
+        if permission is None:
+            raise web.HTTPMethodNotAllowed("OPTIONS", ["GET", "HEAD", "OPTIONS", "POST"])
+        return web.Response(headers=permission)
 
     async def _expect(self, request: web.Request) -> web.Response | None:
         """Answer the header Expect: a client that asks first need not send a body that is too large."""

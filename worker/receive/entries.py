@@ -1,11 +1,12 @@
 """The entries of the HTTP server: what is known of each path to which deliveries are posted. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 from worker.flow.responses.formats.outcome import Outcomes
 from worker.receive.deliveries import Deliveries
+from worker.receive.handshake import permission
 from worker.receive.settings import ReceiveSettings
 from worker.receive.signatures import Request, Scheme, Unauthentic
 
@@ -22,6 +23,9 @@ class Entry(NamedTuple):
     verify: Callable[[Request, int], Unauthentic | None]
     #: Returns what an authentic request becomes. Its body is not compressed.
     read: Callable[[Request], Outcomes]
+    #: Returns the headers that let a sender deliver which asks first; None if it may not. The argument: the headers of
+    #: its question, whose names are in lower case.
+    permission: Callable[[Mapping[str, str]], dict[str, str] | None]
 
 
 def entries(settings: ReceiveSettings) -> dict[str, Entry]:
@@ -32,6 +36,7 @@ def entries(settings: ReceiveSettings) -> dict[str, Entry]:
             source.signing.scheme in _WITH_SECRET,
             partial(deliveries.verify, source.name),
             partial(deliveries.read_unverified, source.name),
+            partial(permission, source),
         )
         for source in settings.sources
     }

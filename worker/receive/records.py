@@ -48,7 +48,7 @@ def _recorded(outcome: Outcome, number: int, delivery: Delivery, policy: IntakeP
     if isinstance(outcome, Accepted):
         outcome = admitted(outcome, delivery.at, policy)
     if isinstance(outcome, Accepted):
-        headers = source_headers(delivery.source)
+        headers = [*outcome.headers, *source_headers(delivery.source)]
         return Recorded(outcome, Output(events.RESPONSES, outcome.key, outcome.value, headers))
     if isinstance(outcome, Part):
         part = ResponsePart(delivery.source, outcome.response_id, outcome.part, outcome.at, outcome.fields)
