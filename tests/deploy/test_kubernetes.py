@@ -20,7 +20,10 @@ BASE, KEDA, EXAMPLE = KUBERNETES / "base", KUBERNETES / "components/keda", KUBER
 #: The oldest and the newest version whose schemas the resources are checked against.
 VERSIONS = ("1.30", "1.37")
 #: Files that stand for the mounted secrets.
-_SECRETS = {"smtp/password": "x", "links/keys": "x" * 32, "kafka/password": "x", "kafka/ca.crt": ""}
+_SECRETS = {
+    "smtp/password": "x", "links/keys": "x" * 32, "kafka/password": "x", "kafka/ca.crt": "",
+    "sources/after_delivery": "x", "sources/cloudevents": "x", "sources/pseudonym-key": "x" * 32,
+}  # fmt: skip
 Resource = dict[str, Any]
 
 
@@ -150,15 +153,31 @@ def patches() -> dict[str, Resource]:
 
 def test_the_example_sets_every_variable_that_is_not_the_same_everywhere() -> None:
     changed = patches()["notify-addresses.yaml"]
-    own = {
-        name: value
-        for name, value in variables(deployments()["notify"]).items()
-        if not name.endswith("_FILE") and name not in {"NPS_CONFIG", "NPS_METRICS__BIND"}
-    }
+    own = variables_of_an_installation("notify")
 
     assert changed["metadata"]["name"] == "detractor-worker-notify"
     assert variables(changed).keys() == own.keys() == {"NPS_SMTP__USERNAME", "NPS_WEB__BASE_URL"}
     assert not variables(changed).items() & own.items()
+
+
+def test_the_example_sets_its_own_sources_behind_its_own_proxy() -> None:
+    changed, own = patches()["receive-sources.yaml"], variables_of_an_installation("receive")
+
+    assert changed["metadata"]["name"] == "detractor-worker-receive"
+    assert own.keys() == {"NPS_RECEIVE__HOST", "NPS_RECEIVE__SOURCES"}
+    assert variables(changed).keys() == {
+        "NPS_RECEIVE__SOURCES", "NPS_RECEIVE__PUBLIC_URL", "NPS_RECEIVE__TRUSTED_PROXIES"
+    }  # fmt: skip
+    assert not variables(changed).items() & own.items()
+
+
+def variables_of_an_installation(role: str) -> dict[str, str]:
+    """Return the variables of a Deployment that are not the same everywhere."""
+    return {
+        name: value
+        for name, value in variables(deployments()[role]).items()
+        if not name.endswith("_FILE") and name not in {"NPS_CONFIG", "NPS_METRICS__BIND"}
+    }
 
 
 @pytest.mark.parametrize("folder", [BASE, EXAMPLE], ids=["base", "example"])
@@ -184,9 +203,11 @@ def test_the_worker_accepts_the_settings(
 
     assert settings.wrong_receivers() == []
     assert (settings.web.base_url is not None) == (role == "notify")
-    assert bool(settings.web.keys) == (role != "process")
+    assert bool(settings.web.keys) == (role in {"notify", "web"})
+    assert bool(settings.receive.sources) == (role == "receive")
     ports = {port["name"]: port["containerPort"] for port in container(deployments()[role])["ports"]}
     assert ports.get("pages", settings.web.port) == settings.web.port
+    assert ports.get("deliveries", settings.receive.port) == settings.receive.port
 
 
 def test_policies_let_the_pods_reach_what_the_settings_name() -> None:
@@ -198,6 +219,7 @@ def test_policies_let_the_pods_reach_what_the_settings_name() -> None:
         assert int(settings["kafka"]["bootstrap_servers"].rpartition(":")[2]) in allowed["detractor-worker"]
         assert settings["smtp"]["port"] in allowed["detractor-worker-notify"]
     assert 443 in allowed["detractor-worker-notify"]
+    assert 443 in allowed["detractor-worker-receive"]
 
 
 def test_keda_follows_the_groups_and_topics_of_the_worker() -> None:
@@ -234,10 +256,10 @@ def test_the_example_builds_and_its_parts_belong_together(built: list[Resource])
     [settings] = of_kind("ConfigMap", built).values()
     found = of_kind("Deployment", built)
 
-    assert len(found) == 3
+    assert len(found) == 4
     for name, deployment in found.items():
         pod = deployment["spec"]["template"]["spec"]
-        assert ("replicas" in deployment["spec"]) == (name == "detractor-worker-web")
+        assert ("replicas" in deployment["spec"]) == (name in {"detractor-worker-web", "detractor-worker-receive"})
         maps = [volume["configMap"]["name"] for volume in pod["volumes"] if "configMap" in volume]
         assert maps == [settings["metadata"]["name"]]
         assert container(deployment)["image"].startswith("registry.example.com/")

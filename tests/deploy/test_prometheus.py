@@ -66,7 +66,7 @@ def test_prometheus_scrapes_the_services_of_compose_where_they_serve_their_metri
     [static] = job["static_configs"]
     targets = [target.split(":") for target in static["targets"]]
 
-    assert [name for name, _ in targets] == ["worker", "web"]
+    assert [name for name, _ in targets] == ["worker", "web", "receive"]
     for name, port in targets:
         assert compose["services"][name]["environment"]["NPS_METRICS__BIND"] == f"0.0.0.0:{port}"
     mounted = [volume.split(":")[1] for volume in compose["services"]["prometheus"]["volumes"]]

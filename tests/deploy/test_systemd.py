@@ -11,6 +11,7 @@ import pytest
 from deploy.files import DEPLOY, ROLES, tool, wrong_variable
 
 from worker.app import _STOP_SECONDS
+from worker.settings import Settings
 
 SYSTEMD = DEPLOY / "systemd"
 UNITS = sorted(SYSTEMD.glob("*.service"))
@@ -39,7 +40,8 @@ def test_a_unit_runs_the_role_that_it_is_named_after(unit: Path) -> None:
 
 
 def test_every_variable_is_a_setting() -> None:
-    names = [line.partition("=")[0] for path in [*UNITS, COMMON] for line in service(path).get("Environment", [])]
+    lines = [line for path in [*UNITS, COMMON] for line in service(path).get("Environment", [])]
+    names = [shlex.split(line)[0].partition("=")[0] for line in lines]
 
     assert len(names) > 5
     assert [why for why in map(wrong_variable, names) if why is not None] == []
@@ -49,9 +51,22 @@ def test_every_variable_is_a_setting() -> None:
 def test_each_secret_is_a_credential_of_the_unit(unit: Path) -> None:
     parts = service(unit)
     loaded = {line.partition(":")[0] for line in parts.get("LoadCredential", [])}
-    used = {line.partition("%d/")[2] for line in parts.get("Environment", []) if "%d/" in line}
+    used = {name for line in parts.get("Environment", []) for name in re.findall(r"%d/([a-z-]+)", line)}
 
     assert loaded == used
+
+
+def test_the_receiver_accepts_the_sources_of_its_unit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for line in service(SYSTEMD / "detractor-worker-receive@.service")["Environment"]:
+        [given] = shlex.split(line)
+        name, _, value = given.partition("=")
+        monkeypatch.setenv(name, value.replace("%d", str(tmp_path)))
+    for secret in ("after-delivery", "pseudonym-key"):
+        (tmp_path / secret).write_text("x" * 32)
+    receive = Settings().receive
+
+    assert receive.problem is None
+    assert {"after_delivery"} == {source.name for source in receive.sources}
 
 
 def test_a_stop_may_take_longer_than_the_worker_takes_at_most() -> None:
