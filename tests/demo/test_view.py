@@ -189,7 +189,7 @@ def test_what_somebody_has_acknowledged_is_counted() -> None:
 def test_no_line_of_the_invitation_is_cut_at_80_columns(prefix: str) -> None:
     kafka = KafkaSettings(bootstrap_servers="kafka.example.com:25821", group=f"{prefix}-worker")
     settings = Settings.model_construct(topic_prefix=prefix, kafka=kafka)
-    hints = show._hints(settings, "http://127.0.0.1:65535", "http://127.0.0.1:65534/metrics")
+    hints = show._hints(settings, "http://127.0.0.1:65535", "http://127.0.0.1:65534/metrics and :65533")
 
     assert max(map(len, hints)) <= 78
     assert f"  {show._call()} publish --sample 2  (or: alerts list, scores)" in "\n".join(hints)

@@ -77,7 +77,8 @@ def test_a_prometheus_beside_the_demo_scrapes_where_the_demo_serves_its_metrics(
     [configuration] = documents(PROMETHEUS / "demo.yml")
     [job] = configuration["scrape_configs"]
 
-    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{environment.METRICS_PORT}"]}]
+    ports = (environment.METRICS_PORT, environment.RECEIVER_METRICS_PORT)
+    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
     assert job["job_name"] == documents(PROMETHEUS / "prometheus.yml")[0]["scrape_configs"][0]["job_name"]
 
 

@@ -124,6 +124,11 @@ def to_lead(folder: Path) -> list[str]:
     return [message["Subject"] for message in received(folder) if message["To"] == "lead@example.com"]
 
 
+def has_mail(folder: Path, words: str) -> bool:
+    """Say whether the subject of a mail has these words."""
+    return any(words in message["Subject"] for message in received(folder))
+
+
 class Screen(io.StringIO):
     """What the demo has printed, and a way to wait for more."""
 
@@ -173,8 +178,11 @@ async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_dig
     options = show.Options(path=file, kafka=kafka.bootstrap_servers, rate=20.0, mails=mails)
     async with live_demo(options) as (screen, live), ClientSession() as client:
         address = (await screen.says(r"Open (\S+) to acknowledge", live))[1]
+        by_hand = (await screen.says(r'curl -d "score=2&at=\$\(date \+%s\)" (\S+)', live))[1]
+        async with client.post(by_hand, data={"score": "2", "at": str(int(now.timestamp()))}) as answer:
+            assert answer.status == 200, await answer.text()
         await screen.says("escalated to lead: critical, Score 1", live)
-        while not any("[Escalated]" in subject for subject in to_lead(mails)):
+        while not any("[Escalated]" in subject for subject in to_lead(mails)) or not has_mail(mails, " 2/10"):
             assert not live.done()
             await asyncio.sleep(0.05)  # the arrival of a mail raises no event here
         async with client.get(address) as response:
@@ -186,25 +194,31 @@ async def test_live_an_alert_escalates_and_is_acknowledged_on_the_page_and_a_dig
         await screen.says(r"digest to lead: \d+ notices", live)
         assert any("Digest: " in subject for subject in to_lead(mails))
 
-    for url in (address, link):
+    for url in (address, link, by_hand):
         with pytest.raises(OSError, match="Connect call failed"):
             await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
+
+
+async def metrics_ports(screen: Screen, live: asyncio.Task[None]) -> list[int]:
+    """Return the ports at which the demo serves the metrics of the worker and of the role receive."""
+    found = await screen.says(r"Prometheus can scrape http://127\.0\.0\.1:(\d+)/metrics and :(\d+)", live)
+    return [int(found[1]), int(found[2])]
 
 
 async def test_every_metric_of_the_dashboards_and_alarms_is_in_a_scrape_of_the_live_demo(kafka: EmbeddedKafka) -> None:
     options = show.Options(kafka=kafka.bootstrap_servers, rate=20.0)
     async with live_demo(options) as (screen, live), ClientSession() as client:
-        address = (await screen.says(r"Prometheus can scrape (\S+)", live))[1]
-        text = ""
+        ports = await metrics_ports(screen, live)
+        texts: list[str] = []
         # The end of a partition, and so its lag, is known when its first fetch is answered, which takes up to 5 s if no
         # records come.
-        while "\nnps_lag_records{" not in text:
+        while not any("\nnps_lag_records{" in text for text in texts):
             assert not live.done()
             await asyncio.sleep(0.05)  # what a scrape will say raises no event here
-            async with client.get(address) as response:
-                text = await response.text()
+            texts = [await (await client.get(f"http://127.0.0.1:{port}/metrics")).text() for port in ports]
 
-    served = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    families = [family for text in texts for family in text_string_to_metric_families(text)]
+    served = {sample.name for family in families for sample in family.samples}
     wanted = {name for group in expressions().values() for one in group for name in metrics_in(one)}
     assert len(wanted) > 20
     assert wanted - served == set()
@@ -219,9 +233,8 @@ async def test_a_prometheus_beside_the_live_demo_has_data_for_each_chart(kafka: 
         if ":" in title
     }
     async with live_demo(show.Options(kafka=kafka.bootstrap_servers, rate=20.0)) as (screen, live):
-        address = (await screen.says(r"Prometheus can scrape http://(\S+)/metrics", live))[1]
-        rules = DEPLOY / "prometheus/rules.yml"
-        config = written(tmp_path / "demo.yml", configuration([int(address.partition(":")[2])], rules, every="1s"))
+        rules, ports = DEPLOY / "prometheus/rules.yml", await metrics_ports(screen, live)
+        config = written(tmp_path / "demo.yml", configuration(ports, rules, every="1s"))
         async with prometheus(config, tmp_path / "data") as watching:
             for title, group in asked.items():
                 for expression in group:

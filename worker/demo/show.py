@@ -23,14 +23,17 @@ from worker import logs
 from worker.cancelling import cancel_all
 from worker.demo import page, samples
 from worker.demo.environment import Environment, set_up
+from worker.demo.publishing import bring
 from worker.demo.receivers import SUPPORT_ADDRESS
 from worker.demo.spectator import Digest, Seen, Spectator
+from worker.demo.tools import FORM, FORM_SECRET, Tools, corrected
 from worker.demo.view import LATEST_MAILS, Snapshot, dashboard
 from worker.embedded import EmbeddedError
 from worker.errors import WorkerError
 from worker.flow import events
 from worker.kafka.publishing import lines, publish
 from worker.kafka.topics import topic_name
+from worker.receive.settings import PATH
 from worker.roles.courier import Courier
 from worker.settings import Settings
 
@@ -100,14 +103,16 @@ async def _until_signal(play: Coroutine[Any, Any, None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _set_up(screen: Console, options: Options, *, live: bool) -> AsyncIterator[tuple[Environment, Spectator]]:
+async def _set_up(
+    screen: Console, options: Options, *, live: bool, tools: Tools | None
+) -> AsyncIterator[tuple[Environment, Spectator]]:
     """Set the environment up, and show each step: on a terminal in one line that changes, elsewhere in a line each."""
     began = time.monotonic()
     with contextlib.ExitStack() as showing:
         say: Callable[[str], None] = screen.print
         if screen.is_terminal:
             say = showing.enter_context(Status("starting", console=screen)).update
-        async with set_up(say, options.started, options.kafka, options.mails, live=live) as environment:
+        async with set_up(say, options.started, options.kafka, options.mails, live=live, tools=tools) as environment:
             spectator = Spectator(environment.settings)
             await spectator.start()
             showing.close()
@@ -125,9 +130,11 @@ def values_to_publish(path: Path | None, now: datetime) -> list[bytes]:
 
 async def _once(screen: Console, options: Options) -> None:
     values = values_to_publish(options.path, datetime.now().astimezone())
-    async with _set_up(screen, options, live=False) as (environment, spectator):
+    # The lines of a file are published unchanged, each as one record.
+    tools = Tools(corrected(values)) if options.path is None else None
+    async with _set_up(screen, options, live=False, tools=tools) as (environment, spectator):
         failing = [asyncio.create_task(worker.failure()) for worker in environment.workers]
-        playing = asyncio.create_task(_publish_and_settle(screen, environment, values))
+        playing = asyncio.create_task(_publish_and_settle(screen, environment, values, tools))
         done, _ = await asyncio.wait([*failing, playing], return_when=asyncio.FIRST_COMPLETED)
         for task in (*failing, playing):
             task.cancel()
@@ -146,11 +153,20 @@ async def _once(screen: Console, options: Options) -> None:
         print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
-async def _publish_and_settle(screen: Console, environment: Environment, values: list[bytes]) -> None:
+async def _publish_and_settle(
+    screen: Console, environment: Environment, values: list[bytes], tools: Tools | None
+) -> None:
     """Publish, and wait until everything is processed and delivered. Show the progress from time to time."""
     settings = environment.settings
     topic = topic_name(settings.topic_prefix, events.RESPONSES)
-    published = await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
+    published = 0
+    if tools is not None and environment.delivers_to is not None:
+        delivered = [value for value in values if tools.delivery(value) is not None]
+        values = [value for value in values if tools.delivery(value) is None]
+        await bring(_each(delivered), tools, environment.delivers_to, settings.kafka, topic)
+        published = len(delivered)
+        screen.print(f"{published:,} answers delivered by HTTP as Typeform and Formbricks do", style="dim")
+    published += await publish(settings.kafka, topic, values, lambda n: screen.print(f"{n:,} published"))
     screen.print(f"{published:,} published, waiting until they are processed and delivered", style="dim")
     shown_at = time.monotonic()
     while (waiting := await environment.backlog.waiting()) != 0:
@@ -158,6 +174,11 @@ async def _publish_and_settle(screen: Console, environment: Environment, values:
             screen.print(f"{waiting:,} on their way, {environment.inbox.accepted:,} mails arrived", style="dim")
             shown_at = time.monotonic()
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _each(values: list[bytes]) -> AsyncIterator[bytes]:
+    for value in values:
+        yield value
 
 
 def _snapshot(environment: Environment, spectator: Spectator, published: int) -> Snapshot:
@@ -170,14 +191,21 @@ def _snapshot(environment: Environment, spectator: Spectator, published: int) ->
 
 
 async def _live(screen: Console, options: Options) -> None:
+    tools = Tools()
     async with (
-        _set_up(screen, options, live=True) as (environment, spectator),
+        _set_up(screen, options, live=True, tools=tools) as (environment, spectator),
         _page(environment, spectator) as address,
     ):
         published = Published(options.path, options.rate)
         settings = environment.settings
         topic = topic_name(settings.topic_prefix, events.RESPONSES)
-        publishing = asyncio.create_task(publish(settings.kafka, topic, published))
+        delivers_to = environment.delivers_to
+        assert delivers_to is not None
+        publishing: asyncio.Task[object] = asyncio.create_task(
+            publish(settings.kafka, topic, published)
+            if options.path is not None
+            else bring(published, tools, delivers_to, settings.kafka, topic)
+        )
         tasks = [
             *(asyncio.create_task(worker.failure()) for worker in environment.workers),
             asyncio.create_task(spectator.follow()),
@@ -252,8 +280,10 @@ def _call() -> str:
 def _hints(settings: Settings, address: str, metrics: str) -> list[str]:
     """Return lines that say how to take part: which page to open, and what to type in another terminal.
 
-    `metrics`: the address of the worker's metrics.
+    `metrics`: where the metrics are.
     """
+    receive = settings.receive
+    by_hand = f"http://{receive.host}:{receive.port}{PATH}/{FORM}/{FORM_SECRET}"
     names = {"TOPIC_PREFIX": settings.topic_prefix, "KAFKA__GROUP": settings.kafka.group}
     is_usual = settings.topic_prefix == "nps"
     exports = [] if is_usual else [f"  export NPS_{variable}={name}" for variable, name in names.items()]
@@ -263,8 +293,9 @@ def _hints(settings: Settings, address: str, metrics: str) -> list[str]:
         f"  export NPS_KAFKA__BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}",
         *exports,
         *([publishing + also] if len(publishing + also) <= _HINT_COLUMNS else [publishing, also]),
+        f'  curl -d "score=2&at=$(date +%s)" {by_hand}',
         f"Open {address} to acknowledge an alert before it escalates.",
-        f"Prometheus can scrape {metrics} (see docs/demo.md).",
+        f"Prometheus can scrape {metrics} (docs/demo.md)",
     ]
 
 
