@@ -89,6 +89,7 @@ _SECONDS = {
     "tests/integration/test_process.py": 27,
     "tests/integration/test_rebuild.py": 37,
     "tests/integration/test_receive.py": 60,
+    "tests/integration/test_receiver_endures.py": 33,
     "tests/integration/test_replay.py": 5,
     "tests/integration/test_secured.py": 20,
     "tests/integration/test_silences.py": 30,
