@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from schemas.dead_letter import Reason
@@ -65,7 +66,7 @@ class Accepted:
         """The key of the record: the customer's id; None if the answer is anonymous."""
         return self.customer_id.encode() or None
 
-    @property
+    @cached_property
     def value(self) -> bytes:
         """The value of the record, which formats/bare.py reads."""
         # In ASCII, so that half of an emoji at the end of a text does not matter: bare.py replaces it.

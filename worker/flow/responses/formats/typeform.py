@@ -13,20 +13,37 @@ from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import Draft, reading, respond, shown_ids
 from worker.flow.responses.formats.outcome import Accepted, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, objects, read_object, word
-from worker.flow.responses.formats.source import Source, compiled_all
+from worker.flow.responses.formats.source import Expression, Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
 
 _REVISIONS = {"form_response_partial": 0, "form_response": 1}
 _TEXTS = ("long_text", "short_text")
 _STEPS_OF_NPS = 11
-_USUAL = compiled_all(
-    {
-        "customer_id": "form_response.hidden.customer_id",
-        "segment": "form_response.hidden.segment",
-        "customer.email": "form_response.hidden.email || (form_response.answers[?type=='email'].email)[0]",
-        "customer.name": "form_response.hidden.name",
-    }
-)
+
+
+class _Address:
+    """Finds the e-mail address: the hidden field, or else the first answer to a question for an address.
+
+    This is an expression in Python, since the one in JMESPath took a twentieth of the time of a delivery.
+    """
+
+    def search(self, value: Any) -> Any:
+        """Return the address in a delivery; None if there is none."""
+        form = at(value, "form_response")
+        answered = (one.get("email") for one in objects(at(form, "answers")) if one.get("type") == "email")
+        return at(form, "hidden", "email") or next((email for email in answered if email is not None), None)
+
+
+_USUAL: Mapping[str, Expression] = {
+    **compiled_all(
+        {
+            "customer_id": "form_response.hidden.customer_id",
+            "segment": "form_response.hidden.segment",
+            "customer.name": "form_response.hidden.name",
+        }
+    ),
+    "customer.email": _Address(),
+}
 
 
 @reading
