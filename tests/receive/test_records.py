@@ -60,7 +60,7 @@ def test_a_response_has_the_headers_that_its_publisher_has_said() -> None:
     headers = (("ce_id", b"e-1"), ("content-type", b"application/json"))
     [one] = records((replace(accepted(), headers=headers),), DELIVERY, POLICY)
 
-    assert [*headers] == read(one.output).headers
+    assert [*headers, ("nps-source", b"source")] == read(one.output).headers
 
 
 def test_an_anonymous_response_has_no_key() -> None:
