@@ -10,7 +10,7 @@ from schemas.response import Response
 from worker.errors import Rejected
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats.outcome import Accepted, Refused
-from worker.flow.responses.intake import validate
+from worker.flow.responses.intake import check_size, check_time, validate
 
 
 class _Unpublished(NamedTuple):
@@ -37,10 +37,11 @@ def admitted(outcome: Accepted, now: int, policy: IntakePolicy) -> Accepted | Re
     """Return an outcome as it is, or why the worker would refuse its record if it were published now, in ms.
 
     The adapters know neither the time nor the settings of the intake, so they let a value pass that is too large, or
-    whose time lies in the future.
+    whose time lies in the future. Everything else is checked by them, so it is not checked again.
     """
     try:
-        check(outcome.value, now, policy)
+        check_size(outcome.value, policy)
+        check_time(outcome.given, now, policy)
     except Rejected as rejected:
         return Refused(rejected.reason, rejected.detail)
     return outcome

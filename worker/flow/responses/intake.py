@@ -30,23 +30,33 @@ def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
     """Return a record's response, and when it was given, in ms. Raise Rejected with the reason if it is refused."""
     value = record.value
     assert value is not None
-    if len(value) > policy.max_bytes:
-        raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {policy.max_bytes} are accepted")
+    check_size(value, policy)
     response = _read(record, value)
     if response.anonymous:
         response = _anonymous(response)
     if not 0 <= record.timestamp <= LATEST:
         raise Rejected(Reason.TIME_INVALID, "the record's Kafka time: is no time in milliseconds")
     given = to_ms(response.responded_at)
+    check_time(given, record.timestamp, policy)
+    return response, given
+
+
+def check_size(value: bytes, policy: IntakePolicy) -> None:
+    """Raise Rejected if a value is too large for a response."""
+    if len(value) > policy.max_bytes:
+        raise Rejected(Reason.TOO_LARGE, f"{len(value)} bytes, at most {policy.max_bytes} are accepted")
+
+
+def check_time(given: int, now: int, policy: IntakePolicy) -> None:
+    """Raise Rejected if no answer can have been given at a time. `now`: the record's Kafka time; both are in ms."""
     if given < 0:
         raise Rejected(Reason.TIME_INVALID, "responded_at: is before 1970")
-    if given > record.timestamp + policy.max_ahead_hours * HOUR:
+    if given > now + policy.max_ahead_hours * HOUR:
         raise Rejected(
             Reason.TIME_FUTURE,
             f"responded_at: lies more than {policy.max_ahead_hours:g} hours (intake.max_ahead_hours) ahead of the "
             "record's Kafka time",
         )
-    return response, given
 
 
 def _anonymous(response: Response) -> Response:

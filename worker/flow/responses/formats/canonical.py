@@ -37,6 +37,7 @@ from worker.flow.responses.formats.outcome import (
 from worker.flow.responses.formats.source import Expression, Source, search
 from worker.flow.responses.formats.times import Times
 from worker.flow.text import on_one_line
+from worker.flow.timestamps import to_ms
 
 P = ParamSpec("P")
 
@@ -215,7 +216,8 @@ def checked(fields: Mapping[str, Any]) -> Accepted:
         fields = without(fields, left_out)
         response = bare.read(json.dumps(fields).encode())
     customer_id = "" if response.anonymous else response.customer_id
-    return Accepted(fields, response.response_id, response.revision, customer_id, left_out)
+    given = to_ms(response.responded_at)
+    return Accepted(fields, response.response_id, response.revision, customer_id, given, left_out)
 
 
 def checked_part(part: str, at: int, fields: Mapping[str, Any]) -> Part:

@@ -50,6 +50,7 @@ class Why(StrEnum):
 class Accepted:
     """A response. `fields`: its JSON; `customer_id`: as the worker reads it, empty if the answer is anonymous.
 
+    `given`: when it was given, in ms.
     `left_out`: the paths of fields that had values which no response can have. The answer does without them.
     `headers`: those of its record, if its publisher has said some (cloudevents.py).
     """
@@ -58,6 +59,7 @@ class Accepted:
     response_id: str
     revision: int
     customer_id: str
+    given: int
     left_out: tuple[str, ...] = ()
     headers: Sequence[tuple[str, bytes]] = ()
 
