@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from worker.receive.settings import SourceSettings
+from worker.receive.settings import SourceSettings, TopicSettings
 from worker.routing.service_level import EscalationStep
 from worker.routing.tree import Route
 from worker.settings import Settings
@@ -97,8 +97,8 @@ only_if = "rating.kind == 'nps'"
 """
 #: The part of a key that stands for a name that the user chooses, and the one that stands for any place in a list.
 _NAME, _PLACE = "NAME", "N"
-#: How the keys of sources begin.
-_SOURCES = f"receive.sources.{_PLACE}."
+#: How the keys of sources begin, and those of topics.
+_SOURCES, _TOPICS = f"receive.sources.{_PLACE}.", f"receive.topics.{_PLACE}."
 #: The tables of which an example says more than defaults would.
 _BY_EXAMPLE = {"receivers", "calendars", "service_levels", "route"}
 
@@ -114,7 +114,8 @@ class Setting(NamedTuple):
 
 def settings() -> list[Setting]:
     """Return every setting in the order of the file."""
-    return list(_walk(Settings, ""))
+    # The mapping of a topic is that of a source, so its thirty keys are not listed twice.
+    return [setting for setting in _walk(Settings, "") if not setting.key.startswith(f"{_TOPICS}mapping.")]
 
 
 def example() -> str:
@@ -123,7 +124,7 @@ def example() -> str:
     table = ""
     # In TOML, keys that belong to no table come before all tables.
     by_example = [setting for setting in settings() if setting.key.partition(".")[0] in _BY_EXAMPLE]
-    of_sources = [setting for setting in settings() if setting.key.startswith(_SOURCES)]
+    of_sources = [setting for setting in settings() if setting.key.startswith((_SOURCES, _TOPICS))]
     shown_apart = [*by_example, *of_sources]
     fixed = [setting for setting in settings() if setting not in shown_apart and _NAME not in setting.key.split(".")]
     for setting in sorted(fixed, key=lambda setting: "." in setting.key):
@@ -147,7 +148,8 @@ def example() -> str:
         "# An example of endpoints, which get alerts and incidents in addition to mails. docs/channels.md says more.",
         *(f"# {line}".rstrip() for line in ENDPOINTS.splitlines()),
         "",
-        "# Survey tools that deliver to the worker. N is the place in the list. docs/sources.md says more.",
+        "# Survey tools that deliver to the worker, and topics with deliveries. N is the place in the list.",
+        "# docs/sources.md says more.",
         *(f"# {one.key}{f' = {one.default}' if one.default else ''}: {one.meaning}" for one in of_sources),
         "",
         "# An example of them.",
@@ -166,7 +168,7 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
         yield Setting(prefix + name, _toml(default), _meaning(field))
         if get_origin(kind) is dict:
             yield from _walk(get_args(kind)[1], f"{prefix}{name}.{_NAME}.")
-        elif kind in (list[EscalationStep], list[SourceSettings]):
+        elif kind in (list[EscalationStep], list[SourceSettings], list[TopicSettings]):
             yield from _walk(get_args(kind)[0], f"{prefix}{name}.{_PLACE}.")
         elif kind == list[Route] and _PLACE not in prefix:  # of the routes below routes nothing else can be said
             yield from _walk(Route, f"{prefix}{name}.{_PLACE}.")

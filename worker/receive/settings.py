@@ -202,6 +202,13 @@ class ReadingSettings(Section):
         description="What becomes of an answer if nothing says who has given it: it is refused, or it counts as an "
         "anonymous answer.",
     )
+    delivery_in: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_ID,
+        description="The field of a form that has the delivery as a text in JSON, such as rawRequest of Jotform. Only "
+        "with the tool template.",
+    )
     time_format: TimeFormat | None = Field(
         default=None,
         description="How the tool writes times, if it is neither RFC 3339 nor seconds or milliseconds since 1970: the "
@@ -272,6 +279,8 @@ class ReadingSettings(Section):
         if self.responded_at == "arrival" and (self.tool != "template" or self.mapping.responded_at):
             other = "the tool template" if self.tool != "template" else "no mapping.responded_at"
             return f"responded_at = arrival has an effect with {other} only: remove it"
+        if self.delivery_in and self.tool != "template":
+            return "delivery_in has an effect with the tool template only: remove it"
         if self.time_format and OFFSET not in self.time_format and self.time_zone is None:
             return f"time_format has no offset ({OFFSET}), so time_zone is needed"
         return None
@@ -545,7 +554,7 @@ class ReceiveSettings(SecretSection):
     topics: list[TopicSettings] = Field(
         default=[],
         description="The topics of other programs that have deliveries of survey tools: a table [[receive.topics]] for "
-        "each.",
+        "each. Its mapping has the keys of receive.sources.N.mapping.",
     )
     parts_kept_days: int = Field(
         default=7,
@@ -654,4 +663,5 @@ class ReceiveSettings(SecretSection):
             unknown_is_anonymous=source.unknown_customers == "anonymous",
             times=Times(source.time_format or "", None if source.time_zone is None else zone(source.time_zone)),
             answers_on_arrival=source.responded_at == "arrival",
+            delivery_in=source.delivery_in or "",
         )

@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.dead_letter import Reason
 from worker.flow.responses.formats import bare
-from worker.flow.responses.formats.outcome import Accepted, Ignored, Outcome, Refused
+from worker.flow.responses.formats.outcome import Accepted, Ignored, Outcome, Refused, Why
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
 from worker.flow.responses.formats.template import read
 from worker.flow.responses.formats.times import Times, format_problem
@@ -302,3 +304,52 @@ def test_what_is_no_expression_is_refused_without_repeating_it(expression: str) 
     with pytest.raises(ValueError, match="is not an expression of JMESPath") as caught:
         compiled(expression)
     assert not expression or f"'{expression}'" not in str(caught.value)
+
+
+JOTFORM = {
+    "response_id": "submissionID", "score": "q3_howLikely", "comment": "q4_why", "responded_at": "submitDate",
+    "customer_id": "q5_customer",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (
+            (
+                '{"submissionID": "61", "q3_howLikely": "2", "q4_why": "Łukasz?", "submitDate": "1772440000123", '
+                '"q5_customer": "c-7"}'
+            ),
+            ("mine:61", 2, "Łukasz?", "c-7"),
+        ),
+        ("{", "not_json"),
+        ("7", "not_an_object"),
+        (None, "missing_field"),
+    ],
+)
+def test_a_field_of_a_form_may_have_the_delivery(raw: str | None, found: Any) -> None:
+    jotform = source(JOTFORM, survey_id="jotform", delivery_in="rawRequest")
+    form = urlencode({"formID": "1", "pretty": "How likely:2"} | ({} if raw is None else {"rawRequest": raw}))
+    [outcome] = outcomes(form.encode(), jotform, "application/x-www-form-urlencoded")
+
+    if isinstance(outcome, Accepted):
+        read_fields = outcome.fields
+        assert tuple(read_fields[name] for name in ("response_id", "score", "comment", "customer_id")) == found
+    else:
+        assert isinstance(outcome, Refused)
+        assert outcome.reason == found
+
+
+def test_what_the_settings_call_an_answer_needs_a_score() -> None:
+    """A question that was renamed in the tool would lose every answer without a word."""
+    mapping = {"response_id": "id", "score": "rating", "responded_at": "at", "customer_id": "customer"}
+    body = {"id": "5", "note": 2, "at": "2026-03-02T08:26:40Z", "customer": "c-1", "done": True}
+
+    [unknown] = outcomes(body, source(mapping, survey_id="s"))
+    assert unknown == Ignored(
+        Why.NOT_YET_ANSWERED, "mapping.score finds nothing; the delivery has: id, note, at, customer, done"
+    )
+    [lost] = outcomes(body, source(mapping, survey_id="s", only_if="done"))
+    assert lost == Refused(
+        Reason.MISSING_FIELD, "mapping.score: finds nothing; the delivery has: id, note, at, customer, done"
+    )

@@ -148,10 +148,21 @@ def answered(found: Mapping[str, Any], source: Source, questions: Sequence[str] 
 
 def _why_no_score(source: Source, questions: Sequence[str]) -> str:
     # A wrong id in the settings looks like a survey that nobody has answered yet. Only the ids can tell the two apart.
-    if not source.score_question or "score" in source.mapping:
+    if "score" in source.mapping:
+        return f"mapping.score finds nothing; {_there(questions)}" if questions else "mapping.score finds nothing"
+    if not source.score_question:
         return "there is no score"
     answered_ones = f"the answers are to: {shown}" if (shown := shown_ids(questions)) else "no question is answered"
     return f"there is no answer to score_question; {answered_ones}"
+
+
+def what_is_there(body: Any) -> str:
+    """Return the names of what a delivery has, in words: a wrong expression looks like an answer without a score."""
+    return _there(payload.names(body))
+
+
+def _there(names: Sequence[str]) -> str:
+    return f"the delivery has: {shown_ids(names) or 'nothing'}"
 
 
 def mapped(expressions: Mapping[str, Expression], body: Any) -> dict[str, Any]:

@@ -25,6 +25,9 @@ _DECIMAL = re.compile(r"-?\d{1,9}(\.\d+)?", re.ASCII)
 #: A number of at least this size counts milliseconds since 1970, a smaller one seconds: this is the year 5138 in
 #: seconds, and 1973 in milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000
+#: The first time that a number can stand for, in ms: 2000-01-01, before anybody asked for an NPS. Smaller numbers are
+#: other things: a day such as 20261130, a year, or a day as Excel counts it.
+EARLIEST = 946_684_800_000
 #: An id that can be a part of a path without changing its meaning.
 _PATH_PART = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -157,8 +160,8 @@ def time(value: Any, name: str) -> Any:
         value = float(text)
     if isinstance(value, int | float) and not isinstance(value, bool):
         ms = value if value >= _MILLISECONDS_FROM else value * 1_000
-        if not 0 <= ms <= LATEST:
-            raise refused(Reason.TIME_INVALID, f"{name}: is no time since 1970")
+        if not EARLIEST <= ms <= LATEST:
+            raise refused(Reason.TIME_INVALID, f"{name}: is no number of seconds or milliseconds from 2000 on")
         return from_ms(round(ms)).isoformat().replace("+00:00", "Z")
     return value
 

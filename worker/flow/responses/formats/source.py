@@ -92,6 +92,8 @@ class Source:
     only_if: Expression | None = None
     #: Finds the list of answers in a delivery that has several.
     each: Expression | None = None
+    #: The field of a form that has the delivery as a text in JSON; empty if the body is the delivery.
+    delivery_in: str = ""
     #: Makes pseudonyms of e-mail addresses; None if there is no key.
     pseudonym_key: bytes | None = None
     #: Whether an answer is anonymous if nothing says who has given it; otherwise it is refused.

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import answered, each_outcome, mapped, mapped_ids, outcomes
+from worker.flow.responses.formats.canonical import answered, each_outcome, mapped, mapped_ids, outcomes, what_is_there
 from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored, refused
-from worker.flow.responses.formats.payload import as_object, content_type_of, read_body
+from worker.flow.responses.formats.payload import as_object, content_type_of, names, read_body, read_json
 from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search, search_if_any
 from worker.flow.responses.formats.tool import Tool
 
@@ -21,7 +21,17 @@ _CANONICAL = compiled_all({path: path for path in (*FIELDS, "origin.system")})
 
 def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
     """Return the responses of a body."""
-    return outcomes(lambda: answers(read_body(body, content_type_of(headers)), source))
+    return outcomes(lambda: answers(_delivery(read_body(body, content_type_of(headers)), source), source))
+
+
+def _delivery(whole: Any, source: Source) -> Any:
+    """Return the delivery in the values of a body. Raise NoResponse if the field is missing that should have it."""
+    if not source.delivery_in:
+        return whole
+    text = as_object(whole).get(source.delivery_in)
+    if not isinstance(text, str):
+        raise refused(Reason.MISSING_FIELD, "delivery_in: the body has no such field, or no text in it")
+    return read_json(text.encode(errors="surrogatepass"))
 
 
 def answers(whole: Any, source: Source) -> Outcomes:
@@ -39,7 +49,10 @@ def _one(given: Any, source: Source) -> Accepted:
     if not source.mapping:
         return answered(canonical_fields(answer), source)
     found = mapped(source.mapping, answer)
-    return answered({**found, **mapped_ids(found, source), "origin.system": source.name}, source)
+    if source.only_if is not None and found.get("score") in (None, ""):
+        # The settings say that this is an answer. As something that is ignored it would be lost without a word.
+        raise refused(Reason.MISSING_FIELD, f"mapping.score: finds nothing; {what_is_there(answer)}")
+    return answered({**found, **mapped_ids(found, source), "origin.system": source.name}, source, names(answer))
 
 
 def select(answer: Any, source: Source) -> None:
