@@ -1,9 +1,11 @@
 """The server gives no client much of its time, and stops in an orderly way."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from web.sites import ACKNOWLEDGE, FORM, LINKS, Desk, served, site_of
 
 from worker.errors import CannotListen
@@ -139,3 +141,52 @@ async def test_it_is_ready_when_it_listens_and_its_pages_can_be_shown() -> None:
 
 async def test_a_server_that_was_never_started_can_be_stopped() -> None:
     await Server(site_of(Desk()).application(), "127.0.0.1", 0, Failure(), headers={}).stop()
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[tuple[Server, asyncio.Event]]:
+    """Serve an application that answers with the body; yield the server, and what says that a request has begun."""
+    begun = asyncio.Event()
+
+    async def echo(request: web.Request) -> web.Response:
+        begun.set()
+        return web.Response(body=await request.read())
+
+    application = web.Application()
+    application.router.add_post("/", echo)
+    server = Server(application, "127.0.0.1", 0, Failure(), headers={})
+    await server.start()
+    try:
+        yield server, begun
+    finally:
+        await server.stop()
+
+
+async def test_a_stop_reads_the_rest_of_a_request_that_has_begun() -> None:
+    async with echoing() as (server, begun):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf ")
+        await begun.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0)  # the stop begins
+        writer.write(b"whole")
+        answer = await reader.read()
+        await stopping
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"half whole")
+    assert b"Connection: close" in answer
+
+
+async def test_a_connection_too_many_is_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.server._MOST_CONNECTIONS", 1)
+    async with echoing() as (server, _):
+        first = await asyncio.open_connection("127.0.0.1", server.port)
+        first[1].write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
+        second = await asyncio.open_connection("127.0.0.1", server.port)
+        assert await second[0].read() == b""
+        first[1].write(b"once")
+        assert (await first[0].readuntil(b"once")).startswith(b"HTTP/1.1 200 ")
+        for _, writer in (first, second):
+            writer.close()

@@ -1,6 +1,7 @@
 """The service that listens for HTTP requests."""
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,6 +47,14 @@ class _Connection(web.RequestHandler):
             lingering_time=_LINGER_SECONDS,
         )
         self._headers = headers
+        #: Whether there are too many connections already.
+        self.is_superfluous = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or end at once if the connection is superfluous: before, there is nothing that could be closed."""
+        super().connection_made(transport)
+        if self.is_superfluous:
+            self.force_close()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -98,6 +107,10 @@ class Server:
         self._listening: asyncio.Server | None = None
         # The ends of the connections whose request has not arrived yet.
         self._ends: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        # The number of requests whose head has arrived and whose answer is not complete, and whether there is none.
+        self._in_hand = 0
+        self._nothing_in_hand = asyncio.Event()
+        self._nothing_in_hand.set()
 
     @property
     def port(self) -> int:
@@ -133,6 +146,10 @@ class Server:
         listening, self._listening = self._listening, None
         if listening is not None:
             listening.close()
+        # From here on aiohttp would throw away what arrives, also the rest of a body that is being read.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_SECONDS):
+                await self._nothing_in_hand.wait()
         await self._runner.cleanup()
         for end in self._ends.values():
             end.cancel()
@@ -148,7 +165,7 @@ class Server:
         assert server is not None
         connection = _Connection(server, self._headers, as_sent=self._as_sent)
         if len(server.connections) >= _MOST_CONNECTIONS:
-            connection.force_close()
+            connection.is_superfluous = True
         else:
             self._ends[connection] = loop.call_later(self._head_seconds, self._end, connection)
         return connection
@@ -170,4 +187,14 @@ class Server:
         end = self._ends.pop(request.protocol, None)
         if end is not None:
             end.cancel()
-        return await handler(request)
+        self._in_hand += 1
+        self._nothing_in_hand.clear()
+        try:
+            response = await handler(request)
+            if self._listening is None:
+                response.force_close()
+            return response
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._nothing_in_hand.set()

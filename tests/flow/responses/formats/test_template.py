@@ -353,3 +353,11 @@ def test_what_the_settings_call_an_answer_needs_a_score() -> None:
     assert lost == Refused(
         Reason.MISSING_FIELD, "mapping.score: finds nothing; the delivery has: id, note, at, customer, done"
     )
+
+
+@pytest.mark.parametrize("space", [b"", b" \r\n"])
+def test_json_that_a_client_calls_a_form_is_read(space: bytes) -> None:
+    """`curl -d` says that any body is a form."""
+    body = space + json.dumps(CANONICAL).encode()
+
+    assert fields(body, source({}), "application/x-www-form-urlencoded")["score"] == 3

@@ -35,8 +35,8 @@ _PATH_PART = re.compile(r"[A-Za-z0-9_-]{1,200}")
 def read_body(body: bytes, content_type: str) -> Any:
     """Return the values of a body: of a form if the content type says so, and of JSON otherwise."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == FORM:
-        return read_form(body)
+    if kind == FORM and not body.lstrip().startswith((b"{", b"[")):
+        return read_form(body)  # `curl -d` says that JSON is a form as well, and no form begins so
     if kind == MULTIPART:
         return read_multipart(body, content_type)
     try:
