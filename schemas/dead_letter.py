@@ -59,15 +59,20 @@ class Reason(StrEnum):
 
 
 class DeadLetter(Event):
-    """One refused record, or one refused answer in a delivery of a survey tool by HTTP."""
+    """One refused record, or what is refused in a delivery of a survey tool by HTTP."""
 
     dead_letter_id: str = Field(
-        description="A UUIDv5 of topic, partition and offset. For a delivery by HTTP, a UUIDv5 of its source, its body "
-        "and the place of the answer in it, so that a repeated delivery has the same id."
+        description="A UUIDv5 of topic, partition and offset. For a delivery by HTTP, a UUIDv5 of its source and its "
+        "body, so that a repeated delivery has the same id."
     )
-    reason: str = Field(description="Why the record was refused, as a stable word; words may be added.")
+    reason: str = Field(
+        description="Why the record was refused, as a stable word; words may be added. If several answers of a "
+        "delivery are refused, it is that of the first."
+    )
     detail: str = Field(
-        description="Which fields are missing or wrong, at most ten, and what was expected of each. It has no values."
+        description="Which fields are missing or wrong, at most ten, and what was expected of each. If a "
+        "delivery has several answers, this is said of the first ten that are refused, each by its place in the "
+        "delivery, such as `answer 3 of 10`. It has no values."
     )
     topic: str = Field(
         description="The topic on which the record lay. For a delivery by HTTP, `receive/` and the name of the source."

@@ -7,6 +7,8 @@ import hmac
 import json
 import logging
 import zlib
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -18,9 +20,11 @@ from receive.deliveries import SOURCES as TOOLS
 from worker.flow import events
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats import bare
+from worker.flow.responses.formats.outcome import Outcomes
 from worker.flow.timestamps import from_ms
 from worker.ingest.site import HEADERS, UNKNOWN_SOURCE
 from worker.metrics import words
+from worker.receive.records import Delivery, Recorded, records
 from worker.receive.signatures import Unauthentic
 
 BODY = json.dumps(RESPONSE).encode()
@@ -448,6 +452,79 @@ async def test_a_stop_finishes_the_deliveries_that_are_being_handled() -> None:
             await asked.wait()
             asyncio.get_running_loop().call_later(0.01, go_on.set)
         assert (await posting)[0] == 200
+
+
+LIST = {
+    "name": "list", "tool": "template", "secrets": [SECRET], "survey_id": "s",
+    "mapping": {"each": "rows", "response_id": "mail", "score": "score", "responded_at": "at", "customer_id": "who"},
+}  # fmt: skip
+
+
+def listed(*changes: dict[str, Any]) -> bytes:
+    row = {"mail": "zoe.private@example.com", "score": 5, "at": "2026-03-02T10:00:00Z", "who": "c-1"}
+    return json.dumps({"rows": [row | one for one in changes]}).encode()
+
+
+async def test_a_refused_answer_is_named_by_its_place_and_not_by_its_id(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    desk = Desk()
+    async with served(desk, sources=[LIST]) as client:
+        _, _, text = await post(client, desk.url("/receive/list"), listed({}, {"score": 11}, {"at": "x"}), WITH_SECRET)
+    _, letter = desk.published
+    detail = json.loads(letter.value or b"")["detail"]
+
+    assert ["accepted", "refused", "refused"] == [one["outcome"] for one in json.loads(text)["outcomes"]]
+    assert detail.startswith("answer 2 of 3: score: ")
+    assert "; answer 3 of 3: responded_at: " in detail
+    assert not [said for said in (detail, text, caplog.text) if "zoe" in said]
+
+
+async def test_a_small_delivery_cannot_become_large_records() -> None:
+    desk = Desk()
+    async with served(desk, sources=[LIST]) as client:
+        for body in (b'{"rows":[%b]}' % b",".join([b"0"] * 20_000), listed(*({"score": 11} for _ in range(1_000)))):
+            status, _, _ = await post(client, desk.url("/receive/list"), body, WITH_SECRET)
+            [letter] = desk.published
+            desk.published = []
+
+            assert (200, events.DEAD_LETTERS) == (status, letter.topic)
+            assert len(letter.value or b"") < 2 * len(body) + 5_000
+
+
+async def test_a_large_delivery_that_is_read_lets_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, may_go_on = Desk(), Event()
+    large = listed(*({"mail": f"{number}"} for number in range(1_000)))
+
+    def slowly(outcomes: Outcomes, delivery: Delivery, policy: IntakePolicy) -> list[Recorded]:
+        if delivery.body == large:
+            assert may_go_on.wait(10)
+        return records(outcomes, delivery, policy)
+
+    monkeypatch.setattr("worker.ingest.site.records", slowly)
+    async with served(desk, sources=[LIST, *SOURCES], answer_seconds=60) as client:
+        posting = asyncio.create_task(post(client, desk.url("/receive/list"), large, WITH_SECRET))
+        for _ in range(3):
+            assert (await post(client, desk.url("/receive/signed"), BODY, signed()))[0] == 200
+        may_go_on.set()
+        assert (await posting)[0] == 200
+    assert len(desk.published) == 1_003
+
+
+async def test_nothing_is_published_once_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk, loop = Desk(), asyncio.get_running_loop()
+
+    def too_slowly(*given: Any) -> list[Recorded]:
+        monkeypatch.setattr(loop, "time", lambda: monotonic() + 5)
+        return records(*given)
+
+    monkeypatch.setattr("worker.ingest.site.records", too_slowly)
+    async with served(desk) as client:
+        status, headers, _ = await post(client, desk.url("/receive/signed"), BODY, signed())
+
+    assert (503, "5", 0) == (status, headers["Retry-After"], desk.asked)
+    assert "receive.answer_seconds" in caplog.text
 
 
 CLOUDEVENTS = {"name": "cloudevents", "tool": "cloudevents", "secrets": [SECRET], "allowed_origins": ["a.example.com"]}

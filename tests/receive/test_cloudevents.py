@@ -106,9 +106,19 @@ def test_a_batch_has_an_outcome_for_each_event() -> None:
     assert refused(wrong_score)[0] == Reason.SCORE_OUT_OF_RANGE
     assert refused(incomplete) == (
         Reason.ENVELOPE_INVALID,
-        "specversion: is missing; source: is missing; type: is missing",
+        "answer 3 of 5: specversion: is missing; source: is missing; type: is missing",
     )
     assert refused(number)[0] == Reason.NOT_AN_OBJECT
+
+
+def test_a_batch_whose_events_have_too_many_answers_together_is_refused_as_a_whole() -> None:
+    event = {**EVENT, "data": [RATING] * 600}
+    mapping = {**MAPPING, "each": "data"}
+
+    assert len(read({"Content-Type": BATCH}, json.dumps([event]).encode(), mapping=mapping)) == 600
+    [refused] = read({"Content-Type": BATCH}, json.dumps([event, event]).encode(), mapping=mapping)
+    assert isinstance(refused, Refused)
+    assert refused.reason == Reason.TOO_LARGE
 
 
 def test_an_empty_batch_is_no_response() -> None:

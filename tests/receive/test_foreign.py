@@ -82,8 +82,8 @@ def test_answers_of_one_record_do_not_affect_each_other() -> None:
     (letter,) = of(events.DEAD_LETTERS, outputs)
 
     assert [each["response_id"] for each in of(events.RESPONSES, outputs)] == ["crm:1", "crm:3"]
-    assert letter["detail"].startswith("answer 2 (2): score: ")
-    assert "; answer 4 (4): customer_id: " in letter["detail"]
+    assert letter["detail"].startswith("answer 2 of 4: score: ")
+    assert "; answer 4 of 4: customer_id: " in letter["detail"]
 
 
 @pytest.mark.parametrize("value", [None, {"id": 1}], ids=["tombstone", "no score"])
@@ -138,6 +138,21 @@ def test_a_batch_is_decided_in_slices_that_together_have_everything_once() -> No
 
     assert len(decided.outputs) == SLICE
     assert [output.key for output in all_of(decided)] == [f"c-{n}".encode() for n in range(2 * SLICE + 1)]
+
+
+def test_a_slice_ends_when_its_records_have_had_many_answers() -> None:
+    given = [record({"rows": [row(n) for n in range(SLICE // 2)]}, offset) for offset in range(5)]
+    decided = decide(given, reading(mapping={**MAPPING, "each": "rows"}))
+
+    assert len(decided.outputs) == SLICE
+    assert len(all_of(decided)) == 5 * SLICE // 2
+
+
+def test_a_record_with_too_many_answers_becomes_one_dead_letter() -> None:
+    outputs = all_of(decide([record({"rows": [0] * 20_000})], reading(mapping={**MAPPING, "each": "rows"})))
+    (letter,) = of(events.DEAD_LETTERS, outputs)
+
+    assert (len(outputs), letter["reason"]) == (1, "too_large")
 
 
 def test_parts_of_an_answer_go_where_parts_are_put_together() -> None:

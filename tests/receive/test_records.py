@@ -107,14 +107,25 @@ def test_what_is_refused_becomes_a_dead_letter_with_the_body() -> None:
 def test_a_delivery_that_comes_again_has_the_same_dead_letters_and_another_one_has_others() -> None:
     refused = Refused(Reason.NOT_JSON, "byte 1")
 
-    def ids(delivery: Delivery) -> list[str]:
-        return [letter(one.output).dead_letter_id for one in records((refused, refused), delivery, POLICY)]
+    def id_in(delivery: Delivery) -> str:
+        [one] = records((refused,), delivery, POLICY)
+        return letter(one.output).dead_letter_id
 
-    first = ids(DELIVERY)
-    assert len(set(first)) == 2
-    assert first == ids(DELIVERY._replace(at=AT + HOUR))
-    others = {*ids(DELIVERY._replace(body=b"{}")), *ids(DELIVERY._replace(source="other"))}
-    assert len(others - set(first)) == 4
+    first = id_in(DELIVERY)
+    assert first == id_in(DELIVERY._replace(at=AT + HOUR))
+    assert len({first, id_in(DELIVERY._replace(body=b"{}")), id_in(DELIVERY._replace(source="other"))}) == 3
+
+
+def test_all_that_is_refused_in_a_delivery_becomes_one_dead_letter() -> None:
+    """Each would have the whole body otherwise, so that 60 kB became 443 MB."""
+    refused = [Refused(Reason.NOT_NPS_SCALE if n else Reason.NOT_JSON, f"answer {n}") for n in range(12)]
+    found = records((accepted(), *refused, accepted()), DELIVERY, POLICY)
+    has_record = [one.output is not None for one in found]
+    one = letter(found[1].output)
+
+    assert [True, True, *[False] * 11, True] == has_record
+    assert (Reason.NOT_JSON, DELIVERY.body) == (one.reason, b64decode(one.payload or ""))
+    assert "; ".join([*(f"answer {n}" for n in range(10)), "and 2 more"]) == one.detail
 
 
 def test_a_body_that_is_too_long_is_cut_off_in_the_dead_letter() -> None:
@@ -132,9 +143,11 @@ def test_a_body_that_is_too_long_is_cut_off_in_the_dead_letter() -> None:
     ],
 )
 def test_what_the_intake_would_refuse_is_refused_at_once(changes: dict[str, Any], reason: Reason) -> None:
-    [one, other] = records((accepted(**changes), accepted()), DELIVERY, IntakePolicy(max_bytes=1_000))
+    given = replace(accepted(**changes), place="answer 1 of 2: ")
+    [one, other] = records((given, accepted()), DELIVERY, IntakePolicy(max_bytes=1_000))
 
     assert isinstance(one.outcome, Refused)
+    assert one.outcome.detail.startswith("answer 1 of 2: ")
     assert (reason, reason) == (one.outcome.reason, letter(one.output).reason)
     assert isinstance(other.outcome, Accepted)
 
@@ -145,8 +158,11 @@ def test_every_delivery_of_the_fixtures_becomes_records(tool: str) -> None:
         found = reader(tool).read("source", delivery.request, AT)
         if isinstance(found, Unauthentic):
             continue
-        for one in records(found, Delivery("source", delivery.request.body, AT), POLICY):
-            assert (one.output is None) is isinstance(one.outcome, Ignored)
+        written = records(found, Delivery("source", delivery.request.body, AT), POLICY)
+        letters = [one for one in written if one.output is not None and one.output.topic == events.DEAD_LETTERS]
+        assert len(letters) == any(isinstance(one.outcome, Refused) for one in written)
+        for one in written:
+            assert (one.output is None) is isinstance(one.outcome, Ignored) or isinstance(one.outcome, Refused)
 
 
 def test_each_source_is_an_entry_that_says_whether_its_deliveries_have_the_secret() -> None:

@@ -34,16 +34,13 @@ def dead_letter(record: Record, place: Place, rejected: Rejected, topic: str, po
     return _letter(letter_id, where, rejected, record.timestamp, record.key, record.value, policy)
 
 
-def dead_letter_of_delivery(
-    source: str, body: bytes, number: int, rejected: Rejected, at: int, policy: IntakePolicy
-) -> Output:
-    """Return the event about a refused answer in a delivery of a source by HTTP.
+def dead_letter_of_delivery(source: str, body: bytes, rejected: Rejected, at: int, policy: IntakePolicy) -> Output:
+    """Return the event about all that is refused in a delivery of a source by HTTP.
 
-    If the delivery comes again, the event has the same id. `number`: the place of the answer in the delivery, from 0;
-    `at`: when the delivery arrived, in ms.
+    If the delivery comes again, the event has the same id. `at`: when the delivery arrived, in ms.
     """
     topic = f"{DELIVERED_TO}{source}"
-    letter_id = make_id("dead-letter", topic, sha256(body).hexdigest(), number)
+    letter_id = make_id("dead-letter", topic, sha256(body).hexdigest())
     return _letter(letter_id, (topic, _NO_PLACE, _NO_PLACE), rejected, at, None, body, policy)
 
 

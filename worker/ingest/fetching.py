@@ -356,7 +356,7 @@ class _Lane:
         rejected = Rejected(
             _REASONS.get(error.reason, Reason.NOT_FETCHED), f"the answer was not fetched: {error.reason}"
         )
-        return dead_letter_of_delivery(order.source, value, 0, rejected, self._needs.clock.now(), self._needs.policy)
+        return dead_letter_of_delivery(order.source, value, rejected, self._needs.clock.now(), self._needs.policy)
 
     def _note_outage(self, error: FetchError, verdict: Verdict) -> None:
         """Log that an outage has begun, once."""

@@ -45,6 +45,9 @@ _MOST_LISTED = 20
 #: What Formbricks posts when somebody adds a webhook, without a signature since there is no secret yet. Unless it is
 #: answered with 2xx, the webhook cannot be added.
 _TRIAL = b'{"event":"testEndpoint"}'
+#: The number of bytes of a body beyond which its reading may take longer than other deliveries should wait.
+_LARGE = 20_000
+_NO_TIME_LEFT = "its reading has taken all the time (receive.answer_seconds), so nothing was published"
 _PLAIN_HTTP = (
     "the secret came over http, so others may know it now: replace it, and let the tool deliver by https (TLS, or a "
     "proxy that is one of receive.trusted_proxies and sends X-Forwarded-Proto)"
@@ -174,8 +177,7 @@ class Site:
                 return _answer(request_id, [{"outcome": "ignored", "reason": "endpoint_test"}])
             raise
         plain = decompressed(body, sent.headers.get("content-encoding", ""), self._limits.body_bytes)
-        read = entry.read(sent._replace(body=plain, arrived_at=arrived))
-        found = records(read, Delivery(name, plain, arrived), self._needs.policy)
+        found = await self._read(entry, name, sent._replace(body=plain, arrived_at=arrived), arrived)
         await self._publish(found, deadline - loop.time())
         self._count(name, found, loop.time() - began)
         if left_out := {path for one in found if isinstance(one.outcome, Accepted) for path in one.outcome.left_out}:
@@ -185,8 +187,18 @@ class Site:
             log.debug("request %s of source %s was taken: %s", request_id, name, _summary(found))
         return _answer(request_id, [_listed(one.outcome) for one in found[:_MOST_LISTED]])
 
+    async def _read(self, entry: Entry, name: str, sent: Request, arrived: int) -> list[Recorded]:
+        """Return what a delivery becomes. A large one is read in a thread, so that the others need not wait for it."""
+
+        def read() -> list[Recorded]:
+            return records(entry.read(sent), Delivery(name, sent.body, arrived), self._needs.policy)
+
+        return await asyncio.to_thread(read) if len(sent.body) > _LARGE else read()
+
     async def _publish(self, found: Sequence[Recorded], seconds: float) -> None:
         outputs = [one.output for one in found if one.output is not None]
+        if outputs and seconds <= 0:
+            raise NotTaken(Refusal.UNAVAILABLE, _NO_TIME_LEFT)
         if outputs:
             try:
                 await self._needs.publish(outputs, seconds)

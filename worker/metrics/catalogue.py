@@ -274,9 +274,9 @@ RECEIVED = Metric(
     Kind.COUNTER,
     Scope.RECEIVE,
     "What survey tools have delivered by HTTP or on a topic. Each answer in a delivery is counted by what it became: "
-    "accepted (a response), part (of a response), fetch (its answer is fetched), ignored, or refused (a dead letter). "
-    "After a crash, some deliveries on a topic are counted again. A delivery by HTTP that was not taken is counted "
-    "once, by the reason. The source (unknown) stands for paths without a source.",
+    "accepted (a response), part (of a response), fetch (its answer is fetched), ignored, or refused (in a dead "
+    "letter). After a crash, some deliveries on a topic are counted again. A delivery by HTTP that was not taken is "
+    "counted once, by the reason. The source (unknown) stands for paths without a source.",
     ("source", "outcome"),
     _known(words.RECEIVED),
 )

@@ -5,6 +5,7 @@ delivery causes is a function of the delivery, so a repeated delivery causes the
 recognise them.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from worker.errors import Rejected
@@ -18,6 +19,9 @@ from worker.flow.policy import IntakePolicy
 from worker.flow.record import source_headers
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Outcome, Outcomes, Part, Refused
+
+#: The largest number of reasons that one dead letter has.
+_MOST_REASONS = 10
 
 
 class Delivery(NamedTuple):
@@ -39,12 +43,36 @@ class Recorded(NamedTuple):
 def records(outcomes: Outcomes, delivery: Delivery, policy: IntakePolicy) -> list[Recorded]:
     """Return the outcomes of a delivery with their records, in the same order.
 
-    A response that the worker's intake would refuse is refused here, for the same reason.
+    A response that the worker's intake would refuse is refused here, for the same reason. All answers that are refused
+    become one dead letter, which stands with the first of them: it has the whole body, however many they are.
     """
-    return [_recorded(outcome, number, delivery, policy) for number, outcome in enumerate(outcomes)]
+    found = accepted_records(outcomes, delivery, policy)
+    rejected = rejection(found)
+    if rejected is None:
+        return found
+    letter = dead_letter_of_delivery(delivery.source, delivery.body, rejected, delivery.at, policy)
+    first = next(number for number, one in enumerate(found) if isinstance(one.outcome, Refused))
+    return [*found[:first], found[first]._replace(output=letter), *found[first + 1 :]]
 
 
-def _recorded(outcome: Outcome, number: int, delivery: Delivery, policy: IntakePolicy) -> Recorded:
+def accepted_records(outcomes: Outcomes, delivery: Delivery, policy: IntakePolicy) -> list[Recorded]:
+    """Return the outcomes of a delivery as `records`, but without a dead letter."""
+    return [_recorded(outcome, delivery, policy) for outcome in outcomes]
+
+
+def rejection(recorded: Sequence[Recorded]) -> Rejected | None:
+    """Return why answers of a delivery are refused, the first reasons of all; None if none is refused.
+
+    Each of the reasons says of which answer, if the delivery has several.
+    """
+    reasons = [one.outcome for one in recorded if isinstance(one.outcome, Refused)]
+    if not reasons:
+        return None
+    more = [f"and {len(reasons) - _MOST_REASONS:,} more"] if len(reasons) > _MOST_REASONS else []
+    return Rejected(reasons[0].reason, "; ".join([*(one.detail for one in reasons[:_MOST_REASONS]), *more]))
+
+
+def _recorded(outcome: Outcome, delivery: Delivery, policy: IntakePolicy) -> Recorded:
     if isinstance(outcome, Accepted):
         outcome = admitted(outcome, delivery.at, policy)
     if isinstance(outcome, Accepted):
@@ -56,8 +84,4 @@ def _recorded(outcome: Outcome, number: int, delivery: Delivery, policy: IntakeP
     if isinstance(outcome, Fetch):
         requests = {name: fetch_order.Request(get.path, get.query) for name, get in outcome.gets.items()}
         return Recorded(outcome, fetch_order.output(FetchOrder(delivery.source, requests, outcome.known)))
-    if isinstance(outcome, Refused):
-        rejected = Rejected(outcome.reason, outcome.detail)
-        letter = dead_letter_of_delivery(delivery.source, delivery.body, number, rejected, delivery.at, policy)
-        return Recorded(outcome, letter)
     return Recorded(outcome, None)

@@ -43,5 +43,5 @@ def admitted(outcome: Accepted, now: int, policy: IntakePolicy) -> Accepted | Re
         check_size(outcome.value, policy)
         check_time(outcome.given, now, policy)
     except Rejected as rejected:
-        return Refused(rejected.reason, rejected.detail)
+        return Refused(rejected.reason, f"{outcome.place}{rejected.detail}")
     return outcome

@@ -838,6 +838,6 @@ def test_the_refused_answer_of_a_list_is_named() -> None:
 
     assert isinstance(found[0], Fetch)
     assert [one.detail for one in found[1:] if isinstance(one, Refused)] == [
-        "answer 2 (../x): objectId: expected an id of letters, digits, dashes and underscores",
-        "answer 3 (without an id): expected an object",
+        "answer 2 of 3: objectId: expected an id of letters, digits, dashes and underscores",
+        "answer 3 of 3: expected an object",
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats import bare
+from worker.flow.responses.formats.canonical import MOST_ANSWERS
 from worker.flow.responses.formats.outcome import Accepted, Ignored, Outcome, Refused, Why
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
 from worker.flow.responses.formats.template import read
@@ -211,13 +212,24 @@ def test_a_segment_may_be_a_number() -> None:
 def test_a_refusal_says_which_answer_of_a_list_is_refused() -> None:
     mapping = {"response_id": "id", "score": "v", "responded_at": "t", "customer_id": "c"}
     one = {"id": "1", "v": 9, "t": 1_772_440_000, "c": "c-1"}
-    body = {"items": [one, {**one, "id": "5f\u2028", "v": 11}, {"v": 4}]}
+    body = {"items": [one, {**one, "id": "zoe@example.org", "v": 11}, {"v": 4}]}
     found = outcomes(body, source(mapping, survey_id="s", each="items"))
 
     assert isinstance(found[0], Accepted)
     details = [outcome.detail for outcome in found if isinstance(outcome, Refused)]
-    assert details[0] == "answer 2 (5f): score: expected a whole number from 0 to 10"
-    assert details[1].startswith("answer 3 (without an id): ")
+    assert details[0] == "answer 2 of 3: score: expected a whole number from 0 to 10"
+    assert details[1].startswith("answer 3 of 3: ")
+    assert "answer 1 of 3: " == found[0].place
+
+
+@pytest.mark.parametrize(("count", "is_taken"), [(MOST_ANSWERS, True), (MOST_ANSWERS + 1, False)])
+def test_a_delivery_with_too_many_answers_is_refused_as_a_whole(count: int, is_taken: bool) -> None:
+    found = outcomes({"items": [0] * count}, source({"score": "v"}, each="items"))
+
+    if is_taken:
+        assert len(found) == count
+    else:
+        assert found == (Refused(Reason.TOO_LARGE, "there are more than 1,000 answers: deliver fewer at a time"),)
 
 
 NAIVE = {"id": "1", "v": 3, "c": "c-1"}

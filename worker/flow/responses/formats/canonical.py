@@ -6,7 +6,7 @@ address if nothing else identifies the customer, and has formats/bare.py find ev
 
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from typing import Any, ParamSpec
@@ -49,6 +49,9 @@ _PSEUDONYM_BYTES = 16
 _IDS = frozenset({"response_id", "survey_id"})
 #: Stands for a field whose expression cannot be computed.
 _FAILED = object()
+#: The largest number of answers in one delivery, and in one page of a list that is fetched. They are read at once, and
+#: each of them may become a record that is many times as large as the answer.
+MOST_ANSWERS = 1_000
 #: The largest number of ids in a message, and of the characters of each.
 _MOST_SHOWN, _LONGEST_SHOWN = 10, 60
 _TRUE_OR_FALSE = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -104,20 +107,31 @@ def reading(read: Callable[P, Outcomes | Outcome]) -> Callable[P, Outcomes]:
     return never_raising
 
 
-def each_outcome(reads: Iterable[Callable[[], Outcomes | Outcome]], nothing: str, ids: Sequence[Any] = ()) -> Outcomes:
+def each_outcome(reads: Sequence[Callable[[], Outcomes | Outcome]], nothing: str) -> Outcomes:
     """Return the outcomes of several answers. `nothing`: what is said if there is none.
 
-    `ids`: of the answers, as far as they are known. With them, a refusal says which of the answers is refused.
+    If there are several, a refusal says which of them is refused, by its place: an id may be an e-mail address.
+    Raise NoResponse if there are more than MOST_ANSWERS.
     """
     found = list[Outcome]()
-    for number, read in enumerate(reads):
-        where = f"answer {number + 1} ({shown_ids([ids[number]]) or 'without an id'}): " if ids else ""
+    if len(reads) > MOST_ANSWERS:
+        raise _too_many()
+    for number, read in enumerate(reads, 1):
+        where = f"answer {number} of {len(reads)}: " if len(reads) > 1 else ""
         found += [_placed(outcome, where) for outcome in outcomes(read)]
+        if len(found) > MOST_ANSWERS:  # each event of a batch may have a list of answers in turn
+            raise _too_many()
     return tuple(found) or (Ignored(Why.EMPTY, nothing),)
 
 
+def _too_many() -> NoResponse:
+    return refused(Reason.TOO_LARGE, f"there are more than {MOST_ANSWERS:,} answers: deliver fewer at a time")
+
+
 def _placed(outcome: Outcome, where: str) -> Outcome:
-    return replace(outcome, detail=f"{where}{outcome.detail}") if isinstance(outcome, Refused) else outcome
+    if isinstance(outcome, Refused):
+        return replace(outcome, detail=f"{where}{outcome.detail}")
+    return replace(outcome, place=f"{where}{outcome.place}") if where and isinstance(outcome, Accepted) else outcome
 
 
 def shown_ids(ids: Sequence[Any]) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import Draft, each_outcome, reading, respond
+from worker.flow.responses.formats.canonical import MOST_ANSWERS, Draft, each_outcome, reading, respond
 from worker.flow.responses.formats.outcome import (
     Accepted,
     Fetch,
@@ -39,7 +39,7 @@ from worker.flow.responses.formats.tool import Listing, Questions, Tool
 from worker.flow.timestamps import from_ms
 
 _RESPONSES, _FORM = "responses", "form"
-_PAGE_SIZE = "1000"
+_PAGE_SIZE = str(MOST_ANSWERS)
 #: The pages of answers that were fetched before: the time of their newest answer, in ms.
 _NEWEST = "newest"
 #: How much earlier than the newest known answer others may have been submitted that are not known yet, in ms.
@@ -72,7 +72,7 @@ def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> O
     problem = None if "score" in source.mapping else _scale_problem(read_object(bodies[_FORM]), source)
     answers = objects(listed.get("responses"))
     reads = [partial(_one, answer, fetch, source, problem) for answer in answers]
-    found = each_outcome(reads, "there are no answers", [answer.get("responseId") for answer in answers])
+    found = each_outcome(reads, "there are no answers")
     if token := word(listed.get("nextPageToken")):
         return (*found, _with(fetch, {"pageToken": token}, {_NEWEST: _newest(fetch, listed)}))
     return found

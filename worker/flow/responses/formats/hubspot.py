@@ -31,9 +31,7 @@ def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
     found = read_json(body)
     if not isinstance(found, list):
         raise refused(Reason.WRONG_TYPE, "expected a list of events")
-    return each_outcome(
-        [partial(_event, one) for one in found], "there are no events", [at(one, "objectId") for one in found]
-    )
+    return each_outcome([partial(_event, one) for one in found], "there are no events")
 
 
 def _event(given: Any) -> Fetch:

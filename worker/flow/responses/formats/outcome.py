@@ -53,6 +53,7 @@ class Accepted:
     `given`: when it was given, in ms.
     `left_out`: the paths of fields that had values which no response can have. The answer does without them.
     `headers`: those of its record, if its publisher has said some (cloudevents.py).
+    `place`: which answer of its delivery it is, as the reason begins if it is refused after all; empty if it is alone.
     """
 
     fields: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Accepted:
     given: int
     left_out: tuple[str, ...] = ()
     headers: Sequence[tuple[str, bytes]] = ()
+    place: str = field(default="", compare=False)
 
     @property
     def key(self) -> bytes | None:
@@ -128,7 +130,8 @@ class Fetch:
 
 
 Outcome = Accepted | Part | Ignored | Refused | Fetch
-#: Never empty. A delivery may have several answers; one that cannot be accepted does not affect the others.
+#: Never empty. A delivery may have several answers; one that cannot be accepted does not affect the others. There are
+#: no more than MOST_ANSWERS (canonical.py), and perhaps a Fetch of further ones.
 Outcomes = tuple[Outcome, ...]
 
 

@@ -13,7 +13,7 @@ from jmespath.exceptions import JMESPathError
 
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats.expression import problem_of
-from worker.flow.responses.formats.outcome import NoResponse, refused
+from worker.flow.responses.formats.outcome import refused
 from worker.flow.responses.formats.times import ANYHOW, Times
 
 #: The fields of a response that a mapping can fill, as paths in its JSON.
@@ -108,14 +108,6 @@ class Source:
     def arriving(self, at: int | None) -> "Source":
         """Return the source for a delivery that arrives at a time, in ms. It matters only if no answer has a time."""
         return replace(self, arrived_at=at) if self.answers_on_arrival else self
-
-
-def search_if_any(expression: Expression, body: Any) -> Any:
-    """Return what an expression finds; None also if it cannot be computed."""
-    try:
-        return search(expression, body, "")
-    except NoResponse:
-        return None
 
 
 def search(expression: Expression, body: Any, name: str) -> Any:

@@ -12,7 +12,7 @@ from schemas.dead_letter import Reason
 from worker.flow.responses.formats.canonical import answered, each_outcome, mapped, mapped_ids, outcomes, what_is_there
 from worker.flow.responses.formats.outcome import Accepted, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, content_type_of, names, read_body, read_json
-from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search, search_if_any
+from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search
 from worker.flow.responses.formats.tool import Tool
 
 #: Where a canonical response has its fields.
@@ -40,7 +40,7 @@ def answers(whole: Any, source: Source) -> Outcomes:
     if not isinstance(found, list):
         raise refused(Reason.WRONG_TYPE, "mapping.each: finds no list of answers")
     reads = [partial(_one, one, source) for one in found]
-    return each_outcome(reads, "mapping.each: finds an empty list", _ids(found, source))
+    return each_outcome(reads, "mapping.each: finds an empty list")
 
 
 def _one(given: Any, source: Source) -> Accepted:
@@ -64,14 +64,6 @@ def select(answer: Any, source: Source) -> None:
 def canonical_fields(response: Any) -> dict[str, Any]:
     """Return the fields of a canonical response by their paths; None stands for what is absent."""
     return mapped(_CANONICAL, response)
-
-
-def _ids(answers: list[Any], source: Source) -> list[Any]:
-    """Return the id of each answer of a list as the mapping finds it; nothing if there is no list of answers."""
-    if source.each is None:
-        return []
-    expression = (source.mapping or _CANONICAL).get("response_id")
-    return [None if expression is None else search_if_any(expression, answer) for answer in answers]
 
 
 TOOL = Tool("template", "any other tool", read)
