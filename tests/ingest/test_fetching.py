@@ -50,6 +50,8 @@ class Group:
         self.fails_to_publish = 0
         #: The keys of records that are acknowledged only after an event.
         self.unacknowledged: dict[bytes | None, asyncio.Event] = {}
+        #: Whether the orders that are published come back, as they do in Kafka.
+        self.brings_back = False
         self.revoke: Callable[[Collection[int]], Any] = lambda _: None
         self.changed = asyncio.Event()
         self._next: dict[int, int] = {}
@@ -70,12 +72,24 @@ class Group:
             if output.key in self.unacknowledged:
                 await self.unacknowledged[output.key].wait()
         self.published += outputs
+        if self.brings_back:
+            self.give(*(one.value or b"" for one in outputs if one.topic == "fetches"))
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             self.changed.clear()
             await self.changed.wait()
+
+    @property
+    def orders(self) -> list[Any]:
+        """The orders that were published."""
+        return [json.loads(one.value or b"") for one in self.published if one.topic == "fetches"]
+
+    @property
+    def end(self) -> int:
+        """The offset of the next record."""
+        return self._next[0]
 
     @property
     def responses(self) -> list[str]:
@@ -91,6 +105,7 @@ class Group:
     async def stop(self) -> None: ...
 
     async def read(self) -> list[MemoryRecord]:
+        self.changed.set()  # what was read before is with the fetcher now
         return [await self.records.get()]
 
     def pause(self) -> None:
@@ -115,10 +130,12 @@ class Api:
         self.errors: list[Exception] = []
         self.holds: dict[str, asyncio.Event] = {}
         self.is_closed = False
+        self.on_asked: Callable[[], None] = lambda: None
 
     async def fetch(self, requests: Mapping[str, Request]) -> Mapping[str, bytes]:
         answer = requests["details"].path.split("/")[-2]
         self.asked.append(answer)
+        self.on_asked()
         if answer in self.holds:
             await self.holds[answer].wait()
         if self.errors:
@@ -147,6 +164,8 @@ async def at_work(group: Group, **apis: Api) -> AsyncIterator[Fetcher]:
         group.revoke = on_revoked
         return cast(Member, group)
 
+    for api in apis.values():
+        api.on_asked = group.changed.set
     fetcher = Fetcher(needs, member)
     await fetcher.start()
     try:
@@ -223,6 +242,108 @@ async def test_partitions_that_are_revoked_are_committed_and_their_other_orders_
         assert group.committed == {0: 1}
         assert fetcher.standing()["monkey"].waiting == 0
     assert (group.responses, sorted(api.asked)) == (["surveymonkey:1"], ["1", "2", "3"])
+
+
+async def test_an_order_whose_partition_is_revoked_while_it_meets_an_outage_is_left_to_the_next_member(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetching, "_FINISH_SECONDS", 60)
+    group, api = Group(), Api()
+    api.holds["1"] = asyncio.Event()
+    async with at_work(group, monkey=api) as fetcher:
+        group.give(order("1"))
+        group.give(order("2"), partition=1)
+        await group.until(lambda: len(group.responses) == 1)
+        api.errors = [AWAY]
+        revoked = asyncio.create_task(group.revoke([0]))
+        await asyncio.sleep(0)
+        api.holds["1"].set()
+        await revoked
+        assert fetcher.standing()["monkey"] == Standing(0, in_outage=True)
+        group.give(order("3"), partition=1)  # the API is tried with what this member still has
+        await group.until(lambda: len(group.responses) == 2)
+    assert (api.asked, group.responses[1:]) == (["1", "2", "3"], ["surveymonkey:3"])
+
+
+async def test_a_revocation_that_fails_does_not_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    group, api = Group(), Api()
+
+    async def fails(positions: Mapping[int, int]) -> bool:
+        raise ZeroDivisionError(positions)
+
+    async with at_work(group, monkey=api):
+        group.give(order("1"))
+        await group.until(lambda: group.committed == {0: 1})
+        with monkeypatch.context() as failing:
+            failing.setattr(group, "commit", fails)
+            group.give(order("2"), order("3"))
+            await group.until(lambda: len(group.responses) == 3)
+            with pytest.raises(ZeroDivisionError):
+                await group.revoke([0])
+        group.give(order("4"))
+        await group.until(lambda: len(group.responses) == 4)
+
+
+async def test_an_order_that_waits_for_its_next_attempt_does_not_hold_back_what_is_committed() -> None:
+    group, api = Group(), Api()
+    group.brings_back = True
+    api.errors = [FetchError("http_500", "could not", retry=True)]
+    async with at_work(group, monkey=api) as fetcher:
+        group.give(order("1"))
+        await group.until(lambda: len(group.orders) == 1)
+        group.give(*(order(str(n)) for n in range(2, 102)))
+        await group.until(lambda: len(group.responses) == 100 and group.committed == {0: group.end - 1})
+        assert fetcher.standing()["monkey"].waiting == 1
+    first, *moved = group.orders
+    assert 1 <= len(moved) <= 100
+    assert [one["attempts"] for one in moved] == [1] * len(moved)
+    assert all(abs(one["not_before"] - first["not_before"]) < 1_000 for one in moved)  # it waits no longer for that
+
+
+async def test_an_outage_of_one_source_does_not_hold_back_what_is_committed_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
+    group, away, other = Group(), Api(), Api()
+    group.brings_back = True
+    away.errors = [AWAY] * 2
+    async with at_work(group, monkey=away, other=other) as fetcher:
+        group.give(*map(order, "123"), *(order(str(n), "other") for n in range(4, 40)))
+        await group.until(lambda: len(group.responses) == 36 and group.committed == {0: group.end - 3})
+        assert fetcher.standing()["monkey"] == Standing(3, in_outage=True)
+    assert len(group.orders) <= 36
+    assert {one["attempts"] for one in group.orders} == {0}
+
+
+async def test_orders_that_wait_are_not_published_again_before_as_many_others_are_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
+    group, away, other = Group(), Api(), Api()
+    away.errors = [AWAY] * 2
+    async with at_work(group, monkey=away, other=other) as fetcher:
+        group.give(*map(order, "123"), order("4", "other"), order("5", "other"))
+        await group.until(lambda: len(group.responses) == 2 and fetcher.standing()["other"].waiting == 0)
+        fetcher._clear_the_way()
+        await fetcher._commit()
+        assert (group.orders, group.committed) == ([], {0: 0})
+        group.give(order("6", "other"))
+        await group.until(lambda: group.committed == {0: 6})
+    assert len(group.orders) == 3
+
+
+async def test_an_order_that_was_due_before_the_others_keeps_its_turn() -> None:
+    group, api = Group(), Api()
+    api.holds = {"1": asyncio.Event(), "2": asyncio.Event()}
+    async with at_work(group, monkey=api) as fetcher:
+        group.give(order("1"), order("2"))
+        await group.until(lambda: len(api.asked) == 2)
+        group.give(order("3"), order("4")._replace(not_before=SystemClock().now() - 60_000))
+        await group.until(lambda: fetcher.standing()["monkey"].waiting == 4)
+        api.holds["1"].set()
+        await group.until(lambda: len(group.responses) == 3)
+        api.holds["2"].set()
+    assert api.asked == ["1", "2", "4", "3"]
 
 
 async def test_too_many_orders_that_wait_are_not_followed_by_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import FetchError
+from worker.flow.batch import Place
 from worker.flow.messages.fetch_order import FetchOrder, Request
 from worker.notify.retry import RetryPolicy
 from worker.receive.finished import Finished
 from worker.receive.pacing import Pace
-from worker.receive.waiting import Errand, Fate, Place, Verdict, Waiting
+from worker.receive.waiting import Errand, Fate, Verdict, Waiting
 
 RETRY = RetryPolicy(first_seconds=10, longest_seconds=40, give_up_days=0.001)
 AWAY = FetchError("refused", "no connection", unavailable=True)
@@ -175,6 +176,33 @@ def test_orders_of_partitions_that_are_given_away_are_forgotten() -> None:
     assert [errand.places for errand in source.take(0)] == [[Place(1, 0)], [Place(1, 1)]]
 
 
+def test_an_order_in_flight_whose_partition_is_given_away_does_not_wait_again() -> None:
+    source = waiting("a", "a", "b")
+    source.add(order("b"), Place(1, 0), 0)
+    [a, b] = source.take(0)
+    source.forget({0})
+
+    assert source.orders == 4  # they are still in flight
+    assert source.failed(a, AWAY, 0).fate is source.failed(b, AWAY, 0).fate is Fate.WAITS
+    assert source.orders == 1
+    assert [errand.places for errand in source.take(1_000)] == [[Place(1, 0)]]
+
+
+def test_what_waits_before_an_offset_can_be_taken_out_and_comes_back() -> None:
+    source = waiting("a", "b", "c", "d", connections=1)
+    source.add(order("e"), Place(1, 0), 0)
+    [_] = source.take(0)
+    source.add(order("b"), Place(0, 4), -5)
+    found = source.before(0, 3)
+
+    assert paths(found) == ["/b", "/c"]
+    for errand in found:
+        source.take_out(errand)
+    assert (source.orders, source.before(0, 3)) == (3, [])
+    source.add(order("b"), Place(0, 9), -5)
+    assert paths(source.before(0, 10)) == ["/b", "/d"]
+
+
 def test_an_order_that_was_put_back_joins_the_same_one_that_has_come_meanwhile() -> None:
     source = waiting("a")
     [a] = source.take(0)
@@ -205,9 +233,9 @@ def test_orders_may_be_finished_in_any_order_and_the_first_one_holds_the_offset_
     assert Finished().position is None
 
 
-@given(st.lists(st.sampled_from(["begin", "finish"]), max_size=60), st.data())
+@given(st.lists(st.sampled_from(["begin", "finish", "move"]), max_size=60), st.data())
 def test_the_offset_to_commit_is_the_lowest_that_is_not_finished(steps: list[str], data: st.DataObject) -> None:
-    finished, in_work, end = Finished(), set[int](), 0
+    finished, in_work, done, end = Finished(), set[int](), set[int](), 0
     for step in steps:
         if step == "begin":
             end += data.draw(st.integers(1, 3))  # offsets may have gaps
@@ -215,9 +243,14 @@ def test_the_offset_to_commit_is_the_lowest_that_is_not_finished(steps: list[str
             in_work.add(end)
         elif in_work:
             one = data.draw(st.sampled_from(sorted(in_work)))
-            finished.finish(one)
+            finished.finish(one, moved=step == "move")
+            finished.finish(one)  # once more, which changes nothing
             in_work.remove(one)
+            if step == "finish":
+                done.add(one)
         assert finished.position == (min(in_work) if in_work else end + 1 if end else None)
+        assert finished.ahead == (len([one for one in done if one > min(in_work)]) if in_work else 0)
+        assert finished.last == max(done, default=-1)
 
 
 @given(st.integers(1, 600), st.lists(st.integers(0, 30_000), min_size=1, max_size=200))

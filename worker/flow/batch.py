@@ -45,7 +45,7 @@ class MemoryRecord(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record lies, or lay before it was rerouted, on the responses topic."""
+    """Where a record lies, or lay before it was rerouted, on its topic."""
 
     partition: int
     offset: int

@@ -4,12 +4,16 @@ The orders are read by a consumer group. Several are in work at the same time, a
 other. The offset that is committed is the lowest one that is not finished, and an order is finished once Kafka has
 acknowledged what came of it: responses, a dead letter, or the same order with one more attempt. So after a crash some
 orders are carried out again, and cause the same records, which their readers recognise.
+
+An order that waits, for its next attempt or for the end of an outage, would hold the offset back for as long. So once
+as many orders behind it are finished as wait before them, those that wait are published again, behind them all. That
+costs no more records than there are finished orders, and a restart fetches few answers again.
 """
 
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError
@@ -18,7 +22,7 @@ from schemas.dead_letter import Reason
 from worker.cancelling import cancel_all
 from worker.clock import Clock
 from worker.errors import FetchError, Rejected, Unreachable
-from worker.flow.batch import Output, Record
+from worker.flow.batch import Output, Place, Record
 from worker.flow.dead_letter import dead_letter_in_place, dead_letter_of_delivery
 from worker.flow.messages import fetch_order
 from worker.flow.messages.fetch_order import FetchOrder, Request
@@ -29,7 +33,7 @@ from worker.notify.retry import RetryPolicy
 from worker.receive.deliveries import Deliveries
 from worker.receive.finished import Finished
 from worker.receive.records import Delivery, records
-from worker.receive.waiting import Errand, Fate, Place, Verdict, Waiting
+from worker.receive.waiting import Errand, Fate, Verdict, Waiting
 from worker.service import Failure
 
 log = logging.getLogger(__name__)
@@ -98,6 +102,12 @@ class Needs(NamedTuple):
     clock: Clock
     connections: int
     observer: Observer | None = None
+
+
+class _Finish(Protocol):
+    """Notes that what came of some orders is acknowledged. `moved`: nothing but the same orders."""
+
+    def __call__(self, places: Collection[Place], *, moved: bool = False) -> None: ...
 
 
 class Standing(NamedTuple):
@@ -200,16 +210,31 @@ class Fetcher:
         await published([letter], self._needs)
         self._finish([place])
 
-    def _finish(self, places: Collection[Place]) -> None:
-        """Note that what came of some orders is acknowledged."""
+    def _finish(self, places: Collection[Place], *, moved: bool = False) -> None:
+        """Note that what came of some orders is acknowledged. `moved`: nothing but the same orders."""
         for place in places:
             if place.partition in self._finished:
-                self._finished[place.partition].finish(place.offset)
+                self._finished[place.partition].finish(place.offset, moved=moved)
 
     async def _commit_always(self) -> None:
         while True:
             await asyncio.sleep(_COMMIT_SECONDS)
+            if not self._is_revoking:
+                self._clear_the_way()
             await self._commit()
+
+    def _clear_the_way(self) -> None:
+        """Publish orders again that wait and hold the offset of their partition back, if enough others are finished."""
+        for partition, finished in self._finished.items():
+            if not finished.ahead:
+                continue
+            found = [(lane, lane.before(partition, finished.last)) for lane in self._lanes.values()]
+            places = {place for _, errands in found for errand in errands for place in errand.places}
+            first = finished.position
+            # What is in flight will be finished soon: it is not worth anything to publish those after it again.
+            if first is not None and Place(partition, first) in places and len(places) <= finished.ahead:
+                for lane, errands in found:
+                    lane.move(errands)
 
     async def _commit(self) -> None:
         positions = {n: at for n, one in self._finished.items() if (at := one.position) is not None}
@@ -220,23 +245,25 @@ class Fetcher:
     async def _revoke(self, partitions: Collection[int]) -> None:
         """Let the orders in work come to their end, commit, and forget what other members will read again."""
         self._is_revoking = True
-        for lane in self._lanes.values():
-            lane.forget(partitions)
-        working = [task for lane in self._lanes.values() for task in lane.working] + [*self._refusing]
-        if working:
-            await asyncio.wait(working, timeout=_FINISH_SECONDS)
-        await self._commit()
-        await cancel_all([*self._refusing, *(task for lane in self._lanes.values() for task in lane.working)])
-        for partition in partitions:
-            self._finished.pop(partition, None)
-            self._committed.pop(partition, None)
-        self._is_revoking = False
+        try:
+            for lane in self._lanes.values():
+                lane.forget(partitions)
+            working = [task for lane in self._lanes.values() for task in lane.working] + [*self._refusing]
+            if working:
+                await asyncio.wait(working, timeout=_FINISH_SECONDS)
+            await self._commit()
+            await cancel_all([*self._refusing, *(task for lane in self._lanes.values() for task in lane.working)])
+            for partition in partitions:
+                self._finished.pop(partition, None)
+                self._committed.pop(partition, None)
+        finally:
+            self._is_revoking = False
 
 
 class _Lane:
     """The orders of one source, and the tasks that carry them out."""
 
-    def __init__(self, source: str, api: Api, needs: Needs, finish: Callable[[Collection[Place]], None]) -> None:
+    def __init__(self, source: str, api: Api, needs: Needs, finish: _Finish) -> None:
         self._source = source
         self._api = api
         self._needs = needs
@@ -260,13 +287,25 @@ class _Lane:
         clock = self._needs.clock
         # A clock that was wrong when the order was published delays it by no more than the longest wait.
         longest = int(self._needs.retry.longest_seconds * 1_000)
-        wait = min(max(0, order.not_before - clock.now()), longest)
-        self._waiting.add(order, place, clock.steady() + wait)
+        # An order that was moved is due since some time, and keeps its turn.
+        wait = order.not_before - clock.now() if order.not_before else 0
+        self._waiting.add(order, place, clock.steady() + min(max(-longest, wait), longest))
         self._changed.set()
 
     def forget(self, partitions: Collection[int]) -> None:
         """Forget the orders of these partitions that are not in work."""
         self._waiting.forget(partitions)
+
+    def before(self, partition: int, offset: int) -> list[Errand]:
+        """Return the errands that wait and have an order of a partition before an offset."""
+        return self._waiting.before(partition, offset)
+
+    def move(self, errands: Collection[Errand]) -> None:
+        """Publish the orders of some errands that wait here again. They wait here no longer, and come back."""
+        if errands:
+            for errand in errands:
+                self._waiting.take_out(errand)
+            self._begin(self._publish_again(errands))
 
     async def run(self) -> None:
         """Carry out orders that are due, until cancelled."""
@@ -274,14 +313,17 @@ class _Lane:
         while True:
             self._changed.clear()
             for errand in self._waiting.take(clock.steady()):
-                task = asyncio.create_task(self._carry_out(errand))
-                self.working.add(task)
-                task.add_done_callback(self._ended)
+                self._begin(self._carry_out(errand))
             await clock.wait(self._changed, self._waiting.next_at(clock.steady()))
 
     async def close(self) -> None:
         """Disconnect."""
         await self._api.aclose()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self.working.add(task)
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.working.discard(task)
@@ -310,6 +352,15 @@ class _Lane:
                 log.info("source %s: the API can be used again", self._source)
         finally:
             self._waiting.drop(errand)
+
+    async def _publish_again(self, errands: Collection[Errand]) -> None:
+        """Publish orders as they are, with the times at which they are due."""
+        clock = self._needs.clock
+        since = clock.now() - clock.steady()
+        again = [errand.order._replace(not_before=since + errand.due) for errand in errands]
+        await published([fetch_order.output(order) for order in again], self._needs)
+        for errand in errands:
+            self._finish(errand.places, moved=True)
 
     def _narrowed(self, order: FetchOrder) -> Fetch:
         """Return what has to be fetched for an order, without what is known of a list of answers."""

@@ -1,9 +1,10 @@
 """The orders of one source that wait to be fetched: which is next, when, and what a failure means for it. Pure.
 
 An outage of the tool's API is not the fault of any order: all of them wait, and one at a time is tried (notify's
-outage.py). An order that the API could not answer is tried again after a wait of its own. It does not wait here: it is
-published again, with the number of its attempts, so that neither a restart forgets them, nor the orders behind it have
-to be fetched again. Orders that ask for the same are fetched once for all of them.
+outage.py). An order that the API could not answer is published again, with the number of its attempts, so that a
+restart does not forget them. It comes back at once, and waits here until its time. An order that waits holds the
+committed offset of its partition back. So the fetcher may take it out, and publish it once more behind those that are
+finished. Orders that ask for the same are fetched once for all of them.
 
 Times are in ms, of a monotonic clock.
 """
@@ -15,19 +16,13 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from worker.errors import FetchError
+from worker.flow.batch import Place
 from worker.flow.messages.fetch_order import FetchOrder
 from worker.notify.outage import Outage, Refusal, Refusals
 from worker.notify.retry import RetryPolicy
 
 #: How long the API is left alone after it has refused the token, or every request, in ms.
 _REFUSING_MS = 60_000
-
-
-class Place(NamedTuple):
-    """Where the record of an order lies on its topic."""
-
-    partition: int
-    offset: int
 
 
 @dataclass(eq=False)
@@ -37,6 +32,8 @@ class Errand:
     order: FetchOrder
     due: int
     places: list[Place] = field(default_factory=list)
+    #: The partitions that other workers own once the errand is not in flight any more.
+    given_away: set[int] = field(default_factory=set)
 
     @property
     def content(self) -> Hashable:
@@ -106,11 +103,29 @@ class Waiting:
             self._push(known)
 
     def forget(self, partitions: Collection[int]) -> None:
-        """Forget the orders of partitions that other workers own now, or will soon."""
+        """Forget the orders of partitions that other workers own now, or will soon.
+
+        Those in flight come to their end, but do not wait for another attempt here.
+        """
         for content, errand in list(self._waiting.items()):
             errand.places = [place for place in errand.places if place.partition not in partitions]
             if not errand.places:
                 del self._waiting[content]
+        for errand in self._in_flight:
+            errand.given_away.update(partitions)
+
+    def before(self, partition: int, offset: int) -> list[Errand]:
+        """Return the errands that wait and have an order of a partition before an offset, the first due one first."""
+        found = [
+            errand
+            for errand in self._waiting.values()
+            if any(place.partition == partition and place.offset < offset for place in errand.places)
+        ]
+        return sorted(found, key=lambda errand: errand.due)
+
+    def take_out(self, errand: Errand) -> None:
+        """Let an errand wait here no longer, since its order comes again."""
+        del self._waiting[errand.content]
 
     def take(self, now: int) -> list[Errand]:
         """Return the errands that are due and that the API can be asked for. They are in flight from now on."""
@@ -174,6 +189,10 @@ class Waiting:
         self._in_flight.discard(errand)
 
     def _put_back(self, errand: Errand, now: int) -> None:
+        errand.places = [place for place in errand.places if place.partition not in errand.given_away]
+        if not errand.places:
+            return
+        errand.given_away.clear()
         errand.due = now
         same = self._waiting.get(errand.content)
         if same is None:

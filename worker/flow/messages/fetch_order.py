@@ -32,7 +32,7 @@ class FetchOrder(NamedTuple):
     known: Mapping[str, str | int]
     #: How many attempts have failed.
     attempts: int = 0
-    #: The time of the next attempt, in ms; 0 if there was none yet.
+    #: The time of the next attempt, in ms; 0 if it may be at once. Of two orders that are due, the earlier is first.
     not_before: int = 0
 
 
