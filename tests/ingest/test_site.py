@@ -157,6 +157,19 @@ async def test_what_the_intake_would_refuse_is_refused() -> None:
     assert (200, "too_large") == (status, json.loads(text)["outcomes"][0]["reason"])
 
 
+async def test_what_is_refused_is_in_the_log_without_its_values(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    body = json.dumps({**RESPONSE, "score": 11}).encode()
+    async with served(desk) as client:
+        for _ in range(2):
+            await post(client, desk.url("/receive/signed"), body, signed(body))
+
+    [line] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert line.startswith("source signed: refused: score_out_of_range: score: ")
+    assert "it became a dead letter" in line
+    assert str(RESPONSE["comment"]) not in line
+
+
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
@@ -168,6 +181,13 @@ async def test_what_the_intake_would_refuse_is_refused() -> None:
         ("/receive/nobody", signed()),
         ("/receive/nobody/at/all", {}),
         ("/receive/%00%ff", {}),
+        # What people mistype, such as a base address that ends with a slash.
+        ("/receive//by_header", WITH_SECRET),
+        ("//receive/by_header", WITH_SECRET),
+        ("/receive/", {}),
+        ("/receive", {}),
+        ("/receive%2fby_header", WITH_SECRET),
+        ("/", {}),
     ],
 )
 async def test_what_is_not_authentic_and_what_does_not_exist_are_answered_alike(
@@ -344,7 +364,7 @@ async def test_an_address_can_be_tried_without_a_delivery(path: str) -> None:
 async def test_other_paths_do_not_exist() -> None:
     desk = Desk()
     async with served(desk) as client:
-        found = [(await client.post(desk.url(path))).status for path in ("/", "/receive", "/receives/signed")]
+        found = [(await client.get(desk.url(path))).status for path in ("/", "/receive", "/receives/signed")]
 
     assert [404, 404, 404] == found
 

@@ -22,7 +22,7 @@ from worker.clock import Clock
 from worker.errors import Unreachable
 from worker.flow.batch import Output
 from worker.flow.policy import IntakePolicy
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcome, Part
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcome, Part, Refused
 from worker.ingest.bodies import body_of, decompressed
 from worker.ingest.problems import Problems
 from worker.ingest.refusals import NotTaken, Refusal
@@ -48,6 +48,7 @@ _TRIAL = b'{"event":"testEndpoint"}'
 #: The number of bytes of a body beyond which its reading may take longer than other deliveries should wait.
 _LARGE = 20_000
 _NO_TIME_LEFT = "its reading has taken all the time (receive.answer_seconds), so nothing was published"
+_NO_SUCH_SOURCE = "there is no such source"
 _PLAIN_HTTP = (
     "the secret came over http, so others may know it now: replace it, and let the tool deliver by https (TLS, or a "
     "proxy that is one of receive.trusted_proxies and sends X-Forwarded-Proto)"
@@ -104,6 +105,10 @@ class Site:
             resource.add_route("GET", self._show)
             resource.add_route("HEAD", self._show)
             resource.add_route("OPTIONS", self._permit)
+        # Any other path: somebody has mistyped the address in the tool, or a slash comes twice.
+        elsewhere = router.add_resource("/{path:.*}")
+        elsewhere.add_route("POST", self._take_nothing)
+        elsewhere.add_route("GET", self._nothing_here)
         return application
 
     @web.middleware
@@ -119,6 +124,13 @@ class Site:
         """Say whether deliveries are taken."""
         ready = self._needs.is_ready()
         return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
+
+    async def _take_nothing(self, request: web.Request) -> web.Response:
+        """Answer POST to a path that no source can have, like one to a source that does not exist."""
+        return self._refused(request, _request_id(request), NotTaken(Refusal.UNAUTHENTIC, _NO_SUCH_SOURCE))
+
+    async def _nothing_here(self, _: web.Request) -> web.Response:
+        raise web.HTTPNotFound
 
     async def _show(self, _: web.Request) -> web.Response:
         """Answer GET and HEAD, by which some tools try whether an address exists. All sources are alike here."""
@@ -180,6 +192,9 @@ class Site:
         found = await self._read(entry, name, sent._replace(body=plain, arrived_at=arrived), arrived)
         await self._publish(found, deadline - loop.time())
         self._count(name, found, loop.time() - began)
+        if refused := [one.outcome for one in found if isinstance(one.outcome, Refused)]:
+            said = f"{refused[0].reason}: {refused[0].detail}; it became a dead letter"
+            self._problems.report(name, word_of(refused[0]), request_id, said)
         if left_out := {path for one in found if isinstance(one.outcome, Accepted) for path in one.outcome.left_out}:
             said = f"answers do without these fields, whose values no response can have: {', '.join(sorted(left_out))}"
             self._problems.report(name, "left_out", request_id, said)
@@ -209,7 +224,7 @@ class Site:
         """Return the entry of a delivery. Raise NotTaken if there is none, or if the delivery is not authentic."""
         entry = self._needs.entries.get(name)
         if entry is None:
-            raise NotTaken(Refusal.UNAUTHENTIC, "there is no such source")
+            raise NotTaken(Refusal.UNAUTHENTIC, _NO_SUCH_SOURCE)
         if entry.has_secret:
             peer = self._proxies.peer(_peer_of(request))
             if not is_private(peer, sent.headers, is_encrypted=request.secure):
@@ -238,7 +253,7 @@ class Site:
 
     def _refused(self, request: web.Request, request_id: str, not_taken: NotTaken) -> web.Response:
         """Count and log that a delivery is not taken, and return the answer that says so."""
-        refusal, name = not_taken.refusal, request.match_info["source"]
+        refusal, name = not_taken.refusal, request.match_info.get("source", "")
         source = name if name in self._needs.entries else UNKNOWN_SOURCE
         if self._needs.observer is not None:
             self._needs.observer.on_outcome(source, refusal.outcome)
