@@ -43,6 +43,8 @@ _WHAT_TO_DO = (
     "Delete the topics that differ, which loses what they hold, and create them with that number; or start with a new "
     "kafka.group and topic_prefix."
 )
+#: What Kafka says if a topic cannot be created since no broker takes part in the cluster yet.
+_FENCED = "brokers are currently fenced"
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
 #: How often a running worker checks whether partitions were added, in seconds.
@@ -588,7 +590,9 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
     response = await admin.create_topics(new)
     for name, code, *rest in response.topic_errors:
         error = for_code(code)
-        no_brokers = error is InvalidReplicationFactorError and not await _has_brokers(admin)
+        said = str(rest[0] or "") if rest else ""
+        # A broker that has just started is fenced until the controller has heard from it.
+        no_brokers = error is InvalidReplicationFactorError and (_FENCED in said or not await _has_brokers(admin))
         if error.retriable or error is TopicAuthorizationFailedError or no_brokers:
             raise error(name)
         if code and error is not TopicAlreadyExistsError:
@@ -597,6 +601,5 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicPlan], partitio
                 if error is InvalidReplicationFactorError
                 else ""
             )
-            said = f"{error.__name__} {rest[0] if rest and rest[0] else ''}".rstrip()
-            raise TopicsUnfit(f"{name} could not be created: {said}{hint}")
+            raise TopicsUnfit(f"{name} could not be created: {error.__name__} {said}".rstrip() + hint)
     log.info("the worker created topics: %s", ", ".join(plan.name for plan in missing))
