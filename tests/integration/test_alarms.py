@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectorError
 from faust.types import Message
+from ingest.fake_api import fake_api, status
 from ingest.sites import RESPONSE, SECRET, post, settings_of
 from integration.conftest import Bench, StartBench, make_settings
 from integration.processes import Process, environment, worker_process
 from integration.recording import Recording
+from integration.test_fetching import Seen, order, source
 from integration.test_metrics import HERE, Held, ask, port_of
 from integration.test_process import free_port
 from integration.test_receive import receiving
@@ -24,6 +26,7 @@ from worker.clock import SystemClock
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.notify.channels.email.route import EmailRoute
+from worker.receive.settings import ReceiveSettings
 from worker.settings import EmailSettings, KafkaSettings
 from worker.streams.lane import Lane
 from worker.streams.table import DurableTable
@@ -157,10 +160,36 @@ async def test_deliveries_that_are_not_authentic_raise_an_alarm_until_one_is(ben
             return await metrics(port_of(receiver))
 
         recording.keep(5, a=worker, b=await metrics(port_of(receiver)))
-        text = await deliver("wrong")
-        recording.keep(4, a=worker, b=text)
-        recording.keep(2, "NpsDeliveriesNotTaken", a=worker, b=text)
+        recording.keep(50, a=worker, b=await deliver("wrong"))  # a stranger
+        for _ in range(3):
+            await deliver("wrong")
+            recording.keep(10, a=worker, b=await deliver("wrong"))
+        await deliver("wrong")
+        recording.keep(2, "NpsDeliveriesNotTaken", a=worker, b=await deliver("wrong"))
         recording.keep(2, a=worker, b=await deliver(SECRET))
+    recording.verify(tmp_path)
+
+
+async def test_an_api_that_cannot_be_used_raises_an_alarm_until_it_can(bench: StartBench, tmp_path: Path) -> None:
+    recording = Recording()
+    async with fake_api() as api:
+        receive = ReceiveSettings.model_validate({"port": 0, "sources": [source(api)]})
+        async with bench(metrics=HERE, receive=receive) as running, receiving(running.settings) as (_, _, receiver):
+            worker, answer = await of(running), api.answer
+
+            async def until(is_open: float) -> str:
+                while is_open != read(text := await metrics(port_of(receiver)))["nps_fetch_outage_open"]["monkey",]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+                return text
+
+            recording.keep(5, a=worker, b=await until(0))
+            api.answer = status(503)
+            await Seen(running.settings).order(order("7"))
+            text = await until(1)
+            recording.keep(15, a=worker, b=text)
+            recording.keep(2, "NpsFetchOutage", a=worker, b=text)
+            api.answer = answer
+            recording.keep(2, a=worker, b=await until(0))
     recording.verify(tmp_path)
 
 

@@ -8,8 +8,10 @@ those that the fault explains.
 """
 
 import asyncio
+import hmac
 import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -233,6 +235,41 @@ async def _secret_replaced(scene: Scene) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _api_away(scene: Scene) -> AsyncIterator[None]:
+    """Nobody listens at the address of a survey tool's API, until its answers are served there."""
+    port, api, secret = free_port(), free_port(), "right"
+    source = {"name": "monkey", "tool": "surveymonkey", "secrets": [secret], "score_question": "11"}
+    await scene.world.begin(
+        "receive",
+        NPS_METRICS__BIND=scene.other.env["NPS_METRICS__BIND"],
+        NPS_RECEIVE__PORT=str(port),
+        NPS_RECEIVE__SOURCES=json.dumps([{**source, "api_token": "token", "api_url": f"http://{HOST}:{api}"}]),
+    )
+    event = {"event_type": "response_completed", "object_type": "response", "object_id": "7"}
+    body = json.dumps({**event, "resources": {"survey_id": "1"}}).encode()
+    signature = b64encode(hmac.digest(secret.encode(), body, "sha1")).decode()
+    async with ClientSession() as client:
+        address, headers = f"http://{HOST}:{port}/receive/monkey", {"Sm-Signature": signature}
+        async with client.post(address, data=body, headers=headers) as response:
+            assert response.status == 200
+    yield
+
+    async def unanswered(_: web.Request) -> web.Response:
+        # It is no answer yet, so it changes nothing.
+        return web.json_response({"id": "7", "survey_id": "1", "date_modified": "2026-03-02T10:00:05+00:00"})
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", unanswered)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, api).start()
+        await scene.until_quiet()
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def _worker_overloaded(scene: Scene) -> AsyncIterator[None]:
     """More responses come than the worker decides."""
     scene.slow(_BUSY_SECONDS)
@@ -320,6 +357,7 @@ ALARMS = {
     "NpsAlertsSlow": Alarm(_worker_slow),
     "NpsDeadLetters": Alarm(_publisher_wrong),
     "NpsDeliveriesNotTaken": Alarm(_secret_replaced),
+    "NpsFetchOutage": Alarm(_api_away),
     "NpsLagGrowing": Alarm(_worker_overloaded),
     "NpsPartitionUnowned": Alarm(_one_of_two_killed, env=(("NPS_KAFKA__SESSION_TIMEOUT_SECONDS", _SESSION_SECONDS),)),
     # Until a worker that starts has its state, it owns nothing.
