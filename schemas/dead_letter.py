@@ -48,7 +48,8 @@ class Reason(StrEnum):
     NO_PSEUDONYM_KEY = "no_pseudonym_key"
     #: An expression of the source's mapping cannot be computed on this delivery.
     MAPPING_FAILED = "mapping_failed"
-    #: The delivery is not in the form that the survey tool is known to send.
+    #: The delivery is not in the form that the survey tool is known to send, or the order to fetch an answer is one of
+    #: the tool that the source had before.
     NOT_OF_THIS_TOOL = "not_of_this_tool"
     #: The survey tool does not have the answer any more, of which it had delivered the id.
     ANSWER_GONE = "answer_gone"

@@ -346,6 +346,16 @@ async def test_an_order_that_was_due_before_the_others_keeps_its_turn() -> None:
     assert api.asked == ["1", "2", "4", "3"]
 
 
+async def test_an_order_of_the_tool_that_the_source_had_before_becomes_a_dead_letter_and_is_not_asked_for() -> None:
+    group, api = Group(), Api()
+    async with at_work(group, monkey=api):
+        request = Request("/crm/v3/objects/feedback_submissions/1", {})
+        group.give(FetchOrder("monkey", {"submission": request}, {"revision": 1}), order("2"))
+        await group.until(lambda: group.committed == {0: 2})
+    [letter] = [json.loads(one.value or b"") for one in group.published if one.topic == "dead-letters"]
+    assert (letter["reason"], letter["offset"], api.asked) == ("not_of_this_tool", 0, ["2"])
+
+
 async def test_too_many_orders_that_wait_are_not_followed_by_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "MOST_WAITING", 3)
     group, api = Group(), Api()

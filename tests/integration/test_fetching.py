@@ -350,7 +350,7 @@ async def test_a_list_of_answers_is_read_to_its_end_and_then_only_what_is_new(
         return web.json_response({"responses": listed[first : first + 2], **more})
 
     form = {
-        "responses": Request("/v1/forms/F/responses", {"pageSize": "1000"}),
+        "responses": Request("/v1/forms/F/responses", {"pageSize": "100"}),
         "form": Request("/v1/forms/F", {}),
     }
     one = FetchOrder("form", form, {"form_id": "F"})

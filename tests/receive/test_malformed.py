@@ -125,6 +125,7 @@ def test_a_damaged_delivery_raises_nothing(tool: str, data: st.DataObject) -> No
     check(found)
     for outcome in found:
         if isinstance(outcome, Fetch):
+            assert READERS[tool].has_made("source", outcome)
             bodies = {name: json.loads(body) for name, body in fetched(tool).items()}
             wrong = {name: json.dumps(data.draw(damaged(body))).encode() for name, body in bodies.items()}
             check(READERS[tool].read_fetched("source", outcome, wrong))

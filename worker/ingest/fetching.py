@@ -197,6 +197,8 @@ class Fetcher:
         self._finished[record.partition].begin(record.offset)
         try:
             order = fetch_order.read(record)
+            lane = self._lanes.get(order.source, self._lanes[UNKNOWN])
+            lane.check(order)
         except Rejected as rejected:
             letter = dead_letter_in_place(record, rejected, self._needs.policy)
             task = asyncio.create_task(self._refuse(letter, place))
@@ -204,7 +206,7 @@ class Fetcher:
             task.add_done_callback(self._refusing.discard)
             task.add_done_callback(self._failure.keep_of)
             return
-        self._lanes.get(order.source, self._lanes[UNKNOWN]).add(order, place)
+        lane.add(order, place)
 
     async def _refuse(self, letter: Output, place: Place) -> None:
         await published([letter], self._needs)
@@ -281,6 +283,13 @@ class _Lane:
     def standing(self) -> Standing:
         """Return how things are with the source."""
         return Standing(self._waiting.orders, self._waiting.outage.until is not None)
+
+    def check(self, order: FetchOrder) -> None:
+        """Raise Rejected if an order is one of another tool, which the source had before."""
+        if self._source == UNKNOWN or self._needs.deliveries.has_made(self._source, _fetch(order)):
+            return
+        self._count("given_up")
+        raise Rejected(Reason.NOT_OF_THIS_TOOL, "the order is not one of the tool that the source has now")
 
     def add(self, order: FetchOrder, place: Place) -> None:
         """Let an order wait until it is due."""
@@ -364,7 +373,7 @@ class _Lane:
 
     def _narrowed(self, order: FetchOrder) -> Fetch:
         """Return what has to be fetched for an order, without what is known of a list of answers."""
-        fetch = Fetch({name: Get(one.path, one.query) for name, one in order.requests.items()}, order.known)
+        fetch = _fetch(order)
         known_until = self._known_until.get(_path(fetch))
         return fetch if known_until is None else self._needs.deliveries.narrowed(self._source, fetch, known_until)
 
@@ -428,6 +437,10 @@ class _Lane:
     def _count(self, word: str, count: int = 1) -> None:
         if self._needs.observer is not None:
             self._needs.observer.on_fetch(self._source, word, count)
+
+
+def _fetch(order: FetchOrder) -> Fetch:
+    return Fetch({name: Get(one.path, one.query) for name, one in order.requests.items()}, order.known)
 
 
 def _path(fetch: Fetch) -> str:

@@ -66,6 +66,13 @@ class Deliveries:
         one = self._sources[name]
         return one.tool.read(request.body, request.headers, one.source.arriving(request.arrived_at))
 
+    def has_made(self, name: str, fetch: Fetch) -> bool:
+        """Return whether an outcome can be one of a source as it is now. The methods below need one that is.
+
+        Raise KeyError if there is no such source.
+        """
+        return self._sources[name].tool.has_made(fetch)
+
     def narrowed(self, name: str, fetch: Fetch, known_until: int) -> Fetch:
         """Return what has to be fetched if all answers up to a time are known, which is in ms.
 

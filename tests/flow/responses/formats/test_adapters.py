@@ -13,6 +13,7 @@ from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored,
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tools import TOOLS
 from worker.flow.timestamps import to_ms
+from worker.ingest.tool_api import LARGEST
 
 KEY = bytes(32)
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -521,8 +522,31 @@ def test_google_has_an_outcome_for_each_answer_and_for_further_pages() -> None:
 
     assert (fields(first)["score"], reason(second)) == (0, "not_yet_answered")
     assert isinstance(page, Fetch)
-    assert page.gets["responses"] == Get("/v1/forms/F-1/responses", {"pageSize": "1000", "pageToken": "more"})
+    assert page.gets["responses"] == Get("/v1/forms/F-1/responses", {"pageSize": "100", "pageToken": "more"})
     assert reason(fetched("google-forms", page, responses={}, form=form)[0]) == "empty"
+
+
+def test_a_page_of_google_fits_although_its_answers_are_long() -> None:
+    text = {"textAnswers": {"answers": [{"value": "x" * 1_500}]}}
+    answer = {**google_answer(1, "9"), "answers": {f"{n:08x}": {"questionId": f"{n:08x}", **text} for n in range(40)}}
+    fetch = read("google-forms", GOOGLE)
+    assert isinstance(fetch, Fetch)
+    size = int(fetch.gets["responses"].query["pageSize"])
+
+    assert len(json.dumps({"responses": [answer] * size}, indent=2)) < LARGEST
+
+
+@pytest.mark.parametrize("known", [{}, {"revision": "1"}, {"form_id": "F"}])
+@pytest.mark.parametrize("names", [(), ("submission",), ("details",), ("response",), ("responses", "form"), ("form",)])
+def test_what_another_tool_wants_to_fetch_is_recognised_and_everything_else_is_read(
+    names: tuple[str, ...], known: dict[str, str]
+) -> None:
+    fetch = Fetch({name: Get(f"/{name}") for name in names}, known)
+    made = [name for name, tool in TOOLS.items() if tool.read_fetched is not None and tool.has_made(fetch)]
+    for tool in made:
+        assert fetched(tool, fetch, None, **{name: {} for name in names})
+    surveymonkey, google = names == ("details",), names == ("responses", "form") and "form_id" in known
+    assert made == ["surveymonkey"] * surveymonkey + ["google-forms"] * google
 
 
 def at_time(number: int, submitted: str | None) -> dict[str, Any]:
@@ -543,7 +567,7 @@ def test_google_is_asked_only_for_what_is_new_once_all_pages_are_known() -> None
     known_until = listing.known_until(page, {"responses": json.dumps(last).encode()})
     assert known_until == to_ms(datetime(2026, 3, 2, 12, 0, 0, 500_000, UTC))
     new = listing.since(fetch, known_until)
-    assert new.gets["responses"].query == {"pageSize": "1000", "filter": "timestamp >= 2026-03-02T11:55:00Z"}
+    assert new.gets["responses"].query == {"pageSize": "100", "filter": "timestamp >= 2026-03-02T11:55:00Z"}
     assert new.gets["form"] == fetch.gets["form"]
     assert listing.since(page, known_until) == page  # the filter must be the same on all pages
     again = fetched("google-forms", new, responses=earlier, form=form)[-1]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
-from worker.flow.responses.formats.canonical import MOST_ANSWERS, Draft, each_outcome, reading, respond
+from worker.flow.responses.formats.canonical import Draft, each_outcome, reading, respond
 from worker.flow.responses.formats.outcome import (
     Accepted,
     Fetch,
@@ -39,7 +39,9 @@ from worker.flow.responses.formats.tool import Listing, Questions, Tool
 from worker.flow.timestamps import from_ms
 
 _RESPONSES, _FORM = "responses", "form"
-_PAGE_SIZE = str(MOST_ANSWERS)
+#: Google allows 5,000 answers on a page. An answer to 40 questions has about 10,000 bytes, and the worker reads at most
+#: 8,000,000 bytes of a page (ingest/tool_api.py), so an answer may have 80,000.
+_PAGE_SIZE = "100"
 #: The pages of answers that were fetched before: the time of their newest answer, in ms.
 _NEWEST = "newest"
 #: How much earlier than the newest known answer others may have been submitted that are not known yet, in ms.
@@ -86,7 +88,8 @@ def _with(fetch: Fetch, query: Mapping[str, str], known: Mapping[str, int]) -> F
 
 def _newest(fetch: Fetch, listed: dict[str, Any]) -> int:
     """Return when the newest answer of this page and of those before it was submitted, in ms; 0 if there is none."""
-    times = [int(fetch.known.get(_NEWEST, 0))]
+    before = fetch.known.get(_NEWEST)
+    times = [before if isinstance(before, int) else 0]
     for answer in objects(listed.get("responses")):
         with contextlib.suppress(NoResponse):  # such an answer is refused
             times.append(milliseconds(answer.get("lastSubmittedTime"), "lastSubmittedTime"))
@@ -146,4 +149,13 @@ def _scale_problem(form: dict[str, Any], source: Source) -> str | None:
     return None
 
 
-TOOL = Tool("google-forms", "Google Forms", read, read_fetched, Questions.NEEDED, Listing(_since, _known_until))
+TOOL = Tool(
+    "google-forms",
+    "Google Forms",
+    read,
+    read_fetched,
+    Questions.NEEDED,
+    Listing(_since, _known_until),
+    fetches={_RESPONSES, _FORM},
+    knows={"form_id": str},
+)

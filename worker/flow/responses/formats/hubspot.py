@@ -68,4 +68,4 @@ def read_fetched(fetch: Fetch, bodies: Mapping[str, bytes], source: Source) -> A
     return respond(draft, submission, source)
 
 
-TOOL = Tool("hubspot", "HubSpot", read, read_fetched)
+TOOL = Tool("hubspot", "HubSpot", read, read_fetched, fetches={_SUBMISSION}, knows={"revision": int})

@@ -85,4 +85,12 @@ def _comment(values: dict[str, Any], question: str) -> Any:
     return values.get(question) if text is None else text
 
 
-TOOL = Tool("qualtrics", "Qualtrics", read, read_fetched, Questions.NEEDED)
+TOOL = Tool(
+    "qualtrics",
+    "Qualtrics",
+    read,
+    read_fetched,
+    Questions.NEEDED,
+    fetches={_RESPONSE},
+    knows={"survey_id": str, "channel": str},
+)

@@ -87,4 +87,4 @@ def _score(answer: dict[str, Any] | None) -> Any:
     return weight
 
 
-TOOL = Tool("surveymonkey", "SurveyMonkey", read, read_fetched, Questions.NEEDED)
+TOOL = Tool("surveymonkey", "SurveyMonkey", read, read_fetched, Questions.NEEDED, fetches={_DETAILS})

@@ -1,7 +1,8 @@
 """What is known of a survey tool: how its deliveries are read, and what its settings need."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from worker.flow.responses.formats.source import Source
 
 #: Reads a delivery: its body and its headers, whose names are in lower case. It never raises.
 Read = Callable[[bytes, Mapping[str, str], Source], Outcomes]
-#: Reads what was fetched: what the outcome Fetch says, and the bodies by the names of its requests. It never raises.
+#: Reads what was fetched: what the outcome Fetch says, and the bodies by the names of its requests. It never raises if
+#: the outcome is one of the tool (`Tool.has_made`).
 ReadFetched = Callable[[Fetch, Mapping[str, bytes], Source], Outcomes]
 
 
@@ -51,3 +53,12 @@ class Tool:
     questions: Questions = Questions.FIXED
     #: None if each delivery names its answers.
     listing: Listing | None = None
+    #: The names of the requests in each outcome Fetch of the tool.
+    fetches: AbstractSet[str] = frozenset()
+    #: What each outcome Fetch of the tool knows: the types, by the names.
+    knows: Mapping[str, type[str] | type[int]] = field(default_factory=dict)
+
+    def has_made(self, fetch: Fetch) -> bool:
+        """Return whether an outcome is one of this tool: it may be older than the settings, which have changed."""
+        known = (isinstance(fetch.known.get(name), of_type) for name, of_type in self.knows.items())
+        return fetch.gets.keys() == self.fetches and all(known)
