@@ -1,7 +1,7 @@
 """A segment: everything that its NPS is computed from, and up to which offsets answers have been counted."""
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -36,11 +36,23 @@ class Move(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: Further answers that the same record takes out or puts in, such as those of a burst. Their fields are `taken`,
     #: `put` and `taken_offset`.
     more: tuple[tuple[CountedAnswer | None, CountedAnswer | None, int], ...] = ()
+    #: The places in `changes` of the answers that are of the past, from 0. None in messages of versions that said this
+    #: of all that a record changes (`Entries.history`).
+    past: tuple[int, ...] | None = None
 
     @property
     def changes(self) -> tuple[tuple[CountedAnswer | None, CountedAnswer | None, int], ...]:
         """All answers that are taken out and put in; the fields are `taken`, `put` and `taken_offset`."""
         return (self.taken, self.put, self.taken_offset), *self.more
+
+    def places_of_past(self, history: Container[int]) -> Sequence[int]:
+        """Return the places in `changes` of the answers that are of the past.
+
+        `history`: the offsets that messages name as those of the past.
+        """
+        if self.past is not None:
+            return self.past
+        return range(len(self.changes)) if self.offset in history else ()
 
 
 class Entries(msgspec.Struct, array_like=True, gc=False):
@@ -53,8 +65,8 @@ class Entries(msgspec.Struct, array_like=True, gc=False):
     #: A column of the differences, where a customer has given other answers (people.py); None in messages of versions
     #: that did not count by customer.
     people: bytes | None = None
-    #: A column of the offsets in `put` and `moves` that are of the past: they count, and are not reported to the stage
-    #: that watches over all segments.
+    #: A column of the offsets of those answers in `put` that are of the past: they count, and are not reported to the
+    #: stage that watches over all segments. In messages of versions without `Move.past`, it is true of `moves` as well.
     history: bytes = b""
 
 
@@ -185,8 +197,9 @@ class Segment(msgspec.Struct, array_like=True):
             offsets_put = numbers[::_WIDTH]
             changes.old_put.extend(one for offset, one in zip(offsets_put, answers, strict=True) if offset in history)
         for move in moves:
-            is_old = move.offset in history
-            for taken, put, taken_offset in move.changes:
+            past = move.places_of_past(history)
+            for place, (taken, put, taken_offset) in enumerate(move.changes):
+                is_old = place in past
                 if put is not None:
                     changes.put.append(put)
                     if is_old:

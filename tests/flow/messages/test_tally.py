@@ -31,7 +31,7 @@ def entered(taken: str | None, put: str | None) -> dict[str, Entries]:
 
 
 def moved(taken: CountedAnswer | None, put: CountedAnswer | None) -> Entries:
-    return entries(moves=[Move(5, taken, put)])
+    return entries(moves=[Move(5, taken, put, past=())])
 
 
 def spread(path: bytes) -> int:

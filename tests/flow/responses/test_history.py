@@ -1,5 +1,6 @@
 """Answers of the past that are imported: they count like any other, and nobody is called, invited or alarmed."""
 
+import itertools
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,8 @@ import msgspec
 import pytest
 from flow.carrying import Partition, numbered
 from flow.records import DAY, HOUR, NOW, Record, arrived, happy, of, value
-from flow.responses.test_road import counted, outcomes
+from flow.responses.test_road import counted, is_claim, outcomes
+from msgspec.structs import replace
 
 from schemas.dead_letter import Reason
 from worker.errors import Rejected
@@ -19,6 +21,8 @@ from worker.flow.responses.customer import Answer
 from worker.flow.segments import road as segments
 from worker.flow.timestamps import from_ms
 from worker.nps import columns
+from worker.nps.latest import CountedAnswer
+from worker.nps.segment import Entries, Move, Segment
 
 
 def answered(number: int, age: int, **changes: Any) -> bytes:
@@ -94,6 +98,70 @@ def test_a_correction_of_history_is_history_for_the_incidents(later: bool) -> No
 
     assert counted(outputs) == [0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0]
     assert reported(outputs) == [[(NOW - HOUR) // HOUR, 0, 0, 1]]
+
+
+def live(number: int) -> Record:
+    """Return a live detractor of a customer of its own, of the last hour."""
+    return Record(answered(10 + number, HOUR, score=0), f"c-{10 + number}".encode())
+
+
+def scanned(number: int, history: bool) -> Record:
+    """Return one of the answers that a mail scanner gives in one second, a detractor. The fourth shows that it is one.
+
+    None of them counts from then on.
+    """
+    at = HOUR - number * 100
+    return Record(answered(number, at, customer_id="c-1", score=number - 1, history=history, comment=None), b"c-1")
+
+
+@pytest.mark.parametrize("past", list(itertools.product([True, False], repeat=4)))
+def test_an_answer_of_a_burst_is_taken_out_of_what_it_was_counted_in(past: tuple[bool, ...]) -> None:
+    burst = [scanned(number, history) for number, history in enumerate(past, 1)]
+    outputs = Partition().carry(numbered([*map(live, range(3)), *burst]))
+
+    assert outcomes(outputs)[-4:] == ["suspect_scanner"] * 4
+    assert counted(outputs) == [3, *[0] * 10]
+    assert reported(outputs) == [[(NOW - HOUR) // HOUR, 0, 0, 3]]
+    assert reported(outputs, "fr/shop-3") == [[(NOW - HOUR) // HOUR, 0, 0, 3]]
+
+
+def test_a_correction_from_the_past_leaves_a_live_answer_among_the_live_ones() -> None:
+    first, second = answered(0, HOUR, score=0), answered(0, HOUR, score=9, revision=1, history=True)
+    third = answered(0, HOUR, score=7, revision=2)
+    records = [Record(first, b"c-0"), live(1), Record(second, b"c-0")]
+
+    outputs = Partition().carry(numbered(records))
+    assert reported(outputs) == [[(NOW - HOUR) // HOUR, 1, 0, 1]]
+    outputs = Partition().carry(numbered([*records, Record(third, b"c-0")]))
+    assert reported(outputs) == [[(NOW - HOUR) // HOUR, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("past", [True, False])
+@pytest.mark.parametrize("later", [True, False])
+def test_an_answer_that_another_customer_claims_is_taken_out_of_what_it_was_counted_in(past: bool, later: bool) -> None:
+    first = Record(answered(1, HOUR, customer_id="c-0", score=0, history=past), b"c-0")
+    second = Record(answered(1, HOUR, customer_id="c-1", score=9, revision=1, history=later), b"c-1")
+    partition = Partition()
+    outputs = partition.carry(numbered([*map(live, range(3)), first, second]))
+    [claim] = filter(is_claim, outputs)
+    outputs += partition.carry([Record(claim.value, None, 5, 0, NOW, claim.headers)])
+
+    assert counted(outputs) == [3, *[0] * 8, 1, 0]
+    assert reported(outputs) == [[(NOW - HOUR) // HOUR, 0 if later else 1, 0, 3]]
+
+
+@pytest.mark.parametrize("past", [True, False])
+def test_a_tally_of_an_earlier_version_says_it_of_all_that_a_record_changes(past: bool) -> None:
+    entries = Entries(history=columns.write(array("q", [3])) if past else b"")
+    gone = [(CountedAnswer(NOW, number, 0), None, number) for number in range(2)]
+    earlier = msgspec.msgpack.encode([3, *gone[0], gone[1:]])
+    segment = Segment()
+    put = array("q", [number for offset in range(3) for number in (offset, NOW, offset, 0)])
+    segment.count({0: [Entries(columns.write(put))]})
+    segment.count({0: [replace(entries, moves=[msgspec.msgpack.decode(earlier, type=Move)])]})
+
+    assert segment.total[0] == 1
+    assert columns.read(segment.report_hours(NOW + DAY)).tolist() == [NOW // HOUR, 0, 0, 3 if past else 1]
 
 
 def test_a_live_correction_of_history_calls_somebody() -> None:

@@ -108,7 +108,7 @@ class Tallies:
         self._people: dict[str, array[int]] = {}
         #: The offset of the response that is being decided, and its differences so far.
         self._offset: int | None = None
-        #: The offsets of responses that are imported from the past, and of corrections of such.
+        #: The offsets of the new answers that are of the past.
         self._history: set[int] = set()
         self._differences: list[Mapping[str, Differences]] = []
 
@@ -139,11 +139,14 @@ class Tallies:
         taken: tuple[CountedUnder, CountedAnswer] | None,
         put: tuple[CountedUnder, CountedAnswer] | None,
         taken_offset: int = -1,
+        *,
+        is_history: bool = False,
     ) -> None:
-        """Add a correction, which takes an answer out, or puts one in, or both.
+        """Add a correction of an answer, which takes it out, or puts it in, or both.
 
-        `offset`: of the response that causes it; `taken_offset`: at which the answer that is taken out was counted. A
-        segment gets one move for each offset, since it recognises a replay by the offset.
+        `offset`: of the response that causes it; `taken_offset`: at which the answer that is taken out was counted;
+        `is_history`: whether the answer is of the past, whatever the response is that causes this. A segment gets one
+        move for each offset, since it recognises a replay by the offset.
         """
         taken_from = paths_of(*taken[0]) if taken else ()
         put_to = paths_of(*put[0]) if put else ()
@@ -152,12 +155,14 @@ class Tallies:
             put_here = put[1] if put and path in put_to else None
             moves = self._moves.setdefault(path, [])
             if moves and moves[-1].offset == offset:
-                moves[-1] = replace(moves[-1], more=(*moves[-1].more, (taken_here, put_here, taken_offset)))
+                last = moves[-1]
+                past = (*(last.past or ()), len(last.changes)) if is_history else last.past
+                moves[-1] = replace(last, more=(*last.more, (taken_here, put_here, taken_offset)), past=past)
             else:
-                moves.append(Move(offset, taken_here, put_here, taken_offset))
+                moves.append(Move(offset, taken_here, put_here, taken_offset, past=(0,) if is_history else ()))
 
     def note_history(self, offset: int) -> None:
-        """Note that what the response at an offset changes is of the past: no incident is made of it."""
+        """Note that the new answer at an offset is of the past: no incident is made of it."""
         self._history.add(offset)
 
     def add_differences(self, offset: int, differences: Mapping[str, Differences]) -> None:
@@ -181,21 +186,20 @@ class Tallies:
         people = {path: columns.write(numbers) for path, numbers in self._people.items()}
         for path, numbers in put.items():
             moves = self._moves.get(path, [])
-            history = self._history_of(numbers[::_ANSWER_NUMBERS], moves)
+            history = self._history_of(numbers[::_ANSWER_NUMBERS])
             entries = Entries(columns.write(numbers), moves, people.get(path, b""), history)
             segments[owner(path.encode())][path] = entries
         for path, moves in self._moves.items():
             if path not in put:
-                entries = Entries(b"", moves, people.get(path, b""), self._history_of((), moves))
+                entries = Entries(b"", moves, people.get(path, b""))
                 segments[owner(path.encode())][path] = entries
         return [output for partition, some in segments.items() for output in _messages(source, some, partition)]
 
-    def _history_of(self, offsets: Iterable[int], moves: Iterable[Move]) -> bytes:
+    def _history_of(self, offsets: Iterable[int]) -> bytes:
         """Return the column of those offsets that are of the past."""
         if not self._history:
             return b""
-        found = self._history.intersection((*offsets, *(move.offset for move in moves)))
-        return columns.write(array(columns.SIGNED, sorted(found)))
+        return columns.write(array(columns.SIGNED, sorted(self._history.intersection(offsets))))
 
     def _end_response(self) -> None:
         """Append the differences of one response to the columns of the segments."""

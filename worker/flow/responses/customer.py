@@ -70,7 +70,9 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
     exclusion: int = 0
     #: The offset at which the answer was last counted; -1 if a version counted it whose hashes had no salt (ids.py).
     offset: int = -1
-    #: Whether a revision of it was imported from the past (`history` in the response).
+    #: Whether its first revision was imported from the past (`history` in the response). Its corrections do not change
+    #: this: what was counted for the incidents is taken out of them, and nothing else. In rows of versions before this
+    #: rule, whether any revision was.
     is_history: bool = False
 
     def identity(self, customer_id: str) -> tuple[str, ...]:

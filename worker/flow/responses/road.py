@@ -428,7 +428,7 @@ def _new_answer(facts: Facts, time: int) -> Answer:
         None,
         facts.content,
         exclusion,
-        is_history=response.history or (previous is not None and previous.is_history),
+        is_history=response.history if previous is None else previous.is_history,
     )
 
 
@@ -482,7 +482,8 @@ def _amend(
         state.add_event(ruling.kind, key, ruling.event, ruling.event_id, record.timestamp)
     if before.counted != after.counted:
         after.offset = record.offset
-        state.tallies.move(record.offset, _counted(before, contact), _counted(after, contact), before.offset)
+        taken, put = _counted(before, contact), _counted(after, contact)
+        state.tallies.move(record.offset, taken, put, before.offset, is_history=before.is_history)
         known = contact.answers if new is None else [*contact.answers, new]
         state.tallies.add_differences(record.offset, differences(known, before, after))
     contact.replace(before, after)
@@ -548,11 +549,12 @@ def _add_output(ruling: Ruling, kind: Kind, facts: Facts, state: BatchState) -> 
 
 def _count(record: Record, answer: Answer, previous: Answer | None, contact: Contact, state: BatchState) -> None:
     """Add an answer to the tallies: take the previous revision out, and put the answer in."""
-    if answer.is_history:
-        state.tallies.note_history(record.offset)
     if previous is not None and previous.counted:
-        state.tallies.move(record.offset, _counted(previous, contact), _counted(answer, contact), previous.offset)
+        taken, put = _counted(previous, contact), _counted(answer, contact)
+        state.tallies.move(record.offset, taken, put, previous.offset, is_history=answer.is_history)
     elif answer.counted:
+        if answer.is_history:
+            state.tallies.note_history(record.offset)
         plain = answer.at, id_hash(answer.response_id, contact.salt), answer.score
         state.tallies.put(record.offset, (answer.segment, answer.survey_id), plain)
         if (source := source_in(record)) is not None:
