@@ -197,7 +197,11 @@ def test_a_mapping_from_a_file_or_of_a_source(capsys: pytest.CaptureFixture[str]
         (("--date-format", "soon"), "must have the day, the month and the year of a time"),
         (("--time-zone", "Paris"), "Paris"),
         (("--delimiter", ";;"), "must be one character, or tab"),
-        (("--encoding", "latin-99"), "latin-99 is not the name of an encoding, such as cp1252"),
+        (("--encoding", "latin-99"), "latin-99 is not the name of an encoding of texts, such as cp1252"),
+        (("--encoding", "hex"), "hex is not the name of an encoding of texts, such as cp1252"),
+        (("--encoding", "rot13"), "rot13 is not the name of an encoding of texts, such as cp1252"),
+        (("--encoding", "undefined"), "undefined is not the name of an encoding of texts, such as cp1252"),
+        (("--encoding", "utf-16"), "answers.csv: "),
         (("--tool", "typeform", "--map", "shop"), "not allowed with argument --tool"),
         (("--delimiter", "tab"), "needs --column 'score=COLUMN' and --column 'responded_at=COLUMN' and --survey ID"),
     ],
@@ -256,6 +260,59 @@ def test_refused_rows_are_written_to_a_file_that_can_be_imported(capsys: pytest.
     code, out, _ = run(capsys, "mended.csv", *GERMAN, "--rejected", "again.csv")
     assert (code, shown(out)[0]["score"], "1 of 3 rows are responses" in out) == (1, 1, True)
     assert Path("again.csv").read_text().splitlines()[0] == text.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "2;3;02.03.2026 08:26;c-2",
+        "2;3;;;02.03.2026 08:26;c-2",
+        "2",
+        '2;3;"a "word" of it";02.03.2026 08:26;c-2',
+        '2;3;"never closed;02.03.2026 08:26;c-2',
+        '2;3;"two\nlines" of it;02.03.2026 08:26;c-2',
+        '2;"3;4";02.03.2026 08:26;c-2',
+    ],
+)
+def test_a_row_that_cannot_be_read_is_written_as_it_was(row: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With one cell more, it could be taken for a right row whose values are in other columns."""
+    code, first, _ = run(capsys, written(HEADER + german(1) + row + "\n"), *GERMAN, "--rejected", "1.csv")
+    assert (code, row in Path("1.csv").read_text()) == (1, True)
+    for number in (1, 2):
+        code, out, _ = run(capsys, f"{number}.csv", *GERMAN, "--rejected", f"{number + 1}.csv")
+        assert (code, out.splitlines()[-1]) == (1, "0 of 1 row is a response; 1 refused (wrong_type)")
+    assert "1 of 2 rows are responses; 1 refused (wrong_type)" in first
+    assert row in Path("3.csv").read_text()
+
+    mended = Path("3.csv").read_text().replace(f"\n{row};", "\n2;3;;02.03.2026 08:26;c-2;")
+    assert [one["customer_id"] for one in shown(run(capsys, written(mended), *GERMAN)[1])] == ["c-2"]
+
+
+def test_a_short_row_that_a_spreadsheet_has_filled_up_is_still_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, written(HEADER + "2;3;02.03.2026 08:26;c-2\n"), *GERMAN, "--rejected", "1.csv")
+    filled_up = Path("1.csv").read_text().rstrip("\r\n") + ";\r\n"
+    said = "line 2: wrong_type: has no number in 'import line': the cells are not in their columns\n"
+
+    assert said in run(capsys, written(filled_up), *GERMAN, "--rejected", "2.csv")[1]
+    assert run(capsys, "2.csv", *GERMAN)[0] == 1
+
+
+def test_notes_that_were_moved_to_the_front_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = "import line;import reason;import detail;"
+    moved = notes + HEADER + "3;wrong_type;a;" + german(1) + "4;wrong_type;b;" + german(2, 11)
+    run(capsys, written(moved), *GERMAN, "--rejected", "1.csv")
+
+    assert [line.split(";")[:6] for line in Path("1.csv").read_text().splitlines()] == [
+        [*HEADER.strip().split(";"), "import line"], [*german(2, 11).strip().split(";"), "3"],
+    ]  # fmt: skip
+
+
+def test_further_ends_of_lines_that_unicode_has_are_no_ends_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    header = HEADER.replace("Kommentar", "Kom\u2028men\x0btar")
+    options = tuple(one.replace("Kommentar", "Kom men tar") for one in GERMAN)
+    code, out, _ = run(capsys, written(header + german(1, comment="Gut\u2028so")), *options)
+
+    assert (code, shown(out)[0]["comment"]) == (0, "Gut\u2028so")
 
 
 def test_a_file_of_refused_rows_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str]) -> None:

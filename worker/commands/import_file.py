@@ -1,7 +1,7 @@
 """`import` publishes the rows of a file as responses: a survey tool's export, a table of your own, or JSON lines."""
 
 import argparse
-import codecs
+import io
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -139,9 +139,9 @@ def _delimiter(text: str) -> str:
 
 def _encoding(text: str) -> str:
     try:
-        codecs.lookup(text)
-    except LookupError:
-        raise argparse.ArgumentTypeError(f"{text} is not the name of an encoding, such as cp1252") from None
+        io.TextIOWrapper(io.BytesIO(), text).read()
+    except (LookupError, UnicodeError):  # names such as hex and undefined are known, and are none of texts
+        raise argparse.ArgumentTypeError(f"{text} is not the name of an encoding of texts, such as cp1252") from None
     return text
 
 

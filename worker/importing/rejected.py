@@ -1,6 +1,7 @@
 """The file of refused rows: in the form of the file that they are from, with the reasons, so that it can be mended."""
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Self, TextIO
 
 from worker.flow.responses.formats.outcome import Refused
 from worker.importing.table import Table
-from worker.receive.table import DETAIL, LINE, NOTES, REASON, Header, Row, note, noted_json
+from worker.receive.table import DETAIL, LINE, NOTES, REASON, Header, Row, note, noted_json, without_notes
+
+_LINE_ENDS = "\r\n"
 
 
 class NotWritten(Exception):
@@ -51,18 +54,26 @@ class Rejected:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = os.fdopen(handle, "w", encoding="utf-8", newline="")
             if header is not None:
-                further = [(one.cells, ("", "", "")) for one in self._table.header_rows()]
-                self._write_cells(header, [(header.names, (LINE, REASON, DETAIL)), *further])
+                names = [name for name in header.names if name not in NOTES]
+                self._write_cells(header, names, (LINE, REASON, DETAIL))
+                for one in self._table.header_rows():
+                    self._write_cells(header, without_notes(one.cells, header), ("", "", ""))
         if header is None:
             self._file.write(f"{noted_json(row, refused)}\n")
+        elif row.text:
+            self._file.write(f"{row.text.rstrip(_LINE_ENDS)}{self._notes_of_text(header, row, refused)}\r\n")
         else:
-            self._write_cells(header, [(row.cells, list(note(row, refused).values()))])
+            self._write_cells(header, without_notes(row.cells, header), list(note(row, refused).values()))
 
-    def _write_cells(self, header: Header, rows: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> None:
-        """Write rows with their notes in place of those of an earlier import."""
+    def _write_cells(self, header: Header, cells: Sequence[str], notes: Sequence[str | int]) -> None:
+        """Write the cells that a row has, however many they are: with one more, it could be taken for a right row."""
         assert self._file is not None, "it is open"
-        writer, width = csv.writer(self._file, delimiter=header.delimiter), len(header.names)
-        for cells, notes in rows:
-            padded = [*cells, *[""] * (width - len(cells))]
-            kept = [cell for at, cell in enumerate(padded) if at >= width or header.names[at] not in NOTES]
-            writer.writerow([*kept, *notes])
+        csv.writer(self._file, delimiter=header.delimiter).writerow([*cells, *notes])
+
+    def _notes_of_text(self, header: Header, row: Row, refused: Refused) -> str:
+        """Return what is written after a row that has no cells; nothing if it has the notes of an earlier import."""
+        if NOTES & set(header.names):
+            return ""
+        notes = io.StringIO(newline="")
+        csv.writer(notes, delimiter=header.delimiter).writerow(["", *note(row, refused).values()])
+        return notes.getvalue().rstrip(_LINE_ENDS)

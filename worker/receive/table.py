@@ -6,6 +6,7 @@ beginning as many cells as the header has.
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ DELIMITERS = ("\t", ";", "|", ",")
 #: again once its rows are right.
 LINE, REASON, DETAIL = "import line", "import reason", "import detail"
 NOTES = frozenset({LINE, REASON, DETAIL})
+_REASONS = frozenset(map(str, Reason))
 #: The largest number of characters of a cell. A quotation mark that is never closed would otherwise take in the rest of
 #: the file.
 LONGEST_CELL = 1_000_000
@@ -34,10 +36,12 @@ class Row(NamedTuple):
     line: int
     #: What it has, by the names of the columns; empty if it cannot be read.
     values: dict[str, Any]
-    #: The cells as they are written; of JSON, the line.
+    #: The cells as they are written; of JSON, the line. Empty if the row cannot be divided into cells.
     cells: Sequence[str]
     #: Why it cannot be read; None if it can.
     refused: Refused | None = None
+    #: The lines of a row that cannot be divided into cells.
+    text: str = ""
 
 
 class Header(NamedTuple):
@@ -71,7 +75,8 @@ def header_of(beginning: str, delimiter: str | None = None) -> Header:
 def _beginning(text: str, delimiter: str) -> list[list[str]]:
     """Return the first rows, as far as they can be read with a delimiter."""
     rows: list[list[str]] = []
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    # Not `splitlines`: that divides lines at further characters, which a cell may have.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for row in reader:
             if row:
@@ -107,29 +112,65 @@ def csv_rows(lines: Iterable[str], header: Header) -> Iterator[Row]:
     `lines`: of the whole file, with their line ends, which may also be inside a cell.
     """
     csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
-    width, is_header = len(header.names), True
+    read: list[str] = []  # the lines of the row
+    reader = csv.reader(_kept(lines, read), delimiter=header.delimiter, strict=True)
+    is_header = True
     while True:
         line = reader.line_num + 1
+        read.clear()
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             where = f"lines {line} to {reader.line_num}" if reader.line_num > line else f"line {line}"
-            yield Row(line, {}, [], Refused(Reason.WRONG_TYPE, f"{where}: {error}; is a quotation mark not closed?"))
+            detail = f"{where}: {error}; is a quotation mark not closed?"
+            yield Row(line, {}, [], Refused(Reason.WRONG_TYPE, detail), "".join(read))
             is_header = False
             continue
         if not cells:
             continue
         if is_header:
             is_header = False
-        elif len(cells) != width:
-            detail = f"has {len(cells)} cells, and the header has {width}"
-            yield Row(line, {}, cells, Refused(Reason.WRONG_TYPE, detail))
         else:
-            values = dict(zip(header.names, cells, strict=True))
-            yield Row(line, {name: value for name, value in values.items() if name not in NOTES}, cells)
+            yield _row(line, cells, header)
+
+
+def _kept(lines: Iterable[str], read: list[str]) -> Iterator[str]:
+    for line in lines:
+        read.append(line)
+        yield line
+
+
+def _row(line: int, cells: list[str], header: Header) -> Row:
+    width = len(header.names)
+    if len(cells) != width:
+        detail = f"has {len(cells)} cells, and the header has {width}"
+        return Row(line, {}, cells, Refused(Reason.WRONG_TYPE, detail))
+    values = dict(zip(header.names, cells, strict=True))
+    if not _is_number_or_empty(values.get(LINE, "")):
+        # A row that lacks a cell, and that a spreadsheet has filled up at its end.
+        detail = f"has no number in {LINE!r}: the cells are not in their columns"
+        return Row(line, {}, cells, Refused(Reason.WRONG_TYPE, detail))
+    return Row(line, {name: value for name, value in values.items() if name not in NOTES}, cells)
+
+
+def _is_number_or_empty(cell: str) -> bool:
+    return not cell or cell.isdecimal()
+
+
+def without_notes(cells: Sequence[str], header: Header) -> list[str]:
+    """Return the cells of a row without the notes of an earlier import.
+
+    If the row has another number of cells than the header, the notes are the last ones. What does not look like them is
+    kept.
+    """
+    values = dict(zip(header.names, cells, strict=False))
+    if len(cells) == len(header.names) and _is_number_or_empty(values.get(LINE, "")):
+        return [cell for name, cell in values.items() if name not in NOTES]
+    last = cells[-len(NOTES) :]
+    has_notes = set(header.names) >= NOTES and len(last) == len(NOTES) and last[0].isdecimal() and last[1] in _REASONS
+    return list(cells[: -len(NOTES)] if has_notes else cells)
 
 
 def json_rows(lines: Iterable[str]) -> Iterator[Row]:
