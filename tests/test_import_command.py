@@ -176,7 +176,8 @@ def test_a_mapping_from_a_file_or_of_a_source(capsys: pytest.CaptureFixture[str]
     [by_file] = shown(out)
     assert (code, by_file["anonymous"], by_file["responded_at"]) == (0, True, "2026-03-02T08:26:00+00:00")
     assert re.fullmatch("shop:[0-9a-f]{32}", by_file["response_id"])
-    assert err == "ids are made of what the rows have: a row that is changed is another answer\n"
+    assert err == ""
+    assert "\n1 response has no id: the id is made of what the row has, so a row that is changed is another" in out
 
     Path("worker.toml").write_text(SOURCE)
     code, out, err = run(capsys, answers, "--map", "shop")
@@ -231,6 +232,15 @@ def test_a_wrong_column_of_the_score_is_noticed(capsys: pytest.CaptureFixture[st
 
     assert (code, out) == (1, "0 of 1 row is a response; 1 ignored (not_yet_answered)\n")
     assert err == "answers.csv: has no answer; the columns are: 'response_id', 'Note', 'Kommentar', 'Datum', 'Kunde'\n"
+
+
+def test_equal_rows_without_an_id_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    table = "survey_id,score,responded_at\n" + "s,3,2026-03-02T08:26:40Z\n" * 3 + "s,9,2026-03-02T08:26:40Z\n"
+    code, out, _ = run(capsys, written(table), "--unknown-customers", "anonymous")
+
+    assert (code, len({one["response_id"] for one in shown(out)})) == (0, 4)
+    assert "4 responses have no id: " in out
+    assert out.endswith("; 2 rows are equal to earlier ones, and each counts\n")
 
 
 def test_a_naive_time_without_a_zone_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """What rows of made-up exports become, and rows that a mapping describes."""
 
 import io
+import json
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from worker.flow.responses.formats.times import Times
 from worker.flow.timestamps import to_ms
 from worker.receive.exports import EXPORTS, Column
 from worker.receive.map_file import read_map
-from worker.receive.rows import Reading
+from worker.receive.rows import Reading, Repeats
 from worker.receive.table import Row, csv_rows, header_of
 
 FOLDER = Path(__file__).parent / "exports"
@@ -41,7 +42,9 @@ def read(tool: str, zone: ZoneInfo | None = None, **columns: str) -> list[Accept
     fields = {**export.fields, **{field: Column((name,)) for field, name in {**named, **columns}.items()}}
     zoned = Times(times.format, zone or times.zone)
     source = Source(tool, fields, survey_id="s", pseudonym_key=KEY, times=zoned)
-    return [Reading(source).outcome(row, NOW, POLICY) for row in islice(rows, export.header_lines(rows), None)]
+    return [
+        Reading(source).outcome(row, NOW, POLICY, Repeats()) for row in islice(rows, export.header_lines(rows), None)
+    ]
 
 
 def fields(outcome: Accepted | Ignored | Refused) -> Any:
@@ -139,21 +142,47 @@ def reading(mapping: dict[str, str], **changes: Any) -> Reading:
 
 MAPPING = {"score": "Note", "responded_at": "When", "customer_id": '"Customer ID"'}
 VALUES = {"Note": "3", "When": "2026-03-02T08:26:40Z", "Customer ID": "c-1"}
+ROW = "0f09d57f3cfd13ee95d049252696ac57"
 
 
 def outcome(how: Reading, **changes: Any) -> Accepted | Ignored | Refused:
-    return how.outcome(Row(2, {**VALUES, **changes}, []), NOW, POLICY)
+    return how.outcome(Row(2, {**VALUES, **changes}, []), NOW, POLICY, Repeats())
 
 
 def test_without_an_id_it_is_made_of_the_row() -> None:
     how = reading(MAPPING)
     first, other = outcome(how), outcome(how, Note="4")
-    swapped = how.outcome(Row(9, dict(reversed(VALUES.items())), []), NOW, POLICY)
+    swapped = how.outcome(Row(9, dict(reversed(VALUES.items())), []), NOW, POLICY, Repeats())
 
     # The id must stay the same from version to version: otherwise the same file would be imported a second time.
-    assert fields(first)["response_id"] == "shop:0f09d57f3cfd13ee95d049252696ac57"
+    assert fields(first)["response_id"] == f"shop:{ROW}"
     assert fields(first)["response_id"] == fields(swapped)["response_id"]
     assert fields(first)["response_id"] != fields(other)["response_id"]
+
+
+def test_equal_rows_without_an_id_are_several_answers() -> None:
+    how, row = reading(MAPPING), Row(2, VALUES, [])
+    twice = []
+    for _ in range(2):
+        repeats = Repeats()
+        rows = [row, row, Row(4, {**VALUES, "Note": "4"}, []), row]
+        twice.append([fields(how.outcome(one, NOW, POLICY, repeats))["response_id"] for one in rows])
+    first, second, other, third = twice[0]
+
+    assert (first, second, third) == (f"shop:{ROW}", f"shop:{ROW}-2", f"shop:{ROW}-3")
+    assert other not in {first, second, third}
+    assert twice[0] == twice[1]
+    own = reading({**MAPPING, "response_id": "Note"})
+    assert {fields(own.outcome(row, NOW, POLICY, repeats))["response_id"] for _ in range(2)} == {"shop:3"}
+
+
+def test_the_value_of_an_answer_that_is_told_apart_has_its_id() -> None:
+    repeats = Repeats()
+    found = [reading(MAPPING).outcome(Row(2, VALUES, []), NOW, POLICY, repeats) for _ in range(2)]
+
+    assert [json.loads(one.value)["response_id"] for one in found if isinstance(one, Accepted)] == [
+        f"shop:{ROW}", f"shop:{ROW}-2",
+    ]  # fmt: skip
 
 
 def test_an_id_of_the_row_follows_the_name() -> None:
@@ -174,7 +203,7 @@ def test_only_rows_that_are_selected_are_answers() -> None:
 def test_a_row_that_cannot_be_read_stays_refused() -> None:
     refused = Refused(Reason.WRONG_TYPE, "has 2 cells, and the header has 3")
 
-    assert reading(MAPPING).outcome(Row(2, {}, ["1", "2"], refused), NOW, POLICY) is refused
+    assert reading(MAPPING).outcome(Row(2, {}, ["1", "2"], refused), NOW, POLICY, Repeats()) is refused
 
 
 def test_ids_of_the_workers_own_form_stand_as_they_are() -> None:
@@ -221,7 +250,7 @@ only_if = "Note != ''"
 
 def test_a_file_with_a_mapping() -> None:
     source = read_map(MAP).source(KEY)
-    found = Reading(source).outcome(Row(2, {"Note": "3", "When": "02.03.2026 08:26"}, []), NOW, POLICY)
+    found = Reading(source).outcome(Row(2, {"Note": "3", "When": "02.03.2026 08:26"}, []), NOW, POLICY, Repeats())
 
     assert (fields(found)["anonymous"], fields(found)["responded_at"]) == (True, "2026-03-02T08:26:00+01:00")
 

@@ -37,6 +37,7 @@ from worker.notify.content.readers import zone
 from worker.nps import histogram
 from worker.receive.encoding import CP_1252
 from worker.receive.exports import EXPORTS
+from worker.receive.rows import Repeats
 from worker.receive.table import Row
 from worker.settings import Settings
 
@@ -161,7 +162,7 @@ async def _import(args: argparse.Namespace, settings: Settings) -> int:
             return Exit.WRONG
         try:
             return await _imported(name, task, settings)
-        except UnicodeDecodeError as error:  # only with an encoding that was given: it is not tried before
+        except UnicodeError as error:  # only with an encoding that was given: it is not tried before
             print(f"{name}: {_words(error)}", file=sys.stderr)
             return Exit.WRONG
         except NotWritten as error:
@@ -193,7 +194,9 @@ def _options(args: argparse.Namespace) -> Options:
 
 
 def _words(error: ValueError) -> str:
-    return f"is not {error.encoding}: see --encoding" if isinstance(error, UnicodeDecodeError) else str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not {error.encoding}: see --encoding"
+    return f"{error}: see --encoding" if isinstance(error, UnicodeError) else str(error)
 
 
 class _Tally:
@@ -204,6 +207,7 @@ class _Tally:
         self._shows = shows
         self._alerted_from = from_ms(now) - timedelta(days=max_age_days)
         self.accepted = self.shown = self.fresh = 0
+        self.repeats = Repeats()
         self.ignored, self.refused, self.left_out = Counter[str](), Counter[str](), Counter[str]()
         self._scores = histogram.empty()
 
@@ -255,8 +259,6 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
     tally, topic = _Tally(now, max_age, shows=task.is_dry), topic_name(settings.topic_prefix, events.RESPONSES)
     if not task.is_dry and not await topic_exists(settings.kafka, topic):
         return Exit.FAILED
-    if "response_id" not in reading.source.mapping:
-        print("ids are made of what the rows have: a row that is changed is another answer", file=sys.stderr)
     with task.rejected as rejected:
         values = _values(task.table, tally, rejected, now, settings)
         if task.is_dry:
@@ -267,6 +269,8 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     tally.print_sums()
+    if reading.makes_ids and tally.accepted:
+        print(_words_about_ids(tally))
     if not task.is_dry:
         print(f"{tally.accepted:,} published to {topic}")
     if tally.fresh and not reading.is_history:
@@ -278,10 +282,17 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
     return Exit.FAILED if tally.refused else Exit.FINE
 
 
+def _words_about_ids(tally: _Tally) -> str:
+    what = counted(tally.accepted, "response has no id", "responses have no id")
+    said = f"{what}: the id is made of what the row has, so a row that is changed is another answer"
+    equal = counted(tally.repeats.found, "row is equal to an earlier one", "rows are equal to earlier ones")
+    return f"{said}; {equal}, and each counts" if tally.repeats.found else said
+
+
 def _values(rows: Table, tally: _Tally, rejected: Rejected, now: int, settings: Settings) -> Iterator[bytes]:
     """Yield the responses of a file as the values of records."""
     for number, row in enumerate(rows.rows(), 1):
-        outcome = rows.reading.outcome(row, now, settings.intake)
+        outcome = rows.reading.outcome(row, now, settings.intake, tally.repeats)
         tally.take(row, outcome)
         if isinstance(outcome, Accepted):
             yield outcome.value
