@@ -94,6 +94,16 @@ def test_an_encoding_that_is_given_is_believed(capsys: pytest.CaptureFixture[str
     assert (code, err) == (2, "answers.csv: is not utf-8: see --encoding\n")
 
 
+def test_a_byte_that_is_not_of_the_encoding_is_found_before_anything_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = "".join(german(number) for number in range(5_000))
+    content = (HEADER + rows).encode() + b"1;2;\xe9;02.03.2026 08:26;c-1\n"
+    code, out, err = run(capsys, written(content), *GERMAN, "--encoding", "utf-8")
+
+    assert (code, out, err) == (2, "", "answers.csv: is not utf-8: see --encoding\n")
+
+
 @pytest.mark.parametrize(
     ("tool", "options", "customers"),
     [

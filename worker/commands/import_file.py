@@ -158,13 +158,10 @@ async def _import(args: argparse.Namespace, settings: Settings) -> int:
         try:
             task = _task(binary, args, settings)
         except ValueError as error:
-            print("\n".join(f"{name}: {line}" for line in _words(error).splitlines()), file=sys.stderr)
+            print("\n".join(f"{name}: {line}" for line in str(error).splitlines()), file=sys.stderr)
             return Exit.WRONG
         try:
             return await _imported(name, task, settings)
-        except UnicodeError as error:  # only with an encoding that was given: it is not tried before
-            print(f"{name}: {_words(error)}", file=sys.stderr)
-            return Exit.WRONG
         except NotWritten as error:
             print(error, file=sys.stderr)
             return Exit.FAILED
@@ -191,12 +188,6 @@ def _options(args: argparse.Namespace) -> Options:
         delimiter=args.delimiter,
         history=args.history,
     )
-
-
-def _words(error: ValueError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"is not {error.encoding}: see --encoding"
-    return f"{error}: see --encoding" if isinstance(error, UnicodeError) else str(error)
 
 
 class _Tally:

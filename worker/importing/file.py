@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from worker.receive.encoding import encoding_of
+from worker.receive.encoding import encoding_of, is_in
 
 #: The number of characters of the beginning of a file by which its header is found.
 _BEGINNING = 65_536
@@ -36,7 +36,7 @@ class File(NamedTuple):
             yield chunk
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the file with their line ends. Raise UnicodeDecodeError if it has another encoding."""
+        """Yield the lines of the file with their line ends."""
         text = self._text()
         try:
             for line in text:  # noqa: UP028 - `yield from` would close the file with the iterator
@@ -45,7 +45,7 @@ class File(NamedTuple):
             text.detach()
 
     def beginning(self) -> str:
-        """Return the first lines of the file. Raise UnicodeDecodeError if it has another encoding."""
+        """Return the first lines of the file."""
         text = self._text()
         try:
             found = text.read(_BEGINNING)
@@ -76,6 +76,12 @@ def _kept(pipe: IO[bytes]) -> IO[bytes]:
 
 
 def file_of(binary: IO[bytes], encoding: str | None) -> File:
-    """Return a file with its encoding, which is found out if it is None. Raise ValueError if that is not possible."""
+    """Return a file with its encoding, which is found out if it is None.
+
+    Raise ValueError if that is not possible, or if anything in the whole file does not have the encoding.
+    """
     size = binary.seek(0, os.SEEK_END)
-    return File(binary, size, encoding or encoding_of(File(binary, size, "").chunks))
+    chunks = File(binary, size, "").chunks
+    if encoding is not None and not is_in(encoding, chunks()):
+        raise ValueError(f"is not {encoding}: see --encoding")
+    return File(binary, size, encoding or encoding_of(chunks))

@@ -19,24 +19,24 @@ def encoding_of(chunks: Callable[[], Iterable[bytes]]) -> str:
     if first.startswith(_ZIP):
         raise ValueError("is an Excel workbook or a zip file: save it as CSV first")
     if first.startswith(_MARKS_OF_UTF_16):
-        if not _is(UTF_16, chunks()):
+        if not is_in(UTF_16, chunks()):
             raise ValueError("begins like UTF-16, and is not UTF-16")
         return UTF_16
     if any(b"\0" in chunk for chunk in chunks()):
         raise ValueError("has bytes that no text has: it is no text, or it is UTF-16 without a byte order mark")
-    found = next((name for name in (UTF_8, CP_1252) if _is(name, chunks())), None)
+    found = next((name for name in (UTF_8, CP_1252) if is_in(name, chunks())), None)
     if found is None:
         raise ValueError("is neither UTF-8 nor CP-1252: name its encoding")
     return found
 
 
-def _is(name: str, chunks: Iterable[bytes]) -> bool:
-    """Say whether all of a file can be decoded."""
+def is_in(name: str, chunks: Iterable[bytes]) -> bool:
+    """Say whether all of a file can be decoded. `name`: of the encoding; `chunks`: of the file."""
     decoder = codecs.getincrementaldecoder(name)()
     try:
         for chunk in chunks:
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return True
