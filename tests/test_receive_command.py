@@ -93,7 +93,7 @@ def test_each_delivery_of_a_file_is_shown_with_what_became_of_it(capsys: pytest.
         "signature  fine (hmac-sha256-base64)",
         "response   typeform:tok1, revision 1, key c-301",
         "delivery 3",
-        "refused    signature_malformed: the signature is not in the encoding that the tool uses",
+        "signature  not authentic: signature_malformed: the signature is not in the encoding that the tool uses",
     ]
     assert '  "comment": "Colis abîmé.",' in text
     assert "demo-typeform-secret" not in text
@@ -117,7 +117,7 @@ def test_a_body_alone_is_shown_without_its_signature(capsys: pytest.CaptureFixtu
 
     assert code == 0
     assert text.splitlines()[:2] == [
-        "signature  not checked, since there are no headers (--header)",
+        "signature  not checked, since no header says who has sent it (--header)",
         "response   r-1, revision 0, key c-1",
     ]
     assert outcomes(capsys, "own", body({**CANONICAL, "customer_id": None, "anonymous": True}))[1][1]["key"] is None
@@ -127,13 +127,13 @@ def test_what_is_missing_for_the_signature_is_named(capsys: pytest.CaptureFixtur
     def first(*arguments: str) -> str:
         return run(capsys, "test", *arguments)[1].splitlines()[0]
 
-    assert first("crm", body([])) == "signature  not checked, since there are no headers (--header and --url)"
+    assert first("crm", body([])) == "signature  not checked, since no header says who has sent it (--header and --url)"
     header = ("--header", "X-Any: a")
     assert first("forms", body({}), *header) == (
         "signature  not checked, since the address, which ends in the secret, is not given (--url)"
     )
     address = ("--url", "https://nps.example.com/receive/forms/")
-    assert first("forms", body({}), *address) == "refused    secret_missing: the secret is missing"
+    assert first("forms", body({}), *address) == "signature  not authentic: secret_missing: the secret is missing"
     assert first("forms", body({}), *address[:1], f"{address[1]}path-of-google") == "signature  fine (secret-path)"
 
 

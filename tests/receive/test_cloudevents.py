@@ -212,7 +212,10 @@ def test_a_body_that_is_no_event_is_refused() -> None:
     body = json.dumps(RESPONSE).encode()
     assert refused(one({"content-type": "application/json"}, body)) == (
         Reason.ENVELOPE_INVALID,
-        "ce-specversion: is missing; ce-id: is missing; ce-source: is missing; ce-type: is missing",
+        (
+            "ce-specversion: is missing; ce-id: is missing; ce-source: is missing; ce-type: is missing; an event that is "
+            "in the body needs Content-Type: application/cloudevents+json"
+        ),
     )
     assert refused(one({"content-type": "application/cloudevents+avro"}, body))[0] == Reason.ENVELOPE_INVALID
     # On Kafka, a record without a value erases a customer; over HTTP, an empty body is nothing but an error.

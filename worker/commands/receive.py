@@ -203,7 +203,7 @@ def _lacks(request: Request, scheme: Scheme) -> str:
         return "" if request.url else "the address, which ends in the secret, is not given (--url)"
     if request.headers.keys() - {"content-type"}:
         return ""
-    return f"there are no headers (--header{' and --url' if scheme is Scheme.HUBSPOT_V3 else ''})"
+    return f"no header says who has sent it (--header{' and --url' if scheme is Scheme.HUBSPOT_V3 else ''})"
 
 
 def _is_delivery(given: Any) -> bool:
@@ -262,7 +262,7 @@ class _Shown:
         if isinstance(found, Unauthentic):
             self.is_wrong = True
             said = {"outcome": "unauthentic", "reason": found, "detail": MEANING[found]}
-            self._line("refused", f"{found}: {MEANING[found]}", said)
+            self._line("signature", f"not authentic: {found}: {MEANING[found]}", said)
             return
         if not given.lacks and not self._as_json:
             print(f"signature  fine ({self._source.signing.scheme})")

@@ -149,6 +149,8 @@ def _complete(attributes: dict[str, str], prefix: str) -> dict[str, str]:
     missing = [name for name in _REQUIRED if not attributes.get(name)]
     if missing:
         named = "; ".join(f"{prefix}{name}: is missing" for name in missing)
+        if prefix and missing == [*_REQUIRED]:
+            named += f"; an event that is in the body needs Content-Type: {_EVENT}+json"
         raise refused(Reason.ENVELOPE_INVALID, named)
     if attributes["specversion"] != SPEC_VERSION:
         raise refused(Reason.ENVELOPE_INVALID, f"{prefix}specversion: must be {SPEC_VERSION}")
