@@ -314,7 +314,26 @@ def test_without_sources_the_document_is_named(capsys: pytest.CaptureFixture[str
     assert "docs/sources.md" in run(capsys, "sources")[1]
 
 
+def test_check_config_says_what_keeps_the_role_receive_from_its_start(capsys: pytest.CaptureFixture[str]) -> None:
+    """The settings lack what the answers are fetched with, of which `run` names the first one."""
+    assert main(["check-config"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert main(["run", "--role", "receive"]) == 2
+    first = capsys.readouterr().err.splitlines()
+
+    assert first == said[:1] == ["receive.sources, crm: hubspot sends ids only, so it needs api_token"]
+    assert said[1:3] == [
+        "receive.sources, forms: google-forms sends ids only, so it needs api_token",
+        "receive.sources, form_xm: qualtrics sends ids only, so it needs api_url and api_token",
+    ]
+
+
 def test_check_config_lists_the_sources_and_the_secrets_that_are_weak(capsys: pytest.CaptureFixture[str]) -> None:
+    fetching = SETTINGS
+    for tool in ("hubspot", "google-forms", "qualtrics"):
+        fetched = f'tool = "{tool}"\napi_url = "https://api.example.com"\napi_token = "a"'
+        fetching = fetching.replace(f'tool = "{tool}"', fetched)
+    Path("worker.toml").write_text(fetching)
     assert main(["check-config"]) == 2
     printed = capsys.readouterr()
     assert "source   survey: Typeform, /receive/survey, hmac-sha256-base64, 1 secret\n" in printed.out
@@ -324,9 +343,9 @@ def test_check_config_lists_the_sources_and_the_secrets_that_are_weak(capsys: py
         "receive.sources: own: a secret has fewer than 16 characters, and is easily guessed",
     ]
     long = "a-long-secret-of-32-characters-x"
-    strong = SETTINGS.replace('"demo"', f'"{long}"').replace("path-of-google", "another-" + long)
-    Path("worker.toml").write_text(strong.replace("token", long))
+    strong = fetching.replace('"demo"', f'"{long}"').replace("path-of-google", "another-" + long)
+    Path("worker.toml").write_text(strong.replace('"token"', f'"{long}"'))
     assert main(["check-config"]) == 2
     assert capsys.readouterr().err == "receive.sources: own: has a secret of app: give each its own\n"
-    Path("worker.toml").write_text(strong.replace("token", "the-third-secret"))
+    Path("worker.toml").write_text(strong.replace('"token"', '"the-third-secret"'))
     assert main(["check-config"]) == 0

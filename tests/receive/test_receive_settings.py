@@ -194,6 +194,12 @@ def test_a_topic_and_a_source_cannot_have_one_name_and_neither_can_two_topics() 
     assert problems(topics=[on_topic(), on_topic(topic="other")]) == ["receive.topics: must have names that differ"]
 
 
+def test_a_topic_cannot_be_read_twice() -> None:
+    assert problems(topics=[on_topic(), on_topic(name="other")]) == [
+        "receive.topics: two have the same topic, so that each of its answers would count twice: remove one"
+    ]
+
+
 def test_a_key_of_pseudonyms_is_long() -> None:
     assert problems(pseudonym_key=SECRET) == [
         "receive.pseudonym_key: must have at least 32 characters, as docs/sources.md makes them"

@@ -69,7 +69,13 @@ def _address(text: str) -> str:
 
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     print(_summary(settings))
-    wrong = [*settings.vain_receivers(), *settings.receive.weaknesses(), *problems(settings.tracing, os.environ)]
+    receive = settings.receive
+    wrong = [
+        *settings.vain_receivers(),
+        *receive.api_problems,
+        *receive.weaknesses(),
+        *problems(settings.tracing, os.environ),
+    ]
     for line in wrong:
         print(line, file=sys.stderr)
     if wrong:

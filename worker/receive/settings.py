@@ -580,6 +580,13 @@ class ReceiveSettings(SecretSection):
             raise ValueError("must have names that differ")
         return sources
 
+    @field_validator("topics")
+    @classmethod
+    def _topics_differ(cls, topics: list[TopicSettings]) -> list[TopicSettings]:
+        if len({topic.topic for topic in topics}) != len(topics):
+            raise ValueError("two have the same topic, so that each of its answers would count twice: remove one")
+        return topics
+
     @model_validator(mode="after")
     def _names_differ_everywhere(self) -> Self:
         """Refuse a name that a source and a topic have: it begins ids of answers, and says where they came from."""
@@ -615,7 +622,12 @@ class ReceiveSettings(SecretSection):
         """Why the role receive cannot run with these settings; None if it can."""
         if not self.sources and not self.topics:
             return "receive.sources: the role receive needs a source or one of receive.topics, as docs/sources.md says"
-        return next((problem for source in self.sources if (problem := source.api_problem)), None)
+        return next(iter(self.api_problems), None)
+
+    @property
+    def api_problems(self) -> list[str]:
+        """Why the answers of sources cannot be fetched with these settings, a line for each of them."""
+        return [problem for source in self.sources if (problem := source.api_problem)]
 
     @property
     def has_parts(self) -> bool:
