@@ -26,6 +26,8 @@ from worker.kafka.member import Member
 from worker.notify.retry import RetryPolicy
 from worker.receive.deliveries import Deliveries
 from worker.receive.settings import ReceiveSettings
+from worker.roles.meters import Meters
+from worker.settings import Settings
 
 SOURCES = [
     {"name": name, "tool": "surveymonkey", "secrets": ["s"], "score_question": "11", "api_token": "t"}
@@ -208,6 +210,22 @@ async def test_an_outage_has_a_line_when_it_begins_and_one_when_it_ends(caplog: 
     assert [level for level, _ in lines] == ["ERROR", "INFO"]
     assert "answers wait to be fetched: http_401; receive.sources, monkey" in lines[0][1]
     assert lines[1][1] == "source monkey: the API can be used again"
+
+
+async def test_the_metrics_say_how_many_orders_wait_and_whether_the_api_has_an_outage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
+    group, away, other = Group(), Api(), Api()
+    away.errors = [AWAY] * 2
+    meters = Meters(Settings.model_construct(), SystemClock())
+    async with at_work(group, monkey=away, other=other) as fetcher:
+        meters.watch([fetcher])
+        group.give(*map(order, "123"), order("4", "other"))
+        await group.until(lambda: len(group.responses) == 1 and fetcher.standing()["other"].waiting == 0)
+        found = meters.sample()
+        assert found["nps_fetches_waiting"] == {("monkey",): 3, ("other",): 0, (UNKNOWN,): 0}
+        assert found["nps_fetch_outage_open"] == {("monkey",): 1, ("other",): 0, (UNKNOWN,): 0}
 
 
 async def test_what_kafka_does_not_acknowledge_is_published_again_and_not_fetched_again() -> None:

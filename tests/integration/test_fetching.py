@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import ClientSession, web
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from ingest.fake_api import TOKEN, FakeApi, details, fake_api
+from ingest.fake_api import TOKEN, Answer, FakeApi, details, fake_api
 from ingest.sites import Clock, post
 from integration.conftest import make_settings
 from integration.processes import environment, worker_process
@@ -29,6 +29,8 @@ from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.messages import fetch_order
 from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.ingest.fetching import Fetcher
+from worker.ingest.tool_api import CONNECTIONS
 from worker.kafka.partitioner import partition_of
 from worker.kafka.topics import ensure, group_id
 from worker.receive.settings import ReceiveSettings
@@ -316,15 +318,27 @@ async def test_workers_that_join_and_leave_share_the_orders(kafka: EmbeddedKafka
 
 
 async def test_orders_for_the_same_answer_that_wait_are_fetched_once(kafka: EmbeddedKafka, inbox: Inbox) -> None:
+    """They wait until the API answers the orders that have all connections."""
+    others, may_answer = [str(number) for number in range(CONNECTIONS)], asyncio.Event()
+
+    async def answer(_: web.Request) -> None:
+        await may_answer.wait()
+
     async with fake_api() as api:
+        api.answer = answer
         seen = Seen(settings_of(kafka, inbox, source(api)))
-        await ensure(seen.settings)
-        await seen.order(*[order("77")] * 40)
         async with running(seen.settings, "receive") as worker:
+            await seen.order(*map(order, others))
+            await api.until(lambda: len(api.asked) == CONNECTIONS)
+            await seen.order(*[order("77")] * 40)
+            fetcher = worker.of(Fetcher)["receive"]
+            while fetcher.standing()["monkey"].waiting < CONNECTIONS + 40:  # noqa: ASYNC110 - raises no event
+                await asyncio.sleep(0.02)
+            may_answer.set()
             await seen.until_finished(worker)
 
-        assert scores(await seen.responses()) == wanted(["77"])
-        assert api.answered.total() < 10
+        assert scores(await seen.responses()) == wanted([*others, "77"])
+        assert {1} == {*api.answered.values()}
 
 
 async def test_a_list_of_answers_is_read_to_its_end_and_then_only_what_is_new(
@@ -373,6 +387,22 @@ async def test_a_list_of_answers_is_read_to_its_end_and_then_only_what_is_new(
     assert Counter(one["response_id"] for one in await seen.values("responses"))["google-forms:A30"] == 2
 
 
+def answers_until(moment: int, api: FakeApi, killed: asyncio.Event) -> Answer:
+    """Return what answers so many different requests, and none after them until the worker is killed."""
+
+    async def answer(_: web.Request) -> web.Response | None:
+        if len(api.answered) < moment:
+            return None
+        await killed.wait()
+        return web.Response(status=503)
+
+    return answer
+
+
+async def nothing_else(_: web.Request) -> None:
+    """Leave each request to the usual answer."""
+
+
 async def test_a_worker_that_is_killed_at_any_moment_leaves_one_response_for_each_answer(
     kafka: EmbeddedKafka, inbox: Inbox, tmp_path: Path
 ) -> None:
@@ -391,8 +421,14 @@ async def test_a_worker_that_is_killed_at_any_moment_leaves_one_response_for_eac
         await ensure(settings)
         await seen.order(*map(order, answers))
         for moment in (1, 30, 70):
+            # From this moment on, the API answers nothing more, so the worker is killed while orders are in work.
+            killed = asyncio.Event()
+            api.answer = answers_until(moment, api, killed)
             async with worker_process("run", "--role", "receive", env=env):
-                await api.until(lambda moment=moment: len(api.answered) >= moment)  # type: ignore[misc]
+                await api.until(lambda: len(api.answered) >= moment)  # noqa: B023 - awaited at once
+            assert len(api.answered) == moment
+            killed.set()
+        api.answer = nothing_else
         async with worker_process("run", "--role", "receive", env=env) as process:
             await seen.until_finished()
             assert not process.ended
@@ -401,4 +437,3 @@ async def test_a_worker_that_is_killed_at_any_moment_leaves_one_response_for_eac
 
     assert scores(await seen.responses()) == wanted(answers)
     assert await seen.values("dead-letters") == []
-    assert api.answered.total() >= len(answers)

@@ -29,6 +29,7 @@ from worker.metrics import catalogue, words
 from worker.metrics.catalogue import METRICS, Kind, Metric, Scope
 from worker.metrics.settings import MetricsSettings
 from worker.notify.retry import RetryPolicy
+from worker.receive.settings import ReceiveSettings
 from worker.settings import EmailSettings, KafkaSettings, Settings
 from worker.streams.table import DurableTable
 
@@ -171,6 +172,27 @@ async def test_every_metric_that_is_documented_is_there_from_the_start(
         *found["nps_deliveries_total"]
     }
     assert sum(map(len, found.values())) < 1_000
+
+
+async def test_every_metric_of_the_role_receive_is_there_from_the_start(kafka: EmbeddedKafka, inbox: Inbox) -> None:
+    usual = {"secrets": ["s"], "score_question": "q"}
+    sources = [
+        {"name": "typeform", "tool": "typeform", **usual},
+        {"name": "monkey", "tool": "surveymonkey", "api_token": "t", "api_url": "http://127.0.0.1:1", **usual},
+    ]
+    receive = ReceiveSettings.model_validate({"sources": sources, "port": 0})
+    async with running(make_settings(kafka, inbox, metrics=HERE, receive=receive), "receive") as worker:
+        found = await scraped(worker)
+
+    for metric in (one for one in METRICS if one.scope in {Scope.RECEIVE, Scope.EVERY}):
+        name = f"{metric.name}_count" if metric.kind is Kind.HISTOGRAM else metric.name
+        assert found[name], metric.name
+        assert all(len(labels) == len(metric.labels) for labels in found[name])
+        if metric.scope is Scope.RECEIVE:
+            assert {0} == {*found[name].values()}
+    assert {("typeform",), ("monkey",)} == {*found["nps_received_last_timestamp_seconds"]}
+    for name in ("nps_fetches_waiting", "nps_fetch_outage_open"):
+        assert {("monkey",), ("(unknown)",)} == {*found[name]}
 
 
 async def test_the_number_of_series_does_not_depend_on_that_of_segments(bench: StartBench) -> None:

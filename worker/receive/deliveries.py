@@ -10,9 +10,9 @@ This is what an HTTP server, a file's import and `python -m worker receive test`
 API for each of its `gets`, and hands the bodies to `read_fetched`, which again returns outcomes. `merge` in
 worker/flow/responses/formats/merging.py puts a `Part` together with what is known of the answer
 (worker/flow/responses/merged). An outcome `Accepted` repeats everything that is known, so it needs nothing of what was
-before. If the tool gives later deliveries another time, the time of the latest one counts (docs/sources.md). `admitted`
-in worker/flow/responses/admission.py says whether the worker's intake would accept it, which knows the time and the
-size limit.
+before. If the tool gives later deliveries another time, `Accepted` has it, and the role process keeps the first one
+(worker/flow/responses/road.py). `admitted` in worker/flow/responses/admission.py says whether the worker's intake would
+accept it, which knows the time and the size limit.
 Nothing here raises because of what a tool sends.
 """
 
