@@ -176,6 +176,16 @@ responded_at = "arrival"
 [receive.sources.mapping]
 response_id = "response_id"
 score = "Note"
+[[receive.sources]]
+name = "several"
+tool = "template"
+secrets = ["0123456789abcdef"]
+survey_id = "s"
+[receive.sources.mapping]
+response_id = "response_id"
+score = "Note"
+responded_at = "Datum"
+each = "answers"
 """
 
 
@@ -199,7 +209,13 @@ def test_a_mapping_from_a_file_or_of_a_source(capsys: pytest.CaptureFixture[str]
     ("arguments", "said"),
     [
         (("--map", "typeform"), "--map typeform: this source has no mapping for rows; its tool must be template"),
-        (("--map", "timeless"), "--map timeless: the answers of this source have no time but that of their arrival"),
+        (
+            ("--map", "timeless"),
+            "--map timeless: this source takes the time at which an answer arrives, and a row has none",
+        ),
+        (("--map", "several"), "--map several: mapping.each of this source is for deliveries with several answers"),
+        (("--map", "lacking.toml"), "--map lacking.toml: needs mapping.score and mapping.responded_at as well\n"),
+        (("--map", "wrong.toml"), "--map wrong.toml: mapping.scor: is not a key; did you mean mapping.score?\n"),
         (("--map", "none.toml"), "--map none.toml: is neither a file nor a source of the settings"),
         (("--map", "worker.toml"), "answers.csv: --map worker.toml: "),
         (("--map", "latin"), "--map latin: is not UTF-8"),
@@ -220,6 +236,8 @@ def test_a_mapping_from_a_file_or_of_a_source(capsys: pytest.CaptureFixture[str]
 def test_wrong_usage(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("worker.toml").write_text(SOURCE)
     Path("latin").write_bytes(b"\xe9")
+    Path("lacking.toml").write_text('name = "shop"\nsurvey_id = "s"\n[mapping]\n')
+    Path("wrong.toml").write_text(MAP + 'scor = "Note"\n')
     code, out, err = run(capsys, written(HEADER + german(1)), *arguments)
 
     assert (code, out) == (2, "")
@@ -251,6 +269,14 @@ def test_equal_rows_without_an_id_are_counted(capsys: pytest.CaptureFixture[str]
     assert (code, len({one["response_id"] for one in shown(out)})) == (0, 4)
     assert "4 responses have no id: " in out
     assert out.endswith("; 2 rows are equal to earlier ones, and each counts\n")
+
+
+def test_reasons_name_what_helps_in_an_import(capsys: pytest.CaptureFixture[str]) -> None:
+    table = "survey_id,score,responded_at,revision\ns,3,2026-03-02T08:26:40Z,x\n"
+    whole = written(table.replace(",x\n", ",1\n"))
+    assert "customer_id=COLUMN, or use --unknown-customers anonymous\n" in run(capsys, whole)[1]
+    _, out, _ = run(capsys, written(table), "--unknown-customers", "anonymous")
+    assert "line 2: time_invalid: revision: expected a whole number or a time\n" in out
 
 
 def test_a_naive_time_without_a_zone_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

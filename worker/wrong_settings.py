@@ -60,14 +60,17 @@ def unknown_variable(name: str, model: type[BaseModel]) -> str:
     return f"{name}: is not a setting{_suggestion(name, map(variable, known_keys(model)))}"
 
 
-def wrong_key(problem: Any, model: type[BaseModel]) -> str:
-    """Return the message about a problem that pydantic found: its key as in the file, and the variable that set it."""
+def wrong_key(problem: Any, model: type[BaseModel], noun: str = "setting") -> str:
+    """Return the message about a problem that pydantic found: its key as in the file, and the variable that set it.
+
+    `noun`: what an entry of the file is.
+    """
     path = [part for part in problem["loc"] if part != _OF_KEY]
-    key = ".".join(map(str, path)) or "settings"
+    key = ".".join(map(str, path)) or f"{noun}s"
     name = _variable_of(path)
     origin = f" (from the environment: {name})" if name else ""
     if problem["type"] == "extra_forbidden":
-        return f"{key}: is not a setting{_key_suggestion(path, model)}{origin}"
+        return f"{key}: is not a {noun}{_key_suggestion(path, model)}{origin}"
     return f"{key}: {expectation(problem)}{_such_as(problem['type'], path, model)}{origin}"
 
 

@@ -260,12 +260,12 @@ def test_a_file_with_a_mapping() -> None:
     [
         ("x", "is not TOML: "),
         (MAP.replace('name = "shop"', ""), "name: is missing"),
-        (MAP.replace('survey_id = "s"', ""), "settings: needs survey_id or mapping.survey_id as well"),
-        (MAP.replace('score = "Note"', ""), "settings: needs mapping.score as well"),
-        (MAP.replace('time_zone = "Europe/Berlin"', ""), "settings: time_format has no offset (%z), so time_zone is"),
+        (MAP.replace('survey_id = "s"', ""), "needs survey_id or mapping.survey_id as well"),
+        (MAP.replace('score = "Note"', ""), "needs mapping.score as well"),
+        (MAP.replace('time_zone = "Europe/Berlin"', ""), "time_format has no offset (%z), so time_zone is"),
         (MAP.replace('"Note"', "'\"Note\"'"), "mapping.score: names a field, since it is in double quotes"),
-        (f'{MAP}each = "a"', "settings: mapping.each has no effect, since each row is one answer: remove it"),
-        (f'{MAP}scores = "a"', "mapping.scores: is not a setting; did you mean mapping.score?"),
+        (f'{MAP}each = "a"', "mapping.each has no effect, since each row is one answer: remove it"),
+        (f'{MAP}scores = "a"', "mapping.scores: is not a key; did you mean mapping.score?"),
     ],
 )
 def test_what_is_wrong_with_a_mapping_is_said(text: str, problem: str) -> None:

@@ -19,6 +19,7 @@ from worker.receive.table import NOTES, Header, Row, csv_rows, header_of, is_jso
 
 #: How many columns a message names, and how many characters of each.
 _COLUMNS_SHOWN, _LONGEST_SHOWN = 30, 60
+_HELP_WITH_CUSTOMERS = "name its column with --column customer_id=COLUMN, or use --unknown-customers anonymous"
 #: The fields that a row has to have, and the options that say where they are.
 _OPTIONS = {"survey_id": "--survey ID"}
 
@@ -87,7 +88,13 @@ def _reading(options: Options, settings: ReceiveSettings, header: Header | None,
     times = Times(options.date_format or source.times.format, options.time_zone or source.times.zone)
     if times.format and OFFSET not in times.format and times.zone is None:
         raise ValueError("its times have no offset: name their zone with --time-zone")
-    source = replace(source, mapping=fields, times=times, survey_id=options.survey or source.survey_id)
+    source = replace(
+        source,
+        mapping=fields,
+        times=times,
+        survey_id=options.survey or source.survey_id,
+        help_with_customers=_HELP_WITH_CUSTOMERS,
+    )
     if options.unknown_customers:
         source = replace(source, unknown_is_anonymous=options.unknown_customers == "anonymous")
     survey = () if source.survey_id else ("survey_id",)
@@ -131,10 +138,12 @@ def _mapped_source(name: str, settings: ReceiveSettings) -> Source:
     """Return how rows are read by the mapping of a source of the settings, or else of a file."""
     known = settings.source(name)
     if known is not None:
-        if known.tool != "template" or not known.mapping.fields or known.mapping.each:
+        if known.tool != "template" or not known.mapping.fields:
             raise ValueError(f"--map {name}: this source has no mapping for rows; its tool must be template")
+        if known.mapping.each:
+            raise ValueError(f"--map {name}: mapping.each of this source is for deliveries with several answers")
         if known.responded_at == "arrival":
-            raise ValueError(f"--map {name}: the answers of this source have no time but that of their arrival")
+            raise ValueError(f"--map {name}: this source takes the time at which an answer arrives, and a row has none")
         return settings.reading_of(known)
     if not Path(name).is_file():
         raise ValueError(f"--map {name}: is neither a file nor a source of the settings")

@@ -4,6 +4,7 @@ The defaults are those of Postfix (minimal_backoff_time, maximal_backoff_time, m
 """
 
 from datetime import timedelta
+from typing import Any
 
 from pydantic import Field
 
@@ -12,6 +13,17 @@ from worker.section import Section
 _DAY_SECONDS = 86_400.0
 #: The number of doublings after which any first wait is longer than the longest one.
 _DOUBLINGS = 60
+
+
+def days_until_given_up(what: str) -> Any:
+    """Return the field of the setting give_up_days. `what`: what is given up, in words."""
+    return Field(
+        default=5.0,
+        gt=0,
+        le=365,
+        description=f"Days after which the worker gives up {what}, which has then failed. They are the sum of the "
+        "waits between its attempts, without the time of outages.",
+    )
 
 
 class RetryPolicy(Section):
@@ -27,13 +39,7 @@ class RetryPolicy(Section):
         description="Longest wait between two attempts, in seconds. Until it is reached, each wait is twice as long as "
         "the one before it.",
     )
-    give_up_days: float = Field(
-        default=5.0,
-        gt=0,
-        le=365,
-        description="Days after which the worker gives up a mail, an event, a message or the fetching of an answer, "
-        "which has then failed. They are the sum of the waits between its attempts, without the time of outages.",
-    )
+    give_up_days: float = days_until_given_up("a mail")
 
     def delay(self, attempt: int) -> timedelta | None:
         """Return the wait after the attempt with this number, counted from 1; None if it was the last attempt.

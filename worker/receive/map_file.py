@@ -14,6 +14,9 @@ from worker.receive.settings import FieldMapping, TimeFormat
 from worker.section import Section
 from worker.wrong_settings import wrong_key
 
+#: What an entry of the file is called in messages.
+_NOUN = "key"
+
 
 class MapFile(Section):
     """Where the rows of a table have the fields of a response."""
@@ -60,5 +63,6 @@ def read_map(text: str) -> MapFile:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"is not TOML: {error}") from None
     except ValidationError as error:
-        problems = [wrong_key(problem, MapFile) for problem in error.errors(include_input=False)]
-        raise ValueError("\n".join(problems)) from None
+        problems = [wrong_key(problem, MapFile, _NOUN) for problem in error.errors(include_input=False)]
+        # What is wrong with several keys together is said of the file.
+        raise ValueError("\n".join(problem.removeprefix(f"{_NOUN}s: ") for problem in problems)) from None

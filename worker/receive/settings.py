@@ -19,7 +19,7 @@ from worker.flow.responses.formats.tool import Questions, Tool
 from worker.flow.responses.formats.tools import TOOLS
 from worker.notify.content.readers import TimeZoneName, zone
 from worker.notify.endpoint import EndpointName
-from worker.notify.retry import RetryPolicy
+from worker.notify.retry import RetryPolicy, days_until_given_up
 from worker.receive.apis import APIS, Api, checked_token, checked_url
 from worker.receive.signatures import AUTHORIZATION, SENT, WITH_HEADER, Scheme, Signing, secret_problem, weakness
 from worker.receive.unwrapping import Unwrap
@@ -149,11 +149,11 @@ class FieldMapping(Section):
     test: Expression | None = _finds("whether it is a trial answer")
     anonymous: Expression | None = _finds("whether nobody may know who answered")
     only_if: Expression | None = _finds(
-        "whether it is an answer; whatever is not `true` is ignored. Of template and cloudevents only"
+        "whether it is an answer; whatever is not `true` is ignored. Only with the tools `template` and `cloudevents`"
     )
     each: Expression | None = _finds(
-        "the list of answers in a delivery that has several; the other expressions then apply to each. Of template and "
-        "cloudevents only"
+        "the list of answers in a delivery that has several; the other expressions then apply to each. Only with the "
+        "tools `template` and `cloudevents`"
     )
 
     @property
@@ -185,8 +185,8 @@ class ReadingSettings(Section):
         default=None,
         min_length=1,
         max_length=LONGEST_ID,
-        description="The survey's id of all responses. Without it, it is the tool's own, after the tool's name; one "
-        "that the mapping finds follows the name of the source.",
+        description="The survey's id of all responses. Without it, it is the tool's own, after the tool's name; an "
+        "id that the mapping finds gets the source's name and a colon before it.",
     )
     score_question: str | None = Field(
         default=None, min_length=1, max_length=LONGEST_ID, description="The id of the question that asks for the score."
@@ -223,7 +223,7 @@ class ReadingSettings(Section):
     responded_at: Literal["tool", "arrival"] = Field(
         default="tool",
         description="When the customer answered: `tool` takes the time from the delivery, and `arrival` the time at "
-        "which the delivery arrives. The latter is for tools that send no time, of template only.",
+        "which the delivery arrives. The latter is for tools that send no time, and only with the tool `template`.",
     )
     mapping: FieldMapping = FieldMapping()
 
@@ -316,8 +316,8 @@ class SourceSettings(ReadingSettings, SecretSection):
         default=[],
         max_length=20,
         description="The senders of CloudEvents that may deliver although they ask first: the names that they send in "
-        "the header WebHook-Request-Origin, such as eventgrid.azure.net, or * for all. This replaces no secret. Of "
-        "cloudevents only.",
+        "the header WebHook-Request-Origin, such as eventgrid.azure.net, or * for all. This replaces no secret. "
+        "Only with the tool `cloudevents`.",
     )
     api_url: str | None = Field(
         default=None,
@@ -330,7 +330,7 @@ class SourceSettings(ReadingSettings, SecretSection):
         description="The token with which the worker asks the tool's API. Set it in the environment, or name its file "
         "in api_token_file.",
     )
-    api_token_file: Path | None = secret_file("the token.", "If the file is replaced, its new content is used.")
+    api_token_file: Path | None = secret_file("the token", "If the file is replaced, its new content is used.")
     api_requests_per_minute: int | None = Field(
         default=None,
         ge=1,
@@ -488,6 +488,7 @@ class FetchRetry(RetryPolicy):
     first_seconds: float = Field(
         default=10.0, gt=0, le=86_400, description="Seconds between the first and the second attempt."
     )
+    give_up_days: float = days_until_given_up("the fetching of an answer")
 
 
 class ReceiveSettings(SecretSection):

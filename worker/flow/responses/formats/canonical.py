@@ -299,7 +299,12 @@ def _revision(text: str, times: Times) -> int:
     text = text.strip()
     if text.isascii() and text.isdigit() and len(text) <= len(str(2**53)):
         return int(text)
-    return payload.seconds(times.read(text), "revision")
+    try:
+        return payload.seconds(times.read(text), "revision")
+    except NoResponse as ended:
+        if isinstance(ended.outcome, Refused) and ended.outcome.reason is Reason.TIME_INVALID:
+            raise refused(Reason.TIME_INVALID, "revision: expected a whole number or a time") from None
+        raise
 
 
 def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:
@@ -329,8 +334,7 @@ def identified(fields: dict[str, Any], source: Source) -> dict[str, Any]:
         return {**known, "anonymous": True}
     raise refused(
         Reason.MISSING_FIELD,
-        "customer_id: is missing, and customer.email is no e-mail address; set mapping.customer_id, or let "
-        "unknown_customers be anonymous",
+        f"customer_id: is missing, and customer.email is no e-mail address; {source.help_with_customers}",
     )
 
 

@@ -98,6 +98,8 @@ class Source:
     pseudonym_key: bytes | None = None
     #: Whether an answer is anonymous if nothing says who has given it; otherwise it is refused.
     unknown_is_anonymous: bool = False
+    #: What can be done if nothing says who has given an answer: a part of the reason why it is refused.
+    help_with_customers: str = "set mapping.customer_id, or let unknown_customers be anonymous"
     #: How the times are written that the mapping finds.
     times: Times = ANYHOW
     #: Whether the time at which a delivery arrives is when the customer answered, as the tool sends no time.

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from worker.notify.content.readers import Readers, TimeZoneName, zone
 from worker.notify.endpoint import Endpoint, EndpointName
-from worker.notify.retry import RetryPolicy
+from worker.notify.retry import RetryPolicy, days_until_given_up
 from worker.routing.bundling import (
     CRITICAL_PER_HOUR,
     GROUP_INTERVAL_SECONDS,
@@ -28,6 +28,12 @@ class ChatEndpoint(Endpoint):
     format: Format = Field(
         default="slack", description="The kind of chat, which decides how messages are written. Teams means a workflow."
     )
+
+
+class MessageRetry(RetryPolicy):
+    """When a message is posted again that a chat has not taken."""
+
+    give_up_days: float = days_until_given_up("a message")
 
 
 class ChatSettings(Section):
@@ -71,7 +77,7 @@ class ChatSettings(Section):
     group_by: GroupBy = Field(default=[])
     group_wait_seconds: GroupWaitSeconds = 0.0
     group_interval_seconds: GroupIntervalSeconds = GROUP_INTERVAL_SECONDS
-    retry: RetryPolicy = RetryPolicy()
+    retry: MessageRetry = MessageRetry()
 
     @model_validator(mode="after")
     def _bundling_has_effect(self) -> "ChatSettings":

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from worker.notify.endpoint import Endpoint, EndpointName
-from worker.notify.retry import RetryPolicy
+from worker.notify.retry import RetryPolicy, days_until_given_up
 from worker.routing.bundling import (
     CRITICAL_PER_HOUR,
     GROUP_INTERVAL_SECONDS,
@@ -58,6 +58,12 @@ class WebhookEndpoint(Endpoint):
         return secrets
 
 
+class EventRetry(RetryPolicy):
+    """When an event is posted again that a server has not taken."""
+
+    give_up_days: float = days_until_given_up("an event")
+
+
 class WebhookSettings(Section):
     """Events about alerts and incidents that are posted to other programs."""
 
@@ -96,7 +102,7 @@ class WebhookSettings(Section):
         description="Largest size of a digest, in units of 1,000 bytes. What does not fit comes in a further one. If a "
         "notice that waits for the digest grows, the digest may exceed it a little.",
     )
-    retry: RetryPolicy = RetryPolicy()
+    retry: EventRetry = EventRetry()
 
     @model_validator(mode="after")
     def _bundling_has_effect(self) -> "WebhookSettings":
