@@ -213,8 +213,8 @@ def test_a_body_that_is_no_event_is_refused() -> None:
     assert refused(one({"content-type": "application/json"}, body)) == (
         Reason.ENVELOPE_INVALID,
         (
-            "ce-specversion: is missing; ce-id: is missing; ce-source: is missing; ce-type: is missing; an event that is "
-            "in the body needs Content-Type: application/cloudevents+json"
+            "ce-specversion: is missing; ce-id: is missing; ce-source: is missing; ce-type: is missing; an event that "
+            "is in the body needs Content-Type: application/cloudevents+json"
         ),
     )
     assert refused(one({"content-type": "application/cloudevents+avro"}, body))[0] == Reason.ENVELOPE_INVALID
