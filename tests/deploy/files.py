@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from worker.ingest.site import UNKNOWN_SOURCE
+from worker.ingest.counting import UNKNOWN
 from worker.metrics.catalogue import METRICS
 from worker.metrics.catalogue import Kind as MetricKind
 from worker.roles import Role
@@ -36,7 +36,7 @@ _ADDED = frozenset({"job", "instance", "le"})
 _PLACES = {
     "role": {"process", "notify", "webhook", "chat"},
     "channel": {"email", "webhook", "chat"},
-    "source": {UNKNOWN_SOURCE},
+    "source": {UNKNOWN},
 }
 
 

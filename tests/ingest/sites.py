@@ -12,7 +12,8 @@ from worker.clock import SystemClock
 from worker.errors import Unreachable
 from worker.flow.batch import Output
 from worker.flow.policy import IntakePolicy
-from worker.ingest.site import HEADERS, Needs, Publish, Site
+from worker.ingest.site import HEADERS, Needs, Site
+from worker.kafka.producing import Publish
 from worker.receive.entries import entries
 from worker.receive.settings import ReceiveSettings
 from worker.server import Server

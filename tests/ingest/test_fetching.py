@@ -21,7 +21,8 @@ from worker.flow.messages import fetch_order
 from worker.flow.messages.fetch_order import FetchOrder, Request
 from worker.flow.policy import IntakePolicy
 from worker.ingest import fetching
-from worker.ingest.fetching import UNKNOWN, Fetcher, Needs, Standing
+from worker.ingest.counting import UNKNOWN
+from worker.ingest.fetching import Fetcher, Needs, Standing
 from worker.kafka.member import Member
 from worker.notify.retry import RetryPolicy
 from worker.receive.deliveries import Deliveries

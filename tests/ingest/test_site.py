@@ -22,7 +22,8 @@ from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.outcome import Outcomes
 from worker.flow.timestamps import from_ms
-from worker.ingest.site import HEADERS, UNKNOWN_SOURCE
+from worker.ingest.counting import UNKNOWN
+from worker.ingest.site import HEADERS
 from worker.metrics import words
 from worker.receive.records import Delivery, Recorded, records
 from worker.receive.signatures import Unauthentic
@@ -201,7 +202,7 @@ async def test_what_is_not_authentic_and_what_does_not_exist_are_answered_alike(
     assert (0, []) == (desk.asked, desk.published)
     [(source, outcome)] = desk.counted
     assert outcome == "unauthentic"
-    assert source in {UNKNOWN_SOURCE, *(str(one["name"]) for one in SOURCES)}
+    assert source in {UNKNOWN, *(str(one["name"]) for one in SOURCES)}
 
 
 async def test_a_header_that_comes_twice_does_not_fit() -> None:

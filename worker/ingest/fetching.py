@@ -27,8 +27,10 @@ from worker.flow.dead_letter import dead_letter_in_place, dead_letter_of_deliver
 from worker.flow.messages import fetch_order
 from worker.flow.messages.fetch_order import FetchOrder, Request
 from worker.flow.policy import IntakePolicy
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Outcomes, Part
+from worker.flow.responses.formats.outcome import Fetch, Get, Outcome, Outcomes
+from worker.ingest.counting import UNKNOWN, word_of
 from worker.kafka.member import Member
+from worker.kafka.producing import Publish
 from worker.notify.retry import RetryPolicy
 from worker.receive.deliveries import Deliveries
 from worker.receive.finished import Finished
@@ -50,12 +52,8 @@ _AGAIN_SECONDS = 2.0
 _FINISH_SECONDS = 3.0
 #: The shortest time between two log lines of the same kind about a source, in ms.
 _QUIET_MS = 60_000
-#: The label of orders whose source is not in the settings.
-UNKNOWN = "(unknown)"
-
-#: Publishes records, and returns once Kafka has acknowledged them. Raises Unreachable if it has not after so many
-#: seconds.
-Publish = Callable[[Sequence[Output], float], Awaitable[None]]
+#: The words for what a fetched body becomes that differ from those for a delivery.
+_WORDS = {"part": "accepted", "fetch": "next_page"}
 
 
 class Api(Protocol):
@@ -354,7 +352,7 @@ class _Lane:
                 path = _path(fetch)
                 self._known_until[path] = max(known_until, self._known_until.get(path, 0))
             self._finish(errand.places)
-            for word, count in Counter(map(word_of, outcomes)).items():
+            for word, count in Counter(map(_word_of, outcomes)).items():
                 self._count(word, count)
             if self._waiting.succeeded(errand, self._needs.clock.steady()) and self._is_out:
                 self._is_out = False
@@ -468,10 +466,6 @@ async def published(outputs: Sequence[Output], needs: Needs) -> None:
             return
 
 
-def word_of(outcome: Outcome) -> str:
-    """Return the word by which an outcome is counted."""
-    if isinstance(outcome, Accepted | Part):
-        return "accepted"
-    if isinstance(outcome, Fetch):
-        return "next_page"
-    return "ignored" if isinstance(outcome, Ignored) else "refused"
+def _word_of(outcome: Outcome) -> str:
+    word = word_of(outcome)
+    return _WORDS.get(word, word)

@@ -11,7 +11,7 @@ import logging
 import re
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,12 +20,13 @@ from aiohttp.typedefs import Handler
 
 from worker.clock import Clock
 from worker.errors import Unreachable
-from worker.flow.batch import Output
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcome, Part, Refused
 from worker.ingest.bodies import body_of, decompressed
+from worker.ingest.counting import UNKNOWN, word_of
 from worker.ingest.problems import Problems
 from worker.ingest.refusals import NotTaken, Refusal
+from worker.kafka.producing import Publish
 from worker.receive.entries import Entry
 from worker.receive.proxies import Proxies, is_private, url_of
 from worker.receive.records import Delivery, Recorded, records
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _REQUEST_ID = "X-Request-Id"
 _HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-#: What a source is called in the metrics and in the log that does not exist. No source can have this name.
-UNKNOWN_SOURCE = "(unknown)"
 #: The largest number of outcomes that an answer lists.
 _MOST_LISTED = 20
 #: What Formbricks posts when somebody adds a webhook, without a signature since there is no secret yet. Unless it is
@@ -63,10 +62,6 @@ class Observer(Protocol):
 
     def on_acknowledged(self, source: str, seconds: float) -> None:
         """Note that a delivery of a source is acknowledged, and how long that took."""
-
-
-#: Publishes records within so many seconds. Raises Unreachable if they are not acknowledged by then.
-Publish = Callable[[Sequence[Output], float], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -254,7 +249,7 @@ class Site:
     def _refused(self, request: web.Request, request_id: str, not_taken: NotTaken) -> web.Response:
         """Count and log that a delivery is not taken, and return the answer that says so."""
         refusal, name = not_taken.refusal, request.match_info.get("source", "")
-        source = name if name in self._needs.entries else UNKNOWN_SOURCE
+        source = name if name in self._needs.entries else UNKNOWN
         if self._needs.observer is not None:
             self._needs.observer.on_outcome(source, refusal.outcome)
         self._problems.report(source, refusal.outcome, request_id, not_taken.why or refusal.text)
@@ -268,17 +263,6 @@ class Site:
         if refusal.closes:
             response.force_close()
         return response
-
-
-def word_of(outcome: Outcome) -> str:
-    """Return the word by which an outcome is counted."""
-    if isinstance(outcome, Accepted):
-        return "accepted"
-    if isinstance(outcome, Part):
-        return "part"
-    if isinstance(outcome, Fetch):
-        return "fetch"
-    return "ignored" if isinstance(outcome, Ignored) else "refused"
 
 
 def _listed(outcome: Outcome) -> dict[str, str]:

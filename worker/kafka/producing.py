@@ -13,7 +13,7 @@ import contextlib
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -44,6 +44,9 @@ _AWAY = "Kafka has not acknowledged in time"
 
 #: A topic and a partition.
 _Place = tuple[str, int]
+
+#: Publishes records within so many seconds, as Producing.publish. Raises Unreachable if they are not acknowledged.
+Publish = Callable[[Sequence[Output], float], Awaitable[None]]
 
 
 class Producing:

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Collection
 
 from worker.flow import events
 from worker.flow.policy import IntakePolicy
-from worker.ingest.fetching import Fetcher, Needs, Publish
+from worker.ingest.fetching import Fetcher, Needs
 from worker.ingest.tool_api import CONNECTIONS, ToolApi
 from worker.kafka import topics
 from worker.kafka.member import Member
+from worker.kafka.producing import Publish
 from worker.receive.deliveries import Deliveries
 from worker.roles.surroundings import Surroundings
 

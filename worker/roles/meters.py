@@ -10,8 +10,8 @@ from functools import partial
 from worker.clock import Clock
 from worker.flow.batch import Record
 from worker.flow.responses.formats.outcome import Outcome
-from worker.ingest.fetching import UNKNOWN, Fetcher
-from worker.ingest.site import UNKNOWN_SOURCE, word_of
+from worker.ingest.counting import UNKNOWN, word_of
+from worker.ingest.fetching import Fetcher
 from worker.kafka.topics import CHANNELS, topic_name
 from worker.metrics import catalogue
 from worker.metrics.catalogue import METRICS, Kind, Scope
@@ -188,7 +188,7 @@ class ReceiveMeter:
             self.last[source,] = 0
             figures.begin(catalogue.RECEIVED, source)
             figures.begin(catalogue.TO_ACKNOWLEDGEMENT, source)
-        figures.begin(catalogue.RECEIVED, UNKNOWN_SOURCE)
+        figures.begin(catalogue.RECEIVED, UNKNOWN)
 
     def on_outcome(self, source: str, outcome: str, count: int = 1) -> None:
         """Count what deliveries of a source have become, or why one was not taken."""
