@@ -225,16 +225,18 @@ class Fetcher:
 
     def _clear_the_way(self) -> None:
         """Publish orders again that wait and hold the offset of their partition back, if enough others are finished."""
-        for partition, finished in self._finished.items():
-            if not finished.ahead:
-                continue
-            found = [(lane, lane.before(partition, finished.last)) for lane in self._lanes.values()]
-            places = {place for _, errands in found for errand in errands for place in errand.places}
-            first = finished.position
-            # What is in flight will be finished soon: it is not worth anything to publish those after it again.
-            if first is not None and Place(partition, first) in places and len(places) <= finished.ahead:
-                for lane, errands in found:
-                    lane.move(errands)
+        held = {partition: finished for partition, finished in self._finished.items() if finished.ahead}
+        if not held:
+            return
+        offsets = {partition: finished.last for partition, finished in held.items()}
+        found = {lane: lane.before(offsets) for lane in self._lanes.values()}
+        for partition, finished in held.items():
+            errands = {lane: of_lane.get(partition, []) for lane, of_lane in found.items()}
+            places = {place for of_lane in errands.values() for errand in of_lane for place in errand.places}
+            # If the first one is in flight, it will be finished soon, and moving those behind it would be of no use.
+            if (partition, finished.position) in places and len(places) <= finished.ahead:
+                for lane, of_lane in errands.items():
+                    lane.move(of_lane)
 
     async def _commit(self) -> None:
         positions = {n: at for n, one in self._finished.items() if (at := one.position) is not None}
@@ -303,9 +305,9 @@ class _Lane:
         """Forget the orders of these partitions that are not in work."""
         self._waiting.forget(partitions)
 
-    def before(self, partition: int, offset: int) -> list[Errand]:
-        """Return the errands that wait and have an order of a partition before an offset."""
-        return self._waiting.before(partition, offset)
+    def before(self, offsets: Mapping[int, int]) -> dict[int, list[Errand]]:
+        """Return the errands that wait and have an order before an offset of its partition, by partition."""
+        return self._waiting.before(offsets)
 
     def move(self, errands: Collection[Errand]) -> None:
         """Publish the orders of some errands that wait here again. They wait here no longer, and come back."""

@@ -10,7 +10,8 @@ Times are in ms, of a monotonic clock.
 """
 
 import heapq
-from collections.abc import Collection, Hashable
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
@@ -114,14 +115,17 @@ class Waiting:
         for errand in self._in_flight:
             errand.given_away.update(partitions)
 
-    def before(self, partition: int, offset: int) -> list[Errand]:
-        """Return the errands that wait and have an order of a partition before an offset, the first due one first."""
-        found = [
-            errand
-            for errand in self._waiting.values()
-            if any(place.partition == partition and place.offset < offset for place in errand.places)
-        ]
-        return sorted(found, key=lambda errand: errand.due)
+    def before(self, offsets: Mapping[int, int]) -> dict[int, list[Errand]]:
+        """Return the errands that wait and have an order before an offset of its partition.
+
+        `offsets`: by partition. The errands are by partition as well, each under one, and the first due one first.
+        """
+        found = defaultdict[int, list[Errand]](list)
+        for errand in self._waiting.values():
+            at = next((at for at, offset in errand.places if offset < offsets.get(at, 0)), None)
+            if at is not None:
+                found[at].append(errand)
+        return {at: sorted(errands, key=lambda errand: errand.due) for at, errands in found.items()}
 
     def take_out(self, errand: Errand) -> None:
         """Let an errand wait here no longer, since its order comes again."""
