@@ -67,12 +67,13 @@ def test_the_first_ten_are_shown_as_they_would_become_and_the_wrong_ones_with_th
     }  # fmt: skip
     assert out.splitlines()[10:] == [
         "line 14: score_out_of_range: score: expected a whole number from 0 to 10",
-        "line 15: time_invalid: responded_at: is not written as the format of times says",
+        "line 15: time_invalid: responded_at: is not written as the format of times says, or there is no such day",
         "line 17: wrong_type: has 2 cells, and the header has 5",
         (
             "12 of 16 rows are responses; 1 ignored (not_yet_answered); 1 refused (score_out_of_range); "
             "1 refused (time_invalid); 1 refused (wrong_type)"
         ),
+        "how times are written, and in which zone, is said with --date-format and --time-zone",
     ]
 
 
@@ -219,7 +220,8 @@ def test_a_mapping_from_a_file_or_of_a_source(capsys: pytest.CaptureFixture[str]
         (("--map", "none.toml"), "--map none.toml: is neither a file nor a source of the settings"),
         (("--map", "worker.toml"), "answers.csv: --map worker.toml: "),
         (("--map", "latin"), "--map latin: is not UTF-8"),
-        (("--column", "scores=Note"), "must be FIELD=COLUMN; the fields are response_id, "),
+        (("--column", "scores=Note"), "'scores' is no field; the fields are response_id, "),
+        (("--column", "score="), "must be FIELD=COLUMN"),
         (("--column", "score=note"), "answers.csv: has no column 'note'; the columns are: 'response_id', 'Note', "),
         (("--date-format", "soon"), "must have the day, the month and the year of a time"),
         (("--time-zone", "Paris"), "Paris"),
@@ -249,6 +251,7 @@ def test_a_file_that_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
         (b"PK\x03\x04", "is an Excel workbook or a zip file"),
         (b"[{}]", "is one JSON array"),
         (b"", "has no header"),
+        (b"sep=;\nscore;a\n", "begins with a line 'sep=', which only Excel reads: remove this line"),
     ):
         code, _, err = run(capsys, written(content))
         assert (code, said in err) == (2, True)
@@ -258,7 +261,7 @@ def test_a_file_that_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_wrong_column_of_the_score_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, written(HEADER + german(1)), *GERMAN, "--column", "score=Kommentar")
 
-    assert (code, out) == (1, "0 of 1 row is a response; 1 ignored (not_yet_answered)\n")
+    assert (code, out) == (1, "0 of 1 row is a response; 1 ignored (not_yet_answered)\nnothing is read from: 'Note'\n")
     assert err == "answers.csv: has no answer; the columns are: 'response_id', 'Note', 'Kommentar', 'Datum', 'Kunde'\n"
 
 
@@ -269,6 +272,46 @@ def test_equal_rows_without_an_id_are_counted(capsys: pytest.CaptureFixture[str]
     assert (code, len({one["response_id"] for one in shown(out)})) == (0, 4)
     assert "4 responses have no id: " in out
     assert out.endswith("; 2 rows are equal to earlier ones, and each counts\n")
+
+
+def test_columns_that_are_not_used_or_not_there_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    header = "survey_id,customer_id,score,responded_at,Comment,segment \n"
+    _, out, _ = run(capsys, written(header + "s,c-1,3,2026-03-02T08:26:40Z,a,fr\n"))
+    assert "\nnothing is read from: 'Comment'\n" in out
+    assert "no column" not in out
+
+    mapping = MAP + "customer_id = \"join('-', [Kunde, Kundin])\"\nonly_if = \"Kommentar != 'x'\"\n"
+    options = ("--date-format", "%d.%m.%Y %H:%M", "--unknown-customers", "anonymous")
+    _, out, _ = run(capsys, written(HEADER + german(1)), "--map", written(mapping, "map.toml"), *options)
+    assert "\nnothing is read from: 'response_id'\nthe mapping names what is no column of the file: 'Kundin'\n" in out
+
+    _, out, _ = run(capsys, str(FOLDER / "qualtrics.csv"), "--tool", "qualtrics", "--survey", "s")
+    assert "nothing is read from: 'StartDate', " in out
+    assert not {"'Status'", "'RecipientLastName'", "'UserLanguage'", "'ResponseId'"} & set(re.findall("'[^']*'", out))
+
+
+def test_a_column_that_is_there_twice_is_not_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = "survey_id,customer_id,score,responded_at,score,a,a\ns,c-1,3,2026-03-02T08:26:40Z,4,,\n"
+    code, out, err = run(capsys, written(twice))
+    assert (code, out) == (2, "")
+    assert err == "answers.csv: has several columns with the name 'score': rename all but one\n"
+
+    code, out, _ = run(capsys, written(twice), "--column", "score=score (2)")
+    assert (code, shown(out)[0]["score"]) == (0, 4)
+
+
+def test_blanks_around_cells_are_no_part_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    table = "response_id, survey_id, customer_id, score, responded_at\nr-1 , s, c 1, 3, 2026-03-02T08:26:40Z\n"
+    found = shown(run(capsys, written(table))[1])[0]
+
+    assert (found["response_id"], found["survey_id"], found["customer_id"]) == ("r-1", "s", "c 1")
+
+
+@pytest.mark.parametrize(("second", "said"), [("02.03.2026", True), ("02.03.2026 08:26", False)])
+def test_times_without_a_time_of_day_are_noticed(second: str, said: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    days = german(1, time="02.03.2026 00:00") + german(2, time=second if " " in second else f"{second} 00:00")
+
+    assert ("no answer has a time of day" in run(capsys, written(HEADER + days), *GERMAN)[1]) is said
 
 
 def test_reasons_name_what_helps_in_an_import(capsys: pytest.CaptureFixture[str]) -> None:

@@ -231,7 +231,7 @@ def test_a_date_in_another_form_is_told_so() -> None:
     found = outcome(reading(MAPPING, times=Times("%d.%m.%Y", ZoneInfo("Europe/Berlin"))), When="2.3.26")
 
     assert isinstance(found, Refused)
-    assert found.detail == "responded_at: is not written as the format of times says"
+    assert found.detail == "responded_at: is not written as the format of times says, or there is no such day"
 
 
 MAP = """

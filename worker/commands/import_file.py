@@ -5,11 +5,12 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
 
+from schemas.dead_letter import Reason
 from worker.clock import SystemClock
 from worker.commands.common import (
     SETTINGS_HELP,
@@ -29,7 +30,7 @@ from worker.flow.text import printable_json
 from worker.flow.timestamps import from_ms
 from worker.importing.file import File, file_of, opened
 from worker.importing.rejected import NotWritten, Rejected
-from worker.importing.table import Options, Table, columns, table
+from worker.importing.table import Options, Table, columns, shown, table
 from worker.kafka.publishing import publish
 from worker.kafka.topics import topic_name
 from worker.logs import counted
@@ -113,8 +114,10 @@ def add(commands: Commands) -> None:
 
 def _assignment(text: str) -> tuple[str, str]:
     field, equals, column = text.partition("=")
-    if not equals or field not in FIELDS or not column.strip():
-        raise argparse.ArgumentTypeError(f"must be FIELD=COLUMN; the fields are {', '.join(FIELDS)}")
+    if not equals or not column.strip():
+        raise argparse.ArgumentTypeError("must be FIELD=COLUMN")
+    if field not in FIELDS:
+        raise argparse.ArgumentTypeError(f"{field!r} is no field; the fields are {', '.join(FIELDS)}")
     return field, " ".join(column.split())
 
 
@@ -197,7 +200,7 @@ class _Tally:
         """Begin to count. `shows`: whether the first responses are printed as well."""
         self._shows = shows
         self._alerted_from = from_ms(now) - timedelta(days=max_age_days)
-        self.accepted = self.shown = self.fresh = 0
+        self.accepted = self.shown = self.fresh = self.at_midnight = 0
         self.repeats = Repeats()
         self.ignored, self.refused, self.left_out = Counter[str](), Counter[str](), Counter[str]()
         self._scores = histogram.empty()
@@ -208,7 +211,9 @@ class _Tally:
             self.accepted += 1
             self._scores[outcome.fields["score"]] += 1
             self.left_out.update(outcome.left_out)
-            self.fresh += datetime.fromisoformat(outcome.fields["responded_at"]) >= self._alerted_from
+            given = datetime.fromisoformat(outcome.fields["responded_at"])
+            self.fresh += given >= self._alerted_from
+            self.at_midnight += given.time() == time()
             if self._shows and self.shown < _RESPONSES_SHOWN:
                 self.shown += 1
                 print(f"line {row.line}: {printable_json(outcome.fields)}")
@@ -230,6 +235,8 @@ class _Tally:
         print("; ".join(parts))
         for path, count in self.left_out.most_common():
             print(f"{counted(count, 'response does', 'responses do')} without {path}, since its value is wrong")
+        if self.refused.keys() & {Reason.TIME_INVALID, Reason.TIME_NAIVE}:
+            print("how times are written, and in which zone, is said with --date-format and --time-zone")
         if answers_on_short_scale(self._scores):
             print(f"no score is above {HIGHEST}: if the scale is not from 0 to 10, do not import these answers")
 
@@ -260,8 +267,8 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     tally.print_sums()
-    if reading.makes_ids and tally.accepted:
-        print(_words_about_ids(tally))
+    for line in _warnings(task.table, tally):
+        print(line)
     if not task.is_dry:
         print(f"{tally.accepted:,} published to {topic}")
     if tally.fresh and not reading.is_history:
@@ -271,6 +278,21 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
         print(f"{name}: has no answer{'' if header is None else f'; {columns(header)}'}", file=sys.stderr)
         return Exit.FAILED
     return Exit.FAILED if tally.refused else Exit.FINE
+
+
+def _warnings(rows: Table, tally: _Tally) -> Iterator[str]:
+    """Yield lines about what may be wrong although the rows are responses."""
+    if unused := rows.unused:
+        yield f"nothing is read from: {shown(unused)}"
+    if missing := rows.missing:
+        yield f"the mapping names what is no column of the file: {shown(missing)}"
+    if rows.reading.makes_ids and tally.accepted:
+        yield _words_about_ids(tally)
+    if tally.accepted == tally.at_midnight > 1:
+        yield (
+            "no answer has a time of day: if one customer has several answers on one day, they look like double clicks "
+            "or a mail scanner's, and may not count (bursts)"
+        )
 
 
 def _words_about_ids(tally: _Tally) -> str:

@@ -11,7 +11,7 @@ from worker.flow.responses.formats.source import FIELDS, Expression, Source, com
 from worker.flow.responses.formats.times import OFFSET, Times
 from worker.flow.text import on_one_line
 from worker.importing.file import File
-from worker.receive.exports import EXPORTS, MOST_HEADER_LINES, Column, Export
+from worker.receive.exports import EXPORTS, MOST_HEADER_LINES, Column, Export, columns_in
 from worker.receive.map_file import read_map
 from worker.receive.rows import Reading
 from worker.receive.settings import ReceiveSettings
@@ -56,9 +56,28 @@ class Table(NamedTuple):
         """Yield the rows, without those that belong to the header."""
         return islice(_rows(self.file, self.header), self.header_lines, None)
 
+    @property
+    def unused(self) -> list[str]:
+        """The columns from which nothing is read, except perhaps for the id of an answer that has none."""
+        used = _used(self.reading.source)
+        return [] if self.header is None else [name for name in self.header.names if name not in {*used, *NOTES}]
+
+    @property
+    def missing(self) -> list[str]:
+        """The columns that a mapping names, and that the file does not have."""
+        if self.header is None or not self.reading.is_mapped:
+            return []
+        return sorted(_used(self.reading.source) - set(self.header.names))
+
     def header_rows(self) -> list[Row]:
         """Return the further lines of the header."""
         return list(islice(_rows(self.file, self.header), self.header_lines))
+
+
+def _used(source: Source) -> frozenset[str]:
+    """Return the names of the columns in which something is looked for."""
+    selecting = () if source.only_if is None else (source.only_if,)
+    return frozenset().union(*map(columns_in, (*source.mapping.values(), *selecting)))
 
 
 def table(file: File, options: Options, settings: ReceiveSettings) -> Table:
@@ -71,7 +90,10 @@ def table(file: File, options: Options, settings: ReceiveSettings) -> Table:
     header = header_of(beginning, options.delimiter)
     first = list(islice(_rows(file, header), MOST_HEADER_LINES))
     lines = EXPORTS[options.tool].header_lines(first) if options.tool else 0
-    return Table(file, _reading(options, settings, header, first), header, lines)
+    reading = _reading(options, settings, header, first)
+    if unclear := sorted(header.repeated & _used(reading.source)):
+        raise ValueError(f"has several columns with the name {on_one_line(unclear[0])!r}: rename all but one")
+    return Table(file, reading, header, lines)
 
 
 def _rows(file: File, header: Header | None) -> Iterator[Row]:
@@ -101,14 +123,20 @@ def _reading(options: Options, settings: ReceiveSettings, header: Header | None,
     if missing := [name for name in ("score", "responded_at", *survey) if name not in fields]:
         needed = " and ".join(_OPTIONS.get(name, f"--column '{name}=COLUMN'") for name in missing)
         raise ValueError(f"needs {needed}{'' if header is None else f'; {columns(header)}'}")
-    return Reading(source, has_own_ids=not (options.tool or options.map), is_history=options.history)
+    has_own_ids = not (options.tool or options.map)
+    return Reading(source, has_own_ids, is_history=options.history, is_mapped=options.map is not None)
 
 
 def columns(header: Header) -> str:
     """Return the names of the columns as a part of a sentence."""
-    names = [on_one_line(name)[:_LONGEST_SHOWN] for name in header.names if name not in NOTES]
+    return f"the columns are: {shown([name for name in header.names if name not in NOTES])}"
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return names of columns for a message: not too many, and not too long ones."""
+    first = [repr(on_one_line(name)[:_LONGEST_SHOWN]) for name in names[:_COLUMNS_SHOWN]]
     more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
-    return f"the columns are: {', '.join(map(repr, names[:_COLUMNS_SHOWN]))}{more}"
+    return f"{', '.join(first)}{more}"
 
 
 def _source_and_fields(

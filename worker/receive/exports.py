@@ -15,7 +15,7 @@ from datetime import UTC
 from types import MappingProxyType
 from typing import Any
 
-from worker.flow.responses.formats.source import Expression
+from worker.flow.responses.formats.source import Expression, names_in
 from worker.flow.responses.formats.times import Times
 from worker.notify.content.readers import zone
 from worker.receive.table import Row
@@ -63,6 +63,15 @@ class _Lower:
 
     def search(self, value: Any) -> Any:
         return str(value.get(self.name) or "").lower() or None
+
+
+def columns_in(expression: Expression) -> frozenset[str]:
+    """Return the names of the columns in which an expression looks."""
+    if isinstance(expression, Column | _Joined):
+        return frozenset(expression.names)
+    if isinstance(expression, _Coded | _Lower):
+        return frozenset({expression.name})
+    return names_in(expression)
 
 
 def _columns(*names: str) -> Column:

@@ -56,6 +56,8 @@ class Reading:
     has_own_ids: bool = False
     #: Whether the answers are of the past: they count, and nobody is called because of them.
     is_history: bool = False
+    #: Whether a mapping says where the fields are; otherwise the names of the columns say it.
+    is_mapped: bool = False
 
     @property
     def makes_ids(self) -> bool:

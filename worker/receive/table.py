@@ -8,6 +8,7 @@ beginning as many cells as the header has.
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -50,6 +51,8 @@ class Header(NamedTuple):
     #: The names of the columns: each once, and none is empty.
     names: tuple[str, ...]
     delimiter: str
+    #: The names that several columns have; each further one has its number in `names`.
+    repeated: frozenset[str] = frozenset()
 
 
 def is_json(beginning: str) -> bool:
@@ -65,11 +68,14 @@ def header_of(beginning: str, delimiter: str | None = None) -> Header:
 
     `beginning`: of the file, with whole lines; `delimiter`: what is between cells, None if that is not known.
     """
+    if beginning[:4].lower() == "sep=":
+        raise ValueError("begins with a line 'sep=', which only Excel reads: remove this line")
     rows = {one: _beginning(beginning, one) for one in ([delimiter] if delimiter else DELIMITERS)}
     found = max(rows, key=lambda one: _fitness(rows[one]))
     if not rows[found] or (delimiter is None and len(rows[found][0]) < 2):
         raise ValueError("has no header: the first line must have the names of at least two columns")
-    return Header(_names(rows[found][0]), found)
+    names = _names(rows[found][0])
+    return Header(names, found, _repeated(rows[found][0]) & frozenset(names))
 
 
 def _beginning(text: str, delimiter: str) -> list[list[str]]:
@@ -100,10 +106,18 @@ def _names(cells: Sequence[str]) -> tuple[str, ...]:
     """Return names for columns: without blanks at their ends; a repeated name has its number, and an empty one too."""
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
-        name = " ".join(cell.split()) or f"column {number}"
+        name = _plain(cell) or f"column {number}"
         times = sum(known == name or known.startswith(f"{name} (") for known in names)
         names.append(f"{name} ({times + 1})" if name in names else name)
     return tuple(names)
+
+
+def _plain(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+def _repeated(cells: Sequence[str]) -> frozenset[str]:
+    return frozenset(name for name, times in Counter(map(_plain, cells)).items() if times > 1)
 
 
 def csv_rows(lines: Iterable[str], header: Header) -> Iterator[Row]:
@@ -147,7 +161,8 @@ def _row(line: int, cells: list[str], header: Header) -> Row:
     if len(cells) != width:
         detail = f"has {len(cells)} cells, and the header has {width}"
         return Row(line, {}, cells, Refused(Reason.WRONG_TYPE, detail))
-    values = dict(zip(header.names, cells, strict=True))
+    # Some programs write a blank after each delimiter. It is no part of an id.
+    values = {name: cell.strip() for name, cell in zip(header.names, cells, strict=True)}
     if not _is_number_or_empty(values.get(LINE, "")):
         # A row that lacks a cell, and that a spreadsheet has filled up at its end.
         detail = f"has no number in {LINE!r}: the cells are not in their columns"

@@ -290,7 +290,9 @@ def _time(value: Any, times: Times) -> Any:
     """Return the time of an answer as RFC 3339 has it. What is none is refused by the schema, or for the settings."""
     found = payload.time(times.read(value), "responded_at")
     if times.format and isinstance(found, str) and not payload.is_time(found):
-        raise refused(Reason.TIME_INVALID, "responded_at: is not written as the format of times says")
+        raise refused(
+            Reason.TIME_INVALID, "responded_at: is not written as the format of times says, or there is no such day"
+        )
     return found
 
 

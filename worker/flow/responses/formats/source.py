@@ -4,7 +4,7 @@ The settings of a source (worker/receive/settings.py) become a `Source`. Its map
 (https://jmespath.org), which are compiled once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -41,6 +41,11 @@ class _Fields:
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of these fields."""
+        return frozenset(self._names)
+
     def search(self, value: Any) -> Any:
         """Return what stands there; None if there is no such field."""
         for name in self._names:
@@ -54,6 +59,20 @@ def _names(parsed: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the names of the fields that an expression names; None if it is of another kind."""
     nodes = parsed["children"] if parsed["type"] == "subexpression" else [parsed]
     return tuple(node["value"] for node in nodes) if all(node["type"] == "field" for node in nodes) else None
+
+
+def names_in(expression: Expression) -> frozenset[str]:
+    """Return the names of all fields that a compiled expression names."""
+    if isinstance(expression, _Fields):
+        return expression.names
+    return frozenset(_names_below(getattr(expression, "parsed", {})))
+
+
+def _names_below(node: Mapping[str, Any]) -> Iterator[str]:
+    if node.get("type") == "field":
+        yield node["value"]
+    for child in node.get("children", ()):
+        yield from _names_below(child)
 
 
 def compiled(expression: str) -> Expression:
