@@ -1,11 +1,13 @@
 """`import --dry-run` with files in many forms: what it shows, what it refuses, and what it says about wrong usage."""
 
+import gc
 import io
 import json
 import os
 import re
 import stat
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ import pytest
 from receive.test_exports import FOLDER
 
 from worker.cli import main
+from worker.commands import import_file
+from worker.errors import Unreachable
+from worker.importing.file import file_of
 
 HEADER = "response_id;Note;Kommentar;Datum;Kunde\n"
 GERMAN = (
@@ -312,6 +317,35 @@ def test_times_without_a_time_of_day_are_noticed(second: str, said: bool, capsys
     days = german(1, time="02.03.2026 00:00") + german(2, time=second if " " in second else f"{second} 00:00")
 
     assert ("no answer has a time of day" in run(capsys, written(HEADER + days), *GERMAN)[1]) is said
+
+
+def test_an_import_that_ends_in_the_middle_says_how_much_was_published(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def has_topic(*_: object) -> bool:
+        return True
+
+    async def publish(_kafka: object, _topic: str, values: Iterator[bytes]) -> None:
+        next(values)
+        next(values)
+        raise Unreachable("Kafka is gone")
+
+    monkeypatch.setattr(import_file, "topic_exists", has_topic)
+    monkeypatch.setattr(import_file, "publish", publish)
+    code = main(["import", written(HEADER + german(1) + german(2) + german(3)), *GERMAN])
+
+    assert code == 1
+    assert "\nup to 2 were published to nps.responses: import the file again\nKafka is gone" in capsys.readouterr().err
+
+
+def test_a_file_may_be_closed_before_its_lines_are_given_up() -> None:
+    binary = io.BytesIO(b"a;b\n1;2\n")
+    lines = file_of(binary, None).lines()
+    assert next(lines) == "a;b\n"
+    binary.close()
+
+    del lines  # an error would be one of the collector, which pytest reports
+    gc.collect()
 
 
 def test_reasons_name_what_helps_in_an_import(capsys: pytest.CaptureFixture[str]) -> None:

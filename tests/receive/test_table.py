@@ -111,8 +111,8 @@ def test_a_cell_may_have_line_ends_and_quotation_marks() -> None:
     [
         ("1", "has 1 cells, and the header has 2"),
         ("1,2,3", "has 3 cells, and the header has 2"),
-        ('1,"a"b', "line 2: ',' expected after '\"'; is a quotation mark not closed?"),
-        (f"1,{'x' * (LONGEST_CELL + 1)}", "line 2: field larger than field limit (1000000)"),
+        ('1,"a"b', "',' expected after '\"'; is a quotation mark not closed?"),
+        (f"1,{'x' * (LONGEST_CELL + 1)}", "field larger than field limit (1000000)"),
     ],
 )
 def test_a_row_that_cannot_be_read_does_not_affect_the_others(line: str, detail: str) -> None:
@@ -138,7 +138,7 @@ def test_at_the_end_of_the_file_it_is_refused_and_no_comment() -> None:
     [wrong] = rows('id,note\n1,"never closed\n2,b\n')
 
     assert wrong.refused is not None
-    assert wrong.refused.detail == "lines 2 to 3: unexpected end of data; is a quotation mark not closed?"
+    assert wrong.refused.detail == "lines 2 to 3 are one row: unexpected end of data; is a quotation mark not closed?"
 
 
 def test_the_notes_of_an_earlier_import_are_no_part_of_a_row() -> None:

@@ -1,6 +1,7 @@
 """`import` publishes the rows of a file as responses: a survey tool's export, a table of your own, or JSON lines."""
 
 import argparse
+import asyncio
 import io
 import sys
 from collections import Counter
@@ -260,10 +261,9 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
     with task.rejected as rejected:
         values = _values(task.table, tally, rejected, now, settings)
         if task.is_dry:
-            for _value in values:
-                pass
+            await _read(values)
         else:
-            await publish(settings.kafka, topic, values)
+            await _publish(values, topic, tally, settings)
     if sys.stderr.isatty():
         print(file=sys.stderr)
     tally.print_sums()
@@ -278,6 +278,23 @@ async def _imported(name: str, task: _Task, settings: Settings) -> int:
         print(f"{name}: has no answer{'' if header is None else f'; {columns(header)}'}", file=sys.stderr)
         return Exit.FAILED
     return Exit.FAILED if tally.refused else Exit.FINE
+
+
+async def _read(values: Iterator[bytes]) -> None:
+    for number, _ in enumerate(values, 1):
+        if number % _PROGRESS_EVERY == 0:
+            await asyncio.sleep(0)  # so that Ctrl-C ends it
+
+
+async def _publish(values: Iterator[bytes], topic: str, tally: _Tally, settings: Settings) -> None:
+    """Publish responses. If that is interrupted or fails, say how many may have been published."""
+    is_done = False
+    try:
+        await publish(settings.kafka, topic, values)
+        is_done = True
+    finally:
+        if not is_done and tally.accepted:
+            print(f"\nup to {tally.accepted:,} were published to {topic}: import the file again", file=sys.stderr)
 
 
 def _warnings(rows: Table, tally: _Tally) -> Iterator[str]:

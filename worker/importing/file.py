@@ -42,7 +42,7 @@ class File(NamedTuple):
             for line in text:  # noqa: UP028 - `yield from` would close the file with the iterator
                 yield line
         finally:
-            text.detach()
+            _let_go(text)
 
     def beginning(self) -> str:
         """Return the first lines of the file."""
@@ -50,12 +50,18 @@ class File(NamedTuple):
         try:
             found = text.read(_BEGINNING)
         finally:
-            text.detach()
+            _let_go(text)
         return found if len(found) < _BEGINNING else found[: found.rfind("\n") + 1] or found
 
     def _text(self) -> io.TextIOWrapper:
         self.binary.seek(0)
         return io.TextIOWrapper(self.binary, self.encoding, newline="")
+
+
+def _let_go(text: io.TextIOWrapper) -> None:
+    """Keep the file open without its text. If the reading is given up, the file may be closed already."""
+    if not text.closed:
+        text.detach()
 
 
 def opened(path: Path | None) -> IO[bytes]:

@@ -137,8 +137,7 @@ def csv_rows(lines: Iterable[str], header: Header) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            where = f"lines {line} to {reader.line_num}" if reader.line_num > line else f"line {line}"
-            detail = f"{where}: {error}; is a quotation mark not closed?"
+            detail = f"{_place(line, reader.line_num)}{error}; is a quotation mark not closed?"
             yield Row(line, {}, [], Refused(Reason.WRONG_TYPE, detail), "".join(read))
             is_header = False
             continue
@@ -147,7 +146,12 @@ def csv_rows(lines: Iterable[str], header: Header) -> Iterator[Row]:
         if is_header:
             is_header = False
         else:
-            yield _row(line, cells, header)
+            yield _row(line, reader.line_num, cells, header)
+
+
+def _place(first: int, last: int) -> str:
+    """Return which lines are one row, for a message; empty if it is only one line."""
+    return f"lines {first} to {last} are one row: " if last > first else ""
 
 
 def _kept(lines: Iterable[str], read: list[str]) -> Iterator[str]:
@@ -156,10 +160,10 @@ def _kept(lines: Iterable[str], read: list[str]) -> Iterator[str]:
         yield line
 
 
-def _row(line: int, cells: list[str], header: Header) -> Row:
+def _row(line: int, last: int, cells: list[str], header: Header) -> Row:
     width = len(header.names)
     if len(cells) != width:
-        detail = f"has {len(cells)} cells, and the header has {width}"
+        detail = f"{_place(line, last)}has {len(cells)} cells, and the header has {width}"
         return Row(line, {}, cells, Refused(Reason.WRONG_TYPE, detail))
     # Some programs write a blank after each delimiter. It is no part of an id.
     values = {name: cell.strip() for name, cell in zip(header.names, cells, strict=True)}
