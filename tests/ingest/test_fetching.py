@@ -344,11 +344,27 @@ async def test_orders_that_wait_are_not_published_again_before_as_many_others_ar
         group.give(*map(order, "123"), order("4", "other"), order("5", "other"))
         await group.until(lambda: len(group.responses) == 2 and fetcher.standing()["other"].waiting == 0)
         fetcher._clear_the_way()
-        await fetcher._commit()
-        assert (group.orders, group.committed) == ([], {0: 0})
+        assert fetcher.standing()["monkey"].waiting == 3  # it has taken none out
         group.give(order("6", "other"))
         await group.until(lambda: group.committed == {0: 6})
     assert len(group.orders) == 3
+
+
+async def test_orders_that_wait_are_not_published_again_while_one_before_them_is_in_flight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
+    group, away, other = Group(), Api(), Api()
+    away.errors = [AWAY] * 2
+    other.holds["1"] = asyncio.Event()
+    async with at_work(group, monkey=away, other=other) as fetcher:
+        group.give(order("1", "other"), order("2"), *(order(str(n), "other") for n in range(3, 9)))
+        await group.until(lambda: len(group.responses) == 6 and fetcher.standing()["other"].waiting == 1)
+        fetcher._clear_the_way()
+        assert fetcher.standing()["monkey"].waiting == 1
+        other.holds["1"].set()
+        await group.until(lambda: group.committed == {0: 8})
+    assert len(group.orders) == 1
 
 
 async def test_an_order_that_was_due_before_the_others_keeps_its_turn() -> None:

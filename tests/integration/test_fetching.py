@@ -93,10 +93,13 @@ class Seen:
         found = await self.responses()
         return all(len(found.get(one, ())) >= count for one, count in counts.items())
 
-    async def until_finished(self, worker: Worker | None = None) -> None:
-        """Wait until all orders are finished and committed, those that were published again as well."""
+    async def until_finished(self, worker: Worker | None = None, *, but: int = 0) -> None:
+        """Wait until all orders are finished and committed, those that were published again as well.
+
+        `but`: how many are not committed.
+        """
         failing = asyncio.create_task(worker.failure() if worker is not None else asyncio.Event().wait())
-        waiting = asyncio.create_task(self._finished())
+        waiting = asyncio.create_task(self._finished(but))
         await asyncio.wait([failing, waiting], return_when=asyncio.FIRST_COMPLETED)
         failing.cancel()
         if not waiting.done():
@@ -104,7 +107,7 @@ class Seen:
             failing.result()
         waiting.result()
 
-    async def _finished(self) -> None:
+    async def _finished(self, but: int) -> None:
         group, topic = group_id(self.settings.kafka.group, "fetch"), self.name("fetches")
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
         await admin.start()
@@ -114,16 +117,16 @@ class Seen:
                 for record in await read_topic(self._servers, topic):
                     ends[record.partition] = record.offset + 1
                 committed = await admin.list_consumer_group_offsets(group)
-                if ends and all(_at(committed, topic, n) == end for n, end in ends.items()):
+                if ends and sum(end - _at(committed, topic, n) for n, end in ends.items()) == but:
                     return
                 await asyncio.sleep(0.2)
         finally:
             await admin.close()
 
 
-def _at(committed: Mapping[TopicPartition, Any], topic: str, partition: int) -> int | None:
+def _at(committed: Mapping[TopicPartition, Any], topic: str, partition: int) -> int:
     found = committed.get(TopicPartition(topic, partition))
-    return None if found is None else int(found.offset)
+    return 0 if found is None else max(0, int(found.offset))
 
 
 def wanted(answers: Iterable[str]) -> dict[str, int]:
@@ -339,6 +342,30 @@ async def test_orders_for_the_same_answer_that_wait_are_fetched_once(kafka: Embe
 
         assert scores(await seen.responses()) == wanted([*others, "77"])
         assert {1} == {*api.answered.values()}
+
+
+async def test_an_order_that_waits_for_its_next_attempt_is_all_that_a_restart_reads_again(
+    kafka: EmbeddedKafka, inbox: Inbox
+) -> None:
+    answers = [str(number) for number in range(300, 340)]
+
+    async def answer(request: web.Request) -> web.Response | None:
+        return web.Response(status=500) if "/299/" in request.path else None
+
+    async with fake_api() as api:
+        api.answer = answer
+        seen = Seen(settings_of(kafka, inbox, source(api), fetch_retry={"first_seconds": 600}))
+        await ensure(seen.settings)
+        await seen.order(order("299"), *map(order, answers))
+        async with running(seen.settings, "receive") as worker:
+            await seen.until_finished(worker, but=1)
+        async with running(seen.settings, "receive") as worker:
+            await seen.order(order("340"))
+            await seen.until_finished(worker, but=1)
+        asked = Counter(one.path.split("/")[-2] for one in api.asked)
+
+    assert asked == Counter(["299", *answers, "340"])
+    assert scores(await seen.responses()) == wanted([*answers, "340"])
 
 
 async def test_a_list_of_answers_is_read_to_its_end_and_then_only_what_is_new(
