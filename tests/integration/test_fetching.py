@@ -355,9 +355,11 @@ async def test_an_order_that_waits_for_its_next_attempt_is_all_that_a_restart_re
     async with fake_api() as api:
         api.answer = answer
         seen = Seen(settings_of(kafka, inbox, source(api), fetch_retry={"first_seconds": 600}))
-        await ensure(seen.settings)
-        await seen.order(order("299"), *map(order, answers))
         async with running(seen.settings, "receive") as worker:
+            await seen.order(order("299"))
+            while len(await seen.values("fetches")) < 2:  # noqa: ASYNC110 - a topic raises no event
+                await asyncio.sleep(0.1)
+            await seen.order(*map(order, answers))  # behind the one that was published again
             await seen.until_finished(worker, but=1)
         async with running(seen.settings, "receive") as worker:
             await seen.order(order("340"))
