@@ -20,13 +20,12 @@ from worker.kafka import topics
 from worker.maintenance import new_epoch
 from worker.notify.channels.chat.settings import ChatSettings
 from worker.notify.channels.webhook.settings import WebhookSettings
-from worker.notify.retry import RetryPolicy
 from worker.rebuild.command import rebuild
 from worker.settings import Settings
 from worker.streams.shell import Shell
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-SOON = RetryPolicy(first_seconds=0.05, longest_seconds=0.1)
+SOON: Any = {"first_seconds": 0.05, "longest_seconds": 0.1}
 
 
 @asynccontextmanager
