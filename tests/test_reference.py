@@ -11,7 +11,7 @@ from worker.flow.responses.rules.detractor_alert import severity
 from worker.settings import Settings, load
 
 #: The line before the settings of sources.
-_SOURCES_HEAD = "Survey tools that deliver to the worker. N is the place in the list. docs/sources.md says more."
+_SOURCES_HEAD = "docs/sources.md says more."
 
 
 def test_the_example_file_holds_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
