@@ -221,7 +221,8 @@ async def test_every_metric_of_the_dashboards_and_alarms_is_in_a_scrape_of_the_l
     served = {sample.name for family in families for sample in family.samples}
     wanted = {name for group in expressions().values() for one in group for name in metrics_in(one)}
     assert len(wanted) > 20
-    assert wanted - served == set()
+    # The demo has no source whose answers have to be fetched. test_alarms.py scrapes a receiver that has one.
+    assert wanted - served == {"nps_fetch_outage_open"}
 
 
 async def test_a_prometheus_beside_the_live_demo_has_data_for_each_chart(kafka: EmbeddedKafka, tmp_path: Path) -> None:
