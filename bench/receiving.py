@@ -2,6 +2,7 @@
 
 .venv/bin/python -m bench.receiving                        1,000 deliveries a second for 20 seconds
 .venv/bin/python -m bench.receiving --rate 2000 --json     the last line is one JSON object
+.venv/bin/python -m bench.receiving --bare                 a server that does nothing but sign, publish and answer
 
 One process of the role receive, which uses one core at most, takes deliveries as Typeform makes them, with their
 signatures, over connections that stay open. A process of its own posts them (posting.py).
@@ -14,12 +15,15 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
+from bench import feed
 from bench.latency import Delays, delays_of, worker
 from bench.measure import ROOT, BenchError
 from worker.embedded.die_with_parent import dying_with_parent
@@ -57,10 +61,11 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=1_000, metavar="N", help="deliveries a second (default: 1000)")
     parser.add_argument("--seconds", type=int, default=20, metavar="N", help="how long to measure (default: 20)")
     parser.add_argument("--connections", type=int, default=64, metavar="N", help="open connections (default: 64)")
+    parser.add_argument("--bare", action="store_true", help="measure a bare server of the same libraries in its place")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
     asked = parser.parse_args()
     try:
-        found = asyncio.run(run(asked.rate, asked.seconds, asked.connections))
+        found = asyncio.run(run(asked.rate, asked.seconds, asked.connections, is_bare=asked.bare))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
@@ -71,14 +76,13 @@ def main() -> int:
     return 0
 
 
-async def run(rate: int, seconds: int, connections: int) -> Found:
+async def run(rate: int, seconds: int, connections: int, *, is_bare: bool = False) -> Found:
     """Measure. Raise BenchError if a delivery is not acknowledged, or is not on Kafka afterwards."""
     with tempfile.TemporaryDirectory(prefix="detractor-worker-bench-") as folder:
         async with EmbeddedKafka(progress=_say, data_dir=Path(folder)) as kafka, Inbox() as inbox:
             port = free_port()
-            source = {"name": "typeform", "tool": "typeform", "secrets": [_SECRET]}
-            more = {"NPS_RECEIVE__PORT": str(port), "NPS_RECEIVE__SOURCES": json.dumps([source])}
-            async with worker(kafka.bootstrap_servers, inbox, _NAME, ("receive",), more) as [(_, receiver)]:
+            receiving = _bare(kafka.bootstrap_servers, port) if is_bare else _role(kafka.bootstrap_servers, inbox, port)
+            async with receiving as receiver:
                 plan = {
                     "host": _HOST, "port": port, "secret": _SECRET, "rate": rate, "seconds": seconds,
                     "warm_up_seconds": _WARM_UP_SECONDS, "connections": connections,
@@ -109,6 +113,35 @@ async def run(rate: int, seconds: int, connections: int) -> Found:
         kafka_seconds / took,
         machine_seconds / took,
     )
+
+
+@asynccontextmanager
+async def _role(kafka: str, inbox: Inbox, port: int) -> AsyncIterator[int]:
+    """Run the role receive; yield its process id."""
+    source = {"name": "typeform", "tool": "typeform", "secrets": [_SECRET]}
+    more = {"NPS_RECEIVE__PORT": str(port), "NPS_RECEIVE__SOURCES": json.dumps([source])}
+    async with worker(kafka, inbox, _NAME, ("receive",), more) as [(_, receiver)]:
+        yield receiver
+
+
+@asynccontextmanager
+async def _bare(kafka: str, port: int) -> AsyncIterator[int]:
+    """Run a bare server of the same libraries (contenders/bare_receiver.py); yield its process id."""
+    topic = f"{_NAME}.responses"
+    await feed.create(kafka, 4, topic)
+    process = await asyncio.create_subprocess_exec(
+        *dying_with_parent(sys.executable, "-m", "bench.contenders.bare_receiver", kafka, str(port), topic, _SECRET),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        if await process.stdout.readline() != b"ready\n":
+            raise BenchError("the bare server has not started")
+        yield process.pid
+    finally:
+        process.kill()
+        await process.wait()
 
 
 class _Busy:
