@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receive.test_exports import FOLDER
+from importing.test_exports import FOLDER
 
 from worker.cli import main
 from worker.commands import import_file

@@ -29,18 +29,18 @@ from worker.flow.responses.formats.source import FIELDS
 from worker.flow.responses.formats.times import format_problem
 from worker.flow.text import printable_json
 from worker.flow.timestamps import from_ms
+from worker.importing.encoding import CP_1252
+from worker.importing.exports import EXPORTS
 from worker.importing.file import File, file_of, opened
+from worker.importing.reading import Repeats
 from worker.importing.rejected import NotWritten, Rejected
+from worker.importing.rows import Row
 from worker.importing.table import Options, Table, columns, shown, table
 from worker.kafka.publishing import publish
 from worker.kafka.topics import topic_name
 from worker.logs import counted
 from worker.notify.content.readers import zone
 from worker.nps import histogram
-from worker.receive.encoding import CP_1252
-from worker.receive.exports import EXPORTS
-from worker.receive.rows import Repeats
-from worker.receive.table import Row
 from worker.settings import Settings
 
 #: The largest number of refused rows that are printed, and of responses that --dry-run shows.

@@ -1,1 +1,1 @@
-"""`python -m worker import` reads files: which rows they have, how these are read, and what is refused."""
+"""`python -m worker import`: a file's rows, and what they become. Pure, except file.py, rejected.py and table.py."""

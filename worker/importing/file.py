@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from worker.receive.encoding import encoding_of, is_in
+from worker.importing.encoding import encoding_of, is_in
 
 #: The number of characters of the beginning of a file by which its header is found.
 _BEGINNING = 65_536

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from worker.flow.responses.formats.outcome import Refused
+from worker.importing.rows import DETAIL, LINE, NOTES, REASON, Header, Row, note, noted_json, without_notes
 from worker.importing.table import Table
-from worker.receive.table import DETAIL, LINE, NOTES, REASON, Header, Row, note, noted_json, without_notes
 
 _LINE_ENDS = "\r\n"
 

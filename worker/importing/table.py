@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 from worker.flow.responses.formats.source import FIELDS, Expression, Source, compiled_all
 from worker.flow.responses.formats.times import OFFSET, Times
 from worker.flow.text import on_one_line
+from worker.importing.exports import EXPORTS, MOST_HEADER_LINES, Column, Export, columns_in
 from worker.importing.file import File
-from worker.receive.exports import EXPORTS, MOST_HEADER_LINES, Column, Export, columns_in
-from worker.receive.map_file import read_map
-from worker.receive.rows import Reading
+from worker.importing.map_file import read_map
+from worker.importing.reading import Reading
+from worker.importing.rows import NOTES, Header, Row, csv_rows, header_of, is_json, json_rows
 from worker.receive.settings import ReceiveSettings
-from worker.receive.table import NOTES, Header, Row, csv_rows, header_of, is_json, json_rows
 
 #: How many columns a message names, and how many characters of each.
 _COLUMNS_SHOWN, _LONGEST_SHOWN = 30, 60

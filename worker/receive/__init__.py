@@ -1,1 +1,1 @@
-"""What a survey tool delivers by HTTP: the settings of each source, and whether a delivery is authentic. Pure."""
+"""What survey tools deliver by HTTP or on a topic: the settings of each source, and what is authentic. Pure."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.flow.responses.formats.outcome import Refused
-from worker.receive.encoding import CP_1252, UTF_8, UTF_16, encoding_of
-from worker.receive.table import (
+from worker.importing.encoding import CP_1252, UTF_8, UTF_16, encoding_of
+from worker.importing.rows import (
     DELIMITERS,
     LONGEST_CELL,
     NOTES,
@@ -21,6 +21,7 @@ from worker.receive.table import (
     is_json,
     json_rows,
     noted_json,
+    without_notes,
 )
 
 TEXT = "id;note\n1;Très déçu – 3 €\n"
@@ -146,6 +147,37 @@ def test_the_notes_of_an_earlier_import_are_no_part_of_a_row() -> None:
 
     assert row.values == {"id": "1", "note": "a"}
     assert len(NOTES) == 3
+
+
+@pytest.mark.parametrize(
+    ("cells", "kept"),
+    [
+        (["1", "a", "7", "wrong_type", "x"], ["1", "a"]),
+        # A cell too few, and one too many: the notes are the last ones.
+        (["1", "7", "wrong_type", "x"], ["1"]),
+        (["1", "a", "b", "7", "wrong_type", "x"], ["1", "a", "b"]),
+        # What does not look like notes is what somebody has answered.
+        (["1", "a", "b", "c", "d"], ["1", "a", "b", "c", "d"]),
+        (["1", "7", "none of the reasons", "x"], ["1", "7", "none of the reasons", "x"]),
+        (["1"], ["1"]),
+    ],
+)
+def test_the_notes_of_an_earlier_import_are_not_written_again(cells: list[str], kept: list[str]) -> None:
+    header = header_of("id,note,import line,import reason,import detail\n")
+
+    assert without_notes(cells, header) == kept
+
+
+def test_a_row_without_a_number_where_the_line_is_noted_is_refused() -> None:
+    [row] = rows("id,note,import line,import reason,import detail\n1,7,wrong_type,x,\n")
+
+    assert row.refused is not None
+    assert row.refused.detail == "has no number in 'import line': the cells are not in their columns"
+
+
+def test_a_line_that_only_excel_reads_is_refused() -> None:
+    with pytest.raises(ValueError, match="begins with a line 'sep=', which only Excel reads"):
+        header_of("sep=;\nid;note\n")
 
 
 cell = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)

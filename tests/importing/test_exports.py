@@ -16,10 +16,10 @@ from worker.flow.responses.formats.outcome import Accepted, Ignored, Refused
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
 from worker.flow.responses.formats.times import Times
 from worker.flow.timestamps import to_ms
-from worker.receive.exports import EXPORTS, Column
-from worker.receive.map_file import read_map
-from worker.receive.rows import Reading, Repeats
-from worker.receive.table import Row, csv_rows, header_of
+from worker.importing.exports import EXPORTS, Column, columns_in
+from worker.importing.map_file import read_map
+from worker.importing.reading import Reading, Repeats
+from worker.importing.rows import Row, csv_rows, header_of
 
 FOLDER = Path(__file__).parent / "exports"
 NOW = to_ms(datetime(2026, 12, 1, tzinfo=UTC))
@@ -147,6 +147,16 @@ ROW = "0f09d57f3cfd13ee95d049252696ac57"
 
 def outcome(how: Reading, **changes: Any) -> Accepted | Ignored | Refused:
     return how.outcome(Row(2, {**VALUES, **changes}, []), NOW, POLICY, Repeats())
+
+
+def test_the_columns_in_which_a_field_is_looked_for_are_known() -> None:
+    qualtrics = EXPORTS["qualtrics"].fields
+
+    assert columns_in(qualtrics["customer_id"]) == {"customer_id", "ExternalReference"}
+    assert columns_in(qualtrics["customer.name"]) == {"RecipientFirstName", "RecipientLastName"}
+    assert columns_in(qualtrics["language"]) == {"UserLanguage"}
+    assert columns_in(qualtrics["test"]) == {"Status"}
+    assert columns_in(compiled("Note || Score")) == {"Note", "Score"}
 
 
 def test_without_an_id_it_is_made_of_the_row() -> None:

@@ -17,7 +17,7 @@ from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.canonical import answered, mapped, mapped_ids, reading
 from worker.flow.responses.formats.outcome import Accepted, Ignored, Refused, Why, ignored
 from worker.flow.responses.formats.source import Source, search
-from worker.receive.table import Row
+from worker.importing.rows import Row
 
 #: The length of an id that is made of a row, in bytes: nobody will see two rows with the same one.
 _ID_BYTES = 16

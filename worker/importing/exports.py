@@ -17,8 +17,8 @@ from typing import Any
 
 from worker.flow.responses.formats.source import Expression, names_in
 from worker.flow.responses.formats.times import Times
+from worker.importing.rows import Row
 from worker.notify.content.readers import zone
-from worker.receive.table import Row
 
 #: The largest number of lines that a header has after the first one.
 MOST_HEADER_LINES = 2
@@ -95,7 +95,7 @@ def _header_lines_of_qualtrics(rows: Sequence[Row]) -> int:
 def _import_ids(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return what the third line of Qualtrics' header says of each column; nothing if it is no such line."""
     found = []
-    # The cells that an earlier import has added are empty (table.py).
+    # The cells that an earlier import has added are empty (rejected.py).
     for cell in filter(None, rows[1].cells if len(rows) > 1 else ()):
         try:
             known = json.loads(cell)
