@@ -319,6 +319,28 @@ def test_times_without_a_time_of_day_are_noticed(second: str, said: bool, capsys
     assert ("no answer has a time of day" in run(capsys, written(HEADER + days), *GERMAN)[1]) is said
 
 
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        ("2026-03-02t00:00:00z", True),
+        ("2026-03-02 00:00+01:00", True),
+        ("2026-03-02_00:00:00.000-01:00", True),
+        ("2026-03-02T00:00:00.5Z", False),
+        ("2026-03-02T00:00:01Z", False),
+        ("2026-03-02T08:26:40\u221201:00", False),
+        ("1772440000", False),
+    ],
+)
+def test_times_are_read_in_every_form_that_the_worker_accepts(
+    time: str, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"r-{number},s,c-{number},3,{time}\n" for number in range(2))
+    code, out, err = run(capsys, written("response_id,survey_id,customer_id,score,responded_at\n" + rows))
+
+    assert (code, err, len(shown(out))) == (0, "", 2)
+    assert ("no answer has a time of day" in out) is said
+
+
 def test_an_import_that_ends_in_the_middle_says_how_much_was_published(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
