@@ -1,6 +1,7 @@
 """Any tool by settings alone: bodies of tools that have no adapter, and how the mapping reads them."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -373,3 +374,13 @@ def test_json_that_a_client_calls_a_form_is_read(space: bytes) -> None:
     body = space + json.dumps(CANONICAL).encode()
 
     assert fields(body, source({}), "application/x-www-form-urlencoded")["score"] == 3
+
+
+@pytest.mark.parametrize("depth", range(sys.getrecursionlimit() - 100, sys.getrecursionlimit()))
+def test_a_value_that_is_nested_too_deeply_is_refused_at_each_depth(depth: int) -> None:
+    """One that Python can just read may be too deep to be written again, which is how a response is checked."""
+    text = json.dumps({**CANONICAL, "score": "SCORE"}).replace('"SCORE"', "[" * depth + "]" * depth)
+    [outcome] = outcomes(text.encode(), source({}))
+
+    assert isinstance(outcome, Refused)
+    assert outcome.reason is Reason.TOO_DEEP

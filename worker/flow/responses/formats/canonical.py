@@ -94,6 +94,8 @@ def outcomes(read: Callable[[], Outcomes | Outcome]) -> Outcomes:
         found = ended.outcome
     except Rejected as rejected:
         found = Refused(rejected.reason, rejected.detail)
+    except RecursionError:  # a value that could just be read may still be too deep to be written again
+        found = Refused(Reason.TOO_DEEP, "the values are nested too deeply")
     return found if isinstance(found, tuple) else (found,)
 
 
