@@ -7,10 +7,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from schemas.base import LONGEST_ID
 from worker.flow.responses.formats.source import Source, compiled, compiled_all
-from worker.flow.responses.formats.times import OFFSET, Times
-from worker.notify.content.readers import TimeZoneName, zone
+from worker.notify.content.readers import TimeZoneName
 from worker.notify.endpoint import EndpointName
-from worker.receive.settings import FieldMapping, TimeFormat
+from worker.receive.settings import LACKS_ZONE, FieldMapping, TimeFormat, times_of
 from worker.section import Section
 from worker.wrong_settings import wrong_key
 
@@ -38,8 +37,8 @@ class MapFile(Section):
             missing.append("survey_id or mapping.survey_id")
         if missing:
             raise ValueError(f"needs {' and '.join(missing)} as well")
-        if self.time_format and OFFSET not in self.time_format and self.time_zone is None:
-            raise ValueError(f"time_format has no offset ({OFFSET}), so time_zone is needed")
+        if times_of(self.time_format, self.time_zone).lacks_zone:
+            raise ValueError(LACKS_ZONE)
         return self
 
     def source(self, pseudonym_key: bytes | None) -> Source:
@@ -52,7 +51,7 @@ class MapFile(Section):
             only_if=None if only_if is None else compiled(only_if),
             pseudonym_key=pseudonym_key,
             unknown_is_anonymous=self.unknown_customers == "anonymous",
-            times=Times(self.time_format or "", None if self.time_zone is None else zone(self.time_zone)),
+            times=times_of(self.time_format, self.time_zone),
         )
 
 

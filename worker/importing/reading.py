@@ -15,8 +15,9 @@ from typing import Any
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.canonical import answered, mapped, mapped_ids, reading
-from worker.flow.responses.formats.outcome import Accepted, Ignored, Refused, Why, ignored
-from worker.flow.responses.formats.source import Source, search
+from worker.flow.responses.formats.outcome import Accepted, Ignored, Refused
+from worker.flow.responses.formats.source import Source
+from worker.flow.responses.formats.template import select
 from worker.importing.rows import Row
 
 #: The length of an id that is made of a row, in bytes: nobody will see two rows with the same one.
@@ -85,8 +86,7 @@ class Reading:
 @reading
 def _read(values: Mapping[str, Any], how: Reading) -> Accepted:
     source = how.source
-    if source.only_if is not None and search(source.only_if, values, "only_if") is not True:
-        raise ignored(Why.NOT_SELECTED, "mapping.only_if: is not true")
+    select(values, source)
     found = mapped(source.mapping, values)
     if how.makes_ids:
         found["response_id"] = f"{source.name}:{_id_of(values)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from worker.flow.responses.formats.source import FIELDS, Expression, Source, compiled_all
-from worker.flow.responses.formats.times import OFFSET, Times
+from worker.flow.responses.formats.times import Times
 from worker.flow.text import on_one_line
 from worker.importing.exports import EXPORTS, MOST_HEADER_LINES, Column, Export, columns_in
 from worker.importing.file import File
@@ -26,20 +26,20 @@ _OPTIONS = {"survey_id": "--survey ID"}
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says about a file. None and nothing stand for what is not given."""
+    """What the command line says about a file. None stands for what is not given."""
 
     #: The tool whose export it is.
-    tool: str | None = None
+    tool: str | None
     #: The path of a file with a mapping, or the name of a source.
-    map: str | None = None
+    map: str | None
     #: Columns by the fields that they have.
-    columns: Mapping[str, str] | None = None
-    survey: str | None = None
-    unknown_customers: Literal["refuse", "anonymous"] | None = None
-    date_format: str | None = None
-    time_zone: tzinfo | None = None
-    delimiter: str | None = None
-    history: bool = False
+    columns: Mapping[str, str]
+    survey: str | None
+    unknown_customers: Literal["refuse", "anonymous"] | None
+    date_format: str | None
+    time_zone: tzinfo | None
+    delimiter: str | None
+    history: bool
 
 
 class Table(NamedTuple):
@@ -103,12 +103,12 @@ def _rows(file: File, header: Header | None) -> Iterator[Row]:
 def _reading(options: Options, settings: ReceiveSettings, header: Header | None, first: Sequence[Row]) -> Reading:
     """Return how the rows are read, of which the first ones are given."""
     source, fields = _source_and_fields(options, settings, header, first)
-    for field, column in (options.columns or {}).items():
+    for field, column in options.columns.items():
         if header is not None and column not in header.names:
             raise ValueError(f"has no column {on_one_line(column)!r}; {columns(header)}")
         fields[field] = Column((column,))
     times = Times(options.date_format or source.times.format, options.time_zone or source.times.zone)
-    if times.format and OFFSET not in times.format and times.zone is None:
+    if times.lacks_zone:
         raise ValueError("its times have no offset: name their zone with --time-zone")
     source = replace(
         source,

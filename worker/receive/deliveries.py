@@ -1,6 +1,6 @@
 """What a delivery becomes: its signature is verified, and then its tool's adapter reads it. Pure.
 
-This is what an HTTP server, a file's import and `python -m worker receive test` share:
+This is what the HTTP server, the fetching of answers and `python -m worker receive test` share:
 
     deliveries = Deliveries(settings.receive)
     found = deliveries.read("typeform_lyon", Request(body, headers), now)

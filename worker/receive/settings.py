@@ -88,6 +88,13 @@ def _time_format(text: str) -> str:
 
 #: A format of times.
 TimeFormat = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_time_format)]
+#: What is said of a format of times if it needs a zone that is not named.
+LACKS_ZONE = f"time_format has no offset ({OFFSET}), so time_zone is needed"
+
+
+def times_of(time_format: str | None, time_zone: str | None) -> Times:
+    """Return how the times are written that a mapping finds, by its settings."""
+    return Times(time_format or "", None if time_zone is None else zone(time_zone))
 
 
 def _finds(what: str) -> Any:
@@ -281,8 +288,8 @@ class ReadingSettings(Section):
             return f"responded_at = arrival has an effect with {other} only: remove it"
         if self.delivery_in and self.tool != "template":
             return "delivery_in has an effect with the tool template only: remove it"
-        if self.time_format and OFFSET not in self.time_format and self.time_zone is None:
-            return f"time_format has no offset ({OFFSET}), so time_zone is needed"
+        if times_of(self.time_format, self.time_zone).lacks_zone:
+            return LACKS_ZONE
         return None
 
     @property
@@ -674,7 +681,7 @@ class ReceiveSettings(SecretSection):
             each=None if each is None else compiled(each),
             pseudonym_key=self.key,
             unknown_is_anonymous=source.unknown_customers == "anonymous",
-            times=Times(source.time_format or "", None if source.time_zone is None else zone(source.time_zone)),
+            times=times_of(source.time_format, source.time_zone),
             answers_on_arrival=source.responded_at == "arrival",
             delivery_in=source.delivery_in or "",
         )

@@ -37,9 +37,10 @@ class Tally(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Tally).decode
-#: The number of bytes of one answer in a column: its offset, time, id's hash and score.
+#: How many numbers a column has for each answer: its offset, time, id's hash and score; for each difference as well.
 _ANSWER_NUMBERS = 4
 _NUMBER_BYTES = 8
+#: The number of bytes of one answer in a column.
 _ANSWER_BYTES = _ANSWER_NUMBERS * _NUMBER_BYTES
 
 
@@ -66,7 +67,7 @@ def _is_column(put: bytes) -> bool:
     if len(put) % _ANSWER_BYTES:
         return False
     numbers = columns.read(put)
-    times, scores = numbers[1::4], numbers[3::4]
+    times, scores = numbers[1::_ANSWER_NUMBERS], numbers[3::_ANSWER_NUMBERS]
     return not put or (_is_answer(min(times), min(scores)) and _is_answer(max(times), max(scores)))
 
 
@@ -76,7 +77,7 @@ def _is_people(people: bytes | None) -> bool:
     if len(people) % _ANSWER_BYTES:
         return False
     numbers = columns.read(people)
-    times, codes = numbers[1::4], numbers[2::4]
+    times, codes = numbers[1::_ANSWER_NUMBERS], numbers[2::_ANSWER_NUMBERS]
     # A code is a score, or -1 - score.
     return min(times) >= 0 and max(times) <= LATEST and min(codes) >= -BINS and max(codes) < BINS
 
@@ -106,10 +107,10 @@ class Tallies:
         self._arrived: dict[str, array[int]] = {}
         #: The columns of differences (worker/nps/people.py), by the path of the segment.
         self._people: dict[str, array[int]] = {}
-        #: The offset of the response that is being decided, and its differences so far.
-        self._offset: int | None = None
         #: The offsets of the new answers that are of the past.
         self._history: set[int] = set()
+        #: The offset of the response that is being decided, and its differences so far.
+        self._offset: int | None = None
         self._differences: list[Mapping[str, Differences]] = []
 
     def put(self, offset: int, under: tuple[str, str], answer: PlainAnswer) -> None:
@@ -185,21 +186,20 @@ class Tallies:
         put = self._put_by_path()
         people = {path: columns.write(numbers) for path, numbers in self._people.items()}
         for path, numbers in put.items():
-            moves = self._moves.get(path, [])
-            history = self._history_of(numbers[::_ANSWER_NUMBERS])
+            moves, history = self._moves.get(path, []), self._history_in(numbers)
             entries = Entries(columns.write(numbers), moves, people.get(path, b""), history)
             segments[owner(path.encode())][path] = entries
         for path, moves in self._moves.items():
             if path not in put:
-                entries = Entries(b"", moves, people.get(path, b""))
-                segments[owner(path.encode())][path] = entries
+                segments[owner(path.encode())][path] = Entries(moves=moves, people=people.get(path, b""))
         return [output for partition, some in segments.items() for output in _messages(source, some, partition)]
 
-    def _history_of(self, offsets: Iterable[int]) -> bytes:
-        """Return the column of those offsets that are of the past."""
+    def _history_in(self, numbers: "array[int]") -> bytes:
+        """Return the column of the offsets of those answers in a column that are of the past."""
         if not self._history:
             return b""
-        return columns.write(array(columns.SIGNED, sorted(self._history.intersection(offsets))))
+        offsets = self._history.intersection(numbers[::_ANSWER_NUMBERS])
+        return columns.write(array(columns.SIGNED, sorted(offsets)))
 
     def _end_response(self) -> None:
         """Append the differences of one response to the columns of the segments."""

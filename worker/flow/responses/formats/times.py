@@ -24,6 +24,11 @@ class Times:
     #: The time zone of times without an offset.
     zone: tzinfo | None = None
 
+    @property
+    def lacks_zone(self) -> bool:
+        """Whether no time that is written in this way can be read, since neither it nor the settings name a zone."""
+        return bool(self.format) and OFFSET not in self.format and self.zone is None
+
     def read(self, value: Any) -> Any:
         """Return a time that is written in this way as RFC 3339 has it. What is written in another way stays as it is.
 
