@@ -35,7 +35,7 @@ from worker.importing.file import File, file_of, opened
 from worker.importing.reading import Repeats
 from worker.importing.rejected import NotWritten, Rejected
 from worker.importing.rows import Row
-from worker.importing.table import Options, Table, columns, shown, table
+from worker.importing.table import Options, Table, columns, shown, table_of
 from worker.kafka.publishing import publish
 from worker.kafka.topics import topic_name
 from worker.logs import counted
@@ -178,7 +178,7 @@ def _task(binary: IO[bytes], args: argparse.Namespace, settings: Settings) -> "_
     file = file_of(binary, args.encoding)
     if file.encoding == CP_1252 and not args.encoding:
         print("not UTF-8, so it is read as CP-1252: check the accents, or see --encoding", file=sys.stderr)
-    found = table(file, _options(args), settings.receive)
+    found = table_of(file, _options(args), settings.receive)
     return _Task(found, Rejected(args.rejected, found), args.dry_run)
 
 
@@ -298,13 +298,13 @@ async def _publish(values: Iterator[bytes], topic: str, tally: _Tally, settings:
             print(f"\nup to {tally.accepted:,} were published to {topic}: import the file again", file=sys.stderr)
 
 
-def _warnings(rows: Table, tally: _Tally) -> Iterator[str]:
+def _warnings(table: Table, tally: _Tally) -> Iterator[str]:
     """Yield lines about what may be wrong although the rows are responses."""
-    if unused := rows.unused:
+    if unused := table.unused:
         yield f"nothing is read from: {shown(unused)}"
-    if missing := rows.missing:
+    if missing := table.missing:
         yield f"the mapping names what is no column of the file: {shown(missing)}"
-    if rows.reading.makes_ids and tally.accepted:
+    if table.reading.makes_ids and tally.accepted:
         yield _words_about_ids(tally)
     if tally.accepted == tally.at_midnight > 1:
         yield (
@@ -320,17 +320,17 @@ def _words_about_ids(tally: _Tally) -> str:
     return f"{said}; {equal}, and each counts" if tally.repeats.found else said
 
 
-def _values(rows: Table, tally: _Tally, rejected: Rejected, now: int, settings: Settings) -> Iterator[bytes]:
+def _values(table: Table, tally: _Tally, rejected: Rejected, now: int, settings: Settings) -> Iterator[bytes]:
     """Yield the responses of a file as the values of records."""
-    for number, row in enumerate(rows.rows(), 1):
-        outcome = rows.reading.outcome(row, now, settings.intake, tally.repeats)
+    for number, row in enumerate(table.rows(), 1):
+        outcome = table.reading.outcome(row, now, settings.intake, tally.repeats)
         tally.take(row, outcome)
         if isinstance(outcome, Accepted):
             yield outcome.value
         elif isinstance(outcome, Refused):
             rejected.write(row, outcome)
         if number % _PROGRESS_EVERY == 0:
-            _show_progress(number, rows.file)
+            _show_progress(number, table.file)
 
 
 def _show_progress(number: int, file: File) -> None:

@@ -10,7 +10,7 @@ ways counts once. The columns of questions have the texts of the questions, whic
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 from types import MappingProxyType
 from typing import Any
@@ -89,7 +89,7 @@ def _no_score(names: Sequence[str]) -> None:
 
 
 def _header_lines_of_qualtrics(rows: Sequence[Row]) -> int:
-    return 2 if len(rows) > 1 and _import_ids(rows) else 0
+    return 2 if _import_ids(rows) else 0
 
 
 def _import_ids(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ class Export:
     #: Returns how times are written, given the first rows.
     times: Callable[[Sequence[Row]], Times] = _in_utc
     #: Returns the column of the score if the names of the columns show it; None if only the user knows it.
-    score: Callable[[Sequence[str]], str | None] = field(default=_no_score)
+    score: Callable[[Sequence[str]], str | None] = _no_score
 
     def missing(self, names: Sequence[str]) -> list[str]:
         """Return the columns that an export of the tool has, and this file has not."""

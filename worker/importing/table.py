@@ -80,7 +80,7 @@ def _used(source: Source) -> frozenset[str]:
     return frozenset().union(*map(columns_in, (*source.mapping.values(), *selecting)))
 
 
-def table(file: File, options: Options, settings: ReceiveSettings) -> Table:
+def table_of(file: File, options: Options, settings: ReceiveSettings) -> Table:
     """Return the rows of a file. Raise ValueError if it cannot be read, or if the options do not say how."""
     beginning = file.beginning()
     if options.delimiter is None and is_json(beginning):

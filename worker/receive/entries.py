@@ -8,10 +8,7 @@ from worker.flow.responses.formats.outcome import Outcomes
 from worker.receive.deliveries import Deliveries
 from worker.receive.handshake import permission
 from worker.receive.settings import ReceiveSettings
-from worker.receive.signatures import Request, Scheme, Unauthentic
-
-#: The schemes by which a delivery has the secret itself, so that nobody on its way may see it.
-_WITH_SECRET = frozenset({Scheme.SECRET_HEADER, Scheme.SECRET_PATH})
+from worker.receive.signatures import SENT, Request, Unauthentic
 
 
 class Entry(NamedTuple):
@@ -33,7 +30,7 @@ def entries(settings: ReceiveSettings) -> dict[str, Entry]:
     deliveries = Deliveries(settings)
     return {
         source.name: Entry(
-            source.signing.scheme in _WITH_SECRET,
+            source.signing.scheme in SENT,
             partial(deliveries.verify, source.name),
             partial(deliveries.read_unverified, source.name),
             partial(permission, source),

@@ -4,25 +4,12 @@ This is asked before a value is published, by whoever can still say what is wron
 `import` and `publish --check`.
 """
 
-from typing import NamedTuple
-
 from schemas.response import Response
 from worker.errors import Rejected
+from worker.flow.batch import MemoryRecord
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats.outcome import Accepted, Refused
 from worker.flow.responses.intake import check_size, check_time, validate
-
-
-class _Unpublished(NamedTuple):
-    """A value in the form of a record, so that the worker's intake can check it."""
-
-    value: bytes
-    timestamp: int
-    topic: str = ""
-    partition: int = 0
-    offset: int = 0
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def check(value: bytes, now: int, policy: IntakePolicy) -> tuple[Response, int]:
@@ -30,7 +17,7 @@ def check(value: bytes, now: int, policy: IntakePolicy) -> tuple[Response, int]:
 
     Raise Rejected with the reason if the worker would refuse it. `now`: in ms.
     """
-    return validate(_Unpublished(value, now), policy)
+    return validate(MemoryRecord("", 0, 0, now, None, value, ()), policy)
 
 
 def admitted(outcome: Accepted, now: int, policy: IntakePolicy) -> Accepted | Refused:
