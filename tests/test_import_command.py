@@ -478,6 +478,22 @@ def test_the_header_of_an_export_is_in_its_file_of_refused_rows(capsys: pytest.C
     assert shown(out)[0]["responded_at"] == "2026-07-12T15:01:10-06:00"
 
 
+def test_each_row_is_read_once_although_one_is_written_to_the_file_of_refused_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The file is longer than what is read of it at once, so its header is not in memory any more."""
+    *header, first, second, _ = (FOLDER / "qualtrics.csv").read_text().splitlines()
+    assert len(header) == 3
+    rows = [second.replace("a2", f"{number:05}") for number in range(300)]
+    rows[150] = first.replace("Detractor,0", "Detractor,11")
+    export = written("\n".join([*header, *rows]) + "\n")
+    code, out, _ = run(capsys, export, "--tool", "qualtrics", "--survey", "s", "--rejected", "rejected.csv")
+
+    assert code == 1
+    assert "\n299 of 300 rows are responses; 1 refused (score_out_of_range)\n" in out
+    assert Path("rejected.csv").read_text().count("\n") == 4
+
+
 def test_refused_lines_of_json_are_written_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, written('{"score": 11}\n{é\n', "a.jsonl"), "--survey", "s", "--rejected", "b.jsonl")[0] == 1
     first, second = map(json.loads, Path("b.jsonl").read_text().splitlines())

@@ -1,4 +1,4 @@
-"""A file that can be read several times: its encoding is found out first, and then its lines are read."""
+"""A file that is read several times, one after the other: its encoding is found out first; then its lines are read."""
 
 import io
 import os

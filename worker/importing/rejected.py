@@ -56,7 +56,7 @@ class Rejected:
             if header is not None:
                 names = [name for name in header.names if name not in NOTES]
                 self._write_cells(header, names, (LINE, REASON, DETAIL))
-                for one in self._table.header_rows():
+                for one in self._table.header_rows:
                     self._write_cells(header, without_notes(one.cells, header), ("", "", ""))
         if header is None:
             self._file.write(f"{noted_json(row, refused)}\n")

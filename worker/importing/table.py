@@ -49,12 +49,12 @@ class Table(NamedTuple):
     reading: Reading
     #: None if the file has JSON lines.
     header: Header | None
-    #: How many of the first rows belong to the header.
-    header_lines: int = 0
+    #: The first rows, as far as they belong to the header.
+    header_rows: Sequence[Row] = ()
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, without those that belong to the header."""
-        return islice(_rows(self.file, self.header), self.header_lines, None)
+        return islice(_rows(self.file, self.header), len(self.header_rows), None)
 
     @property
     def unused(self) -> list[str]:
@@ -68,10 +68,6 @@ class Table(NamedTuple):
         if self.header is None or not self.reading.is_mapped:
             return []
         return sorted(_used(self.reading.source) - set(self.header.names))
-
-    def header_rows(self) -> list[Row]:
-        """Return the further lines of the header."""
-        return list(islice(_rows(self.file, self.header), self.header_lines))
 
 
 def _used(source: Source) -> frozenset[str]:
@@ -93,7 +89,7 @@ def table_of(file: File, options: Options, settings: ReceiveSettings) -> Table:
     reading = _reading(options, settings, header, first)
     if unclear := sorted(header.repeated & _used(reading.source)):
         raise ValueError(f"has several columns with the name {on_one_line(unclear[0])!r}: rename all but one")
-    return Table(file, reading, header, lines)
+    return Table(file, reading, header, first[:lines])
 
 
 def _rows(file: File, header: Header | None) -> Iterator[Row]:
