@@ -73,6 +73,8 @@ def test_what_is_no_text_is_refused(content: bytes, problem: str) -> None:
         # Letters that are frequent are no delimiters, and a delimiter inside of quotes is none.
         ('id,"why, oh why"\n1,"a; b; c"\n2,"d; e; f"\n', ("id", "why, oh why"), ","),
         (" id , ,note,note,note\n", ("id", "column 2", "note", "note (2)", "note (3)"), ","),
+        ("note,note (2),note (3),note\n", ("note", "note (2)", "note (3)", "note (4)"), ","),
+        ("note,note (3),note\n", ("note", "note (3)", "note (2)"), ","),
         ("id,note\r\n1,a\r\n", ("id", "note"), ","),
         ('id,note\n1,"cut off in the mid', ("id", "note"), ","),
         # Another character is in the header as often, and in no row.

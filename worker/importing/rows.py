@@ -106,9 +106,12 @@ def _names(cells: Sequence[str]) -> tuple[str, ...]:
     """Return names for columns: without blanks at their ends; a repeated name has its number, and an empty one too."""
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
-        name = _plain(cell) or f"column {number}"
-        times = sum(known == name or known.startswith(f"{name} (") for known in names)
-        names.append(f"{name} ({times + 1})" if name in names else name)
+        name = written = _plain(cell) or f"column {number}"
+        times = 1
+        while name in names:
+            times += 1
+            name = f"{written} ({times})"
+        names.append(name)
     return tuple(names)
 
 
