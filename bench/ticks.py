@@ -14,6 +14,7 @@ from worker.flow.segments import road as segments
 from worker.nps import columns
 from worker.nps.segment import Entries
 from worker.nps.windows import DAY, HOUR
+from worker.rebuild.records import apply
 
 _SURVEYS = 300_000
 _BEGAN = 20_000 * DAY
@@ -65,11 +66,7 @@ def _carry(record: _Record, rows: dict[bytes, bytes]) -> tuple[float, float, int
         spent = perf_counter() - began
         took, longest = took + spent, max(longest, spent)
         changed, outputs = changed + len(decided.rows), outputs + len(decided.outputs)
-        for key, row in decided.rows.items():
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row
+        apply(rows, decided.rows)
         if decided.rest is None:
             return took, longest, changed, outputs
         began = perf_counter()

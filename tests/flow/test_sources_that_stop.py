@@ -20,6 +20,7 @@ from worker.flow.record import SOURCE_HEADER
 from worker.flow.segments import road as segments
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.lineage import source_path
+from worker.rebuild.records import apply
 
 DAY = 24
 #: The first hour, counted since 1970.
@@ -80,11 +81,7 @@ def _all(decided: Decided, rows: dict[bytes, bytes]) -> list[Output]:
     outputs = []
     while True:
         outputs += decided.outputs
-        for key, row in decided.rows.items():
-            if row is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = row
+        apply(rows, decided.rows)
         if decided.rest is None:
             return outputs
         decided = decided.rest()
