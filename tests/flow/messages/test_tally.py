@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nps.making import entries, numbers
 
+from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.messages import tally
-from worker.flow.messages.tally import CountedUnder, Tallies
+from worker.flow.messages.tally import CountedUnder, Tallies, Tally
 from worker.lineage import lineage
 from worker.nps import columns
 from worker.nps.latest import CountedAnswer
@@ -173,6 +174,16 @@ def test_a_batch_without_answers_sends_nothing() -> None:
 def test_a_tally_that_is_none_is_noticed() -> None:
     with pytest.raises(msgspec.DecodeError):
         tally.decode(msgspec.msgpack.encode({"source": 1}))
+
+
+@pytest.mark.parametrize("wrong", [CountedAnswer(-1, 7, 3), CountedAnswer(1_000, 7, 11)])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_correction_whose_numbers_are_out_of_range_is_refused(wrong: CountedAnswer, is_first: bool) -> None:
+    first, further = (wrong, BEFORE) if is_first else (BEFORE, wrong)
+    message = Tally(0, {"": Entries(moves=[Move(5, first, None, 3, more=((None, further, 4),))])})
+
+    with pytest.raises(Rejected):
+        tally.read(msgspec.msgpack.encode(message))
 
 
 def test_segments_stand_in_the_order_in_which_they_came_so_that_a_replay_gives_the_same_bytes() -> None:

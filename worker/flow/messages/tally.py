@@ -51,7 +51,8 @@ def read(value: bytes | None) -> Tally:
     except msgspec.DecodeError:
         raise not_a_message("tally") from None
     for path, entries in message.segments.items():
-        moved = (answer for move in entries.moves for answer in (move.taken, move.put) if answer is not None)
+        changes = (change for move in entries.moves for change in move.changes)
+        moved = (answer for taken, put, _ in changes for answer in (taken, put) if answer is not None)
         if (
             "\x00" in path
             or not _is_column(entries.put)
