@@ -143,12 +143,15 @@ def test_an_export_needs_what_it_does_not_have(capsys: pytest.CaptureFixture[str
 
 
 def test_columns_with_the_names_of_the_fields_need_no_options(capsys: pytest.CaptureFixture[str]) -> None:
-    header = "response_id,survey_id,customer_id,score,responded_at,customer.email\n"
-    table = f"{header}r-1,s,c-1,3,2026-03-02T08:26:40Z,a@b.fr\n"
-    found = shown(run(capsys, written(table))[1])
+    header = "response_id,survey_id,customer_id,score,responded_at,customer.email,origin.system\n"
+    table = f"{header}r-1,s,c-1,3,2026-03-02T08:26:40Z,a@b.fr,kiosk\n"
+    _, out, _ = run(capsys, written(table))
+    found = shown(out)
 
     assert found[0]["response_id"] == "r-1"
     assert found[0]["customer"] == {"email": "a@b.fr"}
+    assert found[0]["origin"] == {"system": "kiosk"}
+    assert "nothing is read from" not in out
     lines = json.dumps(found[0]) + "\n\n" + json.dumps({**found[0], "score": None}) + "\n[]\n"
     code, out, _ = run(capsys, written(lines, "answers.jsonl"))
     assert (code, shown(out)) == (1, found)

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from worker.flow.responses.formats.source import FIELDS, Expression, Source, compiled_all
+from worker.flow.responses.formats.source import Expression, Source
+from worker.flow.responses.formats.template import CANONICAL
 from worker.flow.responses.formats.times import Times
 from worker.flow.text import on_one_line
 from worker.importing.exports import EXPORTS, MOST_HEADER_LINES, Column, Export, columns_in
@@ -147,8 +148,8 @@ def _source_and_fields(
         export = EXPORTS[options.tool]
         return replace(source, times=export.times(first)), _fields_of_export(export, header)
     if header is None:
-        return source, compiled_all({path: path for path in FIELDS})
-    return source, {path: Column((path,)) for path in FIELDS if path in header.names}
+        return source, {**CANONICAL}
+    return source, {path: Column((path,)) for path in CANONICAL if path in header.names}
 
 
 def _fields_of_export(export: Export, header: Header) -> dict[str, Expression]:

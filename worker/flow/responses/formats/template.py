@@ -15,8 +15,8 @@ from worker.flow.responses.formats.payload import as_object, content_type_of, na
 from worker.flow.responses.formats.source import FIELDS, Source, compiled_all, search
 from worker.flow.responses.formats.tool import Tool
 
-#: Where a canonical response has its fields.
-_CANONICAL = compiled_all({path: path for path in (*FIELDS, "origin.system")})
+#: Where a canonical response has its fields, by their paths.
+CANONICAL = compiled_all({path: path for path in (*FIELDS, "origin.system")})
 
 
 def read(body: bytes, headers: Mapping[str, str], source: Source) -> Outcomes:
@@ -63,7 +63,7 @@ def select(answer: Any, source: Source) -> None:
 
 def canonical_fields(response: Any) -> dict[str, Any]:
     """Return the fields of a canonical response by their paths; None stands for what is absent."""
-    return mapped(_CANONICAL, response)
+    return mapped(CANONICAL, response)
 
 
 TOOL = Tool("template", "any other tool", read)
