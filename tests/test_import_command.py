@@ -504,6 +504,14 @@ def test_refused_lines_of_json_are_written_as_json(capsys: pytest.CaptureFixture
     assert (first["score"], first["import line"], second["import text"]) == (11, 1, "{é")
 
 
+def test_half_of_a_character_in_a_refused_line_of_json_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    line = r'{"score": 11, "comment": "é \ud83d"}'
+    assert run(capsys, written(line, "a.jsonl"), "--survey", "s", "--rejected", "b.jsonl")[0] == 1
+
+    assert json.loads(Path("b.jsonl").read_text())["comment"] == "é \ud83d"
+    assert "é" in Path("b.jsonl").read_text()
+
+
 def test_the_standard_input_is_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((HEADER + german(1)).encode())))
 

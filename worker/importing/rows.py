@@ -7,7 +7,6 @@ beginning as many cells as the header has.
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from schemas.dead_letter import Reason
 from worker.flow.responses.formats.outcome import NoResponse, Refused
 from worker.flow.responses.formats.payload import read_object
+from worker.flow.text import printable_json
 
 #: If several fit equally well, the first one counts: commas are also in texts.
 DELIMITERS = ("\t", ";", "|", ",")
@@ -225,4 +225,4 @@ def note(row: Row, refused: Refused) -> dict[str, str | int]:
 def noted_json(row: Row, refused: Refused) -> str:
     """Return a refused row as a line of JSON, with the reason. What is no JSON is its text."""
     values = row.values or {"import text": row.cells[0] if row.cells else ""}
-    return json.dumps({**values, **note(row, refused)}, ensure_ascii=False)
+    return printable_json({**values, **note(row, refused)})  # half of a character is escaped: no file could have it
