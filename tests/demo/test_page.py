@@ -65,5 +65,13 @@ async def test_texts_of_customers_are_texts_and_a_withdrawn_alert_has_no_links()
     assert "withdrawn" in text
 
 
+async def test_an_answer_by_hand_has_neither_a_segment_nor_a_comment() -> None:
+    step = examples.CASE | {"action": "escalated", "state": "open", "segment": "", "escalated_to": ["lead"]}
+    text = await read(of(examples.ALERT | {"segment": "", "comment": None}, step))
+
+    assert "score 2 at the root segment, Camille Moreau<br>" in text
+    assert "score 2 at the root segment, to lead<br>" in text
+
+
 async def test_before_the_first_alert_that_is_said() -> None:
     assert "Nobody is unhappy yet." in await read(Seen())

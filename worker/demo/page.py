@@ -60,14 +60,20 @@ def _entry(links: Links, alert: Alert, state: str) -> str:
     """Return an alert with its links. `state`: that of its case."""
     acts = _acts(links, alert, SUPPORT)
     who = clean(alert.customer.name or alert.customer_id)
-    text = f"{alert.severity}, score {alert.score} at {alert.segment}, {who}: {clean(alert.comment or '')}"
+    said = f": {clean(alert.comment)}" if alert.comment else ""
+    text = f"{_what(alert)}, {who}{said}"
     return f'<p dir="auto">{escape(text)}<br>{escape(state if acts else alert.action)} {acts}</p>'
 
 
 def _escalation(links: Links, step: CaseStep, state: str) -> str:
     """Return an escalation with its links. `state`: that of the case by now."""
-    text = f"{step.severity}, score {step.score} at {step.segment}, to {', '.join(step.escalated_to or [])}"
+    text = f"{_what(step)}, to {', '.join(step.escalated_to or [])}"
     return f'<p dir="auto">{escape(clean(text))}<br>{escape(state)} {_acts(links, step, LEAD)}</p>'
+
+
+def _what(notice: Alert | CaseStep) -> str:
+    """Return what a notice is about. An answer that somebody posts by hand has no segment."""
+    return f"{notice.severity}, score {notice.score} at {notice.segment or 'the root segment'}"
 
 
 def _acts(links: Links, notice: Alert | CaseStep, receiver: str) -> str:

@@ -126,7 +126,8 @@ def _lead(seen: Seen) -> list[Text]:
     if seen.latest_escalations:
         step = seen.latest_escalations[0]
         who = seen.alerts.get(step.alert_id, step.customer_id)
-        escalated = f"the last to {', '.join(step.escalated_to or [])}: {who}, {step.score}/10, {step.segment}"
+        where = step.segment or "the root segment"
+        escalated = f"the last to {', '.join(step.escalated_to or [])}: {who}, {step.score}/10, {where}"
     listed = f"the other alerts go to {receivers.LEAD} in one mail every {every:.0f} s"
     if seen.last_digest is not None:
         digest, notices = seen.last_digest
