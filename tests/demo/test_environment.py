@@ -2,7 +2,8 @@
 
 import socket
 
-from worker.demo.environment import _free_port, _measured
+from worker.demo.environment import _measured
+from worker.embedded.kafka import free_port
 from worker.settings import Settings
 
 
@@ -10,7 +11,7 @@ def test_metrics_are_where_prometheus_looks_for_them_unless_the_port_is_taken() 
     settings = Settings.model_construct()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         while_taken = _measured(settings, taken.getsockname()[1]).metrics.bind
-    port = _free_port()
+    port = free_port()
     usual = _measured(settings, port).metrics.bind
 
     assert while_taken == "127.0.0.1:0"

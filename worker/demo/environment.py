@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from worker.demo.backlog import Backlog
 from worker.demo.mails import MailFolder
 from worker.demo.tools import Tools
 from worker.embedded.inbox import Inbox
-from worker.embedded.kafka import HOST, EmbeddedKafka, is_free
+from worker.embedded.kafka import HOST, EmbeddedKafka, free_port, is_free
 from worker.flow.policy import InvitationPolicy, Platform
 from worker.kafka.preflight import preflight
 from worker.links.settings import WebSettings
@@ -91,13 +90,16 @@ async def set_up(
             await preflight(KafkaSettings(bootstrap_servers=kafka))
         inbox = await stack.enter_async_context(Inbox(on_mail=None if mails is None else MailFolder(mails).add))
         started.append("the inbox")
+        # The screen and the mails name these ports, so they are chosen before anything listens.
+        deliveries = free_port()
+        pages = free_port(but={deliveries})
         settings = Settings.model_construct(
             topic_prefix=prefix,
             kafka=KafkaSettings(bootstrap_servers=kafka, group=f"{prefix}-worker"),
             invitations=InvitationPolicy(platform=Platform(url="https://example.com/tell-your-story")),
             smtp=SmtpSettings(host=inbox.host, port=inbox.port, tls="none"),
-            receive=ReceiveSettings() if tools is None else tools.settings(_free_port()),
-            **(receivers.desk_and_lead() | {"web": _pages()} if live else receivers.desk()),
+            receive=ReceiveSettings() if tools is None else tools.settings(deliveries),
+            **(receivers.desk_and_lead() | {"web": _pages(pages)} if live else receivers.desk()),
         )
         progress("starting the worker")
         worker = await stack.enter_async_context(running(_measured(settings, METRICS_PORT) if live else settings))
@@ -111,9 +113,8 @@ async def set_up(
         yield Environment(settings, worker, inbox, backlog, web, receiver)
 
 
-def _pages() -> WebSettings:
+def _pages(port: int) -> WebSettings:
     """Return the settings of the pages of links, with a new key."""
-    port = _free_port()
     return WebSettings(base_url=f"http://{HOST}:{port}", port=port, keys=[SecretStr(secrets.token_urlsafe(32))])
 
 
@@ -121,11 +122,3 @@ def _measured(settings: Settings, port: int) -> Settings:
     """Return the settings with metrics that are served at a port, or at another one if that is taken."""
     metrics = MetricsSettings(bind=f"{HOST}:{port if is_free(port) else 0}")
     return settings.model_copy(update={"metrics": metrics})
-
-
-def _free_port() -> int:
-    """Return a port of this machine that is free now. Mails and the screen name it, so it is chosen before."""
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        port: int = found.getsockname()[1]
-        return port
