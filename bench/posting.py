@@ -9,7 +9,6 @@ import asyncio
 import base64
 import hmac
 import json
-import os
 import sys
 import time
 from collections import Counter, deque
@@ -18,7 +17,7 @@ from typing import Any, cast
 
 import uvloop
 
-#: What follows the head of an answer's line, up to its length.
+#: The name of the header with the length of an answer's body.
 _LENGTH = b"content-length:"
 _HEAD_END = b"\r\n\r\n"
 _COMMENT = "Livraison en retard, et personne ne répond au téléphone depuis trois jours."
@@ -171,5 +170,3 @@ async def _main(plan: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     json.dump(uvloop.run(_main(json.load(sys.stdin))), sys.stdout)
-    sys.stdout.flush()
-    os._exit(0)

@@ -2,7 +2,7 @@
 
 .venv/bin/python -m bench.receiving                        1,000 deliveries a second for 20 seconds
 .venv/bin/python -m bench.receiving --rate 2000 --json     the last line is one JSON object
-.venv/bin/python -m bench.receiving --bare                 a server that does nothing but sign, publish and answer
+.venv/bin/python -m bench.receiving --bare                 a server that does nothing but verify, publish and answer
 
 One process of the role receive, which uses one core at most, takes deliveries as Typeform makes them, with their
 signatures, over connections that stay open. A process of its own posts them (posting.py).
