@@ -99,7 +99,7 @@ async def run(rate: int, seconds: int, connections: int, *, is_bare: bool = Fals
         raise BenchError(f"not every delivery was acknowledged: {statuses}")
     if published != total:
         raise BenchError(f"{total:,} deliveries were acknowledged, and {published:,} records are on Kafka")
-    receiver_seconds, kafka_seconds, machine_seconds, receiver_mb = figures
+    receiver_seconds, kafka_seconds, machine_cores, receiver_mb = figures
     took = said["seconds"]
     return Found(
         total / took,
@@ -111,7 +111,7 @@ async def run(rate: int, seconds: int, connections: int, *, is_bare: bool = Fals
         receiver_mb,
         said["cpu_seconds"] / took,
         kafka_seconds / took,
-        machine_seconds / took,
+        machine_cores,
     )
 
 
@@ -149,12 +149,16 @@ class _Busy:
 
     def __init__(self, receiver: int, kafka: int) -> None:
         self._receiver, self._kafka = psutil.Process(receiver), psutil.Process(kafka)
-        self._before = self._seconds()
+        self._before, self._began = self._seconds(), time.monotonic()
 
     def now(self) -> tuple[float, float, float, float]:
-        """Return the CPU seconds of the receiver, of Kafka and of the machine, and the receiver's memory in MB."""
+        """Return the CPU seconds of the receiver and of Kafka, the machine's busy cores, and the receiver's MB.
+
+        The machine is also busy before the first delivery, while the program that posts makes them.
+        """
+        elapsed = time.monotonic() - self._began
         receiver, kafka, machine = (after - before for before, after in zip(self._before, self._seconds(), strict=True))
-        return receiver, kafka, machine, self._receiver.memory_info().rss / 1e6
+        return receiver, kafka, machine / elapsed, self._receiver.memory_info().rss / 1e6
 
     def _seconds(self) -> tuple[float, float, float]:
         of = [process.cpu_times() for process in (self._receiver, self._kafka)]
