@@ -141,6 +141,13 @@ def test_before_the_lead_gets_anything_the_picture_says_what_will_come() -> None
     assert "0 digests   the other alerts go to lead in one mail every 30 s" in text
 
 
+def test_an_escalation_without_a_segment_is_one_of_the_root_segment() -> None:
+    found, escalated = Seen(), {"action": "escalated", "escalated_to": ["lead"], "segment": ""}
+    found.take(events.ALERTS, json.dumps(examples.CASE | escalated).encode())
+
+    assert "the last to lead: c-7f3a91, 2/10, the root segment" in "\n".join(shown(80, 23, found))
+
+
 @pytest.mark.parametrize(("width", "height"), [(80, 23), (200, 49)])
 def test_the_last_escalation_and_the_last_digest_are_always_in_the_picture(width: int, height: int) -> None:
     found = seen()
