@@ -1,1 +1,1 @@
-"""What survey tools deliver by HTTP or on a topic: the settings of each source, and what is authentic. Pure."""
+"""What survey tools deliver by HTTP or on a topic: is it authentic, and what does it become? Pure."""
