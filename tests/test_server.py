@@ -1,7 +1,7 @@
 """The server gives no client much of its time, and stops in an orderly way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -144,6 +144,19 @@ async def test_a_server_that_was_never_started_can_be_stopped() -> None:
 
 
 @asynccontextmanager
+async def posted_to(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[Server]:
+    """Serve an application that answers POST by a handler."""
+    application = web.Application()
+    application.router.add_post("/", handler)
+    server = Server(application, "127.0.0.1", 0, Failure(), headers={})
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
 async def echoing() -> AsyncIterator[tuple[Server, asyncio.Event]]:
     """Serve an application that answers with the body; yield the server, and what says that a request has begun."""
     begun = asyncio.Event()
@@ -152,14 +165,32 @@ async def echoing() -> AsyncIterator[tuple[Server, asyncio.Event]]:
         begun.set()
         return web.Response(body=await request.read())
 
-    application = web.Application()
-    application.router.add_post("/", echo)
-    server = Server(application, "127.0.0.1", 0, Failure(), headers={})
-    await server.start()
-    try:
+    async with posted_to(echo) as server:
         yield server, begun
-    finally:
-        await server.stop()
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError("c-1 says: Trop lent."), 500), (TimeoutError(), 504)])
+async def test_a_bug_is_an_error_of_the_log(error: Exception, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(_: web.Request) -> web.Response:
+        raise error
+
+    async with posted_to(broken) as server, ClientSession() as client:
+        answer = await client.post(f"http://127.0.0.1:{server.port}/")
+        text = await answer.text()
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+
+    assert (answer.status, line.exc_info and line.exc_info[1]) == (status, error)
+    assert "bug in the worker" in line.getMessage()
+    assert not [said for said in (text, line.getMessage()) if "Trop lent" in said]
+
+
+async def test_a_client_that_is_gone_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    async def gone(_: web.Request) -> web.Response:
+        raise ConnectionResetError
+
+    async with posted_to(gone) as server, ClientSession() as client:
+        assert (await client.post(f"http://127.0.0.1:{server.port}/")).status == 500
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_stop_reads_the_rest_of_a_request_that_has_begun() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -59,8 +60,17 @@ class _Connection(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Return the answer to what cannot be served. It does not have the `message`, the words of the library."""
+        """Return the answer to what cannot be served. It does not have the `message`, the words of the library.
+
+        What is no HTTP is a client's fault, and its status is below 500. Otherwise a handler has raised an error, which
+        aiohttp would log, and its log is off. A client that is gone is no error of the handler.
+        """
         del message
+        if status >= 500 and not isinstance(exc, ConnectionError):
+            error = exc or sys.exception()  # aiohttp does not say it of a TimeoutError
+            log.error(
+                "a request was not answered because of a bug in the worker: please report this line", exc_info=error
+            )
         response = super().handle_error(request, status, exc, f"{status} {HTTPStatus(status).phrase}\n")
         response.headers.update(self._headers)
         return response

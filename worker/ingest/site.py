@@ -108,7 +108,7 @@ class Site:
 
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request. No request can stop the worker: a bug is an error in the log, without its text."""
+        """Answer a request, also one of a path or a method that does not exist."""
         try:
             return await handler(request)
         except web.HTTPException as error:  # there is no such path or method
@@ -150,7 +150,10 @@ class Site:
         return None
 
     async def _take(self, request: web.Request) -> web.Response:
-        """Answer POST: take a delivery, or say why not."""
+        """Answer POST: take a delivery, or say why not.
+
+        No delivery can stop the worker: a bug is an error in the log, without its text, and the tool delivers again.
+        """
         request_id = _request_id(request)
         if self._in_hand >= self._limits.concurrent_requests:
             return self._refused(request, request_id, NotTaken(Refusal.OVERLOADED))
