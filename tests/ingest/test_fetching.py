@@ -18,7 +18,7 @@ from worker.clock import SystemClock
 from worker.errors import FetchError, Unreachable
 from worker.flow.batch import MemoryRecord, Output
 from worker.flow.messages import fetch_order
-from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.flow.messages.fetch_order import FetchOrder, Get
 from worker.flow.policy import IntakePolicy
 from worker.ingest import fetching
 from worker.ingest.counting import UNKNOWN
@@ -38,7 +38,7 @@ AWAY = FetchError("http_401", "receive.sources, monkey: the token is wrong", una
 
 
 def order(answer: str, source: str = "monkey") -> FetchOrder:
-    return FetchOrder(source, {"details": Request(f"/v3/surveys/1/responses/{answer}/details", {})}, {})
+    return FetchOrder(source, {"details": Get(f"/v3/surveys/1/responses/{answer}/details", {})}, {})
 
 
 class Group:
@@ -135,7 +135,7 @@ class Api:
         self.is_closed = False
         self.on_asked: Callable[[], None] = lambda: None
 
-    async def fetch(self, requests: Mapping[str, Request]) -> Mapping[str, bytes]:
+    async def fetch(self, requests: Mapping[str, Get]) -> Mapping[str, bytes]:
         answer = requests["details"].path.split("/")[-2]
         self.asked.append(answer)
         self.on_asked()
@@ -384,7 +384,7 @@ async def test_an_order_that_was_due_before_the_others_keeps_its_turn() -> None:
 async def test_an_order_of_the_tool_that_the_source_had_before_becomes_a_dead_letter_and_is_not_asked_for() -> None:
     group, api = Group(), Api()
     async with at_work(group, monkey=api):
-        request = Request("/crm/v3/objects/feedback_submissions/1", {})
+        request = Get("/crm/v3/objects/feedback_submissions/1", {})
         group.give(FetchOrder("monkey", {"submission": request}, {"revision": 1}), order("2"))
         await group.until(lambda: group.committed == {0: 2})
     [letter] = [json.loads(one.value or b"") for one in group.published if one.topic == "dead-letters"]

@@ -11,11 +11,11 @@ from ingest.fake_api import HOST, TOKEN, Answer, FakeApi, body, breaks, details,
 
 from worker.clock import SystemClock
 from worker.errors import FetchError
-from worker.flow.messages.fetch_order import Request
+from worker.flow.messages.fetch_order import Get
 from worker.ingest.tool_api import LARGEST, ToolApi
 from worker.receive.settings import ReceiveSettings, SourceSettings
 
-REQUEST = Request("/v3/surveys/1/responses/25/details", {"simple": "true"})
+REQUEST = Get("/v3/surveys/1/responses/25/details", {"simple": "true"})
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def failure(api: ToolApi) -> FetchError:
 
 
 async def test_the_answer_comes_with_the_name_of_its_request(server: FakeApi, api: ToolApi) -> None:
-    other = Request("/v3/surveys/1/responses/26/details", {})
+    other = Get("/v3/surveys/1/responses/26/details", {})
     found = await api.fetch({"details": REQUEST, "other": other})
 
     assert {name: json.loads(text) for name, text in found.items()} == {

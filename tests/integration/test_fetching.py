@@ -28,7 +28,7 @@ from worker.app import Worker, running
 from worker.embedded.inbox import Inbox
 from worker.embedded.kafka import EmbeddedKafka
 from worker.flow.messages import fetch_order
-from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.flow.messages.fetch_order import FetchOrder, Get
 from worker.ingest.fetching import Fetcher
 from worker.ingest.tool_api import CONNECTIONS
 from worker.kafka.partitioner import partition_of
@@ -46,7 +46,7 @@ def source(api: FakeApi | str, name: str = "monkey", **changes: Any) -> dict[str
 
 def order(answer: str, name: str = "monkey") -> FetchOrder:
     path = f"/v3/surveys/1/responses/{answer}/details"
-    return FetchOrder(name, {"details": Request(path, {"simple": "true"})}, {})
+    return FetchOrder(name, {"details": Get(path, {"simple": "true"})}, {})
 
 
 def settings_of(kafka: EmbeddedKafka, inbox: Inbox, *sources: Mapping[str, Any], **more: Any) -> Settings:
@@ -393,8 +393,8 @@ async def test_a_list_of_answers_is_read_to_its_end_and_then_only_what_is_new(
         return web.json_response({"responses": listed[first : first + 2], **more})
 
     form = {
-        "responses": Request("/v1/forms/F/responses", {"pageSize": "100"}),
-        "form": Request("/v1/forms/F", {}),
+        "responses": Get("/v1/forms/F/responses", {"pageSize": "100"}),
+        "form": Get("/v1/forms/F", {}),
     }
     one = FetchOrder("form", form, {"form_id": "F"})
     async with fake_api() as api:

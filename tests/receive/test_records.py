@@ -11,10 +11,11 @@ from schemas.dead_letter import DeadLetter, Reason
 from worker.flow import events
 from worker.flow.batch import MemoryRecord, Output
 from worker.flow.messages import fetch_order, response_part
+from worker.flow.messages.fetch_order import FetchOrder, Get
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.canonical import checked
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Part, Refused, Why
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Part, Refused, Why
 from worker.flow.timestamps import HOUR
 from worker.receive.entries import entries
 from worker.receive.records import Delivery, records
@@ -82,8 +83,7 @@ def test_an_answer_that_has_to_be_fetched_becomes_an_order() -> None:
     [one] = records((fetch,), DELIVERY, POLICY)
     order = fetch_order.read(read(one.output))
 
-    assert ("source", {"id": "1"}, 0) == (order.source, order.known, order.attempts)
-    assert {"details": ("/v3/surveys/1", {"page": "2"})} == order.requests
+    assert FetchOrder("source", {"details": Get("/v3/surveys/1", {"page": "2"})}, {"id": "1"}) == order
 
 
 def test_what_is_ignored_becomes_no_record() -> None:

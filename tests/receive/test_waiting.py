@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worker.errors import FetchError
 from worker.flow.batch import Place
-from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.flow.messages.fetch_order import FetchOrder, Get
 from worker.notify.retry import RetryPolicy
 from worker.receive.finished import Finished
 from worker.receive.pacing import Pace
@@ -22,9 +22,7 @@ GONE = FetchError("http_404", "gone")
 
 
 def order(answer: str, **changes: Any) -> FetchOrder:
-    return FetchOrder("source", {"details": Request(f"/{answer}", {"simple": "true"})}, {"revision": 1})._replace(
-        **changes
-    )
+    return FetchOrder("source", {"details": Get(f"/{answer}", {"simple": "true"})}, {"revision": 1})._replace(**changes)
 
 
 def waiting(*answers: str, connections: int = 2) -> Waiting:
@@ -82,7 +80,7 @@ def test_an_order_that_is_due_hastens_the_same_one_that_waits_for_its_next_attem
 def test_other_requests_and_other_knowledge_are_another_order() -> None:
     source = waiting("a")
     source.add(order("a", known={"revision": 2}), Place(0, 1), 0)
-    source.add(order("a", requests={"details": Request("/a", {"simple": "false"})}), Place(0, 2), 0)
+    source.add(order("a", requests={"details": Get("/a", {"simple": "false"})}), Place(0, 2), 0)
 
     assert source.orders == len(source._waiting) == 3
 

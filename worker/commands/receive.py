@@ -23,9 +23,10 @@ from worker.commands.common import (
     with_offset,
     with_settings,
 )
+from worker.flow.messages.fetch_order import Get
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.merging import Known, merge
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcome, Part, Refused
 from worker.flow.text import on_lines, on_one_line, printable_json
 from worker.flow.timestamps import to_ms
 from worker.receive.deliveries import Deliveries

@@ -25,9 +25,9 @@ from worker.errors import FetchError, Rejected, Unreachable
 from worker.flow.batch import Output, Place, Record
 from worker.flow.dead_letter import dead_letter_in_place, dead_letter_of_delivery
 from worker.flow.messages import fetch_order
-from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.flow.messages.fetch_order import FetchOrder, Get
 from worker.flow.policy import IntakePolicy
-from worker.flow.responses.formats.outcome import Fetch, Get, Outcome, Outcomes
+from worker.flow.responses.formats.outcome import Fetch, Outcome, Outcomes
 from worker.ingest.counting import UNKNOWN, word_of
 from worker.kafka.member import Member
 from worker.kafka.producing import Publish
@@ -59,7 +59,7 @@ _WORDS = {"part": "accepted", "fetch": "next_page"}
 class Api(Protocol):
     """What answers the orders of a source."""
 
-    async def fetch(self, requests: Mapping[str, Request]) -> Mapping[str, bytes]:
+    async def fetch(self, requests: Mapping[str, Get]) -> Mapping[str, bytes]:
         """Return the bodies of the answers to some requests, by their names. Raise FetchError without all of them."""
 
     async def aclose(self) -> None:
@@ -72,7 +72,7 @@ class NoSource:
     Perhaps another worker already has newer settings, so these orders are tried again as well, and given up in the end.
     """
 
-    async def fetch(self, requests: Mapping[str, Request]) -> Mapping[str, bytes]:
+    async def fetch(self, requests: Mapping[str, Get]) -> Mapping[str, bytes]:
         """Raise FetchError."""
         del requests
         raise FetchError("source_unknown", "the source is not in the settings (receive.sources)", retry=True)
@@ -344,7 +344,7 @@ class _Lane:
         try:
             fetch = self._narrowed(errand.order)
             try:
-                bodies = await self._api.fetch({name: Request(get.path, get.query) for name, get in fetch.gets.items()})
+                bodies = await self._api.fetch(fetch.gets)
             except FetchError as error:
                 await self._fail(errand, error)
                 return
@@ -440,7 +440,7 @@ class _Lane:
 
 
 def _fetch(order: FetchOrder) -> Fetch:
-    return Fetch({name: Get(one.path, one.query) for name, one in order.requests.items()}, order.known)
+    return Fetch(order.requests, order.known)
 
 
 def _path(fetch: Fetch) -> str:

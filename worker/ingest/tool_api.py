@@ -34,7 +34,7 @@ from yarl import URL
 from worker.clock import Clock
 from worker.errors import FetchError
 from worker.file_state import FileState, file_state
-from worker.flow.messages.fetch_order import Request
+from worker.flow.messages.fetch_order import Get
 from worker.notify.posting import ABOUT_SERVER, HEADERS, LATER, TOO_MANY, retry_after, trouble_of
 from worker.receive.apis import checked_token
 from worker.receive.pacing import Pace
@@ -76,9 +76,9 @@ class ToolApi:
         self._token = _Token(source.api_token.get_secret_value(), source.api_token_file, self._key)
         self._session: ClientSession | None = None
 
-    async def fetch(self, requests: Mapping[str, Request]) -> dict[str, bytes]:
+    async def fetch(self, requests: Mapping[str, Get]) -> dict[str, bytes]:
         """Return the bodies of the answers to some requests, by their names. Raise FetchError without all of them."""
-        return {name: await self._get(request) for name, request in requests.items()}
+        return {name: await self._answer(get) for name, get in requests.items()}
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -86,10 +86,10 @@ class ToolApi:
         if session is not None:
             await session.close()
 
-    async def _get(self, request: Request) -> bytes:
+    async def _answer(self, get: Get) -> bytes:
         now = self._clock.steady()
         await self._clock.wait(asyncio.Event(), self._pace.turn(now))
-        url = URL(f"{self._api.url}{request.path}").update_query(request.query)
+        url = URL(f"{self._api.url}{get.path}").update_query(get.query)
         headers = {**HEADERS, "Accept": "application/json", self._api.header: f"{self._api.prefix}{self._token.text}"}
         # The cause may quote the address. "from None" keeps it out of tracebacks.
         try:

@@ -82,6 +82,5 @@ def _recorded(outcome: Outcome, delivery: Delivery, policy: IntakePolicy) -> Rec
         part = ResponsePart(delivery.source, outcome.response_id, outcome.part, outcome.at, outcome.fields)
         return Recorded(outcome, response_part.output(part))
     if isinstance(outcome, Fetch):
-        requests = {name: fetch_order.Request(get.path, get.query) for name, get in outcome.gets.items()}
-        return Recorded(outcome, fetch_order.output(FetchOrder(delivery.source, requests, outcome.known)))
+        return Recorded(outcome, fetch_order.output(FetchOrder(delivery.source, outcome.gets, outcome.known)))
     return Recorded(outcome, None)

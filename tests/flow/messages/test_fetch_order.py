@@ -9,11 +9,11 @@ from schemas.dead_letter import Reason
 from worker.errors import Rejected
 from worker.flow.batch import MemoryRecord
 from worker.flow.messages import fetch_order
-from worker.flow.messages.fetch_order import FetchOrder, Request
+from worker.flow.messages.fetch_order import FetchOrder, Get
 
 ORDER = FetchOrder(
     "after_delivery",
-    {"details": Request("/v3/surveys/1/responses/2/details", {"simple": "true"})},
+    {"details": Get("/v3/surveys/1/responses/2/details", {"simple": "true"})},
     {"revision": 7, "channel": "web"},
 )
 MEMBERS = json.loads(fetch_order.output(ORDER).value or b"")

@@ -7,6 +7,7 @@ ignores members that it does not know, so a later version may add some.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from worker.flow import events
@@ -14,11 +15,15 @@ from worker.flow.batch import Output, Record
 from worker.flow.dead_letter import not_a_message
 
 
-class Request(NamedTuple):
-    """A GET of a path below the address of the tool's API, with these parameters."""
+@dataclass(frozen=True)
+class Get:
+    """A request to the tool's API: GET of a path below its address, with these parameters.
+
+    The path and the parameters have ids only. How the request proves its right to ask is the matter of who sends it.
+    """
 
     path: str
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 class FetchOrder(NamedTuple):
@@ -27,7 +32,7 @@ class FetchOrder(NamedTuple):
     #: The name of the source in the settings.
     source: str
     #: The requests, by the names under which the tool's adapter wants their bodies. There is at least one.
-    requests: Mapping[str, Request]
+    requests: Mapping[str, Get]
     #: What the delivery says and the fetched bodies do not.
     known: Mapping[str, str | int]
     #: How many attempts have failed.
@@ -43,10 +48,8 @@ def key_of(order: FetchOrder) -> bytes:
 
 def output(order: FetchOrder) -> Output:
     """Return the record with an order, without its partition: the key decides about it."""
-    value = {
-        **order._asdict(),
-        "requests": {name: request._asdict() for name, request in order.requests.items()},
-    }
+    requests = {name: {"path": get.path, "query": get.query} for name, get in order.requests.items()}
+    value = {**order._asdict(), "requests": requests}
     return Output(events.FETCHES, key_of(order), json.dumps(value).encode())
 
 
@@ -71,7 +74,7 @@ def read(record: Record) -> FetchOrder:
     raise not_a_message("order to fetch an answer")
 
 
-def _requests(given: Any) -> dict[str, Request]:
+def _requests(given: Any) -> dict[str, Get]:
     """Return the requests of an order; none if one of them is not in the form that a worker writes."""
     if not isinstance(given, dict):
         return {}
@@ -79,9 +82,9 @@ def _requests(given: Any) -> dict[str, Request]:
     return {name: one for name, one in found.items() if one is not None} if None not in found.values() else {}
 
 
-def _request(given: Any) -> Request | None:
+def _request(given: Any) -> Get | None:
     members = given if isinstance(given, dict) else {}
     path, query = members.get("path"), members.get("query")
     if not (isinstance(path, str) and path.startswith("/") and isinstance(query, dict)):
         return None
-    return Request(path, query) if all(isinstance(one, str) for one in query.values()) else None
+    return Get(path, query) if all(isinstance(one, str) for one in query.values()) else None

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.dead_letter import Reason
+from worker.flow.messages.fetch_order import Get
 from worker.flow.responses.formats import bare
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Ignored, Outcome, Part, Refused, Why
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcome, Part, Refused, Why
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tools import TOOLS
 from worker.flow.timestamps import to_ms

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
+from worker.flow.messages.fetch_order import Get
 from worker.flow.responses.formats.canonical import Draft, each_outcome, reading, respond
 from worker.flow.responses.formats.outcome import (
     Accepted,
     Fetch,
-    Get,
     NoResponse,
     Outcomes,
     Why,

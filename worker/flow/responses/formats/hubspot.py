@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from schemas.dead_letter import Reason
+from worker.flow.messages.fetch_order import Get
 from worker.flow.responses.formats.canonical import Draft, each_outcome, reading, respond
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Outcomes, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Outcomes, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, path_part, read_json, read_object, seconds
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Tool

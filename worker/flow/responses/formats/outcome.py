@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from schemas.dead_letter import Reason
+from worker.flow.messages.fetch_order import Get
 
 
 class Why(StrEnum):
@@ -105,17 +106,6 @@ class Refused:
 
     reason: Reason
     detail: str
-
-
-@dataclass(frozen=True)
-class Get:
-    """A request to the tool's API: GET of a path below its address, with these parameters.
-
-    The path and the parameters have ids only. How the request proves its right to ask is the matter of who sends it.
-    """
-
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.dead_letter import Reason
+from worker.flow.messages.fetch_order import Get
 from worker.flow.responses.formats.canonical import Draft, reading, respond
 from worker.flow.responses.formats.forms import read_form
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Why, ignored, refused
 from worker.flow.responses.formats.payload import as_object, at, path_part, read_object, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.dead_letter import Reason
+from worker.flow.messages.fetch_order import Get
 from worker.flow.responses.formats import payload
 from worker.flow.responses.formats.canonical import Draft, reading, respond
-from worker.flow.responses.formats.outcome import Accepted, Fetch, Get, Why, ignored, refused
+from worker.flow.responses.formats.outcome import Accepted, Fetch, Why, ignored, refused
 from worker.flow.responses.formats.payload import at, objects, path_part, read_object, seconds, word
 from worker.flow.responses.formats.source import Source, compiled_all
 from worker.flow.responses.formats.tool import Questions, Tool
