@@ -37,6 +37,7 @@ from worker.receive.finished import Finished
 from worker.receive.records import Delivery, records
 from worker.receive.waiting import Errand, Fate, Verdict, Waiting
 from worker.service import Failure
+from worker.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ _COMMIT_SECONDS = 1.0
 _AGAIN_SECONDS = 2.0
 #: How long a stop, and the revocation of partitions, wait for the orders in work, in seconds.
 _FINISH_SECONDS = 3.0
-#: The shortest time between two log lines of the same kind about a source, in ms.
-_QUIET_MS = 60_000
+#: The shortest time between two log lines of the same kind about a source, in seconds.
+_QUIET_SECONDS = 60.0
 #: The words for what a fetched body becomes that differ from those for a delivery.
 _WORDS = {"part": "accepted", "fetch": "next_page"}
 
@@ -124,11 +125,12 @@ class Fetcher:
         self._member = member(self._revoke)
         self._finished = defaultdict[int, Finished](Finished)
         self._committed: dict[int, int] = {}
-        self._lanes = {source: _Lane(source, api, needs, self._finish) for source, api in needs.apis.items()}
-        self._lanes[UNKNOWN] = _Lane(UNKNOWN, NoSource(), needs, self._finish)
         self._failure = Failure()
+        apis = {**needs.apis, UNKNOWN: NoSource()}
+        self._lanes = {
+            source: _Lane(source, api, needs, self._finish, self._failure.keep_of) for source, api in apis.items()
+        }
         self._tasks: list[asyncio.Task[None]] = []
-        self._refusing: set[asyncio.Task[None]] = set()
         self._is_paused = False
         self._is_revoking = False
         self._has_started = False
@@ -148,8 +150,6 @@ class Fetcher:
         self._tasks += [asyncio.create_task(lane.run()) for lane in self._lanes.values()]
         for task in self._tasks:
             task.add_done_callback(self._failure.keep_of)
-        for lane in self._lanes.values():
-            lane.on_failed = self._failure.keep_of
 
     async def stop(self) -> None:
         """Finish the orders in work if that is soon, commit, and leave the group."""
@@ -193,22 +193,15 @@ class Fetcher:
         """Let a record's order wait until it is carried out."""
         place = Place(record.partition, record.offset)
         self._finished[record.partition].begin(record.offset)
+        lane = self._lanes[UNKNOWN]
         try:
             order = fetch_order.read(record)
-            lane = self._lanes.get(order.source, self._lanes[UNKNOWN])
+            lane = self._lanes.get(order.source, lane)
             lane.check(order)
         except Rejected as rejected:
-            letter = dead_letter_in_place(record, rejected, self._needs.policy)
-            task = asyncio.create_task(self._refuse(letter, place))
-            self._refusing.add(task)
-            task.add_done_callback(self._refusing.discard)
-            task.add_done_callback(self._failure.keep_of)
-            return
-        lane.add(order, place)
-
-    async def _refuse(self, letter: Output, place: Place) -> None:
-        await published([letter], self._needs)
-        self._finish([place])
+            lane.refuse(dead_letter_in_place(record, rejected, self._needs.policy), place)
+        else:
+            lane.add(order, place)
 
     def _finish(self, places: Collection[Place], *, moved: bool = False) -> None:
         """Note that what came of some orders is acknowledged. `moved`: nothing but the same orders."""
@@ -250,35 +243,39 @@ class Fetcher:
         try:
             for lane in self._lanes.values():
                 lane.forget(partitions)
-            working = [task for lane in self._lanes.values() for task in lane.working] + [*self._refusing]
-            if working:
+            if working := self._working():
                 await asyncio.wait(working, timeout=_FINISH_SECONDS)
             await self._commit()
-            await cancel_all([*self._refusing, *(task for lane in self._lanes.values() for task in lane.working)])
+            await cancel_all(self._working())
             for partition in partitions:
                 self._finished.pop(partition, None)
                 self._committed.pop(partition, None)
         finally:
             self._is_revoking = False
 
+    def _working(self) -> list[asyncio.Task[None]]:
+        return [task for lane in self._lanes.values() for task in lane.working]
+
 
 class _Lane:
     """The orders of one source, and the tasks that carry them out."""
 
-    def __init__(self, source: str, api: Api, needs: Needs, finish: _Finish) -> None:
+    def __init__(
+        self, source: str, api: Api, needs: Needs, finish: _Finish, ended: Callable[[asyncio.Task[None]], None]
+    ) -> None:
         self._source = source
         self._api = api
         self._needs = needs
         self._finish = finish
+        # Gets each task that has ended.
+        self._tell_ended = ended
         self._waiting = Waiting(needs.connections, needs.retry)
         self._changed = asyncio.Event()
-        self._quiet_until: dict[str, int] = {}
+        self._quiet = defaultdict[str, Throttle](lambda: Throttle(_QUIET_SECONDS))
         # Up to which time all answers of a list are published, in ms, by the path of the list.
         self._known_until: dict[str, int] = {}
         self._is_out = False
         self.working: set[asyncio.Task[None]] = set()
-        #: Is called with each task that has ended.
-        self.on_failed: Callable[[asyncio.Task[None]], None] = lambda _: None
 
     def standing(self) -> Standing:
         """Return how things are with the source."""
@@ -300,6 +297,10 @@ class _Lane:
         wait = order.not_before - clock.now() if order.not_before else 0
         self._waiting.add(order, place, clock.steady() + min(max(-longest, wait), longest))
         self._changed.set()
+
+    def refuse(self, letter: Output, place: Place) -> None:
+        """Publish the dead letter of a record that becomes no order here."""
+        self._begin(self._refuse(letter, place))
 
     def forget(self, partitions: Collection[int]) -> None:
         """Forget the orders of these partitions that are not in work."""
@@ -337,7 +338,11 @@ class _Lane:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self.working.discard(task)
         self._changed.set()
-        self.on_failed(task)
+        self._tell_ended(task)
+
+    async def _refuse(self, letter: Output, place: Place) -> None:
+        await self._publish([letter])
+        self._finish([place])
 
     async def _carry_out(self, errand: Errand) -> None:
         """Fetch an answer, and publish what it becomes; or find out what its failure means."""
@@ -349,7 +354,7 @@ class _Lane:
                 await self._fail(errand, error)
                 return
             outcomes, outputs, known_until = await asyncio.to_thread(self._read, fetch, bodies)
-            await published(outputs, self._needs)
+            await self._publish(outputs)
             if known_until is not None:
                 path = _path(fetch)
                 self._known_until[path] = max(known_until, self._known_until.get(path, 0))
@@ -367,7 +372,7 @@ class _Lane:
         clock = self._needs.clock
         since = clock.now() - clock.steady()
         again = [errand.order._replace(not_before=since + errand.due) for errand in errands]
-        await published([fetch_order.output(order) for order in again], self._needs)
+        await self._publish([fetch_order.output(order) for order in again])
         for errand in errands:
             self._finish(errand.places, moved=True)
 
@@ -403,11 +408,11 @@ class _Lane:
             self._count("retried", len(errand.places))
             self._note("retried", "an answer could not be fetched, and is tried again", error)
             again = order._replace(attempts=verdict.attempts, not_before=clock.now() + verdict.wait)
-            await published([fetch_order.output(again)], self._needs)
+            await self._publish([fetch_order.output(again)])
         else:
             self._count("given_up", len(errand.places))
             self._note("given_up", "an answer is given up, and becomes a dead letter", error)
-            await published([self._letter(order, error)], self._needs)
+            await self._publish([self._letter(order, error)])
         self._finish(errand.places)
 
     def _letter(self, order: FetchOrder, error: FetchError) -> Output:
@@ -417,6 +422,17 @@ class _Lane:
             _REASONS.get(error.reason, Reason.NOT_FETCHED), f"the answer was not fetched: {error.reason}"
         )
         return dead_letter_of_delivery(order.source, value, rejected, self._needs.clock.now(), self._needs.policy)
+
+    async def _publish(self, outputs: Sequence[Output]) -> None:
+        """Publish records, and return once Kafka has acknowledged them, however long that takes."""
+        while True:
+            try:
+                await self._needs.publish(outputs, _PUBLISH_SECONDS)
+            except Unreachable:
+                log.warning("what was fetched cannot be published, since Kafka does not answer; trying again")
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                return
 
     def _note_outage(self, error: FetchError, verdict: Verdict) -> None:
         """Log that an outage has begun, once."""
@@ -429,9 +445,7 @@ class _Lane:
 
     def _note(self, kind: str, what: str, error: FetchError) -> None:
         """Log what becomes of an order, at most once a minute for each kind."""
-        now = self._needs.clock.steady()
-        if now >= self._quiet_until.get(kind, now):
-            self._quiet_until[kind] = now + _QUIET_MS
+        if self._quiet[kind].allows():
             log.warning("source %s: %s: %s; %s", self._source, what, error.reason, error.hint)
 
     def _count(self, word: str, count: int = 1) -> None:
@@ -454,18 +468,6 @@ _REASONS = {
     "too_large": Reason.TOO_LARGE,
     "source_unknown": Reason.SOURCE_UNKNOWN,
 }
-
-
-async def published(outputs: Sequence[Output], needs: Needs) -> None:
-    """Publish records, and return once Kafka has acknowledged them, however long that takes."""
-    while True:
-        try:
-            await needs.publish(outputs, _PUBLISH_SECONDS)
-        except Unreachable:
-            log.warning("what was fetched cannot be published, since Kafka does not answer; trying again")
-            await asyncio.sleep(_AGAIN_SECONDS)
-        else:
-            return
 
 
 def _word_of(outcome: Outcome) -> str:
