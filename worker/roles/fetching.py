@@ -6,7 +6,6 @@ It exists only if a source of the settings needs it.
 from collections.abc import Awaitable, Callable, Collection
 
 from worker.flow import events
-from worker.flow.policy import IntakePolicy
 from worker.ingest.fetching import Fetcher, Needs
 from worker.ingest.tool_api import CONNECTIONS, ToolApi
 from worker.kafka import topics
@@ -16,8 +15,8 @@ from worker.receive.deliveries import Deliveries
 from worker.roles.surroundings import Surroundings
 
 
-def build(surroundings: Surroundings, publish: Publish, policy: IntakePolicy) -> Fetcher:
-    """Return the fetcher. `publish`: publishes what the answers become; `policy`: which answers are accepted.
+def build(surroundings: Surroundings, publish: Publish) -> Fetcher:
+    """Return the fetcher. `publish`: publishes what the answers become.
 
     Each source that needs it must have an address and a token of its API (ReceiveSettings.problem).
     """
@@ -29,7 +28,7 @@ def build(surroundings: Surroundings, publish: Publish, policy: IntakePolicy) ->
         apis=apis,
         publish=publish,
         retry=receive.fetch_retry,
-        policy=policy,
+        policy=settings.intake,
         clock=clock,
         connections=CONNECTIONS,
         observer=None if meters is None else meters.of_fetcher(apis),

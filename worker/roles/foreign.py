@@ -48,7 +48,7 @@ class ForeignTopic:
             settings.receive.reading_of(at),
             at.unwrap,
             partition_of(kafka.partitions),
-            settings.policy.intake,
+            settings.intake,
             None if surroundings.meters is None else surroundings.meters.of_topic(at.name),
         )
         self._shell: Shell | None = None

@@ -21,7 +21,7 @@ ROLE = "receive"
 
 
 async def build(surroundings: Surroundings) -> list[Service]:
-    """Return the role's services: the producer, the HTTP server, and what fetches answers if a source needs it.
+    """Return the role's services: the producer, the HTTP server, and what reads foreign topics and fetches answers.
 
     Raise SettingsError without sources, or if a source lacks what is needed to fetch its answers. Wait for Kafka, and
     raise what `Surroundings.kafka` raises.
@@ -57,11 +57,10 @@ async def build(surroundings: Surroundings) -> list[Service]:
         tls=server_context(receive),
         as_sent=True,
     )
-    fetchers = [fetching.build(surroundings, producing.publish, settings.intake)] if receive.has_fetches else []
+    fetchers = [fetching.build(surroundings, producing.publish)] if receive.has_fetches else []
     return [producing, *foreign_topics(surroundings, kafka), server, *fetchers]
 
 
 async def build_further(surroundings: Surroundings) -> dict[str, list[Service]]:
     """Return the services of the role's further groups that the settings need, by the ends of the groups' names."""
-    needed = {topics.MERGE: merging.build} if surroundings.settings.receive.has_parts else {}
-    return {name: await build_group(surroundings) for name, build_group in needed.items()}
+    return {topics.MERGE: await merging.build(surroundings)} if surroundings.settings.receive.has_parts else {}
