@@ -20,7 +20,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.admin import DescribeConfigsRequest
-from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.errors import TopicsUnfit
 from worker.kafka import topic_checks as checks
@@ -87,8 +86,7 @@ async def _delete(admin: AIOKafkaAdminClient, name: str) -> None:
             raise for_code(code)(name)
 
     async def is_gone(broker: int) -> bool:
-        request = MetadataRequest([name], allow_auto_topic_creation=False)
-        found = (await admin._send_request(request, broker)).to_object()["topics"]
+        found = await topics.described(admin, [name], broker)
         return all(topic["error_code"] == UnknownTopicOrPartitionError.errno for topic in found)
 
     await _until_every_broker(admin, is_gone, f"{name} was deleted")

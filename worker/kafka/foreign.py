@@ -14,7 +14,6 @@ from typing import NamedTuple
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import TopicAuthorizationFailedError
-from aiokafka.protocol.metadata import MetadataRequest
 
 from worker.kafka import changelogs, groups, reading, source, topics
 from worker.kafka.rows import ChangelogRecord, Fence, Head, PartitionState
@@ -63,9 +62,8 @@ async def partitions_of(settings: Settings, at: Foreign) -> int | None:
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
-    """Return how many partitions those of these topics have that exist. A topic that is missing is not created."""
-    request = MetadataRequest(names, allow_auto_topic_creation=False)
-    found = (await admin._send_request(request)).to_object()["topics"]
+    """Return how many partitions those of these topics have that exist."""
+    found = await topics.described(admin, names)
     for topic in found:
         if topic["error_code"] == TopicAuthorizationFailedError.errno:
             raise TopicAuthorizationFailedError(topic["topic"])

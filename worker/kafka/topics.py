@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -217,7 +217,12 @@ class Foreign(NamedTuple):
 
 def foreign_topics(settings: Settings) -> list[Foreign]:
     """Return the topics of other programs that are read."""
-    return [Foreign(f"topic-{one.name}", one.topic) for one in settings.receive.topics]
+    return [foreign_topic(one.name, one.topic) for one in settings.receive.topics]
+
+
+def foreign_topic(name: str, topic: str) -> Foreign:
+    """Return a topic of another program. `name`: what the settings call it; `topic`: its full name."""
+    return Foreign(f"topic-{name}", topic)
 
 
 def changelog_of(settings: Settings, at: Foreign) -> TopicPlan:
@@ -507,9 +512,7 @@ async def watch_partitions(settings: Settings, partitions: int) -> None:
         await asyncio.sleep(_PARTITIONS_LOOK_SECONDS)
         try:
             async with administrator(settings.kafka) as admin:
-                # Only these topics are asked for, since a cluster may have thousands. A deleted one is not created.
-                request = MetadataRequest(keyed, allow_auto_topic_creation=False)
-                found = (await admin._send_request(request)).to_object()["topics"]
+                found = await described(admin, keyed)
         except (KafkaError, SettingsError):  # SettingsError: the file of a certificate is perhaps being replaced
             continue
         counts = {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
@@ -519,6 +522,16 @@ async def watch_partitions(settings: Settings, partitions: int) -> None:
                 f"this worker started with {partitions} partitions, but now {', '.join(changed)}: records in added "
                 f"partitions would not be read, and keyed state cannot move. {_WHAT_TO_DO}"
             )
+
+
+async def described(admin: AIOKafkaAdminClient, names: list[str], broker: int | None = None) -> list[dict[str, Any]]:
+    """Return what a broker, or any broker, says of topics. One that is missing is not created, and has an error_code.
+
+    Only these topics are asked for, since a cluster may have thousands.
+    """
+    request = MetadataRequest(names, allow_auto_topic_creation=False)
+    found: list[dict[str, Any]] = (await admin._send_request(request, broker)).to_object()["topics"]
+    return found
 
 
 async def _has_brokers(admin: AIOKafkaAdminClient) -> bool:

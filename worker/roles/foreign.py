@@ -42,7 +42,7 @@ class ForeignTopic:
         settings = surroundings.settings
         self._surroundings = surroundings
         self._kafka = kafka
-        self._at = topics.Foreign(f"topic-{at.name}", at.topic)
+        self._at = topics.foreign_topic(at.name, at.topic)
         self._reading = Reading(
             at.of_tool,
             settings.receive.reading_of(at),
