@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientSession, web
+from serving import Hold, listening
 from web.sites import ACKNOWLEDGE, FORM, LINKS, Desk, served, site_of
 
 from worker.errors import CannotListen
@@ -44,19 +45,13 @@ async def test_a_client_that_does_not_send_its_form_gets_an_answer_and_acts_on_n
 
 
 async def test_a_request_that_waits_for_its_answer_is_not_a_slow_client() -> None:
-    desk = Desk()
-    asked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait(_: object) -> None:
-        asked.set()
-        await go_on.wait()
-
-    desk.give = wait
+    desk, hold = Desk(), Hold()
+    desk.give = hold.wait
     async with served(desk, head_seconds=0.05) as client:
         posting = asyncio.create_task(client.post(desk.url(ACKNOWLEDGE), headers=FORM))
-        await asked.wait()
+        await hold.begun.acquire()
         assert await ask(desk, b"") == b"", "by now, the time of the first connection is over as well"
-        go_on.set()
+        hold.go_on.set()
         assert (await posting).status == 202
 
 
@@ -100,19 +95,13 @@ async def test_no_answer_shows_the_library_and_each_has_the_headers_of_pages(sen
 
 
 async def test_a_stop_finishes_the_requests_that_are_being_answered() -> None:
-    desk = Desk()
-    asked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait(_: object) -> None:
-        asked.set()
-        await go_on.wait()
-
-    desk.give = wait
+    desk, hold = Desk(), Hold()
+    desk.give = hold.wait
     async with ClientSession() as client:
         async with served(desk):
             posting = asyncio.create_task(client.post(desk.url(ACKNOWLEDGE), headers=FORM))
-            await asked.wait()
-            asyncio.get_running_loop().call_later(0.01, go_on.set)
+            await hold.begun.acquire()
+            asyncio.get_running_loop().call_later(0.01, hold.go_on.set)
         assert (await posting).status == 202
 
 
@@ -149,11 +138,8 @@ async def posted_to(handler: Callable[[web.Request], Awaitable[web.Response]]) -
     application = web.Application()
     application.router.add_post("/", handler)
     server = Server(application, "127.0.0.1", 0, Failure(), headers={})
-    await server.start()
-    try:
+    async with listening(server):
         yield server
-    finally:
-        await server.stop()
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 from receive.deliveries import AT, KEY
+from serving import listening
 
 from worker.clock import SystemClock
 from worker.errors import Unreachable
@@ -103,13 +104,9 @@ async def served(
     """Serve a receiver with these settings; yield a client."""
     application = site_of(desk, settings_of(**changes), policy).application()
     server = Server(application, "127.0.0.1", 0, Failure(), headers=HEADERS, head_seconds=head_seconds, as_sent=True)
-    await server.start()
-    desk.port = server.port
-    try:
-        async with ClientSession() as client:
-            yield client
-    finally:
-        await server.stop()
+    async with listening(server), ClientSession() as client:
+        desk.port = server.port
+        yield client
 
 
 async def post(

@@ -11,6 +11,7 @@ import uvloop
 from aiohttp import ClientSession
 from ingest.sites import SECRET, Desk, settings_of, site_of
 from ingest.test_site import BODY
+from serving import listening
 from test_tls import HOST, replace
 
 from worker.errors import SettingsError
@@ -45,15 +46,12 @@ async def deliver_by_https(folder: Path) -> None:
     server = Server(
         site_of(desk, settings).application(), HOST, 0, Failure(), headers=HEADERS, tls=server_context(settings)
     )
-    await server.start()
-    try:
+    async with listening(server):
         assert 200 == await status(server.port, first)
         write(folder, second)
         assert 200 == await status(server.port, second)
         with pytest.raises(OSError, match="certificate"):
             await status(server.port, first)
-    finally:
-        await server.stop()
     assert 2 == len(desk.published)
 
 

@@ -16,6 +16,7 @@ from aiohttp import ClientSession
 from ingest.sites import RESPONSE, SECRET, SOURCES, Desk, post, served
 from receive.deliveries import AT, deliveries, settings
 from receive.deliveries import SOURCES as TOOLS
+from serving import Hold
 
 from worker.flow import events
 from worker.flow.policy import IntakePolicy
@@ -23,6 +24,7 @@ from worker.flow.responses.formats import bare
 from worker.flow.responses.formats.outcome import Outcomes
 from worker.flow.timestamps import from_ms
 from worker.ingest.counting import UNKNOWN
+from worker.ingest.refusals import Refusal
 from worker.ingest.site import HEADERS
 from worker.metrics import words
 from worker.receive.records import Delivery, Recorded, records
@@ -269,19 +271,13 @@ async def test_what_is_ignored_needs_no_kafka() -> None:
 
 
 async def test_more_deliveries_than_the_limit_are_asked_to_come_again() -> None:
-    desk = Desk()
-    asked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait(*_: Any) -> None:
-        asked.set()
-        await go_on.wait()
-
-    desk.publish = wait
+    desk, hold = Desk(), Hold()
+    desk.publish = hold.wait
     async with served(desk, concurrent_requests=1) as client:
         first = asyncio.create_task(post(client, desk.url("/receive/signed"), BODY, signed()))
-        await asked.wait()
+        await hold.begun.acquire()
         second = await post(client, desk.url("/receive/signed"), BODY, signed())
-        go_on.set()
+        hold.go_on.set()
         third = await post(client, desk.url("/receive/signed"), BODY, signed())
 
         assert (503, "1") == (second[0], second[1]["Retry-After"])
@@ -450,28 +446,20 @@ async def test_a_stranger_who_sends_rubbish_causes_a_line_a_minute(caplog: pytes
     assert any(str(Unauthentic.SIGNATURE_MISSING) in line for line in lines)
 
 
-async def test_every_word_that_is_counted_is_known_to_the_metrics() -> None:
-    from worker.ingest.refusals import Refusal  # noqa: PLC0415
-
+def test_every_word_that_is_counted_is_known_to_the_metrics() -> None:
     assert {refusal.outcome for refusal in Refusal} | {"accepted", "part", "fetch", "ignored", "refused"} == {
         *words.RECEIVED
     }
 
 
 async def test_a_stop_finishes_the_deliveries_that_are_being_handled() -> None:
-    desk = Desk()
-    asked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait(*_: Any) -> None:
-        asked.set()
-        await go_on.wait()
-
-    desk.publish = wait
+    desk, hold = Desk(), Hold()
+    desk.publish = hold.wait
     async with ClientSession() as client:
         async with served(desk):
             posting = asyncio.create_task(post(client, desk.url("/receive/signed"), BODY, signed()))
-            await asked.wait()
-            asyncio.get_running_loop().call_later(0.01, go_on.set)
+            await hold.begun.acquire()
+            asyncio.get_running_loop().call_later(0.01, hold.go_on.set)
         assert (await posting)[0] == 200
 
 

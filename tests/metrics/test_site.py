@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, ClientSession
 from prometheus_client.parser import text_string_to_metric_families
+from serving import listening
 
 from worker import __version__
 from worker.metrics import catalogue
@@ -38,11 +39,8 @@ class Process:
     async def served(self) -> AsyncIterator[str]:
         site = application(Exposition(self.figures, "all", lambda: self.sampled), self.probes)
         server = Server(site, "127.0.0.1", 0, Failure(), headers=HEADERS)
-        await server.start()
-        try:
-            yield f"http://127.0.0.1:{server.port}"
-        finally:
-            await server.stop()
+        async with listening(server) as address:
+            yield address
 
     async def get(self, path: str, method: str = "GET", **headers: str) -> tuple[ClientResponse, str]:
         async with (
@@ -132,12 +130,11 @@ async def test_other_work_goes_on_while_the_text_is_made() -> None:
 
     exposition: Any = SimpleNamespace(pieces=pieces)
     server = Server(application(exposition, Probes()), "127.0.0.1", 0, Failure(), headers=HEADERS)
-    await server.start()
-    counting = asyncio.create_task(count())
-    async with ClientSession() as client, client.get(f"http://127.0.0.1:{server.port}/metrics") as answer:
-        assert await answer.text() == "nps_ready 1\n" * 5
-    counting.cancel()
-    await server.stop()
+    async with listening(server) as address, ClientSession() as client:
+        counting = asyncio.create_task(count())
+        async with client.get(f"{address}/metrics") as answer:
+            assert await answer.text() == "nps_ready 1\n" * 5
+        counting.cancel()
     assert seen == sorted({*seen}), "there is another turn before each piece"
 
 

@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 from flow.cases.following import CUSTOMER, Following, opened
 from flow.records import HOUR, NOW
 from pydantic import SecretStr
+from serving import listening
 
 from schemas.alert_command import CommandAction
 from schemas.alert_command_result import AlertCommandResult
@@ -87,10 +88,6 @@ async def served(desk: Desk, *, head_seconds: float = 60.0, body_seconds: float 
     """Serve the pages; yield a client."""
     application = site_of(desk, body_seconds).application()
     server = Server(application, "127.0.0.1", 0, desk.failure, headers=HEADERS, head_seconds=head_seconds)
-    await server.start()
-    desk.port = server.port
-    try:
-        async with ClientSession() as client:
-            yield client
-    finally:
-        await server.stop()
+    async with listening(server), ClientSession() as client:
+        desk.port = server.port
+        yield client

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError
 from flow.cases.following import Following, command, opened, record, resolution, step
 from flow.records import HOUR, NOW
 from pydantic import SecretStr
+from serving import Hold
 from web.sites import ACKNOWLEDGE, FORM, LINKS, RESOLVE, Desk, served
 
 from schemas.alert_command_result import AlertCommandResult
@@ -370,22 +371,16 @@ async def test_a_refusal_that_no_page_foresees_is_only_said() -> None:
 
 
 async def test_only_some_commands_wait_at_the_same_time() -> None:
-    desk = Desk()
-    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
-
-    async def wait(_: dict[str, Any]) -> None:
-        begun.release()
-        await go_on.wait()
-
-    desk.give = wait
+    desk, hold = Desk(), Hold()
+    desk.give = hold.wait
     async with served(desk) as client:
         sending = [asyncio.create_task(client.post(desk.url(ACKNOWLEDGE), headers=FORM)) for _ in range(8)]
         for _ in sending:
-            await begun.acquire()
+            await hold.begun.acquire()
         async with client.post(desk.url(ACKNOWLEDGE), headers=FORM) as response:
             assert response.status == 503
             assert "Too many people" in await response.text()
-        go_on.set()
+        hold.go_on.set()
         assert [(await response).status for response in sending] == [202] * 8
 
 
