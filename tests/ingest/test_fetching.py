@@ -34,6 +34,7 @@ SOURCES = [
     {"name": name, "tool": "surveymonkey", "secrets": ["s"], "score_question": "11", "api_token": "t"}
     for name in ("monkey", "other")
 ]
+CONNECTIONS = 2
 AWAY = FetchError("http_401", "receive.sources, monkey: the token is wrong", unavailable=True, alarm=True)
 
 
@@ -156,12 +157,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.notify.outage._FIRST_MS", 1)
 
 
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Api:
+    """Return an API whose outage lasts longer than a test."""
+    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
+    api = Api()
+    api.errors = [AWAY] * CONNECTIONS
+    return api
+
+
 @asynccontextmanager
 async def at_work(group: Group, **apis: Api) -> AsyncIterator[Fetcher]:
     settings = ReceiveSettings.model_validate({"sources": SOURCES})
-    needs = Needs(
-        Deliveries(settings), apis, group.publish, RetryPolicy(), IntakePolicy(), SystemClock(), connections=2
-    )
+    needs = Needs(Deliveries(settings), apis, group.publish, RetryPolicy(), IntakePolicy(), SystemClock(), CONNECTIONS)
 
     def member(on_revoked: Callable[[Collection[int]], Any]) -> Member:
         group.revoke = on_revoked
@@ -214,11 +222,9 @@ async def test_an_outage_has_a_line_when_it_begins_and_one_when_it_ends(caplog: 
 
 
 async def test_the_metrics_say_how_many_orders_wait_and_whether_the_api_has_an_outage(
-    monkeypatch: pytest.MonkeyPatch,
+    away: Api,
 ) -> None:
-    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
-    group, away, other = Group(), Api(), Api()
-    away.errors = [AWAY] * 2
+    group, other = Group(), Api()
     meters = Meters(Settings.model_construct(), SystemClock())
     async with at_work(group, monkey=away, other=other) as fetcher:
         meters.watch([fetcher])
@@ -320,12 +326,10 @@ async def test_an_order_that_waits_for_its_next_attempt_does_not_hold_back_what_
 
 
 async def test_an_outage_of_one_source_does_not_hold_back_what_is_committed_of_the_others(
-    monkeypatch: pytest.MonkeyPatch,
+    away: Api,
 ) -> None:
-    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
-    group, away, other = Group(), Api(), Api()
+    group, other = Group(), Api()
     group.brings_back = True
-    away.errors = [AWAY] * 2
     async with at_work(group, monkey=away, other=other) as fetcher:
         group.give(*map(order, "123"), *(order(str(n), "other") for n in range(4, 40)))
         await group.until(lambda: len(group.responses) == 36 and group.committed == {0: group.end - 3})
@@ -335,11 +339,9 @@ async def test_an_outage_of_one_source_does_not_hold_back_what_is_committed_of_t
 
 
 async def test_orders_that_wait_are_not_published_again_before_as_many_others_are_finished(
-    monkeypatch: pytest.MonkeyPatch,
+    away: Api,
 ) -> None:
-    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
-    group, away, other = Group(), Api(), Api()
-    away.errors = [AWAY] * 2
+    group, other = Group(), Api()
     async with at_work(group, monkey=away, other=other) as fetcher:
         group.give(*map(order, "123"), order("4", "other"), order("5", "other"))
         await group.until(lambda: len(group.responses) == 2 and fetcher.standing()["other"].waiting == 0)
@@ -351,11 +353,9 @@ async def test_orders_that_wait_are_not_published_again_before_as_many_others_ar
 
 
 async def test_orders_that_wait_are_not_published_again_while_one_before_them_is_in_flight(
-    monkeypatch: pytest.MonkeyPatch,
+    away: Api,
 ) -> None:
-    monkeypatch.setattr("worker.notify.outage._FIRST_MS", 600_000)
-    group, away, other = Group(), Api(), Api()
-    away.errors = [AWAY] * 2
+    group, other = Group(), Api()
     other.holds["1"] = asyncio.Event()
     async with at_work(group, monkey=away, other=other) as fetcher:
         group.give(order("1", "other"), order("2"), *(order(str(n), "other") for n in range(3, 9)))
