@@ -26,8 +26,6 @@ from aiohttp import (
     ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
-    DummyCookieJar,
-    TCPConnector,
 )
 from yarl import URL
 
@@ -35,7 +33,7 @@ from worker.clock import Clock
 from worker.errors import FetchError
 from worker.file_state import FileState, file_state
 from worker.flow.messages.fetch_order import Get
-from worker.notify.posting import ABOUT_SERVER, HEADERS, LATER, TOO_MANY, retry_after, trouble_of
+from worker.notify.posting import ABOUT_SERVER, HEADERS, LATER, TOO_MANY, retry_after, session_of, trouble_of
 from worker.receive.apis import checked_token
 from worker.receive.pacing import Pace
 from worker.receive.settings import SourceSettings
@@ -104,13 +102,8 @@ class ToolApi:
         """Return the session, which is made at the first request, since it needs a running loop."""
         if self._session is None:
             seconds = self._source.api_timeout_seconds
-            self._session = ClientSession(
-                connector=TCPConnector(limit=CONNECTIONS),
-                timeout=ClientTimeout(total=seconds, sock_connect=min(seconds, _CONNECT_SECONDS)),
-                cookie_jar=DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            )
+            timeout = ClientTimeout(total=seconds, sock_connect=min(seconds, _CONNECT_SECONDS))
+            self._session = session_of(CONNECTIONS, timeout)
         return self._session
 
     async def _body(self, response: ClientResponse) -> bytes:

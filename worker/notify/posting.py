@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
@@ -137,6 +137,24 @@ class _Progress:
     is_reused = False
 
 
+def session_of(
+    connections: int, timeout: ClientTimeout, tls: ssl.SSLContext | None = None, traces: Sequence[TraceConfig] = ()
+) -> ClientSession:
+    """Return a session of so many connections to one server. It needs a running loop.
+
+    No proxy of the environment is used, no cookie is kept, and answers stay as they are sent. `tls`: the context of
+    encrypted connections; None for that of aiohttp, which trusts the authorities of the operating system.
+    """
+    return ClientSession(
+        connector=TCPConnector(limit=connections, ssl=tls or True, keepalive_timeout=_KEEP_SECONDS),
+        timeout=timeout,
+        cookie_jar=DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        trace_configs=[*traces],
+    )
+
+
 class Poster:
     """Posts to one endpoint, over as many connections at the same time as `connections` says.
 
@@ -215,14 +233,8 @@ class Poster:
     def _opened(self) -> ClientSession:
         """Return the session, which is made at the first request, since it needs a running loop."""
         if self._session is None:
-            self._session = ClientSession(
-                connector=TCPConnector(limit=self._connections, ssl=self._tls or True, keepalive_timeout=_KEEP_SECONDS),
-                timeout=ClientTimeout(total=self._timeout_seconds),
-                cookie_jar=DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                trace_configs=[_trace()],
-            )
+            timeout = ClientTimeout(total=self._timeout_seconds)
+            self._session = session_of(self._connections, timeout, self._tls, [_trace()])
         return self._session
 
     def _failure(self, error: Exception, *, is_sent: bool, was_sent: bool = False) -> DeliveryError:
