@@ -188,7 +188,8 @@ LAG = Metric(
     Scope.GROUPS,
     "Number of records of a partition that still have to be processed: from the first one whose results are not yet "
     "stored in Kafka to the end of the partition, as Kafka has said it in the last seconds. Only the worker that owns "
-    "the partition shows it, from the first answer to a fetch on. Kafka's markers of transactions count as records.",
+    "the partition shows it, once Kafka has answered its first request for records of the partition. Kafka's markers "
+    "of transactions count as records.",
     ("role", "topic", "partition"),
 )
 PARTITIONS = Metric(
