@@ -450,6 +450,13 @@ def test_qualtrics_trial_answers_come_by_their_channel() -> None:
     assert fields(outcome)["test"] is True
 
 
+def test_a_channel_of_qualtrics_of_any_length_leaves_the_order_short() -> None:
+    outcome = read("qualtrics", qualtrics(DistributionChannel="é" * 900_000))
+
+    assert isinstance(outcome, Fetch)
+    assert outcome.known == {"survey_id": "SV_1", "channel": ""}
+
+
 def test_a_comment_of_qualtrics_may_have_the_id_itself() -> None:
     [outcome] = fetched(
         "qualtrics", read("qualtrics", qualtrics()), source(comment_question="Q3"), response=values(Q3="Bien.")
