@@ -252,6 +252,7 @@ def test_the_offset_to_commit_is_the_lowest_that_is_not_finished(steps: list[str
         assert finished.position == (min(in_work) if in_work else end + 1 if end else None)
         assert finished.ahead == (len([one for one in done if one > min(in_work)]) if in_work else 0)
         assert finished.last == max(done, default=-1)
+        assert finished.in_work == len(in_work)
 
 
 @given(st.integers(1, 600), st.lists(st.integers(0, 30_000), min_size=1, max_size=200))

@@ -180,7 +180,7 @@ class Fetcher:
 
     def _throttle(self) -> None:
         """Read no further orders while too many wait."""
-        is_full = sum(lane.standing().waiting for lane in self._lanes.values()) >= MOST_WAITING
+        is_full = sum(finished.in_work for finished in self._finished.values()) >= MOST_WAITING
         if is_full and not self._is_paused:
             log.warning("%d orders to fetch answers wait, so no further ones are read, of no source", MOST_WAITING)
         if is_full:

@@ -11,12 +11,15 @@ class Finished:
         # otherwise how many records a restart would process again although they are finished: this one, or none.
         self._records: OrderedDict[int, int | None] = OrderedDict()
         self._end: int | None = None
+        #: The number of records in work.
+        self.in_work = 0
         self._ahead = 0
         self._last = -1
 
     def begin(self, offset: int) -> None:
         """Note that the record at an offset is in work. Offsets come in their order."""
         self._records[offset] = None
+        self.in_work += 1
         self._end = offset + 1
 
     def finish(self, offset: int, *, moved: bool = False) -> None:
@@ -24,6 +27,7 @@ class Finished:
         if self._records.get(offset, 0) is not None:
             return
         self._records[offset] = 0 if moved else 1
+        self.in_work -= 1
         if not moved:
             self._ahead += 1
             self._last = max(self._last, offset)
