@@ -98,12 +98,10 @@ def site_of(desk: Desk, settings: ReceiveSettings, policy: IntakePolicy | None =
 
 
 @asynccontextmanager
-async def served(
-    desk: Desk, *, head_seconds: float = 60.0, policy: IntakePolicy | None = None, **changes: Any
-) -> AsyncIterator[ClientSession]:
+async def served(desk: Desk, *, policy: IntakePolicy | None = None, **changes: Any) -> AsyncIterator[ClientSession]:
     """Serve a receiver with these settings; yield a client."""
     application = site_of(desk, settings_of(**changes), policy).application()
-    server = Server(application, "127.0.0.1", 0, Failure(), headers=HEADERS, head_seconds=head_seconds, as_sent=True)
+    server = Server(application, "127.0.0.1", 0, Failure(), headers=HEADERS, head_seconds=60.0, as_sent=True)
     async with listening(server), ClientSession() as client:
         desk.port = server.port
         yield client
