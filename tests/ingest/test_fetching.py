@@ -221,6 +221,19 @@ async def test_an_outage_has_a_line_when_it_begins_and_one_when_it_ends(caplog: 
     assert lines[1][1] == "source monkey: the API can be used again"
 
 
+async def test_an_outage_that_ends_by_a_refusal_is_over_and_the_next_one_has_a_line_as_well(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    group, api = Group(), Api()
+    with caplog.at_level(logging.INFO, "worker.ingest.fetching"):
+        async with at_work(group, monkey=api):
+            for number in "12":
+                api.errors = [AWAY, FetchError("http_404", "the API does not have the answer")]
+                group.give(order(number))
+                await group.until(lambda: group.committed == {0: group.end})
+    assert [one.levelname for one in caplog.records] == ["ERROR", "INFO", "WARNING", "ERROR", "INFO"]
+
+
 async def test_the_metrics_say_how_many_orders_wait_and_whether_the_api_has_an_outage(
     away: Api,
 ) -> None:

@@ -97,7 +97,8 @@ def test_an_outage_holds_all_orders_back_and_one_at_a_time_is_tried_another_one_
     assert source.failed(c, AWAY, 1_000).retry_after == 2_000
     [a] = source.take(3_000)
     assert paths([a]) == ["/a"]
-    assert source.succeeded(a, 3_000)
+    source.succeeded(a, 3_000)
+    assert source.outage.until is None
     assert paths(source.take(3_000)) == ["/b", "/c"]
 
 
@@ -106,7 +107,8 @@ def test_an_api_that_asks_to_be_left_alone_is_left_alone() -> None:
     [a, b] = source.take(0)
 
     assert source.failed(a, BUSY, 0) == Verdict(Fate.WAITS, retry_after=90_000)
-    assert not source.succeeded(b, 10)  # its request was sent before
+    source.succeeded(b, 10)  # its request was sent before
+    assert source.outage.until == 90_000
     assert (source.take(89_999), source.next_at(10)) == ([], 90_000)
     assert paths(source.take(90_000)) == ["/a"]
 
@@ -162,7 +164,8 @@ def test_an_api_that_refuses_all_orders_has_an_outage_and_none_is_given_up() -> 
     assert source.failed(c, doubtful(), 0) == Verdict(Fate.WAITS, retry_after=60_000, refuses_all=True)
     assert source.outage.until == 60_000
     [c] = source.take(60_000)
-    assert source.succeeded(c, 60_000)
+    source.succeeded(c, 60_000)
+    assert source.outage.until is None
 
 
 def test_orders_of_partitions_that_are_given_away_are_forgotten() -> None:

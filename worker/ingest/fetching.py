@@ -361,9 +361,8 @@ class _Lane:
             self._finish(errand.places)
             for word, count in Counter(map(_word_of, outcomes)).items():
                 self._count(word, count)
-            if self._waiting.succeeded(errand, self._needs.clock.steady()) and self._is_out:
-                self._is_out = False
-                log.info("source %s: the API can be used again", self._source)
+            self._waiting.succeeded(errand, self._needs.clock.steady())
+            self._note_end_of_outage()
         finally:
             self._waiting.drop(errand)
 
@@ -404,6 +403,7 @@ class _Lane:
             self._count("unavailable")
             self._note_outage(error, verdict)
             return
+        self._note_end_of_outage()
         if verdict.fate is Fate.AGAIN:
             self._count("retried", len(errand.places))
             self._note("retried", "an answer could not be fetched, and is tried again", error)
@@ -442,6 +442,12 @@ class _Lane:
         level = logging.ERROR if error.alarm else logging.WARNING
         text = "source %s: answers wait to be fetched: %s; %s; trying again in %.0f s, and from time to time"
         log.log(level, text, self._source, error.reason, error.hint, verdict.retry_after / 1_000)
+
+    def _note_end_of_outage(self) -> None:
+        """Log that an outage is over, once. An answer that says no ends one as well."""
+        if self._is_out and self._waiting.outage.until is None:
+            self._is_out = False
+            log.info("source %s: the API can be used again", self._source)
 
     def _note(self, kind: str, what: str, error: FetchError) -> None:
         """Log what becomes of an order, at most once a minute for each kind."""

@@ -156,8 +156,8 @@ class Waiting:
         due = self._order[0][0]
         return due if self.outage.until is None else max(due, self.outage.until)
 
-    def succeeded(self, errand: Errand, now: int) -> bool:
-        """Note that an errand was answered. Return whether that ends an outage."""
+    def succeeded(self, errand: Errand, now: int) -> None:
+        """Note that an errand was answered, which may end an outage."""
         self._in_flight.discard(errand)
         # What the API has refused may be tried now: the next attempt shows whether it refuses this one alone.
         for content in self._refusals.accepted(errand.content):
@@ -165,7 +165,7 @@ class Waiting:
             if in_doubt is not None:
                 in_doubt.due = now
                 self._push(in_doubt)
-        return self.outage.ends(now, accepted=True)
+        self.outage.ends(now, accepted=True)
 
     def failed(self, errand: Errand, error: FetchError, now: int) -> Verdict:
         """Note that an errand has failed, and return what becomes of it."""
