@@ -35,7 +35,7 @@ _PROGRAMS = {
     "chaos": "tests/chaos/__main__.py",
     "clients": "tests/clients/__main__.py",
     "bench": "bench/__main__.py",
-    "detector": "bench/detector.py",
+    "detector": "bench/detector/__main__.py",
 }
 #: What is no setting although it is written like one: topics, files, Kafka's own configuration, attributes of spans.
 _NO_SETTING = re.compile(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.detector import LINES, Line, lengths
+from bench.detector.delays import LINES, Line, lengths
 
 #: What takes seconds, not minutes.
 QUICK = [LINES[0], *(line for line in LINES if line.title.startswith("of 500, ") and line.segments == 1)]

@@ -10,7 +10,7 @@ ratio, which keeps the martingale.
 
 The baseline is only an estimate, and an estimate that is too high by chance looks like a drop later. Therefore it is
 first drawn towards the parent's baseline, the more so the more alike the siblings are, and then lowered by a part of
-its standard error (bench/detector.py measures how many false alarms remain).
+its standard error (`make detector` measures how many false alarms remain).
 
 In addition to R there is a CUSUM of the same ratios (Page (1954), "Continuous inspection schemes", Biometrika 41). It
 says when a drop of that size may have begun: when the CUSUM was last zero. Answers that came after the last zero of the

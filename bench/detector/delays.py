@@ -1,17 +1,12 @@
-"""How soon a drop is found, and how seldom there is a false alarm. The seed is fixed, so each run gives the same table.
+"""How soon a drop is found on one segment's answers, and how seldom there is a false alarm."""
 
-make detector                      the table of docs/statistics.md, in about ten minutes
-make detector ARGS="--runs 50"     the same with fewer runs for each figure
-"""
-
-import argparse
 import random
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from math import exp
 from typing import NamedTuple
 
+from bench.detector.part import Part, Report, Table, spread
 from worker.detect.drops import DROPS, NO_PRIOR, Classes, Detector, Group, dropped, log_ratios
 from worker.flow.policy import IncidentPolicy
 
@@ -139,9 +134,8 @@ def lengths(line: Line, points: float, runs: int) -> list[int]:
     return sorted(learned(mix, line.learned, threshold, chance, limit, line.size) for _ in range(runs))
 
 
-def cells(number: int, runs: int) -> list[str]:
+def cells(line: Line, runs: int) -> list[str]:
     """Return a line's figures."""
-    line = LINES[number]
     alone = lengths(line, 0, max(_FEWEST_RUNS, runs // line.segments))
     found = [f"{sum(alone) / len(alone):,.0f}", f"{alone[len(alone) // 10]:,}"]
     for points in DROPS:
@@ -150,25 +144,16 @@ def cells(number: int, runs: int) -> list[str]:
     return found
 
 
-def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(
-        prog="make detector", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runs", type=int, default=400, help="runs for each figure (default: 400)")
-    runs = parser.parse_args().runs
+def report(runs: int) -> Report:
+    """Return the table. A figure is taken from `runs` runs; without a drop there are at least _FEWEST_RUNS."""
     head = [
         "baseline",
         "false alarm after: mean",
         "a tenth before",
         *(f"-{points}: 10 / 50 / 90 %" for points in DROPS),
     ]
-    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    with ProcessPoolExecutor() as pool:
-        for line, figures in zip(LINES, pool.map(cells, range(len(LINES)), [runs] * len(LINES)), strict=True):
-            print(f"| {line.title} | {' | '.join(figures)} |", flush=True)
-    return 0
+    rows = [[line.title, *found] for line, found in zip(LINES, spread(partial(cells, runs=runs), LINES), strict=True)]
+    return Report([Table(head, rows)], {})
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+PART = Part("delays", "after how many answers a drop is found, and a false alarm is raised", 400, report)
