@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 #: How long to wait before Kafka is asked again if it did not answer, in seconds.
 _RETRY_SECONDS = 2.0
-#: How long a broker may not know a topic that was just created, and how long to wait before it is asked again, in
-#: seconds. Until then, a topic that is missing is nothing to warn of.
-_CREATION_SECONDS, _SOON_SECONDS = 2.0, 0.2
+#: How long the role process may take to create the topic, if it starts at the same time on a slow machine, and how long
+#: to wait before the broker is asked again, in seconds. Until then, a topic that is missing is nothing to warn of.
+_CREATION_SECONDS, _SOON_SECONDS = 20.0, 0.5
 
 
 class Follower(Protocol):

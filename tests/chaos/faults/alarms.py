@@ -218,10 +218,10 @@ async def _secret_replaced(scene: Scene) -> AsyncIterator[None]:
     async def deliver() -> None:
         async with ClientSession() as client:
             while not enough.is_set():
-                # It is no answer yet, so it changes nothing.
-                address, headers = f"http://{HOST}:{port}/receive/care", {"Authorization": secret}
-                async with client.post(address, json={"score": None}, headers=headers) as response:
-                    assert response.status == (200 if secret == right else 401)
+                # It is no answer yet, so it changes nothing. Meanwhile the secret may be replaced.
+                address, sent = f"http://{HOST}:{port}/receive/care", secret
+                async with client.post(address, json={"score": None}, headers={"Authorization": sent}) as response:
+                    assert response.status == (200 if sent == right else 401)
                 await asyncio.sleep(_POLL_SECONDS)
 
     delivering = asyncio.create_task(deliver())
