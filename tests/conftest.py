@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import coverage
 import pytest
@@ -44,6 +45,16 @@ async def kafka() -> AsyncIterator[EmbeddedKafka]:
 async def inbox() -> AsyncIterator[Inbox]:
     async with Inbox() as server:
         yield server
+
+
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Begin without the worker's variables, in an empty folder, which is returned."""
+    for name in list(os.environ):
+        if name.upper().startswith("NPS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(autouse=True)

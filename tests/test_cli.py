@@ -42,12 +42,8 @@ FULL_DISK = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("NPS_"):
-            monkeypatch.delenv(name)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch, nothing_set: Path) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.chdir(tmp_path)
 
 
 def test_check_config_says_what_the_settings_come_to(capsys: pytest.CaptureFixture[str]) -> None:

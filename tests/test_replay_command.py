@@ -21,11 +21,7 @@ Said = Callable[[], tuple[str, str]]
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("NPS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def settings(nothing_set: Path) -> None:
     Path("new.toml").write_text("[alerts]\nmax_age_days = 3.0\n")
 
 

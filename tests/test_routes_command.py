@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,11 +52,7 @@ EVE = "2026-04-30T20:00:00+02:00"
 
 
 @pytest.fixture(autouse=True)
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("NPS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def settings(nothing_set: Path) -> None:
     Path("worker.toml").write_text(SETTINGS)
 
 

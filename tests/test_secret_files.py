@@ -1,6 +1,5 @@
 """Secrets in files: what is read of them, and what is said about those that cannot be used."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,7 @@ LONG = f"{SECRET}-{SECRET}-{SECRET}"
 SIGNING = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Begin without variables, in a folder without a file."""
-    for name in list(os.environ):
-        if name.upper().startswith("NPS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def set_file(monkeypatch: pytest.MonkeyPatch, variable: str, content: str | bytes | None) -> Path:

@@ -21,14 +21,7 @@ from worker.settings import Settings, load
 SECRET = "kanarienvogel"
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Begin without variables, in a folder without a file."""
-    for name in list(os.environ):
-        if name.upper().startswith("NPS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def set_all(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:

@@ -1,6 +1,5 @@
 """The settings of sources: which mistakes are found, and what is said about them."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,7 @@ WHSEC = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 TEMPLATE = {"response_id": "id", "survey_id": "survey", "score": "score", "responded_at": "time"}
 
 
-@pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("NPS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 
 def of(tool: str, **changes: Any) -> dict[str, Any]:
