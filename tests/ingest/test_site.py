@@ -31,6 +31,7 @@ from worker.receive.records import Delivery, Recorded, records
 from worker.receive.signatures import Unauthentic
 
 BODY = json.dumps(RESPONSE).encode()
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 WITH_SECRET = {"Authorization": f"Bearer {SECRET}"}
 
 
@@ -66,6 +67,19 @@ async def test_a_delivery_is_published_and_then_acknowledged() -> None:
     assert (events.RESPONSES, b"c-1") == (output.topic, output.key)
     assert bare.read(output.value or b"").comment == "Trop lent."
     assert ({("signed", "accepted"): 1}, {"signed": 1}) == (desk.counted, desk.acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("sent", "carried"), [(TRACE, [("traceparent", TRACE.encode())]), ("00-0-0-01", []), (None, [])]
+)
+async def test_a_response_carries_the_trace_of_its_delivery(sent: str | None, carried: list[tuple[str, bytes]]) -> None:
+    desk = Desk()
+    async with served(desk) as client:
+        headers = signed() if sent is None else {**signed(), "Traceparent": sent}
+        assert (await post(client, desk.url("/receive/signed"), BODY, headers))[0] == 200
+    [output] = desk.published
+
+    assert [header for header in output.headers if header[0] == "traceparent"] == carried
 
 
 def source_of(tool: str) -> dict[str, Any]:

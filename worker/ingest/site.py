@@ -22,6 +22,8 @@ from worker.clock import Clock
 from worker.errors import Unreachable
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Ignored, Outcome, Part, Refused
+from worker.flow.trace_context import HEADER as TRACE_HEADER
+from worker.flow.trace_context import trace_context
 from worker.ingest.bodies import body_of, decompressed
 from worker.ingest.counting import UNKNOWN, word_of
 from worker.ingest.problems import Problems
@@ -202,9 +204,10 @@ class Site:
 
     async def _read(self, entry: Entry, name: str, sent: Request, arrived: int) -> list[Recorded]:
         """Return what a delivery becomes. A large one is read in a thread, so that the others need not wait for it."""
+        trace = trace_context(sent.headers.get(TRACE_HEADER, ""))
 
         def read() -> list[Recorded]:
-            return records(entry.read(sent), Delivery(name, sent.body, arrived), self._needs.policy)
+            return records(entry.read(sent), Delivery(name, sent.body, arrived, trace), self._needs.policy)
 
         return await asyncio.to_thread(read) if len(sent.body) > _LARGE else read()
 

@@ -19,18 +19,20 @@ from worker.flow.policy import IntakePolicy
 from worker.flow.record import source_headers
 from worker.flow.responses.admission import admitted
 from worker.flow.responses.formats.outcome import Accepted, Fetch, Outcome, Outcomes, Part, Refused
+from worker.flow.trace_context import context_headers
 
 #: The largest number of reasons that one dead letter has.
 _MOST_REASONS = 10
 
 
 class Delivery(NamedTuple):
-    """What arrived. `at`: when, in ms."""
+    """What arrived. `at`: when, in ms; `trace`: the trace that its request belongs to, as `trace_context` has it."""
 
     #: The name of the source.
     source: str
     body: bytes
     at: int
+    trace: bytes | None = None
 
 
 class Recorded(NamedTuple):
@@ -76,7 +78,7 @@ def _recorded(outcome: Outcome, delivery: Delivery, policy: IntakePolicy) -> Rec
     if isinstance(outcome, Accepted):
         outcome = admitted(outcome, delivery.at, policy)
     if isinstance(outcome, Accepted):
-        headers = [*outcome.headers, *source_headers(delivery.source)]
+        headers = [*outcome.headers, *source_headers(delivery.source), *context_headers(delivery.trace)]
         return Recorded(outcome, Output(events.RESPONSES, outcome.key, outcome.value, headers))
     if isinstance(outcome, Part):
         part = ResponsePart(delivery.source, outcome.response_id, outcome.part, outcome.at, outcome.fields)
