@@ -334,6 +334,14 @@ def test_the_letterhead_comes_from_the_settings(monkeypatch: pytest.MonkeyPatch)
             "kafka.gruop: is not a setting; did you mean kafka.group? (from the environment: NPS_KAFKA__GRUOP)",
         ),
         ("FOO", "NPS_FOO: is not a setting"),
+        (
+            "INCIDENTS__ANSWERS_PER_FALSE_ALARM",
+            (
+                "incidents.answers_per_false_alarm: is not a setting any more; set incidents.false_alarms_per_year, "
+                "the number of false alarms in a year of the whole tree "
+                "(from the environment: NPS_INCIDENTS__ANSWERS_PER_FALSE_ALARM)"
+            ),
+        ),
     ],
 )
 def test_an_unknown_name_is_answered_by_the_one_that_is_most_like_it(

@@ -17,6 +17,11 @@ PREFIX = "NPS_"
 _OF_KEY = "[key]"
 #: The largest number of keys that are suggested.
 _MOST_SUGGESTED = 3
+#: What to set in place of settings that earlier versions had.
+_REPLACED = {
+    "incidents.answers_per_false_alarm": "incidents.false_alarms_per_year, the number of false alarms in a year of the "
+    "whole tree",
+}
 #: Examples of lists whose defaults say nothing, by the names of the settings.
 _EXAMPLES = {
     "to": ["care@example.com"],
@@ -69,6 +74,8 @@ def wrong_key(problem: Any, model: type[BaseModel], noun: str = "setting") -> st
     key = ".".join(map(str, path)) or f"{noun}s"
     name = _variable_of(path)
     origin = f" (from the environment: {name})" if name else ""
+    if problem["type"] == "extra_forbidden" and key in _REPLACED:
+        return f"{key}: is not a {noun} any more; set {_REPLACED[key]}{origin}"
     if problem["type"] == "extra_forbidden":
         return f"{key}: is not a {noun}{_key_suggestion(path, model)}{origin}"
     return f"{key}: {expectation(problem)}{_such_as(problem['type'], path, model)}{origin}"

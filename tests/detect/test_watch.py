@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import Severity
-from worker.detect.drops import NO_PRIOR, Detector, Group, Prior
+from worker.detect.days import Days
+from worker.detect.drops import NO_PRIOR, Classes, Detector, Group, Prior
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.nps.jump import Jump
 
@@ -26,6 +27,8 @@ def history(longest: int, most: int) -> st.SearchStrategy[list[Hour]]:
 #: Over half a year, and too few for anything to be merged.
 Hours = history(180 * DAY, 60)
 Close = history(400, 60)
+#: Of one day, so that no other day is there to compare it with.
+Today = history(DAY - 1, 23)
 
 
 def cut(reported: list[Hour], data: st.DataObject) -> list[list[Hour]]:
@@ -103,6 +106,9 @@ def test_everything_that_was_found_is_in_the_row() -> None:
     watch.detector = Detector(
         (1.0, 2.0, 3.0), (0.0, 0.0, 4.0), (1.5, 2.5, 3.5), (0.5, 0.0, 0.25), (101, 0, 7), 1, 0.25, 0.125, 102
     )
+    watch.detector.days = Days(12.5, 3.25, (1.0, 1.0, 1.0, 1.0, 1.0, -2.0, -3.0))
+    watch.detector.learning_since, watch.detector.taken_until, watch.detector.fall = 90, 101, 14.5
+    watch.low_since, watch.low_until = 60, 80
 
     assert watch == again(watch)
 
@@ -212,7 +218,7 @@ def test_an_hour_that_corrections_emptied_is_reported_and_has_no_answer() -> Non
     assert (12, 10, 10, 0) == (watch.reported_until, watch.first_hour, watch.last_hour, watch.longest_gap)
 
 
-@given(Close, st.sampled_from([NO_PRIOR, Prior((0.5, 0.3, 0.2), 150.0)]))
+@given(Today, st.sampled_from([NO_PRIOR, Prior((0.5, 0.3, 0.2), 150.0)]))
 def test_the_detector_takes_each_hour_with_answers_as_a_group(reported: list[Hour], prior: Prior) -> None:
     watch, expected = Watch(), Detector()
     watch.take(column(reported), prior)
@@ -221,3 +227,100 @@ def test_the_detector_takes_each_hour_with_answers_as_a_group(reported: list[Hou
             expected.take(Group(*hour), prior)
 
     assert expected == watch.detector
+
+
+# How the days differ, and what becomes of a row of the version before.
+
+MONDAY = 4 * DAY
+
+
+def weekly(until: int, n: int = 60) -> list[Hour]:
+    """Return hours, one a day, whose weekends have fewer promoters and more detractors."""
+    return [
+        (day * DAY + 12, n - 2 * worse, n, n // 2 + 2 * worse)
+        for day in range(4, until)
+        for worse in [n // 8 if day % 7 in (2, 3) else 0]
+    ]
+
+
+def test_the_days_of_the_week_are_learned_from_what_is_kept() -> None:
+    watch = watching(weekly(60, 600))
+
+    assert pytest.approx([5.5] * 5 + [-14] * 2, abs=1) == list(watch.detector.days.offsets)
+    assert pytest.approx(1_500) == watch.detector.days.usual
+
+
+def test_a_week_is_no_drop_once_it_is_known() -> None:
+    watch, found = Watch(), []
+    for hour in weekly(150, 600):
+        take(watch, [hour])
+        found.append(watch.detector.has_dropped(300))
+
+    assert not any(found)
+
+
+@given(st.integers(0, 7 * DAY - 1), st.integers(1, 40))
+def test_in_which_messages_the_hours_come_changes_nothing_of_what_is_learned(phase: int, size: int) -> None:
+    reported, one, many = weekly(60), Watch(), Watch()
+    one.take(column(reported), NO_PRIOR, phase=phase)
+    for first in range(0, len(reported), size):
+        many.take(column(reported[first : first + size]), NO_PRIOR, phase=phase)
+
+    assert one == many
+
+
+def old_row(r_values: Classes) -> bytes:
+    """Return a row as version 0.2.0 wrote it: 3,000 answers in 30 days, and R as a number of answers."""
+    recent = b"".join(number.to_bytes(4, "little") for day in range(100, 130) for number in (day * DAY, 50, 30, 20))
+    detector = [
+        [1500.0, 900.0, 600.0],
+        [0.0, 0.0, 3.0],
+        list(r_values),
+        [0.5, 0.0, 0.0],
+        [3_000, 0, 0],
+        None,
+        0.0,
+        0.0,
+        0,
+    ]
+    return msgspec.msgpack.encode([detector, 130 * DAY - 1, 100 * DAY, 129 * DAY, 23, recent, 0.0, None, None, 0, None])
+
+
+def test_a_row_of_the_version_before_goes_on_with_r_in_days() -> None:
+    watch = msgspec.msgpack.decode(old_row((200.0, 400.0, 100.0)), type=Watch)
+    take(watch, [(130 * DAY, 0, 1, 0)])
+
+    assert watch.detector.is_learned(NO_PRIOR)
+    assert pytest.approx((2, 4, 1), abs=0.3) == watch.detector.r_values
+    assert not watch.detector.has_dropped(91)
+    assert watch == again(watch)
+
+
+def test_the_level_before_a_rise_is_found_but_not_without_a_rise() -> None:
+    risen, level = Watch(), Watch()
+    for day in range(4, 104):
+        high = 20 if 60 <= day < 90 else 0
+        low = 20 if day >= 90 else 0
+        take(risen, [(day * DAY, 50 + high, 30, 40 - high)])
+        take(level, [(day * DAY, 50 - low, 30, 40 + low)])
+    assert risen.detector.likely_start // DAY in (90, 91)
+
+    found = risen.level_before_rise()
+    assert found is not None
+    assert pytest.approx(100 / 12, abs=0.1) == found.points
+    assert level.detector.likely_start // DAY in (90, 91)
+    assert level.level_before_rise() is None
+
+
+def test_weeks_in_which_a_drop_was_open_are_no_level_to_return_to() -> None:
+    watch = Watch()
+    for day in range(4, 104):
+        low = 20 if 20 <= day < 60 or day >= 90 else 0
+        take(watch, [(day * DAY, 60 - low, 30, 10 + low)])
+        if day == 60:
+            watch.end_drop(20 * DAY, 60 * DAY, recovered=True)
+    assert watch.detector.likely_start // DAY in (90, 91)
+
+    assert watch.level_before_rise() is None
+    watch.low_since = watch.low_until = 0
+    assert watch.level_before_rise() is not None

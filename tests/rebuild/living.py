@@ -29,7 +29,7 @@ DESKS = ("pay", "send", "help")
 GOOD = [10, 8, 10, 3, 9, 8, 10, 10, 7, 5]
 BAD = [3, 0, 8, 5, 6, 2, 10, 4, 1, 7]
 #: What is in no test by chance.
-CALM = IncidentPolicy(answers_per_false_alarm=1_000_000)
+CALM = IncidentPolicy(false_alarms_per_year=0.02)
 _STEP = 6 * HOUR
 
 

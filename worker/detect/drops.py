@@ -1,27 +1,38 @@
 """Drops of a segment's NPS, found on the stream of its answers.
 
-The test is Shiryaev-Roberts, averaged over drops of 10, 20 and 30 points. Its statistic R grows with each answer that
-is likelier after a drop than before it. While nothing has changed, R less the number of answers is a martingale. So if
-the baseline is known exactly, the mean number of answers until a false alarm is at least the threshold, and nothing has
-to be calibrated (Pollak (1985), "Optimal detection of a change in distribution", Annals of Statistics 13(1);
-Tartakovsky, Nikiforov, Basseville (2014), "Sequential analysis"). Answers come in groups, one group for each hour, and
-their order within a group says nothing. A group of n answers makes R equal to (R + n) times the group's likelihood
-ratio, which keeps the martingale.
+The test is Shiryaev-Roberts, averaged over drops of three sizes (`sizes`). Its statistic R grows with each answer that
+is likelier after a drop than before it. Answers come in groups, one group for each hour, and their order within a group
+says nothing. A group makes R equal to (R + w) times the group's likelihood ratio; w is the time since the last group,
+in days. While nothing has changed, R less the days that have passed is a martingale. So if the baseline is known
+exactly, the mean number of days until a false alarm is at least the threshold, whatever the volume, and nothing has to
+be calibrated (Pollak (1985), "Optimal detection of a change in distribution", Annals of Statistics 13(1); Tartakovsky,
+Nikiforov, Basseville (2014), "Sequential analysis").
+
+The days of a segment differ in ways that are no drop (days.py). Therefore the expected shares follow the day of the
+week, and the logarithm of the likelihood ratio is divided by the factor by which the variance between days makes a mean
+more uncertain.
 
 The baseline is only an estimate, and an estimate that is too high by chance looks like a drop later. Therefore it is
-first drawn towards the parent's baseline, the more so the more alike the siblings are, and then lowered by a part of
-its standard error (`make detector` measures how many false alarms remain).
+first drawn towards the parent's baseline, the more so the more alike the siblings are, and then lowered by its standard
+error (`make detector` measures how many false alarms remain).
 
 In addition to R there is a CUSUM of the same ratios (Page (1954), "Continuous inspection schemes", Biometrika 41). It
 says when a drop of that size may have begun: when the CUSUM was last zero. Answers that came after the last zero of the
 smallest drop's CUSUM are pending: they are not part of the baseline, and join it at the next zero.
+
+When a drop opens, the baseline is frozen. The drop is over when the answers since then say so by the same kind of test:
+"as before" against "still as low as the drop has been". The size for this is the lower bound of what was seen of the
+drop. While it is right, R less the days is again at most a martingale, so a drop that lasts is called over within 60
+days with a probability of at most 60 days divided by the threshold (Doob's inequality).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import exp, log, sqrt
 from typing import NamedTuple, TypeVar
 
 import msgspec
+
+from worker.detect.days import Days
 
 T = TypeVar("T")
 
@@ -30,25 +41,43 @@ Classes = tuple[float, float, float]
 
 _NOTHING: Classes = (0.0, 0.0, 0.0)
 
-#: The sizes of the drops that are looked for, in points.
-DROPS = (10, 20, 30)
-#: The place of the smallest drop in DROPS.
+#: Drops that are smaller than this are not looked for, in points (`incidents.least_points`).
+LEAST_POINTS = 5.0
+#: The sizes of the drops that are looked for are this many times as large. A drop of a size is likelier than none if
+#: answers have fallen by more than half of it, so the smallest size is twice as large as the least drop.
+_TIMES = (2, 4, 6)
+#: How much each size counts. The middle one counts most, since it is what most incidents are about; the others make
+#: large drops be found soon, and small ones at all (`make detector ARGS="--only cusum"` compares the delays).
+_WEIGHTS = (1 / 6, 4 / 6, 1 / 6)
+#: The place of the smallest drop among the sizes.
 _SMALLEST = 0
-#: The mean number of answers after which a drop that goes on is taken to be over by mistake.
-_FALSE_END = 20_000
-#: A baseline needs this many answers if those that the parent's baseline is worth are included (`Prior.weight`), and
-#: this many of its own.
-_FEWEST, _FEWEST_OWN = 200, 50
-#: A baseline of more answers than this is scaled down to this number, so that it forgets old answers.
+#: The mean number of days after which a drop that goes on is taken to be over by mistake.
+_FALSE_END = 2_400.0
+#: If R of the way back up, in days, is higher than this, the drop is perhaps over.
+_SIGN = 60.0
+#: By how many standard errors the size of an open drop is taken to be smaller than it was seen. The answers by which a
+#: drop is found overstate it, since they were chosen for being low.
+_SMALLER = 1.8
+#: A baseline needs this many answers if those that the parent's baseline is worth are included (`Prior.weight`), this
+#: many of its own, and this many hours, so that each day of the week was there twice.
+_FEWEST, _FEWEST_OWN, _SHORTEST = 200, 50, 14 * 24
+#: A baseline forgets: it is worth at most the answers of this many days. Half of it is then of the last four weeks.
+_DAYS_KEPT = 40
+#: Of a segment with few answers it is worth this many answers, though they take longer to come.
+_FEWEST_KEPT = 1_500
+#: What a baseline is worth at most while it is not known how many answers a day has.
 _MOST = 5_000
 #: By how many standard errors the baseline is lowered.
-_DOUBT = 0.6
+_DOUBT = 1.0
 #: The smallest share that a class may have after a drop.
 _LEAST = 0.01
 #: R is cut off here: no threshold is higher.
 _LARGEST = 1e12
 #: A lower level that has lasted for this many hours is the new baseline.
 _SETTLED = 60 * 24
+_DAY = 24
+#: At most this many hours without an answer count as time in which the segment was watched.
+_LONGEST_WAIT = 7 * _DAY
 
 
 class Group(NamedTuple):
@@ -73,6 +102,8 @@ class Prior(NamedTuple):
     shares: Classes
     #: How many answers of the segment's own the shares are worth.
     weight: float
+    #: How the parent's days differ.
+    days: Days = Days()
 
 
 #: The prior of a segment about which its parent says nothing.
@@ -86,40 +117,58 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     baseline: Classes = _NOTHING
     #: The answers that came later and are not part of the baseline.
     pending: Classes = _NOTHING
-    #: R for each of DROPS.
+    #: R for each size, in days.
     r_values: tuple[float, float, float] = _NOTHING
-    #: The CUSUM for each of DROPS.
+    #: The CUSUM for each size.
     cusums: tuple[float, float, float] = _NOTHING
-    #: For each of DROPS: the hour of the first answers after the CUSUM was last zero, counted since 1970. It is 0 while
+    #: For each size: the hour of the first answers after the CUSUM was last zero, counted since 1970. It is 0 while
     #: the CUSUM is zero.
     possible_starts: tuple[int, int, int] = (0, 0, 0)
-    #: The place in DROPS of the drop that is open; None while none is open.
+    #: The place of the size of the drop that is open; None while none is open.
     open_size: int | None = None
-    #: R and CUSUM of the way back up, while a drop is open.
+    #: R, in days, and CUSUM of the way back up, while a drop is open.
     recovery_r: float = 0.0
     recovery_cusum: float = 0.0
     #: The hour, counted since 1970, since which answers are better again, while a drop is open; 0 if they are not.
     recovering_since: int = 0
+    #: How the segment's days differ. It is not studied anew while a drop is open.
+    days: Days = msgspec.field(default_factory=Days)
+    #: The hours of the first and of the last group, counted since 1970; 0 in rows that older versions wrote.
+    learning_since: int = 0
+    taken_until: int = 0
+    #: By how many points answers are lower at least, while a drop is open; 0 in rows that older versions wrote.
+    fall: float = 0.0
 
     def is_learned(self, prior: Prior) -> bool:
-        """Say whether the baseline has enough answers to find drops by."""
+        """Say whether the baseline has enough answers, of enough days, to find drops by."""
         own = sum(self.baseline)
-        return own >= _FEWEST_OWN and own + prior.weight >= _FEWEST
+        return (
+            own >= _FEWEST_OWN
+            and own + prior.weight >= _FEWEST
+            and (not self.learning_since or self.taken_until - self.learning_since >= _SHORTEST)
+        )
 
-    def take(self, group: Group, prior: Prior) -> None:
-        """Take in a group of answers. Groups must come in the order of their hours."""
+    def take(self, group: Group, prior: Prior, least_points: float = LEAST_POINTS) -> None:
+        """Take in a group of answers. Groups must come in the order of their hours.
+
+        `least_points`: drops that are smaller than this are not looked for.
+        """
+        if not any(self.baseline) and self.open_size is None:
+            self.learning_since = self.learning_since or group.hour
+        waited = min(max(group.hour - self.taken_until, 1), _LONGEST_WAIT) / _DAY if self.taken_until else 1 / _DAY
+        self.taken_until = group.hour
         if self.open_size is None and not self.is_learned(prior):
             self.baseline = _sum(self.baseline, group.classes)
             return
-        logs = log_ratios(lowered(self.baseline, prior), group.classes)
         self.pending = _sum(self.pending, group.classes)
-        n = sum(group.classes)
+        mean = self.expected(prior)
+        shares = dropped(mean, -self.days.offset(group.hour))
+        inflation = self.days.inflation(variance_of(mean))
         if self.open_size is not None:
-            self.recovery_r = _updated_r(self.recovery_r, n, -logs[self.open_size])
-            self.recovery_cusum = max(0.0, self.recovery_cusum - logs[self.open_size])
-            self.recovering_since = (self.recovering_since or group.hour) if self.recovery_cusum else 0
+            self._take_while_open(group, mean, shares, inflation, waited, least_points)
             return
-        self.r_values = _each(lambda size: _updated_r(self.r_values[size], n, logs[size]))
+        logs = [log_ratio / inflation for log_ratio in log_ratios(shares, group.classes, sizes(least_points))]
+        self.r_values = _each(lambda size: _updated_r(self.r_values[size], waited, logs[size]))
         self.cusums = _each(lambda size: max(0.0, self.cusums[size] + logs[size]))
         self.possible_starts = _each(
             lambda size: (self.possible_starts[size] or group.hour) if self.cusums[size] else 0
@@ -127,12 +176,22 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         if not self.cusums[_SMALLEST]:
             self._absorb_pending(self.baseline)
 
+    def expected(self, prior: Prior) -> Classes:
+        """Return the shares with which new answers are compared, on a day of the week that is like the mean."""
+        return lowered(self.baseline, prior, self.days)
+
     def has_dropped(self, threshold: float) -> bool:
         """Say whether there is a drop that has to be opened.
 
-        `threshold`: the mean number of answers between false alarms.
+        `threshold`: the mean number of days between false alarms. While the CUSUM of the smallest size is zero, answers
+        are not lower by as much as the least drop.
         """
-        return self.open_size is None and sum(self.r_values) >= len(DROPS) * threshold
+        return self.open_size is None and self.cusums[_SMALLEST] > 0 and self.r >= threshold
+
+    @property
+    def r(self) -> float:
+        """The mean of R over the sizes, in days."""
+        return sum(weight * r for weight, r in zip(_WEIGHTS, self.r_values, strict=True))
 
     @property
     def likely_start(self) -> int:
@@ -141,11 +200,37 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def _likeliest(self) -> int:
-        return max(range(len(DROPS)), key=lambda size: (self.r_values[size], size))
+        return max(range(len(_TIMES)), key=lambda size: (self.r_values[size], size))
 
-    def open_drop(self) -> None:
-        """Note that a drop was reported. The baseline stays as it is until the drop is over."""
+    def count_in_days(self, usual: float) -> None:
+        """Make days of R, which older versions counted in answers; `usual`: the answers of a usual day."""
+        first, second, third = self.r_values
+        self.r_values = first / usual, second / usual, third / usual
+        self.recovery_r /= usual
+
+    def open_drop(self, since: Classes | None = None) -> None:
+        """Note that a drop was reported. The baseline stays as it is until the drop is over.
+
+        `since`: the answers since the drop began; without it, they are those that are pending.
+        """
         self.open_size, self.recovery_r, self.recovery_cusum, self.recovering_since = self._likeliest, 0.0, 0.0, 0
+        self.fall = 0.0
+        if since is not None and any(since):
+            self.pending = float(since[0]), float(since[1]), float(since[2])
+
+    def _take_while_open(
+        self, group: Group, mean: Classes, shares: Classes, inflation: float, waited: float, least_points: float
+    ) -> None:
+        """Take in a group while a drop is open; `mean`, `shares`: what is expected without it, usually and today."""
+        if not self.fall:
+            before = _minus(self.pending, group.classes)
+            self.fall = fall_at_least(mean, before if any(before) else self.pending, inflation, least_points)
+        log_ratio = -log_ratios(shares, group.classes, (self.fall,))[0] / inflation
+        self.recovery_r = _updated_r(self.recovery_r, waited, log_ratio)
+        self.recovery_cusum = max(0.0, self.recovery_cusum + log_ratio)
+        self.recovering_since = (self.recovering_since or group.hour) if self.recovery_cusum else 0
+        if not self.recovery_cusum:
+            self.fall = fall_at_least(mean, self.pending, inflation, least_points)
 
     @property
     def has_recovered(self) -> bool:
@@ -153,9 +238,12 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         return self.open_size is not None and self.recovery_r >= _FALSE_END
 
     def has_settled(self, hour: int) -> bool:
-        """Say whether the answers have been lower for such a long time that this is now the segment's level."""
+        """Say whether the answers have been lower for such a long time that this is now the segment's level.
+
+        While there are signs that an open drop is over, they decide, but not for ever.
+        """
         first: int = self.possible_starts[_SMALLEST]
-        return 0 < first <= hour - _SETTLED
+        return 0 < first <= hour - (_SETTLED if self.recovery_r < _SIGN else 2 * _SETTLED)
 
     def restart(self, *, recovered: bool) -> None:
         """Look for drops from the beginning again.
@@ -166,34 +254,74 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
             self._absorb_pending(_NOTHING)
         self.pending, self.r_values, self.cusums, self.possible_starts = _NOTHING, _NOTHING, _NOTHING, (0, 0, 0)
         self.open_size, self.recovery_r, self.recovery_cusum, self.recovering_since = None, 0.0, 0.0, 0
+        self.fall = 0.0
+
+    def return_to(self, points: float, answers: float) -> None:
+        """Look for drops from the beginning again, since the level is as it was before it rose.
+
+        The baseline becomes that level and the pending answers. `points`: its NPS; `answers`: of how many it is known.
+        """
+        own = sum(self.baseline)
+        promoters, passives, detractors = self.baseline
+        shares = promoters / own, passives / own, detractors / own
+        shares = dropped(shares, 100 * (shares[0] - shares[2]) - points)
+        self._absorb_pending((answers * shares[0], answers * shares[1], answers * shares[2]))
+        self.restart(recovered=True)
 
     def _absorb_pending(self, baseline: Classes) -> None:
         """Make a baseline of another one and the pending answers."""
         promoters, passives, detractors = _sum(baseline, self.pending)
-        kept = min(1.0, _MOST / (promoters + passives + detractors))
+        most = max(_FEWEST_KEPT, _DAYS_KEPT * self.days.usual) if self.days.usual else _MOST
+        kept = min(1.0, most / (promoters + passives + detractors))
         self.baseline = promoters * kept, passives * kept, detractors * kept
         self.pending = _NOTHING
 
 
-def lowered(baseline: Classes, prior: Prior) -> Classes:
-    """Return the shares with which new answers are compared: the baseline's, drawn towards the prior and lowered.
+def sizes(least_points: float) -> tuple[float, ...]:
+    """Return the sizes of the drops that are looked for, in points, the smallest first."""
+    return tuple(times * least_points for times in _TIMES)
 
-    One answer of each class is added, so that no share is zero.
+
+def variance_of(shares: Classes) -> float:
+    """Return the variance of a single answer, in squared points."""
+    mean = shares[0] - shares[2]
+    return 1e4 * max(shares[0] + shares[2] - mean * mean, _LEAST)
+
+
+def fall_at_least(expected: Classes, since: Classes, inflation: float, least_points: float) -> float:
+    """Return by how many points answers have fallen at least, as far as drops of that size are looked for.
+
+    `expected`: the shares without a drop; `since`: the answers since it began; `inflation`: see Days.inflation.
+    """
+    n = sum(since) + 3
+    shares = (since[0] + 1) / n, (since[1] + 1) / n, (since[2] + 1) / n
+    error = sqrt(variance_of(shares) * inflation / n)
+    fall = 100 * (expected[0] - expected[2] - shares[0] + shares[2]) - _SMALLER * error
+    return min(max(fall, least_points), sizes(least_points)[-1])
+
+
+def lowered(baseline: Classes, prior: Prior, days: Days = NO_PRIOR.days) -> Classes:
+    """Return the baseline's shares, drawn towards the prior and lowered by the standard error of their NPS.
+
+    One answer of each class is added, so that no share is zero. `days`: how the segment's days differ.
     """
     n = sum(baseline) + prior.weight + 3
     promoters, passives, detractors = (
         (own + prior.weight * share + 1) / n for own, share in zip(baseline, prior.shares, strict=True)
     )
-    mean = promoters - detractors
-    error = sqrt((promoters + detractors - mean * mean) / n)
-    return dropped((promoters, passives, detractors), 100 * _DOUBT * error)
+    shares = promoters, passives, detractors
+    variance = variance_of(shares)
+    return dropped(shares, _DOUBT * sqrt(variance * days.inflation(variance) / n))
 
 
 def dropped(shares: Classes, points: float) -> Classes:
-    """Return the shares after a drop of this many points.
+    """Return the shares after a drop of this many points, or after a rise if it is a negative number.
 
-    Promoters become detractors; once there are no more promoters, passives do.
+    Promoters become detractors; once there are no more promoters, passives do. In a rise it is the other way round.
     """
+    if points < 0:
+        detractors, passives, promoters = dropped((shares[2], shares[1], shares[0]), -points)
+        return promoters, passives, detractors
     promoters = max(shares[0] - points / 200, min(shares[0], _LEAST))
     detractors = shares[2] + points / 100 - (shares[0] - promoters)
     passives = max(1 - promoters - detractors, min(shares[1], _LEAST))
@@ -201,27 +329,34 @@ def dropped(shares: Classes, points: float) -> Classes:
     return promoters / total, passives / total, detractors / total
 
 
-def log_ratios(shares: Classes, classes: Classes) -> list[float]:
-    """Return the natural logarithm of a group's likelihood ratio for each of DROPS.
+def log_ratios(shares: Classes, classes: Classes, points: Iterable[float]) -> list[float]:
+    """Return the natural logarithm of a group's likelihood ratio for drops of some sizes.
 
-    `shares`: the shares that are expected without a drop; `classes`: the group's numbers.
+    `shares`: the shares that are expected without a drop; `classes`: the group's numbers; `points`: the sizes.
     """
     return [
-        sum(n * log(new / old) for n, new, old in zip(classes, dropped(shares, points), shares, strict=True) if n)
-        for points in DROPS
+        sum(n * log(new / old) for n, new, old in zip(classes, dropped(shares, size), shares, strict=True) if n)
+        for size in points
     ]
 
 
 def _each(value: Callable[[int], T]) -> tuple[T, T, T]:
-    """Return a value for each of DROPS."""
+    """Return a value for each size."""
     return value(0), value(1), value(2)
 
 
-def _updated_r(r: float, n: float, log_ratio: float) -> float:
-    """Return R after a group of n answers; its logarithm is compared first, since `exp` of a large one overflows."""
-    log_r = log(r + n) + log_ratio
+def _updated_r(r: float, waited: float, log_ratio: float) -> float:
+    """Return R, in days, after a group that came some days after the last one.
+
+    Its logarithm is compared first, since `exp` of a large number overflows.
+    """
+    log_r = log(r + waited) + log_ratio
     return min(exp(log_r), _LARGEST) if log_r < 50 else _LARGEST
 
 
 def _sum(one: Classes, other: Classes) -> Classes:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def _minus(one: Classes, other: Classes) -> Classes:
+    return one[0] - other[0], one[1] - other[1], one[2] - other[2]

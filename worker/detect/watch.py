@@ -6,7 +6,9 @@ from bisect import bisect_left, bisect_right
 import msgspec
 
 from schemas.alert import Severity
-from worker.detect.drops import Classes, Detector, Group, Prior
+from worker.detect.days import Day, by_day, study
+from worker.detect.drops import LEAST_POINTS, Classes, Detector, Group, Prior, variance_of
+from worker.detect.returns import Level, level_before_rise
 from worker.nps import columns
 from worker.nps.jump import Jump
 from worker.nps.unreported import WIDTH
@@ -14,6 +16,8 @@ from worker.nps.unreported import WIDTH
 _DAY = 24
 #: Answers are kept for KEPT hours: those of the last _BY_HOUR hours by the hour, older ones by the day.
 _BY_HOUR, KEPT = 3 * _DAY, 90 * _DAY
+#: A segment looks at how its days differ once a week, or once a day in its first weeks.
+_WEEK, _YOUNG = 7 * _DAY, 35 * _DAY
 #: The type code of the numbers in `Watch.recent`: 4 bytes each, since a row may have some thousand of them.
 _NARROW = "I"
 #: A column with more entries than this is thinned out.
@@ -58,18 +62,29 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     rests_until: int = 0
     #: How promoters rose in this segment and not among its siblings (jumps.py); None if they did not.
     jump: Jump | None = None
+    #: When the last drops began and ended: hours of the last 90 days in which answers were not as they usually are.
+    low_since: int = 0
+    low_until: int = 0
 
-    def take(self, hours: bytes, prior: Prior) -> bool:
-        """Take in a column of reported hours (unreported.py); say whether any of them was new."""
+    def take(self, hours: bytes, prior: Prior, least_points: float = LEAST_POINTS, phase: int = 0) -> bool:
+        """Take in a column of reported hours (unreported.py); say whether any of them was new.
+
+        `least_points`: smaller drops are not looked for; `phase`: the hour of the week in which the segment looks at
+        how its days differ. If segments have different ones, no tick has to do this for all of them.
+        """
         column = columns.read(hours)
         first = next((at for at in range(0, len(column), WIDTH) if column[at] > self.reported_until), None)
         if first is None:
             return False
         new = column[first:]
+        if self.last_hour and not self.detector.taken_until:
+            self._take_over()
         for at in range(0, len(new), WIDTH):
             group = Group(*new[at : at + WIDTH])
             if sum(group.classes):
-                self.detector.take(group, prior)
+                if self._is_time_to_study(group.hour, phase):
+                    self._study(columns.read(self.recent, _NARROW) + array(_NARROW, new[:at]), group.hour, prior)
+                self.detector.take(group, prior, least_points)
                 self._note(group.hour)
         self.reported_until = new[-WIDTH]
         self.recent += columns.write(array(_NARROW, new))
@@ -85,6 +100,52 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         oldest = bisect_right(hours, self.reported_until - KEPT)
         place = max(oldest, bisect_left(hours, hour))
         return _sum(column[oldest * WIDTH : place * WIDTH]), _sum(column[place * WIDTH :])
+
+    def end_drop(self, since: int, hour: int, *, recovered: bool) -> None:
+        """Note that a drop is over, or that one that was not reported of this segment is; look for drops again.
+
+        `since`: the hour in which it began; `hour`: in which it ended.
+        """
+        self.detector.restart(recovered=recovered)
+        if self.low_until <= hour - KEPT:
+            self.low_since = since
+        self.low_since, self.low_until = min(self.low_since, since), hour
+
+    def level_before_rise(self, least_points: float = LEAST_POINTS) -> Level | None:
+        """Return the level before a rise if the sign of a drop is only the return to that level; else None.
+
+        `least_points`: smaller drops are not looked for.
+        """
+        fell = self.detector.likely_start // _DAY
+        days = list(reversed(self._days(columns.read(self.recent, _NARROW), fell)))
+        left_out = range(fell - 1 - self.low_until // _DAY, fell - self.low_since // _DAY)
+        since = self.split(self.detector.likely_start)[1]
+        return level_before_rise(days, left_out, since, self.detector.days, least_points)
+
+    def _is_time_to_study(self, hour: int, phase: int) -> bool:
+        """Say whether the hour in which the segment looks at its days lies between its last answers and this hour."""
+        if not self.last_hour or self.detector.open_size is not None:
+            return False
+        every = _DAY if hour - self.first_hour < _YOUNG else _WEEK
+        return (hour - phase) // every > (self.last_hour - phase) // every
+
+    def _study(self, column: "array[int]", hour: int, prior: Prior) -> None:
+        """Find out how the days before the day of an hour differ."""
+        days = self._days(column, hour // _DAY)
+        if days:
+            variance = variance_of(self.detector.expected(prior))
+            self.detector.days = study(days, hour // _DAY - len(days), variance, prior.days)
+
+    def _days(self, column: "array[int]", until: int) -> list[Day]:
+        """Return the days of a column that end with the one before `until`, which is counted since 1970."""
+        oldest = bisect_right(column[::WIDTH], self.reported_until - KEPT)
+        return by_day(column[oldest * WIDTH :], WIDTH, until)
+
+    def _take_over(self) -> None:
+        """Take over the detector of an older version, whose R was a number of answers and not of days."""
+        before, since = self.split(self.reported_until + 1)
+        days = max(1.0, min(self.reported_until - self.first_hour + 1, KEPT) / _DAY)
+        self.detector.count_in_days(max(1.0, (sum(before) + sum(since)) / days))
 
     def _note(self, hour: int) -> None:
         """Note that an hour has answers."""

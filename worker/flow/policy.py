@@ -154,12 +154,19 @@ class SolicitationPolicy(Section):
 class IncidentPolicy(Section):
     """When a segment's drop opens an incident."""
 
-    answers_per_false_alarm: int = Field(
-        default=2_000,
-        ge=200,
-        le=1_000_000,
-        description="Average number of answers per segment between two false alarms anywhere in the tree. With a "
-        "higher number there are fewer false alarms, and true drops are found later.",
+    false_alarms_per_year: float = Field(
+        default=4.0,
+        ge=0.01,
+        le=10_000,
+        description="Number of false alarms in a year that the whole tree of segments may have on average. With a "
+        "lower number true drops are found later.",
+    )
+    least_points: float = Field(
+        default=5.0,
+        ge=1,
+        le=20,
+        description="Points by which the NPS of a segment must have fallen to open an incident. Smaller falls do not "
+        "matter to anybody, however certain they are.",
     )
     rest_hours: int = Field(
         default=24,

@@ -88,12 +88,13 @@ class Incidents:
             open_ones[path] = step.opened
             return
         open_ones.pop(path, None)
+        since = step.opened.since
         if event.kind == IncidentKind.SEGMENT_DROP:
             recovered = event.reason == IncidentReason.RECOVERED
             rest = step.at // HOUR + policy.rest_hours
 
             def end(path: str, watch: Watch) -> None:
-                watch.detector.restart(recovered=recovered)
+                watch.end_drop(since, step.at // HOUR, recovered=recovered)
                 if path == event.segment:
                     watch.drop, watch.rests_until = None, max(watch.rests_until, rest)
 
@@ -106,7 +107,7 @@ class Incidents:
         watch.silence = self._silences.get(path)
         opened = self._drops.get(path)
         if opened is not None and watch.detector.open_size is None:
-            watch.detector.open_drop()
+            watch.detector.open_drop(watch.split(opened.since)[1])
         elif opened is None and watch.drop is not None:
             watch.detector.restart(recovered=False)
         watch.drop = opened

@@ -24,8 +24,8 @@ from worker.rebuild.records import apply, as_record
 
 #: The number of tallies that are counted together. A row takes the same time for one answer as for a thousand.
 _TOGETHER = 50
-#: The number of answers between two false alarms that lets a rebuild find no drop.
-_NEVER = 1e15
+#: The number of false alarms in a year that lets a rebuild find no drop.
+_NEVER = 1e-15
 
 _decode_segment = msgspec.msgpack.Decoder(Segment).decode
 _decode_watch = msgspec.msgpack.Decoder(Watch).decode
@@ -49,7 +49,7 @@ class Tree:
     ) -> None:
         self._owner = owner
         self._most = most
-        self._policy = policy.model_copy(update={"answers_per_false_alarm": _NEVER})
+        self._policy = policy.model_copy(update={"false_alarms_per_year": _NEVER})
         self._incidents = incidents
         self._waiting: list[list[Record]] = [[] for _ in range(partitions)]
         self.segments: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]

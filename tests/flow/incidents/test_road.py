@@ -35,7 +35,7 @@ DAY = 24
 DESKS = [f"{country}/{shop}/{desk}" for country in ("fr", "uk") for shop in "abc" for desk in ("pay", "send")]
 
 #: What is in no test by chance.
-CALM = IncidentPolicy(answers_per_false_alarm=100_000)
+CALM = IncidentPolicy(false_alarms_per_year=0.1)
 
 #: The classes' shares at a desk; None where nobody answers.
 Mix = Callable[[str], tuple[float, float, float] | None]
@@ -219,7 +219,7 @@ def test_after_an_incident_the_next_one_waits() -> None:
 
 @pytest.mark.unmeasured
 def test_how_many_false_alarms_there_may_be_is_a_setting() -> None:
-    found = [World(policy=IncidentPolicy(answers_per_false_alarm=answers)).live(40) for answers in (200, 1_000_000)]
+    found = [World(policy=IncidentPolicy(false_alarms_per_year=number)).live(40) for number in (400, 0.01)]
 
     assert len(found[0]) > len(found[1]) == 0
 

@@ -28,6 +28,8 @@ from worker.flow.policy import IncidentPolicy
 from worker.lineage import SEPARATOR, is_segment, lineage, parent_of
 from worker.nps.jump import Jump
 
+#: A year in days.
+_YEAR = 365
 _DAY = 24
 #: The character after the separator. In sorted order, the paths below a segment lie between the segment's path followed
 #: by the separator, and the path followed by this character.
@@ -71,8 +73,8 @@ class Judge:
         self._owner = owner
         self._policy = policy
         self.outputs: list[Output] = []
-        #: The mean number of answers between false alarms, in the whole tree.
-        self._threshold = 0
+        #: The mean number of days between two false alarms of a segment.
+        self._threshold = 0.0
         #: The segments directly below each segment.
         self._children: dict[str, list[str]] = {}
 
@@ -106,33 +108,49 @@ class Judge:
             self._segments.append(path)
             if (above := parent_of(path)) is not None:
                 self._children.setdefault(above, []).append(path)
-        self._threshold = self._policy.answers_per_false_alarm * len(self._segments)
+        # The false alarms of a year are shared out among the segments in which a drop can be found.
+        judged = sum(self._watches[path].detector.is_learned(NO_PRIOR) for path in self._segments)
+        self._threshold = _YEAR * max(judged, 1) / self._policy.false_alarms_per_year
 
     def _end_drops(self, slices: Slices) -> Iterator[None]:
-        """Resolve the drops that are over, and restart the detectors that have a new level."""
+        """Resolve the drops that are over, and restart the detectors of levels that are new, or as they used to be."""
         for path in self._segments:
             if slices.is_full():
                 yield
             watch = self._watches[path]
+            if watch.detector.has_dropped(self._threshold):
+                self._pass_over_return(path, watch)
             recovered = watch.detector.has_recovered
             if not recovered and not watch.detector.has_settled(self._hour):
                 continue
-            if watch.drop is not None:
+            if watch.drop is None:
+                watch.detector.restart(recovered=recovered)
+            else:
                 reason = IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL
                 self._report_drop(path, watch.drop, reason)
                 suppressed = [*watch.drop.explains, *self._all_below(path)]
-                yield from self._restart(suppressed, slices, recovered=recovered)
+                yield from self._restart(suppressed, watch.drop.since, slices, recovered=recovered)
+                watch.end_drop(watch.drop.since, self._hour, recovered=recovered)
                 watch.drop = None
                 watch.rests_until = self._hour + self._policy.rest_hours
-            watch.detector.restart(recovered=recovered)
             self._table.put(path, watch)
 
-    def _restart(self, suppressed: Iterable[str], slices: Slices, *, recovered: bool) -> Iterator[None]:
-        """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed."""
+    def _pass_over_return(self, path: str, watch: Watch) -> None:
+        """Restart a detector that has found a drop which is only the return to a level of before."""
+        level = watch.level_before_rise(self._policy.least_points)
+        if level is not None:
+            watch.detector.return_to(level.points, level.answers)
+            self._table.put(path, watch)
+
+    def _restart(self, suppressed: Iterable[str], since: int, slices: Slices, *, recovered: bool) -> Iterator[None]:
+        """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed.
+
+        `since`: the hour in which the incident's drop began.
+        """
         for path in suppressed:
             watch = self._watches.get(path)
             if watch is not None and watch.drop is None:
-                watch.detector.restart(recovered=recovered)
+                watch.end_drop(since, self._hour, recovered=recovered)
                 self._table.put(path, watch)
             if slices.is_full():
                 yield
@@ -149,7 +167,7 @@ class Judge:
             if watch.drop is None and watch.rests_until <= self._hour and not self._is_reported_above(culprit, since):
                 severity = incident.severity_of(self.split(culprit, since))
                 watch.drop = OpenIncident(self._hour, since, severity, [path for path in alarmed if path != culprit])
-                detector.open_drop()
+                detector.open_drop(self.split(culprit, since).after)
                 self._table.put(culprit, watch)
                 self._report_drop(culprit, watch.drop, IncidentReason.NPS_FELL)
 

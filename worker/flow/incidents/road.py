@@ -10,6 +10,7 @@ last slice. So a crash between two slices leaves nothing behind.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from zlib import crc32
 
 import msgspec
 
@@ -32,6 +33,8 @@ from worker.nps.windows import HOUR
 CLOCK_KEY = b"\x00clock"
 #: The number of segments in one slice, during which the event loop waits. Each segment takes about 10 microseconds.
 SLICE = 1_000
+#: The hours of a week.
+_WEEK = 7 * 24
 _INTAKE = IntakePolicy()
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -176,7 +179,7 @@ class _Batch:
 
     def _take(self, report: hourly_report.HourlyReport) -> Iterator[None]:
         for path, column in report.segments.items():
-            _take(path, column, self._watches)
+            _take(path, column, self._watches, self._policy.least_points)
             if self._slices.is_full():
                 yield
 
@@ -204,12 +207,13 @@ class _Batch:
         self._outputs += outputs
 
 
-def _take(path: str, column: bytes, watches: Watches) -> None:
-    """Take in the reported hours of one segment."""
+def _take(path: str, column: bytes, watches: Watches, least_points: float) -> None:
+    """Take in the reported hours of one segment; `least_points`: smaller drops are not looked for."""
     watch = watches.get(path) or Watch()
     above = parent_of(path)
     parent = None if above is None else watches.get(above)
-    if watch.take(column, NO_PRIOR if parent is None else _prior(parent)):
+    prior = NO_PRIOR if parent is None else _prior(parent)
+    if watch.take(column, prior, least_points, crc32(path.encode()) % _WEEK):
         watches.put(path, watch)
 
 
@@ -218,5 +222,5 @@ def _prior(parent: Watch) -> Prior:
     promoters, passives, detractors = parent.detector.baseline
     n = promoters + passives + detractors
     if not n or not parent.likeness:
-        return NO_PRIOR
-    return Prior((promoters / n, passives / n, detractors / n), min(parent.likeness, n))
+        return Prior(NO_PRIOR.shares, 0.0, parent.detector.days)
+    return Prior((promoters / n, passives / n, detractors / n), min(parent.likeness, n), parent.detector.days)

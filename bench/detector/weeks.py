@@ -1,0 +1,107 @@
+"""False incidents of a tree whose answers never change, but whose days differ from each other."""
+
+from collections.abc import Callable
+from functools import partial
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.detector.part import Part, Report, Table, spread
+from bench.detector.tree import DAY, USUAL, Law, Tree, falls
+from worker.detect.drops import Classes
+from worker.flow.policy import IncidentPolicy
+
+#: The days of a run that count, after those in which the levels are learned.
+_LEARNED, _DAYS = 60, 300
+#: How many hours are judged at once.
+_EVERY = 6
+_YEAR = 365
+_SEED = 70_000
+#: By how many points working days and weekends differ from the mean, as it was measured at a shop.
+_WORKING_DAY, _WEEKEND = 2.0, -5.0
+_BUDGET: float = IncidentPolicy().false_alarms_per_year
+
+#: The shares of the classes in an hour of a run, which its seed names.
+Shares = Callable[[int, int], Classes]
+
+
+class Line(NamedTuple):
+    """A line of the table. `a_day`: the answers of a day of the whole tree; `leaves`: their paths."""
+
+    name: str
+    title: str
+    a_day: float
+    leaves: tuple[str, ...]
+    shares: Shares
+
+
+def steady(_hour: int, _seed: int) -> Classes:
+    """Return the shares where all days are alike."""
+    return USUAL
+
+
+def weekly(hour: int, _seed: int) -> Classes:
+    """Return the shares with a weekly cycle."""
+    return falls(USUAL, _WORKING_DAY if hour // DAY % 7 < 5 else _WEEKEND)
+
+
+def by_days(points: float, hour: int, seed: int) -> Classes:
+    """Return the shares where each day has an effect of its own, the same in all leaves.
+
+    `points`: its standard deviation.
+    """
+    return falls(USUAL, points * _drawn(seed, hour // DAY))
+
+
+def _drawn(seed: int, day: int) -> float:
+    """Return the effect of a day: standard normal, but at most 2.5."""
+    return float(np.clip(np.random.default_rng((seed, day)).standard_normal(), -2.5, 2.5))
+
+
+_ONE = ("",)
+_SIXTEEN = tuple(f"{region}/{shop}" for region in "abcd" for shop in "efgh")
+LINES = (
+    Line("steady_10", "10 a day, all days alike", 10, _ONE, steady),
+    Line("steady_500", "500 a day, all days alike", 500, _ONE, steady),
+    Line("steady_5000", "5,000 a day, all days alike", 5_000, _ONE, steady),
+    Line("steady_tree", "16 leaves, 320 a day, all days alike", 320, _SIXTEEN, steady),
+    Line("week_5000", "5,000 a day, weekly cycle +2 and -5", 5_000, _ONE, weekly),
+    Line("week_tree", "16 leaves, 5,000 a day, weekly cycle", 5_000, _SIXTEEN, weekly),
+    Line("days_3_5000", "5,000 a day, day effect of 3 points", 5_000, _ONE, partial(by_days, 3)),
+    Line("days_6_500", "500 a day, day effect of 6 points", 500, _ONE, partial(by_days, 6)),
+    Line("days_3_tree", "16 leaves, 5,000 a day, day effect of 3 points", 5_000, _SIXTEEN, partial(by_days, 3)),
+)
+
+
+def law(line: Line, seed: int) -> Law:
+    """Return how the leaves of a line answer."""
+
+    def answers(_leaf: str, hour: int) -> tuple[float, Classes]:
+        return line.a_day / DAY / len(line.leaves), line.shares(hour, seed)
+
+    return answers
+
+
+def incidents(line: Line, runs: int) -> list[int]:
+    """Return how many drops each run opened after its levels were learned."""
+    found = []
+    for seed in range(_SEED, _SEED + runs):
+        tree = Tree(line.leaves, law(line, seed), seed, every=_EVERY)
+        tree.live(_LEARNED)
+        found.append(sum(each.step.reason == "nps_fell" for each in tree.live(_DAYS)))
+    return found
+
+
+def report(runs: int) -> Report:
+    """Return the table: the false incidents of a year, and the standard error of this figure."""
+    rows, figures = [], {}
+    for line, found in zip(LINES, spread(partial(incidents, runs=runs), LINES), strict=True):
+        a_year = sum(found) / len(found) / _DAYS * _YEAR
+        error = sqrt(max(sum(found), 1)) / len(found) / _DAYS * _YEAR
+        rows.append([line.title, f"{a_year:.1f} ± {error:.1f}", f"{_BUDGET:.0f}"])
+        figures[f"false_incidents_a_year_{line.name}"] = a_year
+    return Report([Table(["answers", "false incidents a year", "budget"], rows)], figures)
+
+
+PART = Part("weeks", "how many false incidents a year a tree has whose days differ", 6, report)
