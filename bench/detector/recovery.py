@@ -155,4 +155,4 @@ def report(runs: int) -> Report:
     return Report([drops, Table(["course", "opened", "after, days", "called recovered"], courses)], figures)
 
 
-PART = Part("recovery", "lasting drops that are called recovered, and how soon a recovery is told", 60, report)
+PART = Part("recovery", "lasting drops that are called recovered, and how soon a recovery is told", 30, report)

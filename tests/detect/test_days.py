@@ -60,6 +60,11 @@ def test_the_variance_between_days_is_found(n: int, spread: float, week: tuple[f
     assert pytest.approx(spread, abs=max(1.0, 0.3 * spread)) == sqrt(found.variance)
 
 
+def test_the_chance_of_answers_is_no_variance_between_days() -> None:
+    """Of 100 answers a day, it is 60 squared points."""
+    assert study(days(100), MONDAY, VARIANCE, Days()).variance < 25
+
+
 def test_a_slow_fall_is_no_variance_between_days() -> None:
     found = study(days(5_000, fall=0.5), MONDAY, VARIANCE, Days())
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from itertools import permutations, product
-from math import factorial, inf, prod
+from math import exp, factorial, inf, prod
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from worker.detect.drops import (
     fall_at_least,
     log_ratios,
     lowered,
+    variance_of,
 )
 
 #: Half promoters, 30 % passives, 20 % detractors: a baseline of a thousand.
@@ -515,3 +516,107 @@ def test_r_forgets_what_was_good_before_a_drop() -> None:
     feed(detector, *[(8, 1, 1)] * 100)
 
     assert max(detector.r_values) < 20
+
+
+# How days differ.
+
+
+@given(st.integers(0, 6), st.sampled_from([-8.0, 3.0]))
+def test_on_a_day_that_is_usually_worse_worse_answers_are_expected(day: int, points: float) -> None:
+    """Day 4 since 1970 was a Monday. Answers are compared with the level that such a day usually has."""
+    offsets = tuple(points if number == day else 0.0 for number in range(7))
+    known, plain = (Detector(baseline=BASELINE, days=days) for days in (Days(0.0, 0.0, offsets), Days()))
+    expected = dropped(lowered(BASELINE, NO_PRIOR), -points)
+    for number in range(7):
+        known.r_values = plain.r_values = (1.0, 1.0, 1.0)
+        group = Group((4 + number) * DAY + 5, 3, 2, 4)
+        logs = log_ratios(expected if number == day else lowered(BASELINE, NO_PRIOR), group.classes, DROPS)
+        known.taken_until = group.hour - 1
+        known.take(group, NO_PRIOR)
+        assert pytest.approx([(1 + 1 / DAY) * exp(log) for log in logs]) == known.r_values
+        known.baseline, known.pending = BASELINE, (0.0, 0.0, 0.0)
+
+
+@given(st.floats(0, 500), st.floats(0, 100))
+def test_the_variance_between_days_tempers_what_a_group_says(usual: float, variance: float) -> None:
+    days = Days(usual, variance)
+    detector = Detector(baseline=BASELINE, r_values=(1.0, 1.0, 1.0), days=days)
+    detector.take(Group(100, 1, 2, 9), NO_PRIOR)
+    shares = lowered(BASELINE, NO_PRIOR, days)
+    logs = log_ratios(shares, (1, 2, 9), DROPS)
+    inflation = days.inflation(variance_of(shares))
+
+    assert pytest.approx([(1 + 1 / DAY) * exp(log / inflation) for log in logs]) == detector.r_values
+
+
+def test_the_larger_the_variance_between_days_the_lower_is_the_baseline() -> None:
+    alone, apart = (nps(lowered(BASELINE, NO_PRIOR, Days(500.0, variance))) for variance in (0.0, 36.0))
+
+    assert apart < alone < 30
+
+
+@pytest.mark.parametrize(("hours", "learned"), [(14 * 24 - 1, False), (14 * 24, True)])
+def test_a_baseline_is_of_two_weeks(hours: int, *, learned: bool) -> None:
+    detector = Detector()
+    feed(detector, (400, 200, 100), start=1_000)
+    feed(detector, (4, 2, 1), start=1_000 + hours)
+
+    assert learned == detector.is_learned(NO_PRIOR)
+
+
+@pytest.mark.parametrize(("usual", "most"), [(0.0, 5_000), (10.0, 1_500), (100.0, 4_000)])
+def test_a_baseline_is_worth_40_days_and_no_fewer_than_1500_answers(usual: float, most: int) -> None:
+    detector = Detector(baseline=(5_000.0, 3_000.0, 2_000.0), days=Days(usual))
+    feed(detector, (5, 0, 0))
+
+    assert pytest.approx(most) == sum(detector.baseline)
+
+
+# What is a drop of the size that was seen.
+
+
+@given(st.integers(1, 3_000), st.floats(0, 40), st.floats(1, 9))
+def test_a_fall_is_taken_for_smaller_than_it_was_seen_by_its_uncertainty(
+    n: int, points: float, inflation: float
+) -> None:
+    promoters, passives, detractors = dropped(MIX, points)
+    found = fall_at_least(MIX, (n * promoters, n * passives, n * detractors), inflation, 5.0)
+
+    assert 5 <= found <= max(5, min(points, 30))
+    assert found <= fall_at_least(MIX, (9 * n * promoters, 9 * n * passives, 9 * n * detractors), inflation, 5.0) + 1e-9
+
+
+def test_a_drop_that_goes_on_is_known_ever_better_and_a_recovery_does_not_count_for_it() -> None:
+    detector, low = opened(), dropped(MIX, 20)
+    counts = round(50 * low[0]), round(50 * low[1]), round(50 * low[2])
+    feed(detector, *[counts] * 100, start=101)
+    lasting = detector.fall
+    assert 15 < lasting < 20
+    feed(detector, (6, 3, 1), (6, 3, 1), (6, 3, 1), start=201)
+
+    assert lasting == detector.fall
+
+
+def test_an_open_drop_is_as_low_as_the_answers_since_it_began() -> None:
+    detector = opened()
+    detector.open_drop((10, 20, 30))
+
+    assert (10, 20, 30) == detector.pending
+
+
+def test_while_answers_are_better_again_a_level_does_not_settle_for_another_60_days() -> None:
+    detector = opened()
+    feed(detector, (5, 3, 1), (5, 3, 1), start=101)
+    assert detector.recovery_cusum > 2
+    assert not detector.has_settled(100 + 119 * DAY)
+
+    assert detector.has_settled(100 + 120 * DAY)
+
+
+def test_after_a_rise_the_baseline_is_the_level_before_it() -> None:
+    detector = Detector(baseline=BASELINE)
+    feed(detector, (0, 1, 7))
+    detector.return_to(20.0, 800)
+
+    assert pytest.approx((360, 240, 200)) == detector.baseline
+    assert (0, 0, 0) == detector.pending == detector.r_values

@@ -53,8 +53,8 @@ _WEIGHTS = (1 / 6, 4 / 6, 1 / 6)
 _SMALLEST = 0
 #: The mean number of days after which a drop that goes on is taken to be over by mistake.
 _FALSE_END = 2_400.0
-#: If R of the way back up, in days, is higher than this, the drop is perhaps over.
-_SIGN = 60.0
+#: If the CUSUM of the way back up is higher than this, the drop is perhaps over.
+_SIGN = 2.0
 #: By how many standard errors the size of an open drop is taken to be smaller than it was seen. The answers by which a
 #: drop is found overstate it, since they were chosen for being low.
 _SMALLER = 1.8
@@ -162,7 +162,8 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
             return
         self.pending = _sum(self.pending, group.classes)
         mean = self.expected(prior)
-        shares = dropped(mean, -self.days.offset(group.hour))
+        offset = self.days.offset(group.hour)
+        shares = dropped(mean, -offset) if offset else mean
         inflation = self.days.inflation(variance_of(mean))
         if self.open_size is not None:
             self._take_while_open(group, mean, shares, inflation, waited, least_points)
@@ -240,10 +241,10 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     def has_settled(self, hour: int) -> bool:
         """Say whether the answers have been lower for such a long time that this is now the segment's level.
 
-        While there are signs that an open drop is over, they decide, but not for ever.
+        While there are signs that an open drop is over, it is waited for what comes of them, but not for ever.
         """
         first: int = self.possible_starts[_SMALLEST]
-        return 0 < first <= hour - (_SETTLED if self.recovery_r < _SIGN else 2 * _SETTLED)
+        return 0 < first <= hour - (_SETTLED if self.recovery_cusum < _SIGN else 2 * _SETTLED)
 
     def restart(self, *, recovered: bool) -> None:
         """Look for drops from the beginning again.
@@ -259,20 +260,26 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     def return_to(self, points: float, answers: float) -> None:
         """Look for drops from the beginning again, since the level is as it was before it rose.
 
-        The baseline becomes that level and the pending answers. `points`: its NPS; `answers`: of how many it is known.
+        The baseline becomes that level. The pending answers are no part of it, since they were chosen for being low.
+        `points`: the level's NPS; `answers`: of how many it is known.
         """
         own = sum(self.baseline)
         promoters, passives, detractors = self.baseline
         shares = promoters / own, passives / own, detractors / own
         shares = dropped(shares, 100 * (shares[0] - shares[2]) - points)
-        self._absorb_pending((answers * shares[0], answers * shares[1], answers * shares[2]))
+        answers = min(answers, self._most)
+        self.baseline = answers * shares[0], answers * shares[1], answers * shares[2]
         self.restart(recovered=True)
+
+    @property
+    def _most(self) -> float:
+        """How many answers the baseline is worth at most."""
+        return max(_FEWEST_KEPT, _DAYS_KEPT * self.days.usual) if self.days.usual else _MOST
 
     def _absorb_pending(self, baseline: Classes) -> None:
         """Make a baseline of another one and the pending answers."""
         promoters, passives, detractors = _sum(baseline, self.pending)
-        most = max(_FEWEST_KEPT, _DAYS_KEPT * self.days.usual) if self.days.usual else _MOST
-        kept = min(1.0, most / (promoters + passives + detractors))
+        kept = min(1.0, self._most / (promoters + passives + detractors))
         self.baseline = promoters * kept, passives * kept, detractors * kept
         self.pending = _NOTHING
 
@@ -306,10 +313,12 @@ def lowered(baseline: Classes, prior: Prior, days: Days = NO_PRIOR.days) -> Clas
     One answer of each class is added, so that no share is zero. `days`: how the segment's days differ.
     """
     n = sum(baseline) + prior.weight + 3
-    promoters, passives, detractors = (
-        (own + prior.weight * share + 1) / n for own, share in zip(baseline, prior.shares, strict=True)
+    weight = prior.weight
+    shares = (
+        (baseline[0] + weight * prior.shares[0] + 1) / n,
+        (baseline[1] + weight * prior.shares[1] + 1) / n,
+        (baseline[2] + weight * prior.shares[2] + 1) / n,
     )
-    shares = promoters, passives, detractors
     variance = variance_of(shares)
     return dropped(shares, _DOUBT * sqrt(variance * days.inflation(variance) / n))
 
@@ -334,10 +343,13 @@ def log_ratios(shares: Classes, classes: Classes, points: Iterable[float]) -> li
 
     `shares`: the shares that are expected without a drop; `classes`: the group's numbers; `points`: the sizes.
     """
-    return [
-        sum(n * log(new / old) for n, new, old in zip(classes, dropped(shares, size), shares, strict=True) if n)
-        for size in points
-    ]
+    promoters, passives, detractors = shares
+    n, m, k = classes
+    found = []
+    for size in points:
+        fewer, others, more = dropped(shares, size)
+        found.append(n * log(fewer / promoters) + m * log(others / passives) + k * log(more / detractors))
+    return found
 
 
 def _each(value: Callable[[int], T]) -> tuple[T, T, T]:

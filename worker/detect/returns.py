@@ -20,6 +20,9 @@ _RISEN = 28
 _FEWEST_WEEKS, _FEWEST_ANSWERS = 3, 20
 #: By how many standard errors the level must have risen.
 _SURE = 3.0
+#: By how many standard errors more than the least drop the answers must be below the level before the rise, to be a
+#: drop from that level as well. They are few, and were chosen for being low.
+_LOWER = 2.0
 #: The standard error of a median is by this factor larger than that of a mean.
 _MEDIAN = 1.25
 
@@ -59,7 +62,9 @@ def level_before_rise(
     inflated = variance * spread.inflation(variance)
     rise = risen.points / risen.n - before
     error = sqrt(inflated) * hypot(1 / sqrt(risen.n), _MEDIAN / sqrt(known))
-    if rise < max(least_points, _SURE * error) or now < before - least_points:
+    # If the level is lower still, the detector finds this anew, compared with the level before the rise.
+    lower = least_points + _LOWER * sqrt(inflated / answers)
+    if rise < max(least_points, _SURE * error) or now < before - lower:
         return None
     return Level(before, known)
 
