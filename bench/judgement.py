@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from worker.detect.drops import Detector
+from worker.detect.rhythm import LongestGaps, Rhythm, Time
 from worker.detect.watch import KEPT, Watch
 from worker.flow.incidents import road as watching
 from worker.flow.messages import hourly_report
@@ -66,8 +67,10 @@ def _rows(paths: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
             reported_until=_NOW - 1,
             first_hour=_BEGAN,
             last_hour=recent[-4],
-            longest_gap=200,
             recent=recent.tobytes(),
+            answers=3 * _ANSWERED,
+            answered_hours=_ANSWERED,
+            rhythm=Rhythm(recent[-4], Time(200, _ANSWERED), 150.0, Time(450.0, 500.0), (LongestGaps(700, 200, 150),)),
         )
         yield path.encode(), msgspec.msgpack.encode(watch)
     yield watching.CLOCK_KEY, msgspec.msgpack.encode(watching.Clock({0: _NOW * HOUR}, _NOW * HOUR))

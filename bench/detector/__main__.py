@@ -12,10 +12,10 @@ import argparse
 import json
 import sys
 
-from bench.detector import cusum, delays, recovery, weeks
+from bench.detector import cusum, delays, recovery, silences, weeks
 from bench.detector.part import Part
 
-PARTS: tuple[Part, ...] = (delays.PART, cusum.PART, recovery.PART, weeks.PART)
+PARTS: tuple[Part, ...] = (delays.PART, cusum.PART, recovery.PART, weeks.PART, silences.PART)
 
 
 def main() -> int:

@@ -53,14 +53,14 @@ class Tree:
         self._law = law
         self._chance = np.random.default_rng(seed)
         self._policy = policy or IncidentPolicy()
-        self._every = every
+        self.every = every
 
     def live(self, days: float) -> list[Found]:
         """Live through some days; return the steps of incidents that were published."""
         known = len(self.found)
         until = self.hour + round(days * DAY)
         while self.hour < until:
-            self._report(min(self._every, until - self.hour))
+            self._report(min(self.every, until - self.hour))
         return self.found[known:]
 
     def _report(self, hours: int) -> None:

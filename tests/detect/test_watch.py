@@ -1,7 +1,5 @@
 """What is watched of a segment is what its hours hold, however they come; old ones become days, then nothing."""
 
-from itertools import pairwise
-
 import msgspec
 import pytest
 from detect.hourly import Hour, column, hours, watching
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 from schemas.alert import Severity
 from worker.detect.days import Days
 from worker.detect.drops import NO_PRIOR, Classes, Detector, Group, Prior
+from worker.detect.rhythm import LongestGaps, Rhythm, Time
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.nps.jump import Jump
 
@@ -109,6 +108,7 @@ def test_everything_that_was_found_is_in_the_row() -> None:
     watch.detector.days = Days(12.5, 3.25, (1.0, 1.0, 1.0, 1.0, 1.0, -2.0, -3.0))
     watch.detector.learning_since, watch.detector.taken_until, watch.detector.fall = 90, 101, 14.5
     watch.low_since, watch.low_until = 60, 80
+    watch.rhythm = Rhythm(101, Time(400, 90), 12.5, Time(130.0, 40.5), (LongestGaps(0, 12), LongestGaps(3, 9, 7)))
 
     assert watch == again(watch)
 
@@ -192,30 +192,45 @@ def test_a_segment_that_had_been_quiet_for_a_year_keeps_nothing_of_before() -> N
 
 
 @given(Hours)
-def test_first_last_and_the_longest_gap_are_those_of_the_hours_with_answers(reported: list[Hour]) -> None:
+def test_first_and_last_are_those_of_the_hours_with_answers_which_are_counted(reported: list[Hour]) -> None:
     answered = [hour for hour, *counts in reported if sum(counts)]
-    gaps = [later - earlier - 1 for earlier, later in pairwise(answered)]
     watch = watching(reported)
 
-    assert (max(gaps, default=0), max(answered, default=0), min(answered, default=0)) == (
-        watch.longest_gap,
-        watch.last_hour,
-        watch.first_hour,
+    assert (min(answered, default=0), max(answered, default=0)) == (watch.first_hour, watch.last_hour)
+    assert (sum(recount(reported)), len(answered)) == (watch.answers, watch.answered_hours)
+
+
+@given(Close, st.integers(0, 410), st.integers(0, 410))
+def test_answers_are_counted_until_an_hour_and_listed_between_two(reported: list[Hour], one: int, other: int) -> None:
+    """As long as nothing is merged; of an hour with two answers, all count, as one hour."""
+    watch = watching(reported)
+    answered = {hour: sum(counts) for hour, *counts in reported if sum(counts)}
+    until = [n for hour, n in answered.items() if hour <= one]
+
+    if one > watch.reported_until - 3 * DAY:
+        assert (sum(until), len(until)) == watch.count_until(one)
+    found = {each.first: each.n for each in watch.answered(min(one, other), max(one, other))}
+    assert {hour: n for hour, n in answered.items() if min(one, other) < hour < max(one, other)} == found
+
+
+@pytest.mark.unmeasured
+def test_days_whose_hours_are_not_kept_count_as_up_to_24_hours() -> None:
+    """Each of the days has 24 hours with answers, of which 22 have any."""
+    watch = busy(400)
+    whole = [sum(every(hour)[1:]) for hour in range(24, 48)]
+    day = next(each for each in watch.answered(23, 400))
+
+    assert (24, 47, sum(whole)) == day
+    assert (sum(whole), 24) == tuple(
+        later - earlier for earlier, later in zip(watch.count_until(23), watch.count_until(47), strict=True)
     )
-
-
-def test_a_gap_that_was_reported_as_a_silence_does_not_count() -> None:
-    watch = watching([(10, 1, 0, 0), (15, 1, 0, 0)])
-    watch.silence = OpenIncident(100, 15, Severity.ERROR)
-    take(watch, [(200, 1, 0, 0)])
-
-    assert (4, 200) == (watch.longest_gap, watch.last_hour)
 
 
 def test_an_hour_that_corrections_emptied_is_reported_and_has_no_answer() -> None:
     watch = watching([(10, 1, 0, 0), (12, 0, 0, 0)])
 
-    assert (12, 10, 10, 0) == (watch.reported_until, watch.first_hour, watch.last_hour, watch.longest_gap)
+    assert (12, 10, 10, 1) == (watch.reported_until, watch.first_hour, watch.last_hour, watch.answered_hours)
+    assert [(10, 10, 1)] == list(watch.answered(0, 20))
 
 
 @given(Today, st.sampled_from([NO_PRIOR, Prior((0.5, 0.3, 0.2), 150.0)]))

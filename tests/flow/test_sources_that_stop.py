@@ -1,9 +1,10 @@
 """A source from which nothing comes any more: the three stages over weeks, recounted from the answers themselves."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import log1p
+from math import lgamma, log, log1p
 from random import Random
 
 import pytest
@@ -88,13 +89,26 @@ def _all(decided: Decided, rows: dict[bytes, bytes]) -> list[Output]:
 
 
 def silent_at(own: list[int], everything: list[int], until: int) -> int | None:
-    """Return the first hour at which a source counts as silent, as docs/statistics.md describes it; None if none."""
-    last = max(own)
-    gaps = [later - earlier - 1 for earlier, later in pairwise(own)]
-    share = len(own) / len([hour for hour in everything if hour <= last])
-    for hour in range(last + 1, until + 1):
-        others = len([each for each in everything if last < each < hour])
-        if hour - last - 1 > 2 * max(gaps) and -log1p(-min(share, 0.95)) * others >= 12:
+    """Return the first hour at which a source counts as silent, as docs/statistics.md describes it; None if none.
+
+    `own`: the hours of its answers; `everything`: those of all answers.
+    """
+    others = Counter(everything) - Counter(own)
+    mine = Counter(own)
+    n = m = open_hours = 0.0
+    gaps = []
+    for earlier, later in pairwise(sorted(mine)):
+        weight = 0.5 ** ((max(own) - later) / (30 * DAY))
+        gaps.append(len([hour for hour in others if earlier < hour < later]))
+        n += weight * mine[later]
+        m += weight * sum(count for hour, count in others.items() if earlier < hour <= later)
+        open_hours += weight * (gaps[-1] + 1)
+    for hour in range(max(own) + 2, until + 1):
+        since = [count for each, count in others.items() if max(own) < each < hour]
+        by_share = lgamma(m) + lgamma(m + n + sum(since)) - lgamma(m + n) - lgamma(m + sum(since))
+        surprise = min(by_share, n * log1p(len(since) / open_hours))
+        gaps_a_year = min(n * 365.25 / (30 / log(2)), 365.25 * DAY)
+        if len(since) > 2 * sorted(gaps)[-2] and surprise >= log(gaps_a_year / 0.02):
             return hour
     return None
 
@@ -120,7 +134,7 @@ def test_a_source_that_stops_is_reported_in_the_hour_that_a_recount_finds_and_re
 
 @pytest.mark.parametrize(
     ("days", "rate", "why"),
-    [(30, 0.05, "fewer than 50 answers"), (13, 0.6, "less than two weeks")],
+    [(30, 0.008, "fewer than seven answers"), (13, 0.6, "less than two weeks")],
     ids=["few answers", "a short history"],
 )
 def test_a_source_without_a_known_rhythm_is_not_missed(days: int, rate: float, why: str) -> None:

@@ -2,6 +2,8 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -9,6 +11,7 @@ from schemas.alert import Severity
 from worker.detect.days import Day, by_day, study
 from worker.detect.drops import LEAST_POINTS, Classes, Detector, Group, Prior, variance_of
 from worker.detect.returns import Level, level_before_rise
+from worker.detect.rhythm import Rhythm
 from worker.nps import columns
 from worker.nps.jump import Jump
 from worker.nps.unreported import WIDTH
@@ -36,6 +39,15 @@ class OpenIncident(msgspec.Struct, array_like=True, frozen=True, gc=False):
     explains: list[str] = []
 
 
+class Answered(NamedTuple):
+    """Answers of one hour, or of a day whose hours are not kept."""
+
+    #: The first and the last of these hours, counted since 1970.
+    first: int
+    last: int
+    n: int
+
+
 class Watch(msgspec.Struct, array_like=True, gc=False):
     """The row of a segment that is watched over. Hours are counted since 1970.
 
@@ -49,7 +61,7 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     #: The first and the last hour with answers; 0 if there is none.
     first_hour: int = 0
     last_hour: int = 0
-    #: The longest gap between two hours with answers, in hours. Silences that were reported do not count.
+    #: Not used any more. Rows have it, so it keeps the places of the fields that follow.
     longest_gap: int = 0
     #: The hours of the last 90 days with their promoters, passives and detractors, as a column.
     recent: bytes = b""
@@ -65,6 +77,11 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     #: When the last drops began and ended: hours of the last 90 days in which answers were not as they usually are.
     low_since: int = 0
     low_until: int = 0
+    #: How many answers came, and in how many hours, since the segment has been watched.
+    answers: int = 0
+    answered_hours: int = 0
+    #: How its answers come (rhythm.py).
+    rhythm: Rhythm = Rhythm()
 
     def take(self, hours: bytes, prior: Prior, least_points: float = LEAST_POINTS, phase: int = 0) -> bool:
         """Take in a column of reported hours (unreported.py); say whether any of them was new.
@@ -81,11 +98,11 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
             self._take_over()
         for at in range(0, len(new), WIDTH):
             group = Group(*new[at : at + WIDTH])
-            if sum(group.classes):
+            if n := sum(new[at + 1 : at + WIDTH]):
                 if self._is_time_to_study(group.hour, phase):
                     self._study(columns.read(self.recent, _NARROW) + array(_NARROW, new[:at]), group.hour, prior)
                 self.detector.take(group, prior, least_points)
-                self._note(group.hour)
+                self._note(group.hour, n)
         self.reported_until = new[-WIDTH]
         self.recent += columns.write(array(_NARROW, new))
         recent = columns.read(self.recent, _NARROW)
@@ -100,6 +117,35 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         oldest = bisect_right(hours, self.reported_until - KEPT)
         place = max(oldest, bisect_left(hours, hour))
         return _sum(column[oldest * WIDTH : place * WIDTH]), _sum(column[place * WIDTH :])
+
+    def answered(self, after: int, until: int) -> Iterator[Answered]:
+        """Yield the hours with answers after one and before another, as far as they are kept."""
+        column = columns.read(self.recent, _NARROW)
+        by_day = self.reported_until - _BY_HOUR
+        for at in range(bisect_right(column[::WIDTH], after) * WIDTH, len(column), WIDTH):
+            hour, *counts = column[at : at + WIDTH]
+            if hour >= until:
+                break
+            if n := sum(counts):
+                is_day = hour <= by_day and hour % _DAY == 0
+                yield Answered(hour, hour + _DAY - 1 if is_day else hour, n)
+
+    def count_until(self, hour: int) -> tuple[int, int]:
+        """Return how many answers came until the end of an hour, and in how many hours, since it has been watched.
+
+        Of a day whose hours are not kept, as many hours count as have answers if none has two.
+        """
+        answers, hours = self.answers, self.answered_hours
+        if self.last_hour > hour:
+            column = columns.read(self.recent, _NARROW)
+            by_day = self.reported_until - _BY_HOUR
+            for at in range(len(column) - WIDTH, -1, -WIDTH):
+                if column[at] <= hour:
+                    break
+                n = sum(column[at + 1 : at + WIDTH])
+                answers -= n
+                hours -= min(n, _DAY if column[at] <= by_day and column[at] % _DAY == 0 else 1)
+        return answers, hours
 
     def end_drop(self, since: int, hour: int, *, recovered: bool) -> None:
         """Note that a drop is over, or that one that was not reported of this segment is; look for drops again.
@@ -147,14 +193,13 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         days = max(1.0, min(self.reported_until - self.first_hour + 1, KEPT) / _DAY)
         self.detector.count_in_days(max(1.0, (sum(before) + sum(since)) / days))
 
-    def _note(self, hour: int) -> None:
+    def _note(self, hour: int, answers: int) -> None:
         """Note that an hour has answers."""
         if not self.last_hour:
             self.first_hour = self.last_hour = hour
-        gap = hour - self.last_hour - 1
-        if self.silence is None and gap > self.longest_gap:
-            self.longest_gap = gap
         self.last_hour = max(self.last_hour, hour)
+        self.answers += answers
+        self.answered_hours += 1
 
 
 def _sum(column: "array[int]") -> Classes:

@@ -18,7 +18,7 @@ from worker.detect.culprits import Split, deepest, fell_further, is_little, with
 from worker.detect.drops import NO_PRIOR
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
-from worker.detect.silences import is_silent, missed
+from worker.detect.silences import is_silent, missed, noted
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
@@ -224,10 +224,14 @@ class Judge:
         self.outputs.append(incident.drop(incident.Step(path, drop, reason, self._now), split))
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
-        """Resolve the silences of segments that have answers again, or that are not watched any longer."""
+        """Take in the segments' rhythms. Resolve the silences of those that have answers again, or are forgotten."""
         for path, watch in self._watches.items():
             if slices.is_full():
                 yield
+            rhythm = noted(watch, self._parent(path), self._hour)
+            if rhythm is not watch.rhythm:
+                watch.rhythm = rhythm
+                self._table.put(path, watch)
             if watch.silence is None or (watch.last_hour == watch.silence.since and not self._is_forgotten(watch)):
                 continue
             is_answered = watch.last_hour != watch.silence.since
