@@ -17,7 +17,7 @@ from schemas.base import LONGEST_ID, NO_CONTROLS
 #: What a number must be within to be an id or a name: nobody counts further, and it bounds the text that it becomes.
 _LEAST_NUMBER, _LARGEST_NUMBER = -(2**63), 2**64 - 1
 #: BCP 47 needs no more.
-_LONGEST_LANGUAGE = 35
+LONGEST_LANGUAGE = 35
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,9 @@ AcceptedText = Annotated[
 AcceptedLanguage = Annotated[
     str | None,
     _Wire(
-        _ignored_if_wrong(core_schema.str_schema(strict=True, max_length=_LONGEST_LANGUAGE)),
+        _ignored_if_wrong(core_schema.str_schema(strict=True, max_length=LONGEST_LANGUAGE)),
         _any_of(_STRING, _NULL),
-        _any_of(_STRING | {"maxLength": _LONGEST_LANGUAGE}, _NULL),
+        _any_of(_STRING | {"maxLength": LONGEST_LANGUAGE}, _NULL),
     ),
 ]
 

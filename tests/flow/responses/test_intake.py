@@ -14,6 +14,7 @@ from schemas.response import Consent, Customer, Origin, Response, Solicitation
 from worker.errors import Rejected
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.intake import erased_key, validate
+from worker.flow.responses.plain import PlainConsent, PlainResponse
 from worker.flow.timestamps import LATEST
 from worker.lineage import segment_path
 
@@ -42,7 +43,7 @@ def why_not(record: Record) -> str:
     return ""
 
 
-def accepted(given: bytes, *headers: tuple[str, bytes]) -> Response:
+def accepted(given: bytes, *headers: tuple[str, bytes]) -> PlainResponse:
     return validate(Record(given, headers=headers), IntakePolicy())[0]
 
 
@@ -520,7 +521,7 @@ def test_an_unknown_field_is_kept_out_not_refused(text: str) -> None:
     response = accepted(with_raw("x_extra", text))
 
     assert response == accepted(value())
-    assert "x_extra" not in response.model_dump_json()
+    assert "x_extra" not in str(response)
 
 
 def test_of_two_fields_with_one_name_the_last_counts() -> None:
@@ -535,7 +536,7 @@ def test_all_that_may_be_left_out_has_a_default() -> None:
     response = accepted(json.dumps(given).encode())
 
     assert (0, [], None, False) == (response.revision, response.segment, response.comment, response.test)
-    assert (False, False, False) == tuple(response.consent.model_dump().values())
+    assert response.consent == PlainConsent(callback=False, public_review=False, marketing=False)
 
 
 # CloudEvents

@@ -4,15 +4,15 @@ This is asked before a value is published, by whoever can still say what is wron
 `import` and `publish --check`.
 """
 
-from schemas.response import Response
 from worker.errors import Rejected
 from worker.flow.batch import MemoryRecord
 from worker.flow.policy import IntakePolicy
 from worker.flow.responses.formats.outcome import Accepted, Refused
 from worker.flow.responses.intake import check_size, check_time, validate
+from worker.flow.responses.plain import PlainResponse
 
 
-def check(value: bytes, now: int, policy: IntakePolicy) -> tuple[Response, int]:
+def check(value: bytes, now: int, policy: IntakePolicy) -> tuple[PlainResponse, int]:
     """Return the response of a value that is published now, and when it was given, in ms.
 
     Raise Rejected with the reason if the worker would refuse it. `now`: in ms.

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import msgspec
 
-from schemas.response import Response
+from worker.flow.responses.plain import PlainResponse
 
 #: What a response may say besides its score; each is one bit.
 COMMENT = 1
@@ -33,9 +33,8 @@ class Content(msgspec.Struct, array_like=True, frozen=True, gc=False):
     checksum: int
 
 
-def content_of(response: Response, at: int) -> Content:
+def content_of(response: PlainResponse, at: int) -> Content:
     """Return what a response says; `at`: when the answer was given, in ms."""
-    # Reading a field of a pydantic model is slow: each is read once.
     person, consent, comment = response.customer, response.consent, response.comment
     name, email, phone = person.name, person.email, person.phone
     flags = comment_checksum = person_checksum = 0

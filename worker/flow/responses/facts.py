@@ -7,18 +7,18 @@ import msgspec
 from schemas.base import Event
 from schemas.decision import Category, Outcome, RuleDecision
 from schemas.emitted import emitted
-from schemas.response import Response
 from worker.flow.events import Kind
 from worker.flow.policy import Policy
 from worker.flow.responses.content import Content
 from worker.flow.responses.customer import Answer, Contact
+from worker.flow.responses.plain import PlainResponse
 from worker.flow.timestamps import DAY
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is known of a response."""
 
-    response: Response
+    response: PlainResponse
     #: The path of its segment.
     segment: str
     category: Category

@@ -5,12 +5,12 @@ The formats of responses are in formats/. What is true of all formats is checked
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.base import Identifier
 from schemas.cloudevents import SPEC_VERSION
 from schemas.dead_letter import Reason
-from schemas.response import Customer, Response
 from worker.errors import Rejected
 from worker.flow.batch import Record
 from worker.flow.ids import make_id
@@ -18,6 +18,8 @@ from worker.flow.policy import IntakePolicy
 from worker.flow.record import header
 from worker.flow.responses.formats import bare, format_of
 from worker.flow.responses.formats.json_text import ID_REASONS, words_of
+from worker.flow.responses.plain import PlainCustomer, PlainResponse, plain
+from worker.flow.responses.plain import read as read_plain
 from worker.flow.timestamps import HOUR, LATEST, to_ms
 
 _check_id: Callable[[str], str] = TypeAdapter(Identifier).validate_python
@@ -26,7 +28,7 @@ _check_id: Callable[[str], str] = TypeAdapter(Identifier).validate_python
 ANONYMOUS = "anonymous:"
 
 
-def validate(record: Record, policy: IntakePolicy) -> tuple[Response, int]:
+def validate(record: Record, policy: IntakePolicy) -> tuple[PlainResponse, int]:
     """Return a record's response, and when it was given, in ms. Raise Rejected with the reason if it is refused."""
     value = record.value
     assert value is not None
@@ -59,14 +61,14 @@ def check_time(given: int, now: int, policy: IntakePolicy) -> None:
         )
 
 
-def _anonymous(response: Response) -> Response:
+def _anonymous(response: PlainResponse) -> PlainResponse:
     """Return an anonymous answer with a customer id of its own, and without anything that it says about the customer.
 
     The id is made of the survey and the response. So a copy of the answer is recognised, and no other answer is taken
     for a copy.
     """
     customer_id = ANONYMOUS + make_id("anonymous", response.survey_id, response.response_id)
-    return response.model_copy(update={"customer_id": customer_id, "customer": Customer()})
+    return replace(response, customer_id=customer_id, customer=PlainCustomer())
 
 
 def erased_key(record: Record) -> bytes:
@@ -84,10 +86,15 @@ def erased_key(record: Record) -> bytes:
     return key
 
 
-def _read(record: Record, value: bytes) -> Response:
+def _read(record: Record, value: bytes) -> PlainResponse:
     if not record.headers:
-        return bare.read(value)
+        return _bare(value)
     version = header(record, "ce_specversion")
     if version is not None and version.decode(errors="replace") != SPEC_VERSION:
         raise Rejected(Reason.ENVELOPE_INVALID, f"ce_specversion: must be {SPEC_VERSION}")
-    return format_of(record)(value)
+    read = format_of(record)
+    return _bare(value) if read is bare.read else plain(read(value))
+
+
+def _bare(value: bytes) -> PlainResponse:
+    return read_plain(value) or plain(bare.read(value))

@@ -14,7 +14,6 @@ from schemas.base import Event
 from schemas.dead_letter import Reason
 from schemas.decision import Decision, Outcome, RuleDecision
 from schemas.emitted import emitted
-from schemas.response import Response
 from worker.errors import Rejected
 from worker.flow import events
 from worker.flow.batch import Decided, Output, Place, Read, Record
@@ -43,6 +42,7 @@ from worker.flow.responses.facts import Facts, Ruling
 from worker.flow.responses.intake import erased_key, validate
 from worker.flow.responses.moved import Claim, Claims, Holders, claims_in
 from worker.flow.responses.people import differences
+from worker.flow.responses.plain import PlainResponse
 from worker.flow.responses.rules import RULES
 from worker.flow.timestamps import from_ms, rfc3339, to_ms
 from worker.flow.trace_context import context_headers, context_of
@@ -231,12 +231,12 @@ def decide_record(record: Record, state: BatchState) -> None:
     _decide_response(record, _facts(record, response, at, contact, state.policy), place, state)
 
 
-def _facts(record: Record, response: Response, at: int, contact: Contact, policy: Policy) -> Facts:
+def _facts(record: Record, response: PlainResponse, at: int, contact: Contact, policy: Policy) -> Facts:
     """Return what is known of a response that is given at a time, in ms."""
     previous = contact.answer(response.response_id)
     if previous is not None and previous.at != at and source_in(record) is not None:
         # Some survey tools give each delivery its own time. The answer was given when its score came first.
-        response, at = response.model_copy(update={"responded_at": from_ms(previous.at)}), previous.at
+        response, at = replace(response, responded_at=from_ms(previous.at)), previous.at
     return Facts(
         response=response,
         segment=segment_path(response.segment),
@@ -397,7 +397,7 @@ def _decide_older(facts: Facts, older_revision: int, place: Place, state: BatchS
     _add_decision(facts, place, state, Outcome.FORGOTTEN, rulings)
 
 
-def _claim(record: Record, response: Response, previous: Answer | None, state: BatchState) -> None:
+def _claim(record: Record, response: PlainResponse, previous: Answer | None, state: BatchState) -> None:
     """Claim a response that its customer did not have until now: another customer may have it (moved.py)."""
     if previous is not None and previous.exclusion != MOVED:
         return

@@ -11,6 +11,7 @@ from worker.flow.ids import make_id
 from worker.flow.responses.content import COMMENT, CONSENT, Content
 from worker.flow.responses.customer import Answer
 from worker.flow.responses.facts import Facts, Ruling, nothing, rule_decision
+from worker.flow.responses.plain import PlainConsent, PlainCustomer
 from worker.flow.text import clean, field, https_link, language
 from worker.flow.timestamps import from_ms
 from worker.lineage import SEPARATOR
@@ -148,7 +149,7 @@ def _summary(score: int, segment: str) -> str:
     return f"Score {score} at {segment or 'the root segment'}"
 
 
-def _presentable(customer: Customer) -> Customer:
+def _presentable(customer: PlainCustomer) -> Customer:
     return _Customer(
         name=field(customer.name),
         email=field(customer.email),
@@ -158,7 +159,7 @@ def _presentable(customer: Customer) -> Customer:
     )
 
 
-def _emitted_consent(consent: Consent) -> Consent:
+def _emitted_consent(consent: PlainConsent) -> Consent:
     return _Consent(callback=consent.callback, public_review=consent.public_review, marketing=consent.marketing)
 
 
