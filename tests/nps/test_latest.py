@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +145,50 @@ def test_many_at_once_are_as_one_after_the_other(steps: list[tuple[int, int]], d
         rest = rest[size:]
 
     assert arrive(given_answers) == kept
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_full_and_right_after_many_corrections_and_withdrawals(seed: int) -> None:
+    """Many scores are corrected, which takes nothing away, and 90 of the newest answers are withdrawn or moved."""
+    chance = random.Random(seed)
+    known = answers(600, seed)
+    kept = arrive(known)
+    for _ in range(300):
+        old = known.pop(chance.randrange(len(known) - LAST_N, len(known)))
+        new = old._replace(score=chance.randrange(11))
+        kept.change([new], [old])
+        known = sorted([*known, new])
+    for _ in range(90):
+        take(kept, known.pop(chance.randrange(len(known) - LAST_N, len(known))))
+        assert bins(known) == kept.histogram()
+
+    assert sum(kept.histogram()) == LAST_N
+
+
+def test_new_answers_fill_the_reserve_again() -> None:
+    known = answers(500)
+    kept = arrive(known)
+    for number in range(6):
+        for _ in range(SPARE):
+            take(kept, known.pop())
+        for place in range(SPARE):
+            known.append(CountedAnswer(500 + number, 1_000 + place, place % 11))
+            put(kept, known[-1])
+        known.sort()
+        assert bins(known) == kept.histogram()
+
+
+def test_a_row_with_a_smaller_reserve_is_read_and_fills_up() -> None:
+    known = answers(500)
+    old = arrive(known[-128:])
+    old.floor = known[-129][:2]
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=Latest)
+    more = [CountedAnswer(1_000 + number, number, number % 11) for number in range(ROOM)]
+
+    for answer in more[:50]:
+        put(kept, answer)
+    assert len(held(kept)) == 178
+    assert bins([*known, *more[:50]]) == kept.histogram()
+    for answer in more[50:]:
+        put(kept, answer)
+    assert more == held(kept)

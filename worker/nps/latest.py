@@ -18,7 +18,7 @@ from worker.nps.histogram import BINS, Histogram
 from worker.nps.windows import LAST_N
 
 #: The number of answers that are kept beyond the window. As many can be taken out, and the window is still exact.
-SPARE = 28
+SPARE = 100
 
 #: The fields of a CountedAnswer, as a plain tuple. Messages bring thousands of them, and named tuples are slow.
 PlainAnswer = tuple[int, int, int]
