@@ -13,7 +13,7 @@ class WindowScore(Event):
     passives: int
     detractors: int
     nps: float | None
-    low: float | None = Field(description="The lower end of the 95 % adjusted-Wald interval.")
+    low: float | None = Field(description="The lower end of the 95 % interval.")
     high: float | None = Field(description="The upper end of this interval.")
     indicative: bool = Field(description="Whether there are fewer than 30 answers, so that the NPS is only a hint.")
 
@@ -22,20 +22,21 @@ class SmoothedScore(Event):
     """An NPS in which the weight of an answer is halved for each half-life of its age."""
 
     nps: float
-    low: float = Field(description="The lower end of the 95 % adjusted-Wald interval.")
+    low: float = Field(description="The lower end of the 95 % interval.")
     high: float = Field(description="The upper end of this interval.")
     n_eff: float = Field(description="The number of equally weighted answers that would give the same certainty.")
     half_life_days: int = Field(description="The time in which the segment gets 81 answers: from 7 to 90 days.")
 
 
 class TrendScore(Event):
-    """The slope of a line through the answers, which have the same weights as in the smoothed score."""
+    """The slope of a line through the last complete weeks: 13 to 52 of them, the more the fewer answers there are."""
 
     direction: str = Field(
-        description="'rising', 'falling' or 'steady' if the interval says so, otherwise 'unclear'; words may be added."
+        description="'rising', 'falling' or 'steady' if the weeks show it, otherwise 'unclear'; words may be added. A "
+        "word stays until there is clear evidence against it, so that it does not change from week to week."
     )
     change: float = Field(description="The change of the NPS, in points per 30 days.")
-    low: float = Field(description="The lower end of the 95 % interval of this change.")
+    low: float = Field(description="The lower end of the 95 % interval of this change, which includes the scatter of weeks.")
     high: float = Field(description="The upper end of this interval.")
 
 
@@ -73,7 +74,8 @@ class Scores(Event):
     windows: dict[str, WindowScore]
     smoothed: SmoothedScore | None = Field(default=None, description="Null if nobody answered within ten half-lives.")
     trend: TrendScore | None = Field(
-        default=None, description="Null if the answers are from less than two weeks, or if n_eff is below 30."
+        default=None,
+        description="Null if fewer than five complete weeks have answers, or if these are fewer than 30.",
     )
     survey_id: str | None = Field(
         default=None,

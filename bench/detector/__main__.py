@@ -12,10 +12,18 @@ import argparse
 import json
 import sys
 
-from bench.detector import cusum, delays, recovery, silences, weeks
+from bench.detector import cusum, delays, intervals, recovery, silences, trend, weeks
 from bench.detector.part import Part
 
-PARTS: tuple[Part, ...] = (delays.PART, cusum.PART, recovery.PART, weeks.PART, silences.PART)
+PARTS: tuple[Part, ...] = (
+    delays.PART,
+    cusum.PART,
+    recovery.PART,
+    weeks.PART,
+    silences.PART,
+    trend.PART,
+    intervals.PART,
+)
 
 
 def main() -> int:

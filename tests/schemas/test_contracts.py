@@ -13,7 +13,7 @@ from schemas.catalog import CONTRACTS, POSTED, Contract
 from schemas.examples import INCIDENT
 from schemas.export import json_schema
 from schemas.incident import Incident, IncidentKind
-from worker.nps.interval import adjusted_wald, difference
+from worker.nps.interval import difference, interval
 
 #: The fields that those who write an event may not leave out.
 REQUIRED = {
@@ -91,7 +91,7 @@ def test_the_incident_of_the_examples_is_right_in_its_numbers() -> None:
         promoters, passives, detractors = _counts(score)
         assert promoters + passives + detractors == score["n"]
         assert round(100 * (promoters - detractors) / score["n"], 1) == score["nps"]
-        assert _rounded(adjusted_wald(promoters, passives, detractors)) == [score["low"], score["high"]]
+        assert _rounded(interval(promoters, passives, detractors)) == [score["low"], score["high"]]
     change = INCIDENT["change"]
 
     assert round(after["nps"] - before["nps"], 1) == change["points"]
@@ -102,8 +102,8 @@ def _counts(score: dict[str, int]) -> list[int]:
     return [score[name] for name in ("promoters", "passives", "detractors")]
 
 
-def _rounded(interval: tuple[float, float]) -> list[float]:
-    return [round(end, 1) for end in interval]
+def _rounded(ends: tuple[float, float]) -> list[float]:
+    return [round(end, 1) for end in ends]
 
 
 def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:

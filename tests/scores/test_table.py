@@ -21,8 +21,8 @@ def test_each_line_has_what_is_to_be_known() -> None:
         "all                    ━│             -4  -16 to +7               202",
         "  fr                   ━│             -5  -17 to +7               200   -0.5",
         "    delivery      ━━━━━━│            -60  -71 to -45              100  -27.5*  ↘ falling -8 (-15 to -2)",
-        "    support             │━━━━━       +50  +35 to +62              100  +27.5*",
-        "  be                    │━━━━━       +50  -39 to +79, indicative    2   +0.5",
+        "    support             │━━━━━       +50  +36 to +62              100  +27.5*",
+        "  be                    │━━━━━       +50  -43 to +86, indicative    2   +0.5",
     ]
 
 

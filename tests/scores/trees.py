@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from schemas.scores import Scores, TrendScore, WindowScore
-from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
+from worker.nps.interval import INDICATIVE_BELOW, interval
 from worker.nps.windows import WINDOWS
 
 #: A date nobody looks at.
@@ -13,7 +13,7 @@ AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
 def window(promoters: int, passives: int, detractors: int) -> WindowScore:
     """Return a window of so many answers."""
     n = promoters + passives + detractors
-    low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
+    low, high = interval(promoters, passives, detractors) if n else (None, None)
     return WindowScore(
         n=n,
         promoters=promoters,

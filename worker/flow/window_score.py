@@ -5,7 +5,7 @@ from functools import lru_cache
 from schemas.emitted import emitted
 from schemas.scores import WindowScore
 from worker.nps.histogram import nps
-from worker.nps.interval import INDICATIVE_BELOW, adjusted_wald
+from worker.nps.interval import INDICATIVE_BELOW, interval
 
 _WindowScore = emitted(WindowScore)
 
@@ -14,7 +14,7 @@ _WindowScore = emitted(WindowScore)
 def window_score(promoters: int, passives: int, detractors: int) -> WindowScore:
     """Return the NPS of these numbers of answers, with its interval."""
     n = promoters + passives + detractors
-    low, high = adjusted_wald(promoters, passives, detractors) if n else (None, None)
+    low, high = interval(promoters, passives, detractors) if n else (None, None)
     return _WindowScore(
         n=n,
         promoters=promoters,

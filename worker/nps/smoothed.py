@@ -1,4 +1,4 @@
-"""The smoothed NPS and its trend: an indicator over the medium term, with its uncertainty.
+"""The smoothed NPS: an indicator over the medium term, with its uncertainty. trend.py says where it goes.
 
 An answer's weight halves with every half-life of its age (Cormode, Shkapenyuk, Srivastava, Xu (2009), "Forward decay: a
 practical time decay model for streaming systems", ICDE). The half-life depends on how often the segment has answers, so
@@ -6,27 +6,22 @@ that the indicator of a quiet segment rests on as many answers as that of a busy
 exact numbers of each day. So the result does not depend on the order in which answers and corrections arrive.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import lru_cache
-from math import sqrt
-from operator import mul, sub
+from operator import mul, neg
 from typing import NamedTuple
 
-from worker.nps.interval import INDICATIVE_BELOW, Z_95, adjusted_variance, adjusted_wald
+from worker.nps.interval import interval
+from worker.nps.trend import WEEKS, Trend, Weeks, trend
 
 #: The number of responses that one half-life should have, and the bounds of a half-life in days.
 _RESPONSES = 81.0
 _SHORTEST, LONGEST = 7, 90
 #: The number of days over which the rhythm of a segment is measured.
 RHYTHM_DAYS = 90
-#: A trend is given in points per this number of days.
-TREND_DAYS = 30
-#: If the answers were given within fewer days than this, there is no trend.
-_FEWEST_DAYS = 14
-#: Nobody would act upon a change of fewer points than this in TREND_DAYS.
-_NEGLIGIBLE = 5.0
 _POINTS = 100.0
+_WEEK = 7
 #: An answer that is older than this number of half-lives weighs less than a thousandth, and is left out.
 HALVINGS = 10
 
@@ -53,29 +48,11 @@ class Smoothed(NamedTuple):
     half_life: int
 
 
-class Direction(StrEnum):
-    """Where the trend goes, as far as its interval shows."""
-
-    RISING = "rising"
-    FALLING = "falling"
-    STEADY = "steady"
-    UNCLEAR = "unclear"
-
-
-class Trend(NamedTuple):
-    """How the NPS changes, in points per TREND_DAYS, with the ends of the 95 % interval."""
-
-    direction: Direction
-    change: float
-    low: float
-    high: float
-
-
 class Indicator(NamedTuple):
     """The smoothed NPS and its trend."""
 
     smoothed: Smoothed
-    #: None if the answers were given within less than two weeks, or if n_eff is below 30.
+    #: None if too few complete weeks have answers (trend.py).
     trend: Trend | None
 
 
@@ -88,49 +65,45 @@ def half_life(n: int, days: int) -> int:
     return round(min(max(_RESPONSES * days / n, _SHORTEST), LONGEST)) if n else LONGEST
 
 
-def indicator(days: Days, life: int) -> Indicator | None:
-    """Return the smoothed NPS and its trend; None if there is no answer. The interval is the adjusted-Wald of n_eff.
+def indicator(days: Days, life: int, ended: int = 0) -> Indicator | None:
+    """Return the smoothed NPS and the trend; None if there is no answer within HALVINGS half-lives.
 
-    `life`: the half-life in days. No day may be older than HALVINGS half-lives.
+    `life`: the half-life in days; `ended`: how many days ago the last complete week ended, 0 if the newest day is its
+    last one.
     """
-    n = list(map(sum, zip(days.promoters, days.passives, days.detractors, strict=True)))
+    figure = smoothed(days, life)
+    return None if figure is None else Indicator(figure, trend(by_week(days, ended)))
+
+
+def smoothed(days: Days, life: int) -> Smoothed | None:
+    """Return the smoothed NPS; None if there is no answer. The interval is that of n_eff answers.
+
+    `life`: the half-life in days. Days that are older than HALVINGS half-lives are left out.
+    """
+    first = bisect_left(days.ages, -HALVINGS * life, key=neg)
+    ages, *classes = (column[first:] for column in days)
+    n = list(map(sum, zip(*classes, strict=True)))
     if not any(n):
         return None
-    weights = _weights(life, days.ages)
+    weights = _weights(life, ages)
     weighted = list(map(mul, n, weights))
     total = sum(weighted)
     n_eff = total * total / sum(map(mul, weighted, weights))
-    p, d = (sum(map(mul, counts, weights)) / total for counts in (days.promoters, days.detractors))
-    low, high = adjusted_wald(n_eff * p, n_eff * (1 - p - d), n_eff * d)
-    figure = Smoothed(_POINTS * (p - d), low, high, n_eff, life)
-    answered = [age for age, some in zip(days.ages, n, strict=True) if some]
-    if max(answered) - min(answered) + 1 < _FEWEST_DAYS or n_eff < INDICATIVE_BELOW:
-        return Indicator(figure, None)
-    mean = sum(map(mul, weighted, days.ages)) / total
-    since = [mean - age for age in days.ages]
-    return Indicator(figure, _trend(days, n, weights, since, adjusted_variance(n_eff * p, n_eff * d, n_eff)))
+    p, _, d = (sum(map(mul, counts, weights)) / total for counts in classes)
+    low, high = interval(n_eff * p, n_eff * (1 - p - d), n_eff * d)
+    return Smoothed(_POINTS * (p - d), low, high, n_eff, life)
 
 
-def _trend(days: Days, n: list[int], weights: Sequence[float], since: list[float], variance: float) -> Trend:
-    """Return the slope of a weighted least-squares line through the answers; `since`: t - t̄ of each day, in days.
-
-    All answers have the same variance s², so that of the slope is s² Σ w² (t - t̄)² / (Σ w (t - t̄)²)².
-    """
-    moments = list(map(mul, weights, since))
-    each = list(map(mul, n, moments))
-    spread = sum(map(mul, each, since))
-    slope = sum(map(mul, map(sub, days.promoters, days.detractors), moments)) / spread
-    change = _POINTS * TREND_DAYS * slope
-    half = _POINTS * TREND_DAYS * Z_95 * sqrt(variance * sum(map(mul, each, moments))) / spread
-    return Trend(_direction(change - half, change + half), change, change - half, change + half)
-
-
-def _direction(low: float, high: float) -> Direction:
-    if low > 0:
-        return Direction.RISING
-    if high < 0:
-        return Direction.FALLING
-    return Direction.STEADY if low > -_NEGLIGIBLE and high < _NEGLIGIBLE else Direction.UNCLEAR
+def by_week(days: Days, ended: int) -> Weeks:
+    """Return the complete weeks; `ended`: how many days ago the last of them ended. A current week is left out."""
+    weeks = Weeks(*([0] * WEEKS for _ in range(3)))
+    for age, promoters, passives, detractors in zip(*days, strict=True):
+        week = (age - ended) // _WEEK
+        if 0 <= week < WEEKS:
+            weeks.n[week] += promoters + passives + detractors
+            weeks.promoters[week] += promoters
+            weeks.detractors[week] += detractors
+    return weeks
 
 
 def _weights(life: int, ages: Sequence[int]) -> list[float]:

@@ -9,13 +9,28 @@ import msgspec
 from worker.nps.buckets import Buckets, Cells, MutableBuckets
 from worker.nps.histogram import BINS, Histogram, empty
 from worker.nps.latest import PlainAnswer
-from worker.nps.smoothed import HALVINGS, LONGEST, RHYTHM_DAYS, Indicator, half_life, indicator
+from worker.nps.smoothed import HALVINGS, LONGEST, RHYTHM_DAYS, Indicator, by_week, half_life, smoothed
+from worker.nps.trend import WEEKS, Direction, Trend, trend
 from worker.nps.windows import DAY, HOUR, SPANS, Span
 
 #: The windows that a row's totals belong to.
 _SHAPE = ",".join(span.name for span in SPANS)
 #: The number of buckets to keep, by their unit.
 _WIDEST = {unit: max(span.length for span in SPANS if span.unit == unit) for unit in {span.unit for span in SPANS}}
+
+
+#: Day 0, counted since 1970, was a Thursday. A week begins on Monday, in UTC.
+_WEEK, _MONDAY_BEFORE_1970 = 7, 3
+
+
+def _week(day: int) -> int:
+    """Return the week of a day; both are counted since 1970."""
+    return (day + _MONDAY_BEFORE_1970) // _WEEK
+
+
+def _monday(week: int) -> int:
+    """Return the first day of a week."""
+    return week * _WEEK - _MONDAY_BEFORE_1970
 
 
 def by_hour(answers: list[PlainAnswer]) -> Cells:
@@ -51,6 +66,10 @@ class Spans(msgspec.Struct, array_like=True):
     totals: list[Histogram] = msgspec.field(default_factory=lambda: [empty() for _ in SPANS])
     #: The names of the windows that the totals belong to.
     shape: str = _SHAPE
+    #: The week, counted since 1970, at whose beginning `trend` was computed; 0 if it has to be computed again.
+    trend_week: int = 0
+    #: The trend up to then. It follows from the days, and is kept since it takes time to compute.
+    trend: tuple[str, float, float, float] | None = None
 
     def refit(self) -> None:
         """Adapt a row that was written by a version with other windows."""
@@ -100,6 +119,21 @@ class Spans(msgspec.Struct, array_like=True):
                 # An answer that is not there had left all windows of an earlier version, before a longer one was added.
                 self._add_to_totals(unit, buckets.take(_by(unit, taken, now - widest + 1)), -1)
             self.buckets[unit] = buckets.frozen()
+        self._refresh_trend(min((*put, *taken), default=None))
+
+    def _refresh_trend(self, first: int | None) -> None:
+        """Compute the trend again if a week has begun since, or if answers of an earlier week have changed.
+
+        `first`: the cell of the earliest answer that was put in or taken out.
+        """
+        assert self.until is not None
+        week = _week(self.until // DAY)
+        if week == self.trend_week and (first is None or _week(first // BINS * HOUR // DAY) >= week):
+            return
+        self.trend_week = week
+        monday = _monday(week)
+        found = trend(by_week(MutableBuckets(self.buckets[DAY]).days(monday, WEEKS * _WEEK + 1), 1))
+        self.trend = None if found is None else (found.direction.value, *found[1:])
 
     @property
     def is_empty(self) -> bool:
@@ -109,8 +143,9 @@ class Spans(msgspec.Struct, array_like=True):
     def changes(self) -> list[int]:
         """Return hours, counted since 1970. No tick before the first of them changes a window, the score or the trend.
 
-        A window changes when its oldest answer leaves it. The smoothed score and the trend stay the same as days pass,
-        since all weights shrink by the same factor. Only the half-life still changes, until it is at its longest.
+        A window changes when its oldest answer leaves it. The smoothed score stays the same as days pass, since all
+        weights shrink by the same factor. Only the half-life still changes, until it is at its longest. The trend
+        changes when a week ends, if there is one or if the week has answers.
         """
         if self.until is None:
             return []
@@ -128,6 +163,9 @@ class Spans(msgspec.Struct, array_like=True):
             hours.append((oldest + RHYTHM_DAYS) * DAY // HOUR)
         if half_life(*days.rhythm(today, RHYTHM_DAYS)) < LONGEST:
             hours.append((today + 1) * DAY // HOUR)
+        week = _week(today)
+        if self.trend is not None or days.first(_monday(week)) is not None:
+            hours.append(_monday(week + 1) * DAY // HOUR)
         return hours
 
     def indicator(self) -> Indicator | None:
@@ -136,7 +174,11 @@ class Spans(msgspec.Struct, array_like=True):
             return None
         days, today = MutableBuckets(self.buckets[DAY]), self.until // DAY
         life = half_life(*days.rhythm(today, RHYTHM_DAYS))
-        return indicator(days.days(today, HALVINGS * life + 1), life)
+        figure = smoothed(days.days(today, HALVINGS * life + 1), life)
+        if not self.trend_week:  # the row was written by a version that did not keep it
+            self._refresh_trend(None)
+        known = None if self.trend is None else Trend(Direction(self.trend[0]), *self.trend[1:])
+        return None if figure is None else Indicator(figure, known)
 
     def _subtract_leaving(self, unit: int, before: int, buckets: MutableBuckets) -> None:
         """Subtract from the totals the answers that have left the windows since they ended at `before`, in ms."""

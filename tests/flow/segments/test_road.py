@@ -19,7 +19,7 @@ from worker.flow.messages import gaming_flag, hourly_report, tick
 from worker.flow.messages.hourly_report import HourlyReport
 from worker.flow.messages.tally import Tally
 from worker.flow.segments import road as segments
-from worker.nps.interval import adjusted_wald
+from worker.nps.interval import interval
 from worker.nps.jump import Jump
 from worker.nps.latest import CountedAnswer
 from worker.nps.segment import Move, Segment
@@ -91,7 +91,7 @@ def test_the_scores_say_what_is_promised() -> None:
     moves = [put(n, score) for n, score in enumerate([10] * 20 + [8] * 15 + [3] * 5)]
     (output,) = counted(tally_of(*moves)).outputs
     event = scores(output)
-    low, high = adjusted_wald(20, 15, 5)
+    low, high = interval(20, 15, 5)
 
     expected = {
         "n": 40,
