@@ -60,8 +60,10 @@ def _drawn(seed: int, day: int) -> float:
 
 
 _ONE = ("",)
+_SIXTY_FOUR = tuple(f"{country}/{region}/{shop}" for country in "abcd" for region in "efgh" for shop in "ijkl")
 _SIXTEEN = tuple(f"{region}/{shop}" for region in "abcd" for shop in "efgh")
 LINES = (
+    Line("steady_85_segments", "64 leaves, 640 a day, all days alike", 640, _SIXTY_FOUR, steady),
     Line("steady_10", "10 a day, all days alike", 10, _ONE, steady),
     Line("steady_500", "500 a day, all days alike", 500, _ONE, steady),
     Line("steady_5000", "5,000 a day, all days alike", 5_000, _ONE, steady),

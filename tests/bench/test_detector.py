@@ -49,6 +49,22 @@ def test_a_course_of_the_level_is_told_when_its_incident_begins() -> None:
     assert 0 < told <= 4
 
 
+def test_a_rise_for_a_month_and_back_is_no_drop_and_a_second_drop_is_one() -> None:
+    back = recovery.live(500, recovery.risen, 150, 3)
+    twice = recovery.live(500, recovery.again, 150, 3)
+
+    assert [each.step.reason for each in back] == []
+    assert [each.step.reason for each in twice] == ["nps_fell", "recovered", "nps_fell"]
+
+
+def test_a_slow_fall_is_told_early_and_never_called_over_before_it_settles() -> None:
+    found = recovery.live(5_000, recovery.slowly, 140, 3)
+
+    assert [each.step.reason for each in found][:2] == ["nps_fell", "new_level"]
+    assert "recovered" not in [each.step.reason for each in found]
+    assert 60 < found[0].hour / 24 < 80
+
+
 def test_a_tree_of_like_days_and_one_with_a_weekly_cycle_have_the_answers_of_their_laws() -> None:
     by_name = {line.name: line for line in weeks.LINES}
     rate, shares = weeks.law(by_name["week_tree"], 1)("a/e", 5 * 24)
