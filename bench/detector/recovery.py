@@ -17,6 +17,9 @@ _SEGMENTS = 85
 #: How long a lasting drop is looked at, and how long the other drop lasts until answers are as before, in days.
 _LASTING, _LOW, _AFTER = 60, 40, 90
 
+#: With fewer answers a day than this, there are this many times as many runs.
+_FEW, _MORE = 50, 4
+
 #: By how many points the NPS differs from the usual one, by the day of a run.
 Level = Callable[[float], float]
 
@@ -30,7 +33,7 @@ class Line(NamedTuple):
     @property
     def learned(self) -> int:
         """After how many days the drop begins."""
-        return 150 if self.a_day < 50 else 60
+        return 150 if self.a_day < _FEW else 60
 
 
 LINES = tuple(Line(a_day, points) for a_day in (10, 50, 500, 5_000) for points in (15, 20, 30))
@@ -65,8 +68,12 @@ def after(found: Sequence[Found], day: float, reason: IncidentReason) -> float |
 
 
 def ends(line: Line, runs: int) -> Ends:
-    """Return how the drops of a line ended; as many runs each for lasting drops and for those that are over."""
+    """Return how the drops of a line ended; as many runs each for lasting drops and for those that are over.
+
+    With few answers the figures are least certain, and runs take least time, so there are _MORE times as many.
+    """
     fell = line.learned
+    runs *= _MORE if line.a_day < _FEW else 1
     opened = recovered = 0
     times: list[float] = []
     for seed in range(_SEED, _SEED + runs):
