@@ -38,7 +38,7 @@ class IncidentReason(StrEnum):
 
 
 class Change(Event):
-    """By how many points the NPS changed, with the 95 % interval of the difference."""
+    """By how many points the NPS changed, with its 95 % interval."""
 
     points: float
     low: float
@@ -76,7 +76,11 @@ class Incident(Event):
         "became better.",
     )
     change: Change | None = Field(
-        default=None, description="The change from `before` to `after`. It is null if one of the two has no answers."
+        default=None,
+        description="How much the NPS changed. For the reason 'recovered', it is the difference between `after` and "
+        "`before`, and null if one of the two has no answers. Otherwise it is the estimated size of the drop, which is "
+        "smaller than this difference on average: a drop is reported when chance has helped, and the estimate takes "
+        "this and its unknown beginning into account.",
     )
     explains: list[str] = Field(
         default=[],

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 
-from bench.detector import cusum, delays, intervals, recovery, silences, trend, weeks
+from bench.detector import change, cusum, delays, intervals, recovery, silences, trend, weeks
 from bench.detector.part import Part
 
 PARTS: tuple[Part, ...] = (
@@ -21,6 +21,7 @@ PARTS: tuple[Part, ...] = (
     recovery.PART,
     weeks.PART,
     silences.PART,
+    change.PART,
     trend.PART,
     intervals.PART,
 )

@@ -118,6 +118,12 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         place = max(oldest, bisect_left(hours, hour))
         return _sum(column[oldest * WIDTH : place * WIDTH]), _sum(column[place * WIDTH :])
 
+    def groups(self) -> list[Group]:
+        """Return the answers of the last 90 days that were reported, by the hour or the day."""
+        column = columns.read(self.recent, _NARROW)
+        oldest = bisect_right(column[::WIDTH], self.reported_until - KEPT)
+        return [Group(*column[at : at + WIDTH]) for at in range(oldest * WIDTH, len(column), WIDTH)]
+
     def answered(self, after: int, until: int) -> Iterator[Answered]:
         """Yield the hours with answers after one and before another, as far as they are kept."""
         column = columns.read(self.recent, _NARROW)

@@ -7,6 +7,7 @@ from schemas.emitted import emitted
 from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
 from worker.detect.culprits import Split
+from worker.detect.sizes import SizeOfChange
 from worker.detect.watch import OpenIncident
 from worker.flow import events
 from worker.flow.batch import Output
@@ -59,11 +60,17 @@ _MEANINGS = {
 }
 
 
-def drop(step: Step, split: Split) -> Output:
-    """Return the event of a step of a drop; `split`: the segment's answers before the drop began, and since then."""
+def drop(step: Step, split: Split, size: SizeOfChange | None = None) -> Output:
+    """Return the event of a step of a drop.
+
+    `split`: the segment's answers before the drop began, and since then; `size`: of the drop. Without it, the change is
+    the plain difference.
+    """
     before, after = _scores(split)
     change = None
-    if before.nps is not None and after.nps is not None:
+    if size is not None:
+        change = _Change(points=size.points, low=size.low, high=size.high)
+    elif before.nps is not None and after.nps is not None:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
     summary = f"{_words(step)} at {_name(step.path)}: from {_points(before.nps)} to {_points(after.nps)}"
@@ -113,10 +120,9 @@ def _event(step: Step, summary: str, **figures: Any) -> Output:
     return events.output(events.INCIDENT, key, body, event_id, rfc3339(time))
 
 
-def severity_of(split: Split) -> Severity:
-    """Return how severe a drop is; `split`: the segment's answers before the drop began, and since then."""
-    before, after = _scores(split)
-    points = 0.0 if before.nps is None or after.nps is None else before.nps - after.nps
+def severity_of(size: SizeOfChange | None) -> Severity:
+    """Return how severe a drop of a size is; None if the size is not known."""
+    points = 0.0 if size is None else -size.points
     if points >= _CRITICAL:
         return Severity.CRITICAL
     return Severity.ERROR if points >= _ERROR else Severity.WARNING

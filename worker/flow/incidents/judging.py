@@ -19,6 +19,7 @@ from worker.detect.drops import NO_PRIOR
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
 from worker.detect.silences import is_silent, missed, noted
+from worker.detect.sizes import fall_of_level
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
@@ -165,7 +166,7 @@ class Judge:
             watch, detector = self._watches[culprit], self._watches[culprit].detector
             since = detector.likely_start or self._watches[alarmed[0]].detector.likely_start
             if watch.drop is None and watch.rests_until <= self._hour and not self._is_reported_above(culprit, since):
-                severity = incident.severity_of(self.split(culprit, since))
+                severity = incident.severity_of(fall_of_level(watch.groups()))
                 watch.drop = OpenIncident(self._hour, since, severity, [path for path in alarmed if path != culprit])
                 detector.open_drop(self.split(culprit, since).after)
                 self._table.put(culprit, watch)
@@ -217,11 +218,13 @@ class Judge:
         return False
 
     def _report_drop(self, path: str, drop: OpenIncident, reason: IncidentReason) -> None:
-        split = self.split(path, drop.since)
+        split, size = self.split(path, drop.since), None
         if reason is IncidentReason.RECOVERED:
             better_since = self._watches[path].detector.recovering_since or drop.since
             split = Split(split.before, self.split(path, better_since).after)
-        self.outputs.append(incident.drop(incident.Step(path, drop, reason, self._now), split))
+        else:
+            size = fall_of_level(self._watches[path].groups())
+        self.outputs.append(incident.drop(incident.Step(path, drop, reason, self._now), split, size))
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
         """Take in the segments' rhythms. Resolve the silences of those that have answers again, or are forgotten."""

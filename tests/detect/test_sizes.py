@@ -1,0 +1,104 @@
+"""The size of a drop is averaged over when it may have begun, and shrinks where chance helped."""
+
+from math import exp, log
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.detect.drops import Group
+from worker.detect.sizes import fall_of_level
+
+DAY = 24
+Counts = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+
+
+def groups(*counts: tuple[int, int, int], every: int = DAY) -> list[Group]:
+    return [Group(1_000 + number * every, *each) for number, each in enumerate(counts)]
+
+
+def recount(found: list[Group]) -> float:
+    """Return the posterior mean in points, on a fine grid, from the likelihood of the whole data."""
+    n = np.array([sum(group.classes) for group in found], float)
+    sums = np.array([group.promoters - group.detractors for group in found], float)
+    extreme = sum(group.promoters + group.detractors for group in found)
+    variance = max(extreme / n.sum() - (sums.sum() / n.sum()) ** 2, 1 / n.sum())
+    sizes = np.exp(np.linspace(log(1.9), log(160), 2_000))
+    weight = np.exp(-0.5 * (np.log(sizes / 17) / 0.5) ** 2)
+    logs = []
+    for first in range(1, len(found)):
+        if n[:first].sum() < min(30, n[:-1].sum()):
+            continue
+        for size in sizes:
+            # The baseline that fits best, given the size; the groups' means around it.
+            base = (sums.sum() + size / 100 * n[first:].sum()) / n.sum()
+            level = np.where(np.arange(len(found)) < first, base, base - size / 100)
+            misfit = (n * (sums / n - level) ** 2).sum()
+            hours = found[first].hour - found[first - 1].hour
+            logs.append(log(hours) - misfit / (2 * variance))
+    chances = np.exp(np.array(logs).reshape(-1, len(sizes)) - max(logs)).sum(0) * weight
+    return float((chances * sizes).sum() / chances.sum())
+
+
+@pytest.mark.unmeasured
+@given(st.lists(Counts.filter(lambda counts: sum(counts) > 0), min_size=2, max_size=6), st.integers(1, 48))
+def test_the_size_is_the_posterior_mean_of_the_whole_data(counts: list[tuple[int, int, int]], every: int) -> None:
+    found = groups(*counts, every=every)
+    size = fall_of_level(found)
+    assert size is not None
+
+    assert pytest.approx(-recount(found), rel=0.02) == size.points
+    assert size.low < size.points < size.high < 0
+
+
+def test_with_many_answers_it_is_the_difference() -> None:
+    size = fall_of_level(groups(*[(5_000, 3_000, 2_000)] * 20, *[(4_000, 3_000, 3_000)] * 20))
+    assert size is not None
+
+    assert pytest.approx(-20, abs=0.3) == size.points
+    assert -21.5 < size.low < -20 < size.high < -18.5
+
+
+def test_with_few_answers_it_is_drawn_to_the_usual_sizes() -> None:
+    """Of a drop of 50 points that three answers show, nobody knows more than before."""
+    size = fall_of_level(groups(*[(50, 30, 20)] * 20, (0, 2, 1)))
+    assert size is not None
+
+    median = 17 * exp(0.5**2 / 2)
+    assert -1.5 * median < size.points < -0.7 * median
+    assert size.high - size.low > 25
+
+
+def test_days_that_differ_make_the_interval_wider() -> None:
+    found = groups(*[(500, 300, 200)] * 20, *[(400, 300, 300)] * 3)
+    alike, differing = fall_of_level(found), fall_of_level(found, day_deviation=8.0)
+    assert alike is not None
+    assert differing is not None
+
+    assert differing.high - differing.low > 1.5 * (alike.high - alike.low)
+
+
+def test_a_beginning_is_not_looked_for_more_than_60_days_ago() -> None:
+    """Nor is it known where there are fewer than 30 answers before."""
+    old = groups(*[(80, 10, 10)] * 10, *[(40, 20, 40)] * 70)
+    recent = groups(*[(80, 10, 10)] * 30, *[(40, 20, 40)] * 50)
+    sizes = [fall_of_level(old), fall_of_level(recent), fall_of_level(groups((5, 0, 0), (20, 10, 10), (0, 0, 9)))]
+
+    assert all(size is not None for size in sizes)
+    assert sizes[0] is not None and sizes[1] is not None and sizes[0].points > sizes[1].points  # noqa: PT018
+
+
+@pytest.mark.parametrize("counts", [[], [(5, 3, 2)], [(5, 3, 2), (0, 0, 0)]])
+def test_one_group_says_nothing(counts: list[tuple[int, int, int]]) -> None:
+    assert fall_of_level(groups(*counts)) is None
+
+
+def test_answers_that_are_all_the_same_are_no_error() -> None:
+    size = fall_of_level(groups((9, 0, 0), (9, 0, 0), (9, 0, 0)))
+    far = fall_of_level(groups((10_000, 0, 0), (0, 0, 10_000)))
+    assert size is not None
+    assert far is not None
+
+    assert size.high < 0
+    assert far.low <= far.points < -140
