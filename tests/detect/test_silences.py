@@ -172,6 +172,7 @@ def test_a_closure_of_the_root_that_was_reported_makes_no_stop_later_to_be_found
     assert STOP + expected == pair.first_silent(closed.stop)
     pair.report()
     pair.live(stop)
+    assert max(gaps.longest for gaps in pair.segment.rhythm.gaps) == 64
     assert stop + expected == pair.first_silent(stop + 60 * DAY)
 
 
@@ -208,12 +209,13 @@ def test_no_segment_is_silent_when_all_are() -> None:
 
 
 def test_a_large_survey_of_a_neighbour_makes_no_silence() -> None:
-    """An answer comes every eight hours, and 5,000 to a neighbour in the hour after one of them."""
+    """An answer comes every eight hours; two are missing, after 5,000 came to a neighbour in one hour."""
 
     def others(hour: int) -> int:
         return 5_000 if hour == STOP + 1 else 2
 
-    assert [] == Pair(every(8), others).live(STOP).silent(STOP + 7 * DAY)
+    own = without(range(STOP + 1, STOP + DAY), every(8))
+    assert [] == Pair(own, others).live(STOP).silent(STOP + 7 * DAY)
 
 
 @pytest.mark.parametrize("others", [every(1, 2), None], ids=["a segment", "the root"])
