@@ -99,8 +99,8 @@ CONTRACTS: tuple[Contract, ...] = (
         compacted=False,
         model=Incident,
         event_type=cloudevents.INCIDENT,
-        summary="One step of an incident: it was opened or resolved. A segment's NPS fell, its responses stopped "
-        "coming, or there are too many segments.",
+        summary="One step of an incident: it was opened, updated or resolved. A segment's NPS fell, its responses "
+        "stopped coming, or there are too many segments.",
         public=True,
         example=examples.INCIDENT,
     ),

@@ -1,6 +1,7 @@
 """The incident: an alert about segments. An NPS fell, responses stopped coming, or there are too many segments."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -21,6 +22,7 @@ class IncidentAction(StrEnum):
     """What this event does to its incident."""
 
     OPENED = "opened"
+    UPDATED = "updated"
     RESOLVED = "resolved"
 
 
@@ -28,6 +30,12 @@ class IncidentReason(StrEnum):
     """Why this event was sent."""
 
     NPS_FELL = "nps_fell"
+    MIX_CHANGED = "mix_changed"
+    WIDER = "wider"
+    DEEPER = "deeper"
+    WORSE = "worse"
+    PARTLY_RECOVERED = "partly_recovered"
+    MERGED = "merged"
     RECOVERED = "recovered"
     NEW_LEVEL = "new_level"
     SILENT = "silent"
@@ -45,15 +53,32 @@ class Change(Event):
     high: float
 
 
+#: The reasons of updates, for settings.
+IncidentUpdate = Literal["wider", "deeper", "worse", "partly_recovered"]
+
+
+class ShareChange(Event):
+    """How much of a segment's answers were given to one of the segments directly below it, before and since."""
+
+    segment: str = Field(description="The path of the segment below.")
+    before: float = Field(description="Its share of the answers before `since`, from 0 to 1.")
+    after: float = Field(description="Its share of the answers since then, from 0 to 1.")
+
+
 class Incident(Event):
     """One step of an incident. All steps of an incident have the same alert_id."""
 
-    alert_id: Identifier = Field(description="A UUIDv5 of kind, segment and the hour in which the incident was found.")
+    alert_id: Identifier = Field(
+        description="A UUIDv5 of kind, the first segment and the hour in which the incident was found."
+    )
     kind: str = Field(
         description="What the incident is about: 'segment_drop', 'no_responses' or 'too_many_segments'; words may be "
         "added."
     )
-    action: str = Field(description="What happened to the incident: 'opened' or 'resolved'; words may be added.")
+    action: str = Field(
+        description="What happened to the incident: 'opened', 'updated' or 'resolved'; words may be added. A "
+        "'segment_drop' is updated if it is about another segment or further ones by now, or more severe."
+    )
     reason: str = Field(description="Why this event was published, as a stable word; words may be added.")
     severity: Severity
     summary: str = Field(description="What happened, in one line without personal data.")
@@ -86,6 +111,34 @@ class Incident(Event):
         default=[],
         description="The segments above this one whose drop this segment explains. They have no incidents of their "
         "own.",
+    )
+    first_segment: str | None = Field(
+        default=None,
+        description="The segment that the incident was about when it was opened, if this is another one. The record's "
+        "key has its path.",
+    )
+    also: list[str] = Field(
+        default=[],
+        description="Further segments that fell at about the same time, and that the incident is about as well.",
+    )
+    within: Change | None = Field(
+        default=None,
+        description="The part of `change` that is due to changes of the segments directly below, weighted by their "
+        "shares of the answers before `since`. It is null if there are fewer than two, and for the reason 'recovered'.",
+    )
+    mix: Change | None = Field(
+        default=None,
+        description="The rest of `change`, which is due to changed shares of the answers: for instance, a segment "
+        "whose NPS always was lower has more answers than before.",
+    )
+    moved: ShareChange | None = Field(
+        default=None,
+        description="The segment below whose changed share had most to do with `mix`. It is null if `mix` is small or "
+        "may be due to chance.",
+    )
+    hidden_in: str | None = Field(
+        default=None,
+        description="The segment above, if its NPS fell little only because its mix of answers has become better.",
     )
     expected: float | None = Field(
         default=None,

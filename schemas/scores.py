@@ -36,7 +36,9 @@ class TrendScore(Event):
         "word stays until there is clear evidence against it, so that it does not change from week to week."
     )
     change: float = Field(description="The change of the NPS, in points per 30 days.")
-    low: float = Field(description="The lower end of the 95 % interval of this change, which includes the scatter of weeks.")
+    low: float = Field(
+        description="The lower end of the 95 % interval of this change, which includes the scatter of weeks."
+    )
     high: float = Field(description="The upper end of this interval.")
 
 

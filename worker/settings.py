@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsError as SourceError,
 )
 
+from schemas.incident import IncidentUpdate
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.cases.service import ServiceLevels
@@ -243,8 +244,15 @@ class EmailSettings(Section):
         default=["opened", "withdrawn", "resolved"],
         description=(
             "The steps that are mailed. Alerts can be opened, updated and withdrawn; incidents can be opened and "
-            "resolved. A comment that is added or changed later, and a changed consent, are mailed in any case."
+            "resolved; incident_updates says which of their updates are mailed. A comment that is added or changed "
+            "later, and a changed consent, are mailed in any case."
         ),
+    )
+    incident_updates: list[IncidentUpdate] = Field(
+        default=["wider", "deeper", "worse"],
+        description="The updates of incidents that are mailed: by now, a drop is about a segment above or about "
+        "further segments (wider), or about a segment below (deeper); its severity has risen (worse); or the first of "
+        "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],
@@ -396,6 +404,7 @@ class Settings(BaseSettings, Policy, Location):
                 str.casefold,
                 time_limit=limit,
                 case_actions=mails.case_actions,
+                incident_updates=mails.incident_updates,
             )
         of_channel = self.webhook if channel == WEBHOOK else self.chat
         if self._has_tree:
@@ -414,6 +423,7 @@ class Settings(BaseSettings, Policy, Location):
             open_kept_each=max(1, OPEN_KEPT // max(1, len(of_channel.endpoints))),
             time_limit=self.time_limit,
             case_actions=of_channel.case_actions,
+            incident_updates=of_channel.incident_updates,
             digest_bytes=self.webhook.digest_kilobytes * 1_000 if channel == WEBHOOK else None,
         )
 

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 
-from bench.detector import change, cusum, delays, intervals, recovery, silences, trend, weeks
+from bench.detector import causes, change, cusum, delays, intervals, mix, recovery, silences, trend, weeks
 from bench.detector.part import Part
 
 PARTS: tuple[Part, ...] = (
@@ -20,6 +20,8 @@ PARTS: tuple[Part, ...] = (
     cusum.PART,
     recovery.PART,
     weeks.PART,
+    causes.PART,
+    mix.PART,
     silences.PART,
     change.PART,
     trend.PART,

@@ -7,14 +7,15 @@ import numpy as np
 
 from bench.detector.part import Part, Report, Table, spread
 from bench.detector.tree import DAY, USUAL
+from worker.detect.days import Days
 from worker.detect.drops import NO_PRIOR, Detector, Group, dropped
 from worker.detect.sizes import SizeOfChange, fall_of_level
 from worker.flow.policy import IncidentPolicy
 
 _SEED = 21
 _SIZES, _RATES, _BASELINES = (10, 15, 20, 30), (10, 50, 500, 5_000), (200, 1_000, 5_000)
-_SEGMENTS = 85
-_THRESHOLD = float(IncidentPolicy().answers_per_false_alarm * _SEGMENTS)
+_YEAR, _SEGMENTS = 365, 85
+_THRESHOLD = _YEAR * _SEGMENTS / IncidentPolicy().false_alarms_per_year
 #: Answers are kept for this many days. The drop comes within a week, and a run ends after a number of days.
 _KEPT, _WEEK, _GIVEN_UP = 90, 7, 120
 
@@ -30,7 +31,7 @@ class Drop(NamedTuple):
 def found(drop: Drop, seed: int) -> SizeOfChange | None:
     """Return what the incident says about the size; None if the drop is not found, or was reported before it was."""
     chance = np.random.default_rng(seed)
-    detector, groups = Detector(), []
+    detector, groups = Detector(days=Days(usual=drop.rate)), []
     days = min(_KEPT, max(1, drop.baseline // drop.rate))
     per_day = chance.multinomial(drop.baseline, [1 / days] * days)
     for day in range(days):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.detector import cusum, recovery, weeks
+from bench.detector import causes, cusum, mix, recovery, weeks
 from bench.detector.delays import LINES, Line, lengths
-from schemas.incident import IncidentReason
+from schemas.incident import IncidentAction, IncidentReason
 
 #: What takes seconds, not minutes.
 QUICK = [line for line in LINES if line.segments == 1 and line.a_day < 500]
@@ -60,8 +60,9 @@ def test_a_rise_for_a_month_and_back_is_no_drop_and_a_second_drop_is_one() -> No
 def test_a_slow_fall_is_told_early_and_never_called_over_before_it_settles() -> None:
     found = recovery.live(5_000, recovery.slowly, 140, 3)
 
-    assert [each.step.reason for each in found][:2] == ["nps_fell", "new_level"]
-    assert "recovered" not in [each.step.reason for each in found]
+    told = [each.step.reason for each in found if each.step.action != IncidentAction.UPDATED]
+    assert told[:2] == ["nps_fell", "new_level"]
+    assert "recovered" not in told
     assert 60 < found[0].hour / 24 < 80
 
 
@@ -73,3 +74,13 @@ def test_a_tree_of_like_days_and_one_with_a_weekly_cycle_have_the_answers_of_the
     assert pytest.approx(25) == 100 * (shares[0] - shares[2])
     same = [weeks.law(by_name["days_3_tree"], 7)(leaf, hour) for leaf in ("a/e", "b/f") for hour in (48, 71)]
     assert len(set(same)) == 1
+
+
+def test_a_fall_of_everything_is_one_incident_about_the_root() -> None:
+    counted = causes.run(1, causes.CAUSES[0], days=2, learning=40)
+
+    assert (1, True) == (counted.opened, counted.is_right)
+
+
+def test_a_fall_that_only_the_mix_makes_is_told_as_such() -> None:
+    assert mix.first_reason(1, 200, days=6, learning=30) == "all: mix_changed"

@@ -1,20 +1,17 @@
 """An incident is about the deepest segment that explains a drop, and few of the finds among many tests are false."""
 
 from collections.abc import Iterable
-from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.detect.culprits import Split, benjamini_hochberg, deepest, fell_further, is_little, without
+from worker.detect.culprits import better, deepest, fell_further, is_little
 from worker.detect.drops import Classes
-from worker.nps.interval import chance_of_drop
+from worker.detect.split import Split, without
 
 Counts = st.tuples(*[st.integers(0, 500)] * 3)
 Splits = st.builds(Split, Counts, Counts)
-#: Off the grid of ranks, so that no test is decided by how a number is rounded.
-Chances = st.lists(st.integers(0, 999).map(lambda chance: (chance + 0.1234567) / 1_000), max_size=20)
 
 
 def level(n: int, fall: int = 0) -> Classes:
@@ -45,6 +42,10 @@ class Tree:
         found = [split for leaf, split in self.leaves.items() if not path or f"{leaf}/".startswith(f"{path}/")]
         before, after = (zip(*part, strict=True) for part in zip(*found, strict=True))
         return Split(total(before), total(after))
+
+
+def times(classes: Classes, factor: float) -> Classes:
+    return classes[0] * factor, classes[1] * factor, classes[2] * factor
 
 
 def total(columns: Iterable[Iterable[float]]) -> Classes:
@@ -113,20 +114,50 @@ def test_what_chance_explains_is_nobodys() -> None:
     assert [""] == explain(five(0, -40, 0, 0, 0))
 
 
-def test_of_two_that_dropped_one_may_explain_nearly_all() -> None:
-    leaves = five(0, 0, 0, 0, 0) | {"a": fell(60, 400, 40), "b": fell(50)}
-
-    assert chance_of_drop(*leaves["a"]) < 0.001
-    assert ["b"] == explain(leaves)
+def test_of_two_that_dropped_the_clearest_fall_comes_first() -> None:
+    assert ["b", "a"] == explain(five(0, 0, 0, 0, 0) | {"a": fell(60, 400, 40), "b": fell(50)})
 
 
-def test_a_child_that_leaves_most_of_the_drop_to_others_does_not_explain_it() -> None:
-    """The others fell too little each to be found, and together more than chance makes of them."""
-    leaves = {f"small-{number}": fell(25, 60, 20) for number in range(20)} | {"large": fell(40, 300, 60)}
-    tested = {name: chance_of_drop(*split) for name, split in leaves.items()}
+def test_an_alarm_from_below_is_explained_by_the_segment_above_if_everything_there_fell() -> None:
+    leaves = {**five(20, 20, 20, 20, 20, above="fr/"), **five(0, 0, 0, 0, 0, above="de/"), **five(*[0] * 5)}
 
-    assert ["large"] == benjamini_hochberg(tested)
+    assert ["fr"] == deepest("fr/c", 7, Tree(leaves), ["fr", ""])
+
+
+def test_a_child_that_fell_alone_explains_its_own_alarm() -> None:
+    leaves = {**five(0, 0, 30, 0, 0, above="fr/"), **five(0, 0, 0, 0, 0, above="de/"), **five(*[0] * 5)}
+
+    assert ["fr/c"] == deepest("fr/c", 7, Tree(leaves), ["fr", ""])
+
+
+def test_a_drop_with_another_cause_says_nothing_about_an_alarm() -> None:
+    leaves = five(40, 0, 0, 0, 0) | {"b": fell(30, 4_000, 200)}
+
+    assert ["a", "b"] == deepest("", 7, Tree(leaves))
+    assert ["b"] == deepest("", 7, Tree(leaves), (), {"a"})
+
+
+def test_if_only_the_mix_changed_the_segment_itself_is_named() -> None:
+    good, bad = (80.0, 10.0, 10.0), (20.0, 30.0, 50.0)
+    leaves = {
+        "a": Split(times(good, 40), times(good, 2)),
+        "b": Split(times(good, 40), times(good, 2)),
+        "c": Split(times(bad, 10), times(bad, 8)),
+        "d": Split(times(bad, 10), times(bad, 8)),
+    }
+
     assert [""] == explain(leaves)
+    assert ["fr"] == deepest("", 7, Tree({f"fr/{name}": split for name, split in leaves.items()} | {"de": STEADY}))
+
+
+def test_an_explanation_stays_until_another_one_is_clearly_better() -> None:
+    leaves = {**five(0, 0, 30, 0, 0, above="fr/"), **five(0, 0, 0, 0, 0, above="de/"), **five(*[0] * 5)}
+
+    assert [] == better("fr/c", 7, Tree(leaves), ["fr", ""])
+    assert ["fr/c"] == better("fr", 7, Tree(leaves), [""])
+    assert ["fr/c"] == better("", 7, Tree(leaves))
+    everywhere = five(20, 20, 20, 20, 20, above="fr/")
+    assert ["fr"] == better("fr/c", 7, Tree({**everywhere, **five(*[0] * 5)}), ["fr", ""])
 
 
 @pytest.mark.parametrize(("before", "after"), [(29, 40), (400, 9)])
@@ -141,66 +172,6 @@ def test_a_child_of_just_enough_answers_is_tested(before: int, after: int) -> No
     enough = Split((float(before), 0.0, 0.0), (0.0, 0.0, float(after)))
 
     assert ["enough"] == explain({"a": STEADY, "b": STEADY, "enough": enough})
-
-
-#: Their own example: fifteen comparisons of a treatment of myocardial infarction, of which four are found.
-PUBLISHED = (
-    0.0001,
-    0.0004,
-    0.0019,
-    0.0095,
-    0.0201,
-    0.0278,
-    0.0298,
-    0.0344,
-    0.0459,
-    0.3240,
-    0.4262,
-    0.5719,
-    0.6528,
-    0.7590,
-    1.0000,
-)
-
-
-def test_benjamini_and_hochberg_find_what_they_published() -> None:
-    chances = {f"{number:02}": chance for number, chance in enumerate(PUBLISHED, start=1)}
-
-    assert ["01", "02", "03", "04"] == benjamini_hochberg(chances, 0.05)
-
-
-@given(Chances, st.sampled_from([0.05, 0.1, 0.2]))
-def test_they_find_the_largest_set_none_of_which_is_likelier_than_its_share_of_false_finds(
-    chances: list[float], false_finds: float
-) -> None:
-    named = {f"{number:02}": chance for number, chance in enumerate(chances)}
-    expected: set[str] = set()
-    for k in range(1, len(named) + 1):
-        within = {name for name, chance in named.items() if chance <= false_finds * k / len(named)}
-        expected = within if len(within) >= k else expected
-
-    assert expected == set(benjamini_hochberg(named, false_finds))
-
-
-@given(st.lists(st.integers(0, 999).map(lambda chance: (chance + 0.1234567) / 1_000), max_size=7))
-def test_no_other_set_is_larger(chances: list[float]) -> None:
-    named = {str(number): chance for number, chance in enumerate(chances)}
-    allowed = [
-        size
-        for size in range(1, len(named) + 1)
-        for chosen in combinations(named.values(), size)
-        if max(chosen) <= 0.1 * size / len(named)
-    ]
-
-    assert max(allowed, default=0) == len(benjamini_hochberg(named, 0.1))
-
-
-def test_finds_that_are_as_likely_are_in_the_order_of_their_names() -> None:
-    assert ["a", "b", "c"] == benjamini_hochberg({"c": 0.01, "a": 0.01, "b": 0.01})
-
-
-def test_without_tests_there_are_no_finds() -> None:
-    assert [] == benjamini_hochberg({})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from notify.mailboxes import DEFAULT, EMAIL, line, planner
 from schemas.alert import Severity
 from schemas.delivery import DeliveryStatus
 from schemas.incident import IncidentReason
-from worker.detect.culprits import Split
+from worker.detect.split import Split
 from worker.detect.watch import OpenIncident
 from worker.errors import DeliveryError
 from worker.flow import events

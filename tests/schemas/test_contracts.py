@@ -117,6 +117,7 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
         "SmoothedScore",
         "TrendScore",
         "Change",
+        "ShareChange",
         "SilenceMatch",
         "DigestEntry",
         "DigestSilence",

@@ -1,20 +1,39 @@
-"""Which segment a drop comes from: the deepest one that explains it.
+"""Which segments a drop comes from: the set of segments that explains the answers of the tree best.
 
-Below a segment that dropped, each child is tested: its answers before the drop are compared with those since. Many
-tests find something by chance, so the share of false finds is bounded (Benjamini, Hochberg (1995), "Controlling the
-false discovery rate", JRSS B 57). If little is left of the segment's drop without the children that dropped, these
-children explain it, and the same is asked of each of them. If most children dropped, the segment itself is the cause.
+An explanation says that some segments fell, each with everything below it by the same number of points, and that all
+others stayed as they were. Explanations are compared by how likely they make the answers of the children, and the more
+segments an explanation names, the more it costs (as in the Bayesian information criterion). So a child is named in
+place of its parent only if its answers differ from those of its siblings by more than chance: if everything fell a
+little, the segments below it differ by chance, and the likeliest explanation is that the segment at the top fell.
+
+For each segment there are two ways to explain the answers below it: it fell as a whole, or some of its children did.
+The better one is found from the bottom up. A fall is measured by its weight, the inverse of its variance. So it is the
+same whether an alarm comes from the top or from below: a leaf's alarm is explained by the root if everything fell.
 """
 
-from collections.abc import Iterable, Mapping
-from math import hypot
+from collections.abc import Collection, Iterable, Sequence
+from math import hypot, lgamma
 from typing import NamedTuple, Protocol
 
-from worker.detect.drops import Classes
-from worker.nps.interval import chance_of_drop, fall_of
+from worker.detect.mix import mix_of
+from worker.detect.split import Split, without
+from worker.lineage import is_below
+from worker.nps.interval import adjusted_variance, chance_of_drop, fall_of
 
-#: The share of the finds that may be false, on average.
-_FALSE_FINDS = 0.10
+#: What each named segment costs, as the natural logarithm of a likelihood ratio. The choice of k among m children costs
+#: the logarithm of the number of such choices in addition. `make detector` shows what this finds.
+_COST = 3.0
+#: What it costs in addition to say that the mix of a segment's answers changed, and no segment below it.
+_MIX_COST = 1.0
+#: A segment whose own fall has less evidence than this is not searched, unless the search has to pass it.
+_WORTH_SEARCHING = 1.0
+#: A segment that raised no alarm itself is named beside another one if its fall has so much evidence.
+_SURE = 6.0
+#: Other segments than the one that raised the alarm are named if they explain the answers so much better, as a
+#: logarithm again. This is because chance makes some explanation look a little better most of the time.
+_DECIDED = 1.5
+#: An open incident moves to other segments if they explain the answers so much better, as a logarithm again.
+_BETTER = 3.0
 #: Little is left of a drop if chance alone makes such a drop with a probability above _CHANCE, or if not more than the
 #: share _LITTLE of it is left. The p-value alone would be too strict: the hour in which the drop began was chosen by
 #: means of the same answers.
@@ -22,15 +41,8 @@ _CHANCE, _LITTLE = 0.05, 1 / 3
 #: By how many standard errors a segment must have fallen further than another. It is a large number, since every
 #: segment below an incident is compared with it every hour.
 _FURTHER = 4.0
-#: A child with fewer answers before the drop, or since then, is not tested.
+#: A child with fewer answers before the drop, or since then, is not named.
 _FEWEST_BEFORE, _FEWEST_SINCE = 30, 20
-
-
-class Split(NamedTuple):
-    """The answers of a segment before an event, and after it."""
-
-    before: Classes
-    after: Classes
 
 
 class Tree(Protocol):
@@ -43,29 +55,199 @@ class Tree(Protocol):
         """Return a segment's answers before an hour, counted since 1970, and from that hour on."""
 
 
-def deepest(path: str, hour: int, tree: Tree) -> list[str]:
-    """Return the deepest segments that explain a segment's drop; the segment itself if no others explain it.
+class Explanation(NamedTuple):
+    """Segments that fell, while the others stayed as they were."""
 
-    `hour`: when the drop began, in hours since 1970.
+    segments: list[str]
+    #: How likely it makes the answers, less what it costs: the natural logarithm of a ratio, which is zero if nothing
+    #: fell.
+    value: float
+
+
+class _Evidence(NamedTuple):
+    """The fall of a segment: the sum of weighted falls, and of the weights. Both are zero if nothing is known."""
+
+    weighted: float
+    weight: float
+
+    @property
+    def gain(self) -> float:
+        """How much likelier the fall makes the answers, as a logarithm; zero for a rise."""
+        return self.weighted * self.weighted / (2 * self.weight) if self.weighted > 0 else 0.0
+
+
+class _Found(NamedTuple):
+    evidence: _Evidence
+    best: Explanation
+
+
+_NOTHING = Explanation([], 0.0)
+
+
+def deepest(path: str, hour: int, tree: Tree, above: Sequence[str] = (), explained: Collection[str] = ()) -> list[str]:
+    """Return the segments that explain the drop of a segment, the clearest fall first.
+
+    They are the segment itself, segments below it, or one of those above it. `hour`: when the drop began, in hours
+    since 1970; `above`: the segments above it that may explain it, the nearest first; `explained`: segments whose drops
+    have other causes. If nothing explains it, the segment itself is returned.
     """
-    tested = {child: split for child in tree.children(path) if _is_testable(split := tree.split(child, hour))}
-    segment = remaining = tree.split(path, hour)
-    explaining: list[str] = []
-    for child in _heaviest_first(tested):
-        if is_little(remaining, segment):
+    return deepest_of_hours(path, [hour], tree, above, explained)[0]
+
+
+def deepest_of_hours(
+    path: str, hours: Sequence[int], tree: Tree, above: Sequence[str] = (), explained: Collection[str] = ()
+) -> tuple[list[str], int]:
+    """Return the same if the drop may have begun in one of several hours, and the likeliest of these hours.
+
+    The estimate of the segment that raised the alarm suits its own answers best. So those of the segments above it are
+    tried, too.
+    """
+    line = (path, *above)
+    found, hour = max(
+        ((_Search(hour, tree, line, explained).best(), hour) for hour in hours), key=lambda each: each[0].value
+    )
+    own = _Search(hour, tree, line, explained, path).best()
+    if found.value - own.value < _DECIDED:
+        return [_only_below(path, hour, tree)], hour
+    return _ordered(found, path, hour, tree, above) or [path], hour
+
+
+def better(path: str, hour: int, tree: Tree, above: Sequence[str] = (), explained: Collection[str] = ()) -> list[str]:
+    """Return segments that explain the answers clearly better than the fall of a segment, the clearest fall first.
+
+    The arguments are those of `deepest`. The result is empty if the segment explains them well enough.
+    """
+    line = (path, *above)
+    found, fixed = (_Search(hour, tree, line, explained, assumed).best() for assumed in (None, path))
+    if path in found.segments or found.value - fixed.value < _BETTER:
+        return []
+    return _ordered(found, path, hour, tree, above)
+
+
+def _only_below(path: str, hour: int, tree: Tree) -> str:
+    """Return the deepest segment that has all answers of a segment."""
+    while len(children := list(tree.children(path))) == 1:
+        rest = without(tree.split(path, hour), [tree.split(children[0], hour)])
+        if sum(rest.before) or sum(rest.after):
             break
-        remaining = without(remaining, [tested[child]])
-        explaining.append(child)
-    if not explaining or not is_little(remaining, segment) or 2 * len(explaining) > len(tested) > 1:
-        return [path]
-    return [found for child in explaining for found in deepest(child, hour, tree)]
+        path = children[0]
+    return path
 
 
-def without(segment: Split, parts: Iterable[Split]) -> Split:
-    """Return a segment's answers without those of some segments below it."""
-    for part in parts:
-        segment = Split(_minus(segment.before, part.before), _minus(segment.after, part.after))
-    return segment
+def _ordered(found: Explanation, path: str, hour: int, tree: Tree, above: Sequence[str]) -> list[str]:
+    """Return the segments that an explanation names in a segment's line, the clearest fall first.
+
+    Further segments are left out unless they surely fell: they have raised no alarm themselves.
+    """
+    related = [name for name in found.segments if name in above or is_below(name, path)]
+    gains = {name: _evidence(tree.split(name, hour)).gain for name in related}
+    ordered = sorted(related, key=lambda name: (-gains[name], name))
+    return [name for name in ordered if name == ordered[0] or gains[name] >= _SURE]
+
+
+class _Search:
+    """The search for the best explanation, from the last segment of a line downwards.
+
+    `line`: the segments that have to be searched, the deepest first; `explained`: segments whose drops have other
+    causes, so that they say nothing about this one; `fixed`: a segment of the line that fell as a whole by assumption.
+    """
+
+    def __init__(
+        self, hour: int, tree: Tree, line: Sequence[str], explained: Collection[str], fixed: str | None = None
+    ) -> None:
+        self._hour = hour
+        self._tree = tree
+        self._line = line
+        self._explained = explained
+        self._fixed = fixed
+
+    def best(self) -> Explanation:
+        """Return the best explanation."""
+        return self._search(self._line[-1], self._tree.split(self._line[-1], self._hour)).best
+
+    def _search(self, path: str, split: Split) -> _Found:
+        if path in self._explained:
+            return _Found(_Evidence(0.0, 0.0), _NOTHING)
+        own = _evidence(split)
+        is_nameable = sum(split.before) >= _FEWEST_BEFORE and sum(split.after) >= _FEWEST_SINCE
+        children: dict[str, Split] = {}
+        if path in self._line or (is_nameable and own.gain >= _WORTH_SEARCHING):
+            children = {child: self._tree.split(child, self._hour) for child in self._tree.children(path)}
+        found = {child: self._search(child, each) for child, each in children.items()}
+        evidence, cost = _whole(split, children, own, [each.evidence for each in found.values()])
+        whole = Explanation([path], evidence.gain - cost)
+        if path == self._fixed:
+            return _Found(evidence, whole)
+        some = _some(path, found, self._fixed if self._has_to_pass(path) else None)
+        if self._has_to_pass(path):
+            return _Found(evidence, some)
+        candidates = (_NOTHING, some, whole) if is_nameable else (_NOTHING, some)
+        return _Found(evidence, max(candidates, key=lambda each: each.value))
+
+    def _has_to_pass(self, path: str) -> bool:
+        """Say whether a segment is above the one that fell by assumption."""
+        return self._fixed is not None and path != self._fixed and is_below(self._fixed, path)
+
+
+def _whole(
+    split: Split, children: dict[str, Split], own: _Evidence, below: Sequence[_Evidence]
+) -> tuple[_Evidence, float]:
+    """Return the evidence that a segment fell as a whole, and what it costs to say so.
+
+    The falls of its children are added up, so that it is no fall if only their shares of the answers changed. If they
+    did, the segment's own answers are the evidence, at a higher cost.
+    """
+    if not children:
+        return own, _COST
+    changed = mix_of(split, children)
+    if changed is not None and changed.is_cause:
+        return own, _COST + _MIX_COST
+    parts = [*below, _evidence(without(split, children.values()))]
+    return _Evidence(sum(each.weighted for each in parts), sum(each.weight for each in parts)), _COST
+
+
+def _some(path: str, found: dict[str, _Found], fixed: str | None) -> Explanation:
+    """Return the best explanation by some children. `fixed`: a segment that has to be among those which are named.
+
+    If more than half of several children fell as a whole, though by different numbers of points, it is the segment
+    above them, `path`, that is named.
+    """
+    ordered = sorted(found.items(), key=lambda item: (not _leads_to(item[0], fixed), -item[1].best.value, item[0]))
+    best, names, value = _NOTHING, list[str](), 0.0
+    for chosen, (_, each) in enumerate(ordered, start=1):
+        names, value = names + each.best.segments, value + each.best.value
+        explanation = Explanation(names, value - _log_choices(len(found), chosen))
+        if (chosen == 1 and fixed is not None) or explanation.value > best.value:
+            best = explanation
+        if each.best.value <= 0 and not (chosen == 1 and fixed is not None):
+            break
+    sure = [name for name in best.segments if name in found and found[name].evidence.gain >= _SURE]
+    is_most = 2 * len(sure) > len(found) > 1
+    return Explanation([path], best.value) if is_most and fixed is None else best
+
+
+def _leads_to(path: str, fixed: str | None) -> bool:
+    return fixed is not None and is_below(fixed, path)
+
+
+def _log_choices(among: int, chosen: int) -> float:
+    """Return the natural logarithm of the number of ways to choose some of several things."""
+    return lgamma(among + 1) - lgamma(chosen + 1) - lgamma(among - chosen + 1)
+
+
+def _evidence(split: Split) -> _Evidence:
+    """Return the fall of a segment on its own answers.
+
+    Its variance is that of all answers together. That of few answers alone would be too small whenever they are alike,
+    and so give the more weight to a fall the larger it is by chance.
+    """
+    n_before, n_after = sum(split.before), sum(split.after)
+    if not n_before or not n_after:
+        return _Evidence(0.0, 0.0)
+    promoters, _, detractors = (old + new for old, new in zip(split.before, split.after, strict=True))
+    variance = adjusted_variance(promoters, detractors, n_before + n_after) * (1 / n_before + 1 / n_after)
+    fall = (split.before[0] - split.before[2]) / n_before - (split.after[0] - split.after[2]) / n_after
+    return _Evidence(fall / variance, 1 / variance)
 
 
 def is_little(remaining: Split, segment: Split) -> bool:
@@ -80,34 +262,6 @@ def fell_further(one: Split, other: Split) -> bool:
     return fall - other_fall > _FURTHER * hypot(error, other_error)
 
 
-def benjamini_hochberg(chances: Mapping[str, float], false_finds: float = _FALSE_FINDS) -> list[str]:
-    """Return the names of the tests that are finds, the smallest p-value first.
-
-    `chances`: the p-value of each test by its name; `false_finds`: the share of the finds that may be false.
-    """
-    ordered = sorted(chances, key=lambda name: (chances[name], name))
-    finds = [rank for rank, name in enumerate(ordered, start=1) if chances[name] <= false_finds * rank / len(ordered)]
-    return ordered[: finds[-1]] if finds else []
-
-
-def _heaviest_first(tested: Mapping[str, Split]) -> list[str]:
-    """Return the children that dropped; the child that takes most from the parent's NPS comes first."""
-    dropped = benjamini_hochberg({child: chance_of_drop(*split) for child, split in tested.items()})
-    return sorted(dropped, key=lambda child: (-_loss(tested[child]), child))
-
-
 def _loss(split: Split) -> float:
     """Return how much a drop takes from the parent's NPS: the number of answers since it began, times the fall."""
     return sum(split.after) * fall_of(split.before, split.after)[0]
-
-
-def _is_testable(split: Split) -> bool:
-    return sum(split.before) >= _FEWEST_BEFORE and sum(split.after) >= _FEWEST_SINCE
-
-
-def _minus(segment: Classes, part: Classes) -> Classes:
-    """Return a segment's answers less those of a part of it.
-
-    No number is below zero: a part that has reported its hours earlier than the segment may have more answers.
-    """
-    return max(0.0, segment[0] - part[0]), max(0.0, segment[1] - part[1]), max(0.0, segment[2] - part[2])

@@ -6,8 +6,8 @@ found by the two-sample test of proportions. Its z must be 4 or more, since ever
 
 from math import sqrt
 
-from worker.detect.culprits import Split, without
 from worker.detect.drops import Classes
+from worker.detect.split import Split, without
 from worker.detect.watch import Watch
 from worker.nps.jump import Jump
 

@@ -37,6 +37,15 @@ class OpenIncident(msgspec.Struct, array_like=True, frozen=True, gc=False):
     severity: Severity
     #: The paths of the segments whose alarms it explains.
     explains: list[str] = []
+    #: The path of the segment that it was about when it was opened; None if it is still about this one. Its id and its
+    #: key are made of this path.
+    first_segment: str | None = None
+    #: The hour of its last update; 0 if there was none.
+    updated: int = 0
+    #: The paths of further segments that fell at about the same time. It is over when these have recovered, too.
+    also: list[str] = []
+    #: Whether only the mix of the segment's answers changed.
+    is_mix: bool = False
 
 
 class Answered(NamedTuple):

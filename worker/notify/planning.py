@@ -22,6 +22,7 @@ from schemas.case import CaseAction, CaseReason, CaseStep
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
+from schemas.incident import Incident, IncidentAction
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Overlay, Record
 from worker.flow.dead_letter import dead_letter_in_place
@@ -94,6 +95,8 @@ class Planner(msgspec.Struct, frozen=True):
     case_actions: Sequence[str] = ()
     #: The largest number of bytes of the notices in one digest; None if only their number is limited.
     digest_bytes: int | None = None
+    #: The reasons of an incident's updates that are mailed. `actions` says nothing about these.
+    incident_updates: Sequence[str] = ()
 
     @property
     def deliveries(self) -> Deliveries:
@@ -408,7 +411,7 @@ def _take_step(step: Step, state: PlanState) -> list[Mail]:
     """
     notice = step.notice
     earlier = _earlier(state.box(step.key), notice, step.event_id, state.deliveries)
-    is_mailed = notice.action in state.planner.actions or _is_always_mailed(notice)
+    is_mailed = _is_notice_mailed(notice, state.planner)
     if notice.action in ENDS:
         _cancel(earlier, notice.action, step.key, step.now, state)
         state.receivers.note_end(earlier, step, state)
@@ -673,6 +676,17 @@ def _plan(step: Step, earlier: Sequence[Mail], state: PlanState) -> None:
         state.receivers.add(mail, receiver, step, state)
 
 
+def _is_notice_mailed(notice: Notice, planner: Planner) -> bool:
+    """Say whether the settings ask for a mail about a step, or whether such a step is mailed in any case."""
+    if _is_incident_update(notice):
+        return notice.reason in planner.incident_updates
+    return notice.action in planner.actions or _is_always_mailed(notice)
+
+
+def _is_incident_update(notice: Notice) -> bool:
+    return isinstance(notice, Incident) and notice.action == IncidentAction.UPDATED
+
+
 def _is_always_mailed(notice: Notice) -> bool:
     return notice.action == AlertAction.UPDATED and notice.reason in _ALWAYS_MAILED
 
@@ -685,16 +699,18 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     """Return the receivers of a step, or why there are none.
 
     An update that is always mailed, and the end of an alert or an incident, go to the receivers that have got mails
-    about it. If there are none, or for other steps, the routes decide.
+    about it. If there are none, or for other steps, the routes decide. An incident's update goes to both: the incident
+    may be about another segment by now.
     """
     decision = planner.reached(routable(notice))
     is_end = notice.action in ENDS
-    if not is_end and not _is_always_mailed(notice):
+    is_update = _is_incident_update(notice)
+    if not is_end and not is_update and not _is_always_mailed(notice):
         return decision
     # An end is no news for those whose mails were all cancelled. The delivery log says so (`_is_no_news`).
     about = [mail for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED]
     routes = {mail.addressee: mail.route for mail in about}
-    if notice.action in planner.actions and not is_end:
+    if is_update or (notice.action in planner.actions and not is_end):
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [
         Reached(receiver, routes[name])

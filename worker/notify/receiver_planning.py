@@ -96,7 +96,7 @@ class _ByPlans:
         self._place(mail, receiver, step.notice, step.key, step.now, state)
         notice = step.notice
         is_drop = isinstance(notice, Incident) and notice.kind == IncidentKind.SEGMENT_DROP
-        if is_drop and notice.action == IncidentAction.OPENED:
+        if is_drop and notice.action != IncidentAction.RESOLVED:
             receiver_plan.note_drop(self.plan(receiver.name), notice.alert_id, canonical_path(notice.segment))
 
     def note_later_step(self, mail: Mail, step: Step, state: PlanState) -> None:

@@ -54,7 +54,16 @@ class Incidents:
             except ValidationError:
                 continue  # this is an alert, and the customer's id looks like the key of an incident
             at = to_ms(event.occurred_at)
-            opened = OpenIncident(_hour(event, at), to_ms(event.since) // HOUR, event.severity, list(event.explains))
+            opened = OpenIncident(
+                _hour(event, at),
+                to_ms(event.since) // HOUR,
+                event.severity,
+                list(event.explains),
+                first_segment=event.first_segment,
+                updated=at // HOUR if event.action == IncidentAction.UPDATED else 0,
+                also=list(event.also),
+                is_mix=event.reason == IncidentReason.MIX_CHANGED,
+            )
             self._steps.append(_Step(at, event, opened))
 
     def settle(self, watches: MutableMapping[bytes, bytes], now: int, policy: IncidentPolicy) -> None:
@@ -87,7 +96,13 @@ class Incidents:
         if event.action == IncidentAction.OPENED:
             open_ones[path] = step.opened
             return
-        open_ones.pop(path, None)
+        known = [place for place, opened in open_ones.items() if _is_same(opened, place, step)]
+        for place in known:
+            del open_ones[place]
+        if event.action == IncidentAction.UPDATED:
+            if known:  # otherwise its opening is too old to be on the topic, or it is over
+                open_ones[path] = step.opened
+            return
         since = step.opened.since
         if event.kind == IncidentKind.SEGMENT_DROP:
             recovered = event.reason == IncidentReason.RECOVERED
@@ -98,7 +113,7 @@ class Incidents:
                 if path == event.segment:
                     watch.drop, watch.rests_until = None, max(watch.rests_until, rest)
 
-            for ended in (path, *event.explains):
+            for ended in (path, *event.also, *event.explains):
                 if ended not in self._drops:
                     _change(watches, ended, end)
 
@@ -106,11 +121,22 @@ class Incidents:
         """Let a watch have those incidents open that receivers believe to be open, and no others."""
         watch.silence = self._silences.get(path)
         opened = self._drops.get(path)
-        if opened is not None and watch.detector.open_size is None:
-            watch.detector.open_drop(watch.split(opened.since)[1])
+        about = opened or next((drop for drop in self._drops.values() if path in drop.also), None)
+        if about is not None and watch.detector.open_size is None:
+            watch.detector.open_drop(watch.split(about.since)[1])
         elif opened is None and watch.drop is not None:
             watch.detector.restart(recovered=False)
         watch.drop = opened
+
+
+def _is_same(opened: OpenIncident, path: str, step: _Step) -> bool:
+    """Say whether a step is one of an open incident. `path`: the segment that this incident was last about."""
+    first = path if opened.first_segment is None else opened.first_segment
+    return (first, opened.hour) == (_first_segment(step.event), step.opened.hour)
+
+
+def _first_segment(event: Incident) -> str:
+    return event.segment if event.first_segment is None else event.first_segment
 
 
 def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str, Watch], None]) -> None:
@@ -128,4 +154,4 @@ def _hour(event: Incident, at: int) -> int:
     """
     latest = at // HOUR
     hours = range(latest, latest - _LONGEST_DELAY, -1)
-    return next((hour for hour in hours if make_id(event.kind, event.segment, hour) == event.alert_id), latest)
+    return next((hour for hour in hours if make_id(event.kind, _first_segment(event), hour) == event.alert_id), latest)

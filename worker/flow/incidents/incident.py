@@ -4,10 +4,11 @@ from typing import Any, NamedTuple
 
 from schemas.alert import Severity
 from schemas.emitted import emitted
-from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
+from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason, ShareChange
 from schemas.scores import WindowScore
-from worker.detect.culprits import Split
+from worker.detect.mix import Mix, Part
 from worker.detect.sizes import SizeOfChange
+from worker.detect.split import Split
 from worker.detect.watch import OpenIncident
 from worker.flow import events
 from worker.flow.batch import Output
@@ -15,10 +16,10 @@ from worker.flow.ids import make_id
 from worker.flow.timestamps import from_ms, rfc3339
 from worker.flow.window_score import window_score
 from worker.lineage import SEPARATOR, source_of
-from worker.nps.interval import difference
+from worker.nps.interval import Z_95, difference
 from worker.nps.windows import HOUR
 
-_Incident, _Change = emitted(Incident), emitted(Change)
+_Incident, _Change, _ShareChange = emitted(Incident), emitted(Change), emitted(ShareChange)
 
 #: The prefix of an incident's key. It keeps the key apart from the keys of customers.
 KEY_PREFIX = "incident:"
@@ -27,7 +28,7 @@ _CRITICAL, _ERROR = 30.0, 20.0
 
 
 class Step(NamedTuple):
-    """A step of an incident: the incident opens or is resolved."""
+    """A step of an incident: the incident opens, is updated or is resolved."""
 
     #: The path of the segment that it is about.
     path: str
@@ -47,9 +48,15 @@ class _Meaning(NamedTuple):
 
 
 _DROP, _SILENCE, _TOO_MANY = IncidentKind.SEGMENT_DROP, IncidentKind.NO_RESPONSES, IncidentKind.TOO_MANY_SEGMENTS
-_OPENED, _RESOLVED = IncidentAction.OPENED, IncidentAction.RESOLVED
+_OPENED, _UPDATED, _RESOLVED = IncidentAction.OPENED, IncidentAction.UPDATED, IncidentAction.RESOLVED
 _MEANINGS = {
     IncidentReason.NPS_FELL: _Meaning(_DROP, _OPENED, "NPS fell"),
+    IncidentReason.MIX_CHANGED: _Meaning(_DROP, _OPENED, "NPS fell, since the mix of answers changed,"),
+    IncidentReason.WIDER: _Meaning(_DROP, _UPDATED, "NPS fell more widely than reported:"),
+    IncidentReason.DEEPER: _Meaning(_DROP, _UPDATED, "The cause of the drop is known better: NPS fell"),
+    IncidentReason.WORSE: _Meaning(_DROP, _UPDATED, "NPS fell further"),
+    IncidentReason.PARTLY_RECOVERED: _Meaning(_DROP, _UPDATED, "NPS has recovered in part, but is still low"),
+    IncidentReason.MERGED: _Meaning(_DROP, _RESOLVED, "This drop is part of another incident: NPS fell"),
     IncidentReason.RECOVERED: _Meaning(_DROP, _RESOLVED, "NPS has recovered"),
     IncidentReason.NEW_LEVEL: _Meaning(_DROP, _RESOLVED, "NPS stays at its new level"),
     IncidentReason.SILENT: _Meaning(_SILENCE, _OPENED, "No responses any more"),
@@ -60,11 +67,18 @@ _MEANINGS = {
 }
 
 
-def drop(step: Step, split: Split, size: SizeOfChange | None = None) -> Output:
+def drop(
+    step: Step,
+    split: Split,
+    size: SizeOfChange | None = None,
+    mixed: Mix | None = None,
+    hidden_in: str | None = None,
+) -> Output:
     """Return the event of a step of a drop.
 
     `split`: the segment's answers before the drop began, and since then; `size`: of the drop. Without it, the change is
-    the plain difference.
+    the plain difference. `mixed`: how much of the change is due to the mix of these answers, if that is known;
+    `hidden_in`: the segment above, if its own mix conceals the drop.
     """
     before, after = _scores(split)
     change = None
@@ -74,7 +88,20 @@ def drop(step: Step, split: Split, size: SizeOfChange | None = None) -> Output:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
     summary = f"{_words(step)} at {_name(step.path)}: from {_points(before.nps)} to {_points(after.nps)}"
-    return _event(step, summary, before=before, after=after, change=change)
+    figures: dict[str, Any] = {}
+    if mixed is not None:
+        figures = {"within": _part(mixed.within), "mix": _part(mixed.mix)}
+        if mixed.is_clear and mixed.moved.path:
+            figures["moved"] = _ShareChange(
+                segment=mixed.moved.path, before=mixed.moved.before, after=mixed.moved.after
+            )
+    if step.reason is IncidentReason.MIX_CHANGED and mixed is not None:
+        summary += f"; no segment below it fell{_moved(mixed)}"
+    return _event(step, summary, before=before, after=after, change=change, hidden_in=hidden_in, **figures)
+
+
+def _part(part: Part) -> Any:
+    return _Change(points=part.points, low=part.low, high=part.high)
 
 
 def silence(step: Step, expected: float | None = None) -> Output:
@@ -101,7 +128,8 @@ def _event(step: Step, summary: str, **figures: Any) -> Output:
     """Return the event of a step; `figures`: the fields that only incidents of its kind have."""
     path, incident, reason, time = step
     kind, action, _ = _MEANINGS[reason]
-    alert_id = make_id(kind, path, incident.hour)
+    first = path if incident.first_segment is None else incident.first_segment
+    alert_id = make_id(kind, first, incident.hour)
     body = _Incident(
         alert_id=alert_id,
         kind=kind,
@@ -114,15 +142,27 @@ def _event(step: Step, summary: str, **figures: Any) -> Output:
         touchpoint=path.rpartition(SEPARATOR)[2],
         since=from_ms(incident.since * HOUR),
         explains=incident.explains,
+        first_segment=incident.first_segment,
+        also=incident.also,
         **figures,
     )
-    key, event_id = f"{KEY_PREFIX}{path}".encode(), make_id("incident", alert_id, action)
+    # An incident is opened once and resolved once, but it may be updated several times.
+    times = (incident.updated,) if action is IncidentAction.UPDATED else ()
+    key, event_id = f"{KEY_PREFIX}{first}".encode(), make_id("incident", alert_id, action, *times)
     return events.output(events.INCIDENT, key, body, event_id, rfc3339(time))
 
 
 def severity_of(size: SizeOfChange | None) -> Severity:
     """Return how severe a drop of a size is; None if the size is not known."""
-    points = 0.0 if size is None else -size.points
+    return _severity(0.0 if size is None else -size.points)
+
+
+def sure_severity_of(size: SizeOfChange | None) -> Severity:
+    """Return how severe a drop is at least: if it is smaller by a standard error than it seems to be."""
+    return _severity(0.0 if size is None else -size.points - (size.high - size.low) / (2 * Z_95))
+
+
+def _severity(points: float) -> Severity:
     if points >= _CRITICAL:
         return Severity.CRITICAL
     return Severity.ERROR if points >= _ERROR else Severity.WARNING
@@ -131,6 +171,12 @@ def severity_of(size: SizeOfChange | None) -> Severity:
 def _scores(split: Split) -> tuple[WindowScore, WindowScore]:
     before, after = (window_score(*map(int, classes)) for classes in split)
     return before, after
+
+
+def _moved(mixed: Mix) -> str:
+    """Return what moved, in words, if it is known."""
+    path, before, after = mixed.moved
+    return f", but {path} gets {after:.0%} of the answers ({before:.0%} before)" if path else ""
 
 
 def _words(step: Step) -> str:

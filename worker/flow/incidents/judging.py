@@ -1,37 +1,48 @@
 """The tree is judged at each tick: incidents open and are resolved, and gaming flags are set and taken back.
 
-When a segment's detector raises an alarm, the incident is about the deepest segment that explains the drop
-(worker/detect/culprits.py). While this incident is open, the alarms of that segment's ancestors are suppressed. A drop
+When a segment's detector raises an alarm, the incident is about the segments that explain the drop best
+(worker/detect/culprits.py). While this incident is open, the alarms of these segments' ancestors are suppressed. A drop
 below an open incident is not reported either, unless it is worse: when a country has fallen, so has everything below
-it. When an incident is over, the detectors whose alarms were suppressed restart.
+it. An alarm that has the same cause as an open incident changes this incident (open_drops.py), which is also looked at
+again each day of its first two weeks. When an incident is over, the detectors whose alarms were suppressed restart.
 
 Segments are judged in slices, since there may be many (road.py).
 """
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import sqrt
 from typing import Protocol
 
 from schemas.alert import Severity
 from schemas.incident import IncidentReason
-from worker.detect.culprits import Split, deepest, fell_further, is_little, without
+from worker.detect.culprits import better, deepest_of_hours, fell_further, is_little
 from worker.detect.drops import NO_PRIOR
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
+from worker.detect.mix import Mix, mix_of
 from worker.detect.silences import is_silent, missed, noted
-from worker.detect.sizes import fall_of_level
+from worker.detect.sizes import SizeOfChange, fall_of_level
+from worker.detect.split import Split, without
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.flow.batch import Output
 from worker.flow.incidents import incident
+from worker.flow.incidents.open_drops import OpenDrops
 from worker.flow.incidents.slices import Slices
 from worker.flow.messages import gaming_flag
 from worker.flow.policy import IncidentPolicy
-from worker.lineage import SEPARATOR, is_segment, lineage, parent_of
+from worker.lineage import SEPARATOR, is_below, is_segment, lineage, parent_of
+from worker.nps.interval import chance_of_drop
 from worker.nps.jump import Jump
+from worker.routing.matching import RANK
 
 #: A year in days.
 _YEAR = 365
 _DAY = 24
+#: Of a drop whose parts have other causes, chance explains what is left if it makes such a drop more often than this.
+_CHANCE = 0.001
+#: For so many hours after it was opened, an incident may become wider or deeper. Later, too much else has happened.
+_SETTLING = 14 * _DAY
 #: The character after the separator. In sorted order, the paths below a segment lie between the segment's path followed
 #: by the separator, and the path followed by this character.
 _AFTER_SEPARATOR = chr(ord(SEPARATOR) + 1)
@@ -78,6 +89,7 @@ class Judge:
         self._threshold = 0.0
         #: The segments directly below each segment.
         self._children: dict[str, list[str]] = {}
+        self._drops = OpenDrops(watches, self._watches, hour)
 
     def judge(self, slices: Slices) -> Iterator[None]:
         """Judge the tree: make the events, and change the watches accordingly. Yield after each full slice."""
@@ -92,8 +104,8 @@ class Judge:
         yield from self._forget(slices)
 
     def children(self, path: str) -> Iterable[str]:
-        """Return the segments directly below one that have a baseline of their own."""
-        return [child for child in self._children.get(path, []) if self._watches[child].detector.is_learned(NO_PRIOR)]
+        """Return the segments directly below one."""
+        return self._children.get(path, [])
 
     def split(self, path: str, hour: int) -> Split:
         """Return a segment's answers before an hour, counted since 1970, and from that hour on."""
@@ -107,6 +119,8 @@ class Judge:
             if not is_segment(path):
                 continue
             self._segments.append(path)
+            if (drop := self._watches[path].drop) is not None:
+                self._drops.note(path, drop)
             if (above := parent_of(path)) is not None:
                 self._children.setdefault(above, []).append(path)
         # The false alarms of a year are shared out among the segments in which a drop can be found.
@@ -124,16 +138,26 @@ class Judge:
             recovered = watch.detector.has_recovered
             if not recovered and not watch.detector.has_settled(self._hour):
                 continue
-            if watch.drop is None:
-                watch.detector.restart(recovered=recovered)
-            else:
-                reason = IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL
-                self._report_drop(path, watch.drop, reason)
-                suppressed = [*watch.drop.explains, *self._all_below(path)]
-                yield from self._restart(suppressed, watch.drop.since, slices, recovered=recovered)
-                watch.end_drop(watch.drop.since, self._hour, recovered=recovered)
-                watch.drop = None
+            if (drop := watch.drop) is not None:
+                if recovered and (left := [one for one in drop.also if not self._has_recovered(one)]):
+                    if not self._drops.may_change(drop):
+                        continue
+                    self._drops.move(
+                        path, left[0], left[1:], IncidentReason.PARTLY_RECOVERED, drop.severity, drop.since
+                    )
+                else:
+                    self._report_drop(path, drop, IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL)
+                    self._drops.end(path)
+                    below = [one for segment in (path, *drop.also) for one in self._all_below(segment)]
+                    suppressed = [*drop.explains, *drop.also, *below]
+                    yield from self._restart(suppressed, drop.since, slices, recovered=recovered)
+                watch.end_drop(drop.since, self._hour, recovered=recovered)
                 watch.rests_until = self._hour + self._policy.rest_hours
+            elif (drop := self._drops.at(path)) is not None:
+                self._drops.leave(path)
+                watch.end_drop(drop.since, self._hour, recovered=recovered)
+            else:
+                watch.detector.restart(recovered=recovered)
             self._table.put(path, watch)
 
     def _pass_over_return(self, path: str, watch: Watch) -> None:
@@ -143,6 +167,11 @@ class Judge:
             watch.detector.return_to(level.points, level.answers)
             self._table.put(path, watch)
 
+    def _has_recovered(self, path: str) -> bool:
+        """Say whether a segment of an open incident has recovered, now or before."""
+        detector = self._watches[path].detector
+        return detector.open_size is None or detector.has_recovered
+
     def _restart(self, suppressed: Iterable[str], since: int, slices: Slices, *, recovered: bool) -> Iterator[None]:
         """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed.
 
@@ -150,56 +179,139 @@ class Judge:
         """
         for path in suppressed:
             watch = self._watches.get(path)
-            if watch is not None and watch.drop is None:
+            if watch is not None and self._drops.at(path) is None:
                 watch.end_drop(since, self._hour, recovered=recovered)
                 self._table.put(path, watch)
             if slices.is_full():
                 yield
 
     def _find_drops(self, slices: Slices) -> Iterator[None]:
-        """Open incidents about the segments that explain the alarms."""
-        alarms: dict[str, list[str]] = {}
-        yield from self._explain_alarms(alarms, slices)
-        for culprit, alarmed in sorted(alarms.items()):
-            if slices.is_full():
-                yield
-            watch, detector = self._watches[culprit], self._watches[culprit].detector
-            since = detector.likely_start or self._watches[alarmed[0]].detector.likely_start
-            if watch.drop is None and watch.rests_until <= self._hour and not self._is_reported_above(culprit, since):
-                severity = incident.severity_of(fall_of_level(watch.groups()))
-                watch.drop = OpenIncident(self._hour, since, severity, [path for path in alarmed if path != culprit])
-                detector.open_drop(self.split(culprit, since).after)
-                self._table.put(culprit, watch)
-                self._report_drop(culprit, watch.drop, IncidentReason.NPS_FELL)
-
-    def _explain_alarms(self, alarms: dict[str, list[str]], slices: Slices) -> Iterator[None]:
-        """Enter into `alarms`, for each segment that explains alarms, the segments that raised them."""
+        """Open and change the incidents about the segments that explain the alarms."""
         for path in self._segments:
             detector = self._watches[path].detector
-            if detector.has_dropped(self._threshold) and not self._is_explained_below(path):
-                for culprit in deepest(path, detector.likely_start, self):
-                    alarms.setdefault(culprit, []).append(path)
-                # This search may take as long as a whole slice of segments without an alarm.
+            if not detector.has_dropped(self._threshold):
+                if slices.is_full():
+                    yield
+                continue
+            if not self._is_reported_above(path, detector.likely_start) and not self._is_explained_below(path):
+                self._explain(path, detector.likely_start)
+            # This search may take as long as a whole slice of segments without an alarm.
+            yield
+        if self._hour // _DAY > self._previous_hour // _DAY:
+            for path, drop in self._drops.all():
+                self._look_again(path, drop)
                 yield
-            elif slices.is_full():
-                yield
+        self._report_steps()
+
+    def _explain(self, path: str, since: int) -> None:
+        """Open or change the incidents about the segments that explain a segment's alarm."""
+        others = self._drops.begun_at_other_times(path, since)
+        above = self._above(path)
+        starts = [self._watches[one].detector.likely_start for one in above]
+        hours = sorted({since, *(start for start in starts if start and abs(start - since) <= _SETTLING)})
+        culprits, since = deepest_of_hours(path, hours, self, above, others)
+        for culprit in culprits:
+            if self._drops.at(culprit) is not None:
+                self._drops.explain(culprit, path)
+                continue
+            began = self._began(culprit, since)
+            if self._watches[culprit].rests_until > self._hour or self._is_reported_above(culprit, began):
+                continue
+            if self._is_left_by_chance(culprit, began, others):
+                continue
+            explains = [path] if culprit != path and is_below(culprit, path) else []
+            below, sibling = self._drops.begun_with(culprit, began), self._drops.sibling(culprit, began)
+            severity = self._severity(culprit, began)
+            if below:
+                if all(self._drops.may_change(drop) for _, drop in below):
+                    self._drops.widen(culprit, below, severity, began)
+            elif sibling is not None:
+                drop = self._drops.at(sibling)
+                if drop is not None and self._drops.may_change(drop):
+                    self._drops.join(sibling, culprit, severity)
+                    self._drops.explain(sibling, path)
+            else:
+                mixed = self.mix(culprit, began)
+                is_mix = mixed is not None and mixed.is_cause
+                self._drops.open(culprit, OpenIncident(self._hour, began, severity, explains, is_mix=is_mix))
+
+    def _is_left_by_chance(self, culprit: str, since: int, others: set[str]) -> bool:
+        """Say whether chance explains what is left of a drop without those below it that have other causes."""
+        parts = [other for other in others if is_below(other, culprit) and others.isdisjoint(lineage(other)[1:])]
+        if not parts:
+            return False
+        left = without(self.split(culprit, since), [self.split(part, since) for part in sorted(parts)])
+        return chance_of_drop(*left) > _CHANCE
+
+    def _began(self, culprit: str, since: int) -> int:
+        """Return the hour in which a culprit's drop began. `since`: the hour that the alarm's detector says."""
+        own = self._watches[culprit].detector.likely_start
+        return own if own and abs(own - since) <= 3 * _DAY else since
+
+    def _above(self, path: str) -> list[str]:
+        return [above for above in lineage(path)[1:] if above in self._watches]
+
+    def _look_again(self, path: str, drop: OpenIncident) -> None:
+        """Change an incident if other segments explain its drop clearly better by now, or if it has become worse."""
+        if not self._drops.may_change(drop) or drop.hour == self._hour:
+            return
+        if self._hour - drop.hour <= _SETTLING:
+            found = better(
+                path, drop.since, self, self._above(path), self._drops.begun_at_other_times(path, drop.since)
+            )
+            if found and is_below(path, found[0]):
+                self._drops.widen(found[0], self._with_others(path, drop, found[0]), drop.severity, drop.since)
+                return
+            if found and all(self._drops.at(segment) is None for segment in found):
+                severity = self._severity(found[0], drop.since)
+                also = [*found[1:], *(one for one in drop.also if one not in found)]
+                self._drops.move(path, found[0], also, IncidentReason.DEEPER, severity, drop.since)
+                return
+        severity = Severity.WARNING if drop.is_mix else incident.sure_severity_of(self._size(path))
+        if RANK[severity] > RANK[drop.severity]:
+            self._drops.worsen(path, drop, severity)
+
+    def _with_others(self, path: str, drop: OpenIncident, above: str) -> list[tuple[str, OpenIncident]]:
+        """Return an incident, and those others below a segment that began with it, the oldest first."""
+        found = dict([(path, drop), *self._drops.begun_with(above, drop.since)])
+        return sorted(found.items(), key=lambda each: (each[1].hour, each[0]))
+
+    def _report_steps(self) -> None:
+        for path, drop in sorted(self._drops.merged.items()):
+            self._report_drop(path, drop, IncidentReason.MERGED)
+        for path, reason in sorted(self._drops.steps.items()):
+            if (changed := self._watches[path].drop) is not None:
+                self._report_drop(path, changed, reason)
+
+    def _severity(self, path: str, since: int) -> Severity:
+        """Return how severe a drop is. If only the mix of the answers changed, nobody has done worse: a warning."""
+        mixed = self.mix(path, since)
+        is_mix = mixed is not None and mixed.is_cause
+        return Severity.WARNING if is_mix else incident.severity_of(self._size(path))
+
+    def _size(self, path: str) -> SizeOfChange | None:
+        """Return the size of a segment's drop that goes on until now."""
+        watch = self._watches[path]
+        return fall_of_level(watch.groups(), sqrt(watch.detector.days.variance))
+
+    def mix(self, path: str, since: int) -> Mix | None:
+        """Return how much of a segment's change since an hour is a change of the mix of its answers."""
+        return mix_of(self.split(path, since), {child: self.split(child, since) for child in self.children(path)})
 
     def _is_explained_below(self, path: str) -> bool:
         """Say whether open incidents below a segment explain its alarm. If so, note that in one of them."""
-        drops = [(below, drop) for below in self._all_below(path) if (drop := self._watches[below].drop) is not None]
-        if any(path in drop.explains for _, drop in drops):
+        dropped = self._drops.below(path)
+        drops = [drop for below in dropped if (drop := self._drops.at(below)) is not None]
+        if any(path in drop.explains for drop in drops):
             return True
         if not drops:
             return False
-        since = min(self._watches[path].detector.likely_start, *(drop.since for _, drop in drops))
+        since = min(self._watches[path].detector.likely_start, *(drop.since for drop in drops))
         segment = self.split(path, since)
-        dropped = {below for below, _ in drops}
-        uppermost = [below for below, _ in drops if dropped.isdisjoint(lineage(below)[1:])]
+        uppermost = [below for below in dropped if set(dropped).isdisjoint(lineage(below)[1:])]
         if not is_little(without(segment, [self.split(below, since) for below in uppermost]), segment):
             return False
-        below, drop = drops[0]
-        self._watches[below].drop = OpenIncident(drop.hour, drop.since, drop.severity, [*drop.explains, path])
-        self._table.put(below, self._watches[below])
+        self._drops.explain(dropped[0], path)
         return True
 
     def _all_below(self, path: str) -> list[str]:
@@ -211,7 +323,7 @@ class Judge:
         `since`: the hour in which the segment's drop began.
         """
         for ancestor in lineage(path)[1:]:
-            drop = self._watches[ancestor].drop if ancestor in self._watches else None
+            drop = self._drops.at(ancestor)
             if drop is not None:
                 since = max(since, drop.since)
                 return not fell_further(self.split(path, since), self.split(ancestor, since))
@@ -222,9 +334,13 @@ class Judge:
         if reason is IncidentReason.RECOVERED:
             better_since = self._watches[path].detector.recovering_since or drop.since
             split = Split(split.before, self.split(path, better_since).after)
-        else:
-            size = fall_of_level(self._watches[path].groups())
-        self.outputs.append(incident.drop(incident.Step(path, drop, reason, self._now), split, size))
+        size = None if reason is IncidentReason.RECOVERED else self._size(path)
+        mixed = None if reason is IncidentReason.RECOVERED else self.mix(path, drop.since)
+        above = parent_of(path)
+        hidden = None if above is None or reason is IncidentReason.RECOVERED else self.mix(above, drop.since)
+        hidden_in = above if hidden is not None and hidden.hides else None
+        step = incident.Step(path, drop, reason, self._now)
+        self.outputs.append(incident.drop(step, split, size, mixed, hidden_in))
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
         """Take in the segments' rhythms. Resolve the silences of those that have answers again, or are forgotten."""

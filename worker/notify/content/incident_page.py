@@ -12,6 +12,8 @@ from worker.notify.content.readers import Readers
 
 #: The largest number of ancestors that are named: as many as a path of eight names has, including the root.
 _ANCESTORS = 8
+#: The largest number of further segments that are named.
+_ALSO = 8
 
 
 def incident_page(incident: Incident, readers: Readers) -> Page:
@@ -30,7 +32,9 @@ def incident_page(incident: Incident, readers: Readers) -> Page:
             f"[{_tag(incident, shared, words)}] {headline}" + ("" if is_number else f"{shared.colon}{place}")
         ),
         headline=headline,
-        why=wording.sentence.format(place=place, **_from_to(incident, words, decimals=1)),
+        why=wording.sentence.format(
+            place=place, also=_also(incident, shared, words), **_from_to(incident, words, decimals=1)
+        ),
         colour=OVER if over else COLOURS[incident.severity],
         sections=[
             _facts(incident, shared, words, readers),
@@ -56,7 +60,8 @@ def _tag(incident: Incident, shared: Words, words: IncidentWords) -> str:
 
 
 def _wording(incident: Incident, words: IncidentWords) -> IncidentText:
-    if incident.reason == IncidentReason.NPS_FELL and not _from_to(incident, words, decimals=0):
+    has_numbers = bool(_from_to(incident, words, decimals=0))
+    if incident.reason in (IncidentReason.NPS_FELL, IncidentReason.MIX_CHANGED) and not has_numbers:
         return words.fell
     if incident.source is not None and incident.reason in words.sources:
         return words.sources[incident.reason]
@@ -85,12 +90,43 @@ def _place(path: str, shared: Words, words: IncidentWords) -> str:
     return (field(path) or shared.not_given) if path else words.everything
 
 
+def _also(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return the further segments that an incident is about, with a word before them; empty if there are none."""
+    names = [_place(path, shared, words) for path in incident.also[:_ALSO]]
+    return words.also.format(segments=", ".join(names)) if names else ""
+
+
 def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
     """Return a paragraph that says more: what is to be done, or which other segments the incident explains."""
     if incident.kind == IncidentKind.TOO_MANY_SEGMENTS:
         return words.advice
     if incident.kind == IncidentKind.NO_RESPONSES and (incident.source is not None or not incident.segment):
         return words.check_tool
+    return " ".join(
+        text
+        for text in (
+            _moved(incident, shared, words),
+            "" if incident.hidden_in is None else words.hidden.format(place=_place(incident.hidden_in, shared, words)),
+            _ancestors(incident, shared, words),
+        )
+        if text
+    )
+
+
+def _moved(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return whose share of the answers changed, if this made the NPS fall."""
+    moved = incident.moved
+    if moved is None or incident.reason != IncidentReason.MIX_CHANGED:
+        return ""
+    shares = {
+        "before": words.numerals.count(round(100 * moved.before)),
+        "after": words.numerals.count(round(100 * moved.after)),
+    }
+    return words.moved.format(place=_place(moved.segment, shared, words), **shares)
+
+
+def _ancestors(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return which other segments the incident explains."""
     if not incident.explains:
         return ""
     *others, last = [_place(path, shared, words) for path in incident.explains[:_ANCESTORS]]
@@ -116,6 +152,11 @@ def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Rea
     if (change := incident.change) is not None:
         points = words.points.format(points=words.numerals.signed(change.points))
         rows.append(Row(words.change, _with_interval(points, change.low, change.high, words)))
+    # The two parts are worth a line if the mix of the answers has to do with the change.
+    if incident.moved is not None and incident.within is not None and incident.mix is not None:
+        for label, part in ((words.within, incident.within), (words.mix, incident.mix)):
+            points = words.points.format(points=words.numerals.signed(part.points))
+            rows.append(Row(label, _with_interval(points, part.low, part.high, words)))
     return Section(words.facts, rows)
 
 

@@ -10,7 +10,10 @@ from worker.routing.receiver import Language
 
 @dataclass(frozen=True)
 class IncidentText:
-    """What happened, as a headline and as a sentence. Placeholders: {before} {after}; in the sentence also {place}."""
+    """What happened, as a headline and as a sentence. Placeholders: {before} {after}; in the sentence also {place}.
+
+    In the sentence about an update there is {also} after {place}: further segments, if there are any.
+    """
 
     headline: str
     sentence: str
@@ -29,6 +32,11 @@ class IncidentWords:
     fell: IncidentText  # for a drop whose numbers are not known
     over: IncidentText  # for the end of an incident with a reason that this version does not know
     something: IncidentText  # for another step with a reason that this version does not know
+    also: str  # {segments}: further segments that an incident is about
+    moved: str  # {place} {after} {before}: whose share of the answers changed, in per cent
+    within: str
+    mix: str
+    hidden: str  # {place}: the segment above, whose NPS did not fall, since its mix became better
     explains_one: str  # {ancestors}
     explains_several: str  # {ancestors}
     comma: str  # between ancestors
@@ -65,6 +73,32 @@ _FRENCH = IncidentWords(
     news={
         IncidentReason.NPS_FELL: IncidentText(
             "Le NPS est passé de {before} à {after}", "Le NPS de {place} est passé de {before} à {after}."
+        ),
+        IncidentReason.MIX_CHANGED: IncidentText(
+            french("Le NPS est passé de {before} à {after} : les réponses viennent d’ailleurs"),
+            french(
+                "Le NPS de {place} est passé de {before} à {after}, mais aucun périmètre au-dessous n’a chuté : c’est "
+                "la répartition des réponses entre eux qui a changé."
+            ),
+        ),
+        IncidentReason.WIDER: IncidentText(
+            "La chute du NPS est plus large",
+            french("La chute du NPS qui vous a été signalée est plus large : elle concerne {place}{also}."),
+        ),
+        IncidentReason.DEEPER: IncidentText(
+            "La cause de la chute est mieux connue",
+            "La chute du NPS qui vous a été signalée vient de {place}{also}.",
+        ),
+        IncidentReason.WORSE: IncidentText(
+            "Le NPS a encore chuté", "La chute du NPS de {place}{also} est plus grave qu’au moment du premier message."
+        ),
+        IncidentReason.PARTLY_RECOVERED: IncidentText(
+            "Le NPS s’est redressé en partie",
+            "Le NPS s’est redressé dans l’un des périmètres de cet incident, mais pas dans {place}{also}.",
+        ),
+        IncidentReason.MERGED: IncidentText(
+            "Cet incident fait partie d’un autre",
+            "La chute du NPS de {place} a la même cause qu’un autre incident, qui vous est signalé à part.",
         ),
         IncidentReason.SILENT: IncidentText(
             "Plus aucune réponse",
@@ -113,6 +147,14 @@ _FRENCH = IncidentWords(
     fell=IncidentText("Le NPS a chuté", "Le NPS de {place} a chuté."),
     over=IncidentText("L’incident est clos", "L’incident qui concernait {place} est clos."),
     something=IncidentText("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
+    also=" et {segments}",
+    moved=french("{place} : {after} % des réponses, contre {before} % auparavant."),
+    within="Dont évolution des périmètres au-dessous",
+    mix="Dont répartition des réponses entre eux",
+    hidden=french(
+        "Le NPS de {place} n’a guère changé, mais seulement parce que davantage de réponses viennent de périmètres où "
+        "il est plus élevé."
+    ),
     explains_one=french(
         "Ce périmètre explique aussi la baisse de {ancestors} ; aucun autre message n’est envoyé à ce sujet."
     ),
@@ -165,6 +207,28 @@ _ENGLISH = IncidentWords(
         IncidentReason.NPS_FELL: IncidentText(
             "NPS fell from {before} to {after}", "The NPS of {place} fell from {before} to {after}."
         ),
+        IncidentReason.MIX_CHANGED: IncidentText(
+            "NPS fell from {before} to {after}: answers come from elsewhere",
+            "The NPS of {place} fell from {before} to {after}, but no segment below it fell: the shares of the answers "
+            "that they get have changed.",
+        ),
+        IncidentReason.WIDER: IncidentText(
+            "The drop is wider", "The drop that was reported to you is wider: it is about {place}{also}."
+        ),
+        IncidentReason.DEEPER: IncidentText(
+            "The cause of the drop is known better", "The drop that was reported to you comes from {place}{also}."
+        ),
+        IncidentReason.WORSE: IncidentText(
+            "NPS fell further", "The drop of {place}{also} is more severe than in the first message."
+        ),
+        IncidentReason.PARTLY_RECOVERED: IncidentText(
+            "NPS has recovered in part",
+            "The NPS has recovered in one of this incident's segments, but not in {place}{also}.",
+        ),
+        IncidentReason.MERGED: IncidentText(
+            "This incident is part of another one",
+            "The drop of {place} has the same cause as another incident, of which you get messages of its own.",
+        ),
         IncidentReason.SILENT: IncidentText(
             "No responses any more",
             "No responses come from {place} any more. Their usual rhythm does not explain such a long gap.",
@@ -210,6 +274,12 @@ _ENGLISH = IncidentWords(
     fell=IncidentText("NPS fell", "The NPS of {place} fell."),
     over=IncidentText("Incident is over", "The incident that concerned {place} is over."),
     something=IncidentText("There is an incident", "There is an incident that concerns {place}."),
+    also=" and {segments}",
+    moved="{place} gets {after} % of the answers ({before} % before).",
+    within="Of which segments below",
+    mix="Of which shares of their answers",
+    hidden="The NPS of {place} has hardly changed, but only because more answers come from segments where it is "
+    "higher.",
     explains_one="This segment also explains the drop of {ancestors}; no other message is sent about it.",
     explains_several="This segment also explains the drops of {ancestors}; no other message is sent about them.",
     comma=", ",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from schemas.incident import IncidentUpdate
 from worker.notify.content.readers import Readers, TimeZoneName, zone
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy, days_until_given_up
@@ -45,7 +46,14 @@ class ChatSettings(Section):
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "withdrawn", "resolved"],
         description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
-        "and resolved. A comment that is added or changed later, and a changed consent, are posted in any case.",
+        "and resolved; incident_updates says which of their updates are posted. A comment that is added or changed "
+        "later, and a changed consent, are posted in any case.",
+    )
+    incident_updates: list[IncidentUpdate] = Field(
+        default=["wider", "deeper", "worse"],
+        description="The updates of incidents that are posted: by now, a drop is about a segment above or about "
+        "further segments (wider), or about a segment below (deeper); its severity has risen (worse); or the first of "
+        "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from schemas.incident import IncidentUpdate
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy, days_until_given_up
 from worker.routing.bundling import (
@@ -73,7 +74,14 @@ class WebhookSettings(Section):
     actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
         default=["opened", "updated", "withdrawn", "resolved"],
         description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
-        "and resolved. The erasure of a customer is posted in any case.",
+        "and resolved; incident_updates says which of their updates are posted. The erasure of a customer "
+        "is posted in any case.",
+    )
+    incident_updates: list[IncidentUpdate] = Field(
+        default=["wider", "deeper", "worse", "partly_recovered"],
+        description="The updates of incidents that are posted: by now, a drop is about a segment above or about "
+        "further segments (wider), or about a segment below (deeper); its severity has risen (worse); or the first of "
+        "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],

@@ -1,0 +1,115 @@
+"""How open incidents move, grow and become part of each other, while their ids and keys stay."""
+
+import msgspec
+import pytest
+
+from schemas.alert import Severity
+from schemas.incident import IncidentReason
+from worker.detect.watch import OpenIncident, Watch
+from worker.flow.incidents.open_drops import OpenDrops
+
+HOUR = 480_000
+
+
+class Table:
+    """The watches of a small tree."""
+
+    def __init__(self, **drops: OpenIncident) -> None:
+        paths = ["", "fr", "fr/a", "fr/b", "fr/c", "uk"]
+        self.watches = {path: Watch() for path in paths}
+        for path, drop in drops.items():
+            self.watches[path.replace("_", "/")].drop = drop
+        self.changed: set[str] = set()
+
+    def put(self, path: str, watch: Watch | None) -> None:
+        assert watch is self.watches[path]
+        self.changed.add(path)
+
+    def at(self, hour: int) -> OpenDrops:
+        drops = OpenDrops(self, self.watches, hour)
+        for path, watch in self.watches.items():
+            if watch.drop is not None:
+                drops.note(path, watch.drop)
+        return drops
+
+    def open(self) -> dict[str, OpenIncident]:
+        return {path: watch.drop for path, watch in self.watches.items() if watch.drop is not None}
+
+
+def opened(since: int = HOUR - 10, hour: int = HOUR, severity: Severity = Severity.WARNING) -> OpenIncident:
+    return OpenIncident(hour, since, severity)
+
+
+def test_siblings_that_fell_at_about_the_same_time_are_one_incident() -> None:
+    table = Table(fr_a=opened())
+    drops = table.at(HOUR + 5)
+
+    assert drops.sibling("fr/b", HOUR) == "fr/a"
+    assert drops.sibling("fr/b", HOUR - 10 - 73) is None
+    assert drops.sibling("uk", HOUR) is None
+    drops.join("fr/a", "fr/b", Severity.ERROR)
+
+    assert drops.steps == {"fr/a": IncidentReason.WIDER}
+    assert table.open() == {"fr/a": OpenIncident(HOUR, HOUR - 10, Severity.ERROR, updated=HOUR + 5, also=["fr/b"])}
+    assert table.at(HOUR + 6).at("fr/b") == table.watches["fr/a"].drop
+    assert table.watches["fr/b"].detector.open_size is not None
+    assert table.changed == {"fr/a", "fr/b"}
+
+
+def test_if_the_segment_above_explains_them_the_oldest_incident_moves_and_the_others_are_part_of_it() -> None:
+    older, younger = opened(severity=Severity.ERROR), opened(hour=HOUR + 3)
+    table = Table(fr_a=younger, fr_b=older)
+    drops = table.at(HOUR + 5)
+    drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR - 12)
+
+    moved = OpenIncident(HOUR, HOUR - 12, Severity.ERROR, first_segment="fr/b", updated=HOUR + 5)
+    assert table.open() == {"fr": moved}
+    assert drops.steps == {"fr": IncidentReason.WIDER}
+    assert drops.merged == {"fr/a": younger}
+
+
+def test_an_incident_that_moves_again_keeps_its_first_segment() -> None:
+    table = Table(fr=msgspec.structs.replace(opened(), first_segment="fr/b", updated=HOUR + 1))
+    drops = table.at(HOUR + 30)
+    drops.move("fr", "fr/c", ["fr/b"], IncidentReason.DEEPER, Severity.WARNING, HOUR - 10)
+
+    (found,) = table.open().values()
+    assert (found.first_segment, found.also, found.explains) == ("fr/b", ["fr/b"], ["fr"])
+    assert drops.steps == {"fr/c": IncidentReason.DEEPER}
+
+
+def test_what_happens_in_the_hour_of_the_opening_is_part_of_the_opening() -> None:
+    table = Table()
+    drops = table.at(HOUR)
+    drops.open("fr/a", opened())
+    drops.join("fr/a", "fr/b", Severity.WARNING)
+    drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR)
+
+    assert drops.steps == {"fr": IncidentReason.NPS_FELL}
+    assert table.open()["fr"].first_segment is None
+    assert table.open()["fr"].updated == 0
+
+
+@pytest.mark.parametrize(("hours", "may"), [(0, True), (1, False), (23, False), (24, True)])
+def test_an_incident_is_updated_once_a_day(hours: int, *, may: bool) -> None:
+    updated = msgspec.structs.replace(opened(), updated=HOUR + 50)
+
+    assert Table().at(HOUR + 50 + hours).may_change(updated) is may or hours == 0
+    assert Table().at(HOUR + 1).may_change(opened())
+
+
+def test_a_segment_that_has_recovered_leaves_its_incident() -> None:
+    table = Table(fr_a=msgspec.structs.replace(opened(), also=["fr/b", "fr/c"]))
+    drops = table.at(HOUR + 5)
+    drops.leave("fr/b")
+    drops.leave("uk")
+
+    assert table.open()["fr/a"].also == ["fr/c"]
+    assert drops.at("fr/b") is None
+    assert drops.place_of("fr/c") == "fr/a"
+
+
+def test_a_row_of_the_version_before_is_read() -> None:
+    row = msgspec.msgpack.encode([HOUR, HOUR - 10, "warning", ["fr"]])
+
+    assert msgspec.msgpack.decode(row, type=OpenIncident) == OpenIncident(HOUR, HOUR - 10, Severity.WARNING, ["fr"])
