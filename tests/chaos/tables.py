@@ -72,7 +72,7 @@ def ends(segments: Table) -> dict[str, float]:
 
 
 def _windows(row: list[Any]) -> dict[str, list[int]]:
-    _, total, (_, _, scores, _), (_, _, totals, shape), *_ = row
+    _, total, (_, _, scores, *_), (_, _, totals, shape, *_), *_ = row
     last = [scores[-100:].count(score) for score in range(11)]
     return {"all": total, "last_100": last, **dict(zip(shape.split(","), totals, strict=True))}
 
