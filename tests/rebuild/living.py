@@ -45,13 +45,13 @@ class Living:
         self.watches: dict[bytes, bytes] = {}
         self._chance = random.Random(3)
 
-    def live(self, days: float, bad: str | None = None) -> list[Incident]:
-        """Live through some days, in which one desk may be bad; return the steps of incidents."""
+    def live(self, days: float, *bad: str) -> list[Incident]:
+        """Live through some days, in which some desks may be bad; return the steps of incidents."""
         first = len(self.published)
         for _ in range(round(days * 24 * HOUR / _STEP)):
             for desk in DESKS:
                 for _ in range(3):
-                    self._answer(desk, self._chance.choice(BAD if desk == bad else GOOD))
+                    self._answer(desk, self._chance.choice(BAD if desk in bad else GOOD))
             self.now += _STEP
             self.tick()
         return incidents(self.published[first:])

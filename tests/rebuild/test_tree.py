@@ -32,7 +32,7 @@ def _calm() -> Living:
 @cache
 def _fallen() -> Living:
     living = deepcopy(_calm())
-    [opened] = living.live(6, bad="send")
+    [opened] = living.live(6, "send")
     assert ("fr/send", "opened") == (opened.segment, opened.action)
     return living
 
@@ -107,7 +107,7 @@ def test_an_open_incident_stays_the_same_one_and_its_end_is_reported_under_its_i
     assert (before.hour, before.since, before.severity) == (after.hour, after.since, after.severity)
 
     living.watches = tree.watches
-    assert living.live(1, bad="send") == []
+    assert living.live(1, "send") == []
     [resolved] = living.live(20)
     assert (opened.alert_id, "resolved") == (resolved.alert_id, resolved.action)
 
@@ -119,7 +119,7 @@ def test_a_drop_that_was_not_reported_is_opened_by_the_next_tick_of_a_worker_not
     assert watch(tree.watches, "fr/send").drop is None
 
     living.watches = tree.watches
-    [opened] = living.live(1, bad="send")
+    [opened] = living.live(1, "send")
     assert ("fr/send", "opened") == (opened.segment, opened.action)
 
 
@@ -195,3 +195,16 @@ def test_a_hint_that_the_rebuilt_watches_give_reaches_the_segment() -> None:
     assert segment(tree.segments[spread(b"fr/help")][b"fr/help"]).jump == JUMP
     assert watching.CLOCK_KEY not in tree.watches
     assert as_record(gaming_flag.output("fr/help", JUMP, 2)).partition == 2
+
+
+def test_a_segment_above_keeps_its_own_incident_and_both_are_resolved_once_also_after_a_rebuild() -> None:
+    living = calm()
+    steps = living.live(3, "send") + living.live(8, *DESKS)
+    assert [(step.segment, step.action) for step in steps] == [("fr/send", "opened"), ("fr", "opened")]
+    living.watches = living.rebuilt(watches=True)[1].watches
+    assert {path for path in ("fr/send", "fr") if watch(living.watches, path).drop is not None} == {"fr/send", "fr"}
+    steps += living.live(18)
+
+    for opened in steps[:2]:
+        later = [step.action for step in steps[2:] if step.alert_id == opened.alert_id]
+        assert later.count("resolved") == 1

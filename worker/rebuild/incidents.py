@@ -1,9 +1,10 @@
 """The incidents that were reported to receivers, as the alerts topic has them: they say which incidents are open."""
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
@@ -39,10 +40,12 @@ class Incidents:
     def __init__(self) -> None:
         self._steps: list[_Step] = []
         self._applied = 0
-        #: The incidents of each kind that are open after these steps, by the segment's path.
-        self._drops: dict[str, OpenIncident] = {}
-        self._silences: dict[str, OpenIncident] = {}
-        self._too_many: dict[str, OpenIncident] = {}
+        #: The incidents of each kind that are open after these steps, by the path of the segment that they are about.
+        self._drops: dict[str, _Step] = {}
+        self._silences: dict[str, _Step] = {}
+        self._too_many: dict[str, _Step] = {}
+        #: The segments that a drop was about, each with the id of its incident.
+        self._were_about: set[tuple[str, str]] = set()
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records of the alerts topic. Those that are not about incidents are left out."""
@@ -55,7 +58,7 @@ class Incidents:
                 continue  # this is an alert, and the customer's id looks like the key of an incident
             at = to_ms(event.occurred_at)
             opened = OpenIncident(
-                _hour(event, at),
+                _hour(event, at) if event.action == IncidentAction.OPENED else at // HOUR,
                 to_ms(event.since) // HOUR,
                 event.severity,
                 list(event.explains),
@@ -77,7 +80,7 @@ class Incidents:
             _change(watches, key.decode(), self._set_open_incidents)
         if (row := watches.get(watching.CLOCK_KEY)) is not None:
             clock = _decode_clock(row)
-            clock.too_many = too_many.as_reported(clock.too_many, clock.usages, self._too_many.get(""))
+            clock.too_many = too_many.as_reported(clock.too_many, clock.usages, _opened(self._too_many, ""))
             watches[watching.CLOCK_KEY] = _encode(clock)
 
     def finish(self, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
@@ -85,58 +88,74 @@ class Incidents:
         self.settle(watches, max((step.at for step in self._steps), default=0), policy)
 
     def _apply(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
-        """Note whether a step opens or resolves its incident, and restart the detectors if a drop is over."""
+        """Note that a step opens, changes or resolves its incident. Restart the detectors if a drop is over."""
         path, event = step.event.segment, step.event
-        by_kind: dict[str, dict[str, OpenIncident]] = {
+        by_kind: dict[str, dict[str, _Step]] = {
             IncidentKind.SEGMENT_DROP: self._drops,
             IncidentKind.NO_RESPONSES: self._silences,
             IncidentKind.TOO_MANY_SEGMENTS: self._too_many,
         }
         open_ones = by_kind.get(event.kind, {})  # a later version may have other kinds
-        if event.action == IncidentAction.OPENED:
-            open_ones[path] = step.opened
-            return
-        known = [place for place, opened in open_ones.items() if _is_same(opened, place, step)]
-        for place in known:
-            del open_ones[place]
-        if event.action == IncidentAction.UPDATED:
-            if known:  # otherwise its opening is too old to be on the topic, or it is over
-                open_ones[path] = step.opened
-            return
-        since = step.opened.since
         if event.kind == IncidentKind.SEGMENT_DROP:
-            recovered = event.reason == IncidentReason.RECOVERED
-            rest = step.at // HOUR + policy.rest_hours
+            self._were_about |= {(one, event.alert_id) for one in (path, *event.also)}
+        if event.action == IncidentAction.OPENED:
+            open_ones[path] = step
+            return
+        # The incident may have been about another segment until now. Another incident may be about this one.
+        place = next((one for one, last in open_ones.items() if last.event.alert_id == event.alert_id), None)
+        before = None if place is None else open_ones.pop(place)
+        if event.action == IncidentAction.UPDATED:
+            if before is not None:  # otherwise its opening is too old to be on the topic, or it is over
+                open_ones[path] = _changed(before, step)
+            return
+        # A drop that has become part of another one goes on. It is over when the other one is.
+        if event.kind == IncidentKind.SEGMENT_DROP and event.reason != IncidentReason.MERGED:
+            self._end_drop(step, watches, policy)
 
-            def end(path: str, watch: Watch) -> None:
-                watch.end_drop(since, step.at // HOUR, recovered=recovered)
-                if path == event.segment:
-                    watch.drop, watch.rests_until = None, max(watch.rests_until, rest)
+    def _end_drop(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
+        """Let the detectors of the segments that a drop was about, and of those that it explains, begin again."""
+        event, hour = step.event, step.at // HOUR
+        recovered = event.reason == IncidentReason.RECOVERED
 
-            for ended in (path, *event.also, *event.explains):
-                if ended not in self._drops:
-                    _change(watches, ended, end)
+        def end(path: str, watch: Watch) -> None:
+            watch.end_drop(step.opened.since, hour, recovered=recovered)
+            if path == event.segment:
+                watch.drop, watch.rests_until = None, max(watch.rests_until, hour + policy.rest_hours)
+
+        for ended in (event.segment, *event.also, *event.explains):
+            if self._about(ended) is None:
+                _change(watches, ended, end)
+
+    def _about(self, path: str) -> OpenIncident | None:
+        """Return the open drop that a segment is part of; None if there is none."""
+        also = (step.opened for step in self._drops.values() if path in step.opened.also)
+        return _opened(self._drops, path) or next(also, None)
 
     def _set_open_incidents(self, path: str, watch: Watch) -> None:
         """Let a watch have those incidents open that receivers believe to be open, and no others."""
-        watch.silence = self._silences.get(path)
-        opened = self._drops.get(path)
-        about = opened or next((drop for drop in self._drops.values() if path in drop.also), None)
+        watch.silence = _opened(self._silences, path)
+        opened, about = _opened(self._drops, path), self._about(path)
         if about is not None and watch.detector.open_size is None:
             watch.detector.open_drop(watch.split(about.since)[1])
-        elif opened is None and watch.drop is not None:
+        elif about is None and watch.drop is not None and not self._was_about(path, watch.drop):
             watch.detector.restart(recovered=False)
         watch.drop = opened
 
+    def _was_about(self, path: str, drop: OpenIncident) -> bool:
+        """Say whether a reported drop, which has moved or become part of another one, was about a segment."""
+        first = path if drop.first_segment is None else drop.first_segment
+        return (path, make_id(IncidentKind.SEGMENT_DROP, first, drop.hour)) in self._were_about
 
-def _is_same(opened: OpenIncident, path: str, step: _Step) -> bool:
-    """Say whether a step is one of an open incident. `path`: the segment that this incident was last about."""
-    first = path if opened.first_segment is None else opened.first_segment
-    return (first, opened.hour) == (_first_segment(step.event), step.opened.hour)
+
+def _opened(steps: Mapping[str, _Step], path: str) -> OpenIncident | None:
+    return None if (step := steps.get(path)) is None else step.opened
 
 
-def _first_segment(event: Incident) -> str:
-    return event.segment if event.first_segment is None else event.first_segment
+def _changed(before: _Step, update: _Step) -> _Step:
+    """Return an update, whose incident knows what its event does not say. `before`: the last step of the incident."""
+    event, opened = update.event, before.opened
+    joined = event.segment == before.event.segment and event.reason == IncidentReason.WIDER
+    return update._replace(opened=replace(update.opened, hour=opened.hour, is_mix=opened.is_mix and joined))
 
 
 def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str, Watch], None]) -> None:
@@ -150,8 +169,8 @@ def _change(watches: MutableMapping[bytes, bytes], path: str, how: Callable[[str
 def _hour(event: Incident, at: int) -> int:
     """Return the hour in which an incident was found, counted since 1970. The incident's id is made of this hour.
 
-    `at`: when the incident was reported, in ms.
+    `event`: its opening; `at`: when this was reported, in ms.
     """
     latest = at // HOUR
     hours = range(latest, latest - _LONGEST_DELAY, -1)
-    return next((hour for hour in hours if make_id(event.kind, _first_segment(event), hour) == event.alert_id), latest)
+    return next((hour for hour in hours if make_id(event.kind, event.segment, hour) == event.alert_id), latest)

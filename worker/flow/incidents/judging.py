@@ -259,10 +259,13 @@ class Judge:
             found = better(
                 path, drop.since, self, self._above(path), self._drops.begun_at_other_times(path, drop.since)
             )
-            if found and is_below(path, found[0]):
-                self._drops.widen(found[0], self._with_others(path, drop, found[0]), drop.severity, drop.since)
-                return
-            if found and all(self._drops.at(segment) is None for segment in found):
+            # A segment that has an incident of its own keeps it. If that one is just over, it would be wrong news that
+            # the segment has fallen.
+            if found and all(self._may_open(segment) for segment in found):
+                if is_below(path, found[0]):
+                    others = self._with_others(path, drop, found[0])
+                    self._drops.widen(found[0], others, drop.severity, drop.since)
+                    return
                 severity = self._severity(found[0], drop.since)
                 also = [*found[1:], *(one for one in drop.also if one not in found)]
                 self._drops.move(path, found[0], also, IncidentReason.DEEPER, severity, drop.since)
@@ -270,6 +273,10 @@ class Judge:
         severity = Severity.WARNING if drop.is_mix else incident.sure_severity_of(self._size(path))
         if RANK[severity] > RANK[drop.severity]:
             self._drops.worsen(path, drop, severity)
+
+    def _may_open(self, path: str) -> bool:
+        """Say whether an incident may become one about a segment: it has none now, and none was over lately."""
+        return self._drops.at(path) is None and self._watches[path].rests_until <= self._hour
 
     def _with_others(self, path: str, drop: OpenIncident, above: str) -> list[tuple[str, OpenIncident]]:
         """Return an incident, and those others below a segment that began with it, the oldest first."""

@@ -1,0 +1,183 @@
+"""Incidents that have moved while they were open: what a rebuild makes of the steps that were published."""
+
+import msgspec
+import pytest
+from flow.records import HOUR
+
+from schemas.alert import Severity
+from schemas.incident import Incident, IncidentReason
+from worker.detect.split import Split
+from worker.detect.watch import OpenIncident, Watch
+from worker.flow.batch import Output
+from worker.flow.incidents import incident
+from worker.flow.policy import IncidentPolicy
+from worker.rebuild.incidents import Incidents
+from worker.rebuild.records import as_record
+
+#: The hour in which the first incident is opened.
+OPENED = 480_000
+FELL, WIDER, DEEPER = IncidentReason.NPS_FELL, IncidentReason.WIDER, IncidentReason.DEEPER
+PARTLY, MERGED, RECOVERED = IncidentReason.PARTLY_RECOVERED, IncidentReason.MERGED, IncidentReason.RECOVERED
+PATHS = ("", "fr", "fr/a", "fr/b", "uk")
+FIRST = OpenIncident(OPENED, OPENED - 10, Severity.ERROR)
+#: The same one, which is about the segment above by now.
+MOVED = msgspec.structs.replace(FIRST, first_segment="fr/a", updated=OPENED + 30)
+#: A second one about the segment that the first one was about at first.
+SECOND = OpenIncident(OPENED + 50, OPENED + 45, Severity.CRITICAL)
+A_QUARTER = 90 * 24
+
+
+def step(path: str, drop: OpenIncident, reason: IncidentReason, hour: int) -> Output:
+    none = [0, 0, 0]
+    return incident.drop(incident.Step(path, drop, reason, hour * HOUR + 5), Split(none, none))
+
+
+def fallen_watch() -> Watch:
+    found = Watch(reported_until=OPENED, first_hour=OPENED - 500, last_hour=OPENED)
+    found.detector.open_drop([1, 1, 8])
+    return found
+
+
+class Rebuild:
+    """Watches that are made again. `tree`: by path, as the last settling has left them."""
+
+    def __init__(self, *steps: Output) -> None:
+        self._incidents = Incidents()
+        self._incidents.take([as_record(one) for one in steps])
+        self._rows = {path.encode(): msgspec.msgpack.encode(Watch(last_hour=OPENED)) for path in PATHS}
+
+    def put(self, path: str, watch: Watch) -> None:
+        self._rows[path.encode()] = msgspec.msgpack.encode(watch)
+
+    def settle(self, hour: int = OPENED + 10_000) -> None:
+        self._incidents.settle(self._rows, hour * HOUR + 10, IncidentPolicy())
+
+    def watch(self, path: str) -> Watch:
+        return msgspec.msgpack.decode(self._rows[path.encode()], type=Watch)
+
+    def open(self) -> dict[str, OpenIncident]:
+        return {path: drop for path in PATHS if (drop := self.watch(path).drop) is not None}
+
+
+def test_it_is_open_where_its_last_step_says_under_the_id_of_its_opening() -> None:
+    last = step("fr", MOVED, WIDER, OPENED + 30)
+    rebuild = Rebuild(step("fr/a", FIRST, FELL, OPENED), last)
+    rebuild.settle()
+
+    assert rebuild.open() == {"fr": MOVED}
+    end = step("fr", rebuild.open()["fr"], RECOVERED, OPENED + 60)
+    assert last.key == end.key == b"incident:fr/a"
+    steps = [Incident.model_validate_json(one.value or b"") for one in (last, end)]
+    assert steps[0].alert_id == steps[1].alert_id
+
+
+def test_the_segment_that_it_was_about_is_still_taken_for_fallen_as_the_worker_takes_it() -> None:
+    rebuild = Rebuild(step("fr/a", FIRST, FELL, OPENED), step("fr", MOVED, WIDER, OPENED + 30))
+    rebuild.put("fr/a", fallen_watch())
+    rebuild.settle(OPENED)
+    assert rebuild.open() == {"fr/a": FIRST}
+    before = rebuild.watch("fr/a").detector
+    rebuild.settle()
+
+    assert rebuild.watch("fr/a").detector == before
+    assert rebuild.watch("fr").detector.open_size is not None
+
+
+def test_siblings_that_have_joined_it_are_part_of_it_and_its_end_is_theirs() -> None:
+    joined = msgspec.structs.replace(FIRST, also=["fr/b"], updated=OPENED + 30)
+    steps = [step("fr/a", FIRST, FELL, OPENED), step("fr/a", joined, WIDER, OPENED + 30)]
+    rebuild = Rebuild(*steps, step("fr/a", joined, RECOVERED, OPENED + 60))
+    rebuild.settle(OPENED + 59)
+    assert rebuild.open() == {"fr/a": joined}
+    assert rebuild.watch("fr/b").detector.open_size is not None
+
+    rebuild.settle()
+    assert rebuild.open() == {}
+    assert rebuild.watch("fr/b").detector.open_size is None
+    assert rebuild.watch("fr/b").low_until == OPENED + 60
+
+
+def test_the_first_one_of_its_segments_may_recover_before_the_others() -> None:
+    joined = msgspec.structs.replace(FIRST, also=["fr/b"], updated=OPENED + 30)
+    left = msgspec.structs.replace(FIRST, first_segment="fr/a", updated=OPENED + 60)
+    steps = [step("fr/a", FIRST, FELL, OPENED), step("fr/a", joined, WIDER, OPENED + 30)]
+    rebuild = Rebuild(*steps, step("fr/b", left, PARTLY, OPENED + 60))
+    rebuild.settle()
+
+    assert rebuild.open() == {"fr/b": left}
+
+
+def test_one_that_has_become_part_of_another_one_is_over_and_its_drop_goes_on() -> None:
+    younger = OpenIncident(OPENED + 3, OPENED - 9, Severity.WARNING)
+    steps = [step("fr/a", FIRST, FELL, OPENED), step("fr/b", younger, FELL, OPENED + 3)]
+    ends = [step("fr/b", younger, MERGED, OPENED + 30), step("fr", MOVED, WIDER, OPENED + 30)]
+    rebuild = Rebuild(*steps, *ends)
+    rebuild.settle(OPENED + 29)
+    assert rebuild.open() == {"fr/a": FIRST, "fr/b": younger}
+    rebuild.settle()
+
+    assert rebuild.open() == {"fr": MOVED}
+    assert rebuild.watch("fr/b").detector.open_size is not None
+    assert rebuild.watch("fr/b").rests_until == 0
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_incidents_with_one_key_each_step_is_about_its_own(*, first: bool) -> None:
+    steps = [
+        step("fr/a", FIRST, FELL, OPENED),
+        step("fr", MOVED, WIDER, OPENED + 30),
+        step("fr/a", SECOND, FELL, OPENED + 50),
+    ]
+    assert {one.key for one in steps} == {b"incident:fr/a"}
+    end, left = (("fr", MOVED), ("fr/a", SECOND)) if first else (("fr/a", SECOND), ("fr", MOVED))
+    rebuild = Rebuild(*steps, step(*end, RECOVERED, OPENED + 60), step(*left, RECOVERED, OPENED + 70))
+    rebuild.settle(OPENED + 59)
+    assert rebuild.open() == {"fr": MOVED, "fr/a": SECOND}
+    rebuild.settle(OPENED + 69)
+    assert rebuild.open() == dict([left])
+    rebuild.settle()
+    assert rebuild.open() == {}
+
+
+def test_an_end_after_a_quarter_ends_it() -> None:
+    rebuild = Rebuild(step("fr/a", FIRST, FELL, OPENED), step("fr/a", FIRST, RECOVERED, OPENED + A_QUARTER))
+    rebuild.settle()
+
+    assert rebuild.open() == {}
+
+
+def test_an_update_after_a_quarter_is_one_of_the_same_incident() -> None:
+    moved = msgspec.structs.replace(MOVED, updated=OPENED + A_QUARTER)
+    rebuild = Rebuild(step("fr/a", FIRST, FELL, OPENED), step("fr", moved, WIDER, OPENED + A_QUARTER))
+    rebuild.settle()
+
+    assert rebuild.open() == {"fr": moved}
+
+
+def test_an_update_whose_opening_is_not_on_the_topic_any_more_opens_nothing() -> None:
+    rebuild = Rebuild(step("fr", MOVED, WIDER, OPENED + 30))
+    rebuild.settle()
+
+    assert rebuild.open() == {}
+
+
+def test_a_move_that_only_the_rebuild_has_found_is_undone() -> None:
+    rebuild = Rebuild(step("fr/a", FIRST, FELL, OPENED))
+    fallen = fallen_watch()
+    fallen.drop = msgspec.structs.replace(MOVED, first_segment="fr/a")
+    rebuild.put("fr", fallen)
+    rebuild.settle()
+
+    assert rebuild.open() == {"fr/a": FIRST}
+    assert rebuild.watch("fr").detector.open_size is None
+
+
+def test_a_change_of_the_mix_stays_one_if_a_sibling_joins_it_but_not_if_it_moves() -> None:
+    mix = msgspec.structs.replace(FIRST, is_mix=True)
+    opened = step("fr/a", mix, IncidentReason.MIX_CHANGED, OPENED)
+    joined = msgspec.structs.replace(mix, also=["fr/b"], updated=OPENED + 30)
+    for path, drop, reason in (("fr/a", joined, WIDER), ("fr", MOVED, WIDER), ("fr/a", MOVED, DEEPER)):
+        rebuild = Rebuild(opened, step(path, drop, reason, OPENED + 30))
+        rebuild.settle()
+
+        assert rebuild.open()[path].is_mix is (drop is joined)
