@@ -66,6 +66,12 @@ class Accepted(NamedTuple):
     actions: list[str]
 
 
+def _key_of(incident: Incident) -> bytes:
+    """Return the key of an incident's records: it stays that of the segment that it was opened about."""
+    first = incident.segment if incident.first_segment is None else incident.first_segment
+    return f"incident:{first}".encode()
+
+
 class Desk:
     """One partition of alerts and one of plans. `now` is the time of both; nothing happens by itself."""
 
@@ -92,7 +98,7 @@ class Desk:
 
     def take(self, notice: Alert | Incident, event_id: str) -> None:
         kind = events.ALERT if isinstance(notice, Alert) else events.INCIDENT
-        own = notice.customer_id.encode() if isinstance(notice, Alert) else b"incident:" + notice.segment.encode()
+        own = notice.customer_id.encode() if isinstance(notice, Alert) else _key_of(notice)
         headers = [("ce_id", event_id.encode()), ("ce_type", kind.type)]
         self._plan(Record(notice.model_dump_json().encode(), own, headers=headers))
 

@@ -31,6 +31,8 @@ def webhook(**endpoints: str) -> WebhookSettings:
         ({"smtp": {"password": "kanarienvogel"}}, [], ["smtp.password"]),
         ({"email": {"to": ["a@example.org"], "sender": "b@example.org"}}, ["email.to"], ["email.sender"]),
         ({"email": {"actions": ["opened"]}}, ["email.actions"], []),
+        ({"email": {"incident_updates": []}}, ["email.incident_updates"], []),
+        ({"webhook": {"incident_updates": ["worse"]}}, ["webhook.incident_updates"], []),
         ({"calendars": {}}, ["calendars.office"], []),
         ({"route": {"service_level": "x"}}, [], ["route.service_level"]),
         ({"topic_prefix": "other", "kafka": {"group": "other"}}, [], ["topic_prefix", "kafka.group"]),

@@ -195,6 +195,19 @@ def test_nobody_is_counted_like_a_receiver(make_alert: MakeAlert, make_incident:
     assert {case.kind for case in found.cases} == {"detractor", "segment_drop"}
 
 
+def test_updates_of_an_incident_that_are_no_longer_asked_for_are_counted_as_left_out(
+    make_incident: MakeIncident,
+) -> None:
+    update = {"action": "updated", "reason": "wider", "segment": "fr", "first_segment": "fr/lyon"}
+    steps = [make_incident(segment="fr/lyon"), make_incident(**update)]
+    log = [stepped(step, MONDAY + number * DAY)._replace(key=b"incident:fr/lyon") for number, step in enumerate(steps)]
+    found = tried(log, by_tree(), by_tree(email=EmailSettings(incident_updates=[])))
+
+    assert found.counts == {SUPPORT: (2, 1)}
+    [case] = found.cases
+    assert case.alert_id == steps[0].alert_id
+
+
 def test_a_receiver_with_another_name_and_the_same_addresses_is_the_same(make_alert: MakeAlert) -> None:
     flat = Settings.model_construct(email=EmailSettings(to=["Support@example.org"]))
     found = tried([opened(make_alert, MONDAY)], flat, by_tree())

@@ -14,8 +14,9 @@ from worker.replay.comparing import Place
 OF_RESPONSES = ("intake", "history", "bursts", "alerts")
 #: The keys of the settings that are tried, or the tables that they are in.
 _TRIED = re.compile(
-    rf"(?:{'|'.join(OF_RESPONSES)}|receivers|calendars|route|email\.(?:to|routes|actions)|(?:webhook|chat)\.actions)"
-    r"(?:\.|$)|(?:webhook|chat)\.endpoints\.[^.]*$"  # of an endpoint, only whether there is one
+    rf"(?:{'|'.join(OF_RESPONSES)}|receivers|calendars|route|email\.(?:to|routes)"
+    r"|(?:email|webhook|chat)\.(?:actions|incident_updates))(?:\.|$)"
+    r"|(?:webhook|chat)\.endpoints\.[^.]*$"  # of an endpoint, only whether there is one
 )
 #: The keys of a receiver that change how a notice looks, and not who gets it or when, those of caps and groups, and the
 #: service level. That of a nested route is a part of the key route.routes, which is tried.

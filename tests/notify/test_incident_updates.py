@@ -1,0 +1,273 @@
+"""Updates of incidents: who gets them, in which words, and in which thread, on each channel."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+from flow.records import NOW, Record
+from notify.bundles import Desk, desk, planner_of
+from notify.channels.email.mails import mail, part, subject
+from notify.mailboxes import EMAIL, id_of, kept, lines, mails, record_of
+
+from schemas.delivery import DeliveryStatus
+from schemas.incident import Change, Incident, IncidentUpdate, ShareChange
+from worker.flow.batch import Decided
+from worker.flow.policy import IntakePolicy
+from worker.notify import mailbox, planning
+from worker.notify.channels.chat.message import message_of
+from worker.notify.channels.webhook import event
+from worker.notify.content.readers import Readers
+from worker.notify.mailbox import Mailbox
+from worker.notify.planning import Planner
+from worker.routing.flat import FlatRoute, flat_routing
+from worker.routing.receiver import Language
+
+MakeIncident = Callable[..., Incident]
+
+KEY = b"incident:fr/shop-3/delivery"
+BOX = b"\x01" + KEY
+UPDATES: tuple[str, ...] = get_args(IncidentUpdate)
+#: Of two teams, one gets what is about its shop, and the other what is about the country and its other shops.
+SHOP = FlatRoute(name="shop", segment="fr/shop-3", to=["shop-3@example.org"])
+COUNTRY = FlatRoute(name="country", to=["fr@example.org"])
+PLACE, FIRST = "fr", "fr/shop-3/delivery"
+NBSP, QUOTE = "\N{NO-BREAK SPACE}", "\N{RIGHT SINGLE QUOTATION MARK}"
+
+
+def update(make_incident: MakeIncident, reason: str = "wider", **changes: Any) -> Incident:
+    usual: dict[str, Any] = {"action": "updated", "reason": reason, "segment": PLACE, "first_segment": FIRST}
+    return make_incident(**(usual | {"explains": []} | changes))
+
+
+def planned(*records: Record, rows: dict[bytes, bytes] | None = None, updates: tuple[str, ...] = UPDATES) -> Decided:
+    routing = flat_routing((SHOP, COUNTRY), EMAIL.channel)
+    planner = Planner(
+        EMAIL.channel, routing, ("opened", "resolved"), IntakePolicy(), str.casefold, incident_updates=updates
+    )
+    return planning.plan(records, planner, (rows or {}).get)
+
+
+def told(make_incident: MakeIncident, status: DeliveryStatus = DeliveryStatus.SENT) -> dict[bytes, bytes]:
+    """Return the rows after the shop was told that the incident was opened."""
+    decided = planned(record_of(make_incident(), "i-1", KEY))
+    [opened] = mails(decided, BOX)
+    opened.status = status
+    return kept(decided) | {BOX: mailbox.encode(Mailbox([opened]))}
+
+
+def waiting(decided: Decided) -> list[str]:
+    return [one.route for one in mails(decided, BOX) if one.delivery_id != id_of("i-1", "shop")]
+
+
+# Who gets them
+
+
+def test_an_update_goes_to_those_who_got_the_opening_and_to_those_of_the_segment_that_it_is_about_now(
+    make_incident: MakeIncident,
+) -> None:
+    decided = planned(record_of(update(make_incident), "i-2", KEY), rows=told(make_incident))
+
+    assert waiting(decided) == ["shop", "country"]
+    assert lines(decided) == [("pending", "planned"), ("pending", "planned")]
+
+
+def test_those_who_learned_of_it_by_an_update_get_its_end_as_well(make_incident: MakeIncident) -> None:
+    rows = told(make_incident) | kept(planned(record_of(update(make_incident), "i-2", KEY), rows=told(make_incident)))
+    box = mailbox.decode(rows[BOX])
+    for one in box.mails:
+        one.status = DeliveryStatus.SENT
+    end = update(make_incident, "recovered", action="resolved")
+    decided = planned(record_of(end, "i-3", KEY), rows=rows | {BOX: mailbox.encode(box)})
+
+    assert [one.route for one in mails(decided, BOX) if one.is_open] == ["shop", "country"]
+
+
+@pytest.mark.parametrize("reason", [*UPDATES, "a_later_word"])
+@pytest.mark.parametrize("updates", [(), ("worse",), UPDATES])
+def test_only_the_updates_that_are_asked_for_are_sent(
+    make_incident: MakeIncident, reason: str, updates: tuple[str, ...]
+) -> None:
+    step = update(make_incident, reason, segment=FIRST, first_segment=None)
+    decided = planned(record_of(step, "i-2", KEY), rows=told(make_incident), updates=updates)
+
+    assert (len(decided.outputs) == 1) is (reason in updates)
+
+
+def test_without_updates_the_end_still_goes_to_those_who_got_the_opening(make_incident: MakeIncident) -> None:
+    steps = update(make_incident), update(make_incident, "recovered", action="resolved")
+    records = [record_of(one, f"i-{number}", KEY) for number, one in enumerate(steps, start=2)]
+    decided = planned(*records, rows=told(make_incident), updates=())
+
+    assert waiting(decided) == ["shop"]
+
+
+def test_an_update_is_no_second_notice_to_those_who_got_none(make_incident: MakeIncident) -> None:
+    rows = told(make_incident, DeliveryStatus.CANCELLED)
+
+    assert waiting(planned(record_of(update(make_incident), "i-2", KEY), rows=rows)) == ["country"]
+
+
+def test_an_update_that_comes_again_plans_nothing(make_incident: MakeIncident) -> None:
+    rows = told(make_incident)
+    first = planned(record_of(update(make_incident), "i-2", KEY), rows=rows)
+    again = planned(record_of(update(make_incident), "i-2", KEY, NOW + 5), rows=rows | kept(first))
+
+    assert again.outputs == []
+
+
+def test_an_incident_that_ends_before_its_update_was_sent_cancels_the_update(make_incident: MakeIncident) -> None:
+    step = planned(record_of(update(make_incident), "i-2", KEY), rows=told(make_incident))
+    end = update(make_incident, "recovered", action="resolved")
+    decided = planned(record_of(end, "i-3", KEY), rows=told(make_incident) | kept(step))
+
+    assert [(one.route, one.status.value) for one in mails(decided, BOX)] == [
+        ("shop", "sent"),
+        ("shop", "cancelled"),
+        ("country", "cancelled"),
+        ("shop", "pending"),
+    ]
+
+
+def test_two_incidents_with_one_key_are_told_apart(make_incident: MakeIncident) -> None:
+    other = make_incident(alert_id="another")
+    rows = told(make_incident)
+    rows |= kept(planned(record_of(update(make_incident), "i-2", KEY), record_of(other, "j-1", KEY), rows=rows))
+    end = update(make_incident, "recovered", action="resolved")
+    decided = planned(record_of(end, "i-3", KEY), rows=rows)
+
+    of_other = [one for one in mails(decided, BOX) if one.alert_id == "another"]
+    assert [(one.route, one.status) for one in of_other] == [("shop", DeliveryStatus.PENDING)]
+
+
+def test_a_digest_lists_an_update_and_alerts_below_its_new_segment_wait(make_incident: MakeIncident) -> None:
+    place = Desk(planner=planner_of(desk(), incident_updates=UPDATES))
+    for number in range(1, 4):
+        place.alert(number)
+    opened = place.drop("fr/shop-3")
+    updated = {"alert_id": opened.alert_id, "severity": opened.severity, "first_segment": "fr/shop-3"}
+    place.take(update(make_incident, **updated), "i-fr/shop-3-updated")
+    place.alert(9, segment="fr/shop-7")
+    place.deliver()
+    place.wait(10 * 60_000)
+    place.deliver()
+
+    listed = [pair for one in place.inbox if one.is_digest for pair in zip(one.about, one.actions, strict=True)]
+    assert (opened.alert_id, "updated") in listed
+    assert ("deferred", "inhibited") in place.lines_of("a-9")
+
+
+# What they say
+
+WORDS: dict[tuple[str, Language], tuple[str, str]] = {
+    ("wider", "en"): ("The drop is wider", "The drop that was reported to you is wider: it is about fr and fr/b."),
+    ("deeper", "en"): (
+        "The cause of the drop is known better",
+        "The drop that was reported to you comes from fr and fr/b.",
+    ),
+    ("worse", "en"): ("NPS fell further", "The drop of fr and fr/b is more severe than in the first message."),
+    ("partly_recovered", "en"): (
+        "NPS has recovered in part",
+        "The NPS has recovered in one of this incident's segments, but not in fr and fr/b.",
+    ),
+    ("merged", "en"): (
+        "This incident is part of another one",
+        "The drop of fr has the same cause as another incident, of which you get messages of its own.",
+    ),
+    ("wider", "fr"): (
+        "La chute du NPS est plus large",
+        f"La chute du NPS qui vous a été signalée est plus large{NBSP}: elle concerne fr et fr/b.",
+    ),
+    ("deeper", "fr"): (
+        "La cause de la chute est mieux connue",
+        "La chute du NPS qui vous a été signalée vient de fr et fr/b.",
+    ),
+    ("worse", "fr"): (
+        "Le NPS a encore chuté",
+        f"La chute du NPS de fr et fr/b est plus grave qu{QUOTE}au moment du premier message.",
+    ),
+    ("partly_recovered", "fr"): (
+        f"Le NPS s{QUOTE}est redressé en partie",
+        f"Le NPS s{QUOTE}est redressé dans l{QUOTE}un des périmètres de cet incident, mais pas dans fr et fr/b.",
+    ),
+    ("merged", "fr"): (
+        f"Cet incident fait partie d{QUOTE}un autre",
+        "La chute du NPS de fr a la même cause qu" + QUOTE + "un autre incident, qui vous est signalé à part.",
+    ),
+}
+TAGS = {("updated", "en"): "Updated", ("updated", "fr"): "Mise à jour"}
+TAGS |= {("resolved", "en"): "Resolved", ("resolved", "fr"): "Résolu"}
+
+
+def told_as(make_incident: MakeIncident, reason: str) -> Incident:
+    action = "resolved" if reason == "merged" else "updated"
+    return update(make_incident, reason, action=action, also=["fr/b"])
+
+
+@pytest.mark.parametrize(("reason", "language"), WORDS)
+def test_each_reason_has_words_of_its_own_in_mails_and_chats(
+    make_incident: MakeIncident, reason: str, language: Language
+) -> None:
+    headline, sentence = WORDS[reason, language]
+    step = told_as(make_incident, reason)
+    received, message = mail(step, language=language), message_of(step, Readers(language))
+
+    colon = f"{NBSP}:" if language == "fr" else ":"
+    assert subject(received) == f"[{TAGS[step.action, language]}] {headline}{colon} fr"
+    assert message.title == subject(received)
+    assert sentence in " ".join(part(received, "plain").split(" ")).replace("\n", " ")
+    assert message.sentence == sentence
+
+
+def test_there_are_words_for_each_update_that_can_be_sent() -> None:
+    assert set(WORDS) >= set(product(UPDATES, get_args(Language)))
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_a_step_with_an_unknown_reason_is_told_in_general_words(
+    make_incident: MakeIncident, language: Language
+) -> None:
+    received = mail(update(make_incident, "a_later_word"), language=language)
+
+    assert subject(received).startswith(f"[{TAGS['updated', language]}] ")
+    assert "a_later_word" not in part(received, "plain")
+
+
+def test_an_update_is_in_the_thread_of_the_opening_though_it_is_about_another_segment(
+    make_incident: MakeIncident,
+) -> None:
+    opened, updated = mail(make_incident()), mail(update(make_incident))
+    end = mail(update(make_incident, "recovered", action="resolved"))
+
+    for header in ("In-Reply-To", "References"):
+        assert re.fullmatch(r"<[0-9a-f-]{36}@example\.org>", opened[header])
+        assert opened[header] == updated[header] == end[header]
+
+
+def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> None:
+    step = make_incident(
+        reason="mix_changed",
+        segment="fr",
+        explains=[],
+        within=Change(points=1.2, low=-4.0, high=6.4),
+        mix=Change(points=-20.2, low=-24.0, high=-16.4),
+        moved=ShareChange(segment="fr/b", before=0.104, after=0.4),
+    )
+    text = " ".join(part(mail(step), "plain").split())
+
+    assert "but no segment below it fell" in text
+    assert "fr/b gets 40 % of the answers (10 % before)." in text
+    assert "Of which segments below: +1.2 points (95% interval: -4.0 to +6.4)" in text
+    assert "Of which shares of their answers: -20.2 points" in text
+
+
+@pytest.mark.parametrize("reason", [*UPDATES, "merged"])
+def test_a_webhook_gets_the_fields_of_an_update(make_incident: MakeIncident, reason: str) -> None:
+    step = told_as(make_incident, reason)
+    data = json.loads(event.body(step, "d-1"))["data"]
+
+    assert (data["action"], data["reason"]) == (step.action, reason)
+    assert (data["segment"], data["first_segment"], data["also"]) == ("fr", FIRST, ["fr/b"])
+    assert data["alert_id"] == make_incident().alert_id
