@@ -241,3 +241,15 @@ def test_an_alert_that_somebody_looks_after_is_shown_as_such_until_its_case_is_o
     assert [len(found.latest), len(found.alerts)] == [1, 1]
     for word, line in zip(("acknowledged", "resolved", "opened"), pictures, strict=True):
         assert f"│ critical {word}" in line
+
+
+@pytest.mark.parametrize("step", [("updated", "wider"), ("updated", "a_later_word"), ("resolved", "merged")])
+def test_an_incident_that_has_moved_is_shown_with_its_segment_and_what_happened(step: tuple[str, str]) -> None:
+    action, reason = step
+    moved = {"action": action, "reason": reason, "segment": "fr", "first_segment": "fr/lyon", "also": ["uk"]}
+    found = Seen()
+    found.take(events.ALERTS, json.dumps(examples.INCIDENT | moved | {"summary": "NPS fell at fr"}).encode())
+
+    (line,) = (line for line in shown(120, 40, found) if "NPS fell at fr" in line)
+    assert f"critical {action}" in line
+    assert found.result(published=0, emails=0)["alerts"] == 0
