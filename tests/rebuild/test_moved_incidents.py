@@ -28,18 +28,18 @@ A_QUARTER = 90 * 24
 
 
 def step(path: str, drop: OpenIncident, reason: IncidentReason, hour: int) -> Output:
-    none = [0, 0, 0]
-    return incident.drop(incident.Step(path, drop, reason, hour * HOUR + 5), Split(none, none))
+    none = Split((0, 0, 0), (0, 0, 0))
+    return incident.drop(incident.Step(path, drop, reason, hour * HOUR + 5), none)
 
 
 def fallen_watch() -> Watch:
     found = Watch(reported_until=OPENED, first_hour=OPENED - 500, last_hour=OPENED)
-    found.detector.open_drop([1, 1, 8])
+    found.detector.open_drop((1, 1, 8))
     return found
 
 
 class Rebuild:
-    """Watches that are made again. `tree`: by path, as the last settling has left them."""
+    """Watches that are made again."""
 
     def __init__(self, *steps: Output) -> None:
         self._incidents = Incidents()
