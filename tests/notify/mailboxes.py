@@ -36,13 +36,17 @@ def planned(
     rows: dict[bytes, bytes] | None = None,
     routes: tuple[FlatRoute, ...] = (DEFAULT,),
     actions: tuple[str, ...] = ("opened", "resolved"),
+    updates: tuple[str, ...] = (),
 ) -> Decided:
-    return planning.plan(records, planner(*routes, actions=actions), (rows or {}).get)
+    return planning.plan(records, planner(*routes, actions=actions, updates=updates), (rows or {}).get)
 
 
-def planner(*routes: FlatRoute, actions: tuple[str, ...] = ("opened", "resolved")) -> Planner:
+def planner(
+    *routes: FlatRoute, actions: tuple[str, ...] = ("opened", "resolved"), updates: tuple[str, ...] = ()
+) -> Planner:
     """Return how mails are planned for flat routes, the last of which may be one that takes everything."""
-    return Planner(EMAIL.channel, flat_routing(routes, EMAIL.channel), actions, IntakePolicy(), str.casefold)
+    routing = flat_routing(routes, EMAIL.channel)
+    return Planner(EMAIL.channel, routing, actions, IntakePolicy(), str.casefold, incident_updates=updates)
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:

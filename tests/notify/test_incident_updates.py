@@ -8,21 +8,20 @@ from typing import Any, get_args
 
 import pytest
 from flow.records import NOW, Record
+from notify import mailboxes
 from notify.bundles import Desk, desk, planner_of
 from notify.channels.email.mails import mail, part, subject
-from notify.mailboxes import EMAIL, id_of, kept, lines, mails, record_of
+from notify.mailboxes import id_of, kept, lines, mails, record_of
 
 from schemas.delivery import DeliveryStatus
 from schemas.incident import Change, Incident, IncidentUpdate, ShareChange
 from worker.flow.batch import Decided
-from worker.flow.policy import IntakePolicy
-from worker.notify import mailbox, planning
+from worker.notify import mailbox
 from worker.notify.channels.chat.message import message_of
 from worker.notify.channels.webhook import event
 from worker.notify.content.readers import Readers
 from worker.notify.mailbox import Mailbox
-from worker.notify.planning import Planner
-from worker.routing.flat import FlatRoute, flat_routing
+from worker.routing.flat import FlatRoute
 from worker.routing.receiver import Language
 
 MakeIncident = Callable[..., Incident]
@@ -43,11 +42,7 @@ def update(make_incident: MakeIncident, reason: str = "wider", **changes: Any) -
 
 
 def planned(*records: Record, rows: dict[bytes, bytes] | None = None, updates: tuple[str, ...] = UPDATES) -> Decided:
-    routing = flat_routing((SHOP, COUNTRY), EMAIL.channel)
-    planner = Planner(
-        EMAIL.channel, routing, ("opened", "resolved"), IntakePolicy(), str.casefold, incident_updates=updates
-    )
-    return planning.plan(records, planner, (rows or {}).get)
+    return mailboxes.planned(*records, rows=rows, routes=(SHOP, COUNTRY), updates=updates)
 
 
 def told(make_incident: MakeIncident, status: DeliveryStatus = DeliveryStatus.SENT) -> dict[bytes, bytes]:

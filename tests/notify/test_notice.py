@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.erasure import Erasure
-from schemas.incident import Incident
+from schemas.incident import Change, Incident, ShareChange
 from worker.notify import mailbox
 from worker.notify.notice import notice_in
 
@@ -172,7 +172,9 @@ def _like(value: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one return p
 _WORDS = {
     "kind": st.sampled_from(["detractor", "segment_drop", "no_responses", "other"]),
     "action": st.sampled_from(["opened", "updated", "withdrawn", "resolved", "other"]),
-    "reason": st.sampled_from(["detractor", "no_longer_detractor", "nps_fell", "silent", "recovered", "other"]),
+    "reason": st.sampled_from(
+        ["detractor", "no_longer_detractor", "nps_fell", "mix_changed", "wider", "recovered", "other"]
+    ),
 }
 
 
@@ -181,7 +183,10 @@ _WORDS = {
 def test_whatever_is_let_through_can_be_planned_and_composed(
     make_alert: MakeAlert, make_incident: MakeIncident, data: st.DataObject
 ) -> None:
-    event, event_type = data.draw(st.sampled_from([(make_alert(), ALERT), (make_incident(expected=12.5), INCIDENT)]))
+    part, moved = Change(points=-9.0, low=-12.0, high=-6.0), ShareChange(segment="fr/b", before=0.1, after=0.4)
+    more = {"expected": 12.5, "first_segment": "fr/b", "also": ["uk"], "within": part, "mix": part, "moved": moved}
+    incident = make_incident(**more, hidden_in="fr")
+    event, event_type = data.draw(st.sampled_from([(make_alert(), ALERT), (incident, INCIDENT)]))
     usual = json.loads(event.model_dump_json())
     odd = data.draw(st.sets(st.sampled_from(sorted(usual)), min_size=1))
     body = usual | {name: data.draw(_WORDS[name] if name in _WORDS else _like(usual[name])) for name in sorted(odd)}
@@ -190,6 +195,7 @@ def test_whatever_is_let_through_can_be_planned_and_composed(
     decided = planned(
         Record(value, KEY, timestamp=data.draw(st.integers(-1, 2**63 - 1)), headers=headers),
         actions=(str(body["action"]),),
+        updates=(str(body["reason"]),),
     )
     try:
         notice = notice_in(value, event_type)
