@@ -109,6 +109,37 @@ def test_a_segment_that_has_recovered_leaves_its_incident() -> None:
     assert drops.place_of("fr/c") == "fr/a"
 
 
+def test_an_incident_that_is_more_severe_is_updated_where_it_is() -> None:
+    table = Table(fr_a=opened())
+    drops = table.at(HOUR + 30)
+    drops.worsen("fr/a", opened(), Severity.CRITICAL)
+
+    assert table.open() == {"fr/a": OpenIncident(HOUR, HOUR - 10, Severity.CRITICAL, updated=HOUR + 30)}
+    assert drops.steps == {"fr/a": IncidentReason.WORSE}
+
+
+def test_when_its_first_segment_has_recovered_it_is_about_the_others() -> None:
+    table = Table(fr_a=msgspec.structs.replace(opened(), also=["fr/b", "fr/c"]))
+    drops = table.at(HOUR + 30)
+    drops.move("fr/a", "fr/b", ["fr/c"], IncidentReason.PARTLY_RECOVERED, Severity.WARNING, HOUR - 10)
+
+    left = OpenIncident(HOUR, HOUR - 10, Severity.WARNING, first_segment="fr/a", updated=HOUR + 30, also=["fr/c"])
+    assert table.open() == {"fr/b": left}
+    assert drops.steps == {"fr/b": IncidentReason.PARTLY_RECOVERED}
+    assert drops.place_of("fr/a") is None
+    assert drops.place_of("fr/c") == "fr/b"
+
+
+def test_an_incident_that_is_over_or_unknown_does_not_change() -> None:
+    table = Table(fr_a=opened())
+    drops = table.at(HOUR + 30)
+    table.watches["fr/a"].drop = None
+    drops.join("fr/a", "fr/b", Severity.ERROR)
+    drops.move("fr/a", "fr", [], IncidentReason.WIDER, Severity.ERROR, HOUR)
+
+    assert (table.open(), drops.steps) == ({}, {})
+
+
 def test_a_row_of_the_version_before_is_read() -> None:
     row = msgspec.msgpack.encode([HOUR, HOUR - 10, "warning", ["fr"]])
 
