@@ -199,7 +199,7 @@ def test_a_hint_that_the_rebuilt_watches_give_reaches_the_segment() -> None:
 
 def test_a_segment_above_keeps_its_own_incident_and_both_are_resolved_once_also_after_a_rebuild() -> None:
     living = calm()
-    steps = living.live(3, "send") + living.live(8, *DESKS)
+    steps = living.live(9, "send") + living.live(8, *DESKS)
     assert [(step.segment, step.action) for step in steps] == [("fr/send", "opened"), ("fr", "opened")]
     living.watches = living.rebuilt(watches=True)[1].watches
     assert {path for path in ("fr/send", "fr") if watch(living.watches, path).drop is not None} == {"fr/send", "fr"}

@@ -189,6 +189,14 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         """
         return self.open_size is None and self.cusums[_SMALLEST] > 0 and self.r >= threshold
 
+    def is_lower(self, since: Classes, least_points: float) -> bool:
+        """Say whether the NPS of some answers is lower than the baseline's by as much as the least drop."""
+        n, own = sum(since), sum(self.baseline)
+        if not n or not own:
+            return False
+        fall = (self.baseline[0] - self.baseline[2]) / own - (since[0] - since[2]) / n
+        return 100 * fall >= least_points
+
     @property
     def r(self) -> float:
         """The mean of R over the sizes, in days."""
@@ -326,16 +334,22 @@ def lowered(baseline: Classes, prior: Prior, days: Days = NO_PRIOR.days) -> Clas
 def dropped(shares: Classes, points: float) -> Classes:
     """Return the shares after a drop of this many points, or after a rise if it is a negative number.
 
-    Promoters become detractors; once there are no more promoters, passives do. In a rise it is the other way round.
+    Of all shares with the lower NPS, they are those that differ least from the given ones (in Kullback and Leibler's
+    sense): each class is multiplied by a constant to the power of its value, which is 1, 0 or -1. So the likelihood
+    ratio of answers depends on their number and their NPS only, and not on which classes the drop was made of. No share
+    may be zero. An NPS falls to -99 at most, and rises to 99 at most.
     """
-    if points < 0:
-        detractors, passives, promoters = dropped((shares[2], shares[1], shares[0]), -points)
-        return promoters, passives, detractors
-    promoters = max(shares[0] - points / 200, min(shares[0], _LEAST))
-    detractors = shares[2] + points / 100 - (shares[0] - promoters)
-    passives = max(1 - promoters - detractors, min(shares[1], _LEAST))
-    total = promoters + passives + detractors
-    return promoters / total, passives / total, detractors / total
+    promoters, passives, detractors = shares
+    mean = promoters - detractors
+    if points > 0:
+        mean = max(mean - points / 100, min(mean, _LEAST - 1))
+    else:
+        mean = min(mean - points / 100, max(mean, 1 - _LEAST))
+    # The factor x solves p(1 - m)x^2 - q m x - d(1 + m) = 0.
+    root = sqrt(passives * passives * mean * mean + 4 * promoters * detractors * (1 - mean * mean))
+    factor = (passives * mean + root) / (2 * promoters * (1 - mean))
+    total = promoters * factor + passives + detractors / factor
+    return promoters * factor / total, passives / total, detractors / factor / total
 
 
 def log_ratios(shares: Classes, classes: Classes, points: Iterable[float]) -> list[float]:

@@ -135,7 +135,7 @@ class Judge:
             watch = self._watches[path]
             if watch.detector.has_dropped(self._threshold):
                 self._pass_over_return(path, watch)
-            recovered = watch.detector.has_recovered
+            recovered = self._is_as_before(path)
             if not recovered and not watch.detector.has_settled(self._hour):
                 continue
             if (drop := watch.drop) is not None:
@@ -170,7 +170,16 @@ class Judge:
     def _has_recovered(self, path: str) -> bool:
         """Say whether a segment of an open incident has recovered, now or before."""
         detector = self._watches[path].detector
-        return detector.open_size is None or detector.has_recovered
+        return detector.open_size is None or self._is_as_before(path)
+
+    def _is_as_before(self, path: str) -> bool:
+        """Say whether the open drop of a segment is over, and not only smaller than it was."""
+        detector = self._watches[path].detector
+        return detector.has_recovered and not self._is_low(path, detector.recovering_since)
+
+    def _is_low(self, path: str, since: int) -> bool:
+        """Say whether a segment's NPS since an hour is lower than usual by as much as the least drop."""
+        return self._watches[path].detector.is_lower(self.split(path, since).after, self._policy.least_points)
 
     def _restart(self, suppressed: Iterable[str], since: int, slices: Slices, *, recovered: bool) -> Iterator[None]:
         """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed.
@@ -189,7 +198,7 @@ class Judge:
         """Open and change the incidents about the segments that explain the alarms."""
         for path in self._segments:
             detector = self._watches[path].detector
-            if not detector.has_dropped(self._threshold):
+            if not detector.has_dropped(self._threshold) or not self._is_low(path, detector.likely_start):
                 if slices.is_full():
                     yield
                 continue
@@ -216,6 +225,8 @@ class Judge:
                 continue
             began = self._began(culprit, since)
             if self._watches[culprit].rests_until > self._hour or self._is_reported_above(culprit, began):
+                continue
+            if not self._is_low(culprit, began):
                 continue
             if self._is_left_by_chance(culprit, began, others):
                 continue
