@@ -276,10 +276,11 @@ class World:
         return invariants.check_incidents(await self.find())
 
     async def drops(self, below: str, action: str) -> set[str]:
-        """Return the segments below one whose drops took this step."""
+        """Return the segments below one whose drops took this step, alone or together with others."""
         steps = [event.body for event in (await self.find()).events["alerts"]]
         dropped = [step for step in steps if step["kind"] == "segment_drop" and step["action"] == action]
-        return {step["segment"] for step in dropped if step["segment"].startswith(f"{below}/")}
+        segments = [segment for step in dropped for segment in (step["segment"], *step["also"])]
+        return {segment for segment in segments if segment.startswith(f"{below}/")}
 
 
 class Clients(NamedTuple):

@@ -20,9 +20,9 @@ from integration.topics import create
 _ENV = {"CHAOS_PRODUCE_BYTES": "1000", "CHAOS_NO_TICKS": "yes"}
 _DESKS = ("a", "b", "c", "d", "e")
 _BAD = ("b", "d")
-#: Answers of a desk: until its level is known, then in each chunk. Three come in an hour.
-_KNOWN, _CHUNK = 250, 60
-_EVERY = timedelta(minutes=20)
+#: Answers of a desk: until its level is known, which takes two weeks, then in each chunk.
+_KNOWN, _CHUNK = 260, 100
+_EVERY = timedelta(minutes=80)
 _FALLEN = [3, 8, 0, 7, 10, 8, 5, 2, 7, 6]
 _USUAL = [10, 8, 10, 7, 9, 8, 10, 10, 7, 9]
 _HEALED_SECONDS = 15.0
@@ -46,7 +46,7 @@ async def world(context: FaultContext, name: str = "") -> AsyncIterator[World]:
 
 
 class Shop:
-    """The next shop of a world in which there are so many, each with desks that answer for five days until today."""
+    """The next shop of a world in which there are so many, each with desks that answer for four weeks until today."""
 
     def __init__(self, world: World, count: int) -> None:
         self._world = world
