@@ -251,7 +251,7 @@ class EmailSettings(Section):
     incident_updates: list[IncidentUpdate] = Field(
         default=["wider", "deeper", "worse"],
         description="The updates of incidents that are mailed: by now, a drop is about a segment above or about "
-        "further segments (wider), or about a segment below (deeper); its severity has risen (worse); or the first of "
+        "further segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of "
         "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(

@@ -339,3 +339,50 @@ def test_weeks_in_which_a_drop_was_open_are_no_level_to_return_to() -> None:
     assert watch.level_before_rise() is None
     watch.low_since = watch.low_until = 0
     assert watch.level_before_rise() is not None
+
+
+def fallen(*days: tuple[int, int]) -> Watch:
+    """Return a watch with a drop that was opened on day 60; `days`: until which day how many points are missing."""
+    watch, day = Watch(), 4
+    for until, points in ((60, 0), *days):
+        for each in range(day, until):
+            take(watch, [(each * DAY, 50 - points // 2, 30, 20 + points // 2)])
+        day = until
+        if watch.detector.open_size is None:
+            watch.detector.open_drop(hour=60 * DAY)
+    return watch
+
+
+def points_of(classes: Classes) -> float:
+    return 100 * (classes[0] - classes[2]) / sum(classes)
+
+
+def test_a_level_that_is_new_is_that_of_the_last_four_weeks() -> None:
+    """Of two drops one after the other, it is the level after the second one, and no mixture of both."""
+    watch = fallen((80, 16), (120, 32))
+    watch.end_drop(60 * DAY, 120 * DAY, recovered=False)
+
+    assert pytest.approx(-2) == points_of(watch.detector.baseline)
+    assert watch.detector.open_size is None
+
+
+def test_with_few_answers_it_is_that_of_all_answers_since_the_drop() -> None:
+    watch = Watch()
+    for day in range(4, 60):
+        take(watch, [(day * DAY, 4, 0, 1)])
+    watch.detector.open_drop(hour=60 * DAY)
+    for day in range(60, 120):
+        take(watch, [(day * DAY, 1, 0, 2)])
+    watch.end_drop(60 * DAY, 120 * DAY, recovered=False)
+
+    assert (60, 0, 120) == watch.detector.baseline
+
+
+def test_a_segment_that_had_no_drop_of_its_own_keeps_a_baseline_that_is_known() -> None:
+    """If the segment above has a new level, what its other segments learn it from is more than the last few answers."""
+    watch = fallen((120, 0))
+    watch.detector.restart()
+    take(watch, [(120 * DAY, 0, 0, 5)])
+    watch.end_drop(60 * DAY, 120 * DAY + 1, recovered=False)
+
+    assert sum(watch.detector.baseline) > 1_000

@@ -23,7 +23,11 @@ smallest drop's CUSUM are pending: they are not part of the baseline, and join i
 When a drop opens, the baseline is frozen. The drop is over when the answers since then say so by the same kind of test:
 "as before" against "still as low as the drop has been". The size for this is the lower bound of what was seen of the
 drop. While it is right, R less the days is again at most a martingale, so a drop that lasts is called over within 60
-days with a probability of at most 60 days divided by the threshold (Doob's inequality).
+days with a probability of at most 60 days divided by the threshold (Doob's inequality). Chance alone may have opened
+it, too. Then the CUSUM of the smallest size, which goes on, comes back to zero: all answers since the drop began,
+taken together, are no sign of a drop any more.
+
+The level of an open drop is itself the baseline of another detector (`Detector.further`), which finds a further fall.
 """
 
 from collections.abc import Callable, Iterable
@@ -51,13 +55,15 @@ _TIMES = (2, 4, 6)
 _WEIGHTS = (1 / 6, 4 / 6, 1 / 6)
 #: The place of the smallest drop among the sizes.
 _SMALLEST = 0
-#: The mean number of days after which a drop that goes on is taken to be over by mistake.
+#: The mean number of days after which a drop that goes on is taken to be over by mistake, or to have fallen further.
 _FALSE_END = 2_400.0
 #: If the CUSUM of the way back up is higher than this, the drop is perhaps over.
 _SIGN = 2.0
 #: By how many standard errors the size of an open drop is taken to be smaller than it was seen. The answers by which a
 #: drop is found overstate it, since they were chosen for being low.
 _SMALLER = 1.8
+#: By how many standard errors more than the least drop the answers must be better than this drop, to be as before.
+_BETTER = 2.0
 #: A baseline needs this many answers if those that the parent's baseline is worth are included (`Prior.weight`), this
 #: many of its own, and this many hours, so that each day of the week was there twice.
 _FEWEST, _FEWEST_OWN, _SHORTEST = 200, 50, 14 * 24
@@ -119,7 +125,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     pending: Classes = _NOTHING
     #: R for each size, in days.
     r_values: tuple[float, float, float] = _NOTHING
-    #: The CUSUM for each size.
+    #: The CUSUM for each size. While a drop is open, only that of the smallest size goes on.
     cusums: tuple[float, float, float] = _NOTHING
     #: For each size: the hour of the first answers after the CUSUM was last zero, counted since 1970. It is 0 while
     #: the CUSUM is zero.
@@ -136,8 +142,13 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     #: The hours of the first and of the last group, counted since 1970; 0 in rows that older versions wrote.
     learning_since: int = 0
     taken_until: int = 0
-    #: By how many points answers are lower at least, while a drop is open; 0 in rows that older versions wrote.
+    #: By how many points answers are lower at least, while a drop is open; 0 before the first answers of that time.
     fall: float = 0.0
+    #: The hour in which the open drop was reported, or was found to have fallen further, counted since 1970; 0 in rows
+    #: that older versions wrote.
+    open_since: int = 0
+    #: The detector of a further fall below the level of the open drop; None in rows that older versions wrote.
+    further: "Detector | None" = None
 
     def is_learned(self, prior: Prior) -> bool:
         """Say whether the baseline has enough answers, of enough days, to find drops by."""
@@ -189,13 +200,29 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         """
         return self.open_size is None and self.cusums[_SMALLEST] > 0 and self.r >= threshold
 
+    def has_fallen_further(self, threshold: float, least_points: float) -> bool:
+        """Say whether there is a further drop below the level of the open one; the arguments are as above."""
+        further = self.further
+        if further is None or not further.has_dropped(min(threshold, _FALSE_END)):
+            return False
+        return further.is_lower(further.pending, least_points)
+
     def is_lower(self, since: Classes, least_points: float) -> bool:
         """Say whether the NPS of some answers is lower than the baseline's by as much as the least drop."""
-        n, own = sum(since), sum(self.baseline)
-        if not n or not own:
-            return False
-        fall = (self.baseline[0] - self.baseline[2]) / own - (since[0] - since[2]) / n
-        return 100 * fall >= least_points
+        return sum(since) > 0 and any(self.baseline) and self._fall(since) >= least_points
+
+    def is_as_before(self, since: Classes, least_points: float) -> bool:
+        """Say whether some answers are better than after the least drop, and not by chance."""
+        if not any(since) or not any(self.baseline):
+            return True
+        n = sum(since) + 3
+        variance = variance_of(((since[0] + 1) / n, (since[1] + 1) / n, (since[2] + 1) / n))
+        return self._fall(since) < least_points - _BETTER * sqrt(variance * self.days.inflation(variance) / n)
+
+    def _fall(self, since: Classes) -> float:
+        """Return by how many points the NPS of some answers is lower than the baseline's."""
+        own = sum(self.baseline)
+        return 100 * ((self.baseline[0] - self.baseline[2]) / own - (since[0] - since[2]) / sum(since))
 
     @property
     def r(self) -> float:
@@ -217,26 +244,45 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         self.r_values = first / usual, second / usual, third / usual
         self.recovery_r /= usual
 
-    def open_drop(self, since: Classes | None = None) -> None:
+    def open_drop(self, since: Classes | None = None, hour: int = 0) -> None:
         """Note that a drop was reported. The baseline stays as it is until the drop is over.
 
-        `since`: the answers since the drop began; without it, they are those that are pending.
+        `since`: the answers since the drop began; without it, they are those that are pending; `hour`: in which it was
+        reported, counted since 1970; without it, the hour of the next answers counts.
         """
         self.open_size, self.recovery_r, self.recovery_cusum, self.recovering_since = self._likeliest, 0.0, 0.0, 0
-        self.fall = 0.0
         if since is not None and any(since):
             self.pending = float(since[0]), float(since[1]), float(since[2])
+        self._watch_open_level(hour)
+
+    def fall_further(self, since: Classes, hour: int) -> None:
+        """Note that a further fall of an open drop was found. `since`, `hour`: as above, of the further fall."""
+        self.recovery_r, self.recovery_cusum, self.recovering_since = 0.0, 0.0, 0
+        self.pending = float(since[0]), float(since[1]), float(since[2])
+        self._watch_open_level(hour)
+
+    def _watch_open_level(self, hour: int) -> None:
+        self.fall, self.open_since = 0.0, hour
+        self.further = Detector(baseline=self.pending, days=self.days)
 
     def _take_while_open(
         self, group: Group, mean: Classes, shares: Classes, inflation: float, waited: float, least_points: float
     ) -> None:
         """Take in a group while a drop is open; `mean`, `shares`: what is expected without it, usually and today."""
+        smallest = sizes(least_points)[_SMALLEST]
         if not self.fall:
             before = _minus(self.pending, group.classes)
             self.fall = fall_at_least(mean, before if any(before) else self.pending, inflation, least_points)
-        log_ratio = -log_ratios(shares, group.classes, (self.fall,))[0] / inflation
-        self.recovery_r = _updated_r(self.recovery_r, waited, log_ratio)
-        self.recovery_cusum = max(0.0, self.recovery_cusum + log_ratio)
+            # A segment that raised no alarm itself has no CUSUM of its drop.
+            own = max(self.cusums[_SMALLEST], log_ratios(mean, before, (smallest,))[0] / inflation, _SIGN)
+            self.cusums = own, 0.0, 0.0
+        self.open_since = self.open_since or self.possible_starts[_SMALLEST] or group.hour
+        self.further = self.further or Detector(baseline=_minus(self.pending, group.classes), days=self.days)
+        self.further.take(group, NO_PRIOR, least_points)
+        of_fall, of_smallest = (log_ / inflation for log_ in log_ratios(shares, group.classes, (self.fall, smallest)))
+        self.cusums = max(0.0, self.cusums[_SMALLEST] + of_smallest), 0.0, 0.0
+        self.recovery_r = _updated_r(self.recovery_r, waited, -of_fall)
+        self.recovery_cusum = max(0.0, self.recovery_cusum - of_fall)
         self.recovering_since = (self.recovering_since or group.hour) if self.recovery_cusum else 0
         if not self.recovery_cusum:
             self.fall = fall_at_least(mean, self.pending, inflation, least_points)
@@ -246,24 +292,30 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         """Whether the open drop is over, since answers are as they were before it."""
         return self.open_size is not None and self.recovery_r >= _FALSE_END
 
+    @property
+    def has_vanished(self) -> bool:
+        """Whether all answers since the open drop began, taken together, are no sign of a drop any more."""
+        return self.open_size is not None and self.fall > 0 and not self.cusums[_SMALLEST]
+
     def has_settled(self, hour: int) -> bool:
         """Say whether the answers have been lower for such a long time that this is now the segment's level.
 
         While there are signs that an open drop is over, it is waited for what comes of them, but not for ever.
         """
-        first: int = self.possible_starts[_SMALLEST]
+        first: int = self.possible_starts[_SMALLEST] if self.open_size is None else self.open_since
         return 0 < first <= hour - (_SETTLED if self.recovery_cusum < _SIGN else 2 * _SETTLED)
 
-    def restart(self, *, recovered: bool) -> None:
+    def restart(self, level: Classes | None = None) -> None:
         """Look for drops from the beginning again.
 
-        `recovered`: with the baseline from before the drop. Otherwise the baseline is learned from the pending answers.
+        `level`: answers of which the baseline is learned anew; without it, the baseline is that from before the drop.
         """
-        if not recovered and any(self.pending):
+        if level is not None and any(level):
+            self.pending = level
             self._absorb_pending(_NOTHING)
         self.pending, self.r_values, self.cusums, self.possible_starts = _NOTHING, _NOTHING, _NOTHING, (0, 0, 0)
         self.open_size, self.recovery_r, self.recovery_cusum, self.recovering_since = None, 0.0, 0.0, 0
-        self.fall = 0.0
+        self.fall, self.open_since, self.further = 0.0, 0, None
 
     def return_to(self, points: float, answers: float) -> None:
         """Look for drops from the beginning again, since the level is as it was before it rose.
@@ -277,7 +329,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         shares = dropped(shares, 100 * (shares[0] - shares[2]) - points)
         answers = min(answers, self._most)
         self.baseline = answers * shares[0], answers * shares[1], answers * shares[2]
-        self.restart(recovered=True)
+        self.restart()
 
     @property
     def _most(self) -> float:
@@ -304,7 +356,7 @@ def variance_of(shares: Classes) -> float:
 
 
 def fall_at_least(expected: Classes, since: Classes, inflation: float, least_points: float) -> float:
-    """Return by how many points answers have fallen at least, as far as drops of that size are looked for.
+    """Return by how many points answers have fallen at least, but a size between those of drops that are looked for.
 
     `expected`: the shares without a drop; `since`: the answers since it began; `inflation`: see Days.inflation.
     """
@@ -312,7 +364,8 @@ def fall_at_least(expected: Classes, since: Classes, inflation: float, least_poi
     shares = (since[0] + 1) / n, (since[1] + 1) / n, (since[2] + 1) / n
     error = sqrt(variance_of(shares) * inflation / n)
     fall = 100 * (expected[0] - expected[2] - shares[0] + shares[2]) - _SMALLER * error
-    return min(max(fall, least_points), sizes(least_points)[-1])
+    smallest, *_, largest = sizes(least_points)
+    return min(max(fall, smallest), largest)
 
 
 def lowered(baseline: Classes, prior: Prior, days: Days = NO_PRIOR.days) -> Classes:
@@ -347,7 +400,11 @@ def dropped(shares: Classes, points: float) -> Classes:
         mean = min(mean - points / 100, max(mean, 1 - _LEAST))
     # The factor x solves p(1 - m)x^2 - q m x - d(1 + m) = 0.
     root = sqrt(passives * passives * mean * mean + 4 * promoters * detractors * (1 - mean * mean))
-    factor = (passives * mean + root) / (2 * promoters * (1 - mean))
+    # Of the two forms of the solution, the one is taken whose terms do not cancel each other out.
+    if mean > 0:
+        factor = (passives * mean + root) / (2 * promoters * (1 - mean))
+    else:
+        factor = 2 * detractors * (1 + mean) / (root - passives * mean)
     total = promoters * factor + passives + detractors / factor
     return promoters * factor / total, passives / total, detractors / factor / total
 

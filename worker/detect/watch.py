@@ -21,6 +21,8 @@ _DAY = 24
 _BY_HOUR, KEPT = 3 * _DAY, 90 * _DAY
 #: A segment looks at how its days differ once a week, or once a day in its first weeks.
 _WEEK, _YOUNG = 7 * _DAY, 35 * _DAY
+#: A level that is new is learned from the answers of the last _LEVEL hours, if there are enough of them.
+_LEVEL, _FEWEST_OF_LEVEL = 28 * _DAY, 200
 #: The type code of the numbers in `Watch.recent`: 4 bytes each, since a row may have some thousand of them.
 _NARROW = "I"
 #: A column with more entries than this is thinned out.
@@ -167,10 +169,19 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
 
         `since`: the hour in which it began; `hour`: in which it ended.
         """
-        self.detector.restart(recovered=recovered)
+        self.detector.restart(None if recovered else self.level_now())
         if self.low_until <= hour - KEPT:
             self.low_since = since
         self.low_since, self.low_until = min(self.low_since, since), hour
+
+    def level_now(self) -> Classes:
+        """Return the answers of which the level is learned that a segment has after a drop that lasts.
+
+        They are those of the last four weeks, since the level may have changed while the drop was open. Of a segment
+        with few answers, they are all answers that wait.
+        """
+        recent, waiting = self.split(self.reported_until + 1 - _LEVEL)[1], self.detector.pending
+        return recent if sum(recent) >= _FEWEST_OF_LEVEL else max(recent, waiting, key=sum)
 
     def level_before_rise(self, least_points: float = LEAST_POINTS) -> Level | None:
         """Return the level before a rise if the sign of a drop is only the return to that level; else None.

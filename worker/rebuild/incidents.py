@@ -136,9 +136,9 @@ class Incidents:
         watch.silence = _opened(self._silences, path)
         opened, about = _opened(self._drops, path), self._about(path)
         if about is not None and watch.detector.open_size is None:
-            watch.detector.open_drop(watch.split(about.since)[1])
+            watch.detector.open_drop(watch.split(about.since)[1], about.hour)
         elif about is None and watch.drop is not None and not self._was_about(path, watch.drop):
-            watch.detector.restart(recovered=False)
+            watch.detector.restart(watch.detector.pending)
         watch.drop = opened
 
     def _was_about(self, path: str, drop: OpenIncident) -> bool:

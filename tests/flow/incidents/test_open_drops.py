@@ -90,11 +90,11 @@ def test_what_happens_in_the_hour_of_the_opening_is_part_of_the_opening() -> Non
     assert table.open()["fr"].updated == 0
 
 
-@pytest.mark.parametrize(("hours", "may"), [(0, True), (1, False), (23, False), (24, True)])
+@pytest.mark.parametrize(("hours", "may"), [(0, False), (1, False), (23, False), (24, True)])
 def test_an_incident_is_updated_once_a_day(hours: int, *, may: bool) -> None:
-    updated = msgspec.structs.replace(opened(), updated=HOUR + 50)
+    updated = msgspec.structs.replace(opened(hour=HOUR - 100), updated=HOUR + 50)
 
-    assert Table().at(HOUR + 50 + hours).may_change(updated) is may or hours == 0
+    assert Table().at(HOUR + 50 + hours).may_change(updated) is may
     assert Table().at(HOUR + 1).may_change(opened())
 
 
@@ -144,3 +144,32 @@ def test_a_row_of_the_version_before_is_read() -> None:
     row = msgspec.msgpack.encode([HOUR, HOUR - 10, "warning", ["fr"]])
 
     assert msgspec.msgpack.decode(row, type=OpenIncident) == OpenIncident(HOUR, HOUR - 10, Severity.WARNING, ["fr"])
+
+
+def test_two_incidents_about_one_segment_are_an_error_of_the_worker() -> None:
+    """One of them would be overwritten, and never end."""
+    table = Table(fr=opened(hour=HOUR + 1), fr_a=opened(severity=Severity.ERROR))
+    drops = table.at(HOUR + 30)
+
+    with pytest.raises(ValueError, match="two incidents about one segment"):
+        drops.move("fr/a", "fr", [], IncidentReason.WIDER, Severity.ERROR, HOUR)
+
+
+def test_an_incident_that_was_changed_or_has_moved_is_not_current_any_more() -> None:
+    table = Table(fr_a=opened(), uk=opened())
+    drops = table.at(HOUR + 30)
+    listed = dict(drops.all())
+    assert drops.segments() == ["fr/a", "uk"]
+    drops.move("fr/a", "fr/b", [], IncidentReason.DEEPER, Severity.ERROR, HOUR)
+    drops.worsen("uk", listed["uk"], Severity.WARNING)
+
+    assert [drops.is_current(path, drop) for path, drop in listed.items()] == [False, False]
+    assert all(drops.is_current(path, drop) for path, drop in drops.all())
+
+
+def test_an_incident_that_has_fallen_further_keeps_its_severity_at_least() -> None:
+    table = Table(fr_a=opened(severity=Severity.CRITICAL))
+    drops = table.at(HOUR + 30)
+    drops.worsen("fr/a", opened(severity=Severity.CRITICAL), Severity.WARNING)
+
+    assert table.open()["fr/a"].severity == Severity.CRITICAL

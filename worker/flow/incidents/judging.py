@@ -157,7 +157,7 @@ class Judge:
                 self._drops.leave(path)
                 watch.end_drop(drop.since, self._hour, recovered=recovered)
             else:
-                watch.detector.restart(recovered=recovered)
+                watch.detector.restart(None if recovered else watch.level_now())
             self._table.put(path, watch)
 
     def _pass_over_return(self, path: str, watch: Watch) -> None:
@@ -175,7 +175,12 @@ class Judge:
     def _is_as_before(self, path: str) -> bool:
         """Say whether the open drop of a segment is over, and not only smaller than it was."""
         detector = self._watches[path].detector
-        return detector.has_recovered and not self._is_low(path, detector.recovering_since)
+        least = self._policy.least_points
+        if detector.has_vanished and not detector.is_lower(detector.pending, least):
+            return True
+        if not detector.has_recovered:
+            return False
+        return detector.is_as_before(self.split(path, detector.recovering_since).after, least)
 
     def _is_low(self, path: str, since: int) -> bool:
         """Say whether a segment's NPS since an hour is lower than usual by as much as the least drop."""
@@ -206,11 +211,31 @@ class Judge:
                 self._explain(path, detector.likely_start)
             # This search may take as long as a whole slice of segments without an alarm.
             yield
+        yield from self._find_further_falls(slices)
         if self._hour // _DAY > self._previous_hour // _DAY:
             for path, drop in self._drops.all():
-                self._look_again(path, drop)
+                # A step of one incident may have changed another one since this list was made.
+                if self._drops.is_current(path, drop):
+                    self._look_again(path, drop)
                 yield
         self._report_steps()
+
+    def _find_further_falls(self, slices: Slices) -> Iterator[None]:
+        """Let incidents about segments that have fallen further say so."""
+        for path in self._drops.segments():
+            if slices.is_full():
+                yield
+            place, drop, watch = self._drops.place_of(path), self._drops.at(path), self._watches[path]
+            further = watch.detector.further
+            if place is None or drop is None or further is None or not self._drops.may_change(drop):
+                continue
+            if not watch.detector.has_fallen_further(self._threshold, self._policy.least_points):
+                continue
+            severity = Severity.WARNING if drop.is_mix else self._severity(path, further.likely_start)
+            watch.detector.fall_further(self.split(path, further.likely_start).after, self._hour)
+            self._table.put(path, watch)
+            if drop.hour != self._hour:
+                self._drops.worsen(place, drop, severity)
 
     def _explain(self, path: str, since: int) -> None:
         """Open or change the incidents about the segments that explain a segment's alarm."""

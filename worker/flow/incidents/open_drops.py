@@ -67,6 +67,14 @@ class OpenDrops:
         places = sorted(set(self._places.values()))
         return [(place, drop) for place in places if (drop := self._watches[place].drop) is not None]
 
+    def segments(self) -> list[str]:
+        """Return the segments that open incidents are about, in their order."""
+        return sorted(self._places)
+
+    def is_current(self, place: str, drop: OpenIncident) -> bool:
+        """Say whether an incident is still as it was, in the watch of the same segment."""
+        return self._watches[place].drop is drop
+
     def below(self, path: str) -> list[str]:
         """Return the segments below one that incidents are about, in their order."""
         return sorted(place for place in self._places if place != path and is_below(place, path))
@@ -77,7 +85,7 @@ class OpenDrops:
 
     def open(self, path: str, drop: OpenIncident) -> None:
         """Open an incident."""
-        self._open_detector(path, drop.since)
+        self._open_detector(path, drop.since, drop.hour)
         self._keep(path, drop)
         self.steps[path] = IncidentReason.NPS_FELL if not drop.is_mix else IncidentReason.MIX_CHANGED
 
@@ -119,7 +127,7 @@ class OpenDrops:
         """Let an incident be about a further segment as well."""
         drop = self._watches[place].drop
         if drop is not None:
-            self._open_detector(path, drop.since)
+            self._open_detector(path, drop.since, drop.hour)
             joined = replace(drop, also=[*drop.also, path], severity=_severer(drop.severity, severity))
             self._keep(place, self._as_updated(joined))
             self._table.put(path, self._watches[path])
@@ -144,7 +152,7 @@ class OpenDrops:
         self._drop(place)
         for segment in (path, *also):
             if self._watches[segment].detector.open_size is None:
-                self._open_detector(segment, since)
+                self._open_detector(segment, since, drop.hour)
                 self._table.put(segment, self._watches[segment])
         above = [] if is_below(place, path) else [place]
         moved = replace(
@@ -162,8 +170,8 @@ class OpenDrops:
         self._note_step(path, moved, reason)
 
     def worsen(self, place: str, drop: OpenIncident, severity: Severity) -> None:
-        """Let an incident be more severe."""
-        worse = replace(drop, severity=severity)
+        """Say that the drop of an incident has become worse. Its severity rises if the given one is higher."""
+        worse = replace(drop, severity=_severer(drop.severity, severity))
         self._keep(place, self._as_updated(worse))
         self._note_step(place, worse, IncidentReason.WORSE)
 
@@ -179,10 +187,13 @@ class OpenDrops:
         """Note that the incident of a segment's watch is over."""
         self._drop(path)
 
-    def _open_detector(self, path: str, since: int) -> None:
-        """Let a segment's detector know that its drop was reported, and what was answered since the drop began."""
+    def _open_detector(self, path: str, since: int, hour: int) -> None:
+        """Let a segment's detector know that its drop was reported, and what was answered since the drop began.
+
+        `since`: the hour in which the drop began; `hour`: in which the incident was opened.
+        """
         watch = self._watches[path]
-        watch.detector.open_drop(watch.split(since)[1])
+        watch.detector.open_drop(watch.split(since)[1], hour)
 
     def _drop(self, place: str) -> None:
         self._watches[place].drop = None
@@ -191,6 +202,10 @@ class OpenDrops:
         self._places = {segment: one for segment, one in self._places.items() if one != place}
 
     def _keep(self, path: str, drop: OpenIncident) -> None:
+        """Keep an incident in the watch of a segment, which must not have another one: that would never end."""
+        kept = self._watches[path].drop
+        if kept is not None and _key(path, kept) != _key(path, drop):
+            raise ValueError(f"two incidents about one segment, opened in the hours {kept.hour} and {drop.hour}")
         self._watches[path].drop = drop
         self._table.put(path, self._watches[path])
         self.note(path, drop)
@@ -202,6 +217,11 @@ class OpenDrops:
         """Note the step to report. Whatever happens to an incident in the hour in which it is opened, it is opened."""
         is_new = drop.hour == self._hour
         self.steps[path] = IncidentReason.NPS_FELL if is_new else reason
+
+
+def _key(path: str, drop: OpenIncident) -> tuple[str, int]:
+    """Return what tells an incident from all others. `path`: the segment that it is about."""
+    return path if drop.first_segment is None else drop.first_segment, drop.hour
 
 
 def _is_same_time(one: int, other: int) -> bool:

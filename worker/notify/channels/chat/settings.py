@@ -52,7 +52,7 @@ class ChatSettings(Section):
     incident_updates: list[IncidentUpdate] = Field(
         default=["wider", "deeper", "worse"],
         description="The updates of incidents that are posted: by now, a drop is about a segment above or about "
-        "further segments (wider), or about a segment below (deeper); its severity has risen (worse); or the first of "
+        "further segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of "
         "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
