@@ -226,3 +226,26 @@ def test_without_its_parts_a_whole_is_the_rest(parts: list[Split], rest: Split) 
     )
 
     assert rest == without(whole, parts)
+
+
+def hiding() -> dict[str, Split]:
+    """Return children that all fell by 20 points, while those with a high level got a larger share of the answers."""
+    high, low = (75.0, 15.0, 10.0), (30.0, 30.0, 40.0)
+    fell_high, fell_low = (60.0, 25.0, 15.0), (20.0, 30.0, 50.0)
+    return {
+        "a": Split(times(high, 10), times(fell_high, 5)),
+        "b": Split(times(high, 10), times(fell_high, 5)),
+        "c": Split(times(low, 30), times(fell_low, 1.5)),
+        "d": Split(times(low, 30), times(fell_low, 1.5)),
+    }
+
+
+def test_a_segment_whose_mix_hides_that_its_children_fell_is_not_named_and_they_are() -> None:
+    leaves = {f"fr/{name}": split for name, split in hiding().items()} | {f"de/{name}": fell(0) for name in "abcd"}
+    tree = Tree(leaves)
+    before, after = tree.split("fr", 7)
+    assert (after[0] - after[2]) / sum(after) > (before[0] - before[2]) / sum(before) - 0.05
+
+    assert ["fr/a"] == deepest("fr/a", 7, tree, ["fr", ""])
+    assert [] == better("fr/a", 7, tree, ["fr", ""])
+    assert {"fr/a", "fr/b"} == set(better("fr", 7, tree, [""]))

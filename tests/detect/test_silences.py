@@ -203,6 +203,16 @@ def test_gaps_are_forgotten_after_120_days() -> None:
     assert [7 * DAY, 0] == [pair.segment.rhythm.usual_gap(pair.hour, pair.hour - MONDAY) for pair in rhythms]
 
 
+def test_of_a_history_that_is_taken_in_at_once_the_rhythm_is_the_same() -> None:
+    at_once, by_hour = (Pair(office, every(3, 4)).live(MONDAY + 24 * 13, each) for each in (24 * 13, 1))
+    rhythms = [pair.segment.rhythm for pair in (at_once, by_hour)]
+    shares = [rhythm.answers / rhythm.time.others for rhythm in rhythms]
+    rates = [rhythm.answers / rhythm.time.hours for rhythm in rhythms]
+
+    assert pytest.approx(shares[1], rel=0.03) == shares[0]
+    assert pytest.approx(rates[1], rel=0.03) == rates[0]
+
+
 def test_no_segment_is_silent_when_all_are() -> None:
     """As in the night: it is the parent's silence, if it is one."""
     assert [] == Pair(until(STOP, every(1)), until(STOP, every(1, 3))).live(STOP).silent(STOP + 40 * DAY)

@@ -1,5 +1,7 @@
 """What is watched of a segment is what its hours hold, however they come; old ones become days, then nothing."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from detect.hourly import Hour, column, hours, watching
@@ -386,3 +388,28 @@ def test_a_segment_that_had_no_drop_of_its_own_keeps_a_baseline_that_is_known() 
     watch.end_drop(60 * DAY, 120 * DAY + 1, recovered=False)
 
     assert sum(watch.detector.baseline) > 1_000
+
+
+@pytest.mark.parametrize("until", [200, 324, 325, 350, 400])
+def test_an_hour_at_midnight_is_no_day_as_long_as_its_day_is_kept_by_the_hour(until: int) -> None:
+    """A column is thinned out when it is long, and not when its hours are three days old."""
+    watch = busy(until)
+    answered = [hour for hour in range(1, until + 1) if sum(every(hour)[1:])]
+    covered = [hour for each in watch.answered(-1, until + 1) for hour in range(each.first, each.last + 1)]
+    counted = [watch.count_until(hour) for hour in range(until + 1)]
+
+    assert len(covered) == len(set(covered))
+    assert set(answered) <= set(covered)
+    assert (sum(sum(every(hour)[1:]) for hour in answered), len(answered)) == counted[-1]
+    assert all(0 <= later[1] - earlier[1] <= 24 for earlier, later in pairwise(counted))
+    if until < 325:
+        assert [(hour, hour) for hour in answered] == [
+            (each.first, each.last) for each in watch.answered(-1, until + 1)
+        ]
+
+
+def test_in_a_row_of_the_version_before_midnights_older_than_three_days_are_days() -> None:
+    watch = msgspec.msgpack.decode(old_row((0.0, 0.0, 0.0)), type=Watch)
+
+    assert (100 * DAY, 101 * DAY - 1, 100) == next(watch.answered(0, 130 * DAY))
+    assert 23 == len([each for each in watch.answered(100 * DAY, 124 * DAY) if each.last - each.first == 23])

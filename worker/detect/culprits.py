@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from math import hypot, lgamma
 from typing import NamedTuple, Protocol
 
-from worker.detect.mix import mix_of
+from worker.detect.mix import Mix, mix_of
 from worker.detect.split import Split, without
 from worker.lineage import is_below
 from worker.nps.interval import adjusted_variance, chance_of_drop, fall_of
@@ -174,14 +174,16 @@ class _Search:
         if path in self._line or (is_nameable and own.gain >= _WORTH_SEARCHING):
             children = {child: self._tree.split(child, self._hour) for child in self._tree.children(path)}
         found = {child: self._search(child, each) for child, each in children.items()}
-        evidence, cost = _whole(split, children, own, [each.evidence for each in found.values()])
+        changed = mix_of(split, children) if children else None
+        is_hidden = changed is not None and changed.hides
+        evidence, cost = _whole(split, children, own, [each.evidence for each in found.values()], changed)
         whole = Explanation([path], evidence.gain - cost)
         if path == self._fixed:
             return _Found(evidence, whole)
-        some = _some(path, found, self._fixed if self._has_to_pass(path) else None)
+        some = _some(path, found, self._fixed if self._has_to_pass(path) else None, is_hidden=is_hidden)
         if self._has_to_pass(path):
             return _Found(evidence, some)
-        candidates = (_NOTHING, some, whole) if is_nameable else (_NOTHING, some)
+        candidates = (_NOTHING, some, whole) if is_nameable and not is_hidden else (_NOTHING, some)
         return _Found(evidence, max(candidates, key=lambda each: each.value))
 
     def _has_to_pass(self, path: str) -> bool:
@@ -190,27 +192,29 @@ class _Search:
 
 
 def _whole(
-    split: Split, children: dict[str, Split], own: _Evidence, below: Sequence[_Evidence]
+    split: Split, children: dict[str, Split], own: _Evidence, below: Sequence[_Evidence], changed: Mix | None
 ) -> tuple[_Evidence, float]:
     """Return the evidence that a segment fell as a whole, and what it costs to say so.
 
-    The falls of its children are added up, so that it is no fall if only their shares of the answers changed. If they
-    did, the segment's own answers are the evidence, at a higher cost.
+    The falls of its children are added up, so that it is no fall if only their shares of the answers changed
+    (`changed`). If they did, the segment's own answers are the evidence, at a higher cost. So they are if its mix hides
+    that its children fell: its own NPS fell by little.
     """
     if not children:
         return own, _COST
-    changed = mix_of(split, children)
+    if changed is not None and changed.hides:
+        return own, _COST
     if changed is not None and changed.is_cause:
         return own, _COST + _MIX_COST
     parts = [*below, _evidence(without(split, children.values()))]
     return _Evidence(sum(each.weighted for each in parts), sum(each.weight for each in parts)), _COST
 
 
-def _some(path: str, found: dict[str, _Found], fixed: str | None) -> Explanation:
+def _some(path: str, found: dict[str, _Found], fixed: str | None, *, is_hidden: bool) -> Explanation:
     """Return the best explanation by some children. `fixed`: a segment that has to be among those which are named.
 
     If more than half of several children fell as a whole, though by different numbers of points, it is the segment
-    above them, `path`, that is named.
+    above them, `path`, that is named. `is_hidden`: this is not done, since the segment's own mix hides that they fell.
     """
     ordered = sorted(found.items(), key=lambda item: (not _leads_to(item[0], fixed), -item[1].best.value, item[0]))
     best, names, value = _NOTHING, list[str](), 0.0
@@ -222,7 +226,7 @@ def _some(path: str, found: dict[str, _Found], fixed: str | None) -> Explanation
         if each.best.value <= 0 and not (chosen == 1 and fixed is not None):
             break
     sure = [name for name in best.segments if name in found and found[name].evidence.gain >= _SURE]
-    is_most = 2 * len(sure) > len(found) > 1
+    is_most = 2 * len(sure) > len(found) > 1 and not is_hidden
     return Explanation([path], best.value) if is_most and fixed is None else best
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.alert import Severity
 from worker.detect.days import Day, by_day, study
-from worker.detect.drops import LEAST_POINTS, Classes, Detector, Group, Prior, variance_of
+from worker.detect.drops import LEAST_POINTS, NO_PRIOR, Classes, Detector, Group, Prior, variance_of
 from worker.detect.returns import Level, level_before_rise
 from worker.detect.rhythm import Rhythm
 from worker.nps import columns
@@ -93,6 +93,9 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     answered_hours: int = 0
     #: How its answers come (rhythm.py).
     rhythm: Rhythm = Rhythm()
+    #: The last hour of `recent` that is not kept by itself, but as a part of its day; -1 if there is none; 0 if that is
+    #: not known, in rows that older versions wrote.
+    by_day_until: int = 0
 
     def take(self, hours: bytes, prior: Prior, least_points: float = LEAST_POINTS, phase: int = 0) -> bool:
         """Take in a column of reported hours (unreported.py); say whether any of them was new.
@@ -115,10 +118,13 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
                 self.detector.take(group, prior, least_points)
                 self._note(group.hour, n)
         self.reported_until = new[-WIDTH]
+        if not self.recent:
+            self.by_day_until = -1
         self.recent += columns.write(array(_NARROW, new))
         recent = columns.read(self.recent, _NARROW)
         if len(recent) > _THIN_OUT * WIDTH:
             self.recent = columns.write(_thinned(recent, self.reported_until))
+            self.by_day_until = self.reported_until - _BY_HOUR
         return True
 
     def split(self, hour: int) -> tuple[Classes, Classes]:
@@ -138,14 +144,12 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     def answered(self, after: int, until: int) -> Iterator[Answered]:
         """Yield the hours with answers after one and before another, as far as they are kept."""
         column = columns.read(self.recent, _NARROW)
-        by_day = self.reported_until - _BY_HOUR
         for at in range(bisect_right(column[::WIDTH], after) * WIDTH, len(column), WIDTH):
             hour, *counts = column[at : at + WIDTH]
             if hour >= until:
                 break
             if n := sum(counts):
-                is_day = hour <= by_day and hour % _DAY == 0
-                yield Answered(hour, hour + _DAY - 1 if is_day else hour, n)
+                yield Answered(hour, hour + self._length(hour) - 1, n)
 
     def count_until(self, hour: int) -> tuple[int, int]:
         """Return how many answers came until the end of an hour, and in how many hours, since it has been watched.
@@ -155,14 +159,21 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         answers, hours = self.answers, self.answered_hours
         if self.last_hour > hour:
             column = columns.read(self.recent, _NARROW)
-            by_day = self.reported_until - _BY_HOUR
             for at in range(len(column) - WIDTH, -1, -WIDTH):
                 if column[at] <= hour:
                     break
                 n = sum(column[at + 1 : at + WIDTH])
                 answers -= n
-                hours -= min(n, _DAY if column[at] <= by_day and column[at] % _DAY == 0 else 1)
+                hours -= min(n, self._length(column[at]))
         return answers, hours
+
+    def prior(self) -> Prior:
+        """Return what this segment's baseline says about the segments below it."""
+        promoters, passives, detractors = self.detector.baseline
+        n = promoters + passives + detractors
+        if not n or not self.likeness:
+            return Prior(NO_PRIOR.shares, 0.0, self.detector.days)
+        return Prior((promoters / n, passives / n, detractors / n), min(self.likeness, n), self.detector.days)
 
     def end_drop(self, since: int, hour: int, *, recovered: bool) -> None:
         """Note that a drop is over, or that one that was not reported of this segment is; look for drops again.
@@ -218,6 +229,11 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         before, since = self.split(self.reported_until + 1)
         days = max(1.0, min(self.reported_until - self.first_hour + 1, KEPT) / _DAY)
         self.detector.count_in_days(max(1.0, (sum(before) + sum(since)) / days))
+
+    def _length(self, hour: int) -> int:
+        """Return of how many hours an entry of `recent` is."""
+        until = self.by_day_until or self.reported_until - _BY_HOUR
+        return min(_DAY, until - hour + 1) if hour <= until and hour % _DAY == 0 else 1
 
     def _note(self, hour: int, answers: int) -> None:
         """Note that an hour has answers."""

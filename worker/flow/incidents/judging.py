@@ -17,7 +17,7 @@ from typing import Protocol
 from schemas.alert import Severity
 from schemas.incident import IncidentReason
 from worker.detect.culprits import better, deepest_of_hours, fell_further, is_little
-from worker.detect.drops import NO_PRIOR
+from worker.detect.drops import NO_PRIOR, Prior
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
 from worker.detect.mix import Mix, mix_of
@@ -113,6 +113,7 @@ class Judge:
 
     def _list_segments(self, slices: Slices) -> Iterator[None]:
         """List the segments without the surveys and the sources, and the children of each."""
+        priors, judged = dict[str, Prior](), 0
         for path in self._watches:
             if slices.is_full():
                 yield
@@ -121,10 +122,14 @@ class Judge:
             self._segments.append(path)
             if (drop := self._watches[path].drop) is not None:
                 self._drops.note(path, drop)
+            prior = NO_PRIOR
             if (above := parent_of(path)) is not None:
+                if (known := priors.get(above)) is None and (parent := self._watches.get(above)) is not None:
+                    known = priors[above] = parent.prior()
+                prior = known or NO_PRIOR
                 self._children.setdefault(above, []).append(path)
+            judged += self._watches[path].detector.is_learned(prior)
         # The false alarms of a year are shared out among the segments in which a drop can be found.
-        judged = sum(self._watches[path].detector.is_learned(NO_PRIOR) for path in self._segments)
         self._threshold = _YEAR * max(judged, 1) / self._policy.false_alarms_per_year
 
     def _end_drops(self, slices: Slices) -> Iterator[None]:

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from worker.detect.drops import NO_PRIOR, Prior
+from worker.detect.drops import NO_PRIOR
 from worker.detect.watch import Watch
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Record
@@ -212,15 +212,6 @@ def _take(path: str, column: bytes, watches: Watches, least_points: float) -> No
     watch = watches.get(path) or Watch()
     above = parent_of(path)
     parent = None if above is None else watches.get(above)
-    prior = NO_PRIOR if parent is None else _prior(parent)
+    prior = NO_PRIOR if parent is None else parent.prior()
     if watch.take(column, prior, least_points, crc32(path.encode()) % _WEEK):
         watches.put(path, watch)
-
-
-def _prior(parent: Watch) -> Prior:
-    """Return what a parent's baseline says about its children."""
-    promoters, passives, detractors = parent.detector.baseline
-    n = promoters + passives + detractors
-    if not n or not parent.likeness:
-        return Prior(NO_PRIOR.shares, 0.0, parent.detector.days)
-    return Prior((promoters / n, passives / n, detractors / n), min(parent.likeness, n), parent.detector.days)
