@@ -55,8 +55,8 @@ _TIMES = (2, 4, 6)
 _WEIGHTS = (1 / 6, 4 / 6, 1 / 6)
 #: The place of the smallest drop among the sizes.
 _SMALLEST = 0
-#: The mean number of days after which a drop that goes on is taken to be over by mistake, or to have fallen further.
-_FALSE_END = 2_400.0
+#: The mean number of days after which a drop that goes on is taken to be over by mistake, and to have fallen further.
+_FALSE_END, _FALSE_FURTHER = 2_400.0, 5_000.0
 #: If the CUSUM of the way back up is higher than this, the drop is perhaps over.
 _SIGN = 2.0
 #: By how many standard errors the size of an open drop is taken to be smaller than it was seen. The answers by which a
@@ -203,7 +203,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     def has_fallen_further(self, threshold: float, least_points: float) -> bool:
         """Say whether there is a further drop below the level of the open one; the arguments are as above."""
         further = self.further
-        if further is None or not further.has_dropped(min(threshold, _FALSE_END)):
+        if further is None or not further.has_dropped(min(threshold, _FALSE_FURTHER)):
             return False
         return further.is_lower(further.pending, least_points)
 
@@ -233,6 +233,11 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
     def likely_start(self) -> int:
         """The hour, counted since 1970, in which the likeliest drop may have begun; 0 if there is no sign of one."""
         return self.possible_starts[self._likeliest]
+
+    @property
+    def sign_since(self) -> int:
+        """The hour, counted since 1970, since which answers may be lower at all; 0 if there is no sign of a drop."""
+        return self.possible_starts[_SMALLEST]
 
     @property
     def _likeliest(self) -> int:
@@ -276,7 +281,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
             # A segment that raised no alarm itself has no CUSUM of its drop.
             own = max(self.cusums[_SMALLEST], log_ratios(mean, before, (smallest,))[0] / inflation, _SIGN)
             self.cusums = own, 0.0, 0.0
-        self.open_since = self.open_since or self.possible_starts[_SMALLEST] or group.hour
+        self.open_since = self.open_since or self.sign_since or group.hour
         self.further = self.further or Detector(baseline=_minus(self.pending, group.classes), days=self.days)
         self.further.take(group, NO_PRIOR, least_points)
         of_fall, of_smallest = (log_ / inflation for log_ in log_ratios(shares, group.classes, (self.fall, smallest)))
@@ -302,7 +307,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
 
         While there are signs that an open drop is over, it is waited for what comes of them, but not for ever.
         """
-        first: int = self.possible_starts[_SMALLEST] if self.open_size is None else self.open_since
+        first: int = self.sign_since if self.open_size is None else self.open_since
         return 0 < first <= hour - (_SETTLED if self.recovery_cusum < _SIGN else 2 * _SETTLED)
 
     def restart(self, level: Classes | None = None) -> None:

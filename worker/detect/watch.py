@@ -185,6 +185,18 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
             self.low_since = since
         self.low_since, self.low_until = min(self.low_since, since), hour
 
+    def take_again(self, since: int, prior: Prior, least_points: float, head_start: float) -> None:
+        """Let the detector, which looks for drops from the beginning, take the answers since an hour once more.
+
+        `head_start`: its R before these answers, in days. If it is the share s of the threshold, they make an alarm
+        with a probability of s at most, although nothing has changed (R is a martingale).
+        """
+        self.detector.r_values = head_start, head_start, head_start
+        self.detector.taken_until = since - 1
+        for group in self.groups():
+            if group.hour >= since and any(group.classes):
+                self.detector.take(group, prior, least_points)
+
     def level_now(self) -> Classes:
         """Return the answers of which the level is learned that a segment has after a drop that lasts.
 

@@ -17,7 +17,7 @@ from typing import Protocol
 from schemas.alert import Severity
 from schemas.incident import IncidentReason
 from worker.detect.culprits import better, deepest_of_hours, fell_further, is_little
-from worker.detect.drops import NO_PRIOR, Prior
+from worker.detect.drops import NO_PRIOR, Detector, Prior
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
 from worker.detect.mix import Mix, mix_of
@@ -43,6 +43,9 @@ _DAY = 24
 _CHANCE = 0.001
 #: For so many hours after it was opened, an incident may become wider or deeper. Later, too much else has happened.
 _SETTLING = 14 * _DAY
+#: When an incident is over, some of the segments whose alarms it suppressed may still be low. How likely it may be that
+#: one of them is taken for it although none is, besides the usual false alarms.
+_STILL_LOW = 0.05
 #: The character after the separator. In sorted order, the paths below a segment lie between the segment's path followed
 #: by the separator, and the path followed by this character.
 _AFTER_SEPARATOR = chr(ord(SEPARATOR) + 1)
@@ -154,8 +157,9 @@ class Judge:
                     self._report_drop(path, drop, IncidentReason.RECOVERED if recovered else IncidentReason.NEW_LEVEL)
                     self._drops.end(path)
                     below = [one for segment in (path, *drop.also) for one in self._all_below(segment)]
-                    suppressed = [*drop.explains, *drop.also, *below]
-                    yield from self._restart(suppressed, drop.since, slices, recovered=recovered)
+                    suppressed = list(dict.fromkeys([*drop.explains, *drop.also, *below]))
+                    better_since = (watch.detector.recovering_since or drop.since) if recovered else None
+                    yield from self._restart(suppressed, drop.since, better_since, slices)
                 watch.end_drop(drop.since, self._hour, recovered=recovered)
                 watch.rests_until = self._hour + self._policy.rest_hours
             elif (drop := self._drops.at(path)) is not None:
@@ -185,35 +189,69 @@ class Judge:
             return True
         if not detector.has_recovered:
             return False
-        return detector.is_as_before(self.split(path, detector.recovering_since).after, least)
+        whole = self._since_better(path, detector)
+        if detector.is_as_before(whole.after, least):
+            return True
+        # What a few segments below it are still low by is a drop of their own.
+        parts = (self._since_better(child, detector) for child in self.children(path))
+        low = [part for part in parts if fell_further(part, without(whole, [part]))]
+        return bool(low) and detector.is_as_before(without(whole, low).after, least)
+
+    def _since_better(self, path: str, detector: Detector) -> Split:
+        """Return a segment's answers before a drop was reported, and since they are better, both by its detector."""
+        before, _ = self.split(path, detector.open_since)
+        return Split(before, self.split(path, detector.recovering_since).after)
 
     def _is_low(self, path: str, since: int) -> bool:
         """Say whether a segment's NPS since an hour is lower than usual by as much as the least drop."""
         return self._watches[path].detector.is_lower(self.split(path, since).after, self._policy.least_points)
 
-    def _restart(self, suppressed: Iterable[str], since: int, slices: Slices, *, recovered: bool) -> Iterator[None]:
+    def _restart(
+        self, suppressed: Sequence[str], since: int, better_since: int | None, slices: Slices
+    ) -> Iterator[None]:
         """Restart the detectors whose alarms an incident that is over has suppressed, or would have suppressed.
 
-        `since`: the hour in which the incident's drop began.
+        `since`: the hour in which the incident's drop began; `better_since`: the one since which answers are as before;
+        None if they are not, and the level is new.
         """
+        head_start = self._threshold * _STILL_LOW / max(1, len(suppressed))
         for path in suppressed:
             watch = self._watches.get(path)
             if watch is not None and self._drops.at(path) is None:
-                watch.end_drop(since, self._hour, recovered=recovered)
+                if better_since is None:
+                    watch.end_drop(since, self._hour, recovered=False)
+                else:
+                    self._go_on(path, watch, since, better_since, head_start)
                 self._table.put(path, watch)
             if slices.is_full():
                 yield
 
+    def _go_on(self, path: str, watch: Watch, since: int, better_since: int, head_start: float) -> None:
+        """Go on watching a segment when the incident of another one has recovered. The hours are those above.
+
+        What was answered while that one was low says nothing any more. But if the segment is low since then, too, these
+        answers are evidence of a drop of its own; the more so if it had surely dropped before (`head_start`).
+        """
+        detector = watch.detector
+        if detector.open_size is None and detector.sign_since >= better_since:
+            return
+        had_dropped = detector.open_size is not None or detector.has_dropped(self._threshold)
+        watch.end_drop(since, self._hour, recovered=True)
+        if self._is_low(path, better_since):
+            parent = self._parent(path)
+            prior = NO_PRIOR if parent is None else parent.prior()
+            watch.take_again(better_since, prior, self._policy.least_points, head_start if had_dropped else 0.0)
+
     def _find_drops(self, slices: Slices) -> Iterator[None]:
         """Open and change the incidents about the segments that explain the alarms."""
         for path in self._segments:
-            detector = self._watches[path].detector
-            if not detector.has_dropped(self._threshold) or not self._is_low(path, detector.likely_start):
+            since = self._alarmed_since(path)
+            if since is None:
                 if slices.is_full():
                     yield
                 continue
-            if not self._is_reported_above(path, detector.likely_start) and not self._is_explained_below(path):
-                self._explain(path, detector.likely_start)
+            if not self._is_reported_above(path, since) and not self._is_explained_below(path):
+                self._explain(path, since)
             # This search may take as long as a whole slice of segments without an alarm.
             yield
         yield from self._find_further_falls(slices)
@@ -224,6 +262,19 @@ class Judge:
                     self._look_again(path, drop)
                 yield
         self._report_steps()
+
+    def _alarmed_since(self, path: str) -> int | None:
+        """Return the hour in which the drop began of which a segment raises an alarm; None if it raises none.
+
+        A segment whose incident has moved to another one raises an alarm if it has fallen further.
+        """
+        detector = self._watches[path].detector
+        if detector.has_dropped(self._threshold):
+            return detector.likely_start if self._is_low(path, detector.likely_start) else None
+        if detector.further is None or self._drops.at(path) is not None:
+            return None
+        is_further = detector.has_fallen_further(self._threshold, self._policy.least_points)
+        return detector.further.likely_start if is_further else None
 
     def _find_further_falls(self, slices: Slices) -> Iterator[None]:
         """Let incidents about segments that have fallen further say so."""
