@@ -62,8 +62,8 @@ _SIGN = 2.0
 #: By how many standard errors the size of an open drop is taken to be smaller than it was seen. The answers by which a
 #: drop is found overstate it, since they were chosen for being low.
 _SMALLER = 1.8
-#: By how many standard errors more than the least drop the answers must be better than this drop, to be as before.
-_BETTER = 2.0
+#: How much likelier answers must be if a drop is over than if it is only half as large, as a natural logarithm.
+_CLEARLY = 4.5
 #: A baseline needs this many answers if those that the parent's baseline is worth are included (`Prior.weight`), this
 #: many of its own, and this many hours, so that each day of the week was there twice.
 _FEWEST, _FEWEST_OWN, _SHORTEST = 200, 50, 14 * 24
@@ -212,12 +212,19 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
         return sum(since) > 0 and any(self.baseline) and self._fall(since) >= least_points
 
     def is_as_before(self, since: Classes, least_points: float) -> bool:
-        """Say whether some answers are better than after the least drop, and not by chance."""
-        if not any(since) or not any(self.baseline):
+        """Say whether some answers are as before the open drop, and not only better than it was.
+
+        They must be clearly likelier than after a drop that is half as large, and not lower by as much as the least
+        drop.
+        """
+        n = sum(since)
+        if not n or not any(self.baseline):
             return True
-        n = sum(since) + 3
-        variance = variance_of(((since[0] + 1) / n, (since[1] + 1) / n, (since[2] + 1) / n))
-        return self._fall(since) < least_points - _BETTER * sqrt(variance * self.days.inflation(variance) / n)
+        half = max(self.fall / 2, sizes(least_points)[_SMALLEST])
+        variance = variance_of(((since[0] + 1) / (n + 3), (since[1] + 1) / (n + 3), (since[2] + 1) / (n + 3)))
+        fall = self._fall(since)
+        log_ratio = n * half * (half / 2 - fall) / (variance * self.days.inflation(variance))
+        return fall < least_points and log_ratio >= _CLEARLY
 
     def _fall(self, since: Classes) -> float:
         """Return by how many points the NPS of some answers is lower than the baseline's."""
