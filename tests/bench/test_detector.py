@@ -58,7 +58,7 @@ def test_a_rise_for_a_month_and_back_is_no_drop_and_a_second_drop_is_one() -> No
 
 
 def test_a_slow_fall_is_told_early_and_never_called_over_before_it_settles() -> None:
-    found = recovery.live(5_000, recovery.slowly, 140, 3)
+    found = recovery.live(5_000, recovery.slowly, 190, 3)
 
     told = [each.step.reason for each in found if each.step.action != IncidentAction.UPDATED]
     assert told[:2] == ["nps_fell", "new_level"]

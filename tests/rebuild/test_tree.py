@@ -108,7 +108,7 @@ def test_an_open_incident_stays_the_same_one_and_its_end_is_reported_under_its_i
 
     living.watches = tree.watches
     assert living.live(1, "send") == []
-    [resolved] = living.live(20)
+    [resolved] = living.live(45)
     assert (opened.alert_id, "resolved") == (resolved.alert_id, resolved.action)
 
 
@@ -125,7 +125,7 @@ def test_a_drop_that_was_not_reported_is_opened_by_the_next_tick_of_a_worker_not
 
 def test_an_incident_that_is_over_is_not_opened_again() -> None:
     living = fallen()
-    [resolved] = [step for step in living.live(20) if step.segment == "fr/send"]
+    [resolved] = [step for step in living.live(45) if step.segment == "fr/send"]
     assert resolved.action == "resolved"
     _, tree = living.rebuilt(watches=True)
     assert watch(tree.watches, "fr/send").drop is None
@@ -203,7 +203,7 @@ def test_a_segment_above_keeps_its_own_incident_and_both_are_resolved_once_also_
     assert [(step.segment, step.action) for step in steps] == [("fr/send", "opened"), ("fr", "opened")]
     living.watches = living.rebuilt(watches=True)[1].watches
     assert {path for path in ("fr/send", "fr") if watch(living.watches, path).drop is not None} == {"fr/send", "fr"}
-    steps += living.live(18)
+    steps += living.live(45)
 
     for opened in steps[:2]:
         later = [step.action for step in steps[2:] if step.alert_id == opened.alert_id]
