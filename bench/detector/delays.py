@@ -1,16 +1,20 @@
 """How soon a drop is found on one segment's answers, and how seldom there is a false alarm."""
 
+from array import array
 from functools import partial
 from itertools import count
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.detector.part import Part, Report, Table, spread
 from bench.detector.tree import DAY, USUAL
-from worker.detect.days import Days
-from worker.detect.drops import NO_PRIOR, Detector, Group, dropped
+from worker.detect.days import BLOCKS, Days
+from worker.detect.drops import NO_PRIOR, Detector, Group, dropped, variance_of
+from worker.detect.hours import FEWEST_A_DAY, Hours, blocks
 from worker.flow.policy import IncidentPolicy
+from worker.nps import columns
 
 _SEED = 1
 _YEAR = 365
@@ -50,9 +54,23 @@ LINES = (
 
 
 def learned(a_day: float, answers: int, chance: np.random.Generator) -> Detector:
-    """Return a detector that has learned from some answers; `a_day`: the answers of a usual day."""
-    promoters, passives, detractors = chance.multinomial(answers, USUAL)
-    return Detector(baseline=(float(promoters), float(passives), float(detractors)), days=Days(usual=a_day))
+    """Return a detector that has learned from some answers; `a_day`: the answers of a usual day.
+
+    What it has learned about the hours of the day is chance alone, since they do not differ.
+    """
+    by_block = chance.multinomial(answers // BLOCKS, USUAL, BLOCKS)
+    promoters, passives, detractors = by_block.sum(axis=0)
+    baseline = float(promoters), float(passives), float(detractors)
+    return Detector(baseline=baseline, days=Days(usual=a_day, blocks=_hours(by_block) if a_day >= FEWEST_A_DAY else ()))
+
+
+def _hours(by_block: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return what is learned about the hours of the day from the promoters, passives and detractors of each block."""
+    answers = by_block.sum(axis=1)
+    points = 100 * (by_block[:, 0] - by_block[:, 2])
+    better = points - answers * points.sum() / answers.sum()
+    sums = columns.write_floats(array(columns.FLOATS, [*map(float, answers), *map(float, better)]))
+    return blocks(Hours(1, sums), variance_of(USUAL), Days())
 
 
 def found_after(line: Line, points: float, chance: np.random.Generator) -> float:

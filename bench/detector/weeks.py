@@ -14,12 +14,14 @@ from worker.flow.policy import IncidentPolicy
 
 #: The days of a run that count, after those in which the levels are learned.
 _LEARNED, _DAYS = 60, 300
-#: How many hours are judged at once.
+#: How many hours are judged at once, if the hours of a day are alike.
 _EVERY = 6
 _YEAR = 365
 _SEED = 70_000
 #: By how many points working days and weekends differ from the mean, as it was measured at a shop.
 _WORKING_DAY, _WEEKEND = 2.0, -5.0
+#: By how many points evenings are worse than the rest of the day.
+_EVENING = 12.0
 _BUDGET: float = IncidentPolicy().false_alarms_per_year
 
 #: The shares of the classes in an hour of a run, which its seed names.
@@ -34,6 +36,8 @@ class Line(NamedTuple):
     a_day: float
     leaves: tuple[str, ...]
     shares: Shares
+    #: How many hours are judged at once.
+    every: int = _EVERY
 
 
 def steady(_hour: int, _seed: int) -> Classes:
@@ -44,6 +48,11 @@ def steady(_hour: int, _seed: int) -> Classes:
 def weekly(hour: int, _seed: int) -> Classes:
     """Return the shares with a weekly cycle."""
     return falls(USUAL, _WORKING_DAY if hour // DAY % 7 < 5 else _WEEKEND)
+
+
+def evenings(hour: int, _seed: int) -> Classes:
+    """Return the shares where the last eight hours of each day are worse than the others."""
+    return falls(USUAL, -_EVENING * 2 / 3 if hour % DAY >= 16 else _EVENING / 3)
 
 
 def by_days(points: float, hour: int, seed: int) -> Classes:
@@ -70,6 +79,10 @@ LINES = (
     Line("steady_tree", "16 leaves, 320 a day, all days alike", 320, _SIXTEEN, steady),
     Line("week_5000", "5,000 a day, weekly cycle +2 and -5", 5_000, _ONE, weekly),
     Line("week_tree", "16 leaves, 5,000 a day, weekly cycle", 5_000, _SIXTEEN, weekly),
+    Line("evenings_50", "50 a day, evenings 12 points worse", 50, _ONE, evenings, 1),
+    Line("evenings_500", "500 a day, evenings 12 points worse", 500, _ONE, evenings, 1),
+    Line("evenings_5000", "5,000 a day, evenings 12 points worse", 5_000, _ONE, evenings, 1),
+    Line("evenings_tree", "16 leaves, 5,000 a day, evenings 12 points worse", 5_000, _SIXTEEN, evenings, 1),
     Line("days_3_5000", "5,000 a day, day effect of 3 points", 5_000, _ONE, partial(by_days, 3)),
     Line("days_6_500", "500 a day, day effect of 6 points", 500, _ONE, partial(by_days, 6)),
     Line("days_3_tree", "16 leaves, 5,000 a day, day effect of 3 points", 5_000, _SIXTEEN, partial(by_days, 3)),
@@ -89,7 +102,7 @@ def incidents(line: Line, runs: int) -> list[int]:
     """Return how many drops each run opened after its levels were learned."""
     found = []
     for seed in range(_SEED, _SEED + runs):
-        tree = Tree(line.leaves, law(line, seed), seed, every=_EVERY)
+        tree = Tree(line.leaves, law(line, seed), seed, every=line.every)
         tree.live(_LEARNED)
         found.append(sum(each.step.reason == "nps_fell" for each in tree.live(_DAYS)))
     return found

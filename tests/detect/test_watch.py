@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.alert import Severity
 from worker.detect.days import Days
 from worker.detect.drops import NO_PRIOR, Classes, Detector, Group, Prior
+from worker.detect.hours import Hours
 from worker.detect.rhythm import LongestGaps, Rhythm, Time
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.nps.jump import Jump
@@ -26,7 +27,7 @@ def history(longest: int, most: int) -> st.SearchStrategy[list[Hour]]:
 
 
 #: Over half a year, and too few for anything to be merged.
-Hours = history(180 * DAY, 60)
+HalfAYear = history(180 * DAY, 60)
 Close = history(400, 60)
 #: Of one day, so that no other day is there to compare it with.
 Today = history(DAY - 1, 23)
@@ -107,10 +108,11 @@ def test_everything_that_was_found_is_in_the_row() -> None:
     watch.detector = Detector(
         (1.0, 2.0, 3.0), (0.0, 0.0, 4.0), (1.5, 2.5, 3.5), (0.5, 0.0, 0.25), (101, 0, 7), 1, 0.25, 0.125, 102
     )
-    watch.detector.days = Days(12.5, 3.25, (1.0, 1.0, 1.0, 1.0, 1.0, -2.0, -3.0))
+    watch.detector.days = Days(12.5, 3.25, (1.0, 1.0, 1.0, 1.0, 1.0, -2.0, -3.0), (0.5,) * 8)
     watch.detector.learning_since, watch.detector.taken_until, watch.detector.fall = 90, 101, 14.5
     watch.low_since, watch.low_until = 60, 80
     watch.rhythm = Rhythm(101, Time(400, 90), 12.5, Time(130.0, 40.5), (LongestGaps(0, 12), LongestGaps(3, 9, 7)))
+    watch.hours = Hours(110, bytes(range(64)))
 
     assert watch == again(watch)
 
@@ -122,7 +124,7 @@ def test_nothing_is_new_in_a_message_without_hours() -> None:
     assert Watch() == watch
 
 
-@given(Hours, st.integers(0, 190 * DAY))
+@given(HalfAYear, st.integers(0, 190 * DAY))
 def test_a_split_equals_a_recount_of_90_days_as_long_as_nothing_is_merged(reported: list[Hour], hour: int) -> None:
     kept = [each for each in reported if each[0] > reported[-1][0] - 90 * DAY]
     expected = recount([each for each in kept if each[0] < hour]), recount([each for each in kept if each[0] >= hour])
@@ -193,7 +195,7 @@ def test_a_segment_that_had_been_quiet_for_a_year_keeps_nothing_of_before() -> N
     assert [(325 + 365 * DAY, 1, 2, 3)] == hours(watch.recent, "I")
 
 
-@given(Hours)
+@given(HalfAYear)
 def test_first_and_last_are_those_of_the_hours_with_answers_which_are_counted(reported: list[Hour]) -> None:
     answered = [hour for hour, *counts in reported if sum(counts)]
     watch = watching(reported)
@@ -284,6 +286,63 @@ def test_in_which_messages_the_hours_come_changes_nothing_of_what_is_learned(pha
         many.take(column(reported[first : first + size]), NO_PRIOR, phase=phase)
 
     assert one == many
+
+
+def daily(days: range, n: int = 200) -> list[Hour]:
+    """Return hours, 24 a day, whose evenings have fewer promoters and more detractors."""
+    return [
+        (hour, n // 2 - worse, n // 3, n // 5 + worse)
+        for hour in range(days.start * DAY, days.stop * DAY)
+        for worse in [n // 16 if hour % DAY >= 15 else 0]
+    ]
+
+
+def profile(n: int = 200) -> tuple[float, ...]:
+    """Return by how many points each block of `daily` is better than the day."""
+    fall = 100 * 2 * (n // 16) / (n // 2 + n // 3 + n // 5)
+    return (fall * 3 / 8,) * 5 + (-fall * 5 / 8,) * 3
+
+
+@pytest.mark.parametrize("size", [1, 7, DAY, 50 * DAY])
+def test_the_hours_of_the_day_are_learned_before_they_are_merged(size: int) -> None:
+    reported, watch = daily(range(4, 54)), Watch()
+    for first in range(0, len(reported), size):
+        take(watch, reported[first : first + size])
+
+    assert pytest.approx(profile(), abs=0.5) == watch.detector.days.blocks
+    assert watch.hours.until >= 47
+
+
+def test_evenings_are_no_drop_once_they_are_known() -> None:
+    watch, found = Watch(), []
+    for hour in daily(range(4, 60)):
+        take(watch, [hour])
+        found.append(watch.detector.has_dropped(91))
+
+    assert not any(found)
+
+
+def test_a_segment_with_few_answers_keeps_nothing_about_hours() -> None:
+    watch = watching([(hour, 0, 1, 0) for hour in range(4 * DAY, 54 * DAY, 2)])
+
+    assert watch.detector.days.usual == 12
+    assert (watch.hours, watch.detector.days.blocks) == (Hours(), ())
+
+
+def test_a_row_without_hours_of_the_day_learns_them_from_those_that_it_has() -> None:
+    """Older versions wrote rows without the last field, and the days without their last one."""
+    watch = watching(daily(range(4, 40)))
+    row = msgspec.msgpack.decode(msgspec.msgpack.encode(watch))
+    assert row.pop() == [watch.hours.until, watch.hours.sums]
+    of_days = next(at for at, field in enumerate(row[0]) if isinstance(field, list) and len(field) == 4)
+    assert row[0][of_days].pop() == list(watch.detector.days.blocks)
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=Watch)
+    assert (old.hours, old.detector.days.blocks) == (Hours(), ())
+
+    take(old, daily(range(40, 41))[:1])
+
+    assert pytest.approx(profile(), abs=1.5) == old.detector.days.blocks
+    assert old.hours.until == 40
 
 
 def old_row(r_values: Classes) -> bytes:

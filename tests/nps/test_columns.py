@@ -29,3 +29,10 @@ def test_on_a_big_endian_machine_they_are_turned_round(monkeypatch: pytest.Monke
 
     assert struct.pack(">2q", 1, 2**40) == column
     assert [1, 2**40] == numbers.tolist() == columns.read(column).tolist()
+
+
+def test_numbers_with_a_decimal_point_come_back_and_take_four_bytes() -> None:
+    numbers = array("f", (0.5, -3.25, 0.0))
+
+    assert columns.read_floats(columns.write_floats(numbers)) == numbers
+    assert len(columns.write_floats(numbers)) == 12

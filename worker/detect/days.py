@@ -27,6 +27,8 @@ _UNCERTAIN = 20.0
 #: 1970-01-01 was a Thursday, and Monday is the first day.
 _THURSDAY = 3
 _HOURS = 24
+#: A day has this many blocks of hours (hours.py), each as long as this.
+BLOCKS, HOURS_OF_BLOCK = 8, 3
 
 
 class Days(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -38,10 +40,14 @@ class Days(msgspec.Struct, array_like=True, frozen=True, gc=False):
     variance: float = 0.0
     #: By how many points each day of the week is usually better than the mean, Monday first; empty if not known.
     offsets: tuple[float, ...] = ()
+    #: By how many points each block of hours is usually better than its day, the one from 00:00 UTC first; empty if not
+    #: known (hours.py).
+    blocks: tuple[float, ...] = ()
 
     def offset(self, hour: int) -> float:
-        """Return by how many points the day of an hour (since 1970, UTC) is usually better than the mean."""
-        return self.offsets[(hour // _HOURS + _THURSDAY) % _WEEK] if self.offsets else 0.0
+        """Return by how many points an hour (since 1970, UTC) is usually better than the mean, by its day and time."""
+        of_day = self.offsets[(hour // _HOURS + _THURSDAY) % _WEEK] if self.offsets else 0.0
+        return of_day + (self.blocks[hour % _HOURS // HOURS_OF_BLOCK] if self.blocks else 0.0)
 
     def inflation(self, variance: float) -> float:
         """Return by which factor the variance of a mean is larger than if each answer were drawn alone (1 or more).
@@ -76,11 +82,11 @@ def by_day(column: Sequence[int], width: int, until: int) -> list[Day]:
     return days
 
 
-def study(days: Sequence[Day], first: int, variance: float, parent: Days) -> Days:
+def study(days: Sequence[Day], first: int, variance: float, parent: Days, blocks: tuple[float, ...] = ()) -> Days:
     """Return how days differ.
 
     `days`: one after the other; `first`: the number of the first one since 1970; `variance`: that of a single answer,
-    in squared points; `parent`: how the days of the segment's parent differ.
+    in squared points; `parent`: how the days of the segment's parent differ; `blocks`: how the segment's hours differ.
     """
     answers = sum(day.n for day in days)
     if not answers:
@@ -88,14 +94,17 @@ def study(days: Sequence[Day], first: int, variance: float, parent: Days) -> Day
     usual = sum(day.n * day.n for day in days) / answers
     expected = parent.variance if parent.offsets else _VARIANCE
     if len(days) < _FEWEST_DAYS:
-        return Days(usual, expected, parent.offsets)
+        return Days(usual, expected, parent.offsets, blocks)
     seen = list(_against_their_week(days, first))
     counts, raw = [0] * _WEEK, [0.0] * _WEEK
     for weekday, n, better in seen:
         counts[weekday] += n
         raw[weekday] += n * better
     raw = [total / n if n else 0.0 for total, n in zip(raw, counts, strict=True)]
-    between = _between(((n, better - raw[weekday]) for weekday, n, better in seen), variance, expected)
+    # A day is part of the week that it is compared with.
+    share = 1 - 1 / _WEEK
+    differing = ((n, better - raw[weekday], share) for weekday, n, better in seen)
+    between = variance_beyond_chance(differing, variance, expected, _UNCERTAIN)
     times = len(days) / _WEEK
     offsets = []
     for weekday, n in enumerate(counts):
@@ -104,7 +113,7 @@ def study(days: Sequence[Day], first: int, variance: float, parent: Days) -> Day
         offsets.append(prior + trust * (raw[weekday] - prior))
     total = sum(counts)
     mean = sum(n * offset for n, offset in zip(counts, offsets, strict=True)) / total if total else 0.0
-    return Days(usual, between, tuple(offset - mean for offset in offsets))
+    return Days(usual, between, tuple(offset - mean for offset in offsets), blocks)
 
 
 def _against_their_week(days: Sequence[Day], first: int) -> Iterable[tuple[int, int, float]]:
@@ -119,20 +128,23 @@ def _against_their_week(days: Sequence[Day], first: int) -> Iterable[tuple[int, 
             yield (first + at + _THURSDAY) % _WEEK, day.n, day.points / day.n - around
 
 
-def _between(seen: Iterable[tuple[int, float]], variance: float, expected: float) -> float:
-    """Return the variance between days, in squared points: the expected one, corrected by what was seen.
+def variance_beyond_chance(
+    seen: Iterable[tuple[float, float, float]], variance: float, expected: float, uncertain: float
+) -> float:
+    """Return the variance of some effects, in squared points: the expected one, corrected by what was seen.
 
-    `seen`: the answers of each day, and by how many points it was better than its weekday usually is.
+    `seen`: the answers of each effect, by how many points they were better than expected, and the share that is left of
+    the variance of this difference, since the answers are part of those that they are compared with; `variance`: that
+    of a single answer, in squared points; `expected`, `uncertain`: the variance that the effects usually have, and the
+    standard deviation of this variance.
     """
     total = weights = 0.0
-    # A day is part of the week that it is compared with.
-    share = 1 - 1 / _WEEK
-    for n, better in seen:
+    for n, better, share in seen:
         alone = variance / n
         weight = 1 / (expected + alone) ** 2
         total += weight * (better * better / share - alone)
         weights += weight
     if not weights:
         return expected
-    trust = _UNCERTAIN**2 / (_UNCERTAIN**2 + 2 / weights)
+    trust = uncertain**2 / (uncertain**2 + 2 / weights)
     return max(0.0, expected + trust * (total / weights - expected))

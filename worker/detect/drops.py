@@ -8,9 +8,9 @@ exactly, the mean number of days until a false alarm is at least the threshold, 
 be calibrated (Pollak (1985), "Optimal detection of a change in distribution", Annals of Statistics 13(1); Tartakovsky,
 Nikiforov, Basseville (2014), "Sequential analysis").
 
-The days of a segment differ in ways that are no drop (days.py). Therefore the expected shares follow the day of the
-week, and the logarithm of the likelihood ratio is divided by the factor by which the variance between days makes a mean
-more uncertain.
+The days of a segment, and the hours of a day, differ in ways that are no drop (days.py, hours.py). Therefore the
+expected shares follow the day of the week and the hour, and the logarithm of the likelihood ratio is divided by the
+factor by which the variance between days makes a mean more uncertain.
 
 The baseline is only an estimate, and an estimate that is too high by chance looks like a drop later. Therefore it is
 first drawn towards the parent's baseline, the more so the more alike the siblings are, and then lowered by its standard
@@ -189,7 +189,7 @@ class Detector(msgspec.Struct, array_like=True, gc=False):
             self._absorb_pending(self.baseline)
 
     def expected(self, prior: Prior) -> Classes:
-        """Return the shares with which new answers are compared, on a day of the week that is like the mean."""
+        """Return the shares with which new answers are compared, on a day and in an hour that are like the mean."""
         return lowered(self.baseline, prior, self.days)
 
     def has_dropped(self, threshold: float) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from schemas.alert import Severity
 from worker.detect.days import Day, by_day, study
 from worker.detect.drops import LEAST_POINTS, NO_PRIOR, Classes, Detector, Group, Prior, variance_of
+from worker.detect.hours import FEWEST_A_DAY, Hours, blocks, noted
 from worker.detect.returns import Level, level_before_rise
 from worker.detect.rhythm import Rhythm
 from worker.nps import columns
@@ -96,6 +97,8 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     #: The last hour of `recent` that is not kept by itself, but as a part of its day; -1 if there is none; 0 if that is
     #: not known, in rows that older versions wrote.
     by_day_until: int = 0
+    #: What has been seen of its hours of the day (hours.py).
+    hours: Hours = Hours()
 
     def take(self, hours: bytes, prior: Prior, least_points: float = LEAST_POINTS, phase: int = 0) -> bool:
         """Take in a column of reported hours (unreported.py); say whether any of them was new.
@@ -123,6 +126,7 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         self.recent += columns.write(array(_NARROW, new))
         recent = columns.read(self.recent, _NARROW)
         if len(recent) > _THIN_OUT * WIDTH:
+            self._note_hours(recent, (self.reported_until + 1) // _DAY)
             self.recent = columns.write(_thinned(recent, self.reported_until))
             self.by_day_until = self.reported_until - _BY_HOUR
         return True
@@ -221,6 +225,8 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         """Say whether the hour in which the segment looks at its days lies between its last answers and this hour."""
         if not self.last_hour or self.detector.open_size is not None:
             return False
+        if self._has_many and not self.hours.until:
+            return True
         every = _DAY if hour - self.first_hour < _YOUNG else _WEEK
         return (hour - phase) // every > (self.last_hour - phase) // every
 
@@ -229,7 +235,19 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         days = self._days(column, hour // _DAY)
         if days:
             variance = variance_of(self.detector.expected(prior))
-            self.detector.days = study(days, hour // _DAY - len(days), variance, prior.days)
+            self._note_hours(column, hour // _DAY)
+            of_hours = blocks(self.hours, variance, prior.days) if self._has_many else ()
+            self.detector.days = study(days, hour // _DAY - len(days), variance, prior.days, of_hours)
+
+    @property
+    def _has_many(self) -> bool:
+        """Whether the segment has so many answers that the hours of the day matter."""
+        return self.detector.days.usual >= FEWEST_A_DAY
+
+    def _note_hours(self, column: "array[int]", until: int) -> None:
+        """Note how the hours of the days before a day differ, while they are not yet one entry for each day."""
+        if self._has_many and until > self.hours.until:
+            self.hours = noted(self.hours, column, WIDTH, until)
 
     def _days(self, column: "array[int]", until: int) -> list[Day]:
         """Return the days of a column that end with the one before `until`, which is counted since 1970."""
