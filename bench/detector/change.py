@@ -7,13 +7,15 @@ import numpy as np
 
 from bench.detector.part import Part, Report, Table, spread
 from bench.detector.tree import DAY, USUAL
+from schemas.alert import Severity
 from worker.detect.days import Days
 from worker.detect.drops import NO_PRIOR, Detector, Group, dropped
 from worker.detect.sizes import SizeOfChange, fall_of_level
+from worker.flow.incidents.incident import severity_of
 from worker.flow.policy import IncidentPolicy
 
 _SEED = 21
-_SIZES, _RATES, _BASELINES = (10, 15, 20, 30), (10, 50, 500, 5_000), (200, 1_000, 5_000)
+_SIZES, _RATES, _BASELINES = (10, 15, 20, 30, 40), (10, 50, 500, 5_000), (200, 1_000, 5_000)
 _YEAR, _SEGMENTS = 365, 85
 _THRESHOLD = _YEAR * _SEGMENTS / IncidentPolicy().false_alarms_per_year
 #: Answers are kept for this many days. The drop comes within a week, and a run ends after a number of days.
@@ -74,8 +76,9 @@ def report(runs: int) -> Report:
         pairs = [(drop.points, size) for drop in some for size in said[drop]]
         coverage = sum(size.low <= -points <= size.high for points, size in pairs) / max(len(pairs), 1)
         excess = sum(-size.points - points for points, size in pairs) / max(len(pairs), 1)
-        rows.append([title, str(len(pairs)), f"{coverage:.3f}", f"{excess:+.1f}"])
-    head = ["drop", "found", "interval contains it", "points too large, on average"]
+        critical = sum(severity_of(size) is Severity.CRITICAL for _, size in pairs) / max(len(pairs), 1)
+        rows.append([title, str(len(pairs)), f"{coverage:.3f}", f"{excess:+.1f}", f"{critical:.0%}"])
+    head = ["drop", "found", "interval contains it", "points too large, on average", "critical"]
     return Report([Table(head, rows)], {"change.coverage": coverage})
 
 

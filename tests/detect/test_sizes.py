@@ -1,6 +1,6 @@
 """The size of a drop is averaged over when it may have begun, and shrinks where chance helped."""
 
-from math import exp, log
+from math import log
 
 import numpy as np
 import pytest
@@ -25,7 +25,8 @@ def recount(found: list[Group]) -> float:
     extreme = sum(group.promoters + group.detractors for group in found)
     variance = max(extreme / n.sum() - (sums.sum() / n.sum()) ** 2, 1 / n.sum())
     sizes = np.exp(np.linspace(log(1.9), log(160), 2_000))
-    weight = np.exp(-0.5 * (np.log(sizes / 17) / 0.5) ** 2)
+    outside = np.maximum(np.maximum(np.log(5 / sizes), np.log(sizes / 60)), 0)
+    weight = np.exp(-0.5 * (outside / 0.25) ** 2)
     logs = []
     for first in range(1, len(found)):
         if n[:first].sum() < min(30, n[:-1].sum()):
@@ -60,14 +61,24 @@ def test_with_many_answers_it_is_the_difference() -> None:
     assert -21.5 < size.low < -20 < size.high < -18.5
 
 
-def test_with_few_answers_it_is_drawn_to_the_usual_sizes() -> None:
-    """Of a drop of 50 points that three answers show, nobody knows more than before."""
+def test_with_few_answers_nobody_knows_more_than_the_usual_sizes() -> None:
+    """Of a drop of 50 points that three answers show."""
     size = fall_of_level(groups(*[(50, 30, 20)] * 20, (0, 2, 1)))
     assert size is not None
 
-    median = 17 * exp(0.5**2 / 2)
-    assert -1.5 * median < size.points < -0.7 * median
-    assert size.high - size.low > 25
+    assert -25 < size.points < -10
+    assert size.low < -55
+    assert size.high > -5
+
+
+@pytest.mark.parametrize("points", [30, 40])
+def test_a_large_drop_that_a_hundred_answers_show_is_told_as_large_as_it_is(points: int) -> None:
+    """A prior that is drawn to one size, such as 17 points, would say 25 in place of 30, and 34 in place of 40."""
+    moved = points // 2
+    size = fall_of_level(groups(*[(500, 300, 200)] * 30, (50 - moved, 30, 20 + moved)))
+    assert size is not None
+
+    assert pytest.approx(-points, abs=3) == size.points
 
 
 def test_days_that_differ_make_the_interval_wider() -> None:

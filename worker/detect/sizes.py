@@ -4,7 +4,7 @@ A drop is reported in the moment in which chance has helped, and its beginning i
 difference between the answers since then and those before is therefore too large on average, and its interval too
 short. A posterior distribution does not depend on when one stops to look (Berger, Wolpert (1988), "The likelihood
 principle"), so the size is averaged over all hours in which the drop may have begun, each as likely as another, and
-over all sizes, of which those from 8 to 35 points are the likeliest.
+over all sizes. From 5 to 60 points, a size is as likely as any other one that is larger or smaller by the same factor.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,11 @@ _DAY = 24
 #: The sizes of drops, in points, each 6 % larger than the one before: 2 to 150.
 _STEP = 1.06
 _SIZES = [2 * _STEP**step for step in range(75)]
-#: The median of the sizes before anything is known, and the standard deviation of their natural logarithms.
-_MEDIAN, _SPREAD = 17.0, 0.5
+#: Between these sizes, all logarithms of a size are equally likely beforehand. Outside, the probability falls like that
+#: of a normal distribution of the logarithm with this standard deviation.
+_SMALL, _LARGE, _EDGE = 5.0, 60.0, 0.25
 #: The sizes as differences of means, from 0 to 2, with the logarithms of their prior probabilities.
-_FRACTIONS = [(size / 100, -0.5 * (log(size / _MEDIAN) / _SPREAD) ** 2) for size in _SIZES]
+_FRACTIONS = [(size / 100, -0.5 * (max(log(_SMALL / size), log(size / _LARGE), 0.0) / _EDGE) ** 2) for size in _SIZES]
 #: The drop began in the last days, and after at least this many answers, if there are as many.
 _LONGEST, _FEWEST_BEFORE = 60 * _DAY, 30
 #: What makes no difference to a sum of probabilities, as a logarithm.
