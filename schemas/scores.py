@@ -13,7 +13,10 @@ class WindowScore(Event):
     passives: int
     detractors: int
     nps: float | None
-    low: float | None = Field(description="The lower end of the 95 % interval.")
+    low: float | None = Field(
+        description="The lower end of the 95 % interval. It assumes that answers differ by chance alone: if whole days "
+        "differ as well, the level around which they differ may lie outside more often."
+    )
     high: float | None = Field(description="The upper end of this interval.")
     indicative: bool = Field(description="Whether there are fewer than 30 answers, so that the NPS is only a hint.")
 
@@ -22,7 +25,7 @@ class SmoothedScore(Event):
     """An NPS in which the weight of an answer is halved for each half-life of its age."""
 
     nps: float
-    low: float = Field(description="The lower end of the 95 % interval.")
+    low: float = Field(description="The lower end of the 95 % interval, with the assumption of that of a window.")
     high: float = Field(description="The upper end of this interval.")
     n_eff: float = Field(description="The number of equally weighted answers that would give the same certainty.")
     half_life_days: int = Field(description="The time in which the segment gets 81 answers: from 7 to 90 days.")

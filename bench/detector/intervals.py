@@ -20,6 +20,19 @@ MIXES = tuple(
     for detractors in _SHARES
     if promoters + detractors < 0.99
 )
+#: The same, of mixes in which one class, and perhaps a second one, has from 0 to 5 % of the answers.
+_RARE_SHARES, _OTHER_SHARES = (0.0, 0.01, 0.02, 0.05), (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
+RARE_MIXES = tuple(
+    sorted(
+        {
+            mix
+            for rare in _RARE_SHARES
+            for other in _OTHER_SHARES
+            for most in [round(1 - rare - other, 6)]
+            for mix in ((most, other, rare), (most, rare, other), (other, rare, most), (rare, other, most))
+        }
+    )
+)
 #: Outcomes that are rarer than this are left out of the sum.
 _RARE = 1e-8
 _ROUNDING = 1e-9
@@ -48,10 +61,17 @@ def coverage(n: int, mix: tuple[float, float, float], ends: Ends) -> float:
     return float(held)
 
 
-def of_size(n: int) -> tuple[float, float, float, float]:
-    """Return the mean and the least coverage over all mixes, and both of the adjusted-Wald interval."""
-    ours, theirs = ([coverage(n, mix, ends) for mix in MIXES] for ends in (interval, adjusted_wald))
-    return sum(ours) / len(ours), min(ours), sum(theirs) / len(theirs), min(theirs)
+def of_size(n: int) -> list[float]:
+    """Return the mean and the least coverage: of the usual mixes and of those with rare classes.
+
+    Then both again of the adjusted-Wald interval.
+    """
+    figures = []
+    for ends in (interval, adjusted_wald):
+        for mixes in (MIXES, RARE_MIXES):
+            found = [coverage(n, mix, ends) for mix in mixes]
+            figures += [sum(found) / len(found), min(found)]
+    return figures
 
 
 def of_window(answers: Answers, runs: int) -> float:
@@ -77,7 +97,10 @@ def report(runs: int) -> Report:
     windows = spread(partial(of_window, runs=runs), _DIFFERING)
     tables = [
         Table(
-            ("answers", "mean coverage", "least", "adjusted Wald: mean", "least"),
+            [
+                "answers",
+                *(f"{whose}{of}" for whose in ("", "Wald: ") for of in ("mean", "least", "rare: mean", "rare: least")),
+            ],
             [(f"{n:,}", *(f"{share:.3f}" for share in found)) for n, found in zip(SIZES, exact, strict=True)],
         ),
         Table(
@@ -88,6 +111,7 @@ def report(runs: int) -> Report:
     figures = {
         "least_mean_coverage_of_an_nps": min(found[0] for found in exact),
         "least_coverage_of_an_nps": min(found[1] for found in exact),
+        "least_mean_coverage_with_rare_classes": min(found[2] for found in exact),
     }
     return Report(tables, figures)
 

@@ -92,12 +92,12 @@ def test_of_a_handful_of_answers_it_covers_95_of_100_on_average_over_all_mixes_a
     assert min(found) >= 0.8
 
 
-def posterior(promoters: float, passives: float, detractors: float, value: float) -> float:
+def posterior(promoters: float, passives: float, detractors: float, value: float, prior: float) -> float:
     """Return the probability that promoters less detractors are at most `value`, of the Dirichlet posterior.
 
     Promoters and detractors together have a beta distribution, and so has the share of promoters among them.
     """
-    p, q, d = promoters + 0.5, passives + 0.5, detractors + 0.5
+    p, q, d = promoters + prior, passives + prior, detractors + prior
     both, share = beta(p + d, q), beta(p, d)
 
     def below(quantile: float) -> float:
@@ -120,10 +120,14 @@ def test_its_ends_are_the_quantiles_of_the_posterior(counts: tuple[float, float,
     low, high = (end / 100 for end in interval(*counts))
 
     if low > -1 and low < score:
-        assert posterior(*counts, low - 0.005) <= 0.025 <= posterior(*counts, low + 0.005)
+        assert _outer(max, counts, low - 0.005) <= 0.025 <= _outer(max, counts, low + 0.005)
     if high < 1 and high > score:
-        assert posterior(*counts, high - 0.005) <= 0.975 <= posterior(*counts, high + 0.005)
+        assert _outer(min, counts, high - 0.005) <= 0.975 <= _outer(min, counts, high + 0.005)
     assert low < high
+
+
+def _outer(choose: Callable[..., float], counts: tuple[float, float, float], value: float) -> float:
+    return choose(posterior(*counts, value, prior) for prior in (1 / 4, 1 / 2))
 
 
 def test_one_answer_says_little() -> None:
@@ -158,8 +162,24 @@ def test_the_plain_interval_would_not_pass_so_the_measure_can_fail() -> None:
 
 
 @pytest.mark.parametrize(("n", "points"), [(10, 81), (30, 52), (50, 42), (100, 30), (200, 21)])
-def test_at_an_nps_of_30_it_is_as_wide_as_the_literature_says(n: int, points: float) -> None:
-    assert points == pytest.approx(expected((0.2, 0.3, 0.5), n, width), rel=0.03)
+def test_at_an_nps_of_30_it_is_nearly_as_wide_as_the_literature_says(n: int, points: float) -> None:
+    """With few answers it is a little wider, for the mixes in which a class is rare."""
+    assert points == pytest.approx(expected((0.2, 0.3, 0.5), n, width), rel=0.035 if n > 10 else 0.06)
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("n", [3, 5, 8, 12, 30])
+@pytest.mark.parametrize("rare", [0.01, 0.02, 0.05])
+def test_where_a_class_is_rare_it_covers_95_of_100_on_average_and_85_at_least(n: int, rare: float) -> None:
+    """With Jeffreys' prior alone, it covers 74 to 85 of 100 in the worst of these mixes."""
+    shares = (0.02, 0.1, 0.35, 0.6)
+    mixes = [(rare, other, 1 - rare - other) for other in shares] + [
+        (other, rare, 1 - rare - other) for other in shares
+    ]
+    found = [coverage(mix, n, interval) for mix in mixes]
+
+    assert sum(found) / len(found) >= 0.945
+    assert min(found) >= 0.85
 
 
 @given(Counts, Counts, Counts)

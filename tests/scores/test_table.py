@@ -20,9 +20,9 @@ def test_each_line_has_what_is_to_be_known() -> None:
         "segment                              NPS  95 % interval             n   drag   trend, points per 30 days",
         "all                    ━│             -4  -16 to +7               202",
         "  fr                   ━│             -5  -17 to +7               200   -0.5",
-        "    delivery      ━━━━━━│            -60  -71 to -45              100  -27.5*  ↘ falling -8 (-15 to -2)",
+        "    delivery      ━━━━━━│            -60  -72 to -45              100  -27.5*  ↘ falling -8 (-15 to -2)",
         "    support             │━━━━━       +50  +36 to +62              100  +27.5*",
-        "  be                    │━━━━━       +50  -43 to +86, indicative    2   +0.5",
+        "  be                    │━━━━━       +50  -43 to +92, indicative    2   +0.5",
     ]
 
 

@@ -1,12 +1,12 @@
 """How uncertain an NPS is: the interval in which the true NPS lies with a probability of 95 %.
 
-The shares of promoters, passives and detractors have a Dirichlet posterior distribution whose prior counts half an
-answer in each class (that of Jeffreys). The ends of the interval are the 2.5 % and 97.5 % quantiles of promoters less
-detractors. Its coverage is right on average for one answer as well as for a thousand (`make detector ARGS="--only
-intervals"`). From _FEW answers on, the quantiles follow from the first four moments (Cornish and Fisher (1938),
-"Moments and cumulants in the specification of distributions"). They are then within half a point of the exact ones. For
-fewer answers the distribution function is integrated numerically: Imhof (1961), "Computing the distribution of
-quadratic forms in normal variables".
+The shares of promoters, passives and detractors have a Dirichlet posterior distribution. The ends of the interval are
+2.5 % and 97.5 % quantiles of promoters less detractors, the outer ones of two priors. One counts half an answer in each
+class (that of Jeffreys), which is right where all classes are common. The other one counts a quarter, which is better
+where a class is rare (`make detector ARGS="--only intervals"`). From _FEW answers on, the quantiles follow from the
+first four moments (Cornish and Fisher (1938), "Moments and cumulants in the specification of distributions"). They are
+then within half a point of the exact ones. For fewer answers the distribution function is integrated numerically: Imhof
+(1961), "Computing the distribution of quadratic forms in normal variables".
 
 If all answers are alike, the NPS itself lies outside these quantiles. In this case the NPS becomes the interval's end.
 That only widens the interval, so its coverage is no lower.
@@ -26,10 +26,11 @@ _PSEUDO_EXTREME = 0.75
 _PSEUDO = 3.0
 #: An NPS of fewer answers than this is only indicative: its interval spans more than 50 points.
 INDICATIVE_BELOW = 30
-#: How many answers of each class the Dirichlet prior counts.
-_PRIOR = 0.5
+#: How many answers of each class the two Dirichlet priors count.
+_PRIORS = (1 / 4, 1 / 2)
 #: The exact quantiles of fewer answers than this are computed numerically. There are 1,539 such triples of whole
-#: numbers. At 20 answers or more the other way is used, also if an n_eff of 20 is a little less by rounding.
+#: numbers, and two priors. At 20 answers or more the other way is used, also if an n_eff of 20 is a little less by
+#: rounding.
 _FEW = 19.5
 #: What lies above the upper and the lower end of the interval.
 _TAIL = 0.025
@@ -51,8 +52,9 @@ def interval(promoters: float, passives: float, detractors: float) -> tuple[floa
     interval, and ZeroDivisionError is raised.
     """
     found = (promoters - detractors) / (promoters + passives + detractors)
-    few = promoters + passives + detractors < _FEW
-    low, high = (_exact if few else _by_moments)(promoters + _PRIOR, passives + _PRIOR, detractors + _PRIOR)
+    quantiles = _exact if promoters + passives + detractors < _FEW else _by_moments
+    ends = [quantiles(promoters + prior, passives + prior, detractors + prior) for prior in _PRIORS]
+    low, high = min(ends[0][0], ends[1][0]), max(ends[0][1], ends[1][1])
     return 100.0 * max(min(low, found), -1.0), 100.0 * min(max(high, found), 1.0)
 
 
