@@ -5,12 +5,14 @@ make detector ARGS="--only delays"        one part
 make detector ARGS="--runs 20"            fewer runs for each figure
 make detector ARGS="--json"               the last line is one JSON object with the figures that have a bar
 
-The answers are drawn with fixed seeds, so each run prints the same figures.
+The answers are drawn with fixed seeds, so each run prints the same figures. How far it is, and how long each part took,
+goes to stderr.
 """
 
 import argparse
 import json
 import sys
+from time import monotonic
 
 from bench.detector import causes, change, cusum, delays, intervals, mix, recovery, silences, trend, weeks
 from bench.detector.part import Part
@@ -44,9 +46,11 @@ def main() -> int:
     for part in PARTS:
         if part.name in chosen.only:
             print(f"## {part.name}: {part.about}\n", flush=True)
+            began = monotonic()
             found = part.report(chosen.runs or part.runs)
             for table in found.tables:
                 print(f"{table}\n", flush=True)
+            print(f"{part.name} took {monotonic() - began:.0f} s\n", file=sys.stderr, flush=True)
             figures.update(found.figures)
     if chosen.json:
         print(json.dumps(figures))

@@ -1,6 +1,7 @@
 """How many incidents one common cause opens, and whether the first one names it, in a tree of 85 segments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import NamedTuple
 
 from bench.detector.part import Part, Report, Table, spread
@@ -81,11 +82,16 @@ class Counted(NamedTuple):
     days: float | None
 
 
-def run(seed: int, cause: Cause, days: float = _DAYS, learning: float = _LEARNING) -> Counted:
-    """Live through one fall."""
+def run(seed: int, causes: Sequence[Cause], days: float = _DAYS, learning: float = _LEARNING) -> list[Counted]:
+    """Live through one fall for each cause. The causes must have the same tree before, since it is learned once."""
     fell = round(learning * DAY)
-    tree = Tree(LEAVES, _law(cause, fell), seed, every=_EVERY)
-    tree.live(learning)
+    learned = Tree(LEAVES, _law(causes[0], fell), seed, every=_EVERY)
+    learned.live(learning)
+    return [_fall(deepcopy(learned), cause, days, fell) for cause in causes]
+
+
+def _fall(tree: Tree, cause: Cause, days: float, fell: int) -> Counted:
+    tree.law = _law(cause, fell)
     steps = [found for found in tree.live(days) if found.step.kind == "segment_drop"]
     opened = [found for found in steps if found.step.action == "opened"]
     about = [found for found in opened if _is_about(found, cause)]
@@ -112,18 +118,30 @@ def _law(cause: Cause, fell: int) -> Law:
     return law
 
 
-def _of_seed(place: tuple[int, int]) -> Counted:
+def _alike_before() -> list[list[Cause]]:
+    """Return the causes, those together whose trees are the same before."""
+    found: dict[tuple[object, object], list[Cause]] = {}
+    for cause in CAUSES:
+        found.setdefault((cause.rate, cause.usual), []).append(cause)
+    return list(found.values())
+
+
+def _of_seed(place: tuple[int, int]) -> list[Counted]:
     number, seed = place
-    return run(seed, CAUSES[number])
+    return run(seed, _alike_before()[number])
 
 
 def report(runs: int) -> Report:
     """Return a table with a line for each cause."""
-    places = [(number, _SEED + seed) for number in range(len(CAUSES)) for seed in range(runs)]
-    found = spread(_of_seed, places)
+    groups = _alike_before()
+    places = [(number, _SEED + seed) for number in range(len(groups)) for seed in range(runs)]
+    counts: dict[str, list[Counted]] = {}
+    for (number, _), found in zip(places, spread(_of_seed, places), strict=True):
+        for cause, counted_once in zip(groups[number], found, strict=True):
+            counts.setdefault(cause.name, []).append(counted_once)
     rows, figures = [], dict[str, float]()
-    for number, cause in enumerate(CAUSES):
-        counted = [each for (at, _), each in zip(places, found, strict=True) if at == number]
+    for cause in CAUSES:
+        counted = counts[cause.name]
         right = [each.is_right for each in counted if each.is_right is not None]
         days = sorted(each.days for each in counted if each.days is not None)
         share, opened = sum(right) / max(1, len(right)), sum(each.opened for each in counted) / runs

@@ -1,7 +1,9 @@
 """What a part of `make detector` is: a name, and a function that simulates and returns tables and figures."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from time import monotonic
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -40,7 +42,21 @@ class Part(NamedTuple):
     report: Callable[[int], Report]
 
 
+#: Progress is printed no more often than this, in seconds.
+_EVERY = 10.0
+
+
 def spread(function: Callable[[T], Result], items: Iterable[T]) -> list[Result]:
-    """Return what a function returns for each item. It must be picklable, since it runs in several processes."""
+    """Return what a function returns for each item. It must be picklable, since it runs in several processes.
+
+    How many items are done goes to stderr, so that a table can be taken from stdout.
+    """
+    places, results = list(items), list[Result]()
+    began = printed = monotonic()
     with ProcessPoolExecutor() as pool:
-        return list(pool.map(function, items))
+        for result in pool.map(function, places):
+            results.append(result)
+            if (now := monotonic()) - printed >= _EVERY:
+                printed = now
+                print(f"{len(results)} of {len(places)} after {now - began:.0f} s", file=sys.stderr, flush=True)
+    return results

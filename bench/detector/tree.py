@@ -49,8 +49,9 @@ class Tree:
         self.rows: dict[bytes, bytes] = {}
         self.hour = 0
         self.found: list[Found] = []
+        #: It may be replaced: the leaves then answer in another way from the next hour on.
+        self.law = law
         self._leaves = leaves
-        self._law = law
         self._chance = np.random.default_rng(seed)
         self._policy = policy or IncidentPolicy()
         self.every = every
@@ -93,7 +94,7 @@ class Tree:
         """Draw an hour's promoters, passives and detractors of each segment that has answers."""
         drawn: dict[str, NDArray[np.int64]] = {}
         for leaf in self._leaves:
-            rate, shares = self._law(leaf, hour)
+            rate, shares = self.law(leaf, hour)
             n = self._chance.poisson(rate)
             if n:
                 counts = self._chance.multinomial(n, shares)

@@ -98,20 +98,25 @@ def law(line: Line, seed: int) -> Law:
     return answers
 
 
-def incidents(line: Line, runs: int) -> list[int]:
-    """Return how many drops each run opened after its levels were learned."""
-    found = []
-    for seed in range(_SEED, _SEED + runs):
-        tree = Tree(line.leaves, law(line, seed), seed, every=line.every)
-        tree.live(_LEARNED)
-        found.append(sum(each.step.reason == "nps_fell" for each in tree.live(_DAYS)))
-    return found
+def incidents(line: Line, seed: int) -> int:
+    """Return how many drops a run opened after its levels were learned."""
+    tree = Tree(line.leaves, law(line, seed), seed, every=line.every)
+    tree.live(_LEARNED)
+    return sum(each.step.reason == "nps_fell" for each in tree.live(_DAYS))
+
+
+def _of(place: tuple[int, int]) -> int:
+    number, seed = place
+    return incidents(LINES[number], seed)
 
 
 def report(runs: int) -> Report:
     """Return the table: the false incidents of a year, and the standard error of this figure."""
     rows, figures = [], {}
-    for line, found in zip(LINES, spread(partial(incidents, runs=runs), LINES), strict=True):
+    places = [(number, _SEED + run) for number in range(len(LINES)) for run in range(runs)]
+    counted = spread(_of, places)
+    for number, line in enumerate(LINES):
+        found = counted[number * runs : (number + 1) * runs]
         a_year = sum(found) / len(found) / _DAYS * _YEAR
         error = sqrt(max(sum(found), 1)) / len(found) / _DAYS * _YEAR
         rows.append([line.title, f"{a_year:.1f} ± {error:.1f}", f"{_BUDGET:.0f}"])

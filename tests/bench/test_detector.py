@@ -77,9 +77,17 @@ def test_a_tree_of_like_days_and_one_with_a_weekly_cycle_have_the_answers_of_the
 
 
 def test_a_fall_of_everything_is_one_incident_about_the_root() -> None:
-    counted = causes.run(1, causes.CAUSES[0], days=2, learning=40)
+    (counted,) = causes.run(1, causes.CAUSES[:1], days=2, learning=40)
 
     assert (1, True) == (counted.opened, counted.is_right)
+
+
+def test_causes_that_share_a_learned_tree_find_what_each_finds_alone() -> None:
+    shared = [causes.CAUSES[at] for at in (4, 6)]
+    together = causes.run(1, shared, days=4, learning=20)
+
+    assert together == [causes.run(1, [cause], days=4, learning=20)[0] for cause in shared]
+    assert together[0].opened
 
 
 def test_a_fall_that_only_the_mix_makes_is_told_as_such() -> None:
