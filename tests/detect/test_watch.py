@@ -1,5 +1,6 @@
 """What is watched of a segment is what its hours hold, however they come; old ones become days, then nothing."""
 
+from array import array
 from itertools import pairwise
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.alert import Severity
 from worker.detect.days import Days
 from worker.detect.drops import NO_PRIOR, Classes, Detector, Group, Prior
-from worker.detect.hours import Hours
+from worker.detect.hours import Hours, noted
 from worker.detect.rhythm import LongestGaps, Rhythm, Time
 from worker.detect.watch import KEPT, OpenIncident, Watch
 from worker.nps.jump import Jump
@@ -311,11 +312,13 @@ def test_the_hours_of_the_day_are_learned_before_they_are_merged(size: int) -> N
 
     assert pytest.approx(profile(), abs=0.5) == watch.detector.days.blocks
     assert watch.hours.until >= 47
+    whole = array("I", [number for hour in reported for number in hour])
+    assert noted(Hours(), whole, 4, watch.hours.until) == watch.hours
 
 
 def test_evenings_are_no_drop_once_they_are_known() -> None:
     watch, found = Watch(), []
-    for hour in daily(range(4, 60)):
+    for hour in daily(range(4, 60), 600):
         take(watch, [hour])
         found.append(watch.detector.has_dropped(91))
 
