@@ -22,6 +22,8 @@ _SEED = 70_000
 _WORKING_DAY, _WEEKEND = 2.0, -5.0
 #: By how many points evenings are worse than the rest of the day.
 _EVENING = 12.0
+#: By how many points two hours of the night are worse than the mean of a day.
+_NIGHT = 15.0
 _BUDGET: float = IncidentPolicy().false_alarms_per_year
 
 #: The shares of the classes in an hour of a run, which its seed names.
@@ -55,6 +57,16 @@ def evenings(hour: int, _seed: int) -> Classes:
     return falls(USUAL, -_EVENING * 2 / 3 if hour % DAY >= 16 else _EVENING / 3)
 
 
+def weekend_evenings(hour: int, seed: int) -> Classes:
+    """Return the shares where only the evenings of weekends are worse."""
+    return evenings(hour, seed) if hour // DAY % 7 >= 5 else USUAL
+
+
+def nights(hour: int, _seed: int) -> Classes:
+    """Return the shares where two hours of each night are worse than the other hours."""
+    return falls(USUAL, -_NIGHT if hour % DAY in (2, 3) else _NIGHT / 11)
+
+
 def by_days(points: float, hour: int, seed: int) -> Classes:
     """Return the shares where each day has an effect of its own, the same in all leaves.
 
@@ -82,6 +94,9 @@ LINES = (
     Line("evenings_50", "50 a day, evenings 12 points worse", 50, _ONE, evenings, 1),
     Line("evenings_500", "500 a day, evenings 12 points worse", 500, _ONE, evenings, 1),
     Line("evenings_5000", "5,000 a day, evenings 12 points worse", 5_000, _ONE, evenings, 1),
+    Line("weekend_evenings_5000", "5,000 a day, only evenings of weekends so", 5_000, _ONE, weekend_evenings, 1),
+    Line("nights_500", "500 a day, two hours at night 15 points worse", 500, _ONE, nights, 1),
+    Line("nights_5000", "5,000 a day, two hours at night 15 points worse", 5_000, _ONE, nights, 1),
     Line("evenings_tree", "16 leaves, 5,000 a day, evenings 12 points worse", 5_000, _SIXTEEN, evenings, 1),
     Line("days_3_5000", "5,000 a day, day effect of 3 points", 5_000, _ONE, partial(by_days, 3)),
     Line("days_6_500", "500 a day, day effect of 6 points", 500, _ONE, partial(by_days, 6)),
