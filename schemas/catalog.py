@@ -4,7 +4,7 @@ Topics are called `<prefix>.<topic>`; the prefix is a setting, whose default is 
 the header `ce_type` says which one a record has, and without this header the field `kind` does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas import cloudevents, examples
@@ -45,6 +45,7 @@ class Contract:
     public: bool  # others may rely on it: no breaking change within a version
     example: dict[str, Any]  # every field, as JSON
     tombstone: str | None = None  # what a null value says, where one is sent
+    later_examples: dict[str, dict[str, Any]] = field(default_factory=dict)  # of later steps, by what they are
 
     @property
     def consumed(self) -> bool:
@@ -103,6 +104,7 @@ CONTRACTS: tuple[Contract, ...] = (
         "stopped coming, or there are too many segments.",
         public=True,
         example=examples.INCIDENT,
+        later_examples={"an update": examples.INCIDENT_UPDATED, "the end": examples.INCIDENT_RESOLVED},
     ),
     Contract(
         name="case",

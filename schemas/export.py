@@ -34,7 +34,11 @@ def json_schema(contract: Contract) -> dict[str, Any]:
         "title": contract.model.__name__,
         "description": contract.summary,
     }
-    return head | {key: value for key, value in body.items() if key not in head} | {"examples": [contract.example]}
+    return (
+        head
+        | {key: value for key, value in body.items() if key not in head}
+        | {"examples": [contract.example, *contract.later_examples.values()]}
+    )
 
 
 class _Generator(GenerateJsonSchema):

@@ -65,6 +65,13 @@ class ShareChange(Event):
     after: float = Field(description="Its share of the answers since then, from 0 to 1.")
 
 
+class OtherIncident(Event):
+    """An incident that another one has become part of."""
+
+    alert_id: Identifier = Field(description="Its alert_id, which all its steps have.")
+    segment: str = Field(description="The path of the segment that it is about now.")
+
+
 class Incident(Event):
     """One step of an incident. All steps of an incident have the same alert_id."""
 
@@ -123,13 +130,15 @@ class Incident(Event):
     )
     within: Change | None = Field(
         default=None,
-        description="The part of `change` that is due to changes of the segments directly below, weighted by their "
-        "shares of the answers before `since`. It is null if there are fewer than two, and for the reason 'recovered'.",
+        description="How much the NPS of `after` differs from that of `before` because the segments directly below "
+        "have changed, weighted by their shares of the answers before `since`. `within` and `mix` add up to this plain "
+        "difference, and not to `change`, which is an estimate. It is null if there are fewer than two such segments, "
+        "and for the reason 'recovered'.",
     )
     mix: Change | None = Field(
         default=None,
-        description="The rest of `change`, which is due to changed shares of the answers: for instance, a segment "
-        "whose NPS always was lower has more answers than before.",
+        description="The rest of this difference, which is due to changed shares of the answers: for instance, a "
+        "segment whose NPS always was lower has more answers than before.",
     )
     moved: ShareChange | None = Field(
         default=None,
@@ -139,6 +148,24 @@ class Incident(Event):
     hidden_in: str | None = Field(
         default=None,
         description="The segment above, if its NPS fell little only because its mix of answers has become better.",
+    )
+    fallen_below: list[str] = Field(
+        default=[],
+        description="For 'mix_changed': the segments directly below whose own NPS fell by more than chance, although "
+        "the mix explains most of the drop.",
+    )
+    fell_further: bool | None = Field(
+        default=None,
+        description="For 'worse': whether the NPS has fallen by more than chance since the last step. If it has not, "
+        "the severity has risen because further answers show that the drop is as large.",
+    )
+    merged_into: OtherIncident | None = Field(
+        default=None, description="For 'merged': the incident that this one has become part of, which goes on."
+    )
+    merged_segments: list[str] = Field(
+        default=[],
+        description="The segments of incidents that have become part of this one. Whoever gets what is about them gets "
+        "the further steps of this incident.",
     )
     expected: float | None = Field(
         default=None,

@@ -48,13 +48,18 @@ def topics() -> str:
 
 
 def examples() -> str:
-    """Return an example of each event."""
-    return "\n".join(_example(contract) for contract in CONTRACTS if contract.public)
+    """Return an example of each event, and of some later steps."""
+    return "\n".join(
+        _example(contract, what, example)
+        for contract in CONTRACTS
+        if contract.public
+        for what, example in (("", contract.example), *contract.later_examples.items())
+    )
 
 
-def _example(contract: Contract) -> str:
-    body = json.dumps(contract.example, ensure_ascii=False, indent=2)
-    title = f"<code>nps.{contract.topic}</code>: {contract.event_type}"
+def _example(contract: Contract, what: str, example: dict[str, Any]) -> str:
+    body = json.dumps(example, ensure_ascii=False, indent=2)
+    title = f"<code>nps.{contract.topic}</code>: {contract.event_type}{what and f', {what}'}"
     return f"<details><summary>{title}</summary>\n\n```json\n{body}\n```\n\n</details>"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.detect.drops import Classes
-from worker.detect.mix import mix_of
+from worker.detect.mix import fallen, mix_of
 from worker.detect.split import Split
 
 Counts = st.tuples(*[st.integers(0, 300)] * 3)
@@ -108,3 +108,31 @@ def test_the_two_parts_add_up_to_the_change(children: dict[str, Split]) -> None:
     if found is not None:
         assert found.within.points + found.mix.points == pytest.approx(nps(segment.after) - nps(segment.before))
         assert found.within.low <= found.within.points <= found.within.high
+
+
+def test_children_that_fell_are_named_though_the_sum_of_all_did_not() -> None:
+    children = {
+        "a": Split(of(300, GOOD), of(100, BAD)),
+        "b": Split(of(300, BAD), of(100, GOOD)),
+        "c": Split(of(900, GOOD), of(500, (0.3, 0.2, 0.5))),
+        "none": Split(of(300, GOOD), (0, 0, 0)),
+        "new": Split((0, 0, 0), of(300, BAD)),
+    }
+
+    assert fallen(children) == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("n", "shares", "is_named"),
+    [
+        (10, (0.5, 0.2, 0.3), False),  # 40 points lower, which is chance with so few answers
+        (60, (0.5, 0.2, 0.3), True),
+        (100_000, (0.69, 0.2, 0.11), False),  # certain, but not worth a word
+    ],
+)
+def test_a_child_fell_if_chance_does_not_explain_it_and_it_is_worth_a_word(
+    n: int, shares: Classes, *, is_named: bool
+) -> None:
+    children = {"a": Split(of(1_000_000, GOOD), of(n, shares)), "b": Split(of(300, GOOD), of(100, GOOD))}
+
+    assert fallen(children) == (["a"] if is_named else [])

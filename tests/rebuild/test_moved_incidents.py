@@ -1,7 +1,11 @@
 """Incidents that have moved while they were open: what a rebuild makes of the steps that were published."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
+from flow.incidents import judged
+from flow.incidents.judged import GOOD, LOW, NOW, Table, opened, watch
 from flow.records import HOUR
 
 from schemas.alert import Severity
@@ -181,3 +185,118 @@ def test_a_change_of_the_mix_stays_one_if_a_sibling_joins_it_but_not_if_it_moves
         rebuild.settle()
 
         assert rebuild.open()[path].is_mix is (drop is joined)
+
+
+def test_segments_that_have_left_an_incident_in_silence_begin_again_with_its_next_step() -> None:
+    joined = msgspec.structs.replace(FIRST, also=["fr/b"], updated=OPENED + 30)
+    worse = msgspec.structs.replace(FIRST, severity=Severity.CRITICAL, updated=OPENED + 60)
+    steps = [step("fr/a", FIRST, FELL, OPENED), step("fr/a", joined, WIDER, OPENED + 30)]
+    rebuild = Rebuild(*steps, step("fr/a", worse, IncidentReason.WORSE, OPENED + 60))
+    rebuild.settle(OPENED + 59)
+    assert rebuild.watch("fr/b").detector.open_size is not None
+    rebuild.settle()
+
+    left = rebuild.watch("fr/b")
+    assert (left.detector.open_size, left.low_until, left.rests_until) == (None, OPENED + 60, 0)
+    assert rebuild.open() == {"fr/a": worse}
+
+
+def test_what_was_opened_and_merged_before_the_rebuild_looks_is_low_until_the_other_one_ends() -> None:
+    younger = OpenIncident(OPENED + 3, OPENED - 9, Severity.WARNING)
+    steps = [step("fr/a", FIRST, FELL, OPENED), step("fr/b", younger, FELL, OPENED + 3)]
+    moved = msgspec.structs.replace(MOVED, merged=["fr/b"])
+    steps += [step("fr/b", younger, MERGED, OPENED + 30), step("fr", moved, WIDER, OPENED + 30)]
+    rebuild = Rebuild(*steps, step("fr", moved, RECOVERED, OPENED + 90))
+    rebuild.settle(OPENED + 60)
+    assert rebuild.open() == {"fr": moved}
+    assert rebuild.watch("fr/b").detector.open_size is not None
+
+    rebuild.settle()
+    assert {path: rebuild.watch(path).detector.open_size for path in PATHS} == dict.fromkeys(PATHS)
+    assert rebuild.watch("fr/b").low_until == OPENED + 90
+
+
+# The same as the judge
+
+
+def recovering(found: Watch) -> Watch:
+    found.detector.recovery_r, found.detector.recovery_cusum = 1e9, 9.0
+    found.detector.recovering_since = NOW - 48
+    return found
+
+
+def settled(found: Watch) -> Watch:
+    found.detector.possible_starts = (NOW - 61 * 24,) * 3
+    return found
+
+
+def alarmed(found: Watch) -> Watch:
+    """Let a segment below an incident have an alarm that is not reported."""
+    found.detector.r_values, found.detector.cusums = (1e9, 1e9, 1e9), (9.0, 9.0, 9.0)
+    found.detector.possible_starts = (NOW - judged.BEGAN * 24,) * 3
+    return found
+
+
+FALLEN = (50, GOOD), (12, LOW)
+BACK = (50, GOOD), (10, LOW), (2, GOOD)
+SIX = (50, (90, 54, 36)), (12, (72, 54, 54))
+WITH_B = msgspec.structs.replace(opened(), also=["fr/b"])
+#: Trees in which something happens to incidents, by what happens.
+COURSES: dict[str, Callable[[], dict[str, Watch]]] = {
+    "nps_fell": lambda: {"": watch(*FALLEN, alarm=True)},
+    "mix_changed": lambda: {path: watch(*periods, alarm=not path) for path, periods in judged.MOVED.items()},
+    "worse": lambda: {"": watch((50, GOOD), (12, judged.LOWER), drop=opened())},
+    "recovered": lambda: {
+        "": watch((62, GOOD)),
+        "fr": recovering(watch(*BACK, drop=msgspec.structs.replace(opened(), explains=[""]))),
+        "fr/a": alarmed(watch(*FALLEN)),
+    },
+    "new_level": lambda: {
+        "": watch((62, GOOD)),
+        "fr": settled(watch(*FALLEN, drop=opened())),
+        "fr/a": alarmed(watch(*FALLEN)),
+    },
+    "partly_recovered": lambda: {
+        **{path: watch((62, GOOD)) for path in ("", "fr")},
+        "fr/a": recovering(watch(*BACK, drop=WITH_B)),
+        "fr/b": watch(*FALLEN, low=opened()),
+    },
+    "merged": lambda: {
+        "": watch(*SIX),
+        "fr": watch(*SIX),
+        "fr/a": watch(*FALLEN, drop=opened(9, Severity.ERROR)),
+        "fr/b": watch(*FALLEN, drop=opened(11)),
+        **{f"fr/{name}": watch(*FALLEN) for name in "cdef"},
+    },
+    "deeper": lambda: {
+        "": watch((50, (60, 36, 24)), (12, (49, 33, 38)), drop=opened()),
+        **{path: watch((62, GOOD)) for path in ("de", "fr", "it")},
+        "uk": watch((50, GOOD), (12, judged.LOWER)),
+    },
+}
+
+
+@pytest.mark.parametrize("reason", COURSES)
+def test_a_rebuild_makes_of_each_step_what_the_judge_has_made_of_it(reason: str) -> None:
+    before = COURSES[reason]()
+    table = Table(COURSES[reason]())
+    openings = [
+        incident.drop(incident.Step(path, one.drop, FELL, one.drop.hour * HOUR + 5), Split((0, 0, 0), (0, 0, 0)))
+        for path, one in before.items()
+        if one.drop is not None
+    ]
+    steps = table.outputs()
+    told = [Incident.model_validate_json(one.value or b"") for one in steps]
+    assert reason in [one.reason for one in told]
+
+    rows = {path.encode(): msgspec.msgpack.encode(one) for path, one in before.items()}
+    rebuilt = Incidents()
+    rebuilt.take([as_record(one) for one in [*openings, *steps]])
+    rebuilt.settle(rows, NOW * HOUR + 10, IncidentPolicy())
+
+    for path, own in table.watches.items():
+        found = msgspec.msgpack.decode(rows[path.encode()], type=Watch)
+        # What the judge notes otherwise is no matter of incidents.
+        assert found.detector == own.detector, path
+        assert found.drop == own.drop, path
+        assert (found.rests_until, found.low_since, found.low_until) == (own.rests_until, own.low_since, own.low_until)

@@ -1,6 +1,7 @@
 """Every contract's example is complete and holds, by the model and by the JSON Schema."""
 
 import json
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from schemas.alert import Alert
 from schemas.base import Event
 from schemas.case import CASE, CaseStep
 from schemas.catalog import CONTRACTS, POSTED, Contract
-from schemas.examples import INCIDENT
+from schemas.examples import INCIDENT, INCIDENT_RESOLVED, INCIDENT_UPDATED
 from schemas.export import json_schema
 from schemas.incident import Incident, IncidentKind
 from worker.nps.interval import difference, interval
@@ -85,17 +86,35 @@ def test_events_on_the_topic_of_the_alerts_share_what_every_receiver_of_them_rea
     assert shared <= set(CaseStep.model_fields)
 
 
-def test_the_incident_of_the_examples_is_right_in_its_numbers() -> None:
-    before, after = INCIDENT["before"], INCIDENT["after"]
+EXAMPLES_OF_INCIDENT = pytest.mark.parametrize("incident", [INCIDENT, INCIDENT_UPDATED, INCIDENT_RESOLVED])
+
+
+@EXAMPLES_OF_INCIDENT
+def test_the_incident_of_the_examples_is_right_in_its_numbers(incident: dict[str, Any]) -> None:
+    before, after = incident["before"], incident["after"]
     for score in (before, after):
         promoters, passives, detractors = _counts(score)
         assert promoters + passives + detractors == score["n"]
         assert round(100 * (promoters - detractors) / score["n"], 1) == score["nps"]
         assert _rounded(interval(promoters, passives, detractors)) == [score["low"], score["high"]]
-    change = INCIDENT["change"]
+    change, found = incident["change"], after["nps"] - before["nps"]
+    if incident["reason"] == "recovered":
+        assert change["points"] == round(found, 1)
+        assert _rounded(difference(_counts(after), _counts(before))) == [change["low"], change["high"]]
+    else:
+        assert found < change["points"]
+        assert incident["within"]["points"] + incident["mix"]["points"] == pytest.approx(found, abs=0.101)
 
-    assert round(after["nps"] - before["nps"], 1) == change["points"]
-    assert _rounded(difference(_counts(after), _counts(before))) == [change["low"], change["high"]]
+
+@EXAMPLES_OF_INCIDENT
+def test_each_step_of_the_incident_holds_by_its_contract(incident: dict[str, Any]) -> None:
+    (contract,) = (contract for contract in CONTRACTS if contract.name == "incident")
+    validator = Draft202012Validator(json_schema(contract), format_checker=FormatChecker())
+
+    assert incident in (contract.example, *contract.later_examples.values())
+    assert [error.message for error in validator.iter_errors(incident)] == []
+    assert json.loads(Incident.model_validate_json(json.dumps(incident)).model_dump_json()) == incident
+    assert incident["alert_id"] == INCIDENT["alert_id"]
 
 
 def _counts(score: dict[str, int]) -> list[int]:
@@ -118,6 +137,7 @@ def test_every_event_of_the_wire_has_a_contract_or_is_part_of_one() -> None:
         "TrendScore",
         "Change",
         "ShareChange",
+        "OtherIncident",
         "SilenceMatch",
         "DigestEntry",
         "DigestSilence",

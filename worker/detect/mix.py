@@ -13,15 +13,17 @@ from typing import NamedTuple
 
 from worker.detect.drops import Classes
 from worker.detect.split import Split, without
-from worker.nps.interval import Z_95, adjusted_variance
+from worker.nps.interval import Z_95, adjusted_variance, chance_of_drop
 
 #: A change is mostly due to the mix if no more than this share of it is within.
 _WITHIN = 1 / 3
 #: By how many standard errors the mix must have changed the NPS. It is a large number, since shares of answers vary
 #: more than chance says: answers often come in surveys.
 _CLEARLY = 3.0
-#: By how many points the mix must have changed the NPS, so that it is worth a word.
+#: By how many points the mix must have changed the NPS, so that it is worth a word. The same holds for a child's fall.
 _LEAST = 3.0
+#: A child has fallen if chance makes any of the children fall so much with a smaller probability than this.
+_CHANCE = 0.05
 
 
 class Part(NamedTuple):
@@ -114,6 +116,16 @@ def mix_of(segment: Split, children: Mapping[str, Split]) -> Mix | None:
         Part(mixed, 100 * _mix_error(strata, n_before, n_after)),
         Moved(moved.path, moved.before, moved.after),
     )
+
+
+def fallen(children: Mapping[str, Split]) -> list[str]:
+    """Return the children that fell by more than chance, the largest fall first. A sum of changes may conceal one."""
+    falls = {
+        path: 100 * (_mean(split.before) - _mean(split.after))
+        for path, split in children.items()
+        if sum(split.before) and sum(split.after) and chance_of_drop(*split) < _CHANCE / len(children)
+    }
+    return sorted((path for path in falls if falls[path] >= _LEAST), key=lambda path: (-falls[path], path))
 
 
 def _stratum(path: str, split: Split, n_before: float, n_after: float) -> _Stratum:

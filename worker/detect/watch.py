@@ -49,6 +49,12 @@ class OpenIncident(msgspec.Struct, array_like=True, frozen=True, gc=False):
     also: list[str] = []
     #: Whether only the mix of the segment's answers changed.
     is_mix: bool = False
+    #: The paths of the segments of incidents that have become part of it.
+    merged: list[str] = []
+
+    def opened_about(self, path: str) -> str:
+        """Return the segment that it was about when it was opened. `path`: the one that it is about now."""
+        return path if self.first_segment is None else self.first_segment
 
 
 class Answered(NamedTuple):

@@ -15,6 +15,7 @@ from worker.flow.incidents import incident, too_many
 from worker.flow.incidents import road as watching
 from worker.flow.policy import IncidentPolicy
 from worker.flow.timestamps import HOUR, to_ms
+from worker.lineage import is_below, is_segment
 
 #: The largest number of hours between the hour in which an incident is found and the record that reports it.
 _LONGEST_DELAY = 24 * 30
@@ -44,8 +45,8 @@ class Incidents:
         self._drops: dict[str, _Step] = {}
         self._silences: dict[str, _Step] = {}
         self._too_many: dict[str, _Step] = {}
-        #: The segments that a drop was about, each with the id of its incident.
-        self._were_about: set[tuple[str, str]] = set()
+        #: The segments that reported drops are or were about, and of which nothing says that their drop is over.
+        self._low: set[str] = set()
 
     def take(self, records: Iterable[Record]) -> None:
         """Take in records of the alerts topic. Those that are not about incidents are left out."""
@@ -66,6 +67,7 @@ class Incidents:
                 updated=at // HOUR if event.action == IncidentAction.UPDATED else 0,
                 also=list(event.also),
                 is_mix=event.reason == IncidentReason.MIX_CHANGED,
+                merged=list(event.merged_segments),
             )
             self._steps.append(_Step(at, event, opened))
 
@@ -96,10 +98,9 @@ class Incidents:
             IncidentKind.TOO_MANY_SEGMENTS: self._too_many,
         }
         open_ones = by_kind.get(event.kind, {})  # a later version may have other kinds
-        if event.kind == IncidentKind.SEGMENT_DROP:
-            self._were_about |= {(one, event.alert_id) for one in (path, *event.also)}
         if event.action == IncidentAction.OPENED:
             open_ones[path] = step
+            self._open_detectors(step, watches)
             return
         # The incident may have been about another segment until now. Another incident may be about this one.
         place = next((one for one, last in open_ones.items() if last.event.alert_id == event.alert_id), None)
@@ -107,24 +108,69 @@ class Incidents:
         if event.action == IncidentAction.UPDATED:
             if before is not None:  # otherwise its opening is too old to be on the topic, or it is over
                 open_ones[path] = _changed(before, step)
+                self._open_detectors(step, watches)
+                self._end_parts(before, step, watches, policy)
             return
         # A drop that has become part of another one goes on. It is over when the other one is.
         if event.kind == IncidentKind.SEGMENT_DROP and event.reason != IncidentReason.MERGED:
             self._end_drop(step, watches, policy)
 
+    def _open_detectors(self, step: _Step, watches: MutableMapping[bytes, bytes]) -> None:
+        """Let the detectors of the segments that an open drop is about know of it, as the judge does."""
+        if step.event.kind != IncidentKind.SEGMENT_DROP:
+            return
+
+        def opened(_: str, watch: Watch) -> None:
+            if watch.detector.open_size is None:
+                watch.detector.open_drop(watch.split(step.opened.since)[1], step.opened.hour)
+
+        for path in (step.event.segment, *step.event.also):
+            self._low.add(path)
+            _change(watches, path, opened)
+
     def _end_drop(self, step: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy) -> None:
-        """Let the detectors of the segments that a drop was about, and of those that it explains, begin again."""
+        """Let the detectors begin again that a drop has kept silent, as the judge does.
+
+        They are those of its segments, of the segments that it explains, and of all segments below its own.
+        """
         event, hour = step.event, step.at // HOUR
-        recovered = event.reason == IncidentReason.RECOVERED
+        own = [event.segment, *event.also]
+        known = [path for key in watches if key != watching.CLOCK_KEY and is_segment(path := key.decode())]
+        below = [path for path in known if any(path != one and is_below(path, one) for one in own)]
 
         def end(path: str, watch: Watch) -> None:
-            watch.end_drop(step.opened.since, hour, recovered=recovered)
+            watch.end_drop(step.opened.since, hour, recovered=event.reason == IncidentReason.RECOVERED)
             if path == event.segment:
                 watch.drop, watch.rests_until = None, max(watch.rests_until, hour + policy.rest_hours)
 
-        for ended in (event.segment, *event.also, *event.explains):
+        for ended in dict.fromkeys((*own, *event.explains, *below)):
             if self._about(ended) is None:
+                self._low.discard(ended)
                 _change(watches, ended, end)
+
+    def _end_parts(
+        self, before: _Step, update: _Step, watches: MutableMapping[bytes, bytes], policy: IncidentPolicy
+    ) -> None:
+        """Let the detectors begin again of those segments of a drop that have recovered, while others have not.
+
+        `before`: the last step of the incident. Segments that it is not about any more since it has moved above or
+        below them have not recovered.
+        """
+        first, hour = before.event.segment, update.at // HOUR
+        is_first_over = update.event.reason == IncidentReason.PARTLY_RECOVERED
+        if not is_first_over and update.event.segment != first:
+            return
+
+        def end(path: str, watch: Watch) -> None:
+            if watch.detector.open_size is not None:  # otherwise the rebuild has seen by itself that it has recovered
+                watch.end_drop(before.opened.since, hour, recovered=True)
+            if path == first:
+                watch.drop, watch.rests_until = None, max(watch.rests_until, hour + policy.rest_hours)
+
+        for path in (first, *before.event.also):
+            if self._about(path) is None:
+                self._low.discard(path)
+                _change(watches, path, end)
 
     def _about(self, path: str) -> OpenIncident | None:
         """Return the open drop that a segment is part of; None if there is none."""
@@ -134,17 +180,11 @@ class Incidents:
     def _set_open_incidents(self, path: str, watch: Watch) -> None:
         """Let a watch have those incidents open that receivers believe to be open, and no others."""
         watch.silence = _opened(self._silences, path)
-        opened, about = _opened(self._drops, path), self._about(path)
+        watch.drop, about = _opened(self._drops, path), self._about(path)
         if about is not None and watch.detector.open_size is None:
             watch.detector.open_drop(watch.split(about.since)[1], about.hour)
-        elif about is None and watch.drop is not None and not self._was_about(path, watch.drop):
-            watch.detector.restart(watch.detector.pending)
-        watch.drop = opened
-
-    def _was_about(self, path: str, drop: OpenIncident) -> bool:
-        """Say whether a reported drop, which has moved or become part of another one, was about a segment."""
-        first = path if drop.first_segment is None else drop.first_segment
-        return (path, make_id(IncidentKind.SEGMENT_DROP, first, drop.hour)) in self._were_about
+        elif about is None and path not in self._low and watch.detector.open_size is not None:
+            watch.detector.restart(watch.detector.pending)  # nobody was told of this drop
 
 
 def _opened(steps: Mapping[str, _Step], path: str) -> OpenIncident | None:

@@ -6,7 +6,7 @@ import pytest
 from schemas.alert import Severity
 from schemas.incident import IncidentReason
 from worker.detect.watch import OpenIncident, Watch
-from worker.flow.incidents.open_drops import OpenDrops
+from worker.flow.incidents.open_drops import Merged, OpenDrops
 
 HOUR = 480_000
 
@@ -62,10 +62,48 @@ def test_if_the_segment_above_explains_them_the_oldest_incident_moves_and_the_ot
     drops = table.at(HOUR + 5)
     drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR - 12)
 
-    moved = OpenIncident(HOUR, HOUR - 12, Severity.ERROR, first_segment="fr/b", updated=HOUR + 5)
+    moved = OpenIncident(HOUR, HOUR - 12, Severity.ERROR, first_segment="fr/b", updated=HOUR + 5, merged=["fr/a"])
     assert table.open() == {"fr": moved}
     assert drops.steps == {"fr": IncidentReason.WIDER}
-    assert drops.merged == {"fr/a": younger}
+    assert drops.merged == [Merged("fr/a", younger, ("fr/b", HOUR))]
+    assert drops.other_incident(drops.merged[0]) == ("fr", moved)
+
+
+def test_an_incident_is_as_severe_as_the_worst_of_its_parts_and_knows_all_their_segments() -> None:
+    joined = msgspec.structs.replace(opened(hour=HOUR + 3, severity=Severity.CRITICAL), also=["fr/c"], merged=["uk"])
+    table = Table(fr_a=joined, fr_b=msgspec.structs.replace(opened(), merged=["uk"]))
+    drops = table.at(HOUR + 5)
+    drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR - 12)
+
+    (found,) = table.open().values()
+    assert found.severity is Severity.CRITICAL
+    assert found.merged == ["uk", "fr/a", "fr/c"]
+
+
+def test_an_incident_that_was_merged_twice_in_an_hour_is_part_of_the_last_one() -> None:
+    older, younger = opened(hour=HOUR - 4), opened(hour=HOUR - 3)
+    table = Table(fr_a=younger, fr_b=older, uk=opened(hour=HOUR - 9))
+    drops = table.at(HOUR + 5)
+    drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR - 12)
+    drops.widen("", drops.begun_with("", HOUR), Severity.WARNING, HOUR - 12)
+
+    assert [(one.path, drops.other_incident(one)) for one in drops.merged] == [
+        ("fr/a", ("", table.watches[""].drop)),
+        ("fr", ("", table.watches[""].drop)),
+    ]
+    assert table.open()[""].merged == ["fr", "fr/a"]
+    drops.end("")
+    assert drops.other_incident(drops.merged[0]) is None
+
+
+def test_an_incident_that_is_opened_and_merged_in_one_hour_leaves_no_trace() -> None:
+    table = Table(fr_b=opened(hour=HOUR - 4))
+    drops = table.at(HOUR)
+    drops.open("fr/a", opened())
+    drops.widen("fr", drops.begun_with("fr", HOUR), Severity.WARNING, HOUR)
+
+    assert drops.merged == []
+    assert table.open()["fr"].merged == []
 
 
 def test_an_incident_that_moves_again_keeps_its_first_segment() -> None:
@@ -140,8 +178,9 @@ def test_an_incident_that_is_over_or_unknown_does_not_change() -> None:
     assert (table.open(), drops.steps) == ({}, {})
 
 
-def test_a_row_of_the_version_before_is_read() -> None:
-    row = msgspec.msgpack.encode([HOUR, HOUR - 10, "warning", ["fr"]])
+@pytest.mark.parametrize("further", [[], [None, 0, [], False]])
+def test_a_row_of_the_version_before_is_read(further: list[object]) -> None:
+    row = msgspec.msgpack.encode([HOUR, HOUR - 10, "warning", ["fr"], *further])
 
     assert msgspec.msgpack.decode(row, type=OpenIncident) == OpenIncident(HOUR, HOUR - 10, Severity.WARNING, ["fr"])
 

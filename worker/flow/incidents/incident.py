@@ -1,10 +1,19 @@
 """The events of an incident: a segment's NPS fell, responses stopped coming, or there are too many segments."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from schemas.alert import Severity
 from schemas.emitted import emitted
-from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason, ShareChange
+from schemas.incident import (
+    Change,
+    Incident,
+    IncidentAction,
+    IncidentKind,
+    IncidentReason,
+    OtherIncident,
+    ShareChange,
+)
 from schemas.scores import WindowScore
 from worker.detect.mix import Mix, Part
 from worker.detect.sizes import SizeOfChange
@@ -20,6 +29,7 @@ from worker.nps.interval import Z_95, difference
 from worker.nps.windows import HOUR
 
 _Incident, _Change, _ShareChange = emitted(Incident), emitted(Change), emitted(ShareChange)
+_OtherIncident = emitted(OtherIncident)
 
 #: The prefix of an incident's key. It keeps the key apart from the keys of customers.
 KEY_PREFIX = "incident:"
@@ -39,6 +49,27 @@ class Step(NamedTuple):
     time: int
 
 
+class Findings(NamedTuple):
+    """What is known of a drop besides its answers."""
+
+    #: The size of the drop. Without it, the change is the plain difference.
+    size: SizeOfChange | None = None
+    #: How much of the difference is due to the mix of the answers.
+    mixed: Mix | None = None
+    #: The segment above, if its own mix conceals the drop.
+    hidden_in: str | None = None
+    #: The segments directly below that fell themselves, although the mix explains the drop.
+    fallen_below: Sequence[str] = ()
+    #: Whether the NPS fell further, if the drop has become worse.
+    fell_further: bool | None = None
+    #: The incident that this one has become part of, with the segment that it is about.
+    other: tuple[str, OpenIncident] | None = None
+
+
+#: If nothing else is known of a drop.
+_NOTHING = Findings()
+
+
 class _Meaning(NamedTuple):
     """What a reason says about the step: the incident's kind, the action, and how the summary begins."""
 
@@ -52,7 +83,7 @@ _OPENED, _UPDATED, _RESOLVED = IncidentAction.OPENED, IncidentAction.UPDATED, In
 _MEANINGS = {
     IncidentReason.NPS_FELL: _Meaning(_DROP, _OPENED, "NPS fell"),
     IncidentReason.MIX_CHANGED: _Meaning(_DROP, _OPENED, "NPS fell, since the mix of answers changed,"),
-    IncidentReason.WIDER: _Meaning(_DROP, _UPDATED, "NPS fell more widely than reported:"),
+    IncidentReason.WIDER: _Meaning(_DROP, _UPDATED, "NPS fell more widely than reported"),
     IncidentReason.DEEPER: _Meaning(_DROP, _UPDATED, "The cause of the drop is known better: NPS fell"),
     IncidentReason.WORSE: _Meaning(_DROP, _UPDATED, "NPS fell further"),
     IncidentReason.PARTLY_RECOVERED: _Meaning(_DROP, _UPDATED, "NPS has recovered in part, but is still low"),
@@ -66,28 +97,21 @@ _MEANINGS = {
     IncidentReason.ROOM_AGAIN: _Meaning(_TOO_MANY, _RESOLVED, "There is room for further segments again"),
 }
 
+#: How the summary begins of a drop that has become worse only because its size is better known.
+_SURER = "Further answers show how far NPS fell"
 
-def drop(
-    step: Step,
-    split: Split,
-    size: SizeOfChange | None = None,
-    mixed: Mix | None = None,
-    hidden_in: str | None = None,
-) -> Output:
-    """Return the event of a step of a drop.
 
-    `split`: the segment's answers before the drop began, and since then; `size`: of the drop. Without it, the change is
-    the plain difference. `mixed`: how much of the change is due to the mix of these answers, if that is known;
-    `hidden_in`: the segment above, if its own mix conceals the drop.
-    """
-    before, after = _scores(split)
+def drop(step: Step, split: Split, found: Findings = _NOTHING) -> Output:
+    """Return the event of a step of a drop. `split`: the segment's answers before the drop began, and since then."""
+    (before, after), size, mixed = _scores(split), found.size, found.mixed
     change = None
     if size is not None:
         change = _Change(points=size.points, low=size.low, high=size.high)
     elif before.nps is not None and after.nps is not None:
         low, high = difference(split.after, split.before)
         change = _Change(points=after.nps - before.nps, low=low, high=high)
-    summary = f"{_words(step)} at {_name(step.path)}: from {_points(before.nps)} to {_points(after.nps)}"
+    words = _SURER if found.fell_further is False else _words(step)
+    summary = f"{words} at {_name(step.path)}: from {_points(before.nps)} to {_points(after.nps)}"
     figures: dict[str, Any] = {}
     if mixed is not None:
         figures = {"within": _part(mixed.within), "mix": _part(mixed.mix)}
@@ -96,8 +120,27 @@ def drop(
                 segment=mixed.moved.path, before=mixed.moved.before, after=mixed.moved.after
             )
     if step.reason is IncidentReason.MIX_CHANGED and mixed is not None:
-        summary += f"; no segment below it fell{_moved(mixed)}"
-    return _event(step, summary, before=before, after=after, change=change, hidden_in=hidden_in, **figures)
+        fell = f"{' and '.join(found.fallen_below)} fell as well" if found.fallen_below else "no segment below it fell"
+        summary += f"; {fell}{_moved(mixed)}"
+    if found.other is not None:
+        figures["merged_into"] = _OtherIncident(alert_id=_id(_DROP, *found.other), segment=found.other[0])
+        summary += f"; the other incident is at {_name(found.other[0])}"
+    return _event(
+        step,
+        summary,
+        before=before,
+        after=after,
+        change=change,
+        hidden_in=found.hidden_in,
+        fallen_below=list(found.fallen_below),
+        fell_further=found.fell_further,
+        **figures,
+    )
+
+
+def _id(kind: IncidentKind, path: str, incident: OpenIncident) -> str:
+    """Return the id of an incident, which stays the same when it moves. `path`: the segment that it is about now."""
+    return make_id(kind, incident.opened_about(path), incident.hour)
 
 
 def _part(part: Part) -> Any:
@@ -128,8 +171,7 @@ def _event(step: Step, summary: str, **figures: Any) -> Output:
     """Return the event of a step; `figures`: the fields that only incidents of its kind have."""
     path, incident, reason, time = step
     kind, action, _ = _MEANINGS[reason]
-    first = path if incident.first_segment is None else incident.first_segment
-    alert_id = make_id(kind, first, incident.hour)
+    first, alert_id = incident.opened_about(path), _id(kind, path, incident)
     body = _Incident(
         alert_id=alert_id,
         kind=kind,
@@ -144,6 +186,7 @@ def _event(step: Step, summary: str, **figures: Any) -> Output:
         explains=incident.explains,
         first_segment=incident.first_segment,
         also=incident.also,
+        merged_segments=incident.merged,
         **figures,
     )
     # An incident is opened once and resolved once, but it may be updated several times.

@@ -20,7 +20,7 @@ from worker.detect.culprits import better, deepest_of_hours, fell_further, is_li
 from worker.detect.drops import NO_PRIOR, Detector, Prior
 from worker.detect.jumps import jump
 from worker.detect.likeness import likeness
-from worker.detect.mix import Mix, mix_of
+from worker.detect.mix import Mix, fallen, mix_of
 from worker.detect.silences import is_silent, missed, noted
 from worker.detect.sizes import SizeOfChange, fall_of_level
 from worker.detect.split import Split, without
@@ -41,6 +41,9 @@ _YEAR = 365
 _DAY = 24
 #: Of a drop whose parts have other causes, chance explains what is left if it makes such a drop more often than this.
 _CHANCE = 0.001
+#: An incident that has become worse has fallen further if chance makes such a fall less often than this. Otherwise, it
+#: has become worse only because its size is better known.
+_FURTHER = 0.05
 #: For so many hours after it was opened, an incident may become wider or deeper. Later, too much else has happened.
 _SETTLING = 14 * _DAY
 #: When an incident is over, some of the segments whose alarms it suppressed may still be low. How likely it may be that
@@ -93,6 +96,8 @@ class Judge:
         #: The segments directly below each segment.
         self._children: dict[str, list[str]] = {}
         self._drops = OpenDrops(watches, self._watches, hour)
+        #: Whether the NPS fell further, for each incident that has become worse, by the segment that it is about.
+        self._further: dict[str, bool] = {}
 
     def judge(self, slices: Slices) -> Iterator[None]:
         """Judge the tree: make the events, and change the watches accordingly. Yield after each full slice."""
@@ -291,6 +296,7 @@ class Judge:
             watch.detector.fall_further(self.split(path, further.likely_start).after, self._hour)
             self._table.put(path, watch)
             if drop.hour != self._hour:
+                self._further[place] = True
                 self._drops.worsen(place, drop, severity)
 
     def _explain(self, path: str, since: int) -> None:
@@ -364,6 +370,7 @@ class Judge:
                 return
         severity = Severity.WARNING if drop.is_mix else incident.sure_severity_of(self._size(path))
         if RANK[severity] > RANK[drop.severity]:
+            self._further[path] = self._fell_further(path, drop)
             self._drops.worsen(path, drop, severity)
 
     def _may_open(self, path: str) -> bool:
@@ -376,8 +383,9 @@ class Judge:
         return sorted(found.items(), key=lambda each: (each[1].hour, each[0]))
 
     def _report_steps(self) -> None:
-        for path, drop in sorted(self._drops.merged.items()):
-            self._report_drop(path, drop, IncidentReason.MERGED)
+        for merged in sorted(self._drops.merged, key=lambda one: one.path):
+            other = self._drops.other_incident(merged)
+            self._report_drop(merged.path, merged.drop, IncidentReason.MERGED, other)
         for path, reason in sorted(self._drops.steps.items()):
             if (changed := self._watches[path].drop) is not None:
                 self._report_drop(path, changed, reason)
@@ -428,7 +436,10 @@ class Judge:
                 return not fell_further(self.split(path, since), self.split(ancestor, since))
         return False
 
-    def _report_drop(self, path: str, drop: OpenIncident, reason: IncidentReason) -> None:
+    def _report_drop(
+        self, path: str, drop: OpenIncident, reason: IncidentReason, other: tuple[str, OpenIncident] | None = None
+    ) -> None:
+        """Report a step of an incident. `other`: the one that it has become part of, and the segment of that one."""
         split, size = self.split(path, drop.since), None
         if reason is IncidentReason.RECOVERED:
             better_since = self._watches[path].detector.recovering_since or drop.since
@@ -438,8 +449,19 @@ class Judge:
         above = parent_of(path)
         hidden = None if above is None or reason is IncidentReason.RECOVERED else self.mix(above, drop.since)
         hidden_in = above if hidden is not None and hidden.hides else None
+        below: list[str] = []
+        if drop.is_mix and mixed is not None:
+            below = fallen({child: self.split(child, drop.since) for child in self.children(path)})
+        further = self._further.get(path) if reason is IncidentReason.WORSE else None
         step = incident.Step(path, drop, reason, self._now)
-        self.outputs.append(incident.drop(step, split, size, mixed, hidden_in))
+        found = incident.Findings(size, mixed, hidden_in, below, further, other)
+        self.outputs.append(incident.drop(step, split, found))
+
+    def _fell_further(self, path: str, drop: OpenIncident) -> bool:
+        """Say whether a segment fell by more than chance in the time since the last step of its incident."""
+        later = self.split(path, drop.updated or drop.hour).after
+        both = Split(self.split(path, drop.since).after, later)
+        return chance_of_drop(*without(both, [Split(later, (0, 0, 0))])) < _FURTHER
 
     def _end_silences(self, slices: Slices) -> Iterator[None]:
         """Take in the segments' rhythms. Resolve the silences of those that have answers again, or are forgotten."""

@@ -6,7 +6,7 @@ the segment that it was opened about.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -31,6 +31,16 @@ class Table(Protocol):
         """Note that a watch has changed."""
 
 
+class Merged(NamedTuple):
+    """An incident that has become part of another one."""
+
+    #: The segment that it was about.
+    path: str
+    drop: OpenIncident
+    #: The first segment and the hour of the other one. They stay the same, wherever it moves.
+    into: tuple[str, int]
+
+
 class OpenDrops:
     """The open incidents about drops, as of an hour, and the steps of these incidents that have to be reported.
 
@@ -45,8 +55,8 @@ class OpenDrops:
         self._places: dict[str, str] = {}
         #: Why a step has to be reported, by the segment that the incident is about.
         self.steps: dict[str, IncidentReason] = {}
-        #: The incidents that are now part of another one, by the segment that they were about.
-        self.merged: dict[str, OpenIncident] = {}
+        #: The incidents that are now part of another one, and whose ends have to be reported.
+        self.merged: list[Merged] = []
 
     def note(self, path: str, drop: OpenIncident) -> None:
         """Note an open incident. `path`: the segment whose watch has it."""
@@ -135,12 +145,24 @@ class OpenDrops:
 
     def widen(self, path: str, below: Iterable[tuple[str, OpenIncident]], severity: Severity, since: int) -> None:
         """Let the first of some incidents below a segment be about this segment. The others become part of it."""
-        (place, _), *others = below
+        (place, first), *others = below
+        parts = list(first.merged)
         for other, drop in others:
             self._drop(other)
+            severity = _severer(severity, drop.severity)
             if drop.hour != self._hour:  # otherwise nothing has been reported about it yet
-                self.merged[other] = drop
+                self.merged.append(Merged(other, drop, _identity(place, first)))
+                parts += [one for one in (other, *drop.also, *drop.merged) if one not in parts]
+        self._watches[place].drop = replace(first, merged=parts)
         self.move(place, path, [], IncidentReason.WIDER, severity, since)
+
+    def other_incident(self, merged: Merged) -> tuple[str, OpenIncident] | None:
+        """Return the open incident that one is part of now, with its segment; None if it is over already."""
+        into = {_identity(one.path, one.drop): one.into for one in self.merged}
+        found = merged.into
+        while found in into:
+            found = into[found]
+        return next((each for each in self.all() if _identity(*each) == found), None)
 
     def move(
         self, place: str, path: str, also: list[str], reason: IncidentReason, severity: Severity, since: int
@@ -157,7 +179,7 @@ class OpenDrops:
         above = [] if is_below(place, path) else [place]
         moved = replace(
             drop,
-            first_segment=place if drop.first_segment is None else drop.first_segment,
+            first_segment=drop.opened_about(place),
             since=min(drop.since, since),
             severity=_severer(drop.severity, severity),
             explains=[one for one in (*drop.explains, *above) if one != path and is_below(path, one)],
@@ -204,7 +226,7 @@ class OpenDrops:
     def _keep(self, path: str, drop: OpenIncident) -> None:
         """Keep an incident in the watch of a segment, which must not have another one: that would never end."""
         kept = self._watches[path].drop
-        if kept is not None and _key(path, kept) != _key(path, drop):
+        if kept is not None and _identity(path, kept) != _identity(path, drop):
             raise ValueError(f"two incidents about one segment, opened in the hours {kept.hour} and {drop.hour}")
         self._watches[path].drop = drop
         self._table.put(path, self._watches[path])
@@ -219,9 +241,9 @@ class OpenDrops:
         self.steps[path] = IncidentReason.NPS_FELL if is_new else reason
 
 
-def _key(path: str, drop: OpenIncident) -> tuple[str, int]:
-    """Return what tells an incident from all others. `path`: the segment that it is about."""
-    return path if drop.first_segment is None else drop.first_segment, drop.hour
+def _identity(path: str, drop: OpenIncident) -> tuple[str, int]:
+    """Return the first segment and the hour of an incident, of which its id is made."""
+    return drop.opened_about(path), drop.hour
 
 
 def _is_same_time(one: int, other: int) -> bool:

@@ -1,0 +1,87 @@
+"""Small trees whose watches are as some weeks of answers have left them, and what a judgement makes of them."""
+
+from array import array
+from collections.abc import Mapping
+
+from schemas.alert import Severity
+from schemas.incident import Incident, IncidentKind
+from worker.detect.watch import OpenIncident, Watch
+from worker.flow import events
+from worker.flow.batch import Output
+from worker.flow.incidents.judging import Judge
+from worker.flow.incidents.slices import Slices
+from worker.flow.policy import IncidentPolicy
+from worker.nps import columns
+from worker.nps.windows import HOUR
+
+#: The hour of the judgement, which is the first one of a day.
+NOW = 20_000 * 24
+#: How many days ago the drop began, and was reported.
+BEGAN, REPORTED = 12, 10
+Classes = tuple[int, int, int]
+GOOD, LOW, LOWER = (15, 9, 6), (12, 9, 9), (4, 6, 20)
+
+
+class Table:
+    """The watches of a tree."""
+
+    def __init__(self, watches: Mapping[str, Watch]) -> None:
+        self.watches = dict(sorted(watches.items()))
+
+    def all(self) -> dict[str, Watch]:
+        return dict(self.watches)
+
+    def put(self, path: str, watch: Watch | None) -> None:
+        assert watch is self.watches[path]
+
+    def judge(self) -> list[Incident]:
+        """Judge the tree; return the steps of drops."""
+        steps = [Incident.model_validate_json(output.value or b"") for output in self.outputs()]
+        return [step for step in steps if step.kind == IncidentKind.SEGMENT_DROP]
+
+    def outputs(self) -> list[Output]:
+        """Judge the tree; return the records of all steps."""
+        judge = Judge(self, NOW - 1, NOW, NOW * HOUR + 5, lambda _: 0, IncidentPolicy())
+        list(judge.judge(Slices(1_000)))
+        return [output for output in judge.outputs if output.topic == events.ALERTS]
+
+
+def watch(
+    *periods: tuple[int, Classes],
+    drop: OpenIncident | None = None,
+    low: OpenIncident | None = None,
+    alarm: bool = False,
+) -> Watch:
+    """Return a watch; `periods`: for how many days which answers came, one after the other until now.
+
+    `drop`: the incident about the segment; `low`: one that it is part of.
+    """
+    days = [classes for length, classes in periods for _ in range(length)]
+    first = NOW - 24 * len(days)
+    column = [number for day, classes in enumerate(days) for number in (first + 24 * day, *classes)]
+    found = Watch(
+        recent=columns.write(array("I", column)), reported_until=NOW - 1, first_hour=first, last_hour=NOW - 24
+    )
+    detector, before = found.detector, found.split(NOW - BEGAN * 24)[0]
+    detector.baseline, detector.learning_since, detector.taken_until = before, first, NOW - 24
+    if alarm:
+        detector.r_values, detector.cusums = (1e9, 1e9, 1e9), (9.0, 9.0, 9.0)
+        detector.possible_starts = (NOW - BEGAN * 24,) * 3
+    found.drop = drop
+    if (since := drop or low) is not None:
+        detector.open_drop(found.split(since.since)[1])
+    return found
+
+
+def opened(days: int = REPORTED, severity: Severity = Severity.WARNING) -> OpenIncident:
+    return OpenIncident(NOW - days * 24, NOW - BEGAN * 24, severity)
+
+
+#: A tree whose answers moved from fr to uk, where the NPS always was lower. Of its four segments one fell by 30 points,
+#: and another one rose.
+MOVED = {
+    "": ((50, (48, 9, 13)), (12, (31, 8, 31))),
+    "fr": ((50, (40, 5, 5)), (12, (8, 1, 1))),
+    "uk": ((50, (2, 2, 6)), (12, (10, 5, 25))),
+    "de": ((50, (3, 1, 1)), (12, (8, 1, 1))),
+}

@@ -1,0 +1,70 @@
+"""What the steps of incidents say: whether a drop got worse, which children fell, and where an incident goes on."""
+
+import pytest
+from flow.incidents.judged import GOOD, LOW, LOWER, MOVED, NOW, Classes, Table, opened, watch
+
+from schemas.alert import Severity
+from worker.detect.watch import OpenIncident
+
+
+@pytest.mark.parametrize(
+    ("periods", "further", "words"),
+    [
+        ([(50, GOOD), (3, LOW), (9, LOWER)], True, "NPS fell further"),
+        ([(50, GOOD), (12, LOWER)], False, "Further answers show how far NPS fell"),
+    ],
+)
+def test_a_drop_becomes_worse_since_the_nps_fell_further_or_since_its_size_is_known_better(
+    periods: list[tuple[int, Classes]], words: str, *, further: bool
+) -> None:
+    (step,) = Table({"": watch(*periods, drop=opened())}).judge()
+
+    assert (step.action, step.reason, step.severity) == ("updated", "worse", Severity.CRITICAL)
+    assert step.fell_further is further
+    assert step.summary.startswith(f"{words} at the root segment: from +30 to ")
+
+
+def test_whether_it_fell_further_is_asked_of_the_answers_since_its_last_step() -> None:
+    drop = opened()
+    updated = OpenIncident(drop.hour, drop.since, drop.severity, updated=NOW - 24)
+    found = [Table({"": watch((50, GOOD), (2, LOW), (10, LOWER), drop=one)}).judge()[0] for one in (drop, updated)]
+
+    assert [step.fell_further for step in found] == [True, False]
+
+
+def test_of_a_changed_mix_the_children_that_fell_are_named_although_others_rose() -> None:
+    tree = {path: list(periods) for path, periods in MOVED.items()}
+    tree["it"] = [(50, (5, 3, 2)), (12, (2, 3, 5))]
+    tree["es"] = [(50, (2, 3, 5)), (12, (5, 3, 2))]
+    tree[""] = [(50, (52, 14, 19)), (12, (33, 13, 34))]
+    (step,) = Table({path: watch(*periods, alarm=not path) for path, periods in tree.items()}).judge()
+
+    assert (step.segment, step.reason) == ("", "mix_changed")
+    assert step.fallen_below == ["it"]
+    assert "; it fell as well, but uk gets 50% of the answers" in step.summary
+
+
+def test_of_a_changed_mix_in_which_no_child_fell_none_is_named() -> None:
+    (step,) = Table({path: watch(*periods, alarm=not path) for path, periods in MOVED.items()}).judge()
+
+    assert (step.segment, step.reason, step.fallen_below) == ("", "mix_changed", [])
+    assert "; no segment below it fell, but uk gets " in step.summary
+
+
+def test_an_incident_that_has_become_part_of_another_one_names_it() -> None:
+    """Each of two desks has an incident, but all desks of the country fell by as much."""
+    older, younger = opened(days=11), opened(days=9, severity=Severity.ERROR)
+    desks = {f"fr/{name}": watch((50, GOOD), (12, LOW)) for name in "cdef"}
+    desks |= {"fr/a": watch((50, GOOD), (12, LOW), drop=younger), "fr/b": watch((50, GOOD), (12, LOW), drop=older)}
+    six = [(50, (90, 54, 36)), (12, (72, 54, 54))]
+    country = watch(*six)
+    end, wider = Table({"": watch(*six), "fr": country, **desks}).judge()
+
+    assert (end.segment, end.action, end.reason) == ("fr/a", "resolved", "merged")
+    assert (wider.action, wider.reason, wider.first_segment) == ("updated", "wider", "fr/b")
+    assert end.merged_into is not None
+    assert (end.merged_into.alert_id, end.merged_into.segment) == (wider.alert_id, wider.segment)
+    assert end.summary.endswith(f"; the other incident is at {wider.segment or 'the root segment'}")
+    assert wider.merged_segments == ["fr/a"]
+    assert wider.severity is Severity.ERROR
+    assert wider.merged_into is None
