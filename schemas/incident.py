@@ -53,8 +53,14 @@ class Change(Event):
     high: float
 
 
-#: The reasons of updates, for settings.
+#: The reasons of updates. Settings name them as steps of their own.
 IncidentUpdate = Literal["wider", "deeper", "worse", "partly_recovered"]
+#: What these mean, for settings.
+UPDATES_OF_INCIDENTS = (
+    "The updates of an incident have words of their own: by now, a drop is about a segment above or about further "
+    "segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of several "
+    "segments has recovered (partly_recovered). There is at most one a day of each incident."
+)
 
 
 class ShareChange(Event):

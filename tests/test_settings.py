@@ -12,10 +12,10 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from schemas.alert import Severity
+from schemas.examples import INCIDENT
+from schemas.incident import Incident
 from worker.errors import SettingsError
 from worker.flow.policy import Policy
-from worker.routing.routable import Routable
 from worker.settings import Settings, load
 
 SECRET = "kanarienvogel"
@@ -159,7 +159,7 @@ def test_a_route_may_be_for_some_kinds_only() -> None:
 
 
 def test_what_is_opened_and_what_is_resolved_is_mailed_by_default() -> None:
-    assert load().email.actions == ["opened", "withdrawn", "resolved"]
+    assert load().email.actions == ["opened", "withdrawn", "resolved", "wider", "deeper", "worse"]
 
 
 def test_settings_do_not_change() -> None:
@@ -511,7 +511,7 @@ def test_a_value_that_must_be_a_list_is_named_with_an_example(tmp_path: Path, te
     ("name", "example"),
     [
         ("EMAIL__TO", '["care@example.com"]'),
-        ("EMAIL__ACTIONS", '["opened", "withdrawn", "resolved"]'),
+        ("EMAIL__ACTIONS", '["opened", "withdrawn", "resolved", "wider", "deeper", "worse"]'),
         ("EMAIL__ROUTES", '[{"name": "name", "to": ["care@example.com"]}]'),
         ("ALERTS__PRIORITY_TIERS", '["vip"]'),
         ("SMTP", '{"host": "localhost"}'),
@@ -707,6 +707,7 @@ def test_every_part_of_the_policy_is_a_setting(monkeypatch: pytest.MonkeyPatch) 
 
 # Endpoints of the webhook and the chat
 
+EVENT = Incident.model_validate_json(json.dumps(INCIDENT))
 WHSEC = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
@@ -805,12 +806,12 @@ def test_every_endpoint_gets_every_notice_and_only_webhooks_report_erasures() ->
     settings = load()
     webhook, chat, email = map(settings.planner, ("webhook", "chat", "email"))
 
-    event = Routable("detractor", "fr", Severity.WARNING)
-    assert [one.receiver.name for one in webhook.reached(event).reached] == ["crm", "bi"]
-    assert [one.receiver.name for one in chat.reached(event).reached] == ["care"]
+    assert [one.receiver.name for one in webhook.reached(EVENT).reached] == ["crm", "bi"]
+    assert [one.receiver.name for one in chat.reached(EVENT).reached] == ["care"]
     assert (webhook.reports_erasures, chat.reports_erasures, email.reports_erasures) == (True, False, False)
-    assert list(webhook.actions) == ["opened", "updated", "withdrawn", "resolved"]
-    assert list(chat.actions) == ["opened", "withdrawn", "resolved"]
+    mailed = ["opened", "withdrawn", "resolved", "wider", "deeper", "worse"]
+    assert [list(email.actions), list(chat.actions)] == [mailed, mailed]
+    assert {*webhook.actions} == {*mailed, "updated", "partly_recovered"}
 
 
 def test_with_receivers_an_endpoint_gets_what_the_receivers_get_that_name_it() -> None:
@@ -831,8 +832,7 @@ def test_with_receivers_an_endpoint_gets_what_the_receivers_get_that_name_it() -
         """
     )
     settings = load()
-    event = Routable("detractor", "fr/lyon", Severity.CRITICAL)
-    found = {name: settings.planner(name).reached(event).reached for name in ("email", "webhook", "chat")}
+    found = {name: settings.planner(name).reached(EVENT).reached for name in ("email", "webhook", "chat")}
 
     assert {name: [one.receiver.name for one in reached] for name, reached in found.items()} == {
         "email": ["desk"],

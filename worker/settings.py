@@ -21,7 +21,7 @@ from pydantic_settings import (
     SettingsError as SourceError,
 )
 
-from schemas.incident import IncidentUpdate
+from schemas.incident import UPDATES_OF_INCIDENTS, IncidentUpdate
 from worker.address import check_address, is_loopback
 from worker.errors import SettingsError
 from worker.flow.cases.service import ServiceLevels
@@ -240,19 +240,11 @@ class EmailSettings(Section):
         description="Flat routes, an older form of routes, which are an error together with [receivers]. The worker "
         "tries them in this order, and uses the first one that matches.",
     )
-    actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
-        default=["opened", "withdrawn", "resolved"],
-        description=(
-            "The steps that are mailed. Alerts can be opened, updated and withdrawn; incidents can be opened and "
-            "resolved; incident_updates says which of their updates are mailed. A comment that is added or changed "
-            "later, and a changed consent, are mailed in any case."
-        ),
-    )
-    incident_updates: list[IncidentUpdate] = Field(
-        default=["wider", "deeper", "worse"],
-        description="The updates of incidents that are mailed: by now, a drop is about a segment above or about "
-        "further segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of "
-        "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
+    actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
+        default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse"],
+        description="The steps that are mailed, and no others. Alerts can be opened, updated and withdrawn; incidents "
+        f"can be opened and resolved. {UPDATES_OF_INCIDENTS} Only two updates of an alert are mailed in any case: a "
+        "comment that is added or changed later, and a changed consent.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],
@@ -404,7 +396,6 @@ class Settings(BaseSettings, Policy, Location):
                 str.casefold,
                 time_limit=limit,
                 case_actions=mails.case_actions,
-                incident_updates=mails.incident_updates,
             )
         of_channel = self.webhook if channel == WEBHOOK else self.chat
         if self._has_tree:
@@ -423,7 +414,6 @@ class Settings(BaseSettings, Policy, Location):
             open_kept_each=max(1, OPEN_KEPT // max(1, len(of_channel.endpoints))),
             time_limit=self.time_limit,
             case_actions=of_channel.case_actions,
-            incident_updates=of_channel.incident_updates,
             digest_bytes=self.webhook.digest_kilobytes * 1_000 if channel == WEBHOOK else None,
         )
 

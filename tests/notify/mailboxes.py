@@ -46,7 +46,7 @@ def planner(
 ) -> Planner:
     """Return how mails are planned for flat routes, the last of which may be one that takes everything."""
     routing = flat_routing(routes, EMAIL.channel)
-    return Planner(EMAIL.channel, routing, actions, IntakePolicy(), str.casefold, incident_updates=updates)
+    return Planner(EMAIL.channel, routing, (*actions, *updates), IntakePolicy(), str.casefold)
 
 
 def kept(decided: Decided) -> dict[bytes, bytes]:

@@ -14,15 +14,16 @@ from notify.channels.email.mails import mail, part, subject
 from notify.mailboxes import id_of, kept, lines, mails, record_of
 
 from schemas.delivery import DeliveryStatus
-from schemas.incident import Change, Incident, IncidentUpdate, ShareChange
+from schemas.incident import Change, Incident, IncidentUpdate, OtherIncident, ShareChange
 from worker.flow.batch import Decided
 from worker.notify import mailbox
 from worker.notify.channels.chat.message import message_of
 from worker.notify.channels.webhook import event
 from worker.notify.content.readers import Readers
-from worker.notify.mailbox import Mailbox
+from worker.notify.mailbox import Mailbox, notice, pending_notice_key
+from worker.notify.planning import plan
 from worker.routing.flat import FlatRoute
-from worker.routing.receiver import Language
+from worker.routing.receiver import Language, Receiver
 
 MakeIncident = Callable[..., Incident]
 
@@ -105,6 +106,59 @@ def test_an_update_is_no_second_notice_to_those_who_got_none(make_incident: Make
     assert waiting(planned(record_of(update(make_incident), "i-2", KEY), rows=rows)) == ["country"]
 
 
+def test_whoever_learns_of_an_incident_by_an_update_gets_it_as_an_opening(make_incident: MakeIncident) -> None:
+    step = update(make_incident, also=["fr/b"])
+    decided = planned(record_of(step, "i-2", KEY), rows=told(make_incident))
+    found = {
+        one.route: notice(one, BOX, kept(decided)[pending_notice_key(BOX, one.delivery_id)])
+        for one in mails(decided, BOX)
+        if one.is_open
+    }
+
+    assert found["shop"] == step
+    assert found["country"] == step.model_copy(update={"action": "opened", "reason": "nps_fell"})
+    first = mail(found["country"])
+    assert subject(first) == "[Critical] NPS fell from +38 to -21: fr and 1 more"
+    assert "The NPS of fr fell from +38.5 to -21.2." in " ".join(part(first, "plain").split())
+
+
+def test_an_update_reads_as_an_opening_if_the_mail_about_the_opening_was_cancelled(make_incident: MakeIncident) -> None:
+    step = update(make_incident, segment=FIRST, first_segment=None)
+    decided = planned(record_of(step, "i-2", KEY), rows=told(make_incident, DeliveryStatus.CANCELLED))
+
+    assert [(one.route, one.action) for one in mails(decided, BOX)] == [("shop", ""), ("shop", "opened")]
+
+
+def test_a_program_gets_the_first_update_as_it_was_published(make_incident: MakeIncident) -> None:
+    planner = planner_of(Receiver("crm", {"webhook": ("crm",)}), channel="webhook", actions=UPDATES)
+    decided = plan([record_of(update(make_incident), "i-2", KEY)], planner, lambda _: None)
+    rows = kept(decided)
+
+    assert [one.action for one in mailbox.decode(rows[BOX]).mails] == [""]
+
+
+@pytest.mark.parametrize("field", ["also", "merged_segments"])
+def test_the_routes_decide_for_each_segment_of_an_incident(make_incident: MakeIncident, field: str) -> None:
+    step = update(make_incident, segment="fr/lyon").model_copy(update={field: ["fr/shop-3/send", "fr/lyon"]})
+    decided = planned(record_of(step, "i-2", KEY))
+
+    assert {(one.route, one.action) for one in mails(decided, BOX)} == {("country", "opened"), ("shop", "opened")}
+
+
+def test_who_got_what_was_about_a_part_gets_the_end_of_the_incident_that_it_is_part_of(
+    make_incident: MakeIncident,
+) -> None:
+    merged = {"segment": "fr", "first_segment": "fr/lyon", "merged_segments": ["fr/shop-3"]}
+    rows = kept(planned(record_of(make_incident(segment="fr/lyon"), "i-1", KEY)))
+    box = mailbox.decode(rows[BOX])
+    assert [one.route for one in box.mails] == ["country"]
+    box.mails[0].status = DeliveryStatus.SENT
+    end = make_incident(action="resolved", reason="recovered", **merged)
+    for step, receivers in ((end, ["country", "shop"]), (end.model_copy(update={"merged_segments": []}), ["country"])):
+        decided = planned(record_of(step, "i-3", KEY), rows=rows | {BOX: mailbox.encode(box)}, updates=())
+        assert sorted(one.route for one in mails(decided, BOX) if one.is_open) == receivers
+
+
 def test_an_update_that_comes_again_plans_nothing(make_incident: MakeIncident) -> None:
     rows = told(make_incident)
     first = planned(record_of(update(make_incident), "i-2", KEY), rows=rows)
@@ -138,7 +192,7 @@ def test_two_incidents_with_one_key_are_told_apart(make_incident: MakeIncident) 
 
 
 def test_a_digest_lists_an_update_and_alerts_below_its_new_segment_wait(make_incident: MakeIncident) -> None:
-    place = Desk(planner=planner_of(desk(), incident_updates=UPDATES))
+    place = Desk(planner=planner_of(desk(), actions=("opened", "resolved", *UPDATES)))
     for number in range(1, 4):
         place.alert(number)
     opened = place.drop("fr/shop-3")
@@ -156,44 +210,47 @@ def test_a_digest_lists_an_update_and_alerts_below_its_new_segment_wait(make_inc
 
 # What they say
 
+TWO, DEUX = "fr and fr/b", "fr et fr/b"
 WORDS: dict[tuple[str, Language], tuple[str, str]] = {
-    ("wider", "en"): ("The drop is wider", "The drop that was reported to you is wider: it is about fr and fr/b."),
-    ("deeper", "en"): (
-        "The cause of the drop is known better",
-        "The drop that was reported to you comes from fr and fr/b.",
+    ("wider", "en"): ("The drop is wider", f"The drop that was reported to you is wider: it is about {TWO}."),
+    ("deeper", "en"): ("The cause of the drop is known better", f"The drop that was reported to you comes from {TWO}."),
+    ("worse", "en"): (
+        "NPS fell further",
+        f"The NPS of {TWO} has fallen further: the drop is more severe than was reported to you.",
     ),
-    ("worse", "en"): ("NPS fell further", "The drop of fr and fr/b is more severe than in the first message."),
     ("partly_recovered", "en"): (
         "NPS has recovered in part",
-        "The NPS has recovered in one of this incident's segments, but not in fr and fr/b.",
+        f"The NPS has recovered in one of this incident's segments, but not in {TWO}.",
     ),
     ("merged", "en"): (
         "This incident is part of another one",
-        "The drop of fr has the same cause as another incident, of which you get messages of its own.",
+        f"The drop of {TWO} has the same cause as another incident, which goes on.",
     ),
     ("wider", "fr"): (
         "La chute du NPS est plus large",
-        f"La chute du NPS qui vous a été signalée est plus large{NBSP}: elle concerne fr et fr/b.",
+        f"La chute du NPS qui vous a été signalée est plus large{NBSP}: elle concerne {DEUX}.",
     ),
     ("deeper", "fr"): (
         "La cause de la chute est mieux connue",
-        "La chute du NPS qui vous a été signalée vient de fr et fr/b.",
+        f"La chute du NPS qui vous a été signalée vient de {DEUX}.",
     ),
     ("worse", "fr"): (
         "Le NPS a encore chuté",
-        f"La chute du NPS de fr et fr/b est plus grave qu{QUOTE}au moment du premier message.",
+        f"Le NPS de {DEUX} a encore chuté{NBSP}: la chute est plus grave que ce qui vous a été signalé.",
     ),
     ("partly_recovered", "fr"): (
         f"Le NPS s{QUOTE}est redressé en partie",
-        f"Le NPS s{QUOTE}est redressé dans l{QUOTE}un des périmètres de cet incident, mais pas dans fr et fr/b.",
+        f"Le NPS s{QUOTE}est redressé dans l{QUOTE}un des périmètres de cet incident, mais pas dans {DEUX}.",
     ),
     ("merged", "fr"): (
         f"Cet incident fait partie d{QUOTE}un autre",
-        "La chute du NPS de fr a la même cause qu" + QUOTE + "un autre incident, qui vous est signalé à part.",
+        f"La chute du NPS de {DEUX} a la même cause qu{QUOTE}un autre incident, qui continue.",
     ),
 }
-TAGS = {("updated", "en"): "Updated", ("updated", "fr"): "Mise à jour"}
-TAGS |= {("resolved", "en"): "Resolved", ("resolved", "fr"): "Résolu"}
+TAGS = {("updated", "en"): "Critical, updated", ("updated", "fr"): "Critique, mise à jour"}
+TAGS |= {("resolved", "en"): "Merged", ("resolved", "fr"): "Regroupé"}
+#: After the segment of a subject.
+OTHERS: dict[Language, str] = {"en": "and 1 more", "fr": "et 1 de plus"}
 
 
 def told_as(make_incident: MakeIncident, reason: str) -> Incident:
@@ -210,7 +267,7 @@ def test_each_reason_has_words_of_its_own_in_mails_and_chats(
     received, message = mail(step, language=language), message_of(step, Readers(language))
 
     colon = f"{NBSP}:" if language == "fr" else ":"
-    assert subject(received) == f"[{TAGS[step.action, language]}] {headline}{colon} fr"
+    assert subject(received) == f"[{TAGS[step.action, language]}] {headline}{colon} fr {OTHERS[language]}"
     assert message.title == subject(received)
     assert sentence in " ".join(part(received, "plain").split(" ")).replace("\n", " ")
     assert message.sentence == sentence
@@ -252,10 +309,89 @@ def test_a_changed_mix_is_told_with_what_moved(make_incident: MakeIncident) -> N
     )
     text = " ".join(part(mail(step), "plain").split())
 
-    assert "but no segment below it fell" in text
-    assert "fr/b gets 40 % of the answers (10 % before)." in text
-    assert "Of which segments below: +1.2 points (95% interval: -4.0 to +6.4)" in text
-    assert "Of which shares of their answers: -20.2 points" in text
+    assert "but no segment below it fell by more than chance explains" in text
+    assert "What makes the difference of -19.0 points between the two NPS?" in text
+    assert "Changes of the segments below: +1.2 points (95% interval: -4.0 to +6.4)" in text
+    assert "Their shares of the answers: -20.2 points" in text
+    assert "Share of fr/b: 40% of the answers, 10% before" in text
+
+    fallen = step.model_copy(update={"fallen_below": ["fr/c", "fr/d", "fr/e"]})
+    text = " ".join(part(mail(fallen), "plain").split())
+    assert "no segment below it" not in text
+    assert "But there was a drop here as well: fr/c, fr/d and fr/e." in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline", "sentence"),
+    [
+        (
+            {"action": "updated", "reason": "worse", "fell_further": False},
+            "[Critical, updated] The drop is more severe: fr/shop-3/delivery",
+            "Nothing shows that the NPS of fr/shop-3/delivery has fallen further. But new answers show better",
+        ),
+        (
+            {"action": "updated", "reason": "worse", "fell_further": True},
+            "[Critical, updated] NPS fell further: fr/shop-3/delivery",
+            "The NPS of fr/shop-3/delivery has fallen further",
+        ),
+        (
+            {"action": "resolved", "reason": "merged", "merged_into": OtherIncident(alert_id="a-2", segment="")},
+            "[Merged] This incident is part of another one: fr/shop-3/delivery",
+            "has the same cause as the incident about all answers. That one goes on",
+        ),
+        (
+            {"action": "resolved", "reason": "new_level"},
+            "[Closed] NPS stays at its new level: fr/shop-3/delivery",
+            "Closed",
+        ),
+        (
+            {"kind": "no_responses", "reason": "silent", "segment": ""},
+            "[Critical] No responses any more: all segments",
+            "No responses come any more, from any segment.",
+        ),
+        (
+            {"segment": "", "also": []},
+            "[Critical] NPS fell from +38 to -21: all answers",
+            "The NPS of all answers fell from +38.5 to -21.2.",
+        ),
+        (
+            {"also": ["fr/b", "fr/c"]},
+            "[Critical] NPS fell from +38 to -21: fr/shop-3/delivery and 2 more",
+            "At about the same time, the NPS also fell here: fr/b and fr/c.",
+        ),
+        (
+            {"action": "resolved", "reason": "recovered"},
+            "[Resolved] NPS has recovered: fr/shop-3/delivery",
+            "Compared with before the drop: -59.7 points",
+        ),
+        (
+            {"action": "resolved", "reason": "recovered"},
+            "[Resolved] NPS has recovered: fr/shop-3/delivery",
+            "Since the NPS has recovered --",
+        ),
+        (
+            {"action": "updated", "reason": "wider", "also": [f"fr/{number}" for number in range(12)]},
+            "[Critical, updated] The drop is wider: fr/shop-3/delivery and 12 more",
+            "it is about fr/shop-3/delivery, fr/0, fr/1, fr/2, fr/3, fr/4, fr/5, fr/6, fr/7 and 4 more.",
+        ),
+    ],
+)
+def test_a_mail_says_what_is_known(
+    make_incident: MakeIncident, changes: dict[str, Any], headline: str, sentence: str
+) -> None:
+    received = mail(make_incident(**changes))
+
+    assert subject(received) == headline
+    assert sentence in " ".join(part(received, "plain").split())
+
+
+def test_the_end_of_a_merged_incident_says_under_which_id_it_goes_on(make_incident: MakeIncident) -> None:
+    other = OtherIncident(alert_id="a-2", segment="fr")
+    step = make_incident(action="resolved", reason="merged", merged_into=other)
+    text = part(mail(step), "plain")
+
+    assert "Goes on as: fr (a-2)" in text
+    assert ("Goes on as", "fr (a-2)") in [(fact.label, fact.value) for fact in message_of(step, Readers("en")).facts]
 
 
 @pytest.mark.parametrize("reason", [*UPDATES, "merged"])

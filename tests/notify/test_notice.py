@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.alert import Alert
 from schemas.erasure import Erasure
-from schemas.incident import Change, Incident, ShareChange
+from schemas.incident import Change, Incident, OtherIncident, ShareChange
 from worker.notify import mailbox
 from worker.notify.notice import notice_in
 
@@ -185,7 +185,8 @@ def test_whatever_is_let_through_can_be_planned_and_composed(
 ) -> None:
     part, moved = Change(points=-9.0, low=-12.0, high=-6.0), ShareChange(segment="fr/b", before=0.1, after=0.4)
     more = {"expected": 12.5, "first_segment": "fr/b", "also": ["uk"], "within": part, "mix": part, "moved": moved}
-    incident = make_incident(**more, hidden_in="fr")
+    more |= {"merged_into": OtherIncident(alert_id="a-2", segment="uk"), "merged_segments": ["de"]}
+    incident = make_incident(**more, hidden_in="fr", fallen_below=["fr/c"], fell_further=True)
     event, event_type = data.draw(st.sampled_from([(make_alert(), ALERT), (incident, INCIDENT)]))
     usual = json.loads(event.model_dump_json())
     odd = data.draw(st.sets(st.sampled_from(sorted(usual)), min_size=1))

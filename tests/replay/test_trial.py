@@ -201,7 +201,7 @@ def test_updates_of_an_incident_that_are_no_longer_asked_for_are_counted_as_left
     update = {"action": "updated", "reason": "wider", "segment": "fr", "first_segment": "fr/lyon"}
     steps = [make_incident(segment="fr/lyon"), make_incident(**update)]
     log = [stepped(step, MONDAY + number * DAY)._replace(key=b"incident:fr/lyon") for number, step in enumerate(steps)]
-    found = tried(log, by_tree(), by_tree(email=EmailSettings(incident_updates=[])))
+    found = tried(log, by_tree(), by_tree(email=EmailSettings(actions=["opened", "withdrawn", "resolved"])))
 
     assert found.counts == {SUPPORT: (2, 1)}
     [case] = found.cases

@@ -22,7 +22,7 @@ from worker.flow.text import printable_json
 from worker.flow.timestamps import to_ms
 from worker.notify.notice import Notice, notice_in
 from worker.routing.explaining import explain
-from worker.routing.routable import routable
+from worker.routing.routable import routable, routables
 from worker.settings import Settings
 
 _STANDARD_INPUT = "-"
@@ -59,7 +59,8 @@ def add(commands: Commands) -> None:
         description="Shows which route takes an event and why, which receivers get it and when, which days off are "
         "skipped until then, and why other routes do not take it. If an alert has time limits, the command shows them, "
         "and who is asked if nobody acts. A response counts as the first answer of its customer, published at the time "
-        "--at. The command sends nothing, and needs no Kafka. Exit codes: 0: somebody gets the event; 1: nobody gets "
+        "--at. If an incident is about several segments, the routes are tried for each of them. The command sends "
+        "nothing, and needs no Kafka. Exit codes: 0: somebody gets the event; 1: nobody gets "
         "it; 2: the event or the settings are wrong.",
         epilog=SETTINGS_HELP,
     )
@@ -95,14 +96,17 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
     except _NoNotice as error:
         print(json.dumps({"reached": [], "nobody": "no_alert", "why": str(error)}) if args.json else _no_alert(error))
         return Exit.FAILED
-    explanation = explain(routable(notice), settings.routing, at)
+    first, *further = [explain(event, settings.routing, at) for event in routables(notice)]
     limits = _limits(notice, at, settings)
     if args.json:
         service = None if limits is None else limits.as_json()
-        print(printable_json({**explanation.as_json(), "service_level": service}, indent=2))
+        others = [one.as_json() for one in further]
+        print(printable_json({**first.as_json(), "further_segments": others, "service_level": service}, indent=2))
     else:
-        print("\n".join([*explanation.lines(), *([] if limits is None else limits.lines())]))
-    return Exit.FINE if explanation.deliveries else Exit.FAILED
+        print("\n".join([*first.lines(), *([] if limits is None else limits.lines())]))
+        for one in further:
+            print("\n".join(["", *one.lines()]))
+    return Exit.FINE if any(one.deliveries for one in (first, *further)) else Exit.FAILED
 
 
 def _limits(notice: Notice, at: int, settings: Settings) -> Limits | None:

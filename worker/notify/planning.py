@@ -22,7 +22,7 @@ from schemas.case import CaseAction, CaseReason, CaseStep
 from schemas.dead_letter import Reason
 from schemas.delivery import DeliveryStatus
 from schemas.erasure import Erasure
-from schemas.incident import Incident, IncidentAction
+from schemas.incident import Incident, IncidentAction, IncidentReason
 from worker.errors import Rejected
 from worker.flow.batch import Decided, Output, Overlay, Record
 from worker.flow.dead_letter import dead_letter_in_place
@@ -46,8 +46,9 @@ from worker.notify.mailbox import (
     read_pending_notice,
 )
 from worker.notify.notice import Notice, case_step_in, check_record, notice_in, urgency
+from worker.routing.places import FOR_PEOPLE
 from worker.routing.receiver import EMAIL, Receiver
-from worker.routing.routable import ENDS, Routable, routable
+from worker.routing.routable import ENDS, Routable, routables
 from worker.routing.routing import Decision, Reached, Routing
 
 #: The largest number of open mails of one customer or segment. A real customer does not give that many unhappy answers
@@ -77,7 +78,7 @@ class Planner(msgspec.Struct, frozen=True):
     channel: str
     #: Who gets which alerts and incidents.
     routing: Routing
-    #: The actions of alerts and incidents that are mailed.
+    #: The steps that are mailed: the actions of alerts and incidents, and the reasons of updates of incidents.
     actions: Sequence[str]
     intake: IntakePolicy
     #: Returns a text that is equal for all spellings of an address. By default, each spelling is an address of its own.
@@ -95,8 +96,6 @@ class Planner(msgspec.Struct, frozen=True):
     case_actions: Sequence[str] = ()
     #: The largest number of bytes of the notices in one digest; None if only their number is limited.
     digest_bytes: int | None = None
-    #: The reasons of an incident's updates that are mailed. `actions` says nothing about these.
-    incident_updates: Sequence[str] = ()
 
     @property
     def deliveries(self) -> Deliveries:
@@ -122,10 +121,15 @@ class Planner(msgspec.Struct, frozen=True):
         """Return the addresses of a receiver on this channel; none if it does not use this channel."""
         return receiver.targets.get(self.channel, ())
 
-    def reached(self, event: Routable) -> Decision:
-        """Return who gets an alert or an incident on this channel. If the routes name nobody at all, say why."""
-        reached, nobody = self.routing.decide(event)
-        return Decision([one for one in reached if self.targets(one.receiver)], nobody)
+    def reached(self, notice: Notice) -> Decision:
+        """Return who gets an alert or an incident on this channel. If the routes name nobody at all, say why.
+
+        The routes decide for each segment that an incident is about. A receiver gets it once.
+        """
+        decisions = [self.routing.decide(event) for event in routables(notice)]
+        reached = {one.receiver.name: one for decision in reversed(decisions) for one in reversed(decision.reached)}
+        nobody = None if reached else decisions[0].nobody
+        return Decision([one for one in reversed(reached.values()) if self.targets(one.receiver)], nobody)
 
 
 class PlanState:
@@ -669,6 +673,8 @@ def _plan(step: Step, earlier: Sequence[Mail], state: PlanState) -> None:
         mail.address_to(receiver.name, route)
         if isinstance(notice, Alert):
             mail.action, mail.reason, mail.revision = notice.action, notice.reason, notice.revision
+        elif _is_first_news(notice, receiver, earlier, state.planner):
+            mail.action, mail.reason = IncidentAction.OPENED, IncidentReason.NPS_FELL
         box.mails.append(mail)
         if state.planner.is_overfull(box, receiver.name):
             state.outputs.append(state.deliveries.settle(mail, DeliveryStatus.FAILED, TOO_MANY_WAITING, now))
@@ -679,12 +685,22 @@ def _plan(step: Step, earlier: Sequence[Mail], state: PlanState) -> None:
 def _is_notice_mailed(notice: Notice, planner: Planner) -> bool:
     """Say whether the settings ask for a mail about a step, or whether such a step is mailed in any case."""
     if _is_incident_update(notice):
-        return notice.reason in planner.incident_updates
+        return notice.reason in planner.actions
     return notice.action in planner.actions or _is_always_mailed(notice)
 
 
 def _is_incident_update(notice: Notice) -> bool:
     return isinstance(notice, Incident) and notice.action == IncidentAction.UPDATED
+
+
+def _is_first_news(notice: Notice, receiver: Receiver, earlier: Iterable[Mail], planner: Planner) -> bool:
+    """Say whether an update of an incident is the first that a person learns of it, so that it has to read as one.
+
+    Programs get the update as it is.
+    """
+    if planner.channel not in FOR_PEOPLE or not _is_incident_update(notice):
+        return False
+    return not any(mail.addressee == receiver.name and mail.status is not DeliveryStatus.CANCELLED for mail in earlier)
 
 
 def _is_always_mailed(notice: Notice) -> bool:
@@ -700,9 +716,10 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
 
     An update that is always mailed, and the end of an alert or an incident, go to the receivers that have got mails
     about it. If there are none, or for other steps, the routes decide. An incident's update goes to both: the incident
-    may be about another segment by now.
+    may be about another segment by now. So does its end if other incidents have become part of it, whose receivers have
+    got mails about those.
     """
-    decision = planner.reached(routable(notice))
+    decision = planner.reached(notice)
     is_end = notice.action in ENDS
     is_update = _is_incident_update(notice)
     if not is_end and not is_update and not _is_always_mailed(notice):
@@ -710,7 +727,8 @@ def _reached(notice: Notice, earlier: Sequence[Mail], planner: Planner) -> Decis
     # An end is no news for those whose mails were all cancelled. The delivery log says so (`_is_no_news`).
     about = [mail for mail in earlier if is_end or mail.status is not DeliveryStatus.CANCELLED]
     routes = {mail.addressee: mail.route for mail in about}
-    if is_update or (notice.action in planner.actions and not is_end):
+    has_parts = isinstance(notice, Incident) and bool(notice.merged_segments)
+    if is_update or has_parts or (notice.action in planner.actions and not is_end):
         routes |= {receiver.name: route for receiver, route in decision.reached}
     known = [
         Reached(receiver, routes[name])

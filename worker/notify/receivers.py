@@ -9,7 +9,6 @@ from worker.notify.digest import Content, Digest
 from worker.notify.mailbox import Mail
 from worker.notify.planning import Planner
 from worker.routing.receiver import Receiver
-from worker.routing.routable import routable
 from worker.routing.routing import Reached
 
 
@@ -58,7 +57,7 @@ def _reached_now(notice: Content, planner: Planner) -> list[Reached]:
         return [Reached(receiver, name) for name, receiver in known.items() if planner.targets(receiver)]
     if isinstance(notice, CaseStep):
         return []  # its receivers follow from the alert, or from the service level as it was
-    return planner.reached(routable(notice)).reached
+    return planner.reached(notice).reached
 
 
 def _remaining(mail: Mail, receiver: Receiver, planner: Planner) -> list[str]:

@@ -15,7 +15,7 @@ OF_RESPONSES = ("intake", "history", "bursts", "alerts")
 #: The keys of the settings that are tried, or the tables that they are in.
 _TRIED = re.compile(
     rf"(?:{'|'.join(OF_RESPONSES)}|receivers|calendars|route|email\.(?:to|routes)"
-    r"|(?:email|webhook|chat)\.(?:actions|incident_updates))(?:\.|$)"
+    r"|(?:email|webhook|chat)\.actions)(?:\.|$)"
     r"|(?:webhook|chat)\.endpoints\.[^.]*$"  # of an endpoint, only whether there is one
 )
 #: The keys of a receiver that change how a notice looks, and not who gets it or when, those of caps and groups, and the

@@ -27,6 +27,18 @@ class Routable(NamedTuple):
     comment: str | None = None
 
 
+def routables(notice: Alert | Incident) -> list[Routable]:
+    """Return what routes look at, for each segment that a notice is about: an incident may be about several.
+
+    They are its segment, those that fell with it, and those of incidents that have become part of it.
+    """
+    first = routable(notice)
+    if not isinstance(notice, Incident):
+        return [first]
+    paths = dict.fromkeys(map(canonical_path, (notice.segment, *notice.also, *notice.merged_segments)))
+    return [first._replace(segment=path, survey=survey_of(path)) for path in paths]
+
+
 def routable(notice: Alert | Incident) -> Routable:
     """Return what routes look at. The survey of an incident is known if it is about a survey."""
     segment = canonical_path(notice.segment)

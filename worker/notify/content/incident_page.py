@@ -3,46 +3,52 @@
 The names of segments come from the publishers of responses, so they are as untrusted as a customer's texts.
 """
 
-from schemas.incident import Incident, IncidentAction, IncidentKind, IncidentReason
+from collections.abc import Sequence
+
+from schemas.incident import Change, Incident, IncidentAction, IncidentKind, IncidentReason
 from schemas.scores import WindowScore
 from worker.notify.content.incident_words import INCIDENT_WORDS, IncidentText, IncidentWords
 from worker.notify.content.language import WORDS, Words
 from worker.notify.content.page import COLOURS, OVER, Page, Row, Section, field, subject
 from worker.notify.content.readers import Readers
 
-#: The largest number of ancestors that are named: as many as a path of eight names has, including the root.
-_ANCESTORS = 8
-#: The largest number of further segments that are named.
-_ALSO = 8
+#: The largest number of segments that are named in a sentence.
+_NAMED = 9
 
 
 def incident_page(incident: Incident, readers: Readers) -> Page:
     """Return the page in the readers' or the default language, as an incident is not about one customer's answer."""
     language = readers.language_of(None)
     shared, words = WORDS[language], INCIDENT_WORDS[language]
-    severity = shared.severities[incident.severity]
     over = incident.action == IncidentAction.RESOLVED
-    wording, place = _wording(incident, words), _subject_of(incident, shared, words)
+    end = words.ends.get(incident.reason, words.resolved)
+    wording = _wording(incident, words)
     headline = wording.headline.format(**_from_to(incident, words, decimals=0))
     is_number = incident.kind == IncidentKind.TOO_MANY_SEGMENTS  # of all segments, whose path says nothing
+    # The figures are those of the first segment.
+    of = f"{shared.colon}{_subject_of(incident, shared, words)}" if incident.also else ""
+    about = "" if is_number else f"{shared.colon}{_shortly(incident, shared, words)}"
     return Page(
         template="incident",
         language=language,
-        subject=subject(
-            f"[{_tag(incident, shared, words)}] {headline}" + ("" if is_number else f"{shared.colon}{place}")
-        ),
+        subject=subject(f"[{end if over else _tag(incident, shared, words)}] {headline}{about}"),
         headline=headline,
         why=wording.sentence.format(
-            place=place, also=_also(incident, shared, words), **_from_to(incident, words, decimals=1)
+            first=_subject_of(incident, shared, words),
+            place=_places(incident, shared, words),
+            fallen=_listed(incident.fallen_below, shared, words),
+            other=_other(incident, shared, words),
+            **_from_to(incident, words, decimals=1),
         ),
         colour=OVER if over else COLOURS[incident.severity],
         sections=[
             _facts(incident, shared, words, readers),
-            *_answers(words.before, incident.before, words),
-            *_answers(words.after, incident.after, words),
+            *_mix(incident, shared, words),
+            *_answers(words.before + of, incident.before, words),
+            *_answers(_after(incident, words) + of, incident.after, words),
         ],
         more={
-            "label": words.resolved if over else f"{shared.severity}{shared.colon}{severity}",
+            "label": end if over else f"{shared.severity}{shared.colon}{shared.severities[incident.severity]}",
             "explained": "" if over else _explained(incident, shared, words),
             "hint": words.hint if _is_indicative(incident) else "",
         },
@@ -50,23 +56,28 @@ def incident_page(incident: Incident, readers: Readers) -> Page:
 
 
 def _tag(incident: Incident, shared: Words, words: IncidentWords) -> str:
-    match incident.action:
-        case IncidentAction.OPENED:
-            return shared.tags[incident.severity]
-        case IncidentAction.RESOLVED:
-            return words.resolved
-        case _:  # a step that this version has no words for
-            return words.updated
+    """Return how severe an open incident is, and whether this is its first step."""
+    severity = shared.tags[incident.severity]
+    return severity if incident.action == IncidentAction.OPENED else words.updated.format(severity=severity)
 
 
 def _wording(incident: Incident, words: IncidentWords) -> IncidentText:
-    has_numbers = bool(_from_to(incident, words, decimals=0))
-    if incident.reason in (IncidentReason.NPS_FELL, IncidentReason.MIX_CHANGED) and not has_numbers:
-        return words.fell
-    if incident.source is not None and incident.reason in words.sources:
-        return words.sources[incident.reason]
+    """Return the words of a step: those of what it is about, of what more is known, or of its reason."""
+    reason = incident.reason
     unknown = words.over if incident.action == IncidentAction.RESOLVED else words.something
-    return words.news.get(incident.reason, unknown)
+    found = words.news.get(reason, unknown)
+    if incident.source is not None:
+        return words.sources.get(reason, found)
+    match reason:
+        case IncidentReason.NPS_FELL | IncidentReason.MIX_CHANGED if not _from_to(incident, words, decimals=0):
+            found = words.fell
+        case IncidentReason.MIX_CHANGED if incident.fallen_below:
+            found = words.mixed
+        case IncidentReason.WORSE if incident.fell_further is False:
+            found = words.surer
+        case IncidentReason.MERGED if incident.merged_into is not None:
+            found = words.merged
+    return found if incident.segment else words.root.get(reason, found)
 
 
 def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict[str, str]:
@@ -78,10 +89,25 @@ def _from_to(incident: Incident, words: IncidentWords, *, decimals: int) -> dict
     return {"before": signed(before.nps, decimals), "after": signed(after.nps, decimals)}
 
 
+def _shortly(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return the first segment that an incident is about, with the number of the others."""
+    place = _subject_of(incident, shared, words)
+    return words.others.format(place=place, count=len(incident.also)) if incident.also else place
+
+
+def _places(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return everything that an incident is about: a source, or segments."""
+    if not incident.also:
+        return _subject_of(incident, shared, words)
+    return _listed([incident.segment, *incident.also], shared, words)
+
+
 def _subject_of(incident: Incident, shared: Words, words: IncidentWords) -> str:
-    """Return what an incident is about: the name of a source, or the path of a segment or survey."""
+    """Return what an incident is about: the name of a source, or the path of its first segment or survey."""
     if incident.source is not None:
         return field(incident.source) or shared.not_given
+    if incident.kind != IncidentKind.SEGMENT_DROP and not incident.segment:
+        return words.everywhere
     return _place(incident.segment, shared, words)
 
 
@@ -90,10 +116,24 @@ def _place(path: str, shared: Words, words: IncidentWords) -> str:
     return (field(path) or shared.not_given) if path else words.everything
 
 
-def _also(incident: Incident, shared: Words, words: IncidentWords) -> str:
-    """Return the further segments that an incident is about, with a word before them; empty if there are none."""
-    names = [_place(path, shared, words) for path in incident.also[:_ALSO]]
-    return words.also.format(segments=", ".join(names)) if names else ""
+def _listed(paths: Sequence[str], shared: Words, words: IncidentWords) -> str:
+    """Return segments as a list in a sentence, at most _NAMED of them by name."""
+    return _joined(_named(paths, shared, words), ", ", words.and_)
+
+
+def _named(paths: Sequence[str], shared: Words, words: IncidentWords) -> list[str]:
+    names = [_place(path, shared, words) for path in paths[:_NAMED]]
+    return names if len(paths) <= _NAMED else [*names, words.more.format(count=len(paths) - _NAMED)]
+
+
+def _joined(names: Sequence[str], comma: str, and_: str) -> str:
+    return and_.join([part for part in (comma.join(names[:-1]), *names[-1:]) if part])
+
+
+def _other(incident: Incident, shared: Words, words: IncidentWords) -> str:
+    """Return what the incident is about that this one is part of; empty if there is none."""
+    other = incident.merged_into
+    return "" if other is None else _place(other.segment, shared, words)
 
 
 def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
@@ -105,7 +145,9 @@ def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
     return " ".join(
         text
         for text in (
-            _moved(incident, shared, words),
+            words.also_fell.format(also=_listed(incident.also, shared, words))
+            if incident.also and incident.action == IncidentAction.OPENED
+            else "",
             "" if incident.hidden_in is None else words.hidden.format(place=_place(incident.hidden_in, shared, words)),
             _ancestors(incident, shared, words),
         )
@@ -113,35 +155,27 @@ def _explained(incident: Incident, shared: Words, words: IncidentWords) -> str:
     )
 
 
-def _moved(incident: Incident, shared: Words, words: IncidentWords) -> str:
-    """Return whose share of the answers changed, if this made the NPS fall."""
-    moved = incident.moved
-    if moved is None or incident.reason != IncidentReason.MIX_CHANGED:
-        return ""
-    shares = {
-        "before": words.numerals.count(round(100 * moved.before)),
-        "after": words.numerals.count(round(100 * moved.after)),
-    }
-    return words.moved.format(place=_place(moved.segment, shared, words), **shares)
-
-
 def _ancestors(incident: Incident, shared: Words, words: IncidentWords) -> str:
     """Return which other segments the incident explains."""
     if not incident.explains:
         return ""
-    *others, last = [_place(path, shared, words) for path in incident.explains[:_ANCESTORS]]
-    if not others:
-        return words.explains_one.format(ancestors=last)
-    return words.explains_several.format(ancestors=f"{words.comma.join(others)}{words.and_}{last}")
+    text = words.explains_one if len(incident.explains) == 1 else words.explains_several
+    return text.format(ancestors=_joined(_named(incident.explains, shared, words), words.of_comma, words.of_and))
 
 
 def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Readers) -> Section:
-    is_silence = incident.kind == IncidentKind.NO_RESPONSES
-    rows = [Row(words.last_answer if is_silence else words.since, readers.moment(shared)(incident.since))]
+    rows = [Row(_since(incident, words), readers.moment(shared)(incident.since))]
     if incident.source is not None:
         rows.insert(0, Row(words.source, _subject_of(incident, shared, words)))
     elif incident.kind != IncidentKind.TOO_MANY_SEGMENTS:
-        rows.insert(0, Row(shared.place, _place(incident.segment, shared, words)))
+        rows.insert(0, Row(shared.place, _subject_of(incident, shared, words)))
+    if incident.also:
+        rows.insert(1, Row(words.also, _listed(incident.also, shared, words)))
+    if incident.merged_into is not None:
+        named = words.incident.format(
+            place=_other(incident, shared, words), alert_id=field(incident.merged_into.alert_id)
+        )
+        rows.append(Row(words.goes_on, named))
     for label, number in ((words.segments, incident.segments), (words.most, incident.most)):
         if number is not None:
             rows.append(Row(label, words.numerals.count(number)))
@@ -149,15 +183,49 @@ def _facts(incident: Incident, shared: Words, words: IncidentWords, readers: Rea
         rows.append(Row(words.example, field(incident.example) or shared.not_given))
     if incident.expected is not None:
         rows.append(Row(words.expected, words.numerals.amount(incident.expected)))
-    if (change := incident.change) is not None:
-        points = words.points.format(points=words.numerals.signed(change.points))
-        rows.append(Row(words.change, _with_interval(points, change.low, change.high, words)))
-    # The two parts are worth a line if the mix of the answers has to do with the change.
-    if incident.moved is not None and incident.within is not None and incident.mix is not None:
-        for label, part in ((words.within, incident.within), (words.mix, incident.mix)):
-            points = words.points.format(points=words.numerals.signed(part.points))
-            rows.append(Row(label, _with_interval(points, part.low, part.high, words)))
+    if incident.change is not None:
+        is_over = incident.reason == IncidentReason.RECOVERED
+        rows.append(_points(words.compared if is_over else words.change, incident.change, words))
     return Section(words.facts, rows)
+
+
+def _since(incident: Incident, words: IncidentWords) -> str:
+    """Return what the beginning of an incident is called."""
+    if incident.kind == IncidentKind.NO_RESPONSES:
+        return words.last_answer
+    return words.began if incident.kind == IncidentKind.SEGMENT_DROP else words.since
+
+
+def _after(incident: Incident, words: IncidentWords) -> str:
+    """Return which answers the NPS after the change is of."""
+    return words.recovered if incident.reason == IncidentReason.RECOVERED else words.after
+
+
+def _mix(incident: Incident, shared: Words, words: IncidentWords) -> list[Section]:
+    """Return what a changed mix of the answers has to do with the drop, if it clearly has."""
+    within, mix, moved = incident.within, incident.mix, incident.moved
+    if within is None or mix is None or moved is None:
+        return []
+    shares = {
+        name: words.numerals.count(round(100 * share))
+        for name, share in (("before", moved.before), ("after", moved.after))
+    }
+    return [
+        Section(
+            words.difference.format(points=words.numerals.signed(within.points + mix.points)),
+            [
+                _points(words.within, within, words),
+                _points(words.mix, mix, words),
+                Row(words.share.format(place=_place(moved.segment, shared, words)), words.moved.format(**shares)),
+            ],
+        )
+    ]
+
+
+def _points(label: str, change: Change, words: IncidentWords) -> Row:
+    """Return a row with a number of points and its interval."""
+    points = words.points.format(points=words.numerals.signed(change.points))
+    return Row(label, _with_interval(points, change.low, change.high, words))
 
 
 def _answers(title: str, score: WindowScore | None, words: IncidentWords) -> list[Section]:

@@ -10,9 +10,11 @@ from worker.routing.receiver import Language
 
 @dataclass(frozen=True)
 class IncidentText:
-    """What happened, as a headline and as a sentence. Placeholders: {before} {after}; in the sentence also {place}.
+    """What happened, as a headline and as a sentence.
 
-    In the sentence about an update there is {also} after {place}: further segments, if there are any.
+    Placeholders: {before} {after}; in the sentence also {place}, which names all segments that the incident is about,
+    {first}, the one that the figures are of, {fallen}, the segments below it that fell as well, and {other}, what the
+    other incident is about.
     """
 
     headline: str
@@ -24,25 +26,40 @@ class IncidentWords:
     """The words of one language. incident_page.py fills in the placeholders, which are in braces."""
 
     numerals: Numerals
-    everything: str  # the name of the root segment
+    everything: str  # the name of the root segment if its NPS fell
+    everywhere: str  # its name in other incidents
     resolved: str
-    updated: str
+    ends: Mapping[str, str]  # what is said in place of "resolved", by reason
+    updated: str  # {severity}
     news: Mapping[str, IncidentText]  # by reason
     sources: Mapping[str, IncidentText]  # by reason, for an incident about a source
+    root: Mapping[str, IncidentText]  # by reason, for responses that come from nowhere any more
+    mixed: IncidentText  # for a changed mix of answers, if segments below the segment fell as well
+    surer: IncidentText  # for a drop that is worse since its size is better known
+    merged: IncidentText  # for an incident that is part of another one which is known
     fell: IncidentText  # for a drop whose numbers are not known
     over: IncidentText  # for the end of an incident with a reason that this version does not know
     something: IncidentText  # for another step with a reason that this version does not know
-    also: str  # {segments}: further segments that an incident is about
-    moved: str  # {place} {after} {before}: whose share of the answers changed, in per cent
+    also: str
+    also_fell: str  # {also}: further segments that an incident is about
+    others: str  # {place} {count}: a segment, and how many others
+    more: str  # {count}: how many segments are not named
+    difference: str  # {points}: between the NPS before and after
     within: str
     mix: str
+    share: str  # {place}
+    moved: str  # {after} {before}: shares of the answers, in per cent
+    goes_on: str
+    incident: str  # {place} {alert_id}
     hidden: str  # {place}: the segment above, whose NPS did not fall, since its mix became better
     explains_one: str  # {ancestors}
     explains_several: str  # {ancestors}
-    comma: str  # between ancestors
-    and_: str  # before the last of them
+    of_comma: str  # between ancestors
+    of_and: str  # before the last of them
+    and_: str  # before the last of other segments
     facts: str
     since: str
+    began: str
     last_answer: str
     segments: str
     most: str
@@ -52,10 +69,12 @@ class IncidentWords:
     source: str
     expected: str
     change: str
+    compared: str  # the change, if the drop is over
     points: str  # {points}
     interval: str  # {value} {low} {high}
     before: str
     after: str
+    recovered: str  # in place of `after`, if the drop is over
     nps: str
     indicative: str  # {nps}
     hint: str
@@ -67,38 +86,45 @@ class IncidentWords:
 
 _FRENCH = IncidentWords(
     numerals=NUMERALS_FR,
-    everything="tous les périmètres",
+    everything="l’ensemble des réponses",
+    everywhere="tous les périmètres",
     resolved="Résolu",
-    updated="Mise à jour",
+    ends={
+        IncidentReason.NEW_LEVEL: "Clos",
+        IncidentReason.RETIRED: "Clos",
+        IncidentReason.MERGED: "Regroupé",
+    },
+    updated="{severity}, mise à jour",
     news={
         IncidentReason.NPS_FELL: IncidentText(
-            "Le NPS est passé de {before} à {after}", "Le NPS de {place} est passé de {before} à {after}."
+            "Le NPS est passé de {before} à {after}", "Le NPS de {first} est passé de {before} à {after}."
         ),
         IncidentReason.MIX_CHANGED: IncidentText(
-            french("Le NPS est passé de {before} à {after} : les réponses viennent d’ailleurs"),
+            "Le NPS est passé de {before} à {after}, car les réponses viennent d’ailleurs",
             french(
-                "Le NPS de {place} est passé de {before} à {after}, mais aucun périmètre au-dessous n’a chuté : c’est "
-                "la répartition des réponses entre eux qui a changé."
+                "Le NPS de {first} est passé de {before} à {after}, mais aucun périmètre au-dessous n’a chuté plus que "
+                "le hasard ne l’explique : c’est la répartition des réponses entre eux qui a changé."
             ),
         ),
         IncidentReason.WIDER: IncidentText(
             "La chute du NPS est plus large",
-            french("La chute du NPS qui vous a été signalée est plus large : elle concerne {place}{also}."),
+            french("La chute du NPS qui vous a été signalée est plus large : elle concerne {place}."),
         ),
         IncidentReason.DEEPER: IncidentText(
             "La cause de la chute est mieux connue",
-            "La chute du NPS qui vous a été signalée vient de {place}{also}.",
+            "La chute du NPS qui vous a été signalée vient de {place}.",
         ),
         IncidentReason.WORSE: IncidentText(
-            "Le NPS a encore chuté", "La chute du NPS de {place}{also} est plus grave qu’au moment du premier message."
+            "Le NPS a encore chuté",
+            french("Le NPS de {place} a encore chuté : la chute est plus grave que ce qui vous a été signalé."),
         ),
         IncidentReason.PARTLY_RECOVERED: IncidentText(
             "Le NPS s’est redressé en partie",
-            "Le NPS s’est redressé dans l’un des périmètres de cet incident, mais pas dans {place}{also}.",
+            "Le NPS s’est redressé dans l’un des périmètres de cet incident, mais pas dans {place}.",
         ),
         IncidentReason.MERGED: IncidentText(
             "Cet incident fait partie d’un autre",
-            "La chute du NPS de {place} a la même cause qu’un autre incident, qui vous est signalé à part.",
+            "La chute du NPS de {place} a la même cause qu’un autre incident, qui continue.",
         ),
         IncidentReason.SILENT: IncidentText(
             "Plus aucune réponse",
@@ -144,27 +170,66 @@ _FRENCH = IncidentWords(
             "Depuis 90 jours, il n’y a pas eu de réponse de la source {place}, qui n’est donc plus surveillée.",
         ),
     },
+    root={
+        IncidentReason.SILENT: IncidentText(
+            "Plus aucune réponse",
+            "Il n’arrive plus aucune réponse, d’aucun périmètre. Leur rythme habituel n’explique pas une absence aussi "
+            "longue.",
+        ),
+        IncidentReason.ANSWERED_AGAIN: IncidentText(
+            "Les réponses arrivent de nouveau",
+            "Des réponses arrivent de nouveau, après une absence dans tous les périmètres.",
+        ),
+        IncidentReason.RETIRED: IncidentText(
+            "Les réponses ne sont plus surveillées",
+            "Depuis 90 jours, il n’y a eu aucune réponse. Leur absence n’est donc plus surveillée.",
+        ),
+    },
+    mixed=IncidentText(
+        "Le NPS est passé de {before} à {after}, car les réponses viennent d’ailleurs",
+        french(
+            "Le NPS de {first} est passé de {before} à {after}. C’est surtout la répartition des réponses entre les "
+            "périmètres au-dessous qui a changé. Mais il y a aussi eu une chute ici : {fallen}."
+        ),
+    ),
+    surer=IncidentText(
+        "La chute du NPS est plus grave",
+        french(
+            "Rien ne montre que le NPS de {place} ait encore chuté. Mais de nouvelles réponses précisent l’ampleur de "
+            "la chute : elle est plus grave que ce qui vous a été signalé."
+        ),
+    ),
+    merged=IncidentText(
+        "Cet incident fait partie d’un autre",
+        "La chute du NPS de {place} a la même cause que l’incident qui concerne {other}. Celui-ci continue, et les "
+        "prochains messages parleront de lui.",
+    ),
     fell=IncidentText("Le NPS a chuté", "Le NPS de {place} a chuté."),
     over=IncidentText("L’incident est clos", "L’incident qui concernait {place} est clos."),
     something=IncidentText("Un incident vous est signalé", "Un incident vous est signalé, qui concerne {place}."),
-    also=" et {segments}",
-    moved=french("{place} : {after} % des réponses, contre {before} % auparavant."),
-    within="Dont évolution des périmètres au-dessous",
-    mix="Dont répartition des réponses entre eux",
+    also="Avec",
+    also_fell=french("Au même moment environ, il y a aussi eu une chute ici : {also}."),
+    others="{place} et {count} de plus",
+    more="{count} de plus",
+    difference=french("D’où vient l’écart de {points} points entre les deux NPS ?"),
+    within="Évolution des périmètres au-dessous",
+    mix="Répartition des réponses entre eux",
+    share="Part de {place}",
+    moved=french("{after} % des réponses, contre {before} % avant"),
+    goes_on="Continue comme",
+    incident="{place} ({alert_id})",
     hidden=french(
         "Le NPS de {place} n’a guère changé, mais seulement parce que davantage de réponses viennent de périmètres où "
         "il est plus élevé."
     ),
-    explains_one=french(
-        "Ce périmètre explique aussi la baisse de {ancestors} ; aucun autre message n’est envoyé à ce sujet."
-    ),
-    explains_several=french(
-        "Ce périmètre explique aussi les baisses de {ancestors} ; aucun autre message n’est envoyé à leur sujet."
-    ),
-    comma=", de ",
-    and_=" et de ",
+    explains_one=french("Cette chute explique aussi celle de {ancestors}, qui n’a donc pas d’incident à part."),
+    explains_several=french("Cette chute explique aussi celles de {ancestors}, qui n’ont donc pas d’incidents à part."),
+    of_comma=", de ",
+    of_and=" et de ",
+    and_=" et ",
     facts="En bref",
     since="Depuis",
+    began="Début de la chute",
     last_answer="Dernière réponse",
     segments="Périmètres et enquêtes comptés",
     most="Au plus (segments.most)",
@@ -182,11 +247,13 @@ _FRENCH = IncidentWords(
         "la place. Chaque partition a sa part de segments.most : l’une peut être pleine avant les autres."
     ),
     expected="Réponses attendues depuis",
-    change="Évolution",
+    change="Évolution (estimation)",
+    compared="Écart avec avant la chute",
     points="{points} points",
     interval=french("{value} (intervalle à 95 % : de {low} à {high})"),
     before="Avant (90 jours au plus)",
     after="Depuis lors",
+    recovered="Depuis que le NPS s’est rétabli",
     nps="NPS",
     indicative="{nps}, indicatif",
     hint=french(
@@ -200,34 +267,41 @@ _FRENCH = IncidentWords(
 
 _ENGLISH = IncidentWords(
     numerals=NUMERALS_EN,
-    everything="all segments",
+    everything="all answers",
+    everywhere="all segments",
     resolved="Resolved",
-    updated="Updated",
+    ends={
+        IncidentReason.NEW_LEVEL: "Closed",
+        IncidentReason.RETIRED: "Closed",
+        IncidentReason.MERGED: "Merged",
+    },
+    updated="{severity}, updated",
     news={
         IncidentReason.NPS_FELL: IncidentText(
-            "NPS fell from {before} to {after}", "The NPS of {place} fell from {before} to {after}."
+            "NPS fell from {before} to {after}", "The NPS of {first} fell from {before} to {after}."
         ),
         IncidentReason.MIX_CHANGED: IncidentText(
-            "NPS fell from {before} to {after}: answers come from elsewhere",
-            "The NPS of {place} fell from {before} to {after}, but no segment below it fell: the shares of the answers "
-            "that they get have changed.",
+            "NPS fell from {before} to {after}, as answers come from elsewhere",
+            "The NPS of {first} fell from {before} to {after}, but no segment below it fell by more than chance "
+            "explains: the shares of the answers that they get have changed.",
         ),
         IncidentReason.WIDER: IncidentText(
-            "The drop is wider", "The drop that was reported to you is wider: it is about {place}{also}."
+            "The drop is wider", "The drop that was reported to you is wider: it is about {place}."
         ),
         IncidentReason.DEEPER: IncidentText(
-            "The cause of the drop is known better", "The drop that was reported to you comes from {place}{also}."
+            "The cause of the drop is known better", "The drop that was reported to you comes from {place}."
         ),
         IncidentReason.WORSE: IncidentText(
-            "NPS fell further", "The drop of {place}{also} is more severe than in the first message."
+            "NPS fell further",
+            "The NPS of {place} has fallen further: the drop is more severe than was reported to you.",
         ),
         IncidentReason.PARTLY_RECOVERED: IncidentText(
             "NPS has recovered in part",
-            "The NPS has recovered in one of this incident's segments, but not in {place}{also}.",
+            "The NPS has recovered in one of this incident's segments, but not in {place}.",
         ),
         IncidentReason.MERGED: IncidentText(
             "This incident is part of another one",
-            "The drop of {place} has the same cause as another incident, of which you get messages of its own.",
+            "The drop of {place} has the same cause as another incident, which goes on.",
         ),
         IncidentReason.SILENT: IncidentText(
             "No responses any more",
@@ -271,21 +345,58 @@ _ENGLISH = IncidentWords(
             "For 90 days there was no answer from the source {place}, so the worker no longer watches it.",
         ),
     },
+    root={
+        IncidentReason.SILENT: IncidentText(
+            "No responses any more",
+            "No responses come any more, from any segment. Their usual rhythm does not explain such a long gap.",
+        ),
+        IncidentReason.ANSWERED_AGAIN: IncidentText(
+            "Responses are coming again", "Responses are coming again, after a gap in all segments."
+        ),
+        IncidentReason.RETIRED: IncidentText(
+            "Responses are no longer watched",
+            "For 90 days there was no response at all, so the worker no longer watches for a gap.",
+        ),
+    },
+    mixed=IncidentText(
+        "NPS fell from {before} to {after}, as answers come from elsewhere",
+        "The NPS of {first} fell from {before} to {after}, mostly since the shares of the answers that the segments "
+        "below it get have changed. But there was a drop here as well: {fallen}.",
+    ),
+    surer=IncidentText(
+        "The drop is more severe",
+        "Nothing shows that the NPS of {place} has fallen further. But new answers show better how large the drop is: "
+        "it is more severe than was reported to you.",
+    ),
+    merged=IncidentText(
+        "This incident is part of another one",
+        "The drop of {place} has the same cause as the incident about {other}. That one goes on, and further messages "
+        "will be about it.",
+    ),
     fell=IncidentText("NPS fell", "The NPS of {place} fell."),
     over=IncidentText("Incident is over", "The incident that concerned {place} is over."),
     something=IncidentText("There is an incident", "There is an incident that concerns {place}."),
-    also=" and {segments}",
-    moved="{place} gets {after} % of the answers ({before} % before).",
-    within="Of which segments below",
-    mix="Of which shares of their answers",
+    also="Together with",
+    also_fell="At about the same time, the NPS also fell here: {also}.",
+    others="{place} and {count} more",
+    more="{count} more",
+    difference="What makes the difference of {points} points between the two NPS?",
+    within="Changes of the segments below",
+    mix="Their shares of the answers",
+    share="Share of {place}",
+    moved="{after}% of the answers, {before}% before",
+    goes_on="Goes on as",
+    incident="{place} ({alert_id})",
     hidden="The NPS of {place} has hardly changed, but only because more answers come from segments where it is "
     "higher.",
-    explains_one="This segment also explains the drop of {ancestors}; no other message is sent about it.",
-    explains_several="This segment also explains the drops of {ancestors}; no other message is sent about them.",
-    comma=", ",
+    explains_one="This drop also explains that of {ancestors}, which therefore has no incident of its own.",
+    explains_several="This drop also explains those of {ancestors}, which therefore have no incidents of their own.",
+    of_comma=", of ",
+    of_and=" and of ",
     and_=" and ",
     facts="In short",
     since="Since",
+    began="Drop began",
     last_answer="Last answer",
     segments="Segments and surveys counted",
     most="At most (segments.most)",
@@ -299,11 +410,13 @@ _ENGLISH = IncidentWords(
     "365 days is forgotten, which makes room as well. Each partition has its share of segments.most, so one may be "
     "full before the others.",
     expected="Answers expected since",
-    change="Change",
+    change="Change (estimate)",
+    compared="Compared with before the drop",
     points="{points} points",
     interval="{value} (95% interval: {low} to {high})",
     before="Before (at most 90 days)",
     after="Since then",
+    recovered="Since the NPS has recovered",
     nps="NPS",
     indicative="{nps}, indicative",
     hint="“Indicative” means fewer than 30 answers. Such an NPS is no more than a hint: look at its interval.",

@@ -103,10 +103,10 @@ def test_a_drop_in_english(make_incident: MakeIncident) -> None:
     for line in (
         "The NPS of fr/shop-3/delivery fell from +38.5 to -21.2.",
         "Severity: critical",
-        "This segment also explains the drops of fr/shop-3 and fr; no other\nmessage is sent about them.",
+        "This drop also explains those of fr/shop-3 and of fr, which therefore\nhave no incidents of their own.",
         "Segment: fr/shop-3/delivery",
-        "Since: 24 July 2026 at 06:00 (UTC)",
-        "Change: -59.7 points (95% interval: -84.1 to -30.8)",
+        "Drop began: 24 July 2026 at 06:00 (UTC)",
+        "Change (estimate): -59.7 points (95% interval: -84.1 to -30.8)",
         "NPS: +38.5 (95% interval: +34.2 to +42.6)\nAnswers: 1,268\nPromoters: 700\nPassives: 356\nDetractors: 212",
         "NPS: -21.2 (95% interval: -44.5 to +5.6)\nAnswers: 33\nPromoters: 7\nPassives: 12\nDetractors: 14",
         "“default”",
@@ -125,9 +125,9 @@ def test_a_drop_in_french(make_incident: MakeIncident) -> None:
     for line in (
         f"Le NPS de fr/shop-3/delivery est passé de +38,5 à {MINUS}21,2.",
         f"Gravité{NBSP}: critique",
-        f"Ce périmètre explique aussi les baisses de fr/shop-3 et de fr{NBSP}; aucun\nautre",
-        f"Depuis{NBSP}: 24{NBSP}juillet 2026 à 6{NBSP}h{NBSP}00 (UTC)",
-        f"Évolution{NBSP}: {MINUS}59,7 points (intervalle à 95{NBSP}%{NBSP}: de {MINUS}84,1 à {MINUS}30,8)",
+        "Cette chute explique aussi celles de fr/shop-3 et de fr, qui n’ont donc\npas d’incidents à part.",
+        f"Début de la chute{NBSP}: 24{NBSP}juillet 2026 à 6{NBSP}h{NBSP}00 (UTC)",
+        f"Évolution (estimation){NBSP}: {MINUS}59,7 points (intervalle à 95{NBSP}%{NBSP}: de {MINUS}84,1 à",
         f"NPS{NBSP}: +38,5 (intervalle à 95{NBSP}%{NBSP}: de +34,2 à +42,6)",
         f"Réponses{NBSP}: 1{THIN}268",
         f"Détracteurs{NBSP}: 14",
@@ -275,8 +275,11 @@ def test_its_end_says_why_it_is_over(
 ) -> None:
     incident = make_incident(action="resolved", reason=reason)
 
-    assert f"[Resolved] {english}: {PLACE}" == subject(mail(incident))
-    assert f"[Résolu] {french}{NBSP}: {PLACE}" == subject(mail(incident, language="fr"))
+    end, fin = ("Closed", "Clos") if reason in ("new_level", "retired") else ("Resolved", "Résolu")
+
+    assert f"[{end}] {english}: {PLACE}" == subject(mail(incident))
+    assert f"[{fin}] {french}{NBSP}: {PLACE}" == subject(mail(incident, language="fr"))
+    assert f"\n{end}\n" in text_of(incident)
     assert sentence in sentences(incident)
     assert PLACE in sentences(incident).split(sentence)[0]
 
@@ -310,8 +313,8 @@ def test_every_reason_has_words_of_its_own() -> None:
     [
         ({"reason": "bewitched"}, f"[Critical] There is an incident: {PLACE}"),
         ({"kind": "bewitched", "reason": "bewitched"}, f"[Critical] There is an incident: {PLACE}"),
-        ({"action": "worsened"}, f"[Updated] NPS fell from +38 to -21: {PLACE}"),
-        ({"action": "worsened", "reason": "bewitched"}, f"[Updated] There is an incident: {PLACE}"),
+        ({"action": "worsened"}, f"[Critical, updated] NPS fell from +38 to -21: {PLACE}"),
+        ({"action": "worsened", "reason": "bewitched"}, f"[Critical, updated] There is an incident: {PLACE}"),
     ],
 )
 def test_words_added_later_do_not_stop_a_mail(
@@ -377,12 +380,28 @@ def test_an_nps_of_many_answers_needs_no_hint(make_incident: MakeIncident) -> No
 # Segments
 
 
-@pytest.mark.parametrize(("language", "expected"), [("en", "all segments"), ("fr", "tous les périmètres")])
-def test_the_root_is_called_all_segments(make_incident: MakeIncident, language: Language, expected: str) -> None:
+@pytest.mark.parametrize(("language", "expected"), [("en", "all answers"), ("fr", "l’ensemble des réponses")])
+def test_the_root_is_called_all_answers(make_incident: MakeIncident, language: Language, expected: str) -> None:
     received = mail(make_incident(segment="", touchpoint="", explains=[]), language=language)
 
     assert subject(received).endswith(f": {expected}")
     assert part(received, "plain").count(expected) == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "expected", "sentence"),
+    [
+        ("en", "all segments", "No responses come any more, from any segment."),
+        ("fr", "tous les périmètres", "Il n’arrive plus aucune réponse, d’aucun périmètre."),
+    ],
+)
+def test_a_silence_of_the_root_is_told_in_words_of_its_own(
+    make_incident: MakeIncident, language: Language, expected: str, sentence: str
+) -> None:
+    received = mail(make_incident(**SILENCE | {"segment": "", "touchpoint": ""}), language=language)
+
+    assert subject(received).endswith(f": {expected}")
+    assert sentence in " ".join(part(received, "plain").split())
 
 
 def test_a_segment_whose_name_cannot_be_seen_is_not_taken_for_the_root(make_incident: MakeIncident) -> None:
@@ -392,10 +411,10 @@ def test_a_segment_whose_name_cannot_be_seen_is_not_taken_for_the_root(make_inci
 @pytest.mark.parametrize(
     ("explains", "expected"),
     [
-        (["fr"], "This segment also explains the drop of fr; no other message is sent about it."),
+        (["fr"], "This drop also explains that of fr, which therefore has no incident of its own."),
         (
             ["a/b", "a", ""],
-            "This segment also explains the drops of a/b, a and all segments; no other message is sent about them.",
+            "This drop also explains those of a/b, of a and of all answers, which therefore have no incidents",
         ),
     ],
 )
@@ -413,8 +432,8 @@ def test_it_says_nothing_of_ancestors_where_it_explains_none(make_incident: Make
 def test_no_more_ancestors_are_named_than_a_path_can_have(make_incident: MakeIncident) -> None:
     text = sentences(make_incident(explains=[f"name-{n}" for n in range(1_000)]))
 
-    assert "and name-7; no other message" in text
-    assert text.count("name-") == 8
+    assert ", of name-8 and of 991 more, which therefore" in text
+    assert text.count("name-") == 9
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:20]))
@@ -439,7 +458,7 @@ def test_a_hostile_name_is_shown_as_it_is(make_incident: MakeIncident) -> None:
 
     assert subject(received).endswith(name)
     assert f"The NPS of {name} fell" in page
-    assert f"explains the drop of {name}; no other" in page
+    assert f"explains that of {name}, which therefore" in page
 
 
 @pytest.mark.parametrize("name", ["00 ¡ ¡¡ ¡¡ ¡", "00 \xa0\xa0¡ \xa0\xa0¡", "Zoë 😀 " * 20, "plain " * 20])
@@ -463,7 +482,8 @@ def test_the_plain_text_fits_72_columns(make_incident: MakeIncident) -> None:
 
 def test_french_typography_has_no_plain_space_before_high_punctuation() -> None:
     table = asdict(INCIDENT_WORDS["fr"])
-    wordings = [*table.pop("news").values(), table.pop("fell"), table.pop("over"), table.pop("something")]
+    wordings = [wording for name in ("news", "sources", "root") for wording in table.pop(name).values()]
+    wordings += [table.pop(name) for name in ("fell", "mixed", "surer", "merged", "over", "something")]
     french = "\n".join([*(text for wording in wordings for text in wording.values()), *map(str, table.values())])
 
     assert not re.search(" [:;!?»%]|« ", french)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from schemas.incident import IncidentUpdate
+from schemas.incident import UPDATES_OF_INCIDENTS, IncidentUpdate
 from worker.notify.content.readers import Readers, TimeZoneName, zone
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy, days_until_given_up
@@ -43,17 +43,11 @@ class ChatSettings(Section):
     endpoints: dict[EndpointName, ChatEndpoint] = Field(
         default={}, description="The rooms that get messages, each under a name of your choice."
     )
-    actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
-        default=["opened", "withdrawn", "resolved"],
-        description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
-        "and resolved; incident_updates says which of their updates are posted. A comment that is added or changed "
-        "later, and a changed consent, are posted in any case.",
-    )
-    incident_updates: list[IncidentUpdate] = Field(
-        default=["wider", "deeper", "worse"],
-        description="The updates of incidents that are posted: by now, a drop is about a segment above or about "
-        "further segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of "
-        "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
+    actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
+        default=["opened", "withdrawn", "resolved", "wider", "deeper", "worse"],
+        description="The steps that are posted, and no others. Alerts can be opened, updated and withdrawn; incidents "
+        f"can be opened and resolved. {UPDATES_OF_INCIDENTS} Only two updates of an alert are posted in any case: a "
+        "comment that is added or changed later, and a changed consent.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from schemas.incident import IncidentUpdate
+from schemas.incident import UPDATES_OF_INCIDENTS, IncidentUpdate
 from worker.notify.endpoint import Endpoint, EndpointName
 from worker.notify.retry import RetryPolicy, days_until_given_up
 from worker.routing.bundling import (
@@ -71,17 +71,10 @@ class WebhookSettings(Section):
     endpoints: dict[EndpointName, WebhookEndpoint] = Field(
         default={}, description="The endpoints that get events, each under a name of your choice."
     )
-    actions: list[Literal["opened", "updated", "withdrawn", "resolved"]] = Field(
-        default=["opened", "updated", "withdrawn", "resolved"],
-        description="The steps that are posted. Alerts can be opened, updated and withdrawn; incidents can be opened "
-        "and resolved; incident_updates says which of their updates are posted. The erasure of a customer "
-        "is posted in any case.",
-    )
-    incident_updates: list[IncidentUpdate] = Field(
-        default=["wider", "deeper", "worse", "partly_recovered"],
-        description="The updates of incidents that are posted: by now, a drop is about a segment above or about "
-        "further segments (wider), or about a segment below (deeper); it has become worse (worse); or the first of "
-        "several segments has recovered (partly_recovered). There is at most one a day of each incident.",
+    actions: list[Literal["opened", "updated", "withdrawn", "resolved", IncidentUpdate]] = Field(
+        default=["opened", "updated", "withdrawn", "resolved", "wider", "deeper", "worse", "partly_recovered"],
+        description="The steps that are posted, and no others. Alerts can be opened, updated and withdrawn; incidents "
+        f"can be opened and resolved. {UPDATES_OF_INCIDENTS} The erasure of a customer is posted in any case.",
     )
     case_actions: list[Literal["acknowledged", "resolved", "reopened"]] = Field(
         default=["acknowledged", "resolved", "reopened"],
