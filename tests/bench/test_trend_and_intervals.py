@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.detector import intervals, trend
-from worker.nps.interval import adjusted_wald, interval
+from worker.nps.interval import interval
 
 
 def test_a_fall_is_said_more_often_the_longer_it_lasts() -> None:
@@ -26,7 +26,9 @@ def test_coverage_is_a_sum_of_probabilities() -> None:
     assert intervals.coverage(1, mix, lambda *_: (-100.0, 100.0)) == pytest.approx(1)
     assert intervals.coverage(1, mix, lambda promoters, *_: (100.0 * promoters, 100.0)) == pytest.approx(0.4)
     assert 0.8 < intervals.coverage(5, mix, interval) < 1
-    assert intervals.coverage(1, (0.8, 0.1, 0.1), adjusted_wald) < intervals.coverage(1, (0.8, 0.1, 0.1), interval)
+    assert intervals.coverage(1, (0.8, 0.1, 0.1), intervals.adjusted_wald) < intervals.coverage(
+        1, (0.8, 0.1, 0.1), interval
+    )
 
 
 def test_days_that_differ_lower_the_coverage_of_a_window() -> None:

@@ -13,7 +13,7 @@ from operator import mul, neg
 from typing import NamedTuple
 
 from worker.nps.interval import interval
-from worker.nps.trend import WEEKS, Trend, Weeks, trend
+from worker.nps.trend import WEEKS, Trend, Weeks
 
 #: The number of responses that one half-life should have, and the bounds of a half-life in days.
 _RESPONSES = 81.0
@@ -63,16 +63,6 @@ def half_life(n: int, days: int) -> int:
     included.
     """
     return round(min(max(_RESPONSES * days / n, _SHORTEST), LONGEST)) if n else LONGEST
-
-
-def indicator(days: Days, life: int, ended: int = 0) -> Indicator | None:
-    """Return the smoothed NPS and the trend; None if there is no answer within HALVINGS half-lives.
-
-    `life`: the half-life in days; `ended`: how many days ago the last complete week ended, 0 if the newest day is its
-    last one.
-    """
-    figure = smoothed(days, life)
-    return None if figure is None else Indicator(figure, trend(by_week(days, ended)))
 
 
 def smoothed(days: Days, life: int) -> Smoothed | None:
