@@ -55,6 +55,7 @@ def test_check_config_says_what_the_settings_come_to(capsys: pytest.CaptureFixtu
         "kafka    localhost:9092 (PLAINTEXT), group nps-worker",
         "topics   nps.*",
         "mail     localhost:25 (tls: starttls), from nps-worker@localhost",
+        "drops    of 5 points and more, 4 false alarms a year, 24 h of rest",
         "route    default: every segment, warning and up, 1 receiver",
         "settings are fine; nobody will be invited, since invitations.platform.url is not set",
     ]

@@ -79,3 +79,24 @@ def test_the_example_of_sources_is_in_the_file_and_can_be_used(tmp_path: Path, m
     receive = load().receive
     assert [source.path for source in receive.sources] == ["/receive/after_delivery", "/receive/care"]
     assert receive.sources[1].mapping.fields["customer.email"] == "caller.email"
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("incidents.least_points", "At least 1 and at most 20."),
+        ("incidents.false_alarms_per_year", "At least 0.01 and at most 10,000."),
+        ("alerts.max_age_days", "More than 0 and at most 36,500."),
+        ("invitations.platform.selective", 'One of "allowed", "forbidden".'),
+    ],
+)
+def test_the_limits_of_a_setting_are_said(key: str, words: str) -> None:
+    (setting,) = (one for one in reference.settings() if one.key == key)
+
+    assert setting.meaning.endswith(words)
+
+
+def test_a_setting_without_limits_says_nothing_of_them() -> None:
+    (setting,) = (one for one in reference.settings() if one.key == "topic_prefix")
+
+    assert " at most " not in setting.meaning

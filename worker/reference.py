@@ -175,9 +175,25 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
 
 
 def _meaning(field: FieldInfo) -> str:
-    """Return the description of a setting, with the values to choose from if there is a list of them."""
+    """Return the description of a setting, with the values or the numbers to choose from if these are limited."""
     words = [json.dumps(word) for word in get_args(field.annotation) if isinstance(word, str)]
-    return " ".join([field.description or "", *([f"One of {', '.join(words)}."] if words else [])]).strip()
+    said = [field.description or "", f"One of {', '.join(words)}." if words else "", _range(field)]
+    return " ".join(filter(None, said))
+
+
+def _range(field: FieldInfo) -> str:
+    """Return the numbers that a setting may have, as a sentence; empty if there is no limit."""
+    limits = [
+        f"{words} {_number(getattr(limit, name))}"
+        for name, words in (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
+        for limit in field.metadata
+        if getattr(limit, name, None) is not None
+    ]
+    return f"{' and '.join(limits)}.".capitalize() if limits else ""
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
 def _toml(value: Any) -> str | None:

@@ -109,6 +109,7 @@ def _summary(settings: Settings) -> str:
             f"kafka    {kafka.bootstrap_servers} ({kafka.security_protocol}), group {kafka.group}",
             f"topics   {settings.topic_prefix}.*",
             f"mail     {smtp.host}:{smtp.port} (tls: {smtp.tls}), from {settings.email.sender}",
+            _drops(settings),
             *_links(settings),
             *(_tree(settings) if settings.receivers else _flat(settings)),
             *(
@@ -131,6 +132,14 @@ def _summary(settings: Settings) -> str:
                 for one in settings.receive.topics
             ),
         ]
+    )
+
+
+def _drops(settings: Settings) -> str:
+    policy = settings.incidents
+    return (
+        f"drops    of {policy.least_points:g} points and more, {policy.false_alarms_per_year:g} false alarms a year, "
+        f"{policy.rest_hours} h of rest"
     )
 
 

@@ -166,7 +166,8 @@ class IncidentPolicy(Section):
         ge=1,
         le=20,
         description="Points by which the NPS of a segment must have fallen to open an incident. Smaller falls do not "
-        "matter to anybody, however certain they are.",
+        "matter to anybody, however certain they are. The worker looks for falls of 2, 4 and 6 times this number, so a "
+        "higher number lets it find small falls later or not at all (docs/statistics.md).",
     )
     rest_hours: int = Field(
         default=24,
