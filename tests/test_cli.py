@@ -780,6 +780,26 @@ def test_the_scores_of_a_segment_are_shown_with_its_children(
     assert "delivery" in capsys.readouterr().out
 
 
+def test_changes_are_shown_with_windows_of_their_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores_found(monkeypatch, tree(fr__shop=(1, 2, 3), fr__sales=(4, 5, 6)))
+
+    assert main(["scores", "--tree", "--changes"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == [
+        "segment",
+        "before",
+        "30",
+        "d",
+        "change",
+        "within",
+        "mix",
+    ]
+    for other in (["--people"], ["--surveys"], ["--window", "30d"]):
+        assert main(["scores", "--changes", *other]) == 2
+        assert capsys.readouterr().err.startswith("--changes has windows of its own")
+
+
 def test_surveys_belong_to_no_segment(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     scores_found(monkeypatch, tree(fr__shop=(1, 2, 3)))
 

@@ -9,6 +9,7 @@ from worker.flow import events
 from worker.kafka.topics import topic_name
 from worker.lineage import canonical_path, survey_of
 from worker.nps.windows import PEOPLE_WINDOWS, WINDOWS
+from worker.scores import changes
 from worker.scores.latest import by_customer, latest
 from worker.scores.table import table
 from worker.scores.tree import branches
@@ -45,12 +46,24 @@ def add(commands: Commands) -> None:
         action="store_true",
         help=f"count each customer once, by the latest answer; --window is then one of {', '.join(PEOPLE_WINDOWS)}",
     )
+    parser.add_argument(
+        "--changes",
+        action="store_true",
+        help="compare the last 30 days with the 60 days before; `within` is the part of the change that is due to the "
+        "segments below, and `mix` the part of their shares of the answers",
+    )
     parser.set_defaults(run=with_kafka(_scores))
 
 
 async def _scores(args: argparse.Namespace, settings: Settings) -> int:
     if args.surveys and args.path:
         print("--surveys shows the surveys of all segments: do not name a segment with it", file=sys.stderr)
+        return Exit.WRONG
+    if args.changes and (args.surveys or args.people or args.window != _WINDOW):
+        print(
+            "--changes has windows of its own, and is about segments: use it without --window, --people and --surveys",
+            file=sys.stderr,
+        )
         return Exit.WRONG
     topic = topic_name(settings.topic_prefix, events.SCORES)
     found = await latest(settings.kafka, topic)
@@ -73,5 +86,5 @@ async def _scores(args: argparse.Namespace, settings: Settings) -> int:
         return Exit.FAILED
     depth = None if args.tree else 1
     shown = branches(found, path, args.window, depth=depth, surveys=args.surveys)
-    print(table(shown, colours=sys.stdout.isatty()))
+    print(changes.table(shown, changes.changes(found)) if args.changes else table(shown, colours=sys.stdout.isatty()))
     return Exit.FINE
