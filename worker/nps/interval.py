@@ -5,7 +5,7 @@ The shares of promoters, passives and detractors have a Dirichlet posterior dist
 class (that of Jeffreys), which is right where all classes are common. The other one counts a quarter, which is better
 where a class is rare (`make detector ARGS="--only intervals"`). From _FEW answers on, the quantiles follow from the
 first four moments (Cornish and Fisher (1938), "Moments and cumulants in the specification of distributions"). They are
-then within half a point of the exact ones. For fewer answers the distribution function is integrated numerically: Imhof
+then within 0.6 points of the exact ones. For fewer answers the distribution function is integrated numerically: Imhof
 (1961), "Computing the distribution of quadratic forms in normal variables".
 
 If all answers are alike, the NPS itself lies outside these quantiles. In this case the NPS becomes the interval's end.
